@@ -1,0 +1,423 @@
+"""The wire between server, zygote and worker: 4-byte big-endian length + msgpack, one Struct per frame kind.
+
+All times are nanoseconds: `_ns` since the epoch unless the docstring says monotonic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from relive_base.errors import ReliveError
+
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "AnyFrame",
+    "Call",
+    "CallResult",
+    "Done",
+    "ErrorInfo",
+    "Exited",
+    "Fork",
+    "Forked",
+    "FrameDecoder",
+    "FrameError",
+    "FunctionSpec",
+    "HttpRequest",
+    "InitFailed",
+    "Invoke",
+    "LogLine",
+    "Logs",
+    "PartState",
+    "Profile",
+    "Ready",
+    "Result",
+    "Scene",
+    "SpanData",
+    "SpanEvent",
+    "SpanLink",
+    "Spans",
+    "StackFrames",
+    "Stop",
+    "ZygoteReady",
+    "decode_frame",
+    "encode_frame",
+]
+
+MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
+_HEADER_BYTES: Final = 4
+
+
+class FrameError(ReliveError):
+    """A frame on the wire is malformed or over the limit."""
+
+
+class _Frame(msgspec.Struct, tag_field="t", omit_defaults=True, kw_only=True):
+    """Frames are msgpack maps: unknown fields are ignored, so that both ends may differ by a version."""
+
+
+# ---------------------------------------------------------------- server -> zygote
+
+
+class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Everything a worker has to know of its function version; it never changes for a worker's life."""
+
+    name: str
+    version: int
+    handler: str  # "module:attribute"
+    kind: str = "event"  # "event" | "http"
+    source: str = ""  # absolute folder of the version's code
+    app: str = ""
+    code_hash: str = ""
+    environment: dict[str, str] = {}
+    timeout_s: float = 3.0
+    memory_mb: int = 256
+    output_limit_bytes: int = 1_048_576  # stdout + stderr + log records of one invocation
+    result_limit_bytes: int = 6_291_456
+    profile: str = "sampled"  # "sampled" | "precise" | "off"
+    capture: str = "frames"  # "full" | "frames" | "off"
+    isolation_tier: int = 1  # the tier wanted; Ready says which was reached
+    scratch: str = ""  # a writable folder of the worker's own; TMPDIR and HOME point there
+    redact_keys: list[str] = []  # more key names to redact, from relive.toml
+    in_app: list[str] = []  # folders whose frames count as the user's own; `source` always does
+
+
+class Fork(_Frame, tag="fork"):
+    """Fork a worker. Two descriptors come along by SCM_RIGHTS: the frame socket and the console (stdout/stderr)."""
+
+    worker_id: int
+    spec: FunctionSpec
+
+
+class Stop(_Frame, tag="stop"):
+    """To a worker: leave after the current invocation. To a zygote: leave now, its workers go on."""
+
+
+# ---------------------------------------------------------------- zygote -> server
+
+
+class ZygoteReady(_Frame, tag="zygote_ready"):
+    """The zygote has imported its dependencies and can fork."""
+
+    pid: int
+    python: str
+    import_ns: int = 0
+    failed_imports: dict[str, str] = {}
+
+
+class Forked(_Frame, tag="forked"):
+    """The worker's process exists. pid 0 means that the fork failed; `error` says why."""
+
+    worker_id: int
+    pid: int
+    forked_ns: int = 0
+    error: str = ""
+
+
+class Exited(_Frame, tag="exited"):
+    """A worker was reaped. `status` is what os.waitpid gave; peak_rss_bytes and cpu_ns are from its rusage."""
+
+    worker_id: int
+    pid: int
+    status: int
+    peak_rss_bytes: int = 0
+    cpu_ns: int = 0
+
+
+# ---------------------------------------------------------------- server -> worker
+
+
+class HttpRequest(msgspec.Struct, array_like=True):
+    """An HTTP request as it came. `mount` is the prefix that was taken off `path` ("/fn/NAME")."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: list[tuple[str, str]] = []  # names in lower case, in the order they came
+    body: bytes = b""
+    scheme: str = "http"
+    host: str = ""
+    client: str = ""
+    mount: str = ""
+    route: str = ""
+
+
+class Invoke(_Frame, tag="invoke"):
+    """One event for a worker. `event` is JSON text for event functions; empty where `http` is given."""
+
+    invocation_id: str
+    trace_id: str
+    span_id: str  # of the invoke span: the parent of every span the user's code makes
+    deadline_monotonic_ns: int
+    event: bytes = b""
+    http: HttpRequest | None = None
+    attempt: int = 1
+    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call"
+    trace_state: str = ""
+    sampled: bool = True  # the trace flag that is handed on
+    profile: str = ""  # overrides the spec's, where not empty
+    depth: int = 0  # how many function-to-function calls lie above this one
+    call_id: str = ""
+
+
+class CallResult(_Frame, tag="call_result"):
+    """The answer to a Call."""
+
+    call_id: int
+    ok: bool
+    body: bytes = b""  # JSON text of the result
+    error: ErrorInfo | None = None
+    invocation_id: str = ""
+
+
+# ---------------------------------------------------------------- worker -> server
+
+
+class ErrorInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One failure, short. Text is already redacted and bounded (message 2,000, traceback 16,000 characters)."""
+
+    type: str
+    message: str
+    kind: str = "exception"  # see records.FAILURE_KINDS
+    file: str = ""  # innermost frame of the user's own code
+    line: int = 0
+    function: str = ""
+    fingerprint: str = ""
+    traceback: str = ""
+
+
+class Ready(_Frame, tag="ready"):
+    """The handler is loaded."""
+
+    pid: int
+    started_ns: int  # first line that ran in the child
+    loaded_ns: int
+    isolation_tier: int = 0
+    isolation_detail: list[str] = []
+    cpu_ns: int = 0
+
+
+class InitFailed(_Frame, tag="init_failed"):
+    """Loading the user's module failed; a Scene frame came before this one. The worker leaves."""
+
+    pid: int
+    started_ns: int
+    failed_ns: int
+    error: ErrorInfo
+    isolation_tier: int = 0
+
+
+class Result(_Frame, tag="result"):
+    """The answer of one invocation, sent before anything else that is still to be told of it."""
+
+    invocation_id: str
+    status: str  # see records.STATUSES
+    started_ns: int
+    ended_ns: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    http_status: int = 200
+    headers: list[tuple[str, str]] = []
+    error: ErrorInfo | None = None
+    reusable: bool = True  # False: the worker must get no further event
+
+
+class Done(_Frame, tag="done"):
+    """The last frame of an invocation."""
+
+    invocation_id: str
+    cpu_ns: int = 0
+    peak_rss_bytes: int = 0
+    rss_bytes: int = 0
+    spans: int = 0
+    logs: int = 0
+    dropped: int = 0  # spans, lines and samples that a limit cut off
+    reusable: bool = True
+
+
+class SpanEvent(msgspec.Struct, array_like=True):
+    """An event on a span."""
+
+    timestamp_ns: int
+    name: str
+    attributes: dict[str, str] = {}
+
+
+class SpanLink(msgspec.Struct, array_like=True):
+    """A link from a span to another one."""
+
+    trace_id: str
+    span_id: str
+    trace_state: str = ""
+    attributes: dict[str, str] = {}
+
+
+class SpanData(msgspec.Struct, array_like=True):
+    """A finished span. Attribute values are strings, as the store's Map(String, String) holds them:
+    str as it is, bool true/false, numbers in decimal, everything else as JSON."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: str  # "Internal" | "Server" | "Client" | "Producer" | "Consumer"
+    start_ns: int
+    end_ns: int
+    status: str = "Unset"  # "Unset" | "Ok" | "Error"
+    status_message: str = ""
+    attributes: dict[str, str] = {}
+    events: list[SpanEvent] = []
+    links: list[SpanLink] = []
+    scope: str = ""
+    scope_version: str = ""
+    trace_state: str = ""
+
+
+class Spans(_Frame, tag="spans"):
+    """Spans of the user's own, as soon as each is finished."""
+
+    invocation_id: str
+    spans: list[SpanData]
+
+
+class LogLine(msgspec.Struct, array_like=True):
+    """One log record or printed line. `source` is "stdout", "stderr", "logging" or "console" (written past Python)."""
+
+    timestamp_ns: int
+    severity: str  # "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL"
+    body: str
+    trace_id: str = ""
+    span_id: str = ""
+    source: str = "stdout"
+    attributes: dict[str, str] = {}
+
+
+class Logs(_Frame, tag="logs"):
+    """Log lines, as soon as each is written. `dropped` counts lines that the limit cut off."""
+
+    invocation_id: str
+    lines: list[LogLine]
+    dropped: int = 0
+
+
+class StackFrames(msgspec.Struct, array_like=True):
+    """A stack, sent the first time a worker sees it: outermost frame first, parallel lists."""
+
+    stack_hash: int  # unsigned, 64 bits
+    functions: list[str]
+    files: list[str]
+    lines: list[int]
+
+
+class Profile(_Frame, tag="profile"):
+    """One invocation's profile of one phase: parallel lists, one entry a stack."""
+
+    invocation_id: str
+    phase: str = "invoke"  # "invoke" | "init"
+    engine: str = "sampled"  # "sampled" | "precise"
+    started_ns: int = 0
+    duration_ns: int = 0
+    stack_hashes: list[int] = []
+    counts: list[int] = []
+    wall_ns: list[int] = []
+    cpu_ns: list[int] = []
+    new_stacks: list[StackFrames] = []
+    dropped: int = 0
+
+
+class PartState(msgspec.Struct, array_like=True):
+    """What became of one part of a scene: "ok", "partial" or "missing", and why."""
+
+    state: str
+    reason: str = ""
+
+
+class Scene(_Frame, tag="scene"):
+    """What the failed process itself could save. Members are archive files, already redacted."""
+
+    invocation_id: str
+    captured_ns: int
+    error: ErrorInfo
+    members: dict[str, bytes] = {}
+    parts: dict[str, PartState] = {}
+    redactions: list[str] = []
+    capture_ns: int = 0  # what the capture cost
+    final: bool = True
+
+
+class Call(_Frame, tag="call"):
+    """A function calls another one through the platform."""
+
+    call_id: int
+    function: str
+    payload: bytes  # JSON text
+    trace_id: str
+    parent_span_id: str
+    asynchronous: bool = False
+    timeout_s: float = 0.0  # 0: what is left of the caller's own time
+    depth: int = 0
+    idempotency_key: str = ""
+
+
+AnyFrame = (
+    Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
+    | Result | Done | Spans | Logs | Profile | Scene | Call
+)  # fmt: skip
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
+
+
+def encode_frame(frame: AnyFrame) -> bytes:
+    """`frame` with its length before it. Raises FrameError over MAX_FRAME_BYTES."""
+    buffer = bytearray(_HEADER_BYTES)
+    _encoder.encode_into(frame, buffer, _HEADER_BYTES)
+    length = len(buffer) - _HEADER_BYTES
+    if length > MAX_FRAME_BYTES:
+        raise FrameError(f"a {type(frame).__name__} frame of {length} bytes is over {MAX_FRAME_BYTES}")
+    buffer[:_HEADER_BYTES] = length.to_bytes(_HEADER_BYTES, "big")
+    return bytes(buffer)
+
+
+def decode_frame(payload: bytes | memoryview) -> AnyFrame:
+    """One frame from msgpack without its length. Raises FrameError."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FrameError(f"a frame cannot be read: {error}") from error
+
+
+class FrameDecoder:
+    """Cuts a byte stream into frames. Feed it what the socket gave; it keeps what is not complete."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of a frame that is not complete yet."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[AnyFrame]:
+        """The frames that `data` completes. Raises FrameError; the stream is then unusable."""
+        buffer = self._buffer
+        buffer += data
+        start = 0
+        try:
+            while len(buffer) - start >= _HEADER_BYTES:
+                length = int.from_bytes(buffer[start : start + _HEADER_BYTES], "big")
+                if length > MAX_FRAME_BYTES:
+                    raise FrameError(f"a frame announces {length} bytes, over {MAX_FRAME_BYTES}")
+                end = start + _HEADER_BYTES + length
+                if len(buffer) < end:
+                    break
+                payload = bytes(buffer[start + _HEADER_BYTES : end])
+                start = end
+                yield decode_frame(payload)
+        finally:
+            if start:
+                del buffer[:start]

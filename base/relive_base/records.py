@@ -1,0 +1,101 @@
+"""The record of one invocation: what every listing, span and scene is derived from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from relive_base.frames import ErrorInfo
+
+__all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
+
+STATUSES: Final = ("ok", "error", "timeout", "memory", "crash", "init_error", "rejected")
+"""What became of an invocation. "error": the handler raised or its result was unusable; "crash": the process
+ended (exit, signal); "rejected": a limit refused it before it ran."""
+
+FAILURE_KINDS: Final = (
+    "exception",
+    "init",
+    "timeout",
+    "memory",
+    "recursion",
+    "exit",  # sys.exit, os._exit
+    "signal",  # killed by a signal, segfault, abort
+    "bad_result",  # the result cannot be serialised or is too large
+    "bad_event",  # the payload cannot be decoded
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class InvocationRecord:
+    """One attempt at one event. Times are ns since the epoch; 0 means that it did not happen."""
+
+    invocation_id: str
+    function: str
+    version: int
+    trace_id: str
+    span_id: str  # of the invoke span
+    trigger_span_id: str
+    app: str = ""
+    code_hash: str = ""
+    attempt: int = 1
+    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call"
+    parent_span_id: str = ""  # the caller's span, above the trigger span
+    trace_state: str = ""
+    # the producer of a queued event: its span is linked from, and is the parent of, the consumer's
+    link_trace_id: str = ""
+    link_span_id: str = ""
+    event_id: str = ""
+    caller_invocation_id: str = ""
+    accepted_ns: int = 0  # the trigger saw it (for a queued event: this delivery began)
+    enqueued_ns: int = 0  # the event was committed to the queue
+    dispatched_ns: int = 0  # a worker had been found and the frame was sent
+    init_started_ns: int = 0  # cold start of this very invocation, else 0
+    init_ended_ns: int = 0
+    started_ns: int = 0  # the handler began
+    ended_ns: int = 0  # the handler ended
+    responded_ns: int = 0  # the answer was given to the caller
+    status: str = "ok"
+    error: ErrorInfo | None = None
+    cold: bool = False
+    pooled: bool = False  # a cold function version served by a worker that was already waiting
+    cpu_ns: int = 0
+    peak_rss_bytes: int = 0
+    memory_limit_bytes: int = 0
+    timeout_ns: int = 0
+    worker_pid: int = 0
+    worker_id: int = 0
+    isolation_tier: int = 0
+    http_method: str = ""
+    http_route: str = ""
+    http_path: str = ""
+    http_status: int = 0
+    spans: int = 0
+    logs: int = 0
+    dropped: int = 0
+    has_scene: bool = False
+    event_bytes: int = 0
+    result_bytes: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a scene is due."""
+        return self.status not in ("ok", "rejected")
+
+    @property
+    def duration_ns(self) -> int:
+        """Handler time; 0 where it never began."""
+        return max(self.ended_ns - self.started_ns, 0) if self.started_ns else 0
+
+    @property
+    def queue_ns(self) -> int:
+        """Waiting: from the acceptance (or the commit to the queue) to the dispatch, without the cold start."""
+        begin = self.enqueued_ns or self.accepted_ns
+        end = self.init_started_ns or self.dispatched_ns
+        return max(end - begin, 0) if begin and end else 0
+
+    @property
+    def init_ns(self) -> int:
+        """Cold start of this invocation; 0 for a warm one."""
+        return max(self.init_ended_ns - self.init_started_ns, 0)
