@@ -85,7 +85,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Fork(_Frame, tag="fork"):
-    """Fork a worker. Two descriptors come along by SCM_RIGHTS: the frame socket and the console (stdout/stderr)."""
+    """Fork a worker. Two descriptors come along (SCM_RIGHTS): frame socket, console."""
 
     worker_id: int
     spec: FunctionSpec
@@ -117,7 +117,7 @@ class Forked(_Frame, tag="forked"):
 
 
 class Exited(_Frame, tag="exited"):
-    """A worker was reaped. `status` is what os.waitpid gave; peak_rss_bytes and cpu_ns are from its rusage."""
+    """A worker was reaped: `status` as os.waitpid gave it, the rest from its rusage."""
 
     worker_id: int
     pid: int
@@ -176,7 +176,7 @@ class CallResult(_Frame, tag="call_result"):
 
 
 class ErrorInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One failure, short. Text is already redacted and bounded (message 2,000, traceback 16,000 characters)."""
+    """One failure, short. Text is redacted and bounded: message 2,000, traceback 16,000 characters."""
 
     type: str
     message: str
@@ -283,7 +283,7 @@ class Spans(_Frame, tag="spans"):
 
 
 class LogLine(msgspec.Struct, array_like=True):
-    """One log record or printed line. `source` is "stdout", "stderr", "logging" or "console" (written past Python)."""
+    """One line. `source`: "stdout", "stderr", "logging" or "console" (written past Python)."""
 
     timestamp_ns: int
     severity: str  # "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL"

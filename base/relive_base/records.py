@@ -90,7 +90,7 @@ class InvocationRecord:
 
     @property
     def queue_ns(self) -> int:
-        """Waiting: from the acceptance (or the commit to the queue) to the dispatch, without the cold start."""
+        """Waiting: from acceptance (or commit to the queue) to dispatch, without the cold start."""
         begin = self.enqueued_ns or self.accepted_ns
         end = self.init_started_ns or self.dispatched_ns
         return max(end - begin, 0) if begin and end else 0
