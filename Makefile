@@ -1,0 +1,57 @@
+# The two commands that matter: `make demo` and `make test`. Both set up what they need.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.relive-setup
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo test test-unit test-integration test-acceptance test-all check format bench proto docs clean
+
+help:  ## Show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## Make the virtual environment (uv if it is there, else venv and pip)
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
+	@touch $@
+
+demo: setup  ## Start the platform, deploy real functions, send events, open the TUI on the newest failure
+	@$(BIN)/relive demo $(DEMO_FLAGS)
+
+test: setup  ## All tests
+	$(PYTEST) tests/unit tests/style tests/integration tests/acceptance -q --durations=10
+
+test-unit: setup  ## The fast tests (under a minute)
+	$(PYTEST) tests/unit tests/style -q
+
+test-integration: setup  ## Real engines, processes and sockets
+	$(PYTEST) tests/integration -q
+
+test-acceptance: setup  ## Whole user stories
+	$(PYTEST) tests/acceptance -q
+
+test-all:  ## The tests on every supported Python that pyenv or uv offers
+	@sh scripts/test_all.sh
+
+check: setup  ## Format, lint, types, layers, import hygiene, style, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) tests/style -q
+	$(BIN)/python scripts/generate_stubs.py --check
+
+format: setup  ## Format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+proto: setup  ## Generate the gRPC stubs again
+	$(BIN)/python scripts/generate_stubs.py
+
+bench: setup  ## Measure, with peers in the same run; prints a table
+	$(BIN)/python -m bench $(BENCH_FLAGS)
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,19 @@
+"""What all tests share: the folder of helpers, and a home of their own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Relive home that the environment names; unix socket paths stay under 100 characters."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("RELIVE_HOME", str(folder))
+    return folder
