@@ -1,0 +1,469 @@
+"""Every setting of the server, declared once: name, type, default, unit, bounds and what it is for.
+
+The environment variable of a field is `RELIVE_` + its name in capitals. Flags of `relive serve` win over it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+from relive_base.errors import UsageError
+
+__all__ = [
+    "CLIENT_VARIABLES",
+    "Address",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "markdown_table",
+    "parse_address",
+    "settings",
+    "unknown_variables",
+]
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+_GIB: Final = 1024 * _MIB
+_HOUR: Final = 3600.0
+_DAY: Final = 24 * _HOUR
+_MIN_TOKEN_CHARACTERS: Final = 16
+
+CLIENT_VARIABLES: Final = ("RELIVE_SERVER",)
+"""RELIVE_* variables that belong to the command line, not to the server."""
+
+_BYTE_UNITS: Final[dict[str, float]] = {
+    "": 1, "b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": _KIB, "mib": _MIB, "gib": _GIB,
+}  # fmt: skip
+_TIME_UNITS: Final[dict[str, float]] = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": _HOUR, "d": _DAY}
+_NUMBER: Final = re.compile(r"\s*([+-]?[0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+
+
+class SettingsError(UsageError):
+    """A setting of the server is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a socket listens: host and port, or the path of a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.path or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix://{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_address(text: str, *, name: str = "address") -> Address:
+    """`HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback) or `unix:///PATH`. Port 0 picks a free one.
+
+    Raises SettingsError.
+    """
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        path = path.removeprefix("//")
+        if not path.startswith("/"):
+            raise SettingsError(
+                f"the socket path in {text!r} is not absolute", where=name, remedy="write unix:///path"
+            )
+        return Address(path=path)
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise SettingsError(
+            f"{text!r} is not HOST:PORT",
+            where=name,
+            remedy="write for example 127.0.0.1:8700, or port 0 for a free one",
+        )
+    return Address(host=host.strip("[]") or "127.0.0.1", port=int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of one setting beside its value."""
+
+    field: str
+    variable: str
+    type: str
+    default: str
+    unit: str
+    doc: str
+    also: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+
+def _set(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    **more: Any,
+) -> Any:
+    """A dataclass field that carries its own documentation and bounds."""
+    return field(default=default, metadata={"doc": doc, "unit": unit, "low": low, "high": high, **more})
+
+
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("relive", appauthor=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The server's settings; build them with `from_environment`. A name says its unit."""
+
+    # where
+    home: Path = field(
+        default_factory=_default_home,
+        metadata={
+            "doc": "Folder of everything Relive keeps. Default: the platform's user data folder.",
+            "unit": "path",
+        },
+    )
+    http: str = _set("127.0.0.1:8700", "Address of the HTTP gateway for functions.", unit="address")
+    api: str = _set(
+        "", "Address of the control API. Empty: the unix socket `run/api.sock` in the home.", unit="address"
+    )
+    token: str = _set(
+        "",
+        "Token that callers must send where an address is not loopback; at least 16 characters.",
+        secret=True,
+    )
+    store: str = _set(
+        "", "Store URL: `clickhouse://user:password@host:9000/db`. Empty: the embedded engine.", secret=True
+    )
+    # OTLP
+    otlp: str = _set(
+        "",
+        "OTLP endpoint that every span and log line is exported to. Empty: no export.",
+        also=("OTEL_EXPORTER_OTLP_ENDPOINT",),
+    )
+    otlp_protocol: str = _set(
+        "grpc",
+        "OTLP protocol of the export.",
+        choices=("grpc", "http"),
+        also=("OTEL_EXPORTER_OTLP_PROTOCOL",),
+    )
+    otlp_headers: str = _set(
+        "",
+        "Headers of the export: `name=value,name=value`.",
+        secret=True,
+        also=("OTEL_EXPORTER_OTLP_HEADERS",),
+    )
+    otlp_timeout_s: float = _set(10.0, "Time limit of one export request.", unit="s", low=0.1, high=300)
+    otlp_queue_limit: int = _set(
+        50_000, "Spans and log lines that wait for export; more are dropped and counted.", low=100
+    )
+    otlp_grpc: str = _set("", "Address to receive OTLP over gRPC on. Empty: none.", unit="address")
+    otlp_http: str = _set("", "Address to receive OTLP over HTTP on. Empty: none.", unit="address")
+    # HTTP gateway
+    body_limit_bytes: int = _set(
+        6 * _MIB, "Largest body of a synchronous request.", unit="bytes", low=1, high=48 * _MIB
+    )
+    async_body_limit_bytes: int = _set(
+        _MIB, "Largest body of an asynchronous event.", unit="bytes", low=1, high=48 * _MIB
+    )
+    result_limit_bytes: int = _set(
+        6 * _MIB, "Largest result of a function.", unit="bytes", low=1, high=48 * _MIB
+    )
+    connection_limit: int = _set(1_000, "Connections of the gateway; more are refused with 503.", low=1)
+    backlog: int = _set(512, "Connections that wait to be accepted.", low=1, high=65_535)
+    header_timeout_s: float = _set(10.0, "Time for a client to send its request head.", unit="s", low=0.1)
+    body_timeout_s: float = _set(30.0, "Time for a client to send its body; then 408.", unit="s", low=0.1)
+    keep_alive_s: float = _set(60.0, "How long an idle connection stays open.", unit="s", low=0)
+    # workers
+    host_workers: int = _set(32, "Workers on this host, of all functions together.", low=1, high=10_000)
+    max_workers: int = _set(
+        4, "Workers of one function, where `relive.toml` does not say.", low=1, high=1_000
+    )
+    waiting_workers: int = _set(2, "Workers that wait, ready, for each active function.", low=0, high=64)
+    wait_limit_s: float = _set(10.0, "How long a request waits for a worker; then 429.", unit="s", low=0)
+    waiting_requests: int = _set(
+        1_000, "Requests of one function that wait for a worker; more get 429 at once.", low=0
+    )
+    idle_s: float = _set(
+        300.0, "A worker that was idle for this long leaves; a function scales to zero.", unit="s", low=0.1
+    )
+    recycle_n: int = _set(10_000, "A worker is replaced after this many invocations.", low=1)
+    recycle_memory_percent: int = _set(
+        80, "A worker that holds this share of its limit is replaced.", unit="%", low=1, high=100
+    )
+    start_timeout_s: float = _set(30.0, "Time for a worker to load its handler.", unit="s", low=0.1)
+    zygote_timeout_s: float = _set(60.0, "Time for a zygote to import its dependencies.", unit="s", low=0.1)
+    stop_timeout_s: float = _set(
+        5.0, "Time that running invocations get when the server stops.", unit="s", low=0
+    )
+    isolation_tier: int = _set(
+        1, "Isolation wanted: 0 own process group and limits, 1 also Landlock and seccomp.", low=0, high=1
+    )
+    frozen_workers: int = _set(2, "Failed workers that are kept frozen as live scenes.", low=0, high=64)
+    frozen_s: float = _set(600.0, "How long a failed worker is kept frozen.", unit="s", low=0)
+    call_depth: int = _set(16, "How deep functions may call each other.", low=1, high=1_000)
+    # what a function gets where relive.toml does not say
+    timeout_s: float = _set(3.0, "Time limit of an invocation.", unit="s", low=0.01, high=86_400)
+    memory_mb: int = _set(256, "Memory limit of a worker.", unit="MB", low=16, high=1_048_576)
+    output_limit_bytes: int = _set(
+        _MIB,
+        "Output and log records of one invocation; the rest is dropped and counted.",
+        unit="bytes",
+        low=1024,
+    )
+    profile: str = _set("sampled", "Profile of each invocation.", choices=("sampled", "precise", "off"))
+    capture: str = _set("frames", "What a failure scene holds.", choices=("full", "frames", "off"))
+    redact_keys: tuple[str, ...] = _set((), "More key names to redact, comma-separated.", unit="names")
+    # events
+    retries: int = _set(2, "Retries of an asynchronous event after its first attempt.", low=0, high=100)
+    max_age_s: float = _set(
+        6 * _HOUR, "Oldest age at which an event is still tried.", unit="s", low=1, high=14 * _DAY
+    )
+    backoff_s: float = _set(1.0, "Wait before the first retry; doubles with each.", unit="s", low=0)
+    backoff_limit_s: float = _set(300.0, "Longest wait before a retry.", unit="s", low=0)
+    queue_events: int = _set(
+        1_000_000, "Events in the queue (ready, leased and dead); more are refused.", low=1
+    )
+    queue_bytes: int = _set(
+        8 * _GIB, "Size of the event queue's file; events over it are refused.", unit="bytes", low=_MIB
+    )
+    queue_backlog: int = _set(
+        10_000, "Operations that wait for the queue's next commit; more are refused.", low=1
+    )
+    queue_ballast_bytes: int = _set(
+        8 * _MIB, "Disk space kept back so that a full disk can be worked off.", unit="bytes", low=0
+    )
+    lease_s: float = _set(30.0, "How long a lease lasts without a heartbeat.", unit="s", low=0.1)
+    done_keep_s: float = _set(
+        24 * _HOUR, "How long a finished event's id is remembered, to answer duplicates.", unit="s", low=0
+    )
+    done_keep_events: int = _set(100_000, "Finished events that are remembered at most.", low=0)
+    timer_grace_s: float = _set(30.0, "A timer that is later than this counts as missed.", unit="s", low=0)
+    # packages
+    package_bytes: int = _set(250 * _MIB, "Largest package, unpacked.", unit="bytes", low=1024)
+    package_entry_bytes: int = _set(100 * _MIB, "Largest file in a package.", unit="bytes", low=1024)
+    package_entries: int = _set(20_000, "Files in a package.", low=1)
+    package_ratio: int = _set(200, "Unpacked size over packed size of a zip entry.", low=1)
+    install_timeout_s: float = _set(600.0, "Time for the installation of dependencies.", unit="s", low=1)
+    trial_timeout_s: float = _set(30.0, "Time for a deploy's trial load of a handler.", unit="s", low=0.1)
+    # telemetry and scenes
+    scenes: int = _set(10_000, "Scene files kept; the oldest leave first.", low=1)
+    scenes_bytes: int = _set(2 * _GIB, "Size of all scene files.", unit="bytes", low=_MIB)
+    scenes_days: float = _set(30.0, "Age of a scene file.", unit="days", low=0.01)
+    retention_days: float = _set(
+        30.0, "Age of invocations in the store; traces, logs and profiles follow.", unit="days", low=1
+    )
+    spool_bytes: int = _set(
+        _GIB, "Telemetry on disk while the store is down; then the oldest is dropped.", unit="bytes", low=_MIB
+    )
+    flush_s: float = _set(0.25, "How often telemetry is written to the store.", unit="s", low=0.01, high=60)
+    flush_rows: int = _set(10_000, "Rows after which telemetry is written at once.", low=1)
+    query_timeout_s: float = _set(30.0, "Time limit of a query on the store.", unit="s", low=0.1)
+    query_rows: int = _set(1_000_000, "Rows that a query may return.", low=1)
+
+    @classmethod
+    def from_environment(
+        cls, env: Mapping[str, str], overrides: Mapping[str, object] | None = None
+    ) -> Settings:
+        """Settings from `env`; `overrides` (field -> value; None is ignored) win. Raises SettingsError."""
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        known = {item.field: item for item in settings()}
+        values: dict[str, Any] = {}
+        for name in given:
+            if name not in known:
+                raise SettingsError(
+                    f"there is no setting {name!r}", remedy=_near(name, known) or "see docs/settings.md"
+                )
+        for item in known.values():
+            if item.field in given:
+                values[item.field] = _convert(item, given[item.field], item.field)
+                continue
+            for variable in (item.variable, *item.also):
+                if env.get(variable, "") != "":
+                    values[item.field] = _convert(item, env[variable], variable)
+                    break
+        built = cls(**values)
+        built.check()
+        return built
+
+    def check(self) -> None:
+        """Raises SettingsError where settings do not fit each other or an address is open without a token."""
+        if self.token and len(self.token) < _MIN_TOKEN_CHARACTERS:
+            raise SettingsError(
+                f"the token has {len(self.token)} characters, fewer than {_MIN_TOKEN_CHARACTERS}",
+                where="RELIVE_TOKEN",
+                remedy="use a long random one, such as secrets.token_urlsafe() gives",
+            )
+        for name in ("http", "api", "otlp_grpc", "otlp_http"):
+            text = getattr(self, name)
+            variable = f"RELIVE_{name.upper()}"
+            if text and not parse_address(text, name=variable).loopback and not self.token:
+                raise SettingsError(
+                    f"{text} can be reached from other machines, and no token is set",
+                    where=variable,
+                    remedy="set RELIVE_TOKEN, or listen on 127.0.0.1",
+                )
+        if self.backoff_limit_s < self.backoff_s:
+            raise SettingsError(
+                f"{self.backoff_limit_s} s is less than RELIVE_BACKOFF_S ({self.backoff_s} s)",
+                where="RELIVE_BACKOFF_LIMIT_S",
+                remedy="raise it or lower RELIVE_BACKOFF_S",
+            )
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets, token and lock of the running server."""
+        return self.home / "run"
+
+    @property
+    def http_address(self) -> Address:
+        """Where the gateway listens."""
+        return parse_address(self.http, name="RELIVE_HTTP")
+
+    @property
+    def api_address(self) -> Address:
+        """Where the control API listens."""
+        return (
+            parse_address(self.api, name="RELIVE_API")
+            if self.api
+            else Address(path=str(self.run_dir / "api.sock"))
+        )
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is the embedded engine in a process of its own."""
+        return not self.store
+
+    @property
+    def store_url(self) -> str:
+        """What the server opens: the configured URL or the store process's socket."""
+        return self.store or f"unix://{self.run_dir / 'store.sock'}"
+
+    def header_pairs(self) -> dict[str, str]:
+        """`otlp_headers` as a mapping. Raises SettingsError where a pair has no `=`."""
+        pairs: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in self.otlp_headers.split(","))):
+            name, equals, value = part.partition("=")
+            if not equals or not name.strip():
+                raise SettingsError(
+                    "a header is not name=value", where="RELIVE_OTLP_HEADERS", remedy="write name=value"
+                )
+            pairs[name.strip()] = value.strip()
+        return pairs
+
+
+def settings() -> list[Setting]:
+    """Every setting, in the order of the declaration."""
+    listed = []
+    for item in fields(Settings):
+        more = dict(item.metadata)
+        default = "" if item.default is MISSING else _shown(item.default)
+        variable = f"RELIVE_{item.name.upper()}"
+        listed.append(
+            Setting(field=item.name, variable=variable, type=str(item.type), default=default, **more)
+        )
+    return listed
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return str(default)
+
+
+def _near(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _convert(item: Setting, value: object, where: str) -> Any:
+    """`value` in the setting's type and within its bounds."""
+    if item.type == "Path":
+        return Path(str(value)).expanduser().absolute()
+    if item.type.startswith("tuple"):
+        parts = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+        return tuple(part.strip() for part in parts if part.strip())
+    if item.type == "str":
+        return _text(item, str(value), where)
+    number = _number(item, str(value), where)
+    low, high = item.low, item.high
+    if (low is not None and number < low) or (high is not None and number > high):
+        bounds = f"at least {low:g}" if high is None else f"from {low or 0:g} to {high:g}"
+        raise SettingsError(
+            f"{value} is out of range", where=where, remedy=f"give a number {bounds} {item.unit}".rstrip()
+        )
+    return int(number) if item.type == "int" else number
+
+
+def _text(item: Setting, value: str, where: str) -> str:
+    if item.field == "otlp_protocol" and value in ("http/protobuf", "http/json"):
+        value = "http"  # the standard variable's word for it
+    if item.choices and value not in item.choices:
+        raise SettingsError(
+            f"{value!r} is not known", where=where, remedy=f"use one of {', '.join(item.choices)}"
+        )
+    if item.unit == "address" and value:
+        parse_address(value, name=where)
+    return value
+
+
+def _number(item: Setting, value: str, where: str) -> float:
+    match = _NUMBER.fullmatch(value)
+    units: dict[str, dict[str, float]] = {"bytes": _BYTE_UNITS, "s": _TIME_UNITS}
+    factor = units.get(item.unit, {"": 1.0}).get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        kind = {"bytes": "a size such as 512KB or 6MiB", "s": "a time in seconds such as 30 or 5m"}
+        expected = kind.get(item.unit, "a whole number" if item.type == "int" else "a number")
+        raise SettingsError(
+            f"{value!r} is not {expected}", where=where, remedy=f"for example {where}={item.default}"
+        )
+    number = float(match[1].replace("_", "")) * factor
+    if item.type == "int" and not number.is_integer():
+        raise SettingsError(
+            f"{value!r} is not a whole number", where=where, remedy=f"for example {where}={item.default}"
+        )
+    return number
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """RELIVE_* variables that no setting reads, each with the name that was probably meant (or "")."""
+    known = [*(item.variable for item in settings()), *CLIENT_VARIABLES]
+    found = []
+    for name in sorted(env):
+        if name.startswith("RELIVE_") and name not in known:
+            found.append((name, next(iter(difflib.get_close_matches(name, known, n=1)), "")))
+    return found
+
+
+def markdown_table() -> str:
+    """The table of docs/settings.md."""
+    lines = ["| variable | default | unit | what it is |", "| --- | --- | --- | --- |"]
+    for item in settings():
+        doc = item.doc
+        if item.choices:
+            doc += f" One of {', '.join(f'`{choice}`' for choice in item.choices)}."
+        if item.also:
+            doc += f" Also {', '.join(f'`{name}`' for name in item.also)}."
+        default = f"`{item.default}`" if item.default else ""
+        lines.append(f"| `{item.variable}` | {default} | {item.unit} | {doc} |")
+    return "\n".join(lines) + "\n"
