@@ -1,0 +1,105 @@
+"""A finished span of the SDK as the wire's SpanData."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+from relive_base.frames import SpanData, SpanEvent, SpanLink
+
+from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.text import attribute_text, bounded
+
+__all__ = ["span_data"]
+
+_KINDS = {
+    SpanKind.INTERNAL: "Internal",
+    SpanKind.SERVER: "Server",
+    SpanKind.CLIENT: "Client",
+    SpanKind.PRODUCER: "Producer",
+    SpanKind.CONSUMER: "Consumer",
+}
+_STATUSES = {StatusCode.UNSET: "Unset", StatusCode.OK: "Ok", StatusCode.ERROR: "Error"}
+
+
+def span_data(span: Any, limits: TelemetryLimits) -> SpanData:
+    """`span` (an SDK ReadableSpan) with every text bounded. What the SDK dropped is told in an attribute."""
+    context: SpanContext = span.context
+    parent: SpanContext | None = span.parent
+    status = span.status
+    scope = span.instrumentation_scope
+    attributes = _attributes(span.attributes, limits)
+    for name in ("dropped_attributes", "dropped_events", "dropped_links"):
+        dropped = getattr(span, name, 0)
+        if dropped:
+            attributes[f"otel.{name}_count"] = str(dropped)
+    start_ns: int = span.start_time or 0
+    return SpanData(
+        trace_id=format(context.trace_id, "032x"),
+        span_id=format(context.span_id, "016x"),
+        parent_span_id=format(parent.span_id, "016x") if parent is not None else "",
+        name=bounded(_as_text(span.name), limits.name_chars),
+        kind=_KINDS.get(span.kind, "Internal"),
+        start_ns=start_ns,
+        end_ns=max(span.end_time or start_ns, start_ns),
+        status=_STATUSES.get(status.status_code, "Unset"),
+        status_message=bounded(_as_text(status.description or ""), limits.value_chars),
+        attributes=attributes,
+        events=_events(span.events, limits),
+        links=_links(span.links, limits),
+        scope=bounded(_as_text(scope.name), limits.name_chars) if scope is not None else "",
+        scope_version=bounded(_as_text(scope.version or ""), limits.name_chars) if scope is not None else "",
+        trace_state=context.trace_state.to_header() if context.trace_state else "",
+    )
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else f"<{type(value).__name__}>"
+
+
+def _attributes(values: Mapping[str, object] | None, limits: TelemetryLimits) -> dict[str, str]:
+    if not values:
+        return {}
+    result: dict[str, str] = {}
+    for name, value in list(values.items())[: limits.attributes]:
+        result[bounded(_as_text(name), limits.name_chars)] = attribute_text(value, limits.value_chars)
+    return result
+
+
+def _events(events: Sequence[Any], limits: TelemetryLimits) -> list[SpanEvent]:
+    if not events:
+        return []
+    return [
+        SpanEvent(
+            event.timestamp,
+            bounded(_as_text(event.name), limits.name_chars),
+            _event_attributes(event.attributes, limits),
+        )
+        for event in events[: limits.events]
+    ]
+
+
+def _event_attributes(values: Mapping[str, object] | None, limits: TelemetryLimits) -> dict[str, str]:
+    """As `_attributes`, but a stack trace is cut at its beginning: the end names the error."""
+    result = _attributes(values, limits)
+    stack = values.get("exception.stacktrace") if values else None
+    if isinstance(stack, str) and len(stack) > limits.value_chars:
+        keep = limits.stacktrace_chars - 1
+        text = stack if len(stack) <= keep else "…" + stack[-keep:]
+        result["exception.stacktrace"] = bounded(text, limits.stacktrace_chars)
+    return result
+
+
+def _links(links: Sequence[Any], limits: TelemetryLimits) -> list[SpanLink]:
+    if not links:
+        return []
+    return [
+        SpanLink(
+            format(link.context.trace_id, "032x"),
+            format(link.context.span_id, "016x"),
+            link.context.trace_state.to_header() if link.context.trace_state else "",
+            _attributes(link.attributes, limits),
+        )
+        for link in links[: limits.links]
+    ]

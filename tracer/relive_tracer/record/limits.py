@@ -1,0 +1,28 @@
+"""What one invocation may record; every limit is a number with a default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["TelemetryLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryLimits:
+    """Limits of the recording side. What is over a limit is cut or counted as dropped, never an error.
+
+    The counts of attributes, events and links are OpenTelemetry's own defaults. The bytes of output of an
+    invocation come from the function's configuration (`FunctionSpec.output_limit_bytes`).
+    """
+
+    attributes: int = 128  # of one span, event or link
+    value_chars: int = 4_096  # of one attribute value
+    name_chars: int = 512  # of a span's name or an attribute's key
+    events: int = 128  # of one span
+    links: int = 128  # of one span
+    spans: int = 1_000  # of one invocation
+    open_spans: int = 10_000  # started and not ended yet, over all invocations of a worker
+    line_chars: int = 16_384  # of one log line; a longer one is split (streams) or cut (logging)
+    stacktrace_chars: int = 16_000
+    log_attributes: int = 32
+    frame_lines: int = 200  # lines of one write that travel in one frame

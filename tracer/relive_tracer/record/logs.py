@@ -1,0 +1,170 @@
+"""The logging module's records, each recorded once, whichever handlers the user's code sets up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.output import Output
+from relive_tracer.record.text import bounded, plain_value
+
+__all__ = ["EMIT_CODE", "LoggingSetup", "RecordHandler", "severity_of"]
+
+EMIT_CODE: CodeType = logging.StreamHandler.emit.__code__
+
+_SEVERITIES = ((10, "TRACE"), (20, "DEBUG"), (30, "INFO"), (40, "WARN"), (50, "ERROR"))
+_OWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+
+
+def severity_of(level: int) -> str:
+    """OpenTelemetry's name for a level of the logging module."""
+    for below, name in _SEVERITIES:
+        if level < below:
+            return name
+    return "FATAL"
+
+
+class RecordHandler(logging.Handler):
+    """Stands first on the root logger and records every record that reaches it.
+
+    A StreamHandler on our stdout or stderr hands over its record as well (`from_stream`): a record that both
+    see is recorded once, and one that only a StreamHandler sees keeps its level and its exception.
+    """
+
+    def __init__(self, output: Output, limits: TelemetryLimits) -> None:
+        super().__init__(logging.NOTSET)
+        self._output = output
+        self._limits = limits
+        self._seen = threading.local()
+        self._traceback = logging.Formatter()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Record without the handler's lock: the output has its own."""
+        try:
+            if self.filters and not self.filter(record):
+                return False
+            key = (id(record), record.created)
+            if getattr(self._seen, "key", None) != key:
+                self._seen.key = key
+                self._record(record, None)
+        except Exception:  # a record that cannot be recorded must never fail the code that logs
+            self._output.lines("logging", "ERROR", ["a log record could not be recorded"])
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What `handle` does; for code that calls `emit` itself."""
+        self.handle(record)
+
+    def from_stream(self, record: Any, text: str) -> bool:
+        """Whether `record`, which a StreamHandler formatted as `text`, is recorded with this call."""
+        if not isinstance(record, logging.LogRecord):
+            return False
+        key = (id(record), record.created)
+        if getattr(self._seen, "key", None) != key:
+            self._seen.key = key
+            self._record(record, text.rstrip("\n"))
+        return True
+
+    def _record(self, record: logging.LogRecord, text: str | None) -> None:
+        attributes = self._attributes(record)
+        if text is None:
+            text = self._body(record, attributes)
+        self._output.record(
+            int(record.created * 1e9),
+            severity_of(record.levelno),
+            bounded(text, self._limits.line_chars),
+            attributes,
+        )
+
+    def _body(self, record: logging.LogRecord, attributes: dict[str, str]) -> str:
+        try:
+            return self.format(record) if self.formatter is not None else record.getMessage()
+        except Exception as error:
+            # The user's own arguments do not fit or fail to print; the unformatted text is what there is.
+            attributes["log.format_error"] = type(error).__name__
+            return record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__name__}>"
+
+    def _attributes(self, record: logging.LogRecord) -> dict[str, str]:
+        limits = self._limits
+        attributes = {
+            "logger.name": bounded(record.name, limits.name_chars),
+            "code.file.path": bounded(record.pathname, limits.value_chars),
+            "code.line.number": str(record.lineno),
+            "code.function.name": bounded(record.funcName or "", limits.name_chars),
+        }
+        if record.threadName and record.threadName != "MainThread":
+            attributes["thread.name"] = bounded(record.threadName, limits.name_chars)
+        extra = record.__dict__
+        if len(extra) > len(_OWN) - 3:
+            for name, value in extra.items():
+                if name not in _OWN and len(attributes) < limits.log_attributes:
+                    text = plain_value(value)
+                    if text is not None:
+                        attributes[bounded(name, limits.name_chars)] = bounded(text, limits.value_chars)
+        if record.exc_info:
+            self._exception(record, attributes)
+        return attributes
+
+    def _exception(self, record: logging.LogRecord, attributes: dict[str, str]) -> None:
+        info = record.exc_info
+        if info is None or info[0] is None:
+            return
+        kind = info[0]
+        module = kind.__module__
+        attributes["exception.type"] = (
+            kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+        )
+        try:
+            attributes["exception.message"] = bounded(str(info[1]), self._limits.value_chars)
+            text = record.exc_text or self._traceback.formatException(info)
+            if len(text) > self._limits.stacktrace_chars:
+                text = "…" + text[1 - self._limits.stacktrace_chars :]  # the end names the error
+            attributes["exception.stacktrace"] = bounded(text, self._limits.stacktrace_chars)
+        except Exception as error:  # its __str__ fails, which is the user's own doing
+            attributes.setdefault("exception.message", f"<__str__ raised {type(error).__name__}>")
+
+
+class LoggingSetup:
+    """Puts the handler first on the root logger and keeps `logging.basicConfig` working.
+
+    `basicConfig` does nothing where the root logger has a handler, so the usual first line of a function
+    would have no effect: it runs here as if ours were not there.
+    """
+
+    def __init__(self, handler: RecordHandler) -> None:
+        self._handler = handler
+        self._basic_config: Callable[..., None] = logging.basicConfig
+
+    def install(self) -> None:
+        """Set the root level to INFO, unless something has set it already, and add the handler."""
+        root = logging.getLogger()
+        if root.level in (logging.NOTSET, logging.WARNING):
+            root.setLevel(logging.INFO)
+        self.ensure()
+
+        def basicConfig(**options: Any) -> None:
+            root.removeHandler(self._handler)
+            try:
+                self._basic_config(**options)
+            finally:
+                self.ensure()
+
+        basicConfig.__doc__ = self._basic_config.__doc__
+        logging.basicConfig = basicConfig
+
+    def ensure(self) -> None:
+        """Put the handler back where `dictConfig` or the user's code took it off."""
+        handlers = logging.getLogger().handlers
+        if not handlers or handlers[0] is not self._handler:
+            if self._handler in handlers:
+                handlers.remove(self._handler)
+            handlers.insert(0, self._handler)
+
+    def uninstall(self) -> None:
+        """Undo `install`, for tests."""
+        logging.basicConfig = self._basic_config
+        logging.getLogger().removeHandler(self._handler)

@@ -1,0 +1,115 @@
+"""The way out for log lines: joins them with the current span, applies the output limit, sends at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from relive_base.frames import AnyFrame, LogLine, Logs
+
+from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.state import InvocationState, Whereabouts
+from relive_tracer.record.text import encodable
+
+__all__ = ["Output"]
+
+_DESCRIPTORS = {"stdout": 1, "stderr": 2, "logging": 2}
+
+
+class Output:
+    """Sends lines as they come. Never raises an Exception; what cannot be sent is counted."""
+
+    def __init__(
+        self, send: Callable[[AnyFrame], bool], whereabouts: Whereabouts, limits: TelemetryLimits
+    ) -> None:
+        self._send = send
+        self.whereabouts = whereabouts
+        self._limits = limits
+        # Reentrant: a signal handler of the user's may print while a line is being written.
+        self._lock = threading.RLock()
+        self._detached = False
+
+    def detach(self) -> None:
+        """In a child that the user's code forked: the socket is the parent's, so lines go to the console."""
+        self._lock = threading.RLock()
+        self._detached = True
+
+    def lines(self, source: str, severity: str, lines: Sequence[str]) -> None:
+        """Record `lines` of one write; each is at most one line long."""
+        if self._detached:
+            self._to_console(source, lines)
+            return
+        try:
+            state, trace_id, span_id = self.whereabouts()
+            now = time.time_ns()
+            room = self._take(state, [len(line) for line in lines])
+            cut = self._limits.frame_lines
+            for start in range(0, room, cut):
+                part = lines[start : min(start + cut, room)]
+                self._deliver(
+                    state,
+                    [LogLine(now, severity, encodable(x), trace_id, span_id, source) for x in part],
+                )
+        except Exception:  # a line that cannot be recorded must never fail the code that wrote it
+            self._lost(len(lines))
+
+    def record(self, timestamp_ns: int, severity: str, body: str, attributes: dict[str, str]) -> None:
+        """Record one record of the logging module."""
+        if self._detached:
+            self._to_console("logging", [body])
+            return
+        try:
+            state, trace_id, span_id = self.whereabouts()
+            size = len(body) + len(attributes.get("exception.stacktrace", ""))
+            if self._take(state, [size]):
+                line = LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging", attributes)
+                self._deliver(state, [line])
+        except Exception:  # as above
+            self._lost(1)
+
+    def close(self, state: InvocationState) -> None:
+        """Tell how many lines the limit cut off, as one last line of the invocation."""
+        dropped = state.dropped_lines
+        if dropped and not self._detached:
+            state.dropped_lines = 0
+            body = f"{dropped} lines dropped: the output limit of this invocation was reached"
+            line = LogLine(time.time_ns(), "WARN", body, state.trace_id, state.span_id, "logging")
+            if not self._send(Logs(invocation_id=state.invocation_id, lines=[line], dropped=dropped)):
+                state.dropped += 1
+
+    def _take(self, state: InvocationState, sizes: list[int]) -> int:
+        """How many of the lines the output limit still allows; counts the rest."""
+        with self._lock:
+            room = 0
+            for size in sizes:
+                if state.bytes_left <= 0:
+                    break
+                state.bytes_left -= size + 1
+                room += 1
+            state.logs += room
+            if room < len(sizes):
+                cut = len(sizes) - room
+                state.dropped += cut
+                state.dropped_lines += cut
+            return room
+
+    def _deliver(self, state: InvocationState, lines: list[LogLine]) -> None:
+        if not self._send(Logs(invocation_id=state.invocation_id, lines=lines)):
+            with self._lock:
+                state.logs -= len(lines)
+                state.dropped += len(lines)
+
+    def _lost(self, count: int) -> None:
+        try:
+            self.whereabouts()[0].dropped += count
+        except Exception:
+            pass  # there is nobody left to tell
+
+    def _to_console(self, source: str, lines: Sequence[str]) -> None:
+        try:
+            text = "".join(f"{line}\n" for line in lines)
+            os.write(_DESCRIPTORS[source], text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass  # the console is gone, and with it whoever would have read this

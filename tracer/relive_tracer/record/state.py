@@ -1,0 +1,55 @@
+"""What the recording side knows of one invocation while it runs, and afterwards for its stragglers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["InvocationState", "TelemetryCounts", "Where", "Whereabouts"]
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryCounts:
+    """What one invocation recorded. `dropped`: spans and lines over a limit, or that could not be sent."""
+
+    spans: int = 0
+    logs: int = 0
+    dropped: int = 0
+
+
+class InvocationState:
+    """Counters and ids of one invocation. The empty id is the time before a worker's first invocation."""
+
+    __slots__ = (
+        "bytes_left",
+        "dropped",
+        "dropped_lines",
+        "invocation_id",
+        "logs",
+        "span",
+        "span_id",
+        "spans",
+        "trace_id",
+    )
+
+    def __init__(self, invocation_id: str, trace_id: str, span_id: str, output_limit_bytes: int) -> None:
+        self.invocation_id = invocation_id
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.span: object = None  # the invoke span as OpenTelemetry sees it
+        self.bytes_left = output_limit_bytes
+        self.spans = 0
+        self.logs = 0
+        self.dropped = 0
+        self.dropped_lines = 0  # by the output limit, not yet told
+
+    def counts(self) -> TelemetryCounts:
+        """What has been counted so far."""
+        return TelemetryCounts(self.spans, self.logs, self.dropped)
+
+
+Where: TypeAlias = tuple[InvocationState, str, str]
+"""The invocation, trace id and span id that the calling code belongs to."""
+
+Whereabouts: TypeAlias = Callable[[], Where]

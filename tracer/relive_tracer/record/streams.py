@@ -1,0 +1,152 @@
+"""What stands in for `sys.stdout` and `sys.stderr` in a worker: text in, log lines out."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+from collections.abc import Callable, Iterable
+from threading import get_ident
+from types import CodeType
+from typing import Any
+
+from relive_tracer.record.output import Output
+
+__all__ = ["LineStream"]
+
+TakeRecord = Callable[[Any, str], bool]
+
+
+class _Bytes(io.BufferedIOBase):
+    """`sys.stdout.buffer`: bytes are decoded as UTF-8 and go the way of the text."""
+
+    def __init__(self, stream: LineStream) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def flush(self) -> None:
+        """Nothing waits here but the beginning of a line."""
+
+    def close(self) -> None:
+        """Stays open: the worker's next invocation needs it."""
+
+    def write(self, data: Any, /) -> int:
+        chunk = bytes(data)
+        self._stream.write(self._decoder.decode(chunk))
+        return len(chunk)
+
+
+class LineStream(io.TextIOBase):
+    """A text stream that hands on each line when it is complete.
+
+    Every thread has its own unfinished line, so lines of two threads never mix. An unfinished line is handed
+    on when it is over `line_chars` and at the end of the invocation, not by `flush`.
+    """
+
+    def __init__(self, name: str, severity: str, descriptor: int, output: Output, line_chars: int) -> None:
+        self.name = f"<{name}>"
+        self.mode = "w"
+        self._source = name
+        self._severity = severity
+        self._descriptor = descriptor
+        self._output = output
+        self._line_chars = line_chars
+        self._partials: dict[int, str] = {}
+        self._buffer = _Bytes(self)
+        self._emit_code: CodeType | None = None
+        self._take_record: TakeRecord | None = None
+
+    def watch_records(self, emit_code: CodeType, take_record: TakeRecord) -> None:
+        """Ask `take_record` about every write that comes from the function with `emit_code`."""
+        self._emit_code = emit_code
+        self._take_record = take_record
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        return "backslashreplace"
+
+    @property
+    def line_buffering(self) -> bool:
+        return True
+
+    @property
+    def buffer(self) -> _Bytes:
+        return self._buffer
+
+    def reconfigure(self, **_options: object) -> None:
+        """Accepted and ignored: encoding and buffering are the worker's."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def flush(self) -> None:
+        """Complete lines have left already."""
+
+    def close(self) -> None:
+        """Stays open: the worker's next invocation needs it."""
+
+    def writelines(self, lines: Iterable[str], /) -> None:  # type: ignore[override]
+        for line in lines:
+            self.write(line)
+
+    def write(self, text: str, /) -> int:
+        if type(text) is not str:
+            if not isinstance(text, str):
+                raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            text = str.__str__(text)
+        if self._take_record is not None:
+            frame = sys._getframe(1)
+            if frame.f_code is self._emit_code and self._take_record(frame.f_locals.get("record"), text):
+                return len(text)
+        self._write(text)
+        return len(text)
+
+    def _write(self, text: str) -> None:
+        thread = get_ident()
+        end = text.rfind("\n")
+        if end < 0:
+            partial = self._partials.pop(thread, "") + text
+            if len(partial) > self._line_chars:
+                self._hand_on([partial])
+            elif partial:
+                self._partials[thread] = partial
+            return
+        whole = self._partials.pop(thread, "") + text[:end]
+        if end + 1 < len(text):
+            self._partials[thread] = text[end + 1 :]
+        if "\n" in whole or len(whole) > self._line_chars or whole[-1:] == "\r":
+            self._hand_on([line.removesuffix("\r") for line in whole.split("\n")])
+        else:
+            self._output.lines(self._source, self._severity, [whole])
+
+    def _hand_on(self, lines: list[str]) -> None:
+        limit = self._line_chars
+        pieces = [
+            line[start : start + limit] for line in lines for start in range(0, max(len(line), 1), limit)
+        ]
+        self._output.lines(self._source, self._severity, pieces)
+
+    def finish(self) -> None:
+        """Hand on what every thread has left unfinished."""
+        while self._partials:
+            try:
+                _, partial = self._partials.popitem()
+            except KeyError:  # another thread finished its line just now
+                return
+            self._hand_on([partial])

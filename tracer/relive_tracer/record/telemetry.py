@@ -1,0 +1,140 @@
+"""A worker's telemetry: spans, log records and output lines, each sent when it is finished."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from relive_base.frames import AnyFrame, FunctionSpec, Invoke
+
+from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, RecordHandler
+from relive_tracer.record.output import Output
+from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
+from relive_tracer.record.streams import LineStream
+
+if TYPE_CHECKING:
+    from relive_tracer.record.tracing import Tracing
+
+__all__ = ["Telemetry", "preload"]
+
+
+def preload() -> str:
+    """Import the OpenTelemetry SDK, in the zygote. Gives why it cannot be had, or "".
+
+    A function may bring its own version of OpenTelemetry; where that does not fit, its invocations run
+    without spans of the user's own and everything else is recorded.
+    """
+    try:
+        import relive_tracer.record.tracing  # noqa: F401
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+class Telemetry:
+    """One per worker. `send` must not raise; it gives False for what could not be sent.
+
+    `install` once, before the user's code is imported; then `begin` and `end` around each handler call, both
+    on the thread that runs the handler. What is recorded before the first `begin` has no invocation (id "").
+    """
+
+    def __init__(
+        self, send: Callable[[AnyFrame], bool], spec: FunctionSpec, limits: TelemetryLimits | None = None
+    ) -> None:
+        self._spec = spec
+        self._send = send
+        self.limits = limits or TelemetryLimits()
+        self._state = InvocationState("", "", "", spec.output_limit_bytes)
+        self._tracing: Tracing | None = None
+        self._output = Output(send, self._where, self.limits)
+        chars = self.limits.line_chars
+        self.stdout = LineStream("stdout", "INFO", 1, self._output, chars)
+        self.stderr = LineStream("stderr", "WARN", 2, self._output, chars)
+        self._handler = RecordHandler(self._output, self.limits)
+        self._logging = LoggingSetup(self._handler)
+        self._before: tuple[Any, Any] | None = None
+
+    def install(self) -> None:
+        """Take over stdout, stderr, the root logger and OpenTelemetry's global provider. Never raises."""
+        self._before = (sys.stdout, sys.stderr)
+        sys.stdout, sys.stderr = self.stdout, self.stderr
+        self.stdout.watch_records(EMIT_CODE, self._handler.from_stream)
+        self.stderr.watch_records(EMIT_CODE, self._handler.from_stream)
+        self._logging.install()
+        reason = preload()
+        if not reason:
+            reason = self._install_tracing()
+        if reason:
+            self._output.lines("logging", "WARN", [f"spans of this function are not recorded: {reason}"])
+        os.register_at_fork(after_in_child=_forwarder(weakref.WeakMethod(self._after_fork_in_child)))
+
+    def _install_tracing(self) -> str:
+        from relive_tracer.record.tracing import Tracing
+
+        try:
+            tracing = Tracing(self._send, self._spec, self.limits, self._state)
+            tracing.install()
+        except Exception as error:  # an SDK that does not fit; the invocations must run all the same
+            return f"{type(error).__name__}: {error}"
+        self._tracing = tracing
+        self._output.whereabouts = tracing.whereabouts
+        return ""
+
+    def begin(self, invoke: Invoke) -> None:
+        """An invocation begins: fresh counters, and the invoke span is the parent of what comes."""
+        state = InvocationState(
+            invoke.invocation_id, invoke.trace_id, invoke.span_id, self._spec.output_limit_bytes
+        )
+        self._state = state
+        self._logging.ensure()
+        if self._tracing is not None:
+            self._tracing.begin(invoke, state)
+
+    def end(self) -> TelemetryCounts:
+        """The handler has ended: unfinished lines leave, then the limit's last word. Gives the counts.
+
+        What threads and tasks of the user's code finish later is still sent, under the right invocation.
+        """
+        try:
+            self.stdout.finish()
+            self.stderr.finish()
+            self._output.close(self._state)
+        except Exception:  # what cannot be flushed is lost, the invocation is not
+            self._state.dropped += 1
+        if self._tracing is not None:
+            self._tracing.end()
+        return self._state.counts()
+
+    def current_span_id(self) -> str:
+        """The span id of the calling code: the parent for a call to another function."""
+        return self._output.whereabouts()[2]
+
+    def _where(self) -> Where:
+        state = self._state
+        return state, state.trace_id, state.span_id
+
+    def _after_fork_in_child(self) -> None:
+        self._output.detach()
+        if self._tracing is not None:
+            self._tracing.detach_child()
+
+    def uninstall(self) -> None:
+        """Undo `install`, for tests."""
+        if self._before is not None:
+            sys.stdout, sys.stderr = self._before
+        self._logging.uninstall()
+        if self._tracing is not None:
+            self._tracing.uninstall()
+
+
+def _forwarder(method: weakref.WeakMethod[Callable[[], None]]) -> Callable[[], None]:
+    def after_in_child() -> None:
+        bound = method()
+        if bound is not None:
+            bound()
+
+    return after_in_child

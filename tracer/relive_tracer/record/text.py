@@ -1,0 +1,101 @@
+"""Turning values of the user's into bounded text that the wire can carry, without calling the user's code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+__all__ = ["attribute_text", "bounded", "encodable", "plain_value"]
+
+_ITEMS = 1_000  # of a sequence or mapping in an attribute, over all its levels
+_DEPTH = 16
+
+
+def encodable(text: str) -> str:
+    """`text` as an exact `str` without lone surrogates, which UTF-8 cannot carry: they become escapes."""
+    if type(text) is not str:
+        text = str.__str__(text)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
+
+
+def bounded(text: str, limit: int) -> str:
+    """`encodable(text)`, cut to `limit` characters; the cut ends with an ellipsis."""
+    if len(text) > limit:
+        text = str.__getitem__(text, slice(0, limit - 1)) + "…"
+    return encodable(text)
+
+
+def plain_value(value: object) -> str | None:
+    """A str, bool, int or float (exact types) as text, anything else as None."""
+    kind = type(value)
+    if kind is str:
+        return str.__str__(value)  # type: ignore[arg-type]
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        # Python refuses to write more digits than this by default; hexadecimal has no such limit.
+        return int.__repr__(value) if value.bit_length() < 10_000 else hex(value)
+    if kind is float:
+        return float.__repr__(value)
+    return None
+
+
+def attribute_text(value: object, limit: int) -> str:
+    """An attribute's value as the store keeps it: text as it is, true/false, decimal numbers, else JSON."""
+    text = plain_value(value)
+    if text is None:
+        if isinstance(value, str):
+            text = str.__str__(value)
+        else:
+            text = json.dumps(_jsonable(value, [_ITEMS], 0), ensure_ascii=False, separators=(",", ":"))
+    return bounded(text, limit)
+
+
+def _jsonable(value: object, budget: list[int], depth: int) -> object:
+    """`value` made of plain types only, with at most `budget[0]` items in all."""
+    if value is None or type(value) in (str, bool, float):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value) if value.bit_length() < 64 else plain_value(int.__index__(value))
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value[:_ITEMS]).decode("utf-8", "backslashreplace")
+    if depth >= _DEPTH:
+        return "…"
+    if isinstance(value, (list, tuple)):
+        return _list(value, budget, depth)
+    if type(value) is dict:
+        return _dict(value, budget, depth)
+    return f"<{type(value).__name__}>"
+
+
+def _list(values: list[object] | tuple[object, ...], budget: list[int], depth: int) -> list[object]:
+    result: list[object] = []
+    for item in values:
+        budget[0] -= 1
+        if budget[0] < 0:
+            result.append("…")
+            break
+        result.append(_jsonable(item, budget, depth + 1))
+    return result
+
+
+def _dict(values: Mapping[object, object], budget: list[int], depth: int) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for key, item in values.items():
+        budget[0] -= 1
+        if budget[0] < 0:
+            result["…"] = "…"
+            break
+        name = str.__str__(key) if isinstance(key, str) else f"<{type(key).__name__}>"
+        result[name] = _jsonable(item, budget, depth + 1)
+    return result

@@ -1,0 +1,281 @@
+"""OpenTelemetry in a worker: a provider whose spans leave the process as they end.
+
+Importing this module imports the SDK, which is the dear part; the zygote does it once (`preload`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, cast
+
+import opentelemetry.context as context_api
+import opentelemetry.trace as trace_api
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace.span import TraceState
+from relive_base.frames import AnyFrame, FunctionSpec, Invoke, Spans
+from relive_base.ids import new_span_id, new_trace_id
+
+from relive_tracer.record.convert import span_data
+from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.state import InvocationState, Where
+
+__all__ = ["Tracing"]
+
+_STATE_KEY = "relive-invocation"
+# The key under which the API keeps the current span; asking it is the way that survives a change of its name.
+_SPAN_KEY = next(iter(trace_api.set_span_in_context(NonRecordingSpan(SpanContext(1, 1, False)), Context())))
+_logger = logging.getLogger("relive")
+
+
+class _Ids(IdGenerator):
+    """Ids from the system's random source: the `random` module's state belongs to the user's code."""
+
+    def generate_span_id(self) -> int:
+        return int(new_span_id(), 16)
+
+    def generate_trace_id(self) -> int:
+        return int(new_trace_id(), 16)
+
+    def is_trace_id_random(self) -> bool:
+        return True
+
+
+class _RecordEverything(Sampler):
+    """Every span is recorded; the caller's sampled flag is handed on as it came."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: Any = None,
+        attributes: Any = None,
+        links: Any = None,
+        trace_state: Any = None,
+    ) -> SamplingResult:
+        parent = trace_api.get_current_span(parent_context).get_span_context()
+        sampled = not parent.is_valid or bool(parent.trace_flags & TraceFlags.SAMPLED)
+        decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.RECORD_ONLY
+        return SamplingResult(decision, attributes, parent.trace_state)
+
+    def get_description(self) -> str:
+        return "ReliveRecordEverything"
+
+
+class _Provider(TracerProvider):
+    """The SDK's provider, but a fork of the user's runs no resource detectors (they start threads)."""
+
+    def _handle_fork(self) -> None:
+        self._tracers_lock = threading.Lock()
+
+
+class InvocationContext:
+    """The runtime context of the OpenTelemetry API, with the current invocation as everyone's default.
+
+    A thread that the user's code starts has no context of its own; by default its spans would begin traces of
+    their own. Here they become children of the invoke span.
+    """
+
+    def __init__(self) -> None:
+        self._variable: ContextVar[Context] = ContextVar("relive_otel_context")
+        self.fallback = Context()
+
+    def attach(self, context: Context) -> Token[Context]:
+        """As in the API."""
+        return self._variable.set(context)
+
+    def get_current(self) -> Context:
+        """As in the API, but the invocation's context where nothing has been attached."""
+        return self._variable.get(self.fallback)
+
+    def detach(self, token: Token[Context]) -> None:
+        """As in the API."""
+        self._variable.reset(token)
+
+
+class _Sender(SpanProcessor):
+    """Sends each span when it ends, under the invocation in whose context it was started."""
+
+    def __init__(
+        self,
+        send: Callable[[AnyFrame], bool],
+        limits: TelemetryLimits,
+        state_of: Callable[[Context | None], InvocationState],
+    ) -> None:
+        self._send = send
+        self._limits = limits
+        self._state_of = state_of
+        self._open: dict[int, InvocationState] = {}
+        self._lock = threading.RLock()
+        self.detached = False
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Remember the invocation: the span may end after it, or in another thread."""
+        opened = self._open
+        if len(opened) < self._limits.open_spans:
+            opened[span.context.span_id] = self._state_of(parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Convert and send. Never raises an Exception."""
+        if self.detached:
+            return
+        context = span.context
+        state = self._open.pop(context.span_id, None) if context is not None else None
+        if state is None:
+            state = self._state_of(None)
+        try:
+            with self._lock:
+                if state.spans >= self._limits.spans:
+                    state.dropped += 1
+                    return
+                state.spans += 1
+            data = span_data(span, self._limits)
+            if not self._send(Spans(invocation_id=state.invocation_id, spans=[data])):
+                self._failed(state)
+        except Exception:  # a span that cannot be recorded must never fail the code that made it
+            self._failed(state)
+
+    def _failed(self, state: InvocationState) -> None:
+        with self._lock:
+            state.spans -= 1
+            state.dropped += 1
+
+    def detach(self) -> None:
+        """In a child that the user's code forked: the socket is the parent's."""
+        self._lock = threading.RLock()
+        self._open = {}
+        self.detached = True
+
+
+class Tracing:
+    """The OpenTelemetry side of a worker's telemetry."""
+
+    def __init__(
+        self,
+        send: Callable[[AnyFrame], bool],
+        spec: FunctionSpec,
+        limits: TelemetryLimits,
+        idle: InvocationState,
+    ) -> None:
+        self._context = InvocationContext()
+        self._state = idle
+        self._sender = _Sender(send, limits, self._state_of)
+        self._token: Token[Context] | None = None
+        self._provider = _Provider(
+            sampler=_RecordEverything(),
+            resource=Resource(_resource(spec)),
+            shutdown_on_exit=False,
+            id_generator=_Ids(),
+            span_limits=_span_limits(limits),
+        )
+        self._provider.add_span_processor(self._sender)
+        self._known: object = self._provider
+
+    def install(self) -> None:
+        """Make ours the global provider, in such a way that the user's code can still set its own."""
+        context_api._RUNTIME_CONTEXT = cast(Any, self._context)
+        if hasattr(trace_api, "_TRACER_PROVIDER"):
+            trace_api._TRACER_PROVIDER = self._provider
+        else:
+            trace_api.set_tracer_provider(self._provider)
+
+    def begin(self, invoke: Invoke, state: InvocationState) -> None:
+        """The invoke span becomes the current span of this thread and the default of all others."""
+        provider = getattr(trace_api, "_TRACER_PROVIDER", self._known)
+        if provider is not self._known:
+            self._join(provider)
+        flags = TraceFlags(TraceFlags.SAMPLED if invoke.sampled else TraceFlags.DEFAULT)
+        trace_state = TraceState.from_header([invoke.trace_state]) if invoke.trace_state else None
+        span = NonRecordingSpan(
+            SpanContext(int(invoke.trace_id, 16), int(invoke.span_id, 16), True, flags, trace_state)
+        )
+        state.span = span
+        context = Context({_SPAN_KEY: span, _STATE_KEY: state})
+        self._state = state
+        self._context.fallback = context
+        self._token = self._context.attach(context)
+
+    def end(self) -> None:
+        """This thread's context is again what it was, whatever the user's code left attached."""
+        token = self._token
+        if token is not None:
+            self._token = None
+            try:
+                self._context.detach(token)
+            except (ValueError, RuntimeError):  # ended in another context than it began in
+                pass
+
+    def whereabouts(self) -> Where:
+        """The invocation, trace id and span id of the calling code."""
+        context = self._context.get_current()
+        state = context.get(_STATE_KEY)
+        if type(state) is not InvocationState:
+            state = self._state
+        span = context.get(_SPAN_KEY)
+        if span is None or span is state.span:
+            return state, state.trace_id, state.span_id
+        current = cast(trace_api.Span, span).get_span_context()
+        return state, format(current.trace_id, "032x"), format(current.span_id, "016x")
+
+    def _state_of(self, context: Context | None) -> InvocationState:
+        if context is None:
+            context = self._context.get_current()
+        state = context.get(_STATE_KEY)
+        return state if type(state) is InvocationState else self._state
+
+    def _join(self, provider: object) -> None:
+        """The user's code has set a provider of its own: it stays, and tells us of its spans too."""
+        self._known = provider
+        add = getattr(provider, "add_span_processor", None)
+        try:
+            if add is not None:
+                add(self._sender)
+            _logger.debug(
+                "the function has its own TracerProvider; its spans are recorded: %s", add is not None
+            )
+        except Exception:  # a provider of the user's that does not want us
+            _logger.debug("the function's own TracerProvider takes no span processor")
+
+    def detach_child(self) -> None:
+        """In a child that the user's code forked."""
+        self._sender.detach()
+
+    def uninstall(self) -> None:
+        """Undo `install`, for tests."""
+        if getattr(trace_api, "_TRACER_PROVIDER", None) is self._provider:
+            trace_api._TRACER_PROVIDER = None
+        context_api._RUNTIME_CONTEXT = context_api._load_runtime_context()
+
+
+def _resource(spec: FunctionSpec) -> dict[str, str]:
+    resource = {
+        "service.name": spec.name,
+        "service.version": str(spec.version),
+        "faas.name": spec.name,
+        "faas.version": str(spec.version),
+    }
+    if spec.app:
+        resource["service.namespace"] = spec.app
+    return resource
+
+
+def _span_limits(limits: TelemetryLimits) -> SpanLimits:
+    """Counts for the SDK to keep; lengths are cut when the span ends (the SDK would log each cut)."""
+    return SpanLimits(
+        max_attributes=limits.attributes,
+        max_span_attributes=limits.attributes,
+        max_event_attributes=limits.attributes,
+        max_link_attributes=limits.attributes,
+        max_events=limits.events,
+        max_links=limits.links,
+        max_attribute_length=SpanLimits.UNSET,
+        max_span_attribute_length=SpanLimits.UNSET,
+    )
