@@ -1,0 +1,344 @@
+"""The sampled profile: a timer signal on the main thread, a look at the stack, a weight.
+
+Sampling is unbiased for short handlers too: samples fall on a grid of 1 ms that does not know when
+invocations begin, and the first one of an invocation stands for a whole interval. So a handler of 0.3 ms is
+seen in 3 invocations of 10, and their sum is right. Every later sample stands for the time since the one
+before, and intervals grow with the invocation.
+
+Programming a hardware timer costs 7 us each time on a virtual machine. So the end of an invocation leaves a
+shot alone that is due within the next millisecond: the next invocation takes it over, or it comes once and is
+ignored.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # a built-in module without a stub
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final, Protocol
+
+from relive_base.frames import Profile, StackFrames
+
+from relive_profiler.record.precise import PreciseProfiler
+from relive_profiler.record.stacks import StackTable
+from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
+
+__all__ = ["Sampler", "SamplerLimits", "Timer", "next_interval_ns", "preload"]
+
+_RESEND_AFTER_NS: Final = 3 * 86_400 * 1_000_000_000
+_HERE: Final = os.path.dirname(__file__)
+
+
+class Timer(Protocol):
+    """What the sampler needs of a timer."""
+
+    def arm(self, delay_ns: int) -> None: ...
+    def disarm(self) -> None: ...
+    def delete(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerLimits:
+    """Every limit of the sampler. With the defaults: 100 ms give about 85 samples, 1 s 200, 60 s 290."""
+
+    interval_ns: int = 1_000_000  # the shortest distance of two samples
+    fine_share: int = 50  # a sample stands for at most 1/50 of the time so far ...
+    fine_samples: int = 250
+    coarse_share: int = 12  # ... and after 250 samples for at most 1/12
+    samples: int = 400
+    depth: int = 200  # frames of a stack; the innermost are kept
+    stacks: int = 50_000  # different stacks that a worker tells of; more are dropped and counted
+    cached_stacks: int = 20_000  # looks of a stack, by instruction, that the cache holds
+
+
+def next_interval_ns(limits: SamplerLimits, elapsed_ns: int, samples: int) -> int:
+    """How long after this sample the next one is due, in ns."""
+    share = limits.fine_share if samples < limits.fine_samples else limits.coarse_share
+    return max(limits.interval_ns, elapsed_ns // share)
+
+
+def preload() -> None:
+    """For the zygote: have everything imported that a worker's sampler needs."""
+
+
+class Sampler:
+    """One per worker. Not thread-safe: all methods belong to the main thread; elsewhere they do nothing.
+
+    `reason` says why nothing is sampled ("" where sampling works). No method raises.
+    """
+
+    def __init__(
+        self,
+        spec_profile: str = "sampled",
+        *,
+        source: str = "",
+        limits: SamplerLimits | None = None,
+        timer_factory: Callable[[int], Timer] = ThreadTimer,
+        clock: Callable[[], int] = time.perf_counter_ns,
+        cpu_clock: Callable[[], int] = time.thread_time_ns,
+    ) -> None:
+        self.reason = ""
+        self._mode = spec_profile
+        self._limits = limits or SamplerLimits()
+        self._timer_factory = timer_factory
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._table = StackTable(source)
+        self._seen: dict[tuple[int, ...], StackFrames | None] = {}
+        self._sent: set[int] = set()
+        self._sent_since_ns = clock()
+        self._due = 0  # when the shot comes, on `clock`; in the past where none is on its way
+        self._random = int.from_bytes(os.urandom(8), "big")
+        self._timer: Timer | None = None
+        self._handler = self._on_signal  # one bound method, so that it can be recognised
+        self._precise: PreciseProfiler | None = None
+        self._thread = threading.get_ident()
+        self._active = self._busy = False
+        self._reset("", "invoke")
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    # ------------------------------------------------------------ life of one profile
+
+    def start(self, invocation_id: str, *, mode: str = "") -> None:
+        """Begin the profile of an invocation. `mode`: "sampled", "precise" or "off"; "" means the spec's."""
+        self._begin(invocation_id, "invoke", mode or self._mode, sys._getframe(1))
+
+    def stop(self) -> Profile | None:
+        """End it. None where nothing was sampled."""
+        return self._end()
+
+    def start_init(self) -> None:
+        """Begin the profile of loading the user's module; its invocation id is left empty."""
+        self._begin("", "init", "off" if self._mode == "off" else "sampled", sys._getframe(1))
+
+    def stop_init(self) -> Profile | None:
+        """End it. None where nothing was sampled."""
+        return self._end()
+
+    def not_delivered(self, profile: Profile) -> None:
+        """`profile` did not reach the server: tell of its stacks again when they come next."""
+        self._sent.difference_update(stack.stack_hash for stack in profile.new_stacks)
+
+    def close(self) -> None:
+        """Give the signal and the timer back."""
+        self._active = False
+        timer, self._timer = self._timer, None
+        if timer is not None and threading.get_ident() == self._thread:
+            timer.disarm()
+            if signal.getsignal(PROFILE_SIGNAL) == self._handler:
+                # Ignored first: the default action of a signal that is on its way would end the process.
+                signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
+                signal.signal(PROFILE_SIGNAL, signal.SIG_DFL)
+            timer.delete()
+
+    # ------------------------------------------------------------ inside
+
+    def _reset(self, invocation_id: str, phase: str) -> None:
+        self._invocation_id = invocation_id
+        self._phase = phase
+        self._fold: dict[int, list[int]] = {}
+        self._fresh: list[StackFrames] = []
+        self._samples = self._dropped = 0
+
+    def _begin(self, invocation_id: str, phase: str, mode: str, outer: FrameType) -> None:
+        self._active = False
+        if mode == "off" or threading.get_ident() != self._thread:
+            return
+        self._reset(invocation_id, phase)
+        self._outer: FrameType | None = outer
+        self._started_ns = time.time_ns()
+        if mode == "precise" and self._begin_precise():
+            return
+        timer = self._timer
+        # _signal: the wrapper in signal.py builds an enum member, which costs 1.6 us.
+        if timer is None or _signal.getsignal(PROFILE_SIGNAL) is not self._handler:
+            timer = self._take_signal()
+            if timer is None:
+                return
+        interval = self._limits.interval_ns
+        self._cpu_last = self._cpu_clock()
+        now = self._begun = self._last = self._clock()
+        self._active = True
+        if now >= self._due:
+            # On with the grid, shifted a little so that a caller's rhythm never stays in step with it.
+            delay = interval - (now - self._due) % interval + ((self._draw() - 512) * interval >> 12)
+            self._shoot(timer, now, delay if delay > 0 else delay + interval)
+
+    def _begin_precise(self) -> bool:
+        precise = PreciseProfiler(self._limits.cached_stacks, self._cpu_clock)
+        self.reason = precise.start(self._outer) if self._outer is not None else "no frame"
+        if self.reason:
+            return False
+        self._precise = precise
+        self._begun = self._clock()
+        return True
+
+    def _end(self) -> Profile | None:
+        if self._precise is not None:
+            return self._end_precise(self._precise)
+        if not self._active:
+            return None
+        self._active = False
+        ended = self._clock()
+        self._outer = None
+        interval = self._limits.interval_ns
+        if self._due - ended > interval + interval // 4 and self._timer is not None:
+            self._timer.disarm()
+            self._due = ended - self._draw() * interval // 1024
+        return self._profile("sampled", ended) if self._fold or self._dropped else None
+
+    def _end_precise(self, precise: PreciseProfiler) -> Profile | None:
+        ended = self._clock()
+        self._precise = self._outer = None
+        try:
+            records, lost = precise.stop(self._table.short, self._limits.depth)
+            self._dropped += lost
+            for locations, count, wall_ns, cpu_ns in records:
+                self._add(self._table.add(locations), count, wall_ns, cpu_ns)
+        except Exception as error:
+            # The profile is lost, not the invocation.
+            self.reason = f"pyinstrument: {type(error).__name__}"
+        if len(self._table.stacks) > self._limits.stacks:
+            self._seen.clear()
+            self._table.forget()
+        return self._profile("precise", ended) if self._fold else None
+
+    def _profile(self, engine: str, ended: int) -> Profile:
+        fold = self._fold
+        values = list(fold.values())
+        if ended - self._sent_since_ns > _RESEND_AFTER_NS:  # a worker that lives for days tells again
+            self._sent.clear()
+            self._sent_since_ns = ended
+        return Profile(
+            invocation_id=self._invocation_id,
+            phase=self._phase,
+            engine=engine,
+            started_ns=self._started_ns,
+            duration_ns=ended - self._begun,
+            stack_hashes=list(fold),
+            counts=[value[0] for value in values],
+            wall_ns=[value[1] for value in values],
+            cpu_ns=[value[2] for value in values],
+            new_stacks=self._fresh,
+            dropped=self._dropped,
+        )
+
+    def _take_signal(self) -> Timer | None:
+        """The timer, made where there is none yet. None, with a reason, where the signal is another's."""
+        try:
+            current = signal.getsignal(PROFILE_SIGNAL)
+            if current is not self._handler:
+                if self._timer is not None or current not in (signal.SIG_DFL, signal.SIG_IGN):
+                    self.reason = f"signal {PROFILE_SIGNAL} is used by the function"
+                    return None
+                signal.signal(PROFILE_SIGNAL, self._handler)
+                signal.siginterrupt(PROFILE_SIGNAL, False)  # system calls restart
+            if self._timer is None:
+                self._timer = self._timer_factory(PROFILE_SIGNAL)
+        except (TimerUnavailable, OSError, ValueError) as error:
+            self.reason = str(error)
+            return None
+        self.reason = ""
+        return self._timer
+
+    def _shoot(self, timer: Timer, now: int, delay_ns: int) -> None:
+        self._due = now + delay_ns
+        timer.arm(delay_ns)
+
+    def _draw(self) -> int:
+        """0..1023, from a generator of our own."""
+        self._random = (self._random * 6364136223846793005 + 1442695040888963407) & 0xFFFF_FFFF_FFFF_FFFF
+        return self._random >> 54
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> Any:
+        """Runs between two instructions of the user's code."""
+        if not self._active or self._busy or self._timer is None:
+            return
+        self._busy = True
+        try:
+            now = self._clock()
+            cpu = self._cpu_clock()
+            limits = self._limits
+            samples = self._samples = self._samples + 1
+            if samples < limits.samples:
+                interval = next_interval_ns(limits, now - self._begun, samples)
+                # +- 1/4, so that no rhythm of the code stays in step
+                self._shoot(
+                    self._timer, now, interval * (768 + (self._draw() >> 1)) >> 10
+                )  # +- 1/4: no aliasing
+            self._look(frame, now - self._last, cpu - self._cpu_last)
+            self._cpu_last = self._cpu_clock()
+            self._last = self._clock()  # after the look: its own time counts for nobody
+        except Exception as error:
+            # Ours (no memory, recursion limit) costs one sample; a foreign one comes from another signal's
+            # handler that ran meanwhile, and belongs to the user's code.
+            if _foreign(error):
+                raise
+            self._dropped += 1
+        finally:
+            self._busy = False
+
+    def _look(self, frame: FrameType | None, wall_ns: int, cpu_ns: int) -> None:
+        limits = self._limits
+        outer = self._outer
+        keys: list[int] = []
+        add = keys.append
+        inner = frame
+        room = limits.depth
+        while inner is not None and inner is not outer and room:
+            add(id(inner.f_code))
+            add(inner.f_lasti)
+            inner = inner.f_back
+            room -= 1
+        key = tuple(keys)
+        try:
+            stack = self._seen[key]
+        except KeyError:
+            if len(self._seen) >= limits.cached_stacks:
+                self._seen.clear()
+                self._table.forget()
+            stack = self._seen[key] = self._table.intern(frame, outer, limits.depth)
+        if stack is None:
+            return
+        interval = limits.interval_ns
+        if self._samples == 1 and wall_ns < interval:
+            cpu_ns = cpu_ns * interval // max(wall_ns, 1)
+            wall_ns = interval
+        self._add(stack, 1, wall_ns, min(cpu_ns, wall_ns))
+
+    def _add(self, stack: StackFrames, count: int, wall_ns: int, cpu_ns: int) -> None:
+        number = stack.stack_hash
+        entry = self._fold.get(number)
+        if entry is not None:
+            entry[0] += count
+            entry[1] += wall_ns
+            entry[2] += cpu_ns
+            return
+        if number not in self._sent:
+            if len(self._sent) >= self._limits.stacks:
+                self._dropped += count
+                return
+            self._sent.add(number)
+            self._fresh.append(stack)
+        self._fold[number] = [count, wall_ns, cpu_ns]
+
+    def _after_fork(self) -> None:
+        """Timers stay with the parent; a worker forked from a warmed process makes its own."""
+        self._timer = None
+        self._due = 0
+        self._active = self._busy = False
+        self._thread = threading.get_ident()
+
+
+def _foreign(error: BaseException) -> bool:
+    """Whether `error` was raised in a file that is not the recorder's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) != _HERE

@@ -1,0 +1,91 @@
+"""A one-shot POSIX timer that signals one thread, by ctypes.
+
+One-shot, armed again by the signal's handler: while native code keeps the interpreter away, there is one
+signal and not one every millisecond. Arming costs 1 us, and 7 us more where it programs a virtual machine's
+hardware timer. Timers are not inherited over fork.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+import time
+from typing import Any, Final
+
+__all__ = ["PROFILE_SIGNAL", "ThreadTimer", "TimerUnavailable"]
+
+PROFILE_SIGNAL: Final[int] = int(signal.SIGRTMIN) + 4 if hasattr(signal, "SIGRTMIN") else 0
+"""Far enough from the signals that C libraries and users take (glibc's own are below SIGRTMIN)."""
+
+_SIGEV_THREAD_ID: Final = 4
+_SECOND_NS: Final = 1_000_000_000
+
+
+class TimerUnavailable(Exception):
+    """This system offers no timer that signals one thread."""
+
+
+class _SigEvent(ctypes.Structure):
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signo", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("thread_id", ctypes.c_int),
+        ("padding", ctypes.c_char * 48),
+    )
+
+
+def _library() -> Any:
+    # PyDLL keeps the GIL: none of the calls blocks, and giving it up costs more than the call.
+    for name in (None, "librt.so.1"):
+        try:
+            library = ctypes.PyDLL(name, use_errno=True)
+            library.timer_create.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+            library.timer_settime.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+            library.timer_delete.argtypes = (ctypes.c_long,)
+        except (OSError, AttributeError):
+            continue
+        return library
+    raise TimerUnavailable("the C library has no timer_create")
+
+
+class ThreadTimer:
+    """A CLOCK_MONOTONIC timer for the thread that makes it. Raises TimerUnavailable."""
+
+    __slots__ = ("_delete", "_id", "_settime", "_spec")
+
+    def __init__(self, signum: int = PROFILE_SIGNAL) -> None:
+        if not sys.platform.startswith("linux") or not signum:
+            raise TimerUnavailable(f"no per-thread timer signals on {sys.platform}")
+        library = _library()
+        event = _SigEvent(signo=signum, notify=_SIGEV_THREAD_ID, thread_id=threading.get_native_id())
+        timer = ctypes.c_long(0)
+        clock = int(time.CLOCK_MONOTONIC)
+        if library.timer_create(clock, ctypes.byref(event), ctypes.byref(timer)) != 0:
+            raise TimerUnavailable(f"timer_create failed with errno {ctypes.get_errno()}")
+        self._id = timer.value
+        self._settime = library.timer_settime
+        self._delete = library.timer_delete
+        self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
+
+    def arm(self, delay_ns: int) -> None:
+        """Signal once, `delay_ns` from now (at least 1 ns)."""
+        spec = self._spec
+        if delay_ns < _SECOND_NS:
+            spec[2] = 0
+            spec[3] = delay_ns if delay_ns > 0 else 1
+        else:
+            spec[2], spec[3] = divmod(delay_ns, _SECOND_NS)
+        self._settime(self._id, 0, spec, None)
+
+    def disarm(self) -> None:
+        """Signal no more; one that is already on its way may still arrive."""
+        spec = self._spec
+        spec[2] = spec[3] = 0
+        self._settime(self._id, 0, spec, None)
+
+    def delete(self) -> None:
+        """Give the timer back to the kernel."""
+        self._delete(self._id)
