@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import cast
 
 __all__ = ["attribute_text", "bounded", "encodable", "plain_value"]
 
@@ -35,14 +36,15 @@ def plain_value(value: object) -> str | None:
     """A str, bool, int or float (exact types) as text, anything else as None."""
     kind = type(value)
     if kind is str:
-        return str.__str__(value)  # type: ignore[arg-type]
+        return cast(str, value)
     if kind is bool:
         return "true" if value else "false"
     if kind is int:
+        number = cast(int, value)
         # Python refuses to write more digits than this by default; hexadecimal has no such limit.
-        return int.__repr__(value) if value.bit_length() < 10_000 else hex(value)
+        return int.__repr__(number) if number.bit_length() < 10_000 else hex(number)
     if kind is float:
-        return float.__repr__(value)
+        return float.__repr__(cast(float, value))
     return None
 
 
