@@ -1,0 +1,1 @@
+"""Brings events to workers and their outcomes back."""

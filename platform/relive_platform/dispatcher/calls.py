@@ -1,0 +1,90 @@
+"""Function-to-function calls: a worker asks, the platform invokes, the trace goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from relive_base.errors import ReliveError
+from relive_base.frames import Call, CallResult, ErrorInfo
+
+from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.pool.function import FunctionPool
+from relive_platform.pool.invocation import InvokeRequest, Outcome
+from relive_platform.pool.worker import Worker
+
+__all__ = ["Calls", "Publish"]
+
+
+class Publish(Protocol):
+    """Puts an event on the durable queue; the awaitable gives its id once it is committed."""
+
+    def __call__(self, request: InvokeRequest, idempotency_key: str) -> asyncio.Future[str]: ...
+
+
+class Calls:
+    """Serves the Call frames of all workers."""
+
+    def __init__(self, dispatcher: Dispatcher, depth_limit: int, publish: Callable[[], Publish]) -> None:
+        self._dispatcher = dispatcher
+        self._depth_limit = depth_limit
+        self._publish = publish
+
+    def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
+        """Begin to serve `call`; its CallResult goes to the worker when it is there."""
+        running = worker.current
+        caller = running.record.invocation_id if running is not None else ""
+        if call.depth > self._depth_limit:
+            self._refuse(worker, call, "CallDepthExceeded", f"functions call each other {call.depth} deep")
+            return
+        left_s = running.deadline_mono - time.monotonic() if running is not None else pool.spec.timeout_s
+        request = InvokeRequest(
+            function=call.function,
+            event=call.payload,
+            trigger="call",
+            trace_id=call.trace_id,
+            parent_span_id=call.parent_span_id,
+            timeout_s=max(min(call.timeout_s or left_s, left_s), 0.001),
+            caller_invocation_id=caller,
+            depth=call.depth,
+        )
+        try:
+            if call.asynchronous:
+                request.timeout_s = 0.0
+                queued = self._publish()(request, call.idempotency_key)
+                queued.add_done_callback(lambda done: self._queued(worker, call, done))
+            else:
+                future = self._dispatcher.submit(request)
+                future.add_done_callback(lambda done: self._answered(worker, call, done))
+        except ReliveError as error:
+            self._refuse(worker, call, type(error).__name__, str(error))
+
+    def _queued(self, worker: Worker, call: Call, done: asyncio.Future[str]) -> None:
+        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
+        if error is not None:
+            self._refuse(worker, call, type(error).__name__, str(error))
+        else:
+            worker.answer(
+                CallResult(call_id=call.call_id, ok=True, body=b"null", invocation_id=done.result())
+            )
+
+    def _answered(self, worker: Worker, call: Call, done: asyncio.Future[Outcome]) -> None:
+        if done.cancelled():
+            return
+        outcome = done.result()
+        record = outcome.record
+        worker.answer(
+            CallResult(
+                call_id=call.call_id,
+                ok=outcome.ok,
+                body=outcome.body if outcome.ok else b"",
+                error=record.error,
+                invocation_id=record.invocation_id,
+            )
+        )
+
+    def _refuse(self, worker: Worker, call: Call, name: str, message: str) -> None:
+        error = ErrorInfo(type=name, message=message)
+        worker.answer(CallResult(call_id=call.call_id, ok=False, error=error))

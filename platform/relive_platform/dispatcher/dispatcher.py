@@ -1,0 +1,202 @@
+"""Takes an event to a worker of its function and brings the outcome back; fills in the invocation's record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from relive_base.frames import Call, Done, ErrorInfo, Result
+from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.records import InvocationRecord
+
+from relive_platform.dispatcher.errors import Stopping, UnknownFunction
+from relive_platform.pool.function import FunctionPool
+from relive_platform.pool.invocation import InvokeRequest, Outcome, Running
+from relive_platform.pool.worker import Worker
+from relive_platform.supervisor.verdict import (
+    init_verdict,
+    memory_verdict,
+    timeout_verdict,
+    worker_verdict,
+)
+
+__all__ = ["CallHandler", "Dispatcher", "Recorder"]
+
+_MB = 1_048_576
+
+
+class Recorder(Protocol):
+    """Who keeps what was recorded (the collector)."""
+
+    def telemetry(self, worker: Worker, payload: bytes) -> None: ...
+    def finished(self, running: Running, worker: Worker | None) -> None: ...
+
+
+class CallHandler(Protocol):
+    """Who serves function-to-function calls."""
+
+    def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None: ...
+
+
+class Dispatcher:
+    """The way in for every kind of event. Everything runs on the event loop."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.pools: dict[str, FunctionPool] = {}  # the version that is in service
+        self.versions: dict[tuple[str, int], FunctionPool] = {}
+        self.running = 0
+        self.stopping = False
+        self.call_handler: CallHandler | None = None
+        self._recorder = recorder
+
+    def serve(self, pool: FunctionPool) -> FunctionPool | None:
+        """Put a function version in service; gives the pool that it replaces."""
+        previous = self.pools.get(pool.spec.name)
+        self.pools[pool.spec.name] = pool
+        return previous if previous is not pool else None
+
+    async def invoke(self, request: InvokeRequest) -> Outcome:
+        """Run one event to its end. Raises UnknownFunction and Stopping; all else is in the outcome."""
+        return await self.submit(request)
+
+    def submit(self, request: InvokeRequest) -> asyncio.Future[Outcome]:
+        """Like `invoke`, without a coroutine: the future is set when the answer is there."""
+        pool = self.pools.get(request.function)
+        if request.version and (pool is None or pool.spec.version != request.version):
+            pool = self.versions.get((request.function, request.version))
+        if pool is None:
+            raise UnknownFunction(request.function)
+        if self.stopping:
+            raise Stopping
+        spec = pool.spec
+        timeout_s = min(request.timeout_s, spec.timeout_s) if request.timeout_s > 0 else spec.timeout_s
+        http = request.http
+        record = InvocationRecord(
+            invocation_id=request.invocation_id or new_invocation_id(),
+            function=spec.name,
+            version=spec.version,
+            trace_id=request.trace_id or new_trace_id(),
+            span_id=new_span_id(),
+            trigger_span_id=new_span_id(),
+            app=spec.app,
+            code_hash=spec.code_hash,
+            attempt=request.attempt,
+            trigger=request.trigger,
+            parent_span_id=request.parent_span_id,
+            trace_state=request.trace_state,
+            link_trace_id=request.link_trace_id,
+            link_span_id=request.link_span_id,
+            event_id=request.event_id,
+            caller_invocation_id=request.caller_invocation_id,
+            accepted_ns=request.accepted_ns or time.time_ns(),
+            enqueued_ns=request.enqueued_ns,
+            memory_limit_bytes=spec.memory_mb * _MB,
+            timeout_ns=int(timeout_s * 1e9),
+            event_bytes=len(request.event),
+        )
+        if http is not None:
+            record.http_method, record.http_path, record.http_route = http.method, http.path, http.route
+            record.event_bytes = len(http.body)
+        running = Running(
+            request=request,
+            record=record,
+            future=asyncio.get_running_loop().create_future(),
+            timeout_s=timeout_s,
+            accepted_mono=time.monotonic(),
+        )
+        self.running += 1
+        if not pool.submit(running):
+            self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
+        return running.future
+
+    def _reject(self, running: Running, message: str) -> None:
+        self._fail(running, "rejected", ErrorInfo(type="Throttled", message=message, kind="throttled"))
+        self._finish(running, None)
+
+    def _settle(self, running: Running) -> None:
+        """Give the answer; the record is complete but for what still comes after it."""
+        record = running.record
+        record.responded_ns = time.time_ns()
+        if not running.future.done():
+            running.future.set_result(Outcome(record, running.result))
+
+    def _fail(self, running: Running, status: str, error: ErrorInfo) -> None:
+        running.record.status = status
+        running.record.error = error
+        self._settle(running)
+
+    def _finish(self, running: Running, worker: Worker | None) -> None:
+        self.running -= 1
+        record = running.record
+        record.peak_rss_bytes = max(record.peak_rss_bytes, running.rss_peak)
+        record.has_scene = record.failed
+        self._recorder.finished(running, worker)
+
+    # What the pools tell.
+
+    def on_result(self, pool: FunctionPool, running: Running, result: Result) -> None:
+        record = running.record
+        record.status = result.status
+        record.error = result.error
+        record.started_ns = result.started_ns
+        record.ended_ns = result.ended_ns
+        record.result_bytes = len(result.body)
+        if record.http_method and result.status == "ok":
+            record.http_status = result.http_status
+        self._settle(running)
+
+    def on_finished(self, pool: FunctionPool, running: Running, done: Done) -> None:
+        record = running.record
+        record.cpu_ns = done.cpu_ns
+        record.peak_rss_bytes = done.peak_rss_bytes
+        record.spans = done.spans
+        record.logs = done.logs
+        record.dropped = done.dropped
+        self._finish(running, running.worker)
+
+    def on_condemned(self, worker: Worker, running: Running, why: str) -> None:
+        """The supervisor is about to stop a worker: the caller hears it now, the scene follows."""
+        verdict = timeout_verdict if why == "timeout" else memory_verdict
+        self._fail(running, why, verdict(worker, running))
+
+    def on_worker_lost(self, pool: FunctionPool, worker: Worker, running: Running) -> None:
+        if running.result is None:
+            status, error = worker_verdict(worker, running)
+            record = running.record
+            record.started_ns = record.started_ns or record.dispatched_ns
+            record.ended_ns = record.ended_ns or time.time_ns()
+            if worker.exited is not None:
+                record.cpu_ns = record.cpu_ns or worker.exited.cpu_ns
+                record.peak_rss_bytes = max(record.peak_rss_bytes, worker.exited.peak_rss_bytes)
+            record.status, record.error = status, error
+            self._settle(running)
+        self._finish(running, worker)
+
+    def on_init_lost(self, pool: FunctionPool, worker: Worker, running: Running | None) -> None:
+        if running is None:
+            return
+        record = running.record
+        record.cold = True
+        record.worker_pid, record.worker_id = worker.pid, worker.worker_id
+        record.init_started_ns = max(worker.requested_ns, record.accepted_ns)
+        record.init_ended_ns = time.time_ns()
+        running.scene = worker.scene
+        running.telemetry = list(worker.init_telemetry)
+        self._fail(running, "init_error", init_verdict(worker))
+        self._finish(running, worker)
+
+    def on_waited(self, pool: FunctionPool, running: Running) -> None:
+        if running.future.done():  # its caller has gone
+            self.running -= 1
+            return
+        limit = pool.limits.max_workers
+        waited = time.monotonic() - running.accepted_mono
+        self._reject(running, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy")
+
+    def on_call(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
+        if self.call_handler is not None:
+            self.call_handler(pool, worker, call)
+
+    def on_telemetry(self, pool: FunctionPool, worker: Worker, payload: bytes) -> None:
+        self._recorder.telemetry(worker, payload)

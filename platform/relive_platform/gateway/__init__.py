@@ -1,0 +1,1 @@
+"""HTTP in front of the functions. Nothing that administers is reachable here."""

@@ -1,0 +1,279 @@
+"""The pool of one function version: idle workers, requests that wait, when to fork and when to let go."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from relive_base.frames import Call, Done, FunctionSpec, InitFailed, Ready, Result
+
+from relive_platform.pool.invocation import Running
+from relive_platform.pool.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
+from relive_platform.pool.zygote import ZygoteKey
+
+if TYPE_CHECKING:
+    from relive_platform.pool.host import WorkerHost
+
+__all__ = ["FunctionPool", "PoolLimits", "PoolListener"]
+
+FORK_COST_S: Final = 0.010
+"""What a further worker costs, as measured; waiting less than this is cheaper than forking."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Limits of one function."""
+
+    max_workers: int = 4
+    waiting_workers: int = 2
+    waiting_requests: int = 1_000
+    wait_limit_s: float = 10.0
+    idle_s: float = 300.0
+    recycle_n: int = 10_000
+    recycle_memory_percent: int = 80
+    start_timeout_s: float = 30.0
+
+
+class PoolListener(Protocol):
+    """Who is told what became of the invocations."""
+
+    def on_result(self, pool: FunctionPool, running: Running, result: Result) -> None: ...
+    def on_finished(self, pool: FunctionPool, running: Running, done: Done) -> None: ...
+    def on_worker_lost(self, pool: FunctionPool, worker: Worker, running: Running) -> None: ...
+    def on_init_lost(self, pool: FunctionPool, worker: Worker, running: Running | None) -> None: ...
+    def on_waited(self, pool: FunctionPool, running: Running) -> None: ...
+    def on_call(self, pool: FunctionPool, worker: Worker, call: Call) -> None: ...
+    def on_telemetry(self, pool: FunctionPool, worker: Worker, payload: bytes) -> None: ...
+
+
+class FunctionPool:
+    """Workers of one function version. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        zygote: ZygoteKey,
+        limits: PoolLimits,
+        host: WorkerHost,
+        listener: PoolListener,
+    ) -> None:
+        self.spec = spec
+        self.zygote = zygote
+        self.limits = limits
+        self.idle: list[Worker] = []  # the newest last: it is taken first, its caches are warm
+        self.workers: set[Worker] = set()
+        self.waiting: deque[Running] = deque()
+        self.starting = 0
+        self.draining = False
+        self.last_used = time.monotonic()
+        self.active = False  # was invoked, or deployed just now
+        self.init_failures = 0  # in a row
+        self.profile_next = 0
+        self.profile_engine = "precise"
+        self._host = host
+        self._listener = listener
+        self._service_s = 0.0  # smoothed time from dispatch to the last frame
+
+    @property
+    def busy(self) -> int:
+        """Workers with an invocation."""
+        return sum(worker.state in (BUSY, FINISHING) for worker in self.workers)
+
+    def submit(self, running: Running) -> bool:
+        """Run it now or let it wait. False: too many wait already."""
+        self.active = True
+        if self.idle:
+            self._dispatch(self.idle.pop(), running)
+            return True
+        if len(self.waiting) >= self.limits.waiting_requests:
+            return False
+        self.waiting.append(running)
+        self.scale()
+        return True
+
+    def _dispatch(self, worker: Worker, running: Running) -> None:
+        record = running.record
+        ready = worker.ready
+        record.dispatched_ns = now = time.time_ns()
+        record.worker_pid = worker.pid
+        record.worker_id = worker.worker_id
+        if ready is not None:
+            record.isolation_tier = ready.isolation_tier
+        if worker.invocations == 0 and ready is not None:
+            # Cold: this request saw the start. Otherwise the worker had been waiting for it.
+            if worker.requested_ns >= record.accepted_ns or ready.loaded_ns > record.accepted_ns:
+                record.cold = True
+                record.init_started_ns = max(worker.requested_ns, record.accepted_ns)
+                record.init_ended_ns = min(ready.loaded_ns, now)
+            else:
+                record.pooled = True
+        profile = running.request.profile
+        if self.profile_next and not profile:
+            self.profile_next -= 1
+            profile = self.profile_engine
+        worker.run(running, profile)
+        self._host.watch(worker)
+
+    def scale(self) -> None:
+        """Fork where the requests that wait would wait longer than a fork takes."""
+        waiting = len(self.waiting)
+        if not waiting or self.draining:
+            return
+        serving = sum(worker.state in (BUSY, FINISHING) and not worker.retire for worker in self.workers)
+        if serving and self._service_s:
+            expected_s = waiting * self._service_s / serving
+            wanted = 1 if expected_s > FORK_COST_S else 0
+            if self._service_s > FORK_COST_S:
+                wanted = waiting
+        else:
+            wanted = waiting
+        self._fork(wanted - self.starting)
+
+    def keep_warm(self) -> None:
+        """Let the waiting workers of an active function wait; send the idle ones of a quiet one home."""
+        now = time.monotonic()
+        if self.active and now - self.last_used > self.limits.idle_s and not self.waiting and not self.busy:
+            self.active = False
+        for worker in [w for w in self.idle if now - w.idle_since > self.limits.idle_s or self.draining]:
+            self.remove_idle(worker)
+        if self.active and not self.draining and not self.init_failures:
+            wanted = min(self.limits.waiting_workers, self.limits.max_workers)
+            self._fork(wanted - len(self.live()) - self.starting, spare=True)
+
+    def live(self) -> list[Worker]:
+        """Workers that serve or can serve."""
+        return [w for w in self.workers if w.state in (IDLE, BUSY, FINISHING) and not w.retire]
+
+    def _fork(self, count: int, *, spare: bool = False) -> None:
+        room = self.limits.max_workers - len(self.live()) - self.starting
+        for _ in range(min(count, room)):
+            if not self._host.fork(self, spare=spare):
+                return
+            self.starting += 1
+
+    def remove_idle(self, worker: Worker) -> None:
+        """Take an idle worker out and end it."""
+        if worker in self.idle:
+            self.idle.remove(worker)
+        worker.retire = True
+        worker.kill()
+
+    def drain(self) -> None:
+        """A newer version took over: nothing new starts here, what runs is finished."""
+        self.draining = True
+        self.active = False
+        for worker in list(self.idle):
+            self.remove_idle(worker)
+        for worker in self.workers:
+            worker.retire = True
+            if worker.state == STARTING and not self.waiting:
+                worker.kill()
+
+    # What workers tell.
+
+    def on_ready(self, worker: Worker, ready: Ready) -> None:
+        self.starting -= 1
+        self.init_failures = 0
+        self._free(worker)
+
+    def _free(self, worker: Worker) -> None:
+        worker.state = IDLE
+        if self.waiting and not worker.retire:
+            running = self.waiting.popleft()
+            while running.future.done() and self.waiting:
+                running = self.waiting.popleft()
+            if not running.future.done():
+                self._dispatch(worker, running)
+                return
+        worker.idle_since = self.last_used = time.monotonic()
+        if worker.retire or self.draining:
+            worker.kill()
+        else:
+            self.idle.append(worker)
+            self._host.freed()
+
+    def on_init_failed(self, worker: Worker, failed: InitFailed) -> None:
+        self._lost_start(worker)
+
+    def _lost_start(self, worker: Worker) -> None:
+        self.starting -= 1
+        self.init_failures += 1
+        worker.state = GONE if worker.exited is not None else FROZEN
+        running = self._next_waiting()
+        self._listener.on_init_lost(self, worker, running)
+        worker.kill()
+
+    def _next_waiting(self) -> Running | None:
+        while self.waiting:
+            running = self.waiting.popleft()
+            if not running.future.done():
+                return running
+        return None
+
+    def on_result(self, worker: Worker, running: Running, result: Result) -> None:
+        self._listener.on_result(self, running, result)
+
+    def on_done(self, worker: Worker, running: Running, done: Done) -> None:
+        result = running.result
+        took = time.monotonic() - running.sent_mono
+        self._service_s = took if not self._service_s else 0.8 * self._service_s + 0.2 * took
+        self._listener.on_finished(self, running, done)
+        worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
+        if result is not None and result.status != "ok" and self._host.freeze(worker):
+            worker.state = FROZEN
+            self._replace()
+        elif self._worn(worker, done) or (result is not None and not result.reusable) or not done.reusable:
+            worker.retire = True
+            worker.state = FROZEN  # out of the pool until it is reaped
+            worker.kill()
+            self._replace()
+        else:
+            self._free(worker)
+
+    def _worn(self, worker: Worker, done: Done) -> bool:
+        limit = self.spec.memory_mb * 1_048_576 * self.limits.recycle_memory_percent // 100
+        return worker.retire or worker.invocations >= self.limits.recycle_n or done.rss_bytes > limit
+
+    def _replace(self) -> None:
+        self.last_used = time.monotonic()
+        self.scale()
+        if self.active and not self.live() and not self.starting:
+            self._fork(1, spare=True)
+        self._host.freed()
+
+    def on_call(self, worker: Worker, call: Call) -> None:
+        self._listener.on_call(self, worker, call)
+
+    def on_telemetry(self, worker: Worker, payload: bytes) -> None:
+        self._listener.on_telemetry(self, worker, payload)
+
+    def on_gone(self, worker: Worker) -> None:
+        self.workers.discard(worker)
+        self._host.gone(worker)
+        if worker in self.idle:
+            self.idle.remove(worker)
+        running = worker.current
+        worker.current = None
+        if running is not None:
+            self._listener.on_worker_lost(self, worker, running)
+        elif worker.ready is None and worker.init_failed is None and not worker.retire:
+            self._lost_start(worker)
+        elif worker.ready is None and worker.init_failed is None:
+            self.starting -= 1
+        self._replace()
+
+    def expire(self, now: float) -> None:
+        """Turn away requests that waited too long, and workers that cannot get ready."""
+        while self.waiting and now - self.waiting[0].accepted_mono > self._wait_limit(self.waiting[0]):
+            self._listener.on_waited(self, self.waiting.popleft())
+        for worker in self.workers:
+            if worker.state == STARTING and now - worker.requested_mono > self.limits.start_timeout_s:
+                worker.condemned = worker.condemned or "timeout"
+                worker.kill()
+
+    def _wait_limit(self, running: Running) -> float:
+        if running.request.trigger == "call":
+            return min(self.limits.wait_limit_s, running.timeout_s)
+        return self.limits.wait_limit_s

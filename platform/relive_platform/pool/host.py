@@ -1,0 +1,201 @@
+"""All workers of this host: forking within the host's limit, watching the busy ones, keeping failed ones frozen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.errors import ReliveError
+from relive_base.frames import Fork, Forked, LogLine
+
+from relive_platform.pool.console import ConsoleReader
+from relive_platform.pool.function import FunctionPool
+from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker
+from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.pool.zygotes import Zygotes
+
+__all__ = ["HostLimits", "WorkerHost"]
+
+_WARM_EVERY_S: Final = 0.1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """Limits of this host."""
+
+    workers: int = 32
+    frozen: int = 2
+    frozen_s: float = 600.0
+
+
+class WorkerHost:
+    """Owns every worker of this host. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        zygotes: Zygotes,
+        limits: HostLimits,
+        scratch_dir: Path,
+        on_console: Callable[[Worker, list[LogLine]], None],
+        watch: Callable[[Worker], None],
+    ) -> None:
+        self.zygotes = zygotes
+        self.limits = limits
+        self.pools: dict[tuple[str, int], FunctionPool] = {}
+        self.workers: dict[int, Worker] = {}
+        self.frozen: deque[tuple[float, Worker]] = deque()
+        self.watch = watch
+        self._scratch_dir = scratch_dir
+        self._on_console = on_console
+        self._next_id = 1
+        self._starved = False
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin the slow round: idle workers, spare workers, frozen ones that are too old."""
+        self._timer = asyncio.get_running_loop().call_later(_WARM_EVERY_S, self._round)
+
+    def _round(self) -> None:
+        now = time.monotonic()
+        for key, pool in list(self.pools.items()):
+            pool.expire(now)
+            pool.keep_warm()
+            if pool.draining and not pool.workers and not pool.waiting:
+                del self.pools[key]
+        while self.frozen and now - self.frozen[0][0] > self.limits.frozen_s:
+            self.frozen.popleft()[1].kill()
+        self.start()
+
+    def counts(self) -> dict[str, int]:
+        """Workers by state: idle, busy, frozen, starting."""
+        states = [worker.state for worker in self.workers.values()]
+        return {
+            "idle": states.count(IDLE),
+            "busy": states.count(BUSY) + states.count(FINISHING),
+            "frozen": len(self.frozen),
+            "starting": states.count(STARTING),
+        }
+
+    def fork(self, pool: FunctionPool, *, spare: bool) -> bool:
+        """Begin to start a worker. False where the host has no room for it."""
+        if self._closed:
+            return False
+        if len(self.workers) - len(self.frozen) >= self.limits.workers and (spare or not self._evict(pool)):
+            self._starved = True
+            return False
+        worker_id = self._next_id
+        self._next_id += 1
+        scratch = self._scratch_dir / str(worker_id)
+        spec = msgspec.structs.replace(pool.spec, scratch=str(scratch))
+        worker = Worker(worker_id, spec, pool)
+        self.workers[worker_id] = worker
+        pool.workers.add(worker)
+        task = asyncio.get_running_loop().create_task(self._start(worker, pool.zygote, scratch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    def _evict(self, wanting: FunctionPool) -> bool:
+        """End the worker that has been idle longest, of another function."""
+        idle = [pool.idle[0] for pool in self.pools.values() if pool.idle and pool is not wanting]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda worker: worker.idle_since)
+        owner = oldest.owner
+        if isinstance(owner, FunctionPool):
+            owner.remove_idle(oldest)
+        return True
+
+    async def _start(self, worker: Worker, key: ZygoteKey, scratch: Path) -> None:
+        try:
+            zygote = self.zygotes.ready(key) or await self.zygotes.get(key)
+            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            console_read, console_write = os.pipe()
+            ours.setblocking(False)
+            await worker.open(ours)
+            console = ConsoleReader(lambda lines: self._on_console(worker, lines))
+            await asyncio.get_running_loop().connect_read_pipe(
+                lambda: console, os.fdopen(console_read, "rb", 0)
+            )
+        except (ReliveError, OSError) as error:
+            worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error=str(error)))
+            return
+        zygote.fork(
+            Fork(worker_id=worker.worker_id, spec=worker.spec),
+            [theirs.detach(), console_write],
+            worker.on_forked,
+            worker.on_exited,
+        )
+
+    def freed(self) -> None:
+        """A worker became idle or left: another function may want its place."""
+        if self._starved:
+            self._starved = False
+            for pool in list(self.pools.values()):
+                pool.scale()
+
+    def gone(self, worker: Worker) -> None:
+        """A worker was reaped."""
+        self.workers.pop(worker.worker_id, None)
+        self.frozen = deque(item for item in self.frozen if item[1] is not worker)
+        task = asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
+        del task  # nothing depends on it: the folder is inside run/, which is emptied at the next start
+
+    def freeze(self, worker: Worker) -> bool:
+        """Keep a failed worker as the live scene. False where its failure is kept already, or none are."""
+        if self.limits.frozen < 1 or worker.condemned:
+            return False
+        if worker.fingerprint and any(kept.fingerprint == worker.fingerprint for _, kept in self.frozen):
+            return False
+        while len(self.frozen) >= self.limits.frozen:
+            self.frozen.popleft()[1].kill()
+        self.frozen.append((time.monotonic(), worker))
+        return True
+
+    def zygote_died(self, key: ZygoteKey) -> None:
+        """Its workers cannot be reaped any more: the idle ones leave now, the others after their invocation."""
+        for pool in self.pools.values():
+            if pool.zygote == key:
+                for worker in list(pool.workers):
+                    worker.retire = True
+                    if worker.state == IDLE:
+                        pool.remove_idle(worker)
+                    if worker.state != BUSY:
+                        worker.lose()
+
+    def busy(self) -> Iterable[Worker]:
+        """Workers with an invocation."""
+        return [worker for worker in self.workers.values() if worker.state in (BUSY, FINISHING)]
+
+    async def close(self) -> None:
+        """End every worker and every zygote, and wait until they are gone."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        for worker in list(self.workers.values()):
+            worker.retire = True
+            worker.kill()
+        deadline = time.monotonic() + 3.0
+        while self.workers and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        await self.zygotes.close()
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,87 @@
+"""What is asked of the platform, one running attempt at it, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from relive_base.frames import ErrorInfo, HttpRequest, Result
+from relive_base.records import InvocationRecord
+
+if TYPE_CHECKING:
+    from relive_platform.pool.worker import Worker
+
+__all__ = ["InvokeRequest", "Outcome", "Running"]
+
+
+@dataclass(slots=True, kw_only=True)
+class InvokeRequest:
+    """One event for one function. Give `event` (JSON text) or `http`, not both."""
+
+    function: str
+    version: int = 0  # 0: the latest
+    event: bytes = b""
+    http: HttpRequest | None = None
+    trigger: str = "api"
+    trace_id: str = ""  # empty: a new trace
+    parent_span_id: str = ""
+    trace_state: str = ""
+    sampled: bool = True
+    timeout_s: float = 0.0  # 0: the function's own; never more than it
+    profile: str = ""
+    attempt: int = 1
+    invocation_id: str = ""  # empty: a new one; retries of an event keep theirs
+    event_id: str = ""
+    enqueued_ns: int = 0
+    link_trace_id: str = ""
+    link_span_id: str = ""
+    caller_invocation_id: str = ""
+    depth: int = 0
+    accepted_ns: int = 0  # 0: now
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of an invocation. `result` is None where no worker answered (rejected, crash, timeout)."""
+
+    record: InvocationRecord
+    result: Result | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the handler returned."""
+        return self.record.status == "ok"
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """Why it failed."""
+        return self.record.error
+
+    @property
+    def body(self) -> bytes:
+        """The handler's answer; empty where it failed."""
+        return self.result.body if self.result is not None else b""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Running:
+    """One attempt from its acceptance to its last frame."""
+
+    request: InvokeRequest
+    record: InvocationRecord
+    future: asyncio.Future[Outcome]
+    timeout_s: float
+    accepted_mono: float
+    worker: Worker | None = None
+    sent_mono: float = 0.0
+    deadline_mono: float = 0.0
+    result: Result | None = None
+    scene: bytes = b""  # msgpack of a Scene frame
+    telemetry: list[bytes] = field(default_factory=list)  # payloads of Spans and Logs frames
+    telemetry_bytes: int = 0
+    profiles: list[bytes] = field(default_factory=list)  # payloads of Profile frames
+    external: dict[str, bytes] = field(default_factory=dict)  # members a dump from outside gave
+    external_parts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    rss_peak: int = 0
+    console_bytes: int = 0

@@ -1,0 +1,298 @@
+"""The server's end of one worker: frames in and out, its process, its console."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from typing import Final, Protocol
+
+import msgspec
+from relive_base.frames import (
+    Call,
+    CallResult,
+    Done,
+    Exited,
+    Forked,
+    FrameError,
+    FunctionSpec,
+    InitFailed,
+    Invoke,
+    Ready,
+    Result,
+    encode_frame,
+)
+
+from relive_platform.pool.framing import FrameReader, frame_kind
+from relive_platform.pool.invocation import Running
+
+__all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
+
+STARTING: Final = "starting"
+IDLE: Final = "idle"
+BUSY: Final = "busy"
+FINISHING: Final = "finishing"  # has answered; the rest of its telemetry is on its way
+FROZEN: Final = "frozen"  # failed, out of the pool, kept as the live scene
+GONE: Final = "gone"
+
+_GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
+TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
+PROFILES_KEPT: Final = 4  # of one invocation
+
+_result = msgspec.msgpack.Decoder(Result)
+_done = msgspec.msgpack.Decoder(Done)
+_ready = msgspec.msgpack.Decoder(Ready)
+_init_failed = msgspec.msgpack.Decoder(InitFailed)
+_call = msgspec.msgpack.Decoder(Call)
+
+
+class WorkerOwner(Protocol):
+    """What a worker tells; all of it on the event loop."""
+
+    def on_ready(self, worker: Worker, ready: Ready) -> None: ...
+    def on_init_failed(self, worker: Worker, failed: InitFailed) -> None: ...
+    def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
+    def on_done(self, worker: Worker, running: Running, done: Done) -> None: ...
+    def on_call(self, worker: Worker, call: Call) -> None: ...
+    def on_telemetry(self, worker: Worker, payload: bytes) -> None: ...
+    def on_gone(self, worker: Worker) -> None: ...
+
+
+class Worker(asyncio.Protocol):
+    """One forked process that runs one function version, one invocation at a time."""
+
+    def __init__(self, worker_id: int, spec: FunctionSpec, owner: WorkerOwner) -> None:
+        self.worker_id = worker_id
+        self.spec = spec
+        self.owner = owner
+        self.state = STARTING
+        self.pid = 0
+        self.requested_ns = time.time_ns()
+        self.requested_mono = time.monotonic()
+        self.idle_since = 0.0
+        self.ready: Ready | None = None
+        self.current: Running | None = None
+        self.invocations = 0
+        self.retire = False  # no further event; leaves once it is done
+        self.condemned = ""  # why the supervisor stops it: "timeout", "memory"
+        self.fork_error = ""
+        self.init_failed: InitFailed | None = None
+        self.scene = b""  # a Scene frame that came outside an invocation: of a failed init
+        self.init_telemetry: list[bytes] = []
+        self.init_profiles: list[bytes] = []  # told with the worker's first invocation
+        self.exited: Exited | None = None
+        self.rss_bytes = 0
+        self.fingerprint = ""
+        self._eof = False
+        self._killed = False
+        self._statm = -1
+        self._transport: asyncio.Transport | None = None
+        self._reader = FrameReader(self._on_payload)
+        self._handlers = {
+            "result": self._on_result,
+            "done": self._on_done,
+            "spans": self._on_telemetry,
+            "logs": self._on_telemetry,
+            "profile": self._on_profile,
+            "scene": self._on_scene,
+            "ready": self._on_ready,
+            "init_failed": self._on_init_failed,
+            "call": self._on_call,
+        }
+
+    # ------------------------------------------------------------ life
+
+    async def open(self, sock: socket.socket) -> None:
+        """Start reading the frame socket."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=sock)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except (FrameError, msgspec.DecodeError, msgspec.ValidationError):
+            # What a hostile or broken worker writes ends that worker, nothing else.
+            self.kill()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._eof = True
+        self._maybe_gone()
+
+    def on_forked(self, forked: Forked) -> None:
+        """The zygote forked it, or could not."""
+        self.pid = forked.pid
+        if not forked.pid:
+            self.fork_error = forked.error or "the zygote could not fork"
+            self._eof = True
+            self.on_exited(Exited(worker_id=self.worker_id, pid=0, status=0))
+        elif self._killed:
+            self._signal(signal.SIGKILL)
+
+    def on_exited(self, exited: Exited) -> None:
+        """The process was reaped: nothing it forked may stay behind."""
+        self.exited = exited
+        self._signal(signal.SIGKILL)
+        self._maybe_gone()
+
+    def lose(self) -> None:
+        """Its zygote died: no exit status will ever come."""
+        if self.exited is None:
+            self.exited = Exited(worker_id=self.worker_id, pid=self.pid, status=-1)
+        self.kill()
+        self._maybe_gone()
+
+    def _maybe_gone(self) -> None:
+        if self.state == GONE:
+            return
+        if self._eof and self.exited is not None:
+            self._gone()
+        elif self._eof or self.exited is not None:
+            if self._eof and not self._killed and self.pid:
+                self.kill()  # it closed its socket: it can never answer again
+            asyncio.get_running_loop().call_later(_GONE_GRACE_S, self._gone)
+
+    def _gone(self) -> None:
+        if self.state == GONE:
+            return
+        self.state = GONE
+        if self._transport is not None:
+            self._transport.abort()
+        if self._statm >= 0:
+            os.close(self._statm)
+            self._statm = -1
+        self.owner.on_gone(self)
+
+    def kill(self) -> None:
+        """End the whole process group now; on_gone follows when it has been reaped."""
+        self._killed = True
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop the process group where it is, so that it can be looked at and grows no further."""
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: int) -> None:
+        if self.pid <= 0 or self.state == GONE:
+            return
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            if self.exited is None:
+                try:
+                    os.kill(self.pid, number)
+                except (ProcessLookupError, PermissionError):
+                    pass  # it is already gone
+
+    def read_rss(self) -> int:
+        """Resident bytes of the process now; 0 if it cannot be read."""
+        try:
+            if self._statm < 0:
+                self._statm = os.open(f"/proc/{self.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+            fields = os.pread(self._statm, 128, 0).split()
+            return int(fields[1]) * _PAGE
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    # ------------------------------------------------------------ out
+
+    def run(self, running: Running, profile: str) -> None:
+        """Send the event. The caller has taken the worker out of the idle list."""
+        request, record = running.request, running.record
+        self.state = BUSY
+        self.current = running
+        self.invocations += 1
+        now = time.monotonic()
+        running.worker = self
+        running.sent_mono = now
+        running.deadline_mono = now + running.timeout_s
+        frame = Invoke(
+            invocation_id=record.invocation_id,
+            trace_id=record.trace_id,
+            span_id=record.span_id,
+            deadline_monotonic_ns=int(running.deadline_mono * 1e9),
+            event=request.event,
+            http=request.http,
+            attempt=request.attempt,
+            trigger=request.trigger,
+            trace_state=request.trace_state,
+            sampled=request.sampled,
+            profile=profile,
+            depth=request.depth,
+        )
+        self.write(encode_frame(frame))
+
+    def answer(self, result: CallResult) -> None:
+        """Give a function-to-function call its result."""
+        self.write(encode_frame(result))
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the worker's frame socket; ignored where it is already gone."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    # ------------------------------------------------------------ in
+
+    def _on_payload(self, payload: bytes) -> None:
+        handler = self._handlers.get(frame_kind(payload))
+        if handler is not None:
+            handler(payload)
+
+    def _on_result(self, payload: bytes) -> None:
+        running = self.current
+        result = _result.decode(payload)
+        if running is None or running.result is not None or self.condemned:
+            return
+        if result.invocation_id != running.record.invocation_id:
+            return
+        running.result = result
+        self.state = FINISHING
+        self.owner.on_result(self, running, result)
+
+    def _on_done(self, payload: bytes) -> None:
+        running = self.current
+        if running is None or running.result is None or self.condemned:
+            return
+        done = _done.decode(payload)
+        self.current = None
+        self.rss_bytes = done.rss_bytes
+        self.owner.on_done(self, running, done)
+
+    def _on_telemetry(self, payload: bytes) -> None:
+        running = self.current
+        if running is None:
+            if self.state == STARTING and len(self.init_telemetry) < 1_000:
+                self.init_telemetry.append(payload)
+        else:
+            running.telemetry_bytes += len(payload)
+            if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
+                running.telemetry.append(payload)
+        self.owner.on_telemetry(self, payload)
+
+    def _on_profile(self, payload: bytes) -> None:
+        kept = self.init_profiles if self.current is None else self.current.profiles
+        if len(kept) < PROFILES_KEPT:
+            kept.append(payload)
+
+    def _on_scene(self, payload: bytes) -> None:
+        if self.current is not None:
+            self.current.scene = payload
+        else:
+            self.scene = payload
+
+    def _on_ready(self, payload: bytes) -> None:
+        self.ready = _ready.decode(payload)
+        self.owner.on_ready(self, self.ready)
+
+    def _on_init_failed(self, payload: bytes) -> None:
+        self.init_failed = _init_failed.decode(payload)
+        self.owner.on_init_failed(self, self.init_failed)
+
+    def _on_call(self, payload: bytes) -> None:
+        self.owner.on_call(self, _call.decode(payload))
+
+
+_PAGE: Final[int] = os.sysconf("SC_PAGE_SIZE")

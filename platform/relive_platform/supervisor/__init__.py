@@ -1,0 +1,1 @@
+"""Watches workers from outside: memory, deadlines, deaths."""

@@ -1,0 +1,91 @@
+"""What became of an invocation whose worker cannot tell any more."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from typing import Final
+
+from relive_base.frames import ErrorInfo
+
+from relive_platform.pool.invocation import Running
+from relive_platform.pool.worker import Worker
+
+__all__ = ["init_verdict", "memory_verdict", "timeout_verdict", "worker_verdict"]
+
+_MB: Final = 1_048_576
+_OOM_SHARE: Final = 0.8  # a SIGKILL of a worker that held this much of its limit counts as out of memory
+
+
+def timeout_verdict(worker: Worker, running: Running) -> ErrorInfo:
+    """The handler was still running after its deadline."""
+    return _error(
+        worker, "HandlerTimeout", f"the handler did not return within {running.timeout_s:g} s", "timeout"
+    )
+
+
+def memory_verdict(worker: Worker, running: Running) -> ErrorInfo:
+    """The worker came too close to its memory limit."""
+    held = running.rss_peak // _MB
+    return _error(
+        worker,
+        "MemoryLimitExceeded",
+        f"the worker held {held} MB of its {worker.spec.memory_mb} MB and was stopped",
+        "memory",
+    )
+
+
+def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
+    """Status and error for a worker that died while it was busy."""
+    if worker.condemned == "timeout":
+        return "timeout", timeout_verdict(worker, running)
+    if worker.condemned == "memory":
+        return "memory", memory_verdict(worker, running)
+    held = max(running.rss_peak, worker.exited.peak_rss_bytes if worker.exited else 0)
+    killed = worker.exited is not None and worker.exited.status == signal.SIGKILL
+    if killed and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
+        running.rss_peak = held
+        return "memory", memory_verdict(worker, running)
+    return "crash", _death(worker)
+
+
+def init_verdict(worker: Worker) -> ErrorInfo:
+    """Why a worker never got ready."""
+    if worker.init_failed is not None:
+        return worker.init_failed.error
+    if worker.fork_error:
+        return _error(worker, "WorkerStartError", worker.fork_error, "init")
+    if worker.condemned:
+        return _error(worker, "InitTimeout", "the module was not loaded in time", "timeout")
+    death = _death(worker)
+    death.message = f"while its module was loading, {death.message}"
+    return death
+
+
+def _death(worker: Worker) -> ErrorInfo:
+    status = worker.exited.status if worker.exited is not None else -1
+    if status < 0:
+        return _error(worker, "WorkerLost", "the worker was lost together with its zygote", "exit")
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return _error(
+            worker, "WorkerKilled", f"the worker was killed by signal {number} ({_name(number)})", "signal"
+        )
+    code = os.waitstatus_to_exitcode(status)
+    return _error(worker, "WorkerExited", f"the process ended itself: os._exit({code})", "exit")
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _error(worker: Worker, name: str, message: str, kind: str) -> ErrorInfo:
+    # Digits vary from one failure to the next; the group must not.
+    stable = "".join(char for char in message if not char.isdigit())
+    text = "\0".join((worker.spec.name, kind, name, stable))
+    fingerprint = hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
+    return ErrorInfo(type=name, message=message, kind=kind, fingerprint=fingerprint)

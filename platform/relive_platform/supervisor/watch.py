@@ -1,0 +1,158 @@
+"""Looks at every busy worker from outside: memory every 5 ms, deadlines, and what to do when one is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from relive_platform.pool.invocation import Running
+from relive_platform.pool.worker import BUSY, FINISHING, Worker
+
+__all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
+
+_MB: Final = 1_048_576
+_log = logging.getLogger(__name__)
+
+
+class ExternalDump(Protocol):
+    """`members` are files for the archive, `parts` name -> (state, reason)."""
+
+    def __call__(self, pid: int, timeout_s: float) -> tuple[dict[str, bytes], dict[str, tuple[str, str]]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """When the supervisor steps in."""
+
+    interval_s: float = 0.005
+    grace_s: float = 0.5  # after the deadline, which the worker itself should have kept
+    finish_s: float = 5.0  # for a worker that has answered to send the rest
+    memory_share: float = 0.85
+    dump_timeout_s: float = 3.0
+    group_every: int = 20  # the whole process group is summed up at each 20th look
+
+
+@dataclass(slots=True)
+class _Look:
+    count: int = 0
+    children: dict[int, int] = field(default_factory=dict)  # worker id -> bytes its children hold
+
+
+class Supervisor:
+    """Runs on the event loop while a worker is busy; dumps run in `executor`."""
+
+    def __init__(
+        self,
+        workers: Callable[[], dict[int, Worker]],
+        on_condemned: Callable[[Worker, Running, str], None],
+        dump: ExternalDump,
+        executor: Executor,
+        limits: WatchLimits | None = None,
+    ) -> None:
+        self._workers = workers
+        self._on_condemned = on_condemned
+        self._dump = dump
+        self._executor = executor
+        self._limits = limits or WatchLimits()
+        self._armed: asyncio.TimerHandle | None = None
+        self._look = _Look()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, worker: Worker) -> None:
+        """A worker got an event."""
+        if self._armed is None:
+            self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
+
+    def _tick(self) -> None:
+        self._armed = None
+        now = time.monotonic()
+        self._look.count += 1
+        any_busy = False
+        for worker in list(self._workers().values()):
+            running = worker.current
+            if running is None or worker.state not in (BUSY, FINISHING):
+                continue
+            any_busy = True
+            if now - running.sent_mono > self._limits.interval_s and not worker.condemned:
+                self._check(worker, running, now)
+        if any_busy:
+            self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
+
+    def _check(self, worker: Worker, running: Running, now: float) -> None:
+        held = worker.read_rss()
+        if self._look.count % self._limits.group_every == 0:
+            self._look.children[worker.worker_id] = _children_rss(worker.pid)
+        held += self._look.children.get(worker.worker_id, 0)
+        running.rss_peak = max(running.rss_peak, held)
+        if worker.state == FINISHING:
+            if now > max(running.deadline_mono, running.sent_mono) + self._limits.finish_s:
+                worker.condemned = "finish"
+                worker.kill()
+        elif held > worker.spec.memory_mb * _MB * self._limits.memory_share:
+            self._condemn(worker, running, "memory")
+        elif now > running.deadline_mono + self._limits.grace_s:
+            self._condemn(worker, running, "timeout")
+
+    def _condemn(self, worker: Worker, running: Running, why: str) -> None:
+        worker.condemned = why
+        worker.freeze()  # it must not grow on, nor go on with its work, while it is looked at
+        self._on_condemned(worker, running, why)
+        task = asyncio.get_running_loop().create_task(self._dump_and_kill(worker, running))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _dump_and_kill(self, worker: Worker, running: Running) -> None:
+        limit_s = self._limits.dump_timeout_s
+        loop = asyncio.get_running_loop()
+        try:
+            found = loop.run_in_executor(self._executor, self._dump, worker.pid, limit_s)
+            running.external, running.external_parts = await asyncio.wait_for(found, limit_s + 1.0)
+        except Exception as error:  # a dump that fails must never keep the worker alive
+            _log.warning("worker %d could not be dumped: %s", worker.pid, error)
+            running.external_parts = {"stacks": ("missing", f"the dump failed: {error}"[:300])}
+        finally:
+            self._look.children.pop(worker.worker_id, None)
+            worker.kill()
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._armed is not None:
+            self._armed.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+
+
+def _children_rss(pid: int, limit: int = 64) -> int:
+    """Resident bytes of what the worker started, without itself; pages it shares with it count twice."""
+    total = 0
+    queue = [pid]
+    seen = 0
+    while queue and seen < limit:
+        parent = queue.pop()
+        for child in _children(parent):
+            seen += 1
+            queue.append(child)
+            total += _shared_free_rss(child)
+    return total
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def _shared_free_rss(pid: int) -> int:
+    """Resident less file-backed and shared pages (statm's third field)."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_bytes().split()
+        return max(int(fields[1]) - int(fields[2]), 0) * 4096
+    except (OSError, IndexError, ValueError):
+        return 0
