@@ -23,13 +23,7 @@ __all__ = ["add_platform_spans", "platform_columns", "platform_spans", "producer
 _QUEUE_BITS: Final = 0x5155455545000001
 _INIT_BITS: Final = 0x494E495400000002
 _FAAS_TRIGGERS: Final = {"http": "http", "queue": "pubsub", "timer": "timer"}
-_KINDS: Final = {
-    "http": "Server",
-    "queue": "Consumer",
-    "timer": "Internal",
-    "api": "Server",
-    "call": "Server",
-}
+_KINDS: Final = {"http": "Server", "api": "Server", "call": "Server", "queue": "Consumer"}
 _MESSAGE_CHARS: Final = 2_000
 
 Links = tuple[list[object], list[object], list[object], list[object]]

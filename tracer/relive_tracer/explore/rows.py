@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from relive_base.frames import LogLine, SpanData
@@ -90,28 +91,20 @@ class FunctionRef:
     attempt: int = 1
 
 
-_resources: dict[tuple[str, int, str, str], dict[str, str]] = {}
-
-
+@lru_cache(maxsize=_RESOURCES_KEPT)
 def resource_of(name: str, version: int, app: str, code_hash: str) -> dict[str, str]:
     """The resource attributes of a function version: one shared dict each, not to be changed."""
-    key = (name, version, app, code_hash)
-    found = _resources.get(key)
-    if found is None:
-        if len(_resources) >= _RESOURCES_KEPT:
-            _resources.clear()
-        found = {
-            "service.name": name,
-            "service.version": str(version),
-            "faas.name": name,
-            "faas.version": str(version),
-        }
-        if app:
-            found["service.namespace"] = app
-        if code_hash:
-            found["relive.code_hash"] = code_hash
-        _resources[key] = found
-    return found
+    resource = {
+        "service.name": name,
+        "service.version": str(version),
+        "faas.name": name,
+        "faas.version": str(version),
+    }
+    if app:
+        resource["service.namespace"] = app
+    if code_hash:
+        resource["relive.code_hash"] = code_hash
+    return resource
 
 
 class SpanColumns:
@@ -143,7 +136,7 @@ class SpanColumns:
         events: tuple[list[object], list[object], list[object]] | None = None,
         links: tuple[list[object], list[object], list[object], list[object]] | None = None,
     ) -> None:
-        """One span. `ids`: trace id, span id, parent span id, trace state. `events`, `links`: parallel lists."""
+        """One span. `ids`: trace, span and parent span id, trace state. `events`, `links`: parallel lists."""
         a = self._appends
         a[0](start_ns)
         a[1](ids[0])
