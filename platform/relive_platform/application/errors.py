@@ -1,0 +1,41 @@
+"""Errors of an application's configuration: each names file, line and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relive_base.errors import UsageError
+
+__all__ = ["ConfigError", "Problem"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong. `line` is 1-based; 0 where the whole file is meant."""
+
+    file: str
+    line: int
+    message: str
+    remedy: str = ""
+
+    @property
+    def where(self) -> str:
+        """`file:line`, or the file alone."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}"
+        return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
+
+
+class ConfigError(UsageError):
+    """The application cannot be deployed as it is written. `problems` lists everything that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        first = self.problems[0]
+        super().__init__(first.message, where=first.where, remedy=first.remedy)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))

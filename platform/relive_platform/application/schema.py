@@ -1,0 +1,142 @@
+"""Which keys `relive.toml` may have, and of what type and range: one declaration for every table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "APP",
+    "FUNCTION",
+    "HTTP_METHODS",
+    "KINDS",
+    "NAME",
+    "NAME_REMEDY",
+    "ROOT",
+    "TRIGGERS",
+    "Key",
+    "check_value",
+]
+
+NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NAME_REMEDY: Final = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+HTTP_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. `type`: text, whole, number, texts (array of text), map (text -> text), table, array."""
+
+    type: str
+    doc: str = ""
+    required: bool = False
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+KINDS: Final = ("event", "http")
+ROOT: Final[Mapping[str, Key]] = {
+    "app": Key("table", "The application."),
+    "functions": Key("table", "A table for each function.", required=True),
+}
+APP: Final[Mapping[str, Key]] = {
+    "name": Key("text", "Name of the application. Default: the folder's."),
+    "redact": Key("texts", "More key names whose values are redacted in scenes."),
+    "in_app": Key("texts", "More folders whose frames count as the application's own."),
+}
+FUNCTION: Final[Mapping[str, Key]] = {
+    "source": Key("text", "Folder of the code, relative to relive.toml.", required=True),
+    "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`.", required=True),
+    "kind": Key("text", "`event`: handler(event, context); `http`: handler(request).", choices=KINDS),
+    "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),
+    "memory_mb": Key("whole", "Memory limit of a worker.", low=16, high=1_048_576),
+    "max_workers": Key("whole", "Workers of the function at most.", low=1, high=1_000),
+    "environment": Key("map", "Environment variables; the values are text."),
+    "profile": Key("text", "Profile of each invocation.", choices=("sampled", "precise", "off")),
+    "capture": Key("text", "What a failure scene holds.", choices=("full", "frames", "off")),
+    "retries": Key("whole", "Retries of an asynchronous event after its first attempt.", low=0, high=100),
+    "max_age_s": Key("number", "Age at which an event is no longer tried.", low=1, high=1_209_600),
+    "output_limit_bytes": Key("whole", "Output and logs of one invocation.", low=1024, high=1_073_741_824),
+    "result_limit_bytes": Key("whole", "Largest result.", low=1, high=50_331_648),
+    "isolation_tier": Key("whole", "Isolation wanted.", low=0, high=1),
+    "dependencies": Key("texts", "Requirement lines; instead of requirements.txt in the source folder."),
+    "redact": Key("texts", "More key names whose values are redacted."),
+    "triggers": Key("array", "What starts the function besides `relive invoke` and its own URL."),
+}
+TRIGGERS: Final[Mapping[str, Mapping[str, Key]]] = {
+    "http": {
+        "type": Key("text"),
+        "path": Key("text", "Begins with /; `{name}` is one segment, `{name+}` the rest.", required=True),
+        "methods": Key("texts", "Default: all."),
+    },
+    "timer": {
+        "type": Key("text"),
+        "schedule": Key("text", "cron(...) with 5 fields or AWS's 6, or rate(...).", required=True),
+        "time_zone": Key("text", "IANA name. Default: UTC."),
+        "misfire": Key("text", "A run missed while the server was down.", choices=("skip", "once")),
+        "payload": Key("text", "JSON text for the event's `detail`."),
+    },
+    "queue": {
+        "type": Key("text"),
+        "queue": Key("text", "Name that events are published under.", required=True),
+    },
+}
+
+_SAYS: Final = {
+    "text": "a text in quotes",
+    "whole": "a whole number",
+    "number": "a number",
+    "texts": "a list of texts",
+    "map": "a table of texts",
+    "table": "a table",
+    "array": "an array of tables",
+}
+
+
+def _fits(kind: str, value: object) -> bool:
+    if kind == "text":
+        return isinstance(value, str)
+    if kind in ("whole", "number"):
+        accepted = int if kind == "whole" else int | float
+        return isinstance(value, accepted) and not isinstance(value, bool)
+    if kind == "texts":
+        return isinstance(value, list) and all(isinstance(part, str) for part in value)
+    if kind == "array":
+        return isinstance(value, list) and all(isinstance(part, dict) for part in value)
+    if not isinstance(value, dict):
+        return False
+    return kind == "table" or all(isinstance(part, str) for part in value.values())
+
+
+def _named(value: object) -> str:
+    names = {
+        bool: "a boolean",
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
+    """(message, remedy) where `value` does not fit `key`."""
+    if not _fits(key.type, value):
+        odd = ""
+        if key.type == "map" and isinstance(value, dict):
+            odd = next(
+                f" ({part} is {_named(inner)})" for part, inner in value.items() if not isinstance(inner, str)
+            )
+        return f"{name} is {_named(value)}{odd}", f"make it {_SAYS[key.type]}"
+    if isinstance(value, int | float):
+        low, high = key.low, key.high
+        # written so that nan is out of range too
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            return f"{name} = {value} is out of range", f"give a number from {low:g} to {high:g}"
+    if key.choices and value not in key.choices:
+        return f"{name} = {value!r} is not known", f"use one of {', '.join(key.choices)}"
+    return None

@@ -1,0 +1,248 @@
+"""What is in a package: copied from a folder or unpacked from a zip, within limits, and hashed.
+
+A zip is hostile until shown otherwise: its own sizes are not believed, names are checked, links are refused.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from relive_base.errors import UsageError
+
+__all__ = [
+    "IGNORE_FILE",
+    "PackageError",
+    "PackageLimits",
+    "code_hash",
+    "copy_folder",
+    "make_read_only",
+    "remove_tree",
+    "unpack_zip",
+]
+
+IGNORE_FILE: Final = ".reliveignore"
+_IGNORED: Final = (
+    ".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache",
+    ".DS_Store",
+)  # fmt: skip
+_BLOCK_BYTES: Final = 256 * 1024
+_RATIO_FREE_BYTES: Final = 1024 * 1024  # small files may compress as well as they like
+_MAX_NAME_BYTES: Final = 512
+_MAX_DEPTH: Final = 32
+
+
+class PackageError(UsageError):
+    """A package cannot be taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageLimits:
+    """Caps of one package; the server's settings fill it."""
+
+    total_bytes: int = 250 * 1024 * 1024
+    entry_bytes: int = 100 * 1024 * 1024
+    entries: int = 20_000
+    ratio: int = 200  # unpacked over packed size of a zip entry
+
+
+class _Budget:
+    def __init__(self, limits: PackageLimits, package: str) -> None:
+        self.limits = limits
+        self.package = package
+        self.entries = 0
+        self.bytes = 0
+
+    def refuse(self, entry: str, message: str, remedy: str) -> PackageError:
+        return PackageError(f"entry {entry!r}: {message}", where=self.package, remedy=remedy)
+
+    def entry(self, name: str) -> None:
+        self.entries += 1
+        if self.entries > self.limits.entries:
+            raise self.refuse(
+                name, f"the package has more than {self.limits.entries} entries",
+                f"leave files out with {IGNORE_FILE}, or raise RELIVE_PACKAGE_ENTRIES",
+            )  # fmt: skip
+
+    def grow(self, name: str, size: int, entry_size: int) -> None:
+        """Count `size` more bytes of an entry that has `entry_size` bytes so far."""
+        self.bytes += size
+        if entry_size > self.limits.entry_bytes:
+            message = f"it has more than {self.limits.entry_bytes} bytes"
+            raise self.refuse(name, message, "leave it out, or raise RELIVE_PACKAGE_ENTRY_BYTES")
+        if self.bytes > self.limits.total_bytes:
+            message = f"the package has more than {self.limits.total_bytes} bytes"
+            raise self.refuse(name, message, "leave files out, or raise RELIVE_PACKAGE_BYTES")
+
+
+def _ignored(name: str, relative: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, p) or fnmatch.fnmatchcase(relative, p) for p in patterns)
+
+
+def _patterns(root: Path) -> list[str]:
+    patterns = list(_IGNORED)
+    try:
+        lines = (root / IGNORE_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return patterns
+    return [*patterns, *(line.strip().strip("/") for line in lines if line.strip() and line[0] != "#")]
+
+
+def copy_folder(source: Path, target: Path, limits: PackageLimits | None = None) -> None:
+    """Copy the regular files below `source` into the new folder `target`. Raises PackageError.
+
+    Version control, caches, virtual environments and what `.reliveignore` lists stay behind. A link to a file
+    inside `source` becomes a copy of the file; every other link is refused.
+    """
+    budget = _Budget(limits or PackageLimits(), str(source))
+    target.mkdir(parents=True)
+    _copy(source, source, target, _patterns(source), budget)
+
+
+def _copy(root: Path, folder: Path, target: Path, patterns: Sequence[str], budget: _Budget) -> None:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        relative = str(path.relative_to(root))
+        if _ignored(entry.name, relative, patterns):
+            continue
+        budget.entry(relative)
+        if relative.count("/") > _MAX_DEPTH:
+            raise budget.refuse(relative, f"it lies deeper than {_MAX_DEPTH} folders", "make it flatter")
+        if entry.is_symlink():
+            real = path.resolve()
+            if not real.is_relative_to(root.resolve()) or not real.is_file():
+                raise budget.refuse(relative, "it is a link out of the package", "replace it by the file")
+        elif entry.is_dir():
+            (target / entry.name).mkdir()
+            _copy(root, path, target / entry.name, patterns, budget)
+            continue
+        elif not entry.is_file():
+            raise budget.refuse(relative, "it is neither a file nor a folder", "leave it out")
+        with path.open("rb") as reader:
+            _write(reader, target / entry.name, relative, budget)
+        shutil.copymode(path, target / entry.name)
+
+
+def _write(reader: IO[bytes], target: Path, name: str, budget: _Budget, ceiling: int | None = None) -> None:
+    size = 0
+    with target.open("xb") as writer:
+        while block := reader.read(_BLOCK_BYTES):
+            size += len(block)
+            budget.grow(name, len(block), size)
+            if ceiling is not None and size > ceiling:
+                message = f"it unpacks to more than {budget.limits.ratio} times its packed size"
+                raise budget.refuse(name, message, "this looks like a zip bomb; leave the entry out")
+            writer.write(block)
+
+
+def unpack_zip(archive: Path, target: Path, limits: PackageLimits | None = None) -> None:
+    """Unpack `archive` into the new folder `target`. Raises PackageError, which names the entry."""
+    budget = _Budget(limits or PackageLimits(), str(archive))
+    try:
+        with zipfile.ZipFile(archive) as package:
+            target.mkdir(parents=True)
+            if len(package.infolist()) > budget.limits.entries:
+                budget.entries = budget.limits.entries
+            for info in package.infolist():
+                _unpack(package, info, target, budget)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        message = f"the zip cannot be read: {error}"
+        raise PackageError(message, where=str(archive), remedy="pack it again as an ordinary zip") from error
+    except OSError as error:
+        raise PackageError(f"it cannot be read: {error.strerror or error}", where=str(archive)) from error
+
+
+def _unpack(package: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budget: _Budget) -> None:
+    name = info.filename
+    budget.entry(name)
+    parts = _safe_parts(info, budget)
+    if any(_ignored(part, part, _IGNORED) for part in parts):
+        return
+    place = target.joinpath(*parts)
+    try:
+        if info.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        ceiling = max(info.compress_size * budget.limits.ratio, _RATIO_FREE_BYTES)
+        with package.open(info) as reader:
+            _write(reader, place, name, budget, ceiling)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise budget.refuse(name, "the name occurs twice", "pack it again without doubles") from error
+    except RuntimeError as error:  # encrypted
+        raise budget.refuse(name, str(error), "pack it without a password") from error
+    mode = info.external_attr >> 16
+    place.chmod(0o755 if mode & 0o100 else 0o644)
+
+
+def _safe_parts(info: zipfile.ZipInfo, budget: _Budget) -> list[str]:
+    name = info.filename
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode) or (stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
+        raise budget.refuse(name, "it is a link or a special file", "replace it by the file")
+    parts = [part for part in name.split("/") if part]
+    odd = "\\" in name or "\0" in info.orig_filename or not name.isprintable()
+    if name.startswith("/") or ".." in parts or "." in parts or odd or not parts or ":" in parts[0]:
+        raise budget.refuse(name, "the name leaves the package", "use plain relative names")
+    try:
+        long = len(name.encode()) > _MAX_NAME_BYTES or any(len(part.encode()) > 255 for part in parts)
+    except UnicodeEncodeError as error:
+        raise budget.refuse(name, "the name is not Unicode", "rename the file") from error
+    if long or len(parts) > _MAX_DEPTH:
+        raise budget.refuse(name[:64], "the name is too long or too deep", "rename the file")
+    return parts
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in names:
+            yield Path(folder, name)
+
+
+def code_hash(root: Path) -> str:
+    """Sha-256 in hex over names, execute bits and contents below `root`; times and owners do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(_files(root), key=lambda path: path.relative_to(root).as_posix().encode()):
+        name = path.relative_to(root).as_posix().encode()
+        executable = b"x" if path.stat().st_mode & 0o100 else b"-"
+        with path.open("rb") as reader:
+            content = hashlib.file_digest(reader, "sha256").digest()
+        digest.update(b"%d:%s%s%s" % (len(name), name, executable, content))
+    return digest.hexdigest()
+
+
+def make_read_only(root: Path) -> None:
+    """Take write permission off everything below `root`, for all; then flush what was written to the disk."""
+    for path in _files(root):
+        path.chmod(0o555 if path.stat().st_mode & 0o100 else 0o444)
+        _flush(path)
+    for folder, _, _ in os.walk(root, topdown=False):
+        os.chmod(folder, 0o555)
+        _flush(Path(folder))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a folder, read-only or not; nothing where there is none."""
+    if not root.exists():
+        return
+    for folder, _, _ in os.walk(root):
+        os.chmod(folder, 0o755)
+    shutil.rmtree(root)

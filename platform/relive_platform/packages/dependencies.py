@@ -1,0 +1,233 @@
+"""Dependencies, installed by uv into one folder per lock hash; a folder is complete or it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uv
+from relive_base.errors import ReliveError
+from relive_base.terminal import escape_terminal
+
+from relive_platform.packages.content import remove_tree
+from relive_platform.packages.preload import preload_modules, requirement_name
+
+__all__ = ["Dependencies", "DependencyError", "InstalledDependencies", "Requirements"]
+
+REQUIREMENTS_FILE: Final = "requirements.txt"
+_MAX_REQUIREMENTS_BYTES: Final = 1024 * 1024
+_MAX_OUTPUT_LINES: Final = 200
+_NOISE: Final = ("Using Python", "Using CPython", "Resolved", "Downloading", "Downloaded", "Building")
+_LOCAL: Final = re.compile(r"\s*(\.{0,2}/|-e\s|--editable|file:|-r\s|-c\s|--requirement|--constraint)")
+
+
+class DependencyError(ReliveError):
+    """The dependencies cannot be installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a function needs. `file` is where it is written, `folder` what its relative paths start from."""
+
+    text: str
+    file: str
+    folder: Path
+    first_line: int = 1
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that say something."""
+        stripped = (line.strip() for line in self.text.splitlines())
+        return [line for line in stripped if line and not line.startswith("#")]
+
+    def line_of(self, name: str) -> int:
+        """The 1-based line that names the distribution `name`; 0 where none does."""
+        for number, line in enumerate(self.text.splitlines(), self.first_line):
+            if line.strip() and not line.strip().startswith("#") and requirement_name(line) == name:
+                return number
+        return 0
+
+    @classmethod
+    def of(cls, folder: Path, listed: Sequence[str], file: str) -> Requirements:
+        """From relive.toml's `dependencies`, else `folder`'s requirements.txt. Raises DependencyError."""
+        if listed:
+            return cls("\n".join(listed) + "\n", file, folder)
+        path = folder / REQUIREMENTS_FILE
+        shown = str(path)
+        try:
+            if path.stat().st_size > _MAX_REQUIREMENTS_BYTES:
+                raise DependencyError("the file is over 1 MiB", where=shown, remedy="make it smaller")
+            return cls(path.read_bytes().decode("utf-8-sig"), shown, folder)
+        except FileNotFoundError:
+            return cls("", shown, folder)
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"the file cannot be read: {error}"
+            raise DependencyError(message, where=shown, remedy="save it as UTF-8") from error
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledDependencies:
+    """A complete folder of dependencies; `folder` is "" where there are none."""
+
+    folder: str = ""
+    lock_hash: str = ""
+    preload: tuple[str, ...] = ()
+
+
+class Dependencies:
+    """The folders below `root`, one per lock hash. Safe to use from several threads and processes."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        python: str = sys.executable,
+        timeout_s: float = 600.0,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._root = root
+        self._python = python
+        self._timeout_s = timeout_s
+        self._environment = environment
+
+    def install(
+        self, needs: Requirements, progress: Callable[[str], None] = lambda line: None
+    ) -> InstalledDependencies:
+        """The folder for `needs`, installed now where it is not there yet. Raises DependencyError."""
+        if not needs.lines:
+            return InstalledDependencies()
+        lock_hash = self.lock_hash(needs)
+        target = self._root / lock_hash
+        if not target.is_dir():
+            self._root.mkdir(parents=True, exist_ok=True)
+            with _locked(self._root / f".{lock_hash}.lock"):
+                if not target.is_dir():
+                    self._install(needs, target, progress)
+        return InstalledDependencies(str(target), lock_hash, tuple(preload_modules(target, needs.lines)))
+
+    def lock_hash(self, needs: Requirements) -> str:
+        """16 hex digits over the interpreter, the lines and the content of local files that lines name."""
+        digest = hashlib.sha256(f"{sys.implementation.cache_tag}\n{self._python}\n".encode())
+        for line in needs.lines:
+            digest.update(line.encode() + b"\n")
+            if _LOCAL.match(line) or "file:" in line:
+                digest.update(_local_content(line, needs.folder))
+        return digest.hexdigest()[:16]
+
+    def _install(self, needs: Requirements, target: Path, progress: Callable[[str], None]) -> None:
+        for left in self._root.glob(f".{target.name}.tmp-*"):  # of a deploy that was killed; we hold the lock
+            remove_tree(left)
+        scratch = self._root / f".{target.name}.tmp-{secrets.token_hex(4)}"
+        scratch.mkdir()
+        try:
+            listed = scratch / REQUIREMENTS_FILE
+            listed.write_text(needs.text, encoding="utf-8")
+            # Beside the code, so that relative paths and `-r other.txt` mean what they say.
+            self._run(needs, listed, scratch / "site", progress)
+            os.rename(scratch / "site", target)
+        finally:
+            remove_tree(scratch)
+
+    def _run(self, needs: Requirements, listed: Path, site: Path, progress: Callable[[str], None]) -> None:
+        command = [uv.find_uv_bin(), "pip", "install", "--target", str(site), "--python", self._python]
+        command += ["--no-progress", "--color", "never"]
+        # Copies, not links into uv's cache: a function that writes there must not spoil other ones.
+        command += ["--link-mode", "copy", "-r", str(listed)]
+        if needs.file.endswith(REQUIREMENTS_FILE):
+            command[-1] = needs.file  # uv resolves relative lines against the file that holds them
+        environment = dict(os.environ if self._environment is None else self._environment)
+        process = subprocess.Popen(
+            command, cwd=needs.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        expired = threading.Event()
+        timer = threading.Timer(self._timeout_s, _end, (process, expired))
+        timer.start()
+        output: deque[str] = deque(maxlen=_MAX_OUTPUT_LINES)
+        try:
+            assert process.stderr is not None
+            for raw in process.stderr:
+                line = escape_terminal(raw.decode(errors="replace").rstrip())
+                output.append(line)
+                progress(line)
+            status = process.wait()
+        finally:
+            timer.cancel()
+            _end(process, threading.Event())
+        if expired.is_set():
+            message = f"the installation took longer than {self._timeout_s:g} s"
+            raise DependencyError(message, where=needs.file, remedy="raise RELIVE_INSTALL_TIMEOUT_S")
+        if status != 0:
+            raise _failure(needs, list(output))
+        site.mkdir(exist_ok=True)  # uv makes none where a marker excludes every line
+
+
+def _end(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
+    if process.poll() is None:
+        expired.set()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _local_content(line: str, folder: Path) -> bytes:
+    """A hash of the file or folder that a line names, so that a change of it makes a new lock hash."""
+    word = re.sub(r"^\s*(-e|--editable|-r|-c|--requirement|--constraint)[\s=]*", "", line)
+    word = word.split("file:")[-1].split("#")[0].split(";")[0].split("[")[0].strip()
+    place = folder / re.sub(r"^//", "", word)
+    digest = hashlib.sha256()
+    paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+    for path in paths[:10_000]:
+        digest.update(os.path.relpath(path, place).encode() + b"\0")
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _failure(needs: Requirements, output: list[str]) -> DependencyError:
+    """uv's reason, and the line of the requirement that it names."""
+    reason = " ".join(line.strip(" ╰─▶│├·×") for line in output if not _noise(line)).strip()
+    reason = re.sub(r"\s+", " ", reason).removeprefix("error:").strip()[:1500] or "uv gave no reason"
+    line = next((number for word in _words(reason) if (number := needs.line_of(word))), 0)
+    if found := re.search(rf"{re.escape(Path(needs.file).name)}`?:(\d+)", reason):
+        line = int(found[1])
+    where = f"{needs.file}:{line}" if line else needs.file
+    lowered = reason.lower()
+    if any(word in lowered for word in ("dns", "connect", "network", "timed out", "offline", "fetch")):
+        remedy = "check the network and the index settings (UV_INDEX_URL, UV_FIND_LINKS), then deploy again"
+    else:
+        remedy = "correct the requirement, then deploy again"
+    return DependencyError(f"the dependencies cannot be installed: {reason}", where=where, remedy=remedy)
+
+
+def _noise(line: str) -> bool:
+    return line.startswith(
+        ("Using Python", "Using CPython", "Resolved", "Downloading", "Downloaded", "Building")
+    )
+
+
+def _words(reason: str) -> Iterator[str]:
+    for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", reason):
+        yield requirement_name(word)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,0 +1,66 @@
+"""What the registry hands out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relive_base.frames import FunctionSpec
+
+from relive_platform.application.model import FunctionConfig
+
+__all__ = ["Deployed", "FunctionVersion", "Progress", "TrialResult"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionVersion:
+    """One immutable version. `spec` is complete but for `scratch`, which is a worker's own."""
+
+    spec: FunctionSpec
+    config: FunctionConfig
+    code_dir: str
+    deps_dir: str = ""  # "" where the function has no dependencies
+    deps_hash: str = ""
+    preload: tuple[str, ...] = ()  # top-level modules that the zygote imports
+    created_ns: int = 0
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.spec.name
+
+    @property
+    def version(self) -> int:
+        """Its number, from 1."""
+        return self.spec.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """The outcome for one function. `unchanged`: it equals the version in service, which stays."""
+
+    function: str
+    version: int
+    code_hash: str
+    seconds: float
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a deploy is doing. `stage`: read, copy, install, trial, done, retired."""
+
+    stage: str
+    function: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """Whether a version's handler loads. `file` and `line` say where in the user's code it failed."""
+
+    ok: bool
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    traceback: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,373 @@
+"""Deploying: read, copy, install, try, then put into service: all functions of an application or none."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+from relive_base.errors import NotFound, ReliveError, UsageError
+from relive_base.frames import FunctionSpec
+
+from relive_platform.application import Application, ConfigError, FunctionDefaults, HttpTrigger, load
+from relive_platform.application.load import MANIFEST, from_folder
+from relive_platform.application.model import FunctionConfig
+from relive_platform.application.schema import HTTP_METHODS, NAME
+from relive_platform.packages.content import (
+    PackageLimits,
+    code_hash,
+    copy_folder,
+    make_read_only,
+    remove_tree,
+    unpack_zip,
+)
+from relive_platform.packages.dependencies import Dependencies, InstalledDependencies, Requirements
+from relive_platform.registry.model import Deployed, FunctionVersion, Progress, TrialResult
+from relive_platform.registry.storage import VersionTable
+from relive_platform.registry.trial import SubprocessTrial
+
+__all__ = ["DeployError", "Registry", "UnknownFunction"]
+
+_log = logging.getLogger(__name__)
+
+
+class DeployError(ReliveError):
+    """The deploy was refused; what was in service stays in service."""
+
+
+class UnknownFunction(NotFound):
+    """There is no function of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    version: FunctionVersion
+    fingerprint: str
+    seconds: float
+    unchanged: bool = False
+
+
+class Registry:
+    """The functions of one home. Methods may be called from any thread; deploys run one at a time."""
+
+    def __init__(
+        self,
+        home: str | Path,
+        *,
+        defaults: FunctionDefaults | None = None,
+        limits: PackageLimits | None = None,
+        trial: Callable[[FunctionVersion], TrialResult] | None = None,
+        dependencies: Dependencies | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._home = Path(home).absolute()
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._defaults = defaults or FunctionDefaults()
+        self._limits = limits or PackageLimits()
+        self._trial = trial or SubprocessTrial()
+        self._dependencies = dependencies or Dependencies(self._home / "deps")
+        self._clock_ns = clock_ns
+        self._table = VersionTable(self._home)
+        self._callbacks: list[Callable[[list[FunctionVersion]], None]] = []
+        self._deploying = threading.Lock()
+
+    def set_trial(self, trial: Callable[[FunctionVersion], TrialResult]) -> None:
+        """Use `trial` for the deploys to come: the server's own way of loading a handler."""
+        self._trial = trial
+
+    def functions(self) -> list[FunctionVersion]:
+        """The version in service of every function, by name."""
+        return self._table.serving()
+
+    def get(self, name: str, version: int = 0) -> FunctionVersion:
+        """A version; 0 is the one in service. Raises UnknownFunction."""
+        found = self._table.get(name, version)
+        if found is None:
+            what = (
+                f"function {name!r} has no version {version}" if version else f"there is no function {name!r}"
+            )
+            raise UnknownFunction(
+                what, remedy="`relive functions` lists them, `relive deploy PATH` adds them"
+            )
+        return found
+
+    def on_change(self, callback: Callable[[list[FunctionVersion]], None]) -> None:
+        """Call `callback` with `functions()` after each deploy that changed something, in its thread."""
+        self._callbacks.append(callback)
+
+    def close(self) -> None:
+        """Close the registry's file."""
+        self._table.close()
+
+    def deploy(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        handler: str | None = None,
+        progress: Callable[[Progress], None] = lambda progress: None,
+        *,
+        kind: str = "event",
+    ) -> list[Deployed]:
+        """Deploy a folder, a `relive.toml` or a zip. It blocks: call it in a thread.
+
+        Raises ConfigError, PackageError, DependencyError or DeployError; what was in service then stays.
+        """
+        with self._deploying, self._exclusive(), self._opened(Path(path)) as root:
+            progress(Progress("read", detail=str(path)))
+            if (root if root.is_file() else root / MANIFEST).is_file():
+                application = load(root, self._defaults)
+                if name is not None and name not in application.functions:
+                    known = ", ".join(application.functions)
+                    raise UsageError(f"{MANIFEST} has no function {name!r}", remedy=f"it has {known}")
+            else:
+                application = from_folder(
+                    root, name=name, handler=handler, kind=kind, defaults=self._defaults
+                )
+            return self._deploy(application, name, progress)
+
+    def _deploy(
+        self, application: Application, only: str | None, progress: Callable[[Progress], None]
+    ) -> list[Deployed]:
+        configs = [config for config in application.functions.values() if only in (None, config.name)]
+        retired = self._retired(application, only)
+        self._check_routes(configs, retired)
+        staged: list[_Staged] = []
+        try:
+            for config in configs:
+                staged.append(self._stage(application, config, progress))
+            added = [(item.version, item.fingerprint) for item in staged if not item.unchanged]
+            self._table.commit(added, retired)
+        except BaseException:
+            for item in staged:
+                if not item.unchanged:
+                    remove_tree(Path(item.version.code_dir))
+            raise
+        for name in retired:
+            progress(Progress("retired", name, f"it is no longer in {application.file}"))
+        if added or retired:
+            self._announce()
+        return [self._deployed(item, progress) for item in staged]
+
+    def _deployed(self, item: _Staged, progress: Callable[[Progress], None]) -> Deployed:
+        spec = item.version.spec
+        progress(
+            Progress("done", spec.name, f"version {spec.version}{' (unchanged)' if item.unchanged else ''}")
+        )
+        return Deployed(
+            function=spec.name,
+            version=spec.version,
+            code_hash=spec.code_hash,
+            seconds=item.seconds,
+            unchanged=item.unchanged,
+        )
+
+    def _stage(
+        self, application: Application, config: FunctionConfig, progress: Callable[[Progress], None]
+    ) -> _Staged:
+        """Everything but the last step. The version's folder is there, but nothing points to it."""
+        began = time.monotonic()
+        source = Path(config.source)
+        progress(Progress("copy", config.name, str(source)))
+        number = self._table.highest(config.name) + 1
+        code_dir = self._home / "code" / config.name / str(number)
+        scratch = self._home / "tmp" / secrets.token_hex(8)
+        try:
+            copy_folder(source, scratch, self._limits)
+            digest = code_hash(scratch)
+            installed = self._install(application, config, progress)
+            fingerprint = _fingerprint(digest, config, installed, application.name)
+            current = self._table.get(config.name, 0)
+            if current is not None and self._table.fingerprint(config.name) == fingerprint:
+                return _Staged(current, fingerprint, time.monotonic() - began, unchanged=True)
+            version = self._version(application, config, number, digest, code_dir, installed)
+            remove_tree(code_dir)  # left by a deploy that was killed before it was in service
+            code_dir.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(scratch, code_dir)
+            make_read_only(code_dir)
+        finally:
+            remove_tree(scratch)
+        try:
+            self._try(version, source, progress)
+        except BaseException:
+            remove_tree(code_dir)
+            raise
+        return _Staged(version, fingerprint, time.monotonic() - began)
+
+    def _install(
+        self, application: Application, config: FunctionConfig, progress: Callable[[Progress], None]
+    ) -> InstalledDependencies:
+        needs = Requirements.of(Path(config.source), config.dependencies, application.file)
+        if needs.lines:
+            progress(Progress("install", config.name, f"{len(needs.lines)} requirements"))
+        return self._dependencies.install(
+            needs, lambda line: progress(Progress("install", config.name, line))
+        )
+
+    def _version(
+        self,
+        application: Application,
+        config: FunctionConfig,
+        number: int,
+        digest: str,
+        code_dir: Path,
+        installed: InstalledDependencies,
+    ) -> FunctionVersion:
+        spec = FunctionSpec(
+            name=config.name,
+            version=number,
+            handler=config.handler,
+            kind=config.kind,
+            source=str(code_dir),
+            app=application.name,
+            code_hash=digest,
+            environment=config.environment,
+            timeout_s=config.timeout_s,
+            memory_mb=config.memory_mb,
+            output_limit_bytes=config.output_limit_bytes,
+            result_limit_bytes=config.result_limit_bytes,
+            profile=config.profile,
+            capture=config.capture,
+            isolation_tier=config.isolation_tier,
+            redact_keys=list(config.redact_keys),
+            in_app=list(config.in_app),
+        )
+        return FunctionVersion(
+            spec=spec,
+            config=msgspec.structs.replace(config, source=""),
+            code_dir=str(code_dir),
+            deps_dir=installed.folder,
+            deps_hash=installed.lock_hash,
+            preload=installed.preload,
+            created_ns=self._clock_ns(),
+        )
+
+    def _try(self, version: FunctionVersion, source: Path, progress: Callable[[Progress], None]) -> None:
+        progress(Progress("trial", version.name, version.spec.handler))
+        result = self._trial(version)
+        if result.ok:
+            return
+        file = result.file.replace(version.code_dir, str(source), 1) or str(source)
+        where = f"{file}:{result.line}" if result.line else file
+        raise DeployError(
+            f"the handler {version.spec.handler!r} of {version.name!r} does not load: {result.message}",
+            where=where,
+            remedy="correct the code, or add what is missing to requirements.txt; then deploy again",
+        )
+
+    def _retired(self, application: Application, only: str | None) -> list[str]:
+        """Functions in service that this application had and its relive.toml has no more."""
+        if not application.file or only is not None:
+            return []
+        return [
+            version.name
+            for version in self.functions()
+            if version.spec.app == application.name and version.name not in application.functions
+        ]
+
+    def _check_routes(self, configs: list[FunctionConfig], retired: list[str]) -> None:
+        names = {config.name for config in configs}
+        taken = {
+            route: version.name
+            for version in self.functions()
+            if version.name not in names and version.name not in retired
+            for route in _routes(version.config)
+        }
+        for config in configs:
+            for route in _routes(config):
+                if route in taken:
+                    message = f"{route[1]} {route[0]} is already a route of {taken[route]!r}"
+                    remedy = "give one of them another path or method"
+                    raise DeployError(message, where=f"function {config.name!r}", remedy=remedy)
+
+    def _announce(self) -> None:
+        functions = self.functions()
+        for callback in self._callbacks:
+            try:
+                callback(functions)
+            except Exception:
+                # The deploy is done; a listener that fails must not make it look undone.
+                _log.exception("a listener of the registry failed")
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path) -> Iterator[Path]:
+        """The folder (or relive.toml) to read: `path` itself, or a zip's, unpacked for the time being."""
+        if path.is_dir() or path.name == MANIFEST:
+            yield path.absolute()
+            return
+        if not path.is_file():
+            raise UsageError(
+                "there is no such file or folder", where=str(path), remedy="name a folder or a zip"
+            )
+        scratch = self._home / "tmp" / secrets.token_hex(8)
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unpack_zip(path, scratch / "package", self._limits)
+            root = scratch / "package"
+            inner = list(root.iterdir())
+            if len(inner) == 1 and inner[0].is_dir() and not (root / MANIFEST).exists():
+                root = inner[0] if (inner[0] / MANIFEST).exists() else root  # zipped with its folder
+            # An application without a name takes its folder's: here the zip's own name.
+            renamed = scratch / (_name_of(path) or "package")
+            if root != renamed:
+                os.rename(root, renamed)
+            with _renamed(str(renamed), str(path)):
+                yield renamed
+        finally:
+            remove_tree(scratch)
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """No second process deploys into this home meanwhile."""
+        with (self._home / ".deploy.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+@contextlib.contextmanager
+def _renamed(folder: str, shown: str) -> Iterator[None]:
+    """Errors speak of the package that was deployed, not of the folder it was unpacked to."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(
+            [
+                replace(
+                    problem,
+                    file=problem.file.replace(folder, shown),
+                    message=problem.message.replace(folder, shown),
+                )
+                for problem in error.problems
+            ]
+        ) from error
+    except ReliveError as error:
+        message, where = error.message.replace(folder, shown), error.where.replace(folder, shown)
+        raise type(error)(message, where=where, remedy=error.remedy) from error
+
+
+def _name_of(path: Path) -> str:
+    return path.stem if NAME.fullmatch(path.stem) else ""
+
+
+def _routes(config: FunctionConfig) -> list[tuple[str, str]]:
+    found = []
+    for trigger in config.triggers:
+        if isinstance(trigger, HttpTrigger):
+            path = re.sub(r"\{[^}+]*", "{", trigger.path).rstrip("/") or "/"
+            found += [(path, method) for method in trigger.methods or HTTP_METHODS]
+    return found
+
+
+def _fingerprint(digest: str, config: FunctionConfig, installed: InstalledDependencies, app: str) -> str:
+    document = msgspec.json.encode(msgspec.structs.replace(config, source=""), order="deterministic")
+    parts = (digest, installed.lock_hash, app, document.decode())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,156 @@
+"""The registry's table: one SQLite file, written by deploys only."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.errors import ReliveError
+from relive_base.frames import FunctionSpec
+
+from relive_platform.application.model import FunctionConfig
+from relive_platform.registry.model import FunctionVersion
+
+__all__ = ["RegistryError", "VersionTable"]
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS versions (
+    function TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    app TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,  -- code, configuration and dependencies
+    created_ns INTEGER NOT NULL,
+    document BLOB NOT NULL,     -- JSON of _Row
+    PRIMARY KEY (function, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS latest (
+    function TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    retired INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+_INSERT: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)"
+_POINT: Final = (
+    "INSERT INTO latest (function, version, retired) VALUES (?, ?, 0)"
+    " ON CONFLICT (function) DO UPDATE SET version = excluded.version, retired = 0"
+)
+_RETIRE: Final = "UPDATE latest SET retired = 1 WHERE function = ?"
+_SERVING: Final = (
+    "SELECT v.document FROM versions v JOIN latest l USING (function, version)"
+    " WHERE l.retired = 0 ORDER BY function"
+)
+_ONE: Final = "SELECT document FROM versions WHERE function = ? AND version = ?"
+_LATEST: Final = (
+    "SELECT v.document FROM versions v JOIN latest l USING (function, version)"
+    " WHERE function = ? AND l.retired = 0"
+)
+_FINGERPRINT: Final = (
+    "SELECT v.fingerprint FROM versions v JOIN latest l USING (function, version)"
+    " WHERE function = ? AND l.retired = 0"
+)
+_HIGHEST: Final = "SELECT coalesce(max(version), 0) FROM versions WHERE function = ?"
+
+
+class RegistryError(ReliveError):
+    """The registry's file cannot be used."""
+
+
+class _Row(msgspec.Struct):
+    """A version as it is kept on disk; folders are relative to the home, so that a home can be moved."""
+
+    spec: FunctionSpec
+    config: FunctionConfig
+    code_dir: str
+    deps_hash: str
+    preload: tuple[str, ...]
+    created_ns: int
+
+
+class VersionTable:
+    """All versions. Every method may be called from any thread."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._lock = threading.Lock()
+        path = home / "registry.db"
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            # A rollback journal, not WAL: a deploy and another process may write, and commits are rare.
+            self._db.execute("PRAGMA journal_mode = DELETE")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise RegistryError(f"it cannot be opened: {error}", where=str(path)) from error
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(_Row)
+
+    def commit(self, added: Sequence[tuple[FunctionVersion, str]], retired: Sequence[str]) -> None:
+        """Add versions (with their fingerprints) and put them in service, all or none."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for version, fingerprint in added:
+                    self._db.execute(_INSERT, self._values(version, fingerprint))
+                    self._db.execute(_POINT, (version.name, version.version))
+                for name in retired:
+                    self._db.execute(_RETIRE, (name,))
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+    def _values(self, version: FunctionVersion, fingerprint: str) -> tuple[object, ...]:
+        row = _Row(
+            spec=msgspec.structs.replace(version.spec, source=""),
+            config=msgspec.structs.replace(version.config, source=""),
+            code_dir=str(Path(version.code_dir).relative_to(self._home)),
+            deps_hash=version.deps_hash,
+            preload=version.preload,
+            created_ns=version.created_ns,
+        )
+        spec, created_ns = version.spec, version.created_ns
+        return spec.name, spec.version, spec.app, fingerprint, created_ns, self._encoder.encode(row)
+
+    def _read(self, sql: str, *values: object) -> list[tuple[bytes]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def serving(self) -> list[FunctionVersion]:
+        """The version in service of every function, by name."""
+        return [self._version(document) for (document,) in self._read(_SERVING)]
+
+    def get(self, name: str, version: int) -> FunctionVersion | None:
+        """One version; 0 is the one in service."""
+        rows = self._read(_ONE, name, version) if version else self._read(_LATEST, name)
+        return self._version(rows[0][0]) if rows else None
+
+    def fingerprint(self, name: str) -> str:
+        """The fingerprint of the version in service, or ""."""
+        rows = self._read(_FINGERPRINT, name)
+        return str(rows[0][0]) if rows else ""
+
+    def highest(self, name: str) -> int:
+        """The highest number that was ever in service; 0 for none."""
+        return int(self._read(_HIGHEST, name)[0][0])
+
+    def _version(self, document: bytes) -> FunctionVersion:
+        row = self._decoder.decode(document)
+        code_dir = str(self._home / row.code_dir)
+        return FunctionVersion(
+            spec=msgspec.structs.replace(row.spec, source=code_dir),
+            config=row.config,
+            code_dir=code_dir,
+            deps_dir=str(self._home / "deps" / row.deps_hash) if row.deps_hash else "",
+            deps_hash=row.deps_hash,
+            preload=row.preload,
+            created_ns=row.created_ns,
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()

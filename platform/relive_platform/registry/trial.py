@@ -1,0 +1,127 @@
+"""Loading a handler once, in a fresh interpreter, before the version goes into service."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from relive_platform.registry.model import FunctionVersion, TrialResult
+
+__all__ = ["SubprocessTrial"]
+
+_MAX_ANSWER_BYTES: Final = 64 * 1024
+_SHARED_MODULES: Final = ("relive", "relive_base", "relive_tracer", "opentelemetry", "msgspec", "werkzeug")
+_SCRIPT: Final = r"""
+import json, os, sys
+job = json.loads(sys.argv[1])
+answer = os.fdopen(job["answer"], "w", encoding="utf-8", errors="replace")
+sys.path[:0] = job["path"]
+sys.path += job["extra"]
+def tell(**fields):
+    answer.write(json.dumps(fields)); answer.flush(); os._exit(0)
+try:
+    import importlib
+    module, _, attribute = job["handler"].partition(":")
+    found = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+except BaseException as error:
+    import traceback
+    file, line = "", 0
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith(job["path"][0]):
+            file, line = frame.f_code.co_filename, number
+    if isinstance(error, SyntaxError) and (error.filename or "").startswith(job["path"][0]):
+        file, line = error.filename, error.lineno or 0
+    text = "".join(traceback.format_exception_only(type(error), error)).strip()
+    whole = "".join(traceback.format_exception(error))
+    tell(ok=False, message=text[-2000:], file=file, line=line, traceback=whole[-16000:])
+if not callable(found):
+    tell(ok=False, message=f"the handler {attribute!r} is a {type(found).__name__}, which is not callable",
+         file=getattr(module, "__file__", "") or "", line=0, traceback="")
+tell(ok=True, message="", file="", line=0, traceback="")
+"""
+
+
+class SubprocessTrial:
+    """Imports the handler in `python -I -S` with the version's own path; nothing is called."""
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 30.0,
+        python: str = sys.executable,
+        extra_path: Sequence[str] | None = None,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._python = python
+        self._extra = list(extra_path) if extra_path is not None else _shared_folders()
+
+    def __call__(self, version: FunctionVersion) -> TrialResult:
+        """Load `version`'s handler. Never raises for what the user's code does."""
+        began = time.monotonic()
+        reader, writer = os.pipe()
+        job: dict[str, Any] = {"handler": version.spec.handler, "answer": writer, "extra": self._extra}
+        job["path"] = [version.code_dir, *filter(None, [version.deps_dir])]
+        with tempfile.TemporaryDirectory(prefix="relive-trial-") as scratch:
+            environment = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
+            environment |= {"PYTHONDONTWRITEBYTECODE": "1", **version.spec.environment}
+            try:
+                process = subprocess.Popen(
+                    [self._python, "-I", "-S", "-B", "-c", _SCRIPT, json.dumps(job)],
+                    cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL, pass_fds=(writer,), start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                os.close(reader)
+                os.close(writer)
+                return TrialResult(ok=False, message=f"the trial process cannot start: {error}")
+            os.close(writer)
+            return self._outcome(process, reader, time.monotonic() - began)
+
+    def _outcome(self, process: subprocess.Popen[bytes], reader: int, spent_s: float) -> TrialResult:
+        began = time.monotonic()
+        try:
+            status = process.wait(self._timeout_s)
+        except subprocess.TimeoutExpired:
+            status = None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with whatever it started
+        process.wait()
+        with open(reader, "rb") as answer:
+            os.set_blocking(reader, False)
+            text = answer.read(_MAX_ANSWER_BYTES) or b""
+        seconds = spent_s + time.monotonic() - began
+        if status is None:
+            message = f"loading the handler took longer than {self._timeout_s:g} s"
+            return TrialResult(ok=False, message=message, seconds=seconds)
+        try:
+            return TrialResult(**json.loads(text), seconds=seconds)
+        except (ValueError, TypeError):
+            return TrialResult(ok=False, message=_ended(status), seconds=seconds)
+
+
+def _ended(status: int) -> str:
+    if status < 0:
+        return f"loading the handler ended the process: {signal.Signals(-status).name}"
+    return f"loading the handler ended the process with status {status}"
+
+
+def _shared_folders() -> list[str]:
+    """Folders of the packages that every worker can import besides its own code."""
+    folders: dict[str, None] = {}
+    for name in _SHARED_MODULES:
+        spec = importlib.util.find_spec(name)
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            folders[str(Path(place).parent)] = None
+    return list(folders)
