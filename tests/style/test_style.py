@@ -19,7 +19,10 @@ LONG_FUNCTION_SHARE = 0.02
 
 def modules() -> list[Path]:
     return sorted(
-        path for room in ROOMS for path in (ROOT / room).rglob("*.py") if "_pb2" not in path.name and path.stat().st_size
+        path
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        if "_pb2" not in path.name and path.stat().st_size
     )
 
 
@@ -34,7 +37,9 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def test_no_module_is_too_long() -> None:
-    too_long = {str(path.relative_to(ROOT)): lines(path) for path in modules() if lines(path) > MAX_MODULE_LINES}
+    too_long = {
+        str(path.relative_to(ROOT)): lines(path) for path in modules() if lines(path) > MAX_MODULE_LINES
+    }
     assert not too_long
 
 
@@ -45,7 +50,9 @@ def test_modules_are_small_as_a_whole() -> None:
 
 
 def test_long_functions_are_rare() -> None:
-    found = [(str(path.relative_to(ROOT)), name, size) for path in modules() for name, size in functions(path)]
+    found = [
+        (str(path.relative_to(ROOT)), name, size) for path in modules() for name, size in functions(path)
+    ]
     long = [entry for entry in found if entry[2] > MAX_FUNCTION_LINES]
     assert len(long) <= LONG_FUNCTION_SHARE * len(found), long
 
@@ -63,7 +70,9 @@ def test_import_platform_is_the_standard_library() -> None:
 def test_module_says_what_it_is_and_exports(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "a module starts with a docstring"
-    defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) for node in tree.body)
+    defines = any(
+        isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) for node in tree.body
+    )
     if defines and path.name != "__main__.py":
         names = [
             target.id

@@ -1,0 +1,1 @@
+"""The commands of `relive`, one module per subject."""

@@ -1,0 +1,168 @@
+"""`relive demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from relive_base.errors import ExitCode, ReliveError
+from relive_platform.locate import find_server
+
+from relive.output import echo, emit_object, json_option
+from relive.session import Session
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["demo"]
+
+_SETTLE_LIMIT_S = 20.0
+_POLL_S = 0.1
+
+
+@click.command()
+@click.option(
+    "--no-tui", is_flag=True, help="Print the failures and the hot lines instead of opening the TUI."
+)
+@click.option(
+    "--events", "count", type=click.IntRange(20, 5000), default=240, show_default=True, help="How many."
+)
+@json_option
+@click.pass_obj
+def demo(session: Session, no_tui: bool, count: int, as_json: bool) -> int:
+    """See it work: deploy a small shop, send it events of which some fail, and look at why.
+
+    \b
+    relive demo
+    relive demo --no-tui
+    relive demo --json --events 100
+
+    A server that runs on this home already is used and left running; otherwise one is started, and stopped
+    at the end.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    show_ui = not no_tui and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    columns = (SpinnerColumn(), TextColumn("{task.description:<44}"), BarColumn(), TimeElapsedColumn())
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(
+            Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json)
+        )
+        stack.enter_context(_server(session, progress))
+        result = _run(session, progress, count)
+        progress.stop()
+        if show_ui:
+            from relive.ui import run_ui
+
+            run_ui(session, "home", "")
+        elif as_json:
+            emit_object(result)
+        else:
+            for line in _report(result):
+                echo(line)
+    return ExitCode.DONE
+
+
+def shop_folder() -> Path:
+    """The example application: beside the code in a checkout, inside the package once installed."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_examples" / "shop", package.parent.parent / "examples" / "shop"):
+        if (folder / "relive.toml").is_file():
+            return folder
+    raise ReliveError(
+        "the demo's functions are not installed", where=str(package), remedy="install relive again"
+    )
+
+
+@contextlib.contextmanager
+def _server(session: Session, progress: Progress) -> Iterator[None]:
+    """A server on this home: the running one, or one of our own that is stopped at the end."""
+    if session.server or find_server(session.home) is not None:
+        yield
+        return
+    task = progress.add_task("starting the platform", total=None)
+    command = [sys.executable, "-m", "relive", "--home", str(session.home)]
+    started = subprocess.run(
+        [*command, "serve", "--daemon", "--http", "127.0.0.1:0"], capture_output=True, text=True, check=False
+    )
+    if started.returncode != 0:
+        raise ReliveError(started.stderr.strip().removeprefix("relive: ") or "the server did not start")
+    progress.update(task, total=1, completed=1)
+    try:
+        yield
+    finally:
+        # Ctrl-C reaches our own process group only; the server, in a session of its own, has to be told.
+        subprocess.run([*command, "stop"], capture_output=True, check=False)
+
+
+def _run(session: Session, progress: Progress, count: int) -> dict[str, Any]:
+    from relive.demo.drive import Sent, drive
+    from relive.demo.report import failure_rows, hot_rows
+    from relive.demo.traffic import shop_events
+
+    began_ns = time.time_ns()
+    control = session.control()
+    task = progress.add_task("deploying the shop", total=None)
+    deployed = control.deploy(
+        shop_folder(),
+        progress=lambda step: progress.update(
+            task, description=f"deploying: {step.phase} {step.detail}"[:44]
+        ),
+    )
+    progress.update(task, description="deployed the shop", total=1, completed=1)
+    info = session.info()
+    gateway = info.http if info else str(control.status()["http"])
+    events = shop_events(count)
+    task = progress.add_task("sending events", total=len(events))
+
+    def seen(sent: Sent) -> None:
+        progress.update(
+            task,
+            completed=sent.ok + sent.failed,
+            description=f"sending events: {sent.ok} ok, {sent.failed} failed",
+        )
+
+    sent = drive(control, gateway, events, seen)
+    task = progress.add_task("writing what was recorded", total=None)
+    _settle(session)
+    progress.update(task, total=1, completed=1)
+    return {
+        "functions": len(deployed),
+        "events": len(events),
+        "ok": sent.ok,
+        "failed": sent.failed,
+        "seconds": round((time.time_ns() - began_ns) / 1e9, 2),
+        "failures": failure_rows(session.store(), session.scenes_dir, began_ns),
+        "hot_lines": hot_rows(session.store(), began_ns),
+    }
+
+
+def _settle(session: Session) -> None:
+    """Wait until queued orders are done or dead and everything recorded is in the store."""
+    control = session.control()
+    give_up = time.monotonic() + _SETTLE_LIMIT_S
+    while time.monotonic() < give_up:
+        found = control.status()
+        queue, store, workers = found["queue"], found["store"], found["workers"]
+        if not (
+            queue["ready"]
+            or queue["leased"]
+            or workers["busy"]
+            or store["spooled_rows"]
+            or store.get("buffered_rows")
+        ):
+            return
+        time.sleep(_POLL_S)
+
+
+def _report(result: dict[str, Any]) -> list[str]:
+    from relive.demo.report import report_lines
+
+    return report_lines(result)

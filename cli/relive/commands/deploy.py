@@ -1,0 +1,156 @@
+"""`relive deploy` and `relive functions`."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from relive_base.errors import UsageError
+from relive_base.terminal import one_line
+
+from relive.output import Column, emit, emit_object, format_ms, format_time, json_option
+from relive.session import Session
+
+if TYPE_CHECKING:
+    from relive_platform.api import control_pb2 as pb
+
+__all__ = ["deploy", "functions"]
+
+_SKIPPED = {
+    ".git",
+    ".venv",
+    "venv",
+    "__pycache__",
+    "node_modules",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+}
+_STATS_WINDOW_S = 24 * 3600
+
+_COLUMNS = [
+    Column("name", "function"),
+    Column("kind", "kind"),
+    Column("version", "version", right=True),
+    Column("invocations", "invocations 24h", right=True),
+    Column("errors", "errors", right=True),
+    Column("p50_ms", "p50", format_ms, right=True),
+    Column("p95_ms", "p95", format_ms, right=True),
+    Column("p99_ms", "p99", format_ms, right=True),
+    Column("cold_starts", "cold", right=True),
+    Column("last_failure", "last failure", format_time),
+    Column("url", "url"),
+]
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True), default=".")
+@click.option("--name", default="", help="The function's name, for a folder without relive.toml.")
+@click.option("--handler", default="", help="module:attribute, for a folder without relive.toml.")
+@json_option
+@click.pass_obj
+def deploy(session: Session, path: Path, name: str, handler: str, as_json: bool) -> None:
+    """Deploy the functions that PATH's relive.toml names (a folder or a zip).
+
+    \b
+    relive deploy .
+    relive deploy shop.zip
+    relive deploy ./thumbnail --name thumbnail --handler app:handler
+
+    Each deploy makes a new, immutable version; the same code and configuration keep the version they have.
+    Where anything is wrong, the running version stays in service.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    control = session.control()
+    remote = not control.address.startswith("unix:")
+    package = _pack(path) if remote else None
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
+        task = bar.add_task("deploying", total=None)
+
+        def show(progress: pb.Progress) -> None:
+            known = progress.fraction >= 0
+            bar.update(
+                task,
+                description=one_line(f"{progress.phase} {progress.detail}", 60),
+                total=1.0 if known else None,
+                completed=progress.fraction if known else 0,
+            )
+
+        place = None if remote else path.absolute()
+        deployed = control.deploy(place, package=package, name=name, handler=handler, progress=show)
+    for entry in deployed:
+        row = {
+            "function": entry.function,
+            "version": entry.version,
+            "code_hash": entry.code_hash,
+            "seconds": round(entry.seconds, 3),
+            "unchanged": entry.unchanged,
+            "url": entry.url,
+        }
+        if as_json:
+            emit_object(row)
+        else:
+            state = "unchanged" if entry.unchanged else f"deployed in {entry.seconds:.1f} s"
+            click.echo(one_line(f"{entry.function}  version {entry.version}  {state}  {entry.url}"))
+
+
+def _pack(path: Path) -> bytes:
+    """A zip of `path` for a server elsewhere; a zip is taken as it is."""
+    if path.is_file():
+        return path.read_bytes()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(path.rglob("*")):
+            relative = file.relative_to(path)
+            if _SKIPPED.intersection(relative.parts) or not file.is_file():
+                continue
+            if file.is_symlink():
+                raise UsageError(
+                    f"{relative} is a symbolic link", where=str(path), remedy="put the file itself there"
+                )
+            archive.write(file, str(relative))
+    return buffer.getvalue()
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def functions(session: Session, as_json: bool) -> None:
+    """List the functions with their last day: invocations, errors, latency, cold starts.
+
+    \b
+    relive functions
+    relive functions --json | jq 'select(.errors > 0)'
+    """
+    from relive_tracer.explore import functions as stats
+
+    from relive.durations import since_ns
+
+    found = {entry.name: entry for entry in stats.stats(session.store(), since_ns(_STATS_WINDOW_S))}
+    rows: list[dict[str, Any]] = []
+    for info in session.control().functions():
+        entry = found.get(info.name)
+        rows.append(
+            {
+                "name": info.name,
+                "kind": info.kind,
+                "version": info.version,
+                "url": info.url,
+                "invocations": entry.invocations if entry else 0,
+                "errors": entry.errors if entry else 0,
+                "p50_ms": entry.p50_ms if entry else None,
+                "p95_ms": entry.p95_ms if entry else None,
+                "p99_ms": entry.p99_ms if entry else None,
+                "cold_starts": entry.cold_starts if entry else 0,
+                "last_failure": entry.last_failure_ns if entry else 0,
+                "triggers": list(info.triggers),
+                "code_hash": info.code_hash,
+            }
+        )
+    emit(rows, _COLUMNS, as_json=as_json, empty="no functions yet; deploy some: relive deploy PATH")

@@ -1,0 +1,155 @@
+"""`relive doctor`: what this machine offers, and the remedy where it does not."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from relive_base.errors import ExitCode, ReliveError
+
+from relive.output import echo, emit_object, json_option
+from relive.session import Session
+
+__all__ = ["Finding", "doctor"]
+
+_MIN_FREE_BYTES = 1 << 30
+_GATEWAY_PORT = 8700
+_DUMP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(session: Session, as_json: bool) -> int:
+    """Check what this machine offers: engine, isolation, py-spy, ports, disk; each with its remedy.
+
+    Exit status 1 where something that Relive needs is missing.
+    """
+    findings = list(examine(session))
+    for finding in findings:
+        if as_json:
+            emit_object(asdict(finding))
+            continue
+        echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name:<12} {finding.detail}")
+        if not finding.ok and finding.remedy:
+            echo(f"      {'':<12} remedy: {finding.remedy}")
+    return ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.FAILED
+
+
+def examine(session: Session) -> Iterator[Finding]:
+    """Every check in turn; one that breaks is a finding too."""
+    checks: list[Callable[[Session], Finding]] = [
+        _python, _home, _server, _engine, _isolation, _py_spy, _installer, _port,
+    ]  # fmt: skip
+    for check in checks:
+        try:
+            yield check(session)
+        except (ReliveError, OSError, subprocess.SubprocessError) as error:
+            yield Finding(check.__name__.strip("_"), False, str(error), getattr(error, "remedy", ""))
+
+
+def _python(session: Session) -> Finding:
+    version = sys.version.split()[0]
+    return Finding("python", sys.version_info >= (3, 11), version, "Relive needs Python 3.11 or newer")
+
+
+def _home(session: Session) -> Finding:
+    folder = session.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    detail = f"{session.home}, {free / (1 << 30):.1f} GB free"
+    return Finding("home", free > _MIN_FREE_BYTES, detail, "free some disk, or choose another --home")
+
+
+def _server(session: Session) -> Finding:
+    info = session.info()
+    detail = f"runs, pid {info.pid}, functions at {info.http}" if info else "none runs on this home"
+    return Finding("server", True, detail)
+
+
+def _engine(session: Session) -> Finding:
+    """The running server's store, or a new embedded one in a folder that is removed again."""
+    info = session.info()
+    if info is not None:
+        version = session.store().query("SELECT version()").scalar()
+        return Finding("engine", True, f"{session.store().engine} {version}")
+    from relive_store import open_store
+    from relive_store.process import StoreProcess
+
+    with tempfile.TemporaryDirectory(prefix="relive-") as folder:
+        process = StoreProcess(Path(folder) / "store", Path(folder) / "s.sock", log_path=Path(folder) / "log")
+        process.start()
+        try:
+            store = open_store(f"unix://{Path(folder) / 's.sock'}")
+            version = store.query("SELECT version()").scalar()
+            store.close()
+        finally:
+            process.stop()
+    return Finding("engine", True, f"embedded ClickHouse {version}")
+
+
+def _isolation(session: Session) -> Finding:
+    from relive_platform.isolation import probe
+
+    found = probe()
+    remedy = "; ".join(found.remedies)
+    return Finding("isolation", found.tier >= 1, f"tier {found.tier}: {', '.join(found.detail)}", remedy)
+
+
+def _py_spy(session: Session) -> Finding:
+    """Dump a child: what a supervisor does to a worker that cannot speak for itself."""
+    from relive_capture.explore import external
+
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        dump = external.dump(child.pid, _DUMP_TIMEOUT_S)
+    finally:
+        child.kill()
+        child.communicate()
+    remedy = "allow ptrace of children: kernel.yama.ptrace_scope 0 or 1, or CAP_SYS_PTRACE"
+    return Finding("py-spy", dump.ok, "can read a running worker" if dump.ok else dump.reason, remedy)
+
+
+def _installer(session: Session) -> Finding:
+    import uv
+
+    output = subprocess.run(
+        [uv.find_uv_bin(), "--version"], capture_output=True, text=True, check=True, timeout=10
+    )
+    return Finding("installer", True, output.stdout.strip())
+
+
+def _port(session: Session) -> Finding:
+    if session.info() is not None:
+        return Finding("port", True, "the server has its own")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", _GATEWAY_PORT))
+        except OSError as error:
+            remedy = "relive serve --http 127.0.0.1:0 picks a free one"
+            return Finding("port", False, f"127.0.0.1:{_GATEWAY_PORT}: {error.strerror}", remedy)
+    return Finding("port", True, f"127.0.0.1:{_GATEWAY_PORT} is free")

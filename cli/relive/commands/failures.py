@@ -1,0 +1,151 @@
+"""`relive failures`, `relive failure` and `relive scene`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+from relive_base.errors import ExitCode
+
+from relive.durations import DURATION, since_ns
+from relive.output import Column, echo, emit, emit_object, format_time, json_option
+from relive.session import Session
+
+__all__ = ["failure", "failures", "scene"]
+
+_COLUMNS = [
+    Column("captured_at", "time", format_time),
+    Column("function", "function"),
+    Column("kind", "kind"),
+    Column("error_type", "error"),
+    Column("message", "message", width=48),
+    Column("where", "where"),
+    Column("count", "count", right=True),
+    Column("invocation_id", "invocation"),
+]
+
+
+@click.command()
+@click.argument("function", default="")
+@click.option("--since", type=DURATION, default=None, help="Only those of the last 15m, 1h, ...")
+@click.option("--group", is_flag=True, help="One row for all failures with the same fingerprint.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+@click.pass_obj
+def failures(
+    session: Session, function: str, since: float | None, group: bool, limit: int, as_json: bool
+) -> int:
+    """List failed invocations, newest first.
+
+    \b
+    relive failures --group
+    relive failures checkout --since 1h --json
+    """
+    from relive_capture.explore import failures as explore
+
+    found = explore.FailureFilter(function=function, since_ns=since_ns(since))
+    if group:
+        rows = [_group_row(entry) for entry in explore.groups(session.store(), found, limit)]
+    else:
+        rows = [_failure_row(entry) for entry in explore.page(session.store(), found, limit, 0)]
+    shown = emit(rows, _COLUMNS, as_json=as_json, empty="no failures")
+    return ExitCode.DONE if shown else ExitCode.FAILED
+
+
+def _failure_row(entry: Any) -> dict[str, Any]:
+    return {
+        "invocation_id": entry.invocation_id,
+        "attempt": entry.attempt,
+        "function": entry.function,
+        "version": entry.version,
+        "kind": entry.kind,
+        "error_type": entry.error_type,
+        "message": entry.message,
+        "file": entry.file,
+        "line": entry.line,
+        "where": _where(entry),
+        "fingerprint": entry.fingerprint,
+        "captured_at": entry.captured_ns,
+        "trace_id": entry.trace_id,
+        "count": 1,
+    }
+
+
+def _group_row(entry: Any) -> dict[str, Any]:
+    return {
+        "invocation_id": entry.invocation_id,
+        "attempt": entry.attempt,
+        "function": entry.function,
+        "kind": entry.kind,
+        "error_type": entry.error_type,
+        "message": entry.message,
+        "file": entry.file,
+        "line": entry.line,
+        "where": _where(entry),
+        "fingerprint": entry.fingerprint,
+        "captured_at": entry.last_ns,
+        "first_at": entry.first_ns,
+        "count": entry.count,
+    }
+
+
+def _where(entry: Any) -> str:
+    return f"{Path(entry.file).name}:{entry.line}" if entry.file else ""
+
+
+@click.command()
+@click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@json_option
+@click.pass_obj
+def failure(session: Session, ident: str, as_json: bool) -> None:
+    """Show why an invocation failed: the failing line, its locals, the event, the logs.
+
+    \b
+    relive failure                the newest one
+    relive failure 01a2086a
+    relive failure ./theirs.scene
+    """
+    from relive_capture.explore import render
+
+    found = load_scene(session, ident)
+    if as_json:
+        emit_object(render.to_json(found))
+        return
+    echo(render.render_text(found, width=shutil.get_terminal_size((120, 40)).columns))
+
+
+def load_scene(session: Session, ident: str) -> Any:
+    """The scene of a failed invocation, or of an archive file."""
+    from relive_capture.explore import archive, scenes
+
+    path = Path(ident)
+    if ident.endswith(".scene") and path.is_file():
+        return archive.read_scene(path)
+    return scenes.load(session.store(), session.scenes_dir, ident)
+
+
+@click.command()
+@click.argument("ident", default="last", metavar="[ID | last]")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), required=True, help="The file (or folder) to write."
+)
+@json_option
+@click.pass_obj
+def scene(session: Session, ident: str, output: Path, as_json: bool) -> None:
+    """Write a failure's scene to a file that anybody can open.
+
+    \b
+    relive scene last --output failure.scene
+    relive failure failure.scene
+    """
+    from relive_capture.explore import scenes
+
+    name, data = scenes.archive_bytes(session.store(), session.scenes_dir, ident)
+    path = output / name if output.is_dir() else output
+    path.write_bytes(data)
+    if as_json:
+        emit_object({"path": str(path), "bytes": len(data)})
+    else:
+        echo(f"{path}  {len(data):,} bytes")

@@ -1,0 +1,161 @@
+"""`relive invoke`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from relive_base.errors import ExitCode, ReliveError, UsageError
+
+from relive.output import echo, emit_object, json_option
+from relive.session import Session
+
+__all__ = ["invoke"]
+
+_WAIT_LIMIT_S = 900.0
+_POLL_S = 0.2
+
+
+@click.command()
+@click.argument("function")
+@click.option("--event", default="{}", help="The event: JSON text, @FILE, or - for standard input.")
+@click.option("--async", "asynchronous", is_flag=True, help="Queue the event and return at once.")
+@click.option("--wait", is_flag=True, help="With --async: wait until the event is done or dead.")
+@click.option("--precise", is_flag=True, help="Profile this invocation with pyinstrument.")
+@click.option(
+    "--version", "version", type=int, default=0, help="A version of the function; the latest by default."
+)
+@click.option("--event-id", default="", help="With --async: an idempotency key; the same id is taken once.")
+@json_option
+@click.pass_obj
+def invoke(
+    session: Session,
+    function: str,
+    event: str,
+    asynchronous: bool,
+    wait: bool,
+    precise: bool,
+    version: int,
+    event_id: str,
+    as_json: bool,
+) -> int:
+    """Invoke FUNCTION with an event and print its result.
+
+    \b
+    relive invoke price --event '{"sku": "A1"}'
+    relive invoke report --event @event.json --async --wait
+    relive invoke price --event - --precise < event.json
+
+    Exit status 1 where the function failed.
+    """
+    from relive_platform.api import control_pb2 as pb
+
+    if wait and not asynchronous:
+        raise UsageError("--wait goes with --async", remedy="without --async, invoke waits by itself")
+    request = pb.InvokeRequest(
+        function=function,
+        event=read_event(event),
+        asynchronous=asynchronous,
+        precise=precise,
+        version=version,
+        event_id=event_id,
+    )
+    response = session.control().invoke(request)
+    if wait:
+        return _wait(session, response.invocation_id, as_json)
+    row = _row(response)
+    if as_json:
+        emit_object(row)
+    elif response.status == "accepted":
+        click.echo(f"accepted {response.invocation_id}")
+        click.echo(f"  relive events {function}      see where it is", err=True)
+    elif response.status == "ok":
+        click.echo(response.result.decode("utf-8", "replace"))
+    else:
+        _explain(row)
+    return ExitCode.DONE if response.status in ("ok", "accepted") else ExitCode.FAILED
+
+
+def read_event(event: str) -> bytes:
+    """The bytes that `--event` means. Raises UsageError where the file cannot be read."""
+    if event == "-":
+        return sys.stdin.buffer.read()
+    if not event.startswith("@"):
+        return event.encode("utf-8", "surrogateescape")
+    path = Path(event[1:])
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the event cannot be read: {error.strerror}", where=str(path), remedy="name a file"
+        ) from error
+
+
+def _row(response: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "invocation_id": response.invocation_id,
+        "trace_id": response.trace_id,
+        "status": response.status,
+        "duration_ms": round(response.duration_ms, 3),
+        "cold": response.cold,
+        "version": response.version,
+    }
+    if response.HasField("error"):
+        error = response.error
+        row["error"] = {
+            "type": error.type,
+            "message": error.message,
+            "kind": error.kind,
+            "file": error.file,
+            "line": error.line,
+            "function": error.function,
+            "traceback": error.traceback,
+        }
+    elif response.result:
+        try:
+            row["result"] = msgspec.json.decode(response.result)
+        except msgspec.DecodeError:
+            row["result"] = response.result.decode("utf-8", "replace")
+    return row
+
+
+def _explain(row: dict[str, Any]) -> None:
+    error = row.get("error") or {"type": row["status"], "message": "", "file": "", "line": 0, "traceback": ""}
+    if error["traceback"]:
+        echo(error["traceback"].rstrip(), err=True)
+    else:
+        echo(f"{error['type']}: {error['message']}", err=True)
+        if error["file"]:
+            echo(f"  at {error['file']}:{error['line']}", err=True)
+    echo(f"\n{row['status']} after {row['duration_ms']:.1f} ms; see why:", err=True)
+    echo(f"  relive failure {row['invocation_id']}", err=True)
+
+
+def _wait(session: Session, event_id: str, as_json: bool) -> int:
+    """Poll the queue until the event has left it, then show its last attempt."""
+    control = session.control()
+    give_up = time.monotonic() + _WAIT_LIMIT_S
+    while time.monotonic() < give_up:
+        states = {entry.event_id: entry for entry in control.events(limit=1000)}
+        entry = states.get(event_id)
+        if entry is None or entry.state in ("done", "dead"):
+            row = {
+                "event_id": event_id,
+                "state": entry.state if entry else "done",
+                "attempts": entry.attempts if entry else 1,
+                "last_error": entry.last_error if entry else "",
+            }
+            if as_json:
+                emit_object(row)
+            else:
+                echo(f"{row['state']} after {row['attempts']} attempts {row['last_error']}".rstrip())
+            return ExitCode.FAILED if row["state"] == "dead" else ExitCode.DONE
+        time.sleep(_POLL_S)
+    raise ReliveError(
+        f"event {event_id} is not done after {_WAIT_LIMIT_S:.0f} s",
+        remedy=f"look at it later: relive events, id {event_id}",
+    )

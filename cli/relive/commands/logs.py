@@ -1,0 +1,100 @@
+"""`relive logs`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from relive_base.errors import ExitCode
+from relive_base.terminal import escape_terminal
+
+from relive.durations import DURATION, since_ns
+from relive.output import echo, emit_object, format_time, json_option
+from relive.session import Session
+
+__all__ = ["logs"]
+
+_COLORS = {"ERROR": "red", "FATAL": "red", "WARN": "yellow", "DEBUG": "bright_black", "TRACE": "bright_black"}
+
+
+@click.command()
+@click.argument("function", default="")
+@click.option(
+    "--invocation", default="", help="Only this invocation (an id, or the beginning of one, or last)."
+)
+@click.option("--since", type=DURATION, default=None, help="Only lines of the last 15m, 1h, ...")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest lines.")
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
+@json_option
+@click.pass_obj
+def logs(
+    session: Session,
+    function: str,
+    invocation: str,
+    since: float | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    """Show what functions printed and logged, with the invocation and trace of each line.
+
+    \b
+    relive logs checkout --follow
+    relive logs --invocation last
+    relive logs checkout --since 1h --json
+    """
+    from relive_tracer.explore import invocations
+    from relive_tracer.explore import logs as explore
+
+    chosen = invocations.get(session.store(), invocation).invocation_id if invocation else ""
+    found = explore.LogFilter(function=function, invocation_id=chosen, since_ns=since_ns(since))
+    rows = [_row(line) for line in explore.page(session.store(), found, limit=limit)]
+    _print(sorted(rows, key=lambda row: row["timestamp_ns"]), as_json)
+    if follow:
+        return _follow(session, function, chosen, rows, as_json)
+    if not rows and not as_json:
+        echo("no lines; invoke something first: relive invoke FUNCTION", err=True)
+    return ExitCode.DONE if rows else ExitCode.FAILED
+
+
+def _follow(
+    session: Session, function: str, invocation_id: str, shown: list[dict[str, Any]], as_json: bool
+) -> int:
+    """Live lines, without those that were just shown; ends by Ctrl-C or with the server."""
+    newest = max((row["timestamp_ns"] for row in shown), default=time.time_ns() - int(1e9))
+    try:
+        for batch in session.control().follow_logs(function, invocation_id):
+            rows = [_row(line) for line in batch.lines]
+            _print([row for row in rows if row["timestamp_ns"] > newest], as_json)
+            if batch.dropped:
+                echo(f"({batch.dropped} lines dropped: this terminal was too slow)", err=True)
+    except KeyboardInterrupt:
+        pass
+    return ExitCode.DONE
+
+
+def _row(line: Any) -> dict[str, Any]:
+    return {
+        "timestamp_ns": line.timestamp_ns,
+        "severity": line.severity,
+        "body": line.body,
+        "function": line.function,
+        "invocation_id": line.invocation_id,
+        "trace_id": line.trace_id,
+        "span_id": line.span_id,
+        "source": line.source,
+    }
+
+
+def _print(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
+    for row in rows:
+        if as_json:
+            emit_object(row)
+            continue
+        head = click.style(
+            f"{format_time(row['timestamp_ns'])} {row['severity']:<5}", fg=_COLORS.get(row["severity"])
+        )
+        name = escape_terminal(row["function"])
+        click.echo(f"{head} {name} {row['invocation_id'][-12:]}  {escape_terminal(row['body'])}")

@@ -1,0 +1,172 @@
+"""`relive serve`, `relive stop` and `relive status`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from relive_base.errors import ExitCode, ReliveError, ServerUnreachable
+from relive_platform.locate import find_server, server_lock_held
+
+from relive.durations import DURATION
+from relive.output import echo, emit_object, format_bytes, json_option
+from relive.session import Session
+
+__all__ = ["serve", "status", "stop"]
+
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 30.0
+_POLL_S = 0.05
+
+
+@click.command()
+@click.option("--http", default=None, help="Address of the function gateway.  [default: 127.0.0.1:8700]")
+@click.option(
+    "--api", default=None, help="Serve the control API on TCP too: HOST:PORT (clients need run/token)."
+)
+@click.option(
+    "--store", default=None, help="clickhouse://USER:PASSWORD@HOST:9000/DB instead of the embedded engine."
+)
+@click.option(
+    "--otlp", default=None, help="Send every trace and log to this OTLP endpoint: http://HOST:4317."
+)
+@click.option("--daemon", is_flag=True, help="Return when the server is ready; it goes on in the background.")
+@json_option
+@click.pass_obj
+def serve(
+    session: Session,
+    http: str | None,
+    api: str | None,
+    store: str | None,
+    otlp: str | None,
+    daemon: bool,
+    as_json: bool,
+) -> int:
+    """Start the platform on this home, in the foreground.
+
+    \b
+    relive serve
+    relive serve --daemon --http 127.0.0.1:0
+    relive serve --store clickhouse://default@127.0.0.1:9000/relive --otlp http://127.0.0.1:4317
+
+    Every other setting is a RELIVE_* variable: see docs/settings.md.
+    """
+    given = {"http": http, "api": api, "store": store, "otlp": otlp}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    if daemon:
+        return _start_daemon(session, overrides, as_json)
+    from relive.serving import run_server
+
+    return run_server(session.home, overrides, session.environment, as_json=as_json)
+
+
+def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) -> int:
+    """Start `relive serve` in a session of its own and wait until it is ready or has ended."""
+    if server_lock_held(session.home):
+        raise ReliveError(
+            "a server runs on this home already",
+            where=str(session.home),
+            remedy="relive status, or relive stop",
+        )
+    run = session.home / "run"
+    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = run / "server.log"
+    arguments = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
+    for name, value in overrides.items():
+        arguments += [f"--{name}", value]
+    with log.open("ab") as output:
+        offset = output.tell()
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+    give_up = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            said = log.read_bytes()[offset:].decode("utf-8", "replace").strip()
+            raise ReliveError(
+                f"the server did not start: {said[-2000:]}", where=str(log), remedy="see the log above"
+            )
+        info = find_server(session.home)
+        if info is not None and info.pid == process.pid:
+            if as_json:
+                emit_object({"pid": info.pid, "http": info.http, "api": info.api, "store": info.store})
+            else:
+                echo(f"ready: functions at {info.http}/fn/NAME/ (pid {info.pid})")
+            return ExitCode.DONE
+        time.sleep(_POLL_S)
+    process.terminate()
+    raise ReliveError(
+        f"the server was not ready within {_START_LIMIT_S:.0f} s", where=str(log), remedy="read that log"
+    )
+
+
+@click.command()
+@click.option(
+    "--drain", type=DURATION, default=10.0, help="How long running invocations may go on.  [default: 10s]"
+)
+@click.pass_obj
+def stop(session: Session, drain: float) -> int:
+    """Stop the server: finish what runs, keep what is queued, write what was recorded."""
+    try:
+        pid = session.control().stop(drain)
+    except ServerUnreachable:
+        if not server_lock_held(session.home):
+            raise
+        raise ReliveError(
+            "a server holds this home but does not answer", where=str(session.home), remedy="kill its process"
+        ) from None
+    if session.server:
+        echo(f"asked the server at {session.server} to stop")
+        return ExitCode.DONE
+    give_up = time.monotonic() + drain + _STOP_LIMIT_S
+    while server_lock_held(session.home):
+        if time.monotonic() > give_up:
+            raise ReliveError(f"the server (pid {pid}) has not ended yet", remedy=f"kill {pid}")
+        time.sleep(_POLL_S)
+    echo("stopped")
+    return ExitCode.DONE
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(session: Session, as_json: bool) -> None:
+    """Show the server's health: store, workers, queue, what was dropped.
+
+    \b
+    relive status
+    relive status --json | jq .queue
+    """
+    found = session.control().status()
+    if as_json:
+        emit_object(found)
+        return
+    for line in _status_lines(found):
+        echo(line)
+
+
+def _status_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"relive {found.get('version', '')}  pid {found.get('pid', os.getpid())}  {found.get('http', '')}"
+    for name, value in found.items():
+        if name in ("version", "pid", "http"):
+            continue
+        if isinstance(value, dict):
+            shown = "  ".join(
+                f"{key} {_shown(key, entry)}" for key, entry in value.items() if entry not in (None, "")
+            )
+            yield f"{name:<15} {shown}"
+        elif isinstance(value, list):
+            yield f"{name:<15} {', '.join(str(entry) for entry in value) or '-'}"
+        else:
+            yield f"{name:<15} {value}"
+
+
+def _shown(key: str, value: object) -> str:
+    if key.endswith("_bytes"):
+        return format_bytes(value) if value else "0"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

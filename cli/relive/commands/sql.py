@@ -1,0 +1,34 @@
+"""`relive sql`: a read-only query on everything that was recorded."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from relive.durations import DURATION
+from relive.output import Column, emit, json_option
+from relive.session import Session
+
+__all__ = ["sql"]
+
+
+@click.command()
+@click.argument("query")
+@click.option(
+    "--timeout", "timeout_s", type=DURATION, default=30.0, help="Give up after this long.  [default: 30s]"
+)
+@click.option("--limit", type=click.IntRange(1), default=10_000, show_default=True, help="Rows at the most.")
+@json_option
+@click.pass_obj
+def sql(session: Session, query: str, timeout_s: float, limit: int, as_json: bool) -> None:
+    """Run a read-only ClickHouse QUERY (- reads it from standard input).
+
+    \b
+    relive sql "SELECT Function, count() FROM invocations GROUP BY Function"
+    relive sql "SHOW TABLES"
+    relive sql - --json < query.sql
+    """
+    text = sys.stdin.read() if query == "-" else query
+    columns = session.store().query(text, timeout_s=timeout_s, max_rows=limit, read_only=True)
+    emit(columns.dicts(), [Column(name, name) for name in columns.names], as_json=as_json, empty="no rows")

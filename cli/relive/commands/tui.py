@@ -1,0 +1,34 @@
+"""`relive tui`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from relive_base.errors import UsageError
+
+from relive.session import Session
+
+__all__ = ["tui"]
+
+_VIEWS = ("home", "invocations", "trace", "failure", "flame", "logs")
+
+
+@click.command()
+@click.argument("view", type=click.Choice(_VIEWS), default="home")
+@click.argument("ident", default="", metavar="[ID | FUNCTION]")
+@click.pass_obj
+def tui(session: Session, view: str, ident: str) -> int:
+    """Open the terminal UI: the newest failure is under the cursor, Enter shows why.
+
+    \b
+    relive tui
+    relive tui failure last
+    relive tui trace 4bf92f35
+    relive tui flame checkout
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the terminal UI needs a terminal", remedy="in scripts use: relive failures --json")
+    from relive.ui import run_ui
+
+    return run_ui(session, view, ident)

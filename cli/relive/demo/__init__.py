@@ -1,0 +1,1 @@
+"""`relive demo`: a small shop with real functions, real events and real failures."""

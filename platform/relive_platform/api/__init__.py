@@ -1,0 +1,1 @@
+"""The control API: gRPC on loopback, its server side and its client."""

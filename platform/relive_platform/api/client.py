@@ -1,0 +1,188 @@
+"""The client of the control API: typed calls in, ReliveErrors out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import msgspec
+
+from relive_platform.api import control_pb2 as pb
+from relive_platform.api.control_pb2_grpc import ControlStub
+from relive_platform.api.errors import from_rpc_error
+
+__all__ = ["ControlClient"]
+
+_CHUNK_BYTES = 512 * 1024
+_MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class _Token(
+    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
+):  # type: ignore[misc]
+    """Adds the bearer token to every call."""
+
+    def __init__(self, token: str) -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    def _intercept(self, continuation: Any, details: Any, request: Any) -> Any:
+        metadata = tuple(details.metadata or ()) + self._metadata
+        return continuation(details._replace(metadata=metadata), request)
+
+    intercept_unary_unary = _intercept
+    intercept_unary_stream = _intercept
+    intercept_stream_stream = _intercept
+
+
+class ControlClient:
+    """One connection to a server's control API.
+
+    `address` is "unix:/path/api.sock" or "host:port". Every method raises ServerUnreachable where nobody
+    answers within `timeout_s`, and otherwise the error that the server raised.
+    """
+
+    def __init__(self, address: str, *, token: str = "", timeout_s: float = 10.0) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.max_receive_message_length", _MESSAGE_LIMIT_BYTES),
+                ("grpc.max_send_message_length", _MESSAGE_LIMIT_BYTES),
+                ("grpc.enable_http_proxy", 0),
+                # a unix socket path is no host name: without this some servers refuse the :authority header
+                ("grpc.default_authority", "localhost"),
+            ],
+        )
+        self._channel = grpc.intercept_channel(channel, _Token(token)) if token else channel
+        self._raw_channel = channel
+        self._stub = ControlStub(self._channel)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._raw_channel.close()
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ functions
+
+    def deploy(
+        self,
+        path: Path | None,
+        *,
+        package: bytes | None = None,
+        name: str = "",
+        handler: str = "",
+        progress: Callable[[pb.Progress], None] | None = None,
+        timeout_s: float = 900.0,
+    ) -> list[pb.Deployed]:
+        """Deploy a folder or zip that the server can read (`path`), or upload a zip (`package`)."""
+
+        def messages() -> Iterator[pb.DeployRequest]:
+            place = str(path) if path is not None else ""
+            yield pb.DeployRequest(header=pb.DeployHeader(path=place, name=name, handler=handler))
+            for start in range(0, len(package or b""), _CHUNK_BYTES):
+                yield pb.DeployRequest(chunk=(package or b"")[start : start + _CHUNK_BYTES])
+
+        deployed: list[pb.Deployed] = []
+        for event in self._stream(self._stub.Deploy, messages(), timeout_s):
+            if event.WhichOneof("event") == "deployed":
+                deployed.append(event.deployed)
+            elif progress is not None:
+                progress(event.progress)
+        return deployed
+
+    def functions(self) -> list[pb.FunctionInfo]:
+        """The latest version of every function."""
+        response: pb.ListFunctionsResponse = self._call(self._stub.ListFunctions, pb.ListFunctionsRequest())
+        return list(response.functions)
+
+    def invoke(self, request: pb.InvokeRequest, *, timeout_s: float = 920.0) -> pb.InvokeResponse:
+        """Invoke a function; a failure of the function is an answer, not an error."""
+        response: pb.InvokeResponse = self._call(self._stub.Invoke, request, timeout_s)
+        return response
+
+    def request_profiles(self, function: str, count: int) -> int:
+        """Ask for a precise profile of the next `count` invocations of `function`."""
+        request = pb.RequestProfilesRequest(function=function, count=count)
+        response: pb.RequestProfilesResponse = self._call(self._stub.RequestProfiles, request)
+        return response.count
+
+    # ------------------------------------------------------------ events
+
+    def events(self, function: str = "", state: str = "", limit: int = 100) -> list[pb.EventInfo]:
+        """Queued and dead events, newest first."""
+        request = pb.ListEventsRequest(function=function, state=state, limit=limit)
+        response: pb.ListEventsResponse = self._call(self._stub.ListEvents, request)
+        return list(response.events)
+
+    def retry_event(self, event_id: str) -> pb.EventInfo:
+        """Put a dead event back into the queue."""
+        response: pb.RetryEventResponse = self._call(
+            self._stub.RetryEvent, pb.RetryEventRequest(event_id=event_id)
+        )
+        return response.event
+
+    # ------------------------------------------------------------ logs and rows
+
+    def follow_logs(self, function: str = "", invocation_id: str = "") -> Iterator[pb.LogBatch]:
+        """Log lines as they are written, until the caller stops iterating."""
+        request = pb.FollowLogsRequest(function=function, invocation_id=invocation_id)
+        yield from self._stream(self._stub.FollowLogs, request, None)
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        timeout_s: float = 0.0,
+        max_rows: int = 0,
+        bytes_columns: tuple[str, ...] = (),
+    ) -> Iterator[pb.QueryBatch]:
+        """A read-only query's batches; the first one names the columns."""
+        request = pb.QueryRequest(
+            sql=sql,
+            timeout_s=timeout_s,
+            max_rows=max_rows,
+            parameters_msgpack=msgspec.msgpack.encode(dict(parameters or {})),
+            bytes_columns=bytes_columns,
+        )
+        yield from self._stream(self._stub.Query, request, (timeout_s or 30.0) + self._timeout_s)
+
+    # ------------------------------------------------------------ server
+
+    def status(self) -> dict[str, Any]:
+        """The object that `relive status --json` prints."""
+        response: pb.StatusResponse = self._call(self._stub.Status, pb.StatusRequest())
+        status: dict[str, Any] = msgspec.json.decode(response.json)
+        return status
+
+    def stop(self, drain_s: float = 0.0) -> int:
+        """Ask the server to stop; gives its pid. It answers before it has ended."""
+        response: pb.StopResponse = self._call(self._stub.Stop, pb.StopRequest(drain_s=drain_s))
+        return response.pid
+
+    # ------------------------------------------------------------ plumbing
+
+    def _call(self, method: Any, request: Any, timeout_s: float | None = None) -> Any:
+        try:
+            return method(request, timeout=timeout_s or self._timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address) from error
+
+    def _stream(self, method: Any, request: Any, timeout_s: float | None) -> Iterator[Any]:
+        call = method(request, timeout=timeout_s)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address) from error
+        finally:
+            call.cancel()

@@ -1,0 +1,49 @@
+"""Opening what a home has recorded, whether its server runs or not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from relive_base.errors import NotFound
+from relive_store import Store, open_store
+
+from relive_platform.locate import find_server, server_lock_held
+
+__all__ = ["open_reader"]
+
+_IDLE_EXIT_S = 60.0
+_STARTING_LIMIT_S = 20.0
+_POLL_S = 0.05
+
+
+def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
+    """The store of `home`: its running server's; the ClickHouse server that RELIVE_STORE names; or the home's
+    own, served by a process that ends when nobody has read for a minute.
+
+    Raises NotFound where nothing was ever recorded here.
+    """
+    give_up = time.monotonic() + _STARTING_LIMIT_S
+    while True:
+        info = find_server(home)
+        if info is not None:
+            return open_store(info.store)
+        if not server_lock_held(home) or time.monotonic() > give_up:
+            break
+        time.sleep(_POLL_S)  # a server is starting on this home: it says where its store is in a moment
+    if url := environment.get("RELIVE_STORE"):
+        return open_store(url)
+    return _open_offline(home)
+
+
+def _open_offline(home: Path) -> Store:
+    directory = home / "store"
+    if not directory.is_dir():
+        raise NotFound(
+            f"nothing is recorded in {home}",
+            remedy="start with: relive demo, or relive serve and relive deploy",
+        )
+    from relive_store.process import open_offline
+
+    return open_offline(directory, home / "run" / "store.sock", idle_exit_s=_IDLE_EXIT_S)
