@@ -1,0 +1,25 @@
+"""Record side: runs inside the user's process. Standard library and msgspec only."""
+
+from __future__ import annotations
+
+from relive_capture.record.budget import Budget
+from relive_capture.record.capture import (
+    NO_RESULT,
+    SKIP_FILES,
+    capture_exception,
+    capture_frames,
+    error_info,
+    preload,
+)
+from relive_capture.record.result_path import find_unserialisable
+
+__all__ = [
+    "NO_RESULT",
+    "SKIP_FILES",
+    "Budget",
+    "capture_exception",
+    "capture_frames",
+    "error_info",
+    "find_unserialisable",
+    "preload",
+]

@@ -1,0 +1,68 @@
+"""What `exception.json`, `threads.json` and `result.json` of a scene hold: written by record/, read by
+explore/."""
+
+from __future__ import annotations
+
+import msgspec
+from relive_base.values import ValueNode
+
+__all__ = ["ExceptionView", "FrameView", "ResultView", "ThreadView"]
+
+
+class FrameView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One frame. Lines count from 1, columns from 0 in UTF-8 bytes; -1 where unknown.
+
+    `file` is relative to the function's own code for in-app frames, absolute for others. `source` has the
+    lines around `line`, the first of them is number `source_first_line`.
+    """
+
+    file: str
+    line: int
+    function: str
+    end_line: int = -1
+    column: int = -1
+    end_column: int = -1
+    module: str = ""
+    in_app: bool = False
+    locals: list[tuple[str, ValueNode]] = []
+    locals_more: int = 0  # locals that the budget cut
+    source: list[str] = []
+    source_first_line: int = 0
+
+
+class ExceptionView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One exception of a chain, frames outermost first, as Python prints them.
+
+    `relation`: "" for the raised one, "cause" (raise from), "context" (raised while handling), "group" for
+    the members of a group, "signal" for a stack taken without an exception. `frames_cut` frames are missing
+    after frame number `frames_cut_at`.
+    """
+
+    type: str
+    module: str = ""
+    message: str = ""
+    notes: list[str] = []
+    relation: str = ""
+    frames: list[FrameView] = []
+    group: list[ExceptionView] = []
+    group_more: int = 0
+    suppressed: bool = False  # `from None`: Python would not print it
+    frames_cut: int = 0
+    frames_cut_at: int = 0
+    attributes: list[tuple[str, ValueNode]] = []
+
+
+class ThreadView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Another thread of the process at the moment of the capture: its frames without locals."""
+
+    name: str
+    ident: int
+    frames: list[FrameView] = []
+
+
+class ResultView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A result that could not be sent: where inside it, why, and what it looked like."""
+
+    path: str
+    reason: str
+    value: ValueNode | None = None

@@ -1,0 +1,255 @@
+"""Tier T0: what the failed process itself saves of its failure, at once and within the budget."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
+from relive_base.redaction import Redactor
+
+from relive_capture.model import ExceptionView, ResultView
+from relive_capture.record.budget import Budget, Meter
+from relive_capture.record.chain import ChainRecorder, error_type
+from relive_capture.record.fingerprint import fingerprint
+from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack, without_outer
+from relive_capture.record.leaves import Leaves
+from relive_capture.record.messages import Messages
+from relive_capture.record.result_path import find_unserialisable
+from relive_capture.record.sources import InApp, SourceFiles
+from relive_capture.record.surroundings import environment, threads
+from relive_capture.record.traceback_text import traceback_text
+from relive_capture.record.walker import Walker
+
+__all__ = ["NO_RESULT", "SKIP_FILES", "capture_exception", "capture_frames", "error_info", "preload"]
+
+SKIP_FILES: Final = (
+    "/relive_platform/",
+    "/relive_tracer/",
+    "/relive_capture/",
+    "/relive_profiler/",
+    "/relive/",
+)
+"""Frames of files whose path contains one of these are Relive's own and are dropped at the outer end."""
+
+NO_RESULT: Final = object()
+_LATER = {
+    "heap": "tier T1, the heap snapshot, is not part of this version",
+    "live": "tier T2, the live scene, is not part of this version",
+}
+
+
+class _Capture:
+    """The parts of one capture, wired together."""
+
+    def __init__(self, spec: FunctionSpec, budget: Budget, skip: tuple[str, ...]) -> None:
+        self.budget = budget
+        self.started_ns = time.perf_counter_ns()
+        self.redactor = Redactor(spec.redact_keys)
+        self.redactions: list[str] = []
+        self.meter = Meter(budget)
+        self.in_app = InApp([spec.source, *spec.in_app])
+        self.sources = SourceFiles(budget.source_bytes)
+        self.walker = Walker(budget, self.meter, self.redactor, self.redactions)
+        self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources, self.redactor)
+        self.messages = Messages(Leaves(), self.redactor.text)
+        self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
+        self.members: dict[str, bytes] = {}
+        self.parts: dict[str, PartState] = {name: PartState("missing", why) for name, why in _LATER.items()}
+
+    def attempt(self, part: str, step: Any, *arguments: Any) -> None:
+        """Run one step; whatever goes wrong in it becomes the part's reason, never an error."""
+        try:
+            state = step(*arguments)
+        except Exception as error:  # a part that fails must not take the others with it
+            state = PartState("missing", f"the capture itself failed: {type(error).__name__}")
+        self.parts[part] = state
+
+    # ------------------------------------------------------------ steps
+
+    def save_exceptions(self, views: list[ExceptionView]) -> PartState:
+        self.chain.fill_locals()
+        self.members["exception.json"] = msgspec.json.encode(views)
+        return self._exception_state(views)
+
+    def _exception_state(self, views: list[ExceptionView]) -> PartState:
+        reasons = []
+        if self.meter.over:
+            reasons.append(f"{self.meter.over} was reached, {self.frames.locals_cut} frames have no locals")
+        cut = sum(view.frames_cut for view in views)
+        if cut:
+            reasons.append(f"{cut} frames in the middle were left out, over {self.budget.frames}")
+        if self.chain.left_out:
+            reasons.append(f"the chain goes on after {self.budget.exceptions} exceptions")
+        return PartState("partial", "; ".join(reasons)) if reasons else PartState("ok")
+
+    def save_source(self) -> PartState:
+        found, reason = self.sources.members(self.frames.app_files)
+        for name, data in found.items():
+            self.members[name] = self.redactor.source(data.decode("utf-8", "replace")).encode()
+        if not self.frames.app_files:
+            return PartState("missing", "no frame of the function's own code")
+        return PartState("partial" if found else "missing", reason) if reason else PartState("ok")
+
+    def save_threads(self) -> PartState:
+        views, left_out = threads(self.budget, self.frames)
+        self.members["threads.json"] = msgspec.json.encode(views)
+        return PartState("partial", f"{left_out} threads left out") if left_out else PartState("ok")
+
+    def save_environment(self) -> PartState:
+        names = [name for name in os.environ if name != "PWD" and self.redactor.secret_key(name)]
+        self.redactions.extend(f"environment.{name}" for name in names[:100])
+        self.members["environment.json"] = msgspec.json.encode(environment(names))
+        return PartState("ok")
+
+    def save_result(self, result: object) -> PartState:
+        path, reason = find_unserialisable(result)
+        view = ResultView(path=path, reason=reason, value=self.walker.value(result, "result"))
+        self.members["result.json"] = msgspec.json.encode(view)
+        return PartState("ok")
+
+    # ------------------------------------------------------------ the whole
+
+    def error(self, views: list[ExceptionView], kind: str, frames: list[RawFrame], name: str) -> ErrorInfo:
+        info = ErrorInfo(type=name, message="", kind=kind)
+        info.fingerprint = fingerprint(kind, name, frames, self.in_app)
+        if views:
+            info.message = views[0].message
+            _locate(info, views[0])
+            info.traceback = traceback_text(views)
+        return info
+
+    def scene(self, invocation_id: str, error: ErrorInfo, captured_ns: int) -> Scene:
+        return Scene(
+            invocation_id=invocation_id,
+            captured_ns=captured_ns,
+            error=error,
+            members=self.members,
+            parts=self.parts,
+            redactions=list(dict.fromkeys(self.redactions)),
+            capture_ns=time.perf_counter_ns() - self.started_ns,
+        )
+
+
+def capture_exception(
+    error: BaseException,
+    *,
+    kind: str,
+    spec: FunctionSpec,
+    invocation_id: str,
+    budget: Budget | None = None,
+    skip_files: Iterable[str] = SKIP_FILES,
+    result: object = NO_RESULT,
+) -> Scene:
+    """The scene of `error`: frames with locals, chain, groups, sources, threads, environment.
+
+    `kind` is one of records.FAILURE_KINDS; a RecursionError or MemoryError makes "exception" more exact. For
+    "bad_result" give the `result` too: the scene then says where inside it the trouble is. Never raises:
+    where the capture itself fails, `parts` says so and the ErrorInfo is there all the same.
+    """
+    captured_ns = time.time_ns()
+    kind = _exact_kind(error, kind)
+    try:
+        capture = _Capture(spec, budget or Budget(), tuple(skip_files))
+        views = capture.chain.record(error)
+        capture.attempt("exception", capture.save_exceptions, views)
+        info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
+        if result is not NO_RESULT:
+            capture.attempt("result", capture.save_result, result)
+        _save_rest(capture)
+        return capture.scene(invocation_id, info, captured_ns)
+    except BaseException as second:  # also a RecursionError or a MemoryError in the capture itself
+        return _bare_scene(error, second, kind, invocation_id, captured_ns)
+
+
+def capture_frames(
+    frame: FrameType,
+    *,
+    kind: str,
+    spec: FunctionSpec,
+    invocation_id: str,
+    error_name: str = "Timeout",
+    message: str = "",
+    budget: Budget | None = None,
+    skip_files: Iterable[str] = SKIP_FILES,
+) -> Scene:
+    """The scene of a running stack where no exception is at hand (an interrupted handler). Never raises."""
+    captured_ns = time.time_ns()
+    try:
+        capture = _Capture(spec, budget or Budget(), tuple(skip_files))
+        raw = without_outer(raw_stack(frame), tuple(skip_files), capture.in_app)
+        heads, kept, cut, at = capture.frames.heads(raw)
+        view = ExceptionView(
+            type=error_name, message=capture.redactor.text(message[:2000]), relation="signal"
+        )
+        view.frames, view.frames_cut, view.frames_cut_at = heads, cut, at
+        capture.frames.fill(heads, kept, "exception[0]")
+        capture.attempt("exception", capture.save_exceptions, [view])
+        info = capture.error([view], kind, raw, error_name)
+        _save_rest(capture)
+        return capture.scene(invocation_id, info, captured_ns)
+    except BaseException as second:
+        return _bare_scene(None, second, kind, invocation_id, captured_ns)
+
+
+def error_info(error: BaseException, *, kind: str, spec: FunctionSpec) -> ErrorInfo:
+    """The short form alone: type, message, place, fingerprint, traceback, without locals. Never raises."""
+    kind = _exact_kind(error, kind)
+    try:
+        capture = _Capture(spec, Budget(), SKIP_FILES)
+        views = capture.chain.record(error)
+        return capture.error(views, kind, capture.chain.root_frames, error_type(error))
+    except BaseException as second:
+        return _bare_error(error, second, kind)
+
+
+def preload() -> None:
+    """For the zygote: everything this module needs is imported, regular expressions are compiled."""
+    Redactor().text("warm: password=1 eyJhbGciOi.J9 4111 1111 1111 1111")
+
+
+def _save_rest(capture: _Capture) -> None:
+    capture.attempt("threads", capture.save_threads)
+    capture.attempt("source", capture.save_source)
+    capture.attempt("environment", capture.save_environment)
+
+
+def _exact_kind(error: BaseException, kind: str) -> str:
+    if kind == "exception":
+        cls = type(error)
+        if issubclass(cls, RecursionError):
+            return "recursion"
+        if issubclass(cls, MemoryError):
+            return "memory"
+        if issubclass(cls, SystemExit):
+            return "exit"
+    return kind
+
+
+def _locate(info: ErrorInfo, view: ExceptionView) -> None:
+    """Innermost frame of the user's own, else the innermost one."""
+    frames = [frame for frame in view.frames if frame.in_app] or view.frames
+    if not frames and view.group:
+        _locate(info, view.group[0])
+    elif frames:
+        info.file, info.line, info.function = frames[-1].file, frames[-1].line, frames[-1].function
+
+
+def _bare_error(error: BaseException | None, second: BaseException, kind: str) -> ErrorInfo:
+    name = "Failure" if error is None else error_type(error)
+    why = f"(its details could not be captured: {error_type(second)})"
+    return ErrorInfo(type=name, message=why, kind=kind)
+
+
+def _bare_scene(
+    error: BaseException | None, second: BaseException, kind: str, invocation_id: str, captured_ns: int
+) -> Scene:
+    reason = f"the capture itself failed: {error_type(second)}"
+    parts = {name: PartState("missing", reason) for name in ("exception", "source", "threads", "environment")}
+    parts.update({name: PartState("missing", why) for name, why in _LATER.items()})
+    info = _bare_error(error, second, kind)
+    return Scene(invocation_id=invocation_id, captured_ns=captured_ns, error=info, parts=parts)

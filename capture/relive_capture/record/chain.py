@@ -1,0 +1,133 @@
+"""The chain of an exception: causes, contexts, groups. Every frame head first, then locals within the
+budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from relive_capture.model import ExceptionView
+from relive_capture.record.budget import Budget
+from relive_capture.record.frames import FrameRecorder, RawFrame, raw_frames, without_outer
+from relive_capture.record.inspection import (
+    class_dict,
+    dict_items,
+    instance_dict,
+    module_name,
+    type_name,
+)
+from relive_capture.record.messages import Messages
+from relive_capture.record.sources import InApp
+from relive_capture.record.walker import Walker
+
+__all__ = ["ChainRecorder", "error_type"]
+
+_base = class_dict(BaseException)
+_cause: Callable[[BaseException], BaseException | None] = _base["__cause__"].__get__
+_context: Callable[[BaseException], BaseException | None] = _base["__context__"].__get__
+_suppress: Callable[[BaseException], bool] = _base["__suppress_context__"].__get__
+_traceback: Callable[[BaseException], Any] = _base["__traceback__"].__get__
+_members: Callable[[BaseException], tuple[BaseException, ...]] = class_dict(BaseExceptionGroup)[
+    "exceptions"
+].__get__
+
+
+def error_type(error: BaseException) -> str:
+    """The exception's class: "KeyError", "shop.OutOfStock"."""
+    return type_name(type(error))
+
+
+class ChainRecorder:
+    """Walks the chain iteratively, so that neither length nor cycles matter."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        recorder: FrameRecorder,
+        walker: Walker,
+        messages: Messages,
+        in_app: InApp,
+        skip: tuple[str, ...],
+    ) -> None:
+        self._budget = budget
+        self._recorder = recorder
+        self._walker = walker
+        self._messages = messages
+        self._in_app = in_app
+        self._skip = skip
+        self._seen: set[int] = set()
+        self._pending: list[tuple[ExceptionView, list[RawFrame], str]] = []
+        self.left_out = 0
+        self.root_frames: list[RawFrame] = []
+
+    def record(self, error: BaseException) -> list[ExceptionView]:
+        """The raised exception first, then what it was raised from."""
+        views: list[ExceptionView] = []
+        current: BaseException | None = error
+        relation = ""
+        while current is not None and id(current) not in self._seen:
+            if len(self._seen) >= self._budget.exceptions:
+                self.left_out += 1
+                break
+            views.append(self._head(current, relation, f"exception[{len(views)}]"))
+            current, relation = _next(current, views[-1])
+        return views
+
+    def fill_locals(self) -> None:
+        """Locals of every frame recorded so far, the raised exception's first."""
+        for view, frames, path in self._pending:
+            self._recorder.fill(view.frames, frames, path)
+
+    def frames_of(self, error: BaseException) -> list[RawFrame]:
+        """The frames of one exception without Relive's own at the outer end."""
+        return without_outer(raw_frames(_traceback(error)), self._skip, self._in_app)
+
+    def _head(self, error: BaseException, relation: str, path: str) -> ExceptionView:
+        first = not self._seen
+        self._seen.add(id(error))
+        raw = self.frames_of(error)
+        if first:
+            self.root_frames = raw
+        frames, kept, cut, at = self._recorder.heads(raw)
+        cls = type(error)
+        view = ExceptionView(
+            type=type_name(cls).removeprefix(f"{module_name(cls)}."),
+            module=module_name(cls),
+            message=self._messages.message(error),
+            notes=self._messages.notes(error),
+            relation=relation,
+            frames=frames,
+            frames_cut=cut,
+            frames_cut_at=at,
+            attributes=self._attributes(error, path),
+        )
+        self._pending.append((view, kept, path))
+        if issubclass(cls, BaseExceptionGroup):
+            self._add_members(view, error, path)
+        return view
+
+    def _attributes(self, error: BaseException, path: str) -> list[Any]:
+        items = [
+            (key, value)
+            for key, value in dict_items(instance_dict(error) or {}, self._budget.breadth)
+            if type(key) is str and not key.startswith("__")
+        ]
+        return self._walker.frame_locals(items, f"{path}.attributes")[0] if items else []
+
+    def _add_members(self, view: ExceptionView, error: BaseException, path: str) -> None:
+        members = _members(error)
+        for number, member in enumerate(members):
+            if len(self._seen) >= self._budget.exceptions or id(member) in self._seen:
+                view.group_more = len(members) - number
+                break
+            view.group.append(self._head(member, "group", f"{path}.group[{number}]"))
+
+
+def _next(error: BaseException, view: ExceptionView) -> tuple[BaseException | None, str]:
+    cause = _cause(error)
+    if cause is not None:
+        return cause, "cause"
+    context = _context(error)
+    if context is not None and _suppress(error):
+        view.suppressed = True  # kept all the same: what was hidden is often the root cause
+    return context, "context"

@@ -1,0 +1,49 @@
+"""The fingerprint: which failures are the same one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from relive_capture.model import FrameView
+from relive_capture.record.frames import RawFrame
+from relive_capture.record.sources import InApp
+
+__all__ = ["fingerprint", "fingerprint_of_names", "fingerprint_of_views"]
+
+_MAX_FRAMES = 30
+# Parts of a name that differ between runs: addresses, generated counters, comprehension and lambda markers.
+_VOLATILE = re.compile(r"0x[0-9a-fA-F]+|\d{3,}")
+
+
+def fingerprint(kind: str, error_type: str, frames: list[RawFrame], in_app: InApp) -> str:
+    """16 hex digits from the kind, the error's type and the user's own frames (file, function).
+
+    No message, no line numbers, no absolute paths: it survives edits above the line, other machines and other
+    versions. Recursion counts once, however deep it went. Without any frame of the user's own, the three
+    innermost ones stand in.
+    """
+    own = [raw for raw in frames if in_app.place(raw.frame.f_code.co_filename)[0]]
+    chosen = own or frames[-3:]
+    names = [
+        f"{in_app.stable(raw.frame.f_code.co_filename)}:{raw.frame.f_code.co_qualname}" for raw in chosen
+    ]
+    return fingerprint_of_names(kind, error_type, names)
+
+
+def fingerprint_of_names(kind: str, error_type: str, names: list[str]) -> str:
+    """The same from "file:function" names, outermost first."""
+    distinct = list(dict.fromkeys(_VOLATILE.sub("#", name) for name in names))
+    if len(distinct) > _MAX_FRAMES:
+        distinct = distinct[:10] + distinct[-(_MAX_FRAMES - 10) :]
+    if kind in ("timeout", "memory", "recursion"):
+        # Where such a failure strikes differs from run to run below the point where it began.
+        distinct = distinct[:4]
+    text = "\n".join([kind, error_type, *distinct])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def fingerprint_of_views(kind: str, error_type: str, frames: list[FrameView]) -> str:
+    """The same from recorded frames, for scenes that were taken from outside."""
+    chosen = [frame for frame in frames if frame.in_app] or frames[-3:]
+    return fingerprint_of_names(kind, error_type, [f"{frame.file}:{frame.function}" for frame in chosen])

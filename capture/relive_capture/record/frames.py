@@ -1,0 +1,163 @@
+"""Frames of a traceback or of a running thread, as the scene keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+from relive_base.redaction import Redactor
+
+from relive_capture.model import FrameView
+from relive_capture.record.budget import Budget, Meter
+from relive_capture.record.inspection import dict_items
+from relive_capture.record.sources import InApp, SourceFiles
+from relive_capture.record.walker import Walker
+
+__all__ = ["FrameRecorder", "RawFrame", "raw_frames", "raw_stack", "without_outer"]
+
+_MAX_RAW = 20_000
+_MAX_INSTRUCTIONS = 20_000
+
+
+@dataclass(slots=True)
+class RawFrame:
+    """A frame with the instruction and the line where it stood."""
+
+    frame: FrameType
+    lasti: int
+    line: int
+
+
+def raw_frames(traceback: TracebackType | None) -> list[RawFrame]:
+    """Frames of a traceback, outermost first."""
+    found: list[RawFrame] = []
+    while traceback is not None and len(found) < _MAX_RAW:
+        found.append(RawFrame(traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno or 0))
+        traceback = traceback.tb_next
+    return found
+
+
+def raw_stack(frame: FrameType | None, limit: int = _MAX_RAW) -> list[RawFrame]:
+    """Frames of a running stack from its innermost `frame`, outermost first."""
+    found: list[RawFrame] = []
+    while frame is not None and len(found) < limit:
+        found.append(RawFrame(frame, frame.f_lasti, frame.f_lineno or 0))
+        frame = frame.f_back
+    found.reverse()
+    return found
+
+
+def without_outer(frames: list[RawFrame], skip: tuple[str, ...], in_app: InApp) -> list[RawFrame]:
+    """`frames` without what called the user's code: everything up to the last frame whose file contains
+    one of
+    `skip`, and the import machinery behind it, but nothing from the first of the user's own frames on."""
+    start = 0
+    for index, raw in enumerate(frames[:64]):
+        file = raw.frame.f_code.co_filename
+        if in_app.place(file)[0]:
+            break
+        importing = start == index and (file.startswith("<frozen importlib") or "/importlib/" in file)
+        if importing or any(part in file for part in skip):
+            start = index + 1
+    return frames[start:]
+
+
+class FrameRecorder:
+    """Turns raw frames into FrameViews: heads first (cheap), then locals, the user's innermost frames
+    first."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        meter: Meter,
+        walker: Walker,
+        in_app: InApp,
+        sources: SourceFiles,
+        redactor: Redactor,
+    ) -> None:
+        self._budget = budget
+        self._meter = meter
+        self._walker = walker
+        self._in_app = in_app
+        self._sources = sources
+        self._redactor = redactor
+        self.app_files: dict[str, str] = {}  # path -> shown name, of the frames seen so far
+        self.locals_cut = 0  # frames that got no locals
+
+    def heads(self, frames: list[RawFrame]) -> tuple[list[FrameView], list[RawFrame], int, int]:
+        """(views without locals, their raw frames, how many were cut, after which number)."""
+        limit = self._budget.frames
+        cut, at = 0, 0
+        if len(frames) > limit:
+            at = limit // 2
+            cut = len(frames) - limit
+            frames = frames[:at] + frames[len(frames) - (limit - at) :]
+        return [self.head(raw) for raw in frames], frames, cut, at
+
+    def head(self, raw: RawFrame) -> FrameView:
+        """One frame without its locals."""
+        code = raw.frame.f_code
+        in_app, shown = self._in_app.place(code.co_filename)
+        view = FrameView(file=shown[-300:], line=raw.line, function=code.co_qualname[:200], in_app=in_app)
+        view.module = _module(raw.frame)
+        _, end_line, column, end_column = _position(code, raw.lasti)
+        view.end_line = -1 if end_line is None else end_line
+        view.column = -1 if column is None else column
+        view.end_column = -1 if end_column is None else end_column
+        if in_app:
+            self.app_files.setdefault(code.co_filename, shown)
+        return view
+
+    def fill(self, views: list[FrameView], frames: list[RawFrame], path: str) -> None:
+        """Locals and source lines. The innermost frames of the user's own come first: they matter most
+        when the budget ends."""
+        numbers = sorted(range(len(views)), key=lambda number: (not views[number].in_app, -number))
+        for number in numbers:
+            view, raw = views[number], frames[number]
+            if self._meter.out_of_time():
+                self.locals_cut += 1
+                continue
+            self._add_source(view, raw)
+            items = list(_locals(raw.frame, self._budget.breadth * 8))
+            trees, cut = self._walker.frame_locals(items, f"{path}.frames[{number}].locals")
+            view.locals = trees
+            view.locals_more = cut
+            self.locals_cut += bool(items and not trees)
+
+    def _add_source(self, view: FrameView, raw: RawFrame) -> None:
+        around = self._budget.source_lines if view.in_app else 1
+        lines, first = self._sources.excerpt(raw.frame.f_code.co_filename, view.line, around)
+        if lines:
+            lines = self._redactor.source("\n".join(lines)).split("\n")
+        view.source, view.source_first_line = lines, first
+        self._meter.spend(sum(map(len, lines)) + 4 * len(lines))
+
+
+def _module(frame: FrameType) -> str:
+    name = dict.get(frame.f_globals, "__name__") if issubclass(type(frame.f_globals), dict) else None
+    return name[:200] if type(name) is str else ""
+
+
+def _position(code: CodeType, lasti: int) -> tuple[int | None, int | None, int | None, int | None]:
+    index = lasti // 2
+    if not 0 <= index <= _MAX_INSTRUCTIONS:
+        return None, None, None, None
+    return next(islice(code.co_positions(), index, None), (None, None, None, None))
+
+
+def _locals(frame: FrameType, limit: int) -> Iterator[tuple[str, Any]]:
+    """Locals by name; those of a module or class body too, without dunder names."""
+    namespace: Any = frame.f_locals
+    cls = type(namespace)
+    if issubclass(cls, dict):
+        items = dict_items(namespace, limit)
+    elif cls.__module__ == "builtins" and cls.__name__ == "FrameLocalsProxy":
+        items = list(islice(namespace.items(), limit))  # Python 3.13; C code throughout
+    else:
+        return  # a namespace of the user's own class, as a metaclass's __prepare__ may give
+    for name, value in items:
+        if type(name) is str and not (name.startswith("__") and name.endswith("__")):
+            yield name, value

@@ -1,0 +1,120 @@
+"""Looking at objects without running a line of their code.
+
+`isinstance`, `len`, `getattr`, `repr` and even `type.__name__` can be overridden by the user's classes and
+metaclasses. Everything here goes through the descriptors of the built-in base types, which cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any, Final
+
+__all__ = [
+    "class_dict",
+    "dict_items",
+    "instance_dict",
+    "is_heap_type",
+    "mro",
+    "slot_items",
+    "static_lookup",
+    "type_name",
+]
+
+_TYPE_DICT: Final = type.__dict__
+_mro: Callable[[type], tuple[type, ...]] = _TYPE_DICT["__mro__"].__get__
+_qualname: Callable[[type], object] = _TYPE_DICT["__qualname__"].__get__
+_module: Callable[[type], object] = _TYPE_DICT["__module__"].__get__
+_dict: Callable[[type], Any] = _TYPE_DICT["__dict__"].__get__
+_flags: Callable[[type], int] = _TYPE_DICT["__flags__"].__get__
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, not by C
+_MAX_NAME = 120
+_MAX_SLOTS = 64
+
+
+def mro(cls: type) -> tuple[type, ...]:
+    """The real method resolution order of `cls`."""
+    return _mro(cls)
+
+
+def class_dict(cls: type) -> Any:
+    """The class's own namespace, read-only."""
+    return _dict(cls)
+
+
+def is_heap_type(cls: type) -> bool:
+    """Whether a class statement (or its equivalent) made `cls`."""
+    return bool(_flags(cls) & _HEAP_TYPE)
+
+
+def type_name(cls: type) -> str:
+    """`module.Qualname`, without the module for built-ins and `__main__`; at most 120 characters."""
+    name = _qualname(cls)
+    module = module_name(cls)
+    text = name[:_MAX_NAME] if type(name) is str else "?"
+    if not module or module in ("builtins", "__main__"):
+        return text
+    return f"{module}.{text}"[:_MAX_NAME]
+
+
+def module_name(cls: type) -> str:
+    """Where `cls` says that it was defined, or ""."""
+    try:
+        module = _module(cls)
+    except AttributeError:
+        return ""
+    return module[:_MAX_NAME] if type(module) is str else ""
+
+
+def static_lookup(cls: type, name: str) -> tuple[type | None, object]:
+    """The class along the MRO that has `name` in its own namespace, and what is there."""
+    for base in _mro(cls):
+        namespace = _dict(base)
+        if name in namespace:
+            return base, namespace[name]
+    return None, None
+
+
+def instance_dict(obj: object) -> dict[Any, Any] | None:
+    """The real `__dict__` of an instance, or None where it has none or hides it."""
+    for base in _mro(type(obj)):
+        descriptor = _dict(base).get("__dict__")
+        if type(descriptor) in (GetSetDescriptorType, MemberDescriptorType):
+            try:
+                found = descriptor.__get__(obj, base)
+            except (AttributeError, TypeError):
+                return None
+            return found if issubclass(type(found), dict) else None
+    return None
+
+
+def slot_items(obj: object) -> Iterator[tuple[str, object]]:
+    """Filled `__slots__` of an instance, base classes first."""
+    count = 0
+    for base in reversed(_mro(type(obj))):
+        if not is_heap_type(base):
+            continue
+        for name, descriptor in dict_items(_dict(base), 512):
+            if type(descriptor) is MemberDescriptorType and type(name) is str:
+                count += 1
+                if count > _MAX_SLOTS:
+                    return
+                try:
+                    yield name, descriptor.__get__(obj, base)
+                except (AttributeError, TypeError):
+                    continue  # an empty slot, or a descriptor of another class
+
+
+def dict_items(mapping: Any, limit: int) -> list[tuple[Any, Any]]:
+    """At most `limit` items of a dict, of a subclass, or of a class namespace, without calling its methods.
+
+    A dict that another thread changes meanwhile gives what was read until then.
+    """
+    items: list[tuple[Any, Any]] = []
+    view = dict.items(mapping) if issubclass(type(mapping), dict) else mapping.items()
+    try:
+        items.extend(islice(view, limit))
+    except RuntimeError:
+        pass  # "changed size during iteration": what was read is kept
+    return items

@@ -1,0 +1,161 @@
+"""Short texts for values of well-known libraries: dates, decimals, paths, locks, sockets, numpy, pandas.
+
+A type is looked up in `sys.modules` when a capture begins; nothing is imported for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from relive_capture.record.inspection import instance_dict, mro, static_lookup, type_name
+
+__all__ = ["LATE_TYPES", "int_text"]
+
+_MAX_INT_BITS = 512
+_MAX_DECIMAL_BYTES = 1024
+_MAX_ITEMS = 8
+
+
+def int_text(value: int) -> str:
+    """Decimal digits, or the number of bits where there are many: str() of a big int takes quadratic time."""
+    bits = int.bit_length(value)
+    return int.__repr__(value) if bits <= _MAX_INT_BITS else f"<int of {bits} bits>"
+
+
+def _base(value: object, name: str) -> type:
+    """The class named `name` along the MRO of `value`: the library's own one."""
+    for cls in mro(type(value)):
+        if cls.__name__ == name:
+            return cls
+    raise TypeError(name)
+
+
+def _field(cls: type, name: str, value: object) -> Any:
+    return static_lookup(cls, name)[1].__get__(value)  # type: ignore[attr-defined]
+
+
+def _decimal(value: Any) -> str:
+    cls: Any = _base(value, "Decimal")
+    if cls.__sizeof__(value) > _MAX_DECIMAL_BYTES:
+        return "<Decimal with very many digits>"
+    return f"Decimal('{cls.__str__(value)}')"
+
+
+def _date(value: Any) -> str:
+    cls = _base(value, "date")
+    return f"{_field(cls, 'year', value):04}-{_field(cls, 'month', value):02}-{_field(cls, 'day', value):02}"
+
+
+def _clock(cls: type, value: object) -> str:
+    fields = ("hour", "minute", "second", "microsecond")
+    hour, minute, second, micro = (_field(cls, name, value) for name in fields)
+    text = f"{hour:02}:{minute:02}:{second:02}"
+    text += f".{micro:06}" if micro else ""
+    zone = _field(cls, "tzinfo", value)
+    if zone is None:
+        return text
+    # a zone of the user's own class has methods of their own
+    return (
+        f"{text} {str(zone)[:40]}"
+        if type(zone).__module__ in ("datetime", "zoneinfo")
+        else f"{text} {type_name(type(zone))}"
+    )
+
+
+def _datetime(value: Any) -> str:
+    return f"{_date(value)}T{_clock(_base(value, 'datetime'), value)}"
+
+
+def _time(value: Any) -> str:
+    return _clock(_base(value, "time"), value)
+
+
+def _timedelta(value: Any) -> str:
+    cls: Any = _base(value, "timedelta")
+    return f"timedelta({cls.__str__(value)})"
+
+
+def _socket(value: Any) -> str:
+    base: Any = mro(type(value))[1]  # _socket.socket, the C type
+    family, kind = _field(base, "family", value), _field(base, "type", value)
+    return f"<socket fd={base.fileno(value)} family={int(family)} type={int(kind)}>"
+
+
+def _uuid(value: Any) -> str:
+    digits = f"{_field(type(value), 'int', value):032x}"
+    return f"UUID('{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}')"
+
+
+def _path(value: Any) -> str:
+    return f"{type(value).__name__}({str(value)[:300]!r})"
+
+
+def _pattern(value: Any) -> str:
+    pattern = value.pattern
+    return f"re.compile({pattern[:150]!r})" if type(pattern) in (str, bytes) else "<pattern>"
+
+
+def _array(value: Any) -> str:
+    cls: Any = _base(value, "ndarray")
+    shape, dtype = _field(cls, "shape", value), _field(cls, "dtype", value)
+    size = _field(cls, "size", value)
+    text = f"ndarray shape={shape} dtype={dtype.str[:40]}"
+    if dtype.kind not in "biuf":
+        return text
+    items = ", ".join(repr(cls.item(value, index)) for index in range(min(size, _MAX_ITEMS)))
+    return f"{text} [{items}{', …' if size > _MAX_ITEMS else ''}]"
+
+
+def _number(value: Any) -> str:
+    dtype = _field(_base(value, "generic"), "dtype", value)
+    if dtype.kind not in "biuf":
+        return f"<{dtype.str[:40]}>"
+    cls: Any = _base(value, "generic")
+    return f"{type_name(type(value))}({cls.item(value)!r})"
+
+
+def _pandas_shape(value: Any) -> list[Any]:
+    manager = (instance_dict(value) or {}).get("_mgr")
+    axes = list(getattr(manager, "axes", ()))
+    return axes if all(type(axis).__module__.startswith("pandas.") for axis in axes) else []
+
+
+def _data_frame(value: Any) -> str:
+    axes = _pandas_shape(value)
+    if len(axes) != 2:
+        return "<DataFrame>"
+    names = [name[:40] for name in list(axes[0][:_MAX_ITEMS]) if type(name) is str]
+    return f"DataFrame {len(axes[1])} rows x {len(axes[0])} columns {names}"
+
+
+def _series(value: Any) -> str:
+    axes = _pandas_shape(value)
+    return f"Series of {len(axes[0])}" if len(axes) == 1 else "<Series>"
+
+
+Text = Callable[[Any], str]
+
+LATE_TYPES: Final[tuple[tuple[str, str, Text, bool], ...]] = (
+    ("decimal", "Decimal", _decimal, True),
+    ("datetime", "datetime", _datetime, True),
+    ("datetime", "date", _date, True),
+    ("datetime", "time", _time, True),
+    ("datetime", "timedelta", _timedelta, True),
+    ("datetime", "timezone", str, False),
+    ("zoneinfo", "ZoneInfo", str, False),
+    ("uuid", "UUID", _uuid, False),
+    ("pathlib", "PosixPath", _path, False),
+    ("pathlib", "PurePosixPath", _path, False),
+    ("pathlib", "PureWindowsPath", _path, False),
+    ("socket", "socket", _socket, False),
+    ("_thread", "lock", repr, False),
+    ("_thread", "LockType", repr, False),
+    ("_thread", "RLock", repr, False),
+    ("re", "Pattern", _pattern, False),
+    ("numpy", "ndarray", _array, True),
+    ("numpy", "generic", _number, True),
+    ("pandas", "DataFrame", _data_frame, False),
+    ("pandas", "Series", _series, False),
+)
+"""(module, name, text, whether subclasses are shown through it too)."""

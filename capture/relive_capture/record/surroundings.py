@@ -1,0 +1,74 @@
+"""What stood around the failure: the interpreter, names of variables, versions of modules, other threads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Any
+
+from relive_capture.model import ThreadView
+from relive_capture.record.budget import Budget
+from relive_capture.record.frames import FrameRecorder, raw_stack
+from relive_capture.record.inspection import dict_items, instance_dict
+
+__all__ = ["environment", "threads"]
+
+_MAX_NAMES = 500
+_MAX_MODULES = 3000
+# Values that help and hide nothing; of every other variable only the name is kept.
+_HARMLESS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONUTF8", "STAGE")
+
+
+def environment(redacted_names: list[str]) -> dict[str, Any]:
+    """Facts about the process, as JSON-able data. Values of environment variables are left out but for a
+    few."""
+    names = sorted(os.environ)[:_MAX_NAMES]
+    system = os.uname()
+    return {
+        "python": sys.version.split()[0],
+        "implementation": sys.implementation.name,
+        "system": f"{system.sysname} {system.release} {system.machine}",
+        "pid": os.getpid(),
+        "cpus": os.cpu_count(),
+        "recursion_limit": sys.getrecursionlimit(),
+        "variables": names,
+        "values": {name: os.environ[name][:200] for name in _HARMLESS if name in os.environ},
+        "secret_variables": [name for name in names if name in redacted_names],
+        "modules": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Versions that loaded top-level modules state themselves."""
+    found: dict[str, str] = {}
+    for name, module in dict_items(sys.modules, _MAX_MODULES):
+        if type(name) is not str or "." in name or module is None:
+            continue
+        version = (instance_dict(module) or {}).get("__version__")
+        if type(version) is str:
+            found[name] = version[:40]
+    return found
+
+
+def threads(budget: Budget, recorder: FrameRecorder) -> tuple[list[ThreadView], int]:
+    """(the process's other threads with their frames, how many were left out)."""
+    own = threading.get_ident()
+    names = _thread_names()
+    views: list[ThreadView] = []
+    stacks = [(ident, frame) for ident, frame in sys._current_frames().items() if ident != own]
+    for ident, frame in stacks[: budget.threads]:
+        frames = [recorder.head(raw) for raw in raw_stack(frame, budget.thread_frames)]
+        views.append(ThreadView(name=names.get(ident, "?"), ident=ident, frames=frames))
+    return views, max(len(stacks) - budget.threads, 0)
+
+
+def _thread_names() -> dict[int, str]:
+    # threading.enumerate() takes a lock that the interrupted code may hold
+    known: Any = threading._active  # type: ignore[attr-defined]
+    found: dict[int, str] = {}
+    for ident, thread in dict_items(known, 1000):
+        name = (instance_dict(thread) or {}).get("_name")
+        if type(name) is str:
+            found[ident] = name[:100]
+    return found
