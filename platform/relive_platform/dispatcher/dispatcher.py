@@ -1,4 +1,4 @@
-"""Takes an event to a worker of its function and brings the outcome back; fills in the invocation's record."""
+"""Takes an event to a worker of its function and brings the outcome back; fills in the record."""
 
 from __future__ import annotations
 

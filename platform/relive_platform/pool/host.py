@@ -1,4 +1,4 @@
-"""All workers of this host: forking within the host's limit, watching the busy ones, keeping failed ones frozen."""
+"""All workers of this host: forking within the host's limit, keeping failed ones frozen, ending all."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from relive_platform.pool.zygotes import Zygotes
 __all__ = ["HostLimits", "WorkerHost"]
 
 _WARM_EVERY_S: Final = 0.1
+_CLOSE_S: Final = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +62,7 @@ class WorkerHost:
         self._next_id = 1
         self._starved = False
         self._closed = False
+        self._empty = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -122,7 +124,7 @@ class WorkerHost:
     async def _start(self, worker: Worker, key: ZygoteKey, scratch: Path) -> None:
         try:
             zygote = self.zygotes.ready(key) or await self.zygotes.get(key)
-            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(scratch, mode=0o700, exist_ok=True)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             console_read, console_write = os.pipe()
             ours.setblocking(False)
@@ -151,9 +153,11 @@ class WorkerHost:
     def gone(self, worker: Worker) -> None:
         """A worker was reaped."""
         self.workers.pop(worker.worker_id, None)
+        if not self.workers:
+            self._empty.set()
         self.frozen = deque(item for item in self.frozen if item[1] is not worker)
-        task = asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
-        del task  # nothing depends on it: the folder is inside run/, which is emptied at the next start
+        # Nothing waits for it: the folder is inside run/, which is emptied at the next start.
+        asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
 
     def freeze(self, worker: Worker) -> bool:
         """Keep a failed worker as the live scene. False where its failure is kept already, or none are."""
@@ -167,7 +171,7 @@ class WorkerHost:
         return True
 
     def zygote_died(self, key: ZygoteKey) -> None:
-        """Its workers cannot be reaped any more: the idle ones leave now, the others after their invocation."""
+        """Its workers cannot be reaped any more: idle ones leave now, others after their invocation."""
         for pool in self.pools.values():
             if pool.zygote == key:
                 for worker in list(pool.workers):
@@ -191,9 +195,11 @@ class WorkerHost:
         for worker in list(self.workers.values()):
             worker.retire = True
             worker.kill()
-        deadline = time.monotonic() + 3.0
-        while self.workers and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        if self.workers:
+            try:
+                await asyncio.wait_for(self._empty.wait(), _CLOSE_S)
+            except TimeoutError:
+                _log.warning("%d workers were not reaped within %g s", len(self.workers), _CLOSE_S)
         await self.zygotes.close()
 
 

@@ -1,4 +1,4 @@
-"""Zygotes as the server sees them: one process for each interpreter and dependency set, asked to fork workers."""
+"""A zygote as the server sees it: one process for an interpreter and a dependency set, asked to fork."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""From batches to columns of the store's tables. Runs in the collector's process, on one thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from relive_base.frames import LogLine, Logs, Profile, SpanData, Spans
+from relive_base.records import InvocationRecord
+from relive_base.redaction import Redactor
+from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
+from relive_tracer.explore.invocation_rows import invocation_columns
+from relive_tracer.explore.platform_rows import add_platform_spans
+from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
+
+from relive_platform.collector.batches import Batch, Source
+
+__all__ = ["Exporter", "Ingest", "RowWriter", "redact_span"]
+
+_log = logging.getLogger(__name__)
+_frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
+_profile = msgspec.msgpack.Decoder(Profile)
+
+Columns = Mapping[str, Sequence[object]]
+
+
+class RowWriter(Protocol):
+    """Takes columns, never blocks (relive_store.writer)."""
+
+    def add(self, table: str, columns: Columns) -> None: ...
+
+
+class Exporter(Protocol):
+    """Takes what is to be exported as OTLP, never blocks."""
+
+    def submit(self, *, spans: Columns | None = None, logs: Columns | None = None) -> None: ...
+
+
+class Ingest:
+    """Redacts, converts and hands on. One malformed frame of a worker costs that frame, no more."""
+
+    def __init__(self, writer: RowWriter, exporter: Exporter | None = None, redactor: Redactor | None = None):
+        self.malformed = 0
+        self._writer = writer
+        self._exporter = exporter
+        self._redactor = redactor or Redactor()
+        self._stacks = StackCache()
+
+    def write(self, batch: Batch) -> None:
+        """Everything of a batch but its scenes."""
+        spans = SpanColumns()
+        lines: list[tuple[LogLine, FunctionRef]] = []
+        self._telemetry(batch, spans, lines)
+        records = [item.record for item in batch.finished]
+        for record in records:
+            add_platform_spans(spans, record)
+        if len(spans):
+            self._writer.add("otel_traces", spans.columns)
+        logs = log_columns(lines) if lines else None
+        if logs is not None:
+            self._writer.add("otel_logs", logs)
+        if records:
+            self._writer.add("invocations", invocation_columns(records))
+        self._profiles(batch)
+        if self._exporter is not None:
+            self._exporter.submit(spans=spans.columns if len(spans) else None, logs=logs)
+
+    def _telemetry(self, batch: Batch, spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]) -> None:
+        refs: dict[tuple[int, str, int], FunctionRef] = {}
+        for item in batch.telemetry:
+            try:
+                frame = _frames.decode(item.payload)
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                self.malformed += 1
+                _log.warning("a frame of %s is malformed: %s", item.invocation_id, error)
+                continue
+            # A frame of an earlier invocation may come late: its own id counts, where it has one.
+            invocation_id = frame.invocation_id or item.invocation_id
+            key = (item.source, invocation_id, item.attempt)
+            ref = refs.get(key)
+            if ref is None:
+                ref = refs[key] = _ref(batch.sources[item.source], invocation_id, item.attempt)
+            if isinstance(frame, Logs):
+                for line in frame.lines:
+                    line.body = self._redactor.text(line.body)
+                    lines.append((line, ref))
+            else:
+                for span in frame.spans:
+                    redact_span(span, self._redactor)
+                    spans.add_span(span, ref)
+
+    def _profiles(self, batch: Batch) -> None:
+        found: list[tuple[Profile, InvocationRecord]] = []
+        for item in batch.finished:
+            for payload in item.profiles:
+                try:
+                    found.append((_profile.decode(payload), item.record))
+                except (msgspec.DecodeError, msgspec.ValidationError):
+                    self.malformed += 1
+        if found:
+            self._writer.add("profiles", profile_columns(found))
+            stacks = stack_columns(found, self._stacks, time.time_ns())
+            if stacks["StackHash"]:
+                self._writer.add("profile_stacks", stacks)
+
+
+def redact_span(span: SpanData, redactor: Redactor) -> None:
+    """Secrets leave the attributes: by name and by value."""
+    for name, value in span.attributes.items():
+        if redactor.secret_key(name) == "strong":
+            span.attributes[name] = "[redacted]"
+        elif len(value) > 5:
+            span.attributes[name] = redactor.text(value)
+
+
+def _ref(source: Source, invocation_id: str, attempt: int) -> FunctionRef:
+    return FunctionRef(source.name, source.version, source.app, source.code_hash, invocation_id, attempt)

@@ -1,0 +1,167 @@
+"""The collector's process: `python -m relive_platform.collector.process FD OPTIONS`.
+
+It has its own interpreter, so that converting and compressing rows never holds up the server's event loop,
+and a lower priority, so that invocations come first where the machine is busy.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.redaction import Redactor
+
+from relive_platform.collector.batches import Ack, Batch
+from relive_platform.collector.ingest import Exporter, Ingest
+from relive_platform.collector.scenes import SceneKeeper, SceneLimits
+from relive_platform.pool.framing import FrameReader
+
+__all__ = ["CollectorOptions", "main", "spawn"]
+
+_NICE: Final = 5
+_READ_BYTES: Final = 1_048_576
+_CLOSE_S: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+class CollectorOptions(msgspec.Struct, kw_only=True):
+    """What the process needs of the server's settings."""
+
+    store_url: str
+    spool_dir: str
+    scenes_dir: str
+    flush_s: float = 0.25
+    flush_rows: int = 10_000
+    spool_bytes: int = 1 << 30
+    scenes: int = 10_000
+    scenes_bytes: int = 2 << 30
+    scenes_days: float = 30.0
+    redact_keys: tuple[str, ...] = ()
+    otlp: str = ""
+    otlp_protocol: str = "grpc"
+    otlp_headers: dict[str, str] = {}
+    otlp_timeout_s: float = 10.0
+    otlp_queue_limit: int = 50_000
+
+
+def spawn(control: socket.socket, options: CollectorOptions, log: Path) -> subprocess.Popen[bytes]:
+    """Start the process with its end of the socket; it ends when the other end is closed."""
+    text = msgspec.json.encode(options).decode()
+    module = "relive_platform.collector.process"
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, str(control.fileno()), text],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[control.fileno()],
+            start_new_session=True,
+        )
+
+
+class _Service:
+    """Takes batches, acknowledges each."""
+
+    def __init__(self, control: socket.socket, options: CollectorOptions) -> None:
+        from relive_store import open_store
+        from relive_store.writer import Writer
+
+        self._control = control
+        redactor = Redactor(options.redact_keys)
+        self._writer = Writer(
+            lambda: open_store(options.store_url),
+            Path(options.spool_dir),
+            flush_interval_s=options.flush_s,
+            flush_rows=options.flush_rows,
+            spool_limit_bytes=options.spool_bytes,
+        )
+        self._exporter = _exporter(options)
+        limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days)
+        self._ingest = Ingest(self._writer, self._exporter, redactor)
+        self._scenes = SceneKeeper(Path(options.scenes_dir), self._writer, limits)
+        self._decoder = msgspec.msgpack.Decoder(Batch)
+        self._encoder = msgspec.msgpack.Encoder()
+
+    def run(self) -> None:
+        """Until the server closes its end."""
+        reader = FrameReader(self._on_batch)
+        try:
+            while data := self._control.recv(_READ_BYTES):
+                reader.feed(data)
+        except ConnectionError:
+            pass  # the server died: what it sent is safe below
+        self._scenes.close()
+        if self._exporter is not None:
+            self._exporter.close(_CLOSE_S)  # type: ignore[attr-defined]
+        self._writer.close(_CLOSE_S)
+
+    def _on_batch(self, payload: bytes) -> None:
+        flushed = True
+        try:
+            batch = self._decoder.decode(payload)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            _log.exception("a batch of the server cannot be read")
+            return
+        try:
+            self._ingest.write(batch)
+            for job in batch.scenes:
+                self._scenes.write(job)
+            if batch.flush_s:
+                flushed = self._writer.flush(batch.flush_s)
+        except Exception:  # one bad batch must not end the process: the next is likely good
+            _log.exception("batch %d was not written", batch.number)
+        self._answer(batch.number, flushed)
+
+    def _answer(self, number: int, flushed: bool) -> None:
+        stats = self._writer.stats()
+        ack = Ack(
+            number,
+            bool(flushed),
+            stats.lag_s,
+            stats.buffered_rows,
+            stats.spooled_rows,
+            stats.written_rows,
+            stats.dropped_rows,
+            str(stats.last_error or ""),
+            scenes=self._scenes.written,
+            scenes_failed=self._scenes.failed,
+        )
+        if self._exporter is not None:
+            otlp = self._exporter.stats()  # type: ignore[attr-defined]
+            ack.otlp_sent, ack.otlp_failed, ack.otlp_dropped = otlp.sent, otlp.failed, otlp.dropped
+        body = self._encoder.encode(ack)
+        try:
+            self._control.sendall(len(body).to_bytes(4, "big") + body)
+        except ConnectionError:
+            pass  # the server is gone; `run` sees it too
+
+
+def _exporter(options: CollectorOptions) -> Exporter | None:
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the server is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        os.nice(_NICE)
+    except OSError:
+        pass  # a matter of comfort
+    options = msgspec.convert(json.loads(arguments[1]), CollectorOptions)
+    control = socket.socket(fileno=int(arguments[0]))
+    control.setblocking(True)
+    _Service(control, options).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,234 @@
+"""The gateway's ASGI application: an HTTP request becomes an event, an outcome becomes the response."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from relive_base.errors import ReliveError
+from relive_base.frames import HttpRequest
+from relive_base.traceparent import parse_traceparent
+
+from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.dispatcher.errors import Stopping, UnknownFunction
+from relive_platform.gateway.responses import HeaderList, Response, from_outcome, problem
+from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
+from relive_platform.pool.invocation import InvokeRequest
+
+__all__ = ["Gateway", "GatewayLimits", "Publish"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_SPECIAL: Final = frozenset(
+    (b"traceparent", b"tracestate", b"content-length", b"transfer-encoding", b"prefer",
+     b"x-amz-invocation-type", b"host")
+)  # fmt: skip
+_NAMES_KEPT: Final = 1_024
+
+
+class Publish(Protocol):
+    """Puts an event on the durable queue; the future gives its id once it is committed."""
+
+    def __call__(self, request: InvokeRequest, idempotency_key: str) -> asyncio.Future[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """Sizes in bytes."""
+
+    body_bytes: int = 6 * 1_048_576
+    async_body_bytes: int = 1_048_576
+
+
+class _TooLarge(Exception):
+    """The body is over the limit."""
+
+
+class _Disconnected(Exception):
+    """The client has gone before its request was complete."""
+
+
+@dataclass(slots=True)
+class _Head:
+    """What the gateway itself needs of a request's headers."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    special: dict[bytes, bytes] = field(default_factory=dict)
+
+    @property
+    def asynchronous(self) -> bool:
+        special = self.special
+        return b"respond-async" in special.get(b"prefer", b"") or (
+            special.get(b"x-amz-invocation-type", b"").lower() == b"event"
+        )
+
+
+class Gateway:
+    """Raw ASGI, no framework: it is on the path of every request."""
+
+    def __init__(self, dispatcher: Dispatcher, publish: Publish, limits: GatewayLimits | None = None) -> None:
+        self.routes = Routes()
+        self._dispatcher = dispatcher
+        self._publish = publish
+        self._limits = limits or GatewayLimits()
+        self._names: dict[bytes, str] = {}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        accepted_ns = time.time_ns()
+        try:
+            request, head = await self._request(scope, receive, accepted_ns)
+            if head.asynchronous:
+                response = await self._enqueue(request)
+            else:
+                outcome = await self._dispatcher.submit(request)
+                response = from_outcome(outcome)
+                outcome.record.http_status = response[0]
+                await _respond(send, response)
+                outcome.record.responded_ns = time.time_ns()
+                return
+        except _Disconnected:
+            return
+        except Exception as error:
+            refusal = _refusal(error)
+            if refusal is None:
+                raise
+            response = refusal
+        await _respond(send, response)
+
+    async def _request(
+        self, scope: Message, receive: Receive, accepted_ns: int
+    ) -> tuple[InvokeRequest, _Head]:
+        method = scope["method"]
+        path = scope["path"]
+        target = self.routes.find(method, path)
+        if target is None:
+            raise UnknownFunction(path)
+        if target.function not in self._dispatcher.pools:
+            raise UnknownFunction(target.function)
+        head = self._head(scope["headers"])
+        special = head.special
+        limit = self._limits.async_body_bytes if head.asynchronous else self._limits.body_bytes
+        length = special.get(b"content-length")
+        body = b""
+        if length is not None:
+            size = int(length)
+            if size > limit:
+                raise _TooLarge(limit)
+            if size:
+                body = await _read_body(receive, limit)
+        elif b"transfer-encoding" in special:
+            body = await _read_body(receive, limit)
+        request = InvokeRequest(
+            function=target.function,
+            http=_http(scope, target, head, body),
+            trigger="http",
+            accepted_ns=accepted_ns,
+        )
+        parent = special.get(b"traceparent")
+        if parent is not None:
+            _continue_trace(request, parent, special.get(b"tracestate", b""))
+        return request, head
+
+    def _head(self, headers: HeaderList) -> _Head:
+        names = self._names
+        head = _Head()
+        add = head.pairs.append
+        for name, value in headers:
+            text = names.get(name)
+            if text is None:
+                text = name.decode("latin-1")
+                if len(names) < _NAMES_KEPT:
+                    names[name] = text
+            add((text, value.decode("latin-1")))
+            if name in _SPECIAL:
+                head.special[name] = value
+        return head
+
+    async def _enqueue(self, request: InvokeRequest) -> Response:
+        event_id = await self._publish(request, _header(request, "idempotency-key"))
+        body = json.dumps({"event_id": event_id, "invocation_id": event_id, "trace_id": request.trace_id})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-relive-invocation-id", event_id.encode()),
+            (b"traceparent", f"00-{request.trace_id}-{request.parent_span_id}-01".encode()),
+            (b"preference-applied", b"respond-async"),
+        ]
+        return 202, headers, body.encode()
+
+
+def _header(request: InvokeRequest, name: str) -> str:
+    pairs = request.http.headers if request.http is not None else []
+    return next((value for key, value in pairs if key == name), "")
+
+
+def _http(scope: Message, target: Target, head: _Head, body: bytes) -> HttpRequest:
+    client = scope["client"]
+    return HttpRequest(
+        scope["method"],
+        target.path,
+        scope["query_string"].decode("latin-1"),
+        head.pairs,
+        body,
+        scope["scheme"],
+        head.special.get(b"host", b"").decode("latin-1"),
+        f"{client[0]}:{client[1]}" if client else "",
+        target.mount,
+        target.route,
+    )
+
+
+def _continue_trace(request: InvokeRequest, parent: bytes, state: bytes) -> None:
+    found = parse_traceparent(parent.decode("latin-1"))
+    if found is not None:
+        request.trace_id = found.trace_id
+        request.parent_span_id = found.span_id
+        request.sampled = found.sampled
+        request.trace_state = state.decode("latin-1")[:512]
+
+
+async def _read_body(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _TooLarge(limit)
+        if not message.get("more_body", False):
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
+
+
+async def _respond(send: Send, response: Response) -> None:
+    status, headers, body = response
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _refusal(error: Exception) -> Response | None:
+    """The answer for a request that no worker saw; None for what is a fault of ours."""
+    if isinstance(error, UnknownFunction):
+        return problem(404, "NotFound", error.message)
+    if isinstance(error, MethodNotAllowed):
+        allow = (b"allow", ", ".join(error.allowed).encode())
+        return problem(405, "MethodNotAllowed", f"this path takes {error}", more=[allow])
+    if isinstance(error, _TooLarge):
+        return problem(413, "BodyTooLarge", f"the body is over {error} bytes", close=True)
+    if isinstance(error, Stopping):
+        return problem(503, "Stopping", error.message, close=True)
+    if isinstance(error, ReliveError):
+        return problem(int(getattr(error, "http_status", 503)), type(error).__name__, error.message)
+    return None

@@ -1,0 +1,180 @@
+"""uvicorn's HTTP/1.1 protocol and the limits it lacks: slow clients, size of the head, connections."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any
+
+from relive_base.errors import ReliveError
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from relive_platform.gateway.responses import Response, problem
+
+__all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
+
+
+class AddressTaken(ReliveError):
+    """Something else listens on the gateway's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerLimits:
+    """Times in seconds, sizes in bytes."""
+
+    connections: int = 1_000
+    backlog: int = 512
+    head_s: float = 10.0
+    body_s: float = 30.0
+    keep_alive_s: float = 60.0
+    head_bytes: int = 65_536
+    sweep_s: float = 0.25
+
+
+class _Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, owner: HttpListener) -> None:
+        super().__init__(config=owner.config, server_state=owner.state, app_state={}, _loop=owner.loop)
+        self.owner = owner
+        self.head_since = owner.loop.time()  # 0 while no request head is on its way
+        self.body_since = 0.0
+        self.head_bytes = 0
+        self.access_log = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        if len(self.connections) > self.owner.limits.connections:
+            self.owner.refused += 1
+            self.refuse(
+                problem(503, "TooManyConnections", "the gateway's connections are all in use", close=True)
+            )
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self.head_since:
+            self.head_bytes += len(data)
+        super().data_received(data)
+        if (
+            self.head_since
+            and self.head_bytes > self.owner.limits.head_bytes
+            and not self.transport.is_closing()
+        ):
+            self.refuse(problem(431, "HeadTooLarge", "the request head is too large", close=True))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head_since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        self.head_since = 0.0
+        self.head_bytes = 0
+        self.body_since = self.loop.time()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.body_since = 0.0
+        super().on_message_complete()
+
+    def refuse(self, response: Response) -> None:
+        """Answer and close, whatever the client still sends."""
+        status, headers, body = response
+        lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
+        self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, lines, body))
+        self.transport.close()
+
+    def sweep(self, now: float, limits: ListenerLimits) -> None:
+        """Turn the client away if it is too slow."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self.head_since and now - self.head_since > limits.head_s:
+            self.refuse(problem(408, "SlowRequest", "the request head did not arrive in time", close=True))
+        elif self.body_since and now - self.body_since > limits.body_s:
+            self.refuse(problem(408, "SlowRequest", "the request body did not arrive in time", close=True))
+
+
+class HttpListener:
+    """The listening socket and its connections."""
+
+    def __init__(self, app: Any, limits: ListenerLimits | None = None) -> None:
+        self.limits = limits or ListenerLimits()
+        self.loop = asyncio.get_running_loop()
+        self.state = ServerState()
+        self.refused = 0
+        self.config = Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=int(self.limits.keep_alive_s),
+        )
+        self.config.load()
+        self.address = ""
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises AddressTaken."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+        except OSError as error:
+            sock.close()
+            taken = error.errno == errno.EADDRINUSE
+            raise AddressTaken(
+                "another program listens there" if taken else f"cannot listen: {error.strerror}",
+                where=f"{host}:{port}",
+                remedy="stop it, or choose another address with --http (port 0 picks a free one)",
+            ) from error
+        self._server = await self.loop.create_server(
+            lambda: _Protocol(self), sock=sock, backlog=self.limits.backlog
+        )
+        bound = sock.getsockname()
+        shown = f"[{bound[0]}]" if family == socket.AF_INET6 else bound[0]
+        self.address = f"http://{shown}:{bound[1]}"
+        self._sweep()
+
+    def _sweep(self) -> None:
+        self.state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        now = self.loop.time()
+        for connection in list(self.state.connections):
+            if isinstance(connection, _Protocol):
+                connection.sweep(now, self.limits)
+        self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
+
+    @property
+    def connections(self) -> int:
+        """Open ones."""
+        return len(self.state.connections)
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket; open connections close after their response."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self.state.connections):
+            connection.shutdown()
+
+    async def close(self) -> None:
+        """Close everything."""
+        self.stop_accepting()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self.state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)
