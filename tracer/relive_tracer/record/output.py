@@ -48,9 +48,13 @@ class Output:
             cut = self._limits.frame_lines
             for start in range(0, room, cut):
                 part = lines[start : min(start + cut, room)]
+                # A nanosecond apart, so that a reader who pages by time never loses one of them.
                 self._deliver(
                     state,
-                    [LogLine(now, severity, encodable(x), trace_id, span_id, source) for x in part],
+                    [
+                        LogLine(now + start + i, severity, encodable(x), trace_id, span_id, source)
+                        for i, x in enumerate(part)
+                    ],
                 )
         except Exception:  # a line that cannot be recorded must never fail the code that wrote it
             self._lost(len(lines))

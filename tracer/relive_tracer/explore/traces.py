@@ -1,0 +1,130 @@
+"""Traces: all spans of one, and finding its id."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from relive_store import Store
+
+from relive_tracer.explore import invocations
+from relive_tracer.explore.conditions import Conditions, Page
+from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound
+from relive_tracer.explore.models import SpanEventRow, SpanLinkRow, SpanRow
+
+__all__ = ["resolve", "spans_since", "trace"]
+
+_SECOND_NS: Final = 1_000_000_000
+_FULL_ID = re.compile(r"[0-9a-f]{32}")
+
+_WHEN: Final = """
+SELECT toInt64(toUnixTimestamp(min(Start))), toInt64(toUnixTimestamp(max(End))), count()
+FROM otel_traces_trace_id_ts
+WHERE TraceId = {trace_id:String}
+"""
+
+_SPANS: Final = """
+SELECT Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
+    ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
+    Events.Timestamp, Events.Name, Events.Attributes,
+    Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes
+FROM otel_traces
+WHERE __WHERE__
+ORDER BY Timestamp, SpanId
+LIMIT {limit:UInt32}
+"""
+
+_BY_PREFIX: Final = """
+SELECT DISTINCT TraceId FROM otel_traces_trace_id_ts
+WHERE startsWith(TraceId, {prefix:String})
+LIMIT 2
+"""
+
+
+def trace(store: Store, trace_id: str, limit: int = 50_000, *, timeout_s: float = 30.0) -> list[SpanRow]:
+    """The spans of a trace by start time, at most `limit`; [] where there are none. Each span comes once."""
+    where = Conditions()
+    start_s, end_s, known = next(iter(store.query(_WHEN, {"trace_id": trace_id}).rows()))
+    if known:
+        # The lookup table counts in whole seconds.
+        where.time_range("Timestamp", int(str(start_s)) * _SECOND_NS, (int(str(end_s)) + 1) * _SECOND_NS)
+    where.text("TraceId", "trace_id", trace_id)
+    where.parameters["limit"] = limit
+    result = store.query(where.into(_SPANS), where.parameters, timeout_s=timeout_s)
+    seen: set[str] = set()
+    spans = []
+    for values in result.rows():
+        span = _span(values)
+        if span.span_id not in seen:  # a replayed batch may have written it twice
+            seen.add(span.span_id)
+            spans.append(span)
+    return spans
+
+
+def spans_since(
+    store: Store, since_ns: int, until_ns: int = 0, *, function: str = "", after_span_id: str = "",
+    limit: int = 10_000,
+) -> list[SpanRow]:  # fmt: skip
+    """Spans that began in [since, until), oldest first, for export.
+
+    To go on: the last span's `start_ns` as `since_ns` and its id as `after_span_id`.
+    """
+    where = Conditions()
+    where.time_range("Timestamp", since_ns, until_ns)
+    where.text("ServiceName", "function", function)
+    if after_span_id:
+        where.add(
+            "(toUnixTimestamp64Nano(Timestamp) > {since:Int64} OR SpanId > {after:String})",
+            after=after_span_id,
+        )
+    where.parameters["limit"] = min(limit, Page.MAX_ROWS)
+    return [_span(values) for values in store.query(where.into(_SPANS), where.parameters).rows()]
+
+
+def resolve(store: Store, prefix: str) -> str:
+    """The trace id that `prefix` of a trace or invocation id means; "last" is the newest invocation's.
+
+    Raises TraceNotFound, AmbiguousId.
+    """
+    prefix = prefix.lower()
+    if prefix in ("", "last"):
+        return invocations.get(store, "last").trace_id
+    found = [str(row[0]) for row in store.query(_BY_PREFIX, {"prefix": prefix}).rows()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise AmbiguousId(
+            f"several trace ids begin with {prefix!r}, for example {found[0]} and {found[1]}",
+            remedy="give more digits",
+        )
+    if _FULL_ID.fullmatch(prefix) and trace(store, prefix, limit=1):
+        return prefix
+    try:
+        return invocations.get(store, prefix).trace_id
+    except InvocationNotFound:
+        raise TraceNotFound(
+            f"no trace and no invocation has an id that begins with {prefix!r}",
+            remedy="list the invocations: relive invocations",
+        ) from None
+
+
+def _span(v: tuple[Any, ...]) -> SpanRow:
+    return SpanRow(
+        start_ns=v[0],
+        trace_id=v[1],
+        span_id=v[2],
+        parent_span_id=v[3],
+        trace_state=v[4],
+        name=v[5],
+        kind=v[6],
+        service=v[7],
+        resource=v[8],
+        scope=v[9],
+        scope_version=v[10],
+        attributes=v[11],
+        duration_ns=v[12],
+        status=v[13],
+        status_message=v[14],
+        events=tuple(map(SpanEventRow, v[15], v[16], v[17])) if v[15] else (),
+        links=tuple(map(SpanLinkRow, v[18], v[19], v[20], v[21])) if v[18] else (),
+    )
