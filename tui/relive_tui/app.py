@@ -1,0 +1,236 @@
+"""The application: one navigator, one data source, screens that are imported when they are opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from relive_tui.models.commands import Command, CommandProblem, complete_command, parse_command
+from relive_tui.models.format import range_label
+from relive_tui.models.scope import LENSES, RANGES_NS, Navigator, Place, Scope, command_of, place_of
+from relive_tui.models.text import clean
+from relive_tui.theme import CSS_VARIABLES
+from relive_tui.yank import osc52, save_yank, yank_path
+
+if TYPE_CHECKING:
+    from relive_tui.reading import Source
+    from relive_tui.screens.base import ReliveScreen
+    from relive_tui.tickets import Ticket
+
+__all__ = ["ReliveApp", "run"]
+
+
+class ReliveApp(App[int]):
+    """Shows `source`, beginning at a place."""
+
+    CSS_PATH = "relive.tcss"
+    TITLE = "relive"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(digit, f"lens('{digit}')", view, show=False) for digit, view in LENSES.items()),
+        Binding("escape", "leave", "back", show=False),
+        Binding("minus", "swap", "toggle", show=False),
+        Binding("e", "error(1)", "next failure", show=False),
+        Binding("E", "error(-1)", "previous failure", show=False),
+        Binding("y", "yank", "copy", show=False),
+        Binding("p", "pause", "pause", show=False),
+        Binding("t", "range", "time range", show=False),
+        Binding("question_mark", "help", "help", show=False),
+        Binding("colon", "command", "command", show=False),
+        Binding("slash", "slash", "filter", show=False),
+        Binding("q,ctrl+c", "quit", "quit", show=False),
+    ]
+
+    def __init__(self, source: Source, view: str | None = None, ident: str | None = None) -> None:
+        self.source = source
+        self.navigator = Navigator([place_of(view, ident)])
+        self.paused = False
+        self.paused_ns = 0
+        super().__init__()
+
+    def get_css_variables(self) -> dict[str, str]:
+        return {**super().get_css_variables(), **CSS_VARIABLES}
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self.make(self.navigator.here)
+
+    # ------------------------------------------------------------ places
+
+    def make(self, place: Place) -> ReliveScreen:
+        """The screen of a place."""
+        from importlib import import_module
+
+        module = import_module(f"relive_tui.screens.{place.view}")
+        screen: ReliveScreen = getattr(module, f"{place.view.capitalize()}Screen")(place, self)
+        return screen
+
+    @property
+    def here(self) -> ReliveScreen:
+        """The screen of the place that is shown, whatever lies over it."""
+        from relive_tui.screens.base import ReliveScreen
+
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ReliveScreen))
+
+    def go(self, place: Place) -> None:
+        """Show a place: back to it where it is on the way here, else as a new one."""
+        left, entered = self.navigator.go(place)
+        for _ in range(left):
+            self.pop_screen()
+        if entered:
+            self.push_screen(self.make(place))
+
+    def rescope_screen(self, screen: ReliveScreen, scope: Scope) -> None:
+        """A screen now looks at something else; its place on the stack follows."""
+        place = replace(screen.place, scope=scope)
+        stack = self.navigator.stack
+        if screen.place in stack:
+            stack[stack.index(screen.place)] = place
+        screen.place = place
+        screen.update_bars()
+
+    def action_lens(self, digit: str) -> None:
+        """A digit: the same scope through another lens."""
+        view = LENSES.get(digit, "home")
+        if view == "home":
+            self.go(self.navigator.stack[0] if self.navigator.stack[0].view == "home" else Place("home"))
+            return
+        self.go(Place(view, self.here.lens_scope()))
+
+    def action_leave(self) -> None:
+        """Escape: close what the screen has open, else go back."""
+        if not self.here.leave() and self.navigator.back():
+            self.pop_screen()
+
+    def action_swap(self) -> None:
+        """Back and forth between two places."""
+        if self.navigator.previous is not None:
+            self.go(self.navigator.previous)
+
+    # ------------------------------------------------------------ the same everywhere
+
+    def action_error(self, step: int) -> None:
+        """The next (or previous) failure, whatever that is on the screen."""
+        self.here.go_error(step)
+
+    def action_slash(self) -> None:
+        """Filter or search."""
+        self.here.slash()
+
+    def action_pause(self) -> None:
+        """Stop (or go on) following what is new."""
+        self.paused = not self.paused
+        self.paused_ns = self.source.now_ns()
+        self.here.new_rows = 0
+        self.here.update_bars()
+        if not self.paused:
+            self.here.load()
+
+    def action_range(self) -> None:
+        """The next of the usual time ranges."""
+        ranges = list(RANGES_NS)
+        now = self.navigator.here.scope.range_ns
+        self.set_range(ranges[(ranges.index(now) + 1) % len(ranges)] if now in ranges else ranges[0])
+
+    def set_range(self, range_ns: int) -> None:
+        """Another time range, for all screens."""
+        from relive_tui.screens.base import ReliveScreen
+
+        self.navigator.set_range(range_ns)
+        screens = [screen for screen in self.screen_stack if isinstance(screen, ReliveScreen)]
+        for screen, place in zip(screens, self.navigator.stack, strict=True):
+            screen.place = place
+        self.here.update_bars()
+        self.here.load()
+        self.notify(f"time range: {range_label(range_ns)}", timeout=2, markup=False)
+
+    def action_yank(self) -> None:
+        """Copy what the screen offers, or the command that reopens it."""
+        text = self.here.yank_text() or command_of(self.navigator.here)
+        sequence = osc52(text, os.environ)
+        if sequence and self._driver is not None:
+            self._driver.write(sequence)
+        shown = clean(text if len(text) <= 60 else text[:59] + "…")
+        try:
+            path = save_yank(text, yank_path(os.environ))
+        except OSError as error:
+            self.notify(f"{shown} (and no file: {error.strerror})", title="Copied", timeout=4, markup=False)
+            return
+        where = "" if sequence else f"\n{path}"
+        self.notify(shown + where, title="Copied" if sequence else "Saved", timeout=4, markup=False)
+
+    def action_help(self) -> None:
+        """The keys."""
+        from relive_tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.navigator.here.view))
+
+    def action_command(self) -> None:
+        """Type a command."""
+        from relive_tui.screens.prompt import Prompt
+
+        here = self.navigator.here
+
+        def check(line: str) -> str:
+            try:
+                parse_command(line, here)
+            except (CommandProblem, ValueError) as error:
+                return str(error) if line else ""
+            return ""
+
+        def done(line: str | None) -> None:
+            if line:
+                self.obey(parse_command(line, here))
+
+        hint = (
+            "home · invocations FN · trace ID · failure ID · flame FN · logs FN · range 2h · fn NAME · quit"
+        )
+        self.push_screen(Prompt(":", hint=hint, check=check, complete=complete_command), done)
+
+    def obey(self, command: Command) -> None:
+        """Do what was typed."""
+        if command.place is not None:
+            self.go(command.place)
+        elif command.action == "range":
+            self.set_range(command.range_ns)
+        elif command.action == "quit":
+            self.exit(0)
+        else:
+            getattr(self, f"action_{command.action}")()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for digit, view in LENSES.items():
+            yield SystemCommand(
+                f"{view.capitalize()}", f"key {digit}", lambda digit=digit: self.action_lens(digit)
+            )
+        for range_ns in RANGES_NS:
+            label = range_label(range_ns)
+            yield SystemCommand(f"Range {label}", "time range", lambda r=range_ns: self.set_range(r))
+        yield SystemCommand("Pause", "stop or resume live updates (p)", self.action_pause)
+        yield SystemCommand("Copy", "copy the command that reopens this view (y)", self.action_yank)
+        yield SystemCommand("Help", "the keys (?)", self.action_help)
+        yield SystemCommand("Quit", "leave (q)", lambda: self.exit(0))
+
+    # ------------------------------------------------------------ the end
+
+    async def action_quit(self) -> None:
+        self.exit(0)
+
+    def cancel_in_background(self, ticket: Ticket) -> None:
+        """Give up a question; its queries are stopped by a thread, for that can take a moment."""
+        ticket.cancel()
+        self.run_worker(lambda: self.source.cancel(ticket), thread=True, exit_on_error=False, group="cancel")
+
+
+def run(source: Source, view: str | None = None, ident: str | None = None) -> int:
+    """Show the terminal UI until the user leaves it; gives the exit status."""
+    app = ReliveApp(source, view or None, ident or None)
+    try:
+        return app.run() or 0
+    finally:
+        source.close()

@@ -1,0 +1,243 @@
+"""The rows that the screens show. The data source fills them from what the other rooms answer.
+
+They are the part of the other rooms' rows that is looked at here, with defaults, so that a model can be
+tested with a line of plain data. Times are ns since the epoch, 0 where something did not happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "EventView",
+    "ExceptionView",
+    "FailureGroup",
+    "FlameView",
+    "FrameView",
+    "FunctionRow",
+    "HotLine",
+    "InvocationRow",
+    "LogRow",
+    "Preview",
+    "SceneView",
+    "SpanRow",
+    "ValueView",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures with one fingerprint; `invocation_id` is the newest of them."""
+
+    fingerprint: str
+    function: str
+    error_type: str
+    message: str = ""
+    kind: str = "exception"
+    file: str = ""
+    line: int = 0
+    count: int = 1
+    first_ns: int = 0
+    last_ns: int = 0
+    invocation_id: str = ""
+    attempt: int = 1
+    spark: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRow:
+    """One function over the scope's time range."""
+
+    name: str
+    invocations: int = 0
+    errors: int = 0
+    rps: float = 0.0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    p99_ms: float = 0.0
+    cold_starts: int = 0
+    max_rss_bytes: int = 0
+    memory_limit_bytes: int = 0
+    last_failure_ns: int = 0
+    spark: tuple[int, ...] = ()
+    hot_line: str = ""  # "cart.py:88 31%"
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationRow:
+    """One attempt at one event."""
+
+    invocation_id: str
+    function: str
+    attempt: int = 1
+    version: int = 0
+    trigger: str = ""
+    status: str = "ok"
+    cold: bool = False
+    started_ns: int = 0
+    queue_ns: int = 0
+    init_ns: int = 0
+    duration_ns: int = 0
+    cpu_ns: int = 0
+    peak_rss_bytes: int = 0
+    memory_limit_bytes: int = 0
+    trace_id: str = ""
+    span_id: str = ""
+    error_type: str = ""
+    error_message: str = ""
+    error_file: str = ""
+    error_line: int = 0
+    error_function: str = ""
+    http_status: int = 0
+    spans: int = 0
+    logs: int = 0
+    has_scene: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is something to explain."""
+        return self.status not in ("ok", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event on a span."""
+
+    timestamp_ns: int
+    name: str
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """One span of a trace."""
+
+    span_id: str
+    parent_span_id: str
+    name: str
+    start_ns: int
+    duration_ns: int
+    trace_id: str = ""
+    kind: str = "Internal"
+    service: str = ""
+    status: str = "Unset"
+    status_message: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+    events: tuple[EventView, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the span says so itself."""
+        return self.status == "Error"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line that a function wrote."""
+
+    timestamp_ns: int
+    severity: str
+    body: str
+    function: str = ""
+    invocation_id: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueView:
+    """A captured value. `children` are (name, value); `more` of them were cut."""
+
+    type: str
+    text: str
+    length: int = -1
+    children: tuple[tuple[str, ValueView], ...] = ()
+    more: int = 0
+    redacted: bool = False
+    ref: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """A frame of a captured stack. `source` are lines around `line`, the first one is `source_first_line`."""
+
+    file: str
+    line: int
+    function: str
+    in_app: bool = True
+    locals: tuple[tuple[str, ValueView], ...] = ()
+    source: tuple[str, ...] = ()
+    source_first_line: int = 1
+    end_line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionView:
+    """One exception of a chain. `relation`: "", "cause" or "context". Frames: outermost first."""
+
+    type: str
+    message: str
+    relation: str = ""
+    frames: tuple[FrameView, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SceneView:
+    """A failure scene. `exceptions[0]` was raised, the others caused it; `parts`: (name, state, why)."""
+
+    invocation_id: str
+    attempt: int
+    function: str
+    kind: str
+    exceptions: tuple[ExceptionView, ...]
+    version: int = 0
+    trace_id: str = ""
+    span_id: str = ""
+    captured_ns: int = 0
+    fingerprint: str = ""
+    event: str = ""
+    parts: tuple[tuple[str, str, str], ...] = ()
+    note: str = ""  # why this is less than a scene
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the cursor's failure looks like without opening it."""
+
+    title: str
+    place: str = ""
+    source: str = ""
+    locals: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HotLine:
+    """A line (or function) and the time spent in it; `self_pct` of all samples."""
+
+    function: str
+    name: str
+    file: str
+    line: int
+    self_s: float = 0.0
+    total_s: float = 0.0
+    self_pct: float = 0.0
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FlameView:
+    """A flame graph as flat arrays, a frame each, parents before children; `start` and `width` in ns."""
+
+    name: list[str] = field(default_factory=list)
+    file: list[str] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    depth: list[int] = field(default_factory=list)
+    start: list[float] = field(default_factory=list)
+    width: list[float] = field(default_factory=list)
+    parent: list[int] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.name)

@@ -1,0 +1,227 @@
+"""A flame graph in terminal cells: which frames are visible is found by bisection, not by looking at each."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from relive_tui.models.columns import Column, Table
+from relive_tui.models.data import FlameView, HotLine
+from relive_tui.models.format import duration, percent
+from relive_tui.models.text import Line, Span, clean, fit
+
+__all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary"]
+
+TONES = 8
+
+
+class FlameModel:
+    """Frames by depth, each level sorted by its left edge; the zoom is a frame that fills the width."""
+
+    def __init__(self, flame: FlameView) -> None:
+        self.flame = flame
+        self.levels: list[list[int]] = []
+        for index in sorted(range(len(flame)), key=lambda i: (flame.depth[i], flame.start[i])):
+            while len(self.levels) <= flame.depth[index]:
+                self.levels.append([])
+            self.levels[flame.depth[index]].append(index)
+        self._starts = [[flame.start[index] for index in level] for level in self.levels]
+        self.total = max(
+            (flame.start[i] + flame.width[i] for i in (self.levels[0] if self.levels else [])), default=0.0
+        )
+        self.zoomed: list[int] = []
+        self.selected = 0 if len(flame) else -1
+        self.search = ""
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """(left edge, width) of what is shown."""
+        if not self.zoomed:
+            return 0.0, max(self.total, 1e-9)
+        top = self.zoomed[-1]
+        return self.flame.start[top], max(self.flame.width[top], 1e-9)
+
+    def visible(self, depth: int, cells: int) -> list[tuple[int, int, int]]:
+        """(frame, first cell, cells) of one level; a frame that is narrower than a cell is left out."""
+        left, span = self.window
+        level, starts = self.levels[depth], self._starts[depth]
+        begin = max(bisect_right(starts, left) - 1, 0)
+        finish = bisect_left(starts, left + span)
+        result: list[tuple[int, int, int]] = []
+        position, filled = begin, 0
+        while position < finish:
+            index = level[position]
+            start = (self.flame.start[index] - left) / span * cells
+            end = start + self.flame.width[index] / span * cells
+            first, last = max(round(start), filled), min(round(end), cells)
+            if last > first:
+                result.append((index, first, last - first))
+                filled = last
+                position += 1
+            else:  # under one cell: go on at the first frame that begins in the next cell
+                edge = left + (max(start, filled) + 0.5) / cells * span
+                position = max(position + 1, bisect_left(starts, edge, position) - 1)
+        return result
+
+    def matches(self, index: int) -> bool:
+        """Whether the search finds this frame."""
+        return bool(self.search) and self.search in self.flame.name[index].lower()
+
+    def found(self) -> list[int]:
+        """All frames that the search finds, in the order of the tree."""
+        return [index for index in range(len(self.flame)) if self.matches(index)]
+
+    def matched_share(self) -> float:
+        """Share of the time in frames that match, each counted once where they nest."""
+        covered, until = 0.0, -1.0
+        spans = sorted((self.flame.start[i], self.flame.start[i] + self.flame.width[i]) for i in self.found())
+        for start, end in spans:
+            covered += max(end - max(start, until), 0.0)
+            until = max(until, end)
+        return covered / self.total if self.total else 0.0
+
+    def zoom(self, index: int) -> None:
+        """Let a frame fill the width."""
+        if not self.zoomed or self.zoomed[-1] != index:
+            self.zoomed.append(index)
+
+    def unzoom(self) -> bool:
+        """One step back; False where nothing is zoomed."""
+        return bool(self.zoomed) and self.zoomed.pop() >= 0
+
+    def move(self, key: str) -> bool:
+        """Move the selection: up to the caller, down to the widest callee, left or right on the level."""
+        target = {"up": self._up, "down": self._down}.get(
+            key, lambda: self._beside(1 if key == "right" else -1)
+        )()
+        if target < 0:
+            return False
+        self.selected = target
+        return True
+
+    def _up(self) -> int:
+        return self.flame.parent[self.selected] if self.selected >= 0 else -1
+
+    def _down(self) -> int:
+        depth = self.flame.depth[self.selected] + 1 if self.selected >= 0 else 0
+        if depth >= len(self.levels):
+            return -1
+        start = self.flame.start[self.selected]
+        end = start + self.flame.width[self.selected]
+        level, starts = self.levels[depth], self._starts[depth]
+        below = level[bisect_left(starts, start) : bisect_left(starts, end)]
+        inside = [index for index in below if self.flame.parent[index] == self.selected]
+        return max(inside, key=lambda index: self.flame.width[index], default=-1)
+
+    def _beside(self, step: int) -> int:
+        if self.selected < 0:
+            return -1
+        level = self.levels[self.flame.depth[self.selected]]
+        position = bisect_left(self._starts[self.flame.depth[self.selected]], self.flame.start[self.selected])
+        while position < len(level) and level[position] != self.selected:
+            position += 1
+        left, span = self.window
+        target = position + step
+        while 0 <= target < len(level):
+            index = level[target]
+            if left - 1e-9 <= self.flame.start[index] < left + span:
+                return index
+            target += step
+        return -1
+
+
+class FlameRows:
+    """One row a level, the root on top."""
+
+    def __init__(self, model: FlameModel) -> None:
+        self.model = model
+
+    def __len__(self) -> int:
+        return len(self.model.levels)
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        model = self.model
+        line: Line = []
+        position = 0
+        for frame, first, cells in model.visible(index, width):
+            if first > position:
+                line.append((" " * (first - position), ""))
+            line.append((self._label(frame, cells), self._tone(frame)))
+            position = first + cells
+        return line
+
+    def _label(self, frame: int, cells: int) -> str:
+        flame = self.model.flame
+        mark = "▸" if frame == self.model.selected else "●" if self.model.matches(frame) else ""
+        share = percent(flame.width[frame], self.model.total)
+        text = f"{mark}{clean(flame.name[frame])} {share}%"
+        if cells < 4:
+            return fit(mark, cells) if cells > 1 else (mark or "▏")
+        return fit(text, cells - 1) + "▕"
+
+    def _tone(self, frame: int) -> str:
+        flame = self.model.flame
+        if frame == self.model.selected:
+            return "flame_selected"
+        if self.model.matches(frame):
+            return "flame_match"
+        key = flame.file[frame] or flame.name[frame]
+        return f"flame{sum(key.encode('utf-8', 'replace')) % TONES}"
+
+
+def flame_summary(model: FlameModel) -> Line:
+    """The selected frame, and what the zoom and the search leave."""
+    flame, index = model.flame, model.selected
+    if index < 0:
+        return [("no samples", "dim")]
+    place = f"{os.path.basename(flame.file[index])}:{flame.line[index]}" if flame.file[index] else ""
+    line: Line = [
+        ("▸ ", "accent"), (clean(flame.name[index]), "name"), (" " + clean(place), "path"),
+        ("  total ", "dim"),
+        (f"{percent(flame.width[index], model.total)}% {duration(flame.width[index])}", ""),
+        ("  self ", "dim"), (f"{percent(flame.own[index], model.total)}% {duration(flame.own[index])}", ""),
+    ]  # fmt: skip
+    if model.zoomed:
+        line += [("  zoom ", "dim"), (clean(flame.name[model.zoomed[-1]]), "warn")]
+    if model.search:
+        line += [("  match ", "dim"), (f"{model.matched_share() * 100:.1f}%", "warn")]
+    return line
+
+
+class HotRows:
+    """Lines by self time, the hottest first."""
+
+    def __init__(self, lines: Sequence[HotLine] = ()) -> None:
+        self.lines = list(lines)
+        self._table = Table(
+            (
+                Column("SELF", 6, "right", keep=9),
+                Column("", 8, keep=4),
+                Column("LINE", 16, keep=10, grow=2, cut="start"),
+                Column("FUNCTION", 10, keep=6, grow=2),
+                Column("TIME", 7, "right", keep=5),
+            )
+        )
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def header(self, width: int) -> Line | None:
+        return self._table.header(width)
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        row = self.lines[index]
+        top = max(self.lines[0].self_pct, 1e-9)
+        filled = "█" * max(round(8 * row.self_pct / top), 1)
+        cells: list[Span] = [
+            (f"{row.self_pct:.1f}%", "bold"),
+            (filled, "flame2"),
+            (f"{clean(os.path.basename(row.file))}:{row.line}", "path"),
+            (clean(row.name), "name"),
+            (duration(row.self_s * 1e9), "dim"),
+        ]
+        return self._table.row(cells, width, selected=selected)

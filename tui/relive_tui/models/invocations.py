@@ -1,0 +1,111 @@
+"""The invocation list: rows of a pager, their order, the preview."""
+
+from __future__ import annotations
+
+from relive_tui.models.columns import Column, Table
+from relive_tui.models.data import InvocationRow
+from relive_tui.models.format import bytes_short, clock_ms, duration, short_id
+from relive_tui.models.home import failure_title, place
+from relive_tui.models.pager import Pager
+from relive_tui.models.text import Line, Span, clean
+
+__all__ = ["ORDERS", "STATUS_LOOK", "InvocationRows", "invocation_preview", "status_span"]
+
+ORDERS = ("newest", "slowest")
+STATUS_LOOK = {
+    "ok": ("✔", "ok"),
+    "error": ("✖", "error"),
+    "timeout": ("⧗", "warn"),
+    "memory": ("▲", "error"),
+    "crash": ("☠", "error"),
+    "init_error": ("✖", "error"),
+    "rejected": ("⊘", "dim"),
+}
+"""Sign and style of a status; the word stands beside it, so that colour is never the only sign."""
+
+
+def status_span(status: str) -> Span:
+    """`✖ error` in its colour."""
+    sign, style = STATUS_LOOK.get(status, ("?", "warn"))
+    return f"{sign} {clean(status)}", style
+
+
+class InvocationRows:
+    """Invocations as a table over a pager; a row whose page is on its way is a line of dots."""
+
+    def __init__(self, pager: Pager[InvocationRow]) -> None:
+        self.pager = pager
+        self._table = Table(
+            (
+                Column("TIME", 12, keep=9),
+                Column("FUNCTION", 14, keep=8, grow=1),
+                Column("STATUS", 12, keep=10),
+                Column("DURATION", 8, "right", keep=9),
+                Column("MEM", 6, "right", keep=4),
+                Column("COLD", 8, keep=3),
+                Column("FROM", 5, keep=2),
+                Column("ERROR", 20, keep=7, grow=4),
+                Column("INVOCATION", 13, keep=5),
+            )
+        )
+
+    def __len__(self) -> int:
+        return len(self.pager)
+
+    def header(self, width: int) -> Line:
+        return self._table.header(width)
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        row = self.pager.get(index)
+        if row is None:
+            return [("▸ " if selected else "  ", "accent"), ("· · ·", "dim")]
+        error = failure_title(row.error_type, row.error_message) if row.error_type else ""
+        cells: list[Span] = [
+            (clock_ms(row.started_ns), "dim"),
+            (clean(row.function), "name"),
+            status_span(row.status),
+            (duration(row.duration_ns), ""),
+            (bytes_short(row.peak_rss_bytes) if row.peak_rss_bytes else "", "dim"),
+            ("❄ " + duration(row.init_ns) if row.cold else "", "accent"),
+            (clean(row.trigger), "dim"),
+            (error, "error"),
+            (short_id(clean(row.invocation_id)), "dim"),
+        ]
+        return self._table.row(cells, width, selected=selected)
+
+
+def invocation_preview(row: InvocationRow) -> list[Line]:
+    """What is known of the row under the cursor without another query."""
+    sign, style = status_span(row.status)
+    head: Line = [(sign, style), ("  ", ""), (clean(row.function), "name"), (f" v{row.version}", "dim")]
+    if row.attempt > 1:
+        head.append((f"  attempt {row.attempt}", "warn"))
+    lines: list[Line] = [head]
+    if row.error_type:
+        where = place(row.error_file, row.error_line, row.error_function)
+        lines.append(
+            [(failure_title(row.error_type, row.error_message), "error"), ("   ", ""), (where, "path")]
+        )
+    times: Line = []
+    for label, value in (
+        ("queue", row.queue_ns),
+        ("init", row.init_ns),
+        ("handler", row.duration_ns),
+        ("cpu", row.cpu_ns),
+    ):
+        times += [(label + " ", "dim"), (duration(value), ""), ("  ", "")]
+    if row.http_status:
+        times += [("http ", "dim"), (str(row.http_status), ""), ("  ", "")]
+    memory = bytes_short(row.peak_rss_bytes) if row.peak_rss_bytes else "-"
+    limit = f" of {bytes_short(row.memory_limit_bytes)}" if row.memory_limit_bytes else ""
+    times += [("memory ", "dim"), (memory + limit, "")]
+    scene = "scene ✔" if row.has_scene else "no scene"
+    lines.append(times)
+    lines.append(
+        [
+            ("spans ", "dim"), (str(row.spans), ""), ("  logs ", "dim"), (str(row.logs), ""), ("  ", ""),
+            (scene if row.failed else "", "ok" if row.has_scene else "dim"),
+            ("  trace ", "dim"), (clean(row.trace_id), "dim"),
+        ]
+    )  # fmt: skip
+    return lines

@@ -1,0 +1,69 @@
+"""The keys and what they do, for the help."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["EVERYWHERE", "KEYS"]
+
+Keys = tuple[tuple[str, str], ...]
+
+EVERYWHERE: Final[Keys] = (
+    ("1 2 3 4 6", "Home · Invocations · Trace · Flame · Logs, with the same scope"),
+    ("↑↓←→ hjkl", "move; left closes, right opens"),
+    ("g G", "first and last row"),
+    ("Enter", "open what is under the cursor"),
+    ("Esc", "back"),
+    ("-", "toggle between this view and the one before"),
+    ("Tab", "next pane"),
+    ("e E", "next and previous failure"),
+    ("/", "filter or search"),
+    ("n N", "next and previous match"),
+    ("t", "next time range (:range 2h for any other)"),
+    ("p", "pause live updates; new rows are counted"),
+    ("y", "copy the command that reopens this view"),
+    (":", "command: a view with an id, range, fn, quit"),
+    ("ctrl+p", "command palette"),
+    ("q", "quit"),
+)
+KEYS: Final[dict[str, Keys]] = {
+    "home": (("Enter", "a failure: its scene · a function: its invocations"),),
+    "invocations": (
+        ("/", "filter: status:failed fn:checkout dur:>100ms text"),
+        ("s", "sort: newest or slowest first"),
+        ("Enter", "the scene of a failure, else the trace"),
+        ("r", "show what is new"),
+        ("f", "only failures, and back to all"),
+    ),
+    "trace": (
+        ("Enter", "fold or unfold a span"),
+        ("z Z", "zoom to the span, and back to all"),
+        ("f", "fold all but the path to the errors, and back"),
+        ("a", "logs of the span, or of the whole trace"),
+        ("x", "the failure scene of this invocation"),
+    ),
+    "failure": (
+        ("j k", "frame"),
+        ("[ ]", "along the chain of causes"),
+        ("u", "show library frames"),
+        ("Enter", "in locals: open a value"),
+        ("e E", "next and previous failure"),
+        ("y", "in locals: copy the value"),
+        ("3 4 6", "trace, flame graph and logs of this invocation"),
+    ),
+    "flame": (
+        ("hjkl", "move over the frames"),
+        ("Enter", "zoom into the frame"),
+        ("backspace", "zoom out"),
+        ("v", "one invocation or all of the function"),
+        ("w", "weigh by wall time or CPU time"),
+        ("/ n N", "search a function; its share of the time is shown"),
+        ("S", "export as speedscope"),
+    ),
+    "logs": (
+        ("/", "filter by text"),
+        ("s", "least severity shown"),
+        ("G", "follow the newest line again"),
+        ("Enter", "the trace of the line"),
+    ),
+}

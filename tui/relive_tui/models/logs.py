@@ -1,0 +1,91 @@
+"""Log lines: how one is shown, and a tail that does not fight its reader."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from relive_tui.models.data import LogRow
+from relive_tui.models.format import clock_ms
+from relive_tui.models.text import Line, clean, fit
+
+__all__ = ["LogTail", "log_line", "severity_look"]
+
+MAX_LINES = 20_000
+_LOOKS = {"ERROR": ("✖", "error"), "FATAL": ("✖", "error"), "WARN": ("!", "warn"), "DEBUG": ("·", "dim")}
+
+
+def severity_look(severity: str) -> tuple[str, str]:
+    """Sign and style of a severity."""
+    name = severity.upper()
+    return _LOOKS.get("WARN" if name == "WARNING" else name, (" ", ""))
+
+
+def log_line(row: LogRow, *, with_function: bool = True) -> Line:
+    """`12:04:11.204 ✖ ERROR checkout  sku missing`."""
+    sign, style = severity_look(row.severity)
+    line: Line = [
+        (clock_ms(row.timestamp_ns), "dim"),
+        (f" {sign} {fit(clean(row.severity.upper())[:5], 5)} ", style),
+    ]
+    if with_function:
+        line.append((fit(clean(row.function), 12) + " ", "name"))
+    line.append((clean(row.body), style if style in ("error", "warn") else ""))
+    return line
+
+
+class LogTail:
+    """The last lines, oldest first. While `following` the cursor stays on the newest line; once the reader
+    moves up it stays where it is, however much arrives, and `unseen` counts what came since."""
+
+    def __init__(self, limit: int = MAX_LINES) -> None:
+        self.rows: deque[LogRow] = deque(maxlen=limit)
+        self.following = True
+        self.unseen = 0
+        self.with_function = True
+        self._keys: set[tuple[int, str, str]] = set()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def newest_ns(self) -> int:
+        """Time of the last line; 0 without one."""
+        return self.rows[-1].timestamp_ns if self.rows else 0
+
+    def clear(self) -> None:
+        """Start again, following."""
+        self.rows.clear()
+        self._keys.clear()
+        self.following, self.unseen = True, 0
+
+    def add(self, rows: Iterable[LogRow]) -> tuple[int, int]:
+        """Append what is new (a line that is here already is not). Returns (appended, fell off the top)."""
+        appended = fell = 0
+        for row in rows:
+            key = (row.timestamp_ns, row.span_id, row.body)
+            if key in self._keys:
+                continue
+            if len(self.rows) == self.rows.maxlen:
+                oldest = self.rows[0]
+                self._keys.discard((oldest.timestamp_ns, oldest.span_id, oldest.body))
+                fell += 1
+            self.rows.append(row)
+            self._keys.add(key)
+            appended += 1
+        if not self.following:
+            self.unseen += appended
+        return appended, fell
+
+    def moved(self, cursor: int) -> None:
+        """The reader moved the cursor: following is on exactly when it is on the last line."""
+        self.following = cursor >= len(self.rows) - 1
+        if self.following:
+            self.unseen = 0
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        shown = log_line(self.rows[index], with_function=self.with_function)
+        return [("▸ " if selected else "  ", "accent"), *shown]

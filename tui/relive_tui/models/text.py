@@ -1,0 +1,97 @@
+"""Lines of styled text, cut and padded to terminal cells.
+
+A span is (text, style); a style is a name of `relive_tui.theme`, so models need no terminal to be tested.
+All text that came from data goes through `clean` here, once: no escape sequence and no markup survives it.
+"""
+
+from __future__ import annotations
+
+from relive_base.terminal import one_line
+from rich.cells import cell_len, set_cell_size
+
+__all__ = [
+    "Line",
+    "Span",
+    "clean",
+    "fit",
+    "fit_left",
+    "join",
+    "line_text",
+    "line_width",
+    "pad_line",
+    "width_of",
+]
+
+Span = tuple[str, str]
+Line = list[Span]
+
+MAX_TEXT = 4_000
+"""Characters of one value that are looked at at all; a line of a terminal shows a few hundred."""
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with every control character visible and nothing hidden."""
+    return one_line(text[:MAX_TEXT])
+
+
+def width_of(text: str) -> int:
+    """Terminal cells of `text`."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def fit(text: str, width: int, align: str = "left") -> str:
+    """`text` in exactly `width` cells: padded, or cut with an ellipsis."""
+    if width <= 0:
+        return ""
+    cells = width_of(text)
+    if cells > width:
+        return set_cell_size(text, width - 1) + "…"
+    padding = " " * (width - cells)
+    return padding + text if align == "right" else text + padding
+
+
+def fit_left(text: str, width: int) -> str:
+    """Like `fit`, but what is cut is the beginning: for paths, whose end says more."""
+    if width_of(text) <= width:
+        return fit(text, width)
+    tail = text
+    while tail and width_of(tail) > width - 1:
+        tail = tail[1:]
+    return fit("…" + tail, width)
+
+
+def line_width(line: Line) -> int:
+    """Terminal cells of a line."""
+    return sum(width_of(text) for text, _ in line)
+
+
+def pad_line(line: Line, width: int) -> Line:
+    """`line` in exactly `width` cells."""
+    result: Line = []
+    left = width
+    for text, style in line:
+        cells = width_of(text)
+        if cells > left:
+            if left > 0:
+                result.append((fit(text, left), style))
+            return result
+        result.append((text, style))
+        left -= cells
+    if left:
+        result.append((" " * left, ""))
+    return result
+
+
+def line_text(line: Line) -> str:
+    """The text of a line without its styles."""
+    return "".join(text for text, _ in line)
+
+
+def join(lines: list[Line], separator: Span = ("  ", "")) -> Line:
+    """Several lines as one."""
+    result: Line = []
+    for line in lines:
+        if result:
+            result.append(separator)
+        result.extend(line)
+    return result

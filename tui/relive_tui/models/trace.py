@@ -1,0 +1,250 @@
+"""A trace as a waterfall: the tree as flat arrays, what is folded, where the bars are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from relive_tui.models.data import SpanRow
+from relive_tui.models.format import clock_ms, duration
+from relive_tui.models.text import Line, clean, fit
+
+__all__ = ["Trace", "WaterfallRows", "bar", "build_trace", "minimap", "span_lines"]
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+MAX_DEPTH_SHOWN = 24
+
+
+@dataclass(slots=True)
+class Trace:
+    """Spans in the order of the tree (parents first, brothers by start). All lists have one entry a span."""
+
+    spans: list[SpanRow]
+    depth: list[int]
+    parent: list[int]
+    end: list[int]  # index after the last descendant
+    self_ns: list[int]
+    bad: list[bool]  # the span or one below it failed
+    start_ns: int = 0
+    total_ns: int = 1
+
+    def errors(self) -> list[int]:
+        """Indexes of failed spans."""
+        return [index for index, span in enumerate(self.spans) if span.failed]
+
+    def worst(self) -> int:
+        """Where the cursor starts: the deepest failed span, else the longest by itself."""
+        errors = self.errors()
+        if errors:
+            return max(errors, key=lambda index: (self.depth[index], -self.spans[index].start_ns))
+        return max(range(len(self.spans)), key=lambda index: self.self_ns[index], default=0)
+
+    def path(self, index: int) -> list[int]:
+        """Ancestors of a span, from the root."""
+        result: list[int] = []
+        while index >= 0:
+            result.append(index)
+            index = self.parent[index]
+        return result[::-1]
+
+    def visible(self, folded: set[int]) -> list[int]:
+        """Indexes of the spans that are shown when those in `folded` are closed."""
+        result: list[int] = []
+        index = 0
+        while index < len(self.spans):
+            result.append(index)
+            index = self.end[index] if index in folded else index + 1
+        return result
+
+
+def build_trace(spans: Iterable[SpanRow]) -> Trace:
+    """The tree of spans that came in any order; an unknown parent, a cycle or a doubled id makes a root."""
+    rows = sorted(spans, key=lambda span: (span.start_ns, -span.duration_ns))
+    unique = list({span.span_id: span for span in reversed(rows)}.values())[::-1]
+    known = {span.span_id for span in unique}
+    children: dict[str, list[SpanRow]] = defaultdict(list)
+    roots: list[SpanRow] = []
+    for span in unique:
+        parent = span.parent_span_id
+        (children[parent] if parent in known and parent != span.span_id else roots).append(span)
+    trace = Trace([], [], [], [], [], [])
+    _lay_out(trace, roots, children)
+    if len(trace.spans) < len(unique):  # a cycle: none of its spans hangs below a root
+        placed = {span.span_id for span in trace.spans}
+        _lay_out(trace, [span for span in unique if span.span_id not in placed], {})
+    _measure(trace)
+    return trace
+
+
+def _lay_out(trace: Trace, roots: Sequence[SpanRow], children: dict[str, list[SpanRow]]) -> None:
+    todo = [(span, 0, -1) for span in reversed(roots)]
+    while todo:
+        span, depth, parent = todo.pop()
+        index = len(trace.spans)
+        trace.spans.append(span)
+        trace.depth.append(depth)
+        trace.parent.append(parent)
+        todo.extend((child, depth + 1, index) for child in reversed(children.get(span.span_id, ())))
+
+
+def _measure(trace: Trace) -> None:
+    """Ends of subtrees, own time (without what the union of the children covers), failures below."""
+    count = len(trace.spans)
+    trace.end = list(range(1, count + 1))
+    trace.bad = [span.failed for span in trace.spans]
+    covered = [0] * count
+    reached = [span.start_ns for span in trace.spans]
+    for index in range(count):
+        parent = trace.parent[index]
+        if parent >= 0:
+            span, above = trace.spans[index], trace.spans[parent]
+            finish = min(span.start_ns + span.duration_ns, above.start_ns + above.duration_ns)
+            begin = max(span.start_ns, reached[parent])
+            covered[parent] += max(finish - begin, 0)
+            reached[parent] = max(reached[parent], finish)
+    for index in range(count - 1, 0, -1):
+        parent = trace.parent[index]
+        if parent >= 0:
+            trace.end[parent] = max(trace.end[parent], trace.end[index])
+            trace.bad[parent] = trace.bad[parent] or trace.bad[index]
+    trace.self_ns = [max(span.duration_ns - covered[index], 0) for index, span in enumerate(trace.spans)]
+    if count:
+        trace.start_ns = min(span.start_ns for span in trace.spans)
+        finish = max(span.start_ns + span.duration_ns for span in trace.spans)
+        trace.total_ns = max(finish - trace.start_ns, 1)
+
+
+def bar(start: float, length: float, width: int) -> tuple[int, str]:
+    """(cells before the bar, the bar) for fractions of the whole; never less than an eighth of a cell."""
+    first = min(int(start * width), max(width - 1, 0))
+    last = min(round((start + length) * width * 8) / 8, width)
+    cells = max(last - first, 0.125)
+    full = int(cells)
+    rest = _EIGHTHS[int((cells - full) * 8)] if full < width - first else ""
+    return first, "█" * full + (rest if rest.strip() else "")
+
+
+class WaterfallRows:
+    """The visible spans: tree on the left, bars on the right."""
+
+    def __init__(self, trace: Trace, folded: set[int] | None = None) -> None:
+        self.trace = trace
+        self.folded = folded if folded is not None else set()
+        self.shown = trace.visible(self.folded)
+        self.zoom = (trace.start_ns, trace.total_ns)
+
+    def __len__(self) -> int:
+        return len(self.shown)
+
+    def refold(self) -> None:
+        """What is shown, after `folded` changed."""
+        self.shown = self.trace.visible(self.folded)
+
+    def reveal(self, index: int) -> int:
+        """The row of a span, after unfolding what hides it."""
+        for ancestor in self.trace.path(index)[:-1]:
+            self.folded.discard(ancestor)
+        self.refold()
+        return self.shown.index(index)
+
+    def header(self, width: int) -> Line:
+        label, area = self._widths(width)
+        start, total = self.zoom
+        left = duration(start - self.trace.start_ns) if start > self.trace.start_ns else "0"
+        right = duration(start - self.trace.start_ns + total)
+        middle = duration(start - self.trace.start_ns + total / 2)
+        half = max(area // 2, 1)
+        scale = fit(left, half) + fit(middle, area - half - len(right)) + right
+        return [
+            (fit("  SPAN", label), "head"),
+            (fit(scale, area), "head"),
+            (fit("TIME", 10, "right"), "head"),
+        ]
+
+    def _widths(self, width: int) -> tuple[int, int]:
+        label = max(min(width * 2 // 5, 48), 16)
+        return label, max(width - label - 10, 8)
+
+    def line(self, row: int, width: int, selected: bool) -> Line:
+        index = self.shown[row]
+        span = self.trace.spans[index]
+        label, area = self._widths(width)
+        inner = self.trace.end[index] > index + 1
+        mark = ("▸" if index in self.folded else "▾") if inner else " "
+        indent = "  " * min(self.trace.depth[index], MAX_DEPTH_SHOWN)
+        sign = "✖ " if span.failed else "! " if self.trace.bad[index] and index in self.folded else ""
+        hidden = self.trace.end[index] - index - 1
+        more = f" (+{hidden})" if index in self.folded else ""
+        name = fit(f"{indent}{mark} {sign}{clean(span.name)}{more}", label - 3)
+        style = "error" if span.failed else "name" if self._platform(span) else ""
+        start, total = self.zoom
+        before, cells = bar(
+            min(max((span.start_ns - start) / total, 0.0), 1.0), min(span.duration_ns / total, 1.0), area
+        )
+        tone = "error" if span.failed else "bar_platform" if self._platform(span) else "bar"
+        return [
+            ("▸ " if selected else "  ", "accent"),
+            (name + " ", style),
+            (" " * before, ""),
+            (fit(cells, area - before), tone),
+            (fit(duration(span.duration_ns), 10, "right"), "" if not span.failed else "error"),
+        ]
+
+    @staticmethod
+    def _platform(span: SpanRow) -> bool:
+        return "faas.trigger" in span.attributes or span.name in ("queue", "init", "invoke", "trigger")
+
+
+def minimap(trace: Trace, width: int) -> Line:
+    """Density of the trace over time in one line; ✖ where a span failed."""
+    if not trace.spans or width <= 0:
+        return []
+    counts = [0] * (width + 1)
+    for span in trace.spans:
+        first = (span.start_ns - trace.start_ns) * width // trace.total_ns
+        last = (span.start_ns + span.duration_ns - trace.start_ns) * width // trace.total_ns
+        counts[min(first, width - 1)] += 1
+        counts[min(max(last, first + 1), width)] -= 1
+    failed = {
+        min((trace.spans[index].start_ns + trace.spans[index].duration_ns - trace.start_ns) * width
+            // trace.total_ns, width - 1)
+        for index in trace.errors()
+    }  # fmt: skip
+    levels: list[int] = []
+    level = 0
+    for change in counts[:width]:
+        level += change
+        levels.append(level)
+    top = max(max(levels), 1)
+    glyphs = " ▁▂▃▄▅▆▇█"
+    return [
+        ("✖", "error") if cell in failed else (glyphs[(value * 8 + top - 1) // top], "bar")
+        for cell, value in enumerate(levels)
+    ]
+
+
+def span_lines(trace: Trace, index: int) -> list[Line]:
+    """Everything on one span, for the pane beside the logs."""
+    span = trace.spans[index]
+    lines: list[Line] = [
+        [("✖ " * span.failed, "error"), (clean(span.name), "bold"), ("  " + clean(span.kind), "dim")],
+        [
+            ("total ", "dim"), (duration(span.duration_ns), ""), ("  self ", "dim"),
+            (duration(trace.self_ns[index]), ""), ("  at +", "dim"),
+            (duration(span.start_ns - trace.start_ns), ""),
+        ],
+    ]  # fmt: skip
+    if span.status_message:
+        lines.append([(clean(span.status_message), "error")])
+    for name, value in sorted(span.attributes.items()):
+        lines.append([(clean(name), "key"), (" = ", "dim"), (clean(value), "value")])
+    for event in span.events:
+        lines.append([(clock_ms(event.timestamp_ns), "dim"), (" ◆ ", "accent"), (clean(event.name), "")])
+        for name, value in sorted(event.attributes.items()):
+            if name != "exception.stacktrace":
+                lines.append([("    " + clean(name), "key"), (" = ", "dim"), (clean(value), "value")])
+    lines.append(
+        [("span ", "dim"), (clean(span.span_id), "dim"), ("  service ", "dim"), (clean(span.service), "")]
+    )
+    return lines

@@ -1,0 +1,103 @@
+"""Captured values as a tree of rows that is opened step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relive_tui.models.data import ValueView
+from relive_tui.models.text import Line, clean, fit, width_of
+
+__all__ = ["ValueRows"]
+
+Path = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueEntry:
+    """A row: the name, the value, how deep; `more` > 0 is the row that says how much was cut."""
+
+    path: Path
+    name: str
+    value: ValueView | None
+    more: int = 0
+
+
+class ValueRows:
+    """Locals of a frame. Opening a row only builds the rows below it."""
+
+    def __init__(self, values: Sequence[tuple[str, ValueView]], opened: set[Path] | None = None) -> None:
+        self.values = tuple(values)
+        self.opened: set[Path] = opened if opened is not None else set()
+        self.entries: list[ValueEntry] = []
+        self.rebuild()
+
+    def __len__(self) -> int:
+        return len(self.entries) or 1
+
+    def rebuild(self) -> None:
+        """The rows, after `opened` changed."""
+        self.entries = []
+        self._walk(self.values, ())
+
+    def _walk(self, values: Sequence[tuple[str, ValueView]], above: Path) -> None:
+        for position, (name, value) in enumerate(values):
+            path = (*above, position)
+            self.entries.append(ValueEntry(path, name, value))
+            if path in self.opened:
+                self._walk(value.children, path)
+                if value.more > 0:
+                    self.entries.append(ValueEntry((*path, len(value.children)), "", None, value.more))
+
+    def toggle(self, row: int) -> bool:
+        """Open or close a row; False where there is nothing inside."""
+        if not 0 <= row < len(self.entries):
+            return False
+        entry = self.entries[row]
+        if entry.value is None or not entry.value.children:
+            return False
+        self.opened ^= {entry.path}
+        self.rebuild()
+        return True
+
+    def set_open(self, row: int, wanted: bool) -> bool:
+        """Open (or close) a row; False where that changes nothing."""
+        if not 0 <= row < len(self.entries) or (self.entries[row].path in self.opened) is wanted:
+            return False
+        return self.toggle(row)
+
+    def text_of(self, row: int) -> str:
+        """`item = {'id': 7}`, for the clipboard."""
+        if not 0 <= row < len(self.entries):
+            return ""
+        entry = self.entries[row]
+        return f"{entry.name} = {entry.value.text}" if entry.value else ""
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        if not self.entries:
+            return [("  no locals were captured", "dim")]
+        entry = self.entries[index]
+        mark = ("▸ " if selected else "  ", "accent")
+        indent = "  " * (len(entry.path) - 1)
+        if entry.value is None:
+            return [mark, (f"{indent}  … {entry.more:,} more were not captured", "dim")]
+        value = entry.value
+        fold = ("▾ " if entry.path in self.opened else "▹ ") if value.children else "  "
+        name = clean(entry.name)
+        label = fit(name, 12) if len(entry.path) == 1 and width_of(name) < 12 else name
+        kind = clean(value.type) + (f"({value.length})" if value.length >= 0 else "")
+        sign = "⊘ " if value.redacted else "↺ " if value.ref else ""
+        style = "warn" if value.redacted else _style_of(value.type)
+        return [
+            mark, (indent + fold, "dim"), (label, "key"), (" ", ""), (kind, "dim"), (" ", ""),
+            (sign + clean(value.text), style),
+        ]  # fmt: skip
+
+
+def _style_of(type_name: str) -> str:
+    if type_name in ("str", "bytes", "bytearray"):
+        return "string"
+    return "number" if type_name in ("int", "float", "complex", "bool", "NoneType", "Decimal") else "value"

@@ -1,0 +1,92 @@
+"""What the screens ask of a data source. Every method may block and is called in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from relive_tui.models.data import (
+    FailureGroup,
+    FlameView,
+    FunctionRow,
+    HotLine,
+    InvocationRow,
+    LogRow,
+    SceneView,
+    SpanRow,
+)
+from relive_tui.models.filtering import InvocationQuery
+from relive_tui.models.home import Health
+from relive_tui.models.scope import Scope
+from relive_tui.tickets import Ticket
+
+__all__ = ["FailureRef", "Source"]
+
+FailureRef = tuple[str, int, str]
+"""(invocation id, attempt, function)."""
+
+
+class Source(Protocol):
+    """Raises ReliveError (store unreachable, limit, not found) or Cancelled. Times: ns since the epoch."""
+
+    def now_ns(self) -> int:
+        """The clock."""
+
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+        """Newest first."""
+
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+        """Statistics of every function."""
+
+    def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
+        """Function -> `cart.py:88 31%`."""
+
+    def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
+        """Newest first, for going from one to the next."""
+
+    def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
+        """A scene by (abbreviated) id, or `last`; attempt 0 is the newest."""
+
+    def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
+        """One invocation by (abbreviated) id, or `last`."""
+
+    def count(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, since_ns: int, until_ns: int
+    ) -> int:
+        """How many invocations match, of those that started in [since, until)."""
+
+    def invocations(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, *, until_ns: int, order: str, offset: int,
+        limit: int, after: InvocationRow | None,
+    ) -> list[InvocationRow]:  # fmt: skip
+        """A page of those that started before `until_ns`; `after` is the row before the page, where known."""
+
+    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+        """(trace id, its spans) of the scope's trace or invocation, or of the newest invocation."""
+
+    def logs(
+        self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,
+        until_ns: int = 0, after_ns: int = 0, limit: int = 1000,
+    ) -> list[LogRow]:  # fmt: skip
+        """Log lines, oldest first; the newest `limit` of them, or with `after_ns` the next ones."""
+
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
+        """The scope's flame graph, weighed by "wall" or "cpu"."""
+
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+        """Lines by self time, the hottest first."""
+
+    def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
+        """The lines of a function's source file; empty where it is not at hand."""
+
+    def speedscope(self, ticket: Ticket, scope: Scope) -> str:
+        """The profile as a speedscope document (JSON text)."""
+
+    def health(self) -> Health | None:
+        """What the platform says of itself; None where nobody was asked to know."""
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Give up what runs for this ticket, in the engine too; may block."""
+
+    def close(self) -> None:
+        """Let go of the store."""

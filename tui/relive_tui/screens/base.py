@@ -1,0 +1,237 @@
+"""What every screen has: bars, data in workers, a scope, the keys that mean the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+
+from relive_tui.models.feed import Feed
+from relive_tui.models.format import count_short
+from relive_tui.models.scope import Place, Scope
+from relive_tui.models.text import Line
+from relive_tui.tickets import Cancelled, Ticket
+from relive_tui.widgets.bars import LineBar, crumb_line, hint_line
+
+if TYPE_CHECKING:
+    from relive_tui.app import ReliveApp
+    from relive_tui.reading import Source
+
+__all__ = ["Answer", "ReliveScreen"]
+
+Value = TypeVar("Value")
+
+
+class Answer(Message):
+    """A worker is done. It comes as a message because only the main thread touches widgets."""
+
+    def __init__(self, job: Job, value: object, error: BaseException | None) -> None:
+        super().__init__()
+        self.job = job
+        self.value = value
+        self.error = error
+
+
+class Job:
+    """One question on its way."""
+
+    __slots__ = ("done", "feed", "group", "ticket")
+
+    def __init__(self, group: str, feed: Feed[Any], done: Callable[[Any], None]) -> None:
+        self.group = group
+        self.feed = feed
+        self.done = done
+        self.ticket = Ticket()
+
+
+class ReliveScreen(Screen[None]):
+    """A screen at a place. Subclasses give `body`, `load`, and whatever keys they add."""
+
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    REFRESH_S: ClassVar[float] = 2.0
+    AUTO_FOCUS = None
+
+    def __init__(self, place: Place, app_: ReliveApp) -> None:
+        super().__init__()
+        self.place = place
+        self.relive = app_
+        self._jobs: dict[str, Job] = {}
+        self._retry_at_ns = 0
+        self.new_rows = 0
+
+    @property
+    def data(self) -> Source:
+        """Where the data comes from."""
+        return self.relive.source
+
+    @property
+    def scope(self) -> Scope:
+        """What is looked at."""
+        return self.place.scope
+
+    # ------------------------------------------------------------ for subclasses
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between the bars."""
+        return ()
+
+    def setup(self) -> None:
+        """Once, when the widgets are there."""
+
+    def load(self) -> None:
+        """Ask for everything again."""
+
+    def tick(self) -> None:
+        """The regular refresh; by default the same as `load`."""
+        self.load()
+
+    def first_focus(self) -> str:
+        """Selector of the widget that has the focus at first."""
+        return "VirtualRows"
+
+    def go_error(self, step: int) -> None:
+        """`e` (1) and `E` (-1)."""
+
+    def slash(self) -> None:
+        """`/`."""
+        self.app.bell()
+
+    def lens_scope(self) -> Scope:
+        """What a digit takes along to the next screen."""
+        return self.scope
+
+    def yank_text(self) -> str:
+        """What `y` copies: by default the command that reopens this view."""
+        return ""
+
+    def leave(self) -> bool:
+        """Escape: True where the screen itself had something to close."""
+        return False
+
+    # ------------------------------------------------------------ bars
+
+    def compose(self) -> ComposeResult:
+        yield LineBar(id="crumbs")
+        yield from self.body()
+        yield LineBar(id="state")
+        yield LineBar(id="hints")
+
+    def on_mount(self) -> None:
+        self.setup()
+        self.query_one(self.first_focus()).focus()
+        self.update_bars()
+        self.load()
+        self.set_interval(self.REFRESH_S, self._beat)
+
+    def on_resize(self) -> None:
+        self.update_bars()
+
+    def on_screen_resume(self) -> None:
+        self.update_bars()
+
+    def update_bars(self) -> None:
+        """Breadcrumb, state and hints as they are now."""
+        right: Line = [(self.scope.label + "  ", "dim")]
+        if self.relive.paused:
+            badge = f"⏸ PAUSED {count_short(self.new_rows)} new " if self.new_rows else "⏸ PAUSED "
+            right.append((badge, "warn"))
+        else:
+            right.append(("▶ LIVE ", "ok"))
+        self.query_one("#crumbs", LineBar).set(crumb_line(self.place.crumbs), right=right)
+        self.query_one("#hints", LineBar).set(hint_line((*self.HINTS, ("?", "help")), self.size.width))
+        self._show_state()
+
+    def _show_state(self) -> None:
+        now_ns = self.data.now_ns()
+        bar = self.query_one("#state", LineBar)
+        texts = [job.feed.status(now_ns) for job in self._jobs.values()]
+        worst = sorted((text for text in texts if text[0]), key=lambda text: text[1] != "error")
+        bar.set(*([[(" ", ""), worst[0]]] if worst else []))
+        bar.set_class(bool(worst), "shown")
+
+    # ------------------------------------------------------------ data
+
+    def ask(
+        self, group: str, feed: Feed[Value], work: Callable[[Ticket], Value], done: Callable[[Value], None]
+    ) -> None:
+        """Do `work` in a thread, give its value to `done` here; the group's older question is given up."""
+        self.give_up(group)
+        job = Job(group, feed, done)
+        self._jobs[group] = job
+        feed.begin()
+
+        def run() -> None:
+            try:
+                value: object = work(job.ticket)
+            except Exception as error:  # whatever went wrong is shown, with the last good data
+                self.post_message(Answer(job, None, error))
+            else:
+                self.post_message(Answer(job, value, None))
+
+        self.run_worker(run, thread=True, group=group, exclusive=True, exit_on_error=False, name=group)
+        self._show_state()
+
+    def give_up(self, group: str) -> None:
+        """Forget a question, and stop it in the engine."""
+        job = self._jobs.get(group)
+        if job is not None and job.feed.loading:
+            self.relive.cancel_in_background(job.ticket)
+
+    def on_unmount(self) -> None:
+        for group in list(self._jobs):
+            self.give_up(group)
+
+    def on_answer(self, answer: Answer) -> None:
+        job = answer.job
+        answer.stop()
+        if self._jobs.get(job.group) is not job or job.ticket.cancelled:
+            return
+        if answer.error is None:
+            job.feed.succeed(answer.value, self.data.now_ns())
+            job.done(answer.value)
+        elif not isinstance(answer.error, Cancelled):
+            job.feed.fail(answer.error)
+            self._retry_at_ns = self.data.now_ns() + int(job.feed.retry_s * 1e9)
+            self.failed(job.group, answer.error)
+        self._show_state()
+
+    def failed(self, group: str, error: BaseException) -> None:
+        """A question went wrong; the state line says so already."""
+
+    def _beat(self) -> None:
+        if not self.is_current or self.busy:
+            return
+        failing = any(job.feed.error for job in self._jobs.values())
+        if failing:
+            self._show_state()
+            if self.data.now_ns() >= self._retry_at_ns:
+                self.load()
+        elif self.relive.paused:
+            self.count_new()
+        else:
+            self.tick()
+
+    def count_new(self) -> None:
+        """While paused: how much has come since."""
+        from relive_tui.models.filtering import InvocationQuery
+
+        since_ns = self.relive.paused_ns
+        self.ask(
+            "new",
+            Feed("what is new"),
+            lambda ticket: self.data.count(ticket, self.scope, InvocationQuery(), since_ns, 0),
+            self._counted,
+        )
+
+    def _counted(self, count: int) -> None:
+        self.new_rows = count
+        self.update_bars()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still to come."""
+        return any(job.feed.loading for job in self._jobs.values())

@@ -1,0 +1,224 @@
+"""Flame: where the time went, as a flame graph and as a list of hot lines with their source."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from relive_tui.models.data import FlameView, HotLine
+from relive_tui.models.feed import Feed
+from relive_tui.models.flame import FlameModel, HotRows, flame_summary
+from relive_tui.models.hot_source import HotSourceRows
+from relive_tui.models.scope import Scope
+from relive_tui.screens.base import ReliveScreen
+from relive_tui.tickets import Ticket
+from relive_tui.titles import safe_title, short_path
+from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.flame import FlameGraph
+from relive_tui.widgets.rows import VirtualRows
+
+__all__ = ["FlameScreen"]
+
+EMPTY = "No samples here.\n\nt: another range · a function that waits or ends within 1 ms leaves none"
+
+
+class FlameScreen(ReliveScreen):
+    """The hottest line is selected, its source shown. One invocation or all of them; wall or CPU time."""
+
+    HINTS: ClassVar = (
+        ("⏎", "zoom"), ("⌫", "unzoom"), ("v", "one/all"), ("w", "wall/cpu"), ("/", "search"),
+        ("S", "speedscope"), ("Tab", "hot lines"),
+    )  # fmt: skip
+    REFRESH_S = 5.0
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "mode", show=False),
+        Binding("w", "weight", show=False),
+        Binding("backspace", "unzoom", show=False),
+        Binding("n", "match(1)", show=False),
+        Binding("N", "match(-1)", show=False),
+        Binding("S", "export", show=False),
+    ]
+
+    def body(self) -> Iterable[Widget]:
+        yield LineBar(id="summary")
+        yield FlameGraph(title="Flame", empty="… loading the profile", cursor=False, id="flame")
+        with Container(classes="panes", id="lower"):
+            yield VirtualRows(HotRows(), title="Hot lines by self time", id="hot")
+            yield VirtualRows(title="Source", cursor=False, id="source")
+
+    def setup(self) -> None:
+        self.mode = "one" if self.scope.invocation_id else "aggregate"
+        self.weight = "wall"
+        self.fell_back = False
+        self.profile: Feed[tuple[FlameView, list[HotLine]]] = Feed("the profile")
+        self.model = FlameModel(FlameView())
+        self._source_of = ""
+
+    def first_focus(self) -> str:
+        return "#hot"
+
+    # ------------------------------------------------------------ data
+
+    def _profile_scope(self) -> Scope:
+        return self.scope if self.mode == "one" else self.scope.without_invocation()
+
+    def load(self) -> None:
+        scope, weight = self._profile_scope(), self.weight
+
+        def work(ticket: Ticket) -> tuple[FlameView, list[HotLine]]:
+            return self.data.flame(ticket, scope, weight), self.data.hot(ticket, scope)
+
+        self.ask("profile", self.profile, work, self._arrived)
+
+    def tick(self) -> None:
+        """One invocation's profile stays as it is; the aggregate is renewed unless somebody looks into it."""
+        if self.mode == "aggregate" and not self.model.zoomed and not self.model.search:
+            self.load()
+
+    def _arrived(self, answer: tuple[FlameView, list[HotLine]]) -> None:
+        flame, hot = answer
+        if self.mode == "one" and not len(flame) and not self.fell_back:
+            # an invocation too short for a sample: all of its function say where the time goes
+            self.mode, self.fell_back = "aggregate", True
+            self.load()
+            return
+        before = self.model
+        self.model = FlameModel(flame)
+        self.model.search = before.search
+        self._select_hottest(hot)
+        graph = self.query_one("#flame", FlameGraph)
+        graph.say_empty(EMPTY)
+        graph.show_flame(self.model)
+        rows = self.query_one("#hot", VirtualRows)
+        rows.say_empty("no hot lines")
+        rows.show(HotRows(hot))
+        self._show_titles()
+        self._show_source()
+
+    def _select_hottest(self, hot: Sequence[HotLine]) -> None:
+        flame = self.model.flame
+        if not hot or not len(flame):
+            return
+        top = hot[0]
+        same = [i for i in range(len(flame)) if flame.name[i] == top.name and flame.file[i] == top.file]
+        if same:
+            self.model.selected = max(same, key=lambda index: flame.own[index])
+
+    # ------------------------------------------------------------ showing
+
+    def _show_titles(self) -> None:
+        graph = self.query_one("#flame", FlameGraph)
+        what = "this invocation" if self.mode == "one" else "all invocations"
+        note = " (this one has no samples)" if self.fell_back and self.mode == "aggregate" else ""
+        name = safe_title(self.scope.function or "all functions")
+        graph.border_title = f"Flame · {name} · {what}{note} · {self.weight} time"
+        self.query_one("#summary", LineBar).set([(" ", ""), *flame_summary(self.model)])
+
+    def _show_source(self) -> None:
+        rows = self.query_one("#hot", VirtualRows)
+        hot = rows.source
+        if not isinstance(hot, HotRows) or not len(hot):
+            return
+        line = hot.lines[min(rows.cursor, len(hot) - 1)]
+        panel = self.query_one("#source", VirtualRows)
+        panel.border_title = f"Source {short_path(line.file)}:{line.line}"
+        scope = replace(self.scope, function=line.function or self.scope.function)
+
+        def done(source: Sequence[str]) -> None:
+            shown = HotSourceRows(source, line, hot.lines)
+            panel.show(shown)
+            panel.center(shown.row_of_line())
+
+        self.ask(
+            "source", Feed("source"), lambda ticket: self.data.source_lines(ticket, scope, line.file), done
+        )
+
+    def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
+        if moved.rows.id == "hot":
+            self._show_source()
+
+    def on_flame_graph_selected(self) -> None:
+        self._show_titles()
+
+    # ------------------------------------------------------------ keys
+
+    def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
+        if isinstance(chosen.rows, FlameGraph):
+            self._show_titles()
+
+    def action_mode(self) -> None:
+        """One invocation, or all of the function."""
+        if self.mode == "aggregate" and not self.scope.invocation_id:
+            self.notify("open an invocation first (2), then 4", timeout=3, markup=False)
+            return
+        self.mode = "aggregate" if self.mode == "one" else "one"
+        self.fell_back = self.mode == "one" and self.fell_back
+        self.load()
+
+    def action_weight(self) -> None:
+        """Wall time or CPU time."""
+        self.weight = "cpu" if self.weight == "wall" else "wall"
+        self.load()
+
+    def action_unzoom(self) -> None:
+        """One step out."""
+        self.leave()
+
+    def leave(self) -> bool:
+        if self.model.unzoom():
+            self.query_one("#flame", FlameGraph).refresh()
+            self._show_titles()
+            return True
+        if self.model.search:
+            self.model.search = ""
+            self.query_one("#flame", FlameGraph).refresh()
+            self._show_titles()
+            return True
+        return False
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def done(text: str | None) -> None:
+            if text is not None:
+                self.model.search = text.lower()
+                self.action_match(1)
+
+        self.app.push_screen(
+            Prompt("Search functions", self.model.search, hint="part of a name · n next"), done
+        )
+
+    def action_match(self, step: int) -> None:
+        """The next (or previous) frame that matches."""
+        found = self.model.found()
+        if found:
+            here = found.index(self.model.selected) if self.model.selected in found else -1 if step > 0 else 0
+            self.query_one("#flame", FlameGraph).select(found[(here + step) % len(found)])
+        self.query_one("#flame", FlameGraph).refresh()
+        self._show_titles()
+
+    def action_export(self) -> None:
+        """Write the profile as a speedscope document into the current folder."""
+        scope = self._profile_scope()
+        name = re.sub(r"[^\w.-]+", "_", scope.function or "all")
+        path = Path.cwd() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.speedscope.json"
+
+        def work(ticket: Ticket) -> str:
+            path.write_text(self.data.speedscope(ticket, scope), encoding="utf-8")
+            return str(path)
+
+        def done(written: str) -> None:
+            self.notify(written, title="Exported", timeout=5, markup=False)
+
+        self.ask("export", Feed("the export"), work, done)
+
+    def go_error(self, step: int) -> None:
+        self.notify("a flame graph has no failures; Esc, then e", timeout=2, markup=False)

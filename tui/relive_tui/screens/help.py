@@ -1,0 +1,47 @@
+"""`?`: the keys of the screen, and those that work everywhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from relive_tui.models.keys import EVERYWHERE, KEYS
+from relive_tui.models.text import Line, fit
+from relive_tui.widgets.rows import FixedRows, VirtualRows
+
+__all__ = ["HelpScreen", "help_lines"]
+
+
+def help_lines(view: str) -> list[Line]:
+    """The text of the help for a view."""
+    lines: list[Line] = []
+    for title, keys in ((view.capitalize(), KEYS.get(view, ())), ("Everywhere", EVERYWHERE)):
+        lines += [
+            [(title, "name")],
+            *([(f"  {fit(key, 14)}", "hint_key"), (text, "")] for key, text in keys),
+            [],
+        ]
+    return lines
+
+
+class HelpScreen(ModalScreen[None]):
+    """A list of keys over the screen."""
+
+    CSS = """
+    HelpScreen { align: center middle; background: $r-background 60%; }
+    HelpScreen > VirtualRows { width: 76; max-width: 96%; height: 90%; border: round $r-focus; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", show=False)]
+
+    def __init__(self, view: str) -> None:
+        super().__init__()
+        self.view = view
+
+    def compose(self) -> ComposeResult:
+        yield VirtualRows(FixedRows(help_lines(self.view)), title="Keys · Esc closes", cursor=False)
+
+    def on_virtual_rows_chosen(self) -> None:
+        self.dismiss()

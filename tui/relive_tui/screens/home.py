@@ -1,0 +1,179 @@
+"""Home: the newest failure under the cursor, the functions below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.timer import Timer
+from textual.widget import Widget
+
+from relive_tui.models.data import FailureGroup, FunctionRow, Preview
+from relive_tui.models.failure import preview_of
+from relive_tui.models.feed import Feed
+from relive_tui.models.home import FailureRows, FunctionRows, Health, health_line, preview_lines
+from relive_tui.models.scope import Place, Scope
+from relive_tui.screens.base import ReliveScreen
+from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.rows import VirtualRows
+
+__all__ = ["HomeScreen"]
+
+PREVIEW_DELAY_S = 0.08
+NO_FAILURES = (
+    "No failures in this time range.\n\nt: another range · relive invoke FN --event '{}' sends an event"
+)
+NO_FUNCTIONS = "No functions have run yet.\n\nrelive deploy PATH deploys one · relive demo shows everything"
+
+
+class HomeScreen(ReliveScreen):
+    """Failure groups, the failing line of the one under the cursor, functions, the live line."""
+
+    HINTS: ClassVar = (
+        ("⏎", "open"), ("e/E", "failure"), ("Tab", "pane"), ("2", "invocations"), ("4", "flame"),
+        ("6", "logs"), ("t", "range"),
+    )  # fmt: skip
+    REFRESH_S = 1.0
+
+    def body(self) -> Iterable[Widget]:
+        yield VirtualRows(FailureRows(), title="① Failures", empty="… loading failures", id="failures")
+        yield LineBar(id="preview")
+        yield VirtualRows(FunctionRows(), title="② Functions", empty="… loading functions", id="functions")
+        yield LineBar(id="live")
+
+    def setup(self) -> None:
+        self.groups: Feed[list[FailureGroup]] = Feed("failures")
+        self.stats: Feed[list[FunctionRow]] = Feed("functions")
+        self.hottest: dict[str, str] = {}
+        self.health: Health | None = None
+        self._previews: dict[str, Preview] = {}
+        self._preview_timer: Timer | None = None
+
+    def first_focus(self) -> str:
+        return "#failures"
+
+    def load(self) -> None:
+        scope = self.scope
+        self.ask(
+            "failures", self.groups, lambda ticket: self.data.failure_groups(ticket, scope), self._groups
+        )
+        self.ask("functions", self.stats, lambda ticket: self.data.functions(ticket, scope), self._functions)
+        self.ask("health", Feed("status"), lambda _ticket: self.data.health(), self._healthy)
+        if not self.hottest or self.data.now_ns() - self._hot_ns > 10_000_000_000:
+            self._hot_ns = self.data.now_ns()
+            self.ask("hot", Feed("hot lines"), lambda ticket: self.data.hottest(ticket, scope), self._hottest)
+
+    _hot_ns = 0
+
+    # ------------------------------------------------------------ answers
+
+    def _groups(self, groups: list[FailureGroup]) -> None:
+        rows = self.query_one("#failures", VirtualRows)
+        selected = self.selected_group()
+        cursor = 0
+        if selected is not None and rows.cursor > 0:  # the reader has moved: stay on the same failure
+            same = [i for i, group in enumerate(groups) if group.fingerprint == selected.fingerprint]
+            cursor = same[0] if same else rows.cursor
+        rows.show(FailureRows(groups, self.data.now_ns()), cursor)
+        total = sum(group.count for group in groups)
+        rows.border_title = f"① Failures  {total:,} in {len(groups)} groups" if groups else "① Failures"
+        rows.say_empty(NO_FAILURES)
+        self._preview_now()
+
+    def _functions(self, functions: list[FunctionRow]) -> None:
+        rows = self.query_one("#functions", VirtualRows)
+        merged = [replace(row, hot_line=self.hottest.get(row.name, "")) for row in functions]
+        rows.show(FunctionRows(merged, self.data.now_ns()))
+        rows.border_title = f"② Functions  {len(functions)}"
+        rows.say_empty(NO_FUNCTIONS)
+
+    def _hottest(self, hottest: dict[str, str]) -> None:
+        self.hottest = hottest
+        if self.stats.value is not None:
+            self._functions(self.stats.value)
+
+    def _healthy(self, health: Health | None) -> None:
+        self.health = health
+        self.update_bars()
+
+    def update_bars(self) -> None:
+        super().update_bars()
+        line = health_line(self.health, paused=self.relive.paused, new=self.new_rows)
+        self.query_one("#live", LineBar).set([(" ", ""), *line])
+
+    # ------------------------------------------------------------ preview
+
+    def selected_group(self) -> FailureGroup | None:
+        """The failure group under the cursor."""
+        rows = self.query_one("#failures", VirtualRows)
+        source = rows.source
+        if isinstance(source, FailureRows) and rows.cursor < len(source):
+            return source.groups[rows.cursor]
+        return None
+
+    def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
+        if moved.rows.id != "failures":
+            return
+        self._show_preview()
+        if self._preview_timer is not None:
+            self._preview_timer.stop()
+        self._preview_timer = self.set_timer(PREVIEW_DELAY_S, self._preview_now)
+
+    def _preview_now(self) -> None:
+        group = self.selected_group()
+        self._show_preview()
+        if group is None or group.invocation_id in self._previews:
+            return
+        ident, attempt = group.invocation_id, group.attempt
+
+        def done(preview: Preview) -> None:
+            if len(self._previews) > 200:
+                self._previews.clear()
+            self._previews[ident] = preview
+            self._show_preview()
+
+        self.ask(
+            "preview",
+            Feed("the scene"),
+            lambda ticket: preview_of(self.data.scene(ticket, ident, attempt)),
+            done,
+        )
+
+    def _show_preview(self) -> None:
+        group = self.selected_group()
+        preview = self._previews.get(group.invocation_id) if group else None
+        self.query_one("#preview", LineBar).set(
+            *[[("  ", ""), *line] for line in preview_lines(preview, group)]
+        )
+
+    # ------------------------------------------------------------ going on
+
+    def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
+        if chosen.rows.id == "failures":
+            group = self.selected_group()
+            if group is not None:
+                self.relive.go(Place("failure", self.scope_of(group)))
+            return
+        source = chosen.rows.source
+        if isinstance(source, FunctionRows):
+            name = source.functions[chosen.index].name
+            self.relive.go(Place("invocations", replace(self.scope.without_invocation(), function=name)))
+
+    def scope_of(self, group: FailureGroup) -> Scope:
+        """The scope with the newest failure of a group in it."""
+        return replace(
+            self.scope, function=group.function, invocation_id=group.invocation_id, attempt=group.attempt
+        )
+
+    def lens_scope(self) -> Scope:
+        """What a digit takes along: the function under the cursor, where the functions have the focus."""
+        rows = self.query_one("#functions", VirtualRows)
+        if rows.has_focus and isinstance(rows.source, FunctionRows) and len(rows.source):
+            return replace(self.scope, function=rows.source.functions[rows.cursor].name)
+        return self.scope
+
+    def go_error(self, step: int) -> None:
+        rows = self.query_one("#failures", VirtualRows)
+        rows.focus()
+        rows.move_to(rows.cursor + step)

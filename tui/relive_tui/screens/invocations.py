@@ -1,0 +1,253 @@
+"""Invocations: any number of them, filtered, newest or slowest first, with a preview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from relive_tui.models.data import InvocationRow
+from relive_tui.models.feed import Feed
+from relive_tui.models.filtering import FilterProblem, InvocationQuery, complete, parse_filter
+from relive_tui.models.format import count_short
+from relive_tui.models.invocations import ORDERS, InvocationRows, invocation_preview
+from relive_tui.models.pager import Pager
+from relive_tui.models.scope import Place, Scope
+from relive_tui.models.text import clean
+from relive_tui.screens.base import ReliveScreen
+from relive_tui.tickets import Ticket
+from relive_tui.titles import safe_title
+from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.rows import VirtualRows
+
+__all__ = ["InvocationsScreen"]
+
+EMPTY = (
+    "No invocations here.\n\nt: another range · /: another filter · relive invoke FN --event '{}' makes one"
+)
+
+
+class InvocationsScreen(ReliveScreen):
+    """The list stands still where the reader is: it ends when it was loaded, newer rows are counted."""
+
+    HINTS: ClassVar = (
+        ("⏎", "open"), ("/", "filter"), ("f", "failures only"), ("s", "sort"), ("e/E", "failure"),
+        ("3", "trace"), ("t", "range"),
+    )  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sort", show=False),
+        Binding("f", "failures", show=False),
+        Binding("r", "renew", show=False),
+    ]
+
+    def body(self) -> Iterable[Widget]:
+        yield LineBar(id="filter")
+        yield VirtualRows(title="Invocations", empty="… loading invocations", id="rows")
+        yield LineBar(id="preview")
+
+    def setup(self) -> None:
+        self.pager: Pager[InvocationRow] = Pager()
+        self.counted: Feed[tuple[int, list[InvocationRow]]] = Feed("invocations")
+        self.filter_text = ""
+        self.filter_problem = ""
+        self.wanted = InvocationQuery()
+        self.order = ORDERS[0]
+        self.until_ns = 0
+        self.scope_loaded = self.scope
+        self._asked: list[int] = []
+        self._seeking = 0
+        rows = self.query_one("#rows", VirtualRows)
+        rows.source = InvocationRows(self.pager)
+        rows.on_look = self._looked
+
+    # ------------------------------------------------------------ data
+
+    def load(self) -> None:
+        self._reload(keep=False)
+
+    def tick(self) -> None:
+        """At the top the list follows; further down only the number of new rows does."""
+        rows = self.query_one("#rows", VirtualRows)
+        if rows.cursor == 0 and rows.scroll_offset.y == 0 and self.order == ORDERS[0]:
+            self._reload(keep=True)
+        else:
+            scope, query, since = self.scope, self.wanted, self.until_ns
+            self.ask(
+                "new",
+                Feed("what is new"),
+                lambda ticket: self.data.count(ticket, scope, query, since, 0),
+                self._counted_new,
+            )
+
+    def _counted_new(self, count: int) -> None:
+        self.new_rows = count
+        self._show_filter()
+
+    def _reload(self, *, keep: bool) -> None:
+        scope, query, order = self.scope, self.wanted, self.order
+        until = self.data.now_ns()
+        since = scope.since_ns(until)
+
+        def work(ticket: Ticket) -> tuple[int, list[InvocationRow]]:
+            count = self.data.count(ticket, scope, query, since, until)
+            first = self.data.invocations(
+                ticket,
+                scope,
+                query,
+                until_ns=until,
+                order=order,
+                offset=0,
+                limit=self.pager.page_rows,
+                after=None,
+            )
+            return count, first
+
+        def done(answer: tuple[int, list[InvocationRow]]) -> None:
+            count, first = answer
+            self.until_ns, self.new_rows, self.scope_loaded = until, 0, scope
+            self.pager.put(0, first, self.pager.reset(max(count, len(first))))
+            rows = self.query_one("#rows", VirtualRows)
+            rows.say_empty(EMPTY)
+            rows.show(rows.source, rows.cursor if keep else 0)
+            self._show_filter()
+            self._show_preview()
+
+        self.ask("list", self.counted, work, done)
+
+    def _looked(self, first: int, last: int) -> None:
+        missing = self.pager.missing(first, last)
+        if missing and missing != self._asked:
+            self._asked = missing
+            self._fetch(missing)
+
+    def _fetch(self, numbers: list[int]) -> None:
+        generation, size = self.pager.generation, self.pager.page_rows
+        scope, query, order, until = self.scope_loaded, self.wanted, self.order, self.until_ns
+        before = [(number, self.pager.last_row_before(number)) for number in numbers]
+
+        def work(ticket: Ticket) -> list[tuple[int, list[InvocationRow]]]:
+            pages = []
+            for number, after in before:
+                page = self.data.invocations(
+                    ticket,
+                    scope,
+                    query,
+                    until_ns=until,
+                    order=order,
+                    offset=number * size,
+                    limit=size,
+                    after=after,
+                )
+                pages.append((number, page))
+            return pages
+
+        def done(pages: list[tuple[int, list[InvocationRow]]]) -> None:
+            self._asked = []
+            for number, page in pages:
+                self.pager.put(number, page, generation)
+            self.query_one("#rows", VirtualRows).refresh()
+            self._show_preview()
+
+        self.ask("page", Feed("more invocations"), work, done)
+
+    # ------------------------------------------------------------ showing
+
+    def selected(self) -> InvocationRow | None:
+        """The invocation under the cursor, where its page is here."""
+        return self.pager.get(self.query_one("#rows", VirtualRows).cursor)
+
+    def on_virtual_rows_moved(self, _moved: VirtualRows.Moved) -> None:
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        row = self.selected()
+        lines = invocation_preview(row) if row is not None else []
+        self.query_one("#preview", LineBar).set(*[[("  ", ""), *line] for line in lines])
+
+    def _show_filter(self) -> None:
+        rows = self.query_one("#rows", VirtualRows)
+        rows.border_title = safe_title(f"Invocations  {len(self.pager):,}")
+        rows.border_subtitle = f"↑ {count_short(self.new_rows)} new (r)" if self.new_rows else ""
+        text = clean(self.filter_text) or "all"
+        self.query_one("#filter", LineBar).set(
+            [(" / ", "hint_key"), (text, "" if self.filter_text else "dim")],
+            right=[("sort ", "dim"), (self.order + " first ", "")],
+        )
+
+    # ------------------------------------------------------------ keys
+
+    def on_virtual_rows_chosen(self, _chosen: VirtualRows.Chosen) -> None:
+        row = self.selected()
+        if row is not None:
+            self.relive.go(Place("failure" if row.failed and row.has_scene else "trace", self._scope_of(row)))
+
+    def _scope_of(self, row: InvocationRow) -> Scope:
+        return replace(
+            self.scope, function=row.function, invocation_id=row.invocation_id, attempt=row.attempt,
+            trace_id=row.trace_id, span_id="",
+        )  # fmt: skip
+
+    def lens_scope(self) -> Scope:
+        row = self.selected()
+        return self._scope_of(row) if row is not None else self.scope
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def check(text: str) -> str:
+            try:
+                parse_filter(text)
+            except FilterProblem as problem:
+                return str(problem)
+            return ""
+
+        def done(text: str | None) -> None:
+            if text is not None:
+                self.set_filter(text)
+
+        hint = "status:failed fn:checkout dur:>100ms trigger:http version:3 text · Tab completes"
+        self.app.push_screen(
+            Prompt("Filter", self.filter_text, hint=hint, check=check, complete=complete), done
+        )
+
+    def set_filter(self, text: str) -> None:
+        """Show what matches `text`. Raises FilterProblem."""
+        self.wanted = parse_filter(text)
+        self.filter_text = text.strip()
+        self._show_filter()
+        self._reload(keep=False)
+
+    def leave(self) -> bool:
+        if self.filter_text:
+            self.set_filter("")
+            return True
+        return False
+
+    def action_failures(self) -> None:
+        """Only failures, or all again."""
+        words = [word for word in self.filter_text.split() if not word.startswith("status:")]
+        self.set_filter(" ".join(words if "status:failed" in self.filter_text else [*words, "status:failed"]))
+
+    def action_sort(self) -> None:
+        """The next order."""
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self._show_filter()
+        self._reload(keep=False)
+
+    def action_renew(self) -> None:
+        """Show what is new."""
+        self._reload(keep=False)
+
+    def go_error(self, step: int) -> None:
+        rows = self.query_one("#rows", VirtualRows)
+        index = rows.cursor + step
+        while 0 <= index < len(self.pager):
+            row = self.pager.get(index)
+            if row is None or row.failed:  # an unknown row: let its page come, then press again
+                rows.move_to(index)
+                return
+            index += step
+        self.notify("no further failure in this list", timeout=2, markup=False)

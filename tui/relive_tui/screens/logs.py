@@ -1,0 +1,154 @@
+"""Logs: a live tail that stays where the reader is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from relive_tui.models.data import LogRow
+from relive_tui.models.feed import Feed
+from relive_tui.models.format import count_short
+from relive_tui.models.logs import LogTail
+from relive_tui.models.scope import Place
+from relive_tui.models.text import clean
+from relive_tui.screens.base import ReliveScreen
+from relive_tui.tickets import Ticket
+from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.rows import VirtualRows
+
+__all__ = ["LogsScreen"]
+
+EMPTY = "No log lines here.\n\nt: another range · /: another filter · print() and logging both end up here"
+SEVERITIES = ("", "INFO", "WARN", "ERROR")
+OVERLAP_NS = 2_000_000_000
+"""Lines can become visible a little out of order: the last two seconds are asked for again and told apart."""
+
+
+class LogsScreen(ReliveScreen):
+    """Oldest on top. The cursor is on the newest line until it is moved up."""
+
+    HINTS: ClassVar = (
+        ("/", "filter"), ("s", "severity"), ("G", "follow"), ("⏎", "trace"), ("e/E", "error"),
+        ("p", "pause"), ("t", "range"),
+    )  # fmt: skip
+    REFRESH_S = 0.5
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "severity", show=False)]
+
+    def body(self) -> Iterable[Widget]:
+        yield LineBar(id="filter")
+        yield VirtualRows(title="Logs", empty="… loading log lines", id="rows")
+
+    def setup(self) -> None:
+        self.tail = LogTail()
+        self.lines: Feed[list[LogRow]] = Feed("log lines")
+        self.text = ""
+        self.severity = ""
+        self.tail.with_function = not self.scope.function
+        self.query_one("#rows", VirtualRows).source = self.tail
+        self._show_filter()
+
+    # ------------------------------------------------------------ data
+
+    def load(self) -> None:
+        self.tail.clear()
+        self.tail.with_function = not self.scope.function
+        self._ask(0)
+
+    def tick(self) -> None:
+        self._ask(max(self.tail.newest_ns - OVERLAP_NS, 0))
+
+    def _ask(self, after_ns: int) -> None:
+        scope, text, severity = self.scope, self.text, self.severity
+        since = 0 if scope.invocation_id or scope.trace_id else scope.since_ns(self.data.now_ns())
+
+        def work(ticket: Ticket) -> list[LogRow]:
+            return self.data.logs(
+                ticket, scope, text=text, severity=severity, since_ns=since, after_ns=after_ns, limit=2_000
+            )
+
+        self.ask("lines", self.lines, work, self._arrived)
+
+    def _arrived(self, rows: list[LogRow]) -> None:
+        panel = self.query_one("#rows", VirtualRows)
+        panel.say_empty(EMPTY)
+        appended, fell = self.tail.add(rows)
+        if self.tail.following:
+            panel.show(self.tail, len(self.tail) - 1)
+        elif appended:
+            if fell:  # the reader's line moved up by as many as fell off the top
+                panel.scroll_to(y=max(panel.scroll_offset.y - fell, 0), animate=False, force=True)
+            panel.show(self.tail)
+            panel.cursor = max(panel.cursor - fell, 0)
+        self._show_filter()
+
+    # ------------------------------------------------------------ showing
+
+    def _show_filter(self) -> None:
+        panel = self.query_one("#rows", VirtualRows)
+        panel.border_title = f"Logs  {len(self.tail):,} lines"
+        unseen = self.tail.unseen
+        panel.border_subtitle = f"↓ {count_short(unseen)} new (G)" if unseen else ""
+        state = ("following ", "ok") if self.tail.following else ("not following ", "warn")
+        text = clean(self.text) or "all"
+        self.query_one("#filter", LineBar).set(
+            [
+                (" / ", "hint_key"), (text, "" if self.text else "dim"), ("   severity ", "dim"),
+                ((self.severity or "any") + ("+" if self.severity else ""), ""),
+            ],
+            right=[state],
+        )  # fmt: skip
+
+    def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
+        self.tail.moved(moved.index)
+        self._show_filter()
+
+    # ------------------------------------------------------------ keys
+
+    def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
+        if not len(self.tail):
+            return
+        row = self.tail.rows[chosen.index]
+        if row.trace_id:
+            scope = replace(
+                self.scope, function=row.function, invocation_id=row.invocation_id, trace_id=row.trace_id,
+                span_id=row.span_id,
+            )  # fmt: skip
+            self.relive.go(Place("trace", scope))
+
+    def action_severity(self) -> None:
+        """The next least severity."""
+        self.severity = SEVERITIES[(SEVERITIES.index(self.severity) + 1) % len(SEVERITIES)]
+        self.load()
+        self._show_filter()
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def done(text: str | None) -> None:
+            if text is not None:
+                self.text = text
+                self.load()
+                self._show_filter()
+
+        self.app.push_screen(Prompt("Filter log lines", self.text, hint="text that the line contains"), done)
+
+    def leave(self) -> bool:
+        if not self.text:
+            return False
+        self.text = ""
+        self.load()
+        return True
+
+    def go_error(self, step: int) -> None:
+        panel = self.query_one("#rows", VirtualRows)
+        index = panel.cursor + step
+        while 0 <= index < len(self.tail):
+            if self.tail.rows[index].severity.upper() in ("ERROR", "FATAL"):
+                panel.move_to(index)
+                return
+            index += step
+        self.notify("no further error among these lines", timeout=2, markup=False)

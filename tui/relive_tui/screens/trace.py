@@ -1,0 +1,269 @@
+"""Trace: the waterfall, the span under the cursor, its logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from relive_tui.models.data import LogRow, SpanRow
+from relive_tui.models.feed import Feed
+from relive_tui.models.format import duration
+from relive_tui.models.logs import log_line
+from relive_tui.models.scope import Place
+from relive_tui.models.trace import Trace, WaterfallRows, build_trace, minimap, span_lines
+from relive_tui.screens.base import ReliveScreen
+from relive_tui.tickets import Ticket
+from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.rows import FixedRows, VirtualRows
+
+__all__ = ["TraceScreen"]
+
+EMPTY = "No spans of this trace are stored.\n\nrelive invocations lists what ran · Esc goes back"
+
+
+class TraceScreen(ReliveScreen):
+    """The cursor starts on the failed span that lies deepest."""
+
+    HINTS: ClassVar = (
+        ("⏎", "fold"), ("e/E", "error"), ("z/Z", "zoom"), ("f", "errors only"), ("a", "all logs"),
+        ("x", "scene"), ("/", "search"),
+    )  # fmt: skip
+    REFRESH_S = 2.0
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("z", "zoom(1)", show=False),
+        Binding("Z", "zoom(0)", show=False),
+        Binding("f", "focus_errors", show=False),
+        Binding("a", "all_logs", show=False),
+        Binding("x", "scene", show=False),
+        Binding("n", "match(1)", show=False),
+        Binding("N", "match(-1)", show=False),
+    ]
+
+    def body(self) -> Iterable[Widget]:
+        yield LineBar(id="minimap")
+        yield VirtualRows(title="Waterfall", empty="… loading the trace", id="waterfall")
+        with Container(classes="panes", id="lower"):
+            yield VirtualRows(title="Span", cursor=False, id="span")
+            yield VirtualRows(title="Logs of this span", cursor=False, empty="no log lines", id="logs")
+
+    def setup(self) -> None:
+        self.spans: Feed[tuple[str, list[SpanRow]]] = Feed("the trace")
+        self.trace: Trace | None = None
+        self.rows: WaterfallRows | None = None
+        self.trace_logs: list[LogRow] = []
+        self.all_logs = False
+        self.search = ""
+        self.opened_ns = self.data.now_ns()
+
+    def first_focus(self) -> str:
+        return "#waterfall"
+
+    # ------------------------------------------------------------ data
+
+    def load(self) -> None:
+        scope = self.scope
+        self.ask("trace", self.spans, lambda ticket: self.data.trace(ticket, scope), self._arrived)
+
+    def tick(self) -> None:
+        """A trace that is being written grows; after a while nothing more is asked."""
+        if self.trace is None or self.data.now_ns() - self.opened_ns < 30_000_000_000:
+            self.load()
+
+    def failed(self, group: str, error: BaseException) -> None:
+        if self.trace is None:
+            self.query_one("#waterfall", VirtualRows).say_empty(EMPTY)
+
+    def _arrived(self, answer: tuple[str, list[SpanRow]]) -> None:
+        trace_id, spans = answer
+        waterfall = self.query_one("#waterfall", VirtualRows)
+        waterfall.say_empty(EMPTY)
+        if self.trace is not None and len(spans) == len(self.trace.spans):
+            return
+        if trace_id != self.scope.trace_id:
+            self.relive.rescope_screen(self, replace(self.scope, trace_id=trace_id))
+        before = self.current_span()
+        self.trace = build_trace(spans)
+        self.rows = WaterfallRows(self.trace)
+        ids = [span.span_id for span in self.trace.spans]
+        index = (
+            ids.index(before.span_id) if before is not None and before.span_id in ids else self.trace.worst()
+        )
+        if spans:
+            waterfall.show(self.rows, self.rows.reveal(index))
+        errors = len(self.trace.errors())
+        waterfall.border_title = (
+            f"Waterfall  {len(spans):,} spans · {errors} failed · {duration(self.trace.total_ns)}"
+        )
+        self._show_minimap()
+        self._show_span()
+        self._ask_logs(trace_id)
+
+    def _ask_logs(self, trace_id: str) -> None:
+        scope = replace(self.scope, trace_id=trace_id, invocation_id="", span_id="", function="")
+
+        def work(ticket: Ticket) -> list[LogRow]:
+            return self.data.logs(ticket, scope, limit=5_000)
+
+        def done(rows: list[LogRow]) -> None:
+            self.trace_logs = rows
+            self._show_logs()
+
+        self.ask("logs", Feed("log lines"), work, done)
+
+    # ------------------------------------------------------------ showing
+
+    def current(self) -> int:
+        """Index of the span under the cursor; -1 without one."""
+        if self.rows is None or not len(self.rows):
+            return -1
+        return self.rows.shown[min(self.query_one("#waterfall", VirtualRows).cursor, len(self.rows) - 1)]
+
+    def current_span(self) -> SpanRow | None:
+        """The span under the cursor."""
+        index = self.current()
+        return self.trace.spans[index] if self.trace is not None and index >= 0 else None
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._show_minimap()
+
+    def _show_minimap(self) -> None:
+        if getattr(self, "trace", None) is not None and self.trace is not None:
+            self.query_one("#minimap", LineBar).set(
+                [(" ", ""), *minimap(self.trace, max(self.size.width - 2, 1))]
+            )
+
+    def _show_span(self) -> None:
+        index = self.current()
+        lines = span_lines(self.trace, index) if self.trace is not None and index >= 0 else []
+        self.query_one("#span", VirtualRows).show(FixedRows(lines))
+        self._show_logs()
+
+    def _show_logs(self) -> None:
+        span = self.current_span()
+        rows = [
+            row
+            for row in self.trace_logs
+            if self.all_logs or (span is not None and row.span_id == span.span_id)
+        ]
+        panel = self.query_one("#logs", VirtualRows)
+        panel.border_title = f"Logs of {'the trace' if self.all_logs else 'this span'}  {len(rows)}"
+        panel.border_subtitle = (
+            "" if self.all_logs or rows == self.trace_logs else f"a: all {len(self.trace_logs)}"
+        )
+        panel.show(FixedRows([log_line(row, with_function=False) for row in rows]))
+
+    # ------------------------------------------------------------ keys
+
+    def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
+        if moved.rows.id == "waterfall":
+            self._show_span()
+
+    def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
+        index = self.current()
+        if chosen.rows.id == "waterfall" and self.rows is not None and index >= 0:
+            self._fold(index, index not in self.rows.folded)
+
+    def on_virtual_rows_sideways(self, side: VirtualRows.Sideways) -> None:
+        index = self.current()
+        if side.rows.id == "waterfall" and index >= 0:
+            self._fold(index, side.step < 0)
+
+    def _fold(self, index: int, folded: bool) -> None:
+        assert self.rows is not None
+        assert self.trace is not None
+        if self.trace.end[index] == index + 1:
+            return
+        (self.rows.folded.add if folded else self.rows.folded.discard)(index)
+        self.rows.refold()
+        self.query_one("#waterfall", VirtualRows).show(self.rows, self.rows.shown.index(index))
+
+    def _go(self, index: int) -> None:
+        assert self.rows is not None
+        row = self.rows.reveal(index)
+        waterfall = self.query_one("#waterfall", VirtualRows)
+        waterfall.refit()
+        waterfall.move_to(row)
+
+    def _next(self, candidates: list[int], step: int, what: str) -> None:
+        here = self.current()
+        further = [index for index in candidates if (index > here if step > 0 else index < here)]
+        if further:
+            self._go(further[0] if step > 0 else further[-1])
+        else:
+            self.notify(f"no further {what} in this trace", timeout=2, markup=False)
+
+    def go_error(self, step: int) -> None:
+        if self.trace is not None:
+            self._next(self.trace.errors(), step, "error")
+
+    def action_match(self, step: int) -> None:
+        """The next (or previous) span whose name or attributes match."""
+        if self.trace is None or not self.search:
+            return
+        found = [index for index, span in enumerate(self.trace.spans) if matches(span, self.search)]
+        self._next(found, step, "match")
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def done(text: str | None) -> None:
+            if text:
+                self.search = text.lower()
+                self.action_match(1)
+
+        self.app.push_screen(Prompt("Search spans", self.search, hint="name or attribute · n next"), done)
+
+    def action_zoom(self, step: int) -> None:
+        """To the span, or back to the whole trace."""
+        span = self.current_span()
+        if self.rows is None or self.trace is None or span is None:
+            return
+        whole = (self.trace.start_ns, self.trace.total_ns)
+        self.rows.zoom = (span.start_ns, max(span.duration_ns, 1)) if step else whole
+        self.query_one("#waterfall", VirtualRows).refresh()
+
+    def leave(self) -> bool:
+        if self.rows is not None and self.trace is not None:
+            whole = (self.trace.start_ns, self.trace.total_ns)
+            if self.rows.zoom != whole:
+                self.action_zoom(0)
+                return True
+        return False
+
+    def action_focus_errors(self) -> None:
+        """Fold everything that no error lies in; again: unfold all."""
+        if self.rows is None or self.trace is None:
+            return
+        index = self.current()
+        trace = self.trace
+        inner = {i for i in range(len(trace.spans)) if trace.end[i] > i + 1 and not trace.bad[i]}
+        self.rows.folded = set() if self.rows.folded else inner
+        self._go(index)
+
+    def action_all_logs(self) -> None:
+        """Logs of the span, or of the whole trace."""
+        self.all_logs = not self.all_logs
+        self._show_logs()
+
+    def action_scene(self) -> None:
+        """The failure scene of the invocation that the span belongs to."""
+        span = self.current_span()
+        ident = span.attributes.get("faas.invocation_id", "") if span else ""
+        ident = ident or self.scope.invocation_id
+        if ident:
+            self.relive.go(Place("failure", replace(self.scope, invocation_id=ident, attempt=0, trace_id="")))
+        else:
+            self.notify("this span belongs to no invocation", timeout=2, markup=False)
+
+
+def matches(span: SpanRow, text: str) -> bool:
+    """Whether a span's name or one of its attributes holds `text` (lower case)."""
+    if text in span.name.lower():
+        return True
+    return any(text in value.lower() or text in name.lower() for name, value in span.attributes.items())

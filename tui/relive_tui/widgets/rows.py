@@ -1,0 +1,225 @@
+"""The one list widget: it draws the rows that are visible and knows nothing of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from relive_tui.models.text import Line
+from relive_tui.widgets.strips import strip_of
+
+__all__ = ["FixedRows", "RowSource", "VirtualRows"]
+
+
+class RowSource(Protocol):
+    """What a VirtualRows shows: any number of rows, each a line when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def header(self, width: int) -> Line | None:
+        """A line that stays on top, or None."""
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        """One row; longer lines are cut."""
+
+
+class FixedRows:
+    """Rows that are there already."""
+
+    def __init__(self, lines: Sequence[Line] = ()) -> None:
+        self.lines = list(lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        return self.lines[index]
+
+
+class VirtualRows(ScrollView, can_focus=True):
+    """A scrollable list of `source`. With `cursor=False` the keys scroll instead of moving a cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False),
+        Binding("home,g", "edge(-1)", "first", show=False),
+        Binding("end,G", "edge(1)", "last", show=False),
+        Binding("left,h", "side(-1)", "close", show=False),
+        Binding("right,l", "side(1)", "open", show=False),
+        Binding("enter", "choose", "open", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+        def __init__(self, rows: VirtualRows, index: int) -> None:
+            super().__init__()
+            self.rows = rows
+            self.index = index
+
+        @property
+        def control(self) -> VirtualRows:
+            """The list that was moved in."""
+            return self.rows
+
+    class Chosen(Moved):
+        """Enter (or a double click) on a row."""
+
+    class Sideways(Moved):
+        """Left (-1) or right (1) on a row."""
+
+        def __init__(self, rows: VirtualRows, index: int, step: int) -> None:
+            super().__init__(rows, index)
+            self.step = step
+
+    def __init__(
+        self,
+        source: RowSource | None = None,
+        *,
+        title: str = "",
+        cursor: bool = True,
+        empty: str = "",
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.source: RowSource = source if source is not None else FixedRows()
+        self.cursor = 0
+        self.has_cursor = cursor
+        self.empty: list[Line] = [[(line, "dim")] for line in empty.split("\n")] if empty else []
+        self.on_look: Callable[[int, int], None] | None = None
+        self.border_title = title
+        self._headed = False
+
+    # ------------------------------------------------------------ content
+
+    def show(self, source: RowSource, cursor: int | None = None) -> None:
+        """Show `source`; the cursor goes to `cursor`, or stays as near as it can to where it was."""
+        self.source = source
+        self.refit()
+        before = self.cursor
+        self.cursor = min(max(before if cursor is None else cursor, 0), max(len(source) - 1, 0))
+        if cursor is not None or before != self.cursor:
+            self._follow()
+        self._look()
+        self.refresh()
+
+    def refit(self) -> None:
+        """The number of rows has changed."""
+        self._headed = self.source.header(max(self.size.width, 1)) is not None
+        self.virtual_size = Size(0, len(self.source) + self._headed)
+        self.refresh()
+
+    def say_empty(self, text: str, style: str = "dim") -> None:
+        """What is shown instead of no rows."""
+        self.empty = [[(line, style)] for line in text.split("\n")]
+        self.refresh()
+
+    @property
+    def page_rows(self) -> int:
+        """Rows that fit."""
+        return max(self.scrollable_content_region.height - self._headed, 1)
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """First and last visible row."""
+        first = self.scroll_offset.y
+        return first, min(first + self.page_rows, max(len(self.source), 1)) - 1
+
+    # ------------------------------------------------------------ drawing
+
+    def render_line(self, y: int) -> Strip:
+        width, base = self.scrollable_content_region.width, self.rich_style
+        if not len(self.source):
+            return strip_of([("  ", ""), *self.empty[y]] if y < len(self.empty) else [], width, base)
+        if self._headed:
+            if y == 0:
+                return strip_of(self.source.header(width) or [], width, base)
+            y -= 1
+        index = self.scroll_offset.y + y
+        if index >= len(self.source):
+            return strip_of([], width, base)
+        selected = self.has_cursor and index == self.cursor
+        over = ("cursor_focus" if self.has_focus else "cursor") if selected else ""
+        return strip_of(self.source.line(index, width, selected), width, base, over)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._follow()
+        self._look()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._look()
+
+    def _look(self) -> None:
+        if self.on_look is not None:
+            self.on_look(*self.shown)
+
+    # ------------------------------------------------------------ moving
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a row and let it be seen."""
+        index = min(max(index, 0), max(len(self.source) - 1, 0))
+        moved = index != self.cursor
+        self.cursor = index
+        self._follow()
+        self.refresh()
+        if moved:
+            self.post_message(self.Moved(self, index))
+
+    def _follow(self) -> None:
+        if not self.has_cursor:
+            return
+        first, rows = self.scroll_offset.y, self.page_rows
+        if self.cursor < first:
+            self.scroll_to(y=self.cursor, animate=False, force=True)
+        elif self.cursor >= first + rows:
+            self.scroll_to(y=self.cursor - rows + 1, animate=False, force=True)
+
+    def center(self, index: int) -> None:
+        """Scroll so that a row is in the middle."""
+        self.scroll_to(y=max(index - self.page_rows // 2, 0), animate=False, force=True)
+
+    def action_move(self, step: int) -> None:
+        if self.has_cursor:
+            self.move_to(self.cursor + step)
+        else:
+            self.scroll_to(y=self.scroll_offset.y + step, animate=False)
+
+    def action_page(self, step: int) -> None:
+        self.action_move(step * max(self.page_rows - 1, 1))
+
+    def action_edge(self, step: int) -> None:
+        if self.has_cursor:
+            self.move_to(0 if step < 0 else len(self.source) - 1)
+        else:
+            self.scroll_to(y=0 if step < 0 else self.virtual_size.height, animate=False)
+
+    def action_side(self, step: int) -> None:
+        self.post_message(self.Sideways(self, self.cursor, step))
+
+    def action_choose(self) -> None:
+        if len(self.source):
+            self.post_message(self.Chosen(self, self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.get_content_offset(self)
+        if row is None or not self.has_cursor:
+            return
+        index = self.scroll_offset.y + row.y - self._headed
+        if row.y < self._headed or index >= len(self.source):
+            return
+        self.move_to(index)
+        if event.chain == 2:
+            self.action_choose()

@@ -1,0 +1,19 @@
+"""From lines of a model to strips of the terminal."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from relive_tui.models.text import Line, pad_line
+from relive_tui.theme import style_of
+
+__all__ = ["strip_of"]
+
+
+def strip_of(line: Line, width: int, base: Style, over: str = "") -> Strip:
+    """A strip of exactly `width` cells on the background of `base`; `over` names a style for the whole line."""
+    if over:
+        base += style_of(over)
+    return Strip([Segment(text, base + style_of(name)) for text, name in pad_line(line, width)], width)
