@@ -1,0 +1,55 @@
+"""What the control API needs of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from relive_store import Columns
+
+from relive_platform.api import control_pb2 as pb
+
+__all__ = ["Backend", "LogFeed", "ProgressSink"]
+
+ProgressSink = Callable[[str, str, float], None]
+"""phase, detail, fraction (negative where it is not known)."""
+
+
+class LogFeed(Protocol):
+    """Live log lines for one client."""
+
+    def next_batch(self, timeout_s: float) -> pb.LogBatch | None:
+        """Lines that have come, an empty batch after `timeout_s` without any, None when the server stops."""
+        ...
+
+    def close(self) -> None:
+        """Stop following."""
+        ...
+
+
+class Backend(Protocol):
+    """The platform, as gRPC's threads see it: every method may be called from any thread and may block.
+
+    All raise ReliveError for what the caller can do something about.
+    """
+
+    def deploy(self, path: Path, name: str, handler: str, progress: ProgressSink) -> list[pb.Deployed]: ...
+
+    def functions(self) -> list[pb.FunctionInfo]: ...
+
+    def invoke(self, request: pb.InvokeRequest) -> pb.InvokeResponse: ...
+
+    def request_profiles(self, function: str, count: int) -> int: ...
+
+    def events(self, function: str, state: str, limit: int) -> list[pb.EventInfo]: ...
+
+    def retry_event(self, event_id: str) -> pb.EventInfo: ...
+
+    def follow_logs(self, function: str, invocation_id: str) -> LogFeed: ...
+
+    def query(self, request: pb.QueryRequest) -> Columns: ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    def request_stop(self, drain_s: float) -> int: ...

@@ -1,0 +1,175 @@
+"""The server side of the control API: requests in, calls of the platform, answers out."""
+
+from __future__ import annotations
+
+import hmac
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+import grpc
+import msgspec
+from relive_base.errors import Refused, ReliveError, UsageError
+
+from relive_platform.api import control_pb2 as pb
+from relive_platform.api.backend import Backend
+from relive_platform.api.control_pb2_grpc import ControlServicer
+from relive_platform.api.errors import status_of, to_metadata
+
+__all__ = ["ControlService", "TokenCheck"]
+
+_QUERY_BATCH_ROWS: Final = 5_000
+_PROGRESS_BACKLOG: Final = 256
+_POLL_S: Final = 0.5
+
+T = TypeVar("T")
+
+
+class ControlService(ControlServicer):
+    """One method for each call of control.proto. They run on gRPC's threads; the backend is thread-safe."""
+
+    def __init__(self, backend: Backend, *, upload_limit_bytes: int) -> None:
+        self._backend = backend
+        self._upload_limit_bytes = upload_limit_bytes
+
+    # ------------------------------------------------------------ functions
+
+    def Deploy(self, request_iterator: Iterator[pb.DeployRequest], context: Any) -> Iterator[pb.DeployEvent]:
+        with tempfile.TemporaryDirectory(prefix="relive-upload-") as folder:
+            header, path = _guard(context, lambda: self._receive(request_iterator, Path(folder)))
+            events: Queue[pb.Progress | None] = Queue()
+            outcome: list[list[pb.Deployed] | BaseException] = []
+
+            def progress(phase: str, detail: str, fraction: float) -> None:
+                # A client that does not read loses steps of the display, nothing else.
+                if events.qsize() < _PROGRESS_BACKLOG:
+                    events.put(pb.Progress(phase=phase, detail=detail, fraction=fraction))
+
+            def work() -> None:
+                try:
+                    outcome.append(self._backend.deploy(path, header.name, header.handler, progress))
+                except BaseException as error:
+                    outcome.append(error)
+                events.put(None)
+
+            worker = Thread(target=work, name="relive-deploy", daemon=True)
+            worker.start()
+            while (step := events.get()) is not None:
+                yield pb.DeployEvent(progress=step)
+            worker.join()
+            for deployed in _guard(context, lambda: _raise_or_give(outcome[0])):
+                yield pb.DeployEvent(deployed=deployed)
+
+    def _receive(self, requests: Iterator[pb.DeployRequest], folder: Path) -> tuple[pb.DeployHeader, Path]:
+        """The header, and where the package lies: on this machine already, or uploaded into `folder`."""
+        first = next(requests, None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise UsageError("a deploy begins with its header")
+        header = first.header
+        if header.path:
+            return header, Path(header.path)
+        target = folder / "package.zip"
+        size = 0
+        with target.open("wb") as file:
+            for request in requests:
+                size += len(request.chunk)
+                if size > self._upload_limit_bytes:
+                    raise Refused(
+                        f"the package is over {self._upload_limit_bytes} bytes",
+                        remedy="leave out what the functions do not need, or raise RELIVE_PACKAGE_BYTES",
+                    )
+                file.write(request.chunk)
+        return header, target
+
+    def ListFunctions(self, request: pb.ListFunctionsRequest, context: Any) -> pb.ListFunctionsResponse:
+        return pb.ListFunctionsResponse(functions=_guard(context, self._backend.functions))
+
+    def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
+        return _guard(context, lambda: self._backend.invoke(request))
+
+    def RequestProfiles(self, request: pb.RequestProfilesRequest, context: Any) -> pb.RequestProfilesResponse:
+        count = _guard(context, lambda: self._backend.request_profiles(request.function, request.count))
+        return pb.RequestProfilesResponse(count=count)
+
+    # ------------------------------------------------------------ events
+
+    def ListEvents(self, request: pb.ListEventsRequest, context: Any) -> pb.ListEventsResponse:
+        found = _guard(
+            context, lambda: self._backend.events(request.function, request.state, request.limit or 100)
+        )
+        return pb.ListEventsResponse(events=found)
+
+    def RetryEvent(self, request: pb.RetryEventRequest, context: Any) -> pb.RetryEventResponse:
+        return pb.RetryEventResponse(
+            event=_guard(context, lambda: self._backend.retry_event(request.event_id))
+        )
+
+    # ------------------------------------------------------------ logs and rows
+
+    def FollowLogs(self, request: pb.FollowLogsRequest, context: Any) -> Iterator[pb.LogBatch]:
+        feed = _guard(context, lambda: self._backend.follow_logs(request.function, request.invocation_id))
+        try:
+            while context.is_active():
+                batch = feed.next_batch(_POLL_S)
+                if batch is None:
+                    return
+                if batch.lines or batch.dropped:
+                    yield batch
+        finally:
+            feed.close()
+
+    def Query(self, request: pb.QueryRequest, context: Any) -> Iterator[pb.QueryBatch]:
+        columns = _guard(context, lambda: self._backend.query(request))
+        for start in range(0, max(len(columns), 1), _QUERY_BATCH_ROWS):
+            part = [column[start : start + _QUERY_BATCH_ROWS] for column in columns.data]
+            yield pb.QueryBatch(
+                names=columns.names if start == 0 else (),
+                types=columns.types if start == 0 else (),
+                columns_msgpack=msgspec.msgpack.encode(part),
+            )
+
+    # ------------------------------------------------------------ server
+
+    def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
+        return pb.StatusResponse(json=msgspec.json.encode(_guard(context, self._backend.status)))
+
+    def Stop(self, request: pb.StopRequest, context: Any) -> pb.StopResponse:
+        return pb.StopResponse(pid=_guard(context, lambda: self._backend.request_stop(request.drain_s)))
+
+
+class TokenCheck(grpc.ServerInterceptor):
+    """Refuses calls without the token. Only the TCP listener has it: a folder guards the unix socket."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+
+        def refuse(request: Any, context: Any) -> None:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "this address wants the server's token")
+
+        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        """Compare in constant time."""
+        for key, value in details.invocation_metadata:
+            if key == "authorization" and hmac.compare_digest(str(value).encode(), self._expected):
+                return continuation(details)
+        return self._refusal
+
+
+def _guard(context: Any, work: Callable[[], T]) -> T:
+    """Run `work`; a ReliveError becomes the call's error, whole."""
+    try:
+        return work()
+    except ReliveError as error:
+        context.set_trailing_metadata(to_metadata(error))
+        context.abort(status_of(error), str(error))
+        raise  # abort raises already
+
+
+def _raise_or_give(outcome: list[pb.Deployed] | BaseException) -> list[pb.Deployed]:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

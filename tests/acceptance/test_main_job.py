@@ -1,0 +1,185 @@
+"""The main job: a function fails, and one command shows why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from relive_cli import Relive
+
+TOML = """
+[app]
+name = "shop"
+
+[functions.cart]
+source = "cart"
+handler = "cart:handler"
+kind = "http"
+
+[[functions.cart.triggers]]
+type = "http"
+path = "/cart"
+methods = ["POST"]
+
+[functions.price]
+source = "price"
+handler = "price.handler"
+timeout_s = 1.0
+"""
+
+CART = """
+import logging
+import relive
+
+log = logging.getLogger("cart")
+
+def handler(request):
+    lines = request.get_json()["lines"]
+    print("pricing", len(lines))
+    log.warning("about to call")
+    return {"total": sum(relive.invoke("price", {"line": line})["cents"] for line in lines)}
+"""
+
+PRICE = """
+from opentelemetry import trace
+
+tracer = trace.get_tracer("price")
+
+def handler(event, context):
+    line = event["line"]
+    with tracer.start_as_current_span("look up", attributes={"line": str(line)}):
+        return {"cents": cents(line)}
+
+def cents(line):
+    factor = 100
+    return {"A": 2, "B": 3}[line["sku"]] * factor
+"""
+
+
+@pytest.fixture
+def shop(server: Relive) -> Relive:
+    folder = server.application({"relive.toml": TOML, "cart/cart.py": CART, "price/price.py": PRICE})
+    deployed = server.json("deploy", str(folder))
+    assert [(row["function"], row["version"]) for row in deployed] == [("cart", 1), ("price", 1)]
+    return server
+
+
+def post(shop: Relive, lines: list[dict[str, str]], headers: dict[str, str] | None = None):
+    body = json.dumps({"lines": lines}).encode()
+    return shop.request("/cart", body, {"Content-Type": "application/json", **(headers or {})})
+
+
+def test_a_failure_names_its_error_at_once_and_one_command_shows_the_line_and_the_locals(
+    shop: Relive,
+) -> None:
+    # Given a shop that works
+    assert post(shop, [{"sku": "A"}, {"sku": "B"}]).json() == {"total": 500}
+
+    # When an order names an article that does not exist
+    answer = post(shop, [{"sku": "Z"}])
+
+    # I expect an error answer that names the error and the next command
+    assert answer.status == 500
+    error = answer.json()["error"]
+    assert error["type"].endswith("FunctionError")
+    assert error["hint"] == f"relive failure {error['invocation_id']}"
+
+    # ... and two scenes: of the function that raised, and of the one that called it
+    failures = shop.eventually(lambda: len(rows := shop.json("failures", check=False)) == 2 and rows)
+    assert {row["function"] for row in failures} == {"cart", "price"}
+    price = next(row for row in failures if row["function"] == "price")
+    assert price["error_type"] == "KeyError"
+    assert Path(price["file"]).name == "price.py"
+
+    shown = shop.run("failure", price["invocation_id"]).stdout
+    assert "KeyError" in shown
+    assert 'return {"A": 2, "B": 3}[line["sku"]] * factor' in shown
+    assert "factor" in shown
+    assert "'sku': 'Z'" in shown
+
+
+def test_the_failure_of_last_night_is_still_there_when_no_server_runs(relive: Relive) -> None:
+    # Given a failure, and a server that was stopped since
+    with relive.serving():
+        folder = relive.application(
+            {"f.py": "def handler(event, context):\n    amount = 7\n    return 1 / event['n']\n"}
+        )
+        relive.run("deploy", str(folder), "--name", "divide", "--handler", "f:handler")
+        done = relive.run("invoke", "divide", "--event", '{"n": 0}', check=False)
+        assert done.returncode == 1
+        assert "ZeroDivisionError" in done.stderr
+
+    # When I look without a server
+    shown = relive.run("failure").stdout
+
+    # I expect the whole scene, and no server to have been started for it
+    assert "ZeroDivisionError" in shown
+    assert "amount" in shown
+    assert relive.run("status", check=False).returncode == 3
+    assert [row["status"] for row in relive.json("invocations", "divide")] == ["error"]
+    assert relive.json("sql", "SELECT count() AS n FROM invocations")[0]["n"] == 1
+
+
+def test_one_trace_goes_from_the_callers_header_through_both_functions(shop: Relive) -> None:
+    # Given a caller that is traced itself
+    parent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+
+    # When it calls the shop
+    answer = post(shop, [{"sku": "A"}], {"traceparent": parent})
+
+    # I expect the answer to name the same trace, and one tree from trigger to the user's own span
+    trace_id = "0123456789abcdef0123456789abcdef"
+    assert answer.headers["traceparent"].split("-")[1] == trace_id
+
+    def complete():
+        spans = shop.json("trace", trace_id, check=False)
+        return spans if any(span["name"] == "look up" for span in spans) and len(spans) >= 6 else None
+
+    spans = {span["span_id"]: span for span in shop.eventually(complete)}
+    chain = []
+    span = next(span for span in spans.values() if span["name"] == "look up")
+    while span:
+        chain.append(span["service"])
+        parent_id = span["parent_span_id"]
+        span = spans.get(parent_id)
+    assert parent_id == "0123456789abcdef"
+    assert chain[0] == "price"
+    assert chain[-1] == "cart"
+    assert {"price", "cart"} == set(chain)
+    assert "look up" in shop.run("trace", trace_id).stdout
+
+
+def test_logs_carry_the_invocation_and_never_touch_the_answer(shop: Relive) -> None:
+    # When a function prints and logs
+    answer = post(shop, [{"sku": "A"}])
+    invocation = answer.headers["x-relive-invocation-id"]
+
+    # I expect the answer to be its result alone, and both lines under its invocation
+    assert answer.json() == {"total": 200}
+    lines = shop.eventually(lambda: shop.json("logs", "--invocation", invocation, check=False))
+    assert [(line["body"], line["source"]) for line in lines] == [
+        ("pricing 1", "stdout"),
+        ("about to call", "logging"),
+    ]
+    assert {line["trace_id"] for line in lines} == {answer.headers["traceparent"].split("-")[1]}
+
+
+def test_the_demo_shows_every_kind_of_failure_and_leaves_nothing_behind(relive: Relive) -> None:
+    # When somebody runs the demo, twice
+    for _ in range(2):
+        (result,) = relive.json("demo", "--events", "120")
+
+        # I expect real failures of different kinds, each with its root line and locals
+        assert result["functions"] >= 6
+        assert result["ok"] > result["failed"] > 0
+        kinds = {(row["function"], row["kind"]) for row in result["failures"]}
+        assert {("checkout", "exception"), ("screening", "timeout"), ("thumbnail", "memory")} <= kinds
+        for row in result["failures"]:
+            if row["kind"] == "exception":
+                assert row["source"], row
+                assert row["locals"], row
+        assert result["hot_lines"]
+
+        # ... and nothing left running
+        assert not [command for command in relive.processes() if "relive_store" not in command]

@@ -1,0 +1,138 @@
+"""The `relive` command as a user runs it: a process of its own on a home of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LIMIT_S = 90.0
+
+
+@dataclass
+class Answer:
+    """What the gateway answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Relive:
+    """One home."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    http: str = ""
+
+    def run(
+        self, *arguments: str, check: bool = True, timeout_s: float = LIMIT_S, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command; with `check` it has to end with 0."""
+        done = subprocess.run(
+            [sys.executable, "-m", "relive", "--home", str(self.home), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            input=stdin,
+            env={**os.environ, "COLUMNS": "160", **self.environment},
+            cwd="/",
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"relive {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def json(self, *arguments: str, check: bool = True) -> list[dict[str, Any]]:
+        """The objects that `--json` prints."""
+        done = self.run(*arguments, "--json", check=check)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    @contextlib.contextmanager
+    def serving(self, *flags: str) -> Iterator[Relive]:
+        """A server on this home for as long as the block runs."""
+        done = self.run("serve", "--daemon", "--http", "127.0.0.1:0", "--json", *flags)
+        self.http = json.loads(done.stdout)["http"]
+        try:
+            yield self
+        finally:
+            self.run("stop", check=False)
+
+    def pid(self) -> int:
+        """The server's process."""
+        return int(json.loads((self.home / "run" / "server.json").read_text())["pid"])
+
+    def request(
+        self,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        method: str | None = None,
+    ) -> Answer:
+        """One request to the gateway."""
+        request = urllib.request.Request(self.http + path, body, headers or {}, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=LIMIT_S) as response:
+                return Answer(
+                    response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
+                )
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+    def eventually(self, what: Callable[[], Any], limit_s: float = 20.0) -> Any:
+        """The first true value of `what`: telemetry reaches the store a moment after the answer."""
+        give_up = time.monotonic() + limit_s
+        while True:
+            value = what()
+            if value:
+                return value
+            if time.monotonic() > give_up:
+                raise AssertionError(f"not within {limit_s} s; last value {value!r}")
+            time.sleep(0.1)
+
+    def processes(self) -> list[str]:
+        """The command lines of all processes that name this home."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                if entry.name.isdigit() and str(self.home) in command:
+                    found.append(command)
+        return found
+
+    def application(self, files: dict[str, str]) -> Path:
+        """Write an application's files into a folder of its own."""
+        folder = Path(tempfile.mkdtemp(dir=self.home.parent, prefix="app"))
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return folder
+
+
+@contextlib.contextmanager
+def relive_home() -> Iterator[Relive]:
+    """A home below /tmp with a short path: unix sockets have at most 107 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="relive"))
+    try:
+        yield Relive(folder / "home")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
