@@ -1,0 +1,74 @@
+"""Calling other functions from a function. The call is a span of the caller's trace, which goes on in the
+callee."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from relive_base.errors import ReliveError
+
+if TYPE_CHECKING:
+    from relive_base.frames import CallResult
+
+__all__ = ["FunctionError", "NotInFunction", "invoke", "send"]
+
+
+class FunctionError(ReliveError):
+    """The function that was called failed, or could not be called.
+
+    `type` and `error_message` are those of the callee's exception; `invocation_id` ("" where it never ran) finds
+    its scene.
+    """
+
+    def __init__(self, type: str, message: str, invocation_id: str = "", *, function: str = "") -> None:
+        remedy = f"relive failure {invocation_id}" if invocation_id else ""
+        super().__init__(f"{type}: {message}", where=function, remedy=remedy)
+        self.type = type
+        self.error_message = message
+        self.invocation_id = invocation_id
+
+
+class NotInFunction(ReliveError):
+    """relive.invoke and relive.send work inside a function that Relive runs."""
+
+
+def invoke(function: str, payload: Any = None, *, timeout_s: float | None = None) -> Any:
+    """Call `function` with a JSON-able `payload`, wait, and give what it returned.
+
+    `timeout_s` defaults to what is left of the calling invocation's own time. Raises FunctionError where the
+    function fails or cannot be called; NotInFunction outside of a function. May be called from any thread.
+    """
+    answer = _exchange(function, payload, timeout_s, asynchronous=False)
+    return json.loads(answer.body) if answer.body else None
+
+
+def send(function: str, payload: Any = None) -> str:
+    """Send `function` an event to work on later, and give the event's id once it is safely stored.
+
+    Raises as `invoke` does; what becomes of the event is seen in `relive events`.
+    """
+    answer = _exchange(function, payload, None, asynchronous=True)
+    accepted = json.loads(answer.body) if answer.body else ""
+    if isinstance(accepted, dict):
+        accepted = accepted.get("event_id", "")
+    return str(accepted or answer.invocation_id)
+
+
+def _exchange(function: str, payload: Any, timeout_s: float | None, *, asynchronous: bool) -> CallResult:
+    from relive_platform.worker.calling import CallRefused, current_caller
+
+    caller = current_caller()
+    if caller is None:
+        raise NotInFunction(
+            remedy=f"from elsewhere, use the command `relive invoke {function}` or the function's URL"
+        )
+    try:
+        answer = caller.call(function, payload, timeout_s, asynchronous=asynchronous)
+    except CallRefused as error:
+        raise FunctionError("CallRefused", str(error), function=function) from None
+    if not answer.ok:
+        found = answer.error
+        kind, message = (found.type, found.message) if found else ("Error", "the call failed")
+        raise FunctionError(kind, message, answer.invocation_id, function=function)
+    return answer

@@ -1,0 +1,8 @@
+"""What a worker may not do: limits, Landlock, seccomp. `apply` in the child, `probe` for the doctor."""
+
+from __future__ import annotations
+
+from relive_platform.isolation.applying import Isolation, apply, prepare
+from relive_platform.isolation.probing import Probe, probe
+
+__all__ = ["Isolation", "Probe", "apply", "prepare", "probe"]

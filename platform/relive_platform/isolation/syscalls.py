@@ -1,0 +1,77 @@
+"""System calls that Python has no function for, by ctypes. Every one raises OSError with its errno."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+__all__ = [
+    "NR_CLOSE_RANGE",
+    "close_all_but",
+    "die_with_parent",
+    "no_new_privileges",
+    "prctl",
+    "supported",
+    "syscall",
+]
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
+NR_CLOSE_RANGE: Final = 436  # the same on every architecture, as all system calls since 5.0
+_MAX_FD: Final = 0x7FFF_FFFF
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def supported() -> bool:
+    """Whether this is Linux at all."""
+    return sys.platform == "linux"
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Raw system call. Integers are passed as 64 bits wide; pointers as ctypes objects."""
+    wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    result: int = _libc.syscall(ctypes.c_long(number), *wide)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def prctl(option: int, value: int) -> None:
+    """prctl with one value; the unused ones are zero, as the newer options demand."""
+    zero = ctypes.c_ulong(0)
+    if _libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def no_new_privileges() -> None:
+    """No program that this process executes gains privileges (set-uid and the like)."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def die_with_parent() -> None:
+    """SIGKILL for this process when the thread that started it ends. Nothing where it cannot be had."""
+    if supported():
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def close_all_but(keep: set[int]) -> None:
+    """Close every descriptor above 2 that is not in `keep`."""
+    first = 3
+    for fd in [*sorted(keep), _MAX_FD]:
+        if first < fd:
+            _close_range(first, fd - 1)
+        first = max(first, fd + 1)
+
+
+def _close_range(first: int, last: int) -> None:
+    try:
+        syscall(NR_CLOSE_RANGE, first, last, 0)
+    except OSError:
+        os.closerange(first, min(last, os.sysconf("SC_OPEN_MAX")) + 1)  # kernel before 5.9

@@ -1,0 +1,1 @@
+"""The user's process: one function version for life, one invocation at a time."""

@@ -1,0 +1,149 @@
+"""Calls from one function to another, through the platform: the worker's half of `relive.invoke`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from typing import Final
+
+from relive_base.errors import ReliveError
+from relive_base.frames import Call, CallResult, Invoke
+from relive_base.sink import FrameSink
+
+from relive_platform.worker.channel import Channel, ChannelClosed
+from relive_platform.worker.results import find_unserialisable
+
+__all__ = ["MAX_DEPTH", "CallRefused", "Caller", "current_caller", "set_caller"]
+
+MAX_DEPTH: Final = 16
+"""Functions that call functions, at most this deep."""
+
+_GRACE_S: Final = 1.0
+"""How much longer than the call's own timeout the platform may take to say that it timed out."""
+
+_SECOND_NS: Final = 1_000_000_000
+
+
+class CallRefused(ReliveError):
+    """A call to another function could not be made."""
+
+
+class Caller:
+    """One per worker; thread-safe."""
+
+    def __init__(self, sink: FrameSink, channel: Channel) -> None:
+        self._sink = sink
+        self._channel = channel
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._invoke: Invoke | None = None
+
+    def begin(self, invoke: Invoke | None) -> None:
+        """The invocation that calls are made for from now on."""
+        self._invoke = invoke
+
+    def call(
+        self, function: str, payload: object, timeout_s: float | None, *, asynchronous: bool = False
+    ) -> CallResult:
+        """Call and wait for the answer; for an asynchronous call, for the event's acceptance.
+
+        Raises CallRefused: no invocation, too deep, payload not JSON, no answer in time.
+        """
+        invoke = self._invoke
+        if invoke is None:
+            raise CallRefused("there is no invocation to call from", remedy="call inside the handler")
+        if invoke.depth >= MAX_DEPTH:
+            raise CallRefused(
+                f"{function} would be call {invoke.depth + 1} in a chain of calls; {MAX_DEPTH} are allowed",
+                remedy="look for functions that call each other in a circle, or use relive.send",
+            )
+        left_s = (invoke.deadline_monotonic_ns - time.monotonic_ns()) / _SECOND_NS
+        wait_s = min(timeout_s, left_s) if timeout_s is not None else left_s
+        with _client_span(function, asynchronous) as ids:
+            trace_id, span_id = ids or (invoke.trace_id, invoke.span_id)
+            frame = Call(
+                call_id=self._next_id(),
+                function=function,
+                payload=_encode(payload),
+                trace_id=trace_id,
+                parent_span_id=span_id,
+                asynchronous=asynchronous,
+                timeout_s=timeout_s or 0.0,
+                depth=invoke.depth + 1,
+            )
+            return self._exchange(frame, max(wait_s, 0.0) + _GRACE_S)
+
+    def _next_id(self) -> int:
+        with self._lock:
+            return next(self._ids)
+
+    def _exchange(self, frame: Call, wait_s: float) -> CallResult:
+        self._channel.expect(frame.call_id)
+        if not self._sink.send(frame):
+            raise CallRefused(
+                f"the call to {frame.function} could not be sent", remedy="is the server running?"
+            )
+        try:
+            answer = self._channel.answer(frame.call_id, wait_s)
+        except ChannelClosed:
+            answer = None
+        if answer is None:
+            raise CallRefused(
+                f"{frame.function} did not answer within {wait_s:.1f} s",
+                remedy="give the caller a longer timeout_s",
+            )
+        return answer
+
+
+class _Current:
+    caller: Caller | None = None
+
+
+_current = _Current()
+# The one thing of a worker that the user's code reaches without being handed it: `import relive`.
+
+
+def set_caller(caller: Caller | None) -> None:
+    """Make `relive.invoke` work in this process."""
+    _current.caller = caller
+
+
+def current_caller() -> Caller | None:
+    """None outside a worker."""
+    return _current.caller
+
+
+def _encode(payload: object) -> bytes:
+    try:
+        return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = find_unserialisable(payload).replace("result", "payload", 1)
+        raise CallRefused(f"the payload is not JSON: {problem or error}") from None
+
+
+class _client_span:
+    """A Client span around the call, where there is an OpenTelemetry SDK; gives (trace id, span id) or
+    None."""
+
+    def __init__(self, function: str, asynchronous: bool) -> None:
+        self._function = function
+        self._asynchronous = asynchronous
+
+    def __enter__(self) -> tuple[str, str] | None:
+        from opentelemetry import trace
+
+        kind = trace.SpanKind.PRODUCER if self._asynchronous else trace.SpanKind.CLIENT
+        self._manager = trace.get_tracer("relive").start_as_current_span(
+            f"invoke {self._function}",
+            kind=kind,
+            attributes={"faas.invoked_name": self._function, "faas.invoked_provider": "relive"},
+        )
+        context = self._manager.__enter__().get_span_context()
+        if not context.is_valid:
+            return None
+        return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+
+    def __exit__(self, *failure: object) -> None:
+        self._manager.__exit__(*failure)  # type: ignore[arg-type]

@@ -1,0 +1,141 @@
+"""The worker's end of the wire, for reading. The main thread waits for events, any thread for answers to
+calls.
+
+Whoever waits first reads for all (the leader); frames for others are put where they find them (the
+followers).
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from relive_base.errors import ReliveError
+from relive_base.frames import AnyFrame, CallResult, FrameDecoder, decode_frame
+
+__all__ = ["Channel", "ChannelClosed"]
+
+_READ_BYTES: Final = 262_144
+_HEADER_BYTES: Final = 4
+_FOLLOW_S: Final = 0.05
+"""How long a follower waits before it looks whether it could lead; a leader wakes followers when it stops."""
+
+
+class ChannelClosed(ReliveError):
+    """The server closed the connection."""
+
+
+class Channel:
+    """Reads frames from a connected stream socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._decoder = FrameDecoder()
+        self._reading = threading.Lock()
+        self._changed = threading.Condition()
+        self._commands: deque[AnyFrame] = deque()
+        self._answers: dict[int, CallResult] = {}
+        self._expected: set[int] = set()
+        self._closed = False
+
+    def abandon(self) -> None:
+        """Close this process's copy of the connection: after the user's code has forked."""
+        self._closed = True
+        self._socket.close()
+
+    def next_command(self) -> AnyFrame:
+        """The next frame that is not an answer to a call. Raises ChannelClosed, FrameError."""
+        commands = self._commands
+        while True:
+            if commands:
+                return commands.popleft()
+            if self._closed:
+                raise ChannelClosed
+            if self._reading.acquire(blocking=False):
+                try:
+                    if not commands:
+                        self._read(None)
+                finally:
+                    self._reading.release()
+                    if self._expected:
+                        self._wake()
+            else:
+                self._follow(_FOLLOW_S)
+
+    def expect(self, call_id: int) -> None:
+        """Announce a call before its frame is sent, so that a quick answer is not thrown away."""
+        self._expected.add(call_id)
+
+    def answer(self, call_id: int, timeout_s: float) -> CallResult | None:
+        """The answer to an announced call; None after `timeout_s`. Raises ChannelClosed, FrameError."""
+        end = time.monotonic() + timeout_s
+        try:
+            while True:
+                found = self._answers.pop(call_id, None)
+                if found is not None:
+                    return found
+                left = end - time.monotonic()
+                if self._closed:
+                    raise ChannelClosed
+                if left <= 0:
+                    return None
+                self._lead_or_follow(call_id, left)
+        finally:
+            self._expected.discard(call_id)
+            self._answers.pop(call_id, None)
+
+    def _lead_or_follow(self, call_id: int, left_s: float) -> None:
+        if not self._reading.acquire(blocking=False):
+            self._follow(min(left_s, _FOLLOW_S))
+            return
+        try:
+            if call_id not in self._answers:
+                self._read(left_s)
+        finally:
+            self._reading.release()
+            self._wake()
+
+    def _follow(self, timeout_s: float) -> None:
+        with self._changed:
+            self._changed.wait(timeout_s)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _read(self, timeout_s: float | None) -> None:
+        """One read, at most `timeout_s` long, and what it completes put in its place."""
+        try:
+            if timeout_s is not None and not self._readable(timeout_s):
+                return
+            data = self._socket.recv(_READ_BYTES)
+        except InterruptedError:
+            return
+        except OSError as error:
+            self._closed = True
+            raise ChannelClosed from error
+        if not data:
+            self._closed = True
+            raise ChannelClosed
+        for frame in self._frames(data):
+            if not isinstance(frame, CallResult):
+                self._commands.append(frame)
+            elif frame.call_id in self._expected:
+                self._answers[frame.call_id] = frame
+
+    def _readable(self, timeout_s: float) -> bool:
+        import select  # here: only calls need it
+
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return bool(poll.poll(timeout_s * 1_000))
+
+    def _frames(self, data: bytes) -> list[AnyFrame]:
+        length = len(data) - _HEADER_BYTES
+        # Nearly always one read is one frame.
+        if not self._decoder.pending_bytes and int.from_bytes(data[:_HEADER_BYTES], "big") == length:
+            return [decode_frame(memoryview(data)[_HEADER_BYTES:])]
+        return list(self._decoder.feed(data))

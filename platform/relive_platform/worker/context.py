@@ -1,0 +1,55 @@
+"""What a handler gets as its second argument: the context object of AWS Lambda, and the trace id."""
+
+from __future__ import annotations
+
+import time
+
+from relive_base.frames import FunctionSpec, Invoke
+
+__all__ = ["Context"]
+
+_MILLISECOND_NS = 1_000_000
+
+
+class Context:
+    """Attributes and methods as AWS Lambda's Python runtime has them."""
+
+    __slots__ = (
+        "_deadline_monotonic_ns",
+        "aws_request_id",
+        "client_context",
+        "function_name",
+        "function_version",
+        "identity",
+        "invoked_function_arn",
+        "log_group_name",
+        "log_stream_name",
+        "memory_limit_in_mb",
+        "trace_id",
+    )
+
+    def __init__(self, spec: FunctionSpec, invoke: Invoke, stream: str) -> None:
+        self._deadline_monotonic_ns = invoke.deadline_monotonic_ns
+        self.aws_request_id = invoke.invocation_id
+        self.trace_id = invoke.trace_id
+        self.function_name = spec.name
+        self.function_version = str(spec.version)
+        self.memory_limit_in_mb = str(spec.memory_mb)
+        self.invoked_function_arn = (
+            f"arn:relive:lambda:local:000000000000:function:{spec.name}:{spec.version}"
+        )
+        self.log_group_name = f"/relive/{spec.name}"
+        self.log_stream_name = stream
+        self.identity = None
+        self.client_context = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the timeout; 0 once it is over."""
+        return max(self._deadline_monotonic_ns - time.monotonic_ns(), 0) // _MILLISECOND_NS
+
+    def log(self, message: object) -> None:
+        """Write to the log, as AWS Lambda's context does."""
+        print(message)
+
+    def __repr__(self) -> str:
+        return f"Context(function_name={self.function_name!r}, aws_request_id={self.aws_request_id!r})"

@@ -1,0 +1,150 @@
+"""One way to call every sort of handler: event or HTTP function, plain or async."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relive_base.frames import FunctionSpec, HttpRequest, Invoke
+
+from relive_platform.worker.context import Context
+from relive_platform.worker.deadline import HandlerTimeout
+from relive_platform.worker.events import decode_event, http_event
+from relive_platform.worker.http_function import HttpAnswer, http_caller
+from relive_platform.worker.results import BadResult, encode_result
+
+__all__ = ["Answer", "Handler", "event_answer"]
+
+_JSON: Final = "application/json"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a Result frame takes."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = _JSON
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Handler:
+    """The user's handler, ready to be called.
+
+    `decode` turns the frame into arguments (raises BadEvent), `call` runs the user's code, `encode` makes the
+    answer (raises BadResult): three steps, because each fails in its own way.
+    """
+
+    def __init__(self, function: Callable[..., object], spec: FunctionSpec, stream: str) -> None:
+        self._spec = spec
+        self._stream = stream
+        self._http = spec.kind == "http"
+        self._loop = _Loop() if _is_async(function) else None
+        called = self._loop.wrap(function) if self._loop is not None else function
+        self._call: Callable[..., object] = http_caller(called) if self._http else called
+
+    def decode(self, invoke: Invoke) -> tuple[object, ...]:
+        """The arguments of the call. Raises BadEvent."""
+        if self._http:
+            return (invoke.http or _request_of(invoke),)
+        context = Context(self._spec, invoke, self._stream)
+        if invoke.http is not None:
+            return http_event(invoke, invoke.http, self._spec), context
+        return decode_event(invoke.event), context
+
+    def call(self, arguments: tuple[object, ...]) -> object:
+        """Run the user's code."""
+        return self._call(*arguments)
+
+    def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
+        """The timeout with the frames of the awaiting coroutine, where it hit the event loop and not the
+        code."""
+        return self._loop.timed_out(error) if self._loop is not None else error
+
+    def encode(self, value: object, invoke: Invoke) -> Answer:
+        """Raises BadResult."""
+        if isinstance(value, HttpAnswer):
+            return Answer(value.body, value.status, value.content_type, value.headers)
+        if invoke.http is not None:
+            return event_answer(value)
+        return Answer(encode_result(value))
+
+
+def _is_async(function: Callable[..., object]) -> bool:
+    call = getattr(function, "__call__", None)  # noqa: B004 - the method of an object that is called
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _request_of(invoke: Invoke) -> HttpRequest:
+    """An HTTP function that is invoked with an event gets it as the JSON body of a POST."""
+    headers = [("content-type", _JSON), ("content-length", str(len(invoke.event)))]
+    return HttpRequest("POST", "/", "", headers, invoke.event, host="localhost")
+
+
+def event_answer(value: object) -> Answer:
+    """What an event function returned, as an HTTP answer: payload 2.0's object, or any value as JSON with
+    200."""
+    if not isinstance(value, dict) or "statusCode" not in value:
+        return Answer(encode_result(value))
+    status = value["statusCode"]
+    try:
+        code = int(status)
+    except (TypeError, ValueError):
+        raise BadResult(f"statusCode is {status!r}", remedy="return an integer, such as 200") from None
+    headers = [(str(name).lower(), str(text)) for name, text in (value.get("headers") or {}).items()]
+    content_type = next((text for name, text in headers if name == "content-type"), _JSON)
+    kept = [pair for pair in headers if pair[0] not in ("content-type", "content-length")]
+    kept += [("set-cookie", str(cookie)) for cookie in value.get("cookies") or ()]
+    return Answer(_answer_body(value), code, content_type, kept)
+
+
+def _answer_body(value: dict[str, Any]) -> bytes:
+    body = value.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        return bytes(body) if isinstance(body, bytes) else encode_result(body)
+    if not value.get("isBase64Encoded"):
+        return body.encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise BadResult(f"the body is said to be base64 but is not: {error}") from None
+
+
+class _Loop:
+    """An event loop that lives as long as the worker; each call is a task of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._coroutine: Coroutine[Any, Any, object] | None = None
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., object]:
+        loop = self._loop
+
+        def call(*arguments: object) -> object:
+            self._coroutine = coroutine = function(*arguments)
+            result = loop.run_until_complete(coroutine)
+            self._coroutine = None
+            return result
+
+        return call
+
+    def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is None or inspect.getcoroutinestate(coroutine) != inspect.CORO_SUSPENDED:
+            return error
+        inner = type(error)(*error.args)
+        try:
+            # Raised where the code waits: the traceback then has the frames of every await.
+            coroutine.throw(inner)
+        except HandlerTimeout as raised:
+            return raised
+        except BaseException:
+            return error
+        return error

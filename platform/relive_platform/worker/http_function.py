@@ -1,0 +1,202 @@
+"""HTTP functions: a werkzeug Request in, whatever Flask accepts as an answer out."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from relive_base.frames import HttpRequest
+
+from relive_platform.worker.results import BadResult, encode_result
+
+__all__ = ["HttpAnswer", "environ_of", "http_caller", "to_answer"]
+
+_HTML: Final = "text/html; charset=utf-8"
+_JSON: Final = "application/json"
+_MAX_HEADER_NAMES: Final = 1_000
+_OK: Final = 200
+
+
+@dataclass(slots=True)
+class HttpAnswer:
+    """What goes back to the gateway."""
+
+    body: bytes
+    status: int = _OK
+    content_type: str = _HTML
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _HeaderNames:
+    """Header name -> WSGI key. Names repeat, so that they are translated once."""
+
+    def __init__(self) -> None:
+        self._known = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+    def key(self, name: str) -> str:
+        known = self._known.get(name)
+        if known is None:
+            known = "HTTP_" + name.upper().replace("-", "_")
+            if len(self._known) < _MAX_HEADER_NAMES:
+                self._known[name] = known
+        return known
+
+
+_names = _HeaderNames()
+
+
+def environ_of(request: HttpRequest) -> dict[str, Any]:
+    """A WSGI environ: only what the protocol demands, so that building it stays cheap."""
+    host, _, port = request.host.partition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": request.mount,
+        "PATH_INFO": request.path,
+        "QUERY_STRING": request.query,
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": port or ("443" if request.scheme == "https" else "80"),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": request.client,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    key_of = _names.key
+    for name, value in request.headers:
+        key = key_of(name)
+        if key in environ and key.startswith("HTTP_"):
+            environ[key] += ("; " if name == "cookie" else ",") + value
+        else:
+            environ[key] = value
+    if request.body:
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+    if not request.path.isascii():
+        environ["PATH_INFO"] = request.path.encode().decode("latin-1")  # WSGI strings are bytes in disguise
+    return environ
+
+
+def http_caller(handler: Callable[..., object]) -> Callable[[HttpRequest], HttpAnswer]:
+    """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer."""
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.wrappers import Request
+
+    def call(request: HttpRequest) -> HttpAnswer:
+        environ = environ_of(request)
+        try:
+            value = handler(Request(environ, populate_request=False))
+        except HTTPException as error:  # abort(404) and the like
+            value = error.get_response(environ)
+        return to_answer(value, environ)
+
+    return call
+
+
+def to_answer(value: object, environ: Mapping[str, Any]) -> HttpAnswer:
+    """By Flask's rules: text, bytes, dict or list, (body, status, headers), Response, generator. Raises
+    BadResult."""
+    kind = type(value)
+    if kind is str:
+        return HttpAnswer(cast(str, value).encode())
+    if kind is dict or kind is list:
+        return HttpAnswer(encode_result(value), content_type=_JSON)
+    if isinstance(value, tuple):
+        return _from_tuple(value, environ)
+    if isinstance(value, bytes | bytearray):
+        return HttpAnswer(bytes(value))
+    if isinstance(value, str):
+        return HttpAnswer(value.encode())
+    if isinstance(value, dict | list):
+        return HttpAnswer(encode_result(value), content_type=_JSON)
+    if hasattr(value, "get_wsgi_response"):
+        return _from_response(value, environ)
+    if value is None:
+        raise BadResult("the handler returned None", remedy="return text, a dict or a Response")
+    if hasattr(value, "__next__"):
+        return HttpAnswer(_joined(cast("Iterable[object]", value)))
+    raise BadResult(
+        f"the handler returned a value of type {kind.__name__}",
+        remedy="return str, bytes, dict, list, (body, status, headers) or a Response",
+    )
+
+
+def _joined(parts: Iterable[object]) -> bytes:
+    joined = bytearray()
+    for part in parts:
+        if isinstance(part, str):
+            joined += part.encode()
+        elif isinstance(part, bytes | bytearray):
+            joined += part
+        else:
+            raise BadResult(f"the generator gave a {type(part).__name__}", remedy="yield str or bytes")
+    return bytes(joined)
+
+
+def _from_response(value: Any, environ: Mapping[str, Any]) -> HttpAnswer:
+    parts, status, headers = value.get_wsgi_response(environ)
+    try:
+        body = b"".join(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    answer = HttpAnswer(body, int(status.split(" ", 1)[0]), "")
+    for name, text in headers:
+        lower = name.lower()
+        if lower == "content-type":
+            answer.content_type = text
+        elif lower != "content-length":
+            answer.headers.append((lower, text))
+    return answer
+
+
+def _from_tuple(value: tuple[Any, ...], environ: Mapping[str, Any]) -> HttpAnswer:
+    status: object = None
+    headers: object = None
+    if len(value) == 3:
+        body, status, headers = value
+    elif len(value) == 2:
+        body, second = value
+        if isinstance(second, int | str):
+            status = second
+        else:
+            headers = second
+    else:
+        raise BadResult(
+            f"the handler returned a tuple of {len(value)}", remedy="return (body, status, headers)"
+        )
+    answer = to_answer(body, environ)
+    if status is not None:
+        answer.status = _status(status)
+    for name, text in _pairs(headers):
+        if name.lower() == "content-type":
+            answer.content_type = text
+        elif name.lower() != "content-length":
+            answer.headers.append((name.lower(), text))
+    return answer
+
+
+def _status(status: object) -> int:
+    try:
+        return int(str(status).split(" ", 1)[0])
+    except ValueError:
+        raise BadResult(
+            f"{status!r} is not an HTTP status", remedy='return a number or "404 NOT FOUND"'
+        ) from None
+
+
+def _pairs(headers: Any) -> list[tuple[str, str]]:
+    if headers is None:
+        return []
+    items = headers.items() if hasattr(headers, "items") else headers
+    pairs: list[tuple[str, str]] = []
+    for name, value in items:
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs.extend((str(name), str(text)) for text in values)
+    return pairs

@@ -1,0 +1,156 @@
+"""One invocation after the other, on the main thread."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import Final
+
+from relive_base.frames import Done, FunctionSpec, Invoke, Result
+from relive_base.sink import FrameSink
+from relive_profiler.record import Sampler
+from relive_tracer.record import Telemetry
+
+from relive_platform.worker.calling import Caller
+from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout
+from relive_platform.worker.events import BadEvent
+from relive_platform.worker.handlers import Answer, Handler
+from relive_platform.worker.memory import Reserve, rss_bytes
+from relive_platform.worker.results import BadResult, limit_size
+from relive_platform.worker.rooms import capture_failure
+
+__all__ = ["Runner", "failure_kind"]
+
+_KIB: Final = 1024
+_BAD_REQUEST: Final = 400
+_BAD_GATEWAY: Final = 502
+_GATEWAY_TIMEOUT: Final = 504
+_INTERNAL_ERROR: Final = 500
+
+
+def failure_kind(error: BaseException) -> tuple[str, str, int]:
+    """Status, failure kind (records.STATUSES, FAILURE_KINDS) and HTTP status of what a handler raised."""
+    if isinstance(error, HandlerTimeout):
+        return "timeout", "timeout", _GATEWAY_TIMEOUT
+    if isinstance(error, SystemExit):
+        return "crash", "exit", _BAD_GATEWAY
+    if isinstance(error, MemoryError):
+        return "memory", "memory", _BAD_GATEWAY
+    if isinstance(error, RecursionError):
+        return "error", "recursion", _INTERNAL_ERROR
+    if isinstance(error, BadResult):
+        return "error", "bad_result", _BAD_GATEWAY
+    if isinstance(error, BadEvent):
+        return "error", "bad_event", _BAD_REQUEST
+    return "error", "exception", _INTERNAL_ERROR
+
+
+class Runner:
+    """Runs the handler and tells the server of it: the Result first, what was recorded after it."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        sink: FrameSink,
+        telemetry: Telemetry,
+        sampler: Sampler,
+        timer: DeadlineTimer,
+        caller: Caller,
+        handler: Handler,
+        reserve: Reserve,
+    ) -> None:
+        self._spec = spec
+        self._sink = sink
+        self._telemetry = telemetry
+        self._sampler = sampler
+        self._timer = timer
+        self._caller = caller
+        self._handler = handler
+        self._reserve = reserve
+        self._timeout_text = f"{spec.name} ran longer than timeout_s = {spec.timeout_s:g}"
+
+    def run(self, invoke: Invoke) -> bool:
+        """One invocation. Whether the worker may get another one."""
+        cpu_ns = time.process_time_ns()
+        self._telemetry.begin(invoke)
+        self._caller.begin(invoke)
+        started_ns = time.time_ns()
+        try:
+            answer = self._answer(invoke)
+        except BaseException as error:
+            ended_ns = time.time_ns()
+            result = self._fail(error, invoke, started_ns, ended_ns)
+        else:
+            result = Result(
+                invocation_id=invoke.invocation_id,
+                status="ok",
+                started_ns=started_ns,
+                ended_ns=time.time_ns(),
+                body=answer.body,
+                content_type=answer.content_type,
+                http_status=answer.status,
+                headers=answer.headers,
+            )
+        self._sink.send_surely(result)
+        self._finish(invoke, result.reusable, cpu_ns)
+        return result.reusable
+
+    def _answer(self, invoke: Invoke) -> Answer:
+        handler = self._handler
+        timer = self._timer
+        arguments = handler.decode(invoke)
+        self._sampler.start(invoke.invocation_id, mode=invoke.profile)
+        try:
+            timer.arm(invoke.deadline_monotonic_ns, self._timeout_text)
+            value = handler.call(arguments)
+            timer.disarm()
+        finally:
+            timer.disarm()
+        if timer.raised is not None:  # the code swallowed it, and came to an end too late
+            raise timer.raised
+        answer = handler.encode(value, invoke)
+        limit_size(len(answer.body), self._spec.result_limit_bytes)
+        return answer
+
+    def _fail(self, error: BaseException, invoke: Invoke, started_ns: int, ended_ns: int) -> Result:
+        self._timer.disarm()
+        if isinstance(error, MemoryError):
+            self._reserve.release()
+        if self._timer.raised is not None and not isinstance(error, HandlerTimeout):
+            error = self._timer.raised  # what came of the interruption is not the cause
+        if isinstance(error, HandlerTimeout):
+            error = self._handler.timed_out(error)
+        status, kind, http_status = failure_kind(error)
+        scene = capture_failure(error, kind=kind, spec=self._spec, invocation_id=invoke.invocation_id)
+        self._sink.send_surely(scene)
+        return Result(
+            invocation_id=invoke.invocation_id,
+            status=status,
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            http_status=http_status,
+            error=scene.error,
+            reusable=kind == "bad_event",  # there, none of the user's code has run
+        )
+
+    def _finish(self, invoke: Invoke, reusable: bool, cpu_ns: int) -> None:
+        profile = self._sampler.stop()
+        counts = self._telemetry.end()
+        dropped = counts.dropped
+        if profile is not None:
+            dropped += profile.dropped
+            if not self._sink.send(profile):
+                self._sampler.not_delivered(profile)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._sink.send_surely(
+            Done(
+                invocation_id=invoke.invocation_id,
+                cpu_ns=time.process_time_ns() - cpu_ns,
+                peak_rss_bytes=usage.ru_maxrss * _KIB,
+                rss_bytes=rss_bytes(),
+                spans=counts.spans,
+                logs=counts.logs,
+                dropped=dropped,
+                reusable=reusable,
+            )
+        )

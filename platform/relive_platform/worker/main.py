@@ -1,0 +1,171 @@
+"""A worker from its first line to its last."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Final, NoReturn
+
+from relive_base.errors import ReliveError
+from relive_base.frames import FunctionSpec, InitFailed, Invoke, Ready, Stop
+from relive_base.sink import FrameSink
+from relive_profiler.record import Sampler
+from relive_tracer.record import Telemetry
+
+from relive_platform.isolation import apply
+from relive_platform.worker.calling import Caller, set_caller
+from relive_platform.worker.channel import Channel
+from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout
+from relive_platform.worker.handlers import Handler
+from relive_platform.worker.invocations import Runner
+from relive_platform.worker.loading import load_handler
+from relive_platform.worker.memory import Reserve
+from relive_platform.worker.process import clean_environment, close_others, enter_source, take_over
+from relive_platform.worker.rooms import capture_failure
+from relive_platform.zygote.options import WorkerStart
+
+__all__ = ["INIT_TIMEOUT_S", "preload", "run"]
+
+INIT_TIMEOUT_S: Final = 30.0
+"""How long the user's module may take to be imported; a function's own timeout_s where that is longer."""
+
+_SECOND_NS: Final = 1_000_000_000
+
+
+def preload() -> None:
+    """In the zygote: import what only some workers need, so that none has to."""
+    import asyncio  # noqa: F401
+
+    import werkzeug.exceptions
+    import werkzeug.wrappers  # noqa: F401
+
+
+def run(start: WorkerStart) -> NoReturn:
+    """Be a worker until the server says Stop or is gone. Does not return: atexit handlers are not run, as the
+    platform may end a worker at any time."""
+    spec = start.spec
+    connection = take_over(start)
+    clean_environment(spec)
+    tier, detail = apply(spec, start.isolation)
+    close_others(connection)
+    worker = _Worker(start, FrameSink(connection), Channel(connection), tier, detail)
+    os.register_at_fork(after_in_child=worker.channel.abandon)
+    try:
+        handler = worker.load()
+        if handler is not None:
+            worker.serve(handler)
+    except ReliveError:
+        pass  # the server is gone
+    os._exit(0)
+
+
+class _Worker:
+    """What is made once per process."""
+
+    def __init__(
+        self, start: WorkerStart, sink: FrameSink, channel: Channel, tier: int, detail: list[str]
+    ) -> None:
+        self._start = start
+        self._spec: FunctionSpec = start.spec
+        self._sink = sink
+        self.channel = channel
+        self._tier = tier
+        self._detail = detail
+        self._telemetry = Telemetry(sink.send, start.spec)
+        self._sampler = Sampler(start.spec.profile, source=start.spec.source)
+        self._timer = DeadlineTimer(lambda: sink.busy)
+        self._caller = Caller(sink, channel)
+        self._reserve = Reserve()
+
+    def load(self) -> Handler | None:
+        """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
+        self._telemetry.install()
+        set_caller(self._caller)
+        self._sampler.start_init()
+        try:
+            enter_source(self._spec)
+            handler = self._load_in_time()
+        except BaseException as error:  # user code may raise anything while it is imported
+            self._init_failed(error)
+            return None
+        self._sink.send_surely(
+            Ready(
+                pid=os.getpid(),
+                started_ns=self._start.started_ns,
+                loaded_ns=time.time_ns(),
+                isolation_tier=self._tier,
+                isolation_detail=self._detail,
+                cpu_ns=time.process_time_ns(),
+            )
+        )
+        profile = self._sampler.stop_init()
+        if profile is not None and not self._sink.send(profile):
+            self._sampler.not_delivered(profile)
+        return handler
+
+    def _load_in_time(self) -> Handler:
+        limit_s = max(INIT_TIMEOUT_S, self._spec.timeout_s)
+        deadline = time.monotonic_ns() + int(limit_s * _SECOND_NS)
+        try:
+            self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
+            function = load_handler(self._spec)
+        finally:
+            self._timer.disarm()
+        return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}")
+
+    def _init_failed(self, error: BaseException) -> None:
+        if isinstance(error, MemoryError):
+            self._reserve.release()
+        failed_ns = time.time_ns()
+        profile = self._sampler.stop_init()
+        scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")
+        self._sink.send_surely(scene)
+        _flush()
+        self._telemetry.end()
+        if profile is not None:
+            self._sink.send(profile)
+        self._sink.send_surely(
+            InitFailed(
+                pid=os.getpid(),
+                started_ns=self._start.started_ns,
+                failed_ns=failed_ns,
+                error=scene.error,
+                isolation_tier=self._tier,
+            )
+        )
+
+    def serve(self, handler: Handler) -> None:
+        """Until Stop. Raises ChannelClosed when the server is gone.
+
+        After a failure the process stays as it is, with its frames and heap, until the server has it leave.
+        """
+        runner = Runner(
+            self._spec,
+            self._sink,
+            self._telemetry,
+            self._sampler,
+            self._timer,
+            self._caller,
+            handler,
+            self._reserve,
+        )
+        reusable = True
+        while True:
+            try:
+                frame = self.channel.next_command()
+                if isinstance(frame, Stop):
+                    return
+                if isinstance(frame, Invoke) and reusable:
+                    reusable = runner.run(frame)
+            except HandlerTimeout:
+                continue  # it came between the handler's end and the disarming, and has been dealt with
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        # The user's own stream; the worker leaves anyway.
+        return

@@ -1,0 +1,97 @@
+"""From a fork of the zygote to a process of its own: session, descriptors, environment, signals."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import time
+import types
+from typing import Final
+
+from relive_base.frames import FunctionSpec
+
+from relive_platform.isolation.limits import FRAME_FD_FLOOR
+from relive_platform.isolation.syscalls import close_all_but
+from relive_platform.zygote.options import WorkerStart
+
+__all__ = ["clean_environment", "close_others", "enter_source", "take_over"]
+
+_DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+
+
+def take_over(start: WorkerStart) -> socket.socket:
+    """Own session, only the worker's own descriptors, default signals. The frame socket, on a high
+    descriptor."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    frames = _high(start.frame_fd)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    os.dup2(start.console_fd, 1)
+    os.dup2(start.console_fd, 2)
+    return socket.socket(fileno=frames)
+
+
+def close_others(connection: socket.socket) -> None:
+    """Close what was inherited from the zygote; its prepared descriptors have been used by now."""
+    close_all_but({connection.fileno()})
+
+
+def _high(fd: int) -> int:
+    """`fd` where the user's code is unlikely to close it by accident; as it is where the limit is too low."""
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        room = 2 * FRAME_FD_FLOOR if hard == resource.RLIM_INFINITY else min(2 * FRAME_FD_FLOOR, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FRAME_FD_FLOOR)
+    os.set_inheritable(fd, False)
+    return fd
+
+
+def clean_environment(spec: FunctionSpec) -> None:
+    """The function's own variables, and the few that programs expect. Nothing of the server's."""
+    time_zone = os.environ.get("TZ")
+    home = spec.scratch or "/"
+    wanted = {
+        "PATH": os.environ.get("PATH", _DEFAULT_PATH),
+        "LANG": "C.UTF-8",
+        "HOME": home,
+        "TMPDIR": home,
+        "PYTHONUNBUFFERED": "1",
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": str(spec.version),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+        "LAMBDA_TASK_ROOT": spec.source,
+        "RELIVE_FUNCTION": spec.name,
+        **spec.environment,
+    }
+    os.environ.clear()
+    os.environ.update(wanted)
+    if wanted.get("TZ") != time_zone:
+        time.tzset()
+    tempfile.tempdir = None  # found again, from TMPDIR, when it is next asked for
+
+
+def enter_source(spec: FunctionSpec) -> None:
+    """The source folder first on sys.path and as the working folder; a `__main__` that is not the
+    zygote's."""
+    os.chdir(spec.source)
+    sys.path.insert(0, spec.source)
+    sys.path_importer_cache.pop(spec.source, None)
+    sys.argv = [os.path.join(spec.source, spec.handler.partition(":")[0])]
+    main = types.ModuleType("__main__")
+    main.__builtins__ = sys.modules["builtins"]  # type: ignore[attr-defined]
+    sys.modules["__main__"] = main
+    sys.dont_write_bytecode = True  # the source of a version never changes
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:  # each worker draws other numbers; `random` reseeds itself after a fork
+        numpy_random.seed()

@@ -1,0 +1,32 @@
+"""The record sides of the other rooms, as one worker uses them."""
+
+from __future__ import annotations
+
+import time
+
+from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
+from relive_capture import record as capture
+
+__all__ = ["capture_failure"]
+
+_MESSAGE_CHARS = 2_000
+
+
+def capture_failure(error: BaseException, *, kind: str, spec: FunctionSpec, invocation_id: str) -> Scene:
+    """The scene of `error`; where even the capture fails, one that has the error and says so."""
+    try:
+        return capture.capture_exception(error, kind=kind, spec=spec, invocation_id=invocation_id)
+    except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
+        info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
+        reason = f"the capture failed: {type(problem).__name__}"
+        return Scene(
+            invocation_id=invocation_id,
+            captured_ns=time.time_ns(),
+            error=info,
+            parts={"frames": PartState("missing", reason)},
+        )
+
+
+def _text(error: BaseException) -> str:
+    # Only exact strings: str(error) could run the user's code.
+    return " ".join(item for item in error.args if type(item) is str)[:_MESSAGE_CHARS]

@@ -1,0 +1,1 @@
+"""A clean interpreter that has imported a dependency set and forks workers."""

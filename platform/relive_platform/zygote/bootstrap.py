@@ -1,0 +1,39 @@
+"""First file of a zygote: `python -I -S bootstrap.py RUNTIME_DIR CONTROL_FD OPTIONS`.
+
+OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names).
+Nothing of the server's environment is on sys.path: dependencies first, the standard library, Relive's
+runtime last.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> None:
+    """Run the zygote; in each forked child, run the worker instead. Does not return."""
+    runtime_dir, control_fd, options_text = arguments
+    options_map = json.loads(options_text)
+    sys.path.append(runtime_dir)
+    from relive_platform.zygote.paths import add_dependencies
+
+    # Before anything else is imported: where the function brings its own msgspec or OpenTelemetry, it is
+    # used.
+    add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
+    from relive_platform.zygote.options import ZygoteOptions
+    from relive_platform.zygote.serving import serve
+
+    options = ZygoteOptions.from_json(runtime_dir, options_map)
+    # The child's stack starts here too, so that the user's tracebacks hold nothing of the zygote's loop.
+    start = serve(int(control_fd), options)
+    if start is not None:
+        from relive_platform.worker.main import run
+
+        run(start)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

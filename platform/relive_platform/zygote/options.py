@@ -1,0 +1,40 @@
+"""What a zygote is told when it starts, and what a forked child is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from relive_base.frames import FunctionSpec
+
+from relive_platform.isolation import Isolation
+
+__all__ = ["WorkerStart", "ZygoteOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ZygoteOptions:
+    """One zygote serves one dependency set."""
+
+    runtime_dir: str
+    deps_dir: str = ""
+    preload: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, runtime_dir: str, options: Mapping[str, object]) -> ZygoteOptions:
+        """From the bootstrap's third argument; unknown keys are ignored."""
+        preload = options.get("preload") or []
+        names = [str(name) for name in preload] if isinstance(preload, list) else []
+        return cls(runtime_dir, str(options.get("deps_dir") or ""), names)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStart:
+    """What a child has right after the fork: its two descriptors and what it is to be."""
+
+    worker_id: int
+    spec: FunctionSpec
+    frame_fd: int
+    console_fd: int
+    started_ns: int  # since the epoch, first line in the child
+    isolation: Isolation

@@ -1,0 +1,157 @@
+"""The zygote's loop: fork when asked, reap, tell the server; leave with the server."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import platform
+import select
+import signal
+import time
+from types import FrameType
+from typing import Final
+
+from relive_base.frames import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
+
+from relive_platform.isolation import Isolation, prepare
+from relive_platform.isolation.syscalls import die_with_parent
+from relive_platform.zygote.control import ControlSocket, ServerGone
+from relive_platform.zygote.options import WorkerStart, ZygoteOptions
+from relive_platform.zygote.preload import import_modules, preload_record_side
+
+__all__ = ["Zygote", "serve"]
+
+_KIB: Final = 1024
+
+
+def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
+    """Preload and serve. None in the zygote, once it is to leave; in a forked child, what the child is to
+    be."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; it tells us what to do
+    os.set_inheritable(control_fd, False)
+    control = ControlSocket(control_fd)
+    began_ns = time.monotonic_ns()
+    preload_record_side()
+    failed = import_modules(options.preload)
+    ready = ZygoteReady(
+        pid=os.getpid(),
+        python=platform.python_version(),
+        import_ns=time.monotonic_ns() - began_ns,
+        failed_imports=failed,
+    )
+    isolation = prepare(options.runtime_dir, options.deps_dir)
+    # What is there now lives as long as the zygote: no collection in a worker may touch, and so copy, its
+    # pages.
+    gc.collect()
+    gc.freeze()
+    return Zygote(control, isolation).run(ready)
+
+
+class Zygote:
+    """Single-threaded. Children that died are noticed by SIGCHLD through a pipe, never by waiting."""
+
+    def __init__(self, control: ControlSocket, isolation: Isolation) -> None:
+        self._control = control
+        self._isolation = isolation
+        self._workers: dict[int, int] = {}  # pid -> worker id
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self, ready: ZygoteReady) -> WorkerStart | None:
+        """Until Stop or until the server is gone (then the workers are killed, too)."""
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _wake_up)
+        poll = select.poll()
+        poll.register(self._control.fileno(), select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        try:
+            self._control.send(ready)
+            while True:
+                readable = {fd for fd, _events in poll.poll()}
+                if self._wake_read in readable:
+                    self._reap()
+                if self._control.fileno() in readable:
+                    for frame, fds in self._control.receive():
+                        if isinstance(frame, Stop):
+                            return None
+                        start = self._obey(frame, fds)
+                        if start is not None:
+                            return start
+        except ServerGone:
+            self._kill_workers()
+            return None
+
+    def _obey(self, frame: AnyFrame, fds: tuple[int, int] | None) -> WorkerStart | None:
+        if not isinstance(frame, Fork):
+            return None
+        if fds is None:
+            error = "the two descriptors did not come with the Fork frame"
+            self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=error))
+            return None
+        return self._fork(frame, fds)
+
+    def _fork(self, frame: Fork, fds: tuple[int, int]) -> WorkerStart | None:
+        forked_ns = time.time_ns()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            pid = -1
+            reason = f"fork failed: {error.strerror}"
+        if pid == 0:
+            return WorkerStart(
+                worker_id=frame.worker_id,
+                spec=frame.spec,
+                frame_fd=fds[0],
+                console_fd=fds[1],
+                started_ns=time.time_ns(),
+                isolation=self._isolation,
+            )
+        for fd in fds:
+            os.close(fd)
+        if pid < 0:
+            self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=reason))
+            return None
+        self._workers[pid] = frame.worker_id
+        self._control.send(Forked(worker_id=frame.worker_id, pid=pid, forked_ns=forked_ns))
+        return None
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake_read, 4096):
+                pass
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            worker_id = self._workers.pop(pid, None)
+            if worker_id is None:
+                continue
+            _kill_group(pid)  # what the user's code had started and left behind
+            self._control.send(
+                Exited(
+                    worker_id=worker_id,
+                    pid=pid,
+                    status=status,
+                    peak_rss_bytes=usage.ru_maxrss * _KIB,
+                    cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
+                )
+            )
+
+    def _kill_workers(self) -> None:
+        for pid in self._workers:
+            _kill_group(pid)
+            with contextlib.suppress(ProcessLookupError):  # it had not got its own group yet
+                os.kill(pid, signal.SIGKILL)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _wake_up(_number: int, _frame: FrameType | None) -> None:
+    """SIGCHLD needs a Python handler so that the wakeup descriptor is written."""
