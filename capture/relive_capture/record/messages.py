@@ -58,7 +58,7 @@ class Messages:
             if base is OSError:
                 return self._os_error(error)
             if base is SyntaxError or base is ImportError:
-                text = base.msg.__get__(error)
+                text = class_dict(base)["msg"].__get__(error)
                 return text if type(text) is str else None
             if base in _UNICODE_ERRORS:
                 return self._unicode_error(base, error)

@@ -1,0 +1,198 @@
+"""Writing scene archives: deterministic, fsynced, renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from relive_base.frames import ErrorInfo
+
+from relive_capture.explore.errors import SceneError
+from relive_capture.explore.members import SceneInput, SceneMembers, build_members
+from relive_capture.explore.reader import Limits, SceneFile, read_scene
+from relive_capture.model import ExceptionView
+from relive_capture.record.fingerprint import fingerprint_of_names
+
+__all__ = [
+    "SCHEMA",
+    "ArchiveInfo",
+    "Limits",
+    "SceneError",
+    "SceneFile",
+    "SceneInput",
+    "read_scene",
+    "write_scene",
+]
+
+SCHEMA: Final = 1
+"""Version of the archive's layout. A reader takes any minor addition; a change of meaning raises it."""
+
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # no time in the members: the same scene gives the same bytes
+_MAX_LOCALS_CHARS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveInfo:
+    """A written scene: sha256 of the file (hex), its bytes, the manifest, and what the store's head row
+    needs."""
+
+    hash: str
+    size: int
+    manifest: dict[str, Any]
+    path: Path
+    frames: tuple[str, ...]  # "file:line function", outermost first
+    locals_json: str  # innermost frame of the user's own: name -> short text
+
+
+def write_scene(path: str | os.PathLike[str], source: SceneInput) -> ArchiveInfo:
+    """Write the scene to `path` (mode 0600). A crash leaves either the whole file or none. Raises OSError."""
+    target = Path(path)
+    built = build_members(source)
+    manifest = _manifest(source, built)
+    data = _zip(
+        {"manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=2), **built.files}
+    )
+    _write_atomically(target, data)
+    frames, texts = _head(built.files.get("exception.json", b""))
+    digest = hashlib.sha256(data).hexdigest()
+    return ArchiveInfo(digest, len(data), manifest, target, frames, texts)
+
+
+def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
+    record = source.record
+    error = _error(source)
+    return {
+        "schema": SCHEMA,
+        "invocation_id": record.invocation_id,
+        "attempt": record.attempt,
+        "function": record.function,
+        "version": record.version,
+        "app": record.app,
+        "code_hash": record.code_hash,
+        "kind": error.kind,
+        "status": record.status,
+        "fingerprint": _fingerprint(error, record.function),
+        "error": msgspec.to_builtins(
+            ErrorInfo(**{name: getattr(error, name) for name in ErrorInfo.__struct_fields__})
+        ),
+        "trigger": record.trigger,
+        "trace_id": record.trace_id,
+        "span_id": record.span_id,
+        "captured_ns": _captured_ns(source),
+        "capture_ns": source.scene.capture_ns if source.scene is not None else 0,
+        "times": _times(source),
+        "resources": {
+            "cpu_ns": record.cpu_ns,
+            "peak_rss_bytes": record.peak_rss_bytes,
+            "memory_limit_bytes": record.memory_limit_bytes,
+            "timeout_ns": record.timeout_ns,
+        },
+        "worker": {"pid": record.worker_pid, "isolation_tier": record.isolation_tier, "cold": record.cold},
+        "python": source.python or _python(built),
+        "event": {"kind": "http" if source.http is not None else "json", "bytes": record.event_bytes},
+        "parts": {
+            name: {"state": part.state, "reason": part.reason} for name, part in sorted(built.parts.items())
+        },
+        "redacted": len(built.redactions),
+        "members": {name: len(data) for name, data in sorted(built.files.items())},
+    }
+
+
+def _error(source: SceneInput) -> ErrorInfo:
+    if source.scene is not None:
+        return source.scene.error
+    return source.error or source.record.error or ErrorInfo(type="Unknown", message="", kind="signal")
+
+
+def _fingerprint(error: ErrorInfo, function: str) -> str:
+    """The error's own; where the process could not say it, one for the function and the way it ended."""
+    return error.fingerprint or fingerprint_of_names(error.kind, error.type, [function])
+
+
+def _captured_ns(source: SceneInput) -> int:
+    given = source.captured_ns or (source.scene.captured_ns if source.scene is not None else 0)
+    return given or source.record.ended_ns or time.time_ns()
+
+
+def _times(source: SceneInput) -> dict[str, int]:
+    record = source.record
+    names = (
+        "accepted_ns",
+        "enqueued_ns",
+        "dispatched_ns",
+        "init_started_ns",
+        "init_ended_ns",
+        "started_ns",
+        "ended_ns",
+    )
+    return {name: getattr(record, name) for name in names}
+
+
+def _python(built: SceneMembers) -> str:
+    data = built.files.get("environment.json")
+    try:
+        found = msgspec.json.decode(data) if data else {}
+    except msgspec.DecodeError:
+        return ""
+    python = found.get("python", "") if isinstance(found, dict) else ""
+    return python if isinstance(python, str) else ""
+
+
+def _head(exception: bytes) -> tuple[tuple[str, ...], str]:
+    try:
+        views = msgspec.json.decode(exception, type=list[ExceptionView]) if exception else []
+    except (msgspec.DecodeError, RecursionError):
+        return (), "{}"
+    frames = views[0].frames if views else []
+    if not frames:
+        return (), "{}"
+    names = tuple(f"{frame.file}:{frame.line} {frame.function}" for frame in frames[-50:])
+    own = next((frame for frame in reversed(frames) if frame.in_app), frames[-1])
+    texts: dict[str, str] = {}
+    used = 0
+    for name, node in own.locals:
+        text = (node.text or node.type)[:200]
+        used += len(name) + len(text)
+        if used > _MAX_LOCALS_CHARS:
+            break
+        texts[name] = text
+    return names, msgspec.json.encode(texts).decode()
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted(files, key=lambda name: (name != "manifest.json", name)):
+            info = zipfile.ZipInfo(name, _ZIP_EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3
+            info.external_attr = 0o600 << 16
+            archive.writestr(info, files[name])
+    return buffer.getvalue()
+
+
+def _write_atomically(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

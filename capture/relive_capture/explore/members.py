@@ -1,0 +1,242 @@
+"""The members of a scene: what each is made of. Everything is redacted here, whatever the worker did
+already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from relive_base.frames import (
+    ErrorInfo,
+    HttpRequest,
+    LogLine,
+    PartState,
+    Profile,
+    Scene,
+    SpanData,
+    StackFrames,
+)
+from relive_base.records import InvocationRecord
+from relive_base.redaction import Redactor
+
+__all__ = ["SceneInput", "SceneMembers", "build_members"]
+
+MAX_LOG_LINES = 5_000
+MAX_SPANS = 10_000
+MAX_MEMBER_BYTES = 16 * 1024 * 1024
+
+
+# Every part that a scene can have, and what is said where nobody could give it.
+PARTS: dict[str, str] = {
+    "event": "the event was empty",
+    "context": "",
+    "result": "the handler gave no result",
+    "exception": "the process ended before it could save its frames",
+    "source": "no frames to take source files from",
+    "logs": "no line was written",
+    "spans": "the function made no spans of its own",
+    "profile": "no profile was taken",
+    "threads": "the process ended before it could save them",
+    "environment": "the process ended before it could save it",
+    "heap": "tier T1, the heap snapshot, is not part of this version",
+    "live": "tier T2, the live scene, is not part of this version",
+    "native": "not needed: the process could speak for itself",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class SceneInput:
+    """Everything that is known of one failed attempt. `scene` is None where the process could save nothing;
+    `members` and `parts` then come from outside (external.dump)."""
+
+    record: InvocationRecord
+    scene: Scene | None = None
+    error: ErrorInfo | None = None  # where neither `scene` nor `record` has one
+    captured_ns: int = 0
+    event: bytes = b""
+    http: HttpRequest | None = None
+    logs: Sequence[LogLine] = ()
+    spans: Sequence[SpanData] = ()
+    profiles: Sequence[Profile] = ()
+    stacks: Mapping[int, StackFrames] = field(default_factory=dict)  # by hash, those of earlier invocations
+    members: Mapping[str, bytes] = field(default_factory=dict)
+    parts: Mapping[str, PartState] = field(default_factory=dict)
+    redact_keys: Sequence[str] = ()
+    python: str = ""
+
+
+@dataclass(slots=True)
+class SceneMembers:
+    """Archive members by name, parts by name, redacted places."""
+
+    files: dict[str, bytes]
+    parts: dict[str, PartState]
+    redactions: list[str]
+
+
+def build_members(source: SceneInput) -> SceneMembers:
+    """All members but manifest.json, in no particular order."""
+    redactor = Redactor(source.redact_keys)
+    built = SceneMembers({}, {name: PartState("missing", why) for name, why in PARTS.items()}, [])
+    _add_given(built, source.members, source.parts)
+    if source.scene is not None:
+        _add_given(built, source.scene.members, source.scene.parts)
+        built.redactions.extend(source.scene.redactions)
+    _add_event(built, source, redactor)
+    _add_context(built, source, redactor)
+    _add_logs(built, source.logs, redactor)
+    _add_spans(built, source.spans, redactor)
+    _add_profile(built, source)
+    built.redactions = list(dict.fromkeys(built.redactions))
+    built.files["redactions.json"] = msgspec.json.encode(built.redactions)
+    _bound(built)
+    return built
+
+
+def _add_given(built: SceneMembers, files: Mapping[str, bytes], parts: Mapping[str, PartState]) -> None:
+    built.files.update(files)
+    built.parts.update(parts)
+    for name in files:
+        part = name.split("/", 1)[0].split(".", 1)[0]
+        if part not in parts and part in built.parts:
+            built.parts[part] = PartState("ok")
+
+
+def _add_event(built: SceneMembers, source: SceneInput, redactor: Redactor) -> None:
+    data = source.http.body if source.http is not None else source.event
+    if data:
+        before = len(built.redactions)
+        built.files["event.bin"] = redactor.json_bytes(data, "event", built.redactions)
+        hidden = len(built.redactions) - before
+        state = PartState("partial", f"{hidden} values were redacted") if hidden else PartState("ok")
+        built.parts["event"] = state
+    elif source.http is not None:
+        built.parts["event"] = PartState("ok", "a request without a body: see context")
+
+
+def _add_context(built: SceneMembers, source: SceneInput, redactor: Redactor) -> None:
+    record = source.record
+    context: dict[str, Any] = {
+        "trigger": record.trigger,
+        "event_id": record.event_id,
+        "caller_invocation_id": record.caller_invocation_id,
+        "timeout_ns": record.timeout_ns,
+        "memory_limit_bytes": record.memory_limit_bytes,
+        "attributes": redactor.value(record.attributes, "context.attributes", built.redactions),
+    }
+    request = source.http
+    if request is not None:
+        context["http"] = {
+            "method": request.method,
+            "path": redactor.text(request.path),
+            "query": _query(request.query, redactor, built.redactions),
+            "headers": redactor.headers(request.headers, "context.http.headers", built.redactions),
+            "scheme": request.scheme,
+            "host": request.host,
+            "client": request.client,
+            "mount": request.mount,
+            "route": request.route,
+        }
+    built.files["context.json"] = msgspec.json.encode(context)
+    built.parts["context"] = PartState("ok")
+
+
+def _query(query: str, redactor: Redactor, redactions: list[str]) -> str:
+    clean = redactor.text(query)
+    if clean is not query:
+        redactions.append("context.http.query")
+    return clean
+
+
+def _add_logs(built: SceneMembers, lines: Sequence[LogLine], redactor: Redactor) -> None:
+    if not lines:
+        return
+    kept = lines[-MAX_LOG_LINES:]
+    rows = []
+    for number, line in enumerate(kept):
+        row = {name: getattr(line, name) for name in LogLine.__struct_fields__}
+        body = redactor.text(line.body)
+        if body is not line.body:
+            built.redactions.append(f"logs[{number}]")
+            row["body"] = body
+        row["attributes"] = redactor.value(line.attributes, f"logs[{number}].attributes", built.redactions)
+        rows.append(msgspec.json.encode(row))
+    built.files["logs.jsonl"] = b"\n".join(rows) + b"\n"
+    left_out = len(lines) - len(kept)
+    _partial(built, "logs", left_out, "earlier lines left out")
+
+
+def _add_spans(built: SceneMembers, spans: Sequence[SpanData], redactor: Redactor) -> None:
+    if not spans:
+        return
+    rows = []
+    for number, span in enumerate(spans[:MAX_SPANS]):
+        row = {name: getattr(span, name) for name in SpanData.__struct_fields__}
+        row["attributes"] = redactor.value(span.attributes, f"spans[{number}].attributes", built.redactions)
+        row["status_message"] = redactor.text(span.status_message)
+        row["events"] = redactor.value(
+            msgspec.to_builtins(span.events), f"spans[{number}].events", built.redactions
+        )
+        rows.append(row)
+    built.files["spans.json"] = msgspec.json.encode(rows)
+    left_out = len(spans) - len(rows)
+    _partial(built, "spans", left_out, "spans left out")
+
+
+def _add_profile(built: SceneMembers, source: SceneInput) -> None:
+    if not source.profiles:
+        return
+    known = dict(source.stacks)
+    for profile in source.profiles:
+        known.update({stack.stack_hash: stack for stack in profile.new_stacks})
+    built.files["profile.json"] = msgspec.json.encode(
+        [_profile(profile, known) for profile in source.profiles]
+    )
+    built.parts["profile"] = PartState("ok")
+
+
+def _profile(profile: Profile, known: Mapping[int, StackFrames]) -> dict[str, Any]:
+    stacks = []
+    columns = (profile.stack_hashes, profile.counts, profile.wall_ns, profile.cpu_ns)
+    for stack_hash, count, wall_ns, cpu_ns in zip(*columns, strict=False):
+        stack = known.get(stack_hash)
+        stacks.append(
+            {
+                "functions": [] if stack is None else stack.functions,
+                "files": [] if stack is None else stack.files,
+                "lines": [] if stack is None else stack.lines,
+                "count": count,
+                "wall_ns": wall_ns,
+                "cpu_ns": cpu_ns,
+            }
+        )
+    return {
+        "phase": profile.phase,
+        "engine": profile.engine,
+        "started_ns": profile.started_ns,
+        "duration_ns": profile.duration_ns,
+        "stacks": stacks,
+    }
+
+
+def _bound(built: SceneMembers) -> None:
+    """A member over the limit is left out, and its part says so: one giant must not spoil the scene."""
+    for name in [name for name, data in built.files.items() if len(data) > MAX_MEMBER_BYTES]:
+        size = len(built.files.pop(name))
+        part = name.split("/", 1)[0].split(".", 1)[0]
+        built.parts[part] = PartState("missing", f"{size} bytes are over the limit of {MAX_MEMBER_BYTES}")
+
+
+def _partial(built: SceneMembers, part: str, left_out: int, what: str) -> None:
+    built.parts[part] = PartState("partial", f"{left_out} {what}") if left_out else PartState("ok")
+
+
+def json_text(data: bytes) -> object:
+    """Parsed JSON, or None where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,328 @@
+"""Reading scene archives that may come from anywhere: everything is bounded and checked before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import msgspec
+from relive_base.frames import LogLine, PartState, SpanData
+from relive_base.values import ValueNode
+
+from relive_capture.explore.errors import SceneError
+from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView
+
+__all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
+
+T = TypeVar("T")
+_KNOWN_SCHEMA = 1
+_REMEDY = "the file is damaged or is no scene; get it again with `relive scene ID --output FILE`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an archive may hold."""
+
+    archive_bytes: int = 64 * 1024 * 1024
+    members: int = 1_000
+    name_chars: int = 400
+    member_bytes: int = 64 * 1024 * 1024
+    total_bytes: int = 256 * 1024 * 1024
+    ratio: int = 250  # expanded to packed, for members over ratio_from_bytes
+    ratio_from_bytes: int = 20 * 1024 * 1024
+    depth: int = 32  # of a value tree
+    exceptions: int = 1_000
+
+
+class SceneFile:
+    """One opened scene. Members are decoded when they are asked for; every property may raise SceneError."""
+
+    def __init__(self, data: bytes, archive: zipfile.ZipFile, limits: Limits, where: str) -> None:
+        self.raw = data
+        self._archive = archive
+        self._limits = limits
+        self._where = where
+        self._infos = {info.filename: info for info in archive.infolist()}
+        self.manifest: dict[str, Any] = self._manifest()
+
+    def __repr__(self) -> str:
+        return f"SceneFile({self.invocation_id!r}, attempt={self.attempt})"
+
+    # ------------------------------------------------------------ identity
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 of the archive, hex."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the archive."""
+        return len(self.raw)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all members."""
+        return list(self._infos)
+
+    @property
+    def invocation_id(self) -> str:
+        return str(self.manifest["invocation_id"])
+
+    @property
+    def attempt(self) -> int:
+        return int(self.manifest.get("attempt", 1))
+
+    # ------------------------------------------------------------ parts
+
+    @cached_property
+    def parts(self) -> dict[str, PartState]:
+        """State of every part: "ok", "partial", "missing", with the reason."""
+        found: dict[str, PartState] = {}
+        given = self.manifest.get("parts", {})
+        for name, part in given.items() if isinstance(given, dict) else ():
+            if isinstance(part, dict):
+                found[str(name)] = PartState(str(part.get("state", "missing")), str(part.get("reason", "")))
+        return found
+
+    @cached_property
+    def exceptions(self) -> list[ExceptionView]:
+        """[0] is the raised one, then what it was raised from; without frames where none could be saved."""
+        views: list[ExceptionView] = self._json("exception.json", list[ExceptionView], [])
+        self._check_depth(views)
+        return views or [self._bare_exception()]
+
+    @cached_property
+    def event(self) -> bytes:
+        """The event's or the request's body, redacted; empty where there was none."""
+        return self.member("event.bin") if "event.bin" in self._infos else b""
+
+    @cached_property
+    def context(self) -> dict[str, Any]:
+        """Trigger, and the HTTP request under "http"."""
+        return self._json("context.json", dict[str, Any], {})
+
+    @cached_property
+    def logs(self) -> list[LogLine]:
+        """Log lines in their order."""
+        if "logs.jsonl" not in self._infos:
+            return []
+        try:
+            rows = [msgspec.json.decode(line) for line in self.member("logs.jsonl").splitlines() if line]
+            return [_from_fields(LogLine, row) for row in rows]
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise self._broken("logs.jsonl", error) from error
+
+    @cached_property
+    def spans(self) -> list[SpanData]:
+        """The function's own spans."""
+        rows: list[Any] = self._json("spans.json", list[Any], [])
+        try:
+            return [_from_fields(SpanData, row) for row in rows]
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise self._broken("spans.json", error) from error
+
+    @cached_property
+    def profile(self) -> list[dict[str, Any]]:
+        """Profiles by phase, each with its stacks."""
+        return self._json("profile.json", list[dict[str, Any]], [])
+
+    @cached_property
+    def threads(self) -> list[ThreadView]:
+        """The other threads of the process."""
+        return self._json("threads.json", list[ThreadView], [])
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Interpreter, names of variables, versions of modules."""
+        return self._json("environment.json", dict[str, Any], {})
+
+    @cached_property
+    def result(self) -> ResultView | None:
+        """The result that could not be sent, where that was the failure."""
+        return self._json("result.json", ResultView, None) if "result.json" in self._infos else None
+
+    @cached_property
+    def redactions(self) -> list[str]:
+        """Places whose values were redacted."""
+        return self._json("redactions.json", list[str], [])
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the source files in the scene, as frames name them."""
+        return [name.removeprefix("source/") for name in self._infos if name.startswith("source/")]
+
+    def source(self, file: str) -> str:
+        """The text of a source file, "" where the scene does not have it."""
+        name = f"source/{file}"
+        return self.member(name).decode("utf-8", "replace") if name in self._infos else ""
+
+    # ------------------------------------------------------------ members
+
+    def member(self, name: str) -> bytes:
+        """The bytes of one member. Raises SceneError where it is missing or damaged."""
+        info = self._infos.get(name)
+        if info is None:
+            raise SceneError(f"the scene has no {name}", where=self._where)
+        try:
+            with self._archive.open(info) as file:
+                data = file.read(info.file_size + 1)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            OSError,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            NotImplementedError,
+        ) as error:
+            raise self._broken(name, error) from error
+        if len(data) != info.file_size:
+            raise self._broken(name, f"{len(data)} bytes instead of {info.file_size}")
+        return data
+
+    def _json(self, name: str, kind: Any, default: T) -> T:
+        if name not in self._infos:
+            return default
+        try:
+            value: T = msgspec.json.decode(self.member(name), type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise self._broken(name, error) from error
+        return value
+
+    def _manifest(self) -> dict[str, Any]:
+        if "manifest.json" not in self._infos:
+            raise SceneError("the archive has no manifest.json", where=self._where, remedy=_REMEDY)
+        manifest: dict[str, Any] = self._json("manifest.json", dict[str, Any], {})
+        schema = manifest.get("schema")
+        if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+            raise SceneError("manifest.json does not name its schema", where=self._where, remedy=_REMEDY)
+        if schema > _KNOWN_SCHEMA:
+            raise SceneError(
+                f"the scene has schema {schema}, this Relive reads up to {_KNOWN_SCHEMA}",
+                where=self._where,
+                remedy="install a newer Relive",
+            )
+        for name, kind in (("invocation_id", str), ("function", str), ("attempt", int), ("error", dict)):
+            if not isinstance(manifest.get(name), kind):
+                raise SceneError(f"manifest.json: {name} is not of type {kind.__name__}", where=self._where)
+        return manifest
+
+    def _bare_exception(self) -> ExceptionView:
+        error = self.manifest["error"]
+        name = str(error.get("type", "Unknown"))
+        module, _, short = name.rpartition(".")
+        return ExceptionView(type=short, module=module, message=str(error.get("message", "")))
+
+    def _check_depth(self, views: list[ExceptionView]) -> None:
+        pending = list(views)
+        count = 0
+        while pending:
+            view = pending.pop()
+            count += 1
+            if count > self._limits.exceptions:
+                raise self._broken("exception.json", f"more than {self._limits.exceptions} exceptions")
+            pending.extend(view.group)
+            trees = [node for _, node in view.attributes]
+            trees.extend(node for frame in view.frames for _, node in frame.locals)
+            for tree in trees:
+                self._check_tree(tree)
+
+    def _check_tree(self, tree: ValueNode) -> None:
+        level, depth = [tree], 0
+        while level:
+            depth += 1
+            if depth > self._limits.depth:
+                raise self._broken("exception.json", f"a value nested deeper than {self._limits.depth}")
+            level = [child for node in level for _, child in node.children]
+
+    def _broken(self, name: str, error: object) -> SceneError:
+        return SceneError(f"{name} cannot be read: {error}", where=self._where, remedy=_REMEDY)
+
+
+def own_frame(view: ExceptionView) -> FrameView | None:
+    """The innermost frame of the user's own, else the innermost one."""
+    frames = [frame for frame in view.frames if frame.in_app] or view.frames
+    return frames[-1] if frames else None
+
+
+def read_scene(source: str | os.PathLike[str] | bytes, limits: Limits | None = None) -> SceneFile:
+    """Open a scene from a file or from bytes. Raises SceneError in words that name the trouble; never
+    anything else for bad content. A missing file is a SceneError too."""
+    limits = limits or Limits()
+    where = "scene" if isinstance(source, bytes) else os.fspath(source)
+    data = source if isinstance(source, bytes) else _read_file(where, limits)
+    if len(data) > limits.archive_bytes:
+        raise SceneError(f"{len(data)} bytes are over the limit of {limits.archive_bytes}", where=where)
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        infos = archive.infolist()
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+        raise SceneError(f"it is not a scene archive: {error}", where=where, remedy=_REMEDY) from error
+    except Exception as error:  # zipfile lets struct.error, KeyError and others through on hostile headers
+        name = type(error).__name__
+        raise SceneError(f"it is not a scene archive: {name}", where=where, remedy=_REMEDY) from error
+    _check_members(infos, limits, where)
+    return SceneFile(data, archive, limits, where)
+
+
+def _read_file(where: str, limits: Limits) -> bytes:
+    try:
+        with open(where, "rb") as file:
+            return file.read(limits.archive_bytes + 1)
+    except OSError as error:
+        raise SceneError(f"it cannot be opened: {error.strerror}", where=where) from error
+
+
+def _check_members(infos: list[zipfile.ZipInfo], limits: Limits, where: str) -> None:
+    if len(infos) > limits.members:
+        raise SceneError(f"{len(infos)} members are over the limit of {limits.members}", where=where)
+    seen: set[str] = set()
+    total = 0
+    for info in infos:
+        reason = _objection(info, limits) or ("it is there twice" if info.filename in seen else "")
+        if reason:
+            raise SceneError(f"member {info.filename[:100]!r}: {reason}", where=where)
+        seen.add(info.filename)
+        total += info.file_size
+    if total > limits.total_bytes:
+        raise SceneError(f"{total} bytes unpacked are over the limit of {limits.total_bytes}", where=where)
+
+
+def _objection(info: zipfile.ZipInfo, limits: Limits) -> str:
+    """Why a member must not be opened, or ""."""
+    name = info.filename
+    parts = name.replace("\\", "/").split("/")
+    if not name or len(name) > limits.name_chars or not name.isprintable():
+        return "its name is empty, too long or not printable"
+    if name.startswith(("/", "\\")) or ":" in parts[0] or ".." in parts:
+        return "its name leads out of the archive"
+    if info.flag_bits & 1:
+        return "it is encrypted"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"compression method {info.compress_type} is not supported"
+    if info.file_size > limits.member_bytes:
+        return f"{info.file_size} bytes are over the limit of {limits.member_bytes}"
+    if info.file_size > limits.ratio_from_bytes and info.file_size > info.compress_size * limits.ratio:
+        return f"it expands more than {limits.ratio} times"
+    return ""
+
+
+def _from_fields(kind: type[T], row: Any) -> T:
+    """A Struct that goes as an array on the wire from an object with its fields' names."""
+    if not isinstance(row, dict):
+        raise msgspec.ValidationError(f"expected an object, got {type(row).__name__}")
+    fields = msgspec.structs.fields(kind)  # type: ignore[arg-type]
+    values = {}
+    for field in fields:
+        if field.name in row:
+            values[field.name] = msgspec.convert(row[field.name], field.type)
+        elif field.required:
+            raise msgspec.ValidationError(f"{field.name} is missing")
+    return kind(**values)
