@@ -103,7 +103,7 @@ def page(
     timeout_s: float = 30.0,
     query_id: str = "",
 ) -> list[InvocationRow]:
-    """A page in `order`. `before` (the last row's `key_of`) goes on; `after` (the first's) gives what is above.
+    """A page in `order`. `before` (`key_of` the last row) goes on; `after` (of the first) gives rows above it.
 
     With "newest" that reads: before = older, after = newer. Keys stay valid while rows are added; an `offset`
     counts from the current top.

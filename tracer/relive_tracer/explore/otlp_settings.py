@@ -1,0 +1,194 @@
+"""Where OTLP goes and how: from arguments, or from the standard OTEL_EXPORTER_OTLP_* variables."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from relive_tracer.explore.errors import OtlpSettingsError
+
+__all__ = ["DEFAULT_TIMEOUT_S", "OtlpSettings", "RetryPolicy", "SignalSettings", "endpoint_settings"]
+
+DEFAULT_TIMEOUT_S: Final = 10.0
+_LEAST_TIMEOUT_S: Final = 1.0
+_PREFIX: Final = "OTEL_EXPORTER_OTLP_"
+_PROTOCOLS: Final = {"grpc": "grpc", "http": "http", "http/protobuf": "http"}
+_HTTP_PORT: Final = 4318
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long a batch is tried again: waits double from `first_s` to `longest_s`, `total_s` in all."""
+
+    first_s: float = 0.5
+    longest_s: float = 30.0
+    total_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSettings:
+    """Where one signal goes. `target` is host:port for gRPC, a whole URL for HTTP."""
+
+    protocol: str  # "grpc" | "http"
+    target: str
+    secure: bool
+    headers: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    certificate: str = ""  # a PEM file with the authorities to trust; "" means the system's
+    gzip: bool = True
+
+    def trusted(self) -> bytes | None:
+        """The PEM text of `certificate`, None for the system's. Raises OtlpSettingsError."""
+        if not self.certificate:
+            return None
+        try:
+            return Path(self.certificate).read_bytes()
+        except OSError as error:
+            raise OtlpSettingsError(
+                f"the certificate cannot be read: {error}", where=_PREFIX + "CERTIFICATE"
+            ) from error
+
+    def tls(self) -> ssl.SSLContext:
+        """A client's TLS context. Raises OtlpSettingsError."""
+        try:
+            return ssl.create_default_context(cafile=self.certificate or None)
+        except (OSError, ssl.SSLError) as error:
+            raise OtlpSettingsError(
+                f"the certificate cannot be used: {error}", where=_PREFIX + "CERTIFICATE"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """Where traces and logs go; None switches a signal off."""
+
+    traces: SignalSettings | None
+    logs: SignalSettings | None
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> OtlpSettings | None:
+        """By the standard variables, a signal's own before the general ones; None where no endpoint is set.
+
+        OTEL_TRACES_EXPORTER and OTEL_LOGS_EXPORTER set to "none" switch a signal off. Timeouts are in
+        milliseconds, as the specification says; less than a second counts as one. Raises OtlpSettingsError.
+        """
+        traces = _signal(env, "TRACES", "/v1/traces")
+        logs = _signal(env, "LOGS", "/v1/logs")
+        return cls(traces, logs) if traces or logs else None
+
+
+def endpoint_settings(
+    endpoint: str,
+    protocol: str = "",
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    *,
+    certificate: str = "",
+    gzip: bool = True,
+) -> OtlpSettings:
+    """For one endpoint given by hand: `http://host:4317`. Without a scheme the connection is in plain text.
+
+    Without a protocol it is gRPC, but HTTP on port 4318 or with a path. Raises OtlpSettingsError.
+    """
+    url = _parse(endpoint, "endpoint")
+    kind = _protocol(protocol, url, "protocol")
+    common = {
+        "protocol": kind,
+        "secure": url.scheme == "https",
+        "headers": {k.lower(): v for k, v in (headers or {}).items()},
+        "timeout_s": timeout_s,
+        "certificate": certificate,
+        "gzip": gzip,
+    }
+    return OtlpSettings(
+        SignalSettings(target=_target(url, kind, "/v1/traces"), **common),  # type: ignore[arg-type]
+        SignalSettings(target=_target(url, kind, "/v1/logs"), **common),  # type: ignore[arg-type]
+    )
+
+
+def _signal(env: Mapping[str, str], signal: str, path: str) -> SignalSettings | None:
+    if env.get(f"OTEL_{signal}_EXPORTER", "").strip().lower() == "none":
+        return None
+
+    def value(name: str) -> str:
+        return (env.get(f"{_PREFIX}{signal}_{name}") or env.get(_PREFIX + name) or "").strip()
+
+    own = env.get(f"{_PREFIX}{signal}_ENDPOINT", "").strip()
+    endpoint = own or env.get(_PREFIX + "ENDPOINT", "").strip()
+    if not endpoint:
+        return None
+    where = f"{_PREFIX}{signal}_ENDPOINT" if own else _PREFIX + "ENDPOINT"
+    url = _parse(endpoint, where)
+    protocol = _protocol(value("PROTOCOL"), url, _PREFIX + "PROTOCOL")
+    secure = url.scheme == "https" or (not url.scheme and value("INSECURE").lower() != "true")
+    if protocol == "http" and not url.scheme:
+        secure = False
+    return SignalSettings(
+        protocol=protocol,
+        # A signal's own endpoint is taken as it is, the general one is the base of both.
+        target=_target(url, protocol, "" if own else path),
+        secure=secure,
+        headers=_headers(value("HEADERS")),
+        timeout_s=_timeout(value("TIMEOUT")),
+        certificate=value("CERTIFICATE"),
+        gzip=value("COMPRESSION").lower() != "none",
+    )
+
+
+def _parse(endpoint: str, where: str) -> SplitResult:
+    text = endpoint.strip()
+    try:
+        url = urlsplit(text if "://" in text else f"//{text}")
+        port = url.port
+    except ValueError as error:
+        raise OtlpSettingsError(f"{endpoint!r} is not an address: {error}", where=where) from error
+    if url.scheme not in ("", "http", "https") or not url.hostname or port == 0:
+        raise OtlpSettingsError(
+            f"{endpoint!r} is not an OTLP endpoint", where=where, remedy="for example http://localhost:4317"
+        )
+    return url
+
+
+def _protocol(name: str, url: SplitResult, where: str) -> str:
+    if not name:
+        return "http" if url.port == _HTTP_PORT or url.path.strip("/") else "grpc"
+    found = _PROTOCOLS.get(name.lower())
+    if found is None:
+        raise OtlpSettingsError(
+            f"the protocol {name!r} is not known", where=where, remedy="use grpc or http/protobuf"
+        )
+    return found
+
+
+def _target(url: SplitResult, protocol: str, path: str) -> str:
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    if protocol == "grpc":
+        return f"{host}:{url.port or 4317}"
+    scheme = url.scheme or "http"
+    port = url.port or (443 if scheme == "https" else _HTTP_PORT if not url.scheme else 80)
+    whole = url.path.rstrip("/") + path if path else url.path or "/"
+    return f"{scheme}://{host}:{port}{whole}"
+
+
+def _headers(text: str) -> dict[str, str]:
+    headers = {}
+    for part in text.split(","):
+        name, found, value = part.partition("=")
+        if found and name.strip():
+            headers[unquote(name.strip()).lower()] = unquote(value.strip())
+    return headers
+
+
+def _timeout(text: str) -> float:
+    if not text:
+        return DEFAULT_TIMEOUT_S
+    try:
+        return max(float(text) / 1e3, _LEAST_TIMEOUT_S)
+    except ValueError:
+        raise OtlpSettingsError(
+            f"{text!r} is not a number of milliseconds", where=_PREFIX + "TIMEOUT"
+        ) from None
