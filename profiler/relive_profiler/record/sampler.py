@@ -233,14 +233,15 @@ class Sampler:
         """The timer, made where there is none yet. None, with a reason, where the signal is another's."""
         try:
             current = signal.getsignal(PROFILE_SIGNAL)
-            if current is not self._handler:
-                if self._timer is not None or current not in (signal.SIG_DFL, signal.SIG_IGN):
-                    self.reason = f"signal {PROFILE_SIGNAL} is used by the function"
-                    return None
-                signal.signal(PROFILE_SIGNAL, self._handler)
-                signal.siginterrupt(PROFILE_SIGNAL, False)  # system calls restart
+            free = self._timer is None and current in (signal.SIG_DFL, signal.SIG_IGN)
+            if current is not self._handler and not free:
+                self.reason = f"signal {PROFILE_SIGNAL} is used by the function"
+                return None
             if self._timer is None:
                 self._timer = self._timer_factory(PROFILE_SIGNAL)
+            if current is not self._handler:
+                signal.signal(PROFILE_SIGNAL, self._handler)
+                signal.siginterrupt(PROFILE_SIGNAL, False)  # system calls restart
         except (TimerUnavailable, OSError, ValueError) as error:
             self.reason = str(error)
             return None

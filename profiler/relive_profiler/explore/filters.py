@@ -1,0 +1,134 @@
+"""Which profiles are meant, and the SQL that finds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+__all__ = [
+    "INVOCATION_FUNCTION",
+    "INVOCATION_TOTALS",
+    "PROFILE_TOTALS",
+    "STACK_FRAMES",
+    "STACK_WEIGHTS",
+    "HotFilter",
+    "parameters",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class HotFilter:
+    """Profiles of a function, or of all. What is empty or 0 does not constrain.
+
+    Times are ns since the epoch; `until_ns` is exclusive. `engine` "" takes the engine that has more profiles
+    under the filter: engines are never mixed.
+    """
+
+    function: str = ""
+    version: int = 0
+    since_ns: int = 0
+    until_ns: int = 0
+    engine: str = ""  # "sampled" | "precise"
+    phase: str = "invoke"  # "invoke" | "init"
+    invocation_ids: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    min_duration_ns: int = 0
+    max_duration_ns: int = 0  # exclusive
+
+    def with_engine(self, engine: str) -> HotFilter:
+        """The same profiles of one engine."""
+        return replace(self, engine=engine)
+
+
+def parameters(filter_: HotFilter) -> dict[str, object]:
+    """The server-side parameters that every statement here takes."""
+    return {
+        "function": filter_.function,
+        "version": filter_.version,
+        "since": filter_.since_ns,
+        "until": filter_.until_ns,
+        "engine": filter_.engine,
+        "phase": filter_.phase,
+        "ids": list(filter_.invocation_ids),
+        "statuses": list(filter_.status),
+        "min_duration": filter_.min_duration_ns,
+        "max_duration": filter_.max_duration_ns,
+    }
+
+
+# Every statement is whole, so that it can be tried as it stands. The five-minute bucket is part of the
+# sorting key: a range of time that does not constrain it too reads everything.
+_WHERE: Final = """
+    ({function:String} = '' OR Function = {function:String})
+    AND ({since:Int64} = 0 OR (
+        toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
+        AND Timestamp >= fromUnixTimestamp64Nano({since:Int64})))
+    AND ({until:Int64} = 0 OR (
+        toStartOfFiveMinutes(Timestamp) <= toStartOfFiveMinutes(fromUnixTimestamp64Nano({until:Int64}))
+        AND Timestamp < fromUnixTimestamp64Nano({until:Int64})))
+    AND Phase = {phase:String}
+    AND ({engine:String} = '' OR Engine = {engine:String})
+    AND ({version:UInt32} = 0 OR Version = {version:UInt32})
+    AND (empty({ids:Array(String)}) OR has({ids:Array(String)}, InvocationId))
+    AND (empty({statuses:Array(String)}) OR has({statuses:Array(String)}, Status))
+    AND ({min_duration:UInt64} = 0 OR DurationNs >= {min_duration:UInt64})
+    AND ({max_duration:UInt64} = 0 OR DurationNs < {max_duration:UInt64})
+"""
+
+PROFILE_TOTALS: Final = (
+    """
+SELECT Engine, count() AS Profiles, sum(Samples) AS AllSamples, sum(DurationNs) AS Duration
+FROM profiles WHERE"""
+    + _WHERE
+    + "GROUP BY Engine ORDER BY Profiles DESC, Engine DESC"
+)
+
+# 64 smallest hashes of the invocations a stack was seen in: enough to count invocations exactly up to 64 and
+# within about 12% above, also over the union of stacks.
+STACK_WEIGHTS: Final = (
+    """
+SELECT Function, Stack, sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum,
+    groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch
+FROM profiles
+ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu
+WHERE"""
+    + _WHERE
+    + """GROUP BY Function, Stack
+ORDER BY WallSum DESC, Stack
+LIMIT {stacks:UInt32}"""
+)
+
+# An explicit subquery: a join of the two tables takes several times as long.
+_STACKS: Final = """
+SELECT Function, StackHash, Functions, Files, Lines
+FROM profile_stacks
+WHERE ({function:String} = '' OR Function = {function:String})
+    AND StackHash IN (SELECT DISTINCT arrayJoin(StackIds) FROM profiles WHERE"""
+STACK_FRAMES: Final = (
+    _STACKS
+    + _WHERE
+    + """)
+LIMIT 1 BY Function, StackHash"""
+)
+
+INVOCATION_TOTALS: Final = """
+SELECT uniqExact(InvocationId, Attempt) AS Invocations FROM invocations
+WHERE ({function:String} = '' OR Function = {function:String})
+    AND ({since:Int64} = 0 OR (
+        toStartOfFiveMinutes(StartedAt) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
+        AND StartedAt >= fromUnixTimestamp64Nano({since:Int64})))
+    AND ({until:Int64} = 0 OR (
+        toStartOfFiveMinutes(StartedAt) <= toStartOfFiveMinutes(fromUnixTimestamp64Nano({until:Int64}))
+        AND StartedAt < fromUnixTimestamp64Nano({until:Int64})))
+    AND toUnixTimestamp64Nano(HandlerStartedAt) > 0
+    AND ({version:UInt32} = 0 OR Version = {version:UInt32})
+    AND (empty({ids:Array(String)}) OR has({ids:Array(String)}, InvocationId))
+    AND (empty({statuses:Array(String)}) OR has({statuses:Array(String)}, Status))
+    AND ({min_duration:UInt64} = 0 OR DurationNs >= {min_duration:UInt64})
+    AND ({max_duration:UInt64} = 0 OR DurationNs < {max_duration:UInt64})
+"""
+
+INVOCATION_FUNCTION: Final = """
+SELECT Function, toUnixTimestamp64Nano(StartedAt) AS Started FROM invocations
+WHERE has({ids:Array(String)}, InvocationId) ORDER BY StartedAt DESC LIMIT 1
+"""

@@ -1,0 +1,156 @@
+"""Profiles as folded stacks: what every view of them is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from relive_profiler.explore.filters import (
+    INVOCATION_TOTALS,
+    PROFILE_TOTALS,
+    STACK_FRAMES,
+    STACK_WEIGHTS,
+    HotFilter,
+    parameters,
+)
+
+if TYPE_CHECKING:
+    from relive_store.interface import Store
+
+__all__ = [
+    "ENOUGH_SAMPLES",
+    "SKETCH_SIZE",
+    "Folded",
+    "Stack",
+    "confidence",
+    "estimate_invocations",
+    "load",
+    "pick_engine",
+]
+
+ENOUGH_SAMPLES: Final = 5
+"""Below this a profile says so, and the function's aggregate is shown instead of one invocation."""
+_GOOD_SAMPLES: Final = 100
+SKETCH_SIZE: Final = 64
+_UNKNOWN: Final = ("(stack not recorded)",)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One stack and its weight. Frames are outermost first, parallel tuples; times in ns."""
+
+    function: str  # the deployed function
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    lines: tuple[int, ...]
+    samples: int
+    wall_ns: int
+    cpu_ns: int
+    invocations: tuple[int, ...] = ()  # sorted smallest hashes of the invocations, at most SKETCH_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """All stacks of a filter, heaviest first, of one engine."""
+
+    stacks: list[Stack] = field(default_factory=list)
+    engine: str = "sampled"
+    phase: str = "invoke"
+    samples: int = 0  # of all profiles, also of stacks that the limit cut off
+    profiles: int = 0  # invocations with at least one sample
+    invocations: int = 0  # all invocations that the filter means, with or without a sample
+    duration_ns: int = 0
+    cut: bool = False  # more stacks than the limit
+
+    @property
+    def wall_ns(self) -> int:
+        return sum(stack.wall_ns for stack in self.stacks)
+
+    @property
+    def cpu_ns(self) -> int:
+        return sum(stack.cpu_ns for stack in self.stacks)
+
+
+def confidence(samples: int) -> tuple[str, str]:
+    """("none" | "low" | "fair" | "good", a sentence). The margin is that of a share of one half."""
+    if samples <= 0:
+        return "none", "no samples"
+    count = f"{samples} sample" + ("s" if samples > 1 else "")
+    if samples < ENOUGH_SAMPLES:
+        return "low", f"only {count}: too few to tell where the time went"
+    margin = min(98.0 / samples**0.5, 50.0)
+    return ("fair" if samples < _GOOD_SAMPLES else "good"), f"{count}, shares ±{margin:.0f} points at most"
+
+
+def estimate_invocations(sketches: Iterable[Sequence[int]]) -> int:
+    """How many different invocations the sketches hold: exact below SKETCH_SIZE, estimated above."""
+    union: set[int] = set()
+    full = False
+    for sketch in sketches:
+        union.update(sketch)
+        full = full or len(sketch) >= SKETCH_SIZE
+    if not full:
+        return len(union)
+    smallest = sorted(union)[:SKETCH_SIZE]
+    return round((SKETCH_SIZE - 1) / max(smallest[-1] / 2**64, 2**-64))
+
+
+def pick_engine(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> str:
+    """The filter's engine, or the one with most profiles under it; "sampled" where there are none."""
+    if filter_.engine:
+        return filter_.engine
+    result = store.query(PROFILE_TOTALS, parameters(filter_), timeout_s=timeout_s)
+    for row in result.rows():
+        return str(row[0])
+    return "sampled"
+
+
+def load(store: Store, filter_: HotFilter, *, limit: int = 50_000, timeout_s: float = 30.0) -> Folded:
+    """The `limit` heaviest stacks under the filter. Three or four queries; store errors pass through."""
+    filter_ = filter_.with_engine(pick_engine(store, filter_, timeout_s=timeout_s))
+    values = parameters(filter_)
+    profiles = samples = duration_ns = 0
+    for row in store.query(PROFILE_TOTALS, values, timeout_s=timeout_s).rows():
+        _engine, profiles, samples, duration_ns = (row[0], *map(_int, row[1:4]))
+    if not profiles:
+        return Folded(engine=filter_.engine, phase=filter_.phase)
+    weights = store.query(STACK_WEIGHTS, {**values, "stacks": limit}, timeout_s=timeout_s)
+    frames: dict[tuple[str, int], Sequence[Any]] = {
+        (str(row[0]), _int(row[1])): row[2:5]
+        for row in store.query(STACK_FRAMES, values, timeout_s=timeout_s).rows()
+    }
+    stacks = [_stack(row, frames) for row in weights.rows()]
+    return Folded(
+        stacks=stacks,
+        engine=filter_.engine,
+        phase=filter_.phase,
+        samples=samples,
+        profiles=profiles,
+        invocations=_invocations(store, filter_, profiles, timeout_s),
+        duration_ns=duration_ns,
+        cut=len(stacks) >= limit,
+    )
+
+
+def _stack(row: Sequence[Any], frames: dict[tuple[str, int], Sequence[Any]]) -> Stack:
+    function, number, samples, wall_ns, cpu_ns, sketch = row[:6]
+    names, files, lines = frames.get((function, number), (_UNKNOWN, ("",), (0,)))
+    return Stack(
+        str(function), tuple(names), tuple(files), tuple(lines), samples, wall_ns, cpu_ns, tuple(sketch)
+    )
+
+
+def _invocations(store: Store, filter_: HotFilter, profiles: int, timeout_s: float) -> int:
+    """Short invocations often have no sample: profiles alone would overstate time per invocation."""
+    if filter_.phase != "invoke" or filter_.engine != "sampled":
+        return profiles
+    values = parameters(filter_)
+    values.pop("engine")
+    values.pop("phase")
+    count = store.query(INVOCATION_TOTALS, values, timeout_s=timeout_s).scalar()
+    return max(_int(count), profiles)
+
+
+def _int(value: object) -> int:
+    return int(value) if isinstance(value, (int, float, str)) else 0

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_profiler.record.stacks import StackTable, stack_hash
+
+CODE = """
+from relive_profiler.record.stacks import stack_hash
+print(stack_hash([("handler", "app.py", 3), ("Cart.total", "shop/cart.py", 17)]))
+"""
+
+
+def test_a_stacks_hash_is_the_same_in_every_process():
+    own = stack_hash([("handler", "app.py", 3), ("Cart.total", "shop/cart.py", 17)])
+    other = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert int(other.stdout) == own
+    assert 0 <= own < 2**64
+
+
+location = st.tuples(st.text(max_size=20), st.text(max_size=20), st.integers(0, 10**6))
+
+
+@given(st.lists(location, max_size=8), st.lists(location, max_size=8))
+def test_different_stacks_have_different_hashes(one, other):
+    assert (stack_hash(one) == stack_hash(other)) == (one == other)
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF), min_size=1))
+def test_names_that_are_no_valid_text_have_a_hash_too(name):
+    assert stack_hash([(name, name, 1)]) > 0
+
+
+def test_files_are_named_from_the_folder_they_lie_in(tmp_path):
+    table = StackTable(str(tmp_path / "code"), ["", str(tmp_path / "code"), str(tmp_path / "deps")])
+    import json.decoder
+
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}/"
+    assert table.short(str(tmp_path / "code" / "shop" / "cart.py")) == "shop/cart.py"
+    assert table.short(str(tmp_path / "deps" / "requests" / "api.py")) == "site-packages/requests/api.py"
+    assert table.short(json.decoder.__file__) == version + "json/decoder.py"
+    assert table.short("/elsewhere/x.py") == "/elsewhere/x.py"
+    assert table.short("<string>") == "<string>"
+
+
+def _frame_in(file, name="outer", inner="return __import__('sys')._getframe()"):
+    namespace: dict = {}
+    exec(compile(f"def {name}(call):\n    {inner}", file, "exec"), namespace)  # noqa: S102 - frames of files that do not exist
+    return namespace[name]
+
+
+def test_the_platforms_own_frames_are_cut_off_at_the_outer_end_only(tmp_path):
+    # Given a worker that calls, through a standard library function, the user's code, which calls the client
+    table = StackTable(str(tmp_path), [])
+    client = _frame_in("/run/relive_platform/client.py", "client")
+    user = _frame_in(str(tmp_path / "app.py"), "handler", "return call(None)")
+    worker = _frame_in("/run/relive_platform/worker/main.py", "worker", "return call[0](call[1])")
+    bootstrap = _frame_in("<frozen runpy>", "bootstrap", "return call[0](call[1])")
+    inner = _frame_in("/run/relive_platform/worker/run.py", "inner", "return call[0](call[1])")
+    frame = bootstrap((worker, (inner, (user, client))))
+    # When its stack is interned
+    stack = table.intern(frame, sys._getframe(), 100)
+    # Then what the worker called is left, and the client at the inner end is part of it
+    assert stack.functions == ["handler", "client"]
+
+
+def test_only_relives_own_frames_is_no_stack(tmp_path):
+    table = StackTable(str(tmp_path), [])
+    worker = _frame_in("/run/relive_platform/worker/main.py", "worker")
+    frame = worker(None)
+    assert table.intern(frame, frame.f_back, 100) is None
+
+
+def test_import_machinery_is_left_out(tmp_path):
+    table = StackTable(str(tmp_path), [])
+    importer = _frame_in("<frozen importlib._bootstrap>", "_load", "return call(None)")
+    module = _frame_in(str(tmp_path / "app.py"), "module")
+    frame = importer(module)
+    outer = sys._getframe()
+    assert table.intern(frame, outer, 100).functions == ["module"]
