@@ -1,5 +1,6 @@
-"""Timers: when they fire."""
+"""Timers: schedules, and the service that turns their firings into queued events."""
 
 from relive_platform.timers.schedule import Schedule, ScheduleError, parse_schedule
+from relive_platform.timers.service import Timer, TimerService
 
-__all__ = ["Schedule", "ScheduleError", "parse_schedule"]
+__all__ = ["Schedule", "ScheduleError", "Timer", "TimerService", "parse_schedule"]

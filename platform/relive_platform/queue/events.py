@@ -1,0 +1,162 @@
+"""The event queue as the rest of the platform uses it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+
+from relive_platform.queue import statements as sql
+from relive_platform.queue.backoff import Backoff
+from relive_platform.queue.committer import Committer
+from relive_platform.queue.model import (
+    Clock,
+    Counts,
+    EventRow,
+    FailOutcome,
+    Lease,
+    QueuedEvent,
+    QueueLimits,
+    Receipt,
+    SystemClock,
+)
+from relive_platform.queue.table import STATES, EventTable
+
+__all__ = ["EventQueue"]
+
+_MAX_LISTED = 10_000
+
+
+class EventQueue:
+    """Durable events in one SQLite file. Every method may be called from any thread and never blocks.
+
+    Each returns a `concurrent.futures.Future` that ends after the commit which makes its outcome durable;
+    wait for it with `asyncio.wrap_future` or `.result()`. Delivery is at least once.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        clock: Clock | None = None,
+        *,
+        limits: QueueLimits | None = None,
+        backoff: Backoff | None = None,
+        draw: random.Random | None = None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open or create the file; leases of a process before become ready. Raises QueueError.
+
+        `on_ready` is called, in the queue's thread, after each commit that made events ready: keep it short.
+        """
+        self._clock = clock or SystemClock()
+        self._limits = limits or QueueLimits()
+        self._on_ready = on_ready
+        self._committer = Committer(Path(path), self._clock, self._limits)
+        db = self._committer.db
+        db.executescript(sql.SCHEMA)
+        self._table = EventTable(
+            db,
+            self._clock,
+            self._limits,
+            backoff or Backoff(),
+            draw or random.Random(random.SystemRandom().random()),
+        )
+        self._table.recover()
+        self._committer.reload = self._table.reload
+        self._committer.committed = self._committed
+        self._committer.start()
+
+    def _committed(self) -> None:
+        if self._table.made_ready:
+            self._table.made_ready = False
+            self._on_ready()
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether events are refused because the disk is full."""
+        return self._committer.disk_full
+
+    def publish(self, event: QueuedEvent, *, mark: tuple[str, int] | None = None) -> Future[Receipt]:
+        """Accept an event. `mark`: (timer's key, the firing's time in ns), moved in the same commit.
+
+        Fails with Conflict (409), QueueFull or QueueBusy (429), DiskFull (507).
+        """
+        return self._committer.submit(lambda: self._table.publish(event, mark), grows=True)
+
+    def lease(
+        self, limit: int, in_flight: Mapping[str, int] | None = None, others: int | None = None
+    ) -> Future[list[Lease]]:
+        """Up to `limit` due events, functions by turns. No function gets more than `in_flight[function]`
+        (or `others`; None: no limit) leases at once, those it holds already included."""
+        held = dict(in_flight or {})
+        return self._committer.submit(lambda: self._table.lease(limit, held, others))
+
+    def extend(self, lease: Lease, seconds: float | None = None) -> Future[None]:
+        """A heartbeat: the lease lasts `seconds` (RELIVE_LEASE_S) from now. Fails with StaleLease."""
+        return self._committer.submit(lambda: self._table.extend(lease, seconds))
+
+    def complete(self, lease: Lease, *, invocation_id: str = "", result: bytes | None = None) -> Future[None]:
+        """The event is done; `result` answers duplicates of it. Fails with StaleLease."""
+        return self._committer.submit(lambda: self._table.complete(lease, invocation_id, result))
+
+    def fail(
+        self, lease: Lease, error: str, retry_at_ns: int | None = None, *, retry: bool = True
+    ) -> Future[FailOutcome]:
+        """The delivery failed: again at `retry_at_ns` (None: by backoff), or dead when retries or age are
+        used up or `retry` is False. Fails with StaleLease."""
+        return self._committer.submit(lambda: self._table.fail(lease, error, retry_at_ns, retry))
+
+    def release(self, lease: Lease) -> Future[None]:
+        """Give back an event that never reached a worker; no attempt is counted. Fails with StaleLease."""
+        return self._committer.submit(lambda: self._table.release(lease))
+
+    def expire(self) -> Future[int]:
+        """Take back leases that ran out (`lease` does it too). Gives how many."""
+        return self._committer.submit(self._table.expire)
+
+    def next_due_ns(self) -> Future[int | None]:
+        """When the next ready event is due, ns since the epoch; None without one."""
+        return self._committer.submit(self._table.next_due_ns)
+
+    def next_expiry_monotonic_ns(self) -> Future[int | None]:
+        """When the next lease runs out, on the monotonic clock; None without one."""
+        return self._committer.submit(self._table.next_expiry_monotonic_ns)
+
+    def retry(self, event_id: str, function: str = "") -> Future[str]:
+        """Make a dead or waiting event due now, with all its attempts. `event_id` may be abbreviated.
+
+        Fails with UnknownEvent, or with Conflict while it is being delivered.
+        """
+        return self._committer.submit(lambda: self._table.retry(event_id, function))
+
+    def get(self, event_id: str, function: str = "") -> Future[tuple[QueuedEvent, int]]:
+        """An event that is not done, and its attempts so far. Fails with UnknownEvent."""
+        return self._committer.submit(lambda: self._table.get(event_id, function))
+
+    def list(self, state: str = "", function: str = "", limit: int = 256) -> Future[list[EventRow]]:
+        """Events, newest first. `state`: ready, leased, dead or "" for all; ValueError for another one."""
+        if state and state not in STATES:
+            raise ValueError(f"the state {state!r} is none of {', '.join(STATES)}")
+        count = min(limit, _MAX_LISTED)
+        return self._committer.submit(lambda: self._table.rows(state, function, count))
+
+    def counts(self) -> Future[Counts]:
+        """How many events are ready, leased and dead."""
+        return self._committer.submit(self._table.counts)
+
+    def marks(self) -> Future[dict[str, int]]:
+        """Each timer's last firing, ns since the epoch."""
+        return self._committer.submit(self._table.marks)
+
+    def mark(self, key: str, value_ns: int) -> Future[None]:
+        """Move a timer's mark without an event."""
+        return self._committer.submit(lambda: self._table.mark(key, value_ns))
+
+    def unmark(self, key: str) -> Future[None]:
+        """Forget a timer."""
+        return self._committer.submit(lambda: self._table.unmark(key))
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Work off what waits and close the file; leases stay and become ready at the next start."""
+        self._committer.close(timeout_s)

@@ -1,0 +1,166 @@
+"""What goes into the queue and comes out of it, and what can go wrong."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+from relive_base.errors import NotFound, Refused, ReliveError
+
+__all__ = [
+    "Clock",
+    "Conflict",
+    "Counts",
+    "DiskFull",
+    "EventRow",
+    "FailOutcome",
+    "Lease",
+    "QueueBusy",
+    "QueueError",
+    "QueueFull",
+    "QueueLimits",
+    "QueuedEvent",
+    "Receipt",
+    "StaleLease",
+    "SystemClock",
+    "UnknownEvent",
+]
+
+
+class QueueError(ReliveError):
+    """The event queue cannot do this; nothing was acknowledged."""
+
+
+class DiskFull(QueueError):
+    """The disk is full: no event is accepted, and none was acknowledged."""  # HTTP 507
+
+
+class QueueFull(Refused):
+    """The event queue holds as many events as it may."""  # HTTP 429
+
+
+class QueueBusy(Refused):
+    """Too many operations wait for the event queue."""  # HTTP 429
+
+
+class Conflict(Refused):
+    """An event with this id and another body was accepted before."""  # HTTP 409
+
+
+class StaleLease(QueueError):
+    """The lease is no longer valid: it ran out, and the event was given to another worker or is finished."""
+
+
+class UnknownEvent(NotFound):
+    """There is no event with this id."""
+
+
+class Clock(Protocol):
+    """Where times come from; tests give their own."""
+
+    def time_ns(self) -> int:
+        """Ns since the epoch; may jump."""
+
+    def monotonic_ns(self) -> int:
+        """Ns since some point; never goes back."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    time_ns = staticmethod(time.time_ns)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """The server's settings of the queue."""
+
+    events: int = 1_000_000
+    file_bytes: int = 8 * 1024**3
+    backlog: int = 10_000
+    ballast_bytes: int = 8 * 1024**2
+    lease_s: float = 30.0
+    done_keep_s: float = 86_400.0
+    done_keep_events: int = 100_000
+    result_bytes: int = (
+        256 * 1024
+    )  # of a finished event's result, to answer duplicates; larger ones are not kept
+
+
+class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One asynchronous event. `body` is kept byte for byte. An empty `event_id` gets a new one.
+
+    `trace_id`, `span_id`: the producer's span, which the consumer's trace continues.
+    """
+
+    function: str
+    body: bytes
+    event_id: str = ""
+    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call"
+    content_type: str = "application/json"
+    trace_id: str = ""
+    span_id: str = ""
+    trace_state: str = ""
+    caller_invocation_id: str = ""
+    depth: int = 0
+    attributes: dict[str, str] = {}
+    retries: int = 2
+    max_age_s: float = 21_600.0
+    enqueued_ns: int = 0  # set by the queue: the time of acceptance
+    not_before_ns: int = 0  # a delay wanted by the producer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """An event is durable. `duplicate`: its id and body were accepted before; the rest tells of that one."""
+
+    event_id: str
+    duplicate: bool = False
+    state: str = "ready"  # "ready" | "leased" | "dead" | "done"
+    invocation_id: str = ""  # of the attempt that finished it
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One delivery. `attempt` counts from 1; `token` fences off deliveries whose lease ran out."""
+
+    event: QueuedEvent
+    attempt: int
+    token: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailOutcome:
+    """What became of a failed delivery: "ready" again at `next_at_ns`, or "dead"."""
+
+    state: str
+    next_at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event as `relive events` lists it."""
+
+    event_id: str
+    function: str
+    state: str
+    attempts: int
+    next_at_ns: int
+    last_error: str
+    enqueued_ns: int
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many events are where."""
+
+    ready: int = 0
+    leased: int = 0
+    dead: int = 0
+    by_function: dict[str, tuple[int, int, int]] = field(default_factory=dict)
