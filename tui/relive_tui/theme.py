@@ -56,6 +56,7 @@ STYLES: Final = {
     "flame5": "#101010 on #f0d264",
     "flame6": "#101010 on #de7f3c",
     "flame7": "#101010 on #e8b06b",
+    "heat": "#e58a4e",
     "flame_selected": "bold #ffffff on #0072b2",
     "flame_match": f"bold #101010 on {SKY}",
     "cursor": f"on {_ROW}",

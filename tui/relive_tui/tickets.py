@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,12 +51,21 @@ class Ticket:
             self._running.pop(query_id, None)
 
 
+def _is_lost(error: Exception) -> bool:
+    from relive_store.errors import StoreUnavailable
+
+    return isinstance(error, StoreUnavailable)
+
+
 class TicketStore:
     """A Store whose queries belong to a ticket; all else goes through as it is."""
 
-    def __init__(self, store: Store, ticket: Ticket) -> None:
+    def __init__(self, store: Store, ticket: Ticket, lost: Callable[[Store], None] | None = None) -> None:
         self._store = store
+        self._lost = lost
         self._ticket = ticket
+        self.url = store.url
+        self.engine = store.engine
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None, **options: Any) -> Columns:
         """As Store.query, cancelled with the ticket. Raises Cancelled."""
@@ -67,19 +76,11 @@ class TicketStore:
         except Exception as error:
             if self._ticket.cancelled:
                 raise Cancelled from error
+            if self._lost is not None and _is_lost(error):
+                self._lost(self._store)
             raise
         finally:
             self._ticket.end(query_id)
-
-    @property
-    def url(self) -> str:
-        """Of the store behind."""
-        return self._store.url
-
-    @property
-    def engine(self) -> str:
-        """Of the store behind."""
-        return self._store.engine
 
     def insert(self, table: str, columns: Mapping[str, Sequence[object]], **options: Any) -> int:
         """As Store.insert."""

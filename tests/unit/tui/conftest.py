@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-
 from relive_tui.models.data import (
     ExceptionView,
     FailureGroup,
@@ -74,8 +73,8 @@ def sample_scene(invocation_id: str = CHECKOUT) -> SceneView:
             ExceptionView("KeyError", "'sku'", "", frames),
             ExceptionView("LookupError", "price list stale", "cause", frames[:2]),
         ),
-        version=31, trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span_id="00f067aa0ba902b7", captured_ns=NOW - 3 * S,
-        fingerprint="f1", event='{"path": "/cart", "items": [{"id": 7, "qty": 2}]}',
+        version=31, trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span_id="00f067aa0ba902b7",
+        captured_ns=NOW - 3 * S, fingerprint="f1", event='{"path": "/cart", "items": [{"id": 7, "qty": 2}]}',
         parts=(("frames", "ok", ""), ("event", "ok", ""), ("heap", "missing", "capture=frames")),
     )  # fmt: skip
 
@@ -87,7 +86,8 @@ def sample_spans() -> list[SpanRow]:
     faas = {"faas.trigger": "http", "faas.invocation_id": CHECKOUT}
     return [
         row("a1", "", "POST /checkout", start, 92 * ms, kind="Server", service="checkout", attributes=faas),
-        row("a2", "a1", "invoke", start + 3 * ms, 88 * ms, service="checkout", attributes=faas, status="Error"),
+        row("a2", "a1", "invoke", start + 3 * ms, 88 * ms, service="checkout", attributes=faas,
+            status="Error"),
         row("a3", "a2", "load_cart", start + 5 * ms, 20 * ms, service="checkout"),
         row("a4", "a3", "SELECT carts", start + 7 * ms, 15 * ms, kind="Client", service="checkout"),
         row("a5", "a2", "price", start + 30 * ms, 11 * ms, service="checkout", status="Error",
@@ -134,10 +134,10 @@ class SampleSource:
         if self.empty:
             return []
         return [
-            FailureGroup("f1", "checkout", "KeyError", "'sku'", "exception", "/srv/app/cart.py", 88, 14, NOW - 60 * S,
-                         NOW - 3 * S, CHECKOUT, 1, (0, 0, 1, 2, 4, 7)),
-            FailureGroup("f2", "report", "Timeout", "after 30 s", "timeout", "/srv/app/q.py", 19, 1, NOW - 900 * S,
-                         NOW - 800 * S, REPORT, 1, (1, 0, 0)),
+            FailureGroup("f1", "checkout", "KeyError", "'sku'", "exception", "/srv/app/cart.py", 88, 14,
+                         NOW - 60 * S, NOW - 3 * S, CHECKOUT, 1, (0, 0, 1, 2, 4, 7)),
+            FailureGroup("f2", "report", "Timeout", "after 30 s", "timeout", "/srv/app/q.py", 19, 1,
+                         NOW - 900 * S, NOW - 800 * S, REPORT, 1, (1, 0, 0)),
         ]  # fmt: skip
 
     def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
@@ -167,13 +167,13 @@ class SampleSource:
         return self.row(0)
 
     def row(self, index: int) -> InvocationRow:
-        failed = index % 10 == 3
+        failed, cold = index % 10 == 3, index % 7 == 0
         return InvocationRow(
-            f"019ab1f2-{index:04x}-7b3e-9d2f-{index:012x}", "checkout" if index % 3 else "resize", 1, 31, "http",
-            "error" if failed else "ok", index % 7 == 0, NOW - index * S, 40_000, 3_200_000 if index % 7 == 0 else 0,
+            f"019ab1f2-{index:04x}-7b3e-9d2f-{index:012x}", "checkout" if index % 3 else "resize", 1, 31,
+            "http", "error" if failed else "ok", cold, NOW - index * S, 40_000, 3_200_000 * cold,
             11_000_000 + index, 9_000_000, 91 << 20, 256 << 20, f"{index:032x}", "b" * 16,
-            "KeyError" if failed else "", "'sku'" if failed else "", "/srv/cart.py" if failed else "", 88, "price",
-            200, 4, 2, failed,
+            "KeyError" if failed else "", "'sku'" if failed else "", "/srv/cart.py" if failed else "", 88,
+            "price", 200, 4, 2, failed,
         )  # fmt: skip
 
     def count(

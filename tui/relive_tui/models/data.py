@@ -238,6 +238,8 @@ class FlameView:
     width: list[float] = field(default_factory=list)
     parent: list[int] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
+    note: str = ""  # how far it can be trusted
+    aggregate: bool = True  # False: of one invocation
 
     def __len__(self) -> int:
         return len(self.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from zlib import crc32
 
 from relive_tui.models.columns import Column, Table
 from relive_tui.models.data import FlameView, HotLine
@@ -169,8 +170,8 @@ class FlameRows:
             return "flame_selected"
         if self.model.matches(frame):
             return "flame_match"
-        key = flame.file[frame] or flame.name[frame]
-        return f"flame{sum(key.encode('utf-8', 'replace')) % TONES}"
+        key = f"{flame.file[frame]}:{flame.name[frame]}"
+        return f"flame{crc32(key.encode('utf-8', 'replace')) % TONES}"
 
 
 def flame_summary(model: FlameModel) -> Line:
@@ -219,7 +220,7 @@ class HotRows:
         filled = "█" * max(round(8 * row.self_pct / top), 1)
         cells: list[Span] = [
             (f"{row.self_pct:.1f}%", "bold"),
-            (filled, "flame2"),
+            (filled, "heat"),
             (f"{clean(os.path.basename(row.file))}:{row.line}", "path"),
             (clean(row.name), "name"),
             (duration(row.self_s * 1e9), "dim"),

@@ -73,7 +73,7 @@ def pad_line(line: Line, width: int) -> Line:
         cells = width_of(text)
         if cells > left:
             if left > 0:
-                result.append((fit(text, left), style))
+                result.append((fit(text, left) if text.strip() else " " * left, style))
             return result
         result.append((text, style))
         left -= cells

@@ -57,7 +57,6 @@ class FlameScreen(ReliveScreen):
     def setup(self) -> None:
         self.mode = "one" if self.scope.invocation_id else "aggregate"
         self.weight = "wall"
-        self.fell_back = False
         self.profile: Feed[tuple[FlameView, list[HotLine]]] = Feed("the profile")
         self.model = FlameModel(FlameView())
         self._source_of = ""
@@ -74,7 +73,10 @@ class FlameScreen(ReliveScreen):
         scope, weight = self._profile_scope(), self.weight
 
         def work(ticket: Ticket) -> tuple[FlameView, list[HotLine]]:
-            return self.data.flame(ticket, scope, weight), self.data.hot(ticket, scope)
+            flame = self.data.flame(ticket, scope, weight)
+            # an invocation too short for samples: all of its function say where the time goes
+            whole = scope.without_invocation() if flame.aggregate else scope
+            return flame, self.data.hot(ticket, whole)
 
         self.ask("profile", self.profile, work, self._arrived)
 
@@ -85,11 +87,6 @@ class FlameScreen(ReliveScreen):
 
     def _arrived(self, answer: tuple[FlameView, list[HotLine]]) -> None:
         flame, hot = answer
-        if self.mode == "one" and not len(flame) and not self.fell_back:
-            # an invocation too short for a sample: all of its function say where the time goes
-            self.mode, self.fell_back = "aggregate", True
-            self.load()
-            return
         before = self.model
         self.model = FlameModel(flame)
         self.model.search = before.search
@@ -116,10 +113,10 @@ class FlameScreen(ReliveScreen):
 
     def _show_titles(self) -> None:
         graph = self.query_one("#flame", FlameGraph)
-        what = "this invocation" if self.mode == "one" else "all invocations"
-        note = " (this one has no samples)" if self.fell_back and self.mode == "aggregate" else ""
+        what = "all invocations" if self.model.flame.aggregate else "this invocation"
         name = safe_title(self.scope.function or "all functions")
-        graph.border_title = f"Flame · {name} · {what}{note} · {self.weight} time"
+        graph.border_title = f"Flame · {name} · {what} · {self.weight} time"
+        graph.border_subtitle = safe_title(self.model.flame.note)
         self.query_one("#summary", LineBar).set([(" ", ""), *flame_summary(self.model)])
 
     def _show_source(self) -> None:
@@ -160,7 +157,6 @@ class FlameScreen(ReliveScreen):
             self.notify("open an invocation first (2), then 4", timeout=3, markup=False)
             return
         self.mode = "aggregate" if self.mode == "one" else "one"
-        self.fell_back = self.mode == "one" and self.fell_back
         self.load()
 
     def action_weight(self) -> None:

@@ -101,6 +101,8 @@ class VirtualRows(ScrollView, can_focus=True):
         self.on_look: Callable[[int, int], None] | None = None
         self.border_title = title
         self._headed = False
+        if not cursor:
+            self.add_class("plain")
 
     # ------------------------------------------------------------ content
 

@@ -13,7 +13,7 @@ __all__ = ["strip_of"]
 
 
 def strip_of(line: Line, width: int, base: Style, over: str = "") -> Strip:
-    """A strip of exactly `width` cells on the background of `base`; `over` names a style for the whole line."""
+    """A strip of exactly `width` cells on the background of `base`; `over`: a style for the whole line."""
     if over:
         base += style_of(over)
     return Strip([Segment(text, base + style_of(name)) for text, name in pad_line(line, width)], width)

@@ -1,0 +1,311 @@
+"""The data behind the screens: a store that is opened when it is first needed, scenes, the server's status.
+
+Nothing of the engines is imported here: the other rooms are imported by the worker thread that asks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from relive_base.errors import NotFound, ServerUnreachable
+
+from relive_tui.models.data import (
+    FailureGroup,
+    FlameView,
+    FunctionRow,
+    HotLine,
+    InvocationRow,
+    LogRow,
+    SceneView,
+    SpanRow,
+)
+from relive_tui.models.filtering import InvocationQuery
+from relive_tui.models.home import Health
+from relive_tui.models.scope import Scope
+from relive_tui.reading import FailureRef
+from relive_tui.tickets import Ticket, TicketStore
+
+if TYPE_CHECKING:
+    from relive_profiler.explore.filters import HotFilter
+    from relive_store import Store
+    from relive_tracer.explore.invocations import InvocationFilter
+
+__all__ = ["DataSource"]
+
+MAX_GROUPS = 500
+MAX_FAILURES = 2_000
+MAX_SPANS = 50_000
+MAX_HOT_LINES = 200
+HOTTEST_LINES = 5_000
+
+
+class DataSource:
+    """Reads a store. `open_store` may block and raise; it is called again after the store was lost.
+
+    `status` gives the object of `relive status --json`, or None without a server; without `status` nothing is
+    said of a server. Implements `relive_tui.reading.Source`.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        scenes_dir: Path,
+        *,
+        status: Callable[[], Mapping[str, Any] | None] | None = None,
+        home: Path | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._open_store = open_store
+        self._scenes_dir = scenes_dir
+        self._status = status
+        self._home = home or scenes_dir.parent
+        self._clock = clock
+        self._store: Store | None = None
+        self._lock = threading.Lock()
+
+    def now_ns(self) -> int:
+        """The clock."""
+        return self._clock()
+
+    # ------------------------------------------------------------ the store
+
+    def _use(self, ticket: Ticket) -> Store:
+        with self._lock:
+            if self._store is None:
+                self._store = self._open_store()
+            return cast("Store", TicketStore(self._store, ticket, lost=self._lost))
+
+    def _lost(self, store: Store) -> None:
+        """The store does not answer: the next question opens it anew."""
+        with self._lock:
+            if self._store is store:
+                self._store = None
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Stop in the engine what runs for a ticket."""
+        for store, query_id in ticket.cancel():
+            try:
+                store.cancel(query_id)
+            except Exception:
+                continue
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    # ------------------------------------------------------------ failures
+
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+        from relive_capture.explore import failures
+
+        from relive_tui.views import group_row
+
+        wanted = failures.FailureFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
+        groups = failures.groups(self._use(ticket), wanted, limit=MAX_GROUPS)
+        return sorted(map(group_row, groups), key=lambda group: -group.last_ns)
+
+    def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
+        from relive_capture.explore import failures
+
+        wanted = failures.FailureFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
+        rows = failures.page(self._use(ticket), wanted, limit=MAX_FAILURES)
+        return [(row.invocation_id, row.attempt, row.function) for row in rows]
+
+    def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
+        from relive_capture.explore import scenes
+
+        from relive_tui.views import scene_of_record, scene_view
+
+        store = self._use(ticket)
+        ident = f"{invocation_id}-{attempt}" if attempt else invocation_id
+        try:
+            return scene_view(scenes.load(store, self._scenes_dir, ident))
+        except NotFound as missing:
+            row = None if invocation_id == "last" else self._failed_row(ticket, invocation_id, attempt)
+            if row is None:
+                raise
+            return scene_of_record(row, f"no scene: {missing.message}")
+
+    def _failed_row(self, ticket: Ticket, invocation_id: str, attempt: int) -> InvocationRow | None:
+        from relive_tracer.explore import invocations
+
+        from relive_tui.views import invocation_row
+
+        try:
+            return invocation_row(invocations.get(self._use(ticket), invocation_id, attempt=attempt))
+        except NotFound:
+            return None
+
+    # ------------------------------------------------------------ functions and invocations
+
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+        from relive_tracer.explore import functions
+
+        from relive_tui.views import function_row
+
+        rows = functions.stats(self._use(ticket), scope.since_ns(self.now_ns()), function=scope.function)
+        return [function_row(row) for row in rows]
+
+    def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
+        from relive_tracer.explore import invocations
+
+        from relive_tui.views import invocation_row
+
+        return invocation_row(invocations.get(self._use(ticket), ident))
+
+    def count(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, since_ns: int, until_ns: int
+    ) -> int:
+        from relive_tracer.explore import invocations
+
+        return invocations.count(self._use(ticket), _invocation_filter(scope, query, since_ns, until_ns))
+
+    def invocations(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, *, until_ns: int, order: str, offset: int,
+        limit: int, after: InvocationRow | None,
+    ) -> list[InvocationRow]:  # fmt: skip
+        from relive_tracer.explore import invocations
+
+        from relive_tui.views import invocation_row
+
+        before = None
+        if after is not None:
+            key = after.started_ns if order == "newest" else after.duration_ns
+            before = (key, after.invocation_id, after.attempt)
+        rows = invocations.page(
+            self._use(ticket),
+            _invocation_filter(scope, query, scope.since_ns(until_ns), until_ns),
+            before=before,
+            offset=0 if before else offset,
+            limit=limit,
+            order=order,
+        )
+        return [invocation_row(row) for row in rows]
+
+    # ------------------------------------------------------------ traces and logs
+
+    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+        from relive_tracer.explore import traces
+
+        from relive_tui.views import span_row
+
+        store = self._use(ticket)
+        ident = scope.trace_id or scope.invocation_id
+        if not ident and scope.function:
+            ident = self._newest_of(ticket, scope.function)
+        trace_id = ident if len(ident) == 32 and scope.trace_id else traces.resolve(store, ident or "last")
+        return trace_id, [span_row(row) for row in traces.trace(store, trace_id, MAX_SPANS)]
+
+    def _newest_of(self, ticket: Ticket, function: str) -> str:
+        from relive_tracer.explore import invocations
+
+        rows = invocations.page(self._use(ticket), invocations.InvocationFilter(function=function), limit=1)
+        return rows[0].trace_id if rows else ""
+
+    def logs(
+        self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,
+        until_ns: int = 0, after_ns: int = 0, limit: int = 1000,
+    ) -> list[LogRow]:  # fmt: skip
+        from relive_tracer.explore import logs
+
+        from relive_tui.views import log_row
+
+        wanted = logs.LogFilter(
+            function="" if scope.trace_id else scope.function,
+            invocation_id=scope.invocation_id,
+            trace_id="" if scope.invocation_id else scope.trace_id,
+            severity=severity,
+            text=text,
+            since_ns=since_ns,
+            until_ns=until_ns,
+        )
+        rows = logs.page(self._use(ticket), wanted, after_ns=after_ns or None, limit=limit)
+        return [log_row(row) for row in rows]
+
+    # ------------------------------------------------------------ profiles
+
+    def _hot_filter(self, scope: Scope) -> HotFilter:
+        from relive_profiler.explore.filters import HotFilter
+
+        if scope.invocation_id:
+            return HotFilter(function=scope.function, invocation_ids=(scope.invocation_id,))
+        return HotFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
+
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
+        from relive_profiler.explore import flame
+
+        from relive_tui.views import flame_view
+
+        chosen = cast('Literal["wall", "cpu"]', weight)
+        return flame_view(flame.flame(self._use(ticket), self._hot_filter(scope), weight=chosen))
+
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+        from relive_profiler.explore import hot
+
+        from relive_tui.views import hot_line
+
+        found = hot.hot(self._use(ticket), self._hot_filter(scope), by="line", limit=MAX_HOT_LINES)
+        return [hot_line(row) for row in found.rows if row.self_s > 0]
+
+    def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
+        from relive_profiler.explore import hot
+
+        from relive_tui.views import hottest_of
+
+        wanted = self._hot_filter(scope.without_invocation())
+        return hottest_of(hot.hot(self._use(ticket), wanted, by="line", limit=HOTTEST_LINES).rows)
+
+    def speedscope(self, ticket: Ticket, scope: Scope) -> str:
+        from relive_profiler.explore import export, flame
+
+        return export.export(flame.flame(self._use(ticket), self._hot_filter(scope)), "speedscope")
+
+    def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
+        """From the code of the version in service: a profile does not keep its source."""
+        if not scope.function or not (self._home / "registry.db").is_file():
+            return ()
+        from relive_platform.registry.storage import VersionTable
+        from relive_profiler.explore.source import SourceLines
+
+        version = VersionTable(self._home).get(scope.function, 0)
+        if version is None:
+            return ()
+        lines = SourceLines(version.code_dir, version.deps_dir)
+        return [text for _, text in lines.around(file, 1, 1_000_000)]
+
+    # ------------------------------------------------------------ the server
+
+    def health(self) -> Health | None:
+        if self._status is None:
+            return None
+        from relive_tui.views import health_of
+
+        try:
+            return health_of(self._status())
+        except ServerUnreachable:
+            return Health(False)
+
+
+def _invocation_filter(
+    scope: Scope, query: InvocationQuery, since_ns: int, until_ns: int
+) -> InvocationFilter:
+    from relive_tracer.explore.invocations import InvocationFilter
+
+    return InvocationFilter(
+        function=query.function or scope.function,
+        statuses=query.statuses,
+        since_ns=since_ns,
+        until_ns=until_ns,
+        trigger=query.trigger,
+        version=query.version,
+        trace_id=query.trace_id,
+        min_duration_ns=query.min_duration_ns,
+        text=query.text,
+    )

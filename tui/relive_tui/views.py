@@ -1,0 +1,286 @@
+"""From what the other rooms answer to the rows that the screens show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from relive_tui.models.data import (
+    EventView,
+    ExceptionView,
+    FailureGroup,
+    FlameView,
+    FrameView,
+    FunctionRow,
+    HotLine,
+    InvocationRow,
+    LogRow,
+    SceneView,
+    SpanRow,
+    ValueView,
+)
+from relive_tui.models.home import Health
+
+if TYPE_CHECKING:
+    from relive_base.values import ValueNode
+    from relive_capture.explore.reader import SceneFile
+    from relive_profiler.explore.flame import FlameTree
+    from relive_profiler.explore.hot import HotRow
+    from relive_tracer.explore import models as tracer
+
+__all__ = [
+    "flame_view",
+    "function_row",
+    "group_row",
+    "health_of",
+    "hot_line",
+    "hottest_of",
+    "invocation_row",
+    "log_row",
+    "scene_of_record",
+    "scene_view",
+    "span_row",
+]
+
+MAX_SOURCE_LINES = 5_000
+MAX_EVENT_BYTES = 1_048_576
+
+
+def invocation_row(row: tracer.InvocationRow) -> InvocationRow:
+    """Of the listing's row."""
+    same = {
+        name: getattr(row, name) for name in InvocationRow.__dataclass_fields__ if name not in ("started_ns",)
+    }
+    return InvocationRow(**same, started_ns=row.started_at)
+
+
+def function_row(row: tracer.FunctionStats) -> FunctionRow:
+    """Of a function's statistics."""
+    return FunctionRow(
+        name=row.name,
+        invocations=row.invocations,
+        errors=row.errors,
+        rps=row.rps,
+        p50_ms=row.p50_ms,
+        p95_ms=row.p95_ms,
+        p99_ms=row.p99_ms,
+        cold_starts=row.cold_starts,
+        max_rss_bytes=row.max_rss_bytes,
+        memory_limit_bytes=row.memory_limit_bytes,
+        last_failure_ns=row.last_failure_ns,
+        spark=tuple(row.spark),
+    )
+
+
+def span_row(row: tracer.SpanRow) -> SpanRow:
+    """Of a stored span."""
+    events = tuple(EventView(event.timestamp_ns, event.name, event.attributes) for event in row.events)
+    return SpanRow(
+        row.span_id,
+        row.parent_span_id,
+        row.name,
+        row.start_ns,
+        row.duration_ns,
+        row.trace_id,
+        row.kind,
+        row.service,
+        row.status,
+        row.status_message,
+        row.attributes,
+        events,
+    )
+
+
+def log_row(row: tracer.LogRow) -> LogRow:
+    """Of a stored log line."""
+    return LogRow(
+        row.timestamp_ns,
+        row.severity,
+        row.body,
+        row.function,
+        row.invocation_id,
+        row.trace_id,
+        row.span_id,
+        row.source,
+    )
+
+
+def group_row(row: Any) -> FailureGroup:
+    """Of a group of failures."""
+    return FailureGroup(
+        row.fingerprint,
+        row.function,
+        row.error_type,
+        row.message,
+        row.kind,
+        row.file,
+        row.line,
+        row.count,
+        row.first_ns,
+        row.last_ns,
+        row.invocation_id,
+        row.attempt,
+        tuple(row.spark),
+    )
+
+
+# ---------------------------------------------------------------- scenes
+
+
+def scene_view(scene: SceneFile) -> SceneView:
+    """Of an opened archive. Raises SceneError where a member is damaged."""
+    manifest = scene.manifest
+    exceptions: list[ExceptionView] = []
+    pending = list(scene.exceptions)
+    while pending:
+        view = pending.pop(0)
+        pending[:0] = view.group
+        exceptions.append(_exception(view, scene))
+    return SceneView(
+        invocation_id=scene.invocation_id,
+        attempt=scene.attempt,
+        function=str(manifest.get("function", "")),
+        kind=str(manifest.get("kind", "exception")),
+        exceptions=tuple(exceptions),
+        version=int(manifest.get("version", 0)),
+        trace_id=str(manifest.get("trace_id", "")),
+        span_id=str(manifest.get("span_id", "")),
+        captured_ns=int(manifest.get("captured_ns", 0)),
+        fingerprint=str(manifest.get("fingerprint", "")),
+        event=_event(scene),
+        parts=tuple((name, part.state, part.reason) for name, part in scene.parts.items()),
+    )
+
+
+def _exception(view: Any, scene: SceneFile) -> ExceptionView:
+    frames = tuple(_frame(frame, scene) for frame in view.frames)
+    return ExceptionView(view.type, view.message, view.relation, frames, tuple(view.notes))
+
+
+def _frame(frame: Any, scene: SceneFile) -> FrameView:
+    source, first = tuple(frame.source), frame.source_first_line or 1
+    if frame.in_app:
+        whole = scene.source(frame.file).splitlines()
+        if 0 < len(whole) <= MAX_SOURCE_LINES and frame.line <= len(whole):
+            source, first = tuple(whole), 1
+    values = [(name, value_view(node)) for name, node in frame.locals]
+    if frame.locals_more:
+        values.append(("…", ValueView("", f"{frame.locals_more} more locals were not captured")))
+    return FrameView(
+        frame.file,
+        frame.line,
+        frame.function,
+        frame.in_app,
+        tuple(values),
+        source,
+        first,
+        max(frame.end_line, 0),
+    )
+
+
+def value_view(node: ValueNode) -> ValueView:
+    """Of a captured value; the archive's reader has bounded its depth."""
+    children = tuple((name, value_view(child)) for name, child in node.children)
+    return ValueView(node.type, node.text, node.length, children, node.more, node.redacted, node.ref)
+
+
+def _event(scene: SceneFile) -> str:
+    """The event as it came; of an HTTP request the whole of it, as JSON."""
+    body = scene.event[:MAX_EVENT_BYTES].decode("utf-8", "replace")
+    http = scene.context.get("http")
+    if not isinstance(http, dict):
+        return body
+    content: object = body
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        content = body
+    return json.dumps({**http, **({"body": content} if body else {})}, ensure_ascii=False)
+
+
+def scene_of_record(row: InvocationRow, why: str) -> SceneView:
+    """What is known of a failure that left no scene."""
+    frames: tuple[FrameView, ...] = ()
+    if row.error_file:
+        frames = (FrameView(row.error_file, row.error_line, row.error_function or "?"),)
+    failed = row.error_type or row.status
+    exception = ExceptionView(failed, row.error_message, "", frames)
+    return SceneView(
+        row.invocation_id,
+        row.attempt,
+        row.function,
+        row.status,
+        (exception,),
+        row.version,
+        row.trace_id,
+        row.span_id,
+        row.started_ns + row.queue_ns + row.init_ns + row.duration_ns,
+        note=why,
+    )
+
+
+# ---------------------------------------------------------------- profiles
+
+
+def flame_view(tree: FlameTree) -> FlameView:
+    """Of a flame tree; the lists are shared."""
+    if not tree.samples:
+        return FlameView(note=tree.note, aggregate=tree.aggregate)
+    return FlameView(
+        tree.name,
+        tree.file,
+        tree.line,
+        tree.depth,
+        [float(start) for start in tree.start],
+        [float(value) for value in tree.value],
+        tree.parent,
+        [float(value) for value in tree.self_value],
+        tree.note,
+        tree.aggregate,
+    )
+
+
+def hot_line(row: HotRow) -> HotLine:
+    """Of a hot line."""
+    return HotLine(
+        row.function, row.name, row.file, row.line, row.self_s, row.total_s, row.self_pct, row.samples
+    )
+
+
+def hottest_of(rows: Iterable[HotRow]) -> dict[str, str]:
+    """Function -> its hottest line and that line's share of the function's time."""
+    best: dict[str, HotRow] = {}
+    total: dict[str, float] = {}
+    for row in rows:
+        total[row.function] = total.get(row.function, 0.0) + row.self_s
+        if row.function not in best or row.self_s > best[row.function].self_s:
+            best[row.function] = row
+    result = {}
+    for function, row in best.items():
+        share = 100.0 * row.self_s / total[function] if total[function] else 0.0
+        result[function] = f"{row.file.rsplit('/', 1)[-1]}:{row.line} {share:.0f}%"
+    return result
+
+
+# ---------------------------------------------------------------- health
+
+
+def health_of(status: Mapping[str, Any] | None) -> Health:
+    """Of the object that `relive status --json` prints; None: no server."""
+    if not status:
+        return Health(False)
+    store, workers, queue = (_part(status, name) for name in ("store", "workers", "queue"))
+    return Health(
+        True,
+        float(store.get("lag_s", 0.0)),
+        int(store.get("dropped_rows", 0)),
+        int(store.get("spooled_rows", 0)),
+        " ".join(f"{workers[name]} {name}" for name in ("busy", "idle", "frozen") if workers.get(name)),
+        " ".join(f"{queue[name]} {name}" for name in ("ready", "leased", "dead") if queue.get(name)),
+    )
+
+
+def _part(status: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = status.get(name)
+    return part if isinstance(part, Mapping) else {}
