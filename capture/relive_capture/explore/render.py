@@ -1,0 +1,253 @@
+"""A failure as text for the terminal: plain, escaped, one list of lines with a style name each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from relive_base.terminal import one_line
+from relive_base.values import render, render_lines
+
+from relive_capture.explore.reader import SceneFile, own_frame
+from relive_capture.model import ExceptionView, FrameView
+
+__all__ = ["Line", "failure_lines", "render_text", "source_lines", "to_json"]
+
+_LOCALS = 20
+_LOG_TAIL = 10
+_EVENT_LINES = 24
+_FRAMES = 12
+_RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `style`: "title", "meta", "heading", "source", "mark", "local", "frame", "error", "log",
+    "dim", "command" or ""."""
+
+    text: str
+    style: str = ""
+
+
+def render_text(scene: SceneFile, width: int = 120) -> str:
+    """The whole failure as plain text."""
+    return "\n".join(line.text for line in failure_lines(scene, width))
+
+
+def to_json(scene: SceneFile) -> dict[str, Any]:
+    """The same for machines: manifest, exception, event, context, logs, parts, redactions."""
+    return {
+        "manifest": scene.manifest,
+        "exception": msgspec.to_builtins(scene.exceptions),
+        "event": _event_value(scene),
+        "context": scene.context,
+        "result": msgspec.to_builtins(scene.result),
+        "logs": [
+            {"timestamp_ns": line.timestamp_ns, "severity": line.severity, "body": line.body}
+            for line in scene.logs
+        ],
+        "parts": {name: {"state": part.state, "reason": part.reason} for name, part in scene.parts.items()},
+        "redactions": scene.redactions,
+    }
+
+
+def failure_lines(scene: SceneFile, width: int = 120) -> list[Line]:
+    """Headline, root line with source and locals, chain, event, log tail, completeness, what to type next."""
+    width = max(width, 40)
+    lines = _headline(scene, width)
+    root = scene.exceptions[0]
+    frame = own_frame(root)
+    if frame is not None:
+        lines += _root(frame, width)
+        lines += _stack(root, width)
+    lines += _chain(scene.exceptions, width)
+    lines += _result(scene, width)
+    lines += _event(scene, width)
+    lines += _logs(scene, width)
+    lines += _parts(scene, width)
+    return lines + _next(scene)
+
+
+def _headline(scene: SceneFile, width: int) -> list[Line]:
+    manifest, root = scene.manifest, scene.exceptions[0]
+    captured = datetime.fromtimestamp(int(manifest.get("captured_ns", 0)) / 1e9, UTC)
+    lines = [Line(one_line(f"✖ {_title(root)}", width), "title")]
+    lines += [Line(one_line(f"  note: {note}", width), "error") for note in root.notes]
+    place = f"{manifest.get('function', '?')} v{manifest.get('version', '?')}"
+    facts = [
+        place,
+        f"kind {manifest.get('kind', '?')}",
+        f"attempt {scene.attempt}",
+        f"{captured:%Y-%m-%d %H:%M:%S} UTC",
+    ]
+    lines.append(Line(one_line("  " + " · ".join(facts), width), "meta"))
+    ids = f"  invocation {scene.invocation_id}  trace {manifest.get('trace_id', '')}"
+    # Ids are there to be copied, so they are never cut.
+    lines.append(Line(one_line(f"{ids}  group {manifest.get('fingerprint', '')}"), "meta"))
+    return lines
+
+
+def _title(view: ExceptionView) -> str:
+    module = view.module
+    name = view.type if module in ("", "builtins", "__main__") else f"{module}.{view.type}"
+    return f"{name}: {view.message}" if view.message else name
+
+
+def _root(frame: FrameView, width: int) -> list[Line]:
+    lines = [Line(""), Line(one_line(f"{frame.file}:{frame.line} in {frame.function}", width), "heading")]
+    lines += source_lines(frame, width)
+    if not frame.locals:
+        return lines
+    lines += [Line(""), Line("Locals", "heading")]
+    for name, node in frame.locals[:_LOCALS]:
+        texts = render_lines(node, name, width - 4, depth=1 if len(render(node, 400)) > width - 20 else 0)
+        lines += [Line(f"  {text}", "local") for text in texts[:12]]
+    more = len(frame.locals) - _LOCALS + frame.locals_more
+    return [*lines, Line(f"  … {more} more", "dim")] if more > 0 else lines
+
+
+def source_lines(frame: FrameView, width: int = 120) -> list[Line]:
+    """The lines around the failing one, which is marked with > and ^."""
+    lines: list[Line] = []
+    last = frame.source_first_line + len(frame.source) - 1
+    digits = len(str(max(last, 1)))
+    for offset, text in enumerate(frame.source):
+        number = frame.source_first_line + offset
+        hit = number == frame.line
+        shown = one_line(text.expandtabs(4), max(width - digits - 4, 10))
+        lines.append(
+            Line(f"{'>' if hit else ' '} {number:>{digits}}  {shown}".rstrip(), "mark" if hit else "source")
+        )
+        if hit:
+            marks = _marks(frame, text)
+            if marks:
+                lines.append(Line(one_line(f"  {'':>{digits}}  {marks}", width), "mark"))
+    return lines
+
+
+def _marks(frame: FrameView, text: str) -> str:
+    """^ under the failing expression; nothing where it is the whole line or not known."""
+    if frame.column < 0 or frame.end_column < 0:
+        return ""
+    raw = text.encode("utf-8", "replace")
+    start = len(raw[: frame.column].decode("utf-8", "replace").expandtabs(4))
+    end_column = frame.end_column if frame.end_line == frame.line else len(raw)
+    end = len(raw[:end_column].decode("utf-8", "replace").expandtabs(4))
+    if end <= start or text.expandtabs(4)[start:end] == text.expandtabs(4).strip():
+        return ""
+    return " " * start + "^" * (end - start)
+
+
+def _stack(view: ExceptionView, width: int) -> list[Line]:
+    if len(view.frames) < 2:
+        return []
+    lines = [Line(""), Line("Frames, innermost first", "heading")]
+    hidden = 0
+    shown = 0
+    for frame in reversed(view.frames):
+        if not frame.in_app or shown >= _FRAMES:
+            hidden += 1
+            continue
+        shown += 1
+        lines.append(Line(one_line(f"  {frame.function:<28} {frame.file}:{frame.line}", width), "frame"))
+    hidden += view.frames_cut
+    return [*lines, Line(f"  … {hidden} more frames", "dim")] if hidden else lines
+
+
+def _chain(views: list[ExceptionView], width: int) -> list[Line]:
+    lines: list[Line] = []
+    for view in views[1:]:
+        lines += _linked(view, width, "")
+    for view in views:
+        for member in view.group[:_FRAMES]:
+            lines += _linked(member, width, "  ")
+    return [Line(""), *lines] if lines else []
+
+
+def _linked(view: ExceptionView, width: int, indent: str) -> list[Line]:
+    relation = _RELATIONS.get(view.relation, view.relation)
+    lines = [Line(one_line(f"{indent}{relation} {_title(view)}".rstrip(), width), "error")]
+    frame = own_frame(view)
+    if frame is not None:
+        place = f"{indent}  {frame.file}:{frame.line} in {frame.function}"
+        index = frame.line - frame.source_first_line
+        code = frame.source[index].strip() if 0 <= index < len(frame.source) else ""
+        lines.append(Line(one_line(f"{place}:  {code}" if code else place, width), "frame"))
+    return lines
+
+
+def _result(scene: SceneFile, width: int) -> list[Line]:
+    result = scene.result
+    if result is None:
+        return []
+    lines = [
+        Line(""),
+        Line("Result", "heading"),
+        Line(one_line(f"  {result.path}: {result.reason}", width), "error"),
+    ]
+    if result.value is not None:
+        lines.append(Line(f"  {render(result.value, width - 2)}", "local"))
+    return lines
+
+
+def _event_value(scene: SceneFile) -> object:
+    """The event as JSON where it is JSON, else as text."""
+    try:
+        return json.loads(scene.event) if scene.event else None
+    except (ValueError, RecursionError):
+        return scene.event[:65536].decode("utf-8", "backslashreplace")
+
+
+def _event(scene: SceneFile, width: int) -> list[Line]:
+    http = scene.context.get("http")
+    lines = [Line(""), Line("Event", "heading")]
+    if isinstance(http, dict):
+        query = f"?{http['query']}" if http.get("query") else ""
+        lines.append(
+            Line(one_line(f"  {http.get('method', '')} {http.get('path', '')}{query}", width), "local")
+        )
+    value = _event_value(scene)
+    if value is None:
+        return lines if isinstance(http, dict) else []
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:
+        text = scene.event[:2000].decode("utf-8", "backslashreplace")
+    rows = text[:65536].split("\n")
+    lines += [Line(f"  {one_line(row, width - 2)}", "local") for row in rows[:_EVENT_LINES]]
+    if len(rows) > _EVENT_LINES:
+        lines.append(Line(f"  … {len(rows) - _EVENT_LINES} more lines", "dim"))
+    return lines
+
+
+def _logs(scene: SceneFile, width: int) -> list[Line]:
+    tail = scene.logs[-_LOG_TAIL:]
+    if not tail:
+        return []
+    lines = [Line(""), Line(f"Logs, the last {len(tail)} of {len(scene.logs)}", "heading")]
+    return lines + [Line(one_line(f"  {line.severity:<5} {line.body}", width), "log") for line in tail]
+
+
+def _parts(scene: SceneFile, width: int) -> list[Line]:
+    """One line on what the scene has, and one for every part that is not whole."""
+    whole = [name for name, part in scene.parts.items() if part.state == "ok"]
+    lines = [Line(""), Line(one_line(f"The scene has {', '.join(whole)}", width), "meta")]
+    for name, part in scene.parts.items():
+        if part.state != "ok":
+            lines.append(Line(one_line(f"  {part.state}: {name} ({part.reason})", width), "dim"))
+    if scene.redactions:
+        lines.append(Line(one_line(f"  redacted: {', '.join(scene.redactions[:8])}", width), "dim"))
+    return lines
+
+
+def _next(scene: SceneFile) -> list[Line]:
+    ident = scene.invocation_id
+    commands = (
+        f"relive trace {ident}",
+        f"relive flame {ident}",
+        f"relive scene {ident} --output failure.scene",
+    )
+    return [Line(""), Line("Next", "heading"), *(Line(f"  {command}", "command") for command in commands)]

@@ -1,0 +1,88 @@
+"""Finding a scene: as a file of this home first, then in the store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from relive_store import Store
+
+from relive_capture.explore import failures
+from relive_capture.explore.errors import AmbiguousScene, SceneError, SceneNotFound
+from relive_capture.explore.names import parse_scene_name, scene_path
+from relive_capture.explore.queries import BLOB
+from relive_capture.explore.reader import Limits, SceneFile, read_scene
+
+__all__ = ["archive_bytes", "load"]
+
+_MAX_CHUNKS = Limits().archive_bytes // (1024 * 1024) + 1
+_MAX_LISTED = 200_000
+
+
+def load(store: Store, scenes_dir: Path | str, ident: str = "last", attempt: int = 0) -> SceneFile:
+    """The scene of the failure that `ident` means: an invocation id, its beginning, or "last".
+
+    `attempt` 0 means the newest.
+
+    Raises SceneNotFound, AmbiguousScene, SceneError (damaged), StoreError.
+    """
+    return read_scene(archive_bytes(store, scenes_dir, ident, attempt)[1])
+
+
+def archive_bytes(
+    store: Store, scenes_dir: Path | str, ident: str = "last", attempt: int = 0
+) -> tuple[str, bytes]:
+    """(file name, bytes) of a scene's archive; raises as `load`."""
+    folder = Path(scenes_dir)
+    invocation_id, found_attempt, archive_hash = _find(store, folder, ident, attempt)
+    path = scene_path(folder, invocation_id, found_attempt)
+    if path.is_file():
+        return path.name, read_scene(path).raw
+    return path.name, _from_store(store, archive_hash, invocation_id)
+
+
+def _find(store: Store, folder: Path, ident: str, attempt: int) -> tuple[str, int, str]:
+    """(invocation id, attempt, archive hash or "")."""
+    found = failures.resolve(store, ident, attempt)
+    if not found and ident != "last":
+        # a scene is on disk a moment before its row is in the store
+        found = _on_disk(folder, ident, attempt)
+    if not found:
+        what = "nothing has failed yet" if ident == "last" else f"no failure's id begins with {ident!r}"
+        raise SceneNotFound(what, remedy="list them: relive failures")
+    if len(found) > 1:
+        names = " and ".join(entry[0] for entry in found)
+        raise AmbiguousScene(f"{ident!r} may mean {names}", remedy="give more of the id")
+    return found[0]
+
+
+def _on_disk(folder: Path, prefix: str, attempt: int) -> list[tuple[str, int, str]]:
+    newest: dict[str, int] = {}
+    try:
+        names = os.listdir(folder)[:_MAX_LISTED]
+    except OSError:
+        return []
+    for name in names:
+        parsed = parse_scene_name(name)
+        if parsed is None or not parsed[0].startswith(prefix) or (attempt and parsed[1] != attempt):
+            continue
+        newest[parsed[0]] = max(parsed[1], newest.get(parsed[0], 0))
+    return [(invocation_id, number, "") for invocation_id, number in sorted(newest.items())[:2]]
+
+
+def _from_store(store: Store, archive_hash: str, invocation_id: str) -> bytes:
+    columns = store.query(BLOB, {"hash": archive_hash}, max_rows=_MAX_CHUNKS, bytes_columns=("Data",))
+    rows = list(columns.dicts())
+    if not rows:
+        raise SceneNotFound(
+            f"the scene of {invocation_id} is neither on disk nor in the store",
+            remedy="it may have passed its retention; its trace and logs may still be there",
+        )
+    expected = int(str(rows[0]["Chunks"]))
+    if [row["Chunk"] for row in rows] != list(range(expected)):
+        raise SceneError(f"{len(rows)} of {expected} chunks are in the store", where=invocation_id)
+    return b"".join(_as_bytes(row["Data"]) for row in rows)
+
+
+def _as_bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
