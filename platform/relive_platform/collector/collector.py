@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-from relive_base.frames import FrameError
+from relive_base.frames import FrameError, FunctionSpec, SpanData, Spans, encode_frame
 
 from relive_platform.collector.batches import Ack, Batch, Finished, SceneJob, Source, Telemetry
 from relive_platform.collector.followers import Followers
@@ -146,6 +146,13 @@ class Collector(asyncio.Protocol):
         self._finished.append(Finished(record, profiles))
         if record.failed:
             self._scenes.append(_scene_job(running, worker, profiles))
+        self._arm()
+
+    def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
+        """A span of the platform's own that belongs to no attempt: publishing an event."""
+        payload = encode_frame(Spans(invocation_id=invocation_id, spans=[span]))[4:]
+        self._sources.append(Source(spec.name, spec.version, spec.app, spec.code_hash))
+        self._telemetry.append(Telemetry(len(self._sources) - 1, invocation_id, 1, payload))
         self._arm()
 
     def _source(self, worker: Worker) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -42,10 +42,17 @@ class Exporter(Protocol):
 class Ingest:
     """Redacts, converts and hands on. One malformed frame of a worker costs that frame, no more."""
 
-    def __init__(self, writer: RowWriter, exporter: Exporter | None = None, redactor: Redactor | None = None):
+    def __init__(
+        self,
+        writer: RowWriter,
+        exporter: Exporter | None = None,
+        redactor: Redactor | None = None,
+        on_profile: Callable[[str, Profile], None] = lambda function, profile: None,
+    ) -> None:
         self.malformed = 0
         self._writer = writer
         self._exporter = exporter
+        self._on_profile = on_profile
         self._redactor = redactor or Redactor()
         self._stacks = StackCache()
 
@@ -97,9 +104,13 @@ class Ingest:
         for item in batch.finished:
             for payload in item.profiles:
                 try:
-                    found.append((_profile.decode(payload), item.record))
+                    profile = _profile.decode(payload)
                 except (msgspec.DecodeError, msgspec.ValidationError):
                     self.malformed += 1
+                    continue
+                found.append((profile, item.record))
+                if profile.new_stacks:
+                    self._on_profile(item.record.function, profile)
         if found:
             self._writer.add("profiles", profile_columns(found))
             stacks = stack_columns(found, self._stacks, time.time_ns())

@@ -21,7 +21,7 @@ from relive_base.redaction import Redactor
 
 from relive_platform.collector.batches import Ack, Batch
 from relive_platform.collector.ingest import Exporter, Ingest
-from relive_platform.collector.scenes import SceneKeeper, SceneLimits
+from relive_platform.collector.scenes import SceneKeeper, SceneLimits, StackMemory
 from relive_platform.pool.framing import FrameReader
 
 __all__ = ["CollectorOptions", "main", "spawn"]
@@ -85,8 +85,9 @@ class _Service:
         )
         self._exporter = _exporter(options)
         limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days)
-        self._ingest = Ingest(self._writer, self._exporter, redactor)
-        self._scenes = SceneKeeper(Path(options.scenes_dir), self._writer, limits)
+        stacks = StackMemory()
+        self._ingest = Ingest(self._writer, self._exporter, redactor, stacks.learn)
+        self._scenes = SceneKeeper(Path(options.scenes_dir), self._writer, limits, stacks)
         self._decoder = msgspec.msgpack.Decoder(Batch)
         self._encoder = msgspec.msgpack.Encoder()
 
@@ -113,8 +114,9 @@ class _Service:
         try:
             self._ingest.write(batch)
             for job in batch.scenes:
-                self._scenes.write(job)
+                self._scenes.submit(job)
             if batch.flush_s:
+                self._scenes.flush()
                 flushed = self._writer.flush(batch.flush_s)
         except Exception:  # one bad batch must not end the process: the next is likely good
             _log.exception("batch %d was not written", batch.number)

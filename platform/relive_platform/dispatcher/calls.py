@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Protocol
 
 from relive_base.errors import ReliveError
 from relive_base.frames import Call, CallResult, ErrorInfo
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.pool.worker import Worker
 
-__all__ = ["Calls", "Publish"]
-
-
-class Publish(Protocol):
-    """Puts an event on the durable queue; the awaitable gives its id once it is committed."""
-
-    def __call__(self, request: InvokeRequest, idempotency_key: str) -> asyncio.Future[str]: ...
+__all__ = ["Calls"]
 
 
 class Calls:
     """Serves the Call frames of all workers."""
 
-    def __init__(self, dispatcher: Dispatcher, depth_limit: int, publish: Callable[[], Publish]) -> None:
+    def __init__(self, dispatcher: Dispatcher, depth_limit: int, publish: Publisher) -> None:
         self._dispatcher = dispatcher
         self._depth_limit = depth_limit
         self._publish = publish
+        self._tasks: set[asyncio.Task[Accepted]] = set()
 
     def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
         """Begin to serve `call`; its CallResult goes to the worker when it is there."""
@@ -53,15 +47,17 @@ class Calls:
         try:
             if call.asynchronous:
                 request.timeout_s = 0.0
-                queued = self._publish()(request, call.idempotency_key)
-                queued.add_done_callback(lambda done: self._queued(worker, call, done))
+                task = asyncio.get_running_loop().create_task(self._publish(request, call.idempotency_key))
+                self._tasks.add(task)
+                task.add_done_callback(lambda done: self._queued(worker, call, done))
             else:
                 future = self._dispatcher.submit(request)
                 future.add_done_callback(lambda done: self._answered(worker, call, done))
         except ReliveError as error:
             self._refuse(worker, call, type(error).__name__, str(error))
 
-    def _queued(self, worker: Worker, call: Call, done: asyncio.Future[str]) -> None:
+    def _queued(self, worker: Worker, call: Call, done: asyncio.Task[Accepted]) -> None:
+        self._tasks.discard(done)
         error = done.exception() if not done.cancelled() else asyncio.CancelledError()
         if error is not None:
             self._refuse(worker, call, type(error).__name__, str(error))

@@ -42,9 +42,9 @@ class CallHandler(Protocol):
 class Dispatcher:
     """The way in for every kind of event. Everything runs on the event loop."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, versions: dict[tuple[str, int], FunctionPool]) -> None:
         self.pools: dict[str, FunctionPool] = {}  # the version that is in service
-        self.versions: dict[tuple[str, int], FunctionPool] = {}
+        self.versions = versions  # every version that has a pool
         self.running = 0
         self.stopping = False
         self.call_handler: CallHandler | None = None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from relive_base.errors import ReliveError
 from relive_base.frames import HttpRequest
@@ -15,11 +14,13 @@ from relive_base.traceparent import parse_traceparent
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
+from relive_platform.dispatcher.publisher import Publisher
 from relive_platform.gateway.responses import HeaderList, Response, from_outcome, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
 from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.queue.model import Conflict, DiskFull, QueueBusy, QueueFull
 
-__all__ = ["Gateway", "GatewayLimits", "Publish"]
+__all__ = ["Gateway", "GatewayLimits"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,12 +31,7 @@ _SPECIAL: Final = frozenset(
      b"x-amz-invocation-type", b"host")
 )  # fmt: skip
 _NAMES_KEPT: Final = 1_024
-
-
-class Publish(Protocol):
-    """Puts an event on the durable queue; the future gives its id once it is committed."""
-
-    def __call__(self, request: InvokeRequest, idempotency_key: str) -> asyncio.Future[str]: ...
+_QUEUE_ERRORS: Final = ((Conflict, 409), (QueueFull, 429), (QueueBusy, 429), (DiskFull, 507))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,9 @@ class _Head:
 class Gateway:
     """Raw ASGI, no framework: it is on the path of every request."""
 
-    def __init__(self, dispatcher: Dispatcher, publish: Publish, limits: GatewayLimits | None = None) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, publish: Publisher, limits: GatewayLimits | None = None
+    ) -> None:
         self.routes = Routes()
         self._dispatcher = dispatcher
         self._publish = publish
@@ -87,7 +85,7 @@ class Gateway:
         try:
             request, head = await self._request(scope, receive, accepted_ns)
             if head.asynchronous:
-                response = await self._enqueue(request)
+                response = await self._enqueue(request, head)
             else:
                 outcome = await self._dispatcher.submit(request)
                 response = from_outcome(outcome)
@@ -153,22 +151,28 @@ class Gateway:
                 head.special[name] = value
         return head
 
-    async def _enqueue(self, request: InvokeRequest) -> Response:
-        event_id = await self._publish(request, _header(request, "idempotency-key"))
-        body = json.dumps({"event_id": event_id, "invocation_id": event_id, "trace_id": request.trace_id})
+    async def _enqueue(self, request: InvokeRequest, head: _Head) -> Response:
+        http = request.http
+        if http is not None and b"x-amz-invocation-type" in head.special:
+            # Lambda's Invoke: the body is the event, not the request.
+            request.event, request.http = http.body, None
+        key = next((value for name, value in head.pairs if name == "idempotency-key"), "")
+        accepted = await self._publish(request, key)
+        ids = {
+            "event_id": accepted.event_id,
+            "invocation_id": accepted.invocation_id,
+            "trace_id": accepted.trace_id,
+            "duplicate": accepted.duplicate,
+        }
+        body = json.dumps(ids).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
-            (b"x-relive-invocation-id", event_id.encode()),
-            (b"traceparent", f"00-{request.trace_id}-{request.parent_span_id}-01".encode()),
+            (b"x-relive-invocation-id", accepted.invocation_id.encode()),
+            (b"traceparent", f"00-{accepted.trace_id}-{accepted.span_id}-01".encode()),
             (b"preference-applied", b"respond-async"),
         ]
-        return 202, headers, body.encode()
-
-
-def _header(request: InvokeRequest, name: str) -> str:
-    pairs = request.http.headers if request.http is not None else []
-    return next((value for key, value in pairs if key == name), "")
+        return 202, headers, body
 
 
 def _http(scope: Message, target: Target, head: _Head, body: bytes) -> HttpRequest:
@@ -230,5 +234,6 @@ def _refusal(error: Exception) -> Response | None:
     if isinstance(error, Stopping):
         return problem(503, "Stopping", error.message, close=True)
     if isinstance(error, ReliveError):
-        return problem(int(getattr(error, "http_status", 503)), type(error).__name__, error.message)
+        status = next((code for kind, code in _QUEUE_ERRORS if isinstance(error, kind)), 503)
+        return problem(status, type(error).__name__, error.message)
     return None

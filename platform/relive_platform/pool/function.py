@@ -119,7 +119,7 @@ class FunctionPool:
     def scale(self) -> None:
         """Fork where the requests that wait would wait longer than a fork takes."""
         waiting = len(self.waiting)
-        if not waiting or self.draining:
+        if not waiting:
             return
         serving = sum(worker.state in (BUSY, FINISHING) and not worker.retire for worker in self.workers)
         if serving and self._service_s:
@@ -167,8 +167,8 @@ class FunctionPool:
         for worker in list(self.idle):
             self.remove_idle(worker)
         for worker in self.workers:
-            worker.retire = True
             if worker.state == STARTING and not self.waiting:
+                worker.retire = True
                 worker.kill()
 
     # What workers tell.

@@ -272,6 +272,10 @@ class Worker(asyncio.Protocol):
                 running.telemetry.append(payload)
         self.owner.on_telemetry(self, payload)
 
+    def console(self, payload: bytes) -> None:
+        """A Logs frame made of what came through the console pipe."""
+        self._on_telemetry(payload)
+
     def _on_profile(self, payload: bytes) -> None:
         kept = self.init_profiles if self.current is None else self.current.profiles
         if len(kept) < PROFILES_KEPT:

@@ -1,0 +1,168 @@
+"""Writes the scene of each failed invocation: the archive on disk, its head and its bytes in the store."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
+from relive_capture.explore.archive import SceneInput, write_scene
+from relive_capture.explore.rows import blob_columns, scene_columns
+
+from relive_platform.collector.batches import SceneJob
+from relive_platform.collector.ingest import RowWriter
+
+__all__ = ["SceneKeeper", "SceneLimits", "StackMemory"]
+
+QUEUE_JOBS: Final = 256
+_SWEEP_EVERY: Final = 50
+_DAY_S: Final = 86_400.0
+_log = logging.getLogger(__name__)
+_scene = msgspec.msgpack.Decoder(Scene)
+_frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
+_profile = msgspec.msgpack.Decoder(Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneLimits:
+    """How many scene files stay; the oldest leave first."""
+
+    count: int = 10_000
+    size_bytes: int = 2 << 30
+    days: float = 30.0
+
+
+class StackMemory:
+    """Frames of stacks by function and hash: a worker sends a stack once, a later scene needs it again."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        self._limit = limit
+        self._stacks: OrderedDict[tuple[str, int], StackFrames] = OrderedDict()
+
+    def learn(self, function: str, profile: Profile) -> None:
+        """Keep the stacks that `profile` brings."""
+        for stack in profile.new_stacks:
+            self._stacks[function, stack.stack_hash] = stack
+        while len(self._stacks) > self._limit:
+            self._stacks.popitem(last=False)
+
+    def of(self, function: str, profiles: list[Profile]) -> dict[int, StackFrames]:
+        """The stacks that `profiles` name, as far as they are known."""
+        hashes = {value for profile in profiles for value in profile.stack_hashes}
+        found = ((value, self._stacks.get((function, value))) for value in hashes)
+        return {value: stack for value, stack in found if stack is not None}
+
+
+class SceneKeeper:
+    """One thread writes scenes, so that telemetry never waits for them. Jobs over the bound are counted."""
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: RowWriter,
+        limits: SceneLimits | None = None,
+        stacks: StackMemory | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.written = 0
+        self.failed = 0
+        self._folder = folder
+        self._writer = writer
+        self._limits = limits or SceneLimits()
+        self._stacks = stacks or StackMemory()
+        self._now = now
+        self._queue: queue.Queue[SceneJob | None] = queue.Queue(QUEUE_JOBS)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: SceneJob) -> None:
+        """Have a scene written; never blocks."""
+        try:
+            self._queue.put_nowait(job)
+        except queue.Full:
+            self.failed += 1
+
+    def flush(self) -> None:
+        """Wait until what was submitted is written."""
+        self._queue.join()
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._queue.get()) is not None:
+            try:
+                self._write(job)
+                self.written += 1
+                if self.written % _SWEEP_EVERY == 1:
+                    self.sweep()
+            except Exception:  # a scene that cannot be written must not cost the next one
+                self.failed += 1
+                _log.exception("the scene of %s was not written", job.record.invocation_id)
+            finally:
+                self._queue.task_done()
+        self._queue.task_done()
+
+    def _write(self, job: SceneJob) -> None:
+        record = job.record
+        path = self._folder / f"{record.invocation_id}-{record.attempt}.scene"
+        info = write_scene(path, self._input(job))
+        self._writer.add("failure_scenes", scene_columns([info]))
+        self._writer.add("scene_blobs", blob_columns(info.hash, path.read_bytes(), time.time_ns()))
+
+    def _input(self, job: SceneJob) -> SceneInput:
+        logs: list[LogLine] = []
+        spans: list[SpanData] = []
+        for payload in job.telemetry:
+            frame = _frames.decode(payload)
+            if isinstance(frame, Logs):
+                logs += frame.lines
+            else:
+                spans += frame.spans
+        profiles = [_profile.decode(payload) for payload in job.profiles]
+        return SceneInput(
+            record=job.record,
+            scene=_scene.decode(job.scene) if job.scene else None,
+            error=job.record.error,
+            event=job.event,
+            http=job.http,
+            logs=logs,
+            spans=spans,
+            profiles=profiles,
+            stacks=self._stacks.of(job.record.function, profiles),
+            members=job.members,
+            parts={name: PartState(*state) for name, state in job.parts.items()},
+            redact_keys=job.redact_keys,
+            python=job.python,
+        )
+
+    def sweep(self) -> int:
+        """Remove the scene files over the limits, oldest first; gives how many."""
+        files = []
+        for path in self._folder.glob("*.scene"):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            files.append((found.st_mtime, found.st_size, path))
+        files.sort(reverse=True)
+        size = 0
+        removed = 0
+        oldest = self._now() - self._limits.days * _DAY_S
+        for index, (modified, length, path) in enumerate(files):
+            size += length
+            if index >= self._limits.count or size > self._limits.size_bytes or modified < oldest:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed

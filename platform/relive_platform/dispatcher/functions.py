@@ -1,0 +1,103 @@
+"""What is deployed becomes what runs: a pool for each function version in service, and the routes to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from relive_platform.application import HttpTrigger
+from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.gateway.routes import Route, Routes
+from relive_platform.pool.function import FunctionPool, PoolLimits
+from relive_platform.pool.host import WorkerHost
+from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.registry.model import FunctionVersion
+from relive_platform.settings import Settings
+
+__all__ = ["Functions"]
+
+
+class Functions:
+    """Applies the registry's state. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        host: WorkerHost,
+        dispatcher: Dispatcher,
+        on_routes: Callable[[Routes], None],
+    ) -> None:
+        self.serving: dict[str, FunctionVersion] = {}
+        self._settings = settings
+        self._host = host
+        self._dispatcher = dispatcher
+        self._on_routes = on_routes
+
+    def apply(self, versions: Sequence[FunctionVersion], *, warm: bool = True) -> None:
+        """Serve exactly these versions; what they replace is drained."""
+        names = {version.name for version in versions}
+        for version in versions:
+            self._serve(version, warm)
+        for name in [name for name in self.serving if name not in names]:
+            del self.serving[name]
+            pool = self._dispatcher.pools.pop(name, None)
+            if pool is not None:
+                pool.drain()
+        self._on_routes(Routes(_routes(versions)))
+
+    def _serve(self, version: FunctionVersion, warm: bool) -> None:
+        current = self.serving.get(version.name)
+        self.serving[version.name] = version
+        if current is not None and current.version == version.version:
+            return
+        pool = self.pool(version)
+        pool.active = warm
+        replaced = self._dispatcher.serve(pool)
+        if replaced is not None:
+            replaced.drain()
+
+    def pool(self, version: FunctionVersion) -> FunctionPool:
+        """The pool of a version, made where there is none."""
+        key = (version.name, version.version)
+        found = self._host.pools.get(key)
+        if found is not None and not found.draining:
+            return found
+        settings = self._settings
+        spec = msgspec.structs.replace(
+            version.spec,
+            isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
+            result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
+        )
+        pool = FunctionPool(
+            spec,
+            ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload)),
+            _limits(version, settings),
+            self._host,
+            self._dispatcher,
+        )
+        self._host.pools[key] = pool
+        return pool
+
+
+def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
+    return PoolLimits(
+        max_workers=version.config.max_workers,
+        waiting_workers=settings.waiting_workers,
+        waiting_requests=settings.waiting_requests,
+        wait_limit_s=settings.wait_limit_s,
+        idle_s=settings.idle_s,
+        recycle_n=settings.recycle_n,
+        recycle_memory_percent=settings.recycle_memory_percent,
+        start_timeout_s=settings.start_timeout_s,
+    )
+
+
+def _routes(versions: Sequence[FunctionVersion]) -> list[Route]:
+    return [
+        Route(trigger.path, version.name, frozenset(trigger.methods))
+        for version in versions
+        for trigger in version.config.triggers
+        if isinstance(trigger, HttpTrigger)
+    ]

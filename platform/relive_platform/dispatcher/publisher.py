@@ -1,0 +1,150 @@
+"""Puts asynchronous events on the durable queue, and reads them back as requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+from relive_base.frames import HttpRequest, SpanData
+from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_tracer.explore.platform_rows import producer_span
+
+from relive_platform.dispatcher.errors import UnknownFunction
+from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.queue.model import Lease, QueuedEvent, Receipt
+from relive_platform.registry.model import FunctionVersion
+
+__all__ = ["Accepted", "Publisher", "request_of"]
+
+HTTP_EVENT: Final = "application/x-relive-http"
+_INVOCATION: Final = "relive.invocation_id"
+_SAMPLED: Final = "relive.sampled"
+_DROPPED: Final = frozenset(("traceparent", "tracestate", "idempotency-key", "prefer", "date"))
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(HttpRequest)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event is durable. All its attempts have this invocation id; `span_id` is the publishing span."""
+
+    event_id: str
+    invocation_id: str
+    trace_id: str
+    span_id: str
+    duplicate: bool = False
+
+
+class PublishQueue(Protocol):
+    """What is needed of the event queue."""
+
+    def publish(self, event: QueuedEvent) -> Future[Receipt]: ...
+
+
+class Publisher:
+    """The one way onto the queue; runs on the event loop."""
+
+    def __init__(
+        self,
+        queue: PublishQueue,
+        serving: Callable[[str], FunctionVersion | None],
+        on_span: Callable[[FunctionVersion, str, SpanData], None],
+    ) -> None:
+        self._queue = queue
+        self._serving = serving
+        self._on_span = on_span
+
+    async def __call__(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
+        """Accept an event. Raises UnknownFunction and what the queue refuses it with."""
+        version = self._serving(request.function)
+        if version is None:
+            raise UnknownFunction(request.function)
+        started_ns = time.time_ns()
+        invocation_id = new_invocation_id()
+        trace_id = request.trace_id or new_trace_id()
+        span_id = new_span_id()
+        body, content_type = _body(request)
+        event = QueuedEvent(
+            function=request.function,
+            body=body,
+            event_id=idempotency_key or invocation_id,
+            trigger=request.trigger,
+            content_type=content_type,
+            trace_id=trace_id,
+            span_id=span_id,
+            trace_state=request.trace_state,
+            caller_invocation_id=request.caller_invocation_id,
+            depth=request.depth,
+            attributes={_INVOCATION: invocation_id, _SAMPLED: "1" if request.sampled else "0"},
+            retries=version.config.retries,
+            max_age_s=version.config.max_age_s,
+        )
+        receipt = await asyncio.wrap_future(self._queue.publish(event))
+        if not receipt.duplicate:
+            span = producer_span(
+                function=request.function,
+                trace_id=trace_id,
+                span_id=span_id,
+                parent_span_id=request.parent_span_id,
+                trace_state=request.trace_state,
+                start_ns=started_ns,
+                end_ns=time.time_ns(),
+                event_id=receipt.event_id,
+            )
+            self._on_span(version, invocation_id, span)
+        found = receipt.invocation_id if receipt.duplicate else invocation_id
+        return Accepted(receipt.event_id, found, trace_id, span_id, receipt.duplicate)
+
+
+def _body(request: InvokeRequest) -> tuple[bytes, str]:
+    http = request.http
+    if http is None:
+        return request.event, "application/json"
+    # Two sendings of the same request must be the same event: what differs each time is left out.
+    headers = [pair for pair in http.headers if pair[0] not in _DROPPED]
+    kept = msgspec.structs.replace(http, headers=headers, client=http.client.rpartition(":")[0])
+    return _encoder.encode(kept), HTTP_EVENT
+
+
+def request_of(lease: Lease) -> InvokeRequest:
+    """The request of one delivery. The publishing span is its parent, and is linked from it."""
+    event = lease.event
+    http = None
+    body = event.body
+    if event.content_type == HTTP_EVENT:
+        http = _decoder.decode(event.body)
+        body = b""
+    return InvokeRequest(
+        function=event.function,
+        event=body,
+        http=http,
+        trigger="timer" if event.trigger == "timer" else "queue",
+        trace_id=event.trace_id,
+        parent_span_id=event.span_id,
+        trace_state=event.trace_state,
+        sampled=event.attributes.get(_SAMPLED, "1") == "1",
+        attempt=lease.attempt,
+        invocation_id=event.attributes.get(_INVOCATION) or _derived_id(event),
+        event_id=event.event_id,
+        enqueued_ns=event.enqueued_ns,
+        link_trace_id=event.trace_id,
+        link_span_id=event.span_id,
+        caller_invocation_id=event.caller_invocation_id,
+        depth=event.depth,
+    )
+
+
+def _derived_id(event: QueuedEvent) -> str:
+    """A UUIDv7 that is the same for each attempt: time of acceptance, then a hash of the event's id."""
+    millis = event.enqueued_ns // 1_000_000
+    digest = int.from_bytes(hashlib.blake2b(event.event_id.encode(), digest_size=10).digest(), "big")
+    high = (millis << 16) | 0x7000 | (digest >> 68 & 0x0FFF)
+    low = 0x8000_0000_0000_0000 | (digest & 0x3FFF_FFFF_FFFF_FFFF)
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

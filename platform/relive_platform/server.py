@@ -1,0 +1,402 @@
+"""The server: puts the rooms together, starts them in order and stops them in reverse.
+
+One event loop runs everything but what blocks. `ReliveServer`'s coroutines belong to that loop; from another
+thread use `call`, which runs one there and waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+from relive_base.errors import ReliveError
+from relive_base.frames import LogLine, Logs, encode_frame
+
+from relive_platform.application import TimerTrigger
+from relive_platform.collector.collector import Collector
+from relive_platform.collector.followers import Follower
+from relive_platform.collector.process import CollectorOptions, spawn
+from relive_platform.dispatcher.calls import Calls
+from relive_platform.dispatcher.consumer import Consumer
+from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.dispatcher.errors import UnknownFunction
+from relive_platform.dispatcher.functions import Functions
+from relive_platform.dispatcher.publisher import Accepted, Publisher
+from relive_platform.gateway.app import Gateway, GatewayLimits
+from relive_platform.gateway.listener import HttpListener, ListenerLimits
+from relive_platform.locate import ServerInfo
+from relive_platform.pool.host import HostLimits, WorkerHost
+from relive_platform.pool.invocation import InvokeRequest, Outcome
+from relive_platform.pool.worker import Worker
+from relive_platform.pool.zygotes import Zygotes
+from relive_platform.queue.backoff import Backoff
+from relive_platform.queue.events import EventQueue
+from relive_platform.queue.model import QueueLimits
+from relive_platform.registry import Deployed, FunctionVersion, Progress, Registry
+from relive_platform.runtime_path import build_runtime
+from relive_platform.settings import Settings
+from relive_platform.status import status_of
+from relive_platform.supervisor.dumping import dump_worker
+from relive_platform.supervisor.store_keeper import StoreKeeper
+from relive_platform.supervisor.watch import Supervisor
+from relive_platform.timers import Timer, TimerService
+
+__all__ = ["AlreadyRunning", "ControlApi", "ReliveServer"]
+
+VERSION: Final = "0.1.0"
+_THREADS: Final = 8
+_FLUSH_S: Final = 10.0
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class AlreadyRunning(ReliveError):
+    """Another server lives on this home."""
+
+
+class ControlApi(Protocol):
+    """The control API in front of a server: `start` gives its address. Both may block."""
+
+    def start(self) -> str: ...
+    def stop(self) -> None: ...
+
+
+class ReliveServer:
+    """One server on one home. `start`, then `stop`; both on the event loop."""
+
+    def __init__(self, settings: Settings, api: Callable[[ReliveServer], ControlApi] | None = None) -> None:
+        self.settings = settings
+        self.home = settings.home
+        self.run_dir = settings.run_dir
+        self.started_ns = 0
+        self.stopped = asyncio.Event()
+        self.stop_requested = asyncio.Event()
+        self.store_keeper: StoreKeeper | None = None
+        self.http_address = ""
+        self.api_address = ""
+        self._api_factory = api
+        self._drain_s = settings.stop_timeout_s
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start everything; run/server.json is there when this returns. Raises ReliveError."""
+        self.loop = asyncio.get_running_loop()
+        self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="relive")
+        self._stack.callback(self.executor.shutdown, wait=False, cancel_futures=True)
+        try:
+            self._own_home()
+            await self._start_store()
+            await self._start_collector()
+            self._start_workers()
+            await self._start_events()
+            await self._start_gateway()
+            await self._start_api()
+        except BaseException:
+            await self.stop(0.0)
+            raise
+        self.started_ns = time.time_ns()
+        self._announce()
+
+    def _own_home(self) -> None:
+        """Take the home's lock; it ends with this process, whatever happens."""
+        for folder in (self.home, self.run_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.run_dir.chmod(0o700)
+        handle = os.open(self.run_dir / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise AlreadyRunning(
+                "another Relive server runs on this home",
+                where=str(self.home),
+                remedy="stop it with `relive stop`, or choose another folder with --home",
+            ) from None
+        self._stack.callback(os.close, handle)
+        (self.run_dir / "server.json").unlink(missing_ok=True)
+        shutil.rmtree(self.run_dir / "scratch", ignore_errors=True)
+
+    async def _start_store(self) -> None:
+        from relive_store import open_store
+
+        if self.settings.embedded:
+            from relive_store.process import StoreProcess
+
+            socket_path = self.run_dir / "store.sock"
+            self.store_keeper = StoreKeeper(
+                lambda: StoreProcess(self.home / "store", socket_path, log_path=self.run_dir / "store.log")
+            )
+            self._stack.push_async_callback(self.store_keeper.close)
+            await self.store_keeper.start()
+        url = self.settings.store_url
+        store = await self.loop.run_in_executor(self.executor, open_store, url)
+        self.store = store
+        self._stack.callback(store.close)
+        await self.loop.run_in_executor(self.executor, store.migrate)
+
+    async def _start_collector(self) -> None:
+        settings = self.settings
+        options = CollectorOptions(
+            store_url=settings.store_url,
+            spool_dir=str(self.home / "spool"),
+            scenes_dir=str(self.home / "scenes"),
+            flush_s=settings.flush_s,
+            flush_rows=settings.flush_rows,
+            spool_bytes=settings.spool_bytes,
+            scenes=settings.scenes,
+            scenes_bytes=settings.scenes_bytes,
+            scenes_days=settings.scenes_days,
+            redact_keys=settings.redact_keys,
+            otlp=settings.otlp,
+            otlp_protocol=settings.otlp_protocol,
+            otlp_headers=settings.header_pairs(),
+            otlp_timeout_s=settings.otlp_timeout_s,
+            otlp_queue_limit=settings.otlp_queue_limit,
+        )
+        log = self.run_dir / "collector.log"
+        self.collector = Collector(lambda control: spawn(control, options, log))
+        self._stack.push_async_callback(self.collector.close, _FLUSH_S)
+        await self.collector.start()
+
+    def _start_workers(self) -> None:
+        settings = self.settings
+        runtime = build_runtime(self.home)
+        zygotes = Zygotes(
+            runtime, self.run_dir, settings.zygote_timeout_s, lambda key: self.host.zygote_died(key)
+        )
+        self.host = WorkerHost(
+            zygotes,
+            HostLimits(settings.host_workers, settings.frozen_workers, settings.frozen_s),
+            self.run_dir / "scratch",
+            self._console,
+            lambda worker: self.supervisor.watch(worker),
+        )
+        self.dispatcher = Dispatcher(self.collector, self.host.pools)
+        self.supervisor = Supervisor(
+            lambda: self.host.workers, self.dispatcher.on_condemned, dump_worker, self.executor
+        )
+        self._stack.push_async_callback(self.host.close)
+        self._stack.callback(self.supervisor.close)
+        self.host.start()
+
+    async def _start_events(self) -> None:
+        settings = self.settings
+        self.registry = await self.loop.run_in_executor(self.executor, Registry, self.home)
+        self._stack.callback(self.registry.close)
+        limits = QueueLimits(
+            events=settings.queue_events,
+            file_bytes=settings.queue_bytes,
+            backlog=settings.queue_backlog,
+            ballast_bytes=settings.queue_ballast_bytes,
+            lease_s=settings.lease_s,
+            done_keep_s=settings.done_keep_s,
+            done_keep_events=settings.done_keep_events,
+        )
+        self.queue = EventQueue(
+            self.home / "events.db",
+            limits=limits,
+            backoff=Backoff(settings.backoff_s, settings.backoff_limit_s),
+            on_ready=lambda: self.consumer.wake(),
+        )
+        self._stack.callback(self.queue.close)
+        self.publisher = Publisher(self.queue, self._serving, self._span)
+        self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
+        self.dispatcher.call_handler = Calls(self.dispatcher, settings.call_depth, self.publisher)
+        gateway_limits = GatewayLimits(settings.body_limit_bytes, settings.async_body_limit_bytes)
+        self.gateway = Gateway(self.dispatcher, self.publisher, gateway_limits)
+        self.functions = Functions(settings, self.host, self.dispatcher, self._set_routes)
+        self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
+        self._apply(self.registry.functions())
+        self.registry.on_change(self._changed)
+        await self.loop.run_in_executor(self.executor, self._set_timers)
+        self.timers.start()
+        self._stack.push_async_callback(self._blocking, self.timers.stop)
+        self.consumer.start()
+
+    async def _start_gateway(self) -> None:
+        settings = self.settings
+        limits = ListenerLimits(
+            connections=settings.connection_limit,
+            backlog=settings.backlog,
+            head_s=settings.header_timeout_s,
+            body_s=settings.body_timeout_s,
+            keep_alive_s=settings.keep_alive_s,
+        )
+        self.listener = HttpListener(self.gateway, limits)
+        address = settings.http_address
+        await self.listener.start(address.host, address.port)
+        self._stack.push_async_callback(self.listener.close)
+        self.http_address = self.listener.address
+
+    async def _start_api(self) -> None:
+        if self._api_factory is None:
+            return
+        api = self._api_factory(self)
+        self._stack.push_async_callback(self._blocking, api.stop)
+        self.api_address = await self.loop.run_in_executor(self.executor, api.start)
+
+    def _announce(self) -> None:
+        info = ServerInfo(
+            pid=os.getpid(),
+            http=self.http_address,
+            api=self.api_address,
+            store=self.settings.store_url,
+            version=VERSION,
+            started_ns=self.started_ns,
+        )
+        path = self.run_dir / "server.json"
+        draft = path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_bytes(msgspec.json.encode(info))
+        draft.replace(path)
+
+    async def _blocking(self, work: Callable[[], object]) -> None:
+        await self.loop.run_in_executor(self.executor, work)
+
+    def request_stop(self, drain_s: float = 0.0) -> int:
+        """Have the server stop soon; gives its pid. From any thread."""
+        if drain_s > 0:
+            self._drain_s = drain_s
+        self.loop.call_soon_threadsafe(self.stop_requested.set)
+        return os.getpid()
+
+    async def stop(self, drain_s: float | None = None) -> None:
+        """Stop in order: no new events, running ones get `drain_s`, telemetry is flushed, all processes end."""
+        (self.run_dir / "server.json").unlink(missing_ok=True)
+        limit = self._drain_s if drain_s is None else drain_s
+        if hasattr(self, "listener"):
+            self.listener.stop_accepting()
+        if hasattr(self, "consumer"):
+            await self.consumer.stop()
+            deadline = self.loop.time() + limit
+            while self.dispatcher.running and self.loop.time() < deadline:
+                await asyncio.sleep(0.01)
+            self.dispatcher.stopping = True
+            await self.consumer.close(0.1)
+        await self._stack.aclose()
+        self.stopped.set()
+
+    def call(self, work: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
+        """Run a coroutine of the server from another thread and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_s)
+
+    # What the rooms need of each other.
+
+    def _serving(self, name: str) -> FunctionVersion | None:
+        return self.functions.serving.get(name)
+
+    def _span(self, version: FunctionVersion, invocation_id: str, span: Any) -> None:
+        self.collector.platform_span(version.spec, invocation_id, span)
+
+    def _in_flight(self) -> dict[str, int]:
+        return {name: version.config.max_workers for name, version in self.functions.serving.items()}
+
+    def _set_routes(self, routes: Any) -> None:
+        self.gateway.routes = routes
+
+    def _apply(self, versions: list[FunctionVersion]) -> None:
+        self.functions.apply(versions)
+
+    def _changed(self, versions: list[FunctionVersion]) -> None:
+        """After a deploy, in its thread: it returns when the new version is what is served."""
+        done = asyncio.run_coroutine_threadsafe(self._apply_now(versions), self.loop)
+        done.result(10.0)
+        self._set_timers()
+
+    async def _apply_now(self, versions: list[FunctionVersion]) -> None:
+        self._apply(versions)
+
+    def _set_timers(self) -> None:
+        self.timers.set_timers(
+            Timer(
+                function=version.name,
+                schedule=trigger.schedule,
+                time_zone=trigger.time_zone,
+                misfire=trigger.misfire,
+                payload=trigger.payload,
+                retries=version.config.retries,
+                max_age_s=version.config.max_age_s,
+            )
+            for version in self.registry.functions()
+            for trigger in version.config.triggers
+            if isinstance(trigger, TimerTrigger)
+        )
+
+    def _console(self, worker: Worker, lines: list[LogLine]) -> None:
+        """Text that a worker's process wrote past Python."""
+        running = worker.current
+        limit = worker.spec.output_limit_bytes
+        invocation_id = ""
+        if running is not None:
+            invocation_id = running.record.invocation_id
+            running.console_bytes += sum(len(line.body) for line in lines)
+            if running.console_bytes > limit:
+                running.record.dropped += len(lines)
+                return
+            for line in lines:
+                line.trace_id, line.span_id = running.record.trace_id, running.record.span_id
+        payload = encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:]
+        worker.console(payload)
+
+    # What the control API calls; on the loop, or through `call`.
+
+    async def invoke(self, request: InvokeRequest) -> Outcome:
+        """Run one event and wait. Raises UnknownFunction; failures are in the outcome."""
+        if request.version and request.function in self.functions.serving:
+            serving = self.functions.serving[request.function]
+            if serving.version != request.version:
+                found = await self.loop.run_in_executor(
+                    self.executor, self.registry.get, request.function, request.version
+                )
+                self.functions.pool(found)
+        return await self.dispatcher.submit(request)
+
+    async def publish(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
+        """Put an event on the durable queue; returns when it is committed."""
+        return await self.publisher(request, idempotency_key)
+
+    def deploy(
+        self,
+        path: Path,
+        name: str = "",
+        handler: str = "",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> list[Deployed]:
+        """Deploy a folder or a zip. Blocks; call it from another thread than the loop's."""
+        return self.registry.deploy(
+            path, name=name or None, handler=handler or None, progress=progress or (lambda _: None)
+        )
+
+    async def profile_next(self, function: str, count: int, engine: str = "precise") -> int:
+        """Profile the next `count` invocations of a function with `engine`."""
+        pool = self.dispatcher.pools.get(function)
+        if pool is None:
+            raise UnknownFunction(function)
+        pool.profile_next, pool.profile_engine = count, engine
+        return count
+
+    async def follow(self, function: str = "") -> Follower:
+        """Begin to follow log lines; give the follower back to `unfollow`."""
+        return self.collector.followers.add(function)
+
+    async def unfollow(self, follower: Follower) -> None:
+        """Stop to follow."""
+        self.collector.followers.remove(follower)
+
+    async def flush(self, timeout_s: float = _FLUSH_S) -> bool:
+        """Have everything recorded so far in the store."""
+        return await self.collector.flush(timeout_s)
+
+    async def status(self) -> dict[str, Any]:
+        """What `relive status --json` prints."""
+        return await status_of(self)

@@ -1,0 +1,81 @@
+"""What `relive status` prints: one dict of plain values."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from relive_base.errors import ReliveError
+
+if TYPE_CHECKING:
+    from relive_platform.server import ReliveServer
+
+__all__ = ["status_of"]
+
+
+async def status_of(server: ReliveServer) -> dict[str, Any]:
+    """Version, pid, store, isolation tier, functions, workers, queue, OTLP, and what was dropped."""
+    collector = server.collector.stats
+    ack = collector.ack
+    try:
+        counts = await asyncio.wait_for(asyncio.wrap_future(server.queue.counts()), 2.0)
+        queue = {"ready": counts.ready, "leased": counts.leased, "dead": counts.dead}
+    except (ReliveError, TimeoutError) as error:
+        queue = {"ready": 0, "leased": 0, "dead": 0, "error": str(error)}
+    queue["disk_full"] = server.queue.disk_full
+    keeper = server.store_keeper
+    return {
+        "version": _version(),
+        "pid": os.getpid(),
+        "home": str(server.home),
+        "http": server.http_address,
+        "api": server.api_address,
+        "uptime_s": round((time.time_ns() - server.started_ns) / 1e9, 1) if server.started_ns else 0.0,
+        "store": {
+            "engine": server.store.engine,
+            "address": _without_password(server.settings.store_url),
+            "pid": keeper.pid if keeper is not None else 0,
+            "restarts": keeper.restarts if keeper is not None else 0,
+            "lag_s": round(ack.lag_s, 3),
+            "buffered_rows": ack.buffered_rows,
+            "spooled_rows": ack.spooled_rows,
+            "written_rows": ack.written_rows,
+            "dropped_rows": ack.dropped_rows + collector.dropped_items,
+            "last_error": ack.last_error,
+        },
+        "collector": {
+            "pid": collector.pid,
+            "restarts": collector.restarts,
+            "pending_bytes": collector.pending_bytes,
+        },
+        "isolation_tier": _tier(server),
+        "functions": len(server.functions.serving),
+        "workers": server.host.counts(),
+        "zygotes": len(server.host.zygotes.pids()),
+        "connections": server.listener.connections if server.http_address else 0,
+        "queue": queue,
+        "scenes": {"written": ack.scenes, "failed": ack.scenes_failed},
+        "otlp": {"sent": ack.otlp_sent, "failed": ack.otlp_failed, "dropped": ack.otlp_dropped},
+    }
+
+
+def _tier(server: ReliveServer) -> int:
+    """The lowest tier that a running worker reached; what is wanted where none runs."""
+    tiers = [worker.ready.isolation_tier for worker in server.host.workers.values() if worker.ready]
+    return min(tiers, default=server.settings.isolation_tier)
+
+
+def _version() -> str:
+    from relive_platform.server import VERSION
+
+    return VERSION
+
+
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    if not at:
+        return url
+    scheme, _, user = head.partition("://")
+    return f"{scheme}://{user.partition(':')[0]}@{tail}"
