@@ -1,0 +1,162 @@
+"""The wire of the store process: 4-byte big-endian length + msgpack, one Struct per kind, one answer per
+request."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+import msgspec
+
+from relive_store.errors import QueryLimit, StoreUnavailable
+
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "Answer",
+    "Cancel",
+    "Execute",
+    "Failure",
+    "Insert",
+    "Migrate",
+    "Ping",
+    "Query",
+    "Request",
+    "Response",
+    "Result",
+    "decode_request",
+    "decode_response",
+    "encode_message",
+    "receive_message",
+]
+
+MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
+_HEADER_BYTES: Final = 4
+
+
+class _Message(msgspec.Struct, tag_field="t", omit_defaults=True, kw_only=True):
+    """Unknown fields are ignored, so that client and process may differ by a version."""
+
+
+class Query(_Message, tag="query"):
+    """Store.query; answered by Result."""
+
+    sql: str
+    parameters: dict[str, Any] = {}
+    timeout_s: float = 30.0
+    max_rows: int = 1_000_000
+    read_only: bool = True
+    query_id: str = ""
+    bytes_columns: list[str] = []
+
+
+class Insert(_Message, tag="insert"):
+    """One block of Store.insert: `columns` is a msgpack map of lists; answered by Answer with the rows."""
+
+    table: str
+    columns: msgspec.Raw
+    token: str = ""
+    timeout_s: float = 60.0
+
+
+class Execute(_Message, tag="execute"):
+    """Store.execute; answered by Answer."""
+
+    sql: str
+    parameters: dict[str, Any] = {}
+    timeout_s: float = 60.0
+
+
+class Cancel(_Message, tag="cancel"):
+    """Store.cancel; answered by Answer with a bool."""
+
+    query_id: str
+
+
+class Migrate(_Message, tag="migrate"):
+    """Store.migrate; answered by Answer with a list of names."""
+
+
+class Ping(_Message, tag="ping"):
+    """Answered by Answer with the pid."""
+
+
+Request = Query | Insert | Execute | Cancel | Migrate | Ping
+
+
+class Answer(_Message, tag="answer"):
+    """A plain value."""
+
+    value: Any = None
+
+
+class Result(_Message, tag="result"):
+    """The columns of a query."""
+
+    names: list[str]
+    types: list[str]
+    data: list[list[Any]]
+
+
+class Failure(_Message, tag="failure"):
+    """An error, by its name in errors.ERROR_KINDS."""
+
+    kind: str
+    message: str
+    where: str = ""
+    remedy: str = ""
+
+
+Response = Answer | Result | Failure
+
+_encoder = msgspec.msgpack.Encoder()
+_requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_responses: msgspec.msgpack.Decoder[Response] = msgspec.msgpack.Decoder(Response)
+
+
+def encode_message(message: Request | Response) -> bytearray:
+    """`message` with its length before it. Raises QueryLimit over MAX_MESSAGE_BYTES, and msgspec's own
+    errors."""
+    buffer = bytearray(_HEADER_BYTES)
+    _encoder.encode_into(message, buffer, _HEADER_BYTES)
+    length = len(buffer) - _HEADER_BYTES
+    if length > MAX_MESSAGE_BYTES:
+        raise QueryLimit(
+            f"a message of {length} bytes is over the {MAX_MESSAGE_BYTES} that the store process takes",
+            remedy="ask for fewer rows or columns",
+        )
+    buffer[:_HEADER_BYTES] = length.to_bytes(_HEADER_BYTES, "big")
+    return buffer
+
+
+def _receive_exactly(connection: socket.socket, size: int) -> bytearray | None:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    got = 0
+    while got < size:
+        count = connection.recv_into(view[got:])
+        if not count:
+            return None
+        got += count
+    return buffer
+
+
+def receive_message(connection: socket.socket) -> bytearray | None:
+    """The next message's msgpack; None where the other side has gone. Raises StoreUnavailable over the
+    limit."""
+    header = _receive_exactly(connection, _HEADER_BYTES)
+    if header is None:
+        return None
+    length = int.from_bytes(header, "big")
+    if length > MAX_MESSAGE_BYTES:
+        raise StoreUnavailable(f"a message announces {length} bytes, over {MAX_MESSAGE_BYTES}")
+    return _receive_exactly(connection, length)
+
+
+def decode_request(data: bytes | bytearray) -> Request:
+    """Raises msgspec.DecodeError."""
+    return _requests.decode(data)
+
+
+def decode_response(data: bytes | bytearray) -> Response:
+    """Raises msgspec.DecodeError."""
+    return _responses.decode(data)

@@ -1,0 +1,78 @@
+"""Numbered migrations, from the packaged `.sql` files."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from relive_store.errors import SchemaError
+from relive_store.interface import Store
+
+__all__ = ["Migration", "load_migrations", "migrate"]
+
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_END_OF_STATEMENT = re.compile(r";[ \t]*(?:\n|$)")
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+
+CREATE_BOOK = """
+CREATE TABLE IF NOT EXISTS schema_migrations (Version UInt32, Name String, AppliedAt DateTime64(9))
+ENGINE = ReplacingMergeTree ORDER BY Version
+"""
+APPLIED = "SELECT Version, any(Name) AS Name FROM schema_migrations GROUP BY Version ORDER BY Version"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file. Each statement can be run again: a migration that was cut off is simply repeated."""
+
+    version: int
+    name: str
+    statements: tuple[str, ...]
+
+
+def load_migrations() -> list[Migration]:
+    """All packaged migrations, in their order."""
+    found = []
+    for file in resources.files("relive_store").joinpath("migrations").iterdir():
+        match = _NAME.fullmatch(file.name)
+        if match:
+            text = _COMMENT.sub("", file.read_text(encoding="utf-8"))
+            statements = tuple(part.strip() for part in _END_OF_STATEMENT.split(text) if part.strip())
+            found.append(Migration(int(match.group(1)), file.name.removesuffix(".sql"), statements))
+    return sorted(found, key=lambda migration: migration.version)
+
+
+def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list[str]:
+    """Apply what is missing; the names of what was applied. Raises SchemaError for a newer schema."""
+    known = list(migrations) if migrations is not None else load_migrations()
+    store.execute(CREATE_BOOK)
+    applied = store.query(APPLIED)
+    newest = known[-1].version if known else 0
+    too_new = [row for row in applied.rows() if isinstance(row[0], int) and row[0] > newest]
+    if too_new:
+        raise SchemaError(
+            f"the store has schema {too_new[-1][1]}, this version of Relive knows up to {newest:04d}",
+            where=store.url,
+            remedy="upgrade Relive, or give it another store",
+        )
+    done = set(applied.column("Version")) if len(applied) else set()
+    names = []
+    for migration in known:
+        if migration.version not in done:
+            _apply(store, migration)
+            names.append(migration.name)
+    return names
+
+
+def _apply(store: Store, migration: Migration) -> None:
+    for statement in migration.statements:
+        store.execute(statement)
+    book: dict[str, list[object]] = {
+        "Version": [migration.version],
+        "Name": [migration.name],
+        "AppliedAt": [time.time_ns()],
+    }
+    store.insert("schema_migrations", book)
