@@ -103,7 +103,7 @@ def page(
     timeout_s: float = 30.0,
     query_id: str = "",
 ) -> list[InvocationRow]:
-    """A page in `order`. `before` (`key_of` the last row) goes on; `after` (of the first) gives rows above it.
+    """A page in `order`. `before` (`key_of` the last row) goes on; `after` (of the first) gives rows above.
 
     With "newest" that reads: before = older, after = newer. Keys stay valid while rows are added; an `offset`
     counts from the current top.

@@ -122,9 +122,12 @@ class LineStream(io.TextIOBase):
         end = text.rfind("\n")
         if end < 0:
             partial = self._partials.pop(thread, "") + text
-            if len(partial) > self._line_chars:
-                self._hand_on([partial])
-            elif partial:
+            over = len(partial) - self._line_chars
+            if over > 0:  # the rest stays: what ends the line may be the next thing written
+                whole_pieces = -(-over // self._line_chars) * self._line_chars
+                self._hand_on([partial[:whole_pieces]])
+                partial = partial[whole_pieces:]
+            if partial:
                 self._partials[thread] = partial
             return
         whole = self._partials.pop(thread, "") + text[:end]

@@ -12,6 +12,7 @@ from relive_base.frames import AnyFrame, FunctionSpec, Invoke
 
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, RecordHandler
+from relive_tracer.record.outlet import Outlet
 from relive_tracer.record.output import Output
 from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
 from relive_tracer.record.streams import LineStream
@@ -46,11 +47,11 @@ class Telemetry:
         self, send: Callable[[AnyFrame], bool], spec: FunctionSpec, limits: TelemetryLimits | None = None
     ) -> None:
         self._spec = spec
-        self._send = send
+        self._send = Outlet(send).send
         self.limits = limits or TelemetryLimits()
         self._state = InvocationState("", "", "", spec.output_limit_bytes)
         self._tracing: Tracing | None = None
-        self._output = Output(send, self._where, self.limits)
+        self._output = Output(self._send, self._where, self.limits)
         chars = self.limits.line_chars
         self.stdout = LineStream("stdout", "INFO", 1, self._output, chars)
         self.stderr = LineStream("stderr", "WARN", 2, self._output, chars)

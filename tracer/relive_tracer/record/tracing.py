@@ -182,6 +182,7 @@ class Tracing:
     def install(self) -> None:
         """Make ours the global provider, in such a way that the user's code can still set its own."""
         context_api._RUNTIME_CONTEXT = cast(Any, self._context)
+        logging.getLogger("opentelemetry.attributes").addFilter(_tells_news)
         if hasattr(trace_api, "_TRACER_PROVIDER"):
             trace_api._TRACER_PROVIDER = self._provider
         else:
@@ -252,7 +253,13 @@ class Tracing:
         """Undo `install`, for tests."""
         if getattr(trace_api, "_TRACER_PROVIDER", None) is self._provider:
             trace_api._TRACER_PROVIDER = None
+        logging.getLogger("opentelemetry.attributes").removeFilter(_tells_news)
         context_api._RUNTIME_CONTEXT = context_api._load_runtime_context()
+
+
+def _tells_news(record: logging.LogRecord) -> bool:
+    """The SDK warns about every attribute over the limit; the span says how many there were."""
+    return not str(record.msg).startswith("Attributes dict is full")
 
 
 def _resource(spec: FunctionSpec) -> dict[str, str]:
