@@ -22,10 +22,9 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import LogLine, Logs, encode_frame
 
-from relive_platform.application import TimerTrigger
 from relive_platform.collector.collector import Collector
 from relive_platform.collector.followers import Follower
-from relive_platform.collector.process import CollectorOptions, spawn
+from relive_platform.collector.process import spawn
 from relive_platform.dispatcher.calls import Calls
 from relive_platform.dispatcher.consumer import Consumer
 from relive_platform.dispatcher.dispatcher import Dispatcher
@@ -33,7 +32,7 @@ from relive_platform.dispatcher.errors import UnknownFunction
 from relive_platform.dispatcher.functions import Functions
 from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.app import Gateway, GatewayLimits
-from relive_platform.gateway.listener import HttpListener, ListenerLimits
+from relive_platform.gateway.listener import HttpListener
 from relive_platform.locate import ServerInfo
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest, Outcome
@@ -41,15 +40,15 @@ from relive_platform.pool.worker import Worker
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
-from relive_platform.queue.model import QueueLimits
-from relive_platform.registry import Deployed, FunctionVersion, Progress, Registry
+from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.runtime_path import build_runtime
+from relive_platform.serving import collector_options, listener_limits, queue_limits, registry_of, timers_of
 from relive_platform.settings import Settings
 from relive_platform.status import status_of
 from relive_platform.supervisor.dumping import dump_worker
 from relive_platform.supervisor.store_keeper import StoreKeeper
 from relive_platform.supervisor.watch import Supervisor
-from relive_platform.timers import Timer, TimerService
+from relive_platform.timers import TimerService
 
 __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer"]
 
@@ -145,24 +144,7 @@ class ReliveServer:
         await self.loop.run_in_executor(self.executor, store.migrate)
 
     async def _start_collector(self) -> None:
-        settings = self.settings
-        options = CollectorOptions(
-            store_url=settings.store_url,
-            spool_dir=str(self.home / "spool"),
-            scenes_dir=str(self.home / "scenes"),
-            flush_s=settings.flush_s,
-            flush_rows=settings.flush_rows,
-            spool_bytes=settings.spool_bytes,
-            scenes=settings.scenes,
-            scenes_bytes=settings.scenes_bytes,
-            scenes_days=settings.scenes_days,
-            redact_keys=settings.redact_keys,
-            otlp=settings.otlp,
-            otlp_protocol=settings.otlp_protocol,
-            otlp_headers=settings.header_pairs(),
-            otlp_timeout_s=settings.otlp_timeout_s,
-            otlp_queue_limit=settings.otlp_queue_limit,
-        )
+        options = collector_options(self.settings)
         log = self.run_dir / "collector.log"
         self.collector = Collector(lambda control: spawn(control, options, log))
         self._stack.push_async_callback(self.collector.close, _FLUSH_S)
@@ -191,20 +173,11 @@ class ReliveServer:
 
     async def _start_events(self) -> None:
         settings = self.settings
-        self.registry = await self.loop.run_in_executor(self.executor, Registry, self.home)
+        self.registry = await self.loop.run_in_executor(self.executor, registry_of, settings)
         self._stack.callback(self.registry.close)
-        limits = QueueLimits(
-            events=settings.queue_events,
-            file_bytes=settings.queue_bytes,
-            backlog=settings.queue_backlog,
-            ballast_bytes=settings.queue_ballast_bytes,
-            lease_s=settings.lease_s,
-            done_keep_s=settings.done_keep_s,
-            done_keep_events=settings.done_keep_events,
-        )
         self.queue = EventQueue(
             self.home / "events.db",
-            limits=limits,
+            limits=queue_limits(settings),
             backoff=Backoff(settings.backoff_s, settings.backoff_limit_s),
             on_ready=lambda: self.consumer.wake(),
         )
@@ -225,14 +198,7 @@ class ReliveServer:
 
     async def _start_gateway(self) -> None:
         settings = self.settings
-        limits = ListenerLimits(
-            connections=settings.connection_limit,
-            backlog=settings.backlog,
-            head_s=settings.header_timeout_s,
-            body_s=settings.body_timeout_s,
-            keep_alive_s=settings.keep_alive_s,
-        )
-        self.listener = HttpListener(self.gateway, limits)
+        self.listener = HttpListener(self.gateway, listener_limits(settings))
         address = settings.http_address
         await self.listener.start(address.host, address.port)
         self._stack.push_async_callback(self.listener.close)
@@ -271,16 +237,14 @@ class ReliveServer:
         return os.getpid()
 
     async def stop(self, drain_s: float | None = None) -> None:
-        """Stop in order: no new events, running ones get `drain_s`, telemetry is flushed, all processes end."""
+        """Stop in order: no new events, running ones get `drain_s`, telemetry is flushed, all ends."""
         (self.run_dir / "server.json").unlink(missing_ok=True)
         limit = self._drain_s if drain_s is None else drain_s
         if hasattr(self, "listener"):
             self.listener.stop_accepting()
         if hasattr(self, "consumer"):
             await self.consumer.stop()
-            deadline = self.loop.time() + limit
-            while self.dispatcher.running and self.loop.time() < deadline:
-                await asyncio.sleep(0.01)
+            await self.dispatcher.drained(limit)
             self.dispatcher.stopping = True
             await self.consumer.close(0.1)
         await self._stack.aclose()
@@ -317,20 +281,7 @@ class ReliveServer:
         self._apply(versions)
 
     def _set_timers(self) -> None:
-        self.timers.set_timers(
-            Timer(
-                function=version.name,
-                schedule=trigger.schedule,
-                time_zone=trigger.time_zone,
-                misfire=trigger.misfire,
-                payload=trigger.payload,
-                retries=version.config.retries,
-                max_age_s=version.config.max_age_s,
-            )
-            for version in self.registry.functions()
-            for trigger in version.config.triggers
-            if isinstance(trigger, TimerTrigger)
-        )
+        self.timers.set_timers(timers_of(self.registry.functions()))
 
     def _console(self, worker: Worker, lines: list[LogLine]) -> None:
         """Text that a worker's process wrote past Python."""

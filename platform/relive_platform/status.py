@@ -21,7 +21,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
     ack = collector.ack
     try:
         counts = await asyncio.wait_for(asyncio.wrap_future(server.queue.counts()), 2.0)
-        queue = {"ready": counts.ready, "leased": counts.leased, "dead": counts.dead}
+        queue: dict[str, Any] = {"ready": counts.ready, "leased": counts.leased, "dead": counts.dead}
     except (ReliveError, TimeoutError) as error:
         queue = {"ready": 0, "leased": 0, "dead": 0, "error": str(error)}
     queue["disk_full"] = server.queue.disk_full

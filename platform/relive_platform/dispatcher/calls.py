@@ -62,9 +62,8 @@ class Calls:
         if error is not None:
             self._refuse(worker, call, type(error).__name__, str(error))
         else:
-            worker.answer(
-                CallResult(call_id=call.call_id, ok=True, body=b"null", invocation_id=done.result())
-            )
+            event_id = done.result().event_id
+            worker.answer(CallResult(call_id=call.call_id, ok=True, body=b"null", invocation_id=event_id))
 
     def _answered(self, worker: Worker, call: Call, done: asyncio.Future[Outcome]) -> None:
         if done.cancelled():

@@ -49,6 +49,8 @@ class Dispatcher:
         self.stopping = False
         self.call_handler: CallHandler | None = None
         self._recorder = recorder
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def serve(self, pool: FunctionPool) -> FunctionPool | None:
         """Put a function version in service; gives the pool that it replaces."""
@@ -126,8 +128,23 @@ class Dispatcher:
         running.record.error = error
         self._settle(running)
 
-    def _finish(self, running: Running, worker: Worker | None) -> None:
+    async def drained(self, timeout_s: float) -> bool:
+        """Wait until nothing runs. False where something still does after `timeout_s`."""
+        if self.running:
+            self._empty.clear()
+            try:
+                await asyncio.wait_for(self._empty.wait(), timeout_s)
+            except TimeoutError:
+                return False
+        return True
+
+    def _leave(self) -> None:
         self.running -= 1
+        if not self.running and not self._empty.is_set():
+            self._empty.set()
+
+    def _finish(self, running: Running, worker: Worker | None) -> None:
+        self._leave()
         record = running.record
         record.peak_rss_bytes = max(record.peak_rss_bytes, running.rss_peak)
         record.has_scene = record.failed
@@ -162,8 +179,10 @@ class Dispatcher:
 
     def on_worker_lost(self, pool: FunctionPool, worker: Worker, running: Running) -> None:
         if running.result is None:
-            status, error = worker_verdict(worker, running)
             record = running.record
+            status, error = worker_verdict(worker, running)
+            if worker.condemned and record.error is not None:
+                status, error = record.status, record.error  # told already, located since
             record.started_ns = record.started_ns or record.dispatched_ns
             record.ended_ns = record.ended_ns or time.time_ns()
             if worker.exited is not None:
@@ -188,7 +207,7 @@ class Dispatcher:
 
     def on_waited(self, pool: FunctionPool, running: Running) -> None:
         if running.future.done():  # its caller has gone
-            self.running -= 1
+            self._leave()
             return
         limit = pool.limits.max_workers
         waited = time.monotonic() - running.accepted_mono

@@ -180,13 +180,10 @@ class FunctionPool:
 
     def _free(self, worker: Worker) -> None:
         worker.state = IDLE
-        if self.waiting and not worker.retire:
-            running = self.waiting.popleft()
-            while running.future.done() and self.waiting:
-                running = self.waiting.popleft()
-            if not running.future.done():
-                self._dispatch(worker, running)
-                return
+        running = self._next_waiting() if self.waiting and not worker.retire else None
+        if running is not None:
+            self._dispatch(worker, running)
+            return
         worker.idle_since = self.last_used = time.monotonic()
         if worker.retire or self.draining:
             worker.kill()
@@ -210,6 +207,7 @@ class FunctionPool:
             running = self.waiting.popleft()
             if not running.future.done():
                 return running
+            self._listener.on_waited(self, running)  # its caller has gone
         return None
 
     def on_result(self, worker: Worker, running: Running, result: Result) -> None:

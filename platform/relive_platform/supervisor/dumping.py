@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from relive_base.frames import ErrorInfo, FunctionSpec
 from relive_capture.explore import external
 
-__all__ = ["dump_worker"]
+__all__ = ["Dumped", "dump_worker"]
 
 
-def dump_worker(pid: int, timeout_s: float) -> tuple[dict[str, bytes], dict[str, tuple[str, str]]]:
-    """Archive members and part states. Blocks up to `timeout_s`; what fails is a part with its reason."""
-    dumped = external.dump(pid, timeout_s)
-    return dict(dumped.members), {name: (part.state, part.reason) for name, part in dumped.parts.items()}
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """Archive members, part name -> (state, reason), and where in the user's code it stood."""
+
+    members: dict[str, bytes] = field(default_factory=dict)
+    parts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+
+
+def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped:
+    """Stacks with locals. Blocks up to `timeout_s`; what fails is a part with its reason."""
+    dumped = external.dump(
+        pid,
+        timeout_s,
+        kind=error.kind,
+        error_type=error.type,
+        message=error.message,
+        source=spec.source,
+        in_app=spec.in_app,
+        redact_keys=spec.redact_keys,
+    )
+    parts = {name: (part.state, part.reason) for name, part in dumped.parts.items()}
+    return Dumped(dict(dumped.members), parts, dumped.error)

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from relive_base.frames import ErrorInfo, FunctionSpec
+
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import BUSY, FINISHING, Worker
+from relive_platform.supervisor.dumping import Dumped
 
 __all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
 
@@ -21,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 class ExternalDump(Protocol):
-    """`members` are files for the archive, `parts` name -> (state, reason)."""
+    """Looks into a process (`dumping.dump_worker`); blocks."""
 
-    def __call__(self, pid: int, timeout_s: float) -> tuple[dict[str, bytes], dict[str, tuple[str, str]]]: ...
+    def __call__(self, pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,15 @@ class Supervisor:
         limit_s = self._limits.dump_timeout_s
         loop = asyncio.get_running_loop()
         try:
-            found = loop.run_in_executor(self._executor, self._dump, worker.pid, limit_s)
-            running.external, running.external_parts = await asyncio.wait_for(found, limit_s + 1.0)
-        except Exception as error:  # a dump that fails must never keep the worker alive
-            _log.warning("worker %d could not be dumped: %s", worker.pid, error)
-            running.external_parts = {"stacks": ("missing", f"the dump failed: {error}"[:300])}
+            error = running.record.error or ErrorInfo(type="", message="")
+            found = loop.run_in_executor(self._executor, self._dump, worker.pid, limit_s, worker.spec, error)
+            dumped = await asyncio.wait_for(found, limit_s + 1.0)
+            running.external, running.external_parts = dumped.members, dumped.parts
+            if dumped.error is not None:
+                _locate(error, dumped.error)
+        except Exception as failure:  # a dump that fails must never keep the worker alive
+            _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
+            running.external_parts = {"exception": ("missing", f"the dump failed: {failure}"[:300])}
         finally:
             self._look.children.pop(worker.worker_id, None)
             worker.kill()
@@ -126,6 +133,13 @@ class Supervisor:
             self._armed.cancel()
         for task in list(self._tasks):
             task.cancel()
+
+
+def _locate(error: ErrorInfo, found: ErrorInfo) -> None:
+    """Add to `error`, which the record already has, where the worker stood."""
+    error.file, error.line, error.function = found.file, found.line, found.function
+    error.traceback = found.traceback
+    error.fingerprint = found.fingerprint or error.fingerprint
 
 
 def _children_rss(pid: int, limit: int = 64) -> int:
