@@ -124,9 +124,8 @@ class DataSource:
         from relive_tui.views import scene_of_record, scene_view
 
         store = self._use(ticket)
-        ident = f"{invocation_id}-{attempt}" if attempt else invocation_id
         try:
-            return scene_view(scenes.load(store, self._scenes_dir, ident))
+            return scene_view(scenes.load(store, self._scenes_dir, invocation_id, attempt))
         except NotFound as missing:
             row = None if invocation_id == "last" else self._failed_row(ticket, invocation_id, attempt)
             if row is None:

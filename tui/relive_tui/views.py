@@ -24,6 +24,8 @@ from relive_tui.models.home import Health
 
 if TYPE_CHECKING:
     from relive_base.values import ValueNode
+    from relive_capture import model
+    from relive_capture.explore.failures import FailureGroup as GroupRow
     from relive_capture.explore.reader import SceneFile
     from relive_profiler.explore.flame import FlameTree
     from relive_profiler.explore.hot import HotRow
@@ -106,7 +108,7 @@ def log_row(row: tracer.LogRow) -> LogRow:
     )
 
 
-def group_row(row: Any) -> FailureGroup:
+def group_row(row: GroupRow) -> FailureGroup:
     """Of a group of failures."""
     return FailureGroup(
         row.fingerprint,
@@ -153,12 +155,12 @@ def scene_view(scene: SceneFile) -> SceneView:
     )
 
 
-def _exception(view: Any, scene: SceneFile) -> ExceptionView:
+def _exception(view: model.ExceptionView, scene: SceneFile) -> ExceptionView:
     frames = tuple(_frame(frame, scene) for frame in view.frames)
     return ExceptionView(view.type, view.message, view.relation, frames, tuple(view.notes))
 
 
-def _frame(frame: Any, scene: SceneFile) -> FrameView:
+def _frame(frame: model.FrameView, scene: SceneFile) -> FrameView:
     source, first = tuple(frame.source), frame.source_first_line or 1
     if frame.in_app:
         whole = scene.source(frame.file).splitlines()

@@ -210,6 +210,10 @@ class Preview:
     place: str = ""
     source: str = ""
     locals: tuple[tuple[str, str], ...] = ()
+    line: int = 0
+    around: tuple[
+        tuple[int, list[tuple[str, str]]], ...
+    ] = ()  # (number, coloured line) of the lines about it
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,4 +226,8 @@ def preview_of(scene: SceneView, limit: int = 6) -> Preview:
     row = frame.line - frame.source_first_line
     source = frame.source[row] if 0 <= row < len(frame.source) else ""
     shown = tuple((name, value.text) for name, value in frame.locals[:limit])
-    return Preview(title, f"{os.path.basename(frame.file)}:{frame.line} in {frame.function}", source, shown)
+    first = max(row - 2, 0)
+    lines = highlight_python(frame.source[first : row + 2]) if source else []
+    around = tuple((frame.source_first_line + first + step, line) for step, line in enumerate(lines))
+    where = f"{os.path.basename(frame.file)}:{frame.line} in {frame.function}"
+    return Preview(title, where, source, shown, frame.line, around)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from relive_tui.models.columns import Column, Table
 from relive_tui.models.data import FailureGroup, FunctionRow, Preview
 from relive_tui.models.format import age, bytes_short, clock, count_short, percent, rate, sparkline
-from relive_tui.models.text import Line, Span, clean
+from relive_tui.models.syntax import hit_line
+from relive_tui.models.text import Line, Span, clean, fit, width_of
 
 __all__ = ["FailureRows", "FunctionRows", "Health", "health_line", "kind_label", "place", "preview_lines"]
 
@@ -99,16 +100,16 @@ class FunctionRows:
             (
                 Column("FUNCTION", 14, keep=10, grow=2),
                 Column("RPS", 5, "right", keep=8),
-                Column("CALLS", 6, "right", keep=5),
+                Column("CALLS", 6, "right", keep=4),
                 Column("TREND", 10, keep=2),
                 Column("ERR%", 6, "right", keep=9),
-                Column("P50", 6, "right", keep=7),
-                Column("P95", 6, "right", keep=6),
-                Column("P99", 6, "right", keep=8),
+                Column("P50ms", 6, "right", keep=7),
+                Column("P95ms", 6, "right", keep=6),
+                Column("P99ms", 6, "right", keep=8),
                 Column("COLD%", 5, "right", keep=4),
                 Column("MEM/LIMIT", 11, "right", keep=4),
                 Column("FAILED", 6, "right", keep=3),
-                Column("HOTTEST LINE", 18, keep=5, grow=3, cut="start"),
+                Column("HOTTEST LINE", 18, keep=7, grow=3, cut="start"),
             )
         )
 
@@ -186,19 +187,32 @@ def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
     return line
 
 
-def preview_lines(preview: Preview | None, group: FailureGroup | None) -> list[Line]:
-    """The failing line and its locals, for the pane under the cursor."""
+def preview_lines(preview: Preview | None, group: FailureGroup | None, height: int = 3) -> list[Line]:
+    """The failing line and its locals, in three lines or, with the source around it, in nine."""
     if preview is None:
         return [[(f"… loading the scene of {clean(group.function)}", "dim")]] if group else []
     head: Line = [("✖ ", "error"), (clean(preview.title), "error")]
     if preview.place:
         head += [("   ", ""), (clean(preview.place), "path")]
     lines = [head]
-    if preview.source:
+    if height > 3 and preview.around:
+        lines += [_around(number, text, number == preview.line) for number, text in preview.around]
+    elif preview.source:
         lines.append([("❱ ", "error"), (clean(preview.source.strip()), "code")])
-    if preview.locals:
+    room = height - len(lines)
+    if room > 1:
+        each = preview.locals[:room]
+        width = max((width_of(clean(name)) for name, _ in each), default=0)
+        for name, text in each:
+            lines.append([("  " + fit(clean(name), width), "key"), (" = ", "dim"), (clean(text), "value")])
+    elif preview.locals:
         row: Line = [("  ", "")]
         for name, text in preview.locals:
             row += [(clean(name), "key"), (" = ", "dim"), (clean(text), "value"), ("   ", "")]
         lines.append(row)
     return lines
+
+
+def _around(number: int, text: Line, hit: bool) -> Line:
+    body = hit_line(text, 200) if hit else text
+    return [("❱" if hit else " ", "error"), (f"{number:>5} ", "error" if hit else "dim"), *body]

@@ -9,7 +9,7 @@ __all__ = ["EVERYWHERE", "KEYS"]
 Keys = tuple[tuple[str, str], ...]
 
 EVERYWHERE: Final[Keys] = (
-    ("1 2 3 4 6", "Home · Invocations · Trace · Flame · Logs, with the same scope"),
+    ("1 2 3 4 6", "Home Invocations Trace Flame Logs, same scope"),
     ("↑↓←→ hjkl", "move; left closes, right opens"),
     ("g G", "first and last row"),
     ("Enter", "open what is under the cursor"),

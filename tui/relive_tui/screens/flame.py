@@ -148,8 +148,12 @@ class FlameScreen(ReliveScreen):
     # ------------------------------------------------------------ keys
 
     def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
-        if isinstance(chosen.rows, FlameGraph):
-            self._show_titles()
+        source = chosen.rows.source
+        if isinstance(source, HotRows):
+            self._select_hottest([source.lines[chosen.index]])
+            graph = self.query_one("#flame", FlameGraph)
+            graph.select(self.model.selected)
+            graph.focus()
 
     def action_mode(self) -> None:
         """One invocation, or all of the function."""

@@ -21,6 +21,7 @@ from relive_tui.widgets.rows import VirtualRows
 __all__ = ["HomeScreen"]
 
 PREVIEW_DELAY_S = 0.08
+TALL = 30  # rows of a terminal in which the preview shows the lines around the failing one
 NO_FAILURES = (
     "No failures in this time range.\n\nt: another range · relive invoke FN --event '{}' sends an event"
 )
@@ -37,9 +38,9 @@ class HomeScreen(ReliveScreen):
     REFRESH_S = 1.0
 
     def body(self) -> Iterable[Widget]:
-        yield VirtualRows(FailureRows(), title="① Failures", empty="… loading failures", id="failures")
+        yield VirtualRows(FailureRows(), title="Failures", empty="… loading failures", id="failures")
         yield LineBar(id="preview")
-        yield VirtualRows(FunctionRows(), title="② Functions", empty="… loading functions", id="functions")
+        yield VirtualRows(FunctionRows(), title="Functions", empty="… loading functions", id="functions")
         yield LineBar(id="live")
 
     def setup(self) -> None:
@@ -76,8 +77,9 @@ class HomeScreen(ReliveScreen):
             same = [i for i, group in enumerate(groups) if group.fingerprint == selected.fingerprint]
             cursor = same[0] if same else rows.cursor
         rows.show(FailureRows(groups, self.data.now_ns()), cursor)
+        rows.styles.height = min(max(len(groups) + 3, 6), max(self.size.height * 2 // 5, 6))
         total = sum(group.count for group in groups)
-        rows.border_title = f"① Failures  {total:,} in {len(groups)} groups" if groups else "① Failures"
+        rows.border_title = f"Failures  {total:,} in {len(groups)} groups" if groups else "Failures"
         rows.say_empty(NO_FAILURES)
         self._preview_now()
 
@@ -85,7 +87,7 @@ class HomeScreen(ReliveScreen):
         rows = self.query_one("#functions", VirtualRows)
         merged = [replace(row, hot_line=self.hottest.get(row.name, "")) for row in functions]
         rows.show(FunctionRows(merged, self.data.now_ns()))
-        rows.border_title = f"② Functions  {len(functions)}"
+        rows.border_title = f"Functions  {len(functions)}"
         rows.say_empty(NO_FUNCTIONS)
 
     def _hottest(self, hottest: dict[str, str]) -> None:
@@ -143,8 +145,10 @@ class HomeScreen(ReliveScreen):
     def _show_preview(self) -> None:
         group = self.selected_group()
         preview = self._previews.get(group.invocation_id) if group else None
+        bar = self.query_one("#preview", LineBar)
+        bar.styles.height = height = 3 if self.size.height < TALL else 9
         self.query_one("#preview", LineBar).set(
-            *[[("  ", ""), *line] for line in preview_lines(preview, group)]
+            *[[("  ", ""), *line] for line in preview_lines(preview, group, height)]
         )
 
     # ------------------------------------------------------------ going on

@@ -55,11 +55,12 @@ def hint_line(hints: Sequence[tuple[str, str]], width: int) -> Line:
     chosen = list(hints[:MAX_HINTS])
 
     def needed() -> int:
-        return sum(len(key) + len(label) + 3 for key, label in chosen)
+        return sum(len(key) + len(label) + 3 for key, label in chosen) - 1
 
     while len(chosen) > 1 and needed() > width:
         del chosen[-2]
     line: Line = [(" ", "")]
     for key, label in chosen:
         line += [(key, "hint_key"), (f" {label}  ", "dim")]
+    line[-1] = (line[-1][0].rstrip(), "dim")
     return line
