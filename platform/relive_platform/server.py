@@ -42,7 +42,7 @@ from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.runtime_path import build_runtime
-from relive_platform.serving import collector_options, listener_limits, queue_limits, registry_of, timers_of
+from relive_platform.parts import collector_options, listener_limits, queue_limits, registry_of, timers_of
 from relive_platform.settings import Settings
 from relive_platform.status import status_of
 from relive_platform.supervisor.dumping import dump_worker

@@ -1,0 +1,108 @@
+"""How the settings become the limits and options of the server's rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relive_platform.application import FunctionDefaults, TimerTrigger
+from relive_platform.collector.process import CollectorOptions
+from relive_platform.gateway.listener import ListenerLimits
+from relive_platform.packages.content import PackageLimits
+from relive_platform.packages.dependencies import Dependencies
+from relive_platform.queue.model import QueueLimits
+from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
+from relive_platform.settings import Settings
+from relive_platform.timers import Timer
+
+__all__ = ["collector_options", "listener_limits", "queue_limits", "registry_of", "timers_of"]
+
+
+def collector_options(settings: Settings) -> CollectorOptions:
+    """What the collector's process is started with."""
+    return CollectorOptions(
+        store_url=settings.store_url,
+        spool_dir=str(settings.home / "spool"),
+        scenes_dir=str(settings.home / "scenes"),
+        flush_s=settings.flush_s,
+        flush_rows=settings.flush_rows,
+        spool_bytes=settings.spool_bytes,
+        scenes=settings.scenes,
+        scenes_bytes=settings.scenes_bytes,
+        scenes_days=settings.scenes_days,
+        redact_keys=settings.redact_keys,
+        otlp=settings.otlp,
+        otlp_protocol=settings.otlp_protocol,
+        otlp_headers=settings.header_pairs(),
+        otlp_timeout_s=settings.otlp_timeout_s,
+        otlp_queue_limit=settings.otlp_queue_limit,
+    )
+
+
+def queue_limits(settings: Settings) -> QueueLimits:
+    """Limits of the event queue."""
+    return QueueLimits(
+        events=settings.queue_events,
+        file_bytes=settings.queue_bytes,
+        backlog=settings.queue_backlog,
+        ballast_bytes=settings.queue_ballast_bytes,
+        lease_s=settings.lease_s,
+        done_keep_s=settings.done_keep_s,
+        done_keep_events=settings.done_keep_events,
+    )
+
+
+def listener_limits(settings: Settings) -> ListenerLimits:
+    """Limits of the gateway's connections."""
+    return ListenerLimits(
+        connections=settings.connection_limit,
+        backlog=settings.backlog,
+        head_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+    )
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The registry of the home. Blocks: it opens and reads its file."""
+    return Registry(
+        settings.home,
+        defaults=FunctionDefaults(
+            timeout_s=settings.timeout_s,
+            memory_mb=settings.memory_mb,
+            max_workers=settings.max_workers,
+            profile=settings.profile,
+            capture=settings.capture,
+            retries=settings.retries,
+            max_age_s=settings.max_age_s,
+            output_limit_bytes=settings.output_limit_bytes,
+            result_limit_bytes=settings.result_limit_bytes,
+            isolation_tier=settings.isolation_tier,
+            redact_keys=settings.redact_keys,
+        ),
+        limits=PackageLimits(
+            total_bytes=settings.package_bytes,
+            entry_bytes=settings.package_entry_bytes,
+            entries=settings.package_entries,
+            ratio=settings.package_ratio,
+        ),
+        trial=SubprocessTrial(timeout_s=settings.trial_timeout_s),
+        dependencies=Dependencies(settings.home / "deps", timeout_s=settings.install_timeout_s),
+    )
+
+
+def timers_of(versions: Sequence[FunctionVersion]) -> list[Timer]:
+    """The timers of the functions in service."""
+    return [
+        Timer(
+            function=version.name,
+            schedule=trigger.schedule,
+            time_zone=trigger.time_zone,
+            misfire=trigger.misfire,
+            payload=trigger.payload,
+            retries=version.config.retries,
+            max_age_s=version.config.max_age_s,
+        )
+        for version in versions
+        for trigger in version.config.triggers
+        if isinstance(trigger, TimerTrigger)
+    ]
