@@ -147,7 +147,7 @@ def test_a_blocking_receive_is_one_restarted_call_and_its_whole_wait_is_counted(
 
 def test_sleep_and_select_keep_their_time(make_sampler):
     # Given signals every millisecond
-    sampler = make_sampler(limits=SamplerLimits(fine_share=10_000, samples=10_000))
+    sampler = make_sampler(limits=SamplerLimits(interval_ns=1_000_000, fine_share=10_000, samples=10_000))
     near, far = socket.socketpair()
     with near, far:
         for call in (lambda: time.sleep(0.05), lambda: select.select([near], [], [], 0.05)):

@@ -38,7 +38,7 @@ class Bench:
         self.sampler = Sampler(
             profile,
             source=__file__.rsplit("/", 1)[0],
-            limits=limits,
+            limits=limits or SamplerLimits(interval_ns=MS),
             timer_factory=lambda signum: self.timer,
             clock=lambda: self.now,
             cpu_clock=lambda: self.cpu,

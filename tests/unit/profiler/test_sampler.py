@@ -92,7 +92,7 @@ def test_stacks_are_told_again_in_a_worker_that_lives_for_days(sampler_bench):
 
 def test_stacks_beyond_the_limit_are_dropped_and_counted(sampler_bench):
     # Given room for one stack
-    bench = sampler_bench(SamplerLimits(stacks=1))
+    bench = sampler_bench(SamplerLimits(interval_ns=MS, stacks=1))
     bench.sampler.start("i")
     # When two different ones come
     _sample(bench, 1, 1)
@@ -255,7 +255,7 @@ def test_an_error_of_the_samplers_own_costs_a_sample_only(sampler_bench):
 
 
 def test_deep_recursion_keeps_the_innermost_frames(sampler_bench):
-    bench = sampler_bench(SamplerLimits(depth=20))
+    bench = sampler_bench(SamplerLimits(interval_ns=MS, depth=20))
     bench.sampler.start("i")
 
     def recur(depth):
@@ -287,7 +287,7 @@ def test_samples_are_bounded_however_long_an_invocation_runs():
             elapsed += next_interval_ns(limits, elapsed, samples)
             samples += 1
         counts[seconds] = samples
-    assert counts[0.1] >= 80
+    assert counts[0.1] >= 60
     assert counts[60] <= 300
     assert counts[900] <= 330
 
