@@ -1,0 +1,378 @@
+"""The application over plain data: keys, navigation, states."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from relive_base.errors import ServerUnreachable
+from relive_tui.app import ReliveApp
+from relive_tui.models.home import FailureRows
+from relive_tui.models.text import line_text
+from relive_tui.screens.prompt import Prompt
+from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.rows import VirtualRows
+from textual.pilot import Pilot
+
+CHECKOUT = "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01"
+REPORT = "019ab1f1-0c1d-7b3e-9d2f-4bf92f35aa02"
+
+
+async def until(pilot: Pilot[Any], met: Callable[[], bool], what: str = "") -> None:
+    """Wait until a state is reached; a deadline instead of a fixed sleep."""
+    async with asyncio.timeout(10):
+        while not met():
+            await pilot.pause(0.01)
+
+
+@asynccontextmanager
+async def opened(
+    source: Any, view: str | None = None, ident: str | None = None, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[tuple[ReliveApp, Pilot[Any]]]:
+    """The application, settled."""
+    app = ReliveApp(source, view, ident)
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        yield app, pilot
+
+
+async def settle(app: ReliveApp, pilot: Pilot[Any]) -> None:
+    await pilot.pause()
+    await until(pilot, lambda: not app.here.busy)
+    await pilot.pause()
+
+
+async def press(app: ReliveApp, pilot: Pilot[Any], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(app, pilot)
+
+
+def rows(app: ReliveApp, name: str) -> VirtualRows:
+    return app.here.query_one(name, VirtualRows)
+
+
+def shown(app: ReliveApp) -> str:
+    """Everything on the screen, as text."""
+    return "\n".join("".join(strip.text for strip in app.screen._compositor.render_strips()[y : y + 1])
+                     for y in range(app.size.height))  # fmt: skip
+
+
+async def test_enter_once_from_launch_shows_the_failing_line_with_its_locals(sample: Any) -> None:
+    # Given the terminal UI as it opens
+    async with opened(sample) as (app, pilot):
+        # When Enter is pressed once
+        await press(app, pilot, "enter")
+        # Then the failing line is on the screen, marked, and its locals beside it
+        text = shown(app)
+        assert app.navigator.here.view == "failure"
+        assert "❱   88     total += plist[item['sku']]" in text
+        assert "{'id': 7, 'qty': 2}" in text
+
+
+async def test_four_from_the_failure_shows_the_hottest_line(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "enter", "4")
+        text = shown(app)
+        assert app.navigator.here.scope.function == "checkout"
+        assert "31.0%" in text
+        assert "total += plist[item['sku']]" in text
+
+
+async def test_the_newest_failure_is_under_the_cursor_with_its_preview_open(sample: Any) -> None:
+    async with opened(sample) as (app, _pilot):
+        source = rows(app, "#failures").source
+        assert isinstance(source, FailureRows)
+        assert source.groups[rows(app, "#failures").cursor].last_ns == max(g.last_ns for g in source.groups)
+        assert "item" in shown(app)
+        assert "{'id': 7, 'qty': 2}" in shown(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize("view", ["home", "invocations", "trace", "failure", "flame", "logs"])
+async def test_every_screen_opens_at_every_size_with_at_most_eight_hints(
+    sample: Any, view: str, size: tuple[int, int]
+) -> None:
+    async with opened(sample, view, None, size) as (app, _pilot):
+        lines = shown(app).split("\n")
+        assert view.capitalize() in lines[0]
+        assert "? help" in lines[-1]
+        hints = app.here.query_one("#hints", LineBar).lines[0]
+        assert sum(style == "hint_key" for _, style in hints) <= 8
+        assert all(len(line) <= size[0] for line in lines)
+
+
+async def test_escape_pops_and_minus_toggles(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "enter", "3")
+        assert [place.view for place in app.navigator.stack] == ["home", "failure", "trace"]
+        await press(app, pilot, "minus")
+        assert app.navigator.here.view == "failure"
+        await press(app, pilot, "minus")
+        assert app.navigator.here.view == "trace"
+        await press(app, pilot, "escape", "escape", "escape")
+        assert [place.view for place in app.navigator.stack] == ["home"]
+        assert len(app.screen_stack) == 1
+
+
+async def test_digits_of_screens_that_do_not_exist_do_nothing(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "5", "7", "8", "9", "0")
+        assert [place.view for place in app.navigator.stack] == ["home"]
+
+
+async def test_a_digit_takes_the_scope_along_and_home_is_the_bottom(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "enter", "6")
+        assert app.navigator.here.scope.invocation_id == CHECKOUT
+        assert "checkout" in shown(app).split("\n")[0]
+        await press(app, pilot, "1")
+        assert [place.view for place in app.navigator.stack] == ["home"]
+
+
+async def test_e_goes_from_failure_to_failure(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "e")
+        assert rows(app, "#failures").cursor == 1
+        await press(app, pilot, "E", "enter", "e")
+        assert app.navigator.here.scope.invocation_id == REPORT
+        assert "Timeout" in shown(app)
+        await press(app, pilot, "e", "E")
+        assert app.navigator.here.scope.invocation_id == CHECKOUT
+
+
+async def test_brackets_walk_the_chain_and_u_shows_library_frames(sample: Any) -> None:
+    async with opened(sample, "failure", "last") as (app, pilot):
+        await press(app, pilot, "right_square_bracket")
+        assert "chain 2/2" in shown(app)
+        await press(app, pilot, "left_square_bracket", "u")
+        assert "lib0" in shown(app)
+
+
+async def test_enter_opens_a_local_and_y_copies_it(
+    sample: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    async with opened(sample, "failure", "last") as (app, pilot):
+        await press(app, pilot, "y")
+        assert (tmp_path / "relive/yank.txt").read_text() == f"relive tui failure {CHECKOUT}"
+        await press(app, pilot, "enter", "enter")
+        assert "['id']" in shown(app)
+        await press(app, pilot, "y")
+        assert (tmp_path / "relive/yank.txt").read_text() == "item = {'id': 7, 'qty': 2}"
+
+
+async def test_letters_do_nothing_inside_an_input_and_its_error_is_beside_it(sample: Any) -> None:
+    async with opened(sample, "invocations") as (app, pilot):
+        await press(app, pilot, "slash")
+        for key in "status:q":
+            await pilot.press(key if key != ":" else "colon")
+        await pilot.pause()
+        assert isinstance(app.screen, Prompt)
+        assert "is none of ok" in shown(app)
+        # Enter keeps the line open while it is wrong; the list below is the last good one
+        await press(app, pilot, "enter")
+        assert isinstance(app.screen, Prompt)
+        await press(app, pilot, "escape")
+        assert len(rows(app, "#rows").source) == 1_000
+
+
+async def test_the_filter_reaches_the_query_and_escape_clears_it(sample: Any) -> None:
+    async with opened(sample, "invocations") as (app, pilot):
+        await press(app, pilot, "f")
+        assert any("'timeout'" in asked for asked in sample.asked)
+        assert "status:failed" in shown(app)
+        await press(app, pilot, "escape")
+        assert "status:failed" not in shown(app)
+        assert app.navigator.here.view == "invocations"
+
+
+async def test_only_pages_that_are_seen_are_fetched_and_the_end_is_one_key_away(sample: Any) -> None:
+    sample.total = 1_000_000
+    async with opened(sample, "invocations") as (app, pilot):
+        await press(app, pilot, "G")
+        await until(pilot, lambda: "· · ·" not in shown(app))
+        assert rows(app, "#rows").cursor == 999_999
+        assert len([asked for asked in sample.asked if asked.startswith("invocations")]) <= 6
+
+
+async def test_a_list_that_is_read_stands_still_and_counts_what_is_new(sample: Any) -> None:
+    async with opened(sample, "invocations") as (app, pilot):
+        await press(app, pilot, "j", "j")
+        sample.new = 14
+        app.here.tick()
+        await settle(app, pilot)
+        assert "14 new" in shown(app)
+        assert rows(app, "#rows").cursor == 2
+
+
+async def test_pausing_stops_the_updates_and_counts(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "p")
+        before = sample.asked.count("failure_groups")
+        sample.new = 7
+        app.here._beat()
+        await settle(app, pilot)
+        assert sample.asked.count("failure_groups") == before
+        assert "PAUSED 7 new" in shown(app)
+        await press(app, pilot, "p")
+        assert sample.asked.count("failure_groups") > before
+        assert "LIVE" in shown(app)
+
+
+async def test_a_lost_server_keeps_the_last_good_data_says_how_old_it_is_and_comes_back(sample: Any) -> None:
+    now = [sample.now_ns()]
+    sample.clock = lambda: now[0]
+    async with opened(sample) as (app, pilot):
+        # Given data on the screen, When the store goes away
+        sample.fault = ServerUnreachable("nobody answers on store.sock")
+        now[0] += 9_000_000_000
+        app.here.load()
+        await settle(app, pilot)
+        # Then the failures are still shown, with their age and the reason
+        text = shown(app)
+        assert "KeyError: 'sku'" in text
+        assert "nobody answers on store.sock" in text
+        assert "9s old" in text
+        # And when it is back, the complaint goes away by itself
+        sample.fault = None
+        now[0] += 20_000_000_000
+        app.here._beat()
+        await settle(app, pilot)
+        assert "nobody answers" not in shown(app)
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [("home", "relive deploy PATH"), ("invocations", "relive invoke"), ("trace", "relive invocations"),
+     ("flame", "No samples"), ("logs", "No log lines")],
+)  # fmt: skip
+async def test_empty_screens_name_the_next_command(sample: Any, view: str, said: str) -> None:
+    sample.empty = True
+    async with opened(sample, view) as (app, _pilot):
+        assert said in shown(app)
+
+
+async def test_loading_says_what_is_loading(sample: Any) -> None:
+    async with ReliveApp(sample).run_test(size=(100, 30)) as pilot:
+        app = pilot.app
+        assert isinstance(app, ReliveApp)
+        app.here._jobs.clear()
+        from relive_tui.models.feed import Feed
+        from relive_tui.screens.base import Job
+
+        feed: Feed[int] = Feed("spans of 4bf92f35")
+        feed.begin()
+        app.here._jobs["x"] = Job("x", feed, lambda _value: None)
+        app.here._show_state()
+        assert "loading spans of 4bf92f35" in line_text(app.here.query_one("#state", LineBar).lines[0])
+        feed.loading = False
+
+
+async def test_a_question_that_is_asked_anew_gives_up_the_old_one(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        app.here.load()
+        app.here.load()
+        await settle(app, pilot)
+        await until(pilot, lambda: bool(sample.cancelled))
+        assert all(ticket.cancelled for ticket in sample.cancelled)
+
+
+async def test_commands_go_places(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "colon")
+        for key in "flame resize":
+            await pilot.press("space" if key == " " else key)
+        await press(app, pilot, "enter")
+        assert (app.navigator.here.view, app.navigator.here.scope.function) == ("flame", "resize")
+
+
+async def test_the_time_range_is_for_all_screens(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "2", "t")
+        assert "· 1h" in shown(app).split("\n")[0]
+        await press(app, pilot, "escape")
+        assert "· 1h" in shown(app).split("\n")[0]
+
+
+async def test_help_and_palette_open_and_close(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "question_mark")
+        assert "command palette" in shown(app)
+        await press(app, pilot, "escape")
+        await press(app, pilot, "ctrl+p")
+        assert len(app.screen_stack) == 2
+        await press(app, pilot, "escape")
+        assert len(app.screen_stack) == 1
+
+
+async def test_the_flame_graph_zooms_searches_and_comes_back(sample: Any) -> None:
+    async with opened(sample, "flame", "checkout") as (app, pilot):
+        await press(app, pilot, "shift+tab", "enter")
+        assert "zoom price" in shown(app)
+        await press(app, pilot, "backspace")
+        assert "zoom price" not in shown(app)
+        await press(app, pilot, "w")
+        assert any(asked.endswith("cpu") for asked in sample.asked)
+        await press(app, pilot, "slash", *"load", "enter")
+        assert "match 25.0%" in shown(app)
+
+
+async def test_speedscope_is_written_where_one_is(
+    sample: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(sample, "flame", "checkout") as (app, pilot):
+        await press(app, pilot, "S")
+        assert [path.name.startswith("checkout-") for path in tmp_path.glob("*.speedscope.json")] == [True]
+
+
+async def test_the_trace_starts_on_the_failed_span_and_folds(sample: Any) -> None:
+    async with opened(sample, "trace", "4bf92f35") as (app, pilot):
+        waterfall = rows(app, "#waterfall")
+        assert waterfall.cursor == 4
+        assert "KeyError: 'sku'" in shown(app)
+        assert "Logs of this span  2" in shown(app)
+        await press(app, pilot, "g", "enter")
+        assert len(waterfall.source) == 1
+        await press(app, pilot, "right", "e")
+        assert waterfall.cursor == 1
+        await press(app, pilot, "x")
+        assert app.navigator.here.view == "failure"
+
+
+async def test_logs_do_not_pull_the_reader_down(sample: Any) -> None:
+    async with opened(sample, "logs") as (app, pilot):
+        await press(app, pilot, "k")
+        assert "not following" in shown(app)
+        assert rows(app, "#rows").cursor == 1
+        app.here.tick()
+        await settle(app, pilot)
+        assert rows(app, "#rows").cursor == 1
+        await press(app, pilot, "G")
+        assert "not following" not in shown(app)
+
+
+async def test_hostile_text_reaches_no_screen_as_control_or_markup(sample: Any) -> None:
+    async with opened(sample, "logs") as (app, _pilot):
+        text = shown(app)
+        assert "\\x1b[31mred" in text
+        assert "[bold]markup[/bold]" in text
+        assert "\x1b" not in text
+
+
+async def test_no_color_still_shows_where_the_cursor_is(sample: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(sample) as (app, _pilot):
+        assert app.no_color
+        assert "▸ 12:" in shown(app) or "▸ " in shown(app).split("\n")[3]
+
+
+async def test_quitting_gives_a_status(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.return_value == 0

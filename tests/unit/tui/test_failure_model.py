@@ -1,0 +1,158 @@
+"""The failure scene: frames, chain, source, locals, event."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_tui.models.data import ExceptionView, FrameView, SceneView, ValueView
+from relive_tui.models.failure import (
+    FailureModel,
+    FrameRows,
+    SourceRows,
+    completeness_line,
+    event_lines,
+    headline,
+    preview_of,
+)
+from relive_tui.models.syntax import highlight_json, highlight_python
+from relive_tui.models.text import clean, line_text
+from relive_tui.models.values import ValueRows
+
+if TYPE_CHECKING:
+    pass
+
+CODE = ("def price(item, plist):", "    total = 0", "    total += plist[item['sku']]", "    return total")
+
+
+def scene() -> SceneView:
+    item = ValueView("dict", "{'id': 7}", 1, (("['id']", ValueView("int", "7")),), 3)
+    frames = (
+        FrameView("/srv/app.py", 12, "handler"),
+        FrameView("/lib/a.py", 1, "lib_a", in_app=False),
+        FrameView("/lib/b.py", 2, "lib_b", in_app=False),
+        FrameView(
+            "/srv/cart.py", 88, "price", True, (("item", item), ("n", ValueView("int", "1"))), CODE, 86
+        ),
+        FrameView("/lib/c.py", 3, "lib_c", in_app=False),
+    )
+    return SceneView(
+        "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01", 1, "checkout", "exception",
+        (
+            ExceptionView("KeyError", "'sku'", "", frames),
+            ExceptionView("LookupError", "stale", "cause", frames[:1]),
+        ),
+        parts=(("exception", "ok", ""), ("heap", "missing", "not captured")),
+    )  # fmt: skip
+
+
+def test_the_innermost_frame_of_ones_own_code_is_selected() -> None:
+    model = FailureModel(scene())
+    assert model.current is not None
+    assert model.current.function == "price"
+
+
+def test_library_frames_are_folded_until_they_are_asked_for() -> None:
+    model = FailureModel(scene())
+    rows = FrameRows(model)
+    assert [line_text(rows.line(i, 40, False)).split()[0] for i in range(len(rows))] == [
+        "…",
+        "price",
+        "…",
+        "handler",
+    ]
+    assert "2 library frames" in line_text(rows.line(2, 40, False))
+    assert rows.row_of_current() == 1
+    model.show_library = True
+    assert len(FrameRows(model)) == 5
+
+
+def test_the_chain_is_walked_and_ends() -> None:
+    model = FailureModel(scene())
+    assert "caused by LookupError: stale" in "".join(line_text(line) for line in headline(model))
+    assert model.move_chain(1)
+    assert model.current is not None
+    assert model.current.function == "handler"
+    assert not model.move_chain(1)
+
+
+def test_the_failing_line_is_marked_in_its_source() -> None:
+    rows = SourceRows(FailureModel(scene()).current)
+    assert rows.row_of_line() == 2
+    assert line_text(rows.line(2, 80, False)).startswith("❱   88 ")
+    assert not line_text(rows.line(1, 80, False)).startswith("❱")
+
+
+def test_a_scene_without_frames_says_so() -> None:
+    bare = replace(scene(), exceptions=(ExceptionView("MemoryLimit", "over 256 MB"),), kind="memory")
+    model = FailureModel(bare)
+    assert model.current is None
+    assert len(FrameRows(model)) == 0
+    assert "no frame" in line_text(SourceRows(model.current).line(0, 80, False))
+    assert preview_of(bare).title == "MemoryLimit: over 256 MB"
+    assert FailureModel(replace(bare, exceptions=())).exception is None
+
+
+def test_values_open_step_by_step_and_say_what_was_cut() -> None:
+    rows = ValueRows(FailureModel(scene()).current.locals)  # type: ignore[union-attr]
+    assert len(rows) == 2
+    assert rows.toggle(0)
+    assert [line_text(rows.line(i, 80, False)).strip()[:6] for i in range(len(rows))][1:3] == [
+        "['id']",
+        "… 3 mo",
+    ]
+    assert not rows.toggle(1)
+    assert rows.set_open(0, False)
+    assert len(rows) == 2
+    assert rows.text_of(0) == "item = {'id': 7}"
+
+
+def test_redacted_values_carry_a_sign() -> None:
+    rows = ValueRows((("password", ValueView("str", "[redacted]", redacted=True)),))
+    assert "⊘" in line_text(rows.line(0, 80, False))
+
+
+def test_parts_that_are_missing_say_why() -> None:
+    text = line_text(completeness_line(scene()))
+    assert "✔exception" in text
+    assert "heap: not captured" in text
+
+
+def test_the_preview_is_the_failing_line_with_its_locals() -> None:
+    preview = preview_of(scene())
+    assert preview.source.strip() == "total += plist[item['sku']]"
+    assert preview.locals[0] == ("item", "{'id': 7}")
+    assert preview.place == "cart.py:88 in price"
+    assert 88 in [number for number, _ in preview.around]
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_an_event_is_shown_whole_and_clean(value: object) -> None:
+    lines = event_lines(json.dumps(value))
+    text = "".join(line_text(line) for line in lines)
+    expected = json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "")
+    assert text == clean(expected)
+
+
+def test_an_event_that_is_no_json_is_shown_as_it_came() -> None:
+    assert line_text(event_lines("{broken\x1b[31m")[0]) == "{broken\\x1b[31m"
+    assert "no event" in line_text(event_lines("")[0])
+    assert "more lines" in line_text(event_lines(json.dumps(list(range(2_000))))[-1])
+
+
+@given(st.lists(st.text(max_size=40), max_size=5))
+def test_colouring_source_changes_no_character(source: list[str]) -> None:
+    flat = [line.replace("\t", " ").replace("\r", "").replace("\n", "") for line in source]
+    for line, colored in zip(flat, highlight_python(flat), strict=True):
+        assert line_text(colored).strip() == clean(line).strip()
+    for line in flat:
+        assert line_text(highlight_json(line)) == clean(line)

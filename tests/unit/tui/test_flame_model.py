@@ -1,0 +1,119 @@
+"""The flame graph in cells."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from relive_tui.models.data import FlameView, HotLine
+from relive_tui.models.flame import FlameModel, FlameRows, HotRows, flame_summary
+from relive_tui.models.hot_source import HotSourceRows
+from relive_tui.models.text import line_text, line_width
+
+
+def random_flame(seed: int, frames: int) -> FlameView:
+    """A tree in drawing order: a node, then what it called."""
+    source = random.Random(seed)
+    flame = FlameView()
+
+    def add(depth: int, start: float, width: float, parent: int) -> None:
+        if len(flame) >= frames or width < 1:
+            return
+        index = len(flame)
+        flame.name.append(f"f{source.randrange(9)}")
+        flame.file.append("a.py")
+        flame.line.append(index)
+        flame.depth.append(depth)
+        flame.start.append(start)
+        flame.width.append(width)
+        flame.parent.append(parent)
+        flame.own.append(0.0)
+        position = start
+        while position < start + width and depth < 40:
+            part = source.uniform(0.05, 0.9) * width
+            add(depth + 1, position, min(part, start + width - position), index)
+            position += part + source.uniform(0, 0.1) * width
+
+    add(0, 0.0, 1e9, -1)
+    return flame
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_visible_frames_do_not_overlap_and_lie_where_they_belong(seed: int) -> None:
+    # Given a random tree, at several widths
+    model = FlameModel(random_flame(seed, 800))
+    for cells in (20, 80, 120):
+        for depth in range(len(model.levels)):
+            filled = 0
+            for index, first, width in model.visible(depth, cells):
+                # Then frames are in order, apart, inside, and at most one cell from their exact place
+                assert first >= filled
+                assert width >= 1
+                assert abs(first - model.flame.start[index] / model.total * cells) <= 1.0
+                filled = first + width
+            assert filled <= cells
+
+
+def test_no_frame_of_two_cells_or_more_is_left_out() -> None:
+    model = FlameModel(random_flame(1, 2_000))
+    for depth, level in enumerate(model.levels):
+        shown = {index for index, _, _ in model.visible(depth, 100)}
+        wide = {index for index in level if model.flame.width[index] / model.total * 100 >= 2}
+        assert wide <= shown
+
+
+def test_zooming_lets_a_frame_fill_the_width_and_goes_back_step_by_step() -> None:
+    model = FlameModel(random_flame(2, 200))
+    child = model.levels[1][0]
+    model.zoom(child)
+    assert model.visible(1, 80)[0] == (child, 0, 80)
+    assert model.unzoom()
+    assert not model.unzoom()
+
+
+def test_moving_follows_the_calls() -> None:
+    model = FlameModel(random_flame(3, 300))
+    model.selected = 0
+    assert not model.move("up")
+    assert model.move("down")
+    widest = model.selected
+    assert model.flame.parent[widest] == 0
+    assert model.move("up")
+    assert model.selected == 0
+
+
+def test_searching_counts_nested_matches_once() -> None:
+    flame = FlameView(
+        ["a", "b", "b"], ["x"] * 3, [1] * 3, [0, 1, 2], [0, 0, 0], [100, 60, 30], [-1, 0, 1], [40, 30, 30]
+    )
+    model = FlameModel(flame)
+    model.search = "b"
+    assert model.matched_share() == 0.6
+    assert "60.0%" in line_text(flame_summary(model))
+    assert "●" in line_text(FlameRows(model).line(1, 40, False))
+
+
+def test_nothing_to_show_is_no_error() -> None:
+    model = FlameModel(FlameView())
+    assert not model.move("down")
+    assert model.levels == []
+    assert "no samples" in line_text(flame_summary(model))
+
+
+def test_hot_lines_have_a_bar_and_their_share() -> None:
+    rows = HotRows(
+        [HotLine("f", "price", "/srv/cart.py", 88, 0.3, 0.6, 31.0), HotLine("f", "g", "b.py", 2, 0.1)]
+    )
+    text = line_text(rows.line(0, 60, True))
+    assert "31.0%" in text
+    assert "cart.py:88" in text
+    assert line_width(rows.line(0, 60, True)) <= 60
+
+
+def test_the_source_of_a_hot_line_carries_each_lines_share() -> None:
+    hot = [HotLine("f", "p", "a.py", 2, self_pct=40.0), HotLine("f", "p", "a.py", 3, self_pct=5.0)]
+    rows = HotSourceRows(["a = 1", "b = 2", "c = 3"], hot[0], hot)
+    assert rows.row_of_line() == 1
+    assert line_text(rows.line(1, 30, False)).startswith("❱ 40.0%")
+    assert "5.0%" in line_text(rows.line(2, 30, False))
+    assert "not at hand" in line_text(HotSourceRows([], hot[0], hot).line(0, 60, False))

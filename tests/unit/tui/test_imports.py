@@ -1,0 +1,35 @@
+"""What the first paint must not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from relive_tui.app import ReliveApp
+from relive_tui.source import DataSource
+app = ReliveApp(DataSource(lambda: None, Path("/nowhere/scenes")))
+app.get_default_screen()
+heavy = ("chdb", "grpc", "numpy", "clickhouse_driver", "pyinstrument", "opentelemetry", "relive_platform",
+         "relive_store.embedded", "rich.markdown")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
+    # When the application and its first screen are made in a fresh interpreter
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+    # Then neither engine, gRPC, numpy nor a screen that is not shown has been imported
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_models_know_no_terminal() -> None:
+    program = (
+        "import sys, pkgutil, importlib, relive_tui.models as m\n"
+        "[importlib.import_module(f'relive_tui.models.{i.name}') for i in pkgutil.iter_modules(m.__path__)]\n"
+        "print('textual' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "False", done.stderr

@@ -1,0 +1,131 @@
+"""The log tail, the rows of Home, copying."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from relive_tui.models.data import FailureGroup, FunctionRow, InvocationRow, LogRow
+from relive_tui.models.home import FailureRows, FunctionRows, Health, health_line, preview_lines
+from relive_tui.models.invocations import InvocationRows, invocation_preview
+from relive_tui.models.logs import LogTail, log_line
+from relive_tui.models.pager import Pager
+from relive_tui.models.text import line_text, line_width
+from relive_tui.yank import MAX_OSC52_BYTES, osc52, save_yank
+
+S = 1_000_000_000
+
+
+def rows(first: int, last: int) -> list[LogRow]:
+    return [LogRow(number * S, "INFO", f"line {number}") for number in range(first, last)]
+
+
+def test_the_tail_follows_until_the_reader_moves_up() -> None:
+    # Given a tail that follows
+    tail = LogTail()
+    tail.add(rows(0, 10))
+    assert tail.following
+    # When the reader moves up and more arrives
+    tail.moved(3)
+    tail.add(rows(10, 14))
+    # Then it does not follow, and counts what the reader has not seen
+    assert not tail.following
+    assert tail.unseen == 4
+    # And at the end it follows again
+    tail.moved(13)
+    assert tail.following
+    assert tail.unseen == 0
+
+
+def test_lines_that_come_twice_are_kept_once_and_old_ones_fall_off() -> None:
+    tail = LogTail(limit=5)
+    assert tail.add(rows(0, 4)) == (4, 0)
+    assert tail.add(rows(2, 6)) == (2, 1)
+    assert [row.body for row in tail.rows] == [f"line {n}" for n in range(1, 6)]
+    assert tail.newest_ns == 5 * S
+
+
+def test_a_severity_has_a_sign_of_its_own() -> None:
+    signs = {
+        severity: line_text(log_line(LogRow(S, severity, "x"))).split()[1] for severity in ("ERROR", "WARN")
+    }
+    assert signs == {"ERROR": "✖", "WARN": "!"}
+
+
+def test_hostile_text_in_any_row_is_harmless() -> None:
+    bad = "\x1b]52;c;AAAA\x07[bold red]\n\u202e"
+    group = FailureGroup("f", bad, bad, bad, file=bad, last_ns=S)
+    function = FunctionRow(bad, 1, 1, hot_line=bad)
+    pager: Pager[InvocationRow] = Pager()
+    pager.put(0, [InvocationRow(bad, bad, error_type=bad, error_message=bad, status=bad)], pager.reset(1))
+    lines = [
+        FailureRows([group], S).line(0, 120, True),
+        FunctionRows([function], S).line(0, 120, True),
+        InvocationRows(pager).line(0, 120, True),
+        log_line(LogRow(S, bad, bad, bad)),
+        *invocation_preview(pager.get(0)),  # type: ignore[arg-type]
+        *preview_lines(None, group),
+    ]
+    for line in lines:
+        text = line_text(line)
+        assert not any(char in text for char in "\x1b\x07\n\u202e")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_rows_fill_at_most_the_width(width: int) -> None:
+    group = FailureGroup(
+        "f", "checkout", "KeyError", "'sku'", file="cart.py", line=8, last_ns=S, spark=(1,) * 20
+    )
+    assert line_width(FailureRows([group], S).line(0, width, True)) <= width
+    assert line_width(FunctionRows([FunctionRow("f", 10, 1)], S).line(0, width, True)) <= width
+
+
+def test_the_worst_function_stands_first() -> None:
+    functions = FunctionRows([FunctionRow("a", 5), FunctionRow("b", 5, 1, last_failure_ns=S)], 2 * S)
+    assert [row.name for row in functions.functions] == ["b", "a"]
+    assert "✖" in line_text(functions.line(0, 120, False))
+
+
+def test_hottest_line_is_kept_at_eighty_columns() -> None:
+    functions = FunctionRows([FunctionRow("a", 5, hot_line="cart.py:88 31%")], S)
+    assert "cart.py:88 31%" in line_text(functions.line(0, 78, False))
+
+
+def test_the_live_line_says_what_it_knows() -> None:
+    assert "LIVE" in line_text(health_line(None, paused=False, new=0))
+    assert "3 new" in line_text(health_line(None, paused=True, new=3))
+    assert "no server" in line_text(health_line(Health(False), paused=False, new=0))
+    late = line_text(health_line(Health(True, 9.0, 5), paused=False, new=0))
+    assert "! 9.0s" in late
+    assert "! 5" in late
+
+
+def test_a_row_whose_page_is_on_its_way_is_shown_as_such() -> None:
+    pager: Pager[InvocationRow] = Pager()
+    pager.reset(1_000)
+    assert "· · ·" in line_text(InvocationRows(pager).line(700, 80, False))
+
+
+def test_osc52_is_wrapped_for_tmux_and_left_out_where_it_cannot_work() -> None:
+    plain = osc52("relive tui", {"TERM": "xterm-256color"})
+    assert base64.b64decode(plain[7:-1]) == b"relive tui"
+    wrapped = osc52("x", {"TERM": "tmux-256color", "TMUX": "/tmp/t,1,0"})
+    assert wrapped.startswith("\x1bPtmux;\x1b\x1b]52;c;")
+    assert wrapped.endswith("\x1b\\")
+    assert osc52("x", {"TERM": "screen"}).startswith("\x1bP\x1b]52")
+    assert osc52("x", {"TERM": "linux"}) == ""
+    assert osc52("x" * (MAX_OSC52_BYTES + 1), {}) == ""
+
+
+def test_the_file_for_copied_text_is_private_and_never_follows_a_link(tmp_path: Path) -> None:
+    path = save_yank("secret", tmp_path / "relive" / "yank.txt")
+    assert path.read_text() == "secret"
+    assert path.stat().st_mode & 0o077 == 0
+    target = tmp_path / "victim"
+    target.write_text("mine")
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    with pytest.raises(OSError):
+        save_yank("evil", link)
+    assert target.read_text() == "mine"

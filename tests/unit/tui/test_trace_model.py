@@ -1,0 +1,108 @@
+"""The tree of a trace and its waterfall."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_tui.models.data import SpanRow
+from relive_tui.models.text import line_text, line_width
+from relive_tui.models.trace import WaterfallRows, bar, build_trace, minimap, span_lines
+
+
+def span(ident: str, parent: str = "", start: int = 0, length: int = 100, **more: str) -> SpanRow:
+    return SpanRow(ident, parent, more.pop("name", ident), start, length, **more)  # type: ignore[arg-type]
+
+
+def failing() -> list[SpanRow]:
+    return [
+        span("root", "", 0, 100),
+        span("invoke", "root", 5, 90, status="Error"),
+        span("load", "invoke", 10, 20),
+        span("price", "invoke", 40, 30, status="Error"),
+    ]
+
+
+def test_spans_in_any_order_become_the_same_tree() -> None:
+    straight, reverse = build_trace(failing()), build_trace(failing()[::-1])
+    names = [s.name for s in straight.spans]
+    assert names == [s.name for s in reverse.spans] == ["root", "invoke", "load", "price"]
+    assert straight.depth == [0, 1, 2, 2]
+    assert straight.end == [4, 4, 3, 4]
+    assert straight.bad == [True, True, False, True]
+
+
+def test_own_time_is_without_what_the_children_cover_and_overlaps_count_once() -> None:
+    trace = build_trace([span("a", "", 0, 100), span("b", "a", 10, 40), span("c", "a", 30, 40)])
+    assert trace.self_ns[0] == 100 - 60
+
+
+def test_the_cursor_starts_on_the_deepest_failed_span() -> None:
+    trace = build_trace(failing())
+    assert trace.spans[trace.worst()].name == "price"
+    healthy = build_trace([span("a", "", 0, 100), span("b", "a", 10, 80)])
+    assert healthy.spans[healthy.worst()].name == "b"
+
+
+def test_missing_parents_cycles_and_doubled_ids_lose_no_span() -> None:
+    # Given an orphan, two spans that are each other's parent, one that is its own, and one that came twice
+    spans = [span("o", "gone"), span("x", "y"), span("y", "x"), span("s", "s"), span("d", ""), span("d", "")]
+    trace = build_trace(spans)
+    # Then each is in the tree once
+    assert sorted(s.span_id for s in trace.spans) == ["d", "o", "s", "x", "y"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12), st.integers(-1, 12), st.integers(0, 50), st.integers(0, 50)),
+        max_size=30,
+    )
+)
+def test_any_set_of_spans_makes_a_tree_with_each_once(rows: list[tuple[int, int, int, int]]) -> None:
+    trace = build_trace(
+        [span(str(i), str(p) if p >= 0 else "", start, length) for i, p, start, length in rows]
+    )
+    assert sorted(s.span_id for s in trace.spans) == sorted({str(row[0]) for row in rows})
+    for index, parent in enumerate(trace.parent):
+        assert parent < index < trace.end[index] <= len(trace.spans)
+        assert trace.depth[index] == (trace.depth[parent] + 1 if parent >= 0 else 0)
+    for width in (1, 17, 90):
+        assert line_width(minimap(trace, width)) == (width if trace.spans else 0)
+
+
+def test_folding_hides_a_subtree_and_revealing_opens_it() -> None:
+    rows = WaterfallRows(build_trace(failing()))
+    rows.folded.add(1)
+    rows.refold()
+    assert rows.shown == [0, 1]
+    # the folded row says that something failed below it, and how much is hidden
+    assert "(+2)" in line_text(rows.line(1, 100, False))
+    assert rows.reveal(3) == 3
+    assert not rows.folded
+
+
+def test_bars_stay_inside_their_area() -> None:
+    assert bar(0.0, 1.0, 10) == (0, "█" * 10)
+    assert bar(0.5, 0.0, 10)[1] == "▏"
+    first, cells = bar(1.0, 0.0, 10)
+    assert first + len(cells) <= 10
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 200))
+def test_no_bar_is_wider_than_its_area(start: float, length: float, width: int) -> None:
+    first, cells = bar(start, min(length, 1 - start), width)
+    assert first + len(cells) <= width
+
+
+def test_rows_fill_the_width_and_failures_carry_a_sign() -> None:
+    rows = WaterfallRows(build_trace(failing()))
+    for width in (60, 80, 120):
+        assert line_width(rows.line(3, width, True)) == width == line_width(rows.header(width))
+    assert "✖" in line_text(rows.line(3, 80, False))
+
+
+def test_what_is_said_of_a_span_is_clean() -> None:
+    hostile = span("a", name="\x1b]0;owned\x07[red]")
+    hostile.attributes["k\x1b"] = "v\nw"
+    text = "".join(line_text(line) for line in span_lines(build_trace([hostile]), 0))
+    assert "\x1b" not in text
+    assert "\n" not in text
