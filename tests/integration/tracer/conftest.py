@@ -6,12 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from relive_base.frames import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans
+from relive_store import Store, open_store
+from relive_store.process import StoreProcess
 
 PRELUDE = """
 import logging, os, signal, socket, subprocess, sys, threading, time
@@ -85,3 +89,26 @@ def run_worker() -> Callable[..., Recorded]:
         return recorded
 
     return run
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Store]:
+    """The embedded engine in its own process, with an empty schema; shared by all tests of this folder."""
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:
+        process = StoreProcess(Path(folder) / "store", Path(folder) / "s.sock")
+        process.start(60)
+        opened = open_store(process.url)
+        try:
+            opened.migrate()
+            yield opened
+        finally:
+            opened.close()
+            process.stop()
+
+
+@pytest.fixture
+def clean_store(store: Store) -> Store:
+    """The store, with nothing in the tables that the tracer reads."""
+    for table in ("otel_traces", "otel_logs", "otel_traces_trace_id_ts", "invocations"):
+        store.execute("TRUNCATE TABLE " + table)
+    return store

@@ -154,8 +154,8 @@ def test_basic_config_works_and_nothing_is_recorded_twice(run_worker: Run) -> No
         "logging.root.setLevel(logging.DEBUG); logging.root.addHandler(logging.StreamHandler())",
         "log.setLevel(logging.DEBUG); log.addHandler(logging.StreamHandler(sys.stdout))",
         "log.setLevel(10); log.propagate = False; log.addHandler(logging.StreamHandler(sys.stdout))",
-        "import logging.config; logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False, 'handlers': {'h': {'class':"
-        " 'logging.StreamHandler'}}, 'root': {'level': 'DEBUG', 'handlers': ['h']}})",
+        "import logging.config; logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False,"
+        " 'handlers': {'h': {'class': 'logging.StreamHandler'}}, 'root': {'level': 10, 'handlers': ['h']}})",
     ):
         recorded = run_worker(f"""
             log = logging.getLogger("shop")
