@@ -34,6 +34,7 @@ from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.app import Gateway, GatewayLimits
 from relive_platform.gateway.listener import HttpListener
 from relive_platform.locate import ServerInfo
+from relive_platform.parts import collector_options, listener_limits, queue_limits, registry_of, timers_of
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.pool.worker import Worker
@@ -42,7 +43,6 @@ from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.runtime_path import build_runtime
-from relive_platform.parts import collector_options, listener_limits, queue_limits, registry_of, timers_of
 from relive_platform.settings import Settings
 from relive_platform.status import status_of
 from relive_platform.supervisor.dumping import dump_worker

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 
 import uvloop
-
 from relive_base.errors import ReliveError
+
 from relive_platform.server import ControlApi, ReliveServer
 from relive_platform.settings import Settings
 

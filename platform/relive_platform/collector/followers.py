@@ -45,10 +45,14 @@ class Follower:
 
     async def get(self) -> FollowedLine:
         """The next line."""
+        return (await self.take(1))[0]
+
+    async def take(self, limit: int) -> list[FollowedLine]:
+        """Waits for a line, then gives up to `limit` of those that are there."""
         while not self._lines:
             self._arrived.clear()
             await self._arrived.wait()
-        return self._lines.popleft()
+        return [self._lines.popleft() for _ in range(min(limit, len(self._lines)))]
 
 
 class Followers:

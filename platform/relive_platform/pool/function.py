@@ -237,7 +237,7 @@ class FunctionPool:
     def _replace(self) -> None:
         self.last_used = time.monotonic()
         self.scale()
-        if self.active and not self.live() and not self.starting:
+        if self.active and self.limits.waiting_workers and not self.live() and not self.starting:
             self._fork(1, spare=True)
         self._host.freed()
 

@@ -1,0 +1,204 @@
+"""Each way to fail: the answer names it, the worker leaves, the next event is served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from pool_harness import Platform
+from relive_base.frames import Logs, Scene, Spans
+from relive_platform.pool.function import PoolLimits
+from relive_platform.pool.invocation import Running
+
+OK_OR = "import os, time, signal, sys, re\ndef handler(event, context):\n    if event == 'ok':\n        return 'ok'\n"
+
+
+async def _fails(workers: Platform, body: str, **spec: object) -> tuple[str, str, str, str]:
+    workers.deploy("f", OK_OR + body, **spec)  # type: ignore[arg-type]
+    outcome = await workers.invoke("f")
+    error = outcome.error
+    assert error is not None
+    again = await workers.invoke("f", b'"ok"')
+    assert again.body == b'"ok"', again.error
+    return outcome.record.status, error.kind, error.type, error.message
+
+
+async def _failed_run(workers: Platform) -> Running:
+    """The failure comes last where it is looked at from outside first."""
+
+    def failed() -> list[Running]:
+        return [running for running in workers.recording.finished_runs if running.record.failed]
+
+    await workers.until(failed)
+    return failed()[0]
+
+
+async def test_an_exception_is_an_error_and_has_a_scene(workers: Platform) -> None:
+    found = await _fails(workers, "    raise KeyError('sku')\n")
+
+    assert found == ("error", "exception", "KeyError", "'sku'")
+    running = await _failed_run(workers)
+    scene = msgspec.msgpack.decode(running.scene, type=Scene)
+    assert scene.error.line == 5
+    assert running.record.has_scene
+
+
+async def test_os_exit_names_the_code(workers: Platform) -> None:
+    status, kind, _, message = await _fails(workers, "    os._exit(3)\n")
+
+    assert (status, kind) == ("crash", "exit")
+    assert "os._exit(3)" in message
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGABRT"])
+async def test_a_signal_is_named(workers: Platform, name: str) -> None:
+    status, kind, _, message = await _fails(
+        workers, f"    os.kill(os.getpid(), signal.{name})\n    time.sleep(9)\n"
+    )
+
+    assert (status, kind) == ("crash", "signal")
+    assert name in message
+
+
+async def test_a_timeout_in_python_code_ends_at_the_deadline(workers: Platform) -> None:
+    began = time.monotonic()
+    status, kind, *_ = await _fails(workers, "    while True:\n        pass\n", timeout_s=0.3)
+
+    assert (status, kind) == ("timeout", "timeout")
+    assert time.monotonic() - began < 3
+
+
+async def test_a_timeout_that_is_swallowed_is_stopped_from_outside(workers: Platform) -> None:
+    body = "    while True:\n        try:\n            time.sleep(9)\n        except BaseException:\n            pass\n"
+
+    status, kind, _, message = await _fails(workers, body, timeout_s=0.3)
+
+    assert (status, kind) == ("timeout", "timeout")
+    assert "0.3 s" in message or "0.3" in message
+
+
+async def test_a_timeout_with_signals_blocked_is_located_from_outside(workers: Platform) -> None:
+    body = "    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n    basket = 42\n    time.sleep(30)\n"
+
+    status, kind, *_ = await _fails(workers, body, timeout_s=0.3)
+
+    assert (status, kind) == ("timeout", "timeout")
+    running = await _failed_run(workers)
+    assert running.external, running.external_parts
+    assert running.record.error is not None
+    assert running.record.error.line == 7
+    assert any(b"basket" in data for data in running.external.values())
+
+
+async def test_a_regex_in_c_ends_at_the_deadline(workers: Platform) -> None:
+    status, kind, *_ = await _fails(workers, "    re.match(r'(a+)+$', 'a' * 64 + 'b')\n", timeout_s=0.3)
+
+    assert (status, kind) == ("timeout", "timeout")
+
+
+async def test_a_memory_hog_is_stopped_at_its_limit(workers: Platform) -> None:
+    body = "    hoard = []\n    while True:\n        hoard.append(bytearray(1 << 20))\n        time.sleep(0.001)\n"
+
+    status, kind, _, message = await _fails(workers, body, memory_mb=96)
+
+    assert (status, kind) == ("memory", "memory")
+    assert (await _failed_run(workers)).record.peak_rss_bytes < 120 << 20, message
+
+
+async def test_a_module_that_cannot_be_imported_is_an_init_error(workers: Platform) -> None:
+    workers.deploy("broken", "import nothing_of_that_name\n")
+
+    outcome = await workers.invoke("broken")
+
+    assert outcome.record.status == "init_error"
+    assert outcome.error is not None
+    assert outcome.error.type == "ModuleNotFoundError"
+    assert outcome.record.cold
+    assert (await _failed_run(workers)).scene
+
+
+async def test_a_module_that_ends_the_process_is_an_init_error(workers: Platform) -> None:
+    workers.deploy("gone", "import os\nos._exit(7)\n")
+
+    outcome = await workers.invoke("gone")
+
+    assert outcome.record.status == "init_error"
+    assert outcome.error is not None
+    assert "os._exit(7)" in outcome.error.message
+
+
+async def test_a_module_that_never_loads_is_an_init_error(workers: Platform) -> None:
+    limits = PoolLimits(waiting_workers=0, start_timeout_s=0.5)
+    workers.deploy("stuck", "import time\ntime.sleep(60)\n", limits=limits)
+
+    outcome = await workers.invoke("stuck")
+
+    assert (outcome.record.status, outcome.error.kind) == ("init_error", "timeout")  # type: ignore[union-attr]
+
+
+async def test_nothing_finished_before_a_kill_is_lost(workers: Platform) -> None:
+    workers.deploy(
+        "dying",
+        "import os\nfrom opentelemetry import trace\n"
+        "def handler(event, context):\n"
+        "    with trace.get_tracer('t').start_as_current_span('work'):\n        print('said before')\n"
+        "    os.kill(os.getpid(), 9)\n",
+    )
+
+    outcome = await workers.invoke("dying")
+
+    assert outcome.record.status == "crash"
+    decoder = msgspec.msgpack.Decoder(Spans | Logs)
+    frames = [decoder.decode(payload) for payload in workers.recording.payloads]
+    assert [span.name for frame in frames if isinstance(frame, Spans) for span in frame.spans] == ["work"]
+    lines = [line.body for frame in frames if isinstance(frame, Logs) for line in frame.lines]
+    assert "said before" in lines
+
+
+async def test_a_failed_worker_stays_frozen_once_per_failure(workers: Platform) -> None:
+    workers.deploy("f", OK_OR + "    raise ValueError(event)\n")
+
+    for _ in range(3):
+        await workers.invoke("f", b'"x"')
+
+    await workers.until(lambda: workers.host.counts()["frozen"] == 1)
+
+
+async def test_children_of_a_killed_worker_die_with_it(workers: Platform) -> None:
+    workers.deploy(
+        "parent",
+        "import os, subprocess, sys, time\ndef handler(event, context):\n"
+        "    child = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)'])\n"
+        "    print('child', child.pid, flush=True)\n    os._exit(1)\n",
+    )
+
+    assert (await workers.invoke("parent")).record.status == "crash"
+
+    decoder = msgspec.msgpack.Decoder(Spans | Logs)
+    frames = [decoder.decode(payload) for payload in workers.recording.payloads]
+    lines = [line.body for frame in frames if isinstance(frame, Logs) for line in frame.lines]
+    child = int(next(line for line in lines if line.startswith("child")).split()[1])
+    await workers.until(lambda: _zombie(child))
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    except OSError:
+        return True
+
+
+async def test_many_failures_at_once_leave_the_pool_whole(workers: Platform) -> None:
+    pool = workers.deploy(
+        "f", OK_OR + "    os._exit(1)\n", limits=PoolLimits(max_workers=3, waiting_workers=0)
+    )
+
+    outcomes = await asyncio.gather(*(workers.invoke("f") for _ in range(12)))
+
+    assert {outcome.record.status for outcome in outcomes} == {"crash"}
+    assert (await workers.invoke("f", b'"ok"')).ok
+    assert pool.starting == 0
+    assert await workers.dispatcher.drained(5)

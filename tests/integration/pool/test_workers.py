@@ -1,0 +1,214 @@
+"""Real workers: they start, serve, scale, and leave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+from pool_harness import Platform, platform
+from relive_platform.pool.function import PoolLimits
+from relive_platform.pool.host import HostLimits
+
+ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pid': os.getpid()}\n"
+SLOW = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'\n"
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def test_the_first_event_is_cold_and_the_next_is_served_by_the_same_worker(workers: Platform) -> None:
+    workers.deploy("echo", ECHO)
+
+    first = await workers.invoke("echo", b'{"a": 1}')
+    second = await workers.invoke("echo", b'{"a": 2}')
+
+    assert first.ok, first.error
+    assert first.record.cold
+    assert first.record.init_ns > 0
+    assert not second.record.cold
+    assert first.record.worker_pid == second.record.worker_pid
+    assert b'"a":1' in first.body.replace(b" ", b"")
+
+
+async def test_a_record_has_its_times_in_order(workers: Platform) -> None:
+    workers.deploy("echo", ECHO)
+
+    record = (await workers.invoke("echo")).record
+
+    times = [
+        record.accepted_ns,
+        record.dispatched_ns,
+        record.started_ns,
+        record.ended_ns,
+        record.responded_ns,
+    ]
+    assert all(times)
+    assert times == sorted(times)
+    assert record.accepted_ns <= record.init_started_ns <= record.init_ended_ns <= record.dispatched_ns
+
+
+async def test_a_worker_that_waits_makes_the_first_event_warm(workers: Platform) -> None:
+    pool = workers.deploy("echo", ECHO, limits=PoolLimits(waiting_workers=2))
+    pool.active = True
+    await workers.until(lambda: len(pool.idle) == 2)
+
+    record = (await workers.invoke("echo")).record
+
+    assert record.pooled
+    assert not record.cold
+
+
+async def test_slow_events_run_side_by_side_up_to_max_workers(workers: Platform) -> None:
+    pool = workers.deploy("slow", SLOW, limits=PoolLimits(max_workers=2, waiting_workers=0))
+    await workers.invoke("slow", b"0.01")
+
+    began = time.monotonic()
+    outcomes = await asyncio.gather(*(workers.invoke("slow", b"0.3") for _ in range(4)))
+    took = time.monotonic() - began
+
+    assert all(outcome.ok for outcome in outcomes)
+    assert len({outcome.record.worker_pid for outcome in outcomes}) == 2
+    assert len(pool.workers) == 2
+    assert 0.55 < took < 1.2  # two rounds of two
+
+
+async def test_fast_events_do_not_fork_more_workers(workers: Platform) -> None:
+    pool = workers.deploy("echo", ECHO, limits=PoolLimits(max_workers=8, waiting_workers=0))
+    for _ in range(20):
+        await workers.invoke("echo")
+
+    await asyncio.gather(*(workers.invoke("echo") for _ in range(8)))
+
+    assert len(pool.workers) <= 2
+
+
+async def test_a_full_waiting_list_is_refused_at_once(workers: Platform) -> None:
+    limits = PoolLimits(max_workers=1, waiting_workers=0, waiting_requests=1)
+    pool = workers.deploy("slow", SLOW, limits=limits)
+    await workers.invoke("slow", b"0")
+    await workers.until(lambda: pool.idle)
+    running = asyncio.ensure_future(workers.invoke("slow", b"0.3"))
+    waiting = asyncio.ensure_future(workers.invoke("slow", b"0"))
+    await asyncio.sleep(0)
+
+    refused = await workers.invoke("slow", b"0")
+
+    assert refused.record.status == "rejected"
+    assert refused.error is not None
+    assert refused.error.type == "Throttled"
+    assert (await running).ok
+    assert (await waiting).ok
+
+
+async def test_a_request_that_waits_too_long_is_refused(workers: Platform) -> None:
+    limits = PoolLimits(max_workers=1, waiting_workers=0, wait_limit_s=0.2)
+    pool = workers.deploy("slow", SLOW, limits=limits)
+    await workers.invoke("slow", b"0")
+    await workers.until(lambda: pool.idle)
+    running = asyncio.ensure_future(workers.invoke("slow", b"1"))
+    await asyncio.sleep(0)
+
+    refused = await workers.invoke("slow", b"0")
+
+    assert refused.record.status == "rejected"
+    assert "no worker became free" in refused.error.message  # type: ignore[union-attr]
+    assert (await running).ok
+
+
+async def test_idle_workers_leave_and_the_next_event_starts_one_again(workers: Platform) -> None:
+    pool = workers.deploy("echo", ECHO, limits=PoolLimits(waiting_workers=0, idle_s=0.2))
+    first = await workers.invoke("echo")
+
+    await workers.until(lambda: not pool.workers)
+    again = await workers.invoke("echo")
+
+    assert _gone(first.record.worker_pid)
+    assert again.record.cold
+
+
+async def test_a_worker_is_replaced_after_its_number_of_invocations(workers: Platform) -> None:
+    workers.deploy("echo", ECHO, limits=PoolLimits(waiting_workers=0, recycle_n=3))
+
+    pids = [(await workers.invoke("echo")).record.worker_pid for _ in range(7)]
+
+    assert len(set(pids[:3])) == 1
+    assert len(set(pids)) == 3
+
+
+async def test_a_new_version_takes_over_while_the_old_one_finishes(workers: Platform) -> None:
+    pool = workers.deploy("slow", SLOW)
+    await workers.invoke("slow", b"0")
+    await workers.until(lambda: pool.idle)
+    running = asyncio.ensure_future(workers.invoke("slow", b"0.3"))
+    await asyncio.sleep(0.01)
+
+    workers.deploy("slow", "def handler(event, context):\n    return 'new'\n", version=2)
+    new = await workers.invoke("slow", b"0")
+    old = await running
+
+    assert (new.record.version, new.body) == (2, b'"new"')
+    assert (old.record.version, old.body) == (1, b'"done"')
+    await workers.until(lambda: ("slow", 1) not in workers.host.pools)
+    assert _gone(old.record.worker_pid)
+
+
+async def test_an_idle_function_gives_its_place_when_the_host_is_full(tmp_path: Path) -> None:
+    async with platform(tmp_path, HostLimits(workers=1)) as workers:
+        workers.deploy("one", ECHO)
+        workers.deploy("two", ECHO)
+
+        first = await workers.invoke("one")
+        second = await workers.invoke("two")
+
+        assert first.ok
+        assert second.ok
+        await workers.until(lambda: _gone(first.record.worker_pid))
+
+
+async def test_a_zygote_that_dies_is_started_again(workers: Platform) -> None:
+    workers.deploy("echo", ECHO)
+    await workers.invoke("echo")
+    [pid] = workers.zygotes.pids()
+
+    os.kill(pid, signal.SIGKILL)
+    await workers.until(lambda: not workers.zygotes.pids() and not workers.host.workers)
+    outcome = await workers.invoke("echo")
+
+    assert outcome.ok, outcome.error
+    assert workers.zygotes.pids() != [pid]
+
+
+async def test_a_caller_that_gave_up_leaves_no_trace_in_the_queue(workers: Platform) -> None:
+    pool = workers.deploy("slow", SLOW, limits=PoolLimits(max_workers=1, waiting_workers=0))
+    await workers.invoke("slow", b"0")
+    await workers.until(lambda: pool.idle)
+    running = asyncio.ensure_future(workers.invoke("slow", b"0.2"))
+    waiting = asyncio.ensure_future(workers.invoke("slow", b"0"))
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    await running
+    await workers.until(lambda: len(pool.idle) == 1)
+
+    assert workers.dispatcher.running == 0
+    assert (await workers.invoke("slow", b"0")).ok
+
+
+async def test_text_of_a_subprocess_arrives_as_console_lines(workers: Platform) -> None:
+    workers.deploy(
+        "shout", "import os\ndef handler(event, context):\n    os.write(1, b'from below\\n')\n    return 1\n"
+    )
+
+    await workers.invoke("shout")
+
+    await workers.until(lambda: workers.recording.console_lines)
+    assert workers.recording.console_lines[0].body == "from below"
+    assert workers.recording.console_lines[0].source == "console"
