@@ -36,7 +36,7 @@ class RowWriter(Protocol):
 class Exporter(Protocol):
     """Takes what is to be exported as OTLP, never blocks."""
 
-    def submit(self, *, spans: Columns | None = None, logs: Columns | None = None) -> None: ...
+    def submit(self, rows: Columns, signal: str = "traces") -> None: ...
 
 
 class Ingest:
@@ -73,7 +73,9 @@ class Ingest:
             self._writer.add("invocations", invocation_columns(records))
         self._profiles(batch)
         if self._exporter is not None:
-            self._exporter.submit(spans=spans.columns if len(spans) else None, logs=logs)
+            self._exporter.submit(spans.columns)
+            if logs is not None:
+                self._exporter.submit(logs, "logs")
 
     def _telemetry(self, batch: Batch, spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]) -> None:
         refs: dict[tuple[int, str, int], FunctionRef] = {}

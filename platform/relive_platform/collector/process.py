@@ -18,9 +18,12 @@ from typing import Final
 
 import msgspec
 from relive_base.redaction import Redactor
+from relive_store import open_store
+from relive_store.writer import Writer
+from relive_tracer.explore.otlp import OtlpExporter
 
 from relive_platform.collector.batches import Ack, Batch
-from relive_platform.collector.ingest import Exporter, Ingest
+from relive_platform.collector.ingest import Ingest
 from relive_platform.collector.scenes import SceneKeeper, SceneLimits, StackMemory
 from relive_platform.pool.framing import FrameReader
 
@@ -71,9 +74,6 @@ class _Service:
     """Takes batches, acknowledges each."""
 
     def __init__(self, control: socket.socket, options: CollectorOptions) -> None:
-        from relive_store import open_store
-        from relive_store.writer import Writer
-
         self._control = control
         redactor = Redactor(options.redact_keys)
         self._writer = Writer(
@@ -101,7 +101,7 @@ class _Service:
             pass  # the server died: what it sent is safe below
         self._scenes.close()
         if self._exporter is not None:
-            self._exporter.close(_CLOSE_S)  # type: ignore[attr-defined]
+            self._exporter.close(_CLOSE_S)
         self._writer.close(_CLOSE_S)
 
     def _on_batch(self, payload: bytes) -> None:
@@ -137,7 +137,7 @@ class _Service:
             scenes_failed=self._scenes.failed,
         )
         if self._exporter is not None:
-            otlp = self._exporter.stats()  # type: ignore[attr-defined]
+            otlp = self._exporter.stats()
             ack.otlp_sent, ack.otlp_failed, ack.otlp_dropped = otlp.sent, otlp.failed, otlp.dropped
         body = self._encoder.encode(ack)
         try:
@@ -146,8 +146,17 @@ class _Service:
             pass  # the server is gone; `run` sees it too
 
 
-def _exporter(options: CollectorOptions) -> Exporter | None:
-    return None
+def _exporter(options: CollectorOptions) -> OtlpExporter | None:
+    if not options.otlp:
+        # The standard variables may name an endpoint for one signal alone.
+        return OtlpExporter.from_environment(os.environ, options.otlp_queue_limit)
+    return OtlpExporter(
+        options.otlp,
+        options.otlp_protocol,
+        options.otlp_headers,
+        options.otlp_timeout_s,
+        options.otlp_queue_limit,
+    )
 
 
 def main(arguments: list[str]) -> None:
