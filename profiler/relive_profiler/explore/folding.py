@@ -79,10 +79,8 @@ def confidence(samples: int) -> tuple[str, str]:
     count = f"{samples} sample" + ("s" if samples > 1 else "")
     if samples < ENOUGH_SAMPLES:
         return "low", f"only {count}: too few to tell where the time went"
-    margin = min(98.0 / samples**0.5, 50.0)
-    return (
-        "fair" if samples < _GOOD_SAMPLES else "good"
-    ), f"{count}, shares ±{max(margin, 1):.0f} points at most"
+    margin = max(min(98.0 / samples**0.5, 50.0), 1.0)
+    return ("fair" if samples < _GOOD_SAMPLES else "good"), f"{count}, shares ±{margin:.0f} points at most"
 
 
 def estimate_invocations(sketches: Iterable[Sequence[int]]) -> int:

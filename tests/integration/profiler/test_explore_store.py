@@ -1,0 +1,166 @@
+"""Rows through a real engine, in its own process, and what is read from them."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from relive_base.errors import NotFound, UsageError
+from relive_base.frames import Profile, StackFrames
+from relive_base.records import InvocationRecord
+from relive_profiler.explore import diff, export, flame, hot
+from relive_profiler.explore.filters import HotFilter
+from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
+from relive_profiler.record.stacks import stack_hash
+
+MS = 1_000_000
+# An hour and more ago, on the hour: older rows would be expired at once.
+BASE_NS = (time.time_ns() // 3_600_000_000_000 - 1) * 3_600_000_000_000
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    from relive_store import open_store
+    from relive_store.process import StoreProcess
+
+    folder = tmp_path_factory.mktemp("s")
+    process = StoreProcess(folder / "store", folder / "s.sock", log_path=folder / "log")
+    process.start(60.0)
+    store = open_store(process.url)
+    try:
+        store.migrate()
+        _fill(store)
+        yield store
+    finally:
+        store.close()
+        process.stop()
+
+
+def _stack(path, line=1):
+    locations = [(name, f"{name}.py", line) for name in path.split()]
+    functions, files, lines = (list(values) for values in zip(*locations, strict=True))
+    return StackFrames(stack_hash(locations), functions, files, lines)
+
+
+def _pair(number, stacks, *, function="checkout", version=1, engine="sampled", phase="invoke", status="ok"):
+    """`stacks`: {path: (samples, ms)}."""
+    started = BASE_NS + number * 1000 * MS
+    record = InvocationRecord(
+        invocation_id=f"{function}-{version}-{engine}-{number}", function=function, version=version,
+        trace_id="ab" * 16, span_id="cd" * 8, trigger_span_id="", accepted_ns=started, started_ns=started,
+        ended_ns=started + 50 * MS, status=status,
+    )  # fmt: skip
+    found = [_stack(path) for path in stacks]
+    weights = list(stacks.values())
+    profile = Profile(
+        invocation_id=record.invocation_id, phase=phase, engine=engine, started_ns=started,
+        duration_ns=50 * MS, stack_hashes=[stack.stack_hash for stack in found],
+        counts=[samples for samples, _ in weights], wall_ns=[ms * MS for _, ms in weights],
+        cpu_ns=[ms * MS for _, ms in weights], new_stacks=found,
+    )  # fmt: skip
+    return profile, record
+
+
+def _fill(store):
+    pairs = [_pair(number, {"h load parse": (6, 6), "h load": (3, 3), "h": (1, 1)}) for number in range(20)]
+    pairs += [_pair(100 + number, {"h load parse": (12, 12)}, version=2) for number in range(10)]
+    pairs += [_pair(200, {"h exact": (1, 100)}, engine="precise")]
+    pairs += [_pair(300, {"<module>": (4, 70)}, phase="init")]
+    pairs += [_pair(400, {"h quick": (2, 2)}, status="error", version=3)]
+    pairs += [_pair(1, {"fib fib fib": (9, 9)}, function="report")]
+    store.insert("profiles", profile_columns(pairs))
+    store.insert("profile_stacks", stack_columns(pairs, StackCache(), BASE_NS))
+    # Twice as many invocations as profiles: the others were too short for a sample.
+    records = [record for _, record in pairs]
+    silent = [_pair(1000 + number, {"h": (1, 1)})[1] for number in range(20)]
+    rows = records + silent
+    store.insert(
+        "invocations",
+        {
+            "InvocationId": [record.invocation_id for record in rows],
+            "Attempt": [1] * len(rows),
+            "Function": [record.function for record in rows],
+            "Version": [record.version for record in rows],
+            "Status": [record.status for record in rows],
+            "StartedAt": [record.accepted_ns for record in rows],
+            "HandlerStartedAt": [record.started_ns for record in rows],
+            "DurationNs": [record.duration_ns for record in rows],
+        },
+    )
+
+
+def test_the_hot_list_of_a_version(store):
+    found = hot.hot(store, HotFilter(function="checkout", version=1))
+    rows = {row.name: row for row in found.rows}
+    assert [row.name for row in found.rows] == ["parse", "load", "h"]
+    assert rows["parse"].self_s == pytest.approx(0.120)
+    assert rows["load"].total_s == pytest.approx(0.180)
+    assert rows["h"].invocations == 20
+    assert (found.samples, found.profiles, found.engine) == (200, 20, "sampled")
+    assert found.invocations == 20 + 20 + 2  # with the silent ones, the precise and the cold one
+
+
+def test_recursion_and_all_functions(store):
+    rows = {row.name: row for row in hot.hot(store, HotFilter(), limit=100).rows}
+    assert rows["fib"].total_s == pytest.approx(0.009)
+    assert rows["fib"].function == "report"
+    assert "exact" not in rows  # another engine
+
+
+def test_time_status_phase_and_engine_constrain(store):
+    def names(**values):
+        return {row.name for row in hot.hot(store, HotFilter(function="checkout", **values)).rows}
+
+    assert names(phase="init") == {"<module>"}
+    assert names(engine="precise") == {"h", "exact"}
+    assert names(status=("error",)) == {"h", "quick"}
+    since = BASE_NS + 100 * 1000 * MS
+    assert names(since_ns=since, until_ns=since + 1000 * 1000 * MS) == {"h", "load", "parse", "quick"}
+    assert names(until_ns=BASE_NS) == set()
+    assert names(min_duration_ns=51 * MS) == set()
+
+
+def test_a_flame_tree_of_a_filter(store):
+    tree = flame.flame(store, HotFilter(function="checkout", version=2))
+    assert tree.name == ["checkout v2", "h", "load", "parse"]
+    assert tree.value[0] == 120 * MS
+    assert tree.aggregate
+    assert json.loads(export.to_speedscope(tree))["profiles"]
+
+
+def test_a_flame_tree_of_one_invocation(store):
+    tree = flame.flame(store, "checkout-1-sampled-3")
+    assert tree.value[0] == 10 * MS
+    assert not tree.aggregate
+    assert tree.name[0] == "checkout-1-sampled-3"
+
+
+def test_an_invocation_with_too_few_samples_shows_its_function_and_says_so(store):
+    tree = flame.flame(store, "checkout-3-sampled-400")
+    assert tree.aggregate
+    assert tree.value[0] > 200 * MS
+    assert "only 2 samples" in tree.note
+    assert "checkout" in tree.note
+    silent = flame.flame(store, "checkout-1-sampled-1003")
+    assert "no samples" in silent.note
+    with pytest.raises(NotFound):
+        flame.flame(store, "nobody")
+
+
+def test_versions_compare_per_invocation(store):
+    result = diff.diff(
+        store, HotFilter(function="checkout", version=1), HotFilter(function="checkout", version=2)
+    )
+    rows = {row.name: row for row in result.rows}
+    assert rows["parse"].after_self_ms == pytest.approx(12)
+    assert rows["parse"].before_self_ms == pytest.approx(120 / 42)
+    assert rows["load"].after_self_ms == 0
+    assert result.rows[0].name == "parse"
+    with pytest.raises(UsageError):
+        diff.diff(store, HotFilter(engine="sampled"), HotFilter(engine="precise"))
+
+
+def test_a_hostile_filter_is_a_value_and_not_sql(store):
+    assert hot.hot(store, HotFilter(function="x' OR 1=1 --")).rows == []
+    assert hot.hot(store, HotFilter(invocation_ids=("a'b", 'c"d', "\\"))).rows == []
