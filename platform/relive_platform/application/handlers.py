@@ -86,8 +86,9 @@ def _imported(node: ast.Import | ast.ImportFrom, names: _Names) -> None:
 def _assigned(node: ast.Assign | ast.AnnAssign, literal: bool, names: _Names) -> None:
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         for inner in ast.walk(target):
-            if isinstance(inner, ast.Name):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
                 names.bind(inner.id, inner.lineno)
+        names.open |= "globals" in ast.dump(target)
         if literal and isinstance(target, ast.Name):
             names.literal[target.id] = target.lineno
 

@@ -7,6 +7,7 @@ Keys inside an inline table or an inline array stand, for it, on the line where 
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 
 __all__ = ["KeyPath", "find_line", "key_lines"]
@@ -138,9 +139,10 @@ class _Scanner:
 def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
-    import tomllib
-
-    return str(tomllib.loads(f'key = "{text}"')["key"])
+    try:
+        return str(tomllib.loads(f'key = "{text}"')["key"])
+    except tomllib.TOMLDecodeError:  # only in text that is not TOML; any name will do
+        return text
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

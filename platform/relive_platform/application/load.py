@@ -123,7 +123,7 @@ class _Reader:
                 where, f"the application's name {name!r} is not allowed", f"[app] name: {NAME_REMEDY}"
             )
         tables = document.get("functions", {})
-        if isinstance(tables, dict):
+        if isinstance(tables, dict) and "functions" in document:
             self.count(tables)
         functions = self.functions(tables if isinstance(tables, dict) else {}, app)
         if self.problems:

@@ -77,7 +77,8 @@ def parse_schedule(text: str, time_zone: str = "UTC") -> Schedule:
     if match is None:
         raise ScheduleError(f"the schedule {text!r} is neither cron(...) nor rate(...)", remedy=_REMEDY)
     body = match[2].strip()
-    return _rate(text, body) if match[1] == "rate" else _cron(text, body, _zone(time_zone))
+    zone = _zone(time_zone)
+    return _rate(text, body) if match[1] == "rate" else _cron(text, body, zone)
 
 
 def _zone(name: str) -> ZoneInfo:

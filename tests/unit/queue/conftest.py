@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from relive_platform.queue import Backoff, EventQueue, QueueLimits
 
 

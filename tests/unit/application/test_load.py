@@ -1,0 +1,257 @@
+"""relive.toml: what is right is read, what is wrong is named with file, line and remedy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from relive_platform.application import (
+    ConfigError,
+    FunctionDefaults,
+    HttpTrigger,
+    QueueTrigger,
+    TimerTrigger,
+    from_folder,
+    load,
+)
+
+GOOD = """\
+[app]
+name = "shop"
+redact = ["iban"]
+
+[functions.checkout]
+source = "fn"
+handler = "cart:handler"
+kind = "event"
+timeout_s = 2
+memory_mb = 128
+environment = { STAGE = "dev" }
+dependencies = ["six"]
+
+[[functions.checkout.triggers]]
+type = "http"
+path = "/checkout/{id}"
+methods = ["post", "PUT"]
+
+[[functions.checkout.triggers]]
+type = "timer"
+schedule = "rate(5 minutes)"
+misfire = "once"
+
+[[functions.checkout.triggers]]
+type = "queue"
+queue = "orders"
+"""
+
+
+def test_a_whole_application_is_read(write) -> None:
+    root = write(GOOD)
+
+    application = load(root, FunctionDefaults(retries=7, redact_keys=("pin",)))
+
+    checkout = application.functions["checkout"]
+    assert application.name == "shop"
+    assert checkout.handler == "cart:handler"
+    assert checkout.source == str(root / "fn")
+    assert (checkout.timeout_s, checkout.memory_mb, checkout.retries) == (2, 128, 7)
+    assert checkout.environment == {"STAGE": "dev"}
+    assert checkout.redact_keys == ("pin", "iban")
+    assert checkout.triggers == (
+        HttpTrigger(path="/checkout/{id}", methods=("POST", "PUT")),
+        TimerTrigger(schedule="rate(5 minutes)", misfire="once"),
+        QueueTrigger(queue="orders"),
+    )
+
+
+HEAD = '[functions.f]\nsource = "fn"\nhandler = "cart:handler"\n'
+TRIGGER = f"{HEAD}[[functions.f.triggers]]\n"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "line", "says", "remedy"),
+    [
+        (HEAD + "timout_s = 3", 4, "no key 'timout_s'", "did you mean timeout_s?"),
+        (HEAD + "zzz = 3", 4, "no key 'zzz'", "the keys are"),
+        (HEAD + '\ntimeout_s = "3"', 5, "timeout_s is a text", "a number"),
+        (HEAD + "memory_mb = 1.5", 4, "memory_mb is a number", "a whole number"),
+        (HEAD + "memory_mb = true", 4, "memory_mb is a boolean", "a whole number"),
+        (HEAD + "memory_mb = 1", 4, "out of range", "from 16"),
+        (HEAD + "timeout_s = nan", 4, "out of range", "from 0.01"),
+        (HEAD + "timeout_s = inf", 4, "out of range", "from 0.01"),
+        (HEAD + 'kind = "service"', 4, "not known", "event, http"),
+        (HEAD + "environment = { A = 1 }", 4, "(A is a whole number)", "table of texts"),
+        (HEAD + 'environment = { "A B" = "1" }', 4, "cannot be an environment variable", "A-Z"),
+        (HEAD + "[function.g]\n", 4, "no key 'function'", "did you mean functions?"),
+        (HEAD + "[app]\nnaem = 'x'\n", 5, "no key 'naem'", "did you mean name?"),
+        (HEAD + "[app]\nname = 'a b'\n", 5, "'a b' is not allowed", "a-z"),
+        (
+            '[functions."../x"]\nsource = "fn"\nhandler = "cart:handler"',
+            1,
+            "'../x' is not allowed",
+            "1 to 64",
+        ),
+        ('[functions.f]\nhandler = "cart:handler"', 1, "has no source", "add source"),
+        ('[functions.f]\nsource = "fn"', 1, "has no handler", "add handler"),
+        ("[functions]\nf = 3", 2, "not a table", "write [functions.f]"),
+        ("[app]\nname = 'x'", 0, "has no functions", "add functions"),
+        ("[functions]\n", 1, "has 0 functions", "write 1 to"),
+        ('[functions.f]\nsource = "fnn"\nhandler = "cart:handler"', 2, "does not exist", "did you mean fn?"),
+        ('[functions.f]\nsource = "../.."\nhandler = "cart:handler"', 2, "outside", "inside it"),
+        ('[functions.f]\nsource = "/etc"\nhandler = "cart:handler"', 2, "outside", "inside it"),
+        ('[functions.f]\nsource = "fn"\nhandler = "cart"', 3, "not module:attribute", "cart:handler"),
+        (
+            '[functions.f]\nsource = "fn"\nhandler = "art:handler"',
+            3,
+            "'art' is not in",
+            "did you mean cart:handler?",
+        ),
+        ('[functions.f]\nsource = "fn"\nhandler = "cart:handlr"', 3, "no 'handlr'", "did you mean handler?"),
+        (TRIGGER + 'type = "htp"\npath = "/x"', 5, "'htp' is not known", "did you mean http?"),
+        (TRIGGER + 'path = "/x"', 4, "has no type", "use one of"),
+        (TRIGGER + 'type = "http"', 4, "has no path", "add path"),
+        (TRIGGER + 'type = "http"\npath = "x y"', 6, "not allowed", "/orders"),
+        (TRIGGER + 'type = "http"\npath = "/fn/x"', 6, "own URLs", "another path"),
+        (TRIGGER + 'type = "http"\npath = "/x"\nmethods = ["GTE"]', 7, "'GTE' is not known", "GET"),
+        (TRIGGER + 'type = "timer"\nschedule = "cron(61 * * * *)"', 6, "Bad minute", "cron(*/5"),
+        (TRIGGER + 'type = "timer"\nschedule = "rate(1 day)"\ntime_zone = "X"', 7, "time zone", "Berlin"),
+        (TRIGGER + 'type = "timer"\nschedule = "rate(1 day)"\npayload = "{"', 7, "not JSON", "JSON"),
+        (TRIGGER + 'type = "queue"\nqueue = "a/b"', 6, "not allowed", "1 to 64"),
+        ("[functions.f\n", 1, "not valid TOML", "correct the line"),
+        ('a = 1\nb = "', 2, "not valid TOML", "correct the line"),
+        (HEAD + "source = 1", 4, "not valid TOML", "correct the line"),
+    ],
+)
+def test_what_is_wrong_is_named_with_line_and_remedy(write, manifest, line, says, remedy) -> None:
+    root = write(manifest)
+
+    with pytest.raises(ConfigError) as caught:
+        load(root)
+
+    problem = caught.value.problems[0]
+    assert says in problem.message
+    assert remedy in problem.remedy
+    assert problem.line == line
+    assert problem.file == str(root / "relive.toml")
+    assert caught.value.exit_code == 2
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(write) -> None:
+    root = write(HEAD + 'a = 1\nb = 2\n[functions.g]\nsource = "fn"\nhandler = "cart:nope"\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load(root)
+
+    assert [problem.line for problem in caught.value.problems] == [4, 5, 8]
+    assert str(caught.value).count("remedy:") == 3
+
+
+TWO_ROUTES = """\
+[functions.a]
+source = "fn"
+handler = "cart:handler"
+triggers = [{{ type = "http", path = "/x/{{id}}", methods = ["GET"] }}]
+[functions.b]
+source = "fn"
+handler = "cart:handler"
+[[functions.b.triggers]]
+type = "http"
+path = "/x/{{name}}/"
+methods = {methods}
+"""
+
+
+def test_two_functions_cannot_have_the_same_route(write) -> None:
+    with pytest.raises(ConfigError, match=r"GET /x/.* already a route of function 'a'") as caught:
+        load(write(TWO_ROUTES.format(methods='["POST", "GET"]')))
+
+    assert caught.value.problems[0].line == 10
+
+
+def test_two_functions_may_share_a_path_with_different_methods(write) -> None:
+    assert len(load(write(TWO_ROUTES.format(methods='["POST"]'))).functions) == 2
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "wrong"),
+    [
+        ("cart:handler", "def handler(e, c): ...", ""),
+        ("cart.handler", "async def handler(e, c): ...", ""),
+        ("cart:App.run", "class App:\n    run = print", ""),
+        ("cart:handler", "from x import *", ""),
+        ("cart:handler", "def __getattr__(name): ...", ""),
+        ("cart:handler", "globals()['handler'] = print", ""),
+        ("cart:handler", "globals().update(handler=print)", ""),
+        ("cart:handler", "try:\n    from x import handler\nexcept ImportError:\n    handler = None", ""),
+        ("cart:handler", "handler: object = make()", ""),
+        ("cart:handler", "a, (handler, b) = make()", ""),
+        ("cart:handler", "handler = 3\nhandler = print", ""),
+        ("cart:handler", "with open('x') as f:\n    def handler(): ...", ""),
+        ("cart:handler", "x = 1\nhandler = {'a': 1}", "cart.py:2: the handler 'handler' is not callable"),
+        ("cart:handler", "def other(): ...", "has no 'handler'"),
+        ("cart:handler", "def f():\n    handler = print", "has no 'handler'"),
+        ("cart:handler", "x = 1\ndef handler(:", "cart.py:2: the handler's module is not valid Python"),
+        ("cart:handler", "\0", "not valid Python"),
+    ],
+)
+def test_a_handler_is_looked_for_without_running_it(write, handler: str, code: str, wrong: str) -> None:
+    manifest = f'[functions.f]\nsource = "fn"\nhandler = "{handler}"\n'
+    root = write(manifest, **{"fn/cart.py": code})
+    if not wrong:
+        assert load(root).functions["f"].handler == handler.replace("cart.", "cart:", 1)
+        return
+    with pytest.raises(ConfigError) as caught:
+        load(root)
+    assert wrong in str(caught.value)
+
+
+def test_a_handler_may_lie_in_a_package_and_in_lambdas_notation(write) -> None:
+    root = write(
+        '[functions.f]\nsource = "fn"\nhandler = "shop/cart.handler"\n'
+        '[functions.g]\nsource = "fn"\nhandler = "shop:handler"\n',
+        **{"fn/shop/cart.py": "handler = print", "fn/shop/__init__.py": "from .cart import handler"},
+    )
+
+    functions = load(root).functions
+
+    assert (functions["f"].handler, functions["g"].handler) == ("shop.cart:handler", "shop:handler")
+
+
+def test_a_folder_without_a_manifest_needs_name_and_handler(write) -> None:
+    folder = write("") / "fn"
+
+    assert from_folder(folder, name="f", handler="cart.handler").functions["f"].handler == "cart:handler"
+    for name, handler, says in (
+        (None, "cart:handler", "--name"),
+        ("f", None, "--handler"),
+        ("f/g", "cart:handler", "not allowed"),
+        ("f", "cart:nope", "no 'nope'"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            from_folder(folder, name=name, handler=handler)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path)
+    (tmp_path / "relive.toml").write_bytes(b"[app]\nname = '\xff'")
+    with pytest.raises(ConfigError, match=r"toml:2: it is not UTF-8"):
+        load(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(text=st.text(alphabet="[]{}.=\"' \n\tabfunctions01#,", max_size=60))
+def test_any_text_is_an_application_or_a_config_error(write, text: str) -> None:
+    with pytest.raises(ConfigError):
+        load(write(text))
+
+
+def test_every_key_is_in_the_documentation() -> None:
+    from pathlib import Path
+
+    from relive_platform.application.schema import APP, FUNCTION, TRIGGERS
+
+    page = (Path(__file__).parents[3] / "docs" / "relive-toml.md").read_text(encoding="utf-8")
+    for keys in (APP, FUNCTION, *TRIGGERS.values()):
+        for key in keys:
+            assert f"`{key}`" in page, key
