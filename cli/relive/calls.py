@@ -17,8 +17,8 @@ __all__ = ["FunctionError", "NotInFunction", "invoke", "send"]
 class FunctionError(ReliveError):
     """The function that was called failed, or could not be called.
 
-    `type` and `error_message` are those of the callee's exception; `invocation_id` ("" where it never ran) finds
-    its scene.
+    `type` and `error_message` are those of the callee's exception; `invocation_id` ("" where it never ran)
+    finds its scene.
     """
 
     def __init__(self, type: str, message: str, invocation_id: str = "", *, function: str = "") -> None:

@@ -166,7 +166,14 @@ class WorkerHandle:
         return text.decode(errors="replace")
 
     def stop(self) -> None:
+        """Tell the worker to leave."""
         self.wire.send(Stop())
+
+    def ended(self, timeout_s: float = WAIT_S) -> bool:
+        """Wait for the end of the stream: the process is gone. Raises TimeoutError."""
+        while self.wire.next(timeout_s) is not None:
+            pass
+        return True
 
     def close(self) -> None:
         self.wire.socket.close()

@@ -11,7 +11,7 @@ from relive_base.frames import FunctionSpec
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.limits import apply_limits
 from relive_platform.isolation.paths import DEVICES, readable_paths
-from relive_platform.isolation.syscalls import no_new_privileges, supported
+from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
 
 __all__ = ["Isolation", "apply", "prepare"]
 
@@ -54,8 +54,9 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> tuple[int, list[str]]:
     missing: list[str] = []
     try:
         no_new_privileges()
+        drop_capabilities()
     except OSError as error:
-        return 0, [*detail, f"no_new_privs: {error.strerror}"]
+        return 0, [*detail, f"no_new_privs, capabilities: {error.strerror}"]
     missing += _apply_landlock(spec, prepared)
     missing += _apply_seccomp(prepared)
     if spec.isolation_tier > _HIGHEST_TIER:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import signal
 import sys
 from typing import Final
 
 __all__ = [
     "NR_CLOSE_RANGE",
+    "adopt_orphans",
     "close_all_but",
     "die_with_parent",
+    "drop_capabilities",
     "no_new_privileges",
     "prctl",
     "supported",
@@ -19,8 +22,10 @@ __all__ = [
 ]
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
 NR_CLOSE_RANGE: Final = 436  # the same on every architecture, as all system calls since 5.0
+_CAPABILITY_VERSION_3: Final = 0x2008_0522
 _MAX_FD: Final = 0x7FFF_FFFF
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -55,10 +60,27 @@ def no_new_privileges() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
+def drop_capabilities() -> None:
+    """No capability for this process and, with no_new_privs, for what it executes: root is then a user like
+    others.
+
+    Without it, root reads other processes' memory past Landlock (CAP_PERFMON). Raises OSError.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    syscall(126 if platform.machine() == "x86_64" else 91, header, nothing)
+
+
 def die_with_parent() -> None:
     """SIGKILL for this process when the thread that started it ends. Nothing where it cannot be had."""
     if supported():
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Processes that descendants leave behind become children of this one, which reaps them."""
+    if supported():
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def close_all_but(keep: set[int]) -> None:

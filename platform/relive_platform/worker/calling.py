@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 import time
+from types import TracebackType
 from typing import Final
 
 from relive_base.errors import ReliveError
@@ -61,8 +62,8 @@ class Caller:
             )
         left_s = (invoke.deadline_monotonic_ns - time.monotonic_ns()) / _SECOND_NS
         wait_s = min(timeout_s, left_s) if timeout_s is not None else left_s
-        with _client_span(function, asynchronous) as ids:
-            trace_id, span_id = ids or (invoke.trace_id, invoke.span_id)
+        with _CallSpan(function, asynchronous) as span:
+            trace_id, span_id = span.ids or (invoke.trace_id, invoke.span_id)
             frame = Call(
                 call_id=self._next_id(),
                 function=function,
@@ -73,7 +74,9 @@ class Caller:
                 timeout_s=timeout_s or 0.0,
                 depth=invoke.depth + 1,
             )
-            return self._exchange(frame, max(wait_s, 0.0) + _GRACE_S)
+            answer = self._exchange(frame, max(wait_s, 0.0) + _GRACE_S)
+            span.answered(answer)
+            return answer
 
     def _next_id(self) -> int:
         with self._lock:
@@ -123,15 +126,15 @@ def _encode(payload: object) -> bytes:
         raise CallRefused(f"the payload is not JSON: {problem or error}") from None
 
 
-class _client_span:
-    """A Client span around the call, where there is an OpenTelemetry SDK; gives (trace id, span id) or
-    None."""
+class _CallSpan:
+    """A span around the call. `ids`: its trace and span id, None where no OpenTelemetry SDK is installed."""
 
     def __init__(self, function: str, asynchronous: bool) -> None:
         self._function = function
         self._asynchronous = asynchronous
+        self.ids: tuple[str, str] | None = None
 
-    def __enter__(self) -> tuple[str, str] | None:
+    def __enter__(self) -> _CallSpan:
         from opentelemetry import trace
 
         kind = trace.SpanKind.PRODUCER if self._asynchronous else trace.SpanKind.CLIENT
@@ -140,10 +143,23 @@ class _client_span:
             kind=kind,
             attributes={"faas.invoked_name": self._function, "faas.invoked_provider": "relive"},
         )
-        context = self._manager.__enter__().get_span_context()
-        if not context.is_valid:
-            return None
-        return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        self._span = self._manager.__enter__()
+        context = self._span.get_span_context()
+        if context.is_valid:
+            self.ids = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        return self
 
-    def __exit__(self, *failure: object) -> None:
-        self._manager.__exit__(*failure)  # type: ignore[arg-type]
+    def answered(self, answer: CallResult) -> None:
+        """Note the callee's invocation, and that it failed."""
+        from opentelemetry.trace import StatusCode
+
+        if answer.invocation_id:
+            self._span.set_attribute("relive.called_invocation_id", answer.invocation_id)
+        if not answer.ok:
+            message = f"{answer.error.type}: {answer.error.message}" if answer.error else "the call failed"
+            self._span.set_status(StatusCode.ERROR, message)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._manager.__exit__(kind, error, trace)

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from relive_base.errors import ReliveError
@@ -63,7 +64,7 @@ class Channel:
                     if self._expected:
                         self._wake()
             else:
-                self._follow(_FOLLOW_S)
+                self._follow(lambda: bool(commands), _FOLLOW_S)
 
     def expect(self, call_id: int) -> None:
         """Announce a call before its frame is sent, so that a quick answer is not thrown away."""
@@ -89,7 +90,7 @@ class Channel:
 
     def _lead_or_follow(self, call_id: int, left_s: float) -> None:
         if not self._reading.acquire(blocking=False):
-            self._follow(min(left_s, _FOLLOW_S))
+            self._follow(lambda: call_id in self._answers, min(left_s, _FOLLOW_S))
             return
         try:
             if call_id not in self._answers:
@@ -98,9 +99,11 @@ class Channel:
             self._reading.release()
             self._wake()
 
-    def _follow(self, timeout_s: float) -> None:
+    def _follow(self, come: Callable[[], bool], timeout_s: float) -> None:
         with self._changed:
-            self._changed.wait(timeout_s)
+            # Looked at under the lock that the leader needs to wake: no wake-up falls into the gap.
+            if not come() and not self._closed and self._reading.locked():
+                self._changed.wait(timeout_s)
 
     def _wake(self) -> None:
         with self._changed:

@@ -23,6 +23,8 @@ _SECOND_NS: Final = 1_000_000_000
 _TIMER_ABSTIME: Final = 1
 _SIGEV_SIGNAL: Final = 0
 
+_libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL: no call of these blocks
+
 
 class HandlerTimeout(BaseException):
     """The function ran longer than its timeout_s allows.
@@ -49,11 +51,10 @@ class DeadlineTimer:
 
     def __init__(self, must_wait: Callable[[], bool]) -> None:
         """`must_wait` says that the main thread is in the middle of a frame: the timeout comes 1 ms later."""
-        libc = ctypes.PyDLL(None, use_errno=True)
-        self._settime = libc.timer_settime
+        self._settime = _libc.timer_settime
         self._timer = ctypes.c_void_p()
         event = _SignalEvent(None, DEADLINE_SIGNAL, _SIGEV_SIGNAL)
-        if libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
+        if _libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
         self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import inspect
 from collections.abc import Callable, Coroutine
@@ -120,6 +119,8 @@ class _Loop:
     """An event loop that lives as long as the worker; each call is a task of its own."""
 
     def __init__(self) -> None:
+        import asyncio  # here: only async handlers need it, and the zygote has imported it
+
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._coroutine: Coroutine[Any, Any, object] | None = None

@@ -6,7 +6,7 @@ import resource
 import time
 from typing import Final
 
-from relive_base.frames import Done, FunctionSpec, Invoke, Result
+from relive_base.frames import Done, FunctionSpec, Invoke, Profile, Result
 from relive_base.sink import FrameSink
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
@@ -79,7 +79,9 @@ class Runner:
             answer = self._answer(invoke)
         except BaseException as error:
             ended_ns = time.time_ns()
+            profile = self._sampler.stop()  # the capture is no part of it
             result = self._fail(error, invoke, started_ns, ended_ns)
+            self._sink.send_surely(result)
         else:
             result = Result(
                 invocation_id=invoke.invocation_id,
@@ -91,8 +93,9 @@ class Runner:
                 http_status=answer.status,
                 headers=answer.headers,
             )
-        self._sink.send_surely(result)
-        self._finish(invoke, result.reusable, cpu_ns)
+            self._sink.send_surely(result)
+            profile = self._sampler.stop()
+        self._finish(invoke, profile, result.reusable, cpu_ns)
         return result.reusable
 
     def _answer(self, invoke: Invoke) -> Answer:
@@ -133,8 +136,7 @@ class Runner:
             reusable=kind == "bad_event",  # there, none of the user's code has run
         )
 
-    def _finish(self, invoke: Invoke, reusable: bool, cpu_ns: int) -> None:
-        profile = self._sampler.stop()
+    def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:
         counts = self._telemetry.end()
         dropped = counts.dropped
         if profile is not None:

@@ -16,6 +16,8 @@ def add_dependencies(deps_dir: str, runtime_dir: str) -> None:
     The interpreter runs with -S; the names that `site` adds to the builtins (exit, quit, help) are added
     here, because functions use them.
     """
+    # A virtual environment's interpreter would give the function's own subprocesses Relive's packages.
+    sys.executable = getattr(sys, "_base_executable", "") or sys.executable
     site.setquit()
     site.sethelper()
     before = [entry for entry in sys.path if entry != runtime_dir]

@@ -15,7 +15,7 @@ from typing import Final
 from relive_base.frames import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
 
 from relive_platform.isolation import Isolation, prepare
-from relive_platform.isolation.syscalls import die_with_parent
+from relive_platform.isolation.syscalls import adopt_orphans, die_with_parent
 from relive_platform.zygote.control import ControlSocket, ServerGone
 from relive_platform.zygote.options import WorkerStart, ZygoteOptions
 from relive_platform.zygote.preload import import_modules, preload_record_side
@@ -29,6 +29,7 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     """Preload and serve. None in the zygote, once it is to leave; in a forked child, what the child is to
     be."""
     die_with_parent()
+    adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; it tells us what to do
     os.set_inheritable(control_fd, False)
     control = ControlSocket(control_fd)

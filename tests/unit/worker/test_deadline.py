@@ -1,0 +1,109 @@
+"""The deadline timer, on the real clock, in this process."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from relive_platform.worker.deadline import DEADLINE_SIGNAL, DeadlineTimer, HandlerTimeout
+
+
+@pytest.fixture
+def busy() -> list[bool]:
+    return [False]
+
+
+@pytest.fixture
+def timer(busy: list[bool]) -> Iterator[DeadlineTimer]:
+    made = DeadlineTimer(lambda: busy[0])
+    yield made
+    made.disarm()
+    signal.signal(DEADLINE_SIGNAL, signal.SIG_IGN)
+
+
+def _in(seconds: float) -> int:
+    return time.monotonic_ns() + int(seconds * 1e9)
+
+
+def _spin(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def _arm_and_spin(timer: DeadlineTimer, deadline_ns: int) -> None:
+    timer.arm(deadline_ns, "late")
+    _spin(5)
+
+
+def test_it_raises_at_the_deadline(timer: DeadlineTimer) -> None:
+    began = time.monotonic()
+    timer.arm(_in(0.05), "too long")
+    with pytest.raises(HandlerTimeout, match="too long"):
+        _spin(5)
+    assert 0.045 < time.monotonic() - began < 1
+    assert isinstance(timer.raised, HandlerTimeout)
+
+
+def test_it_raises_at_once_for_a_deadline_that_is_over(timer: DeadlineTimer) -> None:
+    with pytest.raises(HandlerTimeout):
+        _arm_and_spin(timer, _in(-1))
+
+
+def test_it_is_silent_after_disarming(timer: DeadlineTimer) -> None:
+    timer.arm(_in(0.03), "never")
+    timer.disarm()
+    _spin(0.08)
+    assert timer.raised is None
+
+
+def test_it_raises_again_when_it_was_swallowed(timer: DeadlineTimer) -> None:
+    timer.arm(_in(0.02), "again")
+    times: list[float] = []
+    for _ in range(2):
+        try:
+            _spin(5)
+        except HandlerTimeout:
+            times.append(time.monotonic())
+    assert 0.08 < times[1] - times[0] < 1
+
+
+def test_except_exception_does_not_swallow_it() -> None:
+    assert not issubclass(HandlerTimeout, Exception)
+
+
+def test_a_later_deadline_takes_over_the_shot_of_an_earlier_one(timer: DeadlineTimer) -> None:
+    # Given an invocation that ended well before its deadline
+    timer.arm(_in(0.05), "first")
+    timer.disarm()
+    # When the next one has a later deadline
+    began = time.monotonic()
+    timer.arm(_in(0.15), "second")
+    # Then it is interrupted at its own deadline, not at the first one's
+    with pytest.raises(HandlerTimeout, match="second"):
+        _spin(5)
+    assert 0.14 < time.monotonic() - began < 1
+
+
+def test_an_earlier_deadline_moves_the_shot_forward(timer: DeadlineTimer) -> None:
+    timer.arm(_in(60), "first")
+    timer.disarm()
+    timer.arm(_in(0.03), "second")
+    with pytest.raises(HandlerTimeout, match="second"):
+        _spin(5)
+
+
+def test_it_waits_until_a_frame_has_been_written(timer: DeadlineTimer, busy: list[bool]) -> None:
+    # Given the main thread in the middle of a frame when the deadline comes
+    busy[0] = True
+    timer.arm(_in(0.01), "later")
+    _spin(0.05)
+    assert timer.raised is None
+    # When the frame is out, then the timeout follows at once
+    began = time.monotonic()
+    busy[0] = False
+    with pytest.raises(HandlerTimeout):
+        _spin(5)
+    assert time.monotonic() - began < 0.5
