@@ -14,7 +14,7 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration in seconds from text such as `90s`, `15m`, `1h`, `7d`; a bare number is seconds."""
 
     name = "duration"

@@ -44,6 +44,6 @@ def _open_offline(home: Path) -> Store:
             f"nothing is recorded in {home}",
             remedy="start with: relive demo, or relive serve and relive deploy",
         )
-    from relive_store.process import open_offline
+    from relive_store.offline import open_offline
 
-    return open_offline(directory, home / "run" / "store.sock", idle_exit_s=_IDLE_EXIT_S)
+    return open_offline(directory, home / "run" / "reader.sock", idle_exit_s=_IDLE_EXIT_S)

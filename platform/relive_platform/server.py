@@ -129,8 +129,10 @@ class ReliveServer:
         from relive_store import open_store
 
         if self.settings.embedded:
+            from relive_store.offline import dismiss
             from relive_store.process import StoreProcess
 
+            await self.loop.run_in_executor(self.executor, dismiss, self.run_dir / "reader.sock")
             socket_path = self.run_dir / "store.sock"
             self.store_keeper = StoreKeeper(
                 lambda: StoreProcess(self.home / "store", socket_path, log_path=self.run_dir / "store.log")

@@ -55,12 +55,13 @@ def doctor(session: Session, as_json: bool) -> int:
 
 def examine(session: Session) -> Iterator[Finding]:
     """Every check in turn; one that breaks is a finding too."""
-    checks: list[Callable[[Session], Finding]] = [
+    checks: list[Callable[[Session], Finding | Iterator[Finding]]] = [
         _python, _home, _server, _engine, _isolation, _py_spy, _installer, _port,
     ]  # fmt: skip
     for check in checks:
         try:
-            yield check(session)
+            found = check(session)
+            yield from [found] if isinstance(found, Finding) else found
         except (ReliveError, OSError, subprocess.SubprocessError) as error:
             yield Finding(check.__name__.strip("_"), False, str(error), getattr(error, "remedy", ""))
 
@@ -108,12 +109,11 @@ def _engine(session: Session) -> Finding:
     return Finding("engine", True, f"embedded ClickHouse {version}")
 
 
-def _isolation(session: Session) -> Finding:
-    from relive_platform.isolation import probe
+def _isolation(session: Session) -> Iterator[Finding]:
+    from relive_platform.isolation.probing import probe
 
-    found = probe()
-    remedy = "; ".join(found.remedies)
-    return Finding("isolation", found.tier >= 1, f"tier {found.tier}: {', '.join(found.detail)}", remedy)
+    for found in probe():
+        yield Finding(found.name, found.ok, found.detail, found.remedy)
 
 
 def _py_spy(session: Session) -> Finding:
@@ -129,8 +129,7 @@ def _py_spy(session: Session) -> Finding:
     finally:
         child.kill()
         child.communicate()
-    remedy = "allow ptrace of children: kernel.yama.ptrace_scope 0 or 1, or CAP_SYS_PTRACE"
-    return Finding("py-spy", dump.ok, "can read a running worker" if dump.ok else dump.reason, remedy)
+    return Finding("py-spy", dump.ok, "can read a running worker" if dump.ok else dump.reason, dump.remedy)
 
 
 def _installer(session: Session) -> Finding:

@@ -18,16 +18,13 @@ _COLUMNS = [
     Column("state", "state"),
     Column("attempts", "attempts", right=True),
     Column("next_at", "next at", format_time),
-    Column("trigger", "trigger"),
     Column("last_error", "last error", width=60),
 ]
 
 
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="[FUNCTION] | retry ID")
-@click.option(
-    "--state", type=click.Choice(["ready", "leased", "dead", "done"]), help="Only events in this state."
-)
+@click.option("--state", type=click.Choice(["ready", "leased", "dead"]), help="Only events in this state.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 @click.pass_obj
@@ -62,7 +59,5 @@ def _row(entry: Any) -> dict[str, Any]:
         "attempts": entry.attempts,
         "next_at": entry.next_at_ns,
         "last_error": entry.last_error,
-        "trigger": entry.trigger,
         "enqueued_at": entry.enqueued_ns,
-        "trace_id": entry.trace_id,
     }

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
 from relive_base.errors import ExitCode, UsageError
 
-from relive.commands.invocations import resolve_trace
 from relive.durations import DURATION, since_ns
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
+if TYPE_CHECKING:
+    from relive_store import Store
+    from relive_tracer.explore.models import SpanRow
+
 __all__ = ["export"]
+
+_PAGE_SPANS = 5_000
 
 
 @click.command()
@@ -45,7 +53,8 @@ def export(
     relive export trace last --otlp http://127.0.0.1:4317
     relive export --since 1h --otlp http://127.0.0.1:4318
     """
-    from relive_tracer.explore import export as explore
+    from relive_tracer.explore import otlp
+    from relive_tracer.explore.otlp_settings import endpoint_settings
 
     if what and (len(what) != 2 or what[0] != "trace"):
         raise UsageError(
@@ -56,13 +65,33 @@ def export(
             "name one trace, or a time", remedy="relive export trace ID, or relive export --since 1h"
         )
     store = session.store()
-    if what:
-        outcome = explore.export_trace(store, resolve_trace(session, what[1]), endpoint, protocol, timeout_s)
-    else:
-        outcome = explore.export_since(store, since_ns(since), endpoint, protocol, timeout_s)
+    settings = endpoint_settings(endpoint, protocol or "")
+    pages = [_trace(store, what[1])] if what else _pages(store, since_ns(since))
+    sent = failed = 0
+    last_error = ""
+    for spans in pages:
+        stats = otlp.export_rows(settings, spans, timeout_s=timeout_s)
+        sent, failed = sent + stats.sent, failed + stats.failed + stats.dropped
+        last_error = stats.last_error or last_error
     if as_json:
-        emit_object({"sent": outcome.sent, "failed": outcome.failed})
+        emit_object({"sent": sent, "failed": failed})
     else:
-        why = f": {outcome.last_error}" if outcome.failed else ""
-        echo(f"{outcome.sent} spans sent, {outcome.failed} failed{why}", err=bool(outcome.failed))
-    return ExitCode.FAILED if outcome.failed or not outcome.sent else ExitCode.DONE
+        why = f": {last_error}" if failed else ""
+        echo(f"{sent} spans sent, {failed} failed{why}", err=bool(failed))
+    return ExitCode.FAILED if failed or not sent else ExitCode.DONE
+
+
+def _trace(store: Store, ident: str) -> list[SpanRow]:
+    from relive_tracer.explore import traces
+
+    return traces.trace(store, traces.resolve(store, ident))
+
+
+def _pages(store: Store, begin_ns: int) -> Iterator[list[SpanRow]]:
+    """All spans since `begin_ns`, a page at a time."""
+    from relive_tracer.explore import traces
+
+    after = ""
+    while spans := traces.spans_since(store, begin_ns, after_span_id=after, limit=_PAGE_SPANS):
+        yield spans
+        begin_ns, after = spans[-1].start_ns, spans[-1].span_id

@@ -77,11 +77,12 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
     relive trace last
     relive trace 4bf92f35
     """
-    from relive_tracer.explore import traces, tree
+    from relive_tracer.explore import render, traces, tree
 
-    rows = traces.trace(session.store(), resolve_trace(session, ident))
+    rows = traces.trace(session.store(), traces.resolve(session.store(), ident))
     if not as_json:
-        echo(tree.render_text(tree.build(rows), width=shutil.get_terminal_size((120, 40)).columns))
+        width = shutil.get_terminal_size((120, 40)).columns
+        echo(render.render_text(tree.build_tree(rows), width=width))
         return
     listed = [
         {
@@ -100,18 +101,3 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
         for span in rows
     ]
     emit(listed, [], as_json=True)
-
-
-def resolve_trace(session: Session, ident: str) -> str:
-    """A whole trace id from a trace id, an invocation id, the beginning of either, or `last`."""
-    from relive_base.errors import NotFound
-    from relive_tracer.explore import invocations as explore
-    from relive_tracer.explore import traces
-
-    store = session.store()
-    if ident != "last" and "-" not in ident:
-        try:
-            return traces.resolve(store, ident)
-        except NotFound:
-            pass  # it may be the beginning of an invocation id
-    return explore.get(store, ident).trace_id

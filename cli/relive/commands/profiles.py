@@ -64,15 +64,16 @@ def hot(
     relive hot report --phase init          where the cold start goes
     """
     from relive_profiler.explore import hot as explore
+    from relive_profiler.explore.filters import HotFilter
 
-    found = explore.HotFilter(
+    found = HotFilter(
         function=function,
         version=version,
         since_ns=since_ns(since),
         phase=phase,
         engine="precise" if precise else "sampled",
     )
-    result = explore.hot(session.store(), found, by=by, limit=limit)
+    result = explore.hot(session.store(), found, "line" if by == "line" else "function", limit)
     rows = [_row(entry) for entry in result.rows]
     shown = emit(
         rows, _columns(by), as_json=as_json, empty="no samples yet; invoke a function that runs a few ms"
@@ -124,11 +125,12 @@ def flame(
     relive flame last --format html --output flame.html
     relive flame checkout --format speedscope --output checkout.speedscope.json
     """
+    from relive_profiler.explore import export
     from relive_profiler.explore import flame as explore
-    from relive_profiler.explore import hot as explore_hot
+    from relive_profiler.explore.filters import HotFilter
 
     invocation_ids = _invocation(session, subject)
-    found = explore_hot.HotFilter(
+    found = HotFilter(
         function="" if invocation_ids else subject,
         since_ns=since_ns(since),
         phase=phase,
@@ -136,7 +138,7 @@ def flame(
         invocation_ids=invocation_ids,
     )
     tree = explore.flame(session.store(), found)
-    text = explore.render(tree, form)
+    text = export.export(tree, form)
     if output is None:
         echo(text)
     else:

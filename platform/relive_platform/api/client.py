@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 class _Token(
     grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
-):  # type: ignore[misc]
+):
     """Adds the bearer token to every call."""
 
     def __init__(self, token: str) -> None:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!relive_platform/api/control.proto\x12\x11relive.control.v1\";\n\x0c\x44\x65ployHeader\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07handler\x18\x03 \x01(\t\"[\n\rDeployRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.relive.control.v1.DeployHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\";\n\x08Progress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x01\"q\n\x08\x44\x65ployed\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x11\n\tcode_hash\x18\x03 \x01(\t\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x11\n\tunchanged\x18\x05 \x01(\x08\x12\x0b\n\x03url\x18\x06 \x01(\t\"x\n\x0b\x44\x65ployEvent\x12/\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.relive.control.v1.ProgressH\x00\x12/\n\x08\x64\x65ployed\x18\x02 \x01(\x0b\x32\x1b.relive.control.v1.DeployedH\x00\x42\x07\n\x05\x65vent\"\x16\n\x14ListFunctionsRequest\"\xd8\x01\n\x0c\x46unctionInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\x0b\n\x03\x61pp\x18\x05 \x01(\t\x12\x11\n\tcode_hash\x18\x06 \x01(\t\x12\x0f\n\x07handler\x18\x07 \x01(\t\x12\x11\n\ttimeout_s\x18\x08 \x01(\x01\x12\x11\n\tmemory_mb\x18\t \x01(\r\x12\x13\n\x0bmax_workers\x18\n \x01(\r\x12\x10\n\x08triggers\x18\x0b \x03(\t\x12\x10\n\x08\x63ode_dir\x18\x0c \x01(\t\"K\n\x15ListFunctionsResponse\x12\x32\n\tfunctions\x18\x01 \x03(\x0b\x32\x1f.relive.control.v1.FunctionInfo\"\x8f\x01\n\rInvokeRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\x0c\x12\x14\n\x0c\x61synchronous\x18\x03 \x01(\x08\x12\x0f\n\x07precise\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\r\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\"u\n\x05\x45rror\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04\x66ile\x18\x04 \x01(\t\x12\x0c\n\x04line\x18\x05 \x01(\r\x12\x10\n\x08\x66unction\x18\x06 \x01(\t\x12\x11\n\ttraceback\x18\x07 \x01(\t\"\xb6\x01\n\x0eInvokeResponse\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\x12\x10\n\x08trace_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06result\x18\x04 \x01(\x0c\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x18.relive.control.v1.Error\x12\x13\n\x0b\x64uration_ms\x18\x06 \x01(\x01\x12\x0c\n\x04\x63old\x18\x07 \x01(\x08\x12\x0f\n\x07version\x18\x08 \x01(\r\"C\n\x11ListEventsRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"\xb0\x01\n\tEventInfo\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08\x66unction\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x12\n\nnext_at_ns\x18\x05 \x01(\x03\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x0f\n\x07trigger\x18\x07 \x01(\t\x12\x13\n\x0b\x65nqueued_ns\x18\x08 \x01(\x03\x12\x10\n\x08trace_id\x18\t \x01(\t\"B\n\x12ListEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.relive.control.v1.EventInfo\"%\n\x11RetryEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"A\n\x12RetryEventResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.relive.control.v1.EventInfo\"<\n\x11\x46ollowLogsRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x15\n\rinvocation_id\x18\x02 \x01(\t\"\x9c\x01\n\x08LogEntry\x12\x14\n\x0ctimestamp_ns\x18\x01 \x01(\x03\x12\x10\n\x08severity\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x10\n\x08\x66unction\x18\x04 \x01(\t\x12\x15\n\rinvocation_id\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x0f\n\x07span_id\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\"G\n\x08LogBatch\x12*\n\x05lines\x18\x01 \x03(\x0b\x32\x1b.relive.control.v1.LogEntry\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x04\"9\n\x16RequestProfilesRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"(\n\x17RequestProfilesResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"s\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x11\n\ttimeout_s\x18\x02 \x01(\x01\x12\x10\n\x08max_rows\x18\x03 \x01(\x04\x12\x1a\n\x12parameters_msgpack\x18\x04 \x01(\x0c\x12\x15\n\rbytes_columns\x18\x05 \x03(\t\"C\n\nQueryBatch\x12\r\n\x05names\x18\x01 \x03(\t\x12\r\n\x05types\x18\x02 \x03(\t\x12\x17\n\x0f\x63olumns_msgpack\x18\x03 \x01(\x0c\"\x0f\n\rStatusRequest\"\x1e\n\x0eStatusResponse\x12\x0c\n\x04json\x18\x01 \x01(\x0c\"\x1e\n\x0bStopRequest\x12\x0f\n\x07\x64rain_s\x18\x01 \x01(\x01\"\x1b\n\x0cStopResponse\x12\x0b\n\x03pid\x18\x01 \x01(\r2\xe2\x06\n\x07\x43ontrol\x12N\n\x06\x44\x65ploy\x12 .relive.control.v1.DeployRequest\x1a\x1e.relive.control.v1.DeployEvent(\x01\x30\x01\x12\x62\n\rListFunctions\x12\'.relive.control.v1.ListFunctionsRequest\x1a(.relive.control.v1.ListFunctionsResponse\x12M\n\x06Invoke\x12 .relive.control.v1.InvokeRequest\x1a!.relive.control.v1.InvokeResponse\x12Y\n\nListEvents\x12$.relive.control.v1.ListEventsRequest\x1a%.relive.control.v1.ListEventsResponse\x12Y\n\nRetryEvent\x12$.relive.control.v1.RetryEventRequest\x1a%.relive.control.v1.RetryEventResponse\x12Q\n\nFollowLogs\x12$.relive.control.v1.FollowLogsRequest\x1a\x1b.relive.control.v1.LogBatch0\x01\x12h\n\x0fRequestProfiles\x12).relive.control.v1.RequestProfilesRequest\x1a*.relive.control.v1.RequestProfilesResponse\x12I\n\x05Query\x12\x1f.relive.control.v1.QueryRequest\x1a\x1d.relive.control.v1.QueryBatch0\x01\x12M\n\x06Status\x12 .relive.control.v1.StatusRequest\x1a!.relive.control.v1.StatusResponse\x12G\n\x04Stop\x12\x1e.relive.control.v1.StopRequest\x1a\x1f.relive.control.v1.StopResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!relive_platform/api/control.proto\x12\x11relive.control.v1\";\n\x0c\x44\x65ployHeader\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07handler\x18\x03 \x01(\t\"[\n\rDeployRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.relive.control.v1.DeployHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\";\n\x08Progress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x01\"q\n\x08\x44\x65ployed\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x11\n\tcode_hash\x18\x03 \x01(\t\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x11\n\tunchanged\x18\x05 \x01(\x08\x12\x0b\n\x03url\x18\x06 \x01(\t\"x\n\x0b\x44\x65ployEvent\x12/\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.relive.control.v1.ProgressH\x00\x12/\n\x08\x64\x65ployed\x18\x02 \x01(\x0b\x32\x1b.relive.control.v1.DeployedH\x00\x42\x07\n\x05\x65vent\"\x16\n\x14ListFunctionsRequest\"\xd8\x01\n\x0c\x46unctionInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\x0b\n\x03\x61pp\x18\x05 \x01(\t\x12\x11\n\tcode_hash\x18\x06 \x01(\t\x12\x0f\n\x07handler\x18\x07 \x01(\t\x12\x11\n\ttimeout_s\x18\x08 \x01(\x01\x12\x11\n\tmemory_mb\x18\t \x01(\r\x12\x13\n\x0bmax_workers\x18\n \x01(\r\x12\x10\n\x08triggers\x18\x0b \x03(\t\x12\x10\n\x08\x63ode_dir\x18\x0c \x01(\t\"K\n\x15ListFunctionsResponse\x12\x32\n\tfunctions\x18\x01 \x03(\x0b\x32\x1f.relive.control.v1.FunctionInfo\"\x8f\x01\n\rInvokeRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\x0c\x12\x14\n\x0c\x61synchronous\x18\x03 \x01(\x08\x12\x0f\n\x07precise\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\r\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\"u\n\x05\x45rror\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04\x66ile\x18\x04 \x01(\t\x12\x0c\n\x04line\x18\x05 \x01(\r\x12\x10\n\x08\x66unction\x18\x06 \x01(\t\x12\x11\n\ttraceback\x18\x07 \x01(\t\"\xb6\x01\n\x0eInvokeResponse\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\x12\x10\n\x08trace_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06result\x18\x04 \x01(\x0c\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x18.relive.control.v1.Error\x12\x13\n\x0b\x64uration_ms\x18\x06 \x01(\x01\x12\x0c\n\x04\x63old\x18\x07 \x01(\x08\x12\x0f\n\x07version\x18\x08 \x01(\r\"C\n\x11ListEventsRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"\x8d\x01\n\tEventInfo\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08\x66unction\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x12\n\nnext_at_ns\x18\x05 \x01(\x03\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x13\n\x0b\x65nqueued_ns\x18\x07 \x01(\x03\"B\n\x12ListEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.relive.control.v1.EventInfo\"%\n\x11RetryEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"A\n\x12RetryEventResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.relive.control.v1.EventInfo\"<\n\x11\x46ollowLogsRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x15\n\rinvocation_id\x18\x02 \x01(\t\"\x9c\x01\n\x08LogEntry\x12\x14\n\x0ctimestamp_ns\x18\x01 \x01(\x03\x12\x10\n\x08severity\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x10\n\x08\x66unction\x18\x04 \x01(\t\x12\x15\n\rinvocation_id\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x0f\n\x07span_id\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\"G\n\x08LogBatch\x12*\n\x05lines\x18\x01 \x03(\x0b\x32\x1b.relive.control.v1.LogEntry\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x04\"9\n\x16RequestProfilesRequest\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"(\n\x17RequestProfilesResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"s\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x11\n\ttimeout_s\x18\x02 \x01(\x01\x12\x10\n\x08max_rows\x18\x03 \x01(\x04\x12\x1a\n\x12parameters_msgpack\x18\x04 \x01(\x0c\x12\x15\n\rbytes_columns\x18\x05 \x03(\t\"C\n\nQueryBatch\x12\r\n\x05names\x18\x01 \x03(\t\x12\r\n\x05types\x18\x02 \x03(\t\x12\x17\n\x0f\x63olumns_msgpack\x18\x03 \x01(\x0c\"\x0f\n\rStatusRequest\"\x1e\n\x0eStatusResponse\x12\x0c\n\x04json\x18\x01 \x01(\x0c\"\x1e\n\x0bStopRequest\x12\x0f\n\x07\x64rain_s\x18\x01 \x01(\x01\"\x1b\n\x0cStopResponse\x12\x0b\n\x03pid\x18\x01 \x01(\r2\xe2\x06\n\x07\x43ontrol\x12N\n\x06\x44\x65ploy\x12 .relive.control.v1.DeployRequest\x1a\x1e.relive.control.v1.DeployEvent(\x01\x30\x01\x12\x62\n\rListFunctions\x12\'.relive.control.v1.ListFunctionsRequest\x1a(.relive.control.v1.ListFunctionsResponse\x12M\n\x06Invoke\x12 .relive.control.v1.InvokeRequest\x1a!.relive.control.v1.InvokeResponse\x12Y\n\nListEvents\x12$.relive.control.v1.ListEventsRequest\x1a%.relive.control.v1.ListEventsResponse\x12Y\n\nRetryEvent\x12$.relive.control.v1.RetryEventRequest\x1a%.relive.control.v1.RetryEventResponse\x12Q\n\nFollowLogs\x12$.relive.control.v1.FollowLogsRequest\x1a\x1b.relive.control.v1.LogBatch0\x01\x12h\n\x0fRequestProfiles\x12).relive.control.v1.RequestProfilesRequest\x1a*.relive.control.v1.RequestProfilesResponse\x12I\n\x05Query\x12\x1f.relive.control.v1.QueryRequest\x1a\x1d.relive.control.v1.QueryBatch0\x01\x12M\n\x06Status\x12 .relive.control.v1.StatusRequest\x1a!.relive.control.v1.StatusResponse\x12G\n\x04Stop\x12\x1e.relive.control.v1.StopRequest\x1a\x1f.relive.control.v1.StopResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,35 +56,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSREQUEST']._serialized_start=1278
   _globals['_LISTEVENTSREQUEST']._serialized_end=1345
   _globals['_EVENTINFO']._serialized_start=1348
-  _globals['_EVENTINFO']._serialized_end=1524
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1526
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1592
-  _globals['_RETRYEVENTREQUEST']._serialized_start=1594
-  _globals['_RETRYEVENTREQUEST']._serialized_end=1631
-  _globals['_RETRYEVENTRESPONSE']._serialized_start=1633
-  _globals['_RETRYEVENTRESPONSE']._serialized_end=1698
-  _globals['_FOLLOWLOGSREQUEST']._serialized_start=1700
-  _globals['_FOLLOWLOGSREQUEST']._serialized_end=1760
-  _globals['_LOGENTRY']._serialized_start=1763
-  _globals['_LOGENTRY']._serialized_end=1919
-  _globals['_LOGBATCH']._serialized_start=1921
-  _globals['_LOGBATCH']._serialized_end=1992
-  _globals['_REQUESTPROFILESREQUEST']._serialized_start=1994
-  _globals['_REQUESTPROFILESREQUEST']._serialized_end=2051
-  _globals['_REQUESTPROFILESRESPONSE']._serialized_start=2053
-  _globals['_REQUESTPROFILESRESPONSE']._serialized_end=2093
-  _globals['_QUERYREQUEST']._serialized_start=2095
-  _globals['_QUERYREQUEST']._serialized_end=2210
-  _globals['_QUERYBATCH']._serialized_start=2212
-  _globals['_QUERYBATCH']._serialized_end=2279
-  _globals['_STATUSREQUEST']._serialized_start=2281
-  _globals['_STATUSREQUEST']._serialized_end=2296
-  _globals['_STATUSRESPONSE']._serialized_start=2298
-  _globals['_STATUSRESPONSE']._serialized_end=2328
-  _globals['_STOPREQUEST']._serialized_start=2330
-  _globals['_STOPREQUEST']._serialized_end=2360
-  _globals['_STOPRESPONSE']._serialized_start=2362
-  _globals['_STOPRESPONSE']._serialized_end=2389
-  _globals['_CONTROL']._serialized_start=2392
-  _globals['_CONTROL']._serialized_end=3258
+  _globals['_EVENTINFO']._serialized_end=1489
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1491
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1557
+  _globals['_RETRYEVENTREQUEST']._serialized_start=1559
+  _globals['_RETRYEVENTREQUEST']._serialized_end=1596
+  _globals['_RETRYEVENTRESPONSE']._serialized_start=1598
+  _globals['_RETRYEVENTRESPONSE']._serialized_end=1663
+  _globals['_FOLLOWLOGSREQUEST']._serialized_start=1665
+  _globals['_FOLLOWLOGSREQUEST']._serialized_end=1725
+  _globals['_LOGENTRY']._serialized_start=1728
+  _globals['_LOGENTRY']._serialized_end=1884
+  _globals['_LOGBATCH']._serialized_start=1886
+  _globals['_LOGBATCH']._serialized_end=1957
+  _globals['_REQUESTPROFILESREQUEST']._serialized_start=1959
+  _globals['_REQUESTPROFILESREQUEST']._serialized_end=2016
+  _globals['_REQUESTPROFILESRESPONSE']._serialized_start=2018
+  _globals['_REQUESTPROFILESRESPONSE']._serialized_end=2058
+  _globals['_QUERYREQUEST']._serialized_start=2060
+  _globals['_QUERYREQUEST']._serialized_end=2175
+  _globals['_QUERYBATCH']._serialized_start=2177
+  _globals['_QUERYBATCH']._serialized_end=2244
+  _globals['_STATUSREQUEST']._serialized_start=2246
+  _globals['_STATUSREQUEST']._serialized_end=2261
+  _globals['_STATUSRESPONSE']._serialized_start=2263
+  _globals['_STATUSRESPONSE']._serialized_end=2293
+  _globals['_STOPREQUEST']._serialized_start=2295
+  _globals['_STOPREQUEST']._serialized_end=2325
+  _globals['_STOPRESPONSE']._serialized_start=2327
+  _globals['_STOPRESPONSE']._serialized_end=2354
+  _globals['_CONTROL']._serialized_start=2357
+  _globals['_CONTROL']._serialized_end=3223
 # @@protoc_insertion_point(module_scope)

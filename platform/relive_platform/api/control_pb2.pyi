@@ -16,7 +16,9 @@ class DeployHeader(_message.Message):
     path: str
     name: str
     handler: str
-    def __init__(self, path: str | None = ..., name: str | None = ..., handler: str | None = ...) -> None: ...
+    def __init__(
+        self, path: str | None = ..., name: str | None = ..., handler: str | None = ...
+    ) -> None: ...
 
 class DeployRequest(_message.Message):
     __slots__ = ("chunk", "header")
@@ -24,7 +26,9 @@ class DeployRequest(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     header: DeployHeader
     chunk: bytes
-    def __init__(self, header: DeployHeader | _Mapping | None = ..., chunk: bytes | None = ...) -> None: ...
+    def __init__(
+        self, header: DeployHeader | _Mapping | None = ..., chunk: bytes | None = ...
+    ) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("detail", "fraction", "phase")
@@ -236,35 +240,21 @@ class ListEventsRequest(_message.Message):
     ) -> None: ...
 
 class EventInfo(_message.Message):
-    __slots__ = (
-        "attempts",
-        "enqueued_ns",
-        "event_id",
-        "function",
-        "last_error",
-        "next_at_ns",
-        "state",
-        "trace_id",
-        "trigger",
-    )
+    __slots__ = ("attempts", "enqueued_ns", "event_id", "function", "last_error", "next_at_ns", "state")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_AT_NS_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
-    TRIGGER_FIELD_NUMBER: _ClassVar[int]
     ENQUEUED_NS_FIELD_NUMBER: _ClassVar[int]
-    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     function: str
     state: str
     attempts: int
     next_at_ns: int
     last_error: str
-    trigger: str
     enqueued_ns: int
-    trace_id: str
     def __init__(
         self,
         event_id: str | None = ...,
@@ -273,9 +263,7 @@ class EventInfo(_message.Message):
         attempts: int | None = ...,
         next_at_ns: int | None = ...,
         last_error: str | None = ...,
-        trigger: str | None = ...,
         enqueued_ns: int | None = ...,
-        trace_id: str | None = ...,
     ) -> None: ...
 
 class ListEventsResponse(_message.Message):

@@ -1,0 +1,42 @@
+"""Running the server in the foreground for `relive serve`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from relive_base.errors import ExitCode
+from relive_platform.control import ControlPlane
+from relive_platform.server import ReliveServer
+from relive_platform.serving import run
+from relive_platform.settings import Settings, unknown_variables
+
+from relive.output import echo, emit_object
+
+__all__ = ["run_server"]
+
+
+def run_server(
+    home: Path, overrides: dict[str, str], environment: Mapping[str, str], *, as_json: bool
+) -> int:
+    """Serve until a signal or `relive stop`. Raises SettingsError and what keeps the server from starting."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s  %(message)s")
+    for name in unknown_variables(environment):
+        echo(f"note: {name} is no setting of Relive; see docs/settings.md", err=True)
+    settings = Settings.from_environment(environment, {"home": home, **overrides})
+
+    def ready(server: ReliveServer) -> None:
+        if as_json:
+            emit_object({"pid": os.getpid(), "http": server.http_address, "api": server.api_address})
+            return
+        count = len(server.functions.serving)
+        echo(f"Relive serves {count} functions at {server.http_address}/fn/NAME/   (home {home})")
+        echo("  relive deploy PATH    relive status    relive tui    Ctrl-C stops")
+
+    run(settings, ControlPlane, ready)
+    if not as_json:
+        click.echo("stopped")
+    return ExitCode.DONE
