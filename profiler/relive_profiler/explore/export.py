@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.terminal import one_line
 
-from relive_profiler.explore.flame import FlameTree
+from relive_profiler.explore.tree import FlameTree
 
 if TYPE_CHECKING:
     from pyinstrument.session import Session

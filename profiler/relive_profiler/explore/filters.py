@@ -12,8 +12,12 @@ __all__ = [
     "STACK_FRAMES",
     "STACK_WEIGHTS",
     "HotFilter",
+    "earliest_ns",
     "parameters",
 ]
+
+
+_CLOCK_SLACK_NS: Final = 60 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,27 @@ class HotFilter:
         return replace(self, engine=engine)
 
 
+def earliest_ns(invocation_ids: tuple[str, ...]) -> int:
+    """A time (ns) before which none of these invocations can have a profile, from their UUIDv7; 0 if unknown.
+
+    Without it, one invocation would be looked for in all of the retention time.
+    """
+    earliest = 0
+    for text in invocation_ids:
+        digits = text.replace("-", "")
+        if len(digits) != 32 or digits[12] != "7" or not all(char in "0123456789abcdef" for char in digits):
+            return 0
+        made_ns = (int(digits[:12], 16) * 1_000_000) - _CLOCK_SLACK_NS
+        earliest = made_ns if not earliest else min(earliest, made_ns)
+    return max(earliest, 0)
+
+
 def parameters(filter_: HotFilter) -> dict[str, object]:
     """The server-side parameters that every statement here takes."""
     return {
         "function": filter_.function,
         "version": filter_.version,
-        "since": filter_.since_ns,
+        "since": filter_.since_ns or earliest_ns(filter_.invocation_ids),
         "until": filter_.until_ns,
         "engine": filter_.engine,
         "phase": filter_.phase,

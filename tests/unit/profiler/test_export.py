@@ -13,8 +13,8 @@ from relive_profiler.explore.export import (
     to_speedscope,
     to_text,
 )
-from relive_profiler.explore.flame import build
 from relive_profiler.explore.folding import Folded
+from relive_profiler.explore.tree import build
 
 HOSTILE = "</script><script>alert(1)</script>\x1b[31m\0\x01;\u2028\ud800\n"
 

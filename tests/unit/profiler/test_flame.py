@@ -4,8 +4,8 @@ import time
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_profiler.explore.flame import build
 from relive_profiler.explore.folding import Folded, Stack
+from relive_profiler.explore.tree import build
 
 
 def _check(tree):
