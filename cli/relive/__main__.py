@@ -13,45 +13,48 @@ from relive_base.terminal import escape_terminal
 
 __all__ = ["main"]
 
-# command -> the module below relive.commands that defines it
-COMMANDS = {
-    "demo": "demo",
-    "serve": "serve",
-    "stop": "serve",
-    "status": "serve",
-    "doctor": "doctor",
-    "deploy": "deploy",
-    "functions": "deploy",
-    "invoke": "invoke",
-    "events": "events",
-    "invocations": "invocations",
-    "trace": "invocations",
-    "export": "export",
-    "failures": "failures",
-    "failure": "failures",
-    "scene": "failures",
-    "logs": "logs",
-    "hot": "profiles",
-    "flame": "profiles",
-    "profile": "profiles",
-    "sql": "sql",
-    "tui": "tui",
+# group -> command -> (the module below relive.commands that defines it, one line of help)
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Start here": {
+        "demo": ("demo", "See it work: a small shop, real events, real failures"),
+        "tui": ("tui", "One key from launch to the root cause"),
+        "doctor": ("doctor", "What this machine offers, with the remedy where it does not"),
+    },
+    "Run functions": {
+        "serve": ("serve", "Start the platform on this home"),
+        "stop": ("serve", "Stop the server: finish what runs, keep what is queued"),
+        "status": ("serve", "Store, workers, queue, and what was dropped"),
+        "deploy": ("deploy", "Deploy the functions that a relive.toml names"),
+        "functions": ("deploy", "List the functions with their last day"),
+        "invoke": ("invoke", "Invoke a function with an event"),
+        "events": ("events", "List asynchronous events; retry a dead one"),
+    },
+    "What happened": {
+        "invocations": ("invocations", "List invocations, newest first"),
+        "trace": ("invocations", "Show one trace from the trigger to the last span"),
+        "logs": ("logs", "Show what functions printed and logged; --follow"),
+        "export": ("export", "Send traces to Jaeger or anything that speaks OTLP"),
+        "sql": ("sql", "Query everything that was recorded"),
+    },
+    "Why it failed": {
+        "failures": ("failures", "List failures, newest first; --group"),
+        "failure": ("failures", "Show the failing line, its locals, the event, the logs"),
+        "scene": ("failures", "Write a failure's scene to a file"),
+    },
+    "Where the time went": {
+        "hot": ("profiles", "The hottest lines or functions"),
+        "flame": ("profiles", "A call tree: text, HTML, speedscope"),
+        "profile": ("profiles", "Profile the next invocations exactly"),
+    },
 }
-
-GROUPS = {
-    "Start here": ("demo", "tui", "doctor"),
-    "Run functions": ("serve", "stop", "status", "deploy", "functions", "invoke", "events"),
-    "What happened": ("invocations", "trace", "logs", "export", "sql"),
-    "Why it failed": ("failures", "failure", "scene"),
-    "Where the time went": ("hot", "flame", "profile"),
-}
+COMMANDS = {name: module for commands in GROUPS.values() for name, (module, _) in commands.items()}
 
 
 class _LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for names in GROUPS.values() for name in names]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = COMMANDS.get(cmd_name)
@@ -72,14 +75,9 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, names in GROUPS.items():
-            rows = [
-                (name, command.get_short_help_str(70))
-                for name in names
-                if (command := self.get_command(ctx, name))
-            ]
+        for title, commands in GROUPS.items():
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
 
 
 @click.command(

@@ -208,8 +208,10 @@ class PlatformBackend:
 
     # ------------------------------------------------------------ server
 
-    def status(self) -> dict[str, Any]:
+    def status(self, flush_s: float) -> dict[str, Any]:
         """What `relive status --json` prints."""
+        if flush_s > 0:
+            self._call(self._server.flush(flush_s), flush_s + _STATUS_TIMEOUT_S)
         return self._call(self._server.status(), _STATUS_TIMEOUT_S)
 
     def request_stop(self, drain_s: float) -> int:

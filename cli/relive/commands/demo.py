@@ -145,21 +145,15 @@ def _run(session: Session, progress: Progress, count: int) -> dict[str, Any]:
 
 
 def _settle(session: Session) -> None:
-    """Wait until queued orders are done or dead and everything recorded is in the store."""
+    """Wait until queued orders are done or dead, then have everything recorded in the store."""
     control = session.control()
     give_up = time.monotonic() + _SETTLE_LIMIT_S
     while time.monotonic() < give_up:
         found = control.status()
-        queue, store, workers = found["queue"], found["store"], found["workers"]
-        if not (
-            queue["ready"]
-            or queue["leased"]
-            or workers["busy"]
-            or store["spooled_rows"]
-            or store.get("buffered_rows")
-        ):
-            return
+        if not (found["queue"]["ready"] or found["queue"]["leased"] or found["workers"]["busy"]):
+            break
         time.sleep(_POLL_S)
+    control.status(flush_s=_SETTLE_LIMIT_S)
 
 
 def _report(result: dict[str, Any]) -> list[str]:

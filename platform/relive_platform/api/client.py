@@ -159,9 +159,13 @@ class ControlClient:
 
     # ------------------------------------------------------------ server
 
-    def status(self) -> dict[str, Any]:
-        """The object that `relive status --json` prints."""
-        response: pb.StatusResponse = self._call(self._stub.Status, pb.StatusRequest())
+    def status(self, flush_s: float = 0.0) -> dict[str, Any]:
+        """The object that `relive status --json` prints.
+
+        With `flush_s`, everything recorded so far is brought into the store first, within that time.
+        """
+        request = pb.StatusRequest(flush_s=flush_s)
+        response: pb.StatusResponse = self._call(self._stub.Status, request, self._timeout_s + flush_s)
         status: dict[str, Any] = msgspec.json.decode(response.json)
         return status
 

@@ -1,49 +1,41 @@
-from collections.abc import Iterable as _Iterable
-from collections.abc import Mapping as _Mapping
-from typing import ClassVar as _ClassVar
-
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf.internal import containers as _containers
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DeployHeader(_message.Message):
-    __slots__ = ("handler", "name", "path")
+    __slots__ = ("path", "name", "handler")
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     path: str
     name: str
     handler: str
-    def __init__(
-        self, path: str | None = ..., name: str | None = ..., handler: str | None = ...
-    ) -> None: ...
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ...) -> None: ...
 
 class DeployRequest(_message.Message):
-    __slots__ = ("chunk", "header")
+    __slots__ = ("header", "chunk")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     header: DeployHeader
     chunk: bytes
-    def __init__(
-        self, header: DeployHeader | _Mapping | None = ..., chunk: bytes | None = ...
-    ) -> None: ...
+    def __init__(self, header: _Optional[_Union[DeployHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("detail", "fraction", "phase")
+    __slots__ = ("phase", "detail", "fraction")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     FRACTION_FIELD_NUMBER: _ClassVar[int]
     phase: str
     detail: str
     fraction: float
-    def __init__(
-        self, phase: str | None = ..., detail: str | None = ..., fraction: float | None = ...
-    ) -> None: ...
+    def __init__(self, phase: _Optional[str] = ..., detail: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Deployed(_message.Message):
-    __slots__ = ("code_hash", "function", "seconds", "unchanged", "url", "version")
+    __slots__ = ("function", "version", "code_hash", "seconds", "unchanged", "url")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CODE_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -56,47 +48,22 @@ class Deployed(_message.Message):
     seconds: float
     unchanged: bool
     url: str
-    def __init__(
-        self,
-        function: str | None = ...,
-        version: int | None = ...,
-        code_hash: str | None = ...,
-        seconds: float | None = ...,
-        unchanged: bool | None = ...,
-        url: str | None = ...,
-    ) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., version: _Optional[int] = ..., code_hash: _Optional[str] = ..., seconds: _Optional[float] = ..., unchanged: _Optional[bool] = ..., url: _Optional[str] = ...) -> None: ...
 
 class DeployEvent(_message.Message):
-    __slots__ = ("deployed", "progress")
+    __slots__ = ("progress", "deployed")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     DEPLOYED_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
     deployed: Deployed
-    def __init__(
-        self,
-        progress: Progress | _Mapping | None = ...,
-        deployed: Deployed | _Mapping | None = ...,
-    ) -> None: ...
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., deployed: _Optional[_Union[Deployed, _Mapping]] = ...) -> None: ...
 
 class ListFunctionsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class FunctionInfo(_message.Message):
-    __slots__ = (
-        "app",
-        "code_dir",
-        "code_hash",
-        "handler",
-        "kind",
-        "max_workers",
-        "memory_mb",
-        "name",
-        "timeout_s",
-        "triggers",
-        "url",
-        "version",
-    )
+    __slots__ = ("name", "kind", "version", "url", "app", "code_hash", "handler", "timeout_s", "memory_mb", "max_workers", "triggers", "code_dir")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -121,30 +88,16 @@ class FunctionInfo(_message.Message):
     max_workers: int
     triggers: _containers.RepeatedScalarFieldContainer[str]
     code_dir: str
-    def __init__(
-        self,
-        name: str | None = ...,
-        kind: str | None = ...,
-        version: int | None = ...,
-        url: str | None = ...,
-        app: str | None = ...,
-        code_hash: str | None = ...,
-        handler: str | None = ...,
-        timeout_s: float | None = ...,
-        memory_mb: int | None = ...,
-        max_workers: int | None = ...,
-        triggers: _Iterable[str] | None = ...,
-        code_dir: str | None = ...,
-    ) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[int] = ..., url: _Optional[str] = ..., app: _Optional[str] = ..., code_hash: _Optional[str] = ..., handler: _Optional[str] = ..., timeout_s: _Optional[float] = ..., memory_mb: _Optional[int] = ..., max_workers: _Optional[int] = ..., triggers: _Optional[_Iterable[str]] = ..., code_dir: _Optional[str] = ...) -> None: ...
 
 class ListFunctionsResponse(_message.Message):
     __slots__ = ("functions",)
     FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
     functions: _containers.RepeatedCompositeFieldContainer[FunctionInfo]
-    def __init__(self, functions: _Iterable[FunctionInfo | _Mapping] | None = ...) -> None: ...
+    def __init__(self, functions: _Optional[_Iterable[_Union[FunctionInfo, _Mapping]]] = ...) -> None: ...
 
 class InvokeRequest(_message.Message):
-    __slots__ = ("asynchronous", "event", "event_id", "function", "precise", "traceparent", "version")
+    __slots__ = ("function", "event", "asynchronous", "precise", "version", "traceparent", "event_id")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ASYNCHRONOUS_FIELD_NUMBER: _ClassVar[int]
@@ -159,19 +112,10 @@ class InvokeRequest(_message.Message):
     version: int
     traceparent: str
     event_id: str
-    def __init__(
-        self,
-        function: str | None = ...,
-        event: bytes | None = ...,
-        asynchronous: bool | None = ...,
-        precise: bool | None = ...,
-        version: int | None = ...,
-        traceparent: str | None = ...,
-        event_id: str | None = ...,
-    ) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., event: _Optional[bytes] = ..., asynchronous: _Optional[bool] = ..., precise: _Optional[bool] = ..., version: _Optional[int] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("file", "function", "kind", "line", "message", "traceback", "type")
+    __slots__ = ("type", "message", "kind", "file", "line", "function", "traceback")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -186,19 +130,10 @@ class Error(_message.Message):
     line: int
     function: str
     traceback: str
-    def __init__(
-        self,
-        type: str | None = ...,
-        message: str | None = ...,
-        kind: str | None = ...,
-        file: str | None = ...,
-        line: int | None = ...,
-        function: str | None = ...,
-        traceback: str | None = ...,
-    ) -> None: ...
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., kind: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., function: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
 
 class InvokeResponse(_message.Message):
-    __slots__ = ("cold", "duration_ms", "error", "invocation_id", "result", "status", "trace_id", "version")
+    __slots__ = ("invocation_id", "trace_id", "status", "result", "error", "duration_ms", "cold", "version")
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -215,32 +150,20 @@ class InvokeResponse(_message.Message):
     duration_ms: float
     cold: bool
     version: int
-    def __init__(
-        self,
-        invocation_id: str | None = ...,
-        trace_id: str | None = ...,
-        status: str | None = ...,
-        result: bytes | None = ...,
-        error: Error | _Mapping | None = ...,
-        duration_ms: float | None = ...,
-        cold: bool | None = ...,
-        version: int | None = ...,
-    ) -> None: ...
+    def __init__(self, invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., status: _Optional[str] = ..., result: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., duration_ms: _Optional[float] = ..., cold: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("function", "limit", "state")
+    __slots__ = ("function", "state", "limit")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     function: str
     state: str
     limit: int
-    def __init__(
-        self, function: str | None = ..., state: str | None = ..., limit: int | None = ...
-    ) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., state: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class EventInfo(_message.Message):
-    __slots__ = ("attempts", "enqueued_ns", "event_id", "function", "last_error", "next_at_ns", "state")
+    __slots__ = ("event_id", "function", "state", "attempts", "next_at_ns", "last_error", "enqueued_ns")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -255,34 +178,25 @@ class EventInfo(_message.Message):
     next_at_ns: int
     last_error: str
     enqueued_ns: int
-    def __init__(
-        self,
-        event_id: str | None = ...,
-        function: str | None = ...,
-        state: str | None = ...,
-        attempts: int | None = ...,
-        next_at_ns: int | None = ...,
-        last_error: str | None = ...,
-        enqueued_ns: int | None = ...,
-    ) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ..., function: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., next_at_ns: _Optional[int] = ..., last_error: _Optional[str] = ..., enqueued_ns: _Optional[int] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
     __slots__ = ("events",)
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[EventInfo]
-    def __init__(self, events: _Iterable[EventInfo | _Mapping] | None = ...) -> None: ...
+    def __init__(self, events: _Optional[_Iterable[_Union[EventInfo, _Mapping]]] = ...) -> None: ...
 
 class RetryEventRequest(_message.Message):
     __slots__ = ("event_id",)
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     event_id: str
-    def __init__(self, event_id: str | None = ...) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ...) -> None: ...
 
 class RetryEventResponse(_message.Message):
     __slots__ = ("event",)
     EVENT_FIELD_NUMBER: _ClassVar[int]
     event: EventInfo
-    def __init__(self, event: EventInfo | _Mapping | None = ...) -> None: ...
+    def __init__(self, event: _Optional[_Union[EventInfo, _Mapping]] = ...) -> None: ...
 
 class FollowLogsRequest(_message.Message):
     __slots__ = ("function", "invocation_id")
@@ -290,19 +204,10 @@ class FollowLogsRequest(_message.Message):
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
     function: str
     invocation_id: str
-    def __init__(self, function: str | None = ..., invocation_id: str | None = ...) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = (
-        "body",
-        "function",
-        "invocation_id",
-        "severity",
-        "source",
-        "span_id",
-        "timestamp_ns",
-        "trace_id",
-    )
+    __slots__ = ("timestamp_ns", "severity", "body", "function", "invocation_id", "trace_id", "span_id", "source")
     TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
@@ -319,44 +224,32 @@ class LogEntry(_message.Message):
     trace_id: str
     span_id: str
     source: str
-    def __init__(
-        self,
-        timestamp_ns: int | None = ...,
-        severity: str | None = ...,
-        body: str | None = ...,
-        function: str | None = ...,
-        invocation_id: str | None = ...,
-        trace_id: str | None = ...,
-        span_id: str | None = ...,
-        source: str | None = ...,
-    ) -> None: ...
+    def __init__(self, timestamp_ns: _Optional[int] = ..., severity: _Optional[str] = ..., body: _Optional[str] = ..., function: _Optional[str] = ..., invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class LogBatch(_message.Message):
-    __slots__ = ("dropped", "lines")
+    __slots__ = ("lines", "dropped")
     LINES_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[LogEntry]
     dropped: int
-    def __init__(
-        self, lines: _Iterable[LogEntry | _Mapping] | None = ..., dropped: int | None = ...
-    ) -> None: ...
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class RequestProfilesRequest(_message.Message):
-    __slots__ = ("count", "function")
+    __slots__ = ("function", "count")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     function: str
     count: int
-    def __init__(self, function: str | None = ..., count: int | None = ...) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class RequestProfilesResponse(_message.Message):
     __slots__ = ("count",)
     COUNT_FIELD_NUMBER: _ClassVar[int]
     count: int
-    def __init__(self, count: int | None = ...) -> None: ...
+    def __init__(self, count: _Optional[int] = ...) -> None: ...
 
 class QueryRequest(_message.Message):
-    __slots__ = ("bytes_columns", "max_rows", "parameters_msgpack", "sql", "timeout_s")
+    __slots__ = ("sql", "timeout_s", "max_rows", "parameters_msgpack", "bytes_columns")
     SQL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
     MAX_ROWS_FIELD_NUMBER: _ClassVar[int]
@@ -367,48 +260,38 @@ class QueryRequest(_message.Message):
     max_rows: int
     parameters_msgpack: bytes
     bytes_columns: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        sql: str | None = ...,
-        timeout_s: float | None = ...,
-        max_rows: int | None = ...,
-        parameters_msgpack: bytes | None = ...,
-        bytes_columns: _Iterable[str] | None = ...,
-    ) -> None: ...
+    def __init__(self, sql: _Optional[str] = ..., timeout_s: _Optional[float] = ..., max_rows: _Optional[int] = ..., parameters_msgpack: _Optional[bytes] = ..., bytes_columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QueryBatch(_message.Message):
-    __slots__ = ("columns_msgpack", "names", "types")
+    __slots__ = ("names", "types", "columns_msgpack")
     NAMES_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_MSGPACK_FIELD_NUMBER: _ClassVar[int]
     names: _containers.RepeatedScalarFieldContainer[str]
     types: _containers.RepeatedScalarFieldContainer[str]
     columns_msgpack: bytes
-    def __init__(
-        self,
-        names: _Iterable[str] | None = ...,
-        types: _Iterable[str] | None = ...,
-        columns_msgpack: bytes | None = ...,
-    ) -> None: ...
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., types: _Optional[_Iterable[str]] = ..., columns_msgpack: _Optional[bytes] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("flush_s",)
+    FLUSH_S_FIELD_NUMBER: _ClassVar[int]
+    flush_s: float
+    def __init__(self, flush_s: _Optional[float] = ...) -> None: ...
 
 class StatusResponse(_message.Message):
     __slots__ = ("json",)
     JSON_FIELD_NUMBER: _ClassVar[int]
     json: bytes
-    def __init__(self, json: bytes | None = ...) -> None: ...
+    def __init__(self, json: _Optional[bytes] = ...) -> None: ...
 
 class StopRequest(_message.Message):
     __slots__ = ("drain_s",)
     DRAIN_S_FIELD_NUMBER: _ClassVar[int]
     drain_s: float
-    def __init__(self, drain_s: float | None = ...) -> None: ...
+    def __init__(self, drain_s: _Optional[float] = ...) -> None: ...
 
 class StopResponse(_message.Message):
     __slots__ = ("pid",)
     PID_FIELD_NUMBER: _ClassVar[int]
     pid: int
-    def __init__(self, pid: int | None = ...) -> None: ...
+    def __init__(self, pid: _Optional[int] = ...) -> None: ...

@@ -134,7 +134,7 @@ class ControlService(ControlServicer):
     # ------------------------------------------------------------ server
 
     def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
-        return pb.StatusResponse(json=msgspec.json.encode(_guard(context, self._backend.status)))
+        return pb.StatusResponse(json=msgspec.json.encode(_guard(context, lambda: self._backend.status(request.flush_s))))
 
     def Stop(self, request: pb.StopRequest, context: Any) -> pb.StopResponse:
         return pb.StopResponse(pid=_guard(context, lambda: self._backend.request_stop(request.drain_s)))

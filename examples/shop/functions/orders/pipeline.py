@@ -26,7 +26,7 @@ def handler(order, context):
 def charge(order):
     time.sleep(0.004)  # the provider's answer
     card_number = "4111 1111 1111 1111"
-    if order["total_cents"] > 100_000:
+    if order["total_cents"] > 500_000:
         raise CardDeclined(f"limit exceeded for card {card_number}")
     return {"amount": order["total_cents"], "reference": f"ch_{abs(hash(order['customer'])) % 10_000_000}"}
 
