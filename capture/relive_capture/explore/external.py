@@ -78,6 +78,8 @@ def dump(
     if program is None:
         return _failed("py-spy is not installed", "install it: pip install py-spy")
     command = [program, "dump", "--pid", str(pid), "--locals", "--json"]
+    if _is_stopped(pid):
+        command.append("--nonblocking")  # py-spy cannot suspend what SIGSTOP holds already
     try:
         output, errors, status = _run(command, timeout_s)
     except TimeoutError:
@@ -93,6 +95,14 @@ def dump(
         return _Converter(source, in_app, redact_keys).convert(threads, kind, error_type, message)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         return _failed(f"py-spy's answer cannot be read: {type(error).__name__}", "")
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] == b"T"
+    except (OSError, IndexError):
+        return False
 
 
 def _failed(reason: str, remedy: str) -> ExternalDump:
@@ -159,7 +169,7 @@ class _Converter:
     def __init__(self, source: str, in_app: Sequence[str], redact_keys: Sequence[str]) -> None:
         self._in_app = InApp([source, *in_app])
         self._redactor = Redactor(redact_keys)
-        self._sources = SourceFiles(256 * 1024)
+        self._sources = SourceFiles(256 * 1024, self._redactor)
         self._redactions: list[str] = []
         self._files: dict[str, str] = {}
 
@@ -205,9 +215,11 @@ class _Converter:
 
     def _frames(self, thread: dict[str, Any], *, with_locals: bool) -> list[FrameView]:
         frames = list(reversed(thread.get("frames") or []))
-        views = [self._frame(frame, number, with_locals) for number, frame in enumerate(frames)]
-        own = next((number for number, view in enumerate(views) if view.in_app), 0)
-        return views[own:][-_MAX_FRAMES:]
+        inside = [self._in_app.place(str(frame.get("filename")))[0] for frame in frames]
+        # what called the user's code is Relive's own
+        own = inside.index(True) if True in inside else 0
+        kept = frames[own:][-_MAX_FRAMES:]
+        return [self._frame(frame, number, with_locals) for number, frame in enumerate(kept)]
 
     def _frame(self, frame: dict[str, Any], number: int, with_locals: bool) -> FrameView:
         file, line = str(frame.get("filename") or "?"), int(frame.get("line") or 0)
@@ -218,8 +230,6 @@ class _Converter:
         if in_app:
             self._files.setdefault(file, shown)
         lines, first = self._sources.excerpt(file, line, _SOURCE_LINES if in_app else 1)
-        if lines:
-            lines = self._redactor.source("\n".join(lines)).split("\n")
         view.source, view.source_first_line = lines, first
         if with_locals:
             found = (frame.get("locals") or [])[:_MAX_LOCALS]
@@ -253,11 +263,7 @@ class _Converter:
         return threads
 
     def _source_members(self) -> dict[str, bytes]:
-        found, _ = self._sources.members(self._files)
-        return {
-            name: self._redactor.source(data.decode("utf-8", "replace")).encode()
-            for name, data in found.items()
-        }
+        return self._sources.members(self._files)[0]
 
 
 def _main_thread(threads: list[dict[str, Any]]) -> dict[str, Any]:

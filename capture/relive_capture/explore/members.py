@@ -64,6 +64,7 @@ class SceneInput:
     stacks: Mapping[int, StackFrames] = field(default_factory=dict)  # by hash, those of earlier invocations
     members: Mapping[str, bytes] = field(default_factory=dict)
     parts: Mapping[str, PartState] = field(default_factory=dict)
+    redactions: Sequence[str] = ()  # places that were redacted in `members`
     redact_keys: Sequence[str] = ()
     python: str = ""
 
@@ -82,6 +83,7 @@ def build_members(source: SceneInput) -> SceneMembers:
     redactor = Redactor(source.redact_keys)
     built = SceneMembers({}, {name: PartState("missing", why) for name, why in PARTS.items()}, [])
     _add_given(built, source.members, source.parts)
+    built.redactions.extend(source.redactions)
     if source.scene is not None:
         _add_given(built, source.scene.members, source.scene.parts)
         built.redactions.extend(source.scene.redactions)

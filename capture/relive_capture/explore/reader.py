@@ -22,6 +22,27 @@ __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 
 T = TypeVar("T")
 _KNOWN_SCHEMA = 1
+_MAX_TIME_NS = 1 << 62  # the year 2116
+_DEFAULTS: dict[str, Any] = {
+    "captured_ns": 0,
+    "kind": "",
+    "parts": {},
+    "version": 0,
+    "trace_id": "",
+    "fingerprint": "",
+}
+_MANIFEST_TYPES = (
+    ("invocation_id", str),
+    ("function", str),
+    ("attempt", int),
+    ("error", dict),
+    ("captured_ns", int),
+    ("kind", str),
+    ("parts", dict),
+    ("version", int),
+    ("trace_id", str),
+    ("fingerprint", str),
+)
 _REMEDY = "the file is damaged or is no scene; get it again with `relive scene ID --output FILE`"
 
 
@@ -85,8 +106,7 @@ class SceneFile:
     def parts(self) -> dict[str, PartState]:
         """State of every part: "ok", "partial", "missing", with the reason."""
         found: dict[str, PartState] = {}
-        given = self.manifest.get("parts", {})
-        for name, part in given.items() if isinstance(given, dict) else ():
+        for name, part in self.manifest["parts"].items():
             if isinstance(part, dict):
                 found[str(name)] = PartState(str(part.get("state", "missing")), str(part.get("reason", "")))
         return found
@@ -209,9 +229,12 @@ class SceneFile:
                 where=self._where,
                 remedy="install a newer Relive",
             )
-        for name, kind in (("invocation_id", str), ("function", str), ("attempt", int), ("error", dict)):
+        manifest = {**_DEFAULTS, **manifest}
+        for name, kind in _MANIFEST_TYPES:
             if not isinstance(manifest.get(name), kind):
                 raise SceneError(f"manifest.json: {name} is not of type {kind.__name__}", where=self._where)
+        if not 0 <= manifest["captured_ns"] < _MAX_TIME_NS:
+            raise SceneError("manifest.json: captured_ns is out of range", where=self._where)
         return manifest
 
     def _bare_exception(self) -> ExceptionView:

@@ -20,6 +20,7 @@ _LOCALS = 20
 _LOG_TAIL = 10
 _EVENT_LINES = 24
 _FRAMES = 12
+_QUIET = ("result", "native")  # missing in nearly every scene, because nothing asked for them
 _RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
 
@@ -176,6 +177,9 @@ def _linked(view: ExceptionView, width: int, indent: str) -> list[Line]:
         index = frame.line - frame.source_first_line
         code = frame.source[index].strip() if 0 <= index < len(frame.source) else ""
         lines.append(Line(one_line(f"{place}:  {code}" if code else place, width), "frame"))
+        texts = "  ".join(f"{name}={render(node, 60)}" for name, node in frame.locals[:6])
+        if texts:
+            lines.append(Line(one_line(f"{indent}    {texts}", width), "local"))
     return lines
 
 
@@ -236,7 +240,7 @@ def _parts(scene: SceneFile, width: int) -> list[Line]:
     whole = [name for name, part in scene.parts.items() if part.state == "ok"]
     lines = [Line(""), Line(one_line(f"The scene has {', '.join(whole)}", width), "meta")]
     for name, part in scene.parts.items():
-        if part.state != "ok":
+        if part.state != "ok" and name not in _QUIET:
             lines.append(Line(one_line(f"  {part.state}: {name} ({part.reason})", width), "dim"))
     if scene.redactions:
         lines.append(Line(one_line(f"  redacted: {', '.join(scene.redactions[:8])}", width), "dim"))

@@ -53,9 +53,9 @@ class _Capture:
         self.redactions: list[str] = []
         self.meter = Meter(budget)
         self.in_app = InApp([spec.source, *spec.in_app])
-        self.sources = SourceFiles(budget.source_bytes)
+        self.sources = SourceFiles(budget.source_bytes, self.redactor)
         self.walker = Walker(budget, self.meter, self.redactor, self.redactions)
-        self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources, self.redactor)
+        self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
         self.messages = Messages(Leaves(), self.redactor.text)
         self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
         self.members: dict[str, bytes] = {}
@@ -89,8 +89,7 @@ class _Capture:
 
     def save_source(self) -> PartState:
         found, reason = self.sources.members(self.frames.app_files)
-        for name, data in found.items():
-            self.members[name] = self.redactor.source(data.decode("utf-8", "replace")).encode()
+        self.members.update(found)
         if not self.frames.app_files:
             return PartState("missing", "no frame of the function's own code")
         return PartState("partial" if found else "missing", reason) if reason else PartState("ok")

@@ -14,6 +14,7 @@ from relive_capture.record.inspection import dict_items, static_lookup
 __all__ = ["CONTAINERS", "Child", "Children"]
 
 Child = tuple[str, Any]
+_LABELS = tuple(f"[{index}]" for index in range(64))
 KeyText = Callable[[Any], str]
 
 
@@ -30,6 +31,10 @@ class Children:
 
 
 def _indexed(part: list[Any] | tuple[Any, ...]) -> list[Child]:
+    return list(zip(_LABELS, part, strict=False)) if len(part) <= len(_LABELS) else _many(part)
+
+
+def _many(part: list[Any] | tuple[Any, ...]) -> list[Child]:
     return [(f"[{index}]", value) for index, value in enumerate(part)]
 
 

@@ -8,8 +8,6 @@ from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from relive_base.redaction import Redactor
-
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.inspection import dict_items
@@ -20,6 +18,7 @@ __all__ = ["FrameRecorder", "RawFrame", "raw_frames", "raw_stack", "without_oute
 
 _MAX_RAW = 20_000
 _MAX_INSTRUCTIONS = 20_000
+_Position = tuple[int | None, int | None, int | None, int | None]
 
 
 @dataclass(slots=True)
@@ -76,14 +75,13 @@ class FrameRecorder:
         walker: Walker,
         in_app: InApp,
         sources: SourceFiles,
-        redactor: Redactor,
     ) -> None:
         self._budget = budget
         self._meter = meter
         self._walker = walker
         self._in_app = in_app
         self._sources = sources
-        self._redactor = redactor
+        self._positions: dict[tuple[int, int], _Position] = {}
         self.app_files: dict[str, str] = {}  # path -> shown name, of the frames seen so far
         self.locals_cut = 0  # frames that got no locals
 
@@ -103,7 +101,7 @@ class FrameRecorder:
         in_app, shown = self._in_app.place(code.co_filename)
         view = FrameView(file=shown[-300:], line=raw.line, function=code.co_qualname[:200], in_app=in_app)
         view.module = _module(raw.frame)
-        _, end_line, column, end_column = _position(code, raw.lasti)
+        _, end_line, column, end_column = self._position(code, raw.lasti)
         view.end_line = -1 if end_line is None else end_line
         view.column = -1 if column is None else column
         view.end_column = -1 if end_column is None else end_column
@@ -127,11 +125,17 @@ class FrameRecorder:
             view.locals_more = cut
             self.locals_cut += bool(items and not trees)
 
+    def _position(self, code: CodeType, lasti: int) -> _Position:
+        """Finding it takes time with the length of the function, so recursion must not repeat it."""
+        key = (id(code), lasti)
+        known = self._positions.get(key)
+        if known is None:
+            known = self._positions[key] = _position(code, lasti)
+        return known
+
     def _add_source(self, view: FrameView, raw: RawFrame) -> None:
         around = self._budget.source_lines if view.in_app else 1
         lines, first = self._sources.excerpt(raw.frame.f_code.co_filename, view.line, around)
-        if lines:
-            lines = self._redactor.source("\n".join(lines)).split("\n")
         view.source, view.source_first_line = lines, first
         self._meter.spend(sum(map(len, lines)) + 4 * len(lines))
 
@@ -141,7 +145,7 @@ def _module(frame: FrameType) -> str:
     return name[:200] if type(name) is str else ""
 
 
-def _position(code: CodeType, lasti: int) -> tuple[int | None, int | None, int | None, int | None]:
+def _position(code: CodeType, lasti: int) -> _Position:
     index = lasti // 2
     if not 0 <= index <= _MAX_INSTRUCTIONS:
         return None, None, None, None

@@ -12,7 +12,7 @@ from typing import Any, Final
 from relive_capture.record.inspection import instance_dict, mro, type_name
 from relive_capture.record.library_types import LATE_TYPES, int_text
 
-__all__ = ["Leaves", "bytes_text", "int_text", "str_text"]
+__all__ = ["Leaves", "Text", "bytes_text", "int_text", "str_text"]
 
 _frame_line: Callable[[Any], int] = types.FrameType.f_lineno.__get__
 
@@ -169,18 +169,31 @@ class Leaves:
                 if with_subclasses:
                     self._bases[id(cls)] = text
 
-    def text(self, obj: object, cls: type) -> str | None:
-        """A text for `obj` where its type has one, else None."""
+    def finder(self, cls: type) -> Text | None:
+        """What makes the text of values of type `cls`, or None where they are to be looked into."""
         exact = self._exact.get(id(cls))
         if exact is not None:
-            return exact(obj)
+            return exact
         for base in mro(cls):
             if base is enum.Enum:
-                name = (instance_dict(obj) or {}).get("_name_")
-                return f"{type_name(cls)}.{name}" if type(name) is str else type_name(cls)
+                return _enum_member
             if base is type:
-                return f"<class {type_name(obj)}>"  # type: ignore[arg-type]
+                return _class
             text = self._bases.get(id(base))
             if text is not None:
-                return text(obj)
+                return text
         return None
+
+    def text(self, obj: object, cls: type) -> str | None:
+        """A text for `obj` where its type has one, else None."""
+        finder = self.finder(cls)
+        return None if finder is None else finder(obj)
+
+
+def _enum_member(value: Any) -> str:
+    name = (instance_dict(value) or {}).get("_name_")
+    return f"{type_name(type(value))}.{name}" if type(name) is str else type_name(type(value))
+
+
+def _class(value: Any) -> str:
+    return f"<class {type_name(value)}>"

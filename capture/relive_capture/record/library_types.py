@@ -118,7 +118,7 @@ def _number(value: Any) -> str:
 def _pandas_shape(value: Any) -> list[Any]:
     manager = (instance_dict(value) or {}).get("_mgr")
     axes = list(getattr(manager, "axes", ()))
-    return axes if all(type(axis).__module__.startswith("pandas.") for axis in axes) else []
+    return axes if all(type(axis).__module__.partition(".")[0] == "pandas" for axis in axes) else []
 
 
 def _data_frame(value: Any) -> str:

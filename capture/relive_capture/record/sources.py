@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 
+from relive_base.redaction import Redactor
+
 __all__ = ["InApp", "SourceFiles"]
 
 _MAX_FILE_BYTES = 1024 * 1024
@@ -62,18 +64,28 @@ class InApp:
 class SourceFiles:
     """Reads each file once. Files over 1 MB, or that are not regular, give nothing."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, redactor: Redactor) -> None:
         self._limit = limit_bytes
+        self._redactor = redactor
         self._lines: dict[str, list[str]] = {}
         self._raw: dict[str, bytes] = {}
+        self._excerpts: dict[tuple[str, int, int], tuple[list[str], int]] = {}
 
     def excerpt(self, file: str, line: int, around: int) -> tuple[list[str], int]:
-        """(lines around `line`, number of the first of them)."""
+        """(lines around `line` without secrets, number of the first of them)."""
+        key = (file, line, around)
+        known = self._excerpts.get(key)
+        if known is None:
+            known = self._excerpts[key] = self._excerpt(file, line, around)
+        return known
+
+    def _excerpt(self, file: str, line: int, around: int) -> tuple[list[str], int]:
         lines = self._read(file)
         if not lines or line < 1 or line > len(lines):
             return [], 0
         first = max(line - around, 1)
-        return [text[:300] for text in lines[first - 1 : line + around]], first
+        text = "\n".join(text[:300] for text in lines[first - 1 : line + around])
+        return self._redactor.source(text).split("\n"), first
 
     def members(self, files: dict[str, str]) -> tuple[dict[str, bytes], str]:
         """({"source/" + shown name: bytes}, "" or what the limit left out) for {path: shown name}."""
@@ -87,7 +99,7 @@ class SourceFiles:
                 left_out += 1
                 continue
             used += len(data)
-            found[f"source/{shown}"] = data
+            found[f"source/{shown}"] = self._redactor.source(data.decode("utf-8", "replace")).encode()
         reason = f"{left_out} files could not be read or are over {self._limit} bytes together"
         return found, reason if left_out else ""
 

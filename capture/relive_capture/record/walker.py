@@ -17,9 +17,26 @@ from relive_capture.record.leaves import Leaves, bytes_text, int_text, str_text
 __all__ = ["Walker"]
 
 _PREVIEW = 80
-_NODE_BYTES = 40  # of JSON around the texts of a node
+_NODE_BYTES = 70  # of JSON around the texts of a node: names of fields, label, address
 _MAX_REDACTIONS = 1000
 _KEY_TEXT = 80
+_CACHED_TEXT = 80  # texts up to this length are judged once in a capture
+_MAX_CACHE = 20_000
+
+_STR, _BYTES, _INT, _LEAF, _CONTAINER, _OBJECT = range(6)
+
+
+class _Plan:
+    """How values of one type are shown. Holds the type, so that its id stays its own."""
+
+    __slots__ = ("call", "cls", "exact", "kind", "name")
+
+    def __init__(self, cls: type, kind: int, call: Any = None, exact: bool = True) -> None:
+        self.cls = cls
+        self.name = type_name(cls)
+        self.kind = kind
+        self.call = call
+        self.exact = exact
 
 
 class Walker:
@@ -31,15 +48,18 @@ class Walker:
         self._redactor = redactor
         self._redactions = redactions
         self._leaves = Leaves()
-        self._names: dict[int, tuple[type, str]] = {}  # keeps the types alive, so that their ids stay theirs
-        self._seen: set[int] = set()
+        self._plans: dict[int, _Plan] = {}
+        self._clean_texts: dict[str, str] = {}
+        self._seen: dict[int, int] = {}  # address -> how many were seen before it, in this frame
+        self._first = 0  # where in that order the current local began
+        self._closed = True  # the current local has no ref to what lies outside it
+        self._known: dict[int, tuple[ValueNode, int, int]] = {}  # address -> tree of a local, nodes, bytes
         self._nodes_left = 0
         self._path: list[str] = []
 
     def frame_locals(self, items: Iterable[Child], path: str) -> tuple[list[tuple[str, ValueNode]], int]:
-        """(trees of a frame's locals, how many the limits cut). `path` begins the names of redacted
-        places."""
-        self._seen = set()
+        """(trees of a frame's locals, how many the limits cut). `path` begins names of redacted places."""
+        self._seen = {}
         self._nodes_left = self._budget.frame_nodes
         self._path = [path]
         nodes: list[tuple[str, ValueNode]] = []
@@ -49,115 +69,154 @@ class Walker:
             if len(nodes) >= limit or self._nodes_left <= 0 or self._meter.over:
                 cut += 1
             else:
-                nodes.append((name, self._child(name, value, self._budget.depth)))
+                nodes.append((name, self._local(name, value)))
         return nodes, cut
+
+    def _local(self, name: str, value: object) -> ValueNode:
+        """A frame's local. What is handed from frame to frame is walked once: the frames live as long as the
+        capture, so an address stands for one object."""
+        known = self._known.get(id(value))
+        if known is not None and not self._redactor.secret_key(name) and id(value) not in self._seen:
+            node, count, size = known
+            if count <= self._nodes_left:
+                self._nodes_left -= count
+                self._seen[id(value)] = len(self._seen)
+                self._meter.spend(size)
+                return node
+        before, spent = self._nodes_left, self._meter.bytes_used
+        self._first, self._closed = len(self._seen), True
+        node = self._child(name, value, self._budget.depth)
+        if node.children and self._closed and not node.redacted and not node.ref and not self._meter.over:
+            size = self._meter.bytes_used - spent
+            self._known[id(value)] = (node, before - self._nodes_left, size)
+        return node
 
     def value(self, value: object, path: str) -> ValueNode:
         """One tree of its own, with a frame's number of nodes."""
-        self._seen = set()
+        self._seen = {}
         self._nodes_left = self._budget.frame_nodes
         self._path = [path]
         return self._node(value, self._budget.depth)
 
-    # ------------------------------------------------------------ one node
-
-    def _type_name(self, cls: type) -> str:
-        known = self._names.get(id(cls))
-        if known is None:
-            known = self._names[id(cls)] = (cls, type_name(cls))
-        return known[1]
+    # ------------------------------------------------------------ redaction
 
     def _clean(self, text: str) -> str:
-        clean = self._redactor.text(text)
-        if clean is not text:
+        """`text` without secrets; a redaction is noted under the current path."""
+        clean = self._clean_texts.get(text)
+        if clean is None:
+            clean = self._redactor.text(text)
+            if len(text) <= _CACHED_TEXT and len(self._clean_texts) < _MAX_CACHE:
+                self._clean_texts[text] = clean
+        if clean is not text and clean != text:
             self._note_redaction()
         return clean
 
     def _note_redaction(self) -> None:
         if len(self._redactions) < _MAX_REDACTIONS:
-            self._redactions.append("".join(self._path))
+            first, *rest = self._path
+            labels = [label if label.startswith("[") else f".{label}" for label in rest]
+            self._redactions.append(first + "".join(labels))
+
+    # ------------------------------------------------------------ one node
+
+    def _plan(self, cls: type) -> _Plan:
+        plan = self._plans.get(id(cls))
+        if plan is None:
+            plan = self._plans[id(cls)] = self._make_plan(cls)
+        return plan
+
+    def _make_plan(self, cls: type) -> _Plan:
+        finder = self._leaves.finder(cls)
+        if finder is not None:
+            return _Plan(cls, _LEAF, finder)
+        for base in mro(cls):
+            kind = _SIMPLE.get(id(base))
+            if kind is not None:
+                return _Plan(cls, kind)
+            container = CONTAINERS.get(id(base))
+            if container is not None:
+                return _Plan(cls, _CONTAINER, container, exact=cls is base)
+        return _Plan(cls, _OBJECT)
 
     def _child(self, label: str, value: object, depth: int) -> ValueNode:
-        self._path.append(label if label.startswith("[") else f".{label}")
-        try:
-            secret = self._redactor.secret_key(label)
-            if secret and _hides(secret, value):
-                self._note_redaction()
-                self._nodes_left -= 1
-                return ValueNode(self._type_name(type(value)), PLACEHOLDER, redacted=True)
-            return self._node(value, depth)
-        finally:
-            self._path.pop()
+        path = self._path
+        path.append(label)
+        # Indexes are no names; everything else is judged by what it is called.
+        secret = "" if label.startswith("[") else self._redactor.secret_key(label)
+        if secret and _hides(secret, value):
+            self._note_redaction()
+            self._nodes_left -= 1
+            node = ValueNode(self._plan(type(value)).name, PLACEHOLDER, redacted=True)
+        else:
+            node = self._node(value, depth)
+        path.pop()
+        return node
 
-    def _node(self, obj: object, depth: int) -> ValueNode:
+    def _node(self, obj: Any, depth: int) -> ValueNode:
         self._nodes_left -= 1
-        cls = type(obj)
-        name = self._type_name(cls)
+        plan = self._plan(type(obj))
+        path_length = len(self._path)
         try:
-            node = self._simple(obj, cls, name)
-            if node is None:
-                node = self._compound(obj, cls, name, depth)
-        except (
-            Exception
-        ) as error:  # a C accessor may still refuse an object in an odd state; that is worth a text
-            node = ValueNode(name, f"<{name}: not readable, {type(error).__name__}>")
-        self._meter.spend(_NODE_BYTES + len(node.text) + len(name))
+            if plan.kind >= _CONTAINER:
+                node = self._compound(obj, plan, depth)
+            else:
+                text, length = self._leaf(obj, plan)
+                node = ValueNode(plan.name, text, length=length)
+                if PLACEHOLDER in text:
+                    node.redacted = True
+        except Exception as error:  # a C accessor may refuse an object in an odd state; that is worth a text
+            del self._path[path_length:]
+            node = ValueNode(plan.name, f"<{plan.name}: not readable, {type(error).__name__}>")
+        self._meter.spend(_NODE_BYTES + len(node.text) + len(plan.name))
         return node
 
-    def _simple(self, obj: Any, cls: type, name: str) -> ValueNode | None:
-        if cls is str:
-            text, length = str_text(obj, self._budget.text, self._clean)
-            return ValueNode(name, text, length=length, redacted=PLACEHOLDER in text)
-        if cls is int:
-            return ValueNode(name, self._clean(int_text(obj)))
-        text_or_none = self._leaves.text(obj, cls)
-        if text_or_none is not None:
-            return ValueNode(name, self._clean(text_or_none[: self._budget.text * 2]))
-        for base in mro(cls):
-            if base is str:
-                text, length = str_text(obj, self._budget.text, self._clean)
-                return ValueNode(name, text, length=length, redacted=PLACEHOLDER in text)
-            if base is bytes or base is bytearray:
-                text, length = bytes_text(obj, self._budget.text, self._clean)
-                return ValueNode(name, text, length=length, redacted=PLACEHOLDER in text)
-            if base is int:
-                return ValueNode(name, int_text(obj))
-        return None
+    def _leaf(self, obj: Any, plan: _Plan) -> tuple[str, int]:
+        """(text, length or -1) of a value without children."""
+        kind = plan.kind
+        if kind == _STR:
+            return str_text(obj, self._budget.text, self._clean)
+        if kind == _INT:
+            text = int_text(obj)
+            return (text if len(text) < _CARD_DIGITS else self._clean(text)), -1
+        if kind == _BYTES:
+            return bytes_text(obj, self._budget.text, self._clean)
+        return self._clean(plan.call(obj)[: self._budget.text * 2]), -1
 
-    def _compound(self, obj: object, cls: type, name: str, depth: int) -> ValueNode:
+    def _compound(self, obj: object, plan: _Plan, depth: int) -> ValueNode:
         address = id(obj)
-        if address in self._seen:
+        name = plan.name
+        order = self._seen.get(address)
+        if order is not None:
+            self._closed = self._closed and order >= self._first
             return ValueNode(name, f"<{name}>", id=address, ref=True)
-        self._seen.add(address)
-        found = self._children(obj, cls)
+        self._seen[address] = len(self._seen)
+        found = self._children(obj, plan, depth)
         length = found.length
-        if length >= 0 and depth <= 0:
-            shown = f"{found.open}…{found.close}" if length else found.open + found.close
-            return ValueNode(name, shown, id=address, length=length, more=length)
+        if depth <= 0:
+            shown = found.open + ("…" if length else "") + found.close
+            return ValueNode(name, shown, id=address, length=length, more=max(length, 0))
         nodes: list[tuple[str, ValueNode]] = []
-        if depth > 0:
-            for label, value in found.items[: self._budget.breadth]:
-                if self._nodes_left <= 0 or self._meter.over:
-                    break
-                nodes.append((label, self._child(label, value, depth - 1)))
+        for label, value in found.items[: self._budget.breadth]:
+            if self._nodes_left <= 0 or self._meter.over:
+                break
+            nodes.append((label, self._child(label, value, depth - 1)))
         total = length if length >= 0 else len(found.items)
-        node = ValueNode(name, "", id=address, length=length, children=nodes, more=max(total - len(nodes), 0))
-        node.text = _preview(node, found)
-        return node
+        more = max(total - len(nodes), 0)
+        return ValueNode(
+            name, _preview(nodes, more, found), id=address, length=length, children=nodes, more=more
+        )
 
     # ------------------------------------------------------------ children
 
-    def _children(self, obj: Any, cls: type) -> Children:
-        limit = self._budget.breadth + 1
-        for base in mro(cls):
-            container = CONTAINERS.get(id(base))
-            if container is not None:
-                found = container(obj, limit, self._key_text)
-                if cls is not base:
-                    found.open = self._type_name(cls) + found.open
-                    found.items += self._attributes(obj, limit - len(found.items))
-                return found
-        return Children(f"{self._type_name(cls)}(", ")", "fields", -1, self._attributes(obj, limit * 4))
+    def _children(self, obj: Any, plan: _Plan, depth: int) -> Children:
+        limit = self._budget.breadth + 1 if depth > 0 else 0
+        if plan.kind == _OBJECT:
+            return Children(f"{plan.name}(", ")", "fields", -1, self._attributes(obj, limit * 4))
+        found: Children = plan.call(obj, limit, self._key_text)
+        if not plan.exact:
+            found.open = plan.name + found.open
+            found.items += self._attributes(obj, limit - len(found.items))
+        return found
 
     def _attributes(self, obj: object, limit: int) -> list[Child]:
         if limit <= 0:
@@ -170,17 +229,23 @@ class Walker:
         return found
 
     def _key_text(self, key: Any) -> str:
-        """A dict key as a label. Exact strings as they are (redacted), others by their type's own text."""
+        """A dict key as a label. Strings as they are (redacted), others by their type's own text."""
         cls = type(key)
         if cls is str:
-            return self._redactor.text(key[:_KEY_TEXT])
-        if issubclass(cls, str):
-            return self._redactor.text(str.__getitem__(key, slice(0, _KEY_TEXT)))
+            return self._clean(key[:_KEY_TEXT])
+        plan = self._plan(cls)
+        if plan.kind == _STR:
+            return self._clean(str.__getitem__(key, slice(0, _KEY_TEXT)))
         if issubclass(cls, tuple):
             parts = [self._key_text(part) for part in tuple.__getitem__(key, slice(0, 4))]
             return f"({', '.join(parts)})"[:_KEY_TEXT]
-        node = self._simple(key, cls, self._type_name(cls))
-        return (node.text if node is not None else f"<{self._type_name(cls)}>")[:_KEY_TEXT]
+        return (f"<{plan.name}>" if plan.kind >= _CONTAINER else self._leaf(key, plan)[0])[:_KEY_TEXT]
+
+
+# ---------------------------------------------------------------- texts
+
+_CARD_DIGITS = 13
+_SIMPLE = {id(str): _STR, id(bytes): _BYTES, id(bytearray): _BYTES, id(int): _INT}
 
 
 def _hides(secret: str, value: object) -> bool:
@@ -192,22 +257,23 @@ def _hides(secret: str, value: object) -> bool:
     return not issubclass(cls, type)
 
 
-def _preview(node: ValueNode, shape: Children) -> str:
+def _preview(nodes: list[tuple[str, ValueNode]], more: int, shape: Children) -> str:
     """`{'a': 1, 'b': […]}`: a line of at most about 80 characters from the children's texts."""
     parts: list[str] = []
     used = len(shape.open)
-    for label, child in node.children:
-        text = child.text or child.type
-        if shape.style == "fields":
+    style = shape.style
+    for label, child in nodes:
+        text = child.text
+        if style == "fields":
             text = f"{label}={text}"
-        elif shape.style == "keyed":
+        elif style == "keyed":
             text = f"{label!r}: {text}"
-        if used + len(text) > _PREVIEW:
+        used += len(text) + 2
+        if used > _PREVIEW:
             parts.append("…")
             break
-        used += len(text) + 2
         parts.append(text)
     else:
-        if node.more:
+        if more:
             parts.append("…")
     return f"{shape.open}{', '.join(parts)}{shape.close}"

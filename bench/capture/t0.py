@@ -1,0 +1,172 @@
+"""What tier T0 costs: 20 frames with everyday locals, sentry-sdk's event in the same run, hostile values.
+
+`python bench/capture/t0.py [--quick]`. Times are CPU time of the thread, the median of the rounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from relive_base.frames import FunctionSpec
+from relive_base.redaction import Redactor
+from relive_capture.record import capture_exception
+
+__all__ = ["run"]
+
+FRAMES = 20
+LOG_LINE = (
+    "2026-11-23 12:00:00 INFO checkout handled order 4711 for customer 12 in 13.2 ms, items=3 total=12.50"
+)
+
+
+@dataclasses.dataclass
+class Line:
+    """One line of an order."""
+
+    sku: str
+    quantity: int
+    price: decimal.Decimal
+    attributes: dict[str, str]
+
+
+@dataclasses.dataclass
+class Order:
+    """An everyday object: its lines, a customer, a time."""
+
+    number: int
+    customer: dict[str, object]
+    lines: list[Line]
+    created: datetime.datetime
+
+
+def _order(number: int, count: int) -> Order:
+    lines = [
+        Line(f"sku-{i}", i, decimal.Decimal("9.99"), {"color": "red", "size": "xl"}) for i in range(count)
+    ]
+    customer: dict[str, object] = {"id": number, "name": "Ada Lovelace", "mail": "ada@example.org"}
+    return Order(number, customer, lines, datetime.datetime(2026, 11, 23, 12, 0))
+
+
+class HostileRepr:
+    """Its repr takes for ever and half a gigabyte."""
+
+    def __repr__(self) -> str:
+        return "x" * 500_000_000
+
+
+def _deep(level: int, order: Order, event: dict[str, object]) -> None:
+    """Handed-down work: the order and the event go through all frames, each frame has its own besides."""
+    total = decimal.Decimal(0)
+    rates = {"de": 0.19, "fr": 0.2, "it": 0.22}
+    path = f"/orders/{order.number}/lines/{level}"
+    line = order.lines[level]
+    history = [(index, f"step {index}") for index in range(30)]
+    options = {"retries": 3, "timeout": 2.5, "headers": {"accept": "application/json", "x-request-id": path}}
+    if level == 0:
+        raise KeyError("sku", total, len(rates), line.sku, len(history), len(options))
+    _deep(level - 1, order, event)
+
+
+def _event() -> dict[str, object]:
+    items = [{"sku": f"sku-{index}", "quantity": index, "note": "as a gift"} for index in range(40)]
+    return {
+        "path": "/checkout",
+        "headers": {"host": "shop", "authorization": "Bearer abcdefghijkl"},
+        "items": items,
+    }
+
+
+def _caught(action: Callable[[], object]) -> BaseException:
+    try:
+        action()
+    except Exception as error:
+        return error
+    raise AssertionError("the action must fail")
+
+
+def _median_ms(action: Callable[[], object], rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        begin = time.thread_time_ns()
+        action()
+        times.append((time.thread_time_ns() - begin) / 1e6)
+    return statistics.median(times)
+
+
+def _sentry(error: BaseException) -> Callable[[], object]:
+    """sentry-sdk's event from the exception, serialized as its client would, with no transport."""
+    import sentry_sdk
+    from sentry_sdk.transport import Transport
+
+    class Nowhere(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            envelope.serialize()
+
+    sentry_sdk.init(
+        dsn="https://key@localhost/1",
+        transport=Nowhere,
+        default_integrations=False,
+        auto_enabling_integrations=False,
+    )
+    return lambda: sentry_sdk.capture_exception(error)
+
+
+def _hostile() -> tuple[BaseException, BaseException]:
+    def with_repr() -> None:
+        value = [HostileRepr() for _ in range(3)]
+        raise ValueError(len(value))
+
+    def with_dict() -> None:
+        value = {number: str(number) for number in range(1_000_000)}
+        raise ValueError(len(value))
+
+    return _caught(with_repr), _caught(with_dict)
+
+
+def _row(name: str, value: float, unit: str, target: str, ok: bool) -> dict[str, object]:
+    return {"name": name, "value": round(value, 3), "unit": unit, "target": target, "ok": ok}
+
+
+def run(quick: bool = False) -> list[dict[str, object]]:
+    """The figures, each with its target."""
+    rounds = 10 if quick else 50
+    spec = FunctionSpec(name="bench", version=1, handler="t0:handler", source=__file__.rsplit("/", 1)[0])
+    small = _caught(lambda: _deep(FRAMES - 3, _order(7, 20), _event()))
+    large = _caught(lambda: _deep(FRAMES - 3, _order(7, 1000), _event()))
+
+    def capture(failure: BaseException) -> Callable[[], object]:
+        return lambda: capture_exception(failure, kind="exception", spec=spec, invocation_id="bench")
+
+    ours, ours_large = _median_ms(capture(small), rounds), _median_ms(capture(large), rounds)
+    theirs, theirs_large = _median_ms(_sentry(small), rounds), _median_ms(_sentry(large), 3)
+    hostile_repr, hostile_dict = _hostile()
+    repr_ms, dict_ms = (_median_ms(capture(failure), 5) for failure in (hostile_repr, hostile_dict))
+    redactor = Redactor()
+    line_us = _median_ms(lambda: [redactor.text(LOG_LINE) for _ in range(1000)], rounds)
+    ratio = theirs_large / ours_large
+    return [
+        _row("T0, 20 frames, small locals", ours, "ms CPU", "<= 10", ours <= 10),
+        _row("T0, 20 frames, an order of 1,000", ours_large, "ms CPU", "<= 10", ours_large <= 10),
+        _row("sentry-sdk event, small locals", theirs, "ms CPU", "", True),
+        _row("sentry-sdk event, order of 1,000", theirs_large, "ms CPU", "", True),
+        # sentry walks little of small locals; what it pays for is the repr of whatever objects hold
+        _row("sentry-sdk / T0, small locals", theirs / ours, "times", "", True),
+        _row("sentry-sdk / T0, order of 1,000", ratio, "times", ">= 10", ratio >= 10),
+        _row("hostile repr", repr_ms, "ms CPU", "<= 30", repr_ms <= 30),
+        _row("dict of 1M entries", dict_ms, "ms CPU", "<= 30", dict_ms <= 30),
+        _row("redaction of a harmless line", line_us, "us", "< 2", line_us < 2),
+    ]
+
+
+if __name__ == "__main__":
+    for row in run("--quick" in sys.argv):
+        print(
+            f"{row['name']:<36} {row['value']:>10} {row['unit']:<8} {row['target']:<8} {'ok' if row['ok'] else 'MISSED'}"
+        )

@@ -1,0 +1,339 @@
+"""The archive: what goes in comes out, in the same bytes every time; hostile files are refused in clear words."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from relive_base.frames import (
+    ErrorInfo,
+    FunctionSpec,
+    HttpRequest,
+    LogLine,
+    PartState,
+    Profile,
+    Scene,
+    SpanData,
+    StackFrames,
+)
+from relive_base.records import InvocationRecord
+from relive_capture.explore import Limits, SceneError, SceneInput, read_scene, write_scene
+from relive_capture.explore.render import failure_lines, render_text, to_json
+from relive_capture.explore.rows import blob_columns, scene_columns
+from relive_capture.record import capture_exception
+
+INVOCATION = "01932c5e-7b1a-7c3d-8e4f-0123456789ab"
+CART = """def price(item):
+    return item['sku']
+
+def handler(event):
+    return [price(item) for item in event]
+"""
+
+
+def record(**fields: Any) -> InvocationRecord:
+    given = {
+        "invocation_id": INVOCATION,
+        "function": "checkout",
+        "version": 3,
+        "trace_id": "4b" * 16,
+        "span_id": "ab" * 8,
+        "trigger_span_id": "cd" * 8,
+        "status": "error",
+    }
+    return InvocationRecord(**{**given, **fields})
+
+
+@pytest.fixture
+def scene(spec: FunctionSpec, load: Callable[..., ModuleType]) -> Scene:
+    app = load(CART)
+    try:
+        app.handler([{"id": 7}])
+    except KeyError as error:
+        return capture_exception(error, kind="exception", spec=spec, invocation_id=INVOCATION)
+    raise AssertionError
+
+
+def full_input(scene: Scene) -> SceneInput:
+    stack = StackFrames(1, ["handler", "price"], ["app.py", "app.py"], [5, 2])
+    return SceneInput(
+        record=record(),
+        scene=scene,
+        event=b'{"items": [{"id": 7}], "password": "hunter2"}',
+        logs=[LogLine(1, "INFO", "user logged in with token=abc123"), LogLine(2, "ERROR", "\x1b[2Jbad")],
+        spans=[
+            SpanData(
+                "4b" * 16, "ef" * 8, "ab" * 8, "load", "Internal", 1, 2, attributes={"db.password": "hunter2"}
+            )
+        ],
+        profiles=[Profile(invocation_id=INVOCATION, stack_hashes=[1], counts=[2], wall_ns=[3], cpu_ns=[4])],
+        stacks={1: stack},
+    )
+
+
+def test_what_was_written_is_read(tmp_path: Path, scene: Scene) -> None:
+    info = write_scene(tmp_path / "a.scene", full_input(scene))
+
+    found = read_scene(tmp_path / "a.scene")
+
+    assert (found.hash, found.size) == (info.hash, info.size)
+    assert found.manifest["fingerprint"] == scene.error.fingerprint
+    assert found.exceptions[0].frames[-1].function == "price"
+    assert json.loads(found.event)["items"] == [{"id": 7}]
+    assert [line.severity for line in found.logs] == ["INFO", "ERROR"]
+    assert found.spans[0].name == "load"
+    assert found.profile[0]["stacks"][0]["functions"] == ["handler", "price"]
+    assert found.source("app.py") == CART
+    assert found.parts["heap"].state == "missing"
+    assert found.environment["python"]
+
+
+def test_no_secret_reaches_the_file_and_every_place_is_listed(tmp_path: Path, scene: Scene) -> None:
+    write_scene(tmp_path / "a.scene", full_input(scene))
+
+    found = read_scene(tmp_path / "a.scene")
+
+    members = b"".join(found.member(name) for name in found.names)
+    assert b"hunter2" not in members
+    assert b"abc123" not in members
+    assert {"event.password", "logs[0]", "spans[0].attributes.db.password"} <= set(found.redactions)
+    assert found.parts["event"].state == "partial"
+
+
+def test_the_same_scene_gives_the_same_bytes_and_a_private_file(tmp_path: Path, scene: Scene) -> None:
+    first = write_scene(tmp_path / "a.scene", full_input(scene))
+    second = write_scene(tmp_path / "b.scene", full_input(scene))
+
+    assert first.hash == second.hash
+    assert stat.S_IMODE((tmp_path / "a.scene").stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["a.scene", "b.scene", "code"]
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, scene: Scene) -> None:
+    (tmp_path / "a.scene").mkdir()
+
+    with pytest.raises(OSError):
+        write_scene(tmp_path / "a.scene", full_input(scene))
+
+    assert sorted(os.listdir(tmp_path)) == ["a.scene", "code"]
+
+
+def test_a_process_that_could_save_nothing_still_has_a_scene(tmp_path: Path) -> None:
+    error = ErrorInfo(type="Killed", message="signal 11 (SIGSEGV)", kind="signal")
+    source = SceneInput(record=record(status="crash", error=error), event=b"[1]", captured_ns=5)
+
+    write_scene(tmp_path / "a.scene", source)
+    found = read_scene(tmp_path / "a.scene")
+
+    assert found.exceptions[0].type == "Killed"
+    assert found.manifest["fingerprint"]
+    assert found.parts["exception"].state == "missing"
+    assert "before it could" in found.parts["exception"].reason
+    assert "signal 11" in render_text(found)
+
+
+def test_an_http_request_is_kept_without_its_secrets(tmp_path: Path) -> None:
+    request = HttpRequest(
+        "POST", "/cart", "api_key=abc&page=1", [("authorization", "Bearer abcdefgh1")], b"\xff\x00"
+    )
+    write_scene(tmp_path / "a.scene", SceneInput(record=record(), http=request, captured_ns=5))
+
+    found = read_scene(tmp_path / "a.scene")
+
+    assert found.context["http"]["query"] == "api_key=[redacted]&page=1"
+    assert found.context["http"]["headers"] == [["authorization", "[redacted]"]]
+    assert found.event == b"\xff\x00"
+
+
+def test_a_giant_member_is_left_out_and_said(tmp_path: Path) -> None:
+    source = SceneInput(record=record(), captured_ns=5, members={"heap/columns.bin": b"x" * (17 << 20)})
+
+    write_scene(tmp_path / "a.scene", source)
+
+    assert "over the limit" in read_scene(tmp_path / "a.scene").parts["heap"].reason
+
+
+def test_what_comes_later_has_room(tmp_path: Path) -> None:
+    members = {"heap/roots.json": b"[]", "replay.json": b"{}", "native/core.txt": b"stack"}
+    source = SceneInput(record=record(), captured_ns=5, members=members, parts={"heap": PartState("ok")})
+
+    write_scene(tmp_path / "a.scene", source)
+    found = read_scene(tmp_path / "a.scene")
+
+    assert found.member("native/core.txt") == b"stack"
+    assert found.parts["heap"].state == found.parts["native"].state == "ok"
+
+
+def archive(members: dict[str, bytes], **manifest: Any) -> bytes:
+    given = {"schema": 1, "invocation_id": "i", "attempt": 1, "function": "f", "error": {"type": "E"}}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("manifest.json", json.dumps({**given, **manifest}))
+        for name, data in members.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not a scene archive"),
+        (b"PK\x03\x04" + b"\x00" * 100, "not a scene archive"),
+        (archive({"../evil": b"x"}), "leads out"),
+        (archive({"/etc/passwd": b"x"}), "leads out"),
+        (archive({"a\\..\\b": b"x"}), "leads out"),
+        (archive({"C:/x": b"x"}), "leads out"),
+        (archive({"a\x1b[2J": b"x"}), "not printable"),
+        (archive({"n" * 500: b"x"}), "too long"),
+        (archive({f"m{i}": b"" for i in range(1001)}), "over the limit of 1000"),
+        (archive({"bomb": b"\0" * (60 << 20)}), "expands more than"),
+        (archive({"big": b"\0" * (65 << 20)}), "over the limit"),
+        (archive({}, schema=99), "newer Relive"),
+        (archive({}, schema="1"), "schema"),
+        (archive({}, attempt="x"), "attempt is not of type int"),
+        (archive({}, error=[]), "error is not of type dict"),
+    ],
+    ids=range(15),
+)
+def test_a_hostile_archive_is_refused_in_clear_words(data: bytes, words: str) -> None:
+    with pytest.raises(SceneError) as raised:
+        read_scene(data)
+
+    assert words in str(raised.value)
+
+
+NESTED = b'{"type":"t","children":[["a",' * 40 + b'{"type":"t"}' + b"]]}" * 40
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        b"{}",
+        b"[1]",
+        b'[{"type":1}]',
+        b"[" * 100_000,
+        b'[{"type":"E","frames":[{"file":"f","line":1,"function":"g","locals":[["x",' + NESTED + b"]]}]}]",
+    ],
+)
+def test_a_member_of_wrong_shape_is_refused_when_it_is_asked_for(exception: bytes) -> None:
+    found = read_scene(archive({"exception.json": exception}))
+
+    with pytest.raises(SceneError, match=r"exception\.json"):
+        _ = found.exceptions
+
+
+def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SceneError, match="cannot be opened"):
+        read_scene(tmp_path / "none.scene")
+
+
+def test_limits_are_settings(tmp_path: Path) -> None:
+    with pytest.raises(SceneError, match="limit of 10"):
+        read_scene(archive({}), Limits(archive_bytes=10))
+
+
+def everything(data: bytes) -> None:
+    """All that a view asks of a scene."""
+    found = read_scene(data)
+    for name in found.names:
+        found.member(name)
+    render_text(found)
+    to_json(found)
+    _ = found.threads, found.spans, found.profile, found.environment
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.floats(0, 1), flips=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), max_size=6))
+def test_a_damaged_archive_gives_scene_errors_and_nothing_else(
+    tmp_path: Path, cut: float, flips: list[tuple[float, int]]
+) -> None:
+    path = tmp_path / "whole.scene"
+    if not path.exists():
+        write_scene(
+            path, SceneInput(record=record(), event=b"[1]", captured_ns=5, logs=[LogLine(1, "INFO", "x")])
+        )
+    data = bytearray(path.read_bytes())
+    for place, value in flips:
+        data[int(place * len(data))] = value
+    if not flips:
+        del data[int(cut * len(data)) :]
+
+    with contextlib.suppress(SceneError):
+        everything(bytes(data))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+MEMBERS = [
+    "exception.json",
+    "context.json",
+    "logs.jsonl",
+    "spans.json",
+    "result.json",
+    "event.bin",
+    "redactions.json",
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(MEMBERS), json_values),
+    st.dictionaries(st.sampled_from(["parts", "captured_ns", "kind"]), json_values),
+)
+def test_well_formed_nonsense_gives_scene_errors_and_nothing_else(
+    members: dict[str, Any], manifest: dict[str, Any]
+) -> None:
+    data = archive({name: json.dumps(value).encode() for name, value in members.items()}, **manifest)
+
+    with contextlib.suppress(SceneError):
+        everything(data)
+
+
+def test_the_text_of_a_failure_says_why_and_is_safe(tmp_path: Path, scene: Scene) -> None:
+    write_scene(tmp_path / "a.scene", full_input(scene))
+    found = read_scene(tmp_path / "a.scene")
+
+    text = render_text(found, width=100)
+    lines = failure_lines(found, width=100)
+
+    assert text.startswith("✖ KeyError: 'sku'")
+    assert "app.py:2 in price" in text
+    marked = [line.text for line in lines if line.style == "mark"]
+    assert marked[0].startswith("> 2      return item['sku']")
+    assert marked[1].strip() == "^" * len("item['sku']")
+    assert "item = {'id': 7}" in text
+    assert "missing: heap (tier T1" in text
+    assert f"relive trace {INVOCATION}" in text
+    assert "\x1b" not in text
+    assert all(len(line.text) <= 100 for line in lines if line.style not in ("meta", "command"))
+
+
+def test_rows_hold_the_head_and_the_whole_archive(tmp_path: Path, scene: Scene) -> None:
+    info = write_scene(tmp_path / "a.scene", full_input(scene))
+
+    head = scene_columns([info, info])
+    blobs = blob_columns(info.hash, b"x" * (2 * 1024 * 1024 + 1), 7)
+
+    assert head["ErrorType"] == ["KeyError", "KeyError"]
+    assert head["Frames"][0][-3:] == [
+        "app.py:5 handler",
+        "app.py:5 handler.<locals>.<listcomp>",
+        "app.py:2 price",
+    ]
+    assert json.loads(str(head["Locals"][0])) == {"item": "{'id': 7}"}
+    assert [len(chunk) for chunk in blobs["Data"]] == [1 << 20, 1 << 20, 1]  # type: ignore[arg-type]
+    assert blobs["Chunks"] == [3, 3, 3]

@@ -1,0 +1,340 @@
+"""Scenes of failures: chains, groups, recursion, kinds, places, fingerprints."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hostile
+import msgspec
+import pytest
+from relive_base.frames import FunctionSpec, Scene
+from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView
+from relive_capture.record import Budget, capture_exception, capture_frames, error_info, find_unserialisable
+
+Load = Callable[..., ModuleType]
+Capture = Callable[..., Scene]
+Views = Callable[[Scene], list[ExceptionView]]
+
+CART = """
+def price(item):
+    unit = 3
+    return unit * item["sku"]
+
+def handler(event):
+    return sum(price(item) for item in event["items"])
+"""
+CHAIN = """
+def inner():
+    raise KeyError("sku")
+
+def middle():
+    try:
+        inner()
+    except KeyError as error:
+        raise ValueError("no such item") from error
+
+def handler():
+    try:
+        middle()
+    except ValueError:
+        raise RuntimeError("checkout failed")
+
+def quiet():
+    try:
+        inner()
+    except KeyError:
+        raise ValueError("hidden") from None
+
+def group():
+    found = []
+    for text in ("1", "x", "y"):
+        try:
+            int(text)
+        except ValueError as error:
+            error.add_note(f"text was {text}")
+            found.append(error)
+    raise ExceptionGroup("bad numbers", found)
+
+def cycle():
+    a, b = ValueError("a"), ValueError("b")
+    a.__cause__, b.__cause__ = b, a
+    raise a
+"""
+
+
+def test_the_root_line_its_locals_and_its_source_are_there(
+    load: Load, capture: Capture, innermost: Callable[[Scene], FrameView]
+) -> None:
+    app = load(CART)
+
+    scene = capture(app.handler, {"items": [{"id": 7}]})
+    frame = innermost(scene)
+
+    assert (scene.error.type, scene.error.message) == ("KeyError", "'sku'")
+    assert (scene.error.file, scene.error.line, scene.error.function) == ("app.py", 4, "price")
+    assert (frame.line, frame.end_line, frame.in_app, frame.module) == (4, 4, True, "app")
+    assert frame.source[4 - frame.source_first_line][frame.column : frame.end_column] == 'item["sku"]'
+    assert {name: node.text for name, node in frame.locals} == {"item": "{'id': 7}", "unit": "3"}
+    assert scene.members["source/app.py"].decode() == CART
+    assert scene.parts["exception"].state == "ok"
+    assert scene.parts["heap"].state == "missing"
+    assert "T1" in scene.parts["heap"].reason
+
+
+def test_causes_and_contexts_follow_the_raised_one(load: Load, capture: Capture, views: Views) -> None:
+    found = views(capture(load(CHAIN).handler))
+
+    assert [(view.type, view.relation) for view in found] == [
+        ("RuntimeError", ""),
+        ("ValueError", "context"),
+        ("KeyError", "cause"),
+    ]
+
+
+def test_a_suppressed_context_is_kept_and_marked(load: Load, capture: Capture, views: Views) -> None:
+    found = views(capture(load(CHAIN).quiet))
+
+    assert found[0].suppressed
+    assert found[1].type == "KeyError"
+
+
+def test_a_group_has_its_members_with_notes(load: Load, capture: Capture, views: Views) -> None:
+    view = views(capture(load(CHAIN).group))[0]
+
+    assert view.message == "bad numbers (2 sub-exceptions)"
+    assert [member.notes for member in view.group] == [["text was x"], ["text was y"]]
+    assert view.group[0].frames[-1].function == "group"
+
+
+def test_a_chain_that_bites_its_tail_ends(load: Load, capture: Capture, views: Views) -> None:
+    assert [view.message for view in views(capture(load(CHAIN).cycle))] == ["a", "b"]
+
+
+def test_recursion_keeps_both_ends_and_says_what_is_left_out(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    app = load("def handler(n=0):\n    return handler(n + 1)\n")
+
+    scene = capture(app.handler)
+    view = views(scene)[0]
+
+    assert scene.error.kind == "recursion"
+    assert len(view.frames) == 100
+    assert view.frames_cut > 100
+    assert view.frames_cut_at == 50
+    assert "left out" in scene.parts["exception"].reason
+    assert len(scene.error.traceback) <= 16_000
+
+
+def test_the_traceback_reads_like_pythons(load: Load, capture: Capture) -> None:
+    text = capture(load(CHAIN).middle).error.traceback
+
+    assert text.index("KeyError: 'sku'") < text.index("direct cause") < text.index("ValueError: no such item")
+    assert 'File "app.py", line 3, in inner' in text
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("a"), "'a'"),
+        (KeyError(), ""),
+        (ValueError("a", 1), "('a', 1)"),
+        (FileNotFoundError(2, "No such file", "/x"), "[Errno 2] No such file: '/x'"),
+        (
+            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+            "'utf-8' codec can't decode position 0-0: invalid start byte",
+        ),
+        (SystemExit(3), "3"),
+        (ImportError("no module"), "no module"),
+        (ValueError([1, "a"]), "[1, 'a']"),
+        (ValueError({"a": 1}), "<dict of 1>"),
+        (ValueError(10**5000), "<int of 16610 bits>"),
+        (ValueError("password=hunter2"), "password=[redacted]"),
+        (ValueError("x" * 100_000), "x" * 2000),
+    ],
+)
+def test_messages_without_asking_the_exception(
+    error: BaseException, message: str, spec: FunctionSpec
+) -> None:
+    assert error_info(error, kind="exception", spec=spec).message == message
+
+
+def test_an_exception_that_must_not_be_printed_is_captured(capture: Capture, views: Views) -> None:
+    def fail() -> None:
+        raise hostile.HostileError(hostile.Hostile(), "text")
+
+    hostile.calls.clear()
+    scene = capture(fail)
+
+    assert hostile.calls == []
+    assert "'text'" in scene.error.message
+    assert views(scene)[0].type == "HostileError"
+
+
+def test_the_fingerprint_survives_other_lines_messages_and_folders(
+    spec: FunctionSpec, load: Load, capture: Capture
+) -> None:
+    first = capture(load(CART).handler, {"items": [{"id": 7}]}).error.fingerprint
+    moved = capture(load("# a new line\n" * 5 + CART).handler, {"items": [{"other": 1}]}).error.fingerprint
+    elsewhere = capture(load(CART.replace("price", "cost")).handler, {"items": [{}]}).error.fingerprint
+
+    assert first == moved
+    assert first != elsewhere
+
+
+def test_the_fingerprint_of_recursion_does_not_depend_on_its_depth(load: Load, capture: Capture) -> None:
+    app = load("def handler(n):\n    if n == 0:\n        raise ValueError\n    handler(n - 1)\n")
+
+    assert capture(app.handler, 3).error.fingerprint == capture(app.handler, 30).error.fingerprint
+
+
+def test_frames_of_the_platform_are_dropped_at_the_outer_end(
+    spec: FunctionSpec, load: Load, tmp_path: Path
+) -> None:
+    app = load(CART)
+    folder = tmp_path / "relive_platform" / "worker"
+    folder.mkdir(parents=True)
+    code = compile("def call(f, e):\n    return f(e)\n", str(folder / "main.py"), "exec")
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)  # noqa: S102
+
+    try:
+        namespace["call"](app.handler, {"items": [{}]})
+    except KeyError as error:
+        scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+
+    view = msgspec.json.decode(scene.members["exception.json"], type=list[ExceptionView])[0]
+    assert [frame.function for frame in view.frames] == ["handler", "handler.<locals>.<genexpr>", "price"]
+
+
+def test_an_interrupted_stack_is_captured_without_an_exception(
+    spec: FunctionSpec, load: Load, views: Views
+) -> None:
+    app = load("import sys\n\ndef handler():\n    waiting_for = 'lock'\n    return sys._getframe()\n")
+    frame = app.handler()
+
+    scene = capture_frames(frame, kind="timeout", spec=spec, invocation_id="i", message="after 3.0 s")
+
+    view = views(scene)[0]
+    assert (scene.error.kind, scene.error.type, view.relation) == ("timeout", "Timeout", "signal")
+    assert ("waiting_for", "'lock'") in [(name, node.text) for name, node in view.frames[-1].locals]
+    assert scene.error.function == "handler"
+
+
+def test_a_bad_result_says_where_it_is_bad(spec: FunctionSpec) -> None:
+    result = {"items": [{"ok": 1}, {"when": threading.Lock()}]}
+    error = TypeError("Object of type lock is not JSON serializable")
+
+    scene = capture_exception(error, kind="bad_result", spec=spec, invocation_id="i", result=result)
+
+    view = msgspec.json.decode(scene.members["result.json"], type=ResultView)
+    assert view.path == "result.items[1].when"
+    assert "lock" in view.reason
+    assert scene.error.kind == "bad_result"
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": float("nan")}, "result.a"),
+        ({(1, 2): 1}, "result"),
+        (["\ud800"], "result[0]"),
+        (b"x", "result"),
+        ({"a": [1, "b", None, True, 1.5]}, ""),
+    ],
+)
+def test_the_first_value_that_json_cannot_hold_is_found(value: object, path: str) -> None:
+    assert find_unserialisable(value)[0] == path
+
+
+def test_a_result_that_contains_itself_is_found() -> None:
+    value: dict[str, Any] = {}
+    value["self"] = value
+
+    assert find_unserialisable(value) == ("result.self", "this dict contains itself")
+
+
+def test_other_threads_are_there_with_frames_and_without_locals(spec: FunctionSpec) -> None:
+    started, leave = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        started.set()
+        leave.wait()
+
+    thread = threading.Thread(target=wait, name="background")
+    thread.start()
+    started.wait()
+    try:
+        scene = capture_exception(ValueError(), kind="exception", spec=spec, invocation_id="i")
+    finally:
+        leave.set()
+        thread.join()
+
+    found = msgspec.json.decode(scene.members["threads.json"], type=list[ThreadView])
+    background = next(view for view in found if view.name == "background")
+    assert "wait" in [frame.function.split(".")[-1] for frame in background.frames]
+    assert all(not frame.locals for frame in background.frames)
+
+
+def test_the_environment_has_names_and_no_secret_value(
+    spec: FunctionSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "v3ry-s3cr3t")
+
+    scene = capture_exception(ValueError(), kind="exception", spec=spec, invocation_id="i")
+
+    environment = msgspec.json.decode(scene.members["environment.json"])
+    assert "SHOP_API_KEY" in environment["variables"]
+    assert environment["python"] == sys.version.split()[0]
+    assert all(b"v3ry-s3cr3t" not in data for data in scene.members.values())
+    assert "environment.SHOP_API_KEY" in scene.redactions
+
+
+def test_a_secret_in_the_users_code_leaves_the_source(load: Load, capture: Capture) -> None:
+    app = load('KEY = "abc"\n\ndef handler():\n    password = "hunter2"\n    raise ValueError(password)\n')
+
+    scene = capture(app.handler)
+
+    assert all(b"hunter2" not in data for name, data in scene.members.items() if name.startswith("source/"))
+    assert b'"text":"[redacted]"' in scene.members["exception.json"]
+
+
+def test_a_spent_budget_is_said_and_the_users_innermost_frame_comes_first(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    app = load(
+        "def handler(n):\n    data = ['x' * 100] * 9\n    if n:\n        handler(n - 1)\n    raise ValueError\n"
+    )
+
+    scene = capture(app.handler, 40, budget=Budget(total_bytes=20_000))
+    frames = views(scene)[0].frames
+
+    assert scene.parts["exception"].state == "partial"
+    assert "20000 bytes" in scene.parts["exception"].reason
+    assert frames[-1].locals
+    assert not frames[2].locals
+    assert len(scene.members["exception.json"]) < 60_000
+
+
+def test_a_failure_of_the_capture_itself_still_gives_a_scene(spec: FunctionSpec) -> None:
+    broken: Any = Budget(frames="none")  # type: ignore[arg-type]
+
+    scene = capture_exception(ValueError("x"), kind="exception", spec=spec, invocation_id="i", budget=broken)
+
+    assert scene.error.type == "ValueError"
+    assert "TypeError" in scene.parts["exception"].reason
+
+
+def test_an_error_in_the_import_of_the_users_module_begins_in_it(
+    spec: FunctionSpec, load: Load, capture: Capture, views: Views
+) -> None:
+    scene = capture(load, "import json\nx = json.loads('{')\n", kind="init")
+
+    assert scene.error.kind == "init"
+    assert scene.error.type == "json.decoder.JSONDecodeError"
+    assert (scene.error.file, scene.error.line) == ("app.py", 2)

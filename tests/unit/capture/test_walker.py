@@ -1,0 +1,246 @@
+"""The walker: bounded, and it never calls the user's code."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hostile
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.values import ValueNode, decode_value, encode_value, render, render_lines
+from relive_capture.record.budget import Budget, Meter
+from relive_capture.record.walker import Walker
+
+
+def walk(value: object, **limits: Any) -> ValueNode:
+    return walked(value, **limits)[0]
+
+
+def walked(value: object, **limits: Any) -> tuple[ValueNode, list[str]]:
+    budget = Budget(**{"cpu_ns": 10_000_000_000, **limits})
+    redactions: list[str] = []
+    nodes, _ = Walker(budget, Meter(budget), Redactor(), redactions).frame_locals([("x", value)], "f")
+    return nodes[0][1], redactions
+
+
+def count(node: ValueNode) -> int:
+    return 1 + sum(count(child) for _, child in node.children)
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class Slotted:
+    __slots__ = ("filled", "never")
+
+    def __init__(self) -> None:
+        self.filled = 1
+
+
+@dataclasses.dataclass
+class Item:
+    number: int
+    password: str = "hunter2"
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: hostile.Hostile(),
+        lambda: [hostile.Hostile()],
+        lambda: {hostile.HostileKey(): hostile.Hostile()},
+        lambda: hostile.HostileDict(a=1),
+        lambda: hostile.HostileList([1]),
+        lambda: hostile.HostileStr("abc"),
+        lambda: hostile.WithHostileMeta,
+        lambda: type.__call__(hostile.WithHostileMeta),
+        lambda: hostile.HostileError(hostile.Hostile()),
+        lambda: hostile.endless(),
+        lambda: {"nested": ({"deep": hostile.Hostile()},)},
+        lambda: collections.UserDict(a=hostile.Hostile()),
+    ],
+)
+def test_the_users_code_is_never_called(make: Callable[[], object]) -> None:
+    value = make()
+    hostile.calls.clear()
+
+    node = walk(value)
+
+    assert hostile.calls == []
+    assert node.type
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (True, "True"),
+        (42, "42"),
+        (1.5, "1.5"),
+        ("it's", '"it\'s"'),
+        (b"ab", "b'ab'"),
+        ([1, "a"], "[1, 'a']"),
+        ({"a": 1}, "{'a': 1}"),
+        ((1,), "(1)"),
+        ({1}, "{1}"),
+        (Color.RED, "Color.RED"),
+        (Point(1, 2), "Point(x=1, y=2)"),
+        (decimal.Decimal("1.50"), "Decimal('1.50')"),
+        (datetime.date(2026, 11, 23), "2026-11-23"),
+        (datetime.datetime(2026, 11, 23, 1, 2, tzinfo=datetime.UTC), "2026-11-23T01:02:00 UTC"),
+        (Path("/tmp"), "PosixPath('/tmp')"),
+        (collections.deque([1]), "deque([1])"),
+        (range(3), "range(0, 3, 1)"),
+        (dict, "<class dict>"),
+    ],
+)
+def test_everyday_values_read_like_themselves(value: object, text: str) -> None:
+    assert walk(value).text.replace(f"{__name__}.", "").replace("test_walker.", "") == text
+
+
+def test_attributes_come_from_dict_and_slots_and_empty_slots_are_left_out() -> None:
+    assert [name for name, _ in walk(Slotted()).children] == ["filled"]
+    assert [name for name, _ in walk(Item(1)).children] == ["number", "password"]
+
+
+def test_a_secret_attribute_is_redacted_and_its_place_listed() -> None:
+    node, redactions = walked([Item(1)])
+
+    assert node.children[0][1].children[1][1].text == PLACEHOLDER
+    assert redactions == ["f.x[0].password"]
+    assert b"hunter2" not in encode_value(node)
+
+
+def test_a_secret_that_lies_across_the_cut_is_redacted() -> None:
+    node = walk("x" * 190 + " Bearer " + "s3cr3t" * 20)
+
+    assert "s3cr3t" not in node.text
+
+
+def test_a_million_entries_cost_no_more_than_sixteen() -> None:
+    for value in (dict.fromkeys(range(1_000_000)), list(range(1_000_000)), set(range(1_000_000))):
+        begin = time.thread_time()
+        node = walk(value)
+        assert time.thread_time() - begin < 0.03
+        assert (node.length, len(node.children), node.more) == (1_000_000, 16, 999_984)
+
+
+def test_giant_texts_and_numbers_are_cut() -> None:
+    assert len(walk("x" * 10_000_000).text) < 210
+    assert walk("x" * 10_000_000).length == 10_000_000
+    assert walk(1 << 10_000_000).text == "<int of 10000001 bits>"
+    assert len(walk(b"x" * 10_000_000).text) < 210
+
+
+def test_a_cycle_ends_in_a_reference() -> None:
+    value: list[Any] = [1]
+    value.append(value)
+
+    node = walk(value)
+
+    assert node.children[1][1].ref
+    assert node.children[1][1].id == node.id
+
+
+def test_depth_breadth_and_nodes_are_bounded() -> None:
+    deep: list[Any] = []
+    for _ in range(1000):
+        deep = [deep]
+    wide = [[[list(range(100)) for _ in range(100)] for _ in range(100)] for _ in range(2)]
+
+    assert count(walk(deep)) == 4
+    assert count(walk(wide)) <= 301
+
+
+def test_numpy_and_pandas_show_their_shape() -> None:
+    numpy = pytest.importorskip("numpy")
+    pandas = pytest.importorskip("pandas")
+
+    assert walk(numpy.zeros((1000, 1000))).text.startswith("ndarray shape=(1000, 1000) dtype=<f8 [0.0")
+    assert walk(numpy.float32(1.5)).text == "numpy.float32(1.5)"
+    assert walk(numpy.empty(3, dtype=object)).text == "ndarray shape=(3,) dtype=|O"
+    assert (
+        walk(pandas.DataFrame({"a": [1, 2], "b": [3, 4]})).text == "DataFrame 2 rows x 2 columns ['a', 'b']"
+    )
+
+
+def test_a_dict_that_changes_meanwhile_gives_what_was_read() -> None:
+    stop = threading.Event()
+    value: dict[int, int] = dict.fromkeys(range(100), 0)
+
+    def change() -> None:
+        number = 100
+        while not stop.is_set():
+            value[number] = 0
+            value.pop(number - 50, None)
+            number += 1
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(200):
+            assert walk(value).type == "dict"
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_what_goes_through_all_frames_is_walked_once_and_shown_in_each() -> None:
+    budget = Budget()
+    walker = Walker(budget, Meter(budget), Redactor(), [])
+    event = {"items": [1, 2, 3]}
+
+    first, _ = walker.frame_locals([("event", event)], "a")
+    second, _ = walker.frame_locals([("request", event), ("again", event)], "b")
+
+    assert second[0][1] is first[0][1]
+    assert second[1][1].ref
+
+
+def test_the_byte_budget_ends_the_walk() -> None:
+    budget = Budget(total_bytes=2_000)
+    meter = Meter(budget)
+    walker = Walker(budget, meter, Redactor(), [])
+
+    nodes, cut = walker.frame_locals([(f"x{i}", "y" * 100) for i in range(60)], "f")
+
+    assert len(nodes) < 20
+    assert cut == 60 - len(nodes)
+    assert "2000 bytes" in meter.over
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.tuples(inner)
+        | st.frozensets(st.integers())
+    ),
+    max_leaves=60,
+)
+
+
+@given(values)
+def test_any_value_gives_a_bounded_tree_that_survives_its_encoding(value: object) -> None:
+    node = walk(value)
+
+    assert count(node) <= 301
+    assert decode_value(encode_value(node)) == node
+    assert len(render(node, 60)) <= 60
+    assert all("\x1b" not in line for line in render_lines(node, "x"))
