@@ -27,8 +27,10 @@ def encodable(text: str) -> str:
 
 def bounded(text: str, limit: int) -> str:
     """`encodable(text)`, cut to `limit` characters; the cut ends with an ellipsis."""
+    if type(text) is not str:
+        text = str.__str__(text)
     if len(text) > limit:
-        text = str.__getitem__(text, slice(0, limit - 1)) + "…"
+        text = text[: limit - 1] + "…"
     return encodable(text)
 
 
