@@ -13,6 +13,7 @@ ignored.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # a built-in module without a stub
+import atexit
 import os
 import signal
 import sys
@@ -106,6 +107,8 @@ class Sampler:
         self._active = self._busy = False
         self._reset("", "invoke")
         os.register_at_fork(after_in_child=self._after_fork)
+        # The interpreter puts back default actions as it ends; a shot that comes then would kill the process.
+        atexit.register(self.close)
 
     # ------------------------------------------------------------ life of one profile
 
@@ -286,7 +289,7 @@ class Sampler:
         except Exception as error:
             # Ours (no memory, recursion limit) costs one sample; a foreign one comes from another signal's
             # handler that ran meanwhile, and belongs to the user's code.
-            if _foreign(error):
+            if not isinstance(error, (RecursionError, MemoryError)) and _foreign(error):
                 raise
             self._dropped += 1
         finally:

@@ -140,5 +140,6 @@ def _without_own(locations: list[Location]) -> list[Location]:
         if _own("/" + file):
             start = index + 1
         elif not file.startswith(("<", "python3.")):
-            break
-    return locations[start:]
+            return locations[start:]
+    # Nothing but the standard library below the platform's frames: the platform's own work.
+    return [] if start else locations

@@ -258,6 +258,43 @@ def test_a_program_that_the_function_starts_gets_no_signal(make_sampler):
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("end", ["sampler.stop()", "sys.exit(0)", "pass"])
+def test_a_process_that_ends_with_a_shot_on_its_way_ends_as_it_wants(end):
+    # Given a worker that leaves right after an invocation, or in the midst of one
+    import subprocess
+
+    begin = "import sys; from relive_profiler.record import Sampler; sampler = Sampler(); sampler.start('i')"
+    code = f"{begin}; {end}"
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+        # Then the signal does not kill it
+        assert done.returncode == 0
+
+
+def test_recursion_to_the_limit_is_the_functions_own_matter(make_sampler):
+    # Given code that stays a few frames below the recursion limit while it is sampled
+    sampler = make_sampler()
+    room = sys.getrecursionlimit() - 12
+
+    def dive(depth):
+        if depth > 0:
+            return dive(depth - 1)
+        end = time.perf_counter() + 0.02
+        while time.perf_counter() < end:
+            pass
+        return "ground"
+
+    depth = 0
+    frame = sys._getframe()
+    while frame is not None:
+        depth += 1
+        frame = frame.f_back
+    sampler.start("i")
+    assert dive(room - depth) == "ground"
+    profile = sampler.stop()
+    assert sum(profile.counts) + profile.dropped > 0
+
+
 def test_threads_of_the_function_are_undisturbed(make_sampler):
     sampler = make_sampler()
     results = []

@@ -75,6 +75,16 @@ def test_only_relives_own_frames_is_no_stack(tmp_path):
     assert table.intern(frame, frame.f_back, 100) is None
 
 
+def test_the_standard_library_called_by_the_platform_is_no_stack_of_the_function(tmp_path):
+    import json.decoder
+
+    table = StackTable(str(tmp_path), [])
+    worker = _frame_in("/run/relive_platform/worker/main.py", "worker", "return call(None)")
+    library = _frame_in(json.decoder.__file__, "decode")
+    assert table.intern(worker(library), sys._getframe(), 100) is None
+    assert table.intern(library(None), sys._getframe(), 100).functions == ["decode"]
+
+
 def test_import_machinery_is_left_out(tmp_path):
     table = StackTable(str(tmp_path), [])
     importer = _frame_in("<frozen importlib._bootstrap>", "_load", "return call(None)")
