@@ -49,8 +49,9 @@ class Feed(Generic[Value]):
     def status(self, now_ns: int) -> tuple[str, str]:
         """(text, style) for the state line; empty when all is well."""
         if self.error:
-            shown = f" · showing data {age(self.good_ns, now_ns)} old" if self.value is not None else ""
-            return f"✖ {self.what}: {self.error} · retrying{shown}", "error"
+            # the reason comes last: it is what a narrow terminal may cut
+            old = f" {age(self.good_ns, now_ns)} old ·" if self.value is not None else ""
+            return f"✖ {self.what}:{old} retrying · {self.error}", "error"
         if self.loading and self.value is None:
             return f"… loading {self.what}", "dim"
         return "", ""

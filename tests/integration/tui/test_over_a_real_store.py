@@ -1,0 +1,250 @@
+"""User stories over a real store, real scenes and the real queries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from relive_store import open_store
+from relive_store.process import StoreProcess
+from relive_tui.app import ReliveApp
+from relive_tui.models.filtering import InvocationQuery, parse_filter
+from relive_tui.models.scope import Scope
+from relive_tui.source import DataSource
+from relive_tui.tickets import Cancelled, Ticket, TicketStore
+from relive_tui.widgets.rows import VirtualRows
+from textual.pilot import Pilot
+
+
+async def until(pilot: Pilot[Any], met: Callable[[], bool], timeout_s: float = 30) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not met():
+            await pilot.pause(0.02)
+
+
+def shown(app: ReliveApp) -> str:
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in strips)
+
+
+async def settle(app: ReliveApp, pilot: Pilot[Any]) -> None:
+    await pilot.pause()
+    await until(pilot, lambda: not app.here.busy)
+    await pilot.pause()
+
+
+async def press(app: ReliveApp, pilot: Pilot[Any], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(app, pilot)
+
+
+def source_of(world: Any) -> DataSource:
+    return DataSource(lambda: open_store(world.store.url), world.scenes_dir)
+
+
+@asynccontextmanager
+async def opened(
+    world: Any, view: str | None = None, ident: str | None = None
+) -> AsyncIterator[tuple[ReliveApp, Pilot[Any]]]:
+    source = source_of(world)
+    app = ReliveApp(source, view, ident)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        yield app, pilot
+    source.close()
+
+
+async def test_one_key_from_launch_to_the_root_cause(world: Any) -> None:
+    # Given recorded failures, of which the newest is a KeyError in checkout
+    async with opened(world) as (app, pilot):
+        # When Enter is pressed once
+        await press(app, pilot, "enter")
+        # Then the failing line is marked, with the locals that explain it and no secret
+        text = shown(app)
+        assert app.navigator.here.scope.invocation_id == world.newest_failure
+        assert "❱   13     total = prices[item[" in text
+        assert "'qty': 1" in text
+        assert "KeyError: 'sku'" in text
+        # And 4 shows the hottest line
+        await press(app, pilot, "4")
+        assert "cart.py:14" in shown(app)
+        assert "62.0%" in shown(app)
+
+
+async def test_secrets_in_locals_are_not_shown(world: Any) -> None:
+    async with opened(world, "failure", "last") as (app, pilot):
+        await press(app, pilot, "j")
+        assert "api_key" not in shown(app) or "sk_live" not in shown(app)
+
+
+async def test_a_trace_has_platform_spans_and_the_functions_own(world: Any) -> None:
+    async with opened(world, "trace", world.newest_trace[:12]) as (app, _pilot):
+        text = shown(app)
+        assert "POST /checkout" in text
+        assert "SELECT carts" in text
+        assert "checkout failed" in text  # the log line of the failed span
+
+
+async def test_home_shows_groups_and_functions_with_their_figures(world: Any) -> None:
+    async with opened(world) as (app, pilot):
+        await until(pilot, lambda: "cart.py:14 62%" in shown(app))
+        text = shown(app)
+        assert "StaleData: no totals" in text
+        assert "timeout" in text
+        assert f"{world.failures} in 3 groups" in text
+
+
+async def test_the_filter_is_answered_by_the_engine(world: Any) -> None:
+    source, scope = source_of(world), Scope()
+    count = source.count(Ticket(), scope, InvocationQuery(), 0, 0)
+    failed = source.count(Ticket(), scope, parse_filter("status:failed"), 0, 0)
+    slow = source.count(Ticket(), scope, parse_filter("dur:>2s"), 0, 0)
+    assert (count, failed) == (240, world.failures)
+    assert 0 < slow < failed
+    source.close()
+
+
+async def test_pages_by_key_and_by_offset_are_the_same(world: Any) -> None:
+    source, scope = source_of(world), Scope(range_ns=0)
+    until_ns = world.now_ns + 10**9
+    for order in ("newest", "slowest"):
+        whole = source.invocations(
+            Ticket(),
+            scope,
+            InvocationQuery(),
+            until_ns=until_ns,
+            order=order,
+            offset=0,
+            limit=300,
+            after=None,
+        )
+        rest = source.invocations(
+            Ticket(),
+            scope,
+            InvocationQuery(),
+            until_ns=until_ns,
+            order=order,
+            offset=100,
+            limit=300,
+            after=whole[99],
+        )
+        assert [row.invocation_id for row in rest] == [row.invocation_id for row in whole[100:]]
+    source.close()
+
+
+async def test_new_log_lines_arrive_by_themselves(world: Any) -> None:
+    from relive_base.frames import LogLine
+    from relive_tracer.explore.rows import FunctionRef, log_columns
+
+    async with opened(world, "logs") as (app, pilot):
+        # Given the tail, When a line is recorded
+        source = app.source
+        line = LogLine(source.now_ns(), "INFO", "a line from just now")
+        world.store.insert("otel_logs", log_columns([(line, FunctionRef("checkout", 31))]))
+        # Then it appears without a key
+        await until(pilot, lambda: "a line from just now" in shown(app))
+        assert "following" in shown(app)
+
+
+async def test_a_failure_without_a_scene_shows_what_its_record_knows(world: Any) -> None:
+    path = next(world.scenes_dir.glob(f"{world.newest_failure}*"))
+    source = source_of(world)
+    moved = path.rename(path.with_suffix(".away"))
+    try:
+        view = source.scene(Ticket(), world.newest_failure, 1)
+    finally:
+        moved.rename(path)
+    assert view.exceptions[0].type == "KeyError"
+    assert view.exceptions[0].frames[0].line == 13
+    assert "no scene" in view.note
+    source.close()
+
+
+async def test_a_store_that_is_killed_and_restarted_is_found_again(tmp_path: Path, world: Any) -> None:
+    # Given a store process of its own with one invocation list open
+    from tui_world import record_shop
+
+    socket = tmp_path / "s.sock"
+    process = StoreProcess(tmp_path / "store", socket)
+    process.start(60)
+    try:
+        store = open_store(process.url)
+        store.migrate()
+        record_shop(store, tmp_path / "home", calls=24)
+        source = DataSource(lambda: open_store(process.url), tmp_path / "home/scenes")
+        app = ReliveApp(source)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: "KeyError" in shown(app))
+            # When the store is killed, Then the data stays and its age is shown
+            process.kill()
+            await until(pilot, lambda: "retrying" in shown(app))
+            assert "KeyError" in shown(app)
+            assert " old" in shown(app)
+            # And when it runs again, the complaint goes without a key
+            process.start(60)
+            await until(pilot, lambda: "retrying" not in shown(app))
+            assert "KeyError" in shown(app)
+        source.close()
+    finally:
+        process.stop()
+
+
+def test_a_query_that_is_given_up_stops_in_the_engine(world: Any) -> None:
+    # Given a query that would take many seconds
+    import threading
+    import time
+
+    ticket, ended = Ticket(), threading.Event()
+    result: list[BaseException] = []
+
+    def work() -> None:
+        store = TicketStore(world.store, ticket)
+        try:
+            store.query("SELECT sum(sipHash64(number)) FROM numbers(200000000000)", timeout_s=60)
+        except Cancelled as error:
+            result.append(error)
+        ended.set()
+
+    source = source_of(world)
+    thread = threading.Thread(target=work)
+    thread.start()
+    deadline = time.monotonic() + 20
+    # When it is given up (again and again: it may not have reached the engine yet)
+    while not ended.is_set() and time.monotonic() < deadline:
+        source.cancel(ticket)
+        ended.wait(0.1)
+    thread.join(5)
+    # Then it ends as cancelled, long before its time
+    assert result
+    assert isinstance(result[0], Cancelled)
+    with pytest.raises(Cancelled):
+        TicketStore(world.store, ticket).query("SELECT 1")
+
+
+async def test_a_million_invocations_scroll(tmp_path: Path) -> None:
+    from tui_world import fill_invocations
+
+    process = StoreProcess(tmp_path / "store", tmp_path / "s.sock")
+    process.start(60)
+    try:
+        store = open_store(process.url)
+        store.migrate()
+        source = DataSource(lambda: open_store(process.url), tmp_path / "scenes")
+        fill_invocations(store, 1_000_000, source.now_ns())
+        app = ReliveApp(source, "invocations")
+        async with app.run_test(size=(120, 36)) as pilot:
+            await settle(app, pilot)
+            rows = app.here.query_one("#rows", VirtualRows)
+            app.set_range(0)
+            await until(pilot, lambda: len(rows.source) == 1_000_000)
+            for key in ("pagedown", "pagedown", "G", "pageup", "g"):
+                await press(app, pilot, key)
+                await until(pilot, lambda: "· · ·" not in shown(app))
+        source.close()
+    finally:
+        process.stop()
