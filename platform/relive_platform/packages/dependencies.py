@@ -60,6 +60,14 @@ class Requirements:
                 return number
         return 0
 
+    def line_of_place(self, reason: str) -> int:
+        """The 1-based line whose path or address `reason` speaks of; 0 where none is."""
+        for number, line in enumerate(self.text.splitlines(), self.first_line):
+            place = line.split("#")[0].split(";")[0].strip().rstrip("/").rpartition("/")[2]
+            if place and (_LOCAL.match(line) or "://" in line) and place in reason:
+                return number
+        return 0
+
     @classmethod
     def of(cls, folder: Path, listed: Sequence[str], file: str) -> Requirements:
         """From relive.toml's `dependencies`, else `folder`'s requirements.txt. Raises DependencyError."""
@@ -148,6 +156,8 @@ class Dependencies:
         command += ["--link-mode", "copy", "-r", str(listed)]
         if needs.file.endswith(REQUIREMENTS_FILE):
             command[-1] = needs.file  # uv resolves relative lines against the file that holds them
+        if any(_LOCAL.match(line) or "file:" in line for line in needs.lines):
+            command.append("--refresh")  # uv would take a local folder's wheel from its cache, changed or not
         environment = dict(os.environ if self._environment is None else self._environment)
         process = subprocess.Popen(
             command, cwd=needs.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -201,6 +211,7 @@ def _failure(needs: Requirements, output: list[str]) -> DependencyError:
     reason = " ".join(line.strip(" ╰─▶│├·×") for line in output if not _noise(line)).strip()
     reason = re.sub(r"\s+", " ", reason).removeprefix("error:").strip()[:1500] or "uv gave no reason"
     line = next((number for word in _words(reason) if (number := needs.line_of(word))), 0)
+    line = line or needs.line_of_place(reason)
     if found := re.search(rf"{re.escape(Path(needs.file).name)}`?:(\d+)", reason):
         line = int(found[1])
     where = f"{needs.file}:{line}" if line else needs.file

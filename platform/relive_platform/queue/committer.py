@@ -27,6 +27,8 @@ T = TypeVar("T")
 _BATCH: Final = 1_000
 _PAGE_BYTES: Final = 4096
 _BALLAST_RETRY_NS: Final = 1_000_000_000
+_PAGES: Final = 1_000  # of WAL before a checkpoint: 4 MiB, so the ballast should be larger
+_PAGES_WHILE_FULL: Final = 50
 _LOW_SPACE_BYTES: Final = 1024 * 1024
 
 
@@ -105,6 +107,7 @@ class Committer:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA fullfsync = ON")
+            db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES:d}")
             db.execute("PRAGMA journal_size_limit = 67108864")
             pages = max(self._limits.file_bytes // _PAGE_BYTES, 64)
             db.execute(f"PRAGMA max_page_count = {pages:d}")  # a pragma takes no parameters
@@ -236,6 +239,10 @@ class Committer:
         self._full = True
         self._next_try_ns = self._clock.monotonic_ns() + _BALLAST_RETRY_NS
         self._ballast.unlink(missing_ok=True)
+        # What the WAL holds moves to the file, into the room just made; then the WAL's own room is free too.
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_WHILE_FULL:d}")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _room_again(self) -> bool:
         now_ns = self._clock.monotonic_ns()
@@ -243,6 +250,8 @@ class Committer:
             return False
         self._next_try_ns = now_ns + _BALLAST_RETRY_NS
         self._full = not self._lay_ballast()
+        if not self._full:
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES:d}")
         return not self._full
 
     def _lay_ballast(self) -> bool:

@@ -1,0 +1,137 @@
+"""Dependencies installed for real: one small package from the index, local ones for everything else."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from relive_platform.packages.dependencies import Dependencies, DependencyError, Requirements
+
+SETUP = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "{name}"
+version = "1.0"
+"""
+# A build backend of ten lines: no index is asked for one.
+BACKEND = """\
+import zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{{folder}}/{{name}}", "w") as wheel:
+        wheel.write("{module}.py")
+        info = "{name}-1.0.dist-info"
+        wheel.writestr(f"{{info}}/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        tags = "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(f"{{info}}/WHEEL", tags)
+        wheel.writestr(f"{{info}}/RECORD", "{module}.py,,\\n{{0}}/METADATA,,\\n".format(info))
+    return name
+"""
+
+
+def local(root: Path, name: str = "tiny", module: str = "tiny_module", code: str = "VALUE = 1\n") -> Path:
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(SETUP.format(name=name))
+    (folder / "backend.py").write_text(BACKEND.format(name=name, module=module))
+    (folder / f"{module}.py").write_text(code)
+    return folder
+
+
+def needs(folder: Path, text: str) -> Requirements:
+    (folder / "requirements.txt").write_text(text)
+    return Requirements.of(folder, (), "relive.toml")
+
+
+def test_a_package_of_the_index_is_installed_with_progress_and_only_once(tmp_path) -> None:
+    dependencies = Dependencies(tmp_path / "deps")
+    lines: list[str] = []
+
+    installed = dependencies.install(needs(tmp_path, "six>=1.16\n"), lines.append)
+    count = len(lines)
+    again = dependencies.install(needs(tmp_path, "six>=1.16\n"), lines.append)
+
+    assert (Path(installed.folder) / "six.py").is_file()
+    assert installed.preload == ("six",)
+    assert any("six==" in line for line in lines[:count])
+    assert again == installed
+    assert len(lines) == count
+
+
+def test_a_local_package_is_installed_and_its_change_makes_a_new_folder(tmp_path) -> None:
+    local(tmp_path)
+    dependencies = Dependencies(tmp_path / "deps")
+
+    first = dependencies.install(needs(tmp_path, "./tiny\n"))
+    (tmp_path / "tiny" / "tiny_module.py").write_text("VALUE = 2\n")
+    second = dependencies.install(needs(tmp_path, "./tiny\n"))
+
+    assert first.preload == ("tiny_module",)
+    assert (Path(first.folder) / "tiny_module.py").read_text() == "VALUE = 1\n"
+    assert (Path(second.folder) / "tiny_module.py").read_text() == "VALUE = 2\n"
+
+
+def test_two_deploys_at_once_install_once(tmp_path) -> None:
+    local(tmp_path)
+    required = needs(tmp_path, "./tiny\n")
+    gate = threading.Barrier(3)
+    lines: list[str] = []
+
+    def install(_: int) -> str:
+        gate.wait()
+        return Dependencies(tmp_path / "deps").install(required, lines.append).folder
+
+    with ThreadPoolExecutor(3) as pool:
+        folders = set(pool.map(install, range(3)))
+
+    assert len(folders) == 1
+    assert len([line for line in lines if line.startswith("Installed")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("# why\n\n./nothing-here\n", 3, "nothing-here"),
+        ("./tiny\nsix ==== 1\n", 2, "requirements.txt"),
+        ("./tiny\n--no-index\nno-such-package-at-all==1\n", 3, "no-such-package-at-all"),
+    ],
+)
+def test_what_cannot_be_installed_is_named_with_file_line_and_reason(tmp_path, text, line, says) -> None:
+    local(tmp_path)
+
+    with pytest.raises(DependencyError) as caught:
+        Dependencies(tmp_path / "deps").install(needs(tmp_path, text))
+
+    assert says in caught.value.message
+    assert caught.value.where == f"{tmp_path}/requirements.txt:{line}"
+    assert caught.value.remedy
+    assert [path.name for path in (tmp_path / "deps").iterdir() if path.is_dir()] == []
+
+
+def test_an_installation_that_takes_too_long_is_ended(tmp_path) -> None:
+    folder = local(tmp_path)
+    (folder / "backend.py").write_text("def build_wheel(*a, **k):\n    import time\n    time.sleep(60)\n")
+    dependencies = Dependencies(tmp_path / "deps", timeout_s=2.0)
+
+    with pytest.raises(DependencyError, match="longer than 2 s"):
+        dependencies.install(needs(tmp_path, "./tiny\n"))
+
+    assert [path.name for path in (tmp_path / "deps").iterdir() if path.is_dir()] == []
+
+
+def test_remains_of_a_killed_installation_are_cleared_away(tmp_path) -> None:
+    local(tmp_path)
+    dependencies = Dependencies(tmp_path / "deps")
+    required = needs(tmp_path, "./tiny\n")
+    left = tmp_path / "deps" / f".{dependencies.lock_hash(required)}.tmp-dead"
+    (left / "site").mkdir(parents=True)
+
+    installed = dependencies.install(required)
+
+    assert (Path(installed.folder) / "tiny_module.py").is_file()
+    assert not left.exists()
