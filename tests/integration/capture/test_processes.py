@@ -43,7 +43,6 @@ FORBIDDEN = {
     "textual",
     "requests",
     "relive_store",
-    "linecache",
     "traceback",
 }
 

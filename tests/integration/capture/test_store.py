@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from relive_capture.explore.rows import blob_columns, scene_columns
 from relive_store import Store, open_store
 from relive_store.process import StoreProcess
 
-BEGIN = 1_764_000_000_000_000_000
+# Not a fixed day: what is older than the retention is dropped at once.
+BEGIN = time.time_ns() - 3_600_000_000_000
 SECOND = 1_000_000_000
 
 

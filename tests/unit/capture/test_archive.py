@@ -1,4 +1,4 @@
-"""The archive: what goes in comes out, in the same bytes every time; hostile files are refused in clear words."""
+"""The archive: what goes in comes out, in the same bytes every time; hostile files are refused."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def test_a_spent_budget_is_said_and_the_users_innermost_frame_comes_first(
     load: Load, capture: Capture, views: Views
 ) -> None:
     app = load(
-        "def handler(n):\n    data = ['x' * 100] * 9\n    if n:\n        handler(n - 1)\n    raise ValueError\n"
+        "def handler(n):\n    data = ['x' * 100] * 9\n    n and handler(n - 1)\n    raise ValueError\n"
     )
 
     scene = capture(app.handler, 40, budget=Budget(total_bytes=20_000))
