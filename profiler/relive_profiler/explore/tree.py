@@ -73,7 +73,7 @@ def build(
     note: str = "",
     aggregate: bool = True,
 ) -> FlameTree:
-    """The tree of folded stacks. 200,000 frames take about a quarter of a second."""
+    """The tree of folded stacks. 200,000 nodes take about a second."""
     trie = _Trie(title, by_line)
     for stack in folded.stacks:
         trie.add(stack, _weight(stack, weight))
