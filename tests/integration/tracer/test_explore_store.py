@@ -75,6 +75,21 @@ def test_a_trace_comes_back_whole(clean_store: Store) -> None:
     assert len(traces.spans_since(clean_store, NOW - MS)) == 8
 
 
+def test_an_export_by_pages_sees_every_span_once(clean_store: Store) -> None:
+    # Given 50 spans, of which ten each began at the same moment
+    ref = FunctionRef("f", 1)
+    spans = [
+        SpanData("ab" * 16, f"{i:016x}", "", f"s{i}", "Internal", NOW + i // 10, NOW + 100) for i in range(50)
+    ]
+    clean_store.insert("otel_traces", span_columns([(span, ref) for span in spans]))
+    seen: list[str] = []
+    since, after = NOW, ""
+    while page := traces.spans_since(clean_store, since, after_span_id=after, limit=7):
+        seen += [span.name for span in page]
+        since, after = page[-1].start_ns, page[-1].span_id
+    assert seen == [f"s{i}" for i in range(50)]
+
+
 def test_an_invocation_comes_back_whole(clean_store: Store) -> None:
     failed = failed_record(
         attempt=2, trigger="queue", event_id="e1", has_scene=True, worker_pid=77, isolation_tier=1
