@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Final
 
 __all__ = ["DEVICES", "readable_paths"]
@@ -26,40 +25,49 @@ def readable_paths(runtime_dir: str, deps_dir: str) -> list[str]:
     The home is two levels above the runtime folder. Where it lies inside one of the system's folders, that
     folder is replaced by what is in it, but for the way to the home.
     """
-    home = Path(runtime_dir).resolve().parent.parent
+    home = os.path.dirname(os.path.dirname(os.path.realpath(runtime_dir)))
     paths: list[str] = []
     for path in [*_SYSTEM, *_interpreter(), *_name_resolution()]:
-        paths.extend(_without(Path(path), home))
+        paths.extend(_without(path, home))
     paths.append(runtime_dir)
-    paths.extend(_link_targets(Path(runtime_dir)))
+    paths.extend(_link_targets(runtime_dir))
     if deps_dir:
         paths.append(deps_dir)
     return list(dict.fromkeys(paths))
 
 
 def _interpreter() -> list[str]:
-    executable = str(Path(sys.executable).resolve().parent) if sys.executable else sys.base_prefix
+    executable = os.path.dirname(os.path.realpath(sys.executable)) if sys.executable else sys.base_prefix
     return [sys.base_prefix, sys.base_exec_prefix, sys.prefix, executable]
 
 
 def _name_resolution() -> list[str]:
     """Where /etc/resolv.conf and /etc/localtime really are; often under /run."""
-    real = [Path(path).resolve() for path in ("/etc/resolv.conf", "/etc/localtime", "/etc/hosts")]
-    return [str(path) for path in real if path.exists()]
+    real = [os.path.realpath(path) for path in ("/etc/resolv.conf", "/etc/localtime", "/etc/hosts")]
+    return [path for path in real if os.path.exists(path)]
 
 
-def _link_targets(runtime: Path) -> list[str]:
-    links = [*runtime.iterdir(), *(runtime / "opentelemetry").glob("*")]
-    return [str(link.resolve()) for link in links if link.is_symlink()]
+def _link_targets(runtime_dir: str) -> list[str]:
+    """What the links in the runtime folder point to, those of its namespace folder included."""
+    found: list[str] = []
+    for folder in (runtime_dir, os.path.join(runtime_dir, "opentelemetry")):
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            with os.scandir(folder) as entries:
+                found.extend(os.path.realpath(entry.path) for entry in entries if entry.is_symlink())
+    return found
 
 
-def _without(path: Path, excluded: Path) -> list[str]:
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _without(path: str, excluded: str) -> list[str]:
     """`path`, or what is in it, so that `excluded` and what is below it is not there."""
-    real = path.resolve()
-    if real == excluded or real.is_relative_to(excluded):
+    real = os.path.realpath(path)
+    if _is_below(real, excluded):
         return []
-    if not excluded.is_relative_to(real):
-        return [str(path)]
+    if not _is_below(excluded, real):
+        return [path]
     found: list[str] = []
     try:
         entries = sorted(os.scandir(real), key=lambda entry: entry.name)[:_MAX_ENTRIES]
@@ -67,5 +75,5 @@ def _without(path: Path, excluded: Path) -> list[str]:
         return []
     for entry in entries:
         if not entry.is_symlink():
-            found.extend(_without(Path(entry.path), excluded))
+            found.extend(_without(entry.path, excluded))
     return found

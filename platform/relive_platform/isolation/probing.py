@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,7 +50,7 @@ def probe() -> list[Probe]:
 
 
 def _landlock(abi: int) -> Probe:
-    kernel = platform.release()
+    kernel = os.uname().release
     if not abi:
         remedy = "use Linux 5.13 or newer, with landlock in the `lsm=` list of the kernel's command line"
         return Probe("landlock", False, f"not offered by kernel {kernel}", remedy)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -118,7 +118,7 @@ class Filter:
 
 def machine() -> str:
     """The processor family, as the kernel names it."""
-    return platform.machine()
+    return os.uname().machine
 
 
 def _nr_seccomp() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import sys
 from typing import Final
@@ -68,7 +67,7 @@ def drop_capabilities() -> None:
     """
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
-    syscall(126 if platform.machine() == "x86_64" else 91, header, nothing)
+    syscall(126 if os.uname().machine == "x86_64" else 91, header, nothing)
 
 
 def die_with_parent() -> None:

@@ -9,7 +9,6 @@ import re
 import time
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl
 
 from relive_base.errors import ReliveError
 from relive_base.frames import FunctionSpec, HttpRequest, Invoke
@@ -140,6 +139,8 @@ def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict
     if cookies:
         event["cookies"] = cookies
     if request.query:
+        from urllib.parse import parse_qsl  # here: few workers need it, and the zygote has imported it
+
         event["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
     if request.body:
         event["body"], event["isBase64Encoded"] = _body(request.body, headers.get("content-type", ""))

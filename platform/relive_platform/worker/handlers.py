@@ -6,6 +6,7 @@ import base64
 import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, Final
 
 from relive_base.frames import FunctionSpec, HttpRequest, Invoke
@@ -43,8 +44,7 @@ class Handler:
         self._stream = stream
         self._http = spec.kind == "http"
         self._loop = _Loop() if _is_async(function) else None
-        called = self._loop.wrap(function) if self._loop is not None else function
-        self._call: Callable[..., object] = http_caller(called) if self._http else called
+        self._call: Callable[..., object] = http_caller(function, self._awaited) if self._http else function
 
     def decode(self, invoke: Invoke) -> tuple[object, ...]:
         """The arguments of the call. Raises BadEvent."""
@@ -56,8 +56,14 @@ class Handler:
         return decode_event(invoke.event), context
 
     def call(self, arguments: tuple[object, ...]) -> object:
-        """Run the user's code."""
-        return self._call(*arguments)
+        """Run the user's code. A coroutine that it returns is awaited: the handler is async, or wraps one."""
+        value = self._call(*arguments)
+        return self._awaited(value) if type(value) is CoroutineType else value
+
+    def _awaited(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        if self._loop is None:
+            self._loop = _Loop()
+        return self._loop.run(coroutine)
 
     def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
         """The timeout with the frames of the awaiting coroutine, where it hit the event loop and not the
@@ -125,16 +131,11 @@ class _Loop:
         asyncio.set_event_loop(self._loop)
         self._coroutine: Coroutine[Any, Any, object] | None = None
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., object]:
-        loop = self._loop
-
-        def call(*arguments: object) -> object:
-            self._coroutine = coroutine = function(*arguments)
-            result = loop.run_until_complete(coroutine)
-            self._coroutine = None
-            return result
-
-        return call
+    def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        self._coroutine = coroutine
+        result = self._loop.run_until_complete(coroutine)
+        self._coroutine = None
+        return result
 
     def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
         coroutine, self._coroutine = self._coroutine, None

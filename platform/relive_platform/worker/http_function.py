@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, Final, cast
 
 from relive_base.frames import HttpRequest
@@ -83,8 +84,13 @@ def environ_of(request: HttpRequest) -> dict[str, Any]:
     return environ
 
 
-def http_caller(handler: Callable[..., object]) -> Callable[[HttpRequest], HttpAnswer]:
-    """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer."""
+def http_caller(
+    handler: Callable[..., object], awaited: Callable[[Coroutine[Any, Any, object]], object]
+) -> Callable[[HttpRequest], HttpAnswer]:
+    """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer.
+
+    `awaited` runs the coroutine that an async handler returns.
+    """
     from werkzeug.exceptions import HTTPException
     from werkzeug.wrappers import Request
 
@@ -92,6 +98,8 @@ def http_caller(handler: Callable[..., object]) -> Callable[[HttpRequest], HttpA
         environ = environ_of(request)
         try:
             value = handler(Request(environ, populate_request=False))
+            if type(value) is CoroutineType:
+                value = awaited(value)
         except HTTPException as error:  # abort(404) and the like
             value = error.get_response(environ)
         return to_answer(value, environ)

@@ -9,7 +9,6 @@ import resource
 import signal
 import socket
 import sys
-import tempfile
 import time
 import types
 from typing import Final
@@ -78,7 +77,9 @@ def clean_environment(spec: FunctionSpec) -> None:
     os.environ.update(wanted)
     if wanted.get("TZ") != time_zone:
         time.tzset()
-    tempfile.tempdir = None  # found again, from TMPDIR, when it is next asked for
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        tempfile.tempdir = None  # type: ignore[attr-defined]  # found again, from TMPDIR
 
 
 def enter_source(spec: FunctionSpec) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import platform
 import select
 import signal
+import sys
 import time
 from types import FrameType
 from typing import Final
@@ -38,7 +38,7 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     failed = import_modules(options.preload)
     ready = ZygoteReady(
         pid=os.getpid(),
-        python=platform.python_version(),
+        python=".".join(map(str, sys.version_info[:3])),
         import_ns=time.monotonic_ns() - began_ns,
         failed_imports=failed,
     )

@@ -48,6 +48,16 @@ def test_state_stays_between_invocations_and_async_handlers_share_a_loop(running
     assert [worker.invoke({}).value for _ in range(3)] == [1, 1, 1]
 
 
+def test_decorated_async_handlers_and_async_http_functions_are_awaited(running: ZygoteHandle) -> None:
+    code = (
+        "import asyncio\nasync def inner(*a):\n    await asyncio.sleep(0)\n    return {'a': 1}\n"
+        "def handler(*a):\n    return inner(*a)"
+    )
+    assert running.worker(code).invoke({}).value == {"a": 1}
+    assert running.worker(code, kind="http").request().value == {"a": 1}
+    assert running.worker(code, "main:inner", kind="http").request().value == {"a": 1}
+
+
 def test_prints_and_logs_are_lines_and_never_the_answer(running: ZygoteHandle) -> None:
     worker = running.worker(
         "import logging, os, threading\n"
