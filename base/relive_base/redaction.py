@@ -142,13 +142,10 @@ _LITERAL = _rule(
 _HEADER_LINE = _rule(
     r"(?im)^(?P<head>\s*(?:set-cookie|cookie|authorization|proxy-authorization)\s*:\s*)(?P<secret>[^\r\n]+)"
 )
-_ASSIGNMENT_HINTS: Final = (
-    "pass", "pwd", "secret", "token", "key", "auth", "cook", "cred", "jwt", "otp", "cv", "ssn", "srf",
-    "session", "card", "pin", "sig=", "sid",
-)  # fmt: skip
 _CARD = _rule(r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w-])(?!\.\d)")
-# A cheap look before the real pattern. Card numbers begin with 2-6, so nanosecond times stay readable.
-_CARD_HINT = _rule(r"[2-6]\d{3}[ -]?\d{4}")
+# A cheap look before the pattern: digits become "0", blanks and hyphens vanish; 13 zeros may be a card.
+_DIGITS: Final = bytes(48 if 48 <= code <= 57 else 120 for code in range(256))
+_CARD_LENGTH: Final = b"0" * 13
 
 
 def _luhn(digits: str) -> bool:
@@ -184,8 +181,8 @@ class Redactor:
     def __init__(self, keys: Iterable[str] = ()) -> None:
         self._extra = frozenset(filter(None, ("_".join(split_words(key)) for key in keys)))
         self._cache: dict[str, str] = {}
-        extra_hints = tuple(word for name in self._extra for word in name.split("_")[:1])
-        self._hints = _ASSIGNMENT_HINTS + extra_hints
+        # the first word of a name must be in the text before the name can be
+        self._hints = tuple(name.split("_")[0] for name in self._extra)
 
     # ------------------------------------------------------------ names
 
@@ -209,12 +206,9 @@ class Redactor:
         if _may_match(lower):
             result = _apply_rules(text, lower, _ANYWHERE_RULES)
             result = _apply_rules(result, lower, _UNDERSCORE_RULES)
-        if "=" in lower or ":" in lower:
-            for hint in self._hints:
-                if hint in lower:
-                    result = self._assignments(result)
-                    break
-        if _CARD_HINT.search(text) is not None:
+        if ("=" in lower or ":" in lower) and self._may_assign(lower):
+            result = self._assignments(result)
+        if _CARD_LENGTH in text.encode("ascii", "replace").translate(_DIGITS, b" -"):
             result = _CARD.sub(_hide_card, result)
         return result if result != text else text
 
@@ -224,12 +218,35 @@ class Redactor:
         lower = text.lower()
         result = _apply_rules(text, lower, _ANYWHERE_RULES)
         result = _apply_rules(result, lower, _UNDERSCORE_RULES)
-        if any(hint in lower for hint in self._hints):
+        if self._may_assign(lower):
             result = _LITERAL.sub(self._hide_assignment, result)
         if result.count("\n") != text.count("\n"):
             # a key over several lines: the lines below must keep their numbers
             result += "\n" * (text.count("\n") - result.count("\n"))
         return result
+
+    def _may_assign(self, lower: str) -> bool:
+        """Whether the text may hold a secret's name. Flat, for the same reason as _may_match."""
+        if (
+            "key" in lower
+            or "pass" in lower
+            or "token" in lower
+            or "auth" in lower
+            or "secret" in lower
+            or "pwd" in lower
+            or "cook" in lower
+            or "cred" in lower
+            or "session" in lower
+            or "card" in lower
+            or "pin" in lower
+            or "sig=" in lower
+            or "sid" in lower
+            or "bearer" in lower
+        ):
+            return True
+        if "cv" in lower or "otp" in lower or "jwt" in lower or "ssn" in lower or "srf" in lower:
+            return True
+        return any(hint in lower for hint in self._hints) if self._hints else False
 
     def _assignments(self, text: str) -> str:
         text = _AZURE.sub(_hide_group, text)
