@@ -117,7 +117,8 @@ class ChdbStore:
         try:
             import chdb
 
-            connect: Any = chdb._chdb.connect
+            engine: Any = chdb._chdb
+            connect = engine.connect
             # The engine's own sub-folder: a listing of tables must not meet our lock file.
             where = str(path / "data")
             self._readers = _Pool([connect(where) for _ in range(READERS)])

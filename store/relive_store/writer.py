@@ -1,0 +1,318 @@
+"""The writer: takes columns at once, spools them, and inserts them into the store. It loses nothing and
+never blocks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from relive_store.chunks import chunked, row_count
+from relive_store.errors import QueryCancelled, QueryLimit, QueryTimeout, StoreError, StoreUnavailable
+from relive_store.interface import ColumnData, Store
+from relive_store.spool import Batch, Spool, SpoolCorrupt
+from relive_store.text import clean_columns
+
+__all__ = ["Writer", "WriterStats"]
+
+BUFFER_ROWS = 500_000
+BUFFER_BYTES = 256 * 1024 * 1024
+"""Of bytes cells, such as pieces of scenes; other cells are counted as rows."""
+FLUSH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 64 * 1024 * 1024
+FIRST_BACKOFF_S = 0.25
+LAST_BACKOFF_S = 5.0
+_RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
+_LIMIT_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """`lag_s`: age of the oldest row that the store has not got. Rows count from the writer's start."""
+
+    lag_s: float
+    buffered_rows: int
+    spooled_rows: int
+    spooled_bytes: int
+    written_rows: int
+    dropped_rows: int
+    last_error: str
+
+
+@runtime_checkable
+class _PackedStore(Protocol):
+    def insert_packed(
+        self, table: str, packed: bytes, *, token: str = "", timeout_s: float = 60.0
+    ) -> int: ...
+
+
+@dataclass(slots=True)
+class _Piece:
+    table: str
+    columns: ColumnData
+    rows: int
+    size: int
+    added_ns: int
+
+
+class Writer:
+    """Two threads: one spools every `flush_interval_s` or `flush_rows`, one delivers, oldest first.
+
+    Rows are dropped, and counted, only where the buffer (`buffer_rows`, BUFFER_BYTES) or the spool
+    (`spool_limit_bytes`,
+    oldest first) is full, or where the store refuses the data itself (kept in `<spool>/bad`).
+    """
+
+    def __init__(
+        self,
+        store_factory: Callable[[], Store],
+        spool_dir: Path | str,
+        *,
+        flush_interval_s: float = 0.25,
+        flush_rows: int = 10_000,
+        spool_limit_bytes: int = 1 << 30,
+        buffer_rows: int = BUFFER_ROWS,
+        insert_timeout_s: float = 60.0,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._store_factory = store_factory
+        self._store: Store | None = None
+        self._interval_s = flush_interval_s
+        self._flush_rows = flush_rows
+        self._buffer_rows = buffer_rows
+        self._insert_timeout_s = insert_timeout_s
+        self._clock_ns = clock_ns
+        self._spool = Spool(spool_dir, spool_limit_bytes, clock_ns=clock_ns)
+        self._changed = threading.Condition()
+        self._pieces: deque[_Piece] = deque()
+        self._unspooled: deque[tuple[Batch, int]] = deque()  # where the disk refused them
+        self._buffered = 0
+        self._buffered_bytes = 0
+        self._written = 0
+        self._dropped = 0
+        self._last_error = ""
+        self._flushing = False
+        self._closing = False
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._spool_forever, name="store-spool", daemon=True),
+            threading.Thread(target=self._deliver_forever, name="store-deliver", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # ------------------------------------------------------------ any thread
+
+    def add(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
+        """Take rows; the columns must not be changed afterwards. Never blocks, never raises."""
+        try:
+            rows = row_count(columns)
+        except (StoreError, TypeError) as error:
+            longest = max(
+                (len(column) for column in columns.values() if hasattr(column, "__len__")), default=1
+            )
+            self._count_dropped(longest, f"{table}: {error}")
+            return
+        if not rows:
+            return
+        size = sum(map(_bytes_in, columns.values()))
+        with self._changed:
+            full = self._buffered + rows > self._buffer_rows or self._buffered_bytes + size > BUFFER_BYTES
+            if full or self._closing:
+                self._dropped += rows
+                self._last_error = "the writer is closed" if self._closing else "the writer's buffer is full"
+                return
+            self._pieces.append(_Piece(table, columns, rows, size, self._clock_ns()))
+            self._buffered += rows
+            self._buffered_bytes += size
+            if self._buffered >= self._flush_rows or self._buffered_bytes >= FLUSH_BYTES:
+                self._changed.notify_all()
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until the store has what was added before; False where it took longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._flushing = True
+            self._changed.notify_all()
+            while self._buffered or self._spool.rows:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._stopped.is_set():
+                    return False
+                self._changed.wait(min(left, 0.05))
+            return True
+
+    def stats(self) -> WriterStats:
+        """Where things stand."""
+        with self._changed:
+            oldest = [piece.added_ns for piece in list(self._pieces)[:1]]
+            spooled = self._spool.oldest_ns
+            oldest += [spooled] if spooled else []
+            lag_ns = self._clock_ns() - min(oldest) if oldest else 0
+            return WriterStats(
+                lag_s=max(lag_ns, 0) / 1e9,
+                buffered_rows=self._buffered,
+                spooled_rows=self._spool.rows,
+                spooled_bytes=self._spool.size_bytes,
+                written_rows=self._written,
+                dropped_rows=self._dropped + self._spool.dropped_rows,
+                last_error=self._last_error,
+            )
+
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Take nothing more, spool what is buffered, deliver for up to `timeout_s`. What is left stays
+        spooled:
+        the next writer on this folder delivers it. False where something is left."""
+        with self._changed:
+            self._closing = True
+        done = self.flush(timeout_s)
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=2.0)
+        if not self._threads[1].is_alive() and self._store is not None:
+            self._store.close()
+        return done
+
+    # ------------------------------------------------------------ the spooling thread
+
+    def _spool_forever(self) -> None:
+        while True:
+            with self._changed:
+                if not (self._flushing or self._stopped.is_set() or self._buffered >= self._flush_rows):
+                    self._changed.wait(self._interval_s)
+                pieces, self._pieces = self._pieces, deque()
+                self._flushing = False
+            try:
+                self._to_disk(pieces)
+            except Exception as error:  # this thread must not end: rows that cannot be packed are counted
+                self._count_dropped(0, f"{type(error).__name__}: {error}")
+            if self._stopped.is_set():
+                return
+            if self._unspooled:
+                self._stopped.wait(self._interval_s)
+
+    def _to_disk(self, pieces: deque[_Piece]) -> None:
+        groups: dict[tuple[str, tuple[str, ...]], list[_Piece]] = {}
+        for piece in pieces:
+            groups.setdefault((piece.table, tuple(sorted(piece.columns))), []).append(piece)
+        for (table, names), group in groups.items():
+            rows, size = sum(piece.rows for piece in group), sum(piece.size for piece in group)
+            try:
+                batches = _packed(table, _merged(names, group), rows)
+            except (TypeError, ValueError, OverflowError) as error:
+                self._settle(rows, size)
+                self._count_dropped(rows, f"{table}: {error}")
+                continue
+            self._unspooled.extend((batch, size if index == 0 else 0) for index, batch in enumerate(batches))
+        while self._unspooled:
+            batch, size = self._unspooled[0]
+            try:
+                self._spool.put(batch)
+            except OSError as error:
+                self._last_error = f"cannot write the spool: {error}"
+                return
+            self._unspooled.popleft()
+            self._settle(batch.rows, size)
+
+    def _settle(self, rows: int, size: int) -> None:
+        with self._changed:
+            self._buffered -= rows
+            self._buffered_bytes -= size
+            self._changed.notify_all()
+
+    def _count_dropped(self, rows: int, reason: str) -> None:
+        with self._changed:
+            self._dropped += rows
+            self._last_error = reason[:500]
+
+    # ------------------------------------------------------------ the delivering thread
+
+    def _deliver_forever(self) -> None:
+        backoff_s = FIRST_BACKOFF_S
+        tries = 0
+        while not self._stopped.is_set():
+            name = self._spool.take()
+            if not name:
+                with self._changed:
+                    self._changed.wait(self._interval_s)
+                continue
+            tries += 1
+            if self._deliver(name, tries):
+                backoff_s, tries = FIRST_BACKOFF_S, 0
+            else:
+                self._spool.release()
+                self._stopped.wait(backoff_s)
+                backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+
+    def _deliver(self, name: str, tries: int) -> bool:
+        """Whether the batch is settled, one way or the other."""
+        try:
+            batch = self._spool.read(name)
+            self._insert(batch, name.removesuffix(".batch"))
+        except _RETRIED as error:
+            self._failed(error)
+            return False
+        except QueryLimit as error:
+            self._failed(error)
+            if tries < _LIMIT_TRIES:  # memory may be short only now
+                return False
+            self._spool.set_aside(name)
+        except (StoreError, SpoolCorrupt, msgspec.DecodeError) as error:
+            self._failed(error)
+            self._spool.set_aside(name)
+        except Exception as error:  # this thread must not end
+            self._failed(error)
+            return False
+        else:
+            with self._changed:
+                self._spool.remove(name)
+                self._written += batch.rows
+        with self._changed:
+            self._changed.notify_all()
+        return True
+
+    def _insert(self, batch: Batch, token: str) -> None:
+        if self._store is None:
+            self._store = self._store_factory()
+        store = self._store
+        if isinstance(store, _PackedStore):
+            store.insert_packed(batch.table, batch.columns, token=token, timeout_s=self._insert_timeout_s)
+            return
+        columns = msgspec.msgpack.decode(batch.columns)
+        store.insert(batch.table, columns, token=token, timeout_s=self._insert_timeout_s)
+
+    def _failed(self, error: Exception) -> None:
+        with self._changed:
+            self._last_error = f"{type(error).__name__}: {error}"[:500]
+
+
+def _bytes_in(column: Sequence[object]) -> int:
+    return sum(len(cell) for cell in column if isinstance(cell, bytes)) if isinstance(column[0], bytes) else 0
+
+
+def _merged(names: Sequence[str], group: Sequence[_Piece]) -> ColumnData:
+    if len(group) == 1:
+        return group[0].columns
+    merged: dict[str, list[object]] = {name: [] for name in names}
+    for piece in group:
+        for name in names:
+            merged[name].extend(piece.columns[name])
+    return merged
+
+
+def _packed(table: str, columns: ColumnData, rows: int) -> list[Batch]:
+    try:
+        packed = msgspec.msgpack.encode(columns)
+    except UnicodeEncodeError:
+        packed = msgspec.msgpack.encode(clean_columns(columns))
+    if len(packed) <= BATCH_BYTES or rows == 1:
+        return [Batch(table, rows, packed)]
+    half = (rows + 1) // 2
+    return [batch for part in chunked(columns, rows, half) for batch in _packed(table, part, row_count(part))]
