@@ -50,7 +50,8 @@ class Feed(Generic[Value]):
         """(text, style) for the state line; empty when all is well."""
         if self.error:
             # the reason comes last: it is what a narrow terminal may cut
-            old = f" {age(self.good_ns, now_ns)} old ·" if self.value is not None else ""
+            seconds = age(self.good_ns, now_ns).replace("now", "0s")
+            old = f" {seconds} old ·" if self.value is not None else ""
             return f"✖ {self.what}:{old} retrying · {self.error}", "error"
         if self.loading and self.value is None:
             return f"… loading {self.what}", "dim"

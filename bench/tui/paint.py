@@ -1,0 +1,172 @@
+"""First paint of the terminal UI, and what a key costs with a million invocations in the store.
+
+Figures are wall time, of fresh interpreters on a terminal of their own and of this process; a busy machine
+makes them too high, never too low.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import importlib.util
+import os
+import pty
+import select
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["run"]
+
+Figure = dict[str, Any]
+PAINT_TARGET_MS = 500.0
+KEY_TARGET_MS = 16.0
+FAILURE_TARGET_MS = 1_000.0
+ROWS = 1_000_000
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from relive_store import open_store
+from relive_tui.app import run
+from relive_tui.source import DataSource
+run(DataSource(lambda: open_store(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+def run(quick: bool = False) -> list[Figure]:
+    """Figures as name, value, unit, target, ok. `quick`: fewer repetitions, 100,000 rows."""
+    from relive_store import open_store
+    from relive_store.process import StoreProcess
+
+    rows = ROWS // 10 if quick else ROWS
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:
+        process = StoreProcess(Path(folder) / "store", Path(folder) / "s.sock")
+        process.start(60)
+        try:
+            store = open_store(process.url)
+            store.migrate()
+            world = _world()
+            world.record_shop(store, Path(folder) / "home")
+            world.fill_invocations(store, rows, time.time_ns())
+            home = str(Path(folder) / "home/scenes")
+            launches = [_launch(process.url, home) for _ in range(3 if quick else 7)]
+            keys = asyncio.run(_keys(process.url, Path(folder) / "home/scenes", rows, 40 if quick else 200))
+        finally:
+            process.stop()
+    paint, failure = (statistics.median(column) for column in zip(*launches, strict=True))
+    label = f"{rows:,} invocations"
+    return [
+        _figure("first paint, interpreter start included", paint, PAINT_TARGET_MS),
+        _figure("newest failure on the screen", failure, FAILURE_TARGET_MS),
+        _figure(f"a key, {label}, median", statistics.median(keys), KEY_TARGET_MS),
+        _figure(f"a key, {label}, p95", sorted(keys)[int(len(keys) * 0.95)], KEY_TARGET_MS),
+    ]
+
+
+def _world() -> Any:
+    spec = importlib.util.spec_from_file_location("tui_world", Path(__file__).with_name("world.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tui_world"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _figure(name: str, value: float, target: float) -> Figure:
+    return {"name": name, "value": round(value, 2), "unit": "ms", "target": target, "ok": value <= target}
+
+
+def _launch(url: str, scenes: str) -> tuple[float, float]:
+    """ms from starting an interpreter on a terminal of its own to the first paint and to the failing line."""
+    primary, secondary = pty.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    begin = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, url, scenes],
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(secondary)
+    try:
+        output = bytearray()
+        painted = _seen(primary, b"Failures", begin, output)
+        return painted, _seen(primary, b"KeyError", begin, output)
+    finally:
+        os.write(primary, b"q")
+        child.wait(20)
+        os.close(primary)
+
+
+def _seen(terminal: int, text: bytes, begin: float, output: bytearray) -> float:
+    """ms until `text` has come out of the terminal."""
+    while text not in output:
+        if not select.select([terminal], [], [], 30)[0]:
+            raise TimeoutError(f"{text!r} was not painted: {bytes(output[-500:])!r}")
+        output += os.read(terminal, 65_536)
+    return (time.perf_counter() - begin) * 1000
+
+
+async def _keys(url: str, scenes: Path, rows: int, count: int) -> list[float]:
+    """Wall time of a key: from its handling to the end of painting what it changed."""
+    from relive_store import open_store
+    from relive_tui.app import ReliveApp
+    from relive_tui.source import DataSource
+    from relive_tui.widgets.rows import VirtualRows
+
+    app = ReliveApp(DataSource(lambda: open_store(url), scenes), "invocations")
+    times: list[float] = []
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.set_range(0)
+        listing = app.here.query_one("#rows", VirtualRows)
+        await _until(pilot, lambda: len(listing.source) >= rows)
+        keys = ("down", "pagedown", "down", "G", "up", "pageup", "g", "down")
+        for number in range(count):
+            name = keys[number % len(keys)]
+            await _until(pilot, lambda: not app.here.busy)
+            begin = time.perf_counter()
+            _press(listing, name)
+            _paint(app)
+            times.append((time.perf_counter() - begin) * 1000)
+            await pilot.pause(0.002)
+    return times
+
+
+def _press(listing: Any, name: str) -> None:
+    action, step = {
+        "down": ("move", 1), "up": ("move", -1), "pagedown": ("page", 1), "pageup": ("page", -1),
+        "G": ("edge", 1), "g": ("edge", -1),
+    }[name]  # fmt: skip
+    getattr(listing, f"action_{action}")(step)
+
+
+def _paint(app: Any) -> None:
+    """What the compositor does when the event loop is idle again: draw the whole list, as after a scroll."""
+    screen = app.screen
+    screen._compositor.update_widgets({app.here.query_one("#rows")})
+    update = screen._compositor.render_update(full=True)
+    app.console.render_str("")
+    update.render_segments(app.console)
+
+
+async def _until(pilot: Any, met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not met():
+            await pilot.pause(0.005)
+
+
+if __name__ == "__main__":
+    for figure in run(quick="--quick" in sys.argv):
+        print(figure)
