@@ -12,7 +12,7 @@ from relive_base.records import InvocationRecord
 
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.pool.function import FunctionPool
-from relive_platform.pool.invocation import InvokeRequest, Outcome, Running
+from relive_platform.pool.invocation import InvokeRequest, Outcome, Running, Waiter
 from relive_platform.pool.worker import Worker
 from relive_platform.supervisor.verdict import (
     init_verdict,
@@ -64,6 +64,12 @@ class Dispatcher:
 
     def submit(self, request: InvokeRequest) -> asyncio.Future[Outcome]:
         """Like `invoke`, without a coroutine: the future is set when the answer is there."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.begin(request, future)
+        return future
+
+    def begin(self, request: InvokeRequest, waiter: Waiter) -> None:
+        """Like `submit`, for any kind of waiter. Raises UnknownFunction and Stopping."""
         pool = self.pools.get(request.function)
         if request.version and (pool is None or pool.spec.version != request.version):
             pool = self.versions.get((request.function, request.version))
@@ -103,14 +109,13 @@ class Dispatcher:
         running = Running(
             request=request,
             record=record,
-            future=asyncio.get_running_loop().create_future(),
+            future=waiter,
             timeout_s=timeout_s,
             accepted_mono=time.monotonic(),
         )
         self.running += 1
         if not pool.submit(running):
             self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
-        return running.future
 
     def _reject(self, running: Running, message: str) -> None:
         self._fail(running, "rejected", ErrorInfo(type="Throttled", message=message, kind="throttled"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -17,15 +18,17 @@ from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.dispatcher.publisher import Publisher
 from relive_platform.gateway.responses import HeaderList, Response, from_outcome, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
-from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.pool.invocation import Callback, InvokeRequest, Outcome
 from relive_platform.queue.model import Conflict, DiskFull, QueueBusy, QueueFull
 
-__all__ = ["Gateway", "GatewayLimits"]
+__all__ = ["Gateway", "GatewayLimits", "Message", "Receive"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Respond = Callable[[Response], None]
 
+_log = logging.getLogger(__name__)
 _SPECIAL: Final = frozenset(
     (b"traceparent", b"tracestate", b"content-length", b"transfer-encoding", b"prefer",
      b"x-amz-invocation-type", b"host")
@@ -78,63 +81,55 @@ class Gateway:
         self._names: dict[bytes, str] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request, by ASGI: works below any ASGI server."""
         if scope["type"] != "http":
             return
+        response = await self.handle(scope, receive)
+        if response is not None:
+            status, headers, body = response
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    async def handle(self, scope: Message, receive: Receive) -> Response | None:
+        """One request whose body may still be on its way. None where the client has gone."""
         accepted_ns = time.time_ns()
         try:
-            request, head = await self._request(scope, receive, accepted_ns)
+            target, head = self._target(scope)
+            limit = self._limits.async_body_bytes if head.asynchronous else self._limits.body_bytes
+            body = await _read_body(receive, limit) if _has_body(head, limit) else b""
+            request = _request(scope, target, head, body, accepted_ns)
             if head.asynchronous:
-                response = await self._enqueue(request, head)
-            else:
-                outcome = await self._dispatcher.submit(request)
-                response = from_outcome(outcome)
-                outcome.record.http_status = response[0]
-                await _respond(send, response)
-                outcome.record.responded_ns = time.time_ns()
-                return
+                return await self._enqueue(request, head)
+            return _answer(await self._dispatcher.submit(request))
         except _Disconnected:
-            return
+            return None
         except Exception as error:
-            refusal = _refusal(error)
-            if refusal is None:
-                raise
-            response = refusal
-        await _respond(send, response)
+            return _refusal(error)
 
-    async def _request(
-        self, scope: Message, receive: Receive, accepted_ns: int
-    ) -> tuple[InvokeRequest, _Head]:
-        method = scope["method"]
-        path = scope["path"]
-        target = self.routes.find(method, path)
+    def begin(self, scope: Message, body: bytes, respond: Respond) -> bool:
+        """A request that is complete: `respond` is called with the answer, without a task in between.
+
+        False where it has to be `handle` (an asynchronous event, which waits for a commit).
+        """
+        try:
+            target, head = self._target(scope)
+            if head.asynchronous:
+                return False
+            if len(body) > self._limits.body_bytes:
+                raise _TooLarge(self._limits.body_bytes)
+            request = _request(scope, target, head, body, time.time_ns())
+            self._dispatcher.begin(request, Callback(lambda outcome: respond(_answer(outcome))))
+        except Exception as error:
+            respond(_refusal(error))
+        return True
+
+    def _target(self, scope: Message) -> tuple[Target, _Head]:
+        target = self.routes.find(scope["method"], scope["path"])
         if target is None:
-            raise UnknownFunction(path)
+            raise UnknownFunction(scope["path"])
         if target.function not in self._dispatcher.pools:
             raise UnknownFunction(target.function)
-        head = self._head(scope["headers"])
-        special = head.special
-        limit = self._limits.async_body_bytes if head.asynchronous else self._limits.body_bytes
-        length = special.get(b"content-length")
-        body = b""
-        if length is not None:
-            size = int(length)
-            if size > limit:
-                raise _TooLarge(limit)
-            if size:
-                body = await _read_body(receive, limit)
-        elif b"transfer-encoding" in special:
-            body = await _read_body(receive, limit)
-        request = InvokeRequest(
-            function=target.function,
-            http=_http(scope, target, head, body),
-            trigger="http",
-            accepted_ns=accepted_ns,
-        )
-        parent = special.get(b"traceparent")
-        if parent is not None:
-            _continue_trace(request, parent, special.get(b"tracestate", b""))
-        return request, head
+        return target, self._head(scope["headers"])
 
     def _head(self, headers: HeaderList) -> _Head:
         names = self._names
@@ -173,6 +168,34 @@ class Gateway:
             (b"preference-applied", b"respond-async"),
         ]
         return 202, headers, body
+
+
+def _has_body(head: _Head, limit: int) -> bool:
+    length = head.special.get(b"content-length")
+    if length is None:
+        return b"transfer-encoding" in head.special
+    if int(length) > limit:
+        raise _TooLarge(limit)
+    return int(length) > 0
+
+
+def _answer(outcome: Outcome) -> Response:
+    response = from_outcome(outcome)
+    outcome.record.http_status = response[0]
+    return response
+
+
+def _request(scope: Message, target: Target, head: _Head, body: bytes, accepted_ns: int) -> InvokeRequest:
+    request = InvokeRequest(
+        function=target.function,
+        http=_http(scope, target, head, body),
+        trigger="http",
+        accepted_ns=accepted_ns,
+    )
+    parent = head.special.get(b"traceparent")
+    if parent is not None:
+        _continue_trace(request, parent, head.special.get(b"tracestate", b""))
+    return request
 
 
 def _http(scope: Message, target: Target, head: _Head, body: bytes) -> HttpRequest:
@@ -216,14 +239,8 @@ async def _read_body(receive: Receive, limit: int) -> bytes:
         parts.append(part)
 
 
-async def _respond(send: Send, response: Response) -> None:
-    status, headers, body = response
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _refusal(error: Exception) -> Response | None:
-    """The answer for a request that no worker saw; None for what is a fault of ours."""
+def _refusal(error: Exception) -> Response:
+    """The answer for a request that no worker saw."""
     if isinstance(error, UnknownFunction):
         return problem(404, "NotFound", error.message)
     if isinstance(error, MethodNotAllowed):
@@ -236,4 +253,5 @@ def _refusal(error: Exception) -> Response | None:
     if isinstance(error, ReliveError):
         status = next((code for kind, code in _QUEUE_ERRORS if isinstance(error, kind)), 503)
         return problem(status, type(error).__name__, error.message)
-    return None
+    _log.error("a request failed in the gateway", exc_info=error)
+    return problem(500, "InternalError", "the gateway failed; its log says why")

@@ -8,16 +8,19 @@ import socket
 import time
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any
+from typing import Final, cast
 
 from relive_base.errors import ReliveError
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from relive_platform.gateway.app import Gateway, Message, Receive
 from relive_platform.gateway.responses import Response, problem
 
 __all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
+
+SMALL_BODY_BYTES: Final = 65_536  # up to here uvicorn takes a body in without pausing
 
 
 class AddressTaken(ReliveError):
@@ -46,6 +49,7 @@ class _Protocol(HttpToolsProtocol):
         self.head_since = owner.loop.time()  # 0 while no request head is on its way
         self.body_since = 0.0
         self.head_bytes = 0
+        self.small: RequestResponseCycle | None = None
         self.access_log = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,6 +86,56 @@ class _Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self.body_since = 0.0
         super().on_message_complete()
+        if self.small is not None:
+            cycle, self.small = self.small, None
+            self._begin(cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
+        """A complete request needs no task; a large or chunked body is read by one."""
+        if not cycle.more_body:
+            self._begin(cycle)
+        elif _is_small(cycle):
+            self.small = cycle  # begins in on_message_complete, in this same turn as a rule
+        else:
+            self._spawn(cycle)
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        scope = cast("Message", cycle.scope)
+        if not self.owner.gateway.begin(scope, bytes(cycle.body), lambda answer: self.respond(cycle, answer)):
+            self._spawn(cycle)
+
+    def _spawn(self, cycle: RequestResponseCycle) -> None:
+        task = self.loop.create_task(self._handle(cycle))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _handle(self, cycle: RequestResponseCycle) -> None:
+        receive = cast("Receive", cycle.receive)
+        response = await self.owner.gateway.handle(cast("Message", cycle.scope), receive)
+        if response is not None:
+            self.respond(cycle, response)
+
+    def respond(self, cycle: RequestResponseCycle, response: Response) -> None:
+        """Head and body in one write: two would be two system calls, and wake the client twice."""
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        status, headers, body = response
+        parts = [STATUS_LINE[status], self.owner.date]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                cycle.keep_alive = False
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        if cycle.scope["method"] != "HEAD":
+            parts.append(body)
+        self.transport.write(b"".join(parts))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def refuse(self, response: Response) -> None:
         """Answer and close, whatever the client still sends."""
@@ -100,16 +154,28 @@ class _Protocol(HttpToolsProtocol):
             self.refuse(problem(408, "SlowRequest", "the request body did not arrive in time", close=True))
 
 
+def _is_small(cycle: RequestResponseCycle) -> bool:
+    length = 0
+    for name, value in cycle.scope["headers"]:
+        if name == b"transfer-encoding":
+            return False
+        if name == b"content-length":
+            length = int(value)
+    return length <= SMALL_BODY_BYTES and not cycle.waiting_for_100_continue
+
+
 class HttpListener:
     """The listening socket and its connections."""
 
-    def __init__(self, app: Any, limits: ListenerLimits | None = None) -> None:
+    def __init__(self, gateway: Gateway, limits: ListenerLimits | None = None) -> None:
+        self.gateway = gateway
+        self.date = b""
         self.limits = limits or ListenerLimits()
         self.loop = asyncio.get_running_loop()
         self.state = ServerState()
         self.refused = 0
         self.config = Config(
-            app,
+            gateway,
             http="httptools",
             ws="none",
             lifespan="off",
@@ -149,7 +215,7 @@ class HttpListener:
         self._sweep()
 
     def _sweep(self) -> None:
-        self.state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        self.date = b"date: %s\r\n" % formatdate(time.time(), usegmt=True).encode()
         now = self.loop.time()
         for connection in list(self.state.connections):
             if isinstance(connection, _Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from relive_base.frames import ErrorInfo, HttpRequest, Result
 from relive_base.records import InvocationRecord
@@ -12,7 +13,9 @@ from relive_base.records import InvocationRecord
 if TYPE_CHECKING:
     from relive_platform.pool.worker import Worker
 
-__all__ = ["InvokeRequest", "Outcome", "Running"]
+__all__ = ["Callback", "InvokeRequest", "Outcome", "Running", "Waiter"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,13 +67,42 @@ class Outcome:
         return self.result.body if self.result is not None else b""
 
 
+class Waiter(Protocol):
+    """Who waits for an outcome: an asyncio future, or a `Callback`."""
+
+    def done(self) -> bool: ...
+    def set_result(self, result: Outcome, /) -> None: ...
+
+
+class Callback:
+    """Calls back at once, in the same turn of the event loop: a future would cost another one."""
+
+    __slots__ = ("_call", "_done")
+
+    def __init__(self, call: Callable[[Outcome], None]) -> None:
+        self._call = call
+        self._done = False
+
+    def done(self) -> bool:
+        """Whether it was called."""
+        return self._done
+
+    def set_result(self, result: Outcome, /) -> None:
+        """Call. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
+        self._done = True
+        try:
+            self._call(result)
+        except Exception:
+            _log.exception("an outcome could not be given to its caller")
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Running:
     """One attempt from its acceptance to its last frame."""
 
     request: InvokeRequest
     record: InvocationRecord
-    future: asyncio.Future[Outcome]
+    future: Waiter
     timeout_s: float
     accepted_mono: float
     worker: Worker | None = None
