@@ -71,7 +71,7 @@ def hot(
         version=version,
         since_ns=since_ns(since),
         phase=phase,
-        engine="precise" if precise else "sampled",
+        engine="precise" if precise else "",
     )
     result = explore.hot(session.store(), found, "line" if by == "line" else "function", limit)
     rows = [_row(entry) for entry in result.rows]
@@ -134,7 +134,7 @@ def flame(
         function="" if invocation_ids else subject,
         since_ns=since_ns(since),
         phase=phase,
-        engine="precise" if precise else "sampled",
+        engine="precise" if precise else "",
         invocation_ids=invocation_ids,
     )
     tree = explore.flame(session.store(), found)
