@@ -124,7 +124,8 @@ def _set(
     **more: Any,
 ) -> Any:
     """A dataclass field that carries its own documentation and bounds."""
-    return field(default=default, metadata={"doc": doc, "unit": unit, "low": low, "high": high, **more})
+    metadata = {"doc": doc, "unit": unit, "low": low, "high": high, **more}
+    return field(default=default, repr=not more.get("secret", False), metadata=metadata)
 
 
 def _default_home() -> Path:

@@ -1,5 +1,7 @@
 """What a user writes: `relive.toml`, checked and turned into function configurations."""
 
+from __future__ import annotations
+
 from relive_platform.application.errors import ConfigError, Problem
 from relive_platform.application.load import MANIFEST, from_folder, load
 from relive_platform.application.model import (

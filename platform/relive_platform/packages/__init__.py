@@ -1,5 +1,7 @@
 """Code packages: safe reading of folders and zips, code hashes, and dependencies per lock hash."""
 
+from __future__ import annotations
+
 from relive_platform.packages.content import PackageError, PackageLimits, code_hash, copy_folder, unpack_zip
 from relive_platform.packages.dependencies import Dependencies, DependencyError, InstalledDependencies
 from relive_platform.packages.preload import preload_modules

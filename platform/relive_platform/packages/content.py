@@ -25,6 +25,7 @@ __all__ = [
     "PackageLimits",
     "code_hash",
     "copy_folder",
+    "flush",
     "make_read_only",
     "remove_tree",
     "unpack_zip",
@@ -225,13 +226,14 @@ def make_read_only(root: Path) -> None:
     """Take write permission off everything below `root`, for all; then flush what was written to the disk."""
     for path in _files(root):
         path.chmod(0o555 if path.stat().st_mode & 0o100 else 0o444)
-        _flush(path)
+        flush(path)
     for folder, _, _ in os.walk(root, topdown=False):
         os.chmod(folder, 0o555)
-        _flush(Path(folder))
+        flush(Path(folder))
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Flush a file, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

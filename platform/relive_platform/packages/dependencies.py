@@ -22,7 +22,7 @@ import uv
 from relive_base.errors import ReliveError
 from relive_base.terminal import escape_terminal
 
-from relive_platform.packages.content import remove_tree
+from relive_platform.packages.content import flush, remove_tree
 from relive_platform.packages.preload import preload_modules, requirement_name
 
 __all__ = ["Dependencies", "DependencyError", "InstalledDependencies", "Requirements"]
@@ -145,7 +145,9 @@ class Dependencies:
             listed.write_text(needs.text, encoding="utf-8")
             # Beside the code, so that relative paths and `-r other.txt` mean what they say.
             self._run(needs, listed, scratch / "site", progress)
+            os.sync()  # thousands of files: one sync is far cheaper than an fsync each
             os.rename(scratch / "site", target)
+            flush(self._root)
         finally:
             remove_tree(scratch)
 

@@ -1,5 +1,7 @@
 """The durable queue of asynchronous events: at least once, with leases, retries and dead letters."""
 
+from __future__ import annotations
+
 from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
 from relive_platform.queue.model import (

@@ -70,8 +70,20 @@ class Committer:
 
     def start(self) -> None:
         """Lay the ballast and begin to work."""
-        self._lay_ballast()
+        self._full = not self._lay_ballast()
         self._thread.start()
+
+    def prepare(self, run: Callable[[], None]) -> None:
+        """Run `run` before the thread begins; the ballast makes room on a full disk. Raises QueueError."""
+        for last in (False, True):
+            try:
+                run()
+                return
+            except sqlite3.Error as error:
+                if last or not self._is_full(error):
+                    message, remedy = f"the event queue cannot be opened: {error}", "look at the disk's space"
+                    raise QueueError(message, where=str(self._path), remedy=remedy) from error
+                self._release_ballast()
 
     def submit(self, run: Callable[[], T], *, grows: bool = False) -> Future[T]:
         """Run `run` in the next batch. The future ends only after the commit that makes it durable."""

@@ -54,7 +54,6 @@ class EventQueue:
         self._on_ready = on_ready
         self._committer = Committer(Path(path), self._clock, self._limits)
         db = self._committer.db
-        db.executescript(sql.SCHEMA)
         self._table = EventTable(
             db,
             self._clock,
@@ -62,10 +61,14 @@ class EventQueue:
             backoff or Backoff(),
             draw or random.Random(random.SystemRandom().random()),
         )
-        self._table.recover()
+        self._committer.prepare(self._open)
         self._committer.reload = self._table.reload
         self._committer.committed = self._committed
         self._committer.start()
+
+    def _open(self) -> None:
+        self._committer.db.executescript(sql.SCHEMA)
+        self._table.recover()
 
     def _committed(self) -> None:
         if self._table.made_ready:
@@ -129,6 +132,10 @@ class EventQueue:
         Fails with UnknownEvent, or with Conflict while it is being delivered.
         """
         return self._committer.submit(lambda: self._table.retry(event_id, function))
+
+    def discard(self, event_id: str, function: str = "") -> Future[str]:
+        """Remove a dead or waiting event. Fails with UnknownEvent, or with Conflict while it is leased."""
+        return self._committer.submit(lambda: self._table.discard(event_id, function))
 
     def get(self, event_id: str, function: str = "") -> Future[tuple[QueuedEvent, int]]:
         """An event that is not done, and its attempts so far. Fails with UnknownEvent."""

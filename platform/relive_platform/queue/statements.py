@@ -4,6 +4,35 @@ from __future__ import annotations
 
 from typing import Final
 
+__all__ = [
+    "AGAIN",
+    "BURY",
+    "COUNTS",
+    "DELETE",
+    "DUE",
+    "FIND",
+    "FINISH",
+    "FINISHED_RANGE",
+    "FORGET",
+    "GIVE_BACK",
+    "HELD",
+    "INSERT",
+    "KNOWN",
+    "KNOWN_FINISHED",
+    "LIST",
+    "LOAD",
+    "MARK",
+    "MARKS",
+    "NEXT_DUE",
+    "RELEASE_ALL",
+    "REVIVE",
+    "SCHEMA",
+    "SHIFT",
+    "STILL_HELD",
+    "TAKE",
+    "UNMARK",
+]
+
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -89,5 +118,3 @@ LIST: Final = (
     " WHERE (? < 0 OR state = ?) AND (? = '' OR function = ?) ORDER BY seq DESC LIMIT ?"
 )
 LOAD: Final = "SELECT function, id, attempts, token, enqueued_ns, detail, body FROM events WHERE seq = ?"
-
-__all__ = [name for name in dir() if name.isupper()]

@@ -113,7 +113,7 @@ class EventTable:
         if self._total >= self._limits.events:
             message = f"the event queue holds {self._total} events, its limit"
             remedy = (
-                "retry or remove dead events (`relive events --state dead`), or raise RELIVE_QUEUE_EVENTS"
+                "retry or discard dead events (`relive events --state dead`), or raise RELIVE_QUEUE_EVENTS"
             )
             raise QueueFull(message, remedy=remedy)
         now_ns = self._clock.time_ns()
@@ -308,6 +308,15 @@ class EventTable:
         now_ns = self._clock.time_ns()
         self._db.execute(sql.REVIVE, (now_ns, now_ns, seq))
         self._move(name, state, _READY)
+        return found
+
+    def discard(self, event_id: str, function: str) -> str:
+        """Remove a dead or waiting event. Raises UnknownEvent, Conflict."""
+        seq, name, state, found = self._find(event_id, function)
+        if state == _LEASED:
+            raise Conflict(f"event {found!r} is being delivered", remedy="wait for its outcome")
+        self._db.execute(sql.DELETE, (seq,))
+        self._move(name, state, None)
         return found
 
     def _find(self, prefix: str, function: str) -> tuple[int, str, int, str]:

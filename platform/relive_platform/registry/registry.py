@@ -27,6 +27,7 @@ from relive_platform.packages.content import (
     PackageLimits,
     code_hash,
     copy_folder,
+    flush,
     make_read_only,
     remove_tree,
     unpack_zip,
@@ -194,6 +195,7 @@ class Registry:
             code_dir.parent.mkdir(parents=True, exist_ok=True)
             os.rename(scratch, code_dir)
             make_read_only(code_dir)
+            flush(code_dir.parent)
         finally:
             remove_tree(scratch)
         try:

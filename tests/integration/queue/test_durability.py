@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -116,6 +117,17 @@ def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -
         assert lease.event.body == body
         queue.complete(lease).result(10)
     queue.close()
+
+    # And the queue can be opened on a disk that is full to the last byte
+    (small_disk / "events.db.ballast").unlink(missing_ok=True)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    full = EventQueue(small_disk / "events.db")
+    assert isinstance(full.publish(QueuedEvent(function="f", body=b"{}")).exception(10), DiskFull)
+    full.close()
+    filler.unlink()
 
     # And with room again, events are accepted again
     again = EventQueue(small_disk / "events.db", limits=QueueLimits(ballast_bytes=1 << 10))

@@ -119,6 +119,20 @@ def test_a_dead_letter_can_be_tried_again_by_the_beginning_of_its_id(open_queue)
         queue.retry("abc").result(5)
 
 
+def test_a_dead_letter_can_be_discarded_and_makes_room(open_queue) -> None:
+    queue = open_queue(events=1)
+    queue.publish(event(event_id="e", retries=0)).result(5)
+    (lease,) = take(queue)
+    with pytest.raises(Conflict):
+        queue.discard("e").result(5)
+    queue.fail(lease, "boom").result(5)
+
+    assert queue.discard("e").result(5) == "e"
+
+    assert totals(queue) == (0, 0, 0)
+    queue.publish(event(event_id="e", body=b"other")).result(5)
+
+
 def test_an_event_over_its_age_is_dead_not_delivered(open_queue, clock) -> None:
     queue = open_queue()
     queue.publish(event(max_age_s=10)).result(5)

@@ -90,6 +90,15 @@ def test_a_bad_value_names_variable_fault_and_remedy(variable: str, value: str, 
     assert caught.value.remedy
 
 
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    built = Settings.from_environment(
+        {"RELIVE_TOKEN": "t0ken" * 4, "RELIVE_STORE": "clickhouse://u:pa55@h/db"}
+    )
+
+    assert "t0ken" not in repr(built)
+    assert "pa55" not in repr(built)
+
+
 def test_an_open_address_with_a_token_is_fine() -> None:
     built = Settings.from_environment({"RELIVE_HTTP": "0.0.0.0:80", "RELIVE_TOKEN": "t" * 16})
 
