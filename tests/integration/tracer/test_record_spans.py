@@ -178,6 +178,27 @@ def test_limits_cut_and_count(run_worker: Run) -> None:
     assert "spans=6, logs=0, dropped=5" in recorded.console
 
 
+def test_spans_that_are_never_ended_are_forgotten_oldest_first(run_worker: Run) -> None:
+    # Given room for 5 open spans, and many more that are begun and never ended
+    recorded = run_worker(
+        """
+        from opentelemetry import trace
+        tracer = trace.get_tracer("t")
+        telemetry.begin(invoke(1))
+        leaked = [tracer.start_span(f"leak {i}") for i in range(500)]
+        late = tracer.start_span("late")
+        telemetry.end()
+        telemetry.begin(invoke(2))
+        late.end()
+        tell(len(telemetry._tracing._sender._open))
+        """,
+        open_spans=5,
+    )
+    # I expect the newest to keep its invocation, and memory to stay bounded
+    assert [(i, s.name) for i, s in recorded.spans] == [("invocation-1", "late")]
+    assert recorded.console.strip() == "4"
+
+
 def test_ids_do_not_draw_from_the_random_module(run_worker: Run) -> None:
     recorded = run_worker("""
         import random

@@ -120,8 +120,12 @@ class _Sender(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember the invocation: the span may end after it, or in another thread."""
         opened = self._open
-        if len(opened) < self._limits.open_spans:
-            opened[span.context.span_id] = self._state_of(parent_context)
+        if len(opened) >= self._limits.open_spans:
+            try:
+                opened.pop(next(iter(opened)), None)  # the oldest: most likely it will never be ended
+            except (RuntimeError, StopIteration):
+                pass  # another thread changed it just now
+        opened[span.context.span_id] = self._state_of(parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Convert and send. Never raises an Exception."""
