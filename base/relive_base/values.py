@@ -21,8 +21,8 @@ class ValueNode(msgspec.Struct, omit_defaults=True):
     """One value. `children` are (label, node): attribute names, rendered keys or "[3]"; `more` counts others.
 
     `text` is bounded and looks like a repr; `id` is the object's address where it has an identity worth
-    following, else 0; `length` is what len() gives, or -1. A `ref` was walked elsewhere in the same frame:
-    find it by its `id`.
+    following, else 0; `length` is what len() gives, or -1. A `ref` was walked elsewhere, in the
+    same frame or (a local) in another one: find it by its `id`.
     """
 
     type: str

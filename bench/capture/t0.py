@@ -167,6 +167,5 @@ def run(quick: bool = False) -> list[dict[str, object]]:
 
 if __name__ == "__main__":
     for row in run("--quick" in sys.argv):
-        print(
-            f"{row['name']:<36} {row['value']:>10} {row['unit']:<8} {row['target']:<8} {'ok' if row['ok'] else 'MISSED'}"
-        )
+        verdict = "ok" if row["ok"] else "MISSED"
+        print(f"{row['name']:<36} {row['value']:>10} {row['unit']:<8} {row['target']:<8} {verdict}")

@@ -16,6 +16,7 @@ from relive_base.frames import LogLine, PartState, SpanData
 from relive_base.values import ValueNode
 
 from relive_capture.explore.errors import SceneError
+from relive_capture.explore.references import expand_references
 from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView
 
 __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
@@ -116,6 +117,7 @@ class SceneFile:
         """[0] is the raised one, then what it was raised from; without frames where none could be saved."""
         views: list[ExceptionView] = self._json("exception.json", list[ExceptionView], [])
         self._check_depth(views)
+        expand_references(views)
         return views or [self._bare_exception()]
 
     @cached_property

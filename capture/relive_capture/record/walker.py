@@ -17,11 +17,12 @@ from relive_capture.record.leaves import Leaves, bytes_text, int_text, str_text
 __all__ = ["Walker"]
 
 _PREVIEW = 80
-_NODE_BYTES = 70  # of JSON around the texts of a node: names of fields, label, address
+_NODE_BYTES = 56  # of JSON around the texts of a node: names of fields, label, address
 _MAX_REDACTIONS = 1000
 _KEY_TEXT = 80
 _CACHED_TEXT = 80  # texts up to this length are judged once in a capture
 _MAX_CACHE = 20_000
+_SMALL = 10**9  # smaller numbers are no card's and no phone's
 
 _STR, _BYTES, _INT, _LEAF, _CONTAINER, _OBJECT = range(6)
 
@@ -50,10 +51,11 @@ class Walker:
         self._leaves = Leaves()
         self._plans: dict[int, _Plan] = {}
         self._clean_texts: dict[str, str] = {}
+        self._secrets: dict[str, str] = {}  # label -> how secret what goes under it is
         self._seen: dict[int, int] = {}  # address -> how many were seen before it, in this frame
         self._first = 0  # where in that order the current local began
         self._closed = True  # the current local has no ref to what lies outside it
-        self._known: dict[int, tuple[ValueNode, int, int]] = {}  # address -> tree of a local, nodes, bytes
+        self._known: dict[int, ValueNode] = {}  # address -> tree of a local
         self._nodes_left = 0
         self._path: list[str] = []
 
@@ -73,22 +75,19 @@ class Walker:
         return nodes, cut
 
     def _local(self, name: str, value: object) -> ValueNode:
-        """A frame's local. What is handed from frame to frame is walked once: the frames live as long as the
-        capture, so an address stands for one object."""
-        known = self._known.get(id(value))
-        if known is not None and not self._redactor.secret_key(name) and id(value) not in self._seen:
-            node, count, size = known
-            if count <= self._nodes_left:
-                self._nodes_left -= count
-                self._seen[id(value)] = len(self._seen)
-                self._meter.spend(size)
-                return node
-        before, spent = self._nodes_left, self._meter.bytes_used
+        """A frame's local. What is handed from frame to frame is walked once and then referred to: the frames
+        live as long as the capture, so an address stands for one object. Reading the scene puts it back."""
+        address = id(value)
+        known = self._known.get(address)
+        if known is not None and not self._redactor.secret_key(name):
+            self._nodes_left -= 1
+            self._seen.setdefault(address, len(self._seen))
+            self._meter.spend(_NODE_BYTES + len(known.text))
+            return ValueNode(known.type, known.text, id=address, length=known.length, ref=True)
         self._first, self._closed = len(self._seen), True
         node = self._child(name, value, self._budget.depth)
         if node.children and self._closed and not node.redacted and not node.ref and not self._meter.over:
-            size = self._meter.bytes_used - spent
-            self._known[id(value)] = (node, before - self._nodes_left, size)
+            self._known[address] = node
         return node
 
     def value(self, value: object, path: str) -> ValueNode:
@@ -142,7 +141,11 @@ class Walker:
         path = self._path
         path.append(label)
         # Indexes are no names; everything else is judged by what it is called.
-        secret = "" if label.startswith("[") else self._redactor.secret_key(label)
+        secret = self._secrets.get(label)
+        if secret is None:
+            secret = "" if label.startswith("[") else self._redactor.secret_key(label)
+            if len(self._secrets) < _MAX_CACHE:
+                self._secrets[label] = secret
         if secret and _hides(secret, value):
             self._note_redaction()
             self._nodes_left -= 1
@@ -168,6 +171,25 @@ class Walker:
             del self._path[path_length:]
             node = ValueNode(plan.name, f"<{plan.name}: not readable, {type(error).__name__}>")
         self._meter.spend(_NODE_BYTES + len(node.text) + len(plan.name))
+        return node
+
+    def _quick(self, label: str, value: Any) -> ValueNode | None:
+        """The node of a small number or a known short text under a harmless label: most values are one."""
+        cls: Any = type(value)
+        if cls is int:
+            if not -_SMALL < value < _SMALL or self._secrets.get(label) != "":
+                return None
+            node = ValueNode("int", int.__repr__(value))
+        elif cls is str:
+            if len(value) > _CACHED_TEXT or self._secrets.get(label) != "":
+                return None
+            if self._clean_texts.get(value) != value:
+                return None
+            node = ValueNode("str", repr(value), length=len(value))
+        else:
+            return None
+        self._nodes_left -= 1
+        self._meter.bytes_used += _NODE_BYTES
         return node
 
     def _leaf(self, obj: Any, plan: _Plan) -> tuple[str, int]:
@@ -199,7 +221,8 @@ class Walker:
         for label, value in found.items[: self._budget.breadth]:
             if self._nodes_left <= 0 or self._meter.over:
                 break
-            nodes.append((label, self._child(label, value, depth - 1)))
+            node = self._quick(label, value)
+            nodes.append((label, node if node is not None else self._child(label, value, depth - 1)))
         total = length if length >= 0 else len(found.items)
         more = max(total - len(nodes), 0)
         return ValueNode(

@@ -99,6 +99,23 @@ def test_what_was_written_is_read(tmp_path: Path, scene: Scene) -> None:
     assert found.environment["python"]
 
 
+def test_a_local_that_was_stored_once_is_read_in_every_frame(
+    tmp_path: Path, spec: FunctionSpec, load: Any
+) -> None:
+    app = load("def inner(order):\n    raise ValueError\n\ndef handler(order):\n    inner(order)\n")
+    try:
+        app.handler({"lines": [{"sku": 7}]})
+    except ValueError as error:
+        frames = capture_exception(error, kind="exception", spec=spec, invocation_id=INVOCATION)
+
+    write_scene(tmp_path / "a.scene", SceneInput(record=record(), scene=frames))
+    outer, inner = read_scene(tmp_path / "a.scene").exceptions[0].frames[-2:]
+
+    assert frames.members["exception.json"].count(b'"sku"') == 1
+    assert outer.locals[0][1].children
+    assert outer.locals[0][1] == inner.locals[0][1]
+
+
 def test_no_secret_reaches_the_file_and_every_place_is_listed(tmp_path: Path, scene: Scene) -> None:
     write_scene(tmp_path / "a.scene", full_input(scene))
 
