@@ -18,15 +18,22 @@ def main(arguments: list[str]) -> None:
     runtime_dir, control_fd, options_text = arguments
     options_map = json.loads(options_text)
     sys.path.append(runtime_dir)
-    from relive_platform.zygote.paths import add_dependencies
+    from relive_platform.zygote.paths import add_dependencies, prefer_runtime
 
     # Before anything else is imported: where the function brings its own msgspec or OpenTelemetry, it is
     # used.
     add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
-    from relive_platform.zygote.options import ZygoteOptions
-    from relive_platform.zygote.serving import serve
+    try:
+        from relive_platform.zygote.serving import serve
 
-    options = ZygoteOptions.from_json(runtime_dir, options_map)
+        misfit = ""
+    except Exception as error:  # the function's own version of a package that Relive is built on does not fit
+        misfit = f"{type(error).__name__}: {error}"
+        prefer_runtime(str(options_map.get("deps_dir") or ""), runtime_dir)
+        from relive_platform.zygote.serving import serve
+    from relive_platform.zygote.options import ZygoteOptions
+
+    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit)
     # The child's stack starts here too, so that the user's tracebacks hold nothing of the zygote's loop.
     start = serve(int(control_fd), options)
     if start is not None:

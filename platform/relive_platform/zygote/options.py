@@ -19,13 +19,15 @@ class ZygoteOptions:
     runtime_dir: str
     deps_dir: str = ""
     preload: list[str] = field(default_factory=list)
+    misfit: str = ""
+    """Why Relive's own packages come before the function's, which is the exception."""
 
     @classmethod
-    def from_json(cls, runtime_dir: str, options: Mapping[str, object]) -> ZygoteOptions:
+    def from_json(cls, runtime_dir: str, options: Mapping[str, object], misfit: str = "") -> ZygoteOptions:
         """From the bootstrap's third argument; unknown keys are ignored."""
         preload = options.get("preload") or []
         names = [str(name) for name in preload] if isinstance(preload, list) else []
-        return cls(runtime_dir, str(options.get("deps_dir") or ""), names)
+        return cls(runtime_dir, str(options.get("deps_dir") or ""), names, misfit)
 
 
 @dataclass(frozen=True, slots=True)

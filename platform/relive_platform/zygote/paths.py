@@ -7,7 +7,7 @@ import os
 import site
 import sys
 
-__all__ = ["add_dependencies"]
+__all__ = ["add_dependencies", "prefer_runtime"]
 
 
 def add_dependencies(deps_dir: str, runtime_dir: str) -> None:
@@ -26,4 +26,14 @@ def add_dependencies(deps_dir: str, runtime_dir: str) -> None:
         site.addsitedir(deps_dir)
         before = [entry for entry in sys.path if entry not in before] + before
     sys.path[:] = [*before, runtime_dir]
+    importlib.invalidate_caches()
+
+
+def prefer_runtime(deps_dir: str, runtime_dir: str) -> None:
+    """Relive's own packages before the function's, and what was imported of either forgotten."""
+    sys.path[:] = [runtime_dir, *(entry for entry in sys.path if entry != runtime_dir)]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if file.startswith((f"{deps_dir}/", f"{runtime_dir}/")) and name != "__main__":
+            del sys.modules[name]
     importlib.invalidate_caches()

@@ -36,6 +36,8 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     began_ns = time.monotonic_ns()
     preload_record_side()
     failed = import_modules(options.preload)
+    if options.misfit:
+        failed["relive"] = f"a package of the function does not fit, Relive's own is used: {options.misfit}"
     ready = ZygoteReady(
         pid=os.getpid(),
         python=".".join(map(str, sys.version_info[:3])),

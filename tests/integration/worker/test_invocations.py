@@ -58,6 +58,15 @@ def test_decorated_async_handlers_and_async_http_functions_are_awaited(running: 
     assert running.worker(code, "main:inner", kind="http").request().value == {"a": 1}
 
 
+def test_a_handlers_module_may_have_the_name_of_a_module_that_is_loaded(running: ZygoteHandle) -> None:
+    source = running.home / "code" / "namesake"
+    source.mkdir(parents=True)
+    (source / "logging.py").write_text("def handler(e, c):\n    return 'mine'")
+    worker = running.fork(running.spec(source, "logging:handler"))
+    worker.start()
+    assert worker.invoke({}).value == "mine"
+
+
 def test_prints_and_logs_are_lines_and_never_the_answer(running: ZygoteHandle) -> None:
     worker = running.worker(
         "import logging, os, threading\n"

@@ -65,6 +65,16 @@ def test_the_functions_own_version_of_a_package_wins(tmp_path: Path, deps: Path)
     assert file.startswith(str(deps))
 
 
+def test_a_package_that_does_not_fit_relive_gives_way(tmp_path: Path, deps: Path) -> None:
+    # Given a function with a version of msgspec that Relive cannot work with
+    (deps / "msgspec.py").write_text("class Struct: ...\n")
+    with zygote(tmp_path / "home", deps_dir=str(deps), preload=["good"]) as running:
+        # Then its invocations run all the same, and the zygote says why
+        assert "does not fit" in running.ready.failed_imports["relive"]
+        worker = running.worker("import good\ndef handler(e, c):\n    return good.VALUE")
+        assert worker.invoke({}).value == "preloaded"
+
+
 def test_the_servers_packages_are_not_importable(tmp_path: Path) -> None:
     with zygote(tmp_path / "home") as running:
         worker = running.worker(
