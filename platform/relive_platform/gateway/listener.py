@@ -122,9 +122,10 @@ class _Protocol(HttpToolsProtocol):
         status, headers, body = response
         parts = [STATUS_LINE[status], self.owner.date]
         for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
             if name == b"connection":
                 cycle.keep_alive = False
+            else:
+                parts += (name, b": ", value, b"\r\n")
         if not cycle.keep_alive:
             parts.append(b"connection: close\r\n")
         parts.append(b"\r\n")
