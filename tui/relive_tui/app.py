@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -224,7 +225,8 @@ class ReliveApp(App[int]):
     def cancel_in_background(self, ticket: Ticket) -> None:
         """Give up a question; its queries are stopped by a thread, for that can take a moment."""
         ticket.cancel()
-        self.run_worker(lambda: self.source.cancel(ticket), thread=True, exit_on_error=False, group="cancel")
+        # a thread of its own, not a worker: it must also run while the program ends
+        threading.Thread(target=self.source.cancel, args=(ticket,), daemon=True, name="cancel").start()
 
 
 def run(source: Source, view: str | None = None, ident: str | None = None) -> int:

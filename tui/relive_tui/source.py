@@ -267,7 +267,21 @@ class DataSource:
         return export.export(flame.flame(self._use(ticket), self._hot_filter(scope)), "speedscope")
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
-        """From the code of the version in service: a profile does not keep its source."""
+        """From the scene, where the invocation has one; else from the code of the version in service."""
+        return self._scene_source(ticket, scope, file) or self._deployed_source(scope, file)
+
+    def _scene_source(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
+        from relive_capture.explore import scenes
+
+        if not scope.invocation_id:
+            return ()
+        try:
+            scene = scenes.load(self._use(ticket), self._scenes_dir, scope.invocation_id, scope.attempt)
+        except NotFound:
+            return ()
+        return scene.source(file).splitlines()
+
+    def _deployed_source(self, scope: Scope, file: str) -> Sequence[str]:
         if not scope.function or not (self._home / "registry.db").is_file():
             return ()
         from relive_platform.registry.storage import VersionTable

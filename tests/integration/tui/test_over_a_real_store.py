@@ -74,6 +74,8 @@ async def test_one_key_from_launch_to_the_root_cause(world: Any) -> None:
         await press(app, pilot, "4")
         assert "cart.py:14" in shown(app)
         assert "62.0%" in shown(app)
+        # And its source, from the scene
+        assert "return total.quantize(CENT)" in shown(app)
 
 
 async def test_secrets_in_locals_are_not_shown(world: Any) -> None:

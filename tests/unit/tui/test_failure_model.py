@@ -45,7 +45,9 @@ def scene() -> SceneView:
             ExceptionView("KeyError", "'sku'", "", frames),
             ExceptionView("LookupError", "stale", "cause", frames[:1]),
         ),
-        parts=(("exception", "ok", ""), ("heap", "missing", "not captured")),
+        parts=(
+            ("exception", "ok", ""), ("heap", "missing", "not captured"), ("event", "missing", "not JSON"),
+        ),
     )  # fmt: skip
 
 
@@ -117,8 +119,9 @@ def test_redacted_values_carry_a_sign() -> None:
 
 def test_parts_that_are_missing_say_why() -> None:
     text = line_text(completeness_line(scene()))
-    assert "✔exception" in text
-    assert "heap: not captured" in text
+    assert "✔ exception" in text
+    assert "○ heap" in text
+    assert "event: not JSON" in text
 
 
 def test_the_preview_is_the_failing_line_with_its_locals() -> None:

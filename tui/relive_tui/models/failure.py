@@ -24,6 +24,7 @@ __all__ = [
 
 EVENT_LINES = 500
 EVENT_CHARS = 100_000
+CORE_PARTS = ("exception", "event", "source")  # when one of these is missing, the line says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +186,17 @@ def headline(model: FailureModel) -> list[Line]:
 def completeness_line(scene: SceneView) -> Line:
     """Which parts of the scene there are; a missing one with its reason."""
     line: Line = [("scene ", "dim")]
-    signs = {"ok": ("✔", "ok"), "partial": ("◐", "warn"), "missing": ("✖", "warn")}
     complaints: list[str] = []
-    for name, state, reason in scene.parts:
-        sign, style = signs.get(state, ("?", "dim"))
-        line += [(sign, style), (clean(name) + " ", "")]
-        if state != "ok" and reason:
+    ranks = {"ok": 0, "partial": 1}
+    for name, state, reason in sorted(scene.parts, key=lambda part: ranks.get(part[1], 2)):
+        sign, style = {"ok": ("✔", "ok"), "partial": ("◐", "warn")}.get(state, ("○", "dim"))
+        line += [(sign + " ", style), (clean(name) + "  ", "" if state == "ok" else style)]
+        if reason and (state == "partial" or name in CORE_PARTS):
             complaints.append(f"{clean(name)}: {clean(reason)}")
     if not scene.parts:
         line.append((clean(scene.note) or "no parts recorded", "dim"))
     if complaints:
-        line.append((" " + " · ".join(complaints), "dim"))
+        line.append(("· " + " · ".join(complaints), "warn"))
     return line
 
 

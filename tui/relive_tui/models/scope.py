@@ -60,7 +60,9 @@ class Place:
         if self.view != "home":
             if scope.function:
                 parts.append(clean(scope.function))
-            if scope.invocation_id:
+            if self.view == "invocations":
+                pass  # a list is not of one invocation
+            elif scope.invocation_id:
                 parts.append("inv " + clean(short_id(scope.invocation_id)))
             elif scope.trace_id:
                 parts.append("trace " + clean(short_id(scope.trace_id)))

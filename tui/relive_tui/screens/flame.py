@@ -93,6 +93,7 @@ class FlameScreen(ReliveScreen):
         self._select_hottest(hot)
         graph = self.query_one("#flame", FlameGraph)
         graph.say_empty(EMPTY)
+        graph.styles.height = min(max(len(self.model.levels) + 2, 6), max(self.size.height // 2, 6))
         graph.show_flame(self.model)
         rows = self.query_one("#hot", VirtualRows)
         rows.say_empty("no hot lines")

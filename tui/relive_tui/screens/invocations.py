@@ -111,11 +111,16 @@ class InvocationsScreen(ReliveScreen):
             self.pager.put(0, first, self.pager.reset(max(count, len(first))))
             rows = self.query_one("#rows", VirtualRows)
             rows.say_empty(EMPTY)
-            rows.show(rows.source, rows.cursor if keep else 0)
+            rows.show(rows.source, rows.cursor if keep else self._beginning(first))
             self._show_filter()
             self._show_preview()
 
         self.ask("list", self.counted, work, done)
+
+    def _beginning(self, first: list[InvocationRow]) -> int:
+        """Where the cursor starts: on the invocation that one comes from, where the first page has it."""
+        here = (self.scope.invocation_id, self.scope.attempt)
+        return next((i for i, row in enumerate(first) if (row.invocation_id, row.attempt) == here), 0)
 
     def _looked(self, first: int, last: int) -> None:
         missing = self.pager.missing(first, last)
