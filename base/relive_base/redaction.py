@@ -219,11 +219,18 @@ class Redactor:
         result = _apply_rules(text, lower, _ANYWHERE_RULES)
         result = _apply_rules(result, lower, _UNDERSCORE_RULES)
         if self._may_assign(lower):
-            result = _LITERAL.sub(self._hide_assignment, result)
+            result = "\n".join([self._literals(line) for line in result.split("\n")])
         if result.count("\n") != text.count("\n"):
             # a key over several lines: the lines below must keep their numbers
             result += "\n" * (text.count("\n") - result.count("\n"))
         return result
+
+    def _literals(self, line: str) -> str:
+        """One line of program text; most hold no literal under a secret's name and cost next to nothing."""
+        quoted = '"' in line or "'" in line
+        if quoted and ("=" in line or ":" in line) and self._may_assign(line.lower()):
+            return _LITERAL.sub(self._hide_assignment, line)
+        return line
 
     def _may_assign(self, lower: str) -> bool:
         """Whether the text may hold a secret's name. Flat, for the same reason as _may_match."""

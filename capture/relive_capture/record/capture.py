@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterable
@@ -41,6 +42,18 @@ _LATER = {
     "heap": "tier T1, the heap snapshot, is not part of this version",
     "live": "tier T2, the live scene, is not part of this version",
 }
+
+
+class _NoCollection:
+    """No garbage collection meanwhile: it would run the user's finalizers, and walk their whole heap."""
+
+    def __enter__(self) -> None:
+        self._was_on = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._was_on:
+            gc.enable()
 
 
 class _Capture:
@@ -153,14 +166,15 @@ def capture_exception(
     captured_ns = time.time_ns()
     kind = _exact_kind(error, kind)
     try:
-        capture = _Capture(spec, budget or Budget(), tuple(skip_files))
-        views = capture.chain.record(error)
-        capture.attempt("exception", capture.save_exceptions, views)
-        info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
-        if result is not NO_RESULT:
-            capture.attempt("result", capture.save_result, result)
-        _save_rest(capture)
-        return capture.scene(invocation_id, info, captured_ns)
+        with _NoCollection():
+            capture = _Capture(spec, budget or Budget(), tuple(skip_files))
+            views = capture.chain.record(error)
+            capture.attempt("exception", capture.save_exceptions, views)
+            info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
+            if result is not NO_RESULT:
+                capture.attempt("result", capture.save_result, result)
+            _save_rest(capture)
+            return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:  # also a RecursionError or a MemoryError in the capture itself
         return _bare_scene(error, second, kind, invocation_id, captured_ns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -338,3 +339,28 @@ def test_an_error_in_the_import_of_the_users_module_begins_in_it(
     assert scene.error.kind == "init"
     assert scene.error.type == "json.decoder.JSONDecodeError"
     assert (scene.error.file, scene.error.line) == ("app.py", 2)
+
+
+def test_no_collection_runs_during_the_capture_and_it_is_on_again_afterwards(spec: FunctionSpec) -> None:
+    def fail(level: int) -> None:
+        data = [{"number": [number]} for number in range(20)]
+        if level:
+            fail(level - 1)
+        raise ValueError(len(data))
+
+    phases: list[str] = []
+    threshold = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(lambda phase, info: phases.append(sys._getframe(1).f_code.co_filename))
+    gc.set_threshold(20)
+    try:
+        fail(5)
+    except ValueError as error:
+        capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.pop()
+
+    # one may come before the capture has begun or after it has ended, none from the walk itself
+    assert [file for file in phases if file.endswith(("walker.py", "messages.py", "surroundings.py"))] == []
+    assert gc.isenabled()
