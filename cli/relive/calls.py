@@ -21,6 +21,8 @@ class FunctionError(ReliveError):
     finds its scene.
     """
 
+    __module__ = "relive"
+
     def __init__(self, type: str, message: str, invocation_id: str = "", *, function: str = "") -> None:
         remedy = f"relive failure {invocation_id}" if invocation_id else ""
         super().__init__(f"{type}: {message}", where=function, remedy=remedy)

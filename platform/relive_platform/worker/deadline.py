@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
-__all__ = ["DEADLINE_SIGNAL", "REPEAT_NS", "DeadlineTimer", "HandlerTimeout"]
+__all__ = ["DEADLINE_SIGNAL", "REPEAT_NS", "DeadlineTimer", "HandlerTimeout", "without_signal_frame"]
 
 DEADLINE_SIGNAL: Final = signal.SIGRTMIN + 5
 """The sampler has SIGRTMIN+4; SIGALRM and the interval timers stay with the user's code."""
@@ -31,6 +31,17 @@ class HandlerTimeout(BaseException):
 
     Not an Exception, so that `except Exception` in the user's code does not take it for an ordinary failure.
     """
+
+    __module__ = "builtins"  # users read its bare name, whoever noticed the timeout
+
+
+def without_signal_frame(error: BaseException) -> None:
+    """Let the traceback end in the code that was interrupted, not in the handler of the signal."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        if trace.tb_next.tb_frame.f_code is DeadlineTimer._fire.__code__:
+            trace.tb_next = None
+        trace = trace.tb_next
 
 
 class _SignalEvent(ctypes.Structure):

@@ -28,6 +28,8 @@ _TEXT_TYPES: Final = (
 class BadEvent(ReliveError):
     """The event is not valid JSON."""
 
+    __module__ = "builtins"  # users read its bare name
+
 
 class _NotANumber(ValueError):
     """NaN or an infinity, which JSON does not have."""

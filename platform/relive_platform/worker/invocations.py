@@ -12,7 +12,7 @@ from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
 from relive_platform.worker.calling import Caller
-from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout
+from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.events import BadEvent
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.memory import Reserve, rss_bytes
@@ -123,6 +123,7 @@ class Runner:
             error = self._timer.raised  # what came of the interruption is not the cause
         if isinstance(error, HandlerTimeout):
             error = self._handler.timed_out(error)
+            without_signal_frame(error)
         status, kind, http_status = failure_kind(error)
         scene = capture_failure(error, kind=kind, spec=self._spec, invocation_id=invoke.invocation_id)
         self._sink.send_surely(scene)

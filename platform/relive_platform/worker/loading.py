@@ -16,6 +16,8 @@ __all__ = ["HandlerError", "load_handler", "split_handler"]
 class HandlerError(ReliveError):
     """The handler that the configuration names cannot be used."""
 
+    __module__ = "builtins"  # users read its bare name
+
 
 def split_handler(handler: str) -> tuple[str, str]:
     """Module and attribute of "module:attribute" or, as AWS Lambda writes it, "module.attribute".

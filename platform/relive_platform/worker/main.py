@@ -16,7 +16,7 @@ from relive_tracer.record import Telemetry
 from relive_platform.isolation import apply
 from relive_platform.worker.calling import Caller, set_caller
 from relive_platform.worker.channel import Channel
-from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout
+from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
@@ -120,6 +120,7 @@ class _Worker:
     def _init_failed(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
             self._reserve.release()
+        without_signal_frame(error)
         failed_ns = time.time_ns()
         profile = self._sampler.stop_init()
         scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")

@@ -19,6 +19,8 @@ _KEY_TYPES: Final = (str, int, float, bool, type(None))
 class BadResult(ReliveError):
     """The handler's result cannot be sent."""
 
+    __module__ = "builtins"  # users read its bare name
+
 
 def _default(value: object) -> object:
     if isinstance(value, Decimal) and value.is_finite():

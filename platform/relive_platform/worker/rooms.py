@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from relive_base.errors import ReliveError
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_capture import record as capture
 
@@ -14,6 +15,8 @@ _MESSAGE_CHARS = 2_000
 
 def capture_failure(error: BaseException, *, kind: str, spec: FunctionSpec, invocation_id: str) -> Scene:
     """The scene of `error`; where even the capture fails, one that has the error and says so."""
+    if isinstance(error, ReliveError) and error.__suppress_context__:
+        error.__context__ = None  # how Relive noticed is no part of the user's failure
     try:
         return capture.capture_exception(error, kind=kind, spec=spec, invocation_id=invocation_id)
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same

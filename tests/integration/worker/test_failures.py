@@ -42,6 +42,7 @@ def test_a_failure_leaves_a_scene_and_an_answer(
     assert message in outcome.result.error.message
     assert outcome.scene is not None
     assert outcome.scene.error.kind == kind
+    assert "During handling" not in outcome.result.error.traceback
     assert outcome.result.reusable is False
     assert outcome.done.reusable is False
 
@@ -101,7 +102,8 @@ def test_a_timeout_is_raised_in_python_code(running: ZygoteHandle, code: str) ->
     assert 0.25 < time.monotonic() - began < 2.5
     assert outcome.result.status == "timeout"
     assert outcome.result.error is not None
-    assert outcome.result.error.kind == "timeout"
+    assert (outcome.result.error.type, outcome.result.error.kind) == ("HandlerTimeout", "timeout")
+    assert "_fire" not in outcome.result.error.traceback
     assert "timeout_s = 0.3" in outcome.result.error.message
     assert outcome.scene is not None
     assert b'"handler"' in outcome.scene.members["exception.json"]
