@@ -281,6 +281,15 @@ async def test_a_question_that_is_asked_anew_gives_up_the_old_one(sample: Any) -
         assert all(ticket.cancelled for ticket in sample.cancelled)
 
 
+async def test_home_is_filtered_and_escape_shows_all_again(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "slash", *"timeout", "enter")
+        assert len(rows(app, "#failures").source) == 1
+        assert "1 in 1 groups" in shown(app)
+        await press(app, pilot, "escape")
+        assert len(rows(app, "#failures").source) == 2
+
+
 async def test_commands_go_places(sample: Any) -> None:
     async with opened(sample) as (app, pilot):
         await press(app, pilot, "colon")

@@ -12,7 +12,17 @@ from relive_tui.models.format import age, bytes_short, clock, count_short, perce
 from relive_tui.models.syntax import hit_line
 from relive_tui.models.text import Line, Span, clean, fit, width_of
 
-__all__ = ["FailureRows", "FunctionRows", "Health", "health_line", "kind_label", "place", "preview_lines"]
+__all__ = [
+    "FailureRows",
+    "FunctionRows",
+    "Health",
+    "failure_title",
+    "health_line",
+    "kind_label",
+    "matches_group",
+    "place",
+    "preview_lines",
+]
 
 _S = 1_000_000_000
 NEW_S = 120
@@ -80,6 +90,12 @@ class FailureRows:
             (place(group.file, group.line), "path"),
         ]
         return self._table.row(cells, width, selected=selected)
+
+
+def matches_group(group: FailureGroup, text: str) -> bool:
+    """Whether a filter (lower case) keeps a group: by function, error, message or file."""
+    shown = (group.function, group.error_type, group.message, group.file, group.kind)
+    return any(text in part.lower() for part in shown)
 
 
 def failure_title(error_type: str, message: str) -> str:

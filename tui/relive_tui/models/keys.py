@@ -27,7 +27,10 @@ EVERYWHERE: Final[Keys] = (
     ("q", "quit"),
 )
 KEYS: Final[dict[str, Keys]] = {
-    "home": (("Enter", "a failure: its scene · a function: its invocations"),),
+    "home": (
+        ("Enter", "a failure: its scene · a function: its invocations"),
+        ("/", "filter by function, error or file"),
+    ),
     "invocations": (
         ("/", "filter: status:failed fn:checkout dur:>100ms text"),
         ("s", "sort: newest or slowest first"),

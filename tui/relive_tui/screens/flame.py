@@ -57,7 +57,7 @@ class FlameScreen(ReliveScreen):
     def setup(self) -> None:
         self.mode = "one" if self.scope.invocation_id else "aggregate"
         self.weight = "wall"
-        self.profile: Feed[tuple[FlameView, list[HotLine]]] = Feed("the profile")
+        self.profile: Feed[tuple[FlameModel, list[HotLine]]] = Feed("the profile")
         self.model = FlameModel(FlameView())
         self._source_of = ""
 
@@ -72,11 +72,11 @@ class FlameScreen(ReliveScreen):
     def load(self) -> None:
         scope, weight = self._profile_scope(), self.weight
 
-        def work(ticket: Ticket) -> tuple[FlameView, list[HotLine]]:
+        def work(ticket: Ticket) -> tuple[FlameModel, list[HotLine]]:
             flame = self.data.flame(ticket, scope, weight)
             # an invocation too short for samples: all of its function say where the time goes
             whole = scope.without_invocation() if flame.aggregate else scope
-            return flame, self.data.hot(ticket, whole)
+            return FlameModel(flame), self.data.hot(ticket, whole)
 
         self.ask("profile", self.profile, work, self._arrived)
 
@@ -85,10 +85,10 @@ class FlameScreen(ReliveScreen):
         if self.mode == "aggregate" and not self.model.zoomed and not self.model.search:
             self.load()
 
-    def _arrived(self, answer: tuple[FlameView, list[HotLine]]) -> None:
-        flame, hot = answer
+    def _arrived(self, answer: tuple[FlameModel, list[HotLine]]) -> None:
+        model, hot = answer
         before = self.model
-        self.model = FlameModel(flame)
+        self.model = model
         self.model.search = before.search
         self._select_hottest(hot)
         graph = self.query_one("#flame", FlameGraph)

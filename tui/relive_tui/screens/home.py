@@ -12,9 +12,17 @@ from textual.widget import Widget
 from relive_tui.models.data import FailureGroup, FunctionRow, Preview
 from relive_tui.models.failure import preview_of
 from relive_tui.models.feed import Feed
-from relive_tui.models.home import FailureRows, FunctionRows, Health, health_line, preview_lines
+from relive_tui.models.home import (
+    FailureRows,
+    FunctionRows,
+    Health,
+    health_line,
+    matches_group,
+    preview_lines,
+)
 from relive_tui.models.scope import Place, Scope
 from relive_tui.screens.base import ReliveScreen
+from relive_tui.titles import safe_title
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import VirtualRows
 
@@ -47,6 +55,7 @@ class HomeScreen(ReliveScreen):
         self.groups: Feed[list[FailureGroup]] = Feed("failures")
         self.stats: Feed[list[FunctionRow]] = Feed("functions")
         self.hottest: dict[str, str] = {}
+        self.text = ""
         self.health: Health | None = None
         self._previews: dict[str, Preview] = {}
         self._preview_timer: Timer | None = None
@@ -71,6 +80,7 @@ class HomeScreen(ReliveScreen):
 
     def _groups(self, groups: list[FailureGroup]) -> None:
         rows = self.query_one("#failures", VirtualRows)
+        groups = [group for group in groups if matches_group(group, self.text)]
         selected = self.selected_group()
         cursor = 0
         if selected is not None and rows.cursor > 0:  # the reader has moved: stay on the same failure
@@ -80,11 +90,13 @@ class HomeScreen(ReliveScreen):
         rows.styles.height = min(max(len(groups) + 3, 6), max(self.size.height * 2 // 5, 6))
         total = sum(group.count for group in groups)
         rows.border_title = f"Failures  {total:,} in {len(groups)} groups" if groups else "Failures"
+        rows.border_subtitle = f"/ {safe_title(self.text)}" if self.text else ""
         rows.say_empty(NO_FAILURES)
         self._preview_now()
 
     def _functions(self, functions: list[FunctionRow]) -> None:
         rows = self.query_one("#functions", VirtualRows)
+        functions = [row for row in functions if self.text in row.name.lower()]
         merged = [replace(row, hot_line=self.hottest.get(row.name, "")) for row in functions]
         rows.show(FunctionRows(merged, self.data.now_ns()))
         rows.border_title = f"Functions  {len(functions)}"
@@ -176,6 +188,27 @@ class HomeScreen(ReliveScreen):
         if rows.has_focus and isinstance(rows.source, FunctionRows) and len(rows.source):
             return replace(self.scope, function=rows.source.functions[rows.cursor].name)
         return self.scope
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def done(text: str | None) -> None:
+            if text is not None:
+                self.text = text.strip().lower()
+                self._show_again()
+
+        self.app.push_screen(Prompt("Filter", self.text, hint="part of a function, an error or a file"), done)
+
+    def leave(self) -> bool:
+        if not self.text:
+            return False
+        self.text = ""
+        self._show_again()
+        return True
+
+    def _show_again(self) -> None:
+        self._groups(self.groups.value or [])
+        self._functions(self.stats.value or [])
 
     def go_error(self, step: int) -> None:
         rows = self.query_one("#failures", VirtualRows)

@@ -24,6 +24,9 @@ from relive_tui.widgets.rows import FixedRows, VirtualRows
 __all__ = ["TraceScreen"]
 
 EMPTY = "No spans of this trace are stored.\n\nrelive invocations lists what ran · Esc goes back"
+GROWS_NS = 30_000_000_000
+GROWS_SPANS = 5_000
+"""A trace that is looked at is asked for again while it may still grow, and is not too long for that."""
 
 
 class TraceScreen(ReliveScreen):
@@ -52,7 +55,7 @@ class TraceScreen(ReliveScreen):
             yield VirtualRows(title="Logs of this span", cursor=False, empty="no log lines", id="logs")
 
     def setup(self) -> None:
-        self.spans: Feed[tuple[str, list[SpanRow]]] = Feed("the trace")
+        self.spans: Feed[tuple[str, Trace]] = Feed("the trace")
         self.trace: Trace | None = None
         self.rows: WaterfallRows | None = None
         self.trace_logs: list[LogRow] = []
@@ -67,19 +70,26 @@ class TraceScreen(ReliveScreen):
 
     def load(self) -> None:
         scope = self.scope
-        self.ask("trace", self.spans, lambda ticket: self.data.trace(ticket, scope), self._arrived)
+
+        def work(ticket: Ticket) -> tuple[str, Trace]:
+            trace_id, spans = self.data.trace(ticket, scope)
+            return trace_id, build_trace(spans)
+
+        self.ask("trace", self.spans, work, self._arrived)
 
     def tick(self) -> None:
         """A trace that is being written grows; after a while nothing more is asked."""
-        if self.trace is None or self.data.now_ns() - self.opened_ns < 30_000_000_000:
+        young = self.data.now_ns() - self.opened_ns < GROWS_NS
+        if self.trace is None or (young and len(self.trace.spans) < GROWS_SPANS):
             self.load()
 
     def failed(self, group: str, error: BaseException) -> None:
         if self.trace is None:
             self.query_one("#waterfall", VirtualRows).say_empty(EMPTY)
 
-    def _arrived(self, answer: tuple[str, list[SpanRow]]) -> None:
-        trace_id, spans = answer
+    def _arrived(self, answer: tuple[str, Trace]) -> None:
+        trace_id, trace = answer
+        spans = trace.spans
         waterfall = self.query_one("#waterfall", VirtualRows)
         waterfall.say_empty(EMPTY)
         if self.trace is not None and len(spans) == len(self.trace.spans):
@@ -87,7 +97,7 @@ class TraceScreen(ReliveScreen):
         if trace_id != self.scope.trace_id:
             self.relive.rescope_screen(self, replace(self.scope, trace_id=trace_id))
         before = self.current_span()
-        self.trace = build_trace(spans)
+        self.trace = trace
         self.rows = WaterfallRows(self.trace)
         ids = [span.span_id for span in self.trace.spans]
         index = (
