@@ -155,7 +155,19 @@ class ChdbStore:
             if not read_only:
                 self._types.clear()
             data = _run(session, statement, rendered)
+            if not data and read_only:
+                return self._header(session, statement, rendered)
         return native.decode(data, bytes_columns)
+
+    def _header(self, session: Any, statement: str, rendered: Mapping[str, str]) -> Columns:
+        """Names and types of a result without rows, which the engine leaves out."""
+        try:
+            described = native.decode(_run(session, f"DESCRIBE TABLE (\n{statement}\n)", rendered))
+        except QueryError:
+            return Columns((), (), [])  # SHOW, EXPLAIN: not a SELECT
+        return Columns(
+            [str(c) for c in described.column("name")], [str(c) for c in described.column("type")], []
+        )
 
     def insert(self, table: str, columns: ColumnData, *, token: str = "", timeout_s: float = 60.0) -> int:
         """See Store.insert."""

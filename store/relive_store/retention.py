@@ -1,0 +1,93 @@
+"""How long each table keeps its rows, and how much room they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from relive_store.errors import QueryError
+from relive_store.interface import Store
+
+__all__ = ["DEFAULT_DAYS", "apply", "drop_oldest", "sizes"]
+
+_TIME_COLUMNS: Final = {
+    "otel_traces": "toDateTime(Timestamp)",
+    "otel_traces_trace_id_ts": "toDateTime(Start)",
+    "otel_traces_red_1m": "Minute",
+    "otel_logs": "toDateTime(Timestamp)",
+    "otel_metrics_gauge": "toDateTime(TimeUnix)",
+    "otel_metrics_sum": "toDateTime(TimeUnix)",
+    "otel_metrics_histogram": "toDateTime(TimeUnix)",
+    "otel_metrics_exponential_histogram": "toDateTime(TimeUnix)",
+    "otel_metrics_summary": "toDateTime(TimeUnix)",
+    "invocations": "toDateTime(StartedAt)",
+    "profiles": "toDateTime(Timestamp)",
+    "profile_stacks": "toDateTime(LastSeen)",
+    "failure_scenes": "toDateTime(CapturedAt)",
+    "scene_blobs": "toDateTime(CreatedAt)",
+}
+DEFAULT_DAYS: Final = {
+    "otel_traces": 14,
+    "otel_traces_trace_id_ts": 21,
+    "otel_traces_red_1m": 90,
+    "otel_logs": 14,
+    "otel_metrics_gauge": 30,
+    "otel_metrics_sum": 30,
+    "otel_metrics_histogram": 30,
+    "otel_metrics_exponential_histogram": 30,
+    "otel_metrics_summary": 30,
+    "invocations": 30,
+    "profiles": 14,
+    "profile_stacks": 28,
+    "failure_scenes": 30,
+    "scene_blobs": 30,
+}
+"""What the migrations set, in days."""
+MAX_DAYS: Final = 36_500
+
+SIZES = """
+SELECT table, sum(bytes_on_disk) AS bytes FROM system.parts
+WHERE database = currentDatabase() AND active GROUP BY table ORDER BY table
+"""
+OLDEST_DAY = """
+SELECT table, partition FROM system.parts
+WHERE database = currentDatabase() AND active AND table IN {tables:Array(String)}
+GROUP BY table, partition HAVING partition < toString(today()) ORDER BY partition, table LIMIT 1
+"""
+_DAILY = ("otel_traces", "otel_logs", "invocations", "profiles")
+
+
+def apply(store: Store, days_by_table: Mapping[str, int]) -> None:
+    """Keep rows for so many days; tables not named stay as they are. Old rows go at the engine's next merges.
+
+    Raises QueryError for a table without a retention and for days outside 1..MAX_DAYS.
+    """
+    for table, days in days_by_table.items():
+        if table not in _TIME_COLUMNS:
+            raise QueryError(f"table {table} has no retention", remedy=f"one of {', '.join(_TIME_COLUMNS)}")
+        if not 1 <= days <= MAX_DAYS:
+            raise QueryError(f"{table}: {days} days of retention", remedy=f"1 to {MAX_DAYS} days")
+    for table, days in days_by_table.items():
+        # A TTL takes no parameters; all three parts are from here or whole numbers.
+        store.execute(f"ALTER TABLE {table} MODIFY TTL {_TIME_COLUMNS[table]} + toIntervalDay({int(days)})")
+
+
+def sizes(store: Store) -> dict[str, int]:
+    """Bytes on disk by table."""
+    return {str(table): int(str(size)) for table, size in store.query(SIZES).rows()}
+
+
+def drop_oldest(store: Store, limit_bytes: int) -> list[str]:
+    """While all tables together are over `limit_bytes`, drop the oldest whole day of one; never today.
+
+    Returns what was dropped, as "table day".
+    """
+    dropped: list[str] = []
+    while sum(sizes(store).values()) > limit_bytes:
+        oldest = store.query(OLDEST_DAY, {"tables": list(_DAILY)})
+        if not len(oldest):
+            break
+        table, day = (str(cell) for cell in next(oldest.rows()))
+        store.execute(f"ALTER TABLE {table} DROP PARTITION {{day:String}}", {"day": day})
+        dropped.append(f"{table} {day}")
+    return dropped
