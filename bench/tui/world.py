@@ -273,10 +273,10 @@ PARTS = {
 }
 STACKS = {
     "checkout": [
-        (("handler", "checkout", "<listcomp>", "price"), (27, 20, 20, 14), 62),
-        (("handler", "checkout", "<listcomp>", "price", "quantize"), (27, 20, 20, 15, 15), 18),
+        (("handler", "checkout", "<listcomp>", "price"), (27, 19, 19, 13), 62),
+        (("handler", "checkout", "<listcomp>", "price"), (27, 19, 19, 14), 18),
         (("handler",), (25,), 14),
-        (("handler", "checkout"), (27, 22), 6),
+        (("handler", "checkout"), (27, 21), 6),
     ],
     "report": [(("handler", "scan"), (29, 14), 92), (("handler", "load"), (30, 22), 8)],
     "thumbnail": [(("handler", "resize", "_lanczos"), (9, 31, 77), 71), (("handler", "fetch"), (8, 18), 29)],

@@ -229,8 +229,10 @@ def flame_view(tree: FlameTree) -> FlameView:
     """Of a flame tree; the lists are shared."""
     if not tree.samples:
         return FlameView(note=tree.note, aggregate=tree.aggregate)
+    # the root of one invocation's tree is called by its id, which is no name to read
+    names = tree.name if tree.aggregate else ["this invocation", *tree.name[1:]]
     return FlameView(
-        tree.name,
+        names,
         tree.file,
         tree.line,
         tree.depth,

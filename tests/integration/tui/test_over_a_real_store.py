@@ -72,7 +72,7 @@ async def test_one_key_from_launch_to_the_root_cause(world: Any) -> None:
         assert "KeyError: 'sku'" in text
         # And 4 shows the hottest line
         await press(app, pilot, "4")
-        assert "cart.py:14" in shown(app)
+        assert "cart.py:13" in shown(app)
         assert "62.0%" in shown(app)
         # And its source, from the scene
         assert "return total.quantize(CENT)" in shown(app)
@@ -94,7 +94,7 @@ async def test_a_trace_has_platform_spans_and_the_functions_own(world: Any) -> N
 
 async def test_home_shows_groups_and_functions_with_their_figures(world: Any) -> None:
     async with opened(world) as (app, pilot):
-        await until(pilot, lambda: "cart.py:14 62%" in shown(app))
+        await until(pilot, lambda: "cart.py:13 62%" in shown(app))
         text = shown(app)
         assert "StaleData: no totals" in text
         assert "timeout" in text
