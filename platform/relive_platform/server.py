@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import LogLine, Logs, encode_frame
+from relive_base.redaction import Redactor
 
 from relive_platform.collector.collector import Collector
 from relive_platform.collector.followers import Follower
@@ -37,7 +38,7 @@ from relive_platform.locate import ServerInfo
 from relive_platform.parts import collector_options, listener_limits, queue_limits, registry_of, timers_of
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest, Outcome
-from relive_platform.pool.worker import Worker
+from relive_platform.pool.worker import FINISHING, Worker
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
@@ -55,6 +56,8 @@ __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer"]
 VERSION: Final = "0.1.0"
 _THREADS: Final = 8
 _FLUSH_S: Final = 10.0
+_SETTLE_S: Final = 0.002
+_SETTLE_ROUNDS: Final = 500
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -148,7 +151,9 @@ class ReliveServer:
     async def _start_collector(self) -> None:
         options = collector_options(self.settings)
         log = self.run_dir / "collector.log"
-        self.collector = Collector(lambda control: spawn(control, options, log))
+        self.collector = Collector(
+            lambda control: spawn(control, options, log), redact=Redactor(self.settings.redact_keys).text
+        )
         self._stack.push_async_callback(self.collector.close, _FLUSH_S)
         await self.collector.start()
 
@@ -240,7 +245,8 @@ class ReliveServer:
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Stop in order: no new events, running ones get `drain_s`, telemetry is flushed, all ends."""
-        (self.run_dir / "server.json").unlink(missing_ok=True)
+        if self.started_ns:
+            (self.run_dir / "server.json").unlink(missing_ok=True)
         limit = self._drain_s if drain_s is None else drain_s
         if hasattr(self, "listener"):
             self.listener.stop_accepting()
@@ -347,7 +353,11 @@ class ReliveServer:
         self.collector.followers.remove(follower)
 
     async def flush(self, timeout_s: float = _FLUSH_S) -> bool:
-        """Have everything recorded so far in the store."""
+        """Have everything recorded so far in the store, with what answered invocations still have to tell."""
+        for _ in range(_SETTLE_ROUNDS):
+            if not any(worker.state == FINISHING for worker in self.host.workers.values()):
+                break
+            await asyncio.sleep(_SETTLE_S)
         return await self.collector.flush(timeout_s)
 
     async def status(self) -> dict[str, Any]:

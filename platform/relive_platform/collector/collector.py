@@ -59,8 +59,9 @@ class Collector(asyncio.Protocol):
         self,
         spawn: Callable[[socket.socket], subprocess.Popen[bytes]],
         limits: CollectorLimits | None = None,
+        redact: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self.followers = Followers()
+        self.followers = Followers(redact)
         self.stats = CollectorStats()
         self._spawn = spawn
         self._limits = limits or CollectorLimits()

@@ -264,14 +264,17 @@ class FunctionPool:
 
     def expire(self, now: float) -> None:
         """Turn away requests that waited too long, and workers that cannot get ready."""
-        while self.waiting and now - self.waiting[0].accepted_mono > self._wait_limit(self.waiting[0]):
+        # A cold start has a limit of its own; only waiting for busy workers is throttling.
+        busy = self.starting == 0 or bool(self.live())
+        while busy and self.waiting and self._waited_long(self.waiting[0], now):
             self._listener.on_waited(self, self.waiting.popleft())
         for worker in self.workers:
             if worker.state == STARTING and now - worker.requested_mono > self.limits.start_timeout_s:
                 worker.condemned = worker.condemned or "timeout"
                 worker.kill()
 
-    def _wait_limit(self, running: Running) -> float:
+    def _waited_long(self, running: Running, now: float) -> bool:
+        limit_s = self.limits.wait_limit_s
         if running.request.trigger == "call":
-            return min(self.limits.wait_limit_s, running.timeout_s)
-        return self.limits.wait_limit_s
+            limit_s = min(limit_s, running.timeout_s)
+        return now - running.accepted_mono > limit_s

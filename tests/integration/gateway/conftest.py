@@ -1,0 +1,66 @@
+"""A server with a few functions behind its gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from server_harness import Served, served, write_app
+
+__all__ = ["gateway"]
+
+SOURCE = """
+import json, os, time
+
+def web(request):
+    return {"method": request.method, "path": request.path, "body": request.get_data(as_text=True),
+            "query": request.args.to_dict(), "header": request.headers.get("x-test")}
+
+def odd(request):
+    return "x", 200, {"x-evil": "a\\r\\nset-cookie: b", "connection": "close"}
+
+def hops(request):
+    return "x", 201, {"transfer-encoding": "chunked", "keep-alive": "1", "x-kept": "yes"}
+
+def empty(request):
+    return "", 204
+
+def event(event, context):
+    return {"statusCode": 202, "headers": {"x-shape": event["version"]}, "body": event["rawPath"]}
+
+def fails(request):
+    raise ValueError("no such basket")
+
+def dies(request):
+    os._exit(4)
+
+def slow(request):
+    time.sleep(30)
+
+def nap(request):
+    time.sleep(0.3)
+    return "rested"
+"""
+FUNCTIONS = "".join(
+    f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nkind = "http"\ntimeout_s = 0.5\nmax_workers = 1\n'
+    for name in ("web", "odd", "hops", "empty", "fails", "dies", "slow", "nap")
+) + (
+    '[functions.event]\nsource = "."\nhandler = "app:event"\n'
+    '[[functions.event.triggers]]\ntype = "http"\npath = "/orders/{id}"\nmethods = ["GET", "POST"]\n'
+)
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Served]:
+    """Small limits, so that tests of them are quick."""
+    app = write_app(tmp_path / "app", SOURCE, FUNCTIONS)
+    limits = {
+        "body_limit_bytes": 100_000,
+        "header_timeout_s": 0.5,
+        "body_timeout_s": 0.7,
+        "wait_limit_s": 0.2,
+    }
+    async with served(tmp_path / "home", **limits) as running:
+        await running.deploy(app)
+        yield running

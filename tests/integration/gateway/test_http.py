@@ -1,0 +1,197 @@
+"""What a client gets through the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+
+from server_harness import Served, parse
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def test_a_request_reaches_the_function_whole(gateway: Served) -> None:
+    answer = await gateway.http("PUT", "/fn/web/a/b?c=1", b"hello", {"x-test": "yes"})
+
+    assert answer.status == 200
+    assert (
+        answer.body == b'{"body":"hello","header":"yes","method":"PUT","path":"/a/b","query":{"c":"1"}}\n'
+        or (b'"hello"' in answer.body and b'"/a/b"' in answer.body and b'"yes"' in answer.body)
+    )
+    assert answer.headers["x-relive-invocation-id"]
+
+
+async def test_the_callers_trace_goes_on(gateway: Served) -> None:
+    answer = await gateway.http("GET", "/fn/web", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+
+    assert answer.headers["traceparent"].split("-")[1] == TRACE
+    rows = await gateway.rows("SELECT TraceId, ParentSpanId, HttpStatus, HttpMethod FROM invocations")
+    assert rows == [(TRACE, "00f067aa0ba902b7", 200, "GET")]
+
+
+async def test_a_trigger_path_gives_an_event_function_lambdas_shape(gateway: Served) -> None:
+    answer = await gateway.http("POST", "/orders/17", b"{}")
+
+    assert (answer.status, answer.body) == (202, b"/orders/17")
+    assert answer.headers["x-shape"] == "2.0"
+
+
+async def test_another_method_is_405_and_an_unknown_path_404(gateway: Served) -> None:
+    refused = await gateway.http("DELETE", "/orders/17")
+    unknown = await gateway.http("GET", "/fn/nothing")
+    root = await gateway.http("GET", "/")
+
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, POST")
+    assert (unknown.status, root.status) == (404, 404)
+    assert b"web" not in root.body
+
+
+async def test_an_exception_is_named_at_once_with_a_hint(gateway: Served) -> None:
+    answer = await gateway.http("GET", "/fn/fails")
+
+    assert answer.status == 500
+    assert (answer.error["type"], answer.error["message"]) == ("ValueError", "no such basket")
+    assert answer.error["hint"] == f"relive failure {answer.headers['x-relive-invocation-id']}"
+
+
+async def test_a_dead_worker_is_502_and_a_timeout_504(gateway: Served) -> None:
+    dead = await gateway.http("GET", "/fn/dies")
+    late = await gateway.http("GET", "/fn/slow")
+
+    assert dead.status == 502
+    assert "os._exit(4)" in dead.error["message"]
+    assert late.status == 504
+
+
+async def test_all_workers_busy_is_429_with_retry_after(gateway: Served) -> None:
+    first = asyncio.ensure_future(gateway.http("GET", "/fn/slow"))
+    await gateway.until(lambda: gateway.server.dispatcher.running == 1)
+
+    second = await gateway.http("GET", "/fn/slow")
+
+    assert (second.status, second.headers["retry-after"]) == (429, "1")
+    assert (await first).status == 504
+
+
+async def test_head_has_no_body_and_204_no_length(gateway: Served) -> None:
+    head = await gateway.http("HEAD", "/fn/web")
+    empty = await gateway.http("GET", "/fn/empty")
+
+    assert (head.status, head.body) == (200, b"")
+    assert int(head.headers["content-length"]) > 0
+    assert (empty.status, empty.body) == (204, b"")
+    assert "content-length" not in empty.headers
+
+
+async def test_a_header_that_would_split_the_response_is_refused(gateway: Served) -> None:
+    answer = await gateway.http("GET", "/fn/odd")
+
+    assert answer.status in (500, 502)
+    assert "set-cookie" not in answer.headers
+
+
+async def test_hop_by_hop_headers_of_a_function_are_dropped(gateway: Served) -> None:
+    answer = await gateway.http("GET", "/fn/hops")
+
+    assert answer.status == 201
+    assert answer.headers["x-kept"] == "yes"
+    assert "transfer-encoding" not in answer.headers
+    assert answer.body == b"x"
+
+
+async def test_a_body_over_the_limit_is_413_before_it_is_sent(gateway: Served) -> None:
+    head = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 100001\r\nexpect: 100-continue\r\n\r\n"
+
+    answer = parse(await gateway.raw(head))
+
+    assert answer.status == 413
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_chunked_body_over_the_limit_is_413(gateway: Served) -> None:
+    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    head = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    answer = parse(await gateway.raw(head + chunk * 5 + b"0\r\n\r\n"))
+
+    assert answer.status == 413
+
+
+async def test_a_chunked_body_under_the_limit_arrives(gateway: Served) -> None:
+    head = b"POST /fn/web HTTP/1.1\r\nhost: t\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    answer = parse(await gateway.raw(head + b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"))
+
+    assert answer.status == 200
+    assert b"hello world" in answer.body
+
+
+async def test_a_large_body_arrives(gateway: Served) -> None:
+    answer = await gateway.http("POST", "/fn/web", b"x" * 90_000)
+
+    assert answer.status == 200
+    assert b"x" * 90_000 in answer.body
+
+
+async def test_smuggled_requests_are_400_and_the_connection_closes(gateway: Served) -> None:
+    both = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET"
+    two = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!"
+    bare = b"GET /fn/web HTTP/1.1\r\nhost: t\r\nx-a: b\nx-c: d\x00\r\n\r\n"
+
+    for data in (both, two, bare):
+        assert parse(await gateway.raw(data, 2.0)).status == 400, data
+
+
+async def test_a_slow_head_and_a_slow_body_are_408(gateway: Served) -> None:
+    slow_head = await gateway.raw(b"GET /fn/web HTTP/1.1\r\nx-a: ", 3.0)
+    slow_body = await gateway.raw(b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 10\r\n\r\nabc", 3.0)
+
+    assert parse(slow_head).status == 408
+    assert parse(slow_body).status == 408
+    assert gateway.server.dispatcher.running == 0
+
+
+async def test_a_huge_head_is_431(gateway: Served) -> None:
+    head = b"GET /fn/web HTTP/1.1\r\n" + b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(100))
+
+    assert parse(await gateway.raw(head, 3.0)).status in (400, 431)
+
+
+async def test_two_requests_in_one_packet_are_both_answered_in_order(gateway: Served) -> None:
+    one = b"GET /fn/web/%d HTTP/1.1\r\nhost: t\r\n%s\r\n"
+
+    data = await gateway.raw(one % (1, b"") + one % (2, b"connection: close\r\n"))
+
+    assert data.count(b"HTTP/1.1 200") == 2
+    assert data.index(b'"/1"') < data.index(b'"/2"')
+
+
+async def test_a_client_that_leaves_does_not_keep_the_worker(gateway: Served) -> None:
+    _, writer = await asyncio.open_connection(*gateway.address())
+    writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: t\r\n\r\n")
+    await gateway.until(lambda: gateway.server.dispatcher.running == 1)
+
+    writer.close()
+    await gateway.until(lambda: gateway.server.dispatcher.running == 0)
+    answer = await gateway.http("GET", "/fn/nap")
+
+    assert (answer.status, answer.body) == (200, b"rested")
+
+
+async def test_an_asynchronous_request_is_202_and_runs(gateway: Served) -> None:
+    answer = await gateway.http("POST", "/fn/web/later", b"x", {"prefer": "respond-async"})
+
+    assert answer.status == 202
+    invocation = answer.headers["x-relive-invocation-id"]
+    await gateway.until(lambda: not gateway.server.queue.list().result())
+    rows = await gateway.rows("SELECT InvocationId, Status, Trigger, HttpPath FROM invocations")
+    assert rows == [(invocation, "ok", "queue", "/later")]
+
+
+async def test_an_idempotency_key_runs_once_and_another_body_is_409(gateway: Served) -> None:
+    headers = {"prefer": "respond-async", "idempotency-key": "order-1"}
+
+    first = await gateway.http("POST", "/fn/web", b"a", headers)
+    again = await gateway.http("POST", "/fn/web", b"a", headers)
+    other = await gateway.http("POST", "/fn/web", b"b", headers)
+
+    assert (first.status, again.status, other.status) == (202, 202, 409)

@@ -1,0 +1,67 @@
+"""An application whose functions fail in every way, and a home for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from server_harness import write_app
+
+__all__ = ["app"]
+
+SOURCE = """
+import logging, os, signal, time
+from opentelemetry import trace
+
+def fine(event, context):
+    print("printed", event)
+    logging.getLogger("shop").warning("logged")
+    with trace.get_tracer("shop").start_as_current_span("price"):
+        pass
+    return {"got": event}
+
+def fails(event, context):
+    secret_basket = event
+    raise KeyError("sku")
+
+def dies(event, context):
+    with trace.get_tracer("shop").start_as_current_span("before death"):
+        print("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def stuck(event, context):
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+    time.sleep(60)
+
+def hog(event, context):
+    hoard = []
+    while True:
+        hoard.append(bytearray(1 << 20))
+        time.sleep(0.001)
+
+def flaky(event, context):
+    if not os.path.exists(event["path"]):
+        open(event["path"], "w").close()
+        os._exit(1)
+    return "second time"
+
+def caller(event, context):
+    import relive
+    return relive.invoke("fine", {"from": "caller"})
+
+def slow(event, context):
+    time.sleep(event)
+    return "done"
+"""
+NAMES = ("fine", "fails", "dies", "stuck", "hog", "flaky", "caller", "slow")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """Its folder."""
+    functions = "".join(
+        f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nretries = 1\nmemory_mb = 128\n'
+        f"timeout_s = {0.4 if name == 'stuck' else 5}\n"
+        for name in NAMES
+    )
+    return write_app(tmp_path / "app", SOURCE, functions)

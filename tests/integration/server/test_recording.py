@@ -1,0 +1,163 @@
+"""What an invocation leaves in the real store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from relive_capture.explore.archive import read_scene
+from relive_platform.pool.invocation import InvokeRequest
+from server_harness import served
+
+
+async def test_everything_of_one_invocation_has_its_ids(tmp_path: Path, app: Path) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+
+        outcome = await running.invoke("fine", b'{"a": 1}')
+
+        record = outcome.record
+        [row] = await running.rows("SELECT InvocationId, TraceId, Status, Spans, Cold FROM invocations")
+        assert row == (record.invocation_id, record.trace_id, "ok", 1, 1)
+        spans = await running.rows(
+            "SELECT SpanName, SpanId, ParentSpanId, TraceId, InvocationId FROM otel_traces"
+        )
+        assert {span[3] for span in spans} == {record.trace_id}
+        assert {span[4] for span in spans} == {record.invocation_id}
+        parents = {span[0]: span[2] for span in spans}
+        assert parents["price"] == record.span_id
+        logs = await running.rows("SELECT Body, TraceId, SpanId, InvocationId FROM otel_logs ORDER BY Body")
+        assert [log[0] for log in logs] == ["logged", "printed {'a': 1}"]
+        assert {log[1:] for log in logs} == {(record.trace_id, record.span_id, record.invocation_id)}
+
+
+@pytest.mark.parametrize(
+    ("function", "status", "kind"),
+    [
+        ("fails", "error", "exception"),
+        ("dies", "crash", "signal"),
+        ("stuck", "timeout", "timeout"),
+        ("hog", "memory", "memory"),
+    ],
+)
+async def test_each_failure_leaves_a_scene_that_can_be_read(
+    tmp_path: Path, app: Path, function: str, status: str, kind: str
+) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+
+        outcome = await running.invoke(function, b'{"order": 17}')
+
+        record = outcome.record
+        assert record.status == status
+        await running.until(lambda: running.server.dispatcher.running == 0)
+        sql = "SELECT Function, Kind, TraceId, Attempt FROM failure_scenes"
+        assert await running.rows(sql) == [(function, kind, record.trace_id, 1)]
+        scene = read_scene(tmp_path / "home" / "scenes" / f"{record.invocation_id}-1.scene")
+        assert scene.manifest["status"] == status
+        assert scene.manifest["parts"]
+        [(stored,)] = await running.rows("SELECT HasScene FROM invocations")
+        assert stored == 1
+
+
+async def test_spans_and_lines_finished_before_a_kill_are_in_the_store(tmp_path: Path, app: Path) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+
+        await running.invoke("dies")
+
+        spans = await running.rows("SELECT SpanName FROM otel_traces WHERE SpanName = 'before death'")
+        logs = await running.rows("SELECT Body FROM otel_logs")
+        assert spans == [("before death",)]
+        assert ("last words",) in logs
+
+
+async def test_a_call_to_another_function_is_one_trace(tmp_path: Path, app: Path) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+
+        outcome = await running.invoke("caller")
+
+        assert outcome.ok, outcome.error
+        rows = await running.rows(
+            "SELECT Function, TraceId, CallerInvocationId, Trigger FROM invocations ORDER BY Function"
+        )
+        assert [row[1] for row in rows] == [outcome.record.trace_id] * 2
+        assert rows[1][2:] == (outcome.record.invocation_id, "call")
+
+
+async def test_log_lines_can_be_followed_live_and_redacted(tmp_path: Path, app: Path) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+        follower = await running.server.follow("fine")
+
+        await running.invoke("fine", b'"password=hunter2secret"')
+        first = await follower.get()
+
+        assert first.function == "fine"
+        assert "hunter2secret" not in first.line.body
+        await running.server.unfollow(follower)
+
+
+async def test_a_store_that_is_killed_fails_nothing_and_gets_all_rows_later(
+    tmp_path: Path, app: Path
+) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+        await running.invoke("fine")
+        keeper = running.server.store_keeper
+        assert keeper is not None
+
+        keeper._process.kill()
+        outcomes = [await running.invoke("fine") for _ in range(20)]
+
+        assert all(outcome.ok for outcome in outcomes)
+        await running.until(lambda: keeper.restarts == 1 and keeper.pid)
+        assert await running.rows("SELECT count() FROM invocations") == [(21,)]
+
+
+async def test_the_collectors_process_is_started_again_and_nothing_pending_is_lost(
+    tmp_path: Path, app: Path
+) -> None:
+    import os
+    import signal
+
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+        await running.invoke("fine")
+        assert await running.server.flush()
+
+        os.kill(running.server.collector.stats.pid, signal.SIGKILL)
+        outcomes = [await running.invoke("fine") for _ in range(5)]
+
+        assert all(outcome.ok for outcome in outcomes)
+        await running.until(lambda: running.server.collector.stats.restarts == 1)
+        assert await running.rows("SELECT count() FROM invocations") == [(6,)]
+
+
+async def test_status_has_the_fields_of_the_command_line(tmp_path: Path, app: Path) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+        await running.invoke("fine")
+
+        status = await running.server.status()
+
+        assert {"version", "pid", "store", "isolation_tier", "functions", "workers", "queue", "otlp"} <= set(
+            status
+        )
+        assert {"engine", "address", "lag_s", "spooled_rows", "dropped_rows"} <= set(status["store"])
+        assert status["functions"] == 8
+        assert set(status["workers"]) >= {"idle", "busy", "frozen"}
+
+
+async def test_an_older_version_can_still_be_invoked(tmp_path: Path, app: Path) -> None:
+    async with served(tmp_path / "home") as running:
+        await running.deploy(app)
+        (app / "app.py").write_text((app / "app.py").read_text().replace('"got": event', '"new": event'))
+        await running.deploy(app)
+
+        new = await running.invoke("fine", b"1")
+        old = await running.server.invoke(InvokeRequest(function="fine", version=1, event=b"1"))
+
+        assert (new.body, old.body) == (b'{"new":1}', b'{"got":1}')
+        assert (new.record.version, old.record.version) == (2, 1)
