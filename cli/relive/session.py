@@ -73,15 +73,14 @@ class Session:
         self._closing.close()
 
     def _token(self, address: str) -> str:
-        if address.startswith("unix:"):
-            return ""
-        if token := self.environment.get("RELIVE_TOKEN"):
+        """RELIVE_TOKEN for a server elsewhere, or what run/token of this home holds."""
+        if self.server and (token := self.environment.get("RELIVE_TOKEN")):
             return token
         path = self.home / "run" / "token"
         try:
             return path.read_text().strip()
         except OSError as error:
             raise UsageError(
-                f"a server at {address} wants a token, and {path} cannot be read ({error.strerror})",
+                f"the server at {address} wants a token, and {path} cannot be read ({error.strerror})",
                 remedy="set RELIVE_TOKEN to what run/token of the server's home holds",
             ) from error

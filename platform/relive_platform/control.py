@@ -34,12 +34,14 @@ T = TypeVar("T")
 
 
 class ControlPlane:
-    """The ControlApi of a server: the unix socket in run/, and TCP with a token where settings ask for it."""
+    """The ControlApi of a server: the unix socket in run/, and TCP where settings ask for it."""
 
     def __init__(self, server: ReliveServer) -> None:
         self._server = server
         settings = server.settings
-        self._listener = ControlListener(PlatformBackend(server), upload_limit_bytes=settings.package_bytes)
+        self._listener = ControlListener(
+            PlatformBackend(server), self._token(), upload_limit_bytes=settings.package_bytes
+        )
 
     def start(self) -> str:
         """Listen; gives the unix address, which clients of this home use."""
@@ -47,7 +49,7 @@ class ControlPlane:
         address = self._listener.listen_unix(settings.run_dir / "api.sock")
         if settings.api and not settings.api_address.path:
             tcp = settings.api_address
-            self._listener.listen_tcp(tcp.host, tcp.port, self._token())
+            self._listener.listen_tcp(tcp.host, tcp.port)
         return address
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Serving the control API: a unix socket always, TCP with a token where it is asked for."""
+"""Serving the control API: a unix socket always, TCP where it is asked for; both want the token."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ _STOP_GRACE_S: Final = 2.0
 
 
 class ControlListener:
-    """The gRPC servers: one for the unix socket, another one for TCP, as only that one checks the token."""
+    """The gRPC servers, one for each address.
 
-    def __init__(self, backend: Backend, *, upload_limit_bytes: int) -> None:
+    The unix socket wants the token too: a worker may connect to any socket of its user, but its isolation
+    keeps it from reading the file that holds the token.
+    """
+
+    def __init__(self, backend: Backend, token: str, *, upload_limit_bytes: int) -> None:
+        self._token = token
         self._service = ControlService(backend, upload_limit_bytes=upload_limit_bytes)
         self._servers: list[Any] = []
 
@@ -35,21 +40,21 @@ class ControlListener:
         address = f"unix:{path}"
         previous = os.umask(0o177)
         try:
-            self._start(address, ())
+            self._start(address)
         finally:
             os.umask(previous)
         return address
 
-    def listen_tcp(self, host: str, port: int, token: str) -> str:
+    def listen_tcp(self, host: str, port: int) -> str:
         """Listen on TCP; port 0 picks a free one. Gives "host:port"."""
         shown = f"[{host}]" if ":" in host else host
-        bound = self._start(f"{shown}:{port}", (TokenCheck(token),))
+        bound = self._start(f"{shown}:{port}")
         return f"{shown}:{bound}"
 
-    def _start(self, address: str, interceptors: tuple[Any, ...]) -> int:
+    def _start(self, address: str) -> int:
         server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="relive-api"),
-            interceptors=interceptors,
+            interceptors=(TokenCheck(self._token),),
             maximum_concurrent_rpcs=_RPC_LIMIT,
             options=[
                 ("grpc.so_reuseport", 0),

@@ -134,14 +134,16 @@ class ControlService(ControlServicer):
     # ------------------------------------------------------------ server
 
     def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
-        return pb.StatusResponse(json=msgspec.json.encode(_guard(context, lambda: self._backend.status(request.flush_s))))
+        return pb.StatusResponse(
+            json=msgspec.json.encode(_guard(context, lambda: self._backend.status(request.flush_s)))
+        )
 
     def Stop(self, request: pb.StopRequest, context: Any) -> pb.StopResponse:
         return pb.StopResponse(pid=_guard(context, lambda: self._backend.request_stop(request.drain_s)))
 
 
 class TokenCheck(grpc.ServerInterceptor):
-    """Refuses calls without the token. Only the TCP listener has it: a folder guards the unix socket."""
+    """Refuses calls without the token."""
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
