@@ -122,7 +122,10 @@ class ExactBlockOutput(BlockOutputStream):  # type: ignore[misc]  # clickhouse-d
             if block.num_columns:
                 if revision >= _REVISION_CUSTOM_SERIALIZATION:
                     write_binary_uint8(0, fout)
-                write_column(self.context, name, _storage_type(spec), block.get_column_by_index(index), fout)
+                cells = block.get_column_by_index(index)
+                if "Nullable" in spec:
+                    cells = list(cells)  # the driver replaces None in place: the caller's list is not ours
+                write_column(self.context, name, _storage_type(spec), cells, fout)
         fout.flush()
 
 

@@ -83,7 +83,8 @@ def test_a_parameter_is_a_value_and_never_sql(store: Store, text: str) -> None:
 
 def test_times_and_numbers_as_parameters(store: Store) -> None:
     found = store.query(
-        "SELECT {t:DateTime64(9)} AS t, {i:Int64} AS i, {f:Float64} AS f, {b:Bool} AS b, {n:Nullable(String)} AS n",
+        "SELECT {t:DateTime64(9)} AS t, {i:Int64} AS i, {f:Float64} AS f, {b:Bool} AS b,"
+        " {n:Nullable(String)} AS n",
         {"t": 1_700_000_000_123_456_789, "i": -5, "f": 1.5, "b": True, "n": None},
     )
     assert next(found.rows()) == (1_700_000_000_123_456_789, -5, 1.5, True, None)

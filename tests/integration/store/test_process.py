@@ -1,0 +1,202 @@
+"""The store process: ownership, crashes, and what survives them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from relive_store import QueryError, StoreUnavailable, open_store
+from relive_store.client import UnixStore
+from relive_store.process import StoreProcess
+
+NOW = time.time_ns()
+ROWS, BLOCK = 200_000, 5_000
+
+
+@pytest.fixture
+def process(short_dir: Path) -> Iterator[StoreProcess]:
+    made = StoreProcess(short_dir / "store", short_dir / "s.sock", log_path=short_dir / "log")
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_every_acknowledged_row_is_there_once_after_kill_9(process: StoreProcess) -> None:
+    # Given a load of 200,000 rows in blocks with tokens
+    client = open_store(process.url)
+    client.migrate()
+    acknowledged: set[int] = set()
+    doubtful: set[int] = set()
+    under_way = threading.Event()
+
+    def load(first: int) -> None:
+        mine = open_store(process.url)
+        for start in range(first, ROWS, 2 * BLOCK):
+            try:
+                mine.insert("otel_traces", _spans(start), token=f"load-{start}")
+            except StoreUnavailable:
+                doubtful.add(start)
+            else:
+                acknowledged.add(start)
+            if len(acknowledged) >= 8:
+                under_way.set()
+
+    threads = [threading.Thread(target=load, args=(first,)) for first in (0, BLOCK)]
+    for thread in threads:
+        thread.start()
+    # When the process is killed in the middle of it
+    assert under_way.wait(60)
+    process.kill()
+    for thread in threads:
+        thread.join(60)
+    assert doubtful, "the load was over before the kill"
+    process.start()
+    # I expect every acknowledged row once
+    for start in acknowledged:
+        assert _count(client, start) == BLOCK
+    # And when everything that was not acknowledged is sent again, all rows once
+    for start in doubtful:
+        client.insert("otel_traces", _spans(start), token=f"load-{start}")
+    found = client.query("SELECT count(), uniqExact(SpanId), max(Duration) FROM otel_traces")
+    assert next(found.rows()) == (ROWS, ROWS, ROWS - 1)
+    client.close()
+
+
+def _spans(start: int) -> dict[str, list[object]]:
+    numbers = range(start, start + BLOCK)
+    return {
+        "Timestamp": [NOW + number for number in numbers],
+        "SpanId": [f"{number:016x}" for number in numbers],
+        "Duration": list(numbers),
+    }
+
+
+def _count(client: object, start: int) -> object:
+    assert isinstance(client, UnixStore)
+    where = {"first": start, "end": start + BLOCK}
+    sql = "SELECT count() FROM otel_traces WHERE Duration >= {first:UInt64} AND Duration < {end:UInt64}"
+    return client.query(sql, where).scalar()
+
+
+def test_a_second_owner_is_refused_by_name(process: StoreProcess, short_dir: Path) -> None:
+    second = StoreProcess(short_dir / "store", short_dir / "other.sock", log_path=short_dir / "log2")
+    with pytest.raises(StoreUnavailable, match=f"in use by process {process.pid}"):
+        second.start()
+    assert not second.alive
+
+
+def test_the_socket_is_for_its_owner_alone(process: StoreProcess) -> None:
+    assert stat.S_IMODE(process.socket_path.stat().st_mode) == 0o600
+
+
+def test_the_process_is_nicer_than_we_are(process: StoreProcess) -> None:
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
+
+
+def test_a_client_goes_on_after_a_restart(process: StoreProcess) -> None:
+    client = open_store(process.url)
+    assert client.query("SELECT 1").scalar() == 1
+    process.kill()
+    with pytest.raises(StoreUnavailable, match="relive serve"):
+        client.query("SELECT 1")
+    process.start()
+    assert client.query("SELECT 1").scalar() == 1
+    client.close()
+
+
+def test_sigterm_stops_it_cleanly(process: StoreProcess) -> None:
+    client = open_store(process.url)
+    client.execute("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a")
+    client.insert("kept", {"a": [1]})
+    process.stop()
+    assert process.exit_status == 0
+    assert not process.socket_path.exists()
+    process.start()
+    assert client.query("SELECT a FROM kept").column("a") == [1]
+
+
+@pytest.mark.parametrize(
+    "junk", [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x03\xc1\xc1\xc1", b"\xff\xff\xff\xff"]
+)
+def test_junk_on_the_socket_hurts_nobody_else(process: StoreProcess, junk: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+        raw.connect(str(process.socket_path))
+        raw.sendall(junk)
+        raw.shutdown(socket.SHUT_WR)
+        raw.settimeout(10)
+        raw.recv(65_536)
+    assert open_store(process.url).query("SELECT 1").scalar() == 1
+
+
+def test_a_value_that_no_message_can_carry_is_refused(process: StoreProcess) -> None:
+    client = open_store(process.url)
+    with pytest.raises(QueryError):
+        client.query("SELECT {x:String}", {"x": object()})
+    with pytest.raises(QueryError):
+        client.insert("otel_traces", {"Timestamp": [2**70]})
+    assert client.query("SELECT {x:String}", {"x": "\ud800"}).scalar() == "?"
+
+
+def test_it_ends_with_its_parent(short_dir: Path) -> None:
+    # Given a parent that starts a store process and is killed
+    script = (
+        "import sys, time; from relive_store.process import StoreProcess;"
+        "p = StoreProcess(sys.argv[1] + '/store', sys.argv[1] + '/s.sock'); p.start();"
+        "print(p.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(short_dir)], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    # I expect that the child goes too, and takes its socket along
+    deadline = time.monotonic() + 20
+    while (short_dir / "s.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not (short_dir / "s.sock").exists()
+    _wait_gone(child, deadline)
+
+
+def _wait_gone(pid: int, deadline: float) -> None:
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/stat")
+        if not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {pid} is still there")
+
+
+def test_it_leaves_when_nobody_uses_it(short_dir: Path) -> None:
+    process = StoreProcess(short_dir / "store", short_dir / "s.sock", idle_exit_s=0.5)
+    process.start()
+    deadline = time.monotonic() + 20
+    while process.alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process.exit_status == 0
+
+
+def test_the_client_is_light_to_import() -> None:
+    script = (
+        "import sys, time; a = time.process_time(); from relive_store import open_store;"
+        "open_store('unix:///tmp/none.sock'); print(time.process_time() - a);"
+        "print([m for m in ('chdb', 'clickhouse_driver', 'asyncio', 'numpy') if m in sys.modules])"
+    )
+    costs = []
+    for _ in range(3):
+        out = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout
+        cost, heavy = out.splitlines()
+        assert heavy == "[]"
+        costs.append(float(cost))
+    assert min(costs) <= 0.060

@@ -1,0 +1,68 @@
+"""The Native codec: what is encoded is decoded as it was."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relive_store import QueryError
+from relive_store.native import decode, encode
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+KINDS: dict[str, st.SearchStrategy[object]] = {
+    "UInt8": st.integers(0, 255),
+    "Int64": st.integers(-(2**63), 2**63 - 1),
+    "UInt64": st.integers(0, 2**64 - 1),
+    "Float64": st.floats(allow_nan=False),
+    "String": TEXT,
+    "LowCardinality(String)": TEXT,
+    "DateTime64(9)": st.integers(0, 2**63 - 1),
+    "Bool": st.booleans(),
+    "Nullable(Int32)": st.none() | st.integers(-(2**31), 2**31 - 1),
+    "Map(LowCardinality(String), String)": st.dictionaries(TEXT, TEXT, max_size=4),
+    "Array(UInt64)": st.lists(st.integers(0, 2**64 - 1), max_size=5),
+    "Array(DateTime64(9))": st.lists(st.integers(0, 2**63 - 1), max_size=5),
+    "Array(LowCardinality(String))": st.lists(TEXT, max_size=5),
+    "Array(Map(LowCardinality(String), String))": st.lists(
+        st.dictionaries(TEXT, TEXT, max_size=3), max_size=3
+    ),
+}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data(), st.integers(1, 6))
+def test_a_block_is_decoded_as_it_was_encoded(data: st.DataObject, rows: int) -> None:
+    types = {f"c{index}": spec for index, spec in enumerate(KINDS)}
+    columns = {
+        name: data.draw(st.lists(KINDS[spec], min_size=rows, max_size=rows)) for name, spec in types.items()
+    }
+    read = decode(encode(columns, types))
+    assert dict(zip(read.names, read.types, strict=True)) == types
+    assert dict(zip(read.names, read.data, strict=True)) == columns
+
+
+def test_several_blocks_are_one_result() -> None:
+    types = {"s": "String"}
+    read = decode(encode({"s": ["a"]}, types) + encode({"s": ["b", "c" * 3_000_000]}, types))
+    assert read.column("s") == ["a", "b", "c" * 3_000_000]
+
+
+def test_bytes_stay_bytes_where_asked() -> None:
+    data = encode({"s": [b"\xff\x00"], "t": [b"\xff"]}, {"s": "String", "t": "String"})
+    assert decode(data, ["s"]).column("s") == [b"\xff\x00"]
+    assert decode(data, ["s"]).column("t") == ["\N{REPLACEMENT CHARACTER}"]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 12])
+def test_cut_off_data_is_refused(cut: int) -> None:
+    data = encode({"s": ["hello"], "n": [1]}, {"s": "String", "n": "UInt64"})
+    with pytest.raises(QueryError, match="cannot be read"):
+        decode(data[:-cut])
+
+
+@pytest.mark.parametrize(
+    "value", [["text"], [-1], [2**64], [None], [[1]]], ids=["text", "negative", "large", "none", "list"]
+)
+def test_values_that_do_not_fit_are_refused(value: list[object]) -> None:
+    with pytest.raises(QueryError, match="do not fit"):
+        encode({"n": value}, {"n": "UInt64"})
