@@ -1,11 +1,12 @@
-"""A store with a shop's history in it, in its own process."""
+"""A store with a shop's history in its own process; and a source of plain data, for keys and states."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,24 @@ from typing import Any
 import pytest
 from relive_store import open_store
 from relive_store.process import StoreProcess
+from relive_tui.models.data import (
+    ExceptionView,
+    FailureGroup,
+    FlameView,
+    FrameView,
+    FunctionRow,
+    HotLine,
+    InvocationRow,
+    LogRow,
+    SceneView,
+    SpanRow,
+    ValueView,
+)
+from relive_tui.models.filtering import InvocationQuery
+from relive_tui.models.home import Health
+from relive_tui.models.scope import Scope
+from relive_tui.reading import FailureRef
+from relive_tui.tickets import Ticket
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,3 +65,230 @@ def world(store_process: StoreProcess, tmp_path_factory: pytest.TempPathFactory)
     store = open_store(store_process.url)
     store.migrate()
     return world_module().record_shop(store, tmp_path_factory.mktemp("home"))
+
+
+NOW = 1_795_435_451_204_000_000
+S = 1_000_000_000
+CHECKOUT = "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01"
+REPORT = "019ab1f1-0c1d-7b3e-9d2f-4bf92f35aa02"
+
+CART = (
+    "def price(item, plist):",
+    '    """What an item costs today."""',
+    "    total = Decimal(0)",
+    "    if item.get('qty', 1) < 1:",
+    "        raise ValueError('quantity')",
+    "    total += plist[item['sku']] * item.get('qty', 1)",
+    "    return total.quantize(CENT)",
+)
+
+
+def value(text: str, kind: str = "str", **more: object) -> ValueView:
+    return ValueView(kind, text, **more)  # type: ignore[arg-type]
+
+
+def sample_scene(invocation_id: str = CHECKOUT) -> SceneView:
+    item = value(
+        "{'id': 7, 'qty': 2}",
+        "dict",
+        length=2,
+        children=(("['id']", value("7", "int")), ("['qty']", value("2", "int"))),
+    )
+    locals_ = (("item", item), ("plist", value("<9412 entries>", "dict", length=9412, more=9412)),
+               ("total", value("Decimal('0')", "Decimal")),
+               ("api_key", value("[redacted]", "str", redacted=True)))  # fmt: skip
+    library = [FrameView(f"/lib/{n}.py", 10 + n, f"lib{n}", in_app=False) for n in range(3)]
+    frames = (
+        FrameView("/srv/app/app.py", 12, "handler", source=("return checkout(event)",), source_first_line=12),
+        *library,
+        FrameView("/srv/app/app.py", 31, "checkout", locals=(("event", value("{…}", "dict", length=2)),)),
+        FrameView("/srv/app/cart.py", 88, "price", locals=locals_, source=CART, source_first_line=83),
+    )
+    if invocation_id == REPORT:
+        stale = ExceptionView("LookupError", "price list stale", "cause", frames[:2])
+        return SceneView(
+            REPORT, 1, "report", "timeout", (ExceptionView("Timeout", "after 30 s", "", frames[:1]), stale)
+        )
+    return SceneView(
+        CHECKOUT, 1, "checkout", "exception",
+        (
+            ExceptionView("KeyError", "'sku'", "", frames),
+            ExceptionView("LookupError", "price list stale", "cause", frames[:2]),
+        ),
+        version=31, trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span_id="00f067aa0ba902b7",
+        captured_ns=NOW - 3 * S, fingerprint="f1", event='{"path": "/cart", "items": [{"id": 7, "qty": 2}]}',
+        parts=(("frames", "ok", ""), ("event", "ok", ""), ("heap", "missing", "capture=frames")),
+    )  # fmt: skip
+
+
+def sample_spans() -> list[SpanRow]:
+    ms = 1_000_000
+    start = NOW - 4 * S
+    row = SpanRow
+    faas = {"faas.trigger": "http", "faas.invocation_id": CHECKOUT}
+    return [
+        row("a1", "", "POST /checkout", start, 92 * ms, kind="Server", service="checkout", attributes=faas),
+        row("a2", "a1", "invoke", start + 3 * ms, 88 * ms, service="checkout", attributes=faas,
+            status="Error"),
+        row("a3", "a2", "load_cart", start + 5 * ms, 20 * ms, service="checkout"),
+        row("a4", "a3", "SELECT carts", start + 7 * ms, 15 * ms, kind="Client", service="checkout"),
+        row("a5", "a2", "price", start + 30 * ms, 11 * ms, service="checkout", status="Error",
+            status_message="KeyError: 'sku'", attributes={"cart.id": "7", "faas.invocation_id": CHECKOUT}),
+    ]  # fmt: skip
+
+
+def sample_flame() -> FlameView:
+    ms = 1_000_000
+    return FlameView(
+        name=["handler", "checkout", "price", "get", "load_cart", "dumps"],
+        file=["app.py", "app.py", "/srv/app/cart.py", "cart.py", "cart.py", "json.py"],
+        line=[12, 31, 88, 90, 40, 230],
+        depth=[0, 1, 2, 3, 2, 1],
+        start=[0, 0, 0, 0, 62 * ms, 91 * ms],
+        width=[100 * ms, 91 * ms, 62 * ms, 31 * ms, 25 * ms, 6 * ms],
+        parent=[-1, 0, 1, 2, 1, 0],
+        own=[3 * ms, 4 * ms, 31 * ms, 31 * ms, 25 * ms, 6 * ms],
+    )
+
+
+@dataclass
+class SampleSource:
+    """Everything a screen can ask, answered at once; `fault` makes every question fail."""
+
+    fault: BaseException | None = None
+    total: int = 1_000
+    empty: bool = False
+    asked: list[str] = field(default_factory=list)
+    cancelled: list[Ticket] = field(default_factory=list)
+    new: int = 0
+    clock: Callable[[], int] = lambda: NOW
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.fault is not None:
+            raise self.fault
+
+    def now_ns(self) -> int:
+        return self.clock()
+
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+        self._ask("failure_groups")
+        if self.empty:
+            return []
+        return [
+            FailureGroup("f1", "checkout", "KeyError", "'sku'", "exception", "/srv/app/cart.py", 88, 14,
+                         NOW - 60 * S, NOW - 3 * S, CHECKOUT, 1, (0, 0, 1, 2, 4, 7)),
+            FailureGroup("f2", "report", "Timeout", "after 30 s", "timeout", "/srv/app/q.py", 19, 1,
+                         NOW - 900 * S, NOW - 800 * S, REPORT, 1, (1, 0, 0)),
+        ]  # fmt: skip
+
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+        self._ask("functions")
+        if self.empty:
+            return []
+        return [
+            FunctionRow("resize", 6300, 0, 7.0, 90, 300, 1200, 570, 488 << 20, 512 << 20, 0, (1, 2, 1)),
+            FunctionRow(
+                "checkout", 37080, 1150, 41.2, 12, 88, 410, 740, 91 << 20, 256 << 20, NOW - 3 * S, (2, 5, 7)
+            ),
+        ]
+
+    def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
+        self._ask("hottest")
+        return {"checkout": "cart.py:88 31%", "resize": "thumb.py:41 62%"}
+
+    def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
+        self._ask("failures")
+        return [(CHECKOUT, 1, "checkout"), (REPORT, 1, "report")]
+
+    def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
+        self._ask(f"scene {invocation_id}")
+        return sample_scene(CHECKOUT if invocation_id == "last" else invocation_id)
+
+    def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
+        return self.row(0)
+
+    def row(self, index: int) -> InvocationRow:
+        failed, cold = index % 10 == 3, index % 7 == 0
+        return InvocationRow(
+            f"019ab1f2-{index:04x}-7b3e-9d2f-{index:012x}", "checkout" if index % 3 else "resize", 1, 31,
+            "http", "error" if failed else "ok", cold, NOW - index * S, 40_000, 3_200_000 * cold,
+            11_000_000 + index, 9_000_000, 91 << 20, 256 << 20, f"{index:032x}", "b" * 16,
+            "KeyError" if failed else "", "'sku'" if failed else "", "/srv/cart.py" if failed else "", 88,
+            "price", 200, 4, 2, failed,
+        )  # fmt: skip
+
+    def count(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, since_ns: int, until_ns: int
+    ) -> int:
+        self._ask("count")
+        if since_ns and not until_ns:
+            return self.new
+        return 0 if self.empty else self.total
+
+    def invocations(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, *, until_ns: int, order: str, offset: int,
+        limit: int, after: InvocationRow | None,
+    ) -> list[InvocationRow]:  # fmt: skip
+        self._ask(f"invocations {offset} {query.statuses}")
+        return [] if self.empty else [self.row(i) for i in range(offset, min(offset + limit, self.total))]
+
+    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+        self._ask(f"trace {scope.trace_id}")
+        return "4bf92f3577b34da6a3ce929d0e0e4736", [] if self.empty else sample_spans()
+
+    def logs(
+        self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,
+        until_ns: int = 0, after_ns: int = 0, limit: int = 1000,
+    ) -> list[LogRow]:  # fmt: skip
+        self._ask(f"logs {text} {severity} {after_ns}")
+        if self.empty:
+            return []
+        return [
+            LogRow(NOW - 4 * S, "INFO", "checkout of cart 7", "checkout", CHECKOUT, "4bf92f35", "a2"),
+            LogRow(
+                NOW - 3 * S, "WARN", "stale price list \x1b[31mred", "checkout", CHECKOUT, "4bf92f35", "a5"
+            ),
+            LogRow(
+                NOW - 2 * S,
+                "ERROR",
+                "sku missing [bold]markup[/bold]",
+                "checkout",
+                CHECKOUT,
+                "4bf92f35",
+                "a5",
+            ),
+        ]
+
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
+        self._ask(f"flame {scope.function} {scope.invocation_id} {weight}")
+        return FlameView() if self.empty else sample_flame()
+
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+        self._ask("hot")
+        if self.empty:
+            return []
+        return [
+            HotLine("checkout", "price", "/srv/app/cart.py", 88, 0.31, 0.62, 31.0, 310),
+            HotLine("checkout", "load_cart", "/srv/app/cart.py", 40, 0.18, 0.25, 18.2, 180),
+        ]
+
+    def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
+        return [""] * 82 + list(CART)
+
+    def speedscope(self, ticket: Ticket, scope: Scope) -> str:
+        return '{"$schema": "https://www.speedscope.app/file-format-schema.json"}'
+
+    def health(self) -> Health | None:
+        return Health(True, 0.4, 0, 0, "2 busy 1 idle", "0 ready", "")
+
+    def cancel(self, ticket: Ticket) -> None:
+        self.cancelled.append(ticket)
+
+    def close(self) -> None:
+        self.asked.append("close")
+
+
+@pytest.fixture
+def sample() -> SampleSource:
+    return SampleSource()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +20,6 @@ from relive_tui.models.failure import (
 from relive_tui.models.syntax import highlight_json, highlight_python
 from relive_tui.models.text import clean, line_text
 from relive_tui.models.values import ValueRows
-
-if TYPE_CHECKING:
-    pass
 
 CODE = ("def price(item, plist):", "    total = 0", "    total += plist[item['sku']]", "    return total")
 

@@ -82,7 +82,8 @@ class FlameScreen(ReliveScreen):
 
     def tick(self) -> None:
         """One invocation's profile stays as it is; the aggregate is renewed unless somebody looks into it."""
-        if self.mode == "aggregate" and not self.model.zoomed and not self.model.search:
+        touched = self.query_one("#flame").has_focus or self.query_one("#hot", VirtualRows).cursor > 0
+        if self.mode == "aggregate" and not (touched or self.model.zoomed or self.model.search):
             self.load()
 
     def _arrived(self, answer: tuple[FlameModel, list[HotLine]]) -> None:
