@@ -43,7 +43,8 @@ def nap(request):
     return "rested"
 """
 FUNCTIONS = "".join(
-    f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nkind = "http"\ntimeout_s = 0.5\nmax_workers = 1\n'
+    f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nkind = "http"\n'
+    "timeout_s = 0.5\nmax_workers = 1\n"
     for name in ("web", "odd", "hops", "empty", "fails", "dies", "slow", "nap")
 ) + (
     '[functions.event]\nsource = "."\nhandler = "app:event"\n'

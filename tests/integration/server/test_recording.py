@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -119,9 +121,6 @@ async def test_a_store_that_is_killed_fails_nothing_and_gets_all_rows_later(
 async def test_the_collectors_process_is_started_again_and_nothing_pending_is_lost(
     tmp_path: Path, app: Path
 ) -> None:
-    import os
-    import signal
-
     async with served(tmp_path / "home") as running:
         await running.deploy(app)
         await running.invoke("fine")

@@ -1,0 +1,133 @@
+"""Cold starts: from asking for a worker to the first answer, isolation and recording included."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from relive_base.frames import FunctionSpec
+from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.pool.function import FunctionPool, PoolLimits
+from relive_platform.pool.host import HostLimits, WorkerHost
+from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.pool.zygotes import Zygotes
+from relive_platform.runtime_path import build_runtime
+
+__all__ = ["run"]
+
+TARGET_FORK_MS = 12.0
+TARGET_WAITING_MS = 2.0
+_HANDLERS = {
+    "stdlib": "import json\ndef handler(event, context):\n    return json.dumps({'ok': 1})\n",
+    "numpy_requests_pydantic": (
+        "import numpy, requests, pydantic\ndef handler(event, context):\n    return float(numpy.ones(3).sum())\n"
+    ),
+}
+
+
+class _Nothing:
+    """The figures are of the start; what is recorded is dropped here."""
+
+    def telemetry(self, worker: Any, payload: bytes) -> None:
+        del worker, payload
+
+    def finished(self, running: Any, worker: Any) -> None:
+        del running, worker
+
+
+def _dependencies(name: str) -> tuple[str, tuple[str, ...]]:
+    """Folder and modules to preload: what is installed beside this interpreter."""
+    if name == "stdlib":
+        return "", ("json",)
+    import numpy
+
+    return str(Path(numpy.__file__).parent.parent), ("numpy", "requests", "pydantic")
+
+
+async def _measure(name: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of the first event of a forked worker, and of one that was waiting."""
+    folder = Path(tempfile.mkdtemp(prefix="relive-cold-"))
+    (folder / "app.py").write_text(_HANDLERS[name])
+    zygotes = Zygotes(build_runtime(folder), folder, 120.0, lambda key: None)
+    host = WorkerHost(zygotes, HostLimits(), folder / "scratch", lambda *_: None, lambda _: None)
+    dispatcher = Dispatcher(_Nothing(), host.pools)
+    spec = FunctionSpec(
+        name="f", version=1, handler="app:handler", source=str(folder), timeout_s=10, memory_mb=512
+    )
+    limits = PoolLimits(max_workers=1, waiting_workers=0, recycle_n=1)
+    deps, preload = _dependencies(name)
+    pool = FunctionPool(spec, ZygoteKey(sys.executable, deps, preload), limits, host, dispatcher)
+    dispatcher.serve(pool)
+    cold: list[float] = []
+    waiting: list[float] = []
+    try:
+        await dispatcher.invoke(InvokeRequest(function="f"))  # starts the zygote
+        for _ in range(rounds):
+            await _until_empty(pool)
+            cold.append(await _first(dispatcher))
+        for _ in range(rounds):
+            await _until_empty(pool)
+            host.fork(pool, spare=True)
+            pool.starting += 1
+            while not pool.idle:
+                await asyncio.sleep(0.001)
+            waiting.append(await _first(dispatcher))
+    finally:
+        await host.close()
+    return cold, waiting
+
+
+async def _until_empty(pool: FunctionPool) -> None:
+    while pool.workers:
+        await asyncio.sleep(0.001)
+
+
+async def _first(dispatcher: Dispatcher) -> float:
+    outcome = await dispatcher.invoke(InvokeRequest(function="f", event=b"null"))
+    if not outcome.ok:
+        raise RuntimeError(f"the handler failed: {outcome.error}")
+    return (outcome.record.responded_ns - outcome.record.accepted_ns) / 1e6
+
+
+def _share(values: list[float], share: float) -> float:
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def run(quick: bool = False) -> list[dict[str, object]]:
+    """Median and 97th percentile of both ways to start, for both sets of imports."""
+    rounds = 20 if quick else 200
+    found: list[dict[str, object]] = []
+    for name in _HANDLERS:
+        try:
+            cold, waiting = asyncio.run(_measure(name, rounds))
+        except ImportError as error:
+            found.append(_row(f"cold.{name}", 0.0, f"not measured: {error}", "", None))
+            continue
+        p97 = _share(cold, 0.97)
+        median = statistics.median(waiting)
+        found += [
+            _row(f"cold.{name}.fork_median", statistics.median(cold), "ms", "", None),
+            _row(f"cold.{name}.fork_p97", p97, "ms", f"<= {TARGET_FORK_MS}", p97 <= TARGET_FORK_MS),
+            _row(
+                f"cold.{name}.waiting_median",
+                median,
+                "ms",
+                f"<= {TARGET_WAITING_MS}",
+                median <= TARGET_WAITING_MS,
+            ),
+        ]
+    return found
+
+
+def _row(name: str, value: float, unit: str, target: str, ok: bool | None) -> dict[str, object]:
+    return {"name": name, "value": round(value, 3), "unit": unit, "target": target, "ok": ok}
+
+
+if __name__ == "__main__":
+    for line in run(quick="--quick" in sys.argv):
+        print(line)
