@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ TARGET_WAITING_MS = 2.0
 _HANDLERS = {
     "stdlib": "import json\ndef handler(event, context):\n    return json.dumps({'ok': 1})\n",
     "numpy_requests_pydantic": (
-        "import numpy, requests, pydantic\ndef handler(event, context):\n    return float(numpy.ones(3).sum())\n"
+        "import numpy, requests, pydantic\n"
+        "def handler(event, context):\n    return float(numpy.ones(3).sum())\n"
     ),
 }
 
@@ -45,7 +47,10 @@ def _dependencies(name: str) -> tuple[str, tuple[str, ...]]:
     if name == "stdlib":
         return "", ("json",)
     import numpy
+    import pydantic
+    import requests
 
+    del pydantic, requests
     return str(Path(numpy.__file__).parent.parent), ("numpy", "requests", "pydantic")
 
 
@@ -68,22 +73,21 @@ async def _measure(name: str, rounds: int) -> tuple[list[float], list[float]]:
     try:
         await dispatcher.invoke(InvokeRequest(function="f"))  # starts the zygote
         for _ in range(rounds):
-            await _until_empty(pool)
+            await _until(lambda: not pool.workers)
             cold.append(await _first(dispatcher))
         for _ in range(rounds):
-            await _until_empty(pool)
+            await _until(lambda: not pool.workers)
             host.fork(pool, spare=True)
             pool.starting += 1
-            while not pool.idle:
-                await asyncio.sleep(0.001)
+            await _until(lambda: bool(pool.idle))
             waiting.append(await _first(dispatcher))
     finally:
         await host.close()
     return cold, waiting
 
 
-async def _until_empty(pool: FunctionPool) -> None:
-    while pool.workers:
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - the pool has no event for it
         await asyncio.sleep(0.001)
 
 

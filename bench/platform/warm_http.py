@@ -1,4 +1,4 @@
-"""Warm synchronous HTTP: Relive with everything recorded, functions-framework, raw uvicorn; one run, in turns."""
+"""Warm synchronous HTTP: everything recorded, against functions-framework and raw uvicorn, in one run."""
 
 from __future__ import annotations
 

@@ -133,8 +133,9 @@ async def test_a_large_body_arrives(gateway: Served) -> None:
 
 
 async def test_smuggled_requests_are_400_and_the_connection_closes(gateway: Served) -> None:
-    both = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET"
-    two = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!"
+    post = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\n"
+    both = post + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\nGET"
+    two = post + b"content-length: 6\r\n\r\nhello!"
     bare = b"GET /fn/web HTTP/1.1\r\nhost: t\r\nx-a: b\nx-c: d\x00\r\n\r\n"
 
     for data in (both, two, bare):

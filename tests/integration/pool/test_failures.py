@@ -13,7 +13,11 @@ from relive_base.frames import Logs, Scene, Spans
 from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.invocation import Running
 
-OK_OR = "import os, time, signal, sys, re\ndef handler(event, context):\n    if event == 'ok':\n        return 'ok'\n"
+OK_OR = """import os, time, signal, sys, re
+def handler(event, context):
+    if event == 'ok': return 'ok'
+
+"""
 
 
 async def _fails(workers: Platform, body: str, **spec: object) -> tuple[str, str, str, str]:
@@ -72,7 +76,7 @@ async def test_a_timeout_in_python_code_ends_at_the_deadline(workers: Platform) 
 
 
 async def test_a_timeout_that_is_swallowed_is_stopped_from_outside(workers: Platform) -> None:
-    body = "    while True:\n        try:\n            time.sleep(9)\n        except BaseException:\n            pass\n"
+    body = "    while True:\n        try: time.sleep(9)\n        except BaseException: pass\n"
 
     status, kind, _, message = await _fails(workers, body, timeout_s=0.3)
 
@@ -100,7 +104,7 @@ async def test_a_regex_in_c_ends_at_the_deadline(workers: Platform) -> None:
 
 
 async def test_a_memory_hog_is_stopped_at_its_limit(workers: Platform) -> None:
-    body = "    hoard = []\n    while True:\n        hoard.append(bytearray(1 << 20))\n        time.sleep(0.001)\n"
+    body = "    hoard = []\n    while not time.sleep(0.001):\n        hoard.append(bytearray(1 << 20))\n"
 
     status, kind, _, message = await _fails(workers, body, memory_mb=96)
 

@@ -59,7 +59,8 @@ NAMES = ("fine", "fails", "dies", "stuck", "hog", "flaky", "caller", "slow")
 def app(tmp_path: Path) -> Path:
     """Its folder."""
     functions = "".join(
-        f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nretries = {6 if name == "flaky" else 1}\nmemory_mb = 128\n'
+        f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nmemory_mb = 128\n'
+        f"retries = {6 if name == 'flaky' else 1}\n"
         f"timeout_s = {0.4 if name == 'stuck' else 5}\n"
         for name in NAMES
     )
