@@ -43,6 +43,22 @@ def test_the_cursor_starts_on_the_deepest_failed_span() -> None:
     assert healthy.spans[healthy.worst()].name == "b"
 
 
+def test_the_cursor_starts_on_the_failure_of_the_invocation_one_comes_from() -> None:
+    # Given two attempts of one invocation that failed, the first of them deeper
+    def attempt(number: int) -> dict[str, str]:
+        return {"faas.invocation_id": "i", **({"relive.attempt": str(number)} if number > 1 else {})}
+
+    rows = [
+        SpanRow("a", "", "first", 0, 9, status="Error", attributes=attempt(1)),
+        SpanRow("b", "a", "deep", 1, 5, status="Error", attributes=attempt(1)),
+        SpanRow("c", "", "second", 10, 9, status="Error", attributes=attempt(2)),
+    ]
+    trace = build_trace(rows)
+    assert trace.spans[trace.worst("i", 2)].name == "second"
+    assert trace.spans[trace.worst("i")].name == "deep"
+    assert trace.spans[trace.worst("other", 1)].name == "deep"
+
+
 def test_missing_parents_cycles_and_doubled_ids_lose_no_span() -> None:
     # Given an orphan, two spans that are each other's parent, one that is its own, and one that came twice
     spans = [span("o", "gone"), span("x", "y"), span("y", "x"), span("s", "s"), span("d", ""), span("d", "")]

@@ -177,6 +177,7 @@ def headline(model: FailureModel) -> list[Line]:
             second.append((f"{relation} {failure_title(following.type, following.message)} ", "warn"))
         second.append(("([ ] moves) · ", "dim"))
     second.append((f"v{scene.version} · " if scene.version else "", "dim"))
+    second.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
     second.append((clock_ms(scene.captured_ns), "dim"))
     for note in exception.notes[:1]:
         second.append((" · " + clean(note), "warn"))

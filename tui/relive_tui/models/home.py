@@ -62,11 +62,11 @@ class FailureRows:
             (
                 Column("LAST", 8, keep=9),
                 Column("FUNCTION", 14, keep=8, grow=1),
-                Column("FAILURE", 22, keep=10, grow=4),
+                Column("FAILURE", 22, keep=10, grow=8),
                 Column("COUNT", 6, "right", keep=7),
                 Column("TREND", 10, keep=3),
                 Column("", 9, keep=4),
-                Column("WHERE", 16, keep=6, grow=2, cut="start"),
+                Column("WHERE", 16, keep=6, grow=1, cut="start"),
             )
         )
 

@@ -33,9 +33,12 @@ class Trace:
         """Indexes of failed spans."""
         return [index for index, span in enumerate(self.spans) if span.failed]
 
-    def worst(self) -> int:
-        """Where the cursor starts: the deepest failed span, else the longest by itself."""
+    def worst(self, invocation_id: str = "", attempt: int = 0) -> int:
+        """Where the cursor starts: the deepest failed span (of that invocation, where it has one), else the
+        longest by itself."""
         errors = self.errors()
+        own = [index for index in errors if _belongs(self.spans[index], invocation_id, attempt)]
+        errors = own or errors
         if errors:
             return max(errors, key=lambda index: (self.depth[index], -self.spans[index].start_ns))
         return max(range(len(self.spans)), key=lambda index: self.self_ns[index], default=0)
@@ -56,6 +59,12 @@ class Trace:
             result.append(index)
             index = self.end[index] if index in folded else index + 1
         return result
+
+
+def _belongs(span: SpanRow, invocation_id: str, attempt: int) -> bool:
+    if not invocation_id or span.attributes.get("faas.invocation_id") != invocation_id:
+        return False
+    return not attempt or span.attributes.get("relive.attempt", "1") == str(attempt)
 
 
 def build_trace(spans: Iterable[SpanRow]) -> Trace:

@@ -92,7 +92,7 @@ class FailureScreen(ReliveScreen):
             invocation_id=scene.invocation_id,
             attempt=scene.attempt,
             trace_id=scene.trace_id,
-            span_id=scene.span_id,
+            span_id="",
         )
         self.relive.rescope_screen(self, scope)
         self.model = FailureModel(scene)

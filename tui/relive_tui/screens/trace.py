@@ -101,7 +101,9 @@ class TraceScreen(ReliveScreen):
         self.rows = WaterfallRows(self.trace)
         ids = [span.span_id for span in self.trace.spans]
         index = (
-            ids.index(before.span_id) if before is not None and before.span_id in ids else self.trace.worst()
+            ids.index(before.span_id)
+            if before is not None and before.span_id in ids
+            else self._beginning(ids)
         )
         if spans:
             waterfall.show(self.rows, self.rows.reveal(index))
@@ -112,6 +114,14 @@ class TraceScreen(ReliveScreen):
         self._show_minimap()
         self._show_span()
         self._ask_logs(trace_id)
+
+    def _beginning(self, ids: list[str]) -> int:
+        """The span that one comes from, else the failed one of the invocation that one comes from."""
+        assert self.trace is not None
+        scope = self.scope
+        if scope.span_id in ids:
+            return ids.index(scope.span_id)
+        return self.trace.worst(scope.invocation_id, scope.attempt)
 
     def _ask_logs(self, trace_id: str) -> None:
         scope = replace(self.scope, trace_id=trace_id, invocation_id="", span_id="", function="")
