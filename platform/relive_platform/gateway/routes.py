@@ -56,7 +56,7 @@ class Routes:
                 self._patterns.append((_compile(route.path), route))
             else:
                 self._exact.setdefault(route.path, []).append(route)
-        self._patterns.sort(key=lambda item: (item[1].path.endswith("*"), -len(item[1].path)))
+        self._patterns.sort(key=lambda item: (_open_ended(item[1].path), -len(item[1].path)))
 
     def find(self, method: str, path: str) -> Target | None:
         """The target, or None. Raises MethodNotAllowed."""
@@ -76,6 +76,10 @@ class Routes:
                 if "GET" in route.methods:
                     return Target(route.function, path, "", route.path)
         raise MethodNotAllowed(name for route in candidates for name in route.methods)
+
+
+def _open_ended(path: str) -> bool:
+    return path.endswith("*") or "+}" in path
 
 
 def _compile(path: str) -> re.Pattern[str]:
