@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.errors import ERROR_KINDS, QueryError, QueryTimeout, StoreError, StoreUnavailable
-from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
+from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, INSERT_CHUNK_ROWS, ColumnData
 from relive_store.messages import (
     Answer,
     Cancel,
@@ -39,6 +39,7 @@ CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 10.0
 """The process enforces a query's timeout; this much later the client gives up on the process."""
 KEPT_CONNECTIONS = 8
+LANES = 2
 CHUNK_BYTES = 64 * 1024 * 1024
 
 
@@ -86,9 +87,29 @@ class UnixStore:
     def insert(self, table: str, columns: ColumnData, *, token: str = "", timeout_s: float = 60.0) -> int:
         """See Store.insert."""
         rows = row_count(columns)
-        for index, part in enumerate(chunked(columns, rows)):
-            self._insert_part(table, part, chunk_token(token, index), timeout_s)
+        parts = chunked(columns, rows)
+        if rows <= INSERT_CHUNK_ROWS:
+            for part in parts:
+                self._insert_part(table, part, chunk_token(token, 0), timeout_s)
+        else:
+            self._insert_parts(table, parts, token, timeout_s)
         return rows
+
+    def _insert_parts(self, table: str, parts: Iterator[ColumnData], token: str, timeout_s: float) -> None:
+        """LANES blocks at once: one is packed here while another one is encoded or written over there."""
+        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+        with ThreadPoolExecutor(LANES, thread_name_prefix="store-insert") as lanes:
+            running: set[Future[None]] = set()
+            for index, part in enumerate(parts):
+                if len(running) == LANES:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    for lane in done:
+                        lane.result()
+                block_token = chunk_token(token, index)
+                running.add(lanes.submit(self._insert_part, table, part, block_token, timeout_s))
+            for lane in running:
+                lane.result()
 
     def insert_packed(self, table: str, packed: bytes, *, token: str = "", timeout_s: float = 60.0) -> int:
         """As insert, with the columns as msgpack: what a spool file holds goes out as it is."""

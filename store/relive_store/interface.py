@@ -46,7 +46,7 @@ class Store(Protocol):
         """Append rows, given as columns of the same length; returns how many. Columns left out get their
         default.
 
-        With a `token`, inserting the same rows again under it does nothing. A failure may leave the first
+        With a `token`, inserting the same rows again under it does nothing. A failure may leave some
         blocks of INSERT_CHUNK_ROWS behind: repeat with the token. Raises as `query`.
         """
         ...

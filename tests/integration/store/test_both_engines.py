@@ -280,3 +280,22 @@ def test_several_threads_share_a_store(store: Store) -> None:
         thread.join(60)
     assert answers == [True] * 40
     assert store.query("SELECT uniqExact(Body) FROM otel_logs").scalar() == 40
+
+
+def test_an_insert_of_several_blocks_is_repeated_without_doubles(store: Store) -> None:
+    # Given rows for three blocks, of which the last one does not fit
+    rows = 150_000
+    spans: dict[str, list[object]] = {
+        "Timestamp": [NOW] * rows,
+        "SpanId": [f"{number:016x}" for number in range(rows)],
+        "Duration": [1] * (rows - 1) + [-1],
+    }
+    with pytest.raises(QueryError):
+        store.insert("otel_traces", spans, token="blocks")
+    # When it is repaired and repeated, and once more
+    spans["Duration"][-1] = 1
+    for _ in range(2):
+        assert store.insert("otel_traces", spans, token="blocks") == rows
+    # I expect every row once
+    found = store.query("SELECT count(), uniqExact(SpanId) FROM otel_traces")
+    assert next(found.rows()) == (rows, rows)

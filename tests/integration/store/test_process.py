@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,8 @@ def test_junk_on_the_socket_hurts_nobody_else(process: StoreProcess, junk: bytes
         raw.sendall(junk)
         raw.shutdown(socket.SHUT_WR)
         raw.settimeout(10)
-        raw.recv(65_536)
+        with suppress(ConnectionResetError):
+            raw.recv(65_536)  # an error message, an end or a reset: all the same to us
     assert open_store(process.url).query("SELECT 1").scalar() == 1
 
 
