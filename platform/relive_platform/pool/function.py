@@ -147,6 +147,8 @@ class FunctionPool:
         return [w for w in self.workers if w.state in (IDLE, BUSY, FINISHING) and not w.retire]
 
     def _fork(self, count: int, *, spare: bool = False) -> None:
+        if count <= 0:
+            return
         room = self.limits.max_workers - len(self.live()) - self.starting
         for _ in range(min(count, room)):
             if not self._host.fork(self, spare=spare):
