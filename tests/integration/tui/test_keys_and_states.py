@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -270,6 +271,19 @@ async def test_loading_says_what_is_loading(sample: Any) -> None:
         app.here._show_state()
         assert "loading spans of 4bf92f35" in line_text(app.here.query_one("#state", LineBar).lines[0])
         feed.loading = False
+
+
+async def test_slow_questions_are_asked_less_often(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        # Given answers that took long, When the next beat comes, Then nothing is asked
+        app.here._rest_until_s = time.monotonic() + 60
+        before = len(sample.asked)
+        app.here._beat()
+        await settle(app, pilot)
+        assert len(sample.asked) == before
+        # But a key is answered at once
+        await press(app, pilot, "t")
+        assert len(sample.asked) > before
 
 
 async def test_a_question_that_is_asked_anew_gives_up_the_old_one(sample: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "ReliveScreen"]
 
 Value = TypeVar("Value")
+RESTS = 4
+"""After a question that took a second nothing is asked by itself for four: a fifth of the engine at most."""
 
 
 class Answer(Message):
@@ -39,13 +42,14 @@ class Answer(Message):
 class Job:
     """One question on its way."""
 
-    __slots__ = ("done", "feed", "group", "ticket")
+    __slots__ = ("begun_s", "done", "feed", "group", "ticket")
 
     def __init__(self, group: str, feed: Feed[Any], done: Callable[[Any], None]) -> None:
         self.group = group
         self.feed = feed
         self.done = done
         self.ticket = Ticket()
+        self.begun_s = time.monotonic()
 
 
 class ReliveScreen(Screen[None]):
@@ -61,6 +65,7 @@ class ReliveScreen(Screen[None]):
         self.relive = app_
         self._jobs: dict[str, Job] = {}
         self._retry_at_ns = 0
+        self._rest_until_s = 0.0
         self.new_rows = 0
 
     @property
@@ -190,6 +195,8 @@ class ReliveScreen(Screen[None]):
         answer.stop()
         if self._jobs.get(job.group) is not job or job.ticket.cancelled:
             return
+        now_s = time.monotonic()
+        self._rest_until_s = max(self._rest_until_s, now_s + RESTS * (now_s - job.begun_s))
         if answer.error is None:
             job.feed.succeed(answer.value, self.data.now_ns())
             job.done(answer.value)
@@ -212,7 +219,7 @@ class ReliveScreen(Screen[None]):
                 self.load()
         elif self.relive.paused:
             self.count_new()
-        else:
+        elif time.monotonic() >= self._rest_until_s:
             self.tick()
 
     def count_new(self) -> None:
