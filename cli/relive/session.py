@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relive_base.errors import UsageError
+from relive_base.errors import ReliveError, UsageError
 from relive_platform.locate import ServerInfo, default_home, find_server, require_server
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from relive_store import Store
 
 __all__ = ["Session"]
+
+_SETTLE_LIMIT_S = 2.0
 
 
 @dataclass(slots=True)
@@ -55,8 +57,13 @@ class Session:
         return self._control
 
     def store(self) -> Store:
-        """What was recorded: through the running server's store, or the home's own where none runs."""
+        """What was recorded: through the running server's store, or the home's own where none runs.
+
+        What was answered before is in it: a failure that somebody has just seen must be the newest one.
+        """
         if self._store is None:
+            if self.info() is not None:
+                self._settle()
             from relive_platform.reading import open_reader
 
             if self.server:
@@ -67,6 +74,11 @@ class Session:
                 self._store = open_reader(self.home, self.environment)
             self._closing.callback(self._store.close)
         return self._store
+
+    def _settle(self) -> None:
+        """Have the server write what it still holds; a server or store in trouble must not hinder reading."""
+        with contextlib.suppress(ReliveError):
+            self.control().status(flush_s=_SETTLE_LIMIT_S)
 
     def close(self) -> None:
         """Close what was opened."""

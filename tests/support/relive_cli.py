@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -64,6 +66,20 @@ class Relive:
         done = self.run(*arguments, "--json", check=check)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def invoke(self, function: str, event: Any = None, *flags: str) -> dict[str, Any]:
+        """What `relive invoke --json` prints, also where the function fails; "seconds" is how long it took."""
+        began = time.monotonic()
+        text = event if isinstance(event, str) else json.dumps({} if event is None else event)
+        (row,) = self.json("invoke", function, "--event", text, *flags, check=False)
+        return {**row, "seconds": time.monotonic() - began}
+
+    def scene(self, invocation_id: str, limit_s: float = 20.0) -> dict[str, Any]:
+        """The scene of a failed invocation, as soon as it is there."""
+        found: list[dict[str, Any]] = self.eventually(
+            lambda: self.json("failure", invocation_id, check=False), limit_s
+        )
+        return found[0]
+
     @contextlib.contextmanager
     def serving(self, *flags: str) -> Iterator[Relive]:
         """A server on this home for as long as the block runs."""
@@ -97,6 +113,24 @@ class Relive:
             with error:
                 return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 
+    def raw(self, data: bytes, limit_s: float = 10.0) -> tuple[bytes, bool]:
+        """Send bytes to the gateway; everything it answers, and whether it closed the connection."""
+        place = urllib.parse.urlsplit(self.http)
+        answer = b""
+        with socket.create_connection((place.hostname, place.port), limit_s) as connection:
+            connection.settimeout(limit_s)
+            connection.sendall(data)
+            while True:
+                try:
+                    part = connection.recv(65_536)
+                except TimeoutError:
+                    return answer, False
+                except ConnectionResetError:
+                    return answer, True
+                if not part:
+                    return answer, True
+                answer += part
+
     def eventually(self, what: Callable[[], Any], limit_s: float = 20.0) -> Any:
         """The first true value of `what`: telemetry reaches the store a moment after the answer."""
         give_up = time.monotonic() + limit_s
@@ -126,6 +160,25 @@ class Relive:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return folder
+
+
+def toml(functions: dict[str, str], app: str = "lab") -> str:
+    """A relive.toml; `functions`: name -> its further lines, the handler among them."""
+    parts = [f'[app]\nname = "{app}"\n']
+    parts += [f'[functions.{name}]\nsource = "."\n{lines}\n' for name, lines in functions.items()]
+    return "\n".join(parts)
+
+
+@contextlib.contextmanager
+def laboratory(
+    files: dict[str, str], environment: dict[str, str] | None = None, *flags: str
+) -> Iterator[Relive]:
+    """A server with one application in service, for the tests of a whole module."""
+    with relive_home() as home:
+        home.environment = environment or {}
+        with home.serving(*flags):
+            home.run("deploy", str(home.application(files)))
+            yield home
 
 
 @contextlib.contextmanager
