@@ -39,6 +39,15 @@ from relive_tui.app import run
 from relive_tui.source import DataSource
 run(DataSource(lambda: open_store(sys.argv[1]), Path(sys.argv[2])))
 """
+EMPTY = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    BINDINGS = [("q", "quit", "quit")]
+    def compose(self):
+        yield Static("Failures KeyError")
+Empty().run()
+"""
 
 
 def run(quick: bool = False) -> list[Figure]:
@@ -57,6 +66,7 @@ def run(quick: bool = False) -> list[Figure]:
             world.record_shop(store, Path(folder) / "home")
             world.fill_invocations(store, rows, time.time_ns())
             home = str(Path(folder) / "home/scenes")
+            empty = [_launch(process.url, home, EMPTY)[0] for _ in range(3 if quick else 7)]
             launches = [_launch(process.url, home) for _ in range(3 if quick else 7)]
             keys = asyncio.run(_keys(process.url, Path(folder) / "home/scenes", rows, 40 if quick else 200))
         finally:
@@ -65,6 +75,7 @@ def run(quick: bool = False) -> list[Figure]:
     label = f"{rows:,} invocations"
     return [
         _figure("first paint, interpreter start included", paint, PAINT_TARGET_MS),
+        _reference("the same of an empty Textual app, for comparison", statistics.median(empty)),
         _figure("newest failure on the screen", failure, FAILURE_TARGET_MS),
         _figure(f"a key, {label}, median", statistics.median(keys), KEY_TARGET_MS),
         _figure(f"a key, {label}, p95", sorted(keys)[int(len(keys) * 0.95)], KEY_TARGET_MS),
@@ -85,14 +96,18 @@ def _figure(name: str, value: float, target: float) -> Figure:
     return {"name": name, "value": round(value, 2), "unit": "ms", "target": target, "ok": value <= target}
 
 
-def _launch(url: str, scenes: str) -> tuple[float, float]:
+def _reference(name: str, value: float) -> Figure:
+    return {"name": name, "value": round(value, 2), "unit": "ms", "target": None, "ok": None}
+
+
+def _launch(url: str, scenes: str, program: str = PROGRAM) -> tuple[float, float]:
     """ms from starting an interpreter on a terminal of its own to the first paint and to the failing line."""
     primary, secondary = pty.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     begin = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, url, scenes],
+        [sys.executable, "-c", program, url, scenes],
         stdin=secondary,
         stdout=secondary,
         stderr=secondary,
