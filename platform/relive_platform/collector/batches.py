@@ -49,6 +49,7 @@ class SceneJob(msgspec.Struct, array_like=True):
     handler: str = ""
     kind: str = ""
     python: str = ""
+    redactions: list[str] = []  # places in `members`
 
 
 class Batch(msgspec.Struct, array_like=True):

@@ -252,6 +252,7 @@ def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -
         profiles=profiles,
         members=running.external,
         parts=running.external_parts,
+        redactions=running.external_redactions,
         redact_keys=spec.redact_keys if spec is not None else [],
         handler=spec.handler if spec is not None else "",
         kind=spec.kind if spec is not None else "",

@@ -143,6 +143,7 @@ class SceneKeeper:
             stacks=self._stacks.of(job.record.function, profiles),
             members=job.members,
             parts={name: PartState(*state) for name, state in job.parts.items()},
+            redactions=job.redactions,
             redact_keys=job.redact_keys,
             python=job.python,
         )

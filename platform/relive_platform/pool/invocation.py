@@ -115,5 +115,6 @@ class Running:
     profiles: list[bytes] = field(default_factory=list)  # payloads of Profile frames
     external: dict[str, bytes] = field(default_factory=dict)  # members a dump from outside gave
     external_parts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    external_redactions: list[str] = field(default_factory=list)
     rss_peak: int = 0
     console_bytes: int = 0

@@ -12,11 +12,12 @@ __all__ = ["Dumped", "dump_worker"]
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """Archive members, part name -> (state, reason), and where in the user's code it stood."""
+    """Archive members, part name -> (state, reason), where in the user's code it stood, what was redacted."""
 
     members: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, tuple[str, str]] = field(default_factory=dict)
     error: ErrorInfo | None = None
+    redactions: list[str] = field(default_factory=list)
 
 
 def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped:
@@ -32,4 +33,4 @@ def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo
         redact_keys=spec.redact_keys,
     )
     parts = {name: (part.state, part.reason) for name, part in dumped.parts.items()}
-    return Dumped(dict(dumped.members), parts, dumped.error)
+    return Dumped(dict(dumped.members), parts, dumped.error, list(dumped.redactions))

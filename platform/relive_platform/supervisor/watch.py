@@ -118,6 +118,7 @@ class Supervisor:
             found = loop.run_in_executor(self._executor, self._dump, worker.pid, limit_s, worker.spec, error)
             dumped = await asyncio.wait_for(found, limit_s + 1.0)
             running.external, running.external_parts = dumped.members, dumped.parts
+            running.external_redactions = dumped.redactions
             if dumped.error is not None:
                 _locate(error, dumped.error)
         except Exception as failure:  # a dump that fails must never keep the worker alive
