@@ -20,9 +20,8 @@ _OOM_SHARE: Final = 0.8  # a SIGKILL of a worker that held this much of its limi
 
 def timeout_verdict(worker: Worker, running: Running) -> ErrorInfo:
     """The handler was still running after its deadline."""
-    return _error(
-        worker, "HandlerTimeout", f"the handler did not return within {running.timeout_s:g} s", "timeout"
-    )
+    text = f"{running.record.function} ran longer than its {running.timeout_s:g} s"
+    return _error(worker, "Timeout", text, "timeout")
 
 
 def memory_verdict(worker: Worker, running: Running) -> ErrorInfo:

@@ -32,7 +32,9 @@ class HandlerTimeout(BaseException):
     Not an Exception, so that `except Exception` in the user's code does not take it for an ordinary failure.
     """
 
-    __module__ = "builtins"  # users read its bare name, whoever noticed the timeout
+    # what users read, whoever noticed the timeout
+    __module__ = "builtins"
+    __qualname__ = "Timeout"
 
 
 def without_signal_frame(error: BaseException) -> None:

@@ -67,7 +67,7 @@ class Runner:
         self._caller = caller
         self._handler = handler
         self._reserve = reserve
-        self._timeout_text = f"{spec.name} ran longer than timeout_s = {spec.timeout_s:g}"
+        self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
 
     def run(self, invoke: Invoke) -> bool:
         """One invocation. Whether the worker may get another one."""
