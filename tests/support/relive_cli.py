@@ -67,7 +67,7 @@ class Relive:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def invoke(self, function: str, event: Any = None, *flags: str) -> dict[str, Any]:
-        """What `relive invoke --json` prints, also where the function fails; "seconds" is how long it took."""
+        """What `relive invoke --json` prints, failed or not, and "seconds": how long it took."""
         began = time.monotonic()
         text = event if isinstance(event, str) else json.dumps({} if event is None else event)
         (row,) = self.json("invoke", function, "--event", text, *flags, check=False)

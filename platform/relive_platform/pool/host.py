@@ -19,6 +19,7 @@ from relive_base.errors import ReliveError
 from relive_base.frames import Fork, Forked, LogLine
 
 from relive_platform.pool.console import ConsoleReader
+from relive_platform.pool.descendants import descendants
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker
 from relive_platform.pool.zygote import ZygoteKey
@@ -160,14 +161,18 @@ class WorkerHost:
         asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
 
     def freeze(self, worker: Worker) -> bool:
-        """Keep a failed worker as the live scene. False where its failure is kept already, or none are."""
-        if self.limits.frozen < 1 or worker.condemned:
+        """Keep a failed worker, stopped, as the live scene.
+
+        False where none are kept, its failure is kept already, or it has started processes: those must end.
+        """
+        if self.limits.frozen < 1 or worker.condemned or descendants(worker.pid, 1):
             return False
         if worker.fingerprint and any(kept.fingerprint == worker.fingerprint for _, kept in self.frozen):
             return False
         while len(self.frozen) >= self.limits.frozen:
             self.frozen.popleft()[1].kill()
         self.frozen.append((time.monotonic(), worker))
+        worker.freeze()
         return True
 
     def zygote_died(self, key: ZygoteKey) -> None:

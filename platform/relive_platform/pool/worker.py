@@ -25,6 +25,7 @@ from relive_base.frames import (
     encode_frame,
 )
 
+from relive_platform.pool.descendants import descendants
 from relive_platform.pool.framing import FrameReader, frame_kind
 from relive_platform.pool.invocation import Running
 
@@ -167,9 +168,19 @@ class Worker(asyncio.Protocol):
         self.owner.on_gone(self)
 
     def kill(self) -> None:
-        """End the whole process group now; on_gone follows when it has been reaped."""
+        """End it now with all it has started, also outside its group; on_gone follows when it was reaped."""
         self._killed = True
+        if self.pid <= 0 or self.exited is not None:
+            self._signal(signal.SIGKILL)
+            return
+        self._signal(signal.SIGSTOP)  # what starts no more processes can be counted
+        started = descendants(self.pid)
         self._signal(signal.SIGKILL)
+        for pid in started:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass  # it went with the group
 
     def freeze(self) -> None:
         """Stop the process group where it is, so that it can be looked at and grows no further."""

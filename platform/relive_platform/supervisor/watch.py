@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Protocol
 
 from relive_base.frames import ErrorInfo, FunctionSpec
 
+from relive_platform.pool.descendants import descendants, private_bytes, unshared_bytes
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import BUSY, FINISHING, Worker
 from relive_platform.supervisor.dumping import Dumped
@@ -20,6 +20,7 @@ from relive_platform.supervisor.dumping import Dumped
 __all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
 
 _MB: Final = 1_048_576
+_CHILDREN_LIMIT: Final = 64
 _log = logging.getLogger(__name__)
 
 
@@ -38,13 +39,19 @@ class WatchLimits:
     finish_s: float = 5.0  # for a worker that has answered to send the rest
     memory_share: float = 0.85
     dump_timeout_s: float = 3.0
-    group_every: int = 20  # the whole process group is summed up at each 20th look
+    group_every: int = 20  # what a worker has started is summed up at each 20th look
+    close_look_s: float = 0.5  # not more often than this exactly: it takes the loop milliseconds
 
 
 @dataclass(slots=True)
 class _Look:
     count: int = 0
     children: dict[int, int] = field(default_factory=dict)  # worker id -> bytes its children hold
+    close: dict[int, tuple[int, float]] = field(default_factory=dict)  # the same, exactly, and when
+
+    def forget(self, worker_id: int) -> None:
+        self.children.pop(worker_id, None)
+        self.close.pop(worker_id, None)
 
 
 class Supervisor:
@@ -90,7 +97,7 @@ class Supervisor:
     def _check(self, worker: Worker, running: Running, now: float) -> None:
         held = worker.read_rss()
         if self._look.count % self._limits.group_every == 0:
-            self._look.children[worker.worker_id] = _children_rss(worker.pid)
+            self._look_at_children(worker, held, now)
         held += self._look.children.get(worker.worker_id, 0)
         running.rss_peak = max(running.rss_peak, held)
         if worker.state == FINISHING:
@@ -101,6 +108,18 @@ class Supervisor:
             self._condemn(worker, running, "memory")
         elif now > running.deadline_mono + self._limits.grace_s:
             self._condemn(worker, running, "timeout")
+
+    def _look_at_children(self, worker: Worker, held: int, now: float) -> None:
+        """The quick sum counts what a fork shares for each process: over the limit, look closely."""
+        pids = descendants(worker.pid, _CHILDREN_LIMIT)
+        total = sum(private_bytes(pid) for pid in pids)
+        if held + total > worker.spec.memory_mb * _MB * self._limits.memory_share:
+            exact, since = self._look.close.get(worker.worker_id, (0, 0.0))
+            if now - since > self._limits.close_look_s:
+                exact = sum(unshared_bytes(pid) for pid in pids)
+                self._look.close[worker.worker_id] = (exact, now)
+            total = exact
+        self._look.children[worker.worker_id] = total
 
     def _condemn(self, worker: Worker, running: Running, why: str) -> None:
         worker.condemned = why
@@ -125,7 +144,7 @@ class Supervisor:
             _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
             running.external_parts = {"exception": ("missing", f"the dump failed: {failure}"[:300])}
         finally:
-            self._look.children.pop(worker.worker_id, None)
+            self._look.forget(worker.worker_id)
             worker.kill()
 
     def close(self) -> None:
@@ -141,33 +160,3 @@ def _locate(error: ErrorInfo, found: ErrorInfo) -> None:
     error.file, error.line, error.function = found.file, found.line, found.function
     error.traceback = found.traceback
     error.fingerprint = found.fingerprint or error.fingerprint
-
-
-def _children_rss(pid: int, limit: int = 64) -> int:
-    """Resident bytes of what the worker started, without itself; pages it shares with it count twice."""
-    total = 0
-    queue = [pid]
-    seen = 0
-    while queue and seen < limit:
-        parent = queue.pop()
-        for child in _children(parent):
-            seen += 1
-            queue.append(child)
-            total += _shared_free_rss(child)
-    return total
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (OSError, ValueError):
-        return []
-
-
-def _shared_free_rss(pid: int) -> int:
-    """Resident less file-backed and shared pages (statm's third field)."""
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_bytes().split()
-        return max(int(fields[1]) - int(fields[2]), 0) * 4096
-    except (OSError, IndexError, ValueError):
-        return 0
