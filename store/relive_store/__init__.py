@@ -13,6 +13,7 @@ from relive_store.errors import (
     QueryTimeout,
     SchemaError,
     StoreError,
+    StoreRefused,
     StoreUnavailable,
 )
 from relive_store.interface import Store
@@ -27,6 +28,7 @@ __all__ = [
     "SchemaError",
     "Store",
     "StoreError",
+    "StoreRefused",
     "StoreUnavailable",
     "open_store",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from relive_store.admission import read_token
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.errors import ERROR_KINDS, QueryError, QueryTimeout, StoreError, StoreUnavailable
@@ -21,6 +22,7 @@ from relive_store.messages import (
     Cancel,
     Execute,
     Failure,
+    Hello,
     Insert,
     Migrate,
     Ping,
@@ -185,8 +187,7 @@ class UnixStore:
             raise
         self._give_back(connection)
         if isinstance(answer, Failure):
-            kind = ERROR_KINDS.get(answer.kind, StoreError)
-            raise kind(answer.message, where=answer.where, remedy=answer.remedy)
+            raise _error(answer)
         return answer
 
     def _connection(self) -> socket.socket:
@@ -209,7 +210,25 @@ class UnixStore:
                 where=self.url,
                 remedy="start the platform: relive serve",
             ) from error
+        try:
+            self._say_hello(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+    def _say_hello(self, connection: socket.socket) -> None:
+        """Connected first, read then: the file is of the process that listens now."""
+        try:
+            connection.sendall(encode_message(Hello(token=read_token(self._path))))
+            reply = receive_message(connection)
+            answer = decode_response(reply) if reply is not None else None
+        except (OSError, msgspec.DecodeError) as error:
+            raise StoreUnavailable(f"the store process cannot be used: {error}", where=self.url) from error
+        if answer is None:
+            raise StoreUnavailable("the store process went away before it answered", where=self.url)
+        if isinstance(answer, Failure):
+            raise _error(answer)
 
     def _give_back(self, connection: socket.socket) -> None:
         with self._guard:
@@ -217,6 +236,11 @@ class UnixStore:
                 self._free.append(connection)
                 return
         connection.close()
+
+
+def _error(failure: Failure) -> StoreError:
+    kind = ERROR_KINDS.get(failure.kind, StoreError)
+    return kind(failure.message, where=failure.where, remedy=failure.remedy)
 
 
 def _is_open(connection: socket.socket) -> bool:

@@ -12,6 +12,7 @@ __all__ = [
     "QueryTimeout",
     "SchemaError",
     "StoreError",
+    "StoreRefused",
     "StoreUnavailable",
 ]
 
@@ -45,6 +46,12 @@ class StoreUnavailable(StoreError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class StoreRefused(StoreError):
+    """The store process does not know this client: its token is missing or wrong."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class SchemaError(StoreError):
     """The schema of the store does not fit this version of Relive."""
 
@@ -57,6 +64,7 @@ ERROR_KINDS: dict[str, type[StoreError]] = {
         QueryLimit,
         QueryTimeout,
         QueryCancelled,
+        StoreRefused,
         StoreUnavailable,
         SchemaError,
     )

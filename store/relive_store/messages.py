@@ -16,6 +16,7 @@ __all__ = [
     "Cancel",
     "Execute",
     "Failure",
+    "Hello",
     "Insert",
     "Migrate",
     "Ping",
@@ -35,6 +36,12 @@ _HEADER_BYTES: Final = 4
 
 class _Message(msgspec.Struct, tag_field="t", omit_defaults=True, kw_only=True):
     """Unknown fields are ignored, so that client and process may differ by a version."""
+
+
+class Hello(_Message, tag="hello"):
+    """The first message of every connection; answered by Answer with the pid."""
+
+    token: str = ""
 
 
 class Query(_Message, tag="query"):
@@ -80,7 +87,7 @@ class Ping(_Message, tag="ping"):
     """Answered by Answer with the pid."""
 
 
-Request = Query | Insert | Execute | Cancel | Migrate | Ping
+Request = Hello | Query | Insert | Execute | Cancel | Migrate | Ping
 
 
 class Answer(_Message, tag="answer"):
@@ -140,15 +147,15 @@ def _receive_exactly(connection: socket.socket, size: int) -> bytearray | None:
     return buffer
 
 
-def receive_message(connection: socket.socket) -> bytearray | None:
+def receive_message(connection: socket.socket, limit: int = MAX_MESSAGE_BYTES) -> bytearray | None:
     """The next message's msgpack; None where the other side has gone. Raises StoreUnavailable over the
     limit."""
     header = _receive_exactly(connection, _HEADER_BYTES)
     if header is None:
         return None
     length = int.from_bytes(header, "big")
-    if length > MAX_MESSAGE_BYTES:
-        raise StoreUnavailable(f"a message announces {length} bytes, over {MAX_MESSAGE_BYTES}")
+    if length > limit:
+        raise StoreUnavailable(f"a message announces {length} bytes, over {limit}")
     return _receive_exactly(connection, length)
 
 

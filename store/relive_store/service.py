@@ -14,13 +14,15 @@ from typing import Any
 import msgspec
 from relive_base.errors import ReliveError
 
+from relive_store.admission import Admission
 from relive_store.embedded import ChdbStore
-from relive_store.errors import QueryError, StoreUnavailable
+from relive_store.errors import QueryError, StoreRefused, StoreUnavailable
 from relive_store.messages import (
     Answer,
     Cancel,
     Execute,
     Failure,
+    Hello,
     Insert,
     Migrate,
     Ping,
@@ -36,12 +38,16 @@ from relive_store.messages import (
 __all__ = ["Service"]
 
 MAX_CLIENTS = 64
+_BACKLOG = 512
+MAX_ENTERING = 64
+"""Connections that have not shown the token yet; each has admission.HELLO_TIMEOUT_S for it."""
 SEND_TIMEOUT_S = 30.0
 """A client that does not take its answer for this long is cut off."""
+_FULL = f"the store process has {MAX_CLIENTS} clients already, or is stopping"
 
 
 class Service:
-    """Listens on `socket_path` (mode 0600) until `stop`."""
+    """Listens on `socket_path` (mode 0600) until `stop`; serves who knows the token of its `Admission`."""
 
     def __init__(
         self, store: ChdbStore, socket_path: Path, *, clock: Callable[[], float] = time.monotonic
@@ -54,7 +60,10 @@ class Service:
         self._working = 0
         self._last_seen = clock()
         self._stopping = False
-        self._listener = _listen(socket_path)
+        self._entering = 0
+        self._listener = _bound(socket_path)
+        self._admission = Admission(socket_path)
+        self._listener.listen(_BACKLOG)
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
 
     @property
@@ -70,6 +79,7 @@ class Service:
         self._listener.close()
         with suppress(OSError):
             self._path.unlink()
+        self._admission.close()
         deadline = self._clock() + timeout_s
         while self._clock() < deadline:
             with self._guard:
@@ -90,17 +100,40 @@ class Service:
             except OSError:
                 return
             with self._guard:
-                full = len(self._clients) >= MAX_CLIENTS or self._stopping
+                full = self._entering >= MAX_ENTERING or self._stopping
                 if not full:
-                    self._clients[client.fileno()] = client
+                    self._entering += 1
             if full:
-                _refuse(client)
+                _refuse(client, "StoreUnavailable", "the store process has too many callers, or is stopping")
                 continue
-            threading.Thread(target=self._serve, args=(client,), name="client", daemon=True).start()
+            threading.Thread(target=self._enter, args=(client,), name="client", daemon=True).start()
+
+    def _enter(self, client: socket.socket) -> None:
+        """A connection counts as a client, and keeps the process from leaving, once it is admitted."""
+        refused: tuple[str, str] | None = None
+        try:
+            self._admission.check(client)
+        except StoreRefused as error:
+            refused = type(error).__name__, error.message
+        except OSError:
+            client.close()  # it has gone, or says nothing
+            refused = "", ""
+        with self._guard:
+            self._entering -= 1
+            if refused is None and (len(self._clients) >= MAX_CLIENTS or self._stopping):
+                refused = "StoreUnavailable", _FULL
+            if refused is None:
+                self._clients[client.fileno()] = client
+        if refused is None:
+            self._serve(client)
+        elif refused[0]:
+            _refuse(client, *refused)
 
     def _serve(self, client: socket.socket) -> None:
         number = client.fileno()
         try:
+            client.settimeout(SEND_TIMEOUT_S)
+            client.sendall(encode_message(Answer(value=os.getpid())))
             while True:
                 client.settimeout(None)
                 request = receive_message(client)
@@ -165,7 +198,7 @@ class Service:
                 return Answer(value=store.cancel(request.query_id))
             case Migrate():
                 return Answer(value=store.migrate())
-            case Ping():
+            case Ping() | Hello():
                 return Answer(value=os.getpid())
 
     def _insert(self, request: Insert) -> int:
@@ -175,7 +208,8 @@ class Service:
         return self._store.insert(request.table, columns, token=request.token, timeout_s=request.timeout_s)
 
 
-def _listen(path: Path) -> socket.socket:
+def _bound(path: Path) -> socket.socket:
+    """A socket with its address; nobody can connect before it listens."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
@@ -196,13 +230,11 @@ def _listen(path: Path) -> socket.socket:
         ) from error
     finally:
         os.umask(before)
-    listener.listen(MAX_CLIENTS)
     return listener
 
 
-def _refuse(client: socket.socket) -> None:
-    message = f"the store process has {MAX_CLIENTS} clients already, or is stopping"
+def _refuse(client: socket.socket, kind: str, message: str) -> None:
     with suppress(OSError):
         client.settimeout(0.1)
-        client.sendall(encode_message(Failure(kind="StoreUnavailable", message=message)))
+        client.sendall(encode_message(Failure(kind=kind, message=message)))
     client.close()

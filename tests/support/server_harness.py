@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from relive_platform.control import ControlPlane
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.server import ReliveServer
 from relive_platform.settings import Settings
@@ -108,10 +109,13 @@ def parse(data: bytes) -> Answer:
 
 
 @asynccontextmanager
-async def served(home: Path, **overrides: object) -> AsyncIterator[Served]:
+async def served(
+    home: Path, *, with_api: bool = False, environment: dict[str, str] | None = None, **overrides: object
+) -> AsyncIterator[Served]:
     """A server on `home`, stopped at the end whatever happens."""
     values = {"home": str(home), "http": "127.0.0.1:0", "waiting_workers": 0, "backoff_s": 0.05} | overrides
-    server = ReliveServer(Settings.from_environment({}, values))
+    settings = Settings.from_environment(environment or {}, values)
+    server = ReliveServer(settings, ControlPlane if with_api else None)
     await server.start()
     try:
         yield Served(server)
