@@ -23,6 +23,7 @@ from relive_platform.collector.followers import FollowedLine, Follower
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Progress
 from relive_platform.server import ReliveServer
+from relive_platform.worker.events import BadEvent, decode_event
 
 __all__ = ["ControlPlane", "PlatformBackend"]
 
@@ -145,9 +146,18 @@ class PlatformBackend:
                 raise UsageError(
                     "an asynchronous event goes to the latest version", remedy="leave --version out"
                 )
+            try:
+                decode_event(request.event)
+            except BadEvent:
+                # No retry could help: it fails now, with a scene that keeps its bytes.
+                return _response(self._call(self._server.invoke(wanted)))
             accepted = self._call(self._server.publish(wanted, request.event_id), _QUEUE_TIMEOUT_S)
+            done = accepted.duplicate and accepted.state == "done"
             return pb.InvokeResponse(
-                invocation_id=accepted.event_id, trace_id=accepted.trace_id, status="accepted"
+                invocation_id=accepted.event_id,
+                trace_id=accepted.trace_id,
+                status="ok" if done else "accepted",
+                result=accepted.result or b"",
             )
         return _response(self._call(self._server.invoke(wanted)))
 

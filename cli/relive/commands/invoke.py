@@ -65,7 +65,7 @@ def invoke(
         event_id=event_id,
     )
     response = session.control().invoke(request)
-    if wait:
+    if wait and response.status == "accepted":
         return _wait(session, response.invocation_id, as_json)
     row = _row(response)
     if as_json:

@@ -39,6 +39,8 @@ class Accepted:
     trace_id: str
     span_id: str
     duplicate: bool = False
+    state: str = "ready"  # of a duplicate: what became of the first
+    result: bytes | None = None  # of a duplicate whose first is done
 
 
 class PublishQueue(Protocol):
@@ -99,7 +101,9 @@ class Publisher:
             )
             self._on_span(version, invocation_id, span)
         found = receipt.invocation_id if receipt.duplicate else invocation_id
-        return Accepted(receipt.event_id, found, trace_id, span_id, receipt.duplicate)
+        return Accepted(
+            receipt.event_id, found, trace_id, span_id, receipt.duplicate, receipt.state, receipt.result
+        )
 
 
 def _body(request: InvokeRequest) -> tuple[bytes, str]:

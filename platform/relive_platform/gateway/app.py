@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -15,11 +16,12 @@ from relive_base.traceparent import parse_traceparent
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
-from relive_platform.dispatcher.publisher import Publisher
+from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.responses import HeaderList, Response, from_outcome, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
 from relive_platform.pool.invocation import Callback, InvokeRequest, Outcome
 from relive_platform.queue.model import Conflict, DiskFull, QueueBusy, QueueFull
+from relive_platform.worker.events import BadEvent, decode_event
 
 __all__ = ["Gateway", "GatewayLimits", "Message", "Receive"]
 
@@ -34,6 +36,7 @@ _SPECIAL: Final = frozenset(
      b"x-amz-invocation-type", b"host")
 )  # fmt: skip
 _NAMES_KEPT: Final = 1_024
+_LARGE_JSON_BYTES: Final = 65_536  # from here on a thread reads it
 _QUEUE_ERRORS: Final = ((Conflict, 409), (QueueFull, 429), (QueueBusy, 429), (DiskFull, 507))
 
 
@@ -151,15 +154,12 @@ class Gateway:
         if http is not None and b"x-amz-invocation-type" in head.special:
             # Lambda's Invoke: the body is the event, not the request.
             request.event, request.http = http.body, None
+            if not await _is_json(http.body):
+                # No retry could help: it fails now, with a scene that keeps its bytes.
+                return _answer(await self._dispatcher.submit(request))
         key = next((value for name, value in head.pairs if name == "idempotency-key"), "")
         accepted = await self._publish(request, key)
-        ids = {
-            "event_id": accepted.event_id,
-            "invocation_id": accepted.invocation_id,
-            "trace_id": accepted.trace_id,
-            "duplicate": accepted.duplicate,
-        }
-        body = json.dumps(ids).encode()
+        body = json.dumps(_acceptance(accepted)).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
@@ -168,6 +168,34 @@ class Gateway:
             (b"preference-applied", b"respond-async"),
         ]
         return 202, headers, body
+
+
+def _acceptance(accepted: Accepted) -> dict[str, object]:
+    """What the sender is told; of a duplicate also what became of the first."""
+    told: dict[str, object] = {
+        "event_id": accepted.event_id,
+        "invocation_id": accepted.invocation_id,
+        "trace_id": accepted.trace_id,
+        "duplicate": accepted.duplicate,
+        "state": accepted.state,
+    }
+    if accepted.result is not None:
+        try:
+            told["result"] = json.loads(accepted.result)
+        except ValueError:  # an HTTP function may have answered anything
+            told["result"] = accepted.result.decode("utf-8", "replace")
+    return told
+
+
+async def _is_json(body: bytes) -> bool:
+    try:
+        if len(body) > _LARGE_JSON_BYTES:
+            await asyncio.to_thread(decode_event, body)
+        else:
+            decode_event(body)
+    except BadEvent:
+        return False
+    return True
 
 
 def _has_body(head: _Head, limit: int) -> bool:
