@@ -20,7 +20,7 @@ from relive_base.values import ValueNode
 
 from relive_capture.model import ExceptionView, FrameView, ThreadView
 from relive_capture.record.fingerprint import fingerprint_of_views
-from relive_capture.record.sources import InApp, SourceFiles
+from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.traceback_text import traceback_text
 
 __all__ = ["ExternalDump", "dump", "py_spy_path"]
@@ -169,7 +169,7 @@ class _Converter:
     def __init__(self, source: str, in_app: Sequence[str], redact_keys: Sequence[str]) -> None:
         self._in_app = InApp([source, *in_app])
         self._redactor = Redactor(redact_keys)
-        self._sources = SourceFiles(256 * 1024, self._redactor)
+        self._sources = SourceFiles(256 * 1024, SourceCache(self._redactor))
         self._redactions: list[str] = []
         self._files: dict[str, str] = {}
 

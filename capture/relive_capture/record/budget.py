@@ -13,6 +13,10 @@ class Budget:
     """Limits of one capture. The defaults keep 20 frames under 10 ms of CPU and 256 KB."""
 
     depth: int = 3  # levels of children under a local
+    near_frames: int = 5  # the innermost frames of the function's own code, of an exception
+    outer_depth: int = 2  # `depth` for the locals of outer frames
+    outer_breadth: int = 8  # `breadth` for outer frames
+    outer_nodes: int = 60  # `frame_nodes` for outer frames
     breadth: int = 16  # children of one value; locals of a frame: four times that
     text: int = 200  # characters of one string
     frame_nodes: int = 300  # values of one frame
@@ -48,6 +52,13 @@ class Meter:
         elif not self._ticks & 31 and time.thread_time_ns() > self._end_ns:
             self.over = f"the CPU limit of {self._budget.cpu_ns // 1_000_000} ms"
         return not self.over
+
+    def check(self) -> None:
+        """Set `over` where a limit is reached; reads the clock."""
+        if self.bytes_used > self._budget.total_bytes:
+            self.over = f"the size limit of {self._budget.total_bytes} bytes"
+        else:
+            self.out_of_time()
 
     def out_of_time(self) -> bool:
         """Whether the CPU limit is reached, read now."""

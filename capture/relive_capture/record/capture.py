@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack, wit
 from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
-from relive_capture.record.sources import InApp, SourceFiles
+from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import environment, threads
 from relive_capture.record.traceback_text import traceback_text
 from relive_capture.record.walker import Walker
@@ -56,20 +57,34 @@ class _NoCollection:
             gc.enable()
 
 
+class _Kept:
+    """What captures of one process share: judged names and source files that were read."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.redactor = Redactor(keys)
+        self.sources = SourceCache(self.redactor)
+
+
+_kept = lru_cache(maxsize=4)(_Kept)
+"""By the names that the application adds to the secret ones: one per worker."""
+
+
 class _Capture:
     """The parts of one capture, wired together."""
 
     def __init__(self, spec: FunctionSpec, budget: Budget, skip: tuple[str, ...]) -> None:
         self.budget = budget
         self.started_ns = time.perf_counter_ns()
-        self.redactor = Redactor(spec.redact_keys)
+        kept = _kept(tuple(spec.redact_keys))
+        self.redactor = kept.redactor
         self.redactions: list[str] = []
         self.meter = Meter(budget)
         self.in_app = InApp([spec.source, *spec.in_app])
-        self.sources = SourceFiles(budget.source_bytes, self.redactor)
-        self.walker = Walker(budget, self.meter, self.redactor, self.redactions)
+        self.sources = SourceFiles(budget.source_bytes, kept.sources)
+        leaves = Leaves()
+        self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves)
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
-        self.messages = Messages(Leaves(), self.redactor.text)
+        self.messages = Messages(leaves, self.redactor.text)
         self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
         self.members: dict[str, bytes] = {}
         self.parts: dict[str, PartState] = {name: PartState("missing", why) for name, why in _LATER.items()}

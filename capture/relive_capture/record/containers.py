@@ -3,78 +3,67 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
 from relive_capture.record.inspection import dict_items, static_lookup
 
-__all__ = ["CONTAINERS", "Child", "Children"]
+__all__ = ["CONTAINERS", "INDEXES", "Shape", "index_label", "indexes"]
 
-Child = tuple[str, Any]
-_LABELS = tuple(f"[{index}]" for index in range(64))
-KeyText = Callable[[Any], str]
+Shape = tuple[str, str, str, int, list[Any]]
+"""Brackets, style, length (-1: none), what to show. "plain": values; "keyed" and "fields": (key, value)."""
 
-
-@dataclass(slots=True)
-class Children:
-    """What to show of a container: brackets, "keyed" | "plain" | "fields", length (-1: none), labelled
-    items."""
-
-    open: str
-    close: str
-    style: str
-    length: int
-    items: list[Child]
+INDEXES: Final = tuple(f"[{index}]" for index in range(64))
 
 
-def _indexed(part: list[Any] | tuple[Any, ...]) -> list[Child]:
-    return list(zip(_LABELS, part, strict=False)) if len(part) <= len(_LABELS) else _many(part)
+def index_label(index: int) -> str:
+    """The label of the value at `index`."""
+    return INDEXES[index] if index < len(INDEXES) else f"[{index}]"
 
 
-def _many(part: list[Any] | tuple[Any, ...]) -> list[Child]:
-    return [(f"[{index}]", value) for index, value in enumerate(part)]
+def indexes(count: int) -> Iterable[str]:
+    """The labels of `count` values."""
+    return INDEXES if count <= len(INDEXES) else map(index_label, range(count))
 
 
-def _dict(obj: Any, limit: int, key_text: KeyText) -> Children:
-    items = [(key_text(key), value) for key, value in dict_items(obj, limit)]
-    return Children("{", "}", "keyed", dict.__len__(obj), items)
+def _dict(obj: Any, limit: int) -> Shape:
+    return "{", "}", "keyed", dict.__len__(obj), dict_items(obj, limit) if limit else []
 
 
-def _list(obj: Any, limit: int, _: KeyText) -> Children:
-    part = list.__getitem__(obj, slice(0, limit))
-    return Children("[", "]", "plain", list.__len__(obj), _indexed(part))
+def _list(obj: Any, limit: int) -> Shape:
+    return "[", "]", "plain", list.__len__(obj), list.__getitem__(obj, slice(0, limit))
 
 
-def _tuple(obj: Any, limit: int, _: KeyText) -> Children:
-    part = tuple.__getitem__(obj, slice(0, limit))
+def _tuple(obj: Any, limit: int) -> Shape:
+    part = list(tuple.__getitem__(obj, slice(0, limit)))
     length = tuple.__len__(obj)
-    names: Any = static_lookup(type(obj), "_fields")[1] if type(obj) is not tuple else None
-    if type(names) is tuple and len(names) >= len(part) and all(type(name) is str for name in names):
-        return Children("(", ")", "fields", length, list(zip(names, part, strict=False)))
-    return Children("(", ")", "plain", length, _indexed(part))
+    if type(obj) is not tuple:
+        names: Any = static_lookup(type(obj), "_fields")[1]
+        if type(names) is tuple and len(names) >= len(part) and all(type(name) is str for name in names):
+            return "(", ")", "fields", length, list(zip(names, part, strict=False))
+    return "(", ")", "plain", length, part
 
 
-def _iterated(cls: Any, open_: str, close: str) -> Callable[[Any, int, KeyText], Children]:
-    def children(obj: Any, limit: int, _: KeyText) -> Children:
+def _iterated(cls: Any, open_: str, close: str) -> Callable[[Any, int], Shape]:
+    def shape(obj: Any, limit: int) -> Shape:
         part: list[Any] = []
         try:
             part.extend(islice(cls.__iter__(obj), limit))
         except RuntimeError:
             pass  # changed by another thread meanwhile: what was read is kept
-        return Children(open_, close, "plain", cls.__len__(obj), _indexed(part))
+        return open_, close, "plain", cls.__len__(obj), part
 
-    return children
+    return shape
 
 
-def _proxy(obj: Any, limit: int, key_text: KeyText) -> Children:
+def _proxy(obj: Any, limit: int) -> Shape:
     # What a proxy stands for may be a mapping of the user's own, so it is not looked into.
-    return Children("mappingproxy(", ")", "plain", -1, [])
+    return "mappingproxy(", ")", "plain", -1, []
 
 
-CONTAINERS: Final[dict[int, Callable[[Any, int, KeyText], Children]]] = {
+CONTAINERS: Final[dict[int, Callable[[Any, int], Shape]]] = {
     id(dict): _dict,
     id(list): _list,
     id(tuple): _tuple,

@@ -112,15 +112,18 @@ class FrameRecorder:
     def fill(self, views: list[FrameView], frames: list[RawFrame], path: str) -> None:
         """Locals and source lines. The innermost frames of the user's own come first: they matter most
         when the budget ends."""
-        numbers = sorted(range(len(views)), key=lambda number: (not views[number].in_app, -number))
-        for number in numbers:
+        own = [number for number in range(len(views) - 1, -1, -1) if views[number].in_app]
+        others = [number for number in range(len(views) - 1, -1, -1) if not views[number].in_app]
+        near = set((own or others)[: self._budget.near_frames])
+        for number in own + others:
             view, raw = views[number], frames[number]
             if self._meter.out_of_time():
                 self.locals_cut += 1
                 continue
             self._add_source(view, raw)
             items = list(_locals(raw.frame, self._budget.breadth * 8))
-            trees, cut = self._walker.frame_locals(items, f"{path}.frames[{number}].locals")
+            place = f"{path}.frames[{number}].locals"
+            trees, cut = self._walker.frame_locals(items, place, near=number in near)
             view.locals = trees
             view.locals_more = cut
             self.locals_cut += bool(items and not trees)

@@ -6,7 +6,7 @@ metaclasses. Everything here goes through the descriptors of the built-in base t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
@@ -14,10 +14,11 @@ from typing import Any, Final
 __all__ = [
     "class_dict",
     "dict_items",
+    "dict_reader",
     "instance_dict",
     "is_heap_type",
     "mro",
-    "slot_items",
+    "slot_readers",
     "static_lookup",
     "type_name",
 ]
@@ -78,32 +79,34 @@ def static_lookup(cls: type, name: str) -> tuple[type | None, object]:
 
 def instance_dict(obj: object) -> dict[Any, Any] | None:
     """The real `__dict__` of an instance, or None where it has none or hides it."""
-    for base in _mro(type(obj)):
+    reader = dict_reader(type(obj))
+    if reader is None:
+        return None
+    try:
+        found = reader[0].__get__(obj, reader[1])
+    except (AttributeError, TypeError):
+        return None
+    return found if issubclass(type(found), dict) else None
+
+
+def dict_reader(cls: type) -> tuple[Any, type] | None:
+    """(descriptor, its class) of the real `__dict__` of instances, or None where they have none."""
+    for base in _mro(cls):
         descriptor = _dict(base).get("__dict__")
         if type(descriptor) in (GetSetDescriptorType, MemberDescriptorType):
-            try:
-                found = descriptor.__get__(obj, base)
-            except (AttributeError, TypeError):
-                return None
-            return found if issubclass(type(found), dict) else None
+            return descriptor, base
     return None
 
 
-def slot_items(obj: object) -> Iterator[tuple[str, object]]:
-    """Filled `__slots__` of an instance, base classes first."""
-    count = 0
-    for base in reversed(_mro(type(obj))):
-        if not is_heap_type(base):
-            continue
-        for name, descriptor in dict_items(_dict(base), 512):
-            if type(descriptor) is MemberDescriptorType and type(name) is str:
-                count += 1
-                if count > _MAX_SLOTS:
-                    return
-                try:
-                    yield name, descriptor.__get__(obj, base)
-                except (AttributeError, TypeError):
-                    continue  # an empty slot, or a descriptor of another class
+def slot_readers(cls: type) -> list[tuple[str, Any, type]]:
+    """(name, descriptor, its class) of `__slots__`, base classes first, at most 64."""
+    found: list[tuple[str, Any, type]] = []
+    for base in reversed(_mro(cls)):
+        if is_heap_type(base):
+            for name, descriptor in dict_items(_dict(base), 512):
+                if type(descriptor) is MemberDescriptorType and type(name) is str:
+                    found.append((name, descriptor, base))
+    return found[:_MAX_SLOTS]
 
 
 def dict_items(mapping: Any, limit: int) -> list[tuple[Any, Any]]:

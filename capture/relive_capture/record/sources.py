@@ -4,12 +4,16 @@ the user's)."""
 from __future__ import annotations
 
 import os
+import stat
 
 from relive_base.redaction import Redactor
 
-__all__ = ["InApp", "SourceFiles"]
+__all__ = ["InApp", "SourceCache", "SourceFiles"]
 
 _MAX_FILE_BYTES = 1024 * 1024
+_MAX_CACHED_FILES = 64
+_MAX_CACHED_BYTES = 4 * 1024 * 1024
+_MAX_EXCERPTS = 200  # of one file
 _LIBRARY_PARTS = ("/site-packages/", "/dist-packages/")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
@@ -61,31 +65,79 @@ class InApp:
         return os.path.basename(file)
 
 
-class SourceFiles:
-    """Reads each file once. Files over 1 MB, or that are not regular, give nothing."""
+class _File:
+    """One file as it was read: raw lines, and without secrets where that was asked for."""
 
-    def __init__(self, limit_bytes: int, redactor: Redactor) -> None:
-        self._limit = limit_bytes
+    __slots__ = ("clean", "data", "excerpts", "lines", "stamp")
+
+    def __init__(self, stamp: tuple[int, int, int], data: bytes) -> None:
+        self.stamp = stamp
+        self.data = data
+        text = data.decode("utf-8", "replace")
+        # not splitlines(): to Python, a form feed does not end a line
+        self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self.clean: bytes | None = None
+        self.excerpts: dict[tuple[int, int], tuple[list[str], int]] = {}
+
+
+class SourceCache:
+    """Files that earlier captures of this process have read, as long as their time, size and inode stay the
+    same. At most 64 files and 4 MB; over that, it starts again."""
+
+    def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._lines: dict[str, list[str]] = {}
-        self._raw: dict[str, bytes] = {}
-        self._excerpts: dict[tuple[str, int, int], tuple[list[str], int]] = {}
+        self._files: dict[str, _File] = {}
+        self._bytes = 0
 
-    def excerpt(self, file: str, line: int, around: int) -> tuple[list[str], int]:
+    def file(self, path: str) -> _File | None:
+        """The file, or None where it is no regular one, over 1 MB, or cannot be read."""
+        stamp = _stamp(path)
+        known = self._files.get(path)
+        if stamp is None or (known is not None and known.stamp == stamp):
+            return known if stamp is not None else None
+        data = _read_bounded(path)
+        if data is None:
+            return None
+        if len(self._files) >= _MAX_CACHED_FILES or self._bytes + len(data) > _MAX_CACHED_BYTES:
+            self._files.clear()
+            self._bytes = 0
+        self._bytes += len(data)
+        found = self._files[path] = _File(stamp, data)
+        return found
+
+    def clean(self, file: _File) -> bytes:
+        """The whole file without secrets."""
+        if file.clean is None:
+            file.clean = self._redactor.source(file.data.decode("utf-8", "replace")).encode()
+        return file.clean
+
+    def excerpt(self, file: _File, line: int, around: int) -> tuple[list[str], int]:
         """(lines around `line` without secrets, number of the first of them)."""
-        key = (file, line, around)
-        known = self._excerpts.get(key)
+        known = file.excerpts.get((line, around))
         if known is None:
-            known = self._excerpts[key] = self._excerpt(file, line, around)
+            lines = file.lines
+            if line < 1 or line > len(lines):
+                return [], 0
+            first = max(line - around, 1)
+            text = "\n".join(text[:300] for text in lines[first - 1 : line + around])
+            known = self._redactor.source(text).split("\n"), first
+            if len(file.excerpts) < _MAX_EXCERPTS:
+                file.excerpts[line, around] = known
         return known
 
-    def _excerpt(self, file: str, line: int, around: int) -> tuple[list[str], int]:
-        lines = self._read(file)
-        if not lines or line < 1 or line > len(lines):
-            return [], 0
-        first = max(line - around, 1)
-        text = "\n".join(text[:300] for text in lines[first - 1 : line + around])
-        return self._redactor.source(text).split("\n"), first
+
+class SourceFiles:
+    """The source files of one capture: each is looked at once."""
+
+    def __init__(self, limit_bytes: int, cache: SourceCache) -> None:
+        self._limit = limit_bytes
+        self._cache = cache
+        self._files: dict[str, _File | None] = {}
+
+    def excerpt(self, path: str, line: int, around: int) -> tuple[list[str], int]:
+        """(lines around `line` without secrets, number of the first of them)."""
+        file = self._file(path)
+        return ([], 0) if file is None else self._cache.excerpt(file, line, around)
 
     def members(self, files: dict[str, str]) -> tuple[dict[str, bytes], str]:
         """({"source/" + shown name: bytes}, "" or what the limit left out) for {path: shown name}."""
@@ -93,29 +145,32 @@ class SourceFiles:
         used = 0
         left_out = 0
         for path, shown in files.items():
-            self._read(path)
-            data = self._raw.get(path)
-            if data is None or used + len(data) > self._limit:
+            file = self._file(path)
+            if file is None or used + len(file.data) > self._limit:
                 left_out += 1
                 continue
-            used += len(data)
-            found[f"source/{shown}"] = self._redactor.source(data.decode("utf-8", "replace")).encode()
+            used += len(file.data)
+            found[f"source/{shown}"] = self._cache.clean(file)
         reason = f"{left_out} files could not be read or are over {self._limit} bytes together"
         return found, reason if left_out else ""
 
-    def _read(self, file: str) -> list[str]:
-        lines = self._lines.get(file)
-        if lines is None:
-            data = _read_bounded(file)
-            if data is not None:
-                self._raw[file] = data
-            lines = self._lines[file] = (data or b"").decode("utf-8", "replace").splitlines()
-        return lines
+    def _file(self, path: str) -> _File | None:
+        if path not in self._files:
+            self._files[path] = self._cache.file(path)
+        return self._files[path]
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    if not path.startswith(os.sep):
+        return None
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def _read_bounded(file: str) -> bytes | None:
-    if not file.startswith(os.sep):
-        return None
     try:
         # O_NONBLOCK: a path that is a pipe must not stop the capture
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

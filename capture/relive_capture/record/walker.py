@@ -1,101 +1,116 @@
-"""The bounded walker: a Python value becomes a tree of texts, within limits and without calling its code."""
+"""The bounded walker: a Python value becomes a tree of texts, within limits and without calling its code.
+
+Most of a capture's time is spent here, so the loops over children treat the common types in place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 from relive_base.redaction import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.containers import CONTAINERS, Child, Children
-from relive_capture.record.inspection import dict_items, instance_dict, mro, slot_items, type_name
+from relive_capture.record.containers import INDEXES, Shape, index_label, indexes
 from relive_capture.record.leaves import Leaves, bytes_text, int_text, str_text
+from relive_capture.record.plans import BYTES, CONSTANT, CONTAINER, INT, OBJECT, SEQUENCE, STR, Plan, Plans
+from relive_capture.record.previews import preview
 
 __all__ = ["Walker"]
 
-_PREVIEW = 80
 _NODE_BYTES = 56  # of JSON around the texts of a node: names of fields, label, address
 _MAX_REDACTIONS = 1000
 _KEY_TEXT = 80
 _CACHED_TEXT = 80  # texts up to this length are judged once in a capture
 _MAX_CACHE = 20_000
 _SMALL = 10**9  # smaller numbers are no card's and no phone's
+_CARD_DIGITS = 13
+_LINE = 76
+_INDEXES = len(INDEXES)
+_HEAD = 3  # children that the line of a value shows whose children are not walked
 
-_STR, _BYTES, _INT, _LEAF, _CONTAINER, _OBJECT = range(6)
-
-
-class _Plan:
-    """How values of one type are shown. Holds the type, so that its id stays its own."""
-
-    __slots__ = ("call", "cls", "exact", "kind", "name")
-
-    def __init__(self, cls: type, kind: int, call: Any = None, exact: bool = True) -> None:
-        self.cls = cls
-        self.name = type_name(cls)
-        self.kind = kind
-        self.call = call
-        self.exact = exact
+_Name = tuple[str, str, str, str]  # label; how secret what is under it is; as a key, as a field in a line
 
 
 class Walker:
     """Makes value trees for one capture. Redacted places are appended to `redactions`."""
 
-    def __init__(self, budget: Budget, meter: Meter, redactor: Redactor, redactions: list[str]) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        meter: Meter,
+        redactor: Redactor,
+        redactions: list[str],
+        leaves: Leaves | None = None,
+    ) -> None:
         self._budget = budget
         self._meter = meter
         self._redactor = redactor
         self._redactions = redactions
-        self._leaves = Leaves()
-        self._plans: dict[int, _Plan] = {}
+        self._plans = Plans(leaves or Leaves())
         self._clean_texts: dict[str, str] = {}
-        self._secrets: dict[str, str] = {}  # label -> how secret what goes under it is
-        self._seen: dict[int, int] = {}  # address -> how many were seen before it, in this frame
-        self._first = 0  # where in that order the current local began
-        self._closed = True  # the current local has no ref to what lies outside it
-        self._known: dict[int, ValueNode] = {}  # address -> tree of a local
-        self._nodes_left = 0
+        self._strings: dict[str, ValueNode] = {}  # nodes of short texts without a secret
+        self._ints: dict[int, ValueNode] = {}  # nodes of small numbers
+        self._names: dict[str, _Name] = {}
+        self._seen: dict[int, ValueNode | None] = {}  # by address, in the current local; None: not finished
+        self._known: dict[int, tuple[int, ValueNode]] = {}  # by address: depth and tree of a local
+        self._left = 0  # nodes
+        self._ticks = 0
+        self._breadth = budget.breadth
         self._path: list[str] = []
 
-    def frame_locals(self, items: Iterable[Child], path: str) -> tuple[list[tuple[str, ValueNode]], int]:
-        """(trees of a frame's locals, how many the limits cut). `path` begins names of redacted places."""
-        self._seen = {}
-        self._nodes_left = self._budget.frame_nodes
+    # ------------------------------------------------------------ roots
+
+    def frame_locals(
+        self, items: Iterable[tuple[str, Any]], path: str, *, near: bool = True
+    ) -> tuple[list[tuple[str, ValueNode]], int]:
+        """(trees of a frame's locals, how many the limits cut). `path` begins names of redacted places;
+        frames that are not `near` get the budget's smaller trees."""
+        budget = self._budget
+        depth = budget.depth if near else budget.outer_depth
+        self._breadth = budget.breadth if near else budget.outer_breadth
+        items = list(items)
+        shown = items[: min(budget.breadth * 4, budget.frame_nodes)]
+        # every local has a node of its own before the first one is looked into
+        self._left = (budget.frame_nodes if near else budget.outer_nodes) - len(shown)
         self._path = [path]
         nodes: list[tuple[str, ValueNode]] = []
-        cut = 0
-        limit = self._budget.breadth * 4
-        for name, value in items:
-            if len(nodes) >= limit or self._nodes_left <= 0 or self._meter.over:
-                cut += 1
-            else:
-                nodes.append((name, self._local(name, value)))
-        return nodes, cut
-
-    def _local(self, name: str, value: object) -> ValueNode:
-        """A frame's local. What is handed from frame to frame is walked once and then referred to: the frames
-        live as long as the capture, so an address stands for one object. Reading the scene puts it back."""
-        address = id(value)
-        known = self._known.get(address)
-        if known is not None and not self._redactor.secret_key(name):
-            self._nodes_left -= 1
-            self._seen.setdefault(address, len(self._seen))
-            self._meter.spend(_NODE_BYTES + len(known.text))
-            return ValueNode(known.type, known.text, id=address, length=known.length, ref=True)
-        self._first, self._closed = len(self._seen), True
-        node = self._child(name, value, self._budget.depth)
-        if node.children and self._closed and not node.redacted and not node.ref and not self._meter.over:
-            self._known[address] = node
-        return node
+        for name, value in shown:
+            if self._meter.over:
+                break
+            nodes.append((name, self._local(name, value, depth)))
+        return nodes, len(items) - len(nodes)
 
     def value(self, value: object, path: str) -> ValueNode:
         """One tree of its own, with a frame's number of nodes."""
         self._seen = {}
-        self._nodes_left = self._budget.frame_nodes
-        self._path = [path]
-        return self._node(value, self._budget.depth)
+        self._left = self._budget.frame_nodes - 1
+        self._breadth = self._budget.breadth
+        self._path = []
+        return self._one(path, value, self._budget.depth)
+
+    def _local(self, name: str, value: object, depth: int) -> ValueNode:
+        """A frame's local, with everything below it. What is handed from frame to frame is walked once and
+        then referred to: the frames live as long as the capture, so an address stands for one object.
+        Reading the scene puts it back."""
+        known_name = self._names.get(name) or self._name(name)
+        secret = known_name[1]
+        if secret and _hides(secret, value):
+            node = self._hidden(name, value)
+        else:
+            address = id(value)
+            known = self._known.get(address)
+            if known is not None and known[0] >= depth:
+                tree = known[1]
+                node = ValueNode(tree.type, tree.text, address, tree.length, ref=True)
+            else:
+                self._seen = {}
+                node = self._one(name, value, depth)
+                if node.children and self._left > 0 and not self._meter.over:
+                    self._known[address] = depth, node
+        self._meter.spend(_NODE_BYTES + len(node.text))
+        return node
 
     # ------------------------------------------------------------ redaction
 
@@ -116,159 +131,226 @@ class Walker:
             labels = [label if label.startswith("[") else f".{label}" for label in rest]
             self._redactions.append(first + "".join(labels))
 
-    # ------------------------------------------------------------ one node
+    def _hidden(self, label: str, value: object) -> ValueNode:
+        """The node of a value whose name says that it is a secret."""
+        self._path.append(label)
+        self._note_redaction()
+        self._path.pop()
+        return ValueNode(self._plans.of(type(value)).name, PLACEHOLDER, redacted=True)
 
-    def _plan(self, cls: type) -> _Plan:
-        plan = self._plans.get(id(cls))
-        if plan is None:
-            plan = self._plans[id(cls)] = self._make_plan(cls)
-        return plan
-
-    def _make_plan(self, cls: type) -> _Plan:
-        finder = self._leaves.finder(cls)
-        if finder is not None:
-            return _Plan(cls, _LEAF, finder)
-        for base in mro(cls):
-            kind = _SIMPLE.get(id(base))
-            if kind is not None:
-                return _Plan(cls, kind)
-            container = CONTAINERS.get(id(base))
-            if container is not None:
-                return _Plan(cls, _CONTAINER, container, exact=cls is base)
-        return _Plan(cls, _OBJECT)
-
-    def _child(self, label: str, value: object, depth: int) -> ValueNode:
-        path = self._path
-        path.append(label)
-        # Indexes are no names; everything else is judged by what it is called.
-        secret = self._secrets.get(label)
-        if secret is None:
+    def _name(self, key: Any) -> _Name:
+        """A dict key or the name of an attribute. Strings as they are (redacted), others by their type's own
+        text. Indexes are no names; everything else is judged by what it is called."""
+        known = self._names.get(key) if type(key) is str else None
+        if known is None:
+            label = self._key_text(key)
             secret = "" if label.startswith("[") else self._redactor.secret_key(label)
-            if len(self._secrets) < _MAX_CACHE:
-                self._secrets[label] = secret
-        if secret and _hides(secret, value):
-            self._note_redaction()
-            self._nodes_left -= 1
-            node = ValueNode(self._plan(type(value)).name, PLACEHOLDER, redacted=True)
-        else:
-            node = self._node(value, depth)
-        path.pop()
-        return node
-
-    def _node(self, obj: Any, depth: int) -> ValueNode:
-        self._nodes_left -= 1
-        plan = self._plan(type(obj))
-        path_length = len(self._path)
-        try:
-            if plan.kind >= _CONTAINER:
-                node = self._compound(obj, plan, depth)
-            else:
-                text, length = self._leaf(obj, plan)
-                node = ValueNode(plan.name, text, length=length)
-                if PLACEHOLDER in text:
-                    node.redacted = True
-        except Exception as error:  # a C accessor may refuse an object in an odd state; that is worth a text
-            del self._path[path_length:]
-            node = ValueNode(plan.name, f"<{plan.name}: not readable, {type(error).__name__}>")
-        self._meter.spend(_NODE_BYTES + len(node.text) + len(plan.name))
-        return node
-
-    def _quick(self, label: str, value: Any) -> ValueNode | None:
-        """The node of a small number or a known short text under a harmless label: most values are one."""
-        cls: Any = type(value)
-        if cls is int:
-            if not -_SMALL < value < _SMALL or self._secrets.get(label) != "":
-                return None
-            node = ValueNode("int", int.__repr__(value))
-        elif cls is str:
-            if len(value) > _CACHED_TEXT or self._secrets.get(label) != "":
-                return None
-            if self._clean_texts.get(value) != value:
-                return None
-            node = ValueNode("str", repr(value), length=len(value))
-        else:
-            return None
-        self._nodes_left -= 1
-        self._meter.bytes_used += _NODE_BYTES
-        return node
-
-    def _leaf(self, obj: Any, plan: _Plan) -> tuple[str, int]:
-        """(text, length or -1) of a value without children."""
-        kind = plan.kind
-        if kind == _STR:
-            return str_text(obj, self._budget.text, self._clean)
-        if kind == _INT:
-            text = int_text(obj)
-            return (text if len(text) < _CARD_DIGITS else self._clean(text)), -1
-        if kind == _BYTES:
-            return bytes_text(obj, self._budget.text, self._clean)
-        return self._clean(plan.call(obj)[: self._budget.text * 2]), -1
-
-    def _compound(self, obj: object, plan: _Plan, depth: int) -> ValueNode:
-        address = id(obj)
-        name = plan.name
-        order = self._seen.get(address)
-        if order is not None:
-            self._closed = self._closed and order >= self._first
-            return ValueNode(name, f"<{name}>", id=address, ref=True)
-        self._seen[address] = len(self._seen)
-        found = self._children(obj, plan, depth)
-        length = found.length
-        if depth <= 0:
-            shown = found.open + ("…" if length else "") + found.close
-            return ValueNode(name, shown, id=address, length=length, more=max(length, 0))
-        nodes: list[tuple[str, ValueNode]] = []
-        for label, value in found.items[: self._budget.breadth]:
-            if self._nodes_left <= 0 or self._meter.over:
-                break
-            node = self._quick(label, value)
-            nodes.append((label, node if node is not None else self._child(label, value, depth - 1)))
-        total = length if length >= 0 else len(found.items)
-        more = max(total - len(nodes), 0)
-        return ValueNode(
-            name, _preview(nodes, more, found), id=address, length=length, children=nodes, more=more
-        )
-
-    # ------------------------------------------------------------ children
-
-    def _children(self, obj: Any, plan: _Plan, depth: int) -> Children:
-        limit = self._budget.breadth + 1 if depth > 0 else 0
-        if plan.kind == _OBJECT:
-            return Children(f"{plan.name}(", ")", "fields", -1, self._attributes(obj, limit * 4))
-        found: Children = plan.call(obj, limit, self._key_text)
-        if not plan.exact:
-            found.open = plan.name + found.open
-            found.items += self._attributes(obj, limit - len(found.items))
-        return found
-
-    def _attributes(self, obj: object, limit: int) -> list[Child]:
-        if limit <= 0:
-            return []
-        found: list[Child] = []
-        attributes = instance_dict(obj)
-        if attributes is not None:
-            found = [(self._key_text(key), value) for key, value in dict_items(attributes, limit)]
-        found.extend(islice(slot_items(obj), limit - len(found)))
-        return found
+            as_key = repr(label) if issubclass(type(key), str) else label
+            known = label, secret, f"{as_key}: ", f"{label}="
+            if type(key) is str and len(self._names) < _MAX_CACHE and len(key) <= _KEY_TEXT:
+                self._names[key] = known
+        return known
 
     def _key_text(self, key: Any) -> str:
-        """A dict key as a label. Strings as they are (redacted), others by their type's own text."""
         cls = type(key)
         if cls is str:
             return self._clean(key[:_KEY_TEXT])
-        plan = self._plan(cls)
-        if plan.kind == _STR:
+        plan = self._plans.of(cls)
+        if plan.kind == STR:
             return self._clean(str.__getitem__(key, slice(0, _KEY_TEXT)))
         if issubclass(cls, tuple):
             parts = [self._key_text(part) for part in tuple.__getitem__(key, slice(0, 4))]
             return f"({', '.join(parts)})"[:_KEY_TEXT]
-        return (f"<{plan.name}>" if plan.kind >= _CONTAINER else self._leaf(key, plan)[0])[:_KEY_TEXT]
+        return (f"<{plan.name}>" if plan.kind >= CONTAINER else self._leaf(key, plan)[0])[:_KEY_TEXT]
+
+    # ------------------------------------------------------------ one value
+
+    def _one(self, label: str, value: Any, depth: int) -> ValueNode:
+        """The node of one value; whoever calls has counted it."""
+        cls = type(value)
+        plan = self._plans.known.get(id(cls))
+        if plan is None:
+            plan = self._plans.of(cls)
+        path = self._path
+        path.append(label)
+        try:
+            kind = plan.kind
+            if kind == SEQUENCE:
+                node = self._sequence(value, plan, depth)
+            elif kind >= CONTAINER:
+                node = self._compound(value, plan, depth)
+            elif kind == CONSTANT:
+                node = ValueNode(plan.name, plan.call(value))
+            else:
+                node = self._plain(value, plan)
+        except Exception as error:  # a C accessor may refuse an object in an odd state; that is worth a text
+            node = ValueNode(plan.name, f"<{plan.name}: not readable, {type(error).__name__}>")
+        path.pop()
+        return node
+
+    def _plain(self, value: Any, plan: Plan) -> ValueNode:
+        """A value without children. Nodes of short texts and small numbers are made once."""
+        text, length = self._leaf(value, plan)
+        node = ValueNode(plan.name, text, length=length)
+        cls: Any = type(value)
+        if PLACEHOLDER in text:
+            node.redacted = True
+        elif cls is str:
+            if len(value) <= _CACHED_TEXT and len(self._strings) < _MAX_CACHE:
+                self._strings[value] = node
+        elif cls is int and -_SMALL < value < _SMALL and len(self._ints) < _MAX_CACHE:
+            self._ints[value] = node
+        return node
+
+    def _leaf(self, value: Any, plan: Plan) -> tuple[str, int]:
+        """(text, length or -1) of a value without children."""
+        kind = plan.kind
+        if kind == STR:
+            return str_text(value, self._budget.text, self._clean)
+        if kind == INT:
+            text = int_text(value)
+            return (text if len(text) < _CARD_DIGITS else self._clean(text)), -1
+        if kind == BYTES:
+            return bytes_text(value, self._budget.text, self._clean)
+        return self._clean(plan.call(value)[: self._budget.text * 2]), -1
+
+    # ------------------------------------------------------------ values with children
+
+    def _sequence(self, obj: Any, plan: Plan, depth: int) -> ValueNode:
+        """An exact list or tuple: `_compound` without its detours, because half of all values are one."""
+        address, left = id(obj), self._left
+        if address in self._seen or depth < 1 or left < 1 or self._meter.over:
+            return self._compound(obj, plan, depth)
+        values = obj[: self._breadth if left >= self._breadth else left]
+        count, length = len(values), len(obj)
+        self._left = left - count
+        self._seen[address] = None
+        nodes, texts = self._values(values, depth - 1)
+        text = ", ".join(texts)
+        self._charge(len(text), count)
+        if length > count or len(text) > _LINE:
+            text = preview(plan.open, plan.close, [], texts, length > count)
+        else:
+            text = f"{plan.open}{text}{plan.close}"
+        children = list(zip(INDEXES if count <= _INDEXES else indexes(count), nodes, strict=False))
+        node = ValueNode(plan.name, text, address, length, children, length - count)
+        self._seen[address] = node
+        return node
+
+    def _compound(self, obj: Any, plan: Plan, depth: int) -> ValueNode:
+        """A value with children: a tree down to `depth`, below it one line that shows the first of them."""
+        address, left = id(obj), self._left
+        if address in self._seen:
+            return _again(self._seen[address], plan, address)
+        walked = depth > 0 and left > 0
+        if self._meter.over:
+            walked, limit = False, 0
+        elif walked:
+            limit = self._breadth if left >= self._breadth else left
+        else:
+            limit = _HEAD if depth >= 0 else 0
+        open_, close, style, length, items = self._shape(obj, plan, limit)
+        total = length if length >= 0 else plan.total
+        if walked:
+            self._seen[address] = None
+            self._left = left - len(items)
+        below = depth - 1 if walked else -1
+        labels: Any
+        shown: list[str] = []
+        if style == "plain":
+            nodes, texts = self._values(items, below)
+            labels = indexes(len(nodes))
+        else:
+            labels, shown, nodes, texts = self._pairs(items, below, 2 if style == "keyed" else 3)
+        more = max(total - len(nodes), 0)
+        text = preview(open_, close, shown, texts, more > 0)
+        if not walked:
+            return ValueNode(plan.name, text, address, length, more=max(total, 0))
+        self._charge(sum(map(len, texts)), len(nodes))
+        children = list(zip(labels, nodes, strict=False))
+        node = ValueNode(plan.name, text, address, length, children, more)
+        self._seen[address] = node
+        return node
+
+    def _charge(self, size: int, count: int) -> None:
+        """Count a container's children. The clock is read every 16th time."""
+        meter = self._meter
+        meter.bytes_used += size + _NODE_BYTES * count
+        self._ticks += 1
+        if not self._ticks & 15 or meter.bytes_used > self._budget.total_bytes:
+            meter.check()
+
+    # ------------------------------------------------------------ children
+
+    def _values(self, values: Iterable[Any], depth: int) -> tuple[list[ValueNode], list[str]]:
+        """(nodes, their texts) of what has no names."""
+        strings, ints = self._strings, self._ints
+        nodes: list[ValueNode] = []
+        texts: list[str] = []
+        for value in values:
+            cls: Any = type(value)
+            if cls is str:
+                node = strings.get(value)
+            elif cls is int:
+                node = ints.get(value)
+            else:
+                node = None
+            if node is None:
+                node = self._one(index_label(len(nodes)), value, depth)
+            nodes.append(node)
+            texts.append(node.text)
+        return nodes, texts
+
+    def _pairs(
+        self, items: list[tuple[Any, Any]], depth: int, form: int
+    ) -> tuple[list[str], list[str], list[ValueNode], list[str]]:
+        """(labels, labels as a line shows them, nodes, texts) of what has names. `form`: a part of _Name."""
+        strings, ints, names = self._strings, self._ints, self._names
+        labels: list[str] = []
+        shown: list[str] = []
+        nodes: list[ValueNode] = []
+        texts: list[str] = []
+        for key, value in items:
+            name = names.get(key) if type(key) is str else None
+            if name is None:
+                name = self._name(key)
+            cls: Any = type(value)
+            node: ValueNode | None = None
+            if name[1] and _hides(name[1], value):
+                node = self._hidden(name[0], value)
+            elif cls is str:
+                node = strings.get(value)
+            elif cls is int:
+                node = ints.get(value)
+            if node is None:
+                node = self._one(name[0], value, depth)
+            labels.append(name[0])
+            shown.append(name[form])
+            nodes.append(node)
+            texts.append(node.text)
+        return labels, shown, nodes, texts
+
+    def _shape(self, obj: Any, plan: Plan, limit: int) -> Shape:
+        """The shape of a container, or of an object, or of a container's subclass with the attributes that
+        it has besides."""
+        if plan.exact:
+            shape: Shape = plan.call(obj, limit)
+            return shape
+        if plan.kind == OBJECT:
+            return plan.open, ")", "fields", -1, plan.attributes(obj, limit)
+        open_, close, style, length, items = plan.call(obj, limit)
+        more = plan.attributes(obj, limit - len(items))
+        if more and style == "plain":
+            items = list(zip(indexes(len(items)), items, strict=False))
+            style = "fields"
+        return plan.name + open_, close, style, length, items + more
 
 
-# ---------------------------------------------------------------- texts
-
-_CARD_DIGITS = 13
-_SIMPLE = {id(str): _STR, id(bytes): _BYTES, id(bytearray): _BYTES, id(int): _INT}
+def _again(known: ValueNode | None, plan: Plan, address: int) -> ValueNode:
+    """A ref to what is in the same tree; None: it is still being walked, so it contains itself."""
+    if known is None:
+        return ValueNode(plan.name, f"<{plan.name}>", address, ref=True)
+    return ValueNode(plan.name, known.text, address, known.length, ref=True)
 
 
 def _hides(secret: str, value: object) -> bool:
@@ -278,25 +360,3 @@ def _hides(secret: str, value: object) -> bool:
     if secret == "weak":
         return issubclass(cls, str | bytes)
     return not issubclass(cls, type)
-
-
-def _preview(nodes: list[tuple[str, ValueNode]], more: int, shape: Children) -> str:
-    """`{'a': 1, 'b': […]}`: a line of at most about 80 characters from the children's texts."""
-    parts: list[str] = []
-    used = len(shape.open)
-    style = shape.style
-    for label, child in nodes:
-        text = child.text
-        if style == "fields":
-            text = f"{label}={text}"
-        elif style == "keyed":
-            text = f"{label!r}: {text}"
-        used += len(text) + 2
-        if used > _PREVIEW:
-            parts.append("…")
-            break
-        parts.append(text)
-    else:
-        if more:
-            parts.append("…")
-    return f"{shape.open}{', '.join(parts)}{shape.close}"

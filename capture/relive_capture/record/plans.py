@@ -1,0 +1,98 @@
+"""How values of one type are shown: found once per type and capture, then looked up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relive_capture.record.containers import CONTAINERS
+from relive_capture.record.inspection import dict_items, dict_reader, mro, slot_readers, type_name
+from relive_capture.record.leaves import Leaves
+
+__all__ = ["BYTES", "CONSTANT", "CONTAINER", "INT", "LEAF", "OBJECT", "SEQUENCE", "STR", "Plan", "Plans"]
+
+STR, BYTES, INT, LEAF, CONSTANT, CONTAINER, SEQUENCE, OBJECT = range(8)
+"""CONSTANT: a leaf whose text cannot hold a secret. SEQUENCE: exactly a list or a tuple. From CONTAINER on:
+what has children."""
+
+_SIMPLE = {id(str): STR, id(bytes): BYTES, id(bytearray): BYTES, id(int): INT}
+_CONSTANTS = frozenset({id(type(None)), id(bool), id(float), id(complex)})
+
+
+class Plan:
+    """How values of one type are shown. Holds the type, so that its id stays its own."""
+
+    __slots__ = ("_reader", "_slots", "call", "close", "cls", "exact", "kind", "name", "open", "total")
+
+    def __init__(self, cls: type, kind: int, call: Any = None, exact: bool = True) -> None:
+        self.cls = cls
+        self.name = type_name(cls)
+        self.kind = kind
+        self.call = call
+        self.exact = exact
+        self.open, self.close = ("[", "]") if cls is list else ("(", ")")
+        if kind == OBJECT:
+            self.open = f"{self.name}("
+        self.total = 0
+        """How many attributes the object had that was looked at last."""
+        self._reader = None if exact else dict_reader(cls)
+        self._slots = [] if exact else slot_readers(cls)
+
+    def attributes(self, obj: object, limit: int) -> list[tuple[Any, Any]]:
+        """At most `limit` items of a value's real `__dict__` and of its filled `__slots__`."""
+        namespace = self._namespace(obj)
+        found: list[tuple[Any, Any]] = []
+        self.total = 0
+        if namespace is not None:
+            self.total = dict.__len__(namespace)
+            if limit > 0:
+                found = dict_items(namespace, limit)
+        for name, descriptor, base in self._slots:
+            try:
+                value = descriptor.__get__(obj, base)
+            except (AttributeError, TypeError):
+                continue  # an empty slot, or a descriptor of another class
+            self.total += 1
+            if len(found) < limit:
+                found.append((name, value))
+        return found
+
+    def _namespace(self, obj: object) -> dict[Any, Any] | None:
+        if self._reader is None:
+            return None
+        descriptor, base = self._reader
+        try:
+            found = descriptor.__get__(obj, base)
+        except (AttributeError, TypeError):
+            return None
+        return found if issubclass(type(found), dict) else None
+
+
+class Plans:
+    """The plans of one capture, by the id of the type: a type's own hash may be the user's."""
+
+    __slots__ = ("_leaves", "known")
+
+    def __init__(self, leaves: Leaves) -> None:
+        self._leaves = leaves
+        self.known: dict[int, Plan] = {}
+
+    def of(self, cls: type) -> Plan:
+        """The plan for values of exactly this type."""
+        plan = self.known.get(id(cls))
+        if plan is None:
+            plan = self.known[id(cls)] = self._make(cls)
+        return plan
+
+    def _make(self, cls: type) -> Plan:
+        finder = self._leaves.finder(cls)
+        if finder is not None:
+            return Plan(cls, CONSTANT if id(cls) in _CONSTANTS else LEAF, finder)
+        for base in mro(cls):
+            kind = _SIMPLE.get(id(base))
+            if kind is not None:
+                return Plan(cls, kind)
+            container = CONTAINERS.get(id(base))
+            if container is not None:
+                kind = SEQUENCE if cls is list or cls is tuple else CONTAINER
+                return Plan(cls, kind, container, exact=cls is base)
+        return Plan(cls, OBJECT, exact=False)
