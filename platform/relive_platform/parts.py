@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from relive_store import Store
+from relive_store.retention import DEFAULT_DAYS, scaled_days
 
 from relive_platform.application import FunctionDefaults, TimerTrigger
 from relive_platform.collector.process import CollectorOptions
@@ -11,10 +15,11 @@ from relive_platform.packages.content import PackageLimits
 from relive_platform.packages.dependencies import Dependencies
 from relive_platform.queue.model import QueueLimits
 from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
+from relive_platform.retention import Retention
 from relive_platform.settings import Settings
 from relive_platform.timers import Timer
 
-__all__ = ["collector_options", "listener_limits", "queue_limits", "registry_of", "timers_of"]
+__all__ = ["collector_options", "listener_limits", "queue_limits", "registry_of", "retention_of", "timers_of"]
 
 
 def collector_options(settings: Settings) -> CollectorOptions:
@@ -87,6 +92,18 @@ def registry_of(settings: Settings) -> Registry:
         ),
         trial=SubprocessTrial(timeout_s=settings.trial_timeout_s),
         dependencies=Dependencies(settings.home / "deps", timeout_s=settings.install_timeout_s),
+    )
+
+
+def retention_of(settings: Settings, store: Store, executor: Executor) -> Retention:
+    """How long the store keeps what. On a ClickHouse server, which may serve others too, nothing is dropped by
+    size, and only a retention that was chosen is set."""
+    chosen = settings.embedded or settings.retention_days != DEFAULT_DAYS["invocations"]
+    return Retention(
+        store,
+        executor,
+        days=scaled_days(settings.retention_days) if chosen else {},
+        limit_bytes=settings.store_bytes if settings.embedded else 0,
     )
 
 

@@ -35,7 +35,14 @@ from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.app import Gateway, GatewayLimits
 from relive_platform.gateway.listener import HttpListener
 from relive_platform.locate import ServerInfo
-from relive_platform.parts import collector_options, listener_limits, queue_limits, registry_of, timers_of
+from relive_platform.parts import (
+    collector_options,
+    listener_limits,
+    queue_limits,
+    registry_of,
+    retention_of,
+    timers_of,
+)
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.pool.worker import FINISHING, Worker
@@ -147,6 +154,9 @@ class ReliveServer:
         self.store = store
         self._stack.callback(store.close)
         await self.loop.run_in_executor(self.executor, store.migrate)
+        retention = retention_of(self.settings, store, self.executor)
+        await retention.start()
+        self._stack.push_async_callback(retention.close)
 
     async def _start_collector(self) -> None:
         options = collector_options(self.settings)

@@ -272,7 +272,18 @@ class Settings:
     scenes_bytes: int = _set(2 * _GIB, "Size of all scene files.", unit="bytes", low=_MIB)
     scenes_days: float = _set(30.0, "Age of a scene file.", unit="days", low=0.01)
     retention_days: float = _set(
-        30.0, "Age of invocations in the store; traces, logs and profiles follow.", unit="days", low=1
+        30.0,
+        "Age of invocations in the store; traces, logs and profiles are kept for 14/30 of it. On your own"
+        " ClickHouse server only what differs from the default is set.",
+        unit="days",
+        low=1,
+        high=36_500,
+    )
+    store_bytes: int = _set(
+        20 * _GIB,
+        "Size of the embedded store; over it the oldest days are dropped, never today's. 0: no limit.",
+        unit="bytes",
+        low=0,
     )
     spool_bytes: int = _set(
         _GIB, "Telemetry on disk while the store is down; then the oldest is dropped.", unit="bytes", low=_MIB

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from relive_store.errors import QueryError
 from relive_store.interface import Store
 
-__all__ = ["DEFAULT_DAYS", "apply", "drop_oldest", "sizes"]
+__all__ = ["DEFAULT_DAYS", "apply", "days_in_force", "drop_oldest", "scaled_days", "sizes"]
 
 _TIME_COLUMNS: Final = {
     "otel_traces": "toDateTime(Timestamp)",
@@ -45,6 +46,7 @@ DEFAULT_DAYS: Final = {
 """What the migrations set, in days."""
 MAX_DAYS: Final = 36_500
 
+TTLS = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
 SIZES = """
 SELECT table, sum(bytes_on_disk) AS bytes FROM system.parts
 WHERE database = currentDatabase() AND active GROUP BY table ORDER BY table
@@ -54,7 +56,21 @@ SELECT table, partition FROM system.parts
 WHERE database = currentDatabase() AND active AND table IN {tables:Array(String)}
 GROUP BY table, partition HAVING partition < toString(today()) ORDER BY partition, table LIMIT 1
 """
-_DAILY = ("otel_traces", "otel_logs", "invocations", "profiles")
+_DAILY = ("otel_traces", "otel_logs", "invocations", "profiles", "scene_blobs")
+_DAYS = re.compile(r"\bTTL\b.*\btoIntervalDay\((\d+)\)", re.DOTALL)
+
+
+def scaled_days(invocation_days: float) -> dict[str, int]:
+    """Days of every table where invocations are kept for `invocation_days`; the others keep their share of
+    it, as in DEFAULT_DAYS, and at least a day."""
+    factor = invocation_days / DEFAULT_DAYS["invocations"]
+    return {table: min(max(round(days * factor), 1), MAX_DAYS) for table, days in DEFAULT_DAYS.items()}
+
+
+def days_in_force(store: Store) -> dict[str, int]:
+    """Days by table, as the engine has them now; tables that keep everything are not in it."""
+    found = {str(name): _DAYS.search(str(query)) for name, query in store.query(TTLS).rows()}
+    return {name: int(match[1]) for name, match in found.items() if match}
 
 
 def apply(store: Store, days_by_table: Mapping[str, int]) -> None:
@@ -67,7 +83,10 @@ def apply(store: Store, days_by_table: Mapping[str, int]) -> None:
             raise QueryError(f"table {table} has no retention", remedy=f"one of {', '.join(_TIME_COLUMNS)}")
         if not 1 <= days <= MAX_DAYS:
             raise QueryError(f"{table}: {days} days of retention", remedy=f"1 to {MAX_DAYS} days")
+    now = days_in_force(store)  # to set what is set already would rewrite the whole table
     for table, days in days_by_table.items():
+        if now.get(table) == days:
+            continue
         # A TTL takes no parameters; all three parts are from here or whole numbers.
         store.execute(f"ALTER TABLE {table} MODIFY TTL {_TIME_COLUMNS[table]} + toIntervalDay({int(days)})")
 

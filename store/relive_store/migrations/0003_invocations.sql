@@ -152,6 +152,7 @@ CREATE TABLE IF NOT EXISTS scene_blobs
     CreatedAt DateTime64(9) CODEC(Delta(8), ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(CreatedAt)
+PARTITION BY toDate(CreatedAt)
 ORDER BY (ArchiveHash, Chunk)
 TTL toDateTime(CreatedAt) + toIntervalDay(30)
 SETTINGS index_granularity = 16, min_bytes_for_wide_part = 0, non_replicated_deduplication_window = 10000;
