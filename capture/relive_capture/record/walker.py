@@ -94,10 +94,13 @@ class Walker:
         """A frame's local, with everything below it. What is handed from frame to frame is walked once and
         then referred to: the frames live as long as the capture, so an address stands for one object.
         Reading the scene puts it back."""
-        known_name = self._names.get(name) or self._name(name)
-        secret = known_name[1]
+        secret = (self._names.get(name) or self._name(name))[1]
+        cls: Any = type(value)
         if secret and _hides(secret, value):
             node = self._hidden(name, value)
+        elif cls is int or cls is str:
+            quick: Any = self._ints if cls is int else self._strings
+            node = quick.get(value) or self._one(name, value, depth)
         else:
             address = id(value)
             known = self._known.get(address)
@@ -255,19 +258,17 @@ class Walker:
             self._seen[address] = None
             self._left = left - len(items)
         below = depth - 1 if walked else -1
-        labels: Any
         shown: list[str] = []
         if style == "plain":
             nodes, texts = self._values(items, below)
-            labels = indexes(len(nodes))
+            children = list(zip(indexes(len(nodes)), nodes, strict=False))
         else:
-            labels, shown, nodes, texts = self._pairs(items, below, 2 if style == "keyed" else 3)
-        more = max(total - len(nodes), 0)
+            children, shown, texts = self._pairs(items, below, 2 if style == "keyed" else 3)
+        more = max(total - len(texts), 0)
         text = preview(open_, close, shown, texts, more > 0)
         if not walked:
             return ValueNode(plan.name, text, address, length, more=max(total, 0))
-        self._charge(sum(map(len, texts)), len(nodes))
-        children = list(zip(labels, nodes, strict=False))
+        self._charge(sum(map(len, texts)), len(texts))
         node = ValueNode(plan.name, text, address, length, children, more)
         self._seen[address] = node
         return node
@@ -303,12 +304,11 @@ class Walker:
 
     def _pairs(
         self, items: list[tuple[Any, Any]], depth: int, form: int
-    ) -> tuple[list[str], list[str], list[ValueNode], list[str]]:
-        """(labels, labels as a line shows them, nodes, texts) of what has names. `form`: a part of _Name."""
+    ) -> tuple[list[tuple[str, ValueNode]], list[str], list[str]]:
+        """(children, labels as a line shows them, texts) of what has names. `form`: a part of _Name."""
         strings, ints, names = self._strings, self._ints, self._names
-        labels: list[str] = []
+        children: list[tuple[str, ValueNode]] = []
         shown: list[str] = []
-        nodes: list[ValueNode] = []
         texts: list[str] = []
         for key, value in items:
             name = names.get(key) if type(key) is str else None
@@ -324,11 +324,10 @@ class Walker:
                 node = ints.get(value)
             if node is None:
                 node = self._one(name[0], value, depth)
-            labels.append(name[0])
+            children.append((name[0], node))
             shown.append(name[form])
-            nodes.append(node)
             texts.append(node.text)
-        return labels, shown, nodes, texts
+        return children, shown, texts
 
     def _shape(self, obj: Any, plan: Plan, limit: int) -> Shape:
         """The shape of a container, or of an object, or of a container's subclass with the attributes that
