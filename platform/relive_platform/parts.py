@@ -96,7 +96,7 @@ def registry_of(settings: Settings) -> Registry:
 
 
 def retention_of(settings: Settings, store: Store, executor: Executor) -> Retention:
-    """How long the store keeps what. On a ClickHouse server, which may serve others too, nothing is dropped by
+    """How long the store keeps what. On a ClickHouse server, which may serve others, nothing is dropped by
     size, and only a retention that was chosen is set."""
     chosen = settings.embedded or settings.retention_days != DEFAULT_DAYS["invocations"]
     return Retention(
