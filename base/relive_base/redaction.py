@@ -235,23 +235,20 @@ class Redactor:
     def _may_assign(self, lower: str) -> bool:
         """Whether the text may hold a secret's name. Flat, for the same reason as _may_match."""
         if (
-            "key" in lower
-            or "pass" in lower
-            or "token" in lower
+            ("p" in lower and ("pass" in lower or "pin" in lower or "pwd" in lower or "otp" in lower))
+            or ("k" in lower and ("key" in lower or "token" in lower or "cook" in lower))
             or "auth" in lower
             or "secret" in lower
-            or "pwd" in lower
-            or "cook" in lower
             or "cred" in lower
             or "session" in lower
             or "card" in lower
-            or "pin" in lower
-            or "sig=" in lower
             or "sid" in lower
-            or "bearer" in lower
+            or ("b" in lower and "bearer" in lower)
         ):
             return True
-        if "cv" in lower or "otp" in lower or "jwt" in lower or "ssn" in lower or "srf" in lower:
+        if ("g" in lower and "sig=" in lower) or ("v" in lower and "cv" in lower) or "ssn" in lower:
+            return True
+        if ("j" in lower and "jwt" in lower) or ("f" in lower and "srf" in lower):
             return True
         return any(hint in lower for hint in self._hints) if self._hints else False
 
@@ -347,23 +344,26 @@ class Redactor:
 
 
 def _may_match(lower: str) -> bool:
-    """Whether some rule may match. One flat expression: a loop over the hints takes three times as long."""
+    """Whether some rule may match. One flat expression: a loop over the hints takes three times as long.
+    To look for one character first costs a fifth of looking for a word."""
     return (
-        "://" in lower
-        or "bearer " in lower
-        or "eyj" in lower
-        or "akia" in lower
+        ("/" in lower and "://" in lower)
+        or ("b" in lower and ("bearer " in lower or "basic " in lower))
         or "asia" in lower
-        or "basic " in lower
-        or "sk-" in lower
-        or "xox" in lower
-        or "slack" in lower
-        or "aiza" in lower
-        or "-----begin" in lower
-        or ("-" in lower and ("glpat-" in lower or "xapp-" in lower or "pypi-" in lower))
+        or ("j" in lower and "eyj" in lower)
+        or ("k" in lower and ("akia" in lower or "slack" in lower or "sk-" in lower))
+        or ("x" in lower and "xox" in lower)
+        or ("y" in lower and "ya29." in lower)
+        or ("z" in lower and "aiza" in lower)
+        or ("-" in lower and _may_match_hyphen(lower))
         or ("_" in lower and _may_match_underscore(lower))
-        or "ya29." in lower
     )
+
+
+def _may_match_hyphen(lower: str) -> bool:
+    if "p" in lower and ("glpat-" in lower or "xapp-" in lower or "pypi-" in lower):
+        return True
+    return "-----begin" in lower
 
 
 def _may_match_underscore(lower: str) -> bool:
