@@ -22,7 +22,7 @@ class ValueNode(msgspec.Struct, omit_defaults=True):
 
     `text` is bounded and looks like a repr; `id` is the object's address where it has an identity worth
     following, else 0; `length` is what len() gives, or -1. A `ref` was walked elsewhere, in the
-    same frame or (a local) in another one: find it by its `id`.
+    same tree or (a local) as a local of the scene: find it by its `id`.
     """
 
     type: str
@@ -54,8 +54,8 @@ def decode_value(data: bytes | str) -> ValueNode:
 def render(node: ValueNode, width: int = 100) -> str:
     """One line of at most `width` characters, safe for a terminal."""
     text = node.text or node.type
-    if node.ref:
-        text = f"{text} (see {node.id:#x})"
+    if node.ref and text.startswith("<"):
+        text = f"{text} (see {node.id:#x})"  # it contains itself, or its text was not known
     return one_line(text, width)
 
 

@@ -18,8 +18,15 @@ MAX_EXPANDED: Final = 200_000
 def expand_references(views: list[ExceptionView]) -> None:
     """Replace each local that is only a reference by the tree that another frame has under its id."""
     frames = [frame for view in _all(views) for frame in view.frames]
-    trees = {node.id: node for frame in frames for _, node in frame.locals if node.id and not node.ref}
+    trees: dict[int, ValueNode] = {}
     sizes: dict[int, int] = {}
+    for frame in frames:
+        for _, node in frame.locals:
+            if node.id and not node.ref:
+                # outer frames keep less of a value, so the largest tree of it is the one to show
+                size = _size(node)
+                if size > sizes.get(node.id, 0):
+                    trees[node.id], sizes[node.id] = node, size
     left = MAX_EXPANDED
     for frame in frames:
         left = _expand(frame, trees, sizes, left)
@@ -28,18 +35,14 @@ def expand_references(views: list[ExceptionView]) -> None:
 
 
 def _expand(frame: FrameView, trees: dict[int, ValueNode], sizes: dict[int, int], left: int) -> int:
-    own = {node.id for _, node in frame.locals if not node.ref}
     for index, (name, node) in enumerate(frame.locals):
-        tree = trees.get(node.id) if node.ref and node.id not in own else None
+        tree = trees.get(node.id) if node.ref else None
         if tree is None:
             continue
-        if node.id not in sizes:
-            sizes[node.id] = _size(tree)
         left -= sizes[node.id]
         if left <= 0:
             return left
         frame.locals[index] = (name, tree)
-        own.add(node.id)
     return left
 
 

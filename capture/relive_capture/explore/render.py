@@ -8,19 +8,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from relive_base.frames import PartState
 from relive_base.terminal import one_line
 from relive_base.values import render, render_lines
 
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
 
-__all__ = ["Line", "failure_lines", "render_text", "source_lines", "to_json"]
+__all__ = ["Line", "failure_lines", "part_state", "render_text", "source_lines", "to_json"]
 
 _LOCALS = 20
 _LOG_TAIL = 10
 _EVENT_LINES = 24
 _FRAMES = 12
-_QUIET = ("result", "native")  # missing in nearly every scene, because nothing asked for them
+_NOT_HERE = {  # parts that only some failures have, with the reasons that say so
+    "heap": "is not part of this version",
+    "live": "is not part of this version",
+    "native": "not needed",
+    "result": "gave no result",
+    "spans": "made no spans",
+    "logs": "no line was written",
+    "profile": "no profile was taken",
+}
 _RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
 
@@ -50,7 +59,10 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
             {"timestamp_ns": line.timestamp_ns, "severity": line.severity, "body": line.body}
             for line in scene.logs
         ],
-        "parts": {name: {"state": part.state, "reason": part.reason} for name, part in scene.parts.items()},
+        "parts": {
+            name: {"state": part_state(name, part), "reason": part.reason}
+            for name, part in scene.parts.items()
+        },
         "redactions": scene.redactions,
     }
 
@@ -236,15 +248,28 @@ def _logs(scene: SceneFile, width: int) -> list[Line]:
 
 
 def _parts(scene: SceneFile, width: int) -> list[Line]:
-    """One line on what the scene has, and one for every part that is not whole."""
+    """What the scene has, what is missing of what it could have had and why, and what does not apply."""
     whole = [name for name, part in scene.parts.items() if part.state == "ok"]
     lines = [Line(""), Line(one_line(f"The scene has {', '.join(whole)}", width), "meta")]
+    other: list[str] = []
     for name, part in scene.parts.items():
-        if part.state != "ok" and name not in _QUIET:
-            lines.append(Line(one_line(f"  {part.state}: {name} ({part.reason})", width), "dim"))
+        state = part_state(name, part)
+        if state == "not_applicable":
+            other.append(name)
+        elif state != "ok":
+            lines.append(Line(one_line(f"  {state}: {name} ({part.reason})", width), "meta"))
+    if other:
+        lines.append(Line(one_line(f"  not for this failure: {', '.join(other)}", width), "dim"))
     if scene.redactions:
         lines.append(Line(one_line(f"  redacted: {', '.join(scene.redactions[:8])}", width), "dim"))
     return lines
+
+
+def part_state(name: str, part: PartState) -> str:
+    """ "ok", "partial", "missing", or "not_applicable": such a failure, or this version, never has it."""
+    if part.state == "missing" and _NOT_HERE.get(name, part.reason + "?") in part.reason:
+        return "not_applicable"
+    return part.state
 
 
 def _next(scene: SceneFile) -> list[Line]:

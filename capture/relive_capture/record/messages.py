@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import GetSetDescriptorType, MethodDescriptorType
 from typing import Any
 
 from relive_capture.record.inspection import (
@@ -49,6 +51,8 @@ class Messages:
     def _special(self, error: Any) -> str | None:
         """Built-in classes whose text is more than their args."""
         base: Any
+        if type(error) is _pydantic_error():
+            return _validation_error(error)
         for base in mro(type(error)):
             if is_heap_type(base):
                 continue
@@ -133,3 +137,23 @@ class Messages:
                 parts = ", ".join(self._brief(item, quoted=True) for item in simple)
                 return f"[{parts}]" if base is list else f"({parts}{',' if length == 1 else ''})"
         return f"<{type_name(type(value))} of {length}>"
+
+
+def _pydantic_error() -> object:
+    """pydantic's exception, which is written in Rust and has no args, where the function has loaded it."""
+    module = sys.modules.get("pydantic_core._pydantic_core")
+    found = None if module is None else (instance_dict(module) or {}).get("ValidationError")
+    return NotImplemented if found is None else found
+
+
+def _validation_error(error: Any) -> str | None:
+    """ "2 validation errors for Order". Not its `errors()`: to give the details, that calls `__str__` of
+    exceptions which the user's validators raised."""
+    fields = class_dict(type(error))
+    title, count = fields.get("title"), fields.get("error_count")
+    if type(title) is not GetSetDescriptorType or type(count) is not MethodDescriptorType:
+        return None
+    name, number = title.__get__(error), count.__get__(error)()
+    if type(name) is not str or type(number) is not int:
+        return None
+    return f"{number} validation error{'s' if number != 1 else ''} for {name[:200]}"

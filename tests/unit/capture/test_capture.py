@@ -12,6 +12,7 @@ from typing import Any
 
 import hostile
 import msgspec
+import pydantic
 import pytest
 from relive_base.frames import FunctionSpec, Scene
 from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView
@@ -163,6 +164,35 @@ def test_messages_without_asking_the_exception(
     error: BaseException, message: str, spec: FunctionSpec
 ) -> None:
     assert error_info(error, kind="exception", spec=spec).message == message
+
+
+class Refused(ValueError):
+    """What a validator raises; its text is the user's code."""
+
+    def __str__(self) -> str:
+        hostile.calls.append("Refused.__str__")
+        return "refused"
+
+
+class Order(pydantic.BaseModel):
+    sku: str
+    count: int
+
+    @pydantic.field_validator("sku")
+    @classmethod
+    def known(cls, value: str) -> str:
+        raise Refused
+
+
+def test_a_validation_error_has_a_message_without_asking_the_validators(spec: FunctionSpec) -> None:
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Order.model_validate({"sku": "Z1", "count": "many"})
+    hostile.calls.clear()
+
+    info = error_info(caught.value, kind="exception", spec=spec)
+
+    assert info.message == "2 validation errors for Order"
+    assert hostile.calls == []
 
 
 def test_an_exception_that_must_not_be_printed_is_captured(capture: Capture, views: Views) -> None:

@@ -214,6 +214,67 @@ def test_what_goes_through_all_frames_is_walked_once_and_referred_to() -> None:
     ] * 2
 
 
+def frame(*items: tuple[str, object], near: bool = True, **limits: Any) -> dict[str, ValueNode]:
+    budget = Budget(**{"cpu_ns": 10_000_000_000, **limits})
+    nodes, _ = Walker(budget, Meter(budget), Redactor(), []).frame_locals(items, "f", near=near)
+    return dict(nodes)
+
+
+def test_a_local_that_an_earlier_one_holds_has_its_own_children() -> None:
+    address = {"street": "Lane 3", "city": "Ulm"}
+    cart = {"customer": "ada", "address": address}
+
+    found = frame(("event", {"cart": cart}), ("cart", cart), ("address", address))
+
+    assert [name for name, _ in found["cart"].children] == ["customer", "address"]
+    assert found["address"].text == "{'street': 'Lane 3', 'city': 'Ulm'}"
+    assert not any(node.ref for node in found.values())
+
+
+def test_lines_show_the_head_of_what_is_not_walked() -> None:
+    address = {"street": "Lane 3", "city": "Ulm", "zip": 89073, "country": "de", "password": "hunter2"}
+
+    node = frame(("address", address), depth=0)["address"]
+    secret = frame(("x", {"password": "hunter2"}), depth=0)["x"]
+
+    assert (node.text, node.more, node.children) == (
+        "{'street': 'Lane 3', 'city': 'Ulm', 'zip': 89073, …}",
+        5,
+        [],
+    )
+    assert secret.text == "{'password': [redacted]}"
+
+
+def test_a_line_that_would_be_too_long_shows_the_head_of_its_parts() -> None:
+    node = walk({"note": "a very long note " * 10, "lines": [{"sku": "A" * 60, "count": 1}], "total": 7})
+
+    assert node.text == "{'note': 'a very long note a very l…', 'lines': […], 'total': 7}"
+
+
+def test_outer_frames_get_smaller_trees_and_every_local_is_there() -> None:
+    history = [(number, f"step {number}") for number in range(30)]
+    items = [("history", history), *((f"x{number}", {"a": [number]}) for number in range(20))]
+
+    near, outer = frame(*items), frame(*items, near=False)
+
+    assert (len(near["history"].children), len(outer["history"].children)) == (16, 8)
+    assert near.keys() == outer.keys()
+    assert sum(count(node) for node in outer.values()) <= Budget().outer_nodes
+    assert outer["x19"].text == "{'a': […]}"
+
+
+def test_a_smaller_tree_of_an_outer_frame_does_not_stand_for_the_whole() -> None:
+    budget = Budget(cpu_ns=10_000_000_000)
+    walker = Walker(budget, Meter(budget), Redactor(), [])
+    value = {"a": {"b": {"c": 1}}}
+
+    walker.frame_locals([("value", value)], "outer", near=False)
+    nodes, _ = walker.frame_locals([("value", value)], "near")
+
+    assert not nodes[0][1].ref
+    assert nodes[0][1].children[0][1].children[0][1].children[0][1].text == "1"
+
+
 def test_the_byte_budget_ends_the_walk() -> None:
     budget = Budget(total_bytes=2_000)
     meter = Meter(budget)
