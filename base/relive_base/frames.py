@@ -35,6 +35,7 @@ __all__ = [
     "Ready",
     "Result",
     "Scene",
+    "Skipped",
     "SpanData",
     "SpanEvent",
     "SpanLink",
@@ -159,7 +160,7 @@ class Invoke(_Frame, tag="invoke"):
     sampled: bool = True  # the trace flag that is handed on
     profile: str = ""  # overrides the spec's, where not empty
     depth: int = 0  # how many function-to-function calls lie above this one
-    call_id: str = ""
+    start_before_monotonic_ns: int = 0  # sent ahead: later than this it is skipped; 0: whenever it comes
 
 
 class CallResult(_Frame, tag="call_result"):
@@ -235,6 +236,12 @@ class Done(_Frame, tag="done"):
     logs: int = 0
     dropped: int = 0  # spans, lines and samples that a limit cut off
     reusable: bool = True
+
+
+class Skipped(_Frame, tag="skipped"):
+    """An event that was sent ahead was not begun: its `start_before_monotonic_ns` was over."""
+
+    invocation_id: str
 
 
 class SpanEvent(msgspec.Struct, array_like=True):
@@ -363,7 +370,7 @@ class Call(_Frame, tag="call"):
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
-    | Result | Done | Spans | Logs | Profile | Scene | Call
+    | Result | Done | Skipped | Spans | Logs | Profile | Scene | Call
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

@@ -45,12 +45,13 @@ class FrameSink:
         self._cut = True
         self._lock = threading.Lock()
 
-    def send(self, frame: AnyFrame) -> bool:
-        """Send within SEND_TIMEOUT_S. False, and counted, where it could not be done."""
+    def send(self, *frames: AnyFrame) -> bool:
+        """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, where it could not be
+        done."""
         if self._cut:
             return False
         try:
-            data = encode_frame(frame)
+            data = encode_frame(frames[0]) if len(frames) == 1 else b"".join(map(encode_frame, frames))
         except (FrameError, msgspec.EncodeError, TypeError, ValueError, OverflowError, RecursionError):
             self.failed += 1
             return False
@@ -64,10 +65,10 @@ class FrameSink:
             if on_main:
                 self.busy = False
 
-    def send_surely(self, frame: AnyFrame, timeout_s: float = 30.0) -> bool:
-        """Send a frame that must not be dropped: try again until `timeout_s` is over."""
+    def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0) -> bool:
+        """Send frames that must not be dropped: try again until `timeout_s` is over."""
         end = time.monotonic() + timeout_s
-        while not self.send(frame):
+        while not self.send(*frames):
             if self._cut or time.monotonic() > end:
                 return False
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -62,6 +63,7 @@ __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer"]
 
 VERSION: Final = "0.1.0"
 _THREADS: Final = 8
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
 _FLUSH_S: Final = 10.0
 _SETTLE_S: Final = 0.002
 _SETTLE_ROUNDS: Final = 500
@@ -114,6 +116,10 @@ class ReliveServer:
             await self.stop(0.0)
             raise
         self.started_ns = time.time_ns()
+        # What is here now stays: collections need not look at it again, nor come after every few requests.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         self._announce()
 
     def _own_home(self) -> None:

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from relive_base.errors import ReliveError
+from relive_base.priority import stand_back
 
 __all__ = ["main"]
 
-NICENESS = 5
+NICENESS = 15
+"""Where the machine is busy invocations come first, and the spool holds what the store has not got yet."""
 _TICK_S = 0.25
 
 
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        os.nice(NICENESS)
+        stand_back(NICENESS)
         _serve(options, stopping)
     except ReliveError as error:
         print(f"relive_store: {error}", file=sys.stderr, flush=True)

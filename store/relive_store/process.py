@@ -114,9 +114,10 @@ class StoreProcess:
             return self._popen(command, log.fileno())
 
     def _popen(self, command: list[str], output: int) -> subprocess.Popen[bytes]:
-        # Its own process group: Ctrl-C in the terminal is for the server, which then stops the store last.
+        # Its own session: Ctrl-C in the terminal is for the server, which then stops the store last; and
+        # where the kernel schedules by session, the store takes no share of the server's.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
 
     def _log_tail(self) -> str:

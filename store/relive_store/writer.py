@@ -28,6 +28,9 @@ FLUSH_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 64 * 1024 * 1024
 FIRST_BACKOFF_S = 0.25
 LAST_BACKOFF_S = 5.0
+BUSY_INTERVAL_S = 1.0
+BUSY_FACTOR = 10
+"""While the store has work left, larger batches: ten times as many rows cost it about twice as much."""
 _RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
 _LIMIT_TRIES = 5
 
@@ -185,8 +188,7 @@ class Writer:
     def _spool_forever(self) -> None:
         while True:
             with self._changed:
-                if not (self._flushing or self._stopped.is_set() or self._buffered >= self._flush_rows):
-                    self._changed.wait(self._interval_s)
+                self._await_batch()
                 pieces, self._pieces = self._pieces, deque()
                 self._flushing = False
             try:
@@ -197,6 +199,17 @@ class Writer:
                 return
             if self._unspooled:
                 self._stopped.wait(self._interval_s)
+
+    def _await_batch(self) -> None:
+        """Until it is time to spool: an interval has gone by, or enough rows are there."""
+        busy = self._spool.rows > 0
+        rows = self._flush_rows * (BUSY_FACTOR if busy else 1)
+        until = time.monotonic() + (max(self._interval_s, BUSY_INTERVAL_S) if busy else self._interval_s)
+        while not (self._flushing or self._stopped.is_set() or self._buffered >= rows):
+            left = until - time.monotonic()
+            if left <= 0 or (busy and not self._spool.rows):
+                return
+            self._changed.wait(left)
 
     def _to_disk(self, pieces: deque[_Piece]) -> None:
         groups: dict[tuple[str, tuple[str, ...]], list[_Piece]] = {}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.priority import stand_back
 from relive_base.redaction import Redactor
 from relive_store import open_store
 from relive_store.writer import Writer
@@ -164,10 +165,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    try:
-        os.nice(_NICE)
-    except OSError:
-        pass  # a matter of comfort
+    stand_back(_NICE)
     options = msgspec.convert(json.loads(arguments[1]), CollectorOptions)
     control = socket.socket(fileno=int(arguments[0]))
     control.setblocking(True)

@@ -107,6 +107,7 @@ class Running:
     accepted_mono: float
     worker: Worker | None = None
     sent_mono: float = 0.0
+    start_before_mono: float = 0.0  # sent ahead, behind a running one; 0: it was sent to an idle worker
     deadline_mono: float = 0.0
     result: Result | None = None
     scene: bytes = b""  # msgpack of a Scene frame

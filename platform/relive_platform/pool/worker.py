@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from typing import Final, Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ from relive_base.frames import (
     Invoke,
     Ready,
     Result,
+    Skipped,
     encode_frame,
 )
 
@@ -41,12 +43,15 @@ GONE: Final = "gone"
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
 PROFILES_KEPT: Final = 4  # of one invocation
+AHEAD_S: Final = 0.020
+"""How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
 _result = msgspec.msgpack.Decoder(Result)
 _done = msgspec.msgpack.Decoder(Done)
 _ready = msgspec.msgpack.Decoder(Ready)
 _init_failed = msgspec.msgpack.Decoder(InitFailed)
 _call = msgspec.msgpack.Decoder(Call)
+_skipped = msgspec.msgpack.Decoder(Skipped)
 
 
 class WorkerOwner(Protocol):
@@ -56,6 +61,8 @@ class WorkerOwner(Protocol):
     def on_init_failed(self, worker: Worker, failed: InitFailed) -> None: ...
     def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
     def on_done(self, worker: Worker, running: Running, done: Done) -> None: ...
+    def on_skipped(self, worker: Worker, running: Running) -> None: ...
+    def take_back(self, worker: Worker) -> None: ...
     def on_call(self, worker: Worker, call: Call) -> None: ...
     def on_telemetry(self, worker: Worker, payload: bytes) -> None: ...
     def on_gone(self, worker: Worker) -> None: ...
@@ -75,8 +82,10 @@ class Worker(asyncio.Protocol):
         self.idle_since = 0.0
         self.ready: Ready | None = None
         self.current: Running | None = None
+        self.ahead: deque[Running] = deque()  # sent already, each begins when the one before it is done
         self.invocations = 0
         self.retire = False  # no further event; leaves once it is done
+        self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
         self.condemned = ""  # why the supervisor stops it: "timeout", "memory"
         self.fork_error = ""
         self.init_failed: InitFailed | None = None
@@ -97,6 +106,7 @@ class Worker(asyncio.Protocol):
             "spans": self._on_telemetry,
             "logs": self._on_telemetry,
             "profile": self._on_profile,
+            "skipped": self._on_skipped,
             "scene": self._on_scene,
             "ready": self._on_ready,
             "init_failed": self._on_init_failed,
@@ -211,15 +221,21 @@ class Worker(asyncio.Protocol):
     # ------------------------------------------------------------ out
 
     def run(self, running: Running, profile: str) -> None:
-        """Send the event. The caller has taken the worker out of the idle list."""
+        """Send the event. The caller has taken the worker out of the idle list, or sends it ahead."""
         request, record = running.request, running.record
-        self.state = BUSY
-        self.current = running
         self.invocations += 1
         now = time.monotonic()
         running.worker = self
         running.sent_mono = now
-        running.deadline_mono = now + running.timeout_s
+        if self.current is None:
+            self.state = BUSY
+            self.current = running
+            running.start_before_mono = 0.0
+            running.deadline_mono = now + running.timeout_s
+        else:
+            self.ahead.append(running)
+            running.start_before_mono = now + AHEAD_S
+            running.deadline_mono = now + running.timeout_s + AHEAD_S
         frame = Invoke(
             invocation_id=record.invocation_id,
             trace_id=record.trace_id,
@@ -233,8 +249,15 @@ class Worker(asyncio.Protocol):
             sampled=request.sampled,
             profile=profile,
             depth=request.depth,
+            start_before_monotonic_ns=int(running.start_before_mono * 1e9),
         )
         self.write(encode_frame(frame))
+
+    def take_back(self) -> list[Running]:
+        """Give up what was sent ahead; the caller knows that none of it has begun."""
+        taken = list(self.ahead)
+        self.ahead.clear()
+        return taken
 
     def answer(self, result: CallResult) -> None:
         """Give a function-to-function call its result."""
@@ -270,7 +293,24 @@ class Worker(asyncio.Protocol):
         done = _done.decode(payload)
         self.current = None
         self.rss_bytes = done.rss_bytes
+        if self.ahead and done.reusable and running.result.reusable:
+            following = self.current = self.ahead.popleft()
+            following.sent_mono = time.monotonic()
+            self.state = BUSY
         self.owner.on_done(self, running, done)
+
+    def _on_skipped(self, payload: bytes) -> None:
+        """An event that was sent ahead came too late: it is the current one by now, or was taken back."""
+        running = self.current
+        if running is None or running.result is not None or self.condemned:
+            return
+        if _skipped.decode(payload).invocation_id != running.record.invocation_id:
+            return
+        self.current = None
+        if self.ahead:
+            self.current = self.ahead.popleft()
+            self.current.sent_mono = time.monotonic()
+        self.owner.on_skipped(self, running)
 
     def _on_telemetry(self, payload: bytes) -> None:
         running = self.current

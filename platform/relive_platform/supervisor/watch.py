@@ -89,10 +89,26 @@ class Supervisor:
             if running is None or worker.state not in (BUSY, FINISHING):
                 continue
             any_busy = True
+            if worker.ahead:
+                self._check_ahead(worker, running, now)
             if now - running.sent_mono > self._limits.interval_s and not worker.condemned:
                 self._check(worker, running, now)
         if any_busy:
             self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
+
+    def _check_ahead(self, worker: Worker, running: Running, now: float) -> None:
+        """Take back what waits too long behind `running`.
+
+        None of it can have begun: a worker begins an event only before its `start_before_mono`, and after it
+        has told the result of the one before. A result told by then would have been read: another round of
+        the loop has gone by since.
+        """
+        late = worker.ahead[-1].start_before_mono + 2 * self._limits.interval_s
+        if running.result is None and now > late and worker.slow_since:
+            worker.owner.take_back(worker)
+            worker.slow_since = 0.0
+        else:
+            worker.slow_since = now if now > late else 0.0
 
     def _check(self, worker: Worker, running: Running, now: float) -> None:
         held = worker.read_rss()

@@ -8,7 +8,7 @@ import time
 from typing import Final, NoReturn
 
 from relive_base.errors import ReliveError
-from relive_base.frames import FunctionSpec, InitFailed, Invoke, Ready, Stop
+from relive_base.frames import FunctionSpec, InitFailed, Invoke, Ready, Skipped, Stop
 from relive_base.sink import FrameSink
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
@@ -161,9 +161,18 @@ class _Worker:
                 if isinstance(frame, Stop):
                     return
                 if isinstance(frame, Invoke) and reusable:
-                    reusable = runner.run(frame)
+                    if _late(frame):
+                        self._sink.send_surely(Skipped(invocation_id=frame.invocation_id))
+                    else:
+                        reusable = runner.run(frame)
             except HandlerTimeout:
                 continue  # it came between the handler's end and the disarming, and has been dealt with
+
+
+def _late(invoke: Invoke) -> bool:
+    """Whether an event that was sent ahead has waited too long: the server gives it to another worker."""
+    limit_ns = invoke.start_before_monotonic_ns
+    return bool(limit_ns) and time.monotonic_ns() >= limit_ns
 
 
 def _flush() -> None:

@@ -21,7 +21,10 @@ def spans_of(of: InvocationRecord) -> dict[str, dict[str, Any]]:
 
 
 def test_a_cold_http_invocation_has_four_spans() -> None:
-    cold = record(init_started_ns=NOW + MS // 2, init_ended_ns=NOW + MS, cold=True, parent_span_id="ca" * 8)
+    cold = record(
+        init_started_ns=NOW + MS, init_ended_ns=NOW + 2 * MS, dispatched_ns=NOW + 2 * MS,
+        cold=True, parent_span_id="ca" * 8,
+    )  # fmt: skip
     spans = spans_of(cold)
     trigger, queue, init, invoke = (spans[n] for n in ("POST /checkout", "queue", "init", "checkout"))
     assert (trigger["SpanKind"], trigger["ParentSpanId"], trigger["SpanId"]) == (
@@ -31,7 +34,7 @@ def test_a_cold_http_invocation_has_four_spans() -> None:
     assert {s["TraceId"] for s in spans.values()} == {cold.trace_id}
     assert len({s["SpanId"] for s in spans.values()}) == 4
     assert (trigger["Timestamp"], trigger["Duration"]) == (NOW, 13 * MS)
-    assert (queue["Duration"], init["Duration"], invoke["Duration"]) == (MS // 2, MS // 2, 10 * MS)
+    assert (queue["Duration"], init["Duration"], invoke["Duration"]) == (MS, MS, 10 * MS)
     assert trigger["SpanAttributes"]["http.response.status_code"] == "200"
     assert trigger["SpanAttributes"]["http.route"] == "/checkout"
     assert invoke["SpanAttributes"] | {"faas.invocation_id": ""} == {
@@ -40,6 +43,11 @@ def test_a_cold_http_invocation_has_four_spans() -> None:
     }  # fmt: skip
     assert all(s["SpanAttributes"]["faas.invocation_id"] == cold.invocation_id for s in spans.values())
     assert invoke["ResourceAttributes"]["service.namespace"] == "shop"
+
+
+def test_a_wait_that_was_none_has_no_span() -> None:
+    spans = spans_of(record(dispatched_ns=NOW + MS // 2))
+    assert set(spans) == {"POST /checkout", "checkout"}
 
 
 def test_deriving_twice_gives_the_same_rows() -> None:
@@ -82,7 +90,12 @@ def test_a_failure_is_on_the_invoke_span_and_its_trigger() -> None:
         ({"status": "rejected", "dispatched_ns": 0, "started_ns": 0, "ended_ns": 0}, {"timer checkout"}),
         ({"status": "crash", "started_ns": 0, "ended_ns": 0}, {"timer checkout", "queue", "checkout"}),
         (
-            {"status": "init_error", "started_ns": 0, "init_started_ns": NOW + 1, "init_ended_ns": NOW + 2},
+            {
+                "status": "init_error",
+                "started_ns": 0,
+                "init_started_ns": NOW + MS,
+                "init_ended_ns": NOW + 2 * MS,
+            },
             {"timer checkout", "queue", "init"},
         ),
     ],

@@ -1,7 +1,7 @@
 """The platform's own spans, derived from the timestamps of an invocation's record.
 
     trigger            Server, Consumer or Internal, by what started the invocation
-     +- queue          the wait for a worker (for a queued event: since it was committed)
+     +- queue          the wait for a worker, where it was 1 ms or more; for a queued event, since its commit
      +- init           the cold start, where this invocation had one
      +- invoke         the handler; the user's own spans are below it
 
@@ -25,6 +25,8 @@ _INIT_BITS: Final = 0x494E495400000002
 _FAAS_TRIGGERS: Final = {"http": "http", "queue": "pubsub", "timer": "timer"}
 _KINDS: Final = {"http": "Server", "api": "Server", "call": "Server", "queue": "Consumer"}
 _MESSAGE_CHARS: Final = 2_000
+_SHORT_WAIT_NS: Final = 1_000_000
+"""A worker was free: such a wait is told by the record, and is not worth a span of its own."""
 
 Links = tuple[list[object], list[object], list[object], list[object]]
 
@@ -52,7 +54,7 @@ def add_platform_spans(out: SpanColumns, record: InvocationRecord) -> None:
         shared["relive.attempt"] = str(record.attempt)
     _add_trigger(out, record, resource, shared)
     queue_ns = record.queue_ns
-    if queue_ns:
+    if queue_ns >= _SHORT_WAIT_NS or record.enqueued_ns:
         start = record.enqueued_ns or record.accepted_ns
         # A queued event waited before its consumer's span began: that wait belongs to the producer.
         queued_here = record.enqueued_ns and record.link_trace_id == trace_id and record.link_span_id

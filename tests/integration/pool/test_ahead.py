@@ -1,0 +1,96 @@
+"""Events that are sent ahead to a busy worker: each runs once, and none waits for a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import msgspec
+import pytest
+from pool_harness import Platform
+from relive_base.frames import Logs
+from relive_platform.pool.function import FunctionPool, PoolLimits
+from relive_platform.pool.invocation import Outcome
+
+SOURCE = """
+import os, time
+def handler(event, context):
+    print("ran", event["n"])
+    if "sleep" in event:
+        time.sleep(event["sleep"])
+    if "exit" in event:
+        os._exit(event["exit"])
+    if "raise" in event:
+        raise ValueError("asked for")
+    return event["n"]
+"""
+FAST = 200
+
+
+async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
+    """A function that has been fast for long enough to get events ahead."""
+    limits = PoolLimits(max_workers=max_workers, waiting_workers=0)
+    pool = workers.deploy("work", SOURCE, limits=limits)
+    for n in range(FAST):
+        await workers.invoke("work", msgspec.json.encode({"n": -1 - n}))
+    return pool
+
+
+async def send(workers: Platform, events: list[dict[str, object]]) -> list[Outcome]:
+    return await asyncio.gather(*(workers.invoke("work", msgspec.json.encode(event)) for event in events))
+
+
+def runs(workers: Platform) -> Counter[int]:
+    """How often each event was run, by what it printed."""
+    decoder = msgspec.msgpack.Decoder(Logs)
+    found: Counter[int] = Counter()
+    for payload in workers.recording.payloads:
+        for line in decoder.decode(payload).lines:
+            if line.body.startswith("ran ") and (n := int(line.body[4:])) >= 0:
+                found[n] += 1
+    return found
+
+
+async def test_a_fast_function_runs_each_event_once_and_answers_each(workers: Platform) -> None:
+    # Given one worker of a function that is fast
+    pool = await warm(workers, max_workers=1)
+
+    # When many events come at once
+    outcomes = await send(workers, [{"n": n} for n in range(100)])
+
+    # I expect each to have its own answer, and to have run once, with times that fit together
+    assert [int(outcome.body) for outcome in outcomes] == list(range(100))
+    assert runs(workers) == Counter(range(100))
+    assert len(pool.workers) == 1
+    for outcome in outcomes:
+        record = outcome.record
+        assert record.accepted_ns <= record.dispatched_ns <= record.ended_ns <= record.responded_ns
+
+
+async def test_no_event_waits_behind_one_that_turns_slow(workers: Platform) -> None:
+    # Given a fast function
+    await warm(workers, max_workers=3)
+
+    # When one of many events takes half a second
+    outcomes = await send(workers, [{"n": 0, "sleep": 0.5}, *({"n": n} for n in range(1, 30))])
+
+    # I expect all others to be done before it, and to have run once
+    slow = outcomes[0].record
+    assert all(outcome.ok for outcome in outcomes)
+    assert all(outcome.record.ended_ns < slow.ended_ns for outcome in outcomes[1:])
+    assert runs(workers) == Counter(range(30))
+
+
+@pytest.mark.parametrize("how", [{"exit": 3}, {"raise": True}])
+async def test_events_behind_one_that_fails_are_run_elsewhere_once(
+    workers: Platform, how: dict[str, object]
+) -> None:
+    # Given a fast function
+    await warm(workers, max_workers=2)
+
+    # When one of many events ends its worker
+    outcomes = await send(workers, [{"n": 0, **how}, *({"n": n} for n in range(1, 30))])
+
+    # I expect only that one to fail
+    assert [outcome.ok for outcome in outcomes] == [False] + [True] * 29
+    assert runs(workers) == Counter(range(30))
