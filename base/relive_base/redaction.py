@@ -208,7 +208,9 @@ class Redactor:
             result = _apply_rules(result, lower, _UNDERSCORE_RULES)
         if ("=" in lower or ":" in lower) and self._may_assign(lower):
             result = self._assignments(result)
-        if _CARD_LENGTH in text.encode("ascii", "replace").translate(_DIGITS, b" -"):
+        if len(text) >= len(_CARD_LENGTH) and _CARD_LENGTH in text.encode("ascii", "replace").translate(
+            _DIGITS, b" -"
+        ):
             result = _CARD.sub(_hide_card, result)
         return result if result != text else text
 

@@ -1,6 +1,10 @@
 """What tier T0 costs: 20 frames with everyday locals, sentry-sdk's event in the same run, hostile values.
 
 `python bench/capture/t0.py [--quick]`. Times are CPU time of the thread, the median of the rounds.
+
+A worker that fails again has source files and names at hand that its first capture had to read and judge, so
+the first capture of a process is measured too, each in a process of its own; so is what the smaller trees of
+outer frames save.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ import dataclasses
 import datetime
 import decimal
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +21,7 @@ from typing import Any
 
 from relive_base.frames import FunctionSpec
 from relive_base.redaction import Redactor
-from relive_capture.record import capture_exception
+from relive_capture.record import Budget, capture_exception, preload
 
 __all__ = ["run"]
 
@@ -118,6 +123,36 @@ def _sentry(error: BaseException) -> Callable[[], object]:
     return lambda: sentry_sdk.capture_exception(error)
 
 
+def _spec() -> FunctionSpec:
+    return FunctionSpec(name="bench", version=1, handler="t0:handler", source=__file__.rsplit("/", 1)[0])
+
+
+def _ours(failure: BaseException, budget: Budget | None = None) -> Callable[[], object]:
+    spec = _spec()
+    return lambda: capture_exception(
+        failure, kind="exception", spec=spec, invocation_id="bench", budget=budget
+    )
+
+
+def _failure(lines: int) -> BaseException:
+    return _caught(lambda: _deep(FRAMES - 3, _order(7, lines), _event()))
+
+
+def _first(whose: str, rounds: int) -> float:
+    """The first capture of a process, after what a zygote or an init does ahead; median of new processes."""
+    command = [sys.executable, __file__, "--first", whose]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(rounds)]
+    return statistics.median(float(run.stdout) for run in runs)
+
+
+def _print_first(whose: str) -> None:
+    failure = _failure(1000)
+    if whose == "relive":
+        preload()
+    capture = _ours(failure) if whose == "relive" else _sentry(failure)
+    print(_median_ms(capture, 1))
+
+
 def _hostile() -> tuple[BaseException, BaseException]:
     def with_repr() -> None:
         value = [HostileRepr() for _ in range(3)]
@@ -137,28 +172,29 @@ def _row(name: str, value: float, unit: str, target: str, ok: bool) -> dict[str,
 def run(quick: bool = False) -> list[dict[str, object]]:
     """The figures, each with its target."""
     rounds = 10 if quick else 50
-    spec = FunctionSpec(name="bench", version=1, handler="t0:handler", source=__file__.rsplit("/", 1)[0])
-    small = _caught(lambda: _deep(FRAMES - 3, _order(7, 20), _event()))
-    large = _caught(lambda: _deep(FRAMES - 3, _order(7, 1000), _event()))
-
-    def capture(failure: BaseException) -> Callable[[], object]:
-        return lambda: capture_exception(failure, kind="exception", spec=spec, invocation_id="bench")
-
-    ours, ours_large = _median_ms(capture(small), rounds), _median_ms(capture(large), rounds)
-    theirs, theirs_large = _median_ms(_sentry(small), rounds), _median_ms(_sentry(large), 3)
+    small, large = _failure(20), _failure(1000)
+    ours, ours_large = _median_ms(_ours(small), rounds), _median_ms(_ours(large), rounds)
+    ours_full = _median_ms(_ours(large, Budget(near_frames=FRAMES)), rounds)
+    theirs, theirs_large = _median_ms(_sentry(small), rounds), _median_ms(_sentry(large), 5)
+    first, first_theirs = _first("relive", rounds // 4 + 1), _first("sentry", rounds // 4 + 1)
     hostile_repr, hostile_dict = _hostile()
-    repr_ms, dict_ms = (_median_ms(capture(failure), 5) for failure in (hostile_repr, hostile_dict))
+    repr_ms, dict_ms = (_median_ms(_ours(failure), 5) for failure in (hostile_repr, hostile_dict))
     redactor = Redactor()
     line_us = _median_ms(lambda: [redactor.text(LOG_LINE) for _ in range(1000)], rounds)
-    ratio = theirs_large / ours_large
+    ratio, ratio_small = theirs_large / ours_large, theirs / ours
     return [
         _row("T0, 20 frames, small locals", ours, "ms CPU", "<= 10", ours <= 10),
         _row("T0, 20 frames, an order of 1,000", ours_large, "ms CPU", "<= 10", ours_large <= 10),
+        _row("T0, the same, every frame in full", ours_full, "ms CPU", "<= 10", ours_full <= 10),
+        _row("T0, the same, first of a process", first, "ms CPU", "<= 10", first <= 10),
         _row("sentry-sdk event, small locals", theirs, "ms CPU", "", True),
         _row("sentry-sdk event, order of 1,000", theirs_large, "ms CPU", "", True),
+        _row("sentry-sdk event, first of a process", first_theirs, "ms CPU", "", True),
         # sentry walks little of small locals; what it pays for is the repr of whatever objects hold
-        _row("sentry-sdk / T0, small locals", theirs / ours, "times", "", True),
+        _row("sentry-sdk / T0, small locals", ratio_small, "times", ">= 5", ratio_small >= 5),
         _row("sentry-sdk / T0, order of 1,000", ratio, "times", ">= 10", ratio >= 10),
+        _row("sentry-sdk / T0, every frame in full", theirs_large / ours_full, "times", "", True),
+        _row("sentry-sdk / T0, first of a process", first_theirs / first, "times", "", True),
         _row("hostile repr", repr_ms, "ms CPU", "<= 30", repr_ms <= 30),
         _row("dict of 1M entries", dict_ms, "ms CPU", "<= 30", dict_ms <= 30),
         _row("redaction of a harmless line", line_us, "us", "< 2", line_us < 2),
@@ -166,6 +202,9 @@ def run(quick: bool = False) -> list[dict[str, object]]:
 
 
 if __name__ == "__main__":
+    if "--first" in sys.argv:
+        _print_first(sys.argv[-1])
+        sys.exit()
     for row in run("--quick" in sys.argv):
         verdict = "ok" if row["ok"] else "MISSED"
         print(f"{row['name']:<36} {row['value']:>10} {row['unit']:<8} {row['target']:<8} {verdict}")

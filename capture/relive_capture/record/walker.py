@@ -56,6 +56,7 @@ class Walker:
         self._seen: dict[int, ValueNode | None] = {}  # by address, in the current local; None: not finished
         self._known: dict[int, tuple[int, ValueNode]] = {}  # by address: depth and tree of a local
         self._left = 0  # nodes
+        self._short = min(_CACHED_TEXT, budget.text)
         self._ticks = 0
         self._breadth = budget.breadth
         self._path: list[str] = []
@@ -193,14 +194,17 @@ class Walker:
 
     def _plain(self, value: Any, plan: Plan) -> ValueNode:
         """A value without children. Nodes of short texts and small numbers are made once."""
+        cls: Any = type(value)
+        if cls is str and len(value) <= self._short and self._redactor.text(value) is value:
+            node = ValueNode("str", repr(value), 0, len(value))
+            if len(self._strings) < _MAX_CACHE:
+                self._strings[value] = node
+            node.redacted = PLACEHOLDER in value
+            return node
         text, length = self._leaf(value, plan)
         node = ValueNode(plan.name, text, length=length)
-        cls: Any = type(value)
         if PLACEHOLDER in text:
             node.redacted = True
-        elif cls is str:
-            if len(value) <= _CACHED_TEXT and len(self._strings) < _MAX_CACHE:
-                self._strings[value] = node
         elif cls is int and -_SMALL < value < _SMALL and len(self._ints) < _MAX_CACHE:
             self._ints[value] = node
         return node

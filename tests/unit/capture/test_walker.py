@@ -142,6 +142,7 @@ def test_a_million_entries_cost_no_more_than_sixteen() -> None:
 
 def test_giant_texts_and_numbers_are_cut() -> None:
     assert len(walk("x" * 10_000_000).text) < 210
+    assert len(walk("x" * 70, text=40).text) < 50
     assert walk("x" * 10_000_000).length == 10_000_000
     assert walk(1 << 10_000_000).text == "<int of 10000001 bits>"
     assert len(walk(b"x" * 10_000_000).text) < 210
