@@ -1,7 +1,7 @@
 """`make bench`: every benchmark, with its peers in the same run, as one table.
 
-Each benchmark is a module below bench/ with `run(quick: bool) -> list[dict]`; a row has name, value, unit,
-target and ok (None where there is no target). Figures from a shared machine are noisy: the ratios are what counts.
+Each benchmark is a module below bench/ with `run(quick) -> list of rows`; a row has name, value, unit, target
+and ok (None where there is no target). On a shared machine figures are noisy: the ratios are what counts.
 """
 
 from __future__ import annotations
