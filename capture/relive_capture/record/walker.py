@@ -6,6 +6,7 @@ Most of a capture's time is spent here, so the loops over children treat the com
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import add
 from typing import Any
 
 from relive_base.redaction import PLACEHOLDER, Redactor
@@ -269,10 +270,15 @@ class Walker:
         else:
             children, shown, texts = self._pairs(items, below, 2 if style == "keyed" else 3)
         more = max(total - len(texts), 0)
-        text = preview(open_, close, shown, texts, more > 0)
+        inner = ", ".join(map(add, shown, texts) if shown else texts)
+        size = len(inner)
+        if more or size > _LINE:
+            text = preview(open_, close, shown, texts, more > 0)
+        else:
+            text = f"{open_}{inner}{close}"
         if not walked:
             return ValueNode(plan.name, text, address, length, more=max(total, 0))
-        self._charge(sum(map(len, texts)), len(texts))
+        self._charge(size, len(texts))
         node = ValueNode(plan.name, text, address, length, children, more)
         self._seen[address] = node
         return node
