@@ -17,6 +17,7 @@ __all__ = ["status_of"]
 
 async def status_of(server: ReliveServer) -> dict[str, Any]:
     """Version, pid, store, isolation tier, functions, workers, queue, OTLP, and what was dropped."""
+    await server.collector.refresh()
     collector = server.collector.stats
     ack = collector.ack
     try:

@@ -27,6 +27,7 @@ from relive_platform.pool.worker import Worker
 __all__ = ["Collector", "CollectorLimits", "CollectorStats"]
 
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
+_REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
 _log = logging.getLogger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _ack = msgspec.msgpack.Decoder(Ack)
@@ -172,12 +173,12 @@ class Collector(asyncio.Protocol):
 
     # Out and in.
 
-    def _send(self, flush_s: float = 0.0) -> None:
+    def _send(self, flush_s: float = 0.0, *, empty: bool = False) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         items = len(self._telemetry) + len(self._finished) + len(self._scenes)
-        if not items and not flush_s:
+        if not items and not flush_s and not empty:
             return
         self._number += 1
         batch = Batch(self._number, self._sources, self._telemetry, self._finished, self._scenes, flush_s)
@@ -210,10 +211,19 @@ class Collector(asyncio.Protocol):
     async def flush(self, timeout_s: float = 10.0) -> bool:
         """Have everything recorded so far in the store. False where it did not get there in time."""
         self._send(flush_s=timeout_s)
+        return await self._acknowledged(timeout_s + 1.0)
+
+    async def refresh(self, timeout_s: float = _REFRESH_S) -> bool:
+        """Have `stats.ack` say how things are now, also while no batches come. False: it is an old one."""
+        self._send(empty=True)
+        return await self._acknowledged(timeout_s)
+
+    async def _acknowledged(self, timeout_s: float) -> bool:
+        """Wait for the acknowledgement of what was sent last."""
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._flushes[self._number] = future
         try:
-            return await asyncio.wait_for(future, timeout_s + 1.0)
+            return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             return False
 

@@ -1,0 +1,151 @@
+"""Servers that are started twice, killed, or lose their store: nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from relive_cli import Relive, toml
+
+FILES = {
+    "app.py": """
+import time
+
+def quick(request):
+    print("event", request.get_json()["n"])
+    return {"n": request.get_json()["n"]}
+
+def slow(event, context):
+    print("event", event["n"], flush=True)
+    time.sleep(0.2)
+    return event["n"]
+""",
+    "relive.toml": toml(
+        {"quick": 'handler = "app:quick"\nkind = "http"', "slow": 'handler = "app:slow"\nmax_workers = 2'}
+    ),
+}
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_taken_port_is_named_with_the_remedy(relive: Relive) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        done = relive.run("serve", "--http", f"127.0.0.1:{port}", check=False)
+
+    assert done.returncode in (1, 2)
+    assert str(port) in done.stderr
+    assert "--http" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert relive.run("status", check=False).returncode == 3
+
+
+def test_a_second_server_on_one_home_is_refused_and_the_first_goes_on(server: Relive) -> None:
+    for flags in (["--daemon"], []):
+        done = server.run("serve", "--http", "127.0.0.1:0", *flags, check=False)
+        assert done.returncode in (1, 2)
+        assert str(server.home) in done.stderr
+        assert "remedy" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert server.json("status")[0]["pid"] == server.pid()
+
+
+def test_wrong_settings_are_refused_by_name(relive: Relive) -> None:
+    for flags, environment, named in (
+        (["--http", "nowhere"], {}, "HOST:PORT"),
+        (["--http", "0.0.0.0:0"], {}, "RELIVE_TOKEN"),
+        ([], {"RELIVE_TIMEOUT_S": "soon"}, "RELIVE_TIMEOUT_S"),
+        (["--store", "mysql://x"], {}, "mysql"),
+    ):
+        relive.environment = environment
+        done = relive.run("serve", *flags, check=False)
+        assert done.returncode in (1, 2), done
+        assert named in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_events_that_were_acknowledged_run_after_the_server_was_killed(relive: Relive) -> None:
+    # Given a server that has accepted more events than it can run
+    accepted = []
+    with relive.serving():
+        relive.run("deploy", str(relive.application(FILES)))
+        for number in range(30):
+            answer = relive.request(
+                "/fn/slow/", json.dumps({"n": number}).encode(), {"x-amz-invocation-type": "Event"}
+            )
+            assert answer.status == 202
+            accepted.append(answer.json()["event_id"])
+
+        # When it is killed
+        victim = relive.pid()
+        kill(victim)
+        relive.eventually(lambda: gone(victim))
+
+    # ... I expect no worker to survive it
+    relive.eventually(lambda: not [line for line in relive.processes() if "bootstrap" in line])
+    assert relive.run("status", check=False).returncode == 3
+
+    # When the next one starts, over the lock and the files that the first left
+    assert (relive.home / "run" / "server.json").exists()
+    with relive.serving():
+        # I expect each event to run, and what was recorded before to be there
+        relive.eventually(lambda: not relive.json("events", "--limit", "1000"), 40)
+        ran = relive.json("sql", "SELECT DISTINCT EventId AS id FROM invocations WHERE Status = 'ok'")
+        assert {row["id"] for row in ran} == set(accepted)
+        assert relive.json("status")[0]["queue"]["dead"] == 0
+
+
+def test_a_store_that_is_killed_hinders_no_invocation_and_misses_nothing(relive: Relive) -> None:
+    with relive.serving():
+        relive.run("deploy", str(relive.application(FILES)))
+        (status,) = relive.json("status")
+        store = status["store"]["pid"]
+
+        # When the store is killed while a function is invoked
+        slowest = 0.0
+        for number in range(300):
+            if number == 50:
+                kill(store)
+            began = time.monotonic()
+            answer = relive.request(
+                "/fn/quick/", json.dumps({"n": number}).encode(), {"content-type": "application/json"}
+            )
+            slowest = max(slowest, time.monotonic() - began)
+            assert answer.json() == {"n": number}
+
+        # I expect answers as before, and everything in the store once it is back
+        assert slowest < 2.0
+        count = "SELECT count() AS n FROM invocations FINAL"
+        relive.eventually(
+            lambda: (rows := relive.json("sql", count, check=False)) and rows[0]["n"] == 300, 40
+        )
+        (status,) = relive.json("status")
+        assert status["store"]["dropped_rows"] == 0
+        assert status["store"]["restarts"] >= 1
+        assert status["store"]["pid"] != store
+
+
+def test_stop_leaves_no_process(relive: Relive) -> None:
+    with relive.serving():
+        relive.run("deploy", str(relive.application(FILES)))
+        assert relive.invoke("slow", {"n": 1})["result"] == 1
+        assert len(relive.processes()) > 3
+
+    relive.eventually(lambda: not relive.processes())
+    done = relive.run("stop", check=False)
+    assert done.returncode == 3
+    assert "relive serve" in done.stderr
