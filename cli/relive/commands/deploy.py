@@ -134,9 +134,10 @@ def functions(session: Session, as_json: bool) -> None:
 
     from relive.durations import since_ns
 
+    deployed = session.control().functions()
     found = {entry.name: entry for entry in stats.stats(session.store(), since_ns(_STATS_WINDOW_S))}
     rows: list[dict[str, Any]] = []
-    for info in session.control().functions():
+    for info in deployed:
         entry = found.get(info.name)
         rows.append(
             {

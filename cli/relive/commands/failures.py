@@ -87,6 +87,9 @@ def _group_row(entry: Any) -> dict[str, Any]:
         "fingerprint": entry.fingerprint,
         "captured_at": entry.last_ns,
         "first_at": entry.first_ns,
+        "version": max(entry.versions, default=0),
+        "versions": list(entry.versions),
+        "trace_id": entry.trace_id,
         "count": entry.count,
     }
 

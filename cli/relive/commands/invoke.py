@@ -18,6 +18,7 @@ __all__ = ["invoke"]
 
 _WAIT_LIMIT_S = 900.0
 _POLL_S = 0.2
+_ATTEMPTS_LIMIT = 200
 
 
 @click.command()
@@ -66,7 +67,7 @@ def invoke(
     )
     response = session.control().invoke(request)
     if wait and response.status == "accepted":
-        return _wait(session, response.invocation_id, as_json)
+        return _wait(session, response, as_json)
     row = _row(response)
     if as_json:
         emit_object(row)
@@ -135,15 +136,17 @@ def _explain(row: dict[str, Any]) -> None:
     echo(f"  relive failure {row['invocation_id']}", err=True)
 
 
-def _wait(session: Session, event_id: str, as_json: bool) -> int:
+def _wait(session: Session, response: Any, as_json: bool) -> int:
     """Poll the queue until the event has left it, then show its last attempt."""
     control = session.control()
+    event_id = response.invocation_id
     give_up = time.monotonic() + _WAIT_LIMIT_S
     while time.monotonic() < give_up:
         states = {entry.event_id: entry for entry in control.events(limit=1000)}
         entry = states.get(event_id)
         if entry is None or entry.state in ("done", "dead"):
             row = {
+                **_last_attempt(session, response),
                 "event_id": event_id,
                 "state": entry.state if entry else "done",
                 "attempts": entry.attempts if entry else 1,
@@ -159,3 +162,33 @@ def _wait(session: Session, event_id: str, as_json: bool) -> int:
         f"event {event_id} is not done after {_WAIT_LIMIT_S:.0f} s",
         remedy=f"look at it later: relive events, id {event_id}",
     )
+
+
+def _last_attempt(session: Session, response: Any) -> dict[str, Any]:
+    """What is recorded of the event's last attempt. Where nothing is yet, its ids alone."""
+    from relive_tracer.explore import invocations
+
+    row: dict[str, Any] = {
+        "invocation_id": response.invocation_id,
+        "trace_id": response.trace_id,
+        "status": "",
+        "duration_ms": 0.0,
+        "cold": False,
+    }
+    wanted = invocations.InvocationFilter(trace_id=response.trace_id)
+    attempts = invocations.page(session.store(), wanted, limit=_ATTEMPTS_LIMIT)
+    # An event's functions may have called others in the same trace: the one the event was for came first.
+    own = [entry for entry in attempts if entry.trigger in ("queue", "timer")]
+    if own:
+        first = own[-1].invocation_id
+        last = max((entry for entry in own if entry.invocation_id == first), key=lambda entry: entry.attempt)
+        row |= {
+            "invocation_id": last.invocation_id,
+            "status": last.status,
+            "duration_ms": round(last.duration_ns / 1e6, 3),
+            "cold": last.cold,
+            "version": last.version,
+        }
+        if last.error_type:
+            row["error"] = {"type": last.error_type, "message": last.error_message}
+    return row
