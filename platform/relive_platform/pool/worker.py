@@ -85,6 +85,7 @@ class Worker(asyncio.Protocol):
         self.ahead: deque[Running] = deque()  # sent already, each begins when the one before it is done
         self.invocations = 0
         self.retire = False  # no further event; leaves once it is done
+        self._outgoing: list[bytes] = []
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
         self.condemned = ""  # why the supervisor stops it: "timeout", "memory"
         self.fork_error = ""
@@ -251,7 +252,14 @@ class Worker(asyncio.Protocol):
             depth=request.depth,
             start_before_monotonic_ns=int(running.start_before_mono * 1e9),
         )
-        self.write(encode_frame(frame))
+        self._outgoing.append(encode_frame(frame))
+        if len(self._outgoing) == 1:
+            # Requests come in bursts: what this turn of the loop has for the worker leaves in one write.
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        self.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def take_back(self) -> list[Running]:
         """Give up what was sent ahead; the caller knows that none of it has begun."""
