@@ -33,11 +33,8 @@ ROWS = 1_000_000
 
 PROGRAM = """
 import sys
-from pathlib import Path
-from relive_store import open_store
-from relive_tui.app import run
-from relive_tui.source import DataSource
-run(DataSource(lambda: open_store(sys.argv[1]), Path(sys.argv[2])))
+from relive.__main__ import main
+main(["--home", sys.argv[1], "tui"])
 """
 EMPTY = """
 from textual.app import App
@@ -65,16 +62,18 @@ def run(quick: bool = False) -> list[Figure]:
             world = _world()
             world.record_shop(store, Path(folder) / "home")
             world.fill_invocations(store, rows, time.time_ns())
-            home = str(Path(folder) / "home/scenes")
+            home = str(Path(folder) / "home")
             empty = [_launch(process.url, home, EMPTY)[0] for _ in range(3 if quick else 7)]
             launches = [_launch(process.url, home) for _ in range(3 if quick else 7)]
+            bare = [_launch(process.url, home, compiled=False)[0] for _ in range(3)]
             keys = asyncio.run(_keys(process.url, Path(folder) / "home/scenes", rows, 40 if quick else 200))
         finally:
             process.stop()
     paint, failure = (statistics.median(column) for column in zip(*launches, strict=True))
     label = f"{rows:,} invocations"
     return [
-        _figure("first paint, interpreter start included", paint, PAINT_TARGET_MS),
+        _figure("first paint of `relive tui`, interpreter start included", paint, PAINT_TARGET_MS),
+        _reference("the same where bytecode must not be written", statistics.median(bare)),
         _reference("the same of an empty Textual app, for comparison", statistics.median(empty)),
         _figure("newest failure on the screen", failure, FAILURE_TARGET_MS),
         _figure(f"a key, {label}, median", statistics.median(keys), KEY_TARGET_MS),
@@ -100,14 +99,16 @@ def _reference(name: str, value: float) -> Figure:
     return {"name": name, "value": round(value, 2), "unit": "ms", "target": None, "ok": None}
 
 
-def _launch(url: str, scenes: str, program: str = PROGRAM) -> tuple[float, float]:
+def _launch(url: str, home: str, program: str = PROGRAM, compiled: bool = True) -> tuple[float, float]:
     """ms from starting an interpreter on a terminal of its own to the first paint and to the failing line."""
     primary, secondary = pty.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "RELIVE_STORE": url}
+    if compiled:
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
     begin = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-c", program, url, scenes],
+        [sys.executable, "-c", program, home],
         stdin=secondary,
         stdout=secondary,
         stderr=secondary,

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from relive.calls import FunctionError, invoke, send
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relive.calls import FunctionError, invoke, send
 
 __all__ = ["FunctionError", "invoke", "send"]
+
+
+def __getattr__(name: str) -> object:
+    # the command line tool is in this package too, and starts without what only functions need
+    if name in __all__:
+        from relive import calls
+
+        return getattr(calls, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,129 +1,55 @@
-"""The `relive` command. Commands are imported when they are used, so that `relive --help` stays fast."""
+"""The `relive` command.
+
+`relive tui` does not pass through the command group: half of what that imports is never needed to paint.
+"""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from pathlib import Path
 
-import click
 from relive_base.errors import ExitCode, ReliveError
 from relive_base.terminal import escape_terminal
 
 __all__ = ["main"]
 
-# group -> command -> (the module below relive.commands that defines it, one line of help)
-GROUPS: dict[str, dict[str, tuple[str, str]]] = {
-    "Start here": {
-        "demo": ("demo", "See it work: a small shop, real events, real failures"),
-        "tui": ("tui", "One key from launch to the root cause"),
-        "doctor": ("doctor", "What this machine offers, with the remedy where it does not"),
-    },
-    "Run functions": {
-        "serve": ("serve", "Start the platform on this home"),
-        "stop": ("serve", "Stop the server: finish what runs, keep what is queued"),
-        "status": ("serve", "Store, workers, queue, and what was dropped"),
-        "deploy": ("deploy", "Deploy the functions that a relive.toml names"),
-        "functions": ("deploy", "List the functions with their last day"),
-        "invoke": ("invoke", "Invoke a function with an event"),
-        "events": ("events", "List asynchronous events; retry a dead one"),
-    },
-    "What happened": {
-        "invocations": ("invocations", "List invocations, newest first"),
-        "trace": ("invocations", "Show one trace from the trigger to the last span"),
-        "logs": ("logs", "Show what functions printed and logged; --follow"),
-        "export": ("export", "Send traces to Jaeger or anything that speaks OTLP"),
-        "sql": ("sql", "Query everything that was recorded"),
-    },
-    "Why it failed": {
-        "failures": ("failures", "List failures, newest first; --group"),
-        "failure": ("failures", "Show the failing line, its locals, the event, the logs"),
-        "scene": ("failures", "Write a failure's scene to a file"),
-    },
-    "Where the time went": {
-        "hot": ("profiles", "The hottest lines or functions"),
-        "flame": ("profiles", "A call tree: text, HTML, speedscope"),
-        "profile": ("profiles", "Profile the next invocations exactly"),
-    },
-}
-COMMANDS = {name: module for commands in GROUPS.values() for name, (module, _) in commands.items()}
-
-
-class _LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
-            return None
-        command: click.Command = getattr(importlib.import_module(f"relive.commands.{module}"), cmd_name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        import difflib
-
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            ctx.fail(f"No such command '{args[0]}'.{hint}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, commands in GROUPS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
-
-
-@click.command(
-    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
-@click.option(
-    "--home", type=click.Path(path_type=Path), envvar="RELIVE_HOME", help="Where Relive keeps its state."
-)
-@click.option(
-    "--server", envvar="RELIVE_SERVER", default="", help="A server elsewhere: HOST:PORT (with RELIVE_TOKEN)."
-)
-@click.version_option(package_name="relive", prog_name="relive")
-@click.pass_context
-def cli(ctx: click.Context, home: Path | None, server: str) -> None:
-    """A function platform that remembers every invocation.
-
-    \b
-    relive demo                  see it work, with real functions that fail
-    relive serve                 start the platform
-    relive deploy .              deploy what relive.toml names
-    relive tui                   one key from launch to the root cause
-    """
-    from relive.session import Session
-
-    ctx.obj = Session.create(home, server, os.environ)
-    ctx.call_on_close(ctx.obj.close)
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; ends the process with an exit status of ExitCode."""
     try:
-        code = cli.main(args=arguments, prog_name="relive", standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("stopped", err=True)
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     except ReliveError as error:
-        click.echo(f"relive: {escape_terminal(str(error))}", err=True)
+        print(f"relive: {escape_terminal(str(error))}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:
         # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _run(arguments: list[str]) -> object:
+    from relive.ui import UiRequest, open_ui
+
+    request = UiRequest.parse(arguments, os.environ) if "tui" in arguments else None
+    if request is not None and sys.stdin.isatty() and sys.stdout.isatty():
+        return open_ui(request)
+    return _run_command(arguments)
+
+
+def _run_command(arguments: list[str]) -> object:
+    import click
+
+    from relive.group import cli
+
+    try:
+        return cli.main(args=arguments, prog_name="relive", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
 
 
 if __name__ == "__main__":

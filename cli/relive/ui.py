@@ -1,19 +1,121 @@
-"""Opening the terminal UI on a session."""
+"""Opening the terminal UI. Until its first paint nothing is imported but what paints."""
 
 from __future__ import annotations
 
-from relive.session import Session
+import gc
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["run_ui"]
+if TYPE_CHECKING:
+    from relive_platform.locate import ServerInfo
+    from relive_store import Store
+
+    from relive.session import Session
+
+__all__ = ["VIEWS", "Link", "UiRequest", "open_ui", "run_ui"]
+
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "logs")
+_VALUED = ("--home", "--server")
 
 
-def run_ui(session: Session, view: str, ident: str) -> int:
+@dataclass(frozen=True, slots=True)
+class UiRequest:
+    """Whose data is to be shown, and where to begin."""
+
+    home: Path
+    server: str
+    environment: Mapping[str, str]
+    view: str = "home"
+    ident: str = ""
+
+    @classmethod
+    def parse(cls, arguments: list[str], environment: Mapping[str, str]) -> UiRequest | None:
+        """The request of a plain `relive [--home H] [--server S] tui [VIEW [IDENT]]`.
+
+        None for everything else: help, mistakes and other commands are for the command group to answer.
+        """
+        options: dict[str, str] = {}
+        rest = list(arguments)
+        while rest and rest[0].startswith("--"):
+            name, equals, value = rest.pop(0).partition("=")
+            if name not in _VALUED or not (equals or rest):
+                return None
+            options[name] = value if equals else rest.pop(0)
+        if not rest or rest.pop(0) != "tui" or len(rest) > 2 or any(word.startswith("-") for word in rest):
+            return None
+        view, ident = [*rest, "", ""][:2]
+        if view and view not in VIEWS:
+            return None
+        home = _home(options.get("--home") or environment.get("RELIVE_HOME", ""), environment)
+        server = options.get("--server", environment.get("RELIVE_SERVER", ""))
+        return cls(home, server, environment, view or "home", ident)
+
+
+def _home(chosen: str, environment: Mapping[str, str]) -> Path:
+    if chosen:
+        return Path(os.path.abspath(os.path.expanduser(chosen)))
+    from relive_platform.locate import default_home
+
+    return default_home(environment)
+
+
+class Link:
+    """The way to the data. After a loss it is looked for anew: a server may be back at another address.
+
+    Called by worker threads.
+    """
+
+    def __init__(self, request: UiRequest) -> None:
+        self._request = request
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._server: ServerInfo | None = None
+
+    def open_store(self) -> Store:
+        """The store as it is to be reached now. Raises ReliveError."""
+        with self._lock:
+            return self._renew().store()
+
+    def status(self) -> dict[str, object] | None:
+        """What the server says of itself; None where none runs on this home."""
+        from relive_platform.locate import find_server
+
+        with self._lock:
+            session = self._session
+            server = None if self._request.server else find_server(self._request.home)
+            if server is None and not self._request.server:
+                return None
+            if session is None or server != self._server:
+                session = self._renew()
+            control = session.control()
+        return control.status()
+
+    def _renew(self) -> Session:
+        from relive.session import Session
+
+        request = self._request
+        # The old session's store may still be asked by another thread: it is left to that thread's end.
+        self._session = Session.create(request.home, request.server, request.environment)
+        self._server = self._session.info()
+        return self._session
+
+
+def open_ui(request: UiRequest) -> int:
     """Run the UI until the user leaves it; gives its exit status. The store opens after the first paint."""
+    # what is made from here to the first paint stays: looking through it would cost a twelfth of the time
+    gc.disable()
     from relive_tui.app import run
     from relive_tui.source import DataSource
 
-    def status() -> dict[str, object] | None:
-        return session.control().status() if session.info() is not None or session.server else None
+    link = Link(request)
+    source = DataSource(link.open_store, request.home / "scenes", status=link.status, home=request.home)
+    return run(source, request.view, request.ident)
 
-    source = DataSource(open_store=session.store, scenes_dir=session.scenes_dir, status=status)
-    return run(source, view, ident)
+
+def run_ui(session: Session, view: str, ident: str) -> int:
+    """The same for a command's session."""
+    return open_ui(UiRequest(session.home, session.server, session.environment, view, ident))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterable
@@ -12,14 +13,13 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from relive_tui.models.commands import Command, CommandProblem, complete_command, parse_command
 from relive_tui.models.format import range_label
 from relive_tui.models.scope import LENSES, RANGES_NS, Navigator, Place, Scope, command_of, place_of
 from relive_tui.models.text import clean
 from relive_tui.theme import CSS_VARIABLES
-from relive_tui.yank import osc52, save_yank, yank_path
 
 if TYPE_CHECKING:
+    from relive_tui.models.commands import Command
     from relive_tui.reading import Source
     from relive_tui.screens.base import ReliveScreen
     from relive_tui.tickets import Ticket
@@ -60,6 +60,12 @@ class ReliveApp(App[int]):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.make(self.navigator.here)
+
+    def painted(self) -> None:
+        """The first paint is over: what was made for it stays, and needs no collector to look at it again."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
     # ------------------------------------------------------------ places
 
@@ -152,6 +158,8 @@ class ReliveApp(App[int]):
 
     def action_yank(self) -> None:
         """Copy what the screen offers, or the command that reopens it."""
+        from relive_tui.yank import osc52, save_yank, yank_path
+
         text = self.here.yank_text() or command_of(self.navigator.here)
         sequence = osc52(text, os.environ)
         if sequence and self._driver is not None:
@@ -173,6 +181,7 @@ class ReliveApp(App[int]):
 
     def action_command(self) -> None:
         """Type a command."""
+        from relive_tui.models.commands import CommandProblem, complete_command, parse_command
         from relive_tui.screens.prompt import Prompt
 
         here = self.navigator.here

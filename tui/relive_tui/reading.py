@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from relive_tui.models.data import (
-    FailureGroup,
-    FlameView,
-    FunctionRow,
-    HotLine,
-    InvocationRow,
-    LogRow,
-    SceneView,
-    SpanRow,
-)
-from relive_tui.models.filtering import InvocationQuery
-from relive_tui.models.home import Health
-from relive_tui.models.scope import Scope
-from relive_tui.tickets import Ticket
+if TYPE_CHECKING:
+    from relive_tui.models.data import (
+        FailureGroup,
+        FlameView,
+        FunctionRow,
+        HotLine,
+        InvocationRow,
+        LogRow,
+        SceneView,
+        SpanRow,
+    )
+    from relive_tui.models.filtering import InvocationQuery
+    from relive_tui.models.home import Health
+    from relive_tui.models.scope import Scope
+    from relive_tui.tickets import Ticket
 
 __all__ = ["FailureRef", "Source"]
 

@@ -13,26 +13,28 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from relive_base.errors import NotFound, ServerUnreachable
 
-from relive_tui.models.data import (
-    FailureGroup,
-    FlameView,
-    FunctionRow,
-    HotLine,
-    InvocationRow,
-    LogRow,
-    SceneView,
-    SpanRow,
-)
-from relive_tui.models.filtering import InvocationQuery
-from relive_tui.models.home import Health
-from relive_tui.models.scope import Scope
-from relive_tui.reading import FailureRef
-from relive_tui.tickets import Ticket, TicketStore
+from relive_tui.tickets import TicketStore
 
 if TYPE_CHECKING:
     from relive_profiler.explore.filters import HotFilter
     from relive_store import Store
     from relive_tracer.explore.invocations import InvocationFilter
+
+    from relive_tui.models.data import (
+        FailureGroup,
+        FlameView,
+        FunctionRow,
+        HotLine,
+        InvocationRow,
+        LogRow,
+        SceneView,
+        SpanRow,
+    )
+    from relive_tui.models.filtering import InvocationQuery
+    from relive_tui.models.home import Health
+    from relive_tui.models.scope import Scope
+    from relive_tui.reading import FailureRef
+    from relive_tui.tickets import Ticket
 
 __all__ = ["DataSource"]
 
@@ -298,6 +300,7 @@ class DataSource:
     def health(self) -> Health | None:
         if self._status is None:
             return None
+        from relive_tui.models.home import Health
         from relive_tui.views import health_of
 
         try:

@@ -8,14 +8,13 @@ import click
 from relive_base.errors import UsageError
 
 from relive.session import Session
+from relive.ui import VIEWS, run_ui
 
 __all__ = ["tui"]
 
-_VIEWS = ("home", "invocations", "trace", "failure", "flame", "logs")
-
 
 @click.command()
-@click.argument("view", type=click.Choice(_VIEWS), default="home")
+@click.argument("view", type=click.Choice(VIEWS), default="home")
 @click.argument("ident", default="", metavar="[ID | FUNCTION]")
 @click.pass_obj
 def tui(session: Session, view: str, ident: str) -> int:
@@ -29,6 +28,4 @@ def tui(session: Session, view: str, ident: str) -> int:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the terminal UI needs a terminal", remedy="in scripts use: relive failures --json")
-    from relive.ui import run_ui
-
     return run_ui(session, view, ident)

@@ -8,12 +8,15 @@ import sys
 PROGRAM = """
 import sys
 from pathlib import Path
+from relive.__main__ import main
+from relive.ui import UiRequest, open_ui
+assert UiRequest.parse(["--home", "/nowhere", "tui", "failure", "last"], {}) is not None
 from relive_tui.app import ReliveApp
 from relive_tui.source import DataSource
 app = ReliveApp(DataSource(lambda: None, Path("/nowhere/scenes")))
 app.get_default_screen()
 heavy = ("chdb", "grpc", "numpy", "clickhouse_driver", "pyinstrument", "opentelemetry", "relive_platform",
-         "relive_store.embedded", "rich.markdown")
+         "relive_store", "rich.markdown", "click", "msgspec", "relive_tui.models.data")
 print([name for name in heavy if name in sys.modules])
 """
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from relive_tui.models.columns import Column, Table
-from relive_tui.models.data import FailureGroup, FunctionRow, Preview
 from relive_tui.models.format import age, bytes_short, clock, count_short, percent, rate, sparkline
 from relive_tui.models.syntax import hit_line
 from relive_tui.models.text import Line, Span, clean, fit, width_of
+
+if TYPE_CHECKING:
+    from relive_tui.models.data import FailureGroup, FunctionRow, Preview
 
 __all__ = [
     "FailureRows",

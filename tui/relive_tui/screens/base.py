@@ -129,6 +129,11 @@ class ReliveScreen(Screen[None]):
         self.setup()
         self.query_one(self.first_focus()).focus()
         self.update_bars()
+        # after the first paint: the threads that load would import what they need while it is painted
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.relive.painted()
         self.load()
         self.set_interval(self.REFRESH_S, self._beat)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.timer import Timer
 from textual.widget import Widget
 
-from relive_tui.models.data import FailureGroup, FunctionRow, Preview
-from relive_tui.models.failure import preview_of
 from relive_tui.models.feed import Feed
 from relive_tui.models.home import (
     FailureRows,
@@ -25,6 +23,10 @@ from relive_tui.screens.base import ReliveScreen
 from relive_tui.titles import safe_title
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import VirtualRows
+
+if TYPE_CHECKING:
+    from relive_tui.models.data import FailureGroup, FunctionRow, Preview
+    from relive_tui.tickets import Ticket
 
 __all__ = ["HomeScreen"]
 
@@ -141,18 +143,18 @@ class HomeScreen(ReliveScreen):
             return
         ident, attempt = group.invocation_id, group.attempt
 
+        def work(ticket: Ticket) -> Preview:
+            from relive_tui.models.failure import preview_of
+
+            return preview_of(self.data.scene(ticket, ident, attempt))
+
         def done(preview: Preview) -> None:
             if len(self._previews) > 200:
                 self._previews.clear()
             self._previews[ident] = preview
             self._show_preview()
 
-        self.ask(
-            "preview",
-            Feed("the scene"),
-            lambda ticket: preview_of(self.data.scene(ticket, ident, attempt)),
-            done,
-        )
+        self.ask("preview", Feed("the scene"), work, done)
 
     def _show_preview(self) -> None:
         group = self.selected_group()
