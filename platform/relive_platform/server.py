@@ -309,7 +309,7 @@ class ReliveServer:
 
     def _console(self, worker: Worker, lines: list[LogLine]) -> None:
         """Text that a worker's process wrote past Python."""
-        running = worker.current
+        running = worker.writing()
         limit = worker.spec.output_limit_bytes
         invocation_id = ""
         if running is not None:

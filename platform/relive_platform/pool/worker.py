@@ -43,6 +43,7 @@ GONE: Final = "gone"
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
 PROFILES_KEPT: Final = 4  # of one invocation
+CONSOLE_LATE_S: Final = 0.1
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
@@ -86,6 +87,8 @@ class Worker(asyncio.Protocol):
         self.invocations = 0
         self.retire = False  # no further event; leaves once it is done
         self._outgoing: list[bytes] = []
+        self._last: Running | None = None  # the one before, and when it was done
+        self._last_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
         self.condemned = ""  # why the supervisor stops it: "timeout", "memory"
         self.fork_error = ""
@@ -300,6 +303,7 @@ class Worker(asyncio.Protocol):
             return
         done = _done.decode(payload)
         self.current = None
+        self._last, self._last_mono = running, time.monotonic()
         self.rss_bytes = done.rss_bytes
         if self.ahead and done.reusable and running.result.reusable:
             following = self.current = self.ahead.popleft()
@@ -330,6 +334,12 @@ class Worker(asyncio.Protocol):
             if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
                 running.telemetry.append(payload)
         self.owner.on_telemetry(self, payload)
+
+    def writing(self) -> Running | None:
+        """Whose text comes through the console pipe, which may be a moment behind the frames."""
+        if self.current is None and time.monotonic() - self._last_mono < CONSOLE_LATE_S:
+            return self._last
+        return self.current
 
     def console(self, payload: bytes) -> None:
         """A Logs frame made of what came through the console pipe."""
