@@ -12,7 +12,7 @@ from typing import Final
 
 from relive_base.frames import StackFrames
 
-__all__ = ["DEEP_FRAME", "StackTable", "frame_hash", "stack_hash"]
+__all__ = ["DEEP_FRAME", "StackTable", "frame_hash", "stack_hash", "without_inner"]
 
 DEEP_FRAME: Final = "(deeper than the limit)"
 """The outermost frame of a stack that was cut, so that cut stacks share one root."""
@@ -21,6 +21,7 @@ _OWN: Final = tuple(
     f"/{name}/"
     for name in ("relive_platform", "relive_base", "relive_tracer", "relive_capture", "relive_profiler")
 )
+_PUBLIC: Final = "/relive/calls.py"  # what user code calls to call other functions
 _IMPORTLIB: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 Location = tuple[str, str, int]  # function, file, line
@@ -65,7 +66,7 @@ class StackTable:
         self._names.clear()
 
     def intern(self, frame: FrameType | None, outer: FrameType | None, depth: int) -> StackFrames | None:
-        """The stack from `frame` (innermost) outwards up to `outer`, without Relive's own outer frames.
+        """The stack from `frame` (innermost) outwards up to `outer`, without Relive's own at either end.
 
         None where nothing but Relive's own frames is on it. Runs no code of the user's.
         """
@@ -75,7 +76,9 @@ class StackTable:
             frame = frame.f_back
         cut = frame is not None and frame is not outer
         locations.reverse()
-        kept = [location for location in _without_own(locations) if location[1] not in _IMPORTLIB]
+        kept = [
+            location for location in without_inner(_without_own(locations)) if location[1] not in _IMPORTLIB
+        ]
         if not kept:
             return None
         if cut:
@@ -130,7 +133,7 @@ def _roots(source: str, path: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _own(file: str) -> bool:
-    return any(part in file for part in _OWN)
+    return any(part in file for part in _OWN) or file.endswith(_PUBLIC)
 
 
 def _without_own(locations: list[Location]) -> list[Location]:
@@ -143,3 +146,18 @@ def _without_own(locations: list[Location]) -> list[Location]:
             return locations[start:]
     # Nothing but the standard library below the platform's frames: the platform's own work.
     return [] if start else locations
+
+
+def without_inner(locations: list[Location]) -> list[Location]:
+    """`locations` up to the last frame before Relive's own work at the inner end.
+
+    A function that waits for another one waits in the line that calls it, not in Relive's socket.
+    """
+    end = len(locations)
+    for index in range(end - 1, -1, -1):
+        file = locations[index][1]
+        if _own("/" + file):
+            end = index
+        elif not file.startswith(("<", "python3.")):
+            break
+    return locations[:end]

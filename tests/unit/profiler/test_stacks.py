@@ -53,7 +53,7 @@ def _frame_in(file, name="outer", inner="return __import__('sys')._getframe()"):
     return namespace[name]
 
 
-def test_the_platforms_own_frames_are_cut_off_at_the_outer_end_only(tmp_path):
+def test_the_platforms_own_frames_are_cut_off_at_both_ends(tmp_path):
     # Given a worker that calls, through a standard library function, the user's code, which calls the client
     table = StackTable(str(tmp_path), [])
     client = _frame_in("/run/relive_platform/client.py", "client")
@@ -64,8 +64,32 @@ def test_the_platforms_own_frames_are_cut_off_at_the_outer_end_only(tmp_path):
     frame = bootstrap((worker, (inner, (user, client))))
     # When its stack is interned
     stack = table.intern(frame, sys._getframe(), 100)
-    # Then what the worker called is left, and the client at the inner end is part of it
-    assert stack.functions == ["handler", "client"]
+    # Then only what the worker called is left, and the line of it that called the client
+    assert stack.functions == ["handler"]
+
+
+def test_waiting_for_another_function_is_the_time_of_the_line_that_calls_it(tmp_path):
+    import selectors
+
+    # Given a handler that invokes another function, which waits on Relive's channel in the standard library
+    table = StackTable(str(tmp_path), [])
+    calls = _frame_in("/run/runtime/relive/calls.py", "invoke", "return call[0](call[1])")
+    channel = _frame_in("/run/relive_platform/worker/channel.py", "readable", "return call(None)")
+    select = _frame_in(selectors.__file__, "select")
+    user = _frame_in(str(tmp_path / "cart.py"), "checkout", "return call[0](call[1])")
+    # When its stack is interned
+    stack = table.intern(user((calls, (channel, select))), sys._getframe(), 100)
+    # Then it ends in the handler's line
+    assert (stack.functions, stack.files, stack.lines) == (["checkout"], ["cart.py"], [2])
+
+
+def test_user_code_that_relive_calls_back_keeps_its_whole_stack(tmp_path):
+    table = StackTable(str(tmp_path), [])
+    user = _frame_in(str(tmp_path / "app.py"), "handler", "return call[0](call[1])")
+    sink = _frame_in("/run/relive_tracer/record/lines.py", "write", "return call(None)")
+    text = _frame_in(str(tmp_path / "text.py"), "to_text")
+    stack = table.intern(user((sink, text)), sys._getframe(), 100)
+    assert stack.functions == ["handler", "write", "to_text"]
 
 
 def test_only_relives_own_frames_is_no_stack(tmp_path):
