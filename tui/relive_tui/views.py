@@ -132,6 +132,8 @@ def group_row(row: GroupRow) -> FailureGroup:
 
 def scene_view(scene: SceneFile) -> SceneView:
     """Of an opened archive. Raises SceneError where a member is damaged."""
+    from relive_capture.explore.render import part_state
+
     manifest = scene.manifest
     exceptions: list[ExceptionView] = []
     pending = list(scene.exceptions)
@@ -151,7 +153,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         captured_ns=int(manifest.get("captured_ns", 0)),
         fingerprint=str(manifest.get("fingerprint", "")),
         event=_event(scene),
-        parts=tuple((name, part.state, part.reason) for name, part in scene.parts.items()),
+        parts=tuple((name, part_state(name, part), part.reason) for name, part in scene.parts.items()),
     )
 
 
