@@ -166,7 +166,7 @@ class FunctionPool:
         waiting = len(self.waiting)
         if not waiting:
             return
-        serving = sum(worker.state in (BUSY, FINISHING) and not worker.retire for worker in self.workers)
+        serving = sum(map(self._serves_soon, self.workers))
         if serving and self._service_s:
             expected_s = waiting * self._service_s / serving
             wanted = 1 if expected_s > FORK_COST_S else 0
@@ -175,6 +175,13 @@ class FunctionPool:
         else:
             wanted = waiting
         self._fork(wanted - self.starting)
+
+    def _serves_soon(self, worker: Worker) -> bool:
+        """Whether it is busy, and not for much longer than this function's invocations take."""
+        current = worker.current
+        if current is None or worker.retire:
+            return False
+        return time.monotonic() - current.sent_mono < max(FORK_COST_S, 4 * self._service_s)
 
     def keep_warm(self) -> None:
         """Let the waiting workers of an active function wait; send the idle ones of a quiet one home."""

@@ -93,6 +93,7 @@ class Supervisor:
                 self._check_ahead(worker, running, now)
             if now - running.sent_mono > self._limits.interval_s and not worker.condemned:
                 self._check(worker, running, now)
+                worker.owner.scale()  # what waits behind it may wait for long now
         if any_busy:
             self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
 
