@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-from relive_cli import Relive
+from relive_cli import Relive, relive_home
 
 GOOD = {
     "relive.toml": '[app]\nname = "a"\n\n[functions.f]\nsource = "."\nhandler = "f:handler"\n',
@@ -33,6 +35,13 @@ BAD = {
     ),
     "not toml": ({"relive.toml": "[app\n"}, ["relive.toml", "1"]),
 }
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Relive]:
+    """One for all cases: a deploy that is refused must leave nothing that hurts the next."""
+    with relive_home() as home, home.serving():
+        yield home
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -114,7 +114,7 @@ def orphans(spans: dict[str, Span]) -> list[Span]:
 
 def median_s(relive: Relive) -> float:
     taken = []
-    for _ in range(25):
+    for _ in range(15):
         began = time.perf_counter()
         assert relive.request("/fn/web/").status == 200
         taken.append(time.perf_counter() - began)
@@ -144,7 +144,7 @@ def test_a_dead_collector_slows_nothing_and_is_counted(relive: Relive) -> None:
 
     # ... and all of it in the store
     (row,) = relive.json("sql", "SELECT count() AS n FROM invocations WHERE Function = 'web'")
-    assert row["n"] == 100
+    assert row["n"] == 60
 
 
 @pytest.mark.parametrize("protocol", RECEIVERS)

@@ -33,6 +33,7 @@ __all__ = ["CollectorOptions", "main", "spawn"]
 _NICE: Final = 5
 _READ_BYTES: Final = 1_048_576
 _CLOSE_S: Final = 10.0
+_EXPORT_CLOSE_S: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -101,9 +102,10 @@ class _Service:
         except ConnectionError:
             pass  # the server died: what it sent is safe below
         self._scenes.close()
-        if self._exporter is not None:
-            self._exporter.close(_CLOSE_S)
         self._writer.close(_CLOSE_S)
+        if self._exporter is not None:
+            # Last, and not for long: what a dead collector keeps waiting can be sent from the store later.
+            self._exporter.close(_EXPORT_CLOSE_S)
 
     def _on_batch(self, payload: bytes) -> None:
         flushed = True
