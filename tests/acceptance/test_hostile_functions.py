@@ -71,11 +71,21 @@ def colours(event, context):
         pass
     raise ValueError(evil)
 
+def leaves(event, context):
+    child = subprocess.Popen(
+        "sleep 300 & exec sleep 300", shell=True, start_new_session=True, stdin=subprocess.DEVNULL
+    )
+    os.write(2, b"child %d\n" % child.pid)
+    time.sleep(0.2)
+    os.write(2, b"worker %d\n" % os.getpid())
+    if event["how"] == "exit":
+        os._exit(0)
+
 def fine(event, context):
     return "fine"
 """
 
-NAMES = ("forks", "escapes", "leaks", "bomb", "burns", "deaf", "floods", "colours", "fine")
+NAMES = ("forks", "escapes", "leaks", "bomb", "burns", "deaf", "floods", "colours", "leaves", "fine")
 FILES = {
     "app.py": SOURCE,
     "relive.toml": toml(
@@ -131,6 +141,31 @@ def test_processes_that_a_function_starts_end_with_it(
 
     # ... and the platform as it was
     assert lab.invoke("fine")["result"] == "fine"
+
+
+def test_what_a_worker_started_in_another_session_does_not_outlive_it(lab: Relive) -> None:
+    # When a function starts processes in a session of their own and ends its own process at once
+    row = lab.invoke("leaves", {"how": "exit"})
+    assert row["status"] == "crash"
+
+    # I expect them to end with it, the one that was put into the background too
+    (pid,) = children(lab, row["invocation_id"])
+    try:
+        lab.eventually(lambda: not in_session(pid))
+    finally:
+        for left in in_session(pid):
+            os.kill(left, 9)
+
+
+def in_session(session: int) -> list[int]:
+    """The running processes of a session."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(entry.parent.name))
+    return found
 
 
 @pytest.mark.parametrize(

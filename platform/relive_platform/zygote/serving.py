@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import time
+from collections import deque
 from types import FrameType
 from typing import Final
 
@@ -23,6 +24,7 @@ from relive_platform.zygote.preload import import_modules, preload_record_side
 __all__ = ["Zygote", "serve"]
 
 _KIB: Final = 1024
+_DEAD_KEPT: Final = 64
 
 
 def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
@@ -58,7 +60,8 @@ class Zygote:
     def __init__(self, control: ControlSocket, isolation: Isolation) -> None:
         self._control = control
         self._isolation = isolation
-        self._workers: dict[int, int] = {}  # pid -> worker id
+        self._workers: dict[int, tuple[int, str]] = {}  # pid -> worker id, its scratch folder
+        self._dead: deque[str] = deque(maxlen=_DEAD_KEPT)  # scratch folders of workers that have ended
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, ready: ZygoteReady) -> WorkerStart | None:
@@ -115,7 +118,7 @@ class Zygote:
         if pid < 0:
             self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=reason))
             return None
-        self._workers[pid] = frame.worker_id
+        self._workers[pid] = (frame.worker_id, frame.spec.scratch)
         self._control.send(Forked(worker_id=frame.worker_id, pid=pid, forked_ns=forked_ns))
         return None
 
@@ -130,10 +133,13 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            worker_id = self._workers.pop(pid, None)
+            worker_id, scratch = self._workers.pop(pid, (None, ""))
+            if worker_id is not None:
+                _kill_group(pid)  # what the user's code had started and left behind
+                self._dead.append(scratch)
+            self._kill_orphans()
             if worker_id is None:
                 continue
-            _kill_group(pid)  # what the user's code had started and left behind
             self._control.send(
                 Exited(
                     worker_id=worker_id,
@@ -143,6 +149,17 @@ class Zygote:
                     cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
                 )
             )
+
+    def _kill_orphans(self) -> None:
+        """End what workers that are gone had started in sessions of its own: it is our child now.
+
+        It is told by its environment from what a worker that lives has cut loose.
+        """
+        homes = {b"HOME=" + os.fsencode(scratch) for scratch in self._dead if scratch}
+        for pid in _children():
+            if pid not in self._workers and homes & set(_environment(pid)):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _kill_workers(self) -> None:
         for pid in self._workers:
@@ -154,6 +171,23 @@ class Zygote:
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _children() -> list[int]:
+    return [int(word) for word in _read(f"/proc/self/task/{os.getpid()}/children").split()]
+
+
+def _environment(pid: int) -> list[bytes]:
+    return _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def _read(path: str) -> bytes:
+    """Empty where there is no such process, or no such file on this system."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _wake_up(_number: int, _frame: FrameType | None) -> None:
