@@ -21,6 +21,7 @@ from relive_platform.api.listener import ControlListener
 from relive_platform.application import HttpTrigger, TimerTrigger
 from relive_platform.collector.followers import FollowedLine, Follower
 from relive_platform.pool.invocation import InvokeRequest, Outcome
+from relive_platform.queue.model import EventRow
 from relive_platform.registry import FunctionVersion, Progress
 from relive_platform.server import ReliveServer
 from relive_platform.worker.events import BadEvent, decode_event
@@ -173,18 +174,14 @@ class PlatformBackend:
             rows = self._server.queue.list(state, function, limit).result(_QUEUE_TIMEOUT_S)
         except ValueError as error:
             raise UsageError(str(error), remedy="leave --state out for all") from error
-        return [
-            pb.EventInfo(
-                event_id=row.event_id,
-                function=row.function,
-                state=row.state,
-                attempts=row.attempts,
-                next_at_ns=row.next_at_ns,
-                last_error=row.last_error,
-                enqueued_ns=row.enqueued_ns,
-            )
-            for row in rows
-        ]
+        return [_event(row) for row in rows]
+
+    def event(self, function: str, event_id: str) -> pb.EventInfo:
+        """One event, also when it is done."""
+        row, result = self._server.queue.look(event_id, function).result(_QUEUE_TIMEOUT_S)
+        found = _event(row)
+        found.result = result or b""
+        return found
 
     def retry_event(self, event_id: str) -> pb.EventInfo:
         """A dead or waiting event is due now, with all its attempts."""
@@ -287,6 +284,18 @@ def _entry(followed: FollowedLine) -> pb.LogEntry:
         trace_id=line.trace_id,
         span_id=line.span_id,
         source=line.source,
+    )
+
+
+def _event(row: EventRow) -> pb.EventInfo:
+    return pb.EventInfo(
+        event_id=row.event_id,
+        function=row.function,
+        state=row.state,
+        attempts=row.attempts,
+        next_at_ns=row.next_at_ns,
+        last_error=row.last_error,
+        enqueued_ns=row.enqueued_ns,
     )
 
 

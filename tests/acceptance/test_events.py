@@ -79,7 +79,9 @@ def test_an_event_that_always_fails_is_buried_and_done_once_the_function_is_fixe
 
 def test_waiting_for_an_event_tells_how_it_ended(lab: Relive) -> None:
     done = lab.run("invoke", "order", "--event", '{"lines": 2}', "--async", "--wait", "--json")
-    assert json.loads(done.stdout)["state"] == "done"
+    told = json.loads(done.stdout)
+    assert told["state"] == "done"
+    assert told["result"] == json.loads(lab.run("invoke", "order", "--event", '{"lines": 2}').stdout)
 
     done = lab.run("invoke", "order", "--event", "{}", "--async", "--wait", "--json", check=False)
     told = json.loads(done.stdout)

@@ -67,7 +67,7 @@ def invoke(
     )
     response = session.control().invoke(request)
     if wait and response.status == "accepted":
-        return _wait(session, response, as_json)
+        return _wait(session, function, response, as_json)
     row = _row(response)
     if as_json:
         emit_object(row)
@@ -117,10 +117,7 @@ def _row(response: Any) -> dict[str, Any]:
             "traceback": error.traceback,
         }
     elif response.result:
-        try:
-            row["result"] = msgspec.json.decode(response.result)
-        except msgspec.DecodeError:
-            row["result"] = response.result.decode("utf-8", "replace")
+        row["result"] = _json_or_text(response.result)
     return row
 
 
@@ -136,32 +133,43 @@ def _explain(row: dict[str, Any]) -> None:
     echo(f"  relive failure {row['invocation_id']}", err=True)
 
 
-def _wait(session: Session, response: Any, as_json: bool) -> int:
-    """Poll the queue until the event has left it, then show its last attempt."""
+def _wait(session: Session, function: str, response: Any, as_json: bool) -> int:
+    """Poll the queue until the event is done or dead, then show its result or its last attempt."""
     control = session.control()
     event_id = response.invocation_id
     give_up = time.monotonic() + _WAIT_LIMIT_S
-    while time.monotonic() < give_up:
-        states = {entry.event_id: entry for entry in control.events(limit=1000)}
-        entry = states.get(event_id)
-        if entry is None or entry.state in ("done", "dead"):
-            row = {
-                **_last_attempt(session, response),
-                "event_id": event_id,
-                "state": entry.state if entry else "done",
-                "attempts": entry.attempts if entry else 1,
-                "last_error": entry.last_error if entry else "",
-            }
-            if as_json:
-                emit_object(row)
-            else:
-                echo(f"{row['state']} after {row['attempts']} attempts {row['last_error']}".rstrip())
-            return ExitCode.FAILED if row["state"] == "dead" else ExitCode.DONE
+    while (entry := control.event(function, event_id)).state not in ("done", "dead"):
+        if time.monotonic() > give_up:
+            raise ReliveError(
+                f"event {event_id} is not done after {_WAIT_LIMIT_S:.0f} s",
+                remedy=f"look at it later: relive events {function}",
+            )
         time.sleep(_POLL_S)
-    raise ReliveError(
-        f"event {event_id} is not done after {_WAIT_LIMIT_S:.0f} s",
-        remedy=f"look at it later: relive events, id {event_id}",
-    )
+    row = {
+        **_last_attempt(session, response),
+        "event_id": event_id,
+        "state": entry.state,
+        "last_error": entry.last_error,
+    }
+    if entry.state == "dead":
+        row["attempts"] = entry.attempts
+    if entry.result:
+        row["result"] = _json_or_text(entry.result)
+    if as_json:
+        emit_object(row)
+    elif entry.state == "done":
+        echo(entry.result.decode("utf-8", "replace"))
+    else:
+        echo(f"dead after {entry.attempts} attempts: {entry.last_error}; see why:", err=True)
+        echo(f"  relive failure {row['invocation_id']}", err=True)
+    return ExitCode.FAILED if entry.state == "dead" else ExitCode.DONE
+
+
+def _json_or_text(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body.decode("utf-8", "replace")
 
 
 def _last_attempt(session: Session, response: Any) -> dict[str, Any]:
@@ -174,6 +182,7 @@ def _last_attempt(session: Session, response: Any) -> dict[str, Any]:
         "status": "",
         "duration_ms": 0.0,
         "cold": False,
+        "attempts": 1,
     }
     wanted = invocations.InvocationFilter(trace_id=response.trace_id)
     attempts = invocations.page(session.store(), wanted, limit=_ATTEMPTS_LIMIT)
@@ -188,6 +197,7 @@ def _last_attempt(session: Session, response: Any) -> dict[str, Any]:
             "duration_ms": round(last.duration_ns / 1e6, 3),
             "cold": last.cold,
             "version": last.version,
+            "attempts": last.attempt,
         }
         if last.error_type:
             row["error"] = {"type": last.error_type, "message": last.error_message}

@@ -124,6 +124,12 @@ class ControlClient:
         response: pb.ListEventsResponse = self._call(self._stub.ListEvents, request)
         return list(response.events)
 
+    def event(self, function: str, event_id: str) -> pb.EventInfo:
+        """Where one event is; a finished one comes with its result. Raises NotFound."""
+        request = pb.ListEventsRequest(function=function, event_id=event_id)
+        response: pb.ListEventsResponse = self._call(self._stub.ListEvents, request)
+        return response.events[0]
+
     def retry_event(self, event_id: str) -> pb.EventInfo:
         """Put a dead event back into the queue."""
         response: pb.RetryEventResponse = self._call(

@@ -14,9 +14,7 @@ class DeployHeader(_message.Message):
     path: str
     name: str
     handler: str
-    def __init__(
-        self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ...) -> None: ...
 
 class DeployRequest(_message.Message):
     __slots__ = ("header", "chunk")
@@ -24,9 +22,7 @@ class DeployRequest(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     header: DeployHeader
     chunk: bytes
-    def __init__(
-        self, header: _Optional[_Union[DeployHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...
-    ) -> None: ...
+    def __init__(self, header: _Optional[_Union[DeployHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("phase", "detail", "fraction")
@@ -36,9 +32,7 @@ class Progress(_message.Message):
     phase: str
     detail: str
     fraction: float
-    def __init__(
-        self, phase: _Optional[str] = ..., detail: _Optional[str] = ..., fraction: _Optional[float] = ...
-    ) -> None: ...
+    def __init__(self, phase: _Optional[str] = ..., detail: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Deployed(_message.Message):
     __slots__ = ("function", "version", "code_hash", "seconds", "unchanged", "url")
@@ -54,15 +48,7 @@ class Deployed(_message.Message):
     seconds: float
     unchanged: bool
     url: str
-    def __init__(
-        self,
-        function: _Optional[str] = ...,
-        version: _Optional[int] = ...,
-        code_hash: _Optional[str] = ...,
-        seconds: _Optional[float] = ...,
-        unchanged: _Optional[bool] = ...,
-        url: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., version: _Optional[int] = ..., code_hash: _Optional[str] = ..., seconds: _Optional[float] = ..., unchanged: _Optional[bool] = ..., url: _Optional[str] = ...) -> None: ...
 
 class DeployEvent(_message.Message):
     __slots__ = ("progress", "deployed")
@@ -70,31 +56,14 @@ class DeployEvent(_message.Message):
     DEPLOYED_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
     deployed: Deployed
-    def __init__(
-        self,
-        progress: _Optional[_Union[Progress, _Mapping]] = ...,
-        deployed: _Optional[_Union[Deployed, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., deployed: _Optional[_Union[Deployed, _Mapping]] = ...) -> None: ...
 
 class ListFunctionsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class FunctionInfo(_message.Message):
-    __slots__ = (
-        "name",
-        "kind",
-        "version",
-        "url",
-        "app",
-        "code_hash",
-        "handler",
-        "timeout_s",
-        "memory_mb",
-        "max_workers",
-        "triggers",
-        "code_dir",
-    )
+    __slots__ = ("name", "kind", "version", "url", "app", "code_hash", "handler", "timeout_s", "memory_mb", "max_workers", "triggers", "code_dir")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -119,21 +88,7 @@ class FunctionInfo(_message.Message):
     max_workers: int
     triggers: _containers.RepeatedScalarFieldContainer[str]
     code_dir: str
-    def __init__(
-        self,
-        name: _Optional[str] = ...,
-        kind: _Optional[str] = ...,
-        version: _Optional[int] = ...,
-        url: _Optional[str] = ...,
-        app: _Optional[str] = ...,
-        code_hash: _Optional[str] = ...,
-        handler: _Optional[str] = ...,
-        timeout_s: _Optional[float] = ...,
-        memory_mb: _Optional[int] = ...,
-        max_workers: _Optional[int] = ...,
-        triggers: _Optional[_Iterable[str]] = ...,
-        code_dir: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[int] = ..., url: _Optional[str] = ..., app: _Optional[str] = ..., code_hash: _Optional[str] = ..., handler: _Optional[str] = ..., timeout_s: _Optional[float] = ..., memory_mb: _Optional[int] = ..., max_workers: _Optional[int] = ..., triggers: _Optional[_Iterable[str]] = ..., code_dir: _Optional[str] = ...) -> None: ...
 
 class ListFunctionsResponse(_message.Message):
     __slots__ = ("functions",)
@@ -157,16 +112,7 @@ class InvokeRequest(_message.Message):
     version: int
     traceparent: str
     event_id: str
-    def __init__(
-        self,
-        function: _Optional[str] = ...,
-        event: _Optional[bytes] = ...,
-        asynchronous: _Optional[bool] = ...,
-        precise: _Optional[bool] = ...,
-        version: _Optional[int] = ...,
-        traceparent: _Optional[str] = ...,
-        event_id: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., event: _Optional[bytes] = ..., asynchronous: _Optional[bool] = ..., precise: _Optional[bool] = ..., version: _Optional[int] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("type", "message", "kind", "file", "line", "function", "traceback")
@@ -184,16 +130,7 @@ class Error(_message.Message):
     line: int
     function: str
     traceback: str
-    def __init__(
-        self,
-        type: _Optional[str] = ...,
-        message: _Optional[str] = ...,
-        kind: _Optional[str] = ...,
-        file: _Optional[str] = ...,
-        line: _Optional[int] = ...,
-        function: _Optional[str] = ...,
-        traceback: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., kind: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., function: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
 
 class InvokeResponse(_message.Message):
     __slots__ = ("invocation_id", "trace_id", "status", "result", "error", "duration_ms", "cold", "version")
@@ -213,32 +150,22 @@ class InvokeResponse(_message.Message):
     duration_ms: float
     cold: bool
     version: int
-    def __init__(
-        self,
-        invocation_id: _Optional[str] = ...,
-        trace_id: _Optional[str] = ...,
-        status: _Optional[str] = ...,
-        result: _Optional[bytes] = ...,
-        error: _Optional[_Union[Error, _Mapping]] = ...,
-        duration_ms: _Optional[float] = ...,
-        cold: _Optional[bool] = ...,
-        version: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., status: _Optional[str] = ..., result: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., duration_ms: _Optional[float] = ..., cold: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("function", "state", "limit")
+    __slots__ = ("function", "state", "limit", "event_id")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     function: str
     state: str
     limit: int
-    def __init__(
-        self, function: _Optional[str] = ..., state: _Optional[str] = ..., limit: _Optional[int] = ...
-    ) -> None: ...
+    event_id: str
+    def __init__(self, function: _Optional[str] = ..., state: _Optional[str] = ..., limit: _Optional[int] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class EventInfo(_message.Message):
-    __slots__ = ("event_id", "function", "state", "attempts", "next_at_ns", "last_error", "enqueued_ns")
+    __slots__ = ("event_id", "function", "state", "attempts", "next_at_ns", "last_error", "enqueued_ns", "result")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -246,6 +173,7 @@ class EventInfo(_message.Message):
     NEXT_AT_NS_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
     ENQUEUED_NS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     function: str
     state: str
@@ -253,16 +181,8 @@ class EventInfo(_message.Message):
     next_at_ns: int
     last_error: str
     enqueued_ns: int
-    def __init__(
-        self,
-        event_id: _Optional[str] = ...,
-        function: _Optional[str] = ...,
-        state: _Optional[str] = ...,
-        attempts: _Optional[int] = ...,
-        next_at_ns: _Optional[int] = ...,
-        last_error: _Optional[str] = ...,
-        enqueued_ns: _Optional[int] = ...,
-    ) -> None: ...
+    result: bytes
+    def __init__(self, event_id: _Optional[str] = ..., function: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., next_at_ns: _Optional[int] = ..., last_error: _Optional[str] = ..., enqueued_ns: _Optional[int] = ..., result: _Optional[bytes] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
     __slots__ = ("events",)
@@ -291,16 +211,7 @@ class FollowLogsRequest(_message.Message):
     def __init__(self, function: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = (
-        "timestamp_ns",
-        "severity",
-        "body",
-        "function",
-        "invocation_id",
-        "trace_id",
-        "span_id",
-        "source",
-    )
+    __slots__ = ("timestamp_ns", "severity", "body", "function", "invocation_id", "trace_id", "span_id", "source")
     TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
@@ -317,17 +228,7 @@ class LogEntry(_message.Message):
     trace_id: str
     span_id: str
     source: str
-    def __init__(
-        self,
-        timestamp_ns: _Optional[int] = ...,
-        severity: _Optional[str] = ...,
-        body: _Optional[str] = ...,
-        function: _Optional[str] = ...,
-        invocation_id: _Optional[str] = ...,
-        trace_id: _Optional[str] = ...,
-        span_id: _Optional[str] = ...,
-        source: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, timestamp_ns: _Optional[int] = ..., severity: _Optional[str] = ..., body: _Optional[str] = ..., function: _Optional[str] = ..., invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class LogBatch(_message.Message):
     __slots__ = ("lines", "dropped")
@@ -335,9 +236,7 @@ class LogBatch(_message.Message):
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[LogEntry]
     dropped: int
-    def __init__(
-        self, lines: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., dropped: _Optional[int] = ...
-    ) -> None: ...
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class RequestProfilesRequest(_message.Message):
     __slots__ = ("function", "count")
@@ -365,14 +264,7 @@ class QueryRequest(_message.Message):
     max_rows: int
     parameters_msgpack: bytes
     bytes_columns: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        sql: _Optional[str] = ...,
-        timeout_s: _Optional[float] = ...,
-        max_rows: _Optional[int] = ...,
-        parameters_msgpack: _Optional[bytes] = ...,
-        bytes_columns: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, sql: _Optional[str] = ..., timeout_s: _Optional[float] = ..., max_rows: _Optional[int] = ..., parameters_msgpack: _Optional[bytes] = ..., bytes_columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QueryBatch(_message.Message):
     __slots__ = ("names", "types", "columns_msgpack")
@@ -382,12 +274,7 @@ class QueryBatch(_message.Message):
     names: _containers.RepeatedScalarFieldContainer[str]
     types: _containers.RepeatedScalarFieldContainer[str]
     columns_msgpack: bytes
-    def __init__(
-        self,
-        names: _Optional[_Iterable[str]] = ...,
-        types: _Optional[_Iterable[str]] = ...,
-        columns_msgpack: _Optional[bytes] = ...,
-    ) -> None: ...
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., types: _Optional[_Iterable[str]] = ..., columns_msgpack: _Optional[bytes] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ("flush_s",)

@@ -97,6 +97,9 @@ class ControlService(ControlServicer):
     # ------------------------------------------------------------ events
 
     def ListEvents(self, request: pb.ListEventsRequest, context: Any) -> pb.ListEventsResponse:
+        if request.event_id:
+            event = _guard(context, lambda: self._backend.event(request.function, request.event_id))
+            return pb.ListEventsResponse(events=[event])
         found = _guard(
             context, lambda: self._backend.events(request.function, request.state, request.limit or 100)
         )

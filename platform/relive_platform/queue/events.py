@@ -141,6 +141,11 @@ class EventQueue:
         """An event that is not done, and its attempts so far. Fails with UnknownEvent."""
         return self._committer.submit(lambda: self._table.get(event_id, function))
 
+    def look(self, event_id: str, function: str) -> Future[tuple[EventRow, bytes | None]]:
+        """Where one event is, by its whole id; "done" with its result while that is remembered
+        (RELIVE_DONE_KEEP_S). Fails with UnknownEvent."""
+        return self._committer.submit(lambda: self._table.look(event_id, function))
+
     def list(self, state: str = "", function: str = "", limit: int = 256) -> Future[list[EventRow]]:
         """Events, newest first. `state`: ready, leased, dead or "" for all; ValueError for another one."""
         if state and state not in STATES:

@@ -117,4 +117,8 @@ LIST: Final = (
     "SELECT id, function, state, attempts, next_at_ns, last_error, enqueued_ns, length(body) FROM events"
     " WHERE (? < 0 OR state = ?) AND (? = '' OR function = ?) ORDER BY seq DESC LIMIT ?"
 )
+LOOK: Final = (
+    "SELECT id, function, state, attempts, next_at_ns, last_error, enqueued_ns, length(body) FROM events"
+    " WHERE function = ? AND id = ?"
+)
 LOAD: Final = "SELECT function, id, attempts, token, enqueued_ns, detail, body FROM events WHERE seq = ?"

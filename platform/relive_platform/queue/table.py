@@ -346,6 +346,25 @@ class EventTable:
             for row in found
         ]  # fmt: skip
 
+    def look(self, event_id: str, function: str) -> tuple[EventRow, bytes | None]:
+        """Where an event is: as in `rows`, or "done" with its result while that is remembered.
+
+        Raises UnknownEvent.
+        """
+        if row := self._db.execute(sql.LOOK, (function, event_id)).fetchone():
+            found = EventRow(
+                event_id=row[0], function=row[1], state=STATES[row[2]], attempts=row[3], next_at_ns=row[4],
+                last_error=row[5], enqueued_ns=row[6], body_bytes=row[7],
+            )  # fmt: skip
+            return found, None
+        if row := self._db.execute(sql.KNOWN_FINISHED, (function, event_id)).fetchone():
+            done = EventRow(
+                event_id=event_id, function=function, state="done", attempts=0, next_at_ns=0, last_error="",
+                enqueued_ns=0, body_bytes=0,
+            )  # fmt: skip
+            return done, row[2]
+        raise UnknownEvent(f"there is no event {event_id!r}", remedy="`relive events` lists them")
+
     def get(self, event_id: str, function: str) -> tuple[QueuedEvent, int]:
         """An event with its body, and its attempts so far. Raises UnknownEvent."""
         seq = self._find(event_id, function)[0]
