@@ -16,6 +16,7 @@ from relive_platform.packages.dependencies import Dependencies
 from relive_platform.queue.model import QueueLimits
 from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
 from relive_platform.retention import Retention
+from relive_platform.runtime_path import build_runtime
 from relive_platform.settings import Settings
 from relive_platform.timers import Timer
 
@@ -90,7 +91,9 @@ def registry_of(settings: Settings) -> Registry:
             entries=settings.package_entries,
             ratio=settings.package_ratio,
         ),
-        trial=SubprocessTrial(timeout_s=settings.trial_timeout_s),
+        trial=SubprocessTrial(
+            timeout_s=settings.trial_timeout_s, extra_path=[str(build_runtime(settings.home))]
+        ),
         dependencies=Dependencies(settings.home / "deps", timeout_s=settings.install_timeout_s),
     )
 

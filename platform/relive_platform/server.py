@@ -46,6 +46,7 @@ from relive_platform.parts import (
 )
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest, Outcome
+from relive_platform.pool.trial import WorkerTrial
 from relive_platform.pool.worker import FINISHING, Worker
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.queue.backoff import Backoff
@@ -212,6 +213,9 @@ class ReliveServer:
         self.gateway = Gateway(self.dispatcher, self.publisher, gateway_limits)
         self.functions = Functions(settings, self.host, self.dispatcher, self._set_routes)
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
+        self.registry.set_trial(
+            WorkerTrial(self.loop, self.host, self.functions.worker_of, settings.trial_timeout_s)
+        )
         self._apply(self.registry.functions())
         self.registry.on_change(self._changed)
         await self.loop.run_in_executor(self.executor, self._set_timers)

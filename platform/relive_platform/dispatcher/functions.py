@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import msgspec
+from relive_base.frames import FunctionSpec
 
 from relive_platform.application import HttpTrigger
 from relive_platform.dispatcher.dispatcher import Dispatcher
@@ -64,21 +65,20 @@ class Functions:
         found = self._host.pools.get(key)
         if found is not None and not found.draining:
             return found
+        spec, zygote = self.worker_of(version)
+        pool = FunctionPool(spec, zygote, _limits(version, self._settings), self._host, self._dispatcher)
+        self._host.pools[key] = pool
+        return pool
+
+    def worker_of(self, version: FunctionVersion) -> tuple[FunctionSpec, ZygoteKey]:
+        """What a worker of this version runs, within the server's limits, and which zygote forks it."""
         settings = self._settings
         spec = msgspec.structs.replace(
             version.spec,
             isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
         )
-        pool = FunctionPool(
-            spec,
-            ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload)),
-            _limits(version, settings),
-            self._host,
-            self._dispatcher,
-        )
-        self._host.pools[key] = pool
-        return pool
+        return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))
 
 
 def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:

@@ -16,12 +16,12 @@ from typing import Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.frames import Fork, Forked, LogLine
+from relive_base.frames import Fork, Forked, FunctionSpec, LogLine
 
 from relive_platform.pool.console import ConsoleReader
 from relive_platform.pool.descendants import descendants
 from relive_platform.pool.function import FunctionPool
-from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker
+from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker, WorkerOwner
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
 
@@ -99,17 +99,20 @@ class WorkerHost:
         if len(self.workers) - len(self.frozen) >= self.limits.workers and (spare or not self._evict(pool)):
             self._starved = True
             return False
+        pool.workers.add(self.launch(pool, pool.spec, pool.zygote))
+        return True
+
+    def launch(self, owner: WorkerOwner, spec: FunctionSpec, key: ZygoteKey) -> Worker:
+        """Begin to start a worker, whatever the limit says: `fork`, or the one trial of a deploy."""
         worker_id = self._next_id
         self._next_id += 1
         scratch = self._scratch_dir / str(worker_id)
-        spec = msgspec.structs.replace(pool.spec, scratch=str(scratch))
-        worker = Worker(worker_id, spec, pool)
+        worker = Worker(worker_id, msgspec.structs.replace(spec, scratch=str(scratch)), owner)
         self.workers[worker_id] = worker
-        pool.workers.add(worker)
-        task = asyncio.get_running_loop().create_task(self._start(worker, pool.zygote, scratch))
+        task = asyncio.get_running_loop().create_task(self._start(worker, key, scratch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
+        return worker
 
     def _evict(self, wanting: FunctionPool) -> bool:
         """End the worker that has been idle longest, of another function."""

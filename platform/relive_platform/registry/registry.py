@@ -36,6 +36,7 @@ from relive_platform.packages.dependencies import Dependencies, InstalledDepende
 from relive_platform.registry.model import Deployed, FunctionVersion, Progress, TrialResult
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
+from relive_platform.runtime_path import build_runtime
 
 __all__ = ["DeployError", "Registry", "UnknownFunction"]
 
@@ -75,7 +76,7 @@ class Registry:
         self._home.mkdir(parents=True, exist_ok=True)
         self._defaults = defaults or FunctionDefaults()
         self._limits = limits or PackageLimits()
-        self._trial = trial or SubprocessTrial()
+        self._trial = trial or SubprocessTrial(extra_path=[str(build_runtime(self._home))])
         self._dependencies = dependencies or Dependencies(self._home / "deps")
         self._clock_ns = clock_ns
         self._table = VersionTable(self._home)
@@ -258,10 +259,11 @@ class Registry:
         result = self._trial(version)
         if result.ok:
             return
+        message = result.message.replace(version.code_dir, str(source))
         file = result.file.replace(version.code_dir, str(source), 1) or str(source)
         where = f"{file}:{result.line}" if result.line else file
         raise DeployError(
-            f"the handler {version.spec.handler!r} of {version.name!r} does not load: {result.message}",
+            f"the handler {version.spec.handler!r} of {version.name!r} does not load: {message}",
             where=where,
             remedy="correct the code, or add what is missing to requirements.txt; then deploy again",
         )

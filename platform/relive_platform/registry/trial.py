@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -12,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from relive_platform.registry.model import FunctionVersion, TrialResult
@@ -20,7 +18,6 @@ from relive_platform.registry.model import FunctionVersion, TrialResult
 __all__ = ["SubprocessTrial"]
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024
-_SHARED_MODULES: Final = ("relive", "relive_base", "relive_tracer", "opentelemetry", "msgspec", "werkzeug")
 _SCRIPT: Final = r"""
 import json, os, sys
 job = json.loads(sys.argv[1])
@@ -54,18 +51,20 @@ tell(ok=True, message="", file="", line=0, traceback="")
 
 
 class SubprocessTrial:
-    """Imports the handler in `python -I -S` with the version's own path; nothing is called."""
+    """Imports the handler in `python -I -S` with the version's path and `extra_path`, the runtime folder.
+
+    For deploys without a server; a server tries a version in a worker (pool.trial)."""
 
     def __init__(
         self,
         *,
         timeout_s: float = 30.0,
         python: str = sys.executable,
-        extra_path: Sequence[str] | None = None,
+        extra_path: Sequence[str] = (),
     ) -> None:
         self._timeout_s = timeout_s
         self._python = python
-        self._extra = list(extra_path) if extra_path is not None else _shared_folders()
+        self._extra = list(extra_path)
 
     def __call__(self, version: FunctionVersion) -> TrialResult:
         """Load `version`'s handler. Never raises for what the user's code does."""
@@ -115,13 +114,3 @@ def _ended(status: int) -> str:
     if status < 0:
         return f"loading the handler ended the process: {signal.Signals(-status).name}"
     return f"loading the handler ended the process with status {status}"
-
-
-def _shared_folders() -> list[str]:
-    """Folders of the packages that every worker can import besides its own code."""
-    folders: dict[str, None] = {}
-    for name in _SHARED_MODULES:
-        spec = importlib.util.find_spec(name)
-        for place in (spec.submodule_search_locations or ()) if spec else ():
-            folders[str(Path(place).parent)] = None
-    return list(folders)
