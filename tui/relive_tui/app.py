@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -41,6 +41,7 @@ class ReliveApp(App[int]):
         Binding("E", "error(-1)", "previous failure", show=False),
         Binding("y", "yank", "copy", show=False),
         Binding("p", "pause", "pause", show=False),
+        Binding("o", "edit", "open in the editor", show=False),
         Binding("t", "range", "time range", show=False),
         Binding("question_mark", "help", "help", show=False),
         Binding("colon", "command", "command", show=False),
@@ -172,6 +173,42 @@ class ReliveApp(App[int]):
             return
         where = "" if sequence else f"\n{path}"
         self.notify(shown + where, title="Copied" if sequence else "Saved", timeout=4, markup=False)
+
+    def action_edit(self) -> None:
+        """Open the failing (or hot) line in the user's editor."""
+        target = self.here.editor_target()
+        if target is None:
+            self.notify("no source line is selected here", timeout=2, markup=False)
+            return
+        file, line, version, function = target
+        scope = replace(self.here.scope, function=function or self.here.scope.function)
+
+        def work(ticket: Ticket) -> str:
+            return self.source.source_path(ticket, scope, version, file)
+
+        from relive_tui.models.feed import Feed
+
+        self.here.ask(
+            "edit", Feed("the source file"), work, lambda path: self._edit(path, file, line), once=True
+        )
+
+    def _edit(self, path: str, file: str, line: int) -> None:
+        import subprocess
+
+        from relive_tui.models.editor import editor_command
+
+        command = editor_command(os.environ, path, line)
+        if not path:
+            self.notify(f"{clean(file)} is not on this machine", timeout=4, markup=False)
+        elif not command:
+            self.notify(f"set EDITOR to open it\n{clean(path)}:{line}", timeout=6, markup=False)
+        else:
+            try:
+                with self.suspend():
+                    subprocess.run(command, check=False)
+            except (OSError, SuspendNotSupported) as error:
+                self.notify(clean(f"{command[0]}: {error}"), severity="error", timeout=4, markup=False)
+            self.refresh()
 
     def action_help(self) -> None:
         """The keys."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from relive_tui.models.compare import Comparison
     from relive_tui.models.data import (
         FailureGroup,
         FlameView,
@@ -80,8 +81,15 @@ class Source(Protocol):
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """The lines of a function's source file; empty where it is not at hand."""
 
-    def speedscope(self, ticket: Ticket, scope: Scope) -> str:
-        """The profile as a speedscope document (JSON text)."""
+    def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
+        """Where a file of a frame or a hot line lies on this machine; empty where it does not."""
+
+    def export(self, ticket: Ticket, scope: Scope, kind: str, target: str) -> str:
+        """Write into the folder `target`: "speedscope", "html", "scene", "json" (the trace); or "otlp": send
+        the trace to the collector `target`. Gives what to tell the user. Raises OSError, too."""
+
+    def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
+        """Events and hot lines of two invocations."""
 
     def health(self) -> Health | None:
         """What the platform says of itself; None where nobody was asked to know."""

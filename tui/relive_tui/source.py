@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from relive_base.errors import NotFound, ServerUnreachable
 
+from relive_tui.models.scope import Scope
 from relive_tui.tickets import TicketStore
 
 if TYPE_CHECKING:
+    from relive_platform.registry.model import FunctionVersion
     from relive_profiler.explore.filters import HotFilter
     from relive_store import Store
     from relive_tracer.explore.invocations import InvocationFilter
 
+    from relive_tui.models.compare import Comparison
     from relive_tui.models.data import (
         FailureGroup,
         FlameView,
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     )
     from relive_tui.models.filtering import InvocationQuery
     from relive_tui.models.home import Health
-    from relive_tui.models.scope import Scope
     from relive_tui.reading import FailureRef
     from relive_tui.tickets import Ticket
 
@@ -43,6 +45,8 @@ MAX_FAILURES = 2_000
 MAX_SPANS = 50_000
 MAX_HOT_LINES = 200
 HOTTEST_LINES = 5_000
+MAX_CHANGES = 20
+_ORDER_FIELDS = {"slowest": "duration_ns", "cpu": "cpu_ns", "memory": "peak_rss_bytes", "queue": "queue_ns"}
 
 
 class DataSource:
@@ -178,7 +182,7 @@ class DataSource:
 
         before = None
         if after is not None:
-            key = after.started_ns if order == "newest" else after.duration_ns
+            key = getattr(after, _ORDER_FIELDS.get(order, "started_ns"))
             before = (key, after.invocation_id, after.attempt)
         rows = invocations.page(
             self._use(ticket),
@@ -263,10 +267,46 @@ class DataSource:
         wanted = self._hot_filter(scope.without_invocation())
         return hottest_of(hot.hot(self._use(ticket), wanted, by="line", limit=HOTTEST_LINES).rows)
 
-    def speedscope(self, ticket: Ticket, scope: Scope) -> str:
-        from relive_profiler.explore import export, flame
+    def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
+        from relive_profiler.explore import diff
 
-        return export.export(flame.flame(self._use(ticket), self._hot_filter(scope)), "speedscope")
+        from relive_tui.models.compare import Comparison
+        from relive_tui.views import hot_change
+
+        events = (self._event_of(ticket, before), self._event_of(ticket, after))
+        sides = [
+            self._hot_filter(Scope(function=row.function, invocation_id=row.invocation_id))
+            for row in (before, after)
+        ]
+        found = diff.diff(self._use(ticket), sides[0], sides[1], by="line", limit=MAX_CHANGES)
+        changes = [hot_change(row) for row in found.rows]
+        hot = tuple(row for row in changes if row.before_ms or row.after_ms)
+        return Comparison(events, hot, found.note)
+
+    def _event_of(self, ticket: Ticket, row: InvocationRow) -> str | None:
+        if not row.has_scene:
+            return None
+        try:
+            return self.scene(ticket, row.invocation_id, row.attempt).event
+        except NotFound:
+            return None
+
+    def export(self, ticket: Ticket, scope: Scope, kind: str, target: str) -> str:
+        from relive_tui import exporting
+
+        store = self._use(ticket)
+        if kind in ("speedscope", "html"):
+            from relive_profiler.explore import flame
+
+            tree = flame.flame(store, self._hot_filter(scope))
+            return exporting.export_flame(tree, scope.function, kind, Path(target))
+        if kind == "scene":
+            return exporting.export_scene(
+                store, self._scenes_dir, scope.invocation_id or "last", scope.attempt, Path(target)
+            )
+        if kind == "json":
+            return exporting.export_trace_file(store, scope.trace_id, Path(target), MAX_SPANS)
+        return exporting.send_trace(store, scope.trace_id, target, MAX_SPANS)
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """From the scene, where the invocation has one; else from the code of the version in service."""
@@ -284,16 +324,33 @@ class DataSource:
         return scene.source(file).splitlines()
 
     def _deployed_source(self, scope: Scope, file: str) -> Sequence[str]:
-        if not scope.function or not (self._home / "registry.db").is_file():
-            return ()
-        from relive_platform.registry.storage import VersionTable
         from relive_profiler.explore.source import SourceLines
 
-        version = VersionTable(self._home).get(scope.function, 0)
+        version = self._version(scope.function, 0)
         if version is None:
             return ()
         lines = SourceLines(version.code_dir, version.deps_dir)
         return [text for _, text in lines.around(file, 1, 1_000_000)]
+
+    def _version(self, function: str, number: int) -> FunctionVersion | None:
+        if not function or not (self._home / "registry.db").is_file():
+            return None
+        from relive_platform.registry.storage import VersionTable
+
+        return VersionTable(self._home).get(function, number)
+
+    def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
+        path = Path(file)
+        if path.is_absolute():
+            return file if path.is_file() else ""
+        found = self._version(scope.function, version)
+        folders = [folder for folder in (found.code_dir, found.deps_dir) if folder] if found else []
+        inner = file.removeprefix("site-packages/")
+        for folder in folders:
+            inside = Path(folder, inner).resolve()
+            if inside.is_relative_to(Path(folder).resolve()) and inside.is_file():
+                return str(inside)
+        return ""
 
     # ------------------------------------------------------------ the server
 

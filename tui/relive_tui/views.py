@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from relive_tui.models.compare import HotChange
 from relive_tui.models.data import (
     EventView,
     ExceptionView,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
     from relive_capture.explore.reader import SceneFile
+    from relive_profiler.explore.diff import DiffRow
     from relive_profiler.explore.flame import FlameTree
     from relive_profiler.explore.hot import HotRow
     from relive_tracer.explore import models as tracer
@@ -36,6 +38,7 @@ __all__ = [
     "function_row",
     "group_row",
     "health_of",
+    "hot_change",
     "hot_line",
     "hottest_of",
     "invocation_row",
@@ -252,6 +255,11 @@ def hot_line(row: HotRow) -> HotLine:
     return HotLine(
         row.function, row.name, row.file, row.line, row.self_s, row.total_s, row.self_pct, row.samples
     )
+
+
+def hot_change(row: DiffRow) -> HotChange:
+    """Of a difference's row."""
+    return HotChange(row.file, row.line, row.name, row.before_self_ms, row.after_self_ms)
 
 
 def hottest_of(rows: Iterable[HotRow]) -> dict[str, str]:

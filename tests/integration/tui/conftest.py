@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from relive_store import open_store
 from relive_store.process import StoreProcess
+from relive_tui.models.compare import Comparison, HotChange
 from relive_tui.models.data import (
     ExceptionView,
     FailureGroup,
@@ -161,6 +162,7 @@ class SampleSource:
     asked: list[str] = field(default_factory=list)
     cancelled: list[Ticket] = field(default_factory=list)
     new: int = 0
+    path: str = ""
     clock: Callable[[], int] = lambda: NOW
 
     def _ask(self, what: str) -> None:
@@ -276,8 +278,18 @@ class SampleSource:
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         return [""] * 82 + list(CART)
 
-    def speedscope(self, ticket: Ticket, scope: Scope) -> str:
-        return '{"$schema": "https://www.speedscope.app/file-format-schema.json"}'
+    def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
+        self._ask(f"path {file}")
+        return self.path
+
+    def export(self, ticket: Ticket, scope: Scope, kind: str, target: str) -> str:
+        self._ask(f"export {kind} {target}")
+        return f"{target}/exported.{kind}"
+
+    def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
+        self._ask("compare")
+        hot = (HotChange("/srv/app/cart.py", 88, "price", 3.5, 9.25),)
+        return Comparison(('{"qty": 1, "id": 7}', '{"qty": 2, "id": 7, "sku": "a"}'), hot, "few samples")
 
     def health(self) -> Health | None:
         return Health(True, 0.4, 0, 0, "2 busy 1 idle", "0 ready", "")

@@ -12,7 +12,9 @@ import pytest
 from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.app import ReliveApp
+from relive_tui.models.data import InvocationRow
 from relive_tui.models.filtering import InvocationQuery, parse_filter
+from relive_tui.models.invocations import ORDERS
 from relive_tui.models.scope import Scope
 from relive_tui.source import DataSource
 from relive_tui.tickets import Cancelled, Ticket, TicketStore
@@ -114,7 +116,7 @@ async def test_the_filter_is_answered_by_the_engine(world: Any) -> None:
 async def test_pages_by_key_and_by_offset_are_the_same(world: Any) -> None:
     source, scope = source_of(world), Scope(range_ns=0)
     until_ns = world.now_ns + 10**9
-    for order in ("newest", "slowest"):
+    for order in ORDERS:
         whole = source.invocations(
             Ticket(),
             scope,
@@ -249,3 +251,40 @@ async def test_a_million_invocations_scroll(tmp_path: Path) -> None:
         source.close()
     finally:
         process.stop()
+
+
+async def test_what_is_exported_is_whole(world: Any, tmp_path: Path) -> None:
+    import json
+
+    from relive_capture.explore.archive import read_scene
+
+    # Given the newest failure
+    source = source_of(world)
+    scope = Scope("checkout", 0, world.newest_failure, 0, world.newest_trace)
+    # When each kind of file is written, one of them twice
+    kinds = ("scene", "scene", "json", "speedscope", "html")
+    files = [Path(source.export(Ticket(), scope, kind, str(tmp_path))) for kind in kinds]
+    # Then they are new files that hold it all, for their owner only
+    assert len(set(files)) == 5
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    assert read_scene(files[0]).invocation_id == world.newest_failure
+    assert files[0].read_bytes() == files[1].read_bytes()
+    spans = json.loads(files[2].read_text())["spans"]
+    assert {span["trace_id"] for span in spans} == {world.newest_trace}
+    assert len(spans) == len(source.trace(Ticket(), scope)[1])
+    assert json.loads(files[3].read_text())["profiles"]
+    assert "<html" in files[4].read_text()
+    source.close()
+
+
+async def test_two_invocations_are_compared_by_event_and_line(world: Any) -> None:
+    source = source_of(world)
+    rows = source.invocations(
+        Ticket(), Scope(range_ns=0), parse_filter("status:failed fn:checkout"), until_ns=world.now_ns + 10**9,
+        order="newest", offset=0, limit=2, after=None,
+    )  # fmt: skip
+    found = source.compare(Ticket(), rows[1], rows[0])
+    assert found.events[1] is not None
+    assert all(isinstance(row, InvocationRow) for row in rows)
+    assert all(row.before_ms or row.after_ms for row in found.hot)
+    source.close()

@@ -19,7 +19,7 @@ from relive_tui.models.failure import (
 )
 from relive_tui.models.syntax import highlight_json, highlight_python
 from relive_tui.models.text import clean, line_text
-from relive_tui.models.values import ValueRows
+from relive_tui.models.values import ValueRows, open_what_fits
 
 CODE = ("def price(item, plist):", "    total = 0", "    total += plist[item['sku']]", "    return total")
 
@@ -115,9 +115,38 @@ def test_redacted_values_carry_a_sign() -> None:
 
 def test_parts_that_are_missing_say_why() -> None:
     text = line_text(completeness_line(scene()))
-    assert "✔ exception" in text
+    assert "○ event (not JSON)" in text
     assert "○ heap" in text
-    assert "event: not JSON" in text
+    assert text.endswith("✔ exception")
+
+
+def test_parts_that_this_failure_cannot_have_are_not_missing() -> None:
+    parts = (("exception", "ok", ""), ("heap", "not_applicable", "tier T1"), ("event", "ok", ""))
+    text = line_text(completeness_line(replace(scene(), parts=parts)))
+    assert text == "scene ✔ event exception"
+
+
+def test_values_are_opened_as_far_as_they_fit() -> None:
+    child = ("['a']", ValueView("int", "1"))
+    values = (("n", ValueView("int", "1")), ("big", ValueView("list", "[…]", children=(child,) * 9)),
+              ("small", ValueView("dict", "{…}", children=(child, child))))  # fmt: skip
+    assert open_what_fits(values, 12) == {(1,)}
+    assert open_what_fits(values, 8) == {(2,)}
+    assert open_what_fits(values, 2) == set()
+
+
+def test_search_goes_around_the_frames_and_their_locals() -> None:
+    frames = (
+        FrameView("app.py", 1, "handler", locals=(("cart", ValueView("dict", "{'sku': 1}")),)),
+        FrameView("cart.py", 9, "price", locals=(("n", ValueView("int", "4")), ("sku", ValueView("", "")))),
+        FrameView("lib.py", 3, "inner", in_app=False),
+    )  # fmt: skip
+    shown = FailureModel(replace(scene(), exceptions=(ExceptionView("E", "", "", frames),)))
+    assert shown.frame == 1
+    assert shown.find("sku", 1, here=True) == (1, 1)
+    assert shown.find("sku", 1) == (0, 0)
+    assert shown.find("inner", -1) == (2, -1)
+    assert shown.find("nowhere", 1) is None
 
 
 def test_the_preview_is_the_failing_line_with_its_locals() -> None:

@@ -27,6 +27,9 @@ EVENT_CHARS = 100_000
 CORE_PARTS = ("exception", "event", "source")  # when one of these is missing, the line says why
 
 
+RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group"}
+
+
 @dataclass(frozen=True, slots=True)
 class FrameEntry:
     """A row of the frame list: a frame (`index` counts from the outermost), or some that are folded."""
@@ -72,6 +75,23 @@ class FailureModel:
         self.chain = target
         self.frame = self.innermost_own()
         return True
+
+    def find(self, text: str, step: int, *, here: bool = False) -> tuple[int, int] | None:
+        """(frame, position of its first local that matches or -1) of the next frame outwards (step 1) or
+        inwards that holds `text` (lower case), around the end; `here`: the shown frame counts first."""
+        frames = self.exception.frames if self.exception else ()
+        count = len(frames)
+        for distance in range(0 if here else 1, count + 1):
+            index = (self.frame - step * distance) % count if count else 0
+            frame = frames[index]
+            found = [
+                position
+                for position, (name, value) in enumerate(frame.locals)
+                if text in name.lower() or (text in value.text.lower() and not value.redacted)
+            ]
+            if found or text in frame.function.lower() or text in frame.file.lower():
+                return index, found[0] if found else -1
+        return None
 
     def entries(self) -> list[FrameEntry]:
         """The frame list, innermost first; neighbouring library frames are one row unless they are shown."""
@@ -173,7 +193,7 @@ def headline(model: FailureModel) -> list[Line]:
         second.append((f"chain {model.chain + 1}/{total} ", "bold"))
         following = scene.exceptions[model.chain + 1] if model.chain + 1 < total else None
         if following is not None:
-            relation = "caused by" if following.relation == "cause" else "while handling"
+            relation = RELATIONS.get(following.relation, "then")
             second.append((f"{relation} {failure_title(following.type, following.message)} ", "warn"))
         second.append(("([ ] moves) · ", "dim"))
     second.append((f"v{scene.version} · " if scene.version else "", "dim"))
@@ -185,20 +205,21 @@ def headline(model: FailureModel) -> list[Line]:
 
 
 def completeness_line(scene: SceneView) -> Line:
-    """Which parts of the scene there are; a missing one with its reason."""
+    """Which parts the scene has; first what is missing of those that this failure could have had, and why."""
+    parts = sorted((name, state, reason) for name, state, reason in scene.parts if state != "not_applicable")
+    if not parts:
+        return [("scene ", "dim"), (clean(scene.note) or "no parts recorded", "dim")]
     line: Line = [("scene ", "dim")]
-    complaints: list[str] = []
-    ranks = {"ok": 0, "partial": 1}
-    for name, state, reason in sorted(scene.parts, key=lambda part: ranks.get(part[1], 2)):
-        sign, style = {"ok": ("✔", "ok"), "partial": ("◐", "warn")}.get(state, ("○", "dim"))
-        line += [(sign + " ", style), (clean(name) + "  ", "" if state == "ok" else style)]
+    for name, state, reason in parts:
+        if state == "ok":
+            continue
+        sign, style = ("◐ ", "warn") if state == "partial" else ("○ ", "dim")
+        line += [(sign, style), (clean(name), style)]
         if reason and (state == "partial" or name in CORE_PARTS):
-            complaints.append(f"{clean(name)}: {clean(reason)}")
-    if not scene.parts:
-        line.append((clean(scene.note) or "no parts recorded", "dim"))
-    if complaints:
-        line.append(("· " + " · ".join(complaints), "warn"))
-    return line
+            line.append((f" ({clean(reason)})", "warn"))
+        line.append(("  ", ""))
+    whole = [clean(name) for name, state, _ in parts if state == "ok"]
+    return [*line, ("✔ ", "ok"), (" ".join(whole), "")] if whole else line
 
 
 def event_lines(text: str) -> list[Line]:

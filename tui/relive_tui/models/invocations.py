@@ -9,9 +9,13 @@ from relive_tui.models.home import failure_title, place
 from relive_tui.models.pager import Pager
 from relive_tui.models.text import Line, Span, clean
 
-__all__ = ["ORDERS", "STATUS_LOOK", "InvocationRows", "invocation_preview", "status_span"]
+__all__ = ["ORDERS", "ORDER_NAMES", "STATUS_LOOK", "InvocationRows", "invocation_preview", "status_span"]
 
-ORDERS = ("newest", "slowest")
+ORDERS = ("newest", "slowest", "cpu", "memory", "queue", "oldest")
+ORDER_NAMES = {
+    "newest": "newest first", "slowest": "slowest first", "cpu": "most CPU first",
+    "memory": "most memory first", "queue": "longest queued first", "oldest": "oldest first",
+}  # fmt: skip
 STATUS_LOOK = {
     "ok": ("✔", "ok"),
     "error": ("✖", "error"),
@@ -35,6 +39,7 @@ class InvocationRows:
 
     def __init__(self, pager: Pager[InvocationRow]) -> None:
         self.pager = pager
+        self.marked: dict[tuple[str, int], InvocationRow] = {}  # for comparing; in the order of marking
         self._table = Table(
             (
                 Column("TIME", 12, keep=9),
@@ -71,7 +76,19 @@ class InvocationRows:
             (error, "error"),
             (short_id(clean(row.invocation_id)), "dim"),
         ]
-        return self._table.row(cells, width, selected=selected)
+        line = self._table.row(cells, width, selected=selected)
+        if (row.invocation_id, row.attempt) in self.marked:
+            line[0] = ("◆▸" if selected else "◆ ", "warn")
+        return line
+
+    def mark(self, row: InvocationRow) -> None:
+        """Mark a row, or take its mark away; the third mark replaces the first."""
+        key = (row.invocation_id, row.attempt)
+        if self.marked.pop(key, None) is not None:
+            return
+        self.marked[key] = row
+        if len(self.marked) > 2:
+            del self.marked[next(iter(self.marked))]
 
 
 def invocation_preview(row: InvocationRow) -> list[Line]:

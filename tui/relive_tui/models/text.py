@@ -19,6 +19,7 @@ __all__ = [
     "line_text",
     "line_width",
     "pad_line",
+    "skip_cells",
     "width_of",
 ]
 
@@ -79,6 +80,26 @@ def pad_line(line: Line, width: int) -> Line:
         left -= cells
     if left:
         result.append((" " * left, ""))
+    return result
+
+
+def skip_cells(line: Line, cells: int) -> Line:
+    """`line` without its first cells; half of a wide character becomes a space."""
+    result: Line = []
+    for text, style in line:
+        if cells <= 0:
+            result.append((text, style))
+            continue
+        width = width_of(text)
+        if width <= cells:
+            cells -= width
+            continue
+        position = 0
+        while cells > 0:
+            cells -= width_of(text[position])
+            position += 1
+        result.append((" " * -cells + text[position:], style))
+        cells = 0
     return result
 
 

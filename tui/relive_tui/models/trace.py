@@ -10,7 +10,7 @@ from relive_tui.models.data import SpanRow
 from relive_tui.models.format import clock_ms, duration
 from relive_tui.models.text import Line, clean, fit
 
-__all__ = ["Trace", "WaterfallRows", "bar", "build_trace", "minimap", "span_lines"]
+__all__ = ["Trace", "WaterfallRows", "bar", "build_trace", "critical_path", "minimap", "span_lines"]
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 MAX_DEPTH_SHOWN = 24
@@ -124,6 +124,41 @@ def _measure(trace: Trace) -> None:
         trace.total_ns = max(finish - trace.start_ns, 1)
 
 
+def critical_path(trace: Trace) -> dict[int, int]:
+    """Spans that the end of the trace waited for -> how long it waited for each of them itself, in ns.
+
+    Backwards from the end of the root that ends last: the child that ended last before that point held it up,
+    and before its start the child that ended last before, and so on.
+    """
+    children: dict[int, list[int]] = defaultdict(list)
+    roots: list[int] = []
+    for index, parent in enumerate(trace.parent):
+        (children[parent] if parent >= 0 else roots).append(index)
+    if not roots:
+        return {}
+
+    def end(index: int) -> int:
+        return trace.spans[index].start_ns + trace.spans[index].duration_ns
+
+    result: dict[int, int] = {}
+    top = max(roots, key=end)
+    todo = [(top, trace.spans[top].start_ns, end(top))]
+    while todo:
+        index, low, until = todo.pop()
+        low = max(low, trace.spans[index].start_ns)
+        point = last = min(until, end(index))
+        own = 0
+        for child in sorted(children[index], key=end, reverse=True):
+            begin = max(trace.spans[child].start_ns, low)
+            finish = min(end(child), last)
+            if begin < finish <= point:  # what ended later was not waited for
+                own += point - finish
+                todo.append((child, begin, finish))
+                point = begin
+        result[index] = own + max(point - low, 0)
+    return result
+
+
 def bar(start: float, length: float, width: int) -> tuple[int, str]:
     """(cells before the bar, the bar) for fractions of the whole; never less than an eighth of a cell."""
     first = min(int(start * width), max(width - 1, 0))
@@ -140,6 +175,7 @@ class WaterfallRows:
     def __init__(self, trace: Trace, folded: set[int] | None = None) -> None:
         self.trace = trace
         self.folded = folded if folded is not None else set()
+        self.critical: dict[int, int] = {}  # where not empty: the only spans that are shown
         self.shown = trace.visible(self.folded)
         self.zoom = (trace.start_ns, trace.total_ns)
 
@@ -147,8 +183,9 @@ class WaterfallRows:
         return len(self.shown)
 
     def refold(self) -> None:
-        """What is shown, after `folded` changed."""
-        self.shown = self.trace.visible(self.folded)
+        """What is shown, after `folded` or `critical` changed."""
+        shown = self.trace.visible(set() if self.critical else self.folded)
+        self.shown = [index for index in shown if index in self.critical] if self.critical else shown
 
     def reveal(self, index: int) -> int:
         """The row of a span, after unfolding what hides it."""
@@ -168,7 +205,7 @@ class WaterfallRows:
         return [
             (fit("  SPAN", label), "head"),
             (fit(scale, area), "head"),
-            (fit("TIME", 10, "right"), "head"),
+            (fit("WAITED" if self.critical else "TIME", 10, "right"), "head"),
         ]
 
     def _widths(self, width: int) -> tuple[int, int]:
@@ -191,13 +228,14 @@ class WaterfallRows:
         before, cells = bar(
             min(max((span.start_ns - start) / total, 0.0), 1.0), min(span.duration_ns / total, 1.0), area
         )
+        took = self.critical.get(index, span.duration_ns)
         tone = "error" if span.failed else "bar_platform" if self._platform(span) else "bar"
         return [
             ("▸ " if selected else "  ", "accent"),
             (name + " ", style),
             (" " * before, ""),
             (fit(cells, area - before), tone),
-            (fit(duration(span.duration_ns), 10, "right"), "" if not span.failed else "error"),
+            (fit(duration(took), 10, "right"), "" if not span.failed else "error"),
         ]
 
     @staticmethod

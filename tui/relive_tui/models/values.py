@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from relive_tui.models.data import ValueView
 from relive_tui.models.text import Line, clean, fit, width_of
 
-__all__ = ["ValueRows"]
+__all__ = ["ValueRows", "open_what_fits"]
 
 Path = tuple[int, ...]
 
@@ -66,6 +66,10 @@ class ValueRows:
             return False
         return self.toggle(row)
 
+    def row_of(self, position: int) -> int:
+        """The row of a local by its position in the frame."""
+        return next((row for row, entry in enumerate(self.entries) if entry.path == (position,)), 0)
+
     def text_of(self, row: int) -> str:
         """`item = {'id': 7}`, for the clipboard."""
         if not 0 <= row < len(self.entries):
@@ -95,6 +99,18 @@ class ValueRows:
             mark, (indent + fold, "dim"), (label, "key"), (" ", ""), (kind, "dim"), (" ", ""),
             (sign + clean(value.text), style),
         ]  # fmt: skip
+
+
+def open_what_fits(values: Sequence[tuple[str, ValueView]], rows: int) -> set[Path]:
+    """The values to open at first: in their order, as long as everything still fits into `rows`."""
+    opened: set[Path] = set()
+    left = rows - len(values)
+    for position, (_name, value) in enumerate(values):
+        needed = len(value.children) + (value.more > 0)
+        if value.children and needed <= left:
+            opened.add((position,))
+            left -= needed
+    return opened
 
 
 def _style_of(type_name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -14,7 +15,7 @@ from textual.widget import Widget
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import count_short
 from relive_tui.models.scope import Place, Scope
-from relive_tui.models.text import Line
+from relive_tui.models.text import Line, clean
 from relive_tui.tickets import Cancelled, Ticket
 from relive_tui.widgets.bars import LineBar, crumb_line, hint_line
 
@@ -42,12 +43,13 @@ class Answer(Message):
 class Job:
     """One question on its way."""
 
-    __slots__ = ("begun_s", "done", "feed", "group", "ticket")
+    __slots__ = ("begun_s", "done", "feed", "group", "once", "ticket")
 
-    def __init__(self, group: str, feed: Feed[Any], done: Callable[[Any], None]) -> None:
+    def __init__(self, group: str, feed: Feed[Any], done: Callable[[Any], None], once: bool) -> None:
         self.group = group
         self.feed = feed
         self.done = done
+        self.once = once
         self.ticket = Ticket()
         self.begun_s = time.monotonic()
 
@@ -113,6 +115,25 @@ class ReliveScreen(Screen[None]):
         """What `y` copies: by default the command that reopens this view."""
         return ""
 
+    def editor_target(self) -> tuple[str, int, int, str] | None:
+        """(file, line, version or 0 for the newest, function) that `o` opens; None where there is none."""
+        return None
+
+    def export(self, scope: Scope, kind: str, target: str = "") -> None:
+        """Write (or send) what is looked at, and say where it went."""
+
+        def done(told: str) -> None:
+            self.notify(clean(told), title="Exported", timeout=6, markup=False)
+
+        where = target or os.getcwd()
+        self.ask(
+            "export",
+            Feed("the export"),
+            lambda ticket: self.data.export(ticket, scope, kind, where),
+            done,
+            once=True,
+        )
+
     def leave(self) -> bool:
         """Escape: True where the screen itself had something to close."""
         return False
@@ -166,11 +187,20 @@ class ReliveScreen(Screen[None]):
     # ------------------------------------------------------------ data
 
     def ask(
-        self, group: str, feed: Feed[Value], work: Callable[[Ticket], Value], done: Callable[[Value], None]
+        self,
+        group: str,
+        feed: Feed[Value],
+        work: Callable[[Ticket], Value],
+        done: Callable[[Value], None],
+        *,
+        once: bool = False,
     ) -> None:
-        """Do `work` in a thread, give its value to `done` here; the group's older question is given up."""
+        """Do `work` in a thread, give its value to `done` here; the group's older question is given up.
+
+        `once`: something that was asked for with a key. Where it fails that is said, and not tried again.
+        """
         self.give_up(group)
-        job = Job(group, feed, done)
+        job = Job(group, feed, done, once)
         self._jobs[group] = job
         feed.begin()
 
@@ -205,7 +235,13 @@ class ReliveScreen(Screen[None]):
         if answer.error is None:
             job.feed.succeed(answer.value, self.data.now_ns())
             job.done(answer.value)
-        elif not isinstance(answer.error, Cancelled):
+        elif isinstance(answer.error, Cancelled):
+            pass
+        elif job.once:
+            del self._jobs[job.group]
+            why = clean(str(answer.error) or type(answer.error).__name__)
+            self.notify(why, title=f"Failed: {job.feed.what}", severity="error", timeout=8, markup=False)
+        else:
             job.feed.fail(answer.error)
             self._retry_at_ns = self.data.now_ns() + int(job.feed.retry_s * 1e9)
             self.failed(job.group, answer.error)

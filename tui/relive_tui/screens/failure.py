@@ -21,7 +21,8 @@ from relive_tui.models.failure import (
 )
 from relive_tui.models.feed import Feed
 from relive_tui.models.logs import log_line
-from relive_tui.models.values import ValueRows
+from relive_tui.models.text import clean
+from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.reading import FailureRef
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
@@ -38,14 +39,17 @@ class FailureScreen(ReliveScreen):
     """One scene. The innermost frame of the user's own code is selected, with its line and its locals."""
 
     HINTS: ClassVar = (
-        ("j/k", "frame"), ("⏎", "open value"), ("[ ]", "chain"), ("u", "library"), ("e/E", "failure"),
-        ("3", "trace"), ("4", "flame"),
+        ("j/k", "frame"), ("⏎", "locals"), ("[ ]", "chain"), ("/", "search"), ("e/E", "failure"),
+        ("3", "trace"), ("o", "editor"),
     )  # fmt: skip
     REFRESH_S = 3.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "chain(-1)", show=False),
         Binding("right_square_bracket", "chain(1)", show=False),
         Binding("u", "library", show=False),
+        Binding("x", "export", show=False),
+        Binding("n", "match(1)", show=False),
+        Binding("N", "match(-1)", show=False),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -53,17 +57,18 @@ class FailureScreen(ReliveScreen):
         with Container(classes="panes", id="upper"):
             yield VirtualRows(title="Frames", empty="… loading the scene", id="frames")
             with Container(classes="column", id="right"):
-                yield VirtualRows(title="Source", cursor=False, id="source")
-                yield VirtualRows(title="Locals", id="locals")
+                yield VirtualRows(title="Source", cursor=False, wide=True, id="source")
+                yield VirtualRows(title="Locals", wide=True, id="locals")
         with Container(classes="panes", id="lower"):
-            yield VirtualRows(title="Event", cursor=False, id="event")
-            yield VirtualRows(title="Logs ±2s", cursor=False, empty="no log lines", id="logs")
+            yield VirtualRows(title="Event", cursor=False, wide=True, id="event")
+            yield VirtualRows(title="Logs ±2s", cursor=False, empty="no log lines", wide=True, id="logs")
         yield LineBar(id="parts")
 
     def setup(self) -> None:
         self.scenes: Feed[SceneView] = Feed("the scene")
         self.model: FailureModel | None = None
         self.neighbours: list[FailureRef] = []
+        self.search = ""
         self.opened: dict[tuple[int, int], set[tuple[int, ...]]] = {}
 
     def first_focus(self) -> str:
@@ -156,8 +161,12 @@ class FailureScreen(ReliveScreen):
         source.center(rows.row_of_line())
         source.border_title = f"Source {short_path(frame.file)}:{frame.line}" if frame else "Source"
         values = self.query_one("#locals", VirtualRows)
-        opened = self.opened.setdefault((self.model.chain, self.model.frame), set())
-        values.show(ValueRows(frame.locals if frame else (), opened), 0)
+        shown = frame.locals if frame else ()
+        key = (self.model.chain, self.model.frame)
+        opened = self.opened.setdefault(key, open_what_fits(shown, values.page_rows))
+        source.scroll_sideways(0)
+        values.scroll_sideways(0)
+        values.show(ValueRows(shown, opened), 0)
         values.border_title = f"Locals of {safe_title(frame.function)}" if frame else "Locals"
 
     # ------------------------------------------------------------ keys
@@ -196,6 +205,48 @@ class FailureScreen(ReliveScreen):
             self._show_frames()
         else:
             self.app.bell()
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def done(text: str | None) -> None:
+            if text:
+                self.search = text.lower()
+                self.action_match(1, here=True)
+
+        hint = "part of a function, a file, a local's name or value · n next"
+        self.app.push_screen(Prompt("Search frames and locals", self.search, hint=hint), done)
+
+    def action_match(self, step: int, here: bool = False) -> None:
+        """The next (or previous) frame that matches, and in it the first local that does."""
+        if self.model is None or not self.search:
+            return
+        target = self.model.find(self.search, step, here=here)
+        if target is None:
+            self.notify(f"nothing matches {clean(self.search)}", timeout=2, markup=False)
+            return
+        self.model.frame, local = target
+        self._show_frames()
+        if local >= 0:
+            rows = self.query_one("#locals", VirtualRows)
+            if isinstance(rows.source, ValueRows):
+                rows.move_to(rows.source.row_of(local))
+
+    def action_export(self) -> None:
+        """Write the scene into the current folder."""
+        from relive_tui.screens.menu import Menu
+
+        scope = self.scope
+        options = (("scene", "scene: one .scene file, for relive failure FILE"),)
+        self.app.push_screen(
+            Menu("Export the failure", options), lambda kind: self.export(scope, kind) if kind else None
+        )
+
+    def editor_target(self) -> tuple[str, int, int, str] | None:
+        frame = self.model.current if self.model is not None else None
+        if self.model is None or frame is None:
+            return None
+        return frame.file, frame.line, self.model.scene.version, self.model.scene.function
 
     def go_error(self, step: int) -> None:
         idents = [ref[:2] for ref in self.neighbours]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -35,7 +32,7 @@ class FlameScreen(ReliveScreen):
 
     HINTS: ClassVar = (
         ("⏎", "zoom"), ("⌫", "unzoom"), ("v", "one/all"), ("w", "wall/cpu"), ("/", "search"),
-        ("S", "speedscope"), ("Tab", "hot lines"),
+        ("x", "export"), ("Tab", "hot lines"),
     )  # fmt: skip
     REFRESH_S = 5.0
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,7 +41,8 @@ class FlameScreen(ReliveScreen):
         Binding("backspace", "unzoom", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
-        Binding("S", "export", show=False),
+        Binding("S", "speedscope", show=False),
+        Binding("x", "export", show=False),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -52,7 +50,7 @@ class FlameScreen(ReliveScreen):
         yield FlameGraph(title="Flame", empty="… loading the profile", cursor=False, id="flame")
         with Container(classes="panes", id="lower"):
             yield VirtualRows(HotRows(), title="Hot lines by self time", id="hot")
-            yield VirtualRows(title="Source", cursor=False, id="source")
+            yield VirtualRows(title="Source", cursor=False, wide=True, id="source")
 
     def setup(self) -> None:
         self.mode = "one" if self.scope.invocation_id else "aggregate"
@@ -207,20 +205,29 @@ class FlameScreen(ReliveScreen):
         self.query_one("#flame", FlameGraph).refresh()
         self._show_titles()
 
-    def action_export(self) -> None:
+    def action_speedscope(self) -> None:
         """Write the profile as a speedscope document into the current folder."""
+        self.export(self._profile_scope(), "speedscope")
+
+    def action_export(self) -> None:
+        """Choose what to write."""
+        from relive_tui.screens.menu import Menu
+
         scope = self._profile_scope()
-        name = re.sub(r"[^\w.-]+", "_", scope.function or "all")
-        path = Path.cwd() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.speedscope.json"
+        options = (
+            ("speedscope", "speedscope: a JSON file in the current folder"),
+            ("html", "HTML: an interactive page in the current folder"),
+        )
+        self.app.push_screen(
+            Menu("Export the profile", options), lambda kind: self.export(scope, kind) if kind else None
+        )
 
-        def work(ticket: Ticket) -> str:
-            path.write_text(self.data.speedscope(ticket, scope), encoding="utf-8")
-            return str(path)
-
-        def done(written: str) -> None:
-            self.notify(written, title="Exported", timeout=5, markup=False)
-
-        self.ask("export", Feed("the export"), work, done)
+    def editor_target(self) -> tuple[str, int, int, str] | None:
+        rows = self.query_one("#hot", VirtualRows)
+        if not isinstance(rows.source, HotRows) or not len(rows.source):
+            return None
+        line = rows.source.lines[min(rows.cursor, len(rows.source) - 1)]
+        return line.file, line.line, 0, line.function
 
     def go_error(self, step: int) -> None:
         self.notify("a flame graph has no failures; Esc, then e", timeout=2, markup=False)

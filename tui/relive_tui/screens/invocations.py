@@ -13,7 +13,7 @@ from relive_tui.models.data import InvocationRow
 from relive_tui.models.feed import Feed
 from relive_tui.models.filtering import FilterProblem, InvocationQuery, complete, parse_filter
 from relive_tui.models.format import count_short
-from relive_tui.models.invocations import ORDERS, InvocationRows, invocation_preview
+from relive_tui.models.invocations import ORDER_NAMES, ORDERS, InvocationRows, invocation_preview
 from relive_tui.models.pager import Pager
 from relive_tui.models.scope import Place, Scope
 from relive_tui.models.text import clean
@@ -34,13 +34,15 @@ class InvocationsScreen(ReliveScreen):
     """The list stands still where the reader is: it ends when it was loaded, newer rows are counted."""
 
     HINTS: ClassVar = (
-        ("⏎", "open"), ("/", "filter"), ("f", "failures only"), ("s", "sort"), ("e/E", "failure"),
+        ("⏎", "open"), ("/", "filter"), ("f", "failures only"), ("s", "sort"), ("space d", "diff"),
         ("3", "trace"), ("t", "range"),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", show=False),
         Binding("f", "failures", show=False),
         Binding("r", "renew", show=False),
+        Binding("space", "mark", show=False),
+        Binding("d", "diff", show=False),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -60,7 +62,8 @@ class InvocationsScreen(ReliveScreen):
         self._asked: list[int] = []
         self._seeking = 0
         rows = self.query_one("#rows", VirtualRows)
-        rows.source = InvocationRows(self.pager)
+        self.listing = InvocationRows(self.pager)
+        rows.source = self.listing
         rows.on_look = self._looked
 
     # ------------------------------------------------------------ data
@@ -175,11 +178,13 @@ class InvocationsScreen(ReliveScreen):
     def _show_filter(self) -> None:
         rows = self.query_one("#rows", VirtualRows)
         rows.border_title = safe_title(f"Invocations  {len(self.pager):,}")
-        rows.border_subtitle = f"↑ {count_short(self.new_rows)} new (r)" if self.new_rows else ""
+        parts = [f"◆ {len(self.listing.marked)} marked (d: diff of two)"] if self.listing.marked else []
+        parts += [f"↑ {count_short(self.new_rows)} new (r)"] if self.new_rows else []
+        rows.border_subtitle = " · ".join(parts)
         text = clean(self.filter_text) or "all"
         self.query_one("#filter", LineBar).set(
             [(" / ", "hint_key"), (text, "" if self.filter_text else "dim")],
-            right=[("sort ", "dim"), (self.order + " first ", "")],
+            right=[("sort ", "dim"), (ORDER_NAMES[self.order] + " ", "")],
         )
 
     # ------------------------------------------------------------ keys
@@ -245,6 +250,26 @@ class InvocationsScreen(ReliveScreen):
     def action_renew(self) -> None:
         """Show what is new."""
         self._reload(keep=False)
+
+    def action_mark(self) -> None:
+        """Mark the row for comparing, and go on to the next one."""
+        row = self.selected()
+        if row is not None:
+            self.listing.mark(row)
+            rows = self.query_one("#rows", VirtualRows)
+            rows.refresh()
+            rows.move_to(rows.cursor + 1)
+            self._show_filter()
+
+    def action_diff(self) -> None:
+        """The two marked rows side by side, the older one first."""
+        from relive_tui.screens.compare import CompareScreen
+
+        marked = sorted(self.listing.marked.values(), key=lambda row: (row.started_ns, row.attempt))
+        if len(marked) == 2:
+            self.app.push_screen(CompareScreen(self.relive, *marked))
+        else:
+            self.notify("mark two with space first", timeout=2, markup=False)
 
     def go_error(self, step: int) -> None:
         rows = self.query_one("#rows", VirtualRows)

@@ -40,7 +40,7 @@ class LogsScreen(ReliveScreen):
 
     def body(self) -> Iterable[Widget]:
         yield LineBar(id="filter")
-        yield VirtualRows(title="Logs", empty="… loading log lines", id="rows")
+        yield VirtualRows(title="Logs", empty="… loading log lines", wide=True, id="rows")
 
     def setup(self) -> None:
         self.tail = LogTail()

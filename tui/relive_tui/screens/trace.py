@@ -15,7 +15,7 @@ from relive_tui.models.feed import Feed
 from relive_tui.models.format import duration
 from relive_tui.models.logs import log_line
 from relive_tui.models.scope import Place
-from relive_tui.models.trace import Trace, WaterfallRows, build_trace, minimap, span_lines
+from relive_tui.models.trace import Trace, WaterfallRows, build_trace, critical_path, minimap, span_lines
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
@@ -34,7 +34,7 @@ class TraceScreen(ReliveScreen):
 
     HINTS: ClassVar = (
         ("⏎", "fold"), ("e/E", "error"), ("z/Z", "zoom"), ("f", "errors only"), ("a", "all logs"),
-        ("x", "scene"), ("/", "search"),
+        ("c", "critical path"), ("s", "scene"),
     )  # fmt: skip
     REFRESH_S = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,7 +42,9 @@ class TraceScreen(ReliveScreen):
         Binding("Z", "zoom(0)", show=False),
         Binding("f", "focus_errors", show=False),
         Binding("a", "all_logs", show=False),
-        Binding("x", "scene", show=False),
+        Binding("s", "scene", show=False),
+        Binding("c", "critical", show=False),
+        Binding("x", "export", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
     ]
@@ -51,8 +53,10 @@ class TraceScreen(ReliveScreen):
         yield LineBar(id="minimap")
         yield VirtualRows(title="Waterfall", empty="… loading the trace", id="waterfall")
         with Container(classes="panes", id="lower"):
-            yield VirtualRows(title="Span", cursor=False, id="span")
-            yield VirtualRows(title="Logs of this span", cursor=False, empty="no log lines", id="logs")
+            yield VirtualRows(title="Span", cursor=False, wide=True, id="span")
+            yield VirtualRows(
+                title="Logs of this span", cursor=False, empty="no log lines", wide=True, id="logs"
+            )
 
     def setup(self) -> None:
         self.spans: Feed[tuple[str, Trace]] = Feed("the trace")
@@ -99,6 +103,7 @@ class TraceScreen(ReliveScreen):
         before = self.current_span()
         self.trace = trace
         self.rows = WaterfallRows(self.trace)
+        waterfall.border_subtitle = ""
         ids = [span.span_id for span in self.trace.spans]
         index = (
             ids.index(before.span_id)
@@ -205,6 +210,8 @@ class TraceScreen(ReliveScreen):
 
     def _go(self, index: int) -> None:
         assert self.rows is not None
+        if self.rows.critical and index not in self.rows.critical:
+            self.action_critical()
         row = self.rows.reveal(index)
         waterfall = self.query_one("#waterfall", VirtualRows)
         waterfall.refit()
@@ -265,6 +272,49 @@ class TraceScreen(ReliveScreen):
         inner = {i for i in range(len(trace.spans)) if trace.end[i] > i + 1 and not trace.bad[i]}
         self.rows.folded = set() if self.rows.folded else inner
         self._go(index)
+
+    def action_critical(self) -> None:
+        """Mark the spans that the end of the trace waited for, and show only them; again: all spans."""
+        if self.rows is None or self.trace is None:
+            return
+        index = self.current()
+        self.rows.critical = {} if self.rows.critical else critical_path(self.trace)
+        self.rows.refold()
+        waterfall = self.query_one("#waterfall", VirtualRows)
+        waterfall.border_subtitle = "critical path (c: all)" if self.rows.critical else ""
+        shown = self.rows.shown
+        waterfall.show(self.rows, shown.index(index) if index in shown else 0)
+        self._show_span()
+
+    def action_export(self) -> None:
+        """To a collector, or into a file."""
+        scope = self.scope
+        options = (
+            ("json", "JSON file of all spans, in the current folder"),
+            ("otlp", "OTLP: send it to a collector"),
+        )
+
+        def chosen(kind: str | None) -> None:
+            if kind == "otlp":
+                self._ask_endpoint()
+            elif kind:
+                self.export(scope, kind)
+
+        from relive_tui.screens.menu import Menu
+
+        self.app.push_screen(Menu("Export the trace", options), chosen)
+
+    def _ask_endpoint(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        scope = self.scope
+
+        def done(endpoint: str | None) -> None:
+            if endpoint:
+                self.export(scope, "otlp", endpoint.strip())
+
+        hint = "http://HOST:4317 is gRPC, http://HOST:4318 is HTTP"
+        self.app.push_screen(Prompt("Send to", "http://127.0.0.1:4317", hint=hint), done)
 
     def action_all_logs(self) -> None:
         """Logs of the span, or of the whole trace."""

@@ -12,10 +12,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from relive_tui.models.text import Line
+from relive_tui.models.text import Line, skip_cells
 from relive_tui.widgets.strips import strip_of
 
 __all__ = ["FixedRows", "RowSource", "VirtualRows"]
+
+
+MAX_PAN = 4_000
+"""Cells to the right: as many as characters of a value are looked at."""
 
 
 class RowSource(Protocol):
@@ -58,6 +62,8 @@ class VirtualRows(ScrollView, can_focus=True):
         Binding("end,G", "edge(1)", "last", show=False),
         Binding("left,h", "side(-1)", "close", show=False),
         Binding("right,l", "side(1)", "open", show=False),
+        Binding("shift+left,less_than_sign", "pan(-1)", "left", show=False),
+        Binding("shift+right,greater_than_sign", "pan(1)", "right", show=False),
         Binding("enter", "choose", "open", show=False),
     ]
 
@@ -91,6 +97,7 @@ class VirtualRows(ScrollView, can_focus=True):
         title: str = "",
         cursor: bool = True,
         empty: str = "",
+        wide: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -100,6 +107,8 @@ class VirtualRows(ScrollView, can_focus=True):
         self.empty: list[Line] = [[(line, "dim")] for line in empty.split("\n")] if empty else []
         self.on_look: Callable[[int, int], None] | None = None
         self.border_title = title
+        self.wide = wide  # whether lines may be longer than the panel, and can be scrolled sideways
+        self.pan = 0  # cells that are scrolled off to the left
         self._headed = False
         if not cursor:
             self.add_class("plain")
@@ -154,7 +163,8 @@ class VirtualRows(ScrollView, can_focus=True):
             return strip_of([], width, base)
         selected = self.has_cursor and index == self.cursor
         over = ("cursor_focus" if self.has_focus else "cursor") if selected else ""
-        return strip_of(self.source.line(index, width, selected), width, base, over)
+        line = self.source.line(index, width + self.pan, selected)
+        return strip_of(skip_cells(line, self.pan) if self.pan else line, width, base, over)
 
     def on_resize(self, event: events.Resize) -> None:
         self._follow()
@@ -207,6 +217,17 @@ class VirtualRows(ScrollView, can_focus=True):
             self.move_to(0 if step < 0 else len(self.source) - 1)
         else:
             self.scroll_to(y=0 if step < 0 else self.virtual_size.height, animate=False)
+
+    def scroll_sideways(self, cells: int) -> None:
+        """Scroll to this many cells from the left."""
+        self.pan = min(max(cells, 0), MAX_PAN)
+        self.refresh()
+
+    def action_pan(self, step: int) -> None:
+        if self.wide:
+            self.scroll_sideways(self.pan + step * max(self.scrollable_content_region.width // 2, 1))
+        else:
+            self.app.bell()
 
     def action_side(self, step: int) -> None:
         self.post_message(self.Sideways(self, self.cursor, step))

@@ -1,0 +1,212 @@
+"""Keys that act: editor, export, marks and differences, critical path, sideways, searching a scene."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from relive_tui.app import ReliveApp
+from relive_tui.screens.compare import CompareScreen
+from relive_tui.screens.menu import Menu
+from relive_tui.widgets.rows import VirtualRows
+from textual.pilot import Pilot
+
+
+async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not met():
+            await pilot.pause(0.01)
+
+
+@asynccontextmanager
+async def opened(
+    source: Any, view: str, ident: str | None = None
+) -> AsyncIterator[tuple[ReliveApp, Pilot[Any]]]:
+    app = ReliveApp(source, view, ident)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        yield app, pilot
+
+
+async def settle(app: ReliveApp, pilot: Pilot[Any]) -> None:
+    await pilot.pause()
+    await until(pilot, lambda: not app.here.busy)
+    await pilot.pause()
+
+
+async def press(app: ReliveApp, pilot: Pilot[Any], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(app, pilot)
+
+
+def shown(app: ReliveApp) -> str:
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def told(app: ReliveApp) -> str:
+    return " ".join(notification.message for notification in app._notifications)
+
+
+async def test_o_opens_the_failing_line_in_the_editor(
+    sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an editor, and a failing file that is here
+    out = tmp_path / "arguments"
+    editor = tmp_path / "ed"
+    editor.write_text(f'#!/bin/sh\necho "$@" > {out}\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(editor))
+    monkeypatch.delenv("VISUAL", raising=False)
+    sample.path = "/srv/app/cart.py"
+    async with opened(sample, "failure", "last") as (app, pilot):
+
+        @contextmanager
+        def suspended() -> Iterator[None]:
+            yield
+
+        monkeypatch.setattr(app, "suspend", suspended)  # a test has no terminal to give away
+        # When o is pressed
+        await press(app, pilot, "o")
+        # Then the editor gets the file and the line
+        assert out.read_text().split() == ["+88", "/srv/app/cart.py"]
+
+
+async def test_o_says_what_is_missing(sample: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    async with opened(sample, "flame", "checkout") as (app, pilot):
+        await press(app, pilot, "o")
+        assert "cart.py is not on this machine" in told(app)
+        sample.path = "/srv/app/cart.py"
+        await press(app, pilot, "o")
+        assert "set EDITOR" in told(app)
+        assert "/srv/app/cart.py:88" in told(app)
+    async with opened(sample, "home") as (app, pilot):
+        await press(app, pilot, "o")
+        assert "no source line" in told(app)
+
+
+@pytest.mark.parametrize(
+    ("view", "keys", "kind"),
+    [
+        ("failure", ("x", "enter"), "scene"),
+        ("flame", ("x", "enter"), "speedscope"),
+        ("flame", ("x", "down", "enter"), "html"),
+        ("flame", ("S",), "speedscope"),
+        ("trace", ("x", "enter"), "json"),
+    ],
+)
+async def test_x_exports_into_the_current_folder(
+    sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str, keys: tuple[str, ...], kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(sample, view) as (app, pilot):
+        await press(app, pilot, *keys)
+        await settle(app, pilot)
+        assert f"export {kind} {tmp_path}" in sample.asked
+        assert f"exported.{kind}" in told(app)
+
+
+async def test_a_trace_is_sent_to_the_collector_that_is_typed(sample: Any) -> None:
+    async with opened(sample, "trace") as (app, pilot):
+        await press(app, pilot, "x", "down", "enter")
+        assert "http://127.0.0.1:4317" in shown(app)
+        await press(app, pilot, "enter")
+        assert "export otlp http://127.0.0.1:4317" in sample.asked
+
+
+async def test_an_export_that_fails_is_said_once_and_not_repeated(sample: Any) -> None:
+    async with opened(sample, "failure", "last") as (app, pilot):
+        await press(app, pilot, "x")
+        assert isinstance(app.screen, Menu)
+        sample.fault = OSError("no space left [on device]")
+        await press(app, pilot, "enter")
+        await settle(app, pilot)
+        assert "no space left [on device]" in told(app)
+        assert "export" not in app.here._jobs
+
+
+async def test_space_marks_and_d_shows_two_invocations_side_by_side(sample: Any) -> None:
+    async with opened(sample, "invocations") as (app, pilot):
+        # Given one marked row
+        await press(app, pilot, "space", "d")
+        assert "mark two" in told(app)
+        # When a second one is marked and d is pressed
+        await press(app, pilot, "down", "down", "space")
+        assert "2 marked" in str(app.here.query_one("#rows", VirtualRows).border_subtitle)
+        await press(app, pilot, "d")
+        await until(pilot, lambda: "event.sku" in shown(app))
+        # Then what differs is there: status, event, lines
+        text = shown(app)
+        assert isinstance(app.screen, CompareScreen)
+        assert "KeyError: 'sku'" in text
+        assert "event.qty" in text
+        assert "event.id" not in text
+        assert "+5.8 ms" in text
+        assert "cart.py:88" in text
+        # And Escape closes it
+        await press(app, pilot, "escape")
+        assert app.screen is app.here
+
+
+async def test_a_third_mark_replaces_the_first_and_a_mark_can_be_taken_away(sample: Any) -> None:
+    async with opened(sample, "invocations") as (app, pilot):
+        await press(app, pilot, "space", "space", "space")
+        listing: Any = app.here.query_one("#rows", VirtualRows).source
+        assert list(listing.marked) == [(sample.row(1).invocation_id, 1), (sample.row(2).invocation_id, 1)]
+        await press(app, pilot, "up", "space")
+        assert list(listing.marked) == [(sample.row(1).invocation_id, 1)]
+
+
+async def test_s_goes_through_the_orders(sample: Any) -> None:
+    async with opened(sample, "invocations") as (app, pilot):
+        seen = []
+        for _ in range(6):
+            await press(app, pilot, "s")
+            seen.append(next(word for word in ("slowest", "CPU", "memory", "queued", "oldest", "newest")
+                             if f"{word} first" in shown(app)))  # fmt: skip
+        assert seen == ["slowest", "CPU", "memory", "queued", "oldest", "newest"]
+
+
+async def test_c_leaves_the_critical_path(sample: Any) -> None:
+    async with opened(sample, "trace") as (app, pilot):
+        waterfall = app.here.query_one("#waterfall", VirtualRows)
+        every = len(waterfall.source)
+        await press(app, pilot, "c")
+        assert "WAITED" in shown(app)
+        assert 0 < len(waterfall.source) <= every
+        await press(app, pilot, "c")
+        assert len(waterfall.source) == every
+
+
+async def test_long_lines_scroll_sideways(sample: Any) -> None:
+    async with opened(sample, "logs") as (app, pilot):
+        panel = app.here.query_one("#rows", VirtualRows)
+        before = shown(app)
+        await press(app, pilot, "greater_than_sign")
+        assert panel.pan > 0
+        assert "checkout of cart 7" not in shown(app)
+        await press(app, pilot, "shift+left")
+        assert shown(app) == before
+
+
+async def test_slash_searches_frames_and_locals(sample: Any) -> None:
+    async with opened(sample, "failure", "last") as (app, pilot):
+        await press(app, pilot, "slash", *"event", "enter")
+        assert "Locals of checkout" in str(app.here.query_one("#locals", VirtualRows).border_title)
+        await press(app, pilot, "slash", *"plist", "enter")
+        assert "Locals of price" in str(app.here.query_one("#locals", VirtualRows).border_title)
+
+
+async def test_brackets_walk_the_chain_and_back(sample: Any) -> None:
+    async with opened(sample, "failure", "last") as (app, pilot):
+        assert "caused by LookupError" in shown(app)
+        await press(app, pilot, "right_square_bracket")
+        assert "✖ LookupError: price list stale" in shown(app)
+        await press(app, pilot, "left_square_bracket")
+        assert "✖ KeyError: 'sku'" in shown(app)

@@ -1,0 +1,74 @@
+"""What `x` writes or sends. Called by worker threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relive_profiler.explore.tree import FlameTree
+    from relive_store import Store
+
+__all__ = ["export_flame", "export_scene", "export_trace_file", "send_trace", "write_new"]
+
+SEND_LIMIT_S = 30.0
+
+
+def write_new(folder: Path, name: str, data: bytes) -> str:
+    """Write a file that was not there before, readable by its owner only; gives its path. Raises OSError."""
+    stem, dot, rest = re.sub(r"[^\w.-]+", "_", name).partition(".")
+    for number in range(1, 1000):
+        path = folder / (f"{stem}-{number}{dot}{rest}" if number > 1 else f"{stem}{dot}{rest}")
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        return str(path)
+    raise FileExistsError(f"{folder / name}: there are a thousand of them already")
+
+
+def export_trace_file(store: Store, trace_id: str, folder: Path, limit: int) -> str:
+    """All spans of a trace as JSON."""
+    from relive_tracer.explore import traces
+
+    spans = [asdict(span) for span in traces.trace(store, trace_id, limit)]
+    document = {"trace_id": trace_id, "spans": spans}
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    return write_new(folder, f"trace-{trace_id[:16]}.json", text.encode("utf-8", "backslashreplace"))
+
+
+def send_trace(store: Store, trace_id: str, endpoint: str, limit: int) -> str:
+    """Send a trace to an OTLP collector. Raises ReliveError where it does not take it."""
+    from relive_tracer.explore import otlp, traces
+    from relive_tracer.explore.otlp_settings import endpoint_settings
+
+    spans = traces.trace(store, trace_id, limit)
+    stats = otlp.export_rows(endpoint_settings(endpoint, ""), spans, timeout_s=SEND_LIMIT_S)
+    failed = stats.failed + stats.dropped
+    return f"{stats.sent} spans sent to {endpoint}" + (
+        f", {failed} failed: {stats.last_error}" if failed else ""
+    )
+
+
+def export_scene(store: Store, scenes_dir: Path, invocation_id: str, attempt: int, folder: Path) -> str:
+    """A failure's scene, as its archive."""
+    from relive_capture.explore import scenes
+
+    name, data = scenes.archive_bytes(store, scenes_dir, invocation_id, attempt)
+    return write_new(folder, name, data)
+
+
+def export_flame(tree: FlameTree, function: str, kind: str, folder: Path) -> str:
+    """A flame graph as "speedscope" or "html"."""
+    from relive_profiler.explore import export
+
+    ending = {"speedscope": "speedscope.json", "html": "html"}[kind]
+    name = f"{function or 'all'}-{time.strftime('%Y%m%d-%H%M%S')}.{ending}"
+    return write_new(folder, name, export.export(tree, kind).encode("utf-8", "backslashreplace"))
