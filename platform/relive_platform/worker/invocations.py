@@ -145,12 +145,12 @@ class Runner:
         )
 
     def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:
-        dropped = 0
+        done = self._done(invoke, profile.dropped if profile is not None else 0, reusable, cpu_ns)
         if profile is not None:
-            dropped = profile.dropped
-            if not self._sink.send(profile):
-                self._sampler.not_delivered(profile)
-        self._sink.send_surely(self._done(invoke, dropped, reusable, cpu_ns))
+            if self._sink.send(profile, done):
+                return
+            self._sampler.not_delivered(profile)
+        self._sink.send_surely(done)
 
     def _done(self, invoke: Invoke, dropped: int, reusable: bool, cpu_ns: int) -> Done:
         counts = self._telemetry.end()
