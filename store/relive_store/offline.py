@@ -55,7 +55,7 @@ def dismiss(socket_path: Path) -> None:
     except ProcessLookupError:
         return
     give_up = time.monotonic() + _LEAVE_LIMIT_S
-    while _peer(socket_path) == pid or Path(f"/proc/{pid}").exists():
+    while _peer(socket_path) == pid or _runs(pid):
         if time.monotonic() > give_up:
             raise StoreUnavailable(
                 f"process {pid} reads this store and does not leave",
@@ -63,6 +63,15 @@ def dismiss(socket_path: Path) -> None:
                 remedy=f"kill {pid}",
             )
         time.sleep(_POLL_S)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process still holds anything; one that only its parent has not asked after holds nothing."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] not in (["Z"], ["X"])
 
 
 def _start(store: UnixStore, directory: Path, socket_path: Path, idle_exit_s: float) -> None:
