@@ -22,7 +22,6 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import LogLine, Logs, encode_frame
-from relive_base.redaction import Redactor
 
 from relive_platform.collector.collector import Collector
 from relive_platform.collector.followers import Follower
@@ -169,7 +168,7 @@ class ReliveServer:
         options = collector_options(self.settings)
         log = self.run_dir / "collector.log"
         self.collector = Collector(
-            lambda control: spawn(control, options, log), redact=Redactor(self.settings.redact_keys).text
+            lambda control: spawn(control, options, log), redact_keys=self.settings.redact_keys
         )
         self._stack.push_async_callback(self.collector.close, _FLUSH_S)
         await self.collector.start()

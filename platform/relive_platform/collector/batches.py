@@ -16,6 +16,7 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
     version: int
     app: str = ""
     code_hash: str = ""
+    redact_keys: list[str] = []
 
 
 class Telemetry(msgspec.Struct, array_like=True, gc=False):
@@ -32,6 +33,7 @@ class Finished(msgspec.Struct, array_like=True):
 
     record: InvocationRecord
     profiles: list[bytes] = []
+    redact_keys: list[str] = []
 
 
 class SceneJob(msgspec.Struct, array_like=True):

@@ -11,7 +11,7 @@ import logging
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,7 @@ from relive_base.frames import FrameError, FunctionSpec, SpanData, Spans, encode
 
 from relive_platform.collector.batches import Ack, Batch, Finished, SceneJob, Source, Telemetry
 from relive_platform.collector.followers import Followers
+from relive_platform.collector.redaction import Redactors
 from relive_platform.pool.framing import FrameReader
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import Worker
@@ -60,9 +61,9 @@ class Collector(asyncio.Protocol):
         self,
         spawn: Callable[[socket.socket], subprocess.Popen[bytes]],
         limits: CollectorLimits | None = None,
-        redact: Callable[[str], str] = lambda text: text,
+        redact_keys: Sequence[str] = (),
     ) -> None:
-        self.followers = Followers(redact)
+        self.followers = Followers(Redactors(redact_keys))
         self.stats = CollectorStats()
         self._spawn = spawn
         self._limits = limits or CollectorLimits()
@@ -135,7 +136,7 @@ class Collector(asyncio.Protocol):
             invocation_id, attempt = running.record.invocation_id, running.record.attempt
         self._telemetry.append(Telemetry(self._source(worker), invocation_id, attempt, payload))
         if self.followers:
-            self.followers.offer(worker.spec.name, invocation_id, payload)
+            self.followers.offer(worker.spec, invocation_id, payload)
         self._arm()
 
     def finished(self, running: Running, worker: Worker | None) -> None:
@@ -145,7 +146,9 @@ class Collector(asyncio.Protocol):
         if worker is not None and worker.init_profiles:
             profiles = profiles + worker.init_profiles
             worker.init_profiles = []
-        self._finished.append(Finished(record, profiles))
+        self._finished.append(
+            Finished(record, profiles, worker.spec.redact_keys if worker is not None else [])
+        )
         if record.failed:
             self._scenes.append(_scene_job(running, worker, profiles))
         self._arm()
@@ -153,7 +156,7 @@ class Collector(asyncio.Protocol):
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""
         payload = encode_frame(Spans(invocation_id=invocation_id, spans=[span]))[4:]
-        self._sources.append(Source(spec.name, spec.version, spec.app, spec.code_hash))
+        self._sources.append(_source_of(spec))
         self._telemetry.append(Telemetry(len(self._sources) - 1, invocation_id, 1, payload))
         self._arm()
 
@@ -162,7 +165,7 @@ class Collector(asyncio.Protocol):
         index = self._source_index.get(worker.worker_id)
         if index is None:
             index = self._source_index[worker.worker_id] = len(self._sources)
-            self._sources.append(Source(spec.name, spec.version, spec.app, spec.code_hash))
+            self._sources.append(_source_of(spec))
         return index
 
     def _arm(self) -> None:
@@ -248,6 +251,10 @@ class Collector(asyncio.Protocol):
         except subprocess.TimeoutExpired:
             process.kill()
             await loop.run_in_executor(None, process.wait)
+
+
+def _source_of(spec: FunctionSpec) -> Source:
+    return Source(spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys)
 
 
 def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:

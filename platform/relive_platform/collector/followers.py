@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from relive_base.frames import LogLine, Logs
+from relive_base.frames import FunctionSpec, LogLine, Logs
+
+from relive_platform.collector.redaction import Redactors, redact_line
 
 __all__ = ["FollowedLine", "Follower", "Followers"]
 
@@ -19,7 +20,7 @@ _logs = msgspec.msgpack.Decoder(Logs)
 
 @dataclass(frozen=True, slots=True)
 class FollowedLine:
-    """One line as it happened; `body` is redacted."""
+    """One line as it happened; body and attributes are redacted."""
 
     function: str
     invocation_id: str
@@ -58,9 +59,9 @@ class Follower:
 class Followers:
     """All readers. False where there are none: nothing is decoded then."""
 
-    def __init__(self, redact: Callable[[str], str] = lambda text: text) -> None:
+    def __init__(self, redactors: Redactors | None = None) -> None:
         self._followers: set[Follower] = set()
-        self._redact = redact
+        self._redactors = redactors or Redactors()
 
     def __bool__(self) -> bool:
         return bool(self._followers)
@@ -75,9 +76,9 @@ class Followers:
         """Stop to follow."""
         self._followers.discard(follower)
 
-    def offer(self, function: str, invocation_id: str, payload: bytes) -> None:
+    def offer(self, spec: FunctionSpec, invocation_id: str, payload: bytes) -> None:
         """A Logs frame's msgpack; other frames are ignored."""
-        wanted = [f for f in self._followers if f.function in ("", function)]
+        wanted = [f for f in self._followers if f.function in ("", spec.name)]
         if not wanted:
             return
         try:
@@ -85,7 +86,7 @@ class Followers:
         except msgspec.ValidationError:  # a Spans frame
             return
         for line in logs.lines:
-            line.body = self._redact(line.body)
-            followed = FollowedLine(function, logs.invocation_id or invocation_id, line)
+            redact_line(line, self._redactors.of(spec.redact_keys))
+            followed = FollowedLine(spec.name, logs.invocation_id or invocation_id, line)
             for follower in wanted:
                 follower.offer(followed)

@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from relive_base.frames import LogLine, Logs, Profile, SpanData, Spans
+from relive_base.frames import LogLine, Logs, Profile, Spans
 from relive_base.records import InvocationRecord
-from relive_base.redaction import Redactor
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_tracer.explore.platform_rows import add_platform_spans
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
 from relive_platform.collector.batches import Batch, Source
+from relive_platform.collector.redaction import Redactors, redact_line, redact_record, redact_span
 
-__all__ = ["Exporter", "Ingest", "RowWriter", "redact_span"]
+__all__ = ["Exporter", "Ingest", "RowWriter"]
 
 _log = logging.getLogger(__name__)
 _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
@@ -46,14 +46,14 @@ class Ingest:
         self,
         writer: RowWriter,
         exporter: Exporter | None = None,
-        redactor: Redactor | None = None,
+        redactors: Redactors | None = None,
         on_profile: Callable[[str, Profile], None] = lambda function, profile: None,
     ) -> None:
         self.malformed = 0
         self._writer = writer
         self._exporter = exporter
         self._on_profile = on_profile
-        self._redactor = redactor or Redactor()
+        self._redactors = redactors or Redactors()
         self._stacks = StackCache()
 
     def write(self, batch: Batch) -> None:
@@ -62,6 +62,8 @@ class Ingest:
         lines: list[tuple[LogLine, FunctionRef]] = []
         self._telemetry(batch, spans, lines)
         records = [item.record for item in batch.finished]
+        for item in batch.finished:
+            redact_record(item.record, self._redactors.of(item.redact_keys))
         for record in records:
             add_platform_spans(spans, record)
         if len(spans):
@@ -92,13 +94,14 @@ class Ingest:
             ref = refs.get(key)
             if ref is None:
                 ref = refs[key] = _ref(batch.sources[item.source], invocation_id, item.attempt)
+            redactor = self._redactors.of(batch.sources[item.source].redact_keys)
             if isinstance(frame, Logs):
                 for line in frame.lines:
-                    line.body = self._redactor.text(line.body)
+                    redact_line(line, redactor)
                     lines.append((line, ref))
             else:
                 for span in frame.spans:
-                    redact_span(span, self._redactor)
+                    redact_span(span, redactor)
                     spans.add_span(span, ref)
 
     def _profiles(self, batch: Batch) -> None:
@@ -118,15 +121,6 @@ class Ingest:
             stacks = stack_columns(found, self._stacks, time.time_ns())
             if stacks["StackHash"]:
                 self._writer.add("profile_stacks", stacks)
-
-
-def redact_span(span: SpanData, redactor: Redactor) -> None:
-    """Secrets leave the attributes: by name and by value."""
-    for name, value in span.attributes.items():
-        if redactor.secret_key(name) == "strong":
-            span.attributes[name] = "[redacted]"
-        elif len(value) > 5:
-            span.attributes[name] = redactor.text(value)
 
 
 def _ref(source: Source, invocation_id: str, attempt: int) -> FunctionRef:

@@ -18,13 +18,13 @@ from typing import Final
 
 import msgspec
 from relive_base.priority import stand_back
-from relive_base.redaction import Redactor
 from relive_store import open_store
 from relive_store.writer import Writer
 from relive_tracer.explore.otlp import OtlpExporter
 
 from relive_platform.collector.batches import Ack, Batch
 from relive_platform.collector.ingest import Ingest
+from relive_platform.collector.redaction import Redactors
 from relive_platform.collector.scenes import SceneKeeper, SceneLimits, StackMemory
 from relive_platform.pool.framing import FrameReader
 
@@ -77,7 +77,7 @@ class _Service:
 
     def __init__(self, control: socket.socket, options: CollectorOptions) -> None:
         self._control = control
-        redactor = Redactor(options.redact_keys)
+        redactors = Redactors(options.redact_keys)
         self._writer = Writer(
             lambda: open_store(options.store_url),
             Path(options.spool_dir),
@@ -88,7 +88,7 @@ class _Service:
         self._exporter = _exporter(options)
         limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days)
         stacks = StackMemory()
-        self._ingest = Ingest(self._writer, self._exporter, redactor, stacks.learn)
+        self._ingest = Ingest(self._writer, self._exporter, redactors, stacks.learn)
         self._scenes = SceneKeeper(Path(options.scenes_dir), self._writer, limits, stacks)
         self._decoder = msgspec.msgpack.Decoder(Batch)
         self._encoder = msgspec.msgpack.Encoder()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from relive_base.frames import LogLine, Logs, SpanData, Spans, encode_frame
+from relive_base.frames import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_frame
 from relive_platform.collector.followers import QUEUE_LINES, Followers
+
+
+def _spec(name: str) -> FunctionSpec:
+    return FunctionSpec(name=name, version=1, handler="m:f", source="")
 
 
 def _logs(*texts: str) -> bytes:
@@ -12,15 +16,15 @@ def _logs(*texts: str) -> bytes:
 
 
 async def test_a_follower_gets_its_functions_lines_redacted() -> None:
-    followers = Followers(redact=lambda text: text.replace("secret", "[redacted]"))
+    followers = Followers()
     assert not followers
     follower = followers.add("mine")
 
-    followers.offer("other", "i", _logs("not for me"))
-    followers.offer("mine", "i", _logs("a secret"))
+    followers.offer(_spec("other"), "i", _logs("not for me"))
+    followers.offer(_spec("mine"), "i", _logs("password=hunter2"))
 
     line = await follower.get()
-    assert (line.function, line.invocation_id, line.line.body) == ("mine", "i", "a [redacted]")
+    assert (line.function, line.invocation_id, line.line.body) == ("mine", "i", "password=[redacted]")
 
 
 async def test_a_reader_that_is_too_slow_loses_the_oldest_lines_and_knows_it() -> None:
@@ -28,7 +32,7 @@ async def test_a_reader_that_is_too_slow_loses_the_oldest_lines_and_knows_it() -
     follower = followers.add()
 
     for number in range(QUEUE_LINES + 5):
-        followers.offer("f", "i", _logs(str(number)))
+        followers.offer(_spec("f"), "i", _logs(str(number)))
 
     assert follower.dropped == 5
     assert (await follower.get()).line.body == "5"
@@ -39,8 +43,8 @@ async def test_spans_are_not_lines() -> None:
     follower = followers.add()
     span = SpanData("t", "s", "", "n", "Internal", 1, 2)
 
-    followers.offer("f", "i", encode_frame(Spans(invocation_id="i", spans=[span]))[4:])
-    followers.offer("f", "i", _logs("line"))
+    followers.offer(_spec("f"), "i", encode_frame(Spans(invocation_id="i", spans=[span]))[4:])
+    followers.offer(_spec("f"), "i", _logs("line"))
 
     assert (await follower.get()).line.body == "line"
     followers.remove(follower)

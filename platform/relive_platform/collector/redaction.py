@@ -1,0 +1,73 @@
+"""Secrets leave what was recorded before any of it is written, exported or shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from relive_base.frames import LogLine, SpanData
+from relive_base.records import InvocationRecord
+from relive_base.redaction import PLACEHOLDER, Redactor
+
+__all__ = ["Redactors", "redact_line", "redact_record", "redact_span"]
+
+_KEPT: Final = 256
+
+
+class Redactors:
+    """A redactor for each set of a function's own key names, beside the server's."""
+
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        self._keys = tuple(keys)
+        self._made: dict[tuple[str, ...], Redactor] = {}
+        self.plain = Redactor(keys)
+
+    def of(self, keys: Sequence[str]) -> Redactor:
+        """For a function with these `redact_keys`."""
+        wanted = tuple(keys)
+        if not wanted or wanted == self._keys:
+            return self.plain
+        found = self._made.get(wanted)
+        if found is None:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            found = self._made[wanted] = Redactor((*self._keys, *wanted))
+        return found
+
+
+def redact_span(span: SpanData, redactor: Redactor) -> None:
+    """Name, status message, and the attributes of the span, its events (an exception's message and
+    stacktrace) and links: by name and by value."""
+    span.name = redactor.text(span.name)
+    span.status_message = redactor.text(span.status_message)
+    _attributes(span.attributes, redactor)
+    for event in span.events:
+        event.name = redactor.text(event.name)
+        _attributes(event.attributes, redactor)
+    for link in span.links:
+        _attributes(link.attributes, redactor)
+
+
+def redact_line(line: LogLine, redactor: Redactor) -> None:
+    """The body and the attributes of a log line."""
+    line.body = redactor.text(line.body)
+    _attributes(line.attributes, redactor)
+
+
+def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
+    """The path that was asked for, attributes, and the error: the worker has redacted its own, but not one
+    that the server made."""
+    record.http_path = redactor.text(record.http_path)
+    _attributes(record.attributes, redactor)
+    error = record.error
+    if error is not None:
+        error.message = redactor.text(error.message)
+        error.traceback = redactor.text(error.traceback)
+
+
+def _attributes(attributes: dict[str, str], redactor: Redactor) -> None:
+    for name, value in attributes.items():
+        if value and redactor.secret_key(name):
+            attributes[name] = PLACEHOLDER
+        elif len(value) > 5:
+            attributes[name] = redactor.text(value)
