@@ -78,7 +78,8 @@ class Link:
     def open_store(self) -> Store:
         """The store as it is to be reached now. Raises ReliveError."""
         with self._lock:
-            return self._renew().store()
+            session = self._renew()
+        return session.store()
 
     def status(self) -> dict[str, object] | None:
         """What the server says of itself; None where none runs on this home."""

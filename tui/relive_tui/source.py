@@ -274,6 +274,8 @@ class DataSource:
         from relive_tui.views import hot_change
 
         events = (self._event_of(ticket, before), self._event_of(ticket, after))
+        if before.invocation_id == after.invocation_id:
+            return Comparison(events, (), "profiles do not tell attempts of one invocation apart")
         sides = [
             self._hot_filter(Scope(function=row.function, invocation_id=row.invocation_id))
             for row in (before, after)

@@ -54,6 +54,16 @@ def test_the_critical_path_is_what_the_end_waited_for() -> None:
     assert sum(path.values()) == 100
 
 
+def test_the_path_goes_on_in_what_outlives_its_caller() -> None:
+    # Given a request that ends while the event it queued waits and runs
+    trace = build_trace(
+        [span("request", "", 0, 10), span("publish", "request", 5, 2), span("queue", "publish", 7, 40),
+         span("run", "publish", 47, 13)]
+    )  # fmt: skip
+    path = {trace.spans[index].name: waited for index, waited in critical_path(trace).items()}
+    assert path == {"request": 5, "publish": 2, "queue": 40, "run": 13}
+
+
 def test_an_empty_trace_has_no_critical_path() -> None:
     assert critical_path(build_trace([])) == {}
 
@@ -66,7 +76,7 @@ def test_waiting_sums_up_to_the_time_of_the_root(raw: list[tuple[int, int, int]]
     ]
     path = critical_path(build_trace(spans))
     assert all(waited >= 0 for waited in path.values())
-    assert sum(path.values()) == 60
+    assert sum(path.values()) == max(s.start_ns + s.duration_ns for s in spans)
 
 
 @pytest.mark.parametrize(

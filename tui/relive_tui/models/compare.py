@@ -171,6 +171,8 @@ def _hot_lines(found: Comparison) -> list[Line]:
     lines: list[Line] = [
         [("Lines by own time, the greatest change first", "name"), ("  " + found.note, "dim")]
     ]
+    if not found.hot and found.note.startswith("profiles"):
+        return lines
     if not found.hot:
         return [*lines, [("  too short for samples", "dim")]]
     for row in found.hot:

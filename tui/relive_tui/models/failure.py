@@ -10,7 +10,7 @@ from relive_tui.models.data import ExceptionView, FrameView, Preview, SceneView
 from relive_tui.models.format import clock_ms
 from relive_tui.models.home import failure_title, kind_label
 from relive_tui.models.syntax import highlight_json, highlight_python, hit_line
-from relive_tui.models.text import Line, clean, fit, fit_left
+from relive_tui.models.text import Line, clean, fit, fit_left, width_of
 
 __all__ = [
     "FailureModel",
@@ -138,8 +138,9 @@ class FrameRows:
         raised = entry.index == len(exception.frames) - 1
         where = f"{clean(os.path.basename(frame.file))}:{frame.line}"
         room = max(width - 4, 4)
-        place = fit_left(where, min(len(where), room * 3 // 5))
-        name = fit(clean(frame.function), max(room - len(place) - 1, 1))
+        function = clean(frame.function)
+        place = fit_left(where, min(width_of(where), max(room * 3 // 5, room - width_of(function) - 1)))
+        name = fit(function, max(room - width_of(place) - 1, 1))
         return [
             mark,
             (name + " ", "name" if frame.in_app else "dim"),

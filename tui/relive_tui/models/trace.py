@@ -127,8 +127,8 @@ def _measure(trace: Trace) -> None:
 def critical_path(trace: Trace) -> dict[int, int]:
     """Spans that the end of the trace waited for -> how long it waited for each of them itself, in ns.
 
-    Backwards from the end of the root that ends last: the child that ended last before that point held it up,
-    and before its start the child that ended last before, and so on.
+    Backwards from the end of the root that ends last, with all it set off: the child that ended last before
+    that point held it up, and before its start the child that ended last before, and so on.
     """
     children: dict[int, list[int]] = defaultdict(list)
     roots: list[int] = []
@@ -137,9 +137,12 @@ def critical_path(trace: Trace) -> dict[int, int]:
     if not roots:
         return {}
 
-    def end(index: int) -> int:
-        return trace.spans[index].start_ns + trace.spans[index].duration_ns
-
+    # what a span set off may end after it, as a queued event does: it counts with all that lies below it
+    ends = [span.start_ns + span.duration_ns for span in trace.spans]
+    for index in range(len(ends) - 1, -1, -1):
+        if trace.parent[index] >= 0:
+            ends[trace.parent[index]] = max(ends[trace.parent[index]], ends[index])
+    end = ends.__getitem__
     result: dict[int, int] = {}
     top = max(roots, key=end)
     todo = [(top, trace.spans[top].start_ns, end(top))]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from relive_base.errors import ReliveError
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
@@ -18,6 +19,7 @@ from relive_tui.models.scope import Place, Scope
 from relive_tui.models.text import Line, clean
 from relive_tui.tickets import Cancelled, Ticket
 from relive_tui.widgets.bars import LineBar, crumb_line, hint_line
+from relive_tui.widgets.rows import VirtualRows
 
 if TYPE_CHECKING:
     from relive_tui.app import ReliveApp
@@ -248,7 +250,11 @@ class ReliveScreen(Screen[None]):
         self._show_state()
 
     def failed(self, group: str, error: BaseException) -> None:
-        """A question went wrong; the state line says so already."""
+        """A question went wrong, as the state line says; a list that never had rows says what to do."""
+        if isinstance(error, ReliveError):
+            for rows in self.query(VirtualRows):
+                if not len(rows.source) and rows.waiting:
+                    rows.say_empty(f"{clean(error.message)}\n\n{clean(error.remedy)}", waiting=True)
 
     def _beat(self) -> None:
         if not self.is_current or self.busy:

@@ -56,6 +56,7 @@ class HomeScreen(ReliveScreen):
     def setup(self) -> None:
         self.groups: Feed[list[FailureGroup]] = Feed("failures")
         self.stats: Feed[list[FunctionRow]] = Feed("functions")
+        self.status: Feed[Health | None] = Feed("status")
         self.hottest: dict[str, str] = {}
         self.text = ""
         self.health: Health | None = None
@@ -71,7 +72,7 @@ class HomeScreen(ReliveScreen):
             "failures", self.groups, lambda ticket: self.data.failure_groups(ticket, scope), self._groups
         )
         self.ask("functions", self.stats, lambda ticket: self.data.functions(ticket, scope), self._functions)
-        self.ask("health", Feed("status"), lambda _ticket: self.data.health(), self._healthy)
+        self.ask("health", self.status, lambda _ticket: self.data.health(), self._healthy)
         if not self.hottest or self.data.now_ns() - self._hot_ns > 10_000_000_000:
             self._hot_ns = self.data.now_ns()
             self.ask("hot", Feed("hot lines"), lambda ticket: self.data.hottest(ticket, scope), self._hottest)

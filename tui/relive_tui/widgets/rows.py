@@ -105,6 +105,7 @@ class VirtualRows(ScrollView, can_focus=True):
         self.cursor = 0
         self.has_cursor = cursor
         self.empty: list[Line] = [[(line, "dim")] for line in empty.split("\n")] if empty else []
+        self.waiting = empty.startswith("…")  # for a first answer
         self.on_look: Callable[[int, int], None] | None = None
         self.border_title = title
         self.wide = wide  # whether lines may be longer than the panel, and can be scrolled sideways
@@ -132,8 +133,9 @@ class VirtualRows(ScrollView, can_focus=True):
         self.virtual_size = Size(0, len(self.source) + self._headed)
         self.refresh()
 
-    def say_empty(self, text: str, style: str = "dim") -> None:
-        """What is shown instead of no rows."""
+    def say_empty(self, text: str, style: str = "dim", *, waiting: bool = False) -> None:
+        """What is shown instead of no rows; `waiting`: until an answer comes."""
+        self.waiting = waiting
         self.empty = [[(line, style)] for line in text.split("\n")]
         self.refresh()
 
