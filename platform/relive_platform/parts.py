@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from relive_store import Store
 from relive_store.retention import DEFAULT_DAYS, scaled_days
+from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
 from relive_platform.application import FunctionDefaults, TimerTrigger
 from relive_platform.collector.process import CollectorOptions
@@ -24,7 +26,8 @@ __all__ = ["collector_options", "listener_limits", "queue_limits", "registry_of"
 
 
 def collector_options(settings: Settings) -> CollectorOptions:
-    """What the collector's process is started with."""
+    """What the collector's process is started with. Raises OtlpSettingsError where export cannot work."""
+    _check_otlp(settings)
     return CollectorOptions(
         store_url=settings.store_url,
         spool_dir=str(settings.home / "spool"),
@@ -42,6 +45,16 @@ def collector_options(settings: Settings) -> CollectorOptions:
         otlp_timeout_s=settings.otlp_timeout_s,
         otlp_queue_limit=settings.otlp_queue_limit,
     )
+
+
+def _check_otlp(settings: Settings) -> None:
+    if settings.otlp:
+        endpoint_settings(settings.otlp, settings.otlp_protocol)
+        return
+    found = OtlpSettings.from_environment(os.environ)
+    for chosen in (found.traces, found.logs) if found is not None else ():
+        if chosen is not None and chosen.secure:
+            chosen.trusted()
 
 
 def queue_limits(settings: Settings) -> QueueLimits:

@@ -159,22 +159,23 @@ class Settings:
     # OTLP
     otlp: str = _set(
         "",
-        "OTLP endpoint that every span and log line is exported to. Empty: no export.",
-        also=("OTEL_EXPORTER_OTLP_ENDPOINT",),
+        "OTLP endpoint that all spans and log lines are exported to. Empty: the standard"
+        " `OTEL_EXPORTER_OTLP_*` variables say where and how, for both signals or each;"
+        " without them there is no export.",
     )
     otlp_protocol: str = _set(
-        "grpc",
-        "OTLP protocol of the export.",
-        choices=("grpc", "http"),
-        also=("OTEL_EXPORTER_OTLP_PROTOCOL",),
+        "",
+        "Protocol of the export to `RELIVE_OTLP`. Empty: HTTP for port 4318 or a path, else gRPC.",
+        choices=("grpc", "http", "http/protobuf"),
     )
     otlp_headers: str = _set(
         "",
-        "Headers of the export: `name=value,name=value`.",
+        "Headers of the export to `RELIVE_OTLP`: `name=value,name=value`.",
         secret=True,
-        also=("OTEL_EXPORTER_OTLP_HEADERS",),
     )
-    otlp_timeout_s: float = _set(10.0, "Time limit of one export request.", unit="s", low=0.1, high=300)
+    otlp_timeout_s: float = _set(
+        10.0, "Time limit of one export request to `RELIVE_OTLP`.", unit="s", low=0.1, high=300
+    )
     otlp_queue_limit: int = _set(
         50_000, "Spans and log lines that wait for export; more are dropped and counted.", low=100
     )
@@ -428,9 +429,7 @@ def _convert(item: Setting, value: object, where: str) -> Any:
 
 
 def _text(item: Setting, value: str, where: str) -> str:
-    if item.field == "otlp_protocol" and value in ("http/protobuf", "http/json"):
-        value = "http"  # the standard variable's word for it
-    if item.choices and value not in item.choices:
+    if item.choices and value not in (*item.choices, item.default):
         raise SettingsError(
             f"{value!r} is not known", where=where, remedy=f"use one of {', '.join(item.choices)}"
         )

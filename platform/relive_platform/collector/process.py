@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.errors import ReliveError
 from relive_base.priority import stand_back
 from relive_store import open_store
 from relive_store.writer import Writer
@@ -51,7 +52,7 @@ class CollectorOptions(msgspec.Struct, kw_only=True):
     scenes_days: float = 30.0
     redact_keys: tuple[str, ...] = ()
     otlp: str = ""
-    otlp_protocol: str = "grpc"
+    otlp_protocol: str = ""
     otlp_headers: dict[str, str] = {}
     otlp_timeout_s: float = 10.0
     otlp_queue_limit: int = 50_000
@@ -150,16 +151,20 @@ class _Service:
 
 
 def _exporter(options: CollectorOptions) -> OtlpExporter | None:
-    if not options.otlp:
-        # The standard variables may name an endpoint for one signal alone.
-        return OtlpExporter.from_environment(os.environ, options.otlp_queue_limit)
-    return OtlpExporter(
-        options.otlp,
-        options.otlp_protocol,
-        options.otlp_headers,
-        options.otlp_timeout_s,
-        options.otlp_queue_limit,
-    )
+    """By our own settings, else by the standard variables. The server has checked both before."""
+    try:
+        if not options.otlp:
+            return OtlpExporter.from_environment(os.environ, options.otlp_queue_limit)
+        return OtlpExporter(
+            options.otlp,
+            options.otlp_protocol,
+            options.otlp_headers,
+            options.otlp_timeout_s,
+            options.otlp_queue_limit,
+        )
+    except ReliveError as error:  # such as a certificate that is gone by now: recording goes on
+        _log.error("there is no export: %s", error)
+        return None
 
 
 def main(arguments: list[str]) -> None:

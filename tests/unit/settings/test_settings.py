@@ -49,17 +49,18 @@ def test_variables_set_and_overrides_win() -> None:
     assert built.redact_keys == ("a", "b")
 
 
-def test_the_standard_otlp_variables_work_and_yield_to_our_own() -> None:
-    env = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        "OTEL_EXPORTER_OTLP_HEADERS": "x-key=1, y = 2=3",
-    }
+def test_otlp_is_by_our_own_settings_or_left_to_the_standard_variables() -> None:
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     built = Settings.from_environment(env)
+    assert (built.otlp, built.otlp_protocol) == ("", "")
 
-    assert (built.otlp, built.otlp_protocol) == ("http://collector:4318", "http")
-    assert built.header_pairs() == {"x-key": "1", "y": "2=3"}
-    assert Settings.from_environment({**env, "RELIVE_OTLP": "http://mine:4317"}).otlp == "http://mine:4317"
+    for protocol in ("grpc", "http", "http/protobuf"):
+        own = {"RELIVE_OTLP": "http://mine:4317", "RELIVE_OTLP_PROTOCOL": protocol}
+        built = Settings.from_environment({**env, **own, "RELIVE_OTLP_HEADERS": "x-key=1, y = 2=3"})
+        assert (built.otlp, built.otlp_protocol) == ("http://mine:4317", protocol)
+        assert built.header_pairs() == {"x-key": "1", "y": "2=3"}
+    with pytest.raises(SettingsError, match="http/json"):
+        Settings.from_environment({"RELIVE_OTLP_PROTOCOL": "http/json"})
 
 
 @pytest.mark.parametrize(
