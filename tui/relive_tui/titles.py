@@ -9,7 +9,7 @@ __all__ = ["safe_title", "short_path"]
 
 def safe_title(text: str) -> str:
     """`text` escaped for a border title."""
-    return clean(text).replace("\\", "\\\\").replace("[", "\\[")
+    return clean(text).replace("[", "\\[")
 
 
 def short_path(path: str) -> str:

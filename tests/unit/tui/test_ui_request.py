@@ -32,3 +32,12 @@ def test_the_environment_names_home_and_server() -> None:
 )  # fmt: skip
 def test_everything_else_is_left_to_the_command_group(line: str) -> None:
     assert UiRequest.parse(line.split(), {"RELIVE_HOME": "/srv/e"}) is None
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m[bold]", "a\\[b]", "[/]", "\\", "plain"])
+def test_a_title_shows_data_as_it_is(name: str) -> None:
+    from relive_tui.models.text import clean
+    from relive_tui.titles import safe_title
+    from textual.content import Content
+
+    assert Content.from_markup(safe_title(name)).plain == clean(name)
