@@ -109,6 +109,7 @@ class WorkerHost:
         scratch = self._scratch_dir / str(worker_id)
         worker = Worker(worker_id, msgspec.structs.replace(spec, scratch=str(scratch)), owner)
         self.workers[worker_id] = worker
+        self._empty.clear()
         task = asyncio.get_running_loop().create_task(self._start(worker, key, scratch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
