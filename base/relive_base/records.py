@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from relive_base.frames import ErrorInfo
 
@@ -26,8 +27,7 @@ FAILURE_KINDS: Final = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class InvocationRecord:
+class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     """One attempt at one event. Times are ns since the epoch; 0 means that it did not happen."""
 
     invocation_id: str
@@ -76,7 +76,7 @@ class InvocationRecord:
     has_scene: bool = False
     event_bytes: int = 0
     result_bytes: int = 0
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = {}
 
     @property
     def failed(self) -> bool:

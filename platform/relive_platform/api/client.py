@@ -128,7 +128,8 @@ class ControlClient:
         """Where one event is; a finished one comes with its result. Raises NotFound."""
         request = pb.ListEventsRequest(function=function, event_id=event_id)
         response: pb.ListEventsResponse = self._call(self._stub.ListEvents, request)
-        return response.events[0]
+        found: pb.EventInfo = response.events[0]
+        return found
 
     def retry_event(self, event_id: str) -> pb.EventInfo:
         """Put a dead event back into the queue."""

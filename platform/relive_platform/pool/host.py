@@ -141,6 +141,10 @@ class WorkerHost:
         except (ReliveError, OSError) as error:
             worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error=str(error)))
             return
+        except asyncio.CancelledError:
+            # The host closes before there was a process: nothing will ever be reaped.
+            worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error="the host was closed"))
+            raise
         zygote.fork(
             Fork(worker_id=worker.worker_id, spec=worker.spec),
             [theirs.detach(), console_write],
