@@ -69,15 +69,19 @@ def dump(
     source: str = "",
     in_app: Sequence[str] = (),
     redact_keys: Sequence[str] = (),
+    values: bool = True,
 ) -> ExternalDump:
-    """Frames with locals of process `pid`, which stands still meanwhile. Never raises; ends by `timeout_s`.
+    """Frames of process `pid`, which stands still meanwhile. Never raises; ends by `timeout_s`.
 
-    `source` is the function's code folder: frames in it are the user's own.
+    Without `values` there are no locals. `source` is the function's code folder: frames in it are the
+    user's own.
     """
     program = py_spy_path()
     if program is None:
         return _failed("py-spy is not installed", "install it: pip install py-spy")
-    command = [program, "dump", "--pid", str(pid), "--locals", "--json"]
+    command = [program, "dump", "--pid", str(pid), "--json"]
+    if values:
+        command.append("--locals")
     if _is_stopped(pid):
         command.append("--nonblocking")  # py-spy cannot suspend what SIGSTOP holds already
     try:

@@ -39,6 +39,7 @@ SKIP_FILES: Final = (
 """Frames of files whose path contains one of these are Relive's own and are dropped at the outer end."""
 
 NO_RESULT: Final = object()
+_VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
 _WARM_ROUNDS: Final = 4
 _LATER = {
     "heap": "tier T1, the heap snapshot, is not part of this version",
@@ -85,6 +86,7 @@ class _Capture:
         leaves = Leaves()
         self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves)
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
+        self.frames.values = spec.capture != "off"
         self.messages = Messages(leaves, self.redactor.text)
         self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
         self.members: dict[str, bytes] = {}
@@ -106,7 +108,7 @@ class _Capture:
         return self._exception_state(views)
 
     def _exception_state(self, views: list[ExceptionView]) -> PartState:
-        reasons = []
+        reasons = [] if self.frames.values else [_VALUES_OFF]
         if self.meter.over:
             reasons.append(f"{self.meter.over} was reached, {self.frames.locals_cut} frames have no locals")
         cut = sum(view.frames_cut for view in views)
@@ -135,6 +137,8 @@ class _Capture:
         return PartState("ok")
 
     def save_result(self, result: object) -> PartState:
+        if not self.frames.values:
+            return PartState("missing", _VALUES_OFF)
         path, reason = find_unserialisable(result)
         view = ResultView(path=path, reason=reason, value=self.walker.value(result, "result"))
         self.members["result.json"] = msgspec.json.encode(view)

@@ -107,6 +107,8 @@ class ChainRecorder:
         return view
 
     def _attributes(self, error: BaseException, path: str) -> list[Any]:
+        if not self._recorder.values:
+            return []
         items = [
             (key, value)
             for key, value in dict_items(instance_dict(error) or {}, self._budget.breadth)

@@ -83,6 +83,7 @@ class FrameRecorder:
         self._sources = sources
         self._positions: dict[tuple[int, int], _Position] = {}
         self.app_files: dict[str, str] = {}  # path -> shown name, of the frames seen so far
+        self.values = True  # False: no locals
         self.locals_cut = 0  # frames that got no locals
 
     def heads(self, frames: list[RawFrame]) -> tuple[list[FrameView], list[RawFrame], int, int]:
@@ -121,6 +122,8 @@ class FrameRecorder:
                 self.locals_cut += 1
                 continue
             self._add_source(view, raw)
+            if not self.values:
+                continue
             items = list(_locals(raw.frame, self._budget.breadth * 8))
             place = f"{path}.frames[{number}].locals"
             trees, cut = self._walker.frame_locals(items, place, near=number in near)

@@ -29,6 +29,7 @@ __all__ = ["Collector", "CollectorLimits", "CollectorStats"]
 
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
+_EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
 _log = logging.getLogger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _ack = msgspec.msgpack.Decoder(Ack)
@@ -260,15 +261,19 @@ def _source_of(spec: FunctionSpec) -> Source:
 def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
     request = running.request
     spec = worker.spec if worker is not None else None
+    parts = running.external_parts
+    values = spec is None or spec.capture != "off"
+    if not values:
+        parts = {**parts, "event": ("missing", _EVENT_OFF)}
     return SceneJob(
         record=running.record,
         scene=running.scene,
-        event=request.event,
-        http=request.http,
+        event=request.event if values else b"",
+        http=request.http if values else None,
         telemetry=running.telemetry,
         profiles=profiles,
         members=running.external,
-        parts=running.external_parts,
+        parts=parts,
         redactions=running.external_redactions,
         redact_keys=spec.redact_keys if spec is not None else [],
         handler=spec.handler if spec is not None else "",

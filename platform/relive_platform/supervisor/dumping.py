@@ -21,7 +21,10 @@ class Dumped:
 
 
 def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped:
-    """Stacks with locals. Blocks up to `timeout_s`; what fails is a part with its reason."""
+    """Stacks, with locals unless the function says `capture = "off"`. Blocks up to `timeout_s`.
+
+    What fails is a part with its reason.
+    """
     dumped = external.dump(
         pid,
         timeout_s,
@@ -31,6 +34,7 @@ def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo
         source=spec.source,
         in_app=spec.in_app,
         redact_keys=spec.redact_keys,
+        values=spec.capture != "off",
     )
     parts = {name: (part.state, part.reason) for name, part in dumped.parts.items()}
     return Dumped(dict(dumped.members), parts, dumped.error, list(dumped.redactions))

@@ -394,3 +394,28 @@ def test_no_collection_runs_during_the_capture_and_it_is_on_again_afterwards(spe
     # one may come before the capture has begun or after it has ended, none from the walk itself
     assert [file for file in phases if file.endswith(("walker.py", "messages.py", "surroundings.py"))] == []
     assert gc.isenabled()
+
+
+def test_a_function_that_says_so_leaves_no_values(spec: FunctionSpec, load: Load, views: Views) -> None:
+    # Given a function with capture = "off" that fails with secrets in locals, attributes and its result
+    app = load(
+        "class Refused(Exception):\n"
+        "    def __init__(self, patient):\n"
+        "        super().__init__('refused')\n"
+        "        self.patient = patient\n"
+        "def handler(patient):\n"
+        "    raise Refused(patient)\n"
+    )
+    quiet = msgspec.structs.replace(spec, capture="off")
+    # When its failure is captured
+    patient = " ".join(["Jane", "Roe"])  # the source lines of this test are in the scene
+    with pytest.raises(app.Refused) as caught:
+        app.handler(patient)
+    scene = capture_exception(caught.value, kind="bad_result", spec=quiet, invocation_id="i", result=patient)
+    # Then type, place and source lines are there, and none of the values
+    root = views(scene)[0]
+    assert (root.type, root.frames[-1].line) == ("Refused", 6)
+    assert root.frames[-1].source
+    assert not any(patient.encode() in member for member in scene.members.values())
+    assert scene.parts["exception"].state == "partial"
+    assert "capture" in scene.parts["result"].reason
