@@ -27,7 +27,7 @@ from typing import Any, Final, Protocol
 from relive_base.frames import Profile, StackFrames
 
 from relive_profiler.record.precise import PreciseProfiler
-from relive_profiler.record.stacks import StackTable, without_inner
+from relive_profiler.record.stacks import StackTable, without_inner, without_own
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
 
 __all__ = ["Sampler", "SamplerLimits", "Timer", "next_interval_ns", "preload"]
@@ -207,7 +207,7 @@ class Sampler:
             records, lost = precise.stop(self._table.short, self._limits.depth)
             self._dropped += lost
             for locations, count, wall_ns, cpu_ns in records:
-                kept = without_inner(locations)
+                kept = without_inner(without_own(locations))
                 if kept:
                     self._add(self._table.add(kept), count, wall_ns, cpu_ns)
         except Exception as error:

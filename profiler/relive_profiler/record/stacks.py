@@ -12,7 +12,7 @@ from typing import Final
 
 from relive_base.frames import StackFrames
 
-__all__ = ["DEEP_FRAME", "StackTable", "frame_hash", "stack_hash", "without_inner"]
+__all__ = ["DEEP_FRAME", "StackTable", "frame_hash", "stack_hash", "without_inner", "without_own"]
 
 DEEP_FRAME: Final = "(deeper than the limit)"
 """The outermost frame of a stack that was cut, so that cut stacks share one root."""
@@ -77,7 +77,7 @@ class StackTable:
         cut = frame is not None and frame is not outer
         locations.reverse()
         kept = [
-            location for location in without_inner(_without_own(locations)) if location[1] not in _IMPORTLIB
+            location for location in without_inner(without_own(locations)) if location[1] not in _IMPORTLIB
         ]
         if not kept:
             return None
@@ -136,7 +136,7 @@ def _own(file: str) -> bool:
     return any(part in file for part in _OWN) or file.endswith(_PUBLIC)
 
 
-def _without_own(locations: list[Location]) -> list[Location]:
+def without_own(locations: list[Location]) -> list[Location]:
     """`locations` from the first frame that the platform called, whatever lay between its own frames."""
     start = 0
     for index, (_, file, _line) in enumerate(locations):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 from relive_profiler.record import Sampler
-from relive_profiler.record.precise import parse_frame
+from relive_profiler.record.precise import PreciseProfiler, parse_frame
 
 
 def test_a_frame_of_pyinstrument_is_a_function_a_file_and_the_line_that_ran():
@@ -64,3 +64,20 @@ def test_an_error_inside_pyinstrument_never_reaches_the_function(monkeypatch):
     finally:
         sampler.close()
     assert sys.getprofile() is None
+
+
+def test_the_platforms_own_frames_above_the_handler_are_left_out(monkeypatch):
+    # Given a precise profile whose stacks begin in the platform
+    stack = [("call", "site-packages/relive_platform/worker/handlers.py", 60), ("handler", "cart.py", 5)]
+    monkeypatch.setattr(PreciseProfiler, "start", lambda *_: "")
+    monkeypatch.setattr(PreciseProfiler, "stop", lambda *_: ([(stack, 3, 3_000_000, 1_000_000)], 0))
+    sampler = Sampler("precise")
+    try:
+        sampler.start("i")
+        # When it ends
+        profile = sampler.stop()
+    finally:
+        sampler.close()
+    # Then it begins with the handler
+    assert profile is not None
+    assert [told.functions for told in profile.new_stacks] == [["handler"]]
