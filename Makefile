@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.relive-setup
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test test-unit test-integration test-acceptance test-all check format bench proto docs clean
+.PHONY: help setup demo test test-unit test-integration test-acceptance test-all check format bench proto clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'

@@ -179,8 +179,6 @@ class Settings:
     otlp_queue_limit: int = _set(
         50_000, "Spans and log lines that wait for export; more are dropped and counted.", low=100
     )
-    otlp_grpc: str = _set("", "Address to receive OTLP over gRPC on. Empty: none.", unit="address")
-    otlp_http: str = _set("", "Address to receive OTLP over HTTP on. Empty: none.", unit="address")
     # HTTP gateway
     body_limit_bytes: int = _set(
         6 * _MIB, "Largest body of a synchronous request.", unit="bytes", low=1, high=48 * _MIB
@@ -221,7 +219,7 @@ class Settings:
     isolation_tier: int = _set(
         1, "Isolation wanted: 0 own process group and limits, 1 also Landlock and seccomp.", low=0, high=1
     )
-    frozen_workers: int = _set(2, "Failed workers that are kept frozen as live scenes.", low=0, high=64)
+    frozen_workers: int = _set(2, "Failed workers that are kept frozen, for a debugger.", low=0, high=64)
     frozen_s: float = _set(600.0, "How long a failed worker is kept frozen.", unit="s", low=0)
     call_depth: int = _set(16, "How deep functions may call each other.", low=1, high=1_000)
     # what a function gets where relive.toml does not say
@@ -327,7 +325,7 @@ class Settings:
                 where="RELIVE_TOKEN",
                 remedy="use a long random one, such as secrets.token_urlsafe() gives",
             )
-        for name in ("http", "api", "otlp_grpc", "otlp_http"):
+        for name in ("http", "api"):
             text = getattr(self, name)
             variable = f"RELIVE_{name.upper()}"
             if text and not parse_address(text, name=variable).loopback and not self.token:
