@@ -178,7 +178,9 @@ class PlatformBackend:
 
     def event(self, function: str, event_id: str) -> pb.EventInfo:
         """One event, also when it is done."""
-        row, result = self._server.queue.look(event_id, function).result(_QUEUE_TIMEOUT_S)
+        receiver = self._server.functions.receiver(function)
+        name = receiver.name if receiver is not None else function
+        row, result = self._server.queue.look(event_id, name).result(_QUEUE_TIMEOUT_S)
         found = _event(row)
         found.result = result or b""
         return found

@@ -284,7 +284,7 @@ class ReliveServer:
     # What the rooms need of each other.
 
     def _serving(self, name: str) -> FunctionVersion | None:
-        return self.functions.serving.get(name)
+        return self.functions.receiver(name)
 
     def _span(self, version: FunctionVersion, invocation_id: str, span: Any) -> None:
         self.collector.platform_span(version.spec, invocation_id, span)

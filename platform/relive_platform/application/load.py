@@ -106,6 +106,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.lines: dict[KeyPath, int] = {}
         self.routes: dict[tuple[str, str], str] = {}
+        self.queues: dict[str, str] = {}
 
     def problem(self, path: KeyPath, message: str, remedy: str) -> None:
         self.problems.append(Problem(self.shown, find_line(self.lines, path), message, remedy))
@@ -273,6 +274,10 @@ class _Reader:
             return self.timer(at, values)
         if not NAME.fullmatch(values["queue"]):
             self.problem((*at, "queue"), f"the queue name {values['queue']!r} is not allowed", NAME_REMEDY)
+        other = self.queues.setdefault(values["queue"], function)
+        if other != function:
+            message = f"the queue {values['queue']!r} is already one of function {other!r}"
+            self.problem((*at, "queue"), message, "give one of them another name")
         return QueueTrigger(**values)
 
     def http(self, at: KeyPath, function: str, values: dict[str, Any]) -> HttpTrigger:

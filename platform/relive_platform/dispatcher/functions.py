@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from relive_base.frames import FunctionSpec
 
-from relive_platform.application import HttpTrigger
+from relive_platform.application import HttpTrigger, QueueTrigger
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.gateway.routes import Route, Routes
 from relive_platform.pool.function import FunctionPool, PoolLimits
@@ -31,6 +31,7 @@ class Functions:
         on_routes: Callable[[Routes], None],
     ) -> None:
         self.serving: dict[str, FunctionVersion] = {}
+        self._queues: dict[str, str] = {}
         self._settings = settings
         self._host = host
         self._dispatcher = dispatcher
@@ -46,7 +47,12 @@ class Functions:
             pool = self._dispatcher.pools.pop(name, None)
             if pool is not None:
                 pool.drain()
+        self._queues = _queues(versions)
         self._on_routes(Routes(_routes(versions)))
+
+    def receiver(self, name: str) -> FunctionVersion | None:
+        """Who works on events sent to `name`: the function of that name, else the one whose queue it is."""
+        return self.serving.get(name) or self.serving.get(self._queues.get(name, ""))
 
     def _serve(self, version: FunctionVersion, warm: bool) -> None:
         current = self.serving.get(version.name)
@@ -92,6 +98,16 @@ def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
         recycle_memory_percent=settings.recycle_memory_percent,
         start_timeout_s=settings.start_timeout_s,
     )
+
+
+def _queues(versions: Sequence[FunctionVersion]) -> dict[str, str]:
+    """Queue name -> function."""
+    return {
+        trigger.queue: version.name
+        for version in versions
+        for trigger in version.config.triggers
+        if isinstance(trigger, QueueTrigger)
+    }
 
 
 def _routes(versions: Sequence[FunctionVersion]) -> list[Route]:

@@ -73,7 +73,7 @@ class Publisher:
         span_id = new_span_id()
         body, content_type = _body(request)
         event = QueuedEvent(
-            function=request.function,
+            function=version.name,
             body=body,
             event_id=idempotency_key or invocation_id,
             trigger=request.trigger,
@@ -90,7 +90,7 @@ class Publisher:
         receipt = await asyncio.wrap_future(self._queue.publish(event))
         if not receipt.duplicate:
             span = producer_span(
-                function=request.function,
+                function=version.name,
                 trace_id=trace_id,
                 span_id=span_id,
                 parent_span_id=request.parent_span_id,

@@ -146,6 +146,14 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(write) -> None:
     assert str(caught.value).count("remedy:") == 3
 
 
+def test_two_functions_cannot_have_the_same_queue(write) -> None:
+    function = '[functions.{0}]\nsource = "fn"\nhandler = "cart:handler"\n'
+    trigger = 'triggers = [{ type = "queue", queue = "jobs" }]\n'
+
+    with pytest.raises(ConfigError, match="queue 'jobs' is already one of function 'a'"):
+        load(write(function.format("a") + trigger + function.format("b") + trigger))
+
+
 TWO_ROUTES = """\
 [functions.a]
 source = "fn"
