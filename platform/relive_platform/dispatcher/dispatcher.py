@@ -112,6 +112,7 @@ class Dispatcher:
             future=waiter,
             timeout_s=timeout_s,
             accepted_mono=time.monotonic(),
+            profile=request.profile,
         )
         self.running += 1
         if not pool.submit(running):

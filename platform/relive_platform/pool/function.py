@@ -154,11 +154,10 @@ class FunctionPool:
                 record.init_ended_ns = min(ready.loaded_ns, now)
             else:
                 record.pooled = True
-        profile = running.request.profile
-        if self.profile_next and not profile:
+        if self.profile_next and not running.profile:
             self.profile_next -= 1
-            profile = self.profile_engine
-        worker.run(running, profile)
+            running.profile = self.profile_engine
+        worker.run(running, running.profile)
         self._host.watch(worker)
 
     def scale(self) -> None:
@@ -335,7 +334,7 @@ class FunctionPool:
             self.take_back(worker)  # it says that it is done before it begins the next
         if running is not None:
             self._listener.on_worker_lost(self, worker, running)
-        elif worker.ready is None and worker.init_failed is None and not worker.retire:
+        elif worker.ready is None and worker.init_failed is None and (worker.fork_error or not worker.retire):
             self._lost_start(worker)
         elif worker.ready is None and worker.init_failed is None:
             self.starting -= 1

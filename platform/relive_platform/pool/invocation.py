@@ -105,6 +105,7 @@ class Running:
     future: Waiter
     timeout_s: float
     accepted_mono: float
+    profile: str = ""  # the engine that was asked for; it stays where the event is sent to another worker
     worker: Worker | None = None
     sent_mono: float = 0.0
     start_before_mono: float = 0.0  # sent ahead, behind a running one; 0: it was sent to an idle worker

@@ -87,6 +87,7 @@ class Worker(asyncio.Protocol):
         self.ahead: deque[Running] = deque()  # sent already, each begins when the one before it is done
         self.invocations = 0
         self.retire = False  # no further event; leaves once it is done
+        self._taken_back: deque[str] = deque()  # invocations whose Skipped frame is still to come
         self._outgoing: list[bytes] = []
         self._last: Running | None = None  # the one before, and when it was done
         self._last_mono = 0.0
@@ -269,6 +270,7 @@ class Worker(asyncio.Protocol):
         """Give up what was sent ahead; the caller knows that none of it has begun."""
         taken = list(self.ahead)
         self.ahead.clear()
+        self._taken_back.extend(running.record.invocation_id for running in taken)
         return taken
 
     def answer(self, result: CallResult) -> None:
@@ -314,10 +316,14 @@ class Worker(asyncio.Protocol):
 
     def _on_skipped(self, payload: bytes) -> None:
         """An event that was sent ahead came too late: it is the current one by now, or was taken back."""
+        invocation_id = _skipped.decode(payload).invocation_id
+        if self._taken_back and self._taken_back[0] == invocation_id:
+            self._taken_back.popleft()  # this very worker may have got it anew: that sending still counts
+            return
         running = self.current
         if running is None or running.result is not None or self.condemned:
             return
-        if _skipped.decode(payload).invocation_id != running.record.invocation_id:
+        if invocation_id != running.record.invocation_id:
             return
         self.current = None
         if self.ahead:

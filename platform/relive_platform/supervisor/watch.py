@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -21,6 +21,7 @@ __all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
 
 _MB: Final = 1_048_576
 _CHILDREN_LIMIT: Final = 64
+_CHILDREN_KNOWN: Final = 256  # workers, before those that have gone are forgotten
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +54,10 @@ class _Look:
         self.children.pop(worker_id, None)
         self.close.pop(worker_id, None)
 
+    def forget_all_but(self, alive: Container[int]) -> None:
+        for worker_id in [known for known in self.children if known not in alive]:
+            self.forget(worker_id)
+
 
 class Supervisor:
     """Runs on the event loop while a worker is busy; dumps run in `executor`."""
@@ -84,6 +89,8 @@ class Supervisor:
         now = time.monotonic()
         self._look.count += 1
         any_busy = False
+        if len(self._look.children) > _CHILDREN_KNOWN:
+            self._look.forget_all_but(self._workers())
         for worker in list(self._workers().values()):
             running = worker.current
             if running is None or worker.state not in (BUSY, FINISHING):

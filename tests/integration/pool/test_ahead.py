@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pool_harness import Platform
 from relive_base.frames import Logs
-from relive_platform.pool.function import FunctionPool, PoolLimits
+from relive_platform.pool.function import AHEAD_SERVICE_S, FunctionPool, PoolLimits
 from relive_platform.pool.invocation import Outcome
 
 SOURCE = """
@@ -24,7 +24,7 @@ def handler(event, context):
         raise ValueError("asked for")
     return event["n"]
 """
-FAST = 200
+FAST = 4_000  # at most; about 310 of them make a new function a fast one
 
 
 async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
@@ -33,7 +33,9 @@ async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
     pool = workers.deploy("work", SOURCE, limits=limits)
     for n in range(FAST):
         await workers.invoke("work", msgspec.json.encode({"n": -1 - n}))
-    return pool
+        if pool._slowest_s < AHEAD_SERVICE_S:
+            return pool
+    pytest.skip("this machine is too busy for events to be sent ahead")
 
 
 async def send(workers: Platform, events: list[dict[str, object]]) -> list[Outcome]:
@@ -94,3 +96,15 @@ async def test_events_behind_one_that_fails_are_run_elsewhere_once(
     # I expect only that one to fail
     assert [outcome.ok for outcome in outcomes] == [False] + [True] * 29
     assert runs(workers) == Counter(range(30))
+
+
+async def test_what_was_taken_back_and_sent_anew_to_the_same_worker_runs_once(workers: Platform) -> None:
+    # Given a fast function that may have one worker only
+    await warm(workers, max_workers=1)
+
+    # When events wait in the socket of that worker while it takes long for another one
+    outcomes = await send(workers, [{"n": 0, "sleep": 0.3}, *({"n": n} for n in range(1, 12))])
+
+    # I expect the worker to get them anew, and each to have run once
+    assert [int(outcome.body) for outcome in outcomes] == list(range(12))
+    assert runs(workers) == Counter(range(12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pool_harness import Platform
 from relive_base.frames import Logs, Scene, Spans
 from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.invocation import Running
+from relive_platform.pool.zygote import ZygoteKey
 
 OK_OR = """import os, time, signal, sys, re
 def handler(event, context):
@@ -206,3 +208,20 @@ async def test_many_failures_at_once_leave_the_pool_whole(workers: Platform) -> 
     assert (await workers.invoke("f", b'"ok"')).ok
     assert pool.starting == 0
     assert await workers.dispatcher.drained(5)
+
+
+async def test_a_dependency_that_ends_the_zygote_is_an_answer_and_no_waiting(workers: Platform) -> None:
+    # Given dependencies whose import ends the process, as a library that aborts does
+    deps = workers.folder / "deps"
+    deps.mkdir()
+    (deps / "ends.py").write_text("import os; os._exit(3)")
+    pool = workers.deploy("f", OK_OR)
+    pool.zygote = ZygoteKey(sys.executable, str(deps), ("ends",))
+
+    # When an event comes
+    outcome = await asyncio.wait_for(workers.invoke("f"), 8.0)
+
+    # I expect it to be told that no worker could start
+    assert outcome.record.status == "init_error"
+    assert outcome.error is not None
+    assert "zygote" in outcome.error.message
