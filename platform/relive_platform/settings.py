@@ -211,7 +211,12 @@ class Settings:
     recycle_memory_percent: int = _set(
         80, "A worker that holds this share of its limit is replaced.", unit="%", low=1, high=100
     )
-    start_timeout_s: float = _set(30.0, "Time for a worker to load its handler.", unit="s", low=0.1)
+    start_timeout_s: float = _set(
+        30.0,
+        "Time for a worker to load its handler; a function's `timeout_s` where that is longer.",
+        unit="s",
+        low=0.1,
+    )
     zygote_timeout_s: float = _set(60.0, "Time for a zygote to import its dependencies.", unit="s", low=0.1)
     stop_timeout_s: float = _set(
         5.0, "Time that running invocations get when the server stops.", unit="s", low=0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 from relive_base.frames import FunctionSpec
@@ -18,6 +19,8 @@ from relive_platform.registry.model import FunctionVersion
 from relive_platform.settings import Settings
 
 __all__ = ["Functions"]
+
+_START_SLACK_S: Final = 1.0
 
 
 class Functions:
@@ -83,6 +86,7 @@ class Functions:
             version.spec,
             isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
+            load_timeout_s=settings.start_timeout_s,
         )
         return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))
 
@@ -96,7 +100,8 @@ def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
         idle_s=settings.idle_s,
         recycle_n=settings.recycle_n,
         recycle_memory_percent=settings.recycle_memory_percent,
-        start_timeout_s=settings.start_timeout_s,
+        # the worker knows the limit too, and can say where it stood: it comes first
+        start_timeout_s=max(settings.start_timeout_s, version.config.timeout_s) + _START_SLACK_S,
     )
 
 

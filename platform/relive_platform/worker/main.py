@@ -25,10 +25,7 @@ from relive_platform.worker.process import clean_environment, close_others, ente
 from relive_platform.worker.rooms import capture_failure
 from relive_platform.zygote.options import WorkerStart
 
-__all__ = ["INIT_TIMEOUT_S", "preload", "run"]
-
-INIT_TIMEOUT_S: Final = 30.0
-"""How long the user's module may take to be imported; a function's own timeout_s where that is longer."""
+__all__ = ["preload", "run"]
 
 _SECOND_NS: Final = 1_000_000_000
 
@@ -108,7 +105,7 @@ class _Worker:
         return handler
 
     def _load_in_time(self) -> Handler:
-        limit_s = max(INIT_TIMEOUT_S, self._spec.timeout_s)
+        limit_s = max(self._spec.load_timeout_s, self._spec.timeout_s)
         deadline = time.monotonic_ns() + int(limit_s * _SECOND_NS)
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
