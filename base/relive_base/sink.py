@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from typing import Final
 
 import msgspec
@@ -18,18 +19,26 @@ __all__ = ["SEND_TIMEOUT_S", "FrameSink"]
 SEND_TIMEOUT_S: Final = 2.0
 """How long one send waits for a server that does not read; a socket option, so it costs nothing per send."""
 
+_LATER: Final = 1_000
+"""Frames from inside a send that wait for its end."""
+
 
 class FrameSink:
     """Writes frames to a connected stream socket. Thread-safe.
 
-    A frame that only left in part is finished before the next one begins: the stream never loses its framing.
+    A frame that only left in part is finished before the next one begins: the stream never loses its framing,
+    also where a signal handler of the user's raises in the middle of a send.
+    A send from inside a send of the same thread (a signal handler or a finalizer that prints) waits for it.
     A child that user code forked never writes: its sink is cut off right after the fork.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._lock = threading.Lock()
-        self._rest = b""
+        self._rest = memoryview(b"")  # what has not left yet of a frame that has begun to
+        self._sent: list[int] = []  # bytes of `_rest` that have left
+        self._inside: set[int] = set()  # threads
+        self._later: deque[bytes] = deque()  # frames of sends from inside a send
         self._cut = False
         self._main = threading.get_ident()
         self.busy = False
@@ -44,56 +53,104 @@ class FrameSink:
     def _after_fork(self) -> None:
         self._cut = True
         self._lock = threading.Lock()
+        self._inside = set()
+        self._later.clear()
 
     def send(self, *frames: AnyFrame) -> bool:
         """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, where it could not be
         done."""
         if self._cut:
             return False
+        data = self._encode(frames)
+        return data is not None and self._send(data)
+
+    def _encode(self, frames: tuple[AnyFrame, ...]) -> bytes | None:
         try:
-            data = encode_frame(frames[0]) if len(frames) == 1 else b"".join(map(encode_frame, frames))
+            return encode_frame(frames[0]) if len(frames) == 1 else b"".join(map(encode_frame, frames))
         except (FrameError, msgspec.EncodeError, TypeError, ValueError, OverflowError, RecursionError):
             self.failed += 1
-            return False
-        on_main = threading.get_ident() == self._main
+            return None
+
+    def _send(self, data: bytes) -> bool:
+        thread = threading.get_ident()
+        if thread in self._inside:
+            if len(self._later) >= _LATER:
+                self.failed += 1
+                return False
+            self._later.append(data)
+            return True
+        sent = self._locked(thread, data)
+        while self._later:
+            try:
+                self._locked(thread, self._later.popleft())
+            except IndexError:
+                break  # another thread was faster
+        return sent
+
+    def _locked(self, thread: int, data: bytes) -> bool:
+        on_main = thread == self._main
         if on_main:
             self.busy = True
         try:
+            self._inside.add(thread)
             with self._lock:
                 return self._write(data)
         finally:
+            self._inside.discard(thread)
             if on_main:
-                self.busy = False
+                self.busy = False  # last: from here on a timeout may be raised
 
     def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0) -> bool:
-        """Send frames that must not be dropped: try again until `timeout_s` is over."""
+        """Send frames that must not be dropped: try again until `timeout_s` is over. They have left to the
+        last byte where this gives True."""
         end = time.monotonic() + timeout_s
-        while not self.send(*frames):
+        data = None if self._cut else self._encode(frames)
+        if data is None:
+            return False
+        while not self._send(data):
             if self._cut or time.monotonic() > end:
                 return False
+        while self._rest:
+            if self._cut or time.monotonic() > end:
+                return False
+            self._locked(threading.get_ident(), b"")
         return True
+
+    @property
+    def open(self) -> bool:
+        """Whether there still is somebody to send to."""
+        return not self._cut
 
     def _write(self, data: bytes) -> bool:
+        self._push()
         if self._rest:
-            self._rest = self._push(self._rest)
-            if self._rest:
-                self.failed += 1
-                return False
-        rest = self._push(data)
-        if len(rest) == len(data):
-            self.failed += 1
+            self.failed += bool(data)
             return False
-        self._rest = rest
-        return True
-
-    def _push(self, data: bytes) -> bytes:
-        """Write as much as the socket takes in time; what could not be written."""
-        view = memoryview(data)
+        if not data:
+            return True
+        self._rest = memoryview(data)
         try:
-            while view:
-                view = view[self._socket.send(view) :]
+            self._push()
+        finally:
+            begun = bool(self._sent) or len(self._rest) < len(data)
+            if not begun:
+                self._rest = memoryview(b"")
+                self.failed += 1
+        return begun
+
+    def _push(self) -> None:
+        """Write as much of `_rest` as the socket takes in time."""
+        sent = self._sent
+        try:
+            while True:
+                if sent:
+                    self._rest = self._rest[sum(sent) :]
+                    sent.clear()
+                if not self._rest:
+                    return
+                # In one step: a signal handler that raises right after the write cannot lose its count.
+                sent.extend(map(self._socket.send, (self._rest,)))
         except BlockingIOError:
             pass  # SO_SNDTIMEO is over
         except OSError:
             self._cut = True  # the server is gone: nothing can be sent any more
-        return bytes(view)

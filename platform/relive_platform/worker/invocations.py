@@ -97,13 +97,18 @@ class Runner:
                 headers=answer.headers,
             )
             profile = self._sampler.stop()
-        if profile is not None or not result.reusable:
-            self._sink.send_surely(result)
-            self._finish(invoke, profile, result.reusable, cpu_ns)
-        else:
+        if profile is None and result.reusable:
             # Nothing is left to tell: both in one write, which wakes the server once.
-            self._sink.send_surely(result, self._done(invoke, 0, True, cpu_ns))
-        return result.reusable
+            if self._sink.send_surely(result, self._done(invoke, 0, True, cpu_ns)):
+                return True
+        elif self._sink.send_surely(result):
+            self._finish(invoke, profile, result.reusable, cpu_ns)
+            return result.reusable
+        if self._sink.open:
+            unsendable = BadResult("the answer has text that is no Unicode", remedy="look at its headers")
+            self._sink.send_surely(self._fail(unsendable, invoke, started_ns, result.ended_ns))
+            self._finish(invoke, profile, False, cpu_ns)
+        return False
 
     def _answer(self, invoke: Invoke) -> Answer:
         handler = self._handler

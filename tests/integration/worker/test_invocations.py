@@ -270,3 +270,12 @@ def test_what_a_function_left_running_is_gone_with_its_worker(running: ZygoteHan
     until = time.monotonic() + 10
     while Path(f"/proc/{child}").exists():
         assert time.monotonic() < until
+
+
+def test_an_answer_that_is_no_unicode_is_a_bad_result_and_no_waiting(running: ZygoteHandle) -> None:
+    worker = running.worker(
+        "def handler(event, c):\n    return {'statusCode': 200, 'headers': {'x': '\\ud800'}}"
+    )
+    outcome = worker.request()
+    assert outcome.result.status == "error"
+    assert outcome.result.error.kind == "bad_result"

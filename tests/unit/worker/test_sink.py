@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -85,3 +86,104 @@ def test_what_cannot_be_encoded_is_counted(pair: tuple[socket.socket, socket.soc
     sink = FrameSink(pair[0])
     assert sink.send(Logs(invocation_id="x", lines=[object()])) is False  # type: ignore[list-item]
     assert sink.failed == 1
+
+
+class _Interrupted(Exception):
+    """What the test's signal handler raises."""
+
+
+def test_what_must_arrive_has_left_to_the_last_byte(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a reader that begins only after the patience of one send is over
+    monkeypatch.setattr("relive_base.sink.SEND_TIMEOUT_S", 0.02)
+    sink = FrameSink(pair[0])
+    decoder, seen = FrameDecoder(), []
+
+    def read() -> None:
+        while not sink._rest:
+            pass
+        while not seen:
+            seen.extend(decoder.feed(pair[1].recv(1 << 20)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+
+    # When a frame that the socket cannot hold is sent, and nothing after it
+    assert sink.send_surely(_logs(7, 2_000_000))
+
+    # I expect it to arrive whole
+    reader.join(10.0)
+    assert [frame.invocation_id for frame in seen] == ["7"]
+
+
+def test_a_signal_handler_that_prints_in_the_middle_of_a_send_waits_for_it(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    # Given a signal handler that sends a frame, and a send that takes long
+    sink = FrameSink(pair[0])
+    before = signal.signal(signal.SIGUSR1, lambda *_: sink.send(_logs(2)))
+    decoder, seen = FrameDecoder(), []
+
+    def read() -> None:
+        while not sink._rest:
+            pass
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        while len(seen) < 2:
+            seen.extend(decoder.feed(pair[1].recv(1 << 20)))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        # When the signal comes during the send
+        assert sink.send(_logs(1, 2_000_000))
+        reader.join(10.0)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    # I expect both frames, one after the other
+    assert [frame.invocation_id for frame in seen] == ["1", "2"]
+
+
+def test_a_signal_handler_that_raises_leaves_the_framing_whole(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    # Given a signal handler that raises, as an alarm of the user's does
+    sink = FrameSink(pair[0])
+
+    def raises(*_: object) -> None:
+        raise _Interrupted
+
+    before = signal.signal(signal.SIGUSR1, raises)
+    decoder, seen = FrameDecoder(), []
+    interrupted = threading.Event()
+
+    def read() -> None:
+        while not sink._rest:
+            pass
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        interrupted.wait(10.0)
+        while len(seen) < 2:
+            seen.extend(decoder.feed(pair[1].recv(1 << 20)))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        # When it raises in the middle of a frame
+        with pytest.raises(_Interrupted):
+            sink.send(_logs(1, 2_000_000))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    interrupted.set()
+
+    # I expect what began to be finished before the next frame
+    assert sink.send_surely(_logs(2))
+    reader.join(10.0)
+    assert [frame.invocation_id for frame in seen] == ["1", "2"]
+
+
+def test_what_cannot_be_encoded_is_not_tried_again(pair: tuple[socket.socket, socket.socket]) -> None:
+    sink = FrameSink(pair[0])
+    assert sink.send_surely(Logs(invocation_id="\ud800", lines=[])) is False
+    assert sink.failed == 1
+    assert sink.open

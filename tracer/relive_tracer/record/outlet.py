@@ -37,8 +37,8 @@ class Outlet:
                 return False
             self._waiting.append(frame)
             return True
-        busy.add(thread)
         try:
+            busy.add(thread)  # inside: a signal handler that raises right after it must not leave it there
             sent = self._send(frame)
         finally:
             busy.discard(thread)
@@ -51,8 +51,8 @@ class Outlet:
             frame = self._waiting.popleft()
         except IndexError:  # another thread was faster
             return
-        self._busy.add(thread)
         try:
+            self._busy.add(thread)
             self._send(frame)
         finally:
             self._busy.discard(thread)
