@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
 from relive_base.errors import ReliveError
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
@@ -100,7 +101,13 @@ class Consumer:
 
     async def _deliver(self, lease: Lease) -> None:
         try:
-            outcome = await self._dispatcher.submit(request_of(lease))
+            request = request_of(lease)
+        except (msgspec.MsgspecError, ValueError) as error:
+            # No retry could help; left alone, its lease would be extended for ever.
+            await self._settled(self._queue.fail(lease, f"it cannot be read: {error}", retry=False), lease)
+            return
+        try:
+            outcome = await self._dispatcher.submit(request)
         except Stopping:
             await self._settled(self._queue.release(lease), lease)
             return

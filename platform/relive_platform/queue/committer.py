@@ -6,6 +6,7 @@ SQLite before 3.51.3 can lose data when two connections checkpoint one WAL: ther
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import sqlite3
@@ -23,6 +24,7 @@ from relive_platform.queue.model import Clock, DiskFull, QueueBusy, QueueError, 
 __all__ = ["Committer"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 _BATCH: Final = 1_000
 _PAGE_BYTES: Final = 4096
@@ -179,12 +181,21 @@ class Committer:
                 return
             # One operation that finds no room spoils the batch: run each by itself.
             self._release_ballast()
-            for operation in batch:
-                try:
-                    self._commit([operation])
-                except sqlite3.Error as again:
-                    operation.error = self._no_room(again)
+            self._one_by_one(batch)
+        except Exception:  # one that is wrong in itself: it must cost neither the others nor the thread
+            _log.exception("an operation on the event queue failed")
+            self._one_by_one(batch)
         self._tell(batch)
+
+    def _one_by_one(self, batch: list[_Operation]) -> None:
+        for operation in batch:
+            try:
+                self._commit([operation])
+            except sqlite3.Error as error:
+                operation.error = self._no_room(error)
+            except Exception as error:
+                message = f"the event queue could not do this: {type(error).__name__}: {error}"
+                operation.error = QueueError(message, where=str(self._path))
 
     def _commit(self, batch: list[_Operation]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

@@ -366,3 +366,20 @@ def test_an_event_can_be_read_whole(open_queue) -> None:
     assert (found.event_id, found.body, attempts) == ("abc", b"[1]", 0)
     with pytest.raises(ValueError, match="none of"):
         queue.list("done")
+
+
+def test_an_operation_that_is_wrong_in_itself_costs_neither_the_others_nor_the_queue(open_queue) -> None:
+    # Given a time that no column can hold
+    queue = open_queue()
+
+    # When it is published among others
+    sent = [queue.publish(event(event_id="a")), queue.publish(event(event_id="b", not_before_ns=1 << 70))]
+    sent.append(queue.publish(event(event_id="c")))
+
+    # I expect it alone to fail, and the queue to go on
+    assert sent[0].result(5).event_id == "a"
+    with pytest.raises(QueueError, match="OverflowError"):
+        sent[1].result(5)
+    assert sent[2].result(5).event_id == "c"
+    assert totals(queue) == (2, 0, 0)
+    assert [lease.event.event_id for lease in take(queue, 5)] == ["a", "c"]
