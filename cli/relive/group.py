@@ -41,7 +41,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Where the time went": {
         "hot": ("profiles", "The hottest lines or functions"),
         "flame": ("profiles", "A call tree: text, HTML, speedscope"),
-        "profile": ("profiles", "Profile the next invocations exactly"),
+        "profile": ("profiles", "Profile the next invocations more finely"),
     },
 }
 COMMANDS = {name: module for commands in GROUPS.values() for name, (module, _) in commands.items()}

@@ -176,7 +176,7 @@ def _invocation(session: Session, subject: str) -> tuple[str, ...]:
 @json_option
 @click.pass_obj
 def profile(session: Session, function: str, count: int, as_json: bool) -> None:
-    """Profile the next invocations of FUNCTION exactly, with pyinstrument.
+    """Profile the next invocations of FUNCTION with pyinstrument, millisecond by millisecond.
 
     \b
     relive profile checkout --next 5
