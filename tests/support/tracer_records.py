@@ -15,10 +15,16 @@ MS = 1_000_000
 NOW = time.time_ns() // MS * MS
 
 
+def invocation_id_at(at_ns: int) -> str:
+    """A UUIDv7 made at that moment: queries for an invocation look at nothing from before its id."""
+    millis = f"{at_ns // 1_000_000:012x}"
+    return f"{millis[:8]}-{millis[8:]}{new_invocation_id()[13:]}"
+
+
 def record(at_ns: int = NOW, duration_ns: int = 10 * MS, **more: Any) -> InvocationRecord:
     """A warm HTTP invocation that was accepted at `at_ns` and waited 1 ms."""
     fields: dict[str, Any] = {
-        "invocation_id": new_invocation_id(),
+        "invocation_id": invocation_id_at(at_ns),
         "function": "checkout",
         "version": 3,
         "app": "shop",
