@@ -50,6 +50,9 @@ class _Protocol(HttpToolsProtocol):
         self.body_since = 0.0
         self.head_bytes = 0
         self.small: RequestResponseCycle | None = None
+        self.held = False  # the client does not read what it was answered: nothing more is begun for it
+        self.unread = 0
+        self.unread_since = 0.0
         self.access_log = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,6 +75,37 @@ class _Protocol(HttpToolsProtocol):
             and not self.transport.is_closing()
         ):
             self.refuse(problem(431, "HeadTooLarge", "the request head is too large", close=True))
+        elif self.timeout_keep_alive_task is None and self._is_idle():
+            # uvicorn takes the timer away for what is no request: empty lines, a body that nobody wanted.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _is_idle(self) -> bool:
+        answered = self.cycle is not None and self.cycle.response_complete
+        receiving = self.head_since or self.body_since
+        return answered and not receiving and not self.held and not self.transport.is_closing()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client may close its end after its request: it still gets the answer."""
+        if self.cycle is None or self.cycle.response_complete or self.head_since or self.body_since:
+            return None
+        self.cycle.keep_alive = False  # it is the last one, also where others wait before it
+        return True
+
+    def on_response_complete(self) -> None:
+        """Begin the next request, but not for a client that does not read: its answers would pile up."""
+        if self.flow.write_paused and not self.transport.is_closing():
+            self.held = True
+            self.flow.pause_reading()
+        else:
+            super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.held:
+            self.held = False
+            super().on_response_complete()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -147,12 +181,26 @@ class _Protocol(HttpToolsProtocol):
 
     def sweep(self, now: float, limits: ListenerLimits) -> None:
         """Turn the client away if it is too slow."""
-        if self.transport is None or self.transport.is_closing():
+        if self.transport is None or self._stalled(now, limits.body_s) or self.transport.is_closing():
             return
-        if self.head_since and now - self.head_since > limits.head_s:
+        if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self.head_since):
+            # It waits for an answer itself: what it has sent of its next request may take its time.
+            self.head_since = self.head_since and now
+            self.body_since = self.body_since and now
+        elif self.head_since and now - self.head_since > limits.head_s:
             self.refuse(problem(408, "SlowRequest", "the request head did not arrive in time", close=True))
         elif self.body_since and now - self.body_since > limits.body_s:
             self.refuse(problem(408, "SlowRequest", "the request body did not arrive in time", close=True))
+
+    def _stalled(self, now: float, limit_s: float) -> bool:
+        """Whether it has read nothing of what waits for it for too long; then it is cut off."""
+        unread = self.transport.get_write_buffer_size()
+        if unread != self.unread or not unread:
+            self.unread, self.unread_since = unread, now
+        elif now - self.unread_since > limit_s:
+            self.transport.abort()
+            return True
+        return False
 
 
 def _is_small(cycle: RequestResponseCycle) -> bool:

@@ -41,11 +41,14 @@ def slow(request):
 def nap(request):
     time.sleep(0.3)
     return "rested"
+
+def big(request):
+    return "x" * 1_000_000
 """
 FUNCTIONS = "".join(
     f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nkind = "http"\n'
     "timeout_s = 0.5\nmax_workers = 1\n"
-    for name in ("web", "odd", "hops", "empty", "fails", "dies", "slow", "nap")
+    for name in ("web", "odd", "hops", "empty", "fails", "dies", "slow", "nap", "big")
 ) + (
     '[functions.event]\nsource = "."\nhandler = "app:event"\n'
     '[[functions.event.triggers]]\ntype = "http"\npath = "/orders/{id}"\nmethods = ["GET", "POST"]\n'
@@ -61,6 +64,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Served]:
         "header_timeout_s": 0.5,
         "body_timeout_s": 0.7,
         "wait_limit_s": 0.2,
+        "keep_alive_s": 1.0,
     }
     async with served(tmp_path / "home", **limits) as running:
         await running.deploy(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from server_harness import Served, parse
 
@@ -196,3 +197,58 @@ async def test_an_idempotency_key_runs_once_and_another_body_is_409(gateway: Ser
     other = await gateway.http("POST", "/fn/web", b"b", headers)
 
     assert (first.status, again.status, other.status) == (202, 202, 409)
+
+
+async def test_a_client_that_closes_its_end_after_its_request_gets_the_answer(gateway: Served) -> None:
+    reader, writer = await asyncio.open_connection(*gateway.address())
+    writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: t\r\n\r\n")
+
+    writer.write_eof()
+    data = await asyncio.wait_for(reader.read(), 5.0)
+    writer.close()
+
+    assert parse(data).body == b"rested"
+
+
+async def test_answers_do_not_pile_up_for_a_client_that_does_not_read(gateway: Served) -> None:
+    # Given a client that asks for 60 MB
+    sock = socket.create_connection(gateway.address())
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    sock.sendall(b"GET /fn/big HTTP/1.1\r\nhost: t\r\n\r\n" * 60)
+
+    # When it reads nothing
+    pool = gateway.server.dispatcher.pools["big"]
+    await gateway.until(lambda: sum(worker.invocations for worker in pool.workers))
+    await gateway.until(lambda: gateway.server.dispatcher.running == 0)
+
+    # I expect few of them to be run, and the connection to end
+    await gateway.until(lambda: gateway.server.listener.connections == 0)
+    assert sum(worker.invocations for worker in pool.workers) < 20
+    sock.close()
+
+
+async def test_a_client_that_reads_late_gets_all_its_answers(gateway: Served) -> None:
+    reader, writer = await asyncio.open_connection(*gateway.address(), limit=1 << 16)
+    writer.write(b"GET /fn/big HTTP/1.1\r\nhost: t\r\n\r\n" * 11)
+    writer.write(b"GET /fn/big HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n")
+
+    await asyncio.sleep(0.2)  # less than it takes until a client is cut off
+    data = await asyncio.wait_for(reader.read(), 10.0)
+    writer.close()
+
+    assert data.count(b"HTTP/1.1 200") == 12
+    assert len(data) > 12_000_000
+
+
+async def test_a_connection_that_sends_no_request_is_closed_when_it_is_idle(gateway: Served) -> None:
+    # Given a connection that has its answer
+    reader, writer = await asyncio.open_connection(*gateway.address())
+    writer.write(b"GET /fn/web HTTP/1.1\r\nhost: t\r\n\r\n")
+    assert await reader.read(65_536)
+
+    # When an empty line comes, which is no request
+    writer.write(b"\r\n")
+
+    # I expect it to be closed like any other idle one
+    await asyncio.wait_for(reader.read(), 5.0)
+    writer.close()
