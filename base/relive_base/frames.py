@@ -82,6 +82,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     isolation_tier: int = 1  # the tier wanted; Ready says which was reached
     scratch: str = ""  # a writable folder of the worker's own; TMPDIR and HOME point there
     redact_keys: list[str] = []  # more key names to redact, from relive.toml
+    call_depth: int = 16  # how deep functions may call each other
     load_timeout_s: float = 30.0  # for the import of the user's module
     in_app: list[str] = []  # folders whose frames count as the user's own; `source` always does
 

@@ -16,10 +16,7 @@ from relive_base.sink import FrameSink
 from relive_platform.worker.channel import Channel, ChannelClosed
 from relive_platform.worker.results import find_unserialisable
 
-__all__ = ["MAX_DEPTH", "CallRefused", "Caller", "current_caller", "set_caller"]
-
-MAX_DEPTH: Final = 16
-"""Functions that call functions, at most this deep."""
+__all__ = ["CallRefused", "Caller", "current_caller", "set_caller"]
 
 _GRACE_S: Final = 1.0
 """How much longer than the call's own timeout the platform may take to say that it timed out."""
@@ -34,9 +31,10 @@ class CallRefused(ReliveError):
 class Caller:
     """One per worker; thread-safe."""
 
-    def __init__(self, sink: FrameSink, channel: Channel) -> None:
+    def __init__(self, sink: FrameSink, channel: Channel, max_depth: int) -> None:
         self._sink = sink
         self._channel = channel
+        self._max_depth = max_depth
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._invoke: Invoke | None = None
@@ -55,9 +53,10 @@ class Caller:
         invoke = self._invoke
         if invoke is None:
             raise CallRefused("there is no invocation to call from", remedy="call inside the handler")
-        if invoke.depth >= MAX_DEPTH:
+        if invoke.depth >= self._max_depth:
             raise CallRefused(
-                f"{function} would be call {invoke.depth + 1} in a chain of calls; {MAX_DEPTH} are allowed",
+                f"{function} would be call {invoke.depth + 1} in a chain of calls;"
+                f" {self._max_depth} are allowed",
                 remedy="look for functions that call each other in a circle, or use relive.send",
             )
         left_s = (invoke.deadline_monotonic_ns - time.monotonic_ns()) / _SECOND_NS

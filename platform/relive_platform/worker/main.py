@@ -75,7 +75,7 @@ class _Worker:
         self._telemetry = Telemetry(sink.send, start.spec)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
-        self._caller = Caller(sink, channel)
+        self._caller = Caller(sink, channel, self._spec.call_depth)
         self._reserve = Reserve()
 
     def load(self) -> Handler | None:
