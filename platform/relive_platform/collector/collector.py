@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-from relive_base.frames import FrameError, FunctionSpec, SpanData, Spans, encode_frame
+from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
 
 from relive_platform.collector.batches import Ack, Batch, Finished, SceneJob, Source, Telemetry
 from relive_platform.collector.followers import Followers
@@ -42,6 +42,7 @@ class CollectorLimits:
     interval_s: float = 0.05
     batch_items: int = 256
     pending_bytes: int = 128 * 1_048_576  # sent and not taken over yet; more is dropped and counted
+    scene_bytes: int = 8 * 1_048_576  # of one batch; with more, it is sent at once
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Collector(asyncio.Protocol):
         self._telemetry: list[Telemetry] = []
         self._finished: list[Finished] = []
         self._scenes: list[SceneJob] = []
+        self._scene_bytes = 0
         self._pending: deque[tuple[int, bytes]] = deque()
         self._flushes: dict[int, asyncio.Future[bool]] = {}
         self._closing = False
@@ -124,7 +126,12 @@ class Collector(asyncio.Protocol):
         if self._closing:
             return
         await self._reap(5.0)
-        await self.start()
+        try:
+            await self.start()
+        except OSError as error:
+            _log.error("the collector's process cannot be started: %s", error)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_BACKOFF_S[-1], lambda: loop.create_task(self._restart()))
 
     # What the dispatcher tells.
 
@@ -151,7 +158,9 @@ class Collector(asyncio.Protocol):
             Finished(record, profiles, worker.spec.redact_keys if worker is not None else [])
         )
         if record.failed:
-            self._scenes.append(_scene_job(running, worker, profiles))
+            job = _scene_job(running, worker, profiles)
+            self._scenes.append(job)
+            self._scene_bytes += _size(job)
         self._arm()
 
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
@@ -170,7 +179,8 @@ class Collector(asyncio.Protocol):
         return index
 
     def _arm(self) -> None:
-        if len(self._finished) + len(self._telemetry) >= self._limits.batch_items:
+        items = len(self._finished) + len(self._telemetry)
+        if items >= self._limits.batch_items or self._scene_bytes > self._limits.scene_bytes:
             self._send()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._limits.interval_s, self._send)
@@ -188,9 +198,10 @@ class Collector(asyncio.Protocol):
         batch = Batch(self._number, self._sources, self._telemetry, self._finished, self._scenes, flush_s)
         body = _encoder.encode(batch)
         self._sources, self._telemetry, self._finished, self._scenes = [], [], [], []
-        self._source_index = {}
+        self._source_index, self._scene_bytes = {}, 0
         stats = self.stats
-        if stats.pending_bytes + len(body) > self._limits.pending_bytes and not flush_s:
+        full = stats.pending_bytes + len(body) > self._limits.pending_bytes and not flush_s
+        if full or len(body) > MAX_FRAME_BYTES:  # no process could read it, however often it is started
             stats.dropped_items += items
             return
         message = len(body).to_bytes(4, "big") + body
@@ -252,6 +263,13 @@ class Collector(asyncio.Protocol):
         except subprocess.TimeoutExpired:
             process.kill()
             await loop.run_in_executor(None, process.wait)
+
+
+def _size(job: SceneJob) -> int:
+    """What it is large by, bytes."""
+    parts = (job.telemetry, job.profiles, job.members.values())
+    body = len(job.http.body) if job.http is not None else 0
+    return len(job.scene) + len(job.event) + body + sum(len(item) for part in parts for item in part)
 
 
 def _source_of(spec: FunctionSpec) -> Source:

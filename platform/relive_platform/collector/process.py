@@ -116,6 +116,7 @@ class _Service:
             _log.exception("a batch of the server cannot be read")
             return
         try:
+            _tell_missing_scenes(batch, self._scenes.room())
             self._ingest.write(batch)
             for job in batch.scenes:
                 self._scenes.submit(job)
@@ -148,6 +149,15 @@ class _Service:
             self._control.sendall(len(body).to_bytes(4, "big") + body)
         except ConnectionError:
             pass  # the server is gone; `run` sees it too
+
+
+def _tell_missing_scenes(batch: Batch, room: int) -> None:
+    """A record says that it has a scene: not where there is no room for it among those to be written."""
+    missing = {(job.record.invocation_id, job.record.attempt) for job in batch.scenes[room:]}
+    if missing:
+        for item in batch.finished:
+            if (item.record.invocation_id, item.record.attempt) in missing:
+                item.record.has_scene = False
 
 
 def _exporter(options: CollectorOptions) -> OtlpExporter | None:

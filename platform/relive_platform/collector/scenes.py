@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
@@ -25,6 +25,7 @@ __all__ = ["SceneKeeper", "SceneLimits", "StackMemory"]
 QUEUE_JOBS: Final = 256
 _SWEEP_EVERY: Final = 50
 _DAY_S: Final = 86_400.0
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _scene = msgspec.msgpack.Decoder(Scene)
 _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
@@ -91,6 +92,10 @@ class SceneKeeper:
         except queue.Full:
             self.failed += 1
 
+    def room(self) -> int:
+        """How many jobs `submit` takes; only more until the next one."""
+        return QUEUE_JOBS - self._queue.qsize()
+
     def flush(self) -> None:
         """Wait until what was submitted is written."""
         self._queue.join()
@@ -125,15 +130,15 @@ class SceneKeeper:
         logs: list[LogLine] = []
         spans: list[SpanData] = []
         for payload in job.telemetry:
-            frame = _frames.decode(payload)
+            frame = _read(_frames, payload)
             if isinstance(frame, Logs):
                 logs += frame.lines
-            else:
+            elif frame is not None:
                 spans += frame.spans
-        profiles = [_profile.decode(payload) for payload in job.profiles]
+        profiles = [found for payload in job.profiles if (found := _read(_profile, payload)) is not None]
         return SceneInput(
             record=job.record,
-            scene=_scene.decode(job.scene) if job.scene else None,
+            scene=_read(_scene, job.scene) if job.scene else None,
             error=job.record.error,
             event=job.event,
             http=job.http,
@@ -167,3 +172,12 @@ class SceneKeeper:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed
+
+
+def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:
+    """None where a worker wrote what is no such frame: it costs that frame, not the scene."""
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _log.warning("a frame of a scene is malformed: %s", error)
+        return None
