@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from relive_base.errors import UsageError
 
 __all__ = ["ConfigError", "Problem"]
+
+_MAX_REST_CHARS: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,7 +38,22 @@ class ConfigError(UsageError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         first = self.problems[0]
-        super().__init__(first.message, where=first.where, remedy=first.remedy)
+        # A server sends message, place and remedy to its client: the other problems go with the remedy.
+        remedy = "\n".join((first.remedy, *_bounded(self.problems[1:])))
+        super().__init__(first.message, where=first.where, remedy=remedy)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
+
+
+def _bounded(problems: Sequence[Problem]) -> list[str]:
+    """As much text as fits into the headers of an answer, and how many problems do not."""
+    told: list[str] = []
+    room = _MAX_REST_CHARS
+    for number, problem in enumerate(problems):
+        text = str(problem)
+        room -= len(text.encode())
+        if room < 0:
+            return [*told, f"... and {len(problems) - number} more"]
+        told.append(text)
+    return told

@@ -146,6 +146,23 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(write) -> None:
     assert str(caught.value).count("remedy:") == 3
 
 
+def test_all_problems_reach_a_client_of_the_server(write) -> None:
+    # Given a file with three problems, and one with more than an answer's headers can take
+    with pytest.raises(ConfigError) as few:
+        load(write(HEAD + "a = 1\nb = 2\nc = 3\n"))
+    with pytest.raises(ConfigError) as many:
+        load(write(HEAD + "".join(f"key{number} = 1\n" for number in range(200))))
+
+    # When message, place and remedy are all that is sent
+    lines = [text.remedy for text in (few.value, many.value)]
+
+    # Then the rest is among them, as far as it fits
+    assert "no key 'b'" in lines[0]
+    assert "no key 'c'" in lines[0]
+    assert len(lines[1]) < 5_000
+    assert lines[1].endswith(" more")
+
+
 def test_two_functions_cannot_have_the_same_queue(write) -> None:
     function = '[functions.{0}]\nsource = "fn"\nhandler = "cart:handler"\n'
     trigger = 'triggers = [{ type = "queue", queue = "jobs" }]\n'
