@@ -24,6 +24,11 @@ _HEADER = struct.Struct(">II")  # CRC-32 of the body, length of the body
 _NAME = re.compile(r"(\d{20})-(\d{6})-(\d+)\.batch")
 
 
+_BAD_FILES = 1_000
+"""Batches that the store refused are kept to be looked at: the newest, up to this many and a quarter of the
+spool's limit."""
+
+
 class SpoolCorrupt(Exception):
     """A spool file is not what was written."""
 
@@ -168,14 +173,14 @@ class Spool:
         with self._guard:
             self._in_flight = ""
 
-    def set_aside(self, name: str) -> int:
-        """Keep a batch that cannot be delivered in `bad/`, out of the way; its rows, which count as
-        dropped."""
+    def set_aside(self, name: str, saved: int = 0) -> int:
+        """Keep a batch that cannot be delivered in `bad/`, out of the way; its rows, which count as dropped
+        but for the `saved` that the store has got."""
         with self._guard:
             entry = self._entries.pop(name, None)
             self._in_flight = ""
             rows = entry.rows if entry else 0
-            self.dropped_rows += rows
+            self.dropped_rows += max(rows - saved, 0)
         self._set_aside(self.directory / name)
         return rows
 
@@ -185,3 +190,9 @@ class Spool:
         with suppress(OSError):
             aside.mkdir(exist_ok=True, mode=0o700)
             path.rename(aside / path.name)
+            kept = sorted(aside.iterdir(), reverse=True)  # by time: the newest first
+            size = 0
+            for index, file in enumerate(kept):
+                size += file.stat().st_size
+                if index and (index >= _BAD_FILES or size > self._limit_bytes // 4):
+                    file.unlink()

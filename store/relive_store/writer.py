@@ -33,6 +33,8 @@ BUSY_FACTOR = 10
 """While the store has work left, larger batches: ten times as many rows cost it about twice as much."""
 _RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
 _LIMIT_TRIES = 5
+_SALVAGE_TRIES = 64
+"""Inserts for the good rows of a batch that the store refuses: enough for two wrong ones in 10,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,10 @@ class Writer:
             if tries < _LIMIT_TRIES:  # memory may be short only now
                 return False
             self._spool.set_aside(name)
-        except (StoreError, SpoolCorrupt, msgspec.DecodeError) as error:
+        except StoreError as error:
+            self._failed(error)
+            return self._salvage(name)
+        except (SpoolCorrupt, msgspec.DecodeError) as error:
             self._failed(error)
             self._spool.set_aside(name)
         except Exception as error:  # this thread must not end
@@ -288,6 +293,39 @@ class Writer:
                 self._spool.remove(name)
                 self._written += batch.rows
         with self._changed:
+            self._changed.notify_all()
+        return True
+
+    def _salvage(self, name: str) -> bool:
+        """Insert what the store takes of a batch that it refuses as a whole: one wrong row costs itself."""
+        saved = 0
+        try:
+            batch = self._spool.read(name)
+            columns = msgspec.msgpack.decode(batch.columns)
+            parts = [(0, batch.rows)]  # start and length; what was refused is tried again in halves
+            for _ in range(_SALVAGE_TRIES):
+                if not parts:
+                    break
+                start, count = parts.pop()
+                part = {key: values[start : start + count] for key, values in columns.items()}
+                try:
+                    packed = Batch(batch.table, count, msgspec.msgpack.encode(part))
+                    self._insert(packed, f"{name.removesuffix('.batch')}-{start}-{count}")
+                    saved += count
+                except _RETRIED:
+                    raise
+                except StoreError:
+                    half = count // 2
+                    if half:
+                        parts += [(start, half), (start + half, count - half)]
+        except _RETRIED as error:
+            self._failed(error)
+            return False  # what it has got already has tokens of its own
+        except Exception as error:  # this thread must not end
+            self._failed(error)
+        with self._changed:
+            self._spool.set_aside(name, saved)
+            self._written += saved
             self._changed.notify_all()
         return True
 

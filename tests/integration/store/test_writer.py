@@ -197,3 +197,21 @@ def test_a_full_buffer_drops_and_counts(process: StoreProcess, short_dir: Path) 
     writer.add("otel_traces", _spans(160, 5))
     assert writer.stats().dropped_rows == 85
     assert _distinct(process) == (80, 80)
+
+
+def test_a_row_that_the_store_refuses_costs_no_other(process: StoreProcess, short_dir: Path) -> None:
+    # Given a time that no column can hold, as a hostile worker may send it
+    writer = _writer(process, short_dir)
+    rows = _spans(0, 1_000)
+    rows["Timestamp"][321] = (1 << 63) + 5
+
+    # When it is written among others
+    writer.add("otel_traces", rows)
+    assert writer.flush(30)
+
+    # I expect all others in the store, and the batch kept to be looked at
+    stats = writer.stats()
+    writer.close()
+    assert _distinct(process) == (999, 999)
+    assert (stats.written_rows, stats.dropped_rows) == (999, 1)
+    assert len(list((short_dir / "spool" / "bad").iterdir())) == 1

@@ -13,6 +13,8 @@ from relive_tracer.record.text import attribute_text, bounded
 
 __all__ = ["span_data"]
 
+_LATEST_NS = (1 << 63) - 1
+
 _KINDS = {
     SpanKind.INTERNAL: "Internal",
     SpanKind.SERVER: "Server",
@@ -33,7 +35,7 @@ def span_data(span: Any, limits: TelemetryLimits) -> SpanData:
     events, links = span.events, span.links
     if len(attributes) >= limits.attributes or len(events) >= limits.events or len(links) >= limits.links:
         _tell_dropped(span, attributes)
-    start_ns: int = span.start_time or 0
+    start_ns = _time_ns(span.start_time)
     return SpanData(
         trace_id=format(context.trace_id, "032x"),
         span_id=format(context.span_id, "016x"),
@@ -41,7 +43,7 @@ def span_data(span: Any, limits: TelemetryLimits) -> SpanData:
         name=bounded(_as_text(span.name), limits.name_chars),
         kind=_KINDS.get(span.kind, "Internal"),
         start_ns=start_ns,
-        end_ns=max(span.end_time or start_ns, start_ns),
+        end_ns=max(_time_ns(span.end_time), start_ns),
         status=_STATUSES.get(status.status_code, "Unset"),
         status_message=bounded(_as_text(status.description or ""), limits.value_chars),
         attributes=attributes,
@@ -51,6 +53,11 @@ def span_data(span: Any, limits: TelemetryLimits) -> SpanData:
         scope_version=bounded(_as_text(scope.version or ""), limits.name_chars) if scope is not None else "",
         trace_state=context.trace_state.to_header() if context.trace_state else "",
     )
+
+
+def _time_ns(value: Any) -> int:
+    """The user's own code may give any number, a float too; kept within what a 64-bit time holds."""
+    return min(max(int(value or 0), 0), _LATEST_NS)
 
 
 def _plain(span: Any) -> Mapping[str, object] | None:
@@ -95,7 +102,7 @@ def _events(events: Sequence[Any], limits: TelemetryLimits) -> list[SpanEvent]:
         return []
     return [
         SpanEvent(
-            event.timestamp,
+            _time_ns(event.timestamp),
             bounded(_as_text(event.name), limits.name_chars),
             _event_attributes(event.attributes, limits),
         )
