@@ -21,9 +21,13 @@ __all__ = ["FunctionPool", "PoolLimits", "PoolListener"]
 FORK_COST_S: Final = 0.010
 """What a further worker costs, as measured; waiting less than this is cheaper than forking."""
 
-AHEAD_LIMIT: Final = 4
+AHEAD_LIMIT: Final = 16
 """Events that one worker of a fast function has at once: one runs, the others wait in its socket. A worker
 that never falls asleep between two of them saves two wake-ups, which cost more than a small handler."""
+AHEAD_WAIT_S: Final = 0.0005
+"""No more than one worker gets done in this time, by its function's mean: others are woken for the rest."""
+WORKER_COST_S: Final = 0.00003
+"""What a worker spends on an invocation beside the handler, as measured."""
 AHEAD_SERVICE_S: Final = 0.002
 """Only functions whose slowest recent invocation took less than this get events sent ahead."""
 AHEAD_BYTES: Final = 16_384
@@ -84,6 +88,8 @@ class FunctionPool:
         self._host = host
         self._listener = listener
         self._service_s = 0.0  # smoothed time from dispatch to the last frame
+        self._mean_s = 1.0
+        self._ahead_room = 0
         self._slowest_s = 1.0  # of the recent ones, decaying; until it is known, nothing is sent ahead
 
     @property
@@ -120,7 +126,7 @@ class FunctionPool:
             if (
                 current is not None
                 and current.sent_mono > since
-                and len(worker.ahead) < AHEAD_LIMIT - 1
+                and len(worker.ahead) < self._ahead_room
                 and not worker.retire
                 and not worker.condemned
             ):
@@ -273,6 +279,9 @@ class FunctionPool:
         if result is not None:
             handler_s = (result.ended_ns - result.started_ns) / 1e9
             self._slowest_s = max(handler_s, self._slowest_s * _DECAY)
+            self._mean_s = 0.9 * self._mean_s + 0.1 * handler_s
+            room = int(AHEAD_WAIT_S / (self._mean_s + WORKER_COST_S))
+            self._ahead_room = min(max(room, 1), AHEAD_LIMIT - 1)
         self._listener.on_finished(self, running, done)
         worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
         if worker.current is not None:
