@@ -232,3 +232,35 @@ def test_a_signal_handler_may_print_while_a_line_is_written(run_worker: Run) -> 
     numbers = [body for body in recorded.bodies if body != "tick"]
     assert recorded.returncode == 0
     assert "".join(numbers).replace("tick", "") == "".join(map(str, range(3000)))
+
+
+def test_an_alarm_that_raises_while_a_line_is_recorded_reaches_the_code(run_worker: Run) -> None:
+    # Given code that stops itself by an alarm, and does nothing but print, log and make spans
+    recorded = run_worker(
+        """
+        from opentelemetry import trace
+        class Alarm(Exception): pass
+        def rings(*_): raise Alarm
+        signal.signal(signal.SIGALRM, rings)
+        telemetry.begin(invoke())
+        tracer = trace.get_tracer("t")
+        reached = 0
+        for round in range(60):
+            end = time.monotonic() + 1.0
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.002)
+                while time.monotonic() < end:
+                    print("working")
+                    logging.info("working")
+                    tracer.start_span("work").end()
+            except Alarm:
+                reached += 1
+            if time.monotonic() > end:
+                break
+        tell(reached)
+    """,
+        output_limit=10_000,
+    )
+
+    # I expect each alarm to be heard
+    assert recorded.console.splitlines()[-1] == "60", recorded.errors

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
+from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.output import Output
 from relive_tracer.record.text import bounded, plain_value
@@ -51,7 +52,9 @@ class RecordHandler(logging.Handler):
             if getattr(self._seen, "key", None) != key:
                 self._seen.key = key
                 self._record(record, None)
-        except Exception:  # a record that cannot be recorded must never fail the code that logs
+        except Exception as error:  # a record that cannot be recorded must never fail the code that logs
+            if of_signal_handler(error):
+                raise
             self._output.lines("logging", "ERROR", ["a log record could not be recorded"])
         return True
 
@@ -84,6 +87,8 @@ class RecordHandler(logging.Handler):
         try:
             return self.format(record) if self.formatter is not None else record.getMessage()
         except Exception as error:
+            if of_signal_handler(error):
+                raise
             # The user's own arguments do not fit or fail to print; the unformatted text is what there is.
             attributes["log.format_error"] = type(error).__name__
             return record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__name__}>"

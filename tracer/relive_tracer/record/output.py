@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from relive_base.frames import AnyFrame, LogLine, Logs
 
+from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.state import InvocationState, Whereabouts
 from relive_tracer.record.text import encodable
@@ -19,7 +20,7 @@ _DESCRIPTORS = {"stdout": 1, "stderr": 2, "logging": 2}
 
 
 class Output:
-    """Sends lines as they come. Never raises an Exception; what cannot be sent is counted."""
+    """Sends lines as they come. Raises nothing of its own; what cannot be sent is counted."""
 
     def __init__(
         self, send: Callable[[AnyFrame], bool], whereabouts: Whereabouts, limits: TelemetryLimits
@@ -56,8 +57,10 @@ class Output:
                         for i, x in enumerate(part)
                     ],
                 )
-        except Exception:  # a line that cannot be recorded must never fail the code that wrote it
+        except Exception as error:  # a line that cannot be recorded must never fail the code that wrote it
             self._lost(len(lines))
+            if of_signal_handler(error):
+                raise
 
     def record(self, timestamp_ns: int, severity: str, body: str, attributes: dict[str, str]) -> None:
         """Record one record of the logging module."""
@@ -70,8 +73,10 @@ class Output:
             if self._take(state, [size]):
                 line = LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging", attributes)
                 self._deliver(state, [line])
-        except Exception:  # as above
+        except Exception as error:  # as above
             self._lost(1)
+            if of_signal_handler(error):
+                raise
 
     def close(self, state: InvocationState) -> None:
         """Tell how many lines the limit cut off, as one last line of the invocation."""

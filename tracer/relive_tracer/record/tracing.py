@@ -24,6 +24,7 @@ from relive_base.frames import AnyFrame, FunctionSpec, Invoke, Spans
 from relive_base.ids import new_span_id, new_trace_id
 
 from relive_tracer.record.convert import span_data
+from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.state import InvocationState, Where
 
@@ -128,7 +129,7 @@ class _Sender(SpanProcessor):
         opened[span.context.span_id] = self._state_of(parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Convert and send. Never raises an Exception."""
+        """Convert and send. Raises nothing of its own."""
         if self.detached:
             return
         context = span.context
@@ -144,8 +145,10 @@ class _Sender(SpanProcessor):
             data = span_data(span, self._limits)
             if not self._send(Spans(invocation_id=state.invocation_id, spans=[data])):
                 self._failed(state)
-        except Exception:  # a span that cannot be recorded must never fail the code that made it
+        except Exception as error:  # a span that cannot be recorded must never fail the code that made it
             self._failed(state)
+            if of_signal_handler(error):
+                raise
 
     def _failed(self, state: InvocationState) -> None:
         with self._lock:
