@@ -82,10 +82,12 @@ def dump(
     command = [program, "dump", "--pid", str(pid), "--json"]
     if values:
         command.append("--locals")
-    if _is_stopped(pid):
-        command.append("--nonblocking")  # py-spy cannot suspend what SIGSTOP holds already
+    # py-spy cannot suspend what SIGSTOP holds already, or is about to.
+    unsuspended = [*command, "--nonblocking"]
     try:
-        output, errors, status = _run(command, timeout_s)
+        output, errors, status = _run(unsuspended if _is_stopped(pid) else command, timeout_s)
+        if status != 0 and _is_stopped(pid):
+            output, errors, status = _run(unsuspended, timeout_s)
     except TimeoutError:
         return _failed(f"py-spy gave no answer within {timeout_s} s", "")
     except OSError as error:
