@@ -30,7 +30,7 @@ def memory_verdict(worker: Worker, running: Running) -> ErrorInfo:
     return _error(
         worker,
         "MemoryLimitExceeded",
-        f"the worker held {held} MB of its {worker.spec.memory_mb} MB and was stopped",
+        f"the worker held {held} MB; at 85 % of its {worker.spec.memory_mb} MB it is stopped",
         "memory",
     )
 
