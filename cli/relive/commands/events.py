@@ -46,7 +46,9 @@ def events(
             echo(f"event {entry.event_id} of {entry.function} is {entry.state} again")
         return
     if len(arguments) > 1 or arguments == ("retry",):
-        raise UsageError("what to do is not clear", remedy="relive events [FUNCTION], or relive events retry ID")
+        raise UsageError(
+            "what to do is not clear", remedy="relive events [FUNCTION], or relive events retry ID"
+        )
     found = session.control().events(arguments[0] if arguments else "", state or "", limit)
     emit([_row(entry) for entry in found], _COLUMNS, as_json=as_json, empty="no events wait, run or died")
 
