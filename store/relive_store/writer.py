@@ -31,6 +31,11 @@ LAST_BACKOFF_S = 5.0
 BUSY_INTERVAL_S = 1.0
 BUSY_FACTOR = 10
 """While the store has work left, larger batches: ten times as many rows cost it about twice as much."""
+REST_ROWS = 2_000
+REST_FACTOR = 3.0
+REST_LAG_S = 5.0
+"""After a large insert the store rests three times as long as it took, so that a burst of invocations has the
+machine to itself; not where rows have waited for 5 s, nor where somebody waits for a flush."""
 _RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
 _LIMIT_TRIES = 5
 _SALVAGE_TRIES = 64
@@ -103,6 +108,7 @@ class Writer:
         self._dropped = 0
         self._last_error = ""
         self._flushing = False
+        self._flushers = 0
         self._closing = False
         self._stopped = threading.Event()
         self._threads = [
@@ -144,23 +150,23 @@ class Writer:
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._flushing = True
+            self._flushers += 1
             self._changed.notify_all()
-            while self._buffered or self._spool.rows:
-                left = deadline - time.monotonic()
-                if left <= 0 or self._stopped.is_set():
-                    return False
-                self._changed.wait(min(left, 0.05))
+            try:
+                while self._buffered or self._spool.rows:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or self._stopped.is_set():
+                        return False
+                    self._changed.wait(min(left, 0.05))
+            finally:
+                self._flushers -= 1
             return True
 
     def stats(self) -> WriterStats:
         """Where things stand."""
         with self._changed:
-            oldest = [piece.added_ns for piece in list(self._pieces)[:1]]
-            spooled = self._spool.oldest_ns
-            oldest += [spooled] if spooled else []
-            lag_ns = self._clock_ns() - min(oldest) if oldest else 0
             return WriterStats(
-                lag_s=max(lag_ns, 0) / 1e9,
+                lag_s=self._lag_ns() / 1e9,
                 buffered_rows=self._buffered,
                 spooled_rows=self._spool.rows,
                 spooled_bytes=self._spool.size_bytes,
@@ -168,6 +174,13 @@ class Writer:
                 dropped_rows=self._dropped + self._spool.dropped_rows,
                 last_error=self._last_error,
             )
+
+    def _lag_ns(self) -> int:
+        """Age of the oldest row that the store has not got."""
+        oldest = [piece.added_ns for piece in list(self._pieces)[:1]]
+        spooled = self._spool.oldest_ns
+        oldest += [spooled] if spooled else []
+        return max(self._clock_ns() - min(oldest), 0) if oldest else 0
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Take nothing more, spool what is buffered, deliver for up to `timeout_s`. What is left stays
@@ -259,12 +272,26 @@ class Writer:
                     self._changed.wait(self._interval_s)
                 continue
             tries += 1
+            began, written = time.monotonic(), self._written
             if self._deliver(name, tries):
                 backoff_s, tries = FIRST_BACKOFF_S, 0
+                self._rest(time.monotonic() - began, self._written - written)
             else:
                 self._spool.release()
                 self._stopped.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+
+    def _rest(self, took_s: float, rows: int) -> None:
+        """Leave the machine to others for a while after a large insert (REST_ROWS)."""
+        if rows < REST_ROWS:
+            return
+        until = time.monotonic() + REST_FACTOR * took_s
+        with self._changed:
+            while not (self._flushers or self._closing or self._lag_ns() > REST_LAG_S * 1e9):
+                left = until - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
 
     def _deliver(self, name: str, tries: int) -> bool:
         """Whether the batch is settled, one way or the other."""

@@ -35,7 +35,7 @@ async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
         await workers.invoke("work", msgspec.json.encode({"n": -1 - n}))
         if pool._slowest_s < AHEAD_SERVICE_S:
             return pool
-    pytest.skip("this machine is too busy for events to be sent ahead")
+    raise AssertionError(f"never fast: {FAST} events, and still one of {pool._slowest_s} s among the recent")
 
 
 async def send(workers: Platform, events: list[dict[str, object]]) -> list[Outcome]:
