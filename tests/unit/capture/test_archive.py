@@ -348,11 +348,9 @@ def test_rows_hold_the_head_and_the_whole_archive(tmp_path: Path, scene: Scene) 
     blobs = blob_columns(info.hash, b"x" * (2 * 1024 * 1024 + 1), 7)
 
     assert head["ErrorType"] == ["KeyError", "KeyError"]
-    assert head["Frames"][0][-3:] == [
-        "app.py:5 handler",
-        "app.py:5 handler.<locals>.<listcomp>",
-        "app.py:2 price",
-    ]
+    # Python 3.12 and newer run a comprehension in its function's own frame.
+    frames = [frame for frame in head["Frames"][0] if "<listcomp>" not in frame]
+    assert frames[-2:] == ["app.py:5 handler", "app.py:2 price"]
     assert json.loads(str(head["Locals"][0])) == {"item": "{'id': 7}"}
     assert [len(chunk) for chunk in blobs["Data"]] == [1 << 20, 1 << 20, 1]  # type: ignore[arg-type]
     assert blobs["Chunks"] == [3, 3, 3]
