@@ -25,6 +25,7 @@ __all__ = [
     "FrameDecoder",
     "FrameError",
     "FunctionSpec",
+    "HeapTaken",
     "HttpRequest",
     "InitFailed",
     "Invoke",
@@ -42,6 +43,7 @@ __all__ = [
     "Spans",
     "StackFrames",
     "Stop",
+    "TakeHeap",
     "ZygoteReady",
     "decode_frame",
     "encode_frame",
@@ -163,6 +165,18 @@ class Invoke(_Frame, tag="invoke"):
     profile: str = ""  # overrides the spec's, where not empty
     depth: int = 0  # how many function-to-function calls lie above this one
     start_before_monotonic_ns: int = 0  # sent ahead: later than this it is skipped; 0: whenever it comes
+
+
+class TakeHeap(_Frame, tag="take_heap"):
+    """To a worker that has failed and answered: write a snapshot of the heap into `folder`, then HeapTaken.
+
+    The files are those of relive_capture.heap_format."""
+
+    invocation_id: str
+    folder: str  # inside the worker's scratch folder; the worker makes it
+    max_objects: int = 2_000_000
+    max_bytes: int = 268_435_456  # of the columns as they are written
+    cpu_s: float = 10.0
 
 
 class CallResult(_Frame, tag="call_result"):
@@ -356,6 +370,17 @@ class Scene(_Frame, tag="scene"):
     final: bool = True
 
 
+class HeapTaken(_Frame, tag="heap_taken"):
+    """What became of a TakeHeap: `state` as in PartState; where it is "missing" there are no files."""
+
+    invocation_id: str
+    state: str
+    reason: str = ""
+    folder: str = ""
+    objects: int = 0
+    bytes: int = 0  # of the files
+
+
 class Call(_Frame, tag="call"):
     """A function calls another one through the platform."""
 
@@ -373,6 +398,7 @@ class Call(_Frame, tag="call"):
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
     | Result | Done | Skipped | Spans | Logs | Profile | Scene | Call
+    | TakeHeap | HeapTaken
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()
