@@ -14,6 +14,7 @@ from relive_tracer.record import Telemetry
 from relive_platform.worker.calling import Caller
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.events import BadEvent
+from relive_platform.worker.failed import Failed
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.memory import Reserve, rss_bytes
 from relive_platform.worker.results import BadResult, limit_size
@@ -60,6 +61,7 @@ class Runner:
         caller: Caller,
         handler: Handler,
         reserve: Reserve,
+        failed: Failed,
     ) -> None:
         self._spec = spec
         self._sink = sink
@@ -69,6 +71,7 @@ class Runner:
         self._caller = caller
         self._handler = handler
         self._reserve = reserve
+        self._failed = failed
         self._count = 0
         self._rss_bytes = 0
         self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
@@ -139,6 +142,9 @@ class Runner:
         status, kind, http_status = failure_kind(error)
         scene = capture_failure(error, kind=kind, spec=self._spec, invocation_id=invoke.invocation_id)
         self._sink.send_surely(scene)
+        reusable = kind == "bad_event"  # there, none of the user's code has run
+        if not reusable:
+            self._failed.keep(invoke.invocation_id, error)
         return Result(
             invocation_id=invoke.invocation_id,
             status=status,
@@ -146,7 +152,7 @@ class Runner:
             ended_ns=ended_ns,
             http_status=http_status,
             error=scene.error,
-            reusable=kind == "bad_event",  # there, none of the user's code has run
+            reusable=reusable,
         )
 
     def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:

@@ -17,6 +17,7 @@ from relive_platform.isolation import apply
 from relive_platform.worker.calling import Caller, set_caller
 from relive_platform.worker.channel import Channel
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
+from relive_platform.worker.failed import Failed
 from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
@@ -77,6 +78,7 @@ class _Worker:
         self._timer = DeadlineTimer(lambda: sink.busy)
         self._caller = Caller(sink, channel, self._spec.call_depth)
         self._reserve = Reserve()
+        self._failed = Failed()
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
@@ -150,6 +152,7 @@ class _Worker:
             self._caller,
             handler,
             self._reserve,
+            self._failed,
         )
         reusable = True
         while True:

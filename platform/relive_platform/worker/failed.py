@@ -1,0 +1,19 @@
+"""What a failed invocation leaves in its process, for those who look at it afterwards: its error, with the
+frames."""
+
+from __future__ import annotations
+
+__all__ = ["Failed"]
+
+
+class Failed:
+    """The failure of this process. As long as it is kept, the frames and all they hold stay as they were."""
+
+    def __init__(self) -> None:
+        self.invocation_id = ""
+        self.error: BaseException | None = None
+
+    def keep(self, invocation_id: str, error: BaseException) -> None:
+        """Keep the frames of `error`, of its causes and contexts, and what their locals hold."""
+        self.invocation_id = invocation_id
+        self.error = error
