@@ -49,6 +49,9 @@ class Source(Protocol):
     def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
         """A scene by (abbreviated) id, or `last`; attempt 0 is the newest."""
 
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+        """All failures of a function with one fingerprint, of any time; None where nothing is known."""
+
     def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
         """One invocation by (abbreviated) id, or `last`."""
 

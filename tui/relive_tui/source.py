@@ -138,6 +138,15 @@ class DataSource:
                 raise
             return scene_of_record(row, f"no scene: {missing.message}")
 
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+        from relive_capture.explore import failures
+
+        from relive_tui.views import group_row
+
+        wanted = failures.FailureFilter(function=function, fingerprint=fingerprint)
+        found = failures.groups(self._use(ticket), wanted, limit=1) if fingerprint else []
+        return group_row(found[0]) if found else None
+
     def _failed_row(self, ticket: Ticket, invocation_id: str, attempt: int) -> InvocationRow | None:
         from relive_tracer.explore import invocations
 

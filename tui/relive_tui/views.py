@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from relive_tui.models.compare import HotChange
@@ -19,11 +20,13 @@ from relive_tui.models.data import (
     LogRow,
     SceneView,
     SpanRow,
+    StackView,
     ValueView,
 )
 from relive_tui.models.home import Health
 
 if TYPE_CHECKING:
+    from relive_base.frames import LogLine
     from relive_base.values import ValueNode
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
@@ -127,6 +130,7 @@ def group_row(row: GroupRow) -> FailureGroup:
         row.invocation_id,
         row.attempt,
         tuple(row.spark),
+        row.versions,
     )
 
 
@@ -137,13 +141,24 @@ def scene_view(scene: SceneFile) -> SceneView:
     """Of an opened archive. Raises SceneError where a member is damaged."""
     from relive_capture.explore.render import part_state
 
+    from relive_tui.scene_facts import SceneFacts
+
     manifest = scene.manifest
+    sources = _Sources(scene)
     exceptions: list[ExceptionView] = []
-    pending = list(scene.exceptions)
+    pending = [(view, 0) for view in scene.exceptions]
     while pending:
-        view = pending.pop(0)
-        pending[:0] = view.group
-        exceptions.append(_exception(view, scene))
+        view, depth = pending.pop(0)
+        pending[:0] = [(member, depth + 1) for member in view.group]
+        exceptions.append(_exception(view, depth, sources))
+    facts = SceneFacts(scene)
+    found: list[model.ThreadView] = facts.read("threads", [])
+    lines: list[LogLine] = facts.read("logs", [])
+    threads = [
+        StackView("thread", thread.name, tuple(_frame(frame, sources) for frame in thread.frames))
+        for thread in found
+    ]
+    result = facts.read("result", None)
     return SceneView(
         invocation_id=scene.invocation_id,
         attempt=scene.attempt,
@@ -155,55 +170,108 @@ def scene_view(scene: SceneFile) -> SceneView:
         span_id=str(manifest.get("span_id", "")),
         captured_ns=int(manifest.get("captured_ns", 0)),
         fingerprint=str(manifest.get("fingerprint", "")),
-        event=_event(scene),
+        event=_event(scene.event, scene.context),
         parts=tuple((name, part_state(name, part), part.reason) for name, part in scene.parts.items()),
+        stacks=tuple(threads),
+        logs=tuple(_scene_log(line, scene) for line in lines),
+        result=(result.path, result.reason, value_view(result.value) if result.value else None)
+        if result
+        else None,
+        facts=tuple(facts.lines()),
     )
 
 
-def _exception(view: model.ExceptionView, scene: SceneFile) -> ExceptionView:
-    frames = tuple(_frame(frame, scene) for frame in view.frames)
-    return ExceptionView(view.type, view.message, view.relation, frames, tuple(view.notes))
+class _Sources:
+    """The lines of a scene's source files, each split once."""
+
+    def __init__(self, scene: SceneFile) -> None:
+        self._scene = scene
+        self._files: dict[str, tuple[str, ...]] = {}
+
+    def of(self, frame: model.FrameView) -> tuple[tuple[str, ...], int]:
+        """(lines, number of the first one): the whole file where the scene has it."""
+        if frame.in_app:
+            if frame.file not in self._files:
+                self._files[frame.file] = tuple(self._scene.source(frame.file).splitlines())
+            whole = self._files[frame.file]
+            if 0 < len(whole) <= MAX_SOURCE_LINES and frame.line <= len(whole):
+                return whole, 1
+        return tuple(frame.source), frame.source_first_line or 1
 
 
-def _frame(frame: model.FrameView, scene: SceneFile) -> FrameView:
-    source, first = tuple(frame.source), frame.source_first_line or 1
-    if frame.in_app:
-        whole = scene.source(frame.file).splitlines()
-        if 0 < len(whole) <= MAX_SOURCE_LINES and frame.line <= len(whole):
-            source, first = tuple(whole), 1
-    values = [(name, value_view(node)) for name, node in frame.locals]
-    if frame.locals_more:
-        values.append(("…", ValueView("", f"{frame.locals_more} more locals were not captured")))
-    return FrameView(
+def _exception(view: model.ExceptionView, depth: int, sources: _Sources) -> ExceptionView:
+    return ExceptionView(
+        view.type,
+        view.message,
+        view.relation,
+        tuple(_frame(frame, sources) for frame in view.frames),
+        tuple(view.notes),
+        view.module,
+        depth,
+        len(view.group),
+        view.group_more,
+        view.frames_cut,
+        view.frames_cut_at,
+        view.suppressed,
+        tuple((name, value_view(node)) for name, node in view.attributes),
+    )
+
+
+def _frame(frame: model.FrameView, sources: _Sources) -> FrameView:
+    from relive_tui.models.code import names_in, relevant_first
+
+    source, first = sources.of(frame)
+    view = FrameView(
         frame.file,
         frame.line,
         frame.function,
         frame.in_app,
-        tuple(values),
+        (),
         source,
         first,
         max(frame.end_line, 0),
+        frame.column,
+        frame.end_column,
     )
+    values = [(name, value_view(node)) for name, node in frame.locals]
+    if values:
+        values = list(relevant_first(values, names_in(view)))
+    if frame.locals_more:
+        values.append(("…", ValueView("", f"{frame.locals_more} more locals were not captured")))
+    return replace(view, locals=tuple(values))
 
 
 def value_view(node: ValueNode) -> ValueView:
     """Of a captured value; the archive's reader has bounded its depth."""
     children = tuple((name, value_view(child)) for name, child in node.children)
-    return ValueView(node.type, node.text, node.length, children, node.more, node.redacted, node.ref)
+    return ValueView(node.type, node.text, node.length, children, node.more, node.redacted, node.ref, node.id)
 
 
-def _event(scene: SceneFile) -> str:
+def _scene_log(line: LogLine, scene: SceneFile) -> LogRow:
+    return LogRow(
+        line.timestamp_ns,
+        line.severity,
+        line.body,
+        str(scene.manifest.get("function", "")),
+        scene.invocation_id,
+        line.trace_id,
+        line.span_id,
+        line.source,
+    )
+
+
+def _event(body: bytes, context: Mapping[str, Any]) -> str:
     """The event as it came; of an HTTP request the whole of it, as JSON."""
-    body = scene.event[:MAX_EVENT_BYTES].decode("utf-8", "replace")
-    http = scene.context.get("http")
+    text = body[:MAX_EVENT_BYTES].decode("utf-8", "replace")
+    http = context.get("http")
     if not isinstance(http, dict):
-        return body
-    content: object = body
+        return text
+    content: object = text
     try:
-        content = json.loads(body)
+        content = json.loads(text)
     except (ValueError, RecursionError):
-        content = body
-    return json.dumps({**http, **({"body": content} if body else {})}, ensure_ascii=False)
+        content = text
+    return json.dumps({**http, **({"body": content} if text else {})}, ensure_ascii=False)
 
 
 def scene_of_record(row: InvocationRow, why: str) -> SceneView:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +26,7 @@ from relive_tui.models.data import (
     LogRow,
     SceneView,
     SpanRow,
+    StackView,
     ValueView,
 )
 from relive_tui.models.filtering import InvocationQuery
@@ -122,6 +123,20 @@ def sample_scene(invocation_id: str = CHECKOUT) -> SceneView:
     )  # fmt: skip
 
 
+def group_scene() -> SceneView:
+    """An exception group of two, and a thread beside it."""
+    frames = (FrameView("/srv/app/cart.py", 88, "price", source=CART, source_first_line=83),)
+    return SceneView(
+        CHECKOUT, 1, "checkout", "exception",
+        (
+            ExceptionView("ExceptionGroup", "two of three", members=2, frames=frames),
+            ExceptionView("KeyError", "'sku'", "group", frames, depth=1),
+            ExceptionView("ValueError", "quantity 0", "group", frames, depth=1),
+        ),
+        captured_ns=NOW - 3 * S, fingerprint="f1", stacks=(StackView("thread", "writer", frames),),
+    )  # fmt: skip
+
+
 def sample_spans() -> list[SpanRow]:
     ms = 1_000_000
     start = NOW - 4 * S
@@ -163,6 +178,8 @@ class SampleSource:
     cancelled: list[Ticket] = field(default_factory=list)
     new: int = 0
     path: str = ""
+    grouped: bool = False
+    healthy: str | None = None
     clock: Callable[[], int] = lambda: NOW
 
     def _ask(self, what: str) -> None:
@@ -200,12 +217,24 @@ class SampleSource:
         return {"checkout": "cart.py:88 31%", "resize": "thumb.py:41 62%"}
 
     def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
-        self._ask("failures")
+        self._ask(f"failures of {scope.function!r}")
         return [(CHECKOUT, 1, "checkout"), (REPORT, 1, "report")]
 
     def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
         self._ask(f"scene {invocation_id}")
-        return sample_scene(CHECKOUT if invocation_id == "last" else invocation_id)
+        scene = (
+            group_scene()
+            if self.grouped
+            else sample_scene(CHECKOUT if invocation_id == "last" else invocation_id)
+        )
+        return replace(scene, healthy=self.healthy)
+
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+        self._ask(f"history {function} {fingerprint}")
+        return next(
+            (group for group in self.failure_groups(ticket, Scope()) if group.fingerprint == fingerprint),
+            None,
+        )
 
     def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
         return self.row(0)

@@ -148,7 +148,7 @@ async def test_e_goes_from_failure_to_failure(sample: Any) -> None:
 async def test_brackets_walk_the_chain_and_u_shows_library_frames(sample: Any) -> None:
     async with opened(sample, "failure", "last") as (app, pilot):
         await press(app, pilot, "right_square_bracket")
-        assert "chain 2/2" in shown(app)
+        assert "2/2 [ ] moves" in shown(app)
         await press(app, pilot, "left_square_bracket", "u")
         assert "lib0" in shown(app)
 
@@ -166,6 +166,41 @@ async def test_enter_opens_a_local_and_y_copies_it(
         assert "['id']" not in shown(app)
         await press(app, pilot, "y")
         assert (tmp_path / "relive/yank.txt").read_text() == "item = {'id': 7, 'qty': 2}"
+
+
+async def test_the_failure_screen_says_its_history_and_what_it_lacks(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "enter")
+        assert "×14" in shown(app)
+        await press(app, pilot, "i")
+        assert "missing: capture=frames" in shown(app)
+        await press(app, pilot, "escape")
+        assert app.navigator.here.view == "failure"
+
+
+async def test_e_walks_the_failures_of_all_functions_when_it_began_at_home(sample: Any) -> None:
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "enter")
+        assert "failures of ''" in sample.asked
+
+
+async def test_a_group_opens_on_a_member_and_is_walked(sample: Any) -> None:
+    sample.grouped = True
+    async with opened(sample, "failure", "last", (80, 24)) as (app, pilot):
+        assert "✖ KeyError: 'sku'" in shown(app).split("\n")[1]
+        assert "1 of 2 in ExceptionGroup" in shown(app)
+        await press(app, pilot, "right_square_bracket")
+        assert "✖ ValueError" in shown(app).split("\n")[1]
+        await press(app, pilot, "right_square_bracket")
+        assert "showing thread writer" in shown(app)
+
+
+async def test_the_event_is_shown_against_the_last_success_and_whole(sample: Any) -> None:
+    sample.healthy = '{"path": "/cart"}'
+    async with opened(sample, "failure", "last") as (app, pilot):
+        assert "+ items  only here" in shown(app)
+        await press(app, pilot, "D")
+        assert '"path": "/cart",' in shown(app)
 
 
 async def test_letters_do_nothing_inside_an_input_and_its_error_is_beside_it(sample: Any) -> None:

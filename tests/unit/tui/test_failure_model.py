@@ -7,16 +7,21 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.data import ExceptionView, FrameView, SceneView, ValueView
-from relive_tui.models.failure import (
-    FailureModel,
-    FrameRows,
-    SourceRows,
-    completeness_line,
-    event_lines,
-    headline,
-    preview_of,
+from relive_tui.models.code import SourceRows, names_in, relevant_first
+from relive_tui.models.completeness import completeness_line, detail_lines
+from relive_tui.models.data import (
+    ExceptionView,
+    FailureGroup,
+    FrameView,
+    LogRow,
+    SceneView,
+    StackView,
+    ValueView,
 )
+from relive_tui.models.event import difference_lines, event_lines
+from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line, preview_of
+from relive_tui.models.logs import logs_around
+from relive_tui.models.stacks import StackRows
 from relive_tui.models.syntax import highlight_json, highlight_python
 from relive_tui.models.text import clean, line_text
 from relive_tui.models.values import ValueRows, open_what_fits
@@ -71,10 +76,10 @@ def test_library_frames_are_folded_until_they_are_asked_for() -> None:
 def test_the_chain_is_walked_and_ends() -> None:
     model = FailureModel(scene())
     assert "caused by LookupError: stale" in "".join(line_text(line) for line in headline(model))
-    assert model.move_chain(1)
+    assert model.move_stack(1)
     assert model.current is not None
     assert model.current.function == "handler"
-    assert not model.move_chain(1)
+    assert not model.move_stack(1)
 
 
 def test_the_failing_line_is_marked_in_its_source() -> None:
@@ -184,3 +189,116 @@ def test_colouring_source_changes_no_character(source: list[str]) -> None:
         assert line_text(colored).strip() == clean(line).strip()
     for line in flat:
         assert line_text(highlight_json(line)) == clean(line)
+
+
+def a_group() -> SceneView:
+    """A group of two, one of which is a group; the raised group has a cause; a thread beside them."""
+
+    def frame(name: str) -> FrameView:
+        return FrameView(f"/srv/{name}.py", 7, name, source=(f"{name}()",), source_first_line=7)
+
+    return SceneView(
+        "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01", 1, "batch", "exception",
+        (
+            ExceptionView("ExceptionGroup", "two failed", "", (frame("gather"),), members=2),
+            ExceptionView("ExceptionGroup", "inner", "group", (), depth=1, members=1, members_cut=3),
+            ExceptionView("KeyError", "'sku'", "group", (frame("price"),), depth=2, notes=("retried twice",)),
+            ExceptionView("ValueError", "qty", "group", (frame("check"),), depth=1),
+            ExceptionView("OSError", "gone", "cause", (frame("read"),)),
+        ),
+        stacks=(StackView("thread", "writer", (frame("drain"),)),),
+    )  # fmt: skip
+
+
+def test_a_group_opens_on_its_first_member_that_has_frames() -> None:
+    # Given a group whose own frames only say where it was put together
+    model = FailureModel(a_group())
+    # Then what failed in it is looked at, and the headline says what it belongs to and what was noted
+    assert model.current is not None
+    assert model.current.function == "price"
+    text = [line_text(line) for line in headline(model)]
+    assert text[0] == "✖ KeyError: 'sku'"
+    assert "1 of 4 in ExceptionGroup: inner" in text[1]
+    assert text[2] == "✎ retried twice"
+
+
+def test_the_tree_shows_what_belongs_to_what_and_is_walked_to_the_threads() -> None:
+    rows = StackRows(a_group())
+    assert [line_text(rows.line(index, 60, False))[2:] for index in range(len(rows))] == [
+        "⊞ 2 in ExceptionGroup: two failed",
+        "├ ⊞ 4, 3 not kept in ExceptionGroup: inner",
+        "│ └ ✖ KeyError: 'sku'",
+        "└ ✖ ValueError: qty",
+        "↳ cause: OSError: gone",
+        "≈ thread writer drain.py:7",
+    ]
+    model = FailureModel(a_group())
+    seen = [model.current.function if model.current else "" for _ in range(2, 6) if model.move_stack(1)]
+    assert seen == ["check", "read", "drain"]
+    assert not model.move_stack(1)
+    assert "showing thread writer" in line_text(headline(model)[1])
+    assert line_text(headline(model)[0]) == "✖ ExceptionGroup: two failed"
+
+
+def test_the_failing_expression_is_underlined_and_its_names_come_first() -> None:
+    source = ("def price(item, plist):", "\ttotal = naïve(0) + plist[item['sku']] * item.qty")
+    raw = source[1].encode()
+    frame = FrameView(
+        "/srv/cart.py", 2, "price", source=source, end_line=2,
+        column=raw.index(b"plist["), end_column=raw.index(b" * item"),
+    )  # fmt: skip
+    rows = SourceRows(frame)
+    code, carets = (line_text(rows.line(row, 80, False)).rstrip() for row in (1, 2))
+    assert code[carets.index("^") : len(carets)] == "plist[item['sku']]"
+    assert names_in(frame) == {"plist", "item"}
+    values = [(name, ValueView("int", "1")) for name in ("a", "plist", "b", "item")]
+    assert [name for name, _ in relevant_first(values, names_in(frame))] == ["plist", "item", "a", "b"]
+    shown = ValueRows(values, None, names_in(frame))
+    assert [line_text(shown.line(row, 40, False))[1] for row in range(4)] == [" ", "❱", " ", "❱"]
+
+
+def test_a_block_is_not_the_failing_expression() -> None:
+    source = ("with lock:", "    sleep(30)", "    done()")
+    rows = SourceRows(FrameView("/a.py", 1, "f", source=source, end_line=3, column=0, end_column=10))
+    assert [line_text(rows.line(row, 40, False))[0] for row in range(3)] == ["❱", " ", " "]
+
+
+def test_the_history_says_since_when_how_often_and_in_which_versions() -> None:
+    day = 86_400_000_000_000
+    now = 1_795_435_451_204_000_000
+    seen = replace(scene(), captured_ns=now, version=31)
+    group = FailureGroup("f", "checkout", "KeyError", count=14, first_ns=now - 3 * day, versions=(29, 31))
+    text = line_text(history_line(seen, replace(group, spark=(1, 3)), "same 3m ago", now))
+    assert text.startswith("v31 · ")
+    assert "first seen 3d ago · ×14 ▃█ in v29 v31 · replay: same 3m ago" in text
+    assert "the first of its kind" in line_text(history_line(seen, replace(group, count=1), "", now))
+
+
+def test_frames_that_were_not_kept_are_a_row_of_their_own() -> None:
+    frames = tuple(FrameView("/srv/a.py", n, "again") for n in range(4))
+    deep = ExceptionView("RecursionError", "too deep", "", frames, frames_cut=900, frames_cut_at=2)
+    rows = FrameRows(FailureModel(replace(scene(), exceptions=(deep,))))
+    assert "900 frames in between" in line_text(rows.line(2, 60, False))
+
+
+def test_details_say_the_whole_reason_of_every_part_missing_ones_first() -> None:
+    full = replace(scene(), facts=(("memory", "peak 91M"),), exceptions=a_group().exceptions)
+    text = [line_text(line) for line in detail_lines(full, 60)]
+    assert text[1].startswith("  ○ event")
+    assert "missing: not JSON" in text[1]
+    assert any("retried twice" in row for row in text)
+    assert any("peak 91M" in row for row in text)
+
+
+def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_changed() -> None:
+    lines = difference_lines('{"sku": "A1", "qty": 1}', '{"qty": 2, "id": 7}')
+    text = [line_text(line) for line in lines]
+    assert text == ['- sku  absent here, was "A1"', "~ qty  2  was 1", "+ id  only here: 7"]
+    assert "the same" in line_text(difference_lines("{}", "{ }")[0])
+
+
+def test_logs_around_come_from_the_scene_and_the_store_once_each() -> None:
+    second = 1_000_000_000
+    early, before, after = (LogRow(n * second, "INFO", f"line {n}") for n in (1, 9, 11))
+    rows, earlier, upto = logs_around(([early, before], [before, after]), 10 * second, 2 * second)
+    assert ([row.body for row in rows], earlier, upto) == (["line 9", "line 11"], 1, 1)

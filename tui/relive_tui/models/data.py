@@ -21,6 +21,7 @@ __all__ = [
     "Preview",
     "SceneView",
     "SpanRow",
+    "StackView",
     "ValueView",
 ]
 
@@ -42,6 +43,7 @@ class FailureGroup:
     invocation_id: str = ""
     attempt: int = 1
     spark: tuple[int, ...] = ()
+    versions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class ValueView:
-    """A captured value. `children` are (name, value); `more` of them were cut."""
+    """A captured value. `children`: (name, value); `more` of them were cut. `address` is its id(), or 0."""
 
     type: str
     text: str
@@ -156,11 +158,15 @@ class ValueView:
     more: int = 0
     redacted: bool = False
     ref: bool = False
+    address: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FrameView:
-    """A frame of a captured stack. `source` are lines around `line`, the first one is `source_first_line`."""
+    """A frame of a captured stack. `source` are lines around `line`, the first one is `source_first_line`.
+
+    The failing expression is `line`:`column` to `end_line`:`end_column`, in UTF-8 bytes from 0; -1: unknown.
+    """
 
     file: str
     line: int
@@ -170,22 +176,49 @@ class FrameView:
     source: tuple[str, ...] = ()
     source_first_line: int = 1
     end_line: int = 0
+    column: int = -1
+    end_column: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionView:
-    """One exception of a chain. `relation`: "", "cause" or "context". Frames: outermost first."""
+    """One exception of a chain, or a member of a group; frames outermost first.
+
+    `relation`: "" (raised), "cause", "context", "group" or "signal". `depth` counts the groups around it;
+    `members` are in this group, `members_cut` of them were not kept. `frames_cut` frames are missing after
+    frame `frames_cut_at`. `suppressed`: `raise ... from None` hid what follows.
+    """
 
     type: str
     message: str
     relation: str = ""
     frames: tuple[FrameView, ...] = ()
     notes: tuple[str, ...] = ()
+    module: str = ""
+    depth: int = 0
+    members: int = 0
+    members_cut: int = 0
+    frames_cut: int = 0
+    frames_cut_at: int = 0
+    suppressed: bool = False
+    attributes: tuple[tuple[str, ValueView], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StackView:
+    """Another stack of the process at the failure. `kind`: "thread" or "task"; `state`: what it waits for."""
+
+    kind: str
+    name: str
+    frames: tuple[FrameView, ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneView:
-    """A failure scene. `exceptions[0]` was raised, the others caused it; `parts`: (name, state, why)."""
+    """A failure scene. `exceptions[0]` was raised; what caused it and the members of groups follow in the
+    order of a traceback. `parts`: (name, state, why). `result`: (path, reason, value) of a result that could
+    not be sent. `healthy`: the event of the function's last success, where the scene has it."""
 
     invocation_id: str
     attempt: int
@@ -200,6 +233,11 @@ class SceneView:
     event: str = ""
     parts: tuple[tuple[str, str, str], ...] = ()
     note: str = ""  # why this is less than a scene
+    stacks: tuple[StackView, ...] = ()
+    logs: tuple[LogRow, ...] = ()
+    result: tuple[str, str, ValueView | None] | None = None
+    facts: tuple[tuple[str, str], ...] = ()  # (what, text): memory, Python, worker, redacted places
+    healthy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

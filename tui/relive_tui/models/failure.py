@@ -1,85 +1,83 @@
-"""A failure scene: the chain, the frames, the source around the failing line, the locals, the event."""
+"""A failure scene: which stack and which of its frames are looked at, and what the headline says."""
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 
-from relive_tui.models.data import ExceptionView, FrameView, Preview, SceneView
-from relive_tui.models.format import clock_ms
+from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, SceneView
+from relive_tui.models.format import age, clock, clock_ms, count_short, sparkline
 from relive_tui.models.home import failure_title, kind_label
-from relive_tui.models.syntax import highlight_json, highlight_python, hit_line
+from relive_tui.models.stacks import RELATIONS, frames_of, group_around, start_of
+from relive_tui.models.syntax import highlight_python
 from relive_tui.models.text import Line, clean, fit, fit_left, width_of
 
-__all__ = [
-    "FailureModel",
-    "FrameRows",
-    "SourceRows",
-    "completeness_line",
-    "event_lines",
-    "headline",
-    "preview_of",
-]
+__all__ = ["FailureModel", "FrameRows", "headline", "history_line", "preview_of"]
 
-EVENT_LINES = 500
-EVENT_CHARS = 100_000
-CORE_PARTS = ("exception", "event", "source")  # when one of these is missing, the line says why
-
-
-RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group"}
+_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class FrameEntry:
-    """A row of the frame list: a frame (`index` counts from the outermost), or some that are folded."""
+    """A row of the frame list: a frame (`index` counts from the outermost), or some that are folded; `cut`:
+    how many were not kept."""
 
     index: int
     folded: int = 0
+    cut: int = 0
 
 
 class FailureModel:
-    """Which exception of the chain and which of its frames are looked at."""
+    """Which stack of the scene (an exception, a thread, a task) and which of its frames are looked at."""
 
     def __init__(self, scene: SceneView) -> None:
         self.scene = scene
-        self.chain = 0
+        self.stack = start_of(scene)
         self.show_library = False
         self.frame = self.innermost_own()
 
     @property
+    def stacks(self) -> int:
+        """How many there are."""
+        return len(self.scene.exceptions) + len(self.scene.stacks)
+
+    @property
+    def frames(self) -> tuple[FrameView, ...]:
+        """The frames of the stack that is shown, outermost first."""
+        return frames_of(self.scene, self.stack)
+
+    @property
     def exception(self) -> ExceptionView | None:
-        """The exception that is shown, or None for a scene without one."""
-        return self.scene.exceptions[self.chain] if self.scene.exceptions else None
+        """The exception that is shown, or None: a thread is, or the scene has no exception."""
+        exceptions = self.scene.exceptions
+        return exceptions[self.stack] if self.stack < len(exceptions) else None
 
     @property
     def current(self) -> FrameView | None:
         """The frame that is shown."""
-        exception = self.exception
-        if exception is None or not 0 <= self.frame < len(exception.frames):
-            return None
-        return exception.frames[self.frame]
+        return self.frames[self.frame] if 0 <= self.frame < len(self.frames) else None
 
     def innermost_own(self) -> int:
         """The innermost frame of the user's own code, else the innermost one."""
-        exception = self.exception
-        frames = exception.frames if exception else ()
-        own = [index for index, frame in enumerate(frames) if frame.in_app]
-        return own[-1] if own else len(frames) - 1
+        own = [index for index, frame in enumerate(self.frames) if frame.in_app]
+        return own[-1] if own else len(self.frames) - 1
 
-    def move_chain(self, step: int) -> bool:
-        """The next (or previous) exception of the chain; False where there is none."""
-        target = self.chain + step
-        if not 0 <= target < len(self.scene.exceptions):
+    def select_stack(self, index: int) -> bool:
+        """Look at another stack; False where there is none."""
+        if not 0 <= index < self.stacks:
             return False
-        self.chain = target
+        self.stack = index
         self.frame = self.innermost_own()
         return True
+
+    def move_stack(self, step: int) -> bool:
+        """The next (or previous) stack: along the chain, through groups, then the threads."""
+        return self.select_stack(self.stack + step)
 
     def find(self, text: str, step: int, *, here: bool = False) -> tuple[int, int] | None:
         """(frame, position of its first local that matches or -1) of the next frame outwards (step 1) or
         inwards that holds `text` (lower case), around the end; `here`: the shown frame counts first."""
-        frames = self.exception.frames if self.exception else ()
+        frames = self.frames
         count = len(frames)
         for distance in range(0 if here else 1, count + 1):
             index = (self.frame - step * distance) % count if count else 0
@@ -95,17 +93,19 @@ class FailureModel:
 
     def entries(self) -> list[FrameEntry]:
         """The frame list, innermost first; neighbouring library frames are one row unless they are shown."""
-        exception = self.exception
+        frames, exception = self.frames, self.exception
+        cut = exception.frames_cut if exception else 0
         result: list[FrameEntry] = []
-        for index in range(len(exception.frames) - 1 if exception else -1, -1, -1):
-            assert exception is not None
-            hidden = not (exception.frames[index].in_app or self.show_library or index == self.frame)
+        for index in range(len(frames) - 1, -1, -1):
+            hidden = not (frames[index].in_app or self.show_library or index == self.frame)
             if not hidden:
                 result.append(FrameEntry(index))
             elif result and result[-1].folded:
                 result[-1] = FrameEntry(index, result[-1].folded + 1)
             else:
                 result.append(FrameEntry(index, 1))
+            if cut and exception is not None and index == exception.frames_cut_at:
+                result.append(FrameEntry(index, cut=cut))
         return result
 
 
@@ -114,6 +114,7 @@ class FrameRows:
 
     def __init__(self, model: FailureModel) -> None:
         self.model = model
+        self.frames = model.frames
         self.entries = model.entries()
 
     def __len__(self) -> int:
@@ -121,7 +122,8 @@ class FrameRows:
 
     def row_of_current(self) -> int:
         """The row of the frame that is shown."""
-        return next((row for row, entry in enumerate(self.entries) if entry.index == self.model.frame), 0)
+        shown = self.model.frame
+        return next((row for row, entry in enumerate(self.entries) if entry.index == shown), 0)
 
     def header(self, width: int) -> Line | None:
         return None
@@ -129,13 +131,13 @@ class FrameRows:
     def line(self, index: int, width: int, selected: bool) -> Line:
         entry = self.entries[index]
         mark = ("▸ " if selected else "  ", "accent")
+        if entry.cut:
+            return [mark, (f"⋮ {entry.cut:,} frames in between were not kept", "dim")]
         if entry.folded:
             noun = "frame" if entry.folded == 1 else "frames"
-            return [mark, (f"… {entry.folded} library {noun} (u)", "dim")]
-        exception = self.model.exception
-        assert exception is not None
-        frame = exception.frames[entry.index]
-        raised = entry.index == len(exception.frames) - 1
+            return [mark, (f"… {entry.folded} library {noun} (u shows)", "dim")]
+        frame = self.frames[entry.index]
+        raised = entry.index == len(self.frames) - 1 and self.model.exception is not None
         where = f"{clean(os.path.basename(frame.file))}:{frame.line}"
         room = max(width - 4, 4)
         function = clean(frame.function)
@@ -149,95 +151,79 @@ class FrameRows:
         ]
 
 
-class SourceRows:
-    """Source around a line; the line itself is marked with `❱` (and its own background)."""
-
-    def __init__(self, frame: FrameView | None) -> None:
-        self.frame = frame
-        self.lines = highlight_python(frame.source) if frame else []
-
-    def __len__(self) -> int:
-        return len(self.lines) or 1
-
-    def row_of_line(self) -> int:
-        """The row of the marked line."""
-        if self.frame is None or not self.lines:
-            return 0
-        return min(max(self.frame.line - self.frame.source_first_line, 0), len(self.lines) - 1)
-
-    def header(self, width: int) -> Line | None:
-        return None
-
-    def line(self, index: int, width: int, selected: bool) -> Line:
-        if self.frame is None:
-            return [("no frame was captured", "dim")]
-        if not self.lines:
-            return [("the source of this frame was not at hand", "dim")]
-        number = self.frame.source_first_line + index
-        last = max(self.frame.end_line, self.frame.line)
-        hit = self.frame.line <= number <= last
-        head = [("❱" if hit else " ", "error"), (f"{number:>5} ", "error" if hit else "dim")]
-        body = self.lines[index]
-        return [*head, *(hit_line(body, width) if hit else body)]
-
-
 def headline(model: FailureModel) -> list[Line]:
-    """What happened, in two lines: the exception, and where it stands in its chain."""
-    scene, exception = model.scene, model.exception
+    """What happened, in one to three lines: the exception; what it stands in or was caused by; its notes."""
+    scene, exception = model.scene, model.exception or (model.scene.exceptions or (None,))[0]
     if exception is None:
         return [[("✖ ", "error"), (clean(scene.note or scene.kind), "error")]]
     first: Line = [("✖ ", "error"), (failure_title(exception.type, exception.message), "error")]
     kind = kind_label(scene.kind)
-    second: Line = [(f"{kind} · " if kind else "", "warn")]
-    total = len(scene.exceptions)
-    if total > 1:
-        second.append((f"chain {model.chain + 1}/{total} ", "bold"))
-        following = scene.exceptions[model.chain + 1] if model.chain + 1 < total else None
-        if following is not None:
-            relation = RELATIONS.get(following.relation, "then")
-            second.append((f"{relation} {failure_title(following.type, following.message)} ", "warn"))
-        second.append(("([ ] moves) · ", "dim"))
-    second.append((f"v{scene.version} · " if scene.version else "", "dim"))
-    second.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
-    second.append((clock_ms(scene.captured_ns), "dim"))
-    for note in exception.notes[:1]:
-        second.append((" · " + clean(note), "warn"))
-    return [first, second]
-
-
-def completeness_line(scene: SceneView) -> Line:
-    """Which parts the scene has; first what is missing of those that this failure could have had, and why."""
-    parts = sorted((name, state, reason) for name, state, reason in scene.parts if state != "not_applicable")
-    if not parts:
-        return [("scene ", "dim"), (clean(scene.note) or "no parts recorded", "dim")]
-    line: Line = [("scene ", "dim")]
-    for name, state, reason in parts:
-        if state == "ok":
-            continue
-        sign, style = ("◐ ", "warn") if state == "partial" else ("○ ", "dim")
-        line += [(sign, style), (clean(name), style)]
-        if reason and (state == "partial" or name in CORE_PARTS):
-            line.append((f" ({clean(reason)})", "warn"))
-        line.append(("  ", ""))
-    whole = [clean(name) for name, state, _ in parts if state == "ok"]
-    return [*line, ("✔ ", "ok"), (" ".join(whole), "")] if whole else line
-
-
-def event_lines(text: str) -> list[Line]:
-    """The event, as indented JSON where it is JSON, else as it came."""
-    if not text:
-        return [[("no event was recorded", "dim")]]
-    cut = text[:EVENT_CHARS]
-    try:
-        pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) == len(cut) else cut
-    except (ValueError, RecursionError):
-        pretty = cut
-    rows = pretty.split("\n")
-    lines = [highlight_json(row) for row in rows[:EVENT_LINES]]
-    left = len(rows) - EVENT_LINES
-    if left > 0 or len(text) > len(cut):
-        lines.append([(f"… {max(left, 0)} more lines ({len(text)} characters in all)", "dim")])
+    if kind:
+        first.append((f"  {kind}", "warn"))
+    lines = [first]
+    linked = _linked(model)
+    if linked:
+        lines.append(linked)
+    notes = [note for note in exception.notes if note.strip()]
+    if scene.result is not None:
+        notes.insert(0, f"{scene.result[0]}: {scene.result[1]}")
+    if notes:
+        more = f"  (+{len(notes) - 1}, i shows)" if len(notes) > 1 else ""
+        lines.append([("✎ ", "warn"), (clean(notes[0]), "warn"), (more, "dim")])
     return lines
+
+
+def _linked(model: FailureModel) -> Line:
+    """Where the stack stands among the others: `caused by LookupError: stale  1/2 [ ]`."""
+    scene, index = model.scene, model.stack
+    if model.stacks <= 1:
+        return []
+    line: Line = [(f"{index + 1}/{model.stacks} [ ] moves  ", "dim")]
+    around = group_around(scene, index)
+    if model.exception is None:
+        stack = scene.stacks[index - len(scene.exceptions)]
+        line.append((f"showing {stack.kind} {clean(stack.name)}", "warn"))
+    elif around is not None:
+        group = scene.exceptions[around[0]]
+        line.append((f"{around[1]} of {around[2]} in ", "warn"))
+        line.append((failure_title(group.type, group.message), "warn"))
+    else:
+        following = _next_of_chain(scene, index)
+        if following is not None:
+            hidden = " (hidden by `from None`)" if scene.exceptions[index].suppressed else ""
+            relation = RELATIONS.get(following.relation, "then")
+            line.append((f"{relation} {failure_title(following.type, following.message)}{hidden}", "warn"))
+    return line
+
+
+def _next_of_chain(scene: SceneView, index: int) -> ExceptionView | None:
+    depth = scene.exceptions[index].depth
+    return next((exception for exception in scene.exceptions[index + 1 :] if exception.depth == depth), None)
+
+
+def history_line(scene: SceneView, group: FailureGroup | None, replay: str, now_ns: int) -> Line:
+    """Version and time of this one; since when, how often and in which versions its like was seen."""
+    line: Line = [(f"v{scene.version} · " if scene.version else "", "dim")]
+    line.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
+    line.append((_moment(scene.captured_ns, now_ns, clock_ms(scene.captured_ns)), "dim"))
+    if group is not None and group.count == 1:
+        line.append((" · the first of its kind", "warn"))
+    elif group is not None:
+        first = _moment(group.first_ns, now_ns, clock(group.first_ns))
+        line += [(" · first seen ", "dim"), (first, ""), (f" · ×{count_short(group.count)} ", "bold")]
+        line.append((sparkline(list(group.spark), min(len(group.spark), 10)), "error"))
+        versions = [f"v{number}" for number in sorted(group.versions)]
+        if len(versions) > 4:
+            versions = [versions[0], "…", *versions[-2:]]
+        line.append((f" in {' '.join(versions)}" if versions else "", "dim"))
+    if replay:
+        line += [(" · replay: ", "dim"), (clean(replay), "")]
+    return line
+
+
+def _moment(ns: int, now_ns: int, clock_text: str) -> str:
+    """A time of day; from a day on how long ago that was."""
+    return f"{age(ns, now_ns)} ago" if ns and now_ns - ns >= _DAY_NS else clock_text
 
 
 def preview_of(scene: SceneView, limit: int = 6) -> Preview:

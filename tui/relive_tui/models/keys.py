@@ -53,14 +53,16 @@ KEYS: Final[dict[str, Keys]] = {
     ),
     "failure": (
         ("j k", "frame"),
-        ("[ ]", "along the chain of causes"),
+        ("[ ]", "along the chain of causes, through groups and threads"),
         ("u", "show library frames"),
+        ("D", "the event against the last success, and back"),
+        ("i", "what the scene has, what it lacks and why"),
         ("Enter", "in locals: open a value"),
         ("/ n N", "search frames and locals"),
         ("e E", "next and previous failure"),
         ("x", "export the scene as one file"),
         ("y", "in locals: copy the value"),
-        ("3 4 6", "trace, flame graph and logs of this invocation"),
+        ("3 4 6", "trace (T), flame graph (f) and logs of this invocation"),
     ),
     "flame": (
         ("hjkl", "move over the frames"),

@@ -9,7 +9,7 @@ from relive_tui.models.data import LogRow
 from relive_tui.models.format import clock_ms
 from relive_tui.models.text import Line, clean, fit
 
-__all__ = ["LogTail", "log_line", "severity_look"]
+__all__ = ["LogTail", "log_line", "logs_around", "severity_look"]
 
 MAX_LINES = 20_000
 _LOOKS = {"ERROR": ("✖", "error"), "FATAL": ("✖", "error"), "WARN": ("!", "warn"), "DEBUG": ("·", "dim")}
@@ -32,6 +32,26 @@ def log_line(row: LogRow, *, with_function: bool = True) -> Line:
         line.append((fit(clean(row.function), 12) + " ", "name"))
     line.append((clean(row.body), style if style in ("error", "warn") else ""))
     return line
+
+
+def logs_around(
+    sources: Iterable[Iterable[LogRow]], at_ns: int, window_ns: int
+) -> tuple[list[LogRow], int, int]:
+    """(the lines within `window_ns` of a moment, each once, oldest first; how many were earlier; how many of
+    them were written up to the moment). Without a moment (0): all lines."""
+    seen: set[tuple[int, str]] = set()
+    rows: list[LogRow] = []
+    earlier = 0
+    for row in sorted((row for source in sources for row in source), key=lambda row: row.timestamp_ns):
+        key = (row.timestamp_ns, row.body)
+        if key in seen:
+            continue
+        seen.add(key)
+        if not at_ns or abs(row.timestamp_ns - at_ns) <= window_ns:
+            rows.append(row)
+        else:
+            earlier += row.timestamp_ns < at_ns
+    return rows, earlier, sum(row.timestamp_ns <= at_ns for row in rows) if at_ns else len(rows)
 
 
 class LogTail:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relive_tui.models.text import Line, clean
 
-__all__ = ["highlight_json", "highlight_python", "hit_line"]
+__all__ = ["color_python", "highlight_json", "highlight_python", "hit_line", "margin_of", "shown_code"]
 
 _PYTHON = re.compile(
     r"""(?P<comment>\#.*)|(?P<string>[rbfuRBFU]{0,2}(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'))"""
@@ -23,10 +23,24 @@ _TAB = "    "
 
 def highlight_python(source: Sequence[str]) -> list[Line]:
     """The lines of a piece of source, dedented by what all share."""
-    lines = [clean(line.replace("\t", _TAB).rstrip("\r\n")) for line in source]
-    filled = [line for line in lines if line.strip()]
-    margin = min((len(line) - len(line.lstrip()) for line in filled), default=0)
-    return [_color(line[margin:], _PYTHON) for line in lines]
+    margin = margin_of(source)
+    return [color_python(line, margin) for line in source]
+
+
+def color_python(line: str, margin: int = 0) -> Line:
+    """One line of source without its first `margin` cells."""
+    return _color(shown_code(line)[margin:], _PYTHON)
+
+
+def shown_code(line: str) -> str:
+    """A line of source as it is shown: tabs as spaces, control characters visible."""
+    return clean(line.replace("\t", _TAB).rstrip("\r\n"))
+
+
+def margin_of(source: Sequence[str]) -> int:
+    """The cells of indentation that all lines share."""
+    filled = [line.replace("\t", _TAB) for line in source if line.strip()]
+    return min((len(line) - len(line.lstrip(" ")) for line in filled), default=0)
 
 
 def highlight_json(line: str) -> Line:

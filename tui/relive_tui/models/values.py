@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from relive_tui.models.data import ValueView
+from relive_tui.models.format import bytes_short
 from relive_tui.models.text import Line, clean, fit, width_of
 
 __all__ = ["ValueRows", "open_what_fits"]
 
 Path = tuple[int, ...]
+MIN_HELD_BYTES = 1024
+"""What holds less says nothing about memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,22 @@ class ValueEntry:
 
 
 class ValueRows:
-    """Locals of a frame. Opening a row only builds the rows below it."""
+    """Locals of a frame. Opening a row only builds the rows below it.
 
-    def __init__(self, values: Sequence[tuple[str, ValueView]], opened: set[Path] | None = None) -> None:
+    `marked` are the names that the failing expression uses. `sizes`: address -> bytes that the object holds
+    alive, where the scene has a heap.
+    """
+
+    def __init__(
+        self,
+        values: Sequence[tuple[str, ValueView]],
+        opened: set[Path] | None = None,
+        marked: Collection[str] = (),
+        sizes: Mapping[int, int] | None = None,
+    ) -> None:
         self.values = tuple(values)
+        self.marked = frozenset(marked)
+        self.sizes = sizes or {}
         self.opened: set[Path] = opened if opened is not None else set()
         self.entries: list[ValueEntry] = []
         self.rebuild()
@@ -70,6 +85,11 @@ class ValueRows:
         """The row of a local by its position in the frame."""
         return next((row for row, entry in enumerate(self.entries) if entry.path == (position,)), 0)
 
+    def address_of(self, row: int) -> int:
+        """The address of a row's value; 0 where it has none."""
+        value = self.entries[row].value if 0 <= row < len(self.entries) else None
+        return value.address if value else 0
+
     def text_of(self, row: int) -> str:
         """`item = {'id': 7}`, for the clipboard."""
         if not 0 <= row < len(self.entries):
@@ -84,10 +104,10 @@ class ValueRows:
         if not self.entries:
             return [("  no locals were captured", "dim")]
         entry = self.entries[index]
-        mark = ("▸ " if selected else "  ", "accent")
+        mark = ("▸" if selected else " ", "accent")
         indent = "  " * (len(entry.path) - 1)
         if entry.value is None:
-            return [mark, (f"{indent}  … {entry.more:,} more were not captured", "dim")]
+            return [mark, (f"{indent}   … {entry.more:,} more were not captured", "dim")]
         value = entry.value
         fold = ("▾ " if entry.path in self.opened else "▹ ") if value.children else "  "
         name = clean(entry.name)
@@ -95,9 +115,12 @@ class ValueRows:
         kind = clean(value.type) + (f"({value.length})" if value.length >= 0 else "")
         sign = "⊘ " if value.redacted else "↺ " if value.ref else ""
         style = "warn" if value.redacted else _style_of(value.type)
+        flag = "❱" if len(entry.path) == 1 and entry.name in self.marked else " "
+        held = self.sizes.get(value.address, 0)
+        size = f" {bytes_short(held)} ▸heap" if held >= MIN_HELD_BYTES else ""
         return [
-            mark, (indent + fold, "dim"), (label, "key"), (" ", ""), (kind, "dim"), (" ", ""),
-            (sign + clean(value.text), style),
+            mark, (flag, "error"), (indent + fold, "dim"), (label, "key"), (" ", ""), (kind, "dim"),
+            (size, "warn"), (" ", ""), (sign + clean(value.text), style),
         ]  # fmt: skip
 
 

@@ -10,18 +10,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from relive_tui.models.data import LogRow, SceneView
-from relive_tui.models.failure import (
-    FailureModel,
-    FrameRows,
-    SourceRows,
-    completeness_line,
-    event_lines,
-    headline,
-)
+from relive_tui.models.code import SourceRows, names_in
+from relive_tui.models.completeness import completeness_line, detail_lines
+from relive_tui.models.data import FailureGroup, FrameView, LogRow, SceneView, ValueView
+from relive_tui.models.event import difference_lines, event_lines
+from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line
 from relive_tui.models.feed import Feed
-from relive_tui.models.logs import log_line
-from relive_tui.models.text import clean
+from relive_tui.models.logs import log_line, logs_around
+from relive_tui.models.scope import Scope
+from relive_tui.models.stacks import StackRows
+from relive_tui.models.text import Line, clean
 from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.reading import FailureRef
 from relive_tui.screens.base import ReliveScreen
@@ -33,29 +31,39 @@ from relive_tui.widgets.rows import FixedRows, VirtualRows
 __all__ = ["FailureScreen"]
 
 LOGS_AROUND_NS = 2_000_000_000
+STACK_ROWS = 8
+"""Rows of the tree of stacks at most; it scrolls."""
 
 
 class FailureScreen(ReliveScreen):
     """One scene. The innermost frame of the user's own code is selected, with its line and its locals."""
 
     HINTS: ClassVar = (
-        ("j/k", "frame"), ("⏎", "locals"), ("[ ]", "chain"), ("/", "search"), ("e/E", "failure"),
+        ("j/k", "frame"), ("⏎", "locals"), ("[ ]", "chain"), ("D", "event diff"), ("e/E", "failure"),
         ("3", "trace"), ("o", "editor"),
     )  # fmt: skip
     REFRESH_S = 3.0
+    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (30, "-tall")]  # type: ignore[misc]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "chain(-1)", show=False),
-        Binding("right_square_bracket", "chain(1)", show=False),
+        Binding("left_square_bracket", "stack(-1)", show=False),
+        Binding("right_square_bracket", "stack(1)", show=False),
         Binding("u", "library", show=False),
         Binding("x", "export", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
+        Binding("D", "difference", show=False),
+        Binding("i", "details", show=False),
+        Binding("T", "app.lens('3')", show=False),
+        Binding("f", "app.lens('4')", show=False),
     ]
 
     def body(self) -> Iterable[Widget]:
         yield LineBar(id="headline")
+        yield LineBar(id="history")
         with Container(classes="panes", id="upper"):
-            yield VirtualRows(title="Frames", empty="… loading the scene", id="frames")
+            with Container(classes="column", id="left"):
+                yield VirtualRows(title="Exceptions", id="stacks")
+                yield VirtualRows(title="Frames", empty="… loading the scene", id="frames")
             with Container(classes="column", id="right"):
                 yield VirtualRows(title="Source", cursor=False, wide=True, id="source")
                 yield VirtualRows(title="Locals", wide=True, id="locals")
@@ -67,8 +75,12 @@ class FailureScreen(ReliveScreen):
     def setup(self) -> None:
         self.scenes: Feed[SceneView] = Feed("the scene")
         self.model: FailureModel | None = None
+        self.group: FailureGroup | None = None
         self.neighbours: list[FailureRef] = []
+        stack = self.relive.navigator.stack
+        self.listed = stack[-2].scope.without_invocation() if len(stack) > 1 else Scope()
         self.search = ""
+        self.differing = False
         self.opened: dict[tuple[int, int], set[tuple[int, ...]]] = {}
 
     def first_focus(self) -> str:
@@ -81,9 +93,11 @@ class FailureScreen(ReliveScreen):
         self.ask("scene", self.scenes, lambda ticket: self.data.scene(ticket, ident, attempt), self._scene)
 
     def tick(self) -> None:
-        """A scene does not change; only one that is not here yet is asked for again."""
+        """A scene stays as it is, what is known of its like does not; a missing one is asked for again."""
         if self.model is None:
             self.load()
+        else:
+            self._ask_history(self.model.scene)
 
     def failed(self, group: str, error: BaseException) -> None:
         if group == "scene" and self.model is None:
@@ -102,11 +116,14 @@ class FailureScreen(ReliveScreen):
         self.relive.rescope_screen(self, scope)
         self.model = FailureModel(scene)
         self.opened = {}
+        self.group = None
+        self.differing = scene.healthy is not None
         self._show_all()
         self.update_bars()
         self._ask_logs(scene)
+        self._ask_history(scene)
         if not self.neighbours:
-            everything = self.scope.without_invocation()
+            everything = replace(self.listed, range_ns=self.scope.range_ns)
             self.ask(
                 "neighbours",
                 Feed("the other failures"),
@@ -118,38 +135,66 @@ class FailureScreen(ReliveScreen):
         self.neighbours = refs
 
     def _ask_logs(self, scene: SceneView) -> None:
+        """What the scene has is shown at once; the store may have lines that came after it."""
+        self._show_logs(scene, [])
         scope = replace(self.scope, trace_id="", span_id="")
-        around = scene.captured_ns
+        at = scene.captured_ns
 
         def work(ticket: Ticket) -> list[LogRow]:
-            since, until = (around - LOGS_AROUND_NS, around + LOGS_AROUND_NS) if around else (0, 0)
+            since, until = (at - LOGS_AROUND_NS, at + LOGS_AROUND_NS) if at else (0, 0)
             return self.data.logs(ticket, scope, since_ns=since, until_ns=until, limit=500)
 
-        def done(rows: list[LogRow]) -> None:
-            lines = [log_line(row, with_function=False) for row in rows]
-            self.query_one("#logs", VirtualRows).show(FixedRows(lines))
+        self.ask("logs", Feed("log lines"), work, lambda rows: self._show_logs(scene, rows))
 
-        self.ask("logs", Feed("log lines"), work, done)
+    def _ask_history(self, scene: SceneView) -> None:
+        def done(group: FailureGroup | None) -> None:
+            self.group = group
+            self._show_history()
+
+        self.ask(
+            "history",
+            Feed("the failure's history"),
+            lambda ticket: self.data.history(ticket, scene.function, scene.fingerprint),
+            done,
+        )
 
     # ------------------------------------------------------------ showing
 
     def _show_all(self) -> None:
         assert self.model is not None
-        self._show_frames()
         scene = self.model.scene
-        self.query_one("#event", VirtualRows).show(FixedRows(event_lines(scene.event)), 0)
-        self.query_one("#parts", LineBar).set([(" ", ""), *completeness_line(scene)])
+        stacks = self.query_one("#stacks", VirtualRows)
+        stacks.display = self.model.stacks > 1
+        stacks.styles.height = min(self.model.stacks, STACK_ROWS, max(self.size.height // 6, 2)) + 2
+        stacks.border_title = "Exceptions and threads" if scene.stacks else "Exceptions"
+        self._show_stack()
+        self._show_event()
+        self._show_history()
+        self.query_one("#parts", LineBar).set(
+            [(" ", ""), *completeness_line(scene)], right=[("i why ", "dim")]
+        )
+
+    def _show_stack(self) -> None:
+        assert self.model is not None
+        self.query_one("#stacks", VirtualRows).show(StackRows(self.model.scene), self.model.stack)
+        bar = self.query_one("#headline", LineBar)
+        lines = headline(self.model)
+        bar.styles.height = len(lines)
+        bar.set(*[[(" ", ""), *line] for line in lines])
+        self._show_frames()
+
+    def _show_history(self) -> None:
+        if self.model is not None:
+            line = history_line(self.model.scene, self.group, "", self.data.now_ns())
+            self.query_one("#history", LineBar).set([(" ", ""), *line])
 
     def _show_frames(self) -> None:
         assert self.model is not None
-        bar = self.query_one("#headline", LineBar)
-        bar.set(*[[(" ", ""), *line] for line in headline(self.model)])
         rows = self.query_one("#frames", VirtualRows)
         frames = FrameRows(self.model)
         rows.say_empty("no Python frames\nwere captured")
         rows.show(frames, frames.row_of_current())
-        exception = self.model.exception
-        rows.border_title = f"Frames {len(exception.frames) if exception else 0}"
+        rows.border_title = f"Frames {len(self.model.frames)}"
         self._show_frame()
 
     def _show_frame(self) -> None:
@@ -161,27 +206,71 @@ class FailureScreen(ReliveScreen):
         source.center(rows.row_of_line())
         source.border_title = f"Source {short_path(frame.file)}:{frame.line}" if frame else "Source"
         values = self.query_one("#locals", VirtualRows)
-        shown = frame.locals if frame else ()
-        key = (self.model.chain, self.model.frame)
+        shown = self._values(frame)
+        key = (self.model.stack, self.model.frame)
         opened = self.opened.setdefault(key, open_what_fits(shown, values.page_rows))
         source.scroll_sideways(0)
         values.scroll_sideways(0)
-        values.show(ValueRows(shown, opened), 0)
+        values.show(ValueRows(shown, opened, names_in(frame) if frame else ()), 0)
         values.border_title = f"Locals of {safe_title(frame.function)}" if frame else "Locals"
+
+    def _values(self, frame: FrameView | None) -> tuple[tuple[str, ValueView], ...]:
+        """The frame's locals; after them what the exception itself carries, and a result that was refused."""
+        assert self.model is not None
+        exception, result = self.model.exception, self.model.scene.result
+        shown = frame.locals if frame else ()
+        if exception is not None and exception.attributes:
+            text = f"what the {clean(exception.type)} carries"
+            shown += (("✖ exception", ValueView("", text, children=exception.attributes)),)
+        if result is not None and result[2] is not None:
+            shown = (("result", result[2]), *shown)
+        return shown
+
+    def _show_event(self) -> None:
+        assert self.model is not None
+        scene = self.model.scene
+        rows = self.query_one("#event", VirtualRows)
+        if scene.healthy is not None and self.differing:
+            rows.border_title = "Event: against the last success (D: whole)"
+            lines = difference_lines(scene.healthy, scene.event)
+        else:
+            rows.border_title = (
+                "Event (D: against the last success)" if scene.healthy is not None else "Event"
+            )
+            lines = event_lines(scene.event)
+        rows.show(FixedRows(lines), 0)
+
+    def _show_logs(self, scene: SceneView, stored: list[LogRow]) -> None:
+        rows, earlier, before = logs_around((scene.logs, stored), scene.captured_ns, LOGS_AROUND_NS)
+        lines: list[Line] = [log_line(row, with_function=False) for row in rows]
+        if rows and scene.captured_ns:
+            lines.insert(before, [("─── ✖ failed here ───", "error")])
+        if earlier:
+            lines.insert(0, [(f"… {earlier:,} earlier lines (6 shows all)", "dim")])
+        panel = self.query_one("#logs", VirtualRows)
+        panel.show(FixedRows(lines))
+        panel.scroll_to(y=max(before + 2 + bool(earlier) - panel.page_rows, 0), animate=False, force=True)
 
     # ------------------------------------------------------------ keys
 
     def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
         source = moved.rows.source
-        if self.model is not None and isinstance(source, FrameRows):
+        if self.model is None:
+            return
+        if isinstance(source, FrameRows):
             self.model.frame = source.entries[moved.index].index
             self._show_frame()
+        elif isinstance(source, StackRows) and moved.index != self.model.stack:
+            self.model.select_stack(moved.index)
+            self._show_stack()
 
     def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
         source = chosen.rows.source
         if isinstance(source, ValueRows):
             if source.toggle(chosen.index):
                 chosen.rows.refit()
+        elif isinstance(source, StackRows):
+            self.query_one("#frames", VirtualRows).focus()
         elif isinstance(source, FrameRows):
             if source.entries[chosen.index].folded:
                 self.action_library()
@@ -199,12 +288,30 @@ class FailureScreen(ReliveScreen):
             self.model.show_library = not self.model.show_library
             self._show_frames()
 
-    def action_chain(self, step: int) -> None:
-        """Along the chain of causes."""
-        if self.model is not None and self.model.move_chain(step):
-            self._show_frames()
+    def action_stack(self, step: int) -> None:
+        """Along the chain of causes, through groups, then the other threads."""
+        if self.model is not None and self.model.move_stack(step):
+            self._show_stack()
         else:
             self.app.bell()
+
+    def action_difference(self) -> None:
+        """The whole event, or where it differs from the last one that went well."""
+        if self.model is None:
+            return
+        if self.model.scene.healthy is None:
+            self.notify("the scene has no event of a successful invocation", timeout=3, markup=False)
+            return
+        self.differing = not self.differing
+        self._show_event()
+
+    def action_details(self) -> None:
+        """What the scene has, what it lacks and why."""
+        from relive_tui.screens.reader import Reader
+
+        if self.model is not None:
+            scene = self.model.scene
+            self.app.push_screen(Reader("The scene", lambda width: detail_lines(scene, width)))
 
     def slash(self) -> None:
         from relive_tui.screens.prompt import Prompt

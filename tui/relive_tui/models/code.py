@@ -1,0 +1,106 @@
+"""The source around a frame's line, with the failing expression underlined as Python does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from relive_tui.models.data import FrameView, ValueView
+from relive_tui.models.syntax import color_python, hit_line, margin_of, shown_code
+from relive_tui.models.text import Line, width_of
+
+__all__ = ["SourceRows", "last_line", "names_in", "relevant_first"]
+
+_NAME = re.compile(r"(?<![\w.\"'])[^\W\d]\w*")
+_COMPOUND = re.compile(r"\s*(?:async\s+)?(?:with|for|while|if|try|def|class|match)\b")
+MAX_EXPRESSION_LINES = 50
+
+
+class SourceRows:
+    """Source around a line; the line itself is marked with `❱`, the expression in it with `^^^`.
+
+    Lines are coloured when they are looked at: a file may have thousands.
+    """
+
+    def __init__(self, frame: FrameView | None) -> None:
+        self.frame = frame
+        self._source: Sequence[str] = frame.source if frame else ()
+        self._margin = margin_of(self._source)
+        self._colored: dict[int, Line] = {}
+        self._last = last_line(frame) if frame else 0
+        self._carets = self._caret_line() if frame else ""
+
+    def __len__(self) -> int:
+        return len(self._source) + bool(self._carets) or 1
+
+    def row_of_line(self) -> int:
+        """The row of the marked line."""
+        if self.frame is None or not self._source:
+            return 0
+        return min(max(self.frame.line - self.frame.source_first_line, 0), len(self._source) - 1)
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        if self.frame is None:
+            return [("no frame was captured", "dim")]
+        if not self._source:
+            return [("the source of this frame was not at hand", "dim")]
+        if self._carets and index > self.row_of_line():
+            if index == self.row_of_line() + 1:
+                return [("       ", ""), (self._carets, "error")]
+            index -= 1
+        number = self.frame.source_first_line + index
+        hit = self.frame.line <= number <= self._last
+        head = [("❱" if hit else " ", "error"), (f"{number:>5} ", "error" if hit else "dim")]
+        body = self._colored.get(index)
+        if body is None:
+            body = self._colored[index] = color_python(self._source[index], self._margin)
+        return [*head, *(hit_line(body, width) if hit else body)]
+
+    def _caret_line(self) -> str:
+        """Spaces and carets under the failing expression; empty where it is the whole line or not known."""
+        frame = self.frame
+        assert frame is not None
+        row = frame.line - frame.source_first_line
+        if frame.column < 0 or not 0 <= row < len(self._source):
+            return ""
+        raw = self._source[row].encode("utf-8", "replace")
+        if frame.end_line > frame.line:
+            return ""  # several lines: each has its mark
+        whole = shown_code(self._source[row])
+        start = width_of(shown_code(raw[: frame.column].decode("utf-8", "replace"))) - self._margin
+        end = width_of(shown_code(raw[: frame.end_column].decode("utf-8", "replace"))) - self._margin
+        if start < 0 or end <= start or end - start >= width_of(whole.strip()):
+            return ""
+        return " " * start + "^" * (end - start)
+
+
+def last_line(frame: FrameView) -> int:
+    """The last line of the failing expression; of a `with` or another block its first line is meant."""
+    row = frame.line - frame.source_first_line
+    text = frame.source[row] if 0 <= row < len(frame.source) else ""
+    return frame.line if _COMPOUND.match(text) else max(frame.end_line, frame.line)
+
+
+def names_in(frame: FrameView) -> set[str]:
+    """The names that the failing expression (or else the failing line) uses."""
+    first = frame.line - frame.source_first_line
+    last = last_line(frame) - frame.source_first_line
+    lines = list(frame.source[max(first, 0) : min(last + 1, max(first, 0) + MAX_EXPRESSION_LINES)])
+    if not lines or first < 0:
+        return set()
+    if frame.column >= 0 and frame.end_column > 0 and last == frame.end_line - frame.source_first_line:
+        raw = [line.encode("utf-8", "replace") for line in lines]
+        raw[-1] = raw[-1][: frame.end_column]
+        raw[0] = raw[0][frame.column :]
+        lines = [line.decode("utf-8", "replace") for line in raw]
+    return set(_NAME.findall("\n".join(lines)))
+
+
+def relevant_first(
+    values: Sequence[tuple[str, ValueView]], names: set[str]
+) -> tuple[tuple[str, ValueView], ...]:
+    """Locals with those that the failing expression uses in front, each part in its order."""
+    return tuple(sorted(values, key=lambda entry: entry[0] not in names))

@@ -1,0 +1,71 @@
+"""What a scene has, what it lacks and why: in one line, and in full."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from relive_tui.models.data import SceneView
+from relive_tui.models.home import failure_title
+from relive_tui.models.text import Line, clean, fit
+
+__all__ = ["completeness_line", "detail_lines"]
+
+CORE_PARTS = ("exception", "event", "source")  # when one of these is missing, the line says why
+_SIGNS = {
+    "ok": ("✔", "ok", "whole"),
+    "partial": ("◐", "warn", "in part"),
+    "missing": ("○", "warn", "missing"),
+    "not_applicable": ("·", "dim", "not for such a failure"),
+}
+_LABEL = 14
+
+
+def completeness_line(scene: SceneView) -> Line:
+    """Which parts the scene has; first what is missing of those that this failure could have had, and why."""
+    parts = sorted((name, state, reason) for name, state, reason in scene.parts if state != "not_applicable")
+    if not parts:
+        return [("scene ", "dim"), (clean(scene.note) or "no parts recorded", "dim")]
+    line: Line = [("scene ", "dim")]
+    for name, state, reason in parts:
+        if state == "ok":
+            continue
+        sign, style = ("◐ ", "warn") if state == "partial" else ("○ ", "dim")
+        line += [(sign, style), (clean(name), style)]
+        if reason and (state == "partial" or name in CORE_PARTS):
+            line.append((f" ({clean(reason)})", "warn"))
+        line.append(("  ", ""))
+    whole = [clean(name) for name, state, _ in parts if state == "ok"]
+    return [*line, ("✔ ", "ok"), (" ".join(whole), "")] if whole else line
+
+
+def detail_lines(scene: SceneView, width: int) -> list[Line]:
+    """Every part with its state and the whole reason; the notes; the facts."""
+    lines: list[Line] = [[("Parts", "name")]]
+    order = list(_SIGNS)
+    for name, state, reason in sorted(scene.parts, key=lambda part: (_rank(order, part[1]), part[0])):
+        sign, style, word = _SIGNS.get(state, _SIGNS["missing"])
+        text = reason if reason and state == "not_applicable" else f"{word}: {reason}" if reason else word
+        lines += _entry([(f"  {sign} ", style), (fit(clean(name), _LABEL), style)], text, width)
+    notes = [
+        (failure_title(exception.type, ""), note)
+        for exception in scene.exceptions
+        for note in exception.notes
+    ]
+    for title, entries in (("Notes", notes), ("Facts", list(scene.facts))):
+        if entries:
+            lines += [[], [(title, "name")]]
+        for name, text in entries:
+            lines += _entry([("    ", ""), (fit(clean(name), _LABEL), "key")], text, width)
+    return lines
+
+
+def _rank(order: list[str], state: str) -> int:
+    """Missing first, then partial, whole, and what does not apply."""
+    return {"missing": 0, "partial": 1, "ok": 2}.get(state, 3 if state in order else 0)
+
+
+def _entry(head: Line, text: str, width: int) -> list[Line]:
+    """A label and its text, wrapped beside it."""
+    indent = 4 + _LABEL + 1
+    rows = wrap(clean(text), max(width - indent, 20)) or [""]
+    return [[*head, (" " + rows[0], "")], *([(" " * indent + row, "")] for row in rows[1:])]
