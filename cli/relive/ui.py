@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from relive.session import Session
 
-__all__ = ["VIEWS", "Link", "UiRequest", "open_ui", "run_ui"]
+__all__ = ["SCENE_ENDING", "VIEWS", "Link", "UiRequest", "open_ui", "run_ui"]
 
 VIEWS = ("home", "invocations", "trace", "failure", "flame", "logs")
+SCENE_ENDING = ".scene"
 _VALUED = ("--home", "--server")
 
 
@@ -34,7 +35,7 @@ class UiRequest:
 
     @classmethod
     def parse(cls, arguments: list[str], environment: Mapping[str, str]) -> UiRequest | None:
-        """The request of a plain `relive [--home H] [--server S] tui [VIEW [IDENT]]`.
+        """The request of a plain `relive [--home H] [--server S] tui [VIEW [IDENT] | FILE.scene]`.
 
         None for everything else: help, mistakes and other commands are for the command group to answer.
         """
@@ -48,6 +49,8 @@ class UiRequest:
         if not rest or rest.pop(0) != "tui" or len(rest) > 2 or any(word.startswith("-") for word in rest):
             return None
         view, ident = [*rest, "", ""][:2]
+        if view.endswith(SCENE_ENDING) and not ident:
+            view, ident = "failure", view
         if view and view not in VIEWS:
             return None
         home = _home(options.get("--home") or environment.get("RELIVE_HOME", ""), environment)
@@ -106,7 +109,15 @@ class Link:
 
 
 def open_ui(request: UiRequest) -> int:
-    """Run the UI until the user leaves it; gives its exit status. The store opens after the first paint."""
+    """Run the UI until the user leaves it; gives its exit status. The store opens after the first paint.
+
+    Of a scene file nothing but the file is opened, before the first paint. Raises SceneError.
+    """
+    if request.ident.endswith(SCENE_ENDING):
+        from relive_tui.app import run
+        from relive_tui.file_source import FileSource
+
+        return run(FileSource(request.ident), request.view)
     # what is made from here to the first paint stays: looking through it would cost a twelfth of the time
     gc.disable()
     from relive_tui.app import run

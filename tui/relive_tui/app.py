@@ -161,7 +161,7 @@ class ReliveApp(App[int]):
         """Copy what the screen offers, or the command that reopens it."""
         from relive_tui.yank import osc52, save_yank, yank_path
 
-        text = self.here.yank_text() or command_of(self.navigator.here)
+        text = self.here.yank_text() or command_of(self.navigator.here, self.source.file)
         sequence = osc52(text, os.environ)
         if sequence and self._driver is not None:
             self._driver.write(sequence)

@@ -31,6 +31,9 @@ FailureRef = tuple[str, int, str]
 class Source(Protocol):
     """Raises ReliveError (store unreachable, limit, not found) or Cancelled. Times: ns since the epoch."""
 
+    file: str
+    """The scene archive that is all there is to see; empty for a home."""
+
     def now_ns(self) -> int:
         """The clock."""
 

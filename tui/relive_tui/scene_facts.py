@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from relive_tui.models.format import bytes_short, duration
+from relive_tui.untrusted import mapping_in, number_in
 
 if TYPE_CHECKING:
     from relive_capture.explore.reader import SceneFile
@@ -43,7 +44,7 @@ class SceneFacts:
         for problem in self._damaged:
             yield "damaged", problem
         yield from _process(manifest, environment)
-        yield "captured in", duration(_number(manifest, "capture_ns"))
+        yield "captured in", duration(number_in(manifest, "capture_ns"))
         yield "file", f"{bytes_short(scene.size)}, {len(scene.names)} members"
         yield "invocation", scene.invocation_id
         yield "fingerprint", str(manifest.get("fingerprint", ""))
@@ -54,25 +55,15 @@ class SceneFacts:
 
 
 def _process(manifest: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    resources, worker = _mapping(manifest, "resources"), _mapping(manifest, "worker")
-    peak, limit = _number(resources, "peak_rss_bytes"), _number(resources, "memory_limit_bytes")
+    resources, worker = mapping_in(manifest, "resources"), mapping_in(manifest, "worker")
+    peak, limit = number_in(resources, "peak_rss_bytes"), number_in(resources, "memory_limit_bytes")
     if peak:
         yield "memory", f"peak {bytes_short(peak)}" + (f" of {bytes_short(limit)}" if limit else "")
-    if _number(resources, "timeout_ns"):
-        yield "timeout", duration(_number(resources, "timeout_ns"))
-    if _number(resources, "cpu_ns"):
-        yield "CPU", duration(_number(resources, "cpu_ns"))
+    if number_in(resources, "timeout_ns"):
+        yield "timeout", duration(number_in(resources, "timeout_ns"))
+    if number_in(resources, "cpu_ns"):
+        yield "CPU", duration(number_in(resources, "cpu_ns"))
     if environment.get("python"):
         yield "Python", f"{environment['python']} on {environment.get('system', '?')}"
-    if _number(worker, "pid"):
+    if number_in(worker, "pid"):
         yield "worker", f"process {worker['pid']}, {'cold start' if worker.get('cold') else 'warm'}"
-
-
-def _mapping(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = source.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(source: Mapping[str, Any], name: str) -> int:
-    value = source.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -73,6 +73,8 @@ class DataSource:
         self._store: Store | None = None
         self._lock = threading.Lock()
 
+    file = ""  # not of one archive
+
     def now_ns(self) -> int:
         """The clock."""
         return self._clock()

@@ -26,7 +26,7 @@ from relive_tui.models.data import (
 from relive_tui.models.home import Health
 
 if TYPE_CHECKING:
-    from relive_base.frames import LogLine
+    from relive_base.frames import LogLine, SpanData
     from relive_base.values import ValueNode
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
@@ -47,6 +47,7 @@ __all__ = [
     "invocation_row",
     "log_row",
     "scene_of_record",
+    "scene_span",
     "scene_view",
     "span_row",
 ]
@@ -96,6 +97,25 @@ def span_row(row: tracer.SpanRow) -> SpanRow:
         row.status,
         row.status_message,
         row.attributes,
+        events,
+    )
+
+
+def scene_span(span: SpanData, service: str) -> SpanRow:
+    """Of a span in a scene."""
+    events = tuple(EventView(event.timestamp_ns, event.name, event.attributes) for event in span.events)
+    return SpanRow(
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        span.start_ns,
+        max(span.end_ns - span.start_ns, 0),
+        span.trace_id,
+        span.kind,
+        service,
+        span.status,
+        span.status_message,
+        span.attributes,
         events,
     )
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["MAX_OSC52_BYTES", "osc52", "save_yank", "yank_path"]
+__all__ = ["MAX_OSC52_BYTES", "cache_folder", "osc52", "save_yank", "yank_path"]
 
 MAX_OSC52_BYTES = 74_994
 """What the strictest of the common terminals takes: 100,000 bytes of escape sequence."""
@@ -27,10 +27,15 @@ def osc52(text: str, environment: Mapping[str, str]) -> str:
     return sequence
 
 
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where files are left that can be made again."""
+    cache = environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(cache) / "relive"
+
+
 def yank_path(environment: Mapping[str, str]) -> Path:
     """Where copied text is left for those whose terminal has no clipboard."""
-    cache = environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(cache) / "relive" / "yank.txt"
+    return cache_folder(environment) / "yank.txt"
 
 
 def save_yank(text: str, path: Path) -> Path:

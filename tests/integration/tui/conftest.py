@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -171,6 +172,7 @@ def sample_flame() -> FlameView:
 class SampleSource:
     """Everything a screen can ask, answered at once; `fault` makes every question fail."""
 
+    file = ""
     fault: BaseException | None = None
     total: int = 1_000
     empty: bool = False
@@ -333,3 +335,15 @@ class SampleSource:
 @pytest.fixture
 def sample() -> SampleSource:
     return SampleSource()
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[None]]:
+    """Waits until a state is reached; a deadline instead of a fixed sleep."""
+
+    async def wait(pilot: Any, met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not met():
+                await pilot.pause(0.01)
+
+    return wait

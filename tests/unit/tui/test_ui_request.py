@@ -23,6 +23,12 @@ def test_the_environment_names_home_and_server() -> None:
     assert UiRequest.parse(["--server=h:2", "--home=/x", "tui", "logs", "fn"], {}) is not None
 
 
+def test_a_scene_file_alone_is_a_failure_to_look_at() -> None:
+    request = UiRequest.parse(["tui", "./theirs.scene"], {"RELIVE_HOME": "/srv/e"})
+    assert request is not None
+    assert (request.view, request.ident) == ("failure", "./theirs.scene")
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -148,12 +148,14 @@ def looks_like_id(text: str) -> bool:
     return bool(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f-]{0,27}", text)) or text == "last"
 
 
-def command_of(place: Place) -> str:
-    """The command that reopens a place."""
+def command_of(place: Place, file: str = "") -> str:
+    """The command that reopens a place; of a scene `file` where that is all there is."""
     scope = place.scope
-    if place.view == "home":
+    if file:
+        ident = file
+    elif place.view == "home":
         return "relive tui"
-    if place.view == "trace":
+    elif place.view == "trace":
         ident = scope.trace_id or scope.invocation_id
     elif place.view == "invocations":
         ident = scope.function

@@ -169,7 +169,9 @@ class ReliveScreen(Screen[None]):
     def update_bars(self) -> None:
         """Breadcrumb, state and hints as they are now."""
         right: Line = [(self.scope.label + "  ", "dim")]
-        if self.relive.paused:
+        if self.data.file:
+            right = [(f"▪ {clean(os.path.basename(self.data.file))} ", "warn")]
+        elif self.relive.paused:
             badge = f"⏸ PAUSED {count_short(self.new_rows)} new " if self.new_rows else "⏸ PAUSED "
             right.append((badge, "warn"))
         else:
