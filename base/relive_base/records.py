@@ -24,6 +24,7 @@ FAILURE_KINDS: Final = (
     "signal",  # killed by a signal, segfault, abort
     "bad_result",  # the result cannot be serialised or is too large
     "bad_event",  # the payload cannot be decoded
+    "background",  # a thread or task of a successful invocation failed, which no caller saw
 )
 
 

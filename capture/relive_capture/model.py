@@ -1,12 +1,12 @@
-"""What `exception.json`, `threads.json` and `result.json` of a scene hold: written by record/, read by
-explore/."""
+"""What `exception.json`, `threads.json`, `tasks.json`, `background.json` and `result.json` of a scene hold:
+written by record/, read by explore/."""
 
 from __future__ import annotations
 
 import msgspec
 from relive_base.values import ValueNode
 
-__all__ = ["ExceptionView", "FrameView", "ResultView", "ThreadView"]
+__all__ = ["BackgroundView", "ExceptionView", "FrameView", "ResultView", "TaskView", "ThreadView"]
 
 
 class FrameView(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -53,11 +53,39 @@ class ExceptionView(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class ThreadView(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Another thread of the process at the moment of the capture: its frames without locals."""
+    """Another thread of the process at the moment of the capture. The user's own frames have locals as far
+    as the budget went."""
 
     name: str
     ident: int
     frames: list[FrameView] = []
+
+
+class TaskView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A task of asyncio: the frames of its coroutine and of what that awaits, outermost first.
+
+    `state`: "pending", "finished", "failed" or "cancelled". `awaits` names what the innermost frame waits for.
+    """
+
+    name: str
+    state: str
+    awaits: str = ""
+    error: str = ""  # the type of the exception it ended with
+    frames: list[FrameView] = []
+
+
+class BackgroundView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """An exception that reached no caller: of a thread, or of a task that nobody awaited.
+
+    `origin` is "thread" or "task". It may have happened during an earlier invocation of the same process.
+    """
+
+    origin: str
+    name: str
+    happened_ns: int
+    invocation_id: str = ""
+    message: str = ""
+    exceptions: list[ExceptionView] = []
 
 
 class ResultView(msgspec.Struct, omit_defaults=True, kw_only=True):

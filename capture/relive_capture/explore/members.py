@@ -40,6 +40,8 @@ PARTS: dict[str, str] = {
     "spans": "the function made no spans of its own",
     "profile": "no profile was taken",
     "threads": "the process ended before it could save them",
+    "tasks": "the process ended before it could save them",
+    "background": "no thread or task failed unseen",
     "environment": "the process ended before it could save it",
     "heap": "tier T1, the heap snapshot, is not part of this version",
     "live": "tier T2, the live scene, is not part of this version",

@@ -29,6 +29,9 @@ _NOT_HERE = {  # parts that only some failures have, with the reasons that say s
     "spans": "made no spans",
     "logs": "no line was written",
     "profile": "no profile was taken",
+    "tasks": "no asyncio task was there",
+    "background": "no thread or task failed unseen",
+    "healthy": "has succeeded yet",
 }
 _RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 

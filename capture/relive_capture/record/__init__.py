@@ -6,8 +6,10 @@ from relive_capture.record.budget import Budget
 from relive_capture.record.capture import (
     NO_RESULT,
     SKIP_FILES,
+    TaskSnapshot,
     capture_exception,
     capture_frames,
+    capture_tasks,
     error_info,
     preload,
 )
@@ -17,8 +19,10 @@ __all__ = [
     "NO_RESULT",
     "SKIP_FILES",
     "Budget",
+    "TaskSnapshot",
     "capture_exception",
     "capture_frames",
+    "capture_tasks",
     "error_info",
     "find_unserialisable",
     "preload",

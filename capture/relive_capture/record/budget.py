@@ -27,7 +27,8 @@ class Budget:
     source_lines: int = 5  # before and after a frame's line
     source_bytes: int = 256 * 1024  # of `source/` members together
     threads: int = 20
-    thread_frames: int = 50
+    tasks: int = 50  # of asyncio; the first 20 also where the time is used up
+    thread_frames: int = 50  # of one thread or task
 
 
 class Meter:

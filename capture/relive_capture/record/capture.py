@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
@@ -24,10 +25,20 @@ from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import environment, threads
+from relive_capture.record.tasks import any_tasks, tasks
 from relive_capture.record.traceback_text import traceback_text
 from relive_capture.record.walker import Walker
 
-__all__ = ["NO_RESULT", "SKIP_FILES", "capture_exception", "capture_frames", "error_info", "preload"]
+__all__ = [
+    "NO_RESULT",
+    "SKIP_FILES",
+    "TaskSnapshot",
+    "capture_exception",
+    "capture_frames",
+    "capture_tasks",
+    "error_info",
+    "preload",
+]
 
 SKIP_FILES: Final = (
     "/relive_platform/",
@@ -39,12 +50,23 @@ SKIP_FILES: Final = (
 """Frames of files whose path contains one of these are Relive's own and are dropped at the outer end."""
 
 NO_RESULT: Final = object()
+_NO_TASKS: Final = "no asyncio task was there"
 _VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
 _WARM_ROUNDS: Final = 4
+_SMALL: Final = Budget(frames=40, exceptions=5, total_bytes=64 * 1024, source_lines=2)
 _LATER = {
     "heap": "tier T1, the heap snapshot, is not part of this version",
     "live": "tier T2, the live scene, is not part of this version",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSnapshot:
+    """`tasks.json` as it was at an earlier moment than the capture: a timeout ends what it interrupts."""
+
+    data: bytes
+    state: PartState
+    redactions: list[str]
 
 
 class _NoCollection:
@@ -81,6 +103,7 @@ class _Capture:
         self.redactor = kept.redactor
         self.redactions: list[str] = []
         self.meter = Meter(budget)
+        self.skip = skip
         self.in_app = InApp([spec.source, *spec.in_app])
         self.sources = SourceFiles(budget.source_bytes, kept.sources)
         leaves = Leaves()
@@ -126,9 +149,22 @@ class _Capture:
         return PartState("partial" if found else "missing", reason) if reason else PartState("ok")
 
     def save_threads(self) -> PartState:
-        views, left_out = threads(self.budget, self.frames)
+        views, left_out = threads(
+            self.budget, self.frames, lambda raw: without_outer(raw, self.skip, self.in_app)
+        )
         self.members["threads.json"] = msgspec.json.encode(views)
         return PartState("partial", f"{left_out} threads left out") if left_out else PartState("ok")
+
+    def save_tasks(self, kept: TaskSnapshot | None) -> PartState:
+        if kept is not None:
+            self.members["tasks.json"] = kept.data
+            self.redactions.extend(kept.redactions)
+            return kept.state
+        if not any_tasks():
+            return PartState("missing", _NO_TASKS)
+        views, left_out = tasks(self.budget, self.meter, self.frames)
+        self.members["tasks.json"] = msgspec.json.encode(views)
+        return PartState("partial", f"{left_out} tasks left out") if left_out else PartState("ok")
 
     def save_environment(self) -> PartState:
         names = [name for name in os.environ if name != "PWD" and self.redactor.secret_key(name)]
@@ -176,27 +212,43 @@ def capture_exception(
     budget: Budget | None = None,
     skip_files: Iterable[str] = SKIP_FILES,
     result: object = NO_RESULT,
+    tasks_then: TaskSnapshot | None = None,
 ) -> Scene:
     """The scene of `error`: frames with locals, chain, groups, sources, threads, environment.
 
     `kind` is one of records.FAILURE_KINDS; a RecursionError or MemoryError makes "exception" more exact. For
-    "bad_result" give the `result` too: the scene then says where inside it the trouble is. Never raises:
-    where the capture itself fails, `parts` says so and the ErrorInfo is there all the same.
+    "bad_result" give the `result` too: the scene then says where inside it the trouble is. `tasks_then` are
+    the asyncio tasks of an earlier moment. Never raises: where the capture itself fails, it is tried again
+    without values, and `parts` says so; the ErrorInfo is there in any case.
     """
     captured_ns = time.time_ns()
     kind = _exact_kind(error, kind)
+    skip = tuple(skip_files)
     try:
         with _NoCollection():
-            capture = _Capture(spec, budget or Budget(), tuple(skip_files))
+            capture = _Capture(spec, budget or Budget(), skip)
             views = capture.chain.record(error)
             capture.attempt("exception", capture.save_exceptions, views)
             info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
             if result is not NO_RESULT:
                 capture.attempt("result", capture.save_result, result)
-            _save_rest(capture)
+            _save_rest(capture, tasks_then)
             return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:  # also a RecursionError or a MemoryError in the capture itself
-        return _bare_scene(error, second, kind, invocation_id, captured_ns)
+        return _small_scene(error, second, kind, spec, skip, invocation_id, captured_ns)
+
+
+def capture_tasks(spec: FunctionSpec) -> TaskSnapshot | None:
+    """The asyncio tasks as they stand now; None where there are none. Never raises."""
+    try:
+        with _NoCollection():
+            if not any_tasks():
+                return None
+            capture = _Capture(spec, Budget(), SKIP_FILES)
+            state = capture.save_tasks(None)
+            return TaskSnapshot(capture.members["tasks.json"], state, capture.redactions)
+    except BaseException:
+        return None
 
 
 def capture_frames(
@@ -223,7 +275,7 @@ def capture_frames(
         capture.frames.fill(heads, kept, "exception[0]")
         capture.attempt("exception", capture.save_exceptions, [view])
         info = capture.error([view], kind, raw, error_name)
-        _save_rest(capture)
+        _save_rest(capture, None)
         return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:
         return _bare_scene(None, second, kind, invocation_id, captured_ns)
@@ -260,8 +312,9 @@ def _fail() -> None:
     raise ValueError(len(items), budget, nothing)
 
 
-def _save_rest(capture: _Capture) -> None:
+def _save_rest(capture: _Capture, tasks_then: TaskSnapshot | None) -> None:
     capture.attempt("threads", capture.save_threads)
+    capture.attempt("tasks", capture.save_tasks, tasks_then)
     capture.attempt("source", capture.save_source)
     capture.attempt("environment", capture.save_environment)
 
@@ -285,6 +338,32 @@ def _locate(info: ErrorInfo, view: ExceptionView) -> None:
         _locate(info, view.group[0])
     elif frames:
         info.file, info.line, info.function = frames[-1].file, frames[-1].line, frames[-1].function
+
+
+def _small_scene(
+    error: BaseException,
+    second: BaseException,
+    kind: str,
+    spec: FunctionSpec,
+    skip: tuple[str, ...],
+    invocation_id: str,
+    captured_ns: int,
+) -> Scene:
+    """The second try, with frames alone: what broke the first one was most likely a value, or memory."""
+    reason = f"the capture itself failed: {error_type(second)}"
+    try:
+        capture = _Capture(spec, _SMALL, skip)
+        capture.frames.values = False
+        views = capture.chain.record(error)
+        capture.attempt("exception", capture.save_exceptions, views)
+        info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
+    except BaseException as third:
+        return _bare_scene(error, third, kind, invocation_id, captured_ns)
+    if "exception.json" in capture.members:
+        capture.parts["exception"] = PartState("partial", f"{reason}; tried again without values")
+    for name in ("source", "threads", "environment"):
+        capture.parts[name] = PartState("missing", reason)
+    return capture.scene(invocation_id, info, captured_ns)
 
 
 def _bare_error(error: BaseException | None, second: BaseException, kind: str) -> ErrorInfo:

@@ -110,11 +110,15 @@ class FrameRecorder:
             self.app_files.setdefault(code.co_filename, shown)
         return view
 
-    def fill(self, views: list[FrameView], frames: list[RawFrame], path: str) -> None:
+    def fill(
+        self, views: list[FrameView], frames: list[RawFrame], path: str, *, own_only: bool = False
+    ) -> None:
         """Locals and source lines. The innermost frames of the user's own come first: they matter most
         when the budget ends."""
         own = [number for number in range(len(views) - 1, -1, -1) if views[number].in_app]
         others = [number for number in range(len(views) - 1, -1, -1) if not views[number].in_app]
+        if own_only:
+            others = []
         near = set((own or others)[: self._budget.near_frames])
         for number in own + others:
             view, raw = views[number], frames[number]

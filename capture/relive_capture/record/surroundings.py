@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from relive_capture.model import ThreadView
 from relive_capture.record.budget import Budget
-from relive_capture.record.frames import FrameRecorder, raw_stack
+from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack
 from relive_capture.record.inspection import dict_items, instance_dict
 
 __all__ = ["environment", "threads"]
@@ -51,15 +52,20 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def threads(budget: Budget, recorder: FrameRecorder) -> tuple[list[ThreadView], int]:
-    """(the process's other threads with their frames, how many were left out)."""
+def threads(
+    budget: Budget, recorder: FrameRecorder, inner: Callable[[list[RawFrame]], list[RawFrame]]
+) -> tuple[list[ThreadView], int]:
+    """(the process's other threads with their frames, how many were left out). `inner` takes Relive's own
+    frames off a stack."""
     own = threading.get_ident()
     names = _thread_names()
     views: list[ThreadView] = []
     stacks = [(ident, frame) for ident, frame in sys._current_frames().items() if ident != own]
-    for ident, frame in stacks[: budget.threads]:
-        frames = [recorder.head(raw) for raw in raw_stack(frame, budget.thread_frames)]
-        views.append(ThreadView(name=names.get(ident, "?"), ident=ident, frames=frames))
+    for number, (ident, frame) in enumerate(stacks[: budget.threads]):
+        raw = inner(raw_stack(frame, budget.thread_frames))
+        heads = [recorder.head(one) for one in raw]
+        recorder.fill(heads, raw, f"threads[{number}]", own_only=True)
+        views.append(ThreadView(name=names.get(ident, "?"), ident=ident, frames=heads))
     return views, max(len(stacks) - budget.threads, 0)
 
 

@@ -157,7 +157,7 @@ class Collector(asyncio.Protocol):
         self._finished.append(
             Finished(record, profiles, worker.spec.redact_keys if worker is not None else [])
         )
-        if record.failed:
+        if record.has_scene:
             job = _scene_job(running, worker, profiles)
             self._scenes.append(job)
             self._scene_bytes += _size(job)

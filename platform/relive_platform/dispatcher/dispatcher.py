@@ -153,7 +153,8 @@ class Dispatcher:
         self._leave()
         record = running.record
         record.peak_rss_bytes = max(record.peak_rss_bytes, running.rss_peak)
-        record.has_scene = record.failed
+        # An invocation that succeeded has one where a thread or a task of it failed.
+        record.has_scene = record.failed or bool(running.scene)
         self._recorder.finished(running, worker)
 
     # What the pools tell.

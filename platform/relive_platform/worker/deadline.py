@@ -78,6 +78,8 @@ class DeadlineTimer:
         self._message = ""
         self.raised: HandlerTimeout | None = None
         """The first timeout of this invocation, whether or not the user's code swallowed it."""
+        self.before_raise: Callable[[], None] | None = None
+        """Called once an invocation, at its first timeout, while everything stands as it was."""
         signal.signal(DEADLINE_SIGNAL, self._fire)
 
     def arm(self, deadline_monotonic_ns: int, message: str) -> None:
@@ -110,8 +112,10 @@ class DeadlineTimer:
         if self._must_wait():
             self._shoot(now + _RETRY_NS)
             return
-        self._shoot(now + REPEAT_NS)
         error = HandlerTimeout(self._message)
         if self.raised is None:
             self.raised = error
+            if self.before_raise is not None:
+                self.before_raise()
+        self._shoot(time.monotonic_ns() + REPEAT_NS)
         raise error

@@ -8,9 +8,11 @@ from typing import Final
 
 from relive_base.frames import Done, FunctionSpec, Invoke, Profile, Result
 from relive_base.sink import FrameSink
+from relive_capture.record import TaskSnapshot, capture_tasks
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
+from relive_platform.worker.background import Background
 from relive_platform.worker.calling import Caller
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.events import BadEvent
@@ -62,6 +64,7 @@ class Runner:
         handler: Handler,
         reserve: Reserve,
         failed: Failed,
+        background: Background,
     ) -> None:
         self._spec = spec
         self._sink = sink
@@ -72,6 +75,9 @@ class Runner:
         self._handler = handler
         self._reserve = reserve
         self._failed = failed
+        self._background = background
+        self._tasks: TaskSnapshot | None = None
+        timer.before_raise = self._keep_tasks
         self._count = 0
         self._rss_bytes = 0
         self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
@@ -100,6 +106,8 @@ class Runner:
                 headers=answer.headers,
             )
             profile = self._sampler.stop()
+            if self._background.fresh:
+                self._sink.send_surely(self._background.scene(invoke.invocation_id))
         if profile is None and result.reusable:
             # Nothing is left to tell: both in one write, which wakes the server once.
             if self._sink.send_surely(result, self._done(invoke, 0, True, cpu_ns)):
@@ -140,7 +148,14 @@ class Runner:
             error = self._handler.timed_out(error)
             without_signal_frame(error)
         status, kind, http_status = failure_kind(error)
-        scene = capture_failure(error, kind=kind, spec=self._spec, invocation_id=invoke.invocation_id)
+        scene = capture_failure(
+            error,
+            kind=kind,
+            spec=self._spec,
+            invocation_id=invoke.invocation_id,
+            tasks_then=self._tasks if kind == "timeout" else None,
+        )
+        self._background.add_to(scene)
         self._sink.send_surely(scene)
         reusable = kind == "bad_event"  # there, none of the user's code has run
         if not reusable:
@@ -154,6 +169,10 @@ class Runner:
             error=scene.error,
             reusable=reusable,
         )
+
+    def _keep_tasks(self) -> None:
+        """`asyncio.run` ends all tasks before its caller sees the timeout: where they wait is known only now."""
+        self._tasks = capture_tasks(self._spec)
 
     def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:
         done = self._done(invoke, profile.dropped if profile is not None else 0, reusable, cpu_ns)

@@ -14,6 +14,7 @@ from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
 from relive_platform.isolation import apply
+from relive_platform.worker.background import Background
 from relive_platform.worker.calling import Caller, set_caller
 from relive_platform.worker.channel import Channel
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
@@ -79,10 +80,12 @@ class _Worker:
         self._caller = Caller(sink, channel, self._spec.call_depth)
         self._reserve = Reserve()
         self._failed = Failed()
+        self._background = Background(self._spec, self._telemetry)
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
         self._telemetry.install()
+        self._background.install()
         set_caller(self._caller)
         self._sampler.start_init()
         try:
@@ -123,6 +126,7 @@ class _Worker:
         failed_ns = time.time_ns()
         profile = self._sampler.stop_init()
         scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")
+        self._background.add_to(scene)
         self._sink.send_surely(scene)
         _flush()
         self._telemetry.end()
@@ -153,6 +157,7 @@ class _Worker:
             handler,
             self._reserve,
             self._failed,
+            self._background,
         )
         reusable = True
         while True:

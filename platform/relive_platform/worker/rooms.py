@@ -13,12 +13,21 @@ __all__ = ["capture_failure"]
 _MESSAGE_CHARS = 2_000
 
 
-def capture_failure(error: BaseException, *, kind: str, spec: FunctionSpec, invocation_id: str) -> Scene:
+def capture_failure(
+    error: BaseException,
+    *,
+    kind: str,
+    spec: FunctionSpec,
+    invocation_id: str,
+    tasks_then: capture.TaskSnapshot | None = None,
+) -> Scene:
     """The scene of `error`; where even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
         error.__context__ = None  # how Relive noticed is no part of the user's failure
     try:
-        return capture.capture_exception(error, kind=kind, spec=spec, invocation_id=invocation_id)
+        return capture.capture_exception(
+            error, kind=kind, spec=spec, invocation_id=invocation_id, tasks_then=tasks_then
+        )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
         info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
         reason = f"the capture failed: {type(problem).__name__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from relive_tracer.record.outlet import Outlet
 from relive_tracer.record.output import Output
 from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
 from relive_tracer.record.streams import LineStream
+from relive_tracer.record.text import bounded
 
 if TYPE_CHECKING:
     from relive_tracer.record.tracing import Tracing
@@ -109,6 +111,16 @@ class Telemetry:
         if self._tracing is not None:
             self._tracing.end()
         return self._state.counts()
+
+    @property
+    def invocation_id(self) -> str:
+        """Of the invocation that runs, or ran last; "" before the first one."""
+        return self._state.invocation_id
+
+    def error(self, body: str, attributes: dict[str, str]) -> None:
+        """Record a line of our own about the user's code, at level ERROR. Never raises; from any thread."""
+        chars = self.limits.line_chars
+        self._output.record(time.time_ns(), "ERROR", bounded(body, chars), attributes)
 
     def current_span_id(self) -> str:
         """The span id of the calling code: the parent for a call to another function."""
