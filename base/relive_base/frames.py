@@ -90,10 +90,12 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Fork(_Frame, tag="fork"):
-    """Fork a worker. Two descriptors come along (SCM_RIGHTS): frame socket, console."""
+    """Fork a worker. `descriptors` come along (SCM_RIGHTS): frame socket, console, and as a third one what
+    its fault handler writes to."""
 
     worker_id: int
     spec: FunctionSpec
+    descriptors: int = 2
 
 
 class Stop(_Frame, tag="stop"):

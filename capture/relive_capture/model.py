@@ -64,7 +64,7 @@ class ThreadView(msgspec.Struct, omit_defaults=True, kw_only=True):
 class TaskView(msgspec.Struct, omit_defaults=True, kw_only=True):
     """A task of asyncio: the frames of its coroutine and of what that awaits, outermost first.
 
-    `state`: "pending", "finished", "failed" or "cancelled". `awaits` names what the innermost frame waits for.
+    `state`: "pending", "finished", "failed" or "cancelled". `awaits`: the type that the innermost one awaits.
     """
 
     name: str

@@ -15,22 +15,14 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.frames import ErrorInfo, PartState
-from relive_base.redaction import PLACEHOLDER, Redactor
-from relive_base.values import ValueNode
 
-from relive_capture.model import ExceptionView, FrameView, ThreadView
-from relive_capture.record.fingerprint import fingerprint_of_views
-from relive_capture.record.sources import InApp, SourceCache, SourceFiles
-from relive_capture.record.traceback_text import traceback_text
+from relive_capture.explore.outside_frames import OutsideFrames
 
 __all__ = ["ExternalDump", "dump", "py_spy_path"]
 
 DEFAULT_TIMEOUT_S: Final = 3.0
 MAX_OUTPUT_BYTES: Final = 8 * 1024 * 1024
-_MAX_FRAMES = 100
-_MAX_LOCALS = 64
-_TEXT = 200
-_SOURCE_LINES = 5
+_WITH_PY_SPY: Final = "read from outside with py-spy"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,9 +90,20 @@ def dump(
         return _failed(f"py-spy wrote more than {MAX_OUTPUT_BYTES} bytes", "")
     try:
         threads = msgspec.json.decode(output, type=list[dict[str, Any]])
-        return _Converter(source, in_app, redact_keys).convert(threads, kind, error_type, message)
+        frames = OutsideFrames(source, in_app, redact_keys)
+        view = frames.convert(threads, kind, error_type, message)
+        raw = msgspec.json.encode(frames.clean(threads))
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         return _failed(f"py-spy's answer cannot be read: {type(error).__name__}", "")
+    if view is None:
+        return _failed("the process has no Python thread", "")
+    return ExternalDump(
+        ok=True,
+        members={**view.members, "native/pyspy.json": raw},
+        parts={**view.parts, "exception": PartState("ok", _WITH_PY_SPY), "native": PartState("ok")},
+        error=view.error,
+        redactions=list(dict.fromkeys(view.redactions)),
+    )
 
 
 def _is_stopped(pid: int) -> bool:
@@ -167,112 +170,3 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, 
                         process.kill()  # it writes more than anybody will read
     output, errors = buffers.values()
     return bytes(output), bytes(errors)
-
-
-class _Converter:
-    """py-spy's JSON as views: redacted, bounded, outermost frame first."""
-
-    def __init__(self, source: str, in_app: Sequence[str], redact_keys: Sequence[str]) -> None:
-        self._in_app = InApp([source, *in_app])
-        self._redactor = Redactor(redact_keys)
-        self._sources = SourceFiles(256 * 1024, SourceCache(self._redactor))
-        self._redactions: list[str] = []
-        self._files: dict[str, str] = {}
-
-    def convert(
-        self, threads: list[dict[str, Any]], kind: str, error_type: str, message: str
-    ) -> ExternalDump:
-        if not threads:
-            return _failed("the process has no Python thread", "")
-        main = _main_thread(threads)
-        frames = self._frames(main, with_locals=True)
-        view = ExceptionView(type=error_type, message=message, relation="signal", frames=frames)
-        others = [self._thread(thread) for thread in threads if thread is not main]
-        members = {
-            "exception.json": msgspec.json.encode([view]),
-            "threads.json": msgspec.json.encode(others),
-            "native/pyspy.json": msgspec.json.encode(self._clean(threads)),
-        }
-        members.update(self._source_members())
-        parts = {
-            "exception": PartState("ok", "read from outside with py-spy"),
-            "threads": PartState("ok"),
-            "native": PartState("ok"),
-            "source": PartState("ok")
-            if self._files
-            else PartState("missing", "no frame of the function's own"),
-        }
-        error = self._error(view, kind, error_type, message)
-        return ExternalDump(
-            ok=True,
-            members=members,
-            parts=parts,
-            error=error,
-            redactions=list(dict.fromkeys(self._redactions)),
-        )
-
-    def _error(self, view: ExceptionView, kind: str, error_type: str, message: str) -> ErrorInfo:
-        info = ErrorInfo(type=error_type, message=message, kind=kind, traceback=traceback_text([view]))
-        info.fingerprint = fingerprint_of_views(kind, error_type, view.frames)
-        own = [frame for frame in view.frames if frame.in_app] or view.frames
-        if own:
-            info.file, info.line, info.function = own[-1].file, own[-1].line, own[-1].function
-        return info
-
-    def _frames(self, thread: dict[str, Any], *, with_locals: bool) -> list[FrameView]:
-        frames = list(reversed(thread.get("frames") or []))
-        inside = [self._in_app.place(str(frame.get("filename")))[0] for frame in frames]
-        # what called the user's code is Relive's own
-        own = inside.index(True) if True in inside else 0
-        kept = frames[own:][-_MAX_FRAMES:]
-        return [self._frame(frame, number, with_locals) for number, frame in enumerate(kept)]
-
-    def _frame(self, frame: dict[str, Any], number: int, with_locals: bool) -> FrameView:
-        file, line = str(frame.get("filename") or "?"), int(frame.get("line") or 0)
-        in_app, shown = self._in_app.place(file)
-        view = FrameView(
-            file=shown[-300:], line=line, function=str(frame.get("name") or "?")[:200], in_app=in_app
-        )
-        if in_app:
-            self._files.setdefault(file, shown)
-        lines, first = self._sources.excerpt(file, line, _SOURCE_LINES if in_app else 1)
-        view.source, view.source_first_line = lines, first
-        if with_locals:
-            found = (frame.get("locals") or [])[:_MAX_LOCALS]
-            view.locals = [self._local(item, f"exception[0].frames[{number}]") for item in found]
-        return view
-
-    def _local(self, item: dict[str, Any], path: str) -> tuple[str, ValueNode]:
-        name, text = str(item.get("name") or "?")[:120], str(item.get("repr") or "?")
-        if self._redactor.secret_key(name) and text not in ("None", "True", "False"):
-            self._redactions.append(f"{path}.locals.{name}")
-            return name, ValueNode("?", PLACEHOLDER, redacted=True)
-        clean = self._redactor.text(text[: _TEXT * 3])
-        if clean != text[: _TEXT * 3]:
-            self._redactions.append(f"{path}.locals.{name}")
-        return name, ValueNode(
-            "?", clean[:_TEXT] + ("…" if len(clean) > _TEXT else ""), id=int(item.get("addr") or 0)
-        )
-
-    def _thread(self, thread: dict[str, Any]) -> ThreadView:
-        name = str(thread.get("thread_name") or "?")[:100]
-        frames = self._frames(thread, with_locals=False)
-        return ThreadView(name=name, ident=int(thread.get("thread_id") or 0), frames=frames)
-
-    def _clean(self, threads: list[dict[str, Any]]) -> object:
-        """The raw answer with its locals' texts redacted; the command line and its arguments are left out."""
-        for thread in threads:
-            thread.pop("process_info", None)
-            for frame in thread.get("frames") or []:
-                for item in frame.get("locals") or []:
-                    item["repr"] = self._local(item, "native/pyspy.json")[1].text
-        return threads
-
-    def _source_members(self) -> dict[str, bytes]:
-        return self._sources.members(self._files)[0]
-
-
-def _main_thread(threads: list[dict[str, Any]]) -> dict[str, Any]:
-    """The thread that runs the handler: MainThread, else the first one."""
-    named = [thread for thread in threads if thread.get("thread_name") == "MainThread"]
-    return (named or threads)[0]

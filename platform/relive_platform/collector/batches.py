@@ -52,6 +52,8 @@ class SceneJob(msgspec.Struct, array_like=True):
     kind: str = ""
     python: str = ""
     redactions: list[str] = []  # places in `members`
+    source: str = ""  # the folder of the function's code, and others whose files are its own
+    in_app: list[str] = []
 
 
 class Batch(msgspec.Struct, array_like=True):

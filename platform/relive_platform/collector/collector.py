@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
+from relive_capture.explore.crash import FAULT_MEMBER
 
 from relive_platform.collector.batches import Ack, Batch, Finished, SceneJob, Source, Telemetry
 from relive_platform.collector.followers import Followers
@@ -283,6 +284,9 @@ def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -
     values = spec is None or spec.capture != "off"
     if not values:
         parts = {**parts, "event": ("missing", _EVENT_OFF)}
+    members = running.external
+    if worker is not None and running.record.status in ("crash", "init_error"):
+        members = {**members, **_fault_member(worker)}
     return SceneJob(
         record=running.record,
         scene=running.scene,
@@ -290,10 +294,17 @@ def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -
         http=request.http if values else None,
         telemetry=running.telemetry,
         profiles=profiles,
-        members=running.external,
+        members=members,
         parts=parts,
         redactions=running.external_redactions,
         redact_keys=spec.redact_keys if spec is not None else [],
         handler=spec.handler if spec is not None else "",
         kind=spec.kind if spec is not None else "",
+        source=spec.source if spec is not None else "",
+        in_app=spec.in_app if spec is not None else [],
     )
+
+
+def _fault_member(worker: Worker) -> dict[str, bytes]:
+    text = worker.fault_text() if worker.exited is not None else ""
+    return {FAULT_MEMBER: text.encode()} if text else {}

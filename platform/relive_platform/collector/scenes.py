@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
 from relive_capture.explore.archive import SceneInput, write_scene
+from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
 from relive_capture.explore.rows import blob_columns, scene_columns
 
 from relive_platform.collector.batches import SceneJob
@@ -135,6 +136,7 @@ class SceneKeeper:
                 logs += frame.lines
             elif frame is not None:
                 spans += frame.spans
+        _add_crash(job, logs)
         profiles = [found for payload in job.profiles if (found := _read(_profile, payload)) is not None]
         return SceneInput(
             record=job.record,
@@ -181,3 +183,23 @@ def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _log.warning("a frame of a scene is malformed: %s", error)
         return None
+
+
+def _add_crash(job: SceneJob, logs: list[LogLine]) -> None:
+    """The frames of a process that died of a fatal error, where it could save none itself."""
+    error = job.record.error
+    if error is None or error.kind != "signal" or job.scene or "exception.json" in job.members:
+        return
+    member = job.members.get(FAULT_MEMBER)
+    if member is None:  # the function has turned on its own fault handler, or the interpreter gave up
+        text = "\n".join(line.body for line in logs if line.source == "console")
+        locate(error, text, job.source, job.in_app)
+    else:
+        text = member.decode("utf-8", "replace")
+    view = crash_view(text, error, job.source, job.in_app, job.redact_keys)
+    if view is not None:
+        job.members.update(view.members)
+        job.members[FAULT_MEMBER] = text.encode()
+        job.parts.update({name: (part.state, part.reason) for name, part in view.parts.items()})
+        job.redactions.extend(view.redactions)
+        error.traceback = error.traceback or view.error.traceback

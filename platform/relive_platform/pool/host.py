@@ -20,6 +20,7 @@ from relive_base.frames import Fork, Forked, FunctionSpec, LogLine
 
 from relive_platform.pool.console import ConsoleReader
 from relive_platform.pool.descendants import descendants
+from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker, WorkerOwner
 from relive_platform.pool.zygote import ZygoteKey
@@ -133,6 +134,7 @@ class WorkerHost:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             console_read, console_write = os.pipe()
             ours.setblocking(False)
+            worker.faults = FaultFile()
             await worker.open(ours)
             console = ConsoleReader(lambda lines: self._on_console(worker, lines))
             await asyncio.get_running_loop().connect_read_pipe(
@@ -146,8 +148,8 @@ class WorkerHost:
             worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error="the host was closed"))
             raise
         zygote.fork(
-            Fork(worker_id=worker.worker_id, spec=worker.spec),
-            [theirs.detach(), console_write],
+            Fork(worker_id=worker.worker_id, spec=worker.spec, descriptors=3),
+            [theirs.detach(), console_write, worker.faults.duplicate()],
             worker.on_forked,
             worker.on_exited,
         )

@@ -28,6 +28,7 @@ from relive_base.frames import (
 )
 
 from relive_platform.pool.descendants import descendants
+from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
 from relive_platform.pool.invocation import Running
 
@@ -99,6 +100,7 @@ class Worker(asyncio.Protocol):
         self.init_telemetry: list[bytes] = []
         self.init_profiles: list[bytes] = []  # told with the worker's first invocation
         self.exited: Exited | None = None
+        self.faults: FaultFile | None = None
         self.rss_bytes = 0
         self.fingerprint = ""
         self._eof = False
@@ -182,6 +184,8 @@ class Worker(asyncio.Protocol):
             os.close(self._statm)
             self._statm = -1
         self.owner.on_gone(self)
+        if self.faults is not None:
+            self.faults.close()
 
     def kill(self) -> None:
         """End it now with all it has started, also outside its group; on_gone follows when it was reaped."""
@@ -213,6 +217,10 @@ class Worker(asyncio.Protocol):
                     os.kill(self.pid, number)
                 except (ProcessLookupError, PermissionError):
                     pass  # it is already gone
+
+    def fault_text(self) -> str:
+        """What its fault handler wrote when it died; "" where that was nothing."""
+        return self.faults.read() if self.faults is not None else ""
 
     def read_rss(self) -> int:
         """Resident bytes of the process now; 0 if it cannot be read."""

@@ -8,6 +8,7 @@ import signal
 from typing import Final
 
 from relive_base.frames import ErrorInfo
+from relive_capture.explore.crash import locate
 
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import Worker
@@ -15,6 +16,8 @@ from relive_platform.pool.worker import Worker
 __all__ = ["init_verdict", "memory_verdict", "timeout_verdict", "worker_verdict"]
 
 _MB: Final = 1_048_576
+_FAULTS: Final = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+"""Signals at which Python's fault handler writes the stacks."""
 _OOM_SHARE: Final = 0.8  # a SIGKILL of a worker that held this much of its limit counts as out of memory
 
 
@@ -68,9 +71,11 @@ def _death(worker: Worker) -> ErrorInfo:
         return _error(worker, "WorkerLost", "the worker was lost together with its zygote", "exit")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return _error(
-            worker, "WorkerKilled", f"the worker was killed by signal {number} ({_name(number)})", "signal"
-        )
+        text = f"the worker was killed by signal {number} ({_name(number)})"
+        error = _error(worker, "WorkerKilled", text, "signal")
+        if number in _FAULTS:
+            locate(error, worker.fault_text(), worker.spec.source, worker.spec.in_app)
+        return error
     code = os.waitstatus_to_exitcode(status)
     return _error(worker, "WorkerExited", f"the process ended itself: os._exit({code})", "exit")
 

@@ -18,6 +18,8 @@ from relive_platform.worker.rooms import capture_failure
 
 __all__ = ["Background"]
 
+_InvokeHook = Callable[[Any], None]
+_HandleContext = Callable[[Any, dict[str, Any]], None]
 _KEPT: Final = 4
 _ANONYMOUS: Final = "?"
 
@@ -72,10 +74,10 @@ class Background:
             setattr(owner, name, made(original))
             self._undo.append(lambda: setattr(owner, name, original))
 
-    def _thread_hook(self, original: Callable[[], Callable[[Any], None]]) -> Callable[[], Callable[[Any], None]]:
+    def _thread_hook(self, original: Callable[[], _InvokeHook]) -> Callable[[], _InvokeHook]:
         """Each thread makes its own caller of `threading.excepthook`: record first, then call that."""
 
-        def make_invoke_excepthook() -> Callable[[Any], None]:
+        def make_invoke_excepthook() -> _InvokeHook:
             invoke = original()
 
             def invoke_excepthook(thread: Any) -> None:
@@ -89,12 +91,12 @@ class Background:
 
         return make_invoke_excepthook
 
-    def _loop_hook(self, original: Callable[[Any, dict[str, Any]], None]) -> Callable[[Any, dict[str, Any]], None]:
+    def _loop_hook(self, original: _HandleContext) -> _HandleContext:
         """The loop's own default handler logs, with the traceback; where the user has set another, we do."""
 
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
             try:
-                error = context.get("exception")
+                error: Any = context.get("exception")
                 if issubclass(type(error), BaseException):
                     name = _task_name(context.get("task", context.get("future")))
                     self._note("task", name, error, say=loop._exception_handler is not None)
@@ -110,9 +112,7 @@ class Background:
         try:
             happened_ns = time.time_ns()
             invocation_id = self._telemetry.invocation_id
-            scene = capture_failure(
-                error, kind="background", spec=self._spec, invocation_id=invocation_id
-            )
+            scene = capture_failure(error, kind="background", spec=self._spec, invocation_id=invocation_id)
             info = scene.error
             text = f"exception in {origin} {name}: {info.type}: {info.message}"
             view = {

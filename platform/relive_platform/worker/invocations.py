@@ -171,7 +171,7 @@ class Runner:
         )
 
     def _keep_tasks(self) -> None:
-        """`asyncio.run` ends all tasks before its caller sees the timeout: where they wait is known only now."""
+        """`asyncio.run` ends all tasks before its caller sees the timeout: only now do they stand there."""
         self._tasks = capture_tasks(self._spec)
 
     def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:

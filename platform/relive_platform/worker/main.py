@@ -19,11 +19,18 @@ from relive_platform.worker.calling import Caller, set_caller
 from relive_platform.worker.channel import Channel
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.failed import Failed
+from relive_platform.worker.faults import watch_faults
 from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
 from relive_platform.worker.memory import Reserve
-from relive_platform.worker.process import clean_environment, close_others, enter_source, take_over
+from relive_platform.worker.process import (
+    clean_environment,
+    close_others,
+    enter_source,
+    high_descriptor,
+    take_over,
+)
 from relive_platform.worker.rooms import capture_failure
 from relive_platform.zygote.options import WorkerStart
 
@@ -48,9 +55,12 @@ def run(start: WorkerStart) -> NoReturn:
     platform may end a worker at any time."""
     spec = start.spec
     connection = take_over(start)
+    fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
     clean_environment(spec)
     tier, detail = apply(spec, start.isolation)
-    close_others(connection)
+    close_others(connection.fileno(), fault_fd)
+    if fault_fd >= 0:
+        watch_faults(fault_fd)
     worker = _Worker(start, FrameSink(connection), Channel(connection), tier, detail)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:

@@ -19,7 +19,7 @@ from relive_platform.isolation.limits import FRAME_FD_FLOOR
 from relive_platform.isolation.syscalls import close_all_but
 from relive_platform.zygote.options import WorkerStart
 
-__all__ = ["clean_environment", "close_others", "enter_source", "take_over"]
+__all__ = ["clean_environment", "close_others", "enter_source", "high_descriptor", "take_over"]
 
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
@@ -32,7 +32,7 @@ def take_over(start: WorkerStart) -> socket.socket:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    frames = _high(start.frame_fd)
+    frames = high_descriptor(start.frame_fd)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, 0)
     os.dup2(start.console_fd, 1)
@@ -40,12 +40,12 @@ def take_over(start: WorkerStart) -> socket.socket:
     return socket.socket(fileno=frames)
 
 
-def close_others(connection: socket.socket) -> None:
+def close_others(*own: int) -> None:
     """Close what was inherited from the zygote; its prepared descriptors have been used by now."""
-    close_all_but({connection.fileno()})
+    close_all_but({fd for fd in own if fd >= 0})
 
 
-def _high(fd: int) -> int:
+def high_descriptor(fd: int) -> int:
     """`fd` where the user's code is unlikely to close it by accident; as it is where the limit is too low."""
     with contextlib.suppress(OSError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -12,7 +12,6 @@ __all__ = ["ControlSocket", "ServerGone"]
 
 _READ_BYTES: Final = 65_536
 _FDS_PER_READ: Final = 64
-FDS_PER_FORK: Final = 2
 
 
 class ServerGone(Exception):
@@ -32,8 +31,11 @@ class ControlSocket:
         """For polling."""
         return self._socket.fileno()
 
-    def receive(self) -> list[tuple[AnyFrame, tuple[int, int] | None]]:
-        """The frames of one read; a Fork frame has its two descriptors. Raises ServerGone, FrameError."""
+    def receive(self) -> list[tuple[AnyFrame, tuple[int, ...]]]:
+        """The frames of one read; a Fork frame has its descriptors, none where they did not come.
+
+        Raises ServerGone, FrameError.
+        """
         try:
             data, fds, _flags, _address = socket.recv_fds(self._socket, _READ_BYTES, _FDS_PER_READ)
         except (ConnectionError, OSError) as error:
@@ -43,10 +45,10 @@ class ControlSocket:
             raise ServerGone
         return [(frame, self._descriptors(frame)) for frame in self._decoder.feed(data)]
 
-    def _descriptors(self, frame: AnyFrame) -> tuple[int, int] | None:
-        if not isinstance(frame, Fork) or len(self._fds) < FDS_PER_FORK:
-            return None
-        return self._fds.popleft(), self._fds.popleft()
+    def _descriptors(self, frame: AnyFrame) -> tuple[int, ...]:
+        if not isinstance(frame, Fork) or len(self._fds) < frame.descriptors:
+            return ()
+        return tuple(self._fds.popleft() for _ in range(frame.descriptors))
 
     def send(self, frame: AnyFrame) -> None:
         """Raises ServerGone."""

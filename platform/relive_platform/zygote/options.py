@@ -32,7 +32,7 @@ class ZygoteOptions:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStart:
-    """What a child has right after the fork: its two descriptors and what it is to be."""
+    """What a child has right after the fork: its descriptors and what it is to be."""
 
     worker_id: int
     spec: FunctionSpec
@@ -40,3 +40,4 @@ class WorkerStart:
     console_fd: int
     started_ns: int  # since the epoch, first line in the child
     isolation: Isolation
+    fault_fd: int = -1  # where its fault handler writes; -1: nowhere

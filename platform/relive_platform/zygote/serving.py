@@ -25,6 +25,7 @@ __all__ = ["Zygote", "serve"]
 
 _KIB: Final = 1024
 _DEAD_KEPT: Final = 64
+_FDS_NEEDED: Final = 2
 
 
 def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
@@ -88,16 +89,16 @@ class Zygote:
             self._kill_workers()
             return None
 
-    def _obey(self, frame: AnyFrame, fds: tuple[int, int] | None) -> WorkerStart | None:
+    def _obey(self, frame: AnyFrame, fds: tuple[int, ...]) -> WorkerStart | None:
         if not isinstance(frame, Fork):
             return None
-        if fds is None:
-            error = "the two descriptors did not come with the Fork frame"
+        if len(fds) < _FDS_NEEDED:
+            error = "the descriptors did not come with the Fork frame"
             self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=error))
             return None
         return self._fork(frame, fds)
 
-    def _fork(self, frame: Fork, fds: tuple[int, int]) -> WorkerStart | None:
+    def _fork(self, frame: Fork, fds: tuple[int, ...]) -> WorkerStart | None:
         forked_ns = time.time_ns()
         try:
             pid = os.fork()
@@ -112,6 +113,7 @@ class Zygote:
                 console_fd=fds[1],
                 started_ns=time.time_ns(),
                 isolation=self._isolation,
+                fault_fd=fds[_FDS_NEEDED] if len(fds) > _FDS_NEEDED else -1,
             )
         for fd in fds:
             os.close(fd)

@@ -69,6 +69,32 @@ async def test_a_signal_is_named(workers: Platform, name: str) -> None:
     assert name in message
 
 
+@pytest.mark.parametrize("more", ["", "    __import__('faulthandler').disable()\n"])
+async def test_a_crash_in_native_code_is_located_by_the_fault_handler(workers: Platform, more: str) -> None:
+    body = f"{more}    import ctypes\n    ctypes.string_at(0)\n"
+
+    await _fails(workers, body)
+
+    running = await _failed_run(workers)
+    assert running.record.error is not None
+    assert running.worker is not None
+    if more:  # the function's own choice stays
+        assert (running.worker.fault_text(), running.record.error.line) == ("", 0)
+    else:
+        assert (running.record.error.function, running.record.error.line) == ("handler", 6)
+
+
+async def test_a_crash_while_the_module_loads_is_located(workers: Platform) -> None:
+    workers.deploy("broken", "import ctypes\nctypes.string_at(0)\n")
+
+    outcome = await workers.invoke("broken")
+
+    assert outcome.record.status == "init_error"
+    assert outcome.error is not None
+    assert "SIGSEGV" in outcome.error.message
+    assert (outcome.error.file, outcome.error.line) == ("broken_v1.py", 2)
+
+
 async def test_a_timeout_in_python_code_ends_at_the_deadline(workers: Platform) -> None:
     began = time.monotonic()
     status, kind, *_ = await _fails(workers, "    while True:\n        pass\n", timeout_s=0.3)

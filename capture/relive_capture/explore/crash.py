@@ -1,0 +1,59 @@
+"""The scene of a process that died of a fatal error, from what Python's fault handler could still write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from relive_base.frames import ErrorInfo, PartState
+
+from relive_capture.explore.fault_text import parse_fault
+from relive_capture.explore.outside_frames import OutsideFrames, OutsideView
+from relive_capture.record.fingerprint import fingerprint_of_names
+from relive_capture.record.sources import InApp
+
+__all__ = ["FAULT_MEMBER", "crash_view", "locate"]
+
+FAULT_MEMBER: Final = "native/faulthandler.txt"
+_OF_SIGNALS: Final = (  # these say no more than the signal does
+    "Segmentation fault",
+    "Aborted",
+    "Bus error",
+    "Illegal instruction",
+    "Floating point exception",
+    "Floating-point exception",
+)
+_NO_LOCALS: Final = "from the fault handler: frames without locals"
+
+
+def crash_view(
+    text: str, error: ErrorInfo, source: str, in_app: Sequence[str] = (), redact_keys: Sequence[str] = ()
+) -> OutsideView | None:
+    """Exception, threads and source files for `text`; None where it names no fatal error."""
+    report = parse_fault(text)
+    if report is None:
+        return None
+    frames = OutsideFrames(source, in_app, redact_keys)
+    view = frames.convert(report.as_dump(), error.kind, error.type, error.message)
+    if view is None:
+        return None
+    view.parts["exception"] = PartState("partial", _NO_LOCALS)
+    view.parts["threads"] = PartState("partial", _NO_LOCALS)
+    return view
+
+
+def locate(error: ErrorInfo, text: str, source: str, in_app: Sequence[str] = ()) -> None:
+    """Add to `error` where the user's code stood, by names alone: no file is read."""
+    report = parse_fault(text)
+    if report is None:
+        return
+    if report.reason not in _OF_SIGNALS:
+        error.message = f"{error.message}: {report.reason}"[:2_000]
+    if not report.threads or not report.threads[0].frames:
+        return
+    roots = InApp([source, *in_app])
+    frames = [(*roots.place(file), line, name) for file, line, name in report.threads[0].frames]
+    own = [frame for frame in frames if frame[0]]
+    _, error.file, error.line, error.function = (own or frames)[0]
+    names = [f"{shown}:{name}" for _, shown, _, name in reversed(own or frames[:3])]
+    error.fingerprint = fingerprint_of_names(error.kind, error.type, names)

@@ -1,0 +1,133 @@
+"""Frames that were read from outside of a process, as the scene keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from relive_base.frames import ErrorInfo, PartState
+from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.values import ValueNode
+
+from relive_capture.model import ExceptionView, FrameView, ThreadView
+from relive_capture.record.fingerprint import fingerprint_of_views
+from relive_capture.record.sources import InApp, SourceCache, SourceFiles
+from relive_capture.record.traceback_text import traceback_text
+
+__all__ = ["OutsideFrames", "OutsideView"]
+
+_MAX_FRAMES = 100
+_MAX_LOCALS = 64
+_TEXT = 200
+_SOURCE_LINES = 5
+
+
+@dataclass(slots=True)
+class OutsideView:
+    """Members and parts of a scene, where in the user's code it stood, places that were redacted."""
+
+    members: dict[str, bytes]
+    parts: dict[str, PartState]
+    error: ErrorInfo
+    redactions: list[str]
+
+
+class OutsideFrames:
+    """Threads in the form in which py-spy tells them, as views: redacted, bounded, outermost frame first."""
+
+    def __init__(self, source: str, in_app: Sequence[str], redact_keys: Sequence[str]) -> None:
+        self._in_app = InApp([source, *in_app])
+        self._redactor = Redactor(redact_keys)
+        self._sources = SourceFiles(256 * 1024, SourceCache(self._redactor))
+        self._redactions: list[str] = []
+        self._files: dict[str, str] = {}
+
+    def convert(
+        self, threads: list[dict[str, Any]], kind: str, error_type: str, message: str
+    ) -> OutsideView | None:
+        """None where there is no thread. Raises KeyError, TypeError, ValueError where `threads` is none of
+        that form."""
+        if not threads:
+            return None
+        main = _main_thread(threads)
+        frames = self._frames(main, with_locals=True)
+        view = ExceptionView(type=error_type, message=message, relation="signal", frames=frames)
+        others = [self._thread(thread) for thread in threads if thread is not main]
+        members = {
+            "exception.json": msgspec.json.encode([view]),
+            "threads.json": msgspec.json.encode(others),
+        }
+        members.update(self._sources.members(self._files)[0])
+        own = bool(self._files)
+        parts = {
+            "exception": PartState("ok"),
+            "threads": PartState("ok"),
+            "source": PartState("ok") if own else PartState("missing", "no frame of the function's own"),
+        }
+        error = self._error(view, kind, error_type, message)
+        return OutsideView(members, parts, error, self._redactions)
+
+    def _error(self, view: ExceptionView, kind: str, error_type: str, message: str) -> ErrorInfo:
+        info = ErrorInfo(type=error_type, message=message, kind=kind, traceback=traceback_text([view]))
+        info.fingerprint = fingerprint_of_views(kind, error_type, view.frames)
+        own = [frame for frame in view.frames if frame.in_app] or view.frames
+        if own:
+            info.file, info.line, info.function = own[-1].file, own[-1].line, own[-1].function
+        return info
+
+    def _frames(self, thread: dict[str, Any], *, with_locals: bool) -> list[FrameView]:
+        frames = list(reversed(thread.get("frames") or []))
+        inside = [self._in_app.place(str(frame.get("filename")))[0] for frame in frames]
+        # what called the user's code is Relive's own
+        own = inside.index(True) if True in inside else 0
+        kept = frames[own:][-_MAX_FRAMES:]
+        return [self._frame(frame, number, with_locals) for number, frame in enumerate(kept)]
+
+    def _frame(self, frame: dict[str, Any], number: int, with_locals: bool) -> FrameView:
+        file, line = str(frame.get("filename") or "?"), int(frame.get("line") or 0)
+        in_app, shown = self._in_app.place(file)
+        view = FrameView(
+            file=shown[-300:], line=line, function=str(frame.get("name") or "?")[:200], in_app=in_app
+        )
+        if in_app:
+            self._files.setdefault(file, shown)
+        lines, first = self._sources.excerpt(file, line, _SOURCE_LINES if in_app else 1)
+        view.source, view.source_first_line = lines, first
+        if with_locals:
+            found = (frame.get("locals") or [])[:_MAX_LOCALS]
+            view.locals = [self._local(item, f"exception[0].frames[{number}]") for item in found]
+        return view
+
+    def _local(self, item: dict[str, Any], path: str) -> tuple[str, ValueNode]:
+        name, text = str(item.get("name") or "?")[:120], str(item.get("repr") or "?")
+        if self._redactor.secret_key(name) and text not in ("None", "True", "False"):
+            self._redactions.append(f"{path}.locals.{name}")
+            return name, ValueNode("?", PLACEHOLDER, redacted=True)
+        clean = self._redactor.text(text[: _TEXT * 3])
+        if clean != text[: _TEXT * 3]:
+            self._redactions.append(f"{path}.locals.{name}")
+        return name, ValueNode(
+            "?", clean[:_TEXT] + ("…" if len(clean) > _TEXT else ""), id=int(item.get("addr") or 0)
+        )
+
+    def _thread(self, thread: dict[str, Any]) -> ThreadView:
+        name = str(thread.get("thread_name") or "?")[:100]
+        frames = self._frames(thread, with_locals=False)
+        return ThreadView(name=name, ident=int(thread.get("thread_id") or 0), frames=frames)
+
+    def clean(self, threads: list[dict[str, Any]]) -> object:
+        """The raw answer with its locals' texts redacted; the command line and its arguments are left out."""
+        for thread in threads:
+            thread.pop("process_info", None)
+            for frame in thread.get("frames") or []:
+                for item in frame.get("locals") or []:
+                    item["repr"] = self._local(item, "native/pyspy.json")[1].text
+        return threads
+
+
+def _main_thread(threads: list[dict[str, Any]]) -> dict[str, Any]:
+    """The thread that runs the handler: MainThread, else the first one."""
+    named = [thread for thread in threads if thread.get("thread_name") == "MainThread"]
+    return (named or threads)[0]
