@@ -22,7 +22,7 @@ from relive_base.frames import (
 from relive_base.records import InvocationRecord
 from relive_base.redaction import Redactor
 
-__all__ = ["SceneInput", "SceneMembers", "build_members"]
+__all__ = ["HealthyEvent", "SceneInput", "SceneMembers", "build_members"]
 
 MAX_LOG_LINES = 5_000
 MAX_SPANS = 10_000
@@ -45,8 +45,19 @@ PARTS: dict[str, str] = {
     "environment": "the process ended before it could save it",
     "heap": "tier T1, the heap snapshot, is not part of this version",
     "live": "tier T2, the live scene, is not part of this version",
+    "healthy": "no event of this version, of at most 64 KiB, has succeeded yet",
     "native": "not needed: the process could speak for itself",
 }
+
+
+class HealthyEvent(msgspec.Struct, array_like=True):
+    """The event of the newest success of the same function version."""
+
+    invocation_id: str
+    started_ns: int
+    trigger: str = "api"
+    event: bytes = b""
+    http: HttpRequest | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +71,7 @@ class SceneInput:
     captured_ns: int = 0
     event: bytes = b""
     http: HttpRequest | None = None
+    healthy: HealthyEvent | None = None
     logs: Sequence[LogLine] = ()
     spans: Sequence[SpanData] = ()
     profiles: Sequence[Profile] = ()
@@ -91,6 +103,7 @@ def build_members(source: SceneInput) -> SceneMembers:
         built.redactions.extend(source.scene.redactions)
     _add_event(built, source, redactor)
     _add_context(built, source, redactor)
+    _add_healthy(built, source.healthy, redactor)
     _add_logs(built, source.logs, redactor)
     _add_spans(built, source.spans, redactor)
     _add_profile(built, source)
@@ -133,26 +146,43 @@ def _add_context(built: SceneMembers, source: SceneInput, redactor: Redactor) ->
     }
     request = source.http
     if request is not None:
-        context["http"] = {
-            "method": request.method,
-            "path": redactor.text(request.path),
-            "query": _query(request.query, redactor, built.redactions),
-            "headers": redactor.headers(request.headers, "context.http.headers", built.redactions),
-            "scheme": request.scheme,
-            "host": request.host,
-            "client": request.client,
-            "mount": request.mount,
-            "route": request.route,
-        }
+        context["http"] = _http(request, redactor, "context.http", built.redactions)
     built.files["context.json"] = msgspec.json.encode(context)
     built.parts["context"] = PartState("ok")
 
 
-def _query(query: str, redactor: Redactor, redactions: list[str]) -> str:
-    clean = redactor.text(query)
-    if clean is not query:
-        redactions.append("context.http.query")
-    return clean
+def _http(request: HttpRequest, redactor: Redactor, where: str, redactions: list[str]) -> dict[str, Any]:
+    query = redactor.text(request.query)
+    if query is not request.query:
+        redactions.append(f"{where}.query")
+    return {
+        "method": request.method,
+        "path": redactor.text(request.path),
+        "query": query,
+        "headers": redactor.headers(request.headers, f"{where}.headers", redactions),
+        "scheme": request.scheme,
+        "host": request.host,
+        "client": request.client,
+        "mount": request.mount,
+        "route": request.route,
+    }
+
+
+def _add_healthy(built: SceneMembers, healthy: HealthyEvent | None, redactor: Redactor) -> None:
+    if healthy is None:
+        return
+    request = healthy.http
+    context: dict[str, Any] = {
+        "invocation_id": healthy.invocation_id,
+        "started_ns": healthy.started_ns,
+        "trigger": healthy.trigger,
+    }
+    if request is not None:
+        context["http"] = _http(request, redactor, "healthy.http", built.redactions)
+    data = request.body if request is not None else healthy.event
+    built.files["healthy/event.bin"] = redactor.json_bytes(data, "healthy.event", built.redactions)
+    built.files["healthy/context.json"] = msgspec.json.encode(context)
+    built.parts["healthy"] = PartState("ok")
 
 
 def _add_logs(built: SceneMembers, lines: Sequence[LogLine], redactor: Redactor) -> None:

@@ -17,7 +17,14 @@ from relive_base.values import ValueNode
 
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.references import expand_references
-from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView
+from relive_capture.model import (
+    BackgroundView,
+    ExceptionView,
+    FrameView,
+    ResultView,
+    TaskView,
+    ThreadView,
+)
 
 __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 
@@ -131,6 +138,17 @@ class SceneFile:
         return self._json("context.json", dict[str, Any], {})
 
     @cached_property
+    def healthy_event(self) -> bytes:
+        """The event of the function version's last success before this failure, redacted; empty where the
+        scene has none."""
+        return self.member("healthy/event.bin") if "healthy/event.bin" in self._infos else b""
+
+    @cached_property
+    def healthy_context(self) -> dict[str, Any]:
+        """Of the same: invocation_id, started_ns, trigger, and the HTTP request under "http"; else empty."""
+        return self._json("healthy/context.json", dict[str, Any], {})
+
+    @cached_property
     def logs(self) -> list[LogLine]:
         """Log lines in their order."""
         if "logs.jsonl" not in self._infos:
@@ -159,6 +177,20 @@ class SceneFile:
     def threads(self) -> list[ThreadView]:
         """The other threads of the process."""
         return self._json("threads.json", list[ThreadView], [])
+
+    @cached_property
+    def tasks(self) -> list[TaskView]:
+        """The asyncio tasks of the process."""
+        return self._json("tasks.json", list[TaskView], [])
+
+    @cached_property
+    def background(self) -> list[BackgroundView]:
+        """What failed in threads and tasks that nobody waited for."""
+        views: list[BackgroundView] = self._json("background.json", list[BackgroundView], [])
+        for view in views:
+            self._check_depth(view.exceptions)
+            expand_references(view.exceptions)
+        return views
 
     @cached_property
     def environment(self) -> dict[str, Any]:

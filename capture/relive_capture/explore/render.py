@@ -12,6 +12,7 @@ from relive_base.frames import PartState
 from relive_base.terminal import one_line
 from relive_base.values import render, render_lines
 
+from relive_capture.explore.event_diff import healthy_diff
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
 
@@ -21,6 +22,7 @@ _LOCALS = 20
 _LOG_TAIL = 10
 _EVENT_LINES = 24
 _FRAMES = 12
+_CHANGES = 12
 _NOT_HERE = {  # parts that only some failures have, with the reasons that say so
     "heap": "is not part of this version",
     "live": "is not part of this version",
@@ -31,7 +33,7 @@ _NOT_HERE = {  # parts that only some failures have, with the reasons that say s
     "profile": "no profile was taken",
     "tasks": "no asyncio task was there",
     "background": "no thread or task failed unseen",
-    "healthy": "has succeeded yet",
+    "healthy": "succeeded",
 }
 _RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
@@ -51,12 +53,16 @@ def render_text(scene: SceneFile, width: int = 120) -> str:
 
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
-    """The same for machines: manifest, exception, event, context, logs, parts, redactions."""
+    """The same for machines: manifest, exception, event, context, how the event differs from the last one
+    that succeeded, failures beside it, logs, parts, redactions."""
+    difference = healthy_diff(scene)
     return {
         "manifest": scene.manifest,
         "exception": msgspec.to_builtins(scene.exceptions),
         "event": _event_value(scene),
         "context": scene.context,
+        "healthy": None if difference is None else difference.as_json(),
+        "background": msgspec.to_builtins(scene.background),
         "result": msgspec.to_builtins(scene.result),
         "logs": [
             {"timestamp_ns": line.timestamp_ns, "severity": line.severity, "body": line.body}
@@ -80,8 +86,10 @@ def failure_lines(scene: SceneFile, width: int = 120) -> list[Line]:
         lines += _root(frame, width)
         lines += _stack(root, width)
     lines += _chain(scene.exceptions, width)
+    lines += _background(scene, width)
     lines += _result(scene, width)
     lines += _event(scene, width)
+    lines += _difference(scene, width)
     lines += _logs(scene, width)
     lines += _parts(scene, width)
     return lines + _next(scene)
@@ -240,6 +248,31 @@ def _event(scene: SceneFile, width: int) -> list[Line]:
     if len(rows) > _EVENT_LINES:
         lines.append(Line(f"  … {len(rows) - _EVENT_LINES} more lines", "dim"))
     return lines
+
+
+def _difference(scene: SceneFile, width: int) -> list[Line]:
+    """How the event differs from the last one that succeeded."""
+    found = healthy_diff(scene)
+    if found is None:
+        return []
+    name = f"the last successful event ({found.invocation_id[:8]})"
+    if not found.changes:
+        return [Line(""), Line(f"The same as {name}", "heading")]
+    lines = [Line(""), Line(f"Differs from {name}", "heading")]
+    lines += [Line(one_line(f"  {change.text()}", width), "local") for change in found.changes[:_CHANGES]]
+    more = len(found.changes) - _CHANGES + found.more
+    return [*lines, Line(f"  … {more} more", "dim")] if more > 0 else lines
+
+
+def _background(scene: SceneFile, width: int) -> list[Line]:
+    """What failed in threads and tasks that nobody waited for, but for the one that the scene is of."""
+    lines: list[Line] = []
+    for view in scene.background if scene.manifest.get("kind") != "background" else scene.background[1:]:
+        lines.append(Line(one_line(f"  {view.message}", width), "error"))
+        frame = own_frame(view.exceptions[0]) if view.exceptions else None
+        if frame is not None:
+            lines.append(Line(one_line(f"    {frame.file}:{frame.line} in {frame.function}", width), "frame"))
+    return [Line(""), Line("Failed beside it", "heading"), *lines] if lines else []
 
 
 def _logs(scene: SceneFile, width: int) -> list[Line]:

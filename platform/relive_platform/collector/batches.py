@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from relive_base.frames import HttpRequest
 from relive_base.records import InvocationRecord
+from relive_capture.explore.members import HealthyEvent
 
 __all__ = ["Ack", "Batch", "Finished", "SceneJob", "Source", "Telemetry"]
 
@@ -54,6 +55,7 @@ class SceneJob(msgspec.Struct, array_like=True):
     redactions: list[str] = []  # places in `members`
     source: str = ""  # the folder of the function's code, and others whose files are its own
     in_app: list[str] = []
+    healthy: HealthyEvent | None = None
 
 
 class Batch(msgspec.Struct, array_like=True):

@@ -18,11 +18,13 @@ from typing import Final
 import msgspec
 from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
 from relive_capture.explore.crash import FAULT_MEMBER
+from relive_capture.explore.members import HealthyEvent
 
 from relive_platform.collector.batches import Ack, Batch, Finished, SceneJob, Source, Telemetry
 from relive_platform.collector.followers import Followers
 from relive_platform.collector.redaction import Redactors
 from relive_platform.pool.framing import FrameReader
+from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import Worker
 
@@ -284,6 +286,8 @@ def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -
     values = spec is None or spec.capture != "off"
     if not values:
         parts = {**parts, "event": ("missing", _EVENT_OFF)}
+    if not running.record.failed:
+        parts = {**parts, "healthy": ("missing", "the invocation itself succeeded")}
     members = running.external
     if worker is not None and running.record.status in ("crash", "init_error"):
         members = {**members, **_fault_member(worker)}
@@ -302,7 +306,17 @@ def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -
         kind=spec.kind if spec is not None else "",
         source=spec.source if spec is not None else "",
         in_app=spec.in_app if spec is not None else [],
+        healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
     )
+
+
+def _healthy(worker: Worker) -> HealthyEvent | None:
+    """The last event of the same function version that succeeded."""
+    pool = worker.owner
+    if not isinstance(pool, FunctionPool) or pool.healthy is None:
+        return None
+    request, record = pool.healthy
+    return HealthyEvent(record.invocation_id, record.started_ns, record.trigger, request.event, request.http)
 
 
 def _fault_member(worker: Worker) -> dict[str, bytes]:

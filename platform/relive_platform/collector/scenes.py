@@ -144,6 +144,7 @@ class SceneKeeper:
             error=job.record.error,
             event=job.event,
             http=job.http,
+            healthy=job.healthy,
             logs=logs,
             spans=spans,
             profiles=profiles,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from relive_base.frames import Call, Done, FunctionSpec, InitFailed, Ready, Result
+from relive_base.records import InvocationRecord
 
-from relive_platform.pool.invocation import Running
+from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
 from relive_platform.pool.zygote import ZygoteKey
 
@@ -31,6 +32,8 @@ WORKER_COST_S: Final = 0.00003
 AHEAD_SERVICE_S: Final = 0.002
 """Only functions whose slowest recent invocation took less than this get events sent ahead."""
 AHEAD_BYTES: Final = 16_384
+HEALTHY_BYTES: Final = 65_536
+"""The newest event that succeeded is kept for the scene of the next failure, where it is no larger."""
 _DECAY: Final = 0.98
 """A slow invocation keeps events from being sent ahead for about as many invocations as it took times 50."""
 
@@ -83,6 +86,7 @@ class FunctionPool:
         self.last_used = time.monotonic()
         self.active = False  # was invoked, or deployed just now
         self.init_failures = 0  # in a row
+        self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
         self.profile_next = 0
         self.profile_engine = "precise"
         self._host = host
@@ -270,6 +274,8 @@ class FunctionPool:
         return None
 
     def on_result(self, worker: Worker, running: Running, result: Result) -> None:
+        if result.status == "ok" and running.record.event_bytes <= HEALTHY_BYTES:
+            self.healthy = running.request, running.record
         self._listener.on_result(self, running, result)
 
     def on_done(self, worker: Worker, running: Running, done: Done) -> None:
