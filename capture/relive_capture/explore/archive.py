@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.frames import ErrorInfo
+from relive_base.redaction import Redactor
 
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.members import SceneInput, SceneMembers, build_members
@@ -68,6 +69,7 @@ def write_scene(path: str | os.PathLike[str], source: SceneInput) -> ArchiveInfo
 def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
     record = source.record
     error = _error(source)
+    redactor = Redactor(source.redact_keys)
     return {
         "schema": SCHEMA,
         "invocation_id": record.invocation_id,
@@ -79,9 +81,7 @@ def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
         "kind": error.kind,
         "status": record.status,
         "fingerprint": _fingerprint(error, record.function),
-        "error": msgspec.to_builtins(
-            ErrorInfo(**{name: getattr(error, name) for name in ErrorInfo.__struct_fields__})
-        ),
+        "error": _clean_error(error, redactor),
         "trigger": record.trigger,
         "trace_id": record.trace_id,
         "span_id": record.span_id,
@@ -109,6 +109,11 @@ def _error(source: SceneInput) -> ErrorInfo:
     if source.scene is not None:
         return source.scene.error
     return source.error or source.record.error or ErrorInfo(type="Unknown", message="", kind="signal")
+
+
+def _clean_error(error: ErrorInfo, redactor: Redactor) -> dict[str, Any]:
+    values = {name: getattr(error, name) for name in ErrorInfo.__struct_fields__}
+    return {name: redactor.text(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _fingerprint(error: ErrorInfo, function: str) -> str:

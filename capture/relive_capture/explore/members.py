@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from relive_base.frames import (
@@ -20,7 +20,10 @@ from relive_base.frames import (
     StackFrames,
 )
 from relive_base.records import InvocationRecord
-from relive_base.redaction import Redactor
+from relive_base.redaction import KeyBlocks, Redactor
+
+from relive_capture.explore.cleaning import clean_member
+from relive_capture.explore.names import is_safe_name
 
 __all__ = ["HealthyEvent", "SceneInput", "SceneMembers", "build_members"]
 
@@ -60,6 +63,20 @@ class HealthyEvent(msgspec.Struct, array_like=True):
     http: HttpRequest | None = None
 
 
+# Members that are made here: a worker, whose code may be hostile, cannot put others in their place.
+_OWN: Final = frozenset(
+    (
+        "manifest.json",
+        "event.bin",
+        "context.json",
+        "logs.jsonl",
+        "spans.json",
+        "profile.json",
+        "redactions.json",
+    )
+)
+
+
 @dataclass(slots=True, kw_only=True)
 class SceneInput:
     """Everything that is known of one failed attempt. `scene` is None where the process could save nothing;
@@ -96,10 +113,10 @@ def build_members(source: SceneInput) -> SceneMembers:
     """All members but manifest.json, in no particular order."""
     redactor = Redactor(source.redact_keys)
     built = SceneMembers({}, {name: PartState("missing", why) for name, why in PARTS.items()}, [])
-    _add_given(built, source.members, source.parts)
+    _add_given(built, source.members, source.parts, redactor)
     built.redactions.extend(source.redactions)
     if source.scene is not None:
-        _add_given(built, source.scene.members, source.scene.parts)
+        _add_given(built, source.scene.members, source.scene.parts, redactor)
         built.redactions.extend(source.scene.redactions)
     _add_event(built, source, redactor)
     _add_context(built, source, redactor)
@@ -113,9 +130,14 @@ def build_members(source: SceneInput) -> SceneMembers:
     return built
 
 
-def _add_given(built: SceneMembers, files: Mapping[str, bytes], parts: Mapping[str, PartState]) -> None:
-    built.files.update(files)
-    built.parts.update(parts)
+def _add_given(
+    built: SceneMembers, files: Mapping[str, bytes], parts: Mapping[str, PartState], redactor: Redactor
+) -> None:
+    for name, data in files.items():
+        if name not in _OWN and is_safe_name(name):
+            built.files[name] = clean_member(name, data, redactor)
+    for part_name, state in parts.items():
+        built.parts[redactor.text(part_name)] = PartState(state.state, redactor.text(state.reason))
     for name in files:
         part = name.split("/", 1)[0].split(".", 1)[0]
         if part not in parts and part in built.parts:
@@ -138,7 +160,7 @@ def _add_context(built: SceneMembers, source: SceneInput, redactor: Redactor) ->
     record = source.record
     context: dict[str, Any] = {
         "trigger": record.trigger,
-        "event_id": record.event_id,
+        "event_id": redactor.text(record.event_id),
         "caller_invocation_id": record.caller_invocation_id,
         "timeout_ns": record.timeout_ns,
         "memory_limit_bytes": record.memory_limit_bytes,
@@ -190,9 +212,10 @@ def _add_logs(built: SceneMembers, lines: Sequence[LogLine], redactor: Redactor)
         return
     kept = lines[-MAX_LOG_LINES:]
     rows = []
+    blocks = KeyBlocks()
     for number, line in enumerate(kept):
         row = {name: getattr(line, name) for name in LogLine.__struct_fields__}
-        body = redactor.text(line.body)
+        body = blocks.line(line.source, line.body, redactor)
         if body is not line.body:
             built.redactions.append(f"logs[{number}]")
             row["body"] = body
@@ -210,7 +233,11 @@ def _add_spans(built: SceneMembers, spans: Sequence[SpanData], redactor: Redacto
     for number, span in enumerate(spans[:MAX_SPANS]):
         row = {name: getattr(span, name) for name in SpanData.__struct_fields__}
         row["attributes"] = redactor.value(span.attributes, f"spans[{number}].attributes", built.redactions)
+        row["name"] = redactor.text(span.name)
         row["status_message"] = redactor.text(span.status_message)
+        row["links"] = redactor.value(
+            msgspec.to_builtins(span.links), f"spans[{number}].links", built.redactions
+        )
         row["events"] = redactor.value(
             msgspec.to_builtins(span.events), f"spans[{number}].events", built.redactions
         )

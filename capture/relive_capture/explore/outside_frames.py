@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,14 @@ from relive_capture.record.fingerprint import fingerprint_of_views
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.traceback_text import traceback_text
 
-__all__ = ["OutsideFrames", "OutsideView"]
+__all__ = ["OutsideFrames", "OutsideView", "is_program"]
 
 _MAX_FRAMES = 100
 _MAX_LOCALS = 64
 _TEXT = 200
 _SOURCE_LINES = 5
+_PACKAGES = ("/site-packages/", "/dist-packages/", "/deps/")
+_STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
 @dataclass(slots=True)
@@ -91,10 +94,11 @@ class OutsideFrames:
         view = FrameView(
             file=shown[-300:], line=line, function=str(frame.get("name") or "?")[:200], in_app=in_app
         )
-        if in_app:
-            self._files.setdefault(file, shown)
-        lines, first = self._sources.excerpt(file, line, _SOURCE_LINES if in_app else 1)
-        view.source, view.source_first_line = lines, first
+        if is_program(file, self._in_app):
+            if in_app:
+                self._files.setdefault(file, shown)
+            around = _SOURCE_LINES if in_app else 1
+            view.source, view.source_first_line = self._sources.excerpt(file, line, around, whole=in_app)
         if with_locals:
             found = (frame.get("locals") or [])[:_MAX_LOCALS]
             view.locals = [self._local(item, f"exception[0].frames[{number}]") for item in found]
@@ -125,6 +129,15 @@ class OutsideFrames:
                 for item in frame.get("locals") or []:
                     item["repr"] = self._local(item, "native/pyspy.json")[1].text
         return threads
+
+
+def is_program(file: str, in_app: InApp) -> bool:
+    """Whether a file that a frame names may be read. The function's code can name any: the server, which may
+    read more than the function, reads the function's own program and installed packages alone."""
+    path = os.path.realpath(file)
+    if not path.endswith(".py"):
+        return False
+    return in_app.place(path)[0] or path.startswith(_STDLIB) or any(part in path for part in _PACKAGES)
 
 
 def _main_thread(threads: list[dict[str, Any]]) -> dict[str, Any]:

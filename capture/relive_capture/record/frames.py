@@ -145,7 +145,9 @@ class FrameRecorder:
 
     def _add_source(self, view: FrameView, raw: RawFrame) -> None:
         around = self._budget.source_lines if view.in_app else 1
-        lines, first = self._sources.excerpt(raw.frame.f_code.co_filename, view.line, around)
+        lines, first = self._sources.excerpt(
+            raw.frame.f_code.co_filename, view.line, around, whole=view.in_app
+        )
         view.source, view.source_first_line = lines, first
         self._meter.spend(sum(map(len, lines)) + 4 * len(lines))
 

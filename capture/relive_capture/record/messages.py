@@ -46,7 +46,9 @@ class Messages:
         notes = (instance_dict(error) or {}).get("__notes__")
         if type(notes) is not list:
             return []
-        return [self._clean(note[:_MAX_MESSAGE]) for note in notes[:20] if type(note) is str]
+        return [
+            self._clean(note[: _MAX_MESSAGE * 2])[:_MAX_MESSAGE] for note in notes[:20] if type(note) is str
+        ]
 
     def _special(self, error: Any) -> str | None:
         """Built-in classes whose text is more than their args."""
@@ -114,15 +116,16 @@ class Messages:
         """A short text for one argument."""
         cls = type(value)
         if issubclass(cls, str):
-            part = str.__getitem__(value, slice(0, _ARG_TEXT if quoted else _MAX_MESSAGE * 2))
-            return repr(part) if quoted else part
+            part = str.__getitem__(value, slice(0, _MAX_MESSAGE * 2))
+            # what is cut is cleaned before: a part of a secret is not recognised
+            return repr(self._clean(part)[:_ARG_TEXT]) if quoted else part
         if cls is int:
             return int_text(value)
         if issubclass(cls, bytes):
             return bytes_text(value, _ARG_TEXT, self._clean)[0]
         text = self._leaves.text(value, cls)
         if text is not None:
-            return text[:_ARG_TEXT]
+            return self._clean(text)[:_ARG_TEXT]
         for base in mro(cls):
             if base in (tuple, list, dict, set, frozenset):
                 return self._container(value, base)

@@ -68,15 +68,14 @@ class InApp:
 class _File:
     """One file as it was read: raw lines, and without secrets where that was asked for."""
 
-    __slots__ = ("clean", "data", "excerpts", "lines", "stamp")
+    __slots__ = ("clean", "clean_lines", "data", "excerpts", "lines", "stamp")
 
     def __init__(self, stamp: tuple[int, int, int], data: bytes) -> None:
         self.stamp = stamp
         self.data = data
-        text = data.decode("utf-8", "replace")
-        # not splitlines(): to Python, a form feed does not end a line
-        self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self.lines = _lines(data)
         self.clean: bytes | None = None
+        self.clean_lines: list[str] | None = None
         self.excerpts: dict[tuple[int, int], tuple[list[str], int]] = {}
 
 
@@ -111,16 +110,22 @@ class SourceCache:
             file.clean = self._redactor.source(file.data.decode("utf-8", "replace")).encode()
         return file.clean
 
-    def excerpt(self, file: _File, line: int, around: int) -> tuple[list[str], int]:
-        """(lines around `line` without secrets, number of the first of them)."""
+    def _clean_lines(self, file: _File) -> list[str]:
+        if file.clean_lines is None:
+            file.clean_lines = _lines(self.clean(file))
+        return file.clean_lines
+
+    def excerpt(self, file: _File, line: int, around: int, whole: bool) -> tuple[list[str], int]:
+        """(lines around `line` without secrets, number of the first of them). `whole`: the file is read
+        from its beginning, so that it is known what is a string and what is not."""
         known = file.excerpts.get((line, around))
         if known is None:
-            lines = file.lines
+            lines = self._clean_lines(file) if whole else file.lines
             if line < 1 or line > len(lines):
                 return [], 0
             first = max(line - around, 1)
-            text = "\n".join(text[:300] for text in lines[first - 1 : line + around])
-            known = self._redactor.source(text).split("\n"), first
+            part = [text[:300] for text in lines[first - 1 : line + around]]
+            known = part if whole else self._redactor.source("\n".join(part)).split("\n"), first
             if len(file.excerpts) < _MAX_EXCERPTS:
                 file.excerpts[line, around] = known
         return known
@@ -134,10 +139,11 @@ class SourceFiles:
         self._cache = cache
         self._files: dict[str, _File | None] = {}
 
-    def excerpt(self, path: str, line: int, around: int) -> tuple[list[str], int]:
-        """(lines around `line` without secrets, number of the first of them)."""
+    def excerpt(self, path: str, line: int, around: int, *, whole: bool) -> tuple[list[str], int]:
+        """(lines around `line` without secrets, number of the first of them). `whole` for the user's own
+        files, which are read as a whole anyway."""
         file = self._file(path)
-        return ([], 0) if file is None else self._cache.excerpt(file, line, around)
+        return ([], 0) if file is None else self._cache.excerpt(file, line, around, whole)
 
     def members(self, files: dict[str, str]) -> tuple[dict[str, bytes], str]:
         """({"source/" + shown name: bytes}, "" or what the limit left out) for {path: shown name}."""
@@ -158,6 +164,11 @@ class SourceFiles:
         if path not in self._files:
             self._files[path] = self._cache.file(path)
         return self._files[path]
+
+
+def _lines(data: bytes) -> list[str]:
+    # not splitlines(): to Python, a form feed does not end a line
+    return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

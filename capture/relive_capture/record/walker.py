@@ -5,7 +5,7 @@ Most of a capture's time is spent here, so the loops over children treat the com
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import add
 from typing import Any
 
@@ -29,6 +29,8 @@ _SMALL = 10**9  # smaller numbers are no card's and no phone's
 _CARD_DIGITS = 13
 _LINE = 76
 _INDEXES = len(INDEXES)
+_FLAG = "'-"  # how the text of a command line's option begins
+_VALUE_LABELS = ("", "", "'value': ", "value=")  # by the form that _pairs is given
 _HEAD = 3  # children that the line of a value shows whose children are not walked
 
 _Name = tuple[str, str, str, str]  # label; how secret what is under it is; as a key, as a field in a line
@@ -235,6 +237,8 @@ class Walker:
         self._seen[address] = None
         nodes, texts = self._values(values, depth - 1)
         text = ", ".join(texts)
+        if (length == 2 or _FLAG in text) and self._hide_named_items(values, nodes, texts, length):
+            text = ", ".join(texts)
         self._charge(len(text), count)
         if length > count or len(text) > _LINE:
             text = preview(plan.open, plan.close, [], texts, length > count)
@@ -266,6 +270,7 @@ class Walker:
         shown: list[str] = []
         if style == "plain":
             nodes, texts = self._values(items, below)
+            self._hide_named_items(items, nodes, texts, length)
             children = list(zip(indexes(len(nodes)), nodes, strict=False))
         else:
             children, shown, texts = self._pairs(items, below, 2 if style == "keyed" else 3)
@@ -337,7 +342,44 @@ class Walker:
             children.append((name[0], node))
             shown.append(name[form])
             texts.append(node.text)
+        if _VALUE_LABELS[form] in shown:
+            self._hide_named_value(items, children, texts)
         return children, shown, texts
+
+    # ------------------------------------------------------------ names that are values themselves
+
+    def _hide_named_items(
+        self, values: Sequence[Any], nodes: list[ValueNode], texts: list[str], length: int
+    ) -> bool:
+        """Hide the second of a pair like ("x-api-key", "...") and what follows "--password"; whether any."""
+        found = False
+        for index in range(len(values) - 1):
+            is_name = (index == 0 and length == 2) or texts[index].startswith(_FLAG)
+            if is_name and self._names_secret(values[index], values[index + 1]):
+                nodes[index + 1] = self._hidden(index_label(index + 1), values[index + 1])
+                texts[index + 1] = PLACEHOLDER
+                found = True
+        return found
+
+    def _hide_named_value(
+        self, items: list[tuple[Any, Any]], children: list[tuple[str, ValueNode]], texts: list[str]
+    ) -> None:
+        """Hide the value of {"name": "x-api-key", "value": "..."}: so lists of headers have it."""
+        labels = [label for label, _ in children]
+        at = labels.index("value")
+        for key in ("name", "key"):
+            if key in labels and self._names_secret(items[labels.index(key)][1], items[at][1]):
+                children[at] = "value", self._hidden("value", items[at][1])
+                texts[at] = PLACEHOLDER
+                return
+
+    def _names_secret(self, name: Any, value: Any) -> bool:
+        """Whether the text `name` says that the text `value` is a secret."""
+        if type(value) is not str and type(value) is not bytes:
+            return False
+        if type(name) is bytes:
+            name = name[:_KEY_TEXT].decode("latin-1")
+        return type(name) is str and self._redactor.secret_key(name[:_KEY_TEXT]) == "strong"
 
     def _shape(self, obj: Any, plan: Plan, limit: int) -> Shape:
         """The shape of a container, or of an object, or of a container's subclass with the attributes that

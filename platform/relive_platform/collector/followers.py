@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from relive_base.frames import FunctionSpec, LogLine, Logs
+from relive_base.redaction import KeyBlocks
 
 from relive_platform.collector.redaction import Redactors, redact_line
 
@@ -62,6 +63,7 @@ class Followers:
     def __init__(self, redactors: Redactors | None = None) -> None:
         self._followers: set[Follower] = set()
         self._redactors = redactors or Redactors()
+        self._blocks = KeyBlocks()
 
     def __bool__(self) -> bool:
         return bool(self._followers)
@@ -86,7 +88,8 @@ class Followers:
         except msgspec.ValidationError:  # a Spans frame
             return
         for line in logs.lines:
-            redact_line(line, self._redactors.of(spec.redact_keys))
-            followed = FollowedLine(spec.name, logs.invocation_id or invocation_id, line)
+            owner = logs.invocation_id or invocation_id
+            redact_line(line, self._redactors.of(spec.redact_keys), self._blocks, owner)
+            followed = FollowedLine(spec.name, owner, line)
             for follower in wanted:
                 follower.offer(followed)

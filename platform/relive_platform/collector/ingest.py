@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from relive_base.frames import LogLine, Logs, Profile, Spans
 from relive_base.records import InvocationRecord
+from relive_base.redaction import KeyBlocks
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_tracer.explore.platform_rows import add_platform_spans
@@ -54,6 +55,7 @@ class Ingest:
         self._exporter = exporter
         self._on_profile = on_profile
         self._redactors = redactors or Redactors()
+        self._blocks = KeyBlocks()
         self._stacks = StackCache()
 
     def write(self, batch: Batch) -> None:
@@ -97,7 +99,7 @@ class Ingest:
             redactor = self._redactors.of(batch.sources[item.source].redact_keys)
             if isinstance(frame, Logs):
                 for line in frame.lines:
-                    redact_line(line, redactor)
+                    redact_line(line, redactor, self._blocks, invocation_id)
                     lines.append((line, ref))
             else:
                 for span in frame.spans:

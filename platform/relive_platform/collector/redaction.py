@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 from relive_base.frames import LogLine, SpanData
 from relive_base.records import InvocationRecord
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor
 
 __all__ = ["Redactors", "redact_line", "redact_record", "redact_span"]
 
@@ -40,6 +40,7 @@ def redact_span(span: SpanData, redactor: Redactor) -> None:
     stacktrace) and links: by name and by value."""
     span.name = redactor.text(span.name)
     span.status_message = redactor.text(span.status_message)
+    span.trace_state = redactor.text(span.trace_state)
     _attributes(span.attributes, redactor)
     for event in span.events:
         event.name = redactor.text(event.name)
@@ -48,16 +49,19 @@ def redact_span(span: SpanData, redactor: Redactor) -> None:
         _attributes(link.attributes, redactor)
 
 
-def redact_line(line: LogLine, redactor: Redactor) -> None:
-    """The body and the attributes of a log line."""
-    line.body = redactor.text(line.body)
+def redact_line(line: LogLine, redactor: Redactor, blocks: KeyBlocks, owner: Hashable) -> None:
+    """The body and the attributes of a log line. `blocks` knows what the lines before it were, of each
+    `owner` and stream."""
+    line.body = blocks.line((owner, line.source), line.body, redactor)
     _attributes(line.attributes, redactor)
 
 
 def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
-    """The path that was asked for, attributes, and the error: the worker has redacted its own, but not one
-    that the server made."""
+    """What the caller gave (path, event's id, trace state), attributes, and the error: the worker has
+    redacted its own, but not one that the server made."""
     record.http_path = redactor.text(record.http_path)
+    record.event_id = redactor.text(record.event_id)
+    record.trace_state = redactor.text(record.trace_state)
     _attributes(record.attributes, redactor)
     error = record.error
     if error is not None:
@@ -66,8 +70,14 @@ def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
 
 
 def _attributes(attributes: dict[str, str], redactor: Redactor) -> None:
+    renamed: dict[str, str] = {}
     for name, value in attributes.items():
         if value and redactor.secret_key(name):
             attributes[name] = PLACEHOLDER
         elif len(value) > 5:
             attributes[name] = redactor.text(value)
+        shown = redactor.key(name)
+        if shown is not name:
+            renamed[name] = shown
+    for name, shown in renamed.items():
+        attributes[shown] = attributes.pop(name)

@@ -8,143 +8,16 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.redaction import PLACEHOLDER, Redactor, split_words
-
-# Put together at run time, so that no scanner takes this file for a leak.
-_AWS = "AKIA" + "IOSFODNN7EXAMPLE"
-_GITHUB = "ghp_" + "a1B2" * 9
-_SLACK = "xoxb-" + "123456789012-abcdefABCDEF"
-_STRIPE = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
-_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
-_PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----"
-
-# (text, the part of it that must be gone)
-SECRET_TEXTS = [
-    ("Authorization: Bearer abcdef123456", "abcdef123456"),
-    ("got header bearer ZXhhbXBsZQ==", "ZXhhbXBsZQ"),
-    ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNlcjpwYXNz"),
-    (f"jwt is {_JWT} here", "eyJzdWIi"),
-    (f"key {_PEM} end", "MIIEow"),
-    ("-----BEGIN PRIVATE KEY-----\ncut off in the midd", "cut off"),
-    (f"using {_AWS} in eu-west-1", _AWS),
-    ("gcp AIza" + "SyA1234567890abcdefghijklmnopqrstuv", "SyA12345"),
-    (f"clone with {_GITHUB}", _GITHUB),
-    ("github_pat_" + "11ABCDEFG0123456789_abcdef", "11ABCDEFG"),
-    (f"posting to slack {_SLACK}", _SLACK),
-    (f"charge with {_STRIPE}", _STRIPE),
-    ("postgres://shop:hunter2@db.internal:5432/orders", "hunter2"),
-    ("redis://:s3cr3t@cache:6379/0", "s3cr3t"),
-    ("GET https://api.example.org/v1?api_key=abc123&page=2", "abc123"),
-    ("https://h/cb?access_token=tok-1&state=x", "tok-1"),
-    ("Server=db;Database=shop;User Id=sa;Password=Pa55w0rd!;", "Pa55w0rd"),
-    ("password='correct horse battery'", "horse"),
-    ('{"password": "hunter2", "user": "ada"}', "hunter2"),
-    ('body was {\\"client_secret\\": \\"abc-def\\"}', "abc-def"),
-    ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG", "wJalr"),
-    ("Cookie: session=abc; theme=dark", "session=abc"),
-    ("Set-Cookie: sid=31d4d96e407aad42; Path=/", "31d4d96e"),
-    ("x-api-key: 0123456789abcdef", "0123456789abcdef"),
-    ("card 4111 1111 1111 1111 was declined", "1111 1111"),
-    ("card 5500-0000-0000-0004 was declined", "0000-0004"),
-    ("amex 378282246310005", "378282246310005"),
-    ("token=abc", "=abc"),
-    ("AccountName=x;AccountKey=Zm9vYmFyYmF6cXV4Zm9v==;", "Zm9vYmFy"),
-    ("passphrase: opensesame", "opensesame"),
-    ("otp=123456 entered", "123456"),
-    ("glpat-" + "ABCdef1234567890xyz", "ABCdef1234"),
-]
-HARMLESS_TEXTS = [
-    "2026-11-23 12:00:00 INFO handled order 4711 in 13.2 ms, items=3 total=12.50",
-    "token_count=12 max_tokens=4096",
-    "the secretary's keyboard has 104 keys",
-    "author=Ada Lovelace passenger=12",
-    "user forgot the password again",
-    "password: None",
-    "basic training begins tomorrow",
-    "took 1700000000000000000 ns",
-    "order 1234567890123456",
-    "id 01932c5e-7b1a-7c3d-8e4f-0123456789ab",
-    "https://example.org/path?page=2&sort=asc",
-    "http://localhost:8080/health",
-    "ratio 3.1415926535897932",
-    "4bf92f3577b34da6a3ce929d0e0e4736",
-    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "key: value",
-    "monkey=banana turkey=12",
-    "has_password=True",
-    "token_type=access expires=3600",
-    "SELECT * FROM tokens WHERE id = 3",
-    "public_key=abc",
-    "session started",
-    "File 'cart.py', line 88, in price",
-    "KeyError: 'sku'",
-    "phone +49 30 123456",
-    "2026-11-23T12:00:00.123456789Z",
-    "x" * 1000,
-    "",
-    "key",
-    "pin the tail on the donkey: done",
-]
-SECRET_NAMES = [
-    "password",
-    "passwd",
-    "db_password",
-    "userPassword",
-    "PGPASSWORD",
-    "token",
-    "access_token",
-    "accessToken",
-    "X-Api-Key",
-    "apiKey",
-    "APIKEY",
-    "api-key",
-    "secret",
-    "client_secret",
-    "AWS_SECRET_ACCESS_KEY",
-    "private_key",
-    "privateKey",
-    "authorization",
-    "Cookie",
-    "set-cookie",
-    "credentials",
-    "session_id",
-    "csrfmiddlewaretoken",
-    "card_number",
-    "cvv",
-    "jwt",
-    "refresh_tokens",
-    "db_pass",
-    "passphrase",
-]
-HARMLESS_NAMES = [
-    "token_count",
-    "max_tokens",
-    "secretary",
-    "author",
-    "passenger",
-    "keyboard",
-    "monkey",
-    "key",
-    "keys",
-    "public_key",
-    "has_password",
-    "password_length",
-    "token_type",
-    "compass",
-    "bypass",
-    "passed",
-    "class_name",
-    "sessions_count",
-    "item",
-    "sku",
-    "tokenizer",
-    "authority",
-    "cookie_count",
-    "secret_name",
-    "first_pass",
-    "keyword",
-    "turnkey",
-]
+from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor, split_words
+from secret_corpus import (
+    HARMLESS_LINES,
+    HARMLESS_NAMES,
+    HARMLESS_TEXTS,
+    PEM,
+    SECRET_LINES,
+    SECRET_NAMES,
+    SECRET_TEXTS,
+)
 
 
 @pytest.mark.parametrize(("text", "gone"), SECRET_TEXTS)
@@ -158,6 +31,20 @@ def test_a_planted_secret_leaves_the_text(text: str, gone: str) -> None:
 @pytest.mark.parametrize("text", HARMLESS_TEXTS)
 def test_a_harmless_text_stays_the_same_object(text: str) -> None:
     assert Redactor().text(text) is text
+
+
+@pytest.mark.parametrize("line", SECRET_LINES)
+def test_a_secret_literal_leaves_a_program_and_no_line_does(line: str) -> None:
+    clean = Redactor().source(line)
+
+    assert "hunter2" not in clean
+    assert PLACEHOLDER in clean
+    assert clean.count("\n") == line.count("\n")
+
+
+@pytest.mark.parametrize("line", HARMLESS_LINES)
+def test_expressions_and_descriptions_stay_in_a_program(line: str) -> None:
+    assert Redactor().source(line) == line
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
@@ -204,6 +91,54 @@ def test_json_stays_json_and_the_places_are_listed() -> None:
     assert redacted == ["event.password", "event.nested[0].note", "event.pin"]
 
 
+def test_a_secret_that_is_a_key_or_stands_beside_its_name_leaves_json() -> None:
+    github = "ghp_" + "a1B2" * 9
+    event = {
+        github: 1,
+        "headers": [["x-api-key", "abc-1"], ["accept", "*/*"]],
+        "env": [{"name": "DB_PASSWORD", "value": "abc-2"}, {"name": "STAGE", "value": "dev"}],
+        "command": ["mysql", "--password", "abc-3", "--host", "db"],
+    }
+    redacted: list[str] = []
+
+    clean = Redactor().json_bytes(json.dumps(event).encode(), "event", redacted)
+
+    assert json.loads(clean) == {
+        PLACEHOLDER: 1,
+        "headers": [["x-api-key", PLACEHOLDER], ["accept", "*/*"]],
+        "env": [{"name": "DB_PASSWORD", "value": PLACEHOLDER}, {"name": "STAGE", "value": "dev"}],
+        "command": ["mysql", "--password", PLACEHOLDER, "--host", "db"],
+    }
+    assert github not in str(redacted)
+
+
+def test_a_secret_behind_a_name_that_is_there_twice_leaves_too() -> None:
+    data = b'{"password": "hunter2", "password": null, "note": "token=abc123", "note": ""}'
+
+    clean = Redactor().json_bytes(data)
+
+    assert b"hunter2" not in clean
+    assert b"abc123" not in clean
+
+
+def test_each_line_of_a_printed_key_leaves_and_what_follows_stays() -> None:
+    blocks, redactor = KeyBlocks(), Redactor()
+
+    lines = [blocks.line("out", line, redactor) for line in ["before", *PEM.split("\n"), "after"]]
+    other = blocks.line("err", "MIIEow", redactor)
+
+    assert lines == ["before", *[PLACEHOLDER] * 4, "after"]
+    assert other == "MIIEow"
+
+
+def test_a_key_that_is_cut_off_does_not_hide_the_lines_for_ever() -> None:
+    blocks, redactor = KeyBlocks(), Redactor()
+
+    lines = [blocks.line("out", line, redactor) for line in [PEM.split("\n")[0], *["x"] * 400]]
+
+    assert lines.count("x") == 100
+
+
 def test_json_without_a_secret_keeps_its_very_bytes() -> None:
     data = b'{ "amount": 1.10, "big": 123456789012345678901234567890,\n "x": [1e400] }'
 
@@ -234,7 +169,7 @@ def test_headers_and_environment_keep_their_order_and_names() -> None:
 
 
 def test_source_text_loses_literals_only_and_no_line() -> None:
-    text = 'password = ask()\nPASSWORD = "hunter2"\nkey = """' + _PEM + '"""\nlast = 1\n'
+    text = 'password = ask()\nPASSWORD = "hunter2"\nkey = """' + PEM + '"""\nlast = 1\n'
 
     clean = Redactor().source(text)
 
@@ -273,10 +208,22 @@ def test_a_hostile_text_costs_no_more_than_its_length() -> None:
         "eyJ" * 50_000,
         "4 " * 50_000,
         '"key": ' * 20_000,
+        "key=" * 50_000,
+        'key="' * 30_000,
+        "<password>" * 20_000,
+        'name="password" ' * 20_000,
+        "--token " * 20_000,
+        "%25" * 50_000,
+        "\\u0070" * 30_000,
+        "[('password'," * 20_000,
+        "-----BEGIN PRIVATE KEY-----" * 5_000,
+        "http://a:" * 20_000,
+        "ｐ" * 100_000 + "=",
     ]
     for text in texts:
         begin = time.thread_time()
         redactor.text(text)
+        redactor.source(text)
         assert time.thread_time() - begin < 3.0, text[:20]
 
 

@@ -126,6 +126,28 @@ def test_a_secret_attribute_is_redacted_and_its_place_listed() -> None:
     assert b"hunter2" not in encode_value(node)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        [("x-api-key", "hunter2"), ("accept", "*/*")],
+        [[b"x-api-key", b"hunter2"]],
+        ["mysql", "--password", "hunter2"],
+        {"name": "DB_PASSWORD", "value": "hunter2"},
+        [{"key": "client_secret", "value": "hunter2"}],
+        collections.namedtuple("Header", "name value")("x-api-key", "hunter2"),
+        collections.deque(["x-api-key", "hunter2"]),
+        {"ghp_" + "hunter2x" * 5: 1},
+    ],
+)
+def test_a_secret_whose_name_stands_beside_it_is_redacted(value: object) -> None:
+    for depth in (0, 1, 2, 3):
+        node, redactions = walked(value, depth=depth)
+
+        assert b"hunter2" not in encode_value(node)
+        assert len(redactions) <= 1
+    assert len(redactions) == 1
+
+
 def test_a_secret_that_lies_across_the_cut_is_redacted() -> None:
     node = walk("x" * 190 + " Bearer " + "s3cr3t" * 20)
 
