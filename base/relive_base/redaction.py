@@ -89,7 +89,9 @@ class Redactor:
         result = text
         if may_have_form(lower):
             result = hide_forms(text, lower)
-        if (" " in lower or "=" in lower or ":" in lower or "<" in lower) and self._may_name(lower):
+        if (" " in lower or "=" in lower or ":" in lower or "<" in lower) and (
+            may_name(lower) or (self._hints and self._may_name(lower))
+        ):
             result = hide_assignments(result, lower, self.secret_key)
         return hide_cards(result)
 
