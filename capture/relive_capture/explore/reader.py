@@ -16,6 +16,8 @@ from relive_base.frames import LogLine, PartState, SpanData
 from relive_base.values import ValueNode
 
 from relive_capture.explore.errors import SceneError
+from relive_capture.explore.heap.reading import FOLDER, read_members
+from relive_capture.explore.heap.snapshot import HeapLimits, HeapSnapshot
 from relive_capture.explore.references import expand_references
 from relive_capture.model import (
     BackgroundView,
@@ -30,6 +32,7 @@ __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 
 T = TypeVar("T")
 _KNOWN_SCHEMA = 1
+_HEAP_LIMITS = HeapLimits()
 _MAX_TIME_NS = 1 << 62  # the year 2116
 _DEFAULTS: dict[str, Any] = {
     "captured_ns": 0,
@@ -67,6 +70,7 @@ class Limits:
     ratio_from_bytes: int = 20 * 1024 * 1024
     depth: int = 32  # of a value tree
     exceptions: int = 1_000
+    heap: HeapLimits = _HEAP_LIMITS
 
 
 class SceneFile:
@@ -206,6 +210,15 @@ class SceneFile:
     def redactions(self) -> list[str]:
         """Places whose values were redacted."""
         return self._json("redactions.json", list[str], [])
+
+    @property
+    def has_heap(self) -> bool:
+        """Whether there is a heap snapshot; `parts["heap"]` says why where there is none."""
+        return f"{FOLDER}meta.json" in self._infos
+
+    def heap(self) -> HeapSnapshot:
+        """The heap snapshot, checked. Raises SceneError; `explore.heap.opening` analyses it."""
+        return read_members(self.member, self._where, self._limits.heap)
 
     @property
     def sources(self) -> list[str]:
