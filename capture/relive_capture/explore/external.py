@@ -1,13 +1,7 @@
-"""Tier T3: the frames of a process that cannot speak for itself, read from outside with py-spy."""
+"""Tier T3: the frames of a process that cannot speak for itself, read from outside."""
 
 from __future__ import annotations
 
-import os
-import selectors
-import shutil
-import subprocess
-import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +9,22 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.frames import ErrorInfo, PartState
+from relive_base.redaction import Redactor
 
 from relive_capture.explore.outside_frames import OutsideFrames
+from relive_capture.explore.programs import MAX_OUTPUT_BYTES, find_program, run_program
+from relive_capture.explore.pystack import (
+    PystackError,
+    parse_pystack,
+    pystack_path,
+    pystack_remote,
+    stack_lines,
+)
 
-__all__ = ["ExternalDump", "dump", "py_spy_path"]
+__all__ = ["PYSTACK_MEMBER", "ExternalDump", "dump", "py_spy_path"]
 
 DEFAULT_TIMEOUT_S: Final = 3.0
-MAX_OUTPUT_BYTES: Final = 8 * 1024 * 1024
-_WITH_PY_SPY: Final = "read from outside with py-spy"
+PYSTACK_MEMBER: Final = "native/pystack.txt"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,13 +44,8 @@ class ExternalDump:
 
 
 def py_spy_path() -> str | None:
-    """The py-spy program: beside this interpreter (its wheel puts it there), else on PATH."""
-    folders = (sysconfig.get_path("scripts"), os.path.dirname(sys.executable))
-    for folder in folders:
-        candidate = os.path.join(folder, "py-spy")
-        if os.access(candidate, os.X_OK):
-            return candidate
-    return shutil.which("py-spy")
+    """The py-spy program."""
+    return find_program("py-spy")
 
 
 def dump(
@@ -65,45 +62,91 @@ def dump(
 ) -> ExternalDump:
     """Frames of process `pid`, which stands still meanwhile. Never raises; ends by `timeout_s`.
 
+    py-spy reads the frames, pystack, where it is installed, native stacks, or the frames where py-spy cannot.
     Without `values` there are no locals. `source` is the function's code folder: frames in it are the
     user's own.
     """
-    program = py_spy_path()
-    if program is None:
-        return _failed("py-spy is not installed", "install it: pip install py-spy")
-    command = [program, "dump", "--pid", str(pid), "--json"]
-    if values:
-        command.append("--locals")
-    # py-spy cannot suspend what SIGSTOP holds already, or is about to.
-    unsuspended = [*command, "--nonblocking"]
+    deadline = time.monotonic() + timeout_s
+    reader = _Reader(OutsideFrames(source, in_app, redact_keys), kind, error_type, message, values)
+    found = reader.with_py_spy(pid, timeout_s)
+    left_s = deadline - time.monotonic()
+    if found.ok:
+        _add_native(found, pid, left_s, Redactor(redact_keys))
+        return found
+    return reader.with_pystack(pid, left_s, found) if pystack_path() is not None else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What the readers have in common."""
+
+    frames: OutsideFrames
+    kind: str
+    error_type: str
+    message: str
+    values: bool
+
+    def with_py_spy(self, pid: int, timeout_s: float) -> ExternalDump:
+        program = py_spy_path()
+        if program is None:
+            return _failed("py-spy is not installed", "install it: pip install py-spy")
+        command = [program, "dump", "--pid", str(pid), "--json", *(["--locals"] if self.values else [])]
+        # py-spy cannot suspend what SIGSTOP holds already, or is about to.
+        unsuspended = [*command, "--nonblocking"]
+        try:
+            output, errors, status = run_program(unsuspended if _is_stopped(pid) else command, timeout_s)
+            if status != 0 and _is_stopped(pid):
+                output, errors, status = run_program(unsuspended, timeout_s)
+        except TimeoutError:
+            return _failed(f"py-spy gave no answer within {timeout_s} s", "")
+        except OSError as error:
+            return _failed(f"py-spy cannot be started: {error.strerror}", "")
+        if status != 0:
+            return _refused(errors, status)
+        if len(output) > MAX_OUTPUT_BYTES:
+            return _failed(f"py-spy wrote more than {MAX_OUTPUT_BYTES} bytes", "")
+        try:
+            threads = msgspec.json.decode(output, type=list[dict[str, Any]])
+            found = self._found(threads, "py-spy")
+            found.members["native/pyspy.json"] = msgspec.json.encode(self.frames.clean(threads))
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+            return _failed(f"py-spy's answer cannot be read: {type(error).__name__}", "")
+        return found
+
+    def with_pystack(self, pid: int, timeout_s: float, failed: ExternalDump) -> ExternalDump:
+        """`failed`, where pystack cannot read it either."""
+        try:
+            threads = parse_pystack(pystack_remote(pid, timeout_s, native=False, values=self.values), pid)
+        except PystackError as error:
+            failed.parts["native"] = PartState("missing", f"{failed.reason}; {error}")
+            return failed
+        found = self._found(threads, "pystack")
+        found.parts["native"] = PartState("partial", f"{failed.reason}; read with pystack")
+        return found
+
+    def _found(self, threads: list[dict[str, Any]], tool: str) -> ExternalDump:
+        view = self.frames.convert(threads, self.kind, self.error_type, self.message)
+        if view is None:
+            return _failed("the process has no Python thread", "")
+        parts = {**view.parts, "exception": PartState("ok", f"read from outside with {tool}")}
+        return ExternalDump(
+            ok=True,
+            members=view.members,
+            parts=parts,
+            error=view.error,
+            redactions=list(dict.fromkeys(view.redactions)),
+        )
+
+
+def _add_native(found: ExternalDump, pid: int, timeout_s: float, redactor: Redactor) -> None:
+    """What the threads do below Python, as text."""
     try:
-        output, errors, status = _run(unsuspended if _is_stopped(pid) else command, timeout_s)
-        if status != 0 and _is_stopped(pid):
-            output, errors, status = _run(unsuspended, timeout_s)
-    except TimeoutError:
-        return _failed(f"py-spy gave no answer within {timeout_s} s", "")
-    except OSError as error:
-        return _failed(f"py-spy cannot be started: {error.strerror}", "")
-    if status != 0:
-        return _refused(errors, status)
-    if len(output) > MAX_OUTPUT_BYTES:
-        return _failed(f"py-spy wrote more than {MAX_OUTPUT_BYTES} bytes", "")
-    try:
-        threads = msgspec.json.decode(output, type=list[dict[str, Any]])
-        frames = OutsideFrames(source, in_app, redact_keys)
-        view = frames.convert(threads, kind, error_type, message)
-        raw = msgspec.json.encode(frames.clean(threads))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        return _failed(f"py-spy's answer cannot be read: {type(error).__name__}", "")
-    if view is None:
-        return _failed("the process has no Python thread", "")
-    return ExternalDump(
-        ok=True,
-        members={**view.members, "native/pyspy.json": raw},
-        parts={**view.parts, "exception": PartState("ok", _WITH_PY_SPY), "native": PartState("ok")},
-        error=view.error,
-        redactions=list(dict.fromkeys(view.redactions)),
-    )
+        text = pystack_remote(pid, max(timeout_s, 0.1), native=True)
+    except PystackError as error:
+        found.parts["native"] = PartState("partial", f"Python's frames alone: {error}")
+    else:
+        found.members[PYSTACK_MEMBER] = redactor.text(stack_lines(text)).encode()
+        found.parts["native"] = PartState("ok")
 
 
 def _is_stopped(pid: int) -> bool:
@@ -130,43 +173,3 @@ def _refused(errors: bytes, status: int) -> ExternalDump:
     if "no such process" in lower or "failed to find" in lower or "failed to open process" in lower:
         return _failed("the process was gone before it could be read", "")
     return _failed(f"py-spy ended with status {status}: {text[:300]}", "")
-
-
-def _run(command: list[str], timeout_s: float) -> tuple[bytes, bytes, int]:
-    """(stdout, stderr, status), each at most a little over its limit. Raises TimeoutError, OSError."""
-    deadline = time.monotonic() + timeout_s
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        try:
-            output, errors = _collect(process, deadline)
-            status = process.wait(max(deadline - time.monotonic(), 0.01))
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError from error
-        finally:
-            if process.poll() is None:
-                process.kill()
-    return output, errors, status
-
-
-def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    buffers = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
-    with selectors.DefaultSelector() as selector:
-        for descriptor in buffers:
-            selector.register(descriptor, selectors.EVENT_READ)
-        while selector.get_map():
-            left = deadline - time.monotonic()
-            ready = selector.select(max(left, 0))
-            if left <= 0 and not ready:
-                raise TimeoutError
-            for key, _ in ready:
-                chunk = os.read(key.fd, 65536)
-                buffers[key.fd] += chunk
-                if not chunk or len(buffers[key.fd]) > MAX_OUTPUT_BYTES:
-                    selector.unregister(key.fd)
-                    if chunk:
-                        process.kill()  # it writes more than anybody will read
-    output, errors = buffers.values()
-    return bytes(output), bytes(errors)

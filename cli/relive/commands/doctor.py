@@ -56,7 +56,7 @@ def doctor(session: Session, as_json: bool) -> int:
 def examine(session: Session) -> Iterator[Finding]:
     """Every check in turn; one that breaks is a finding too."""
     checks: list[Callable[[Session], Finding | Iterator[Finding]]] = [
-        _python, _home, _server, _engine, _isolation, _py_spy, _installer, _port,
+        _python, _home, _server, _engine, _isolation, _py_spy, _pystack, _core_files, _installer, _port,
     ]  # fmt: skip
     for check in checks:
         try:
@@ -116,20 +116,51 @@ def _isolation(session: Session) -> Iterator[Finding]:
         yield Finding(found.name, found.ok, found.detail, found.remedy)
 
 
+def _child() -> subprocess.Popen[bytes]:
+    """A Python process that waits, to be looked into."""
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
 def _py_spy(session: Session) -> Finding:
     """Dump a child: what a supervisor does to a worker that cannot speak for itself."""
     from relive_capture.explore import external
 
-    code = "import sys; print(flush=True); sys.stdin.read()"
-    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = _child()
     try:
-        assert child.stdout is not None
-        child.stdout.readline()
         dump = external.dump(child.pid, _DUMP_TIMEOUT_S)
     finally:
         child.kill()
         child.communicate()
     return Finding("py-spy", dump.ok, "can read a running worker" if dump.ok else dump.reason, dump.remedy)
+
+
+def _pystack(session: Session) -> Finding:
+    """Optional: native stacks beside Python's."""
+    from relive_capture.explore import pystack
+
+    child = _child()
+    try:
+        pystack.pystack_remote(child.pid, _DUMP_TIMEOUT_S, native=True)
+        detail = "can read native stacks of a worker"
+    except pystack.PystackError as error:
+        detail = f"{error}; scenes of what hangs in native code are without native stacks (optional)"
+    finally:
+        child.kill()
+        child.communicate()
+    return Finding("pystack", True, detail)
+
+
+def _core_files(session: Session) -> Finding:
+    """None are taken: a worker may write nowhere where the system would put one."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    detail = (
+        f"not taken (kernel.core_pattern is {pattern!r}); a crash has the stacks of Python's fault handler"
+    )
+    return Finding("core files", True, detail)
 
 
 def _installer(session: Session) -> Finding:
