@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from relive_tui.models.format import bytes_short, duration
@@ -27,14 +27,18 @@ class SceneFacts:
 
     def read(self, name: str, default: Value) -> Value:
         """A property of the scene, or `default` where its member cannot be read."""
+        value: Value = self.attempt(lambda scene: getattr(scene, name), default)
+        return value
+
+    def attempt(self, work: Callable[[SceneFile], Value], default: Value) -> Value:
+        """What `work` makes of the scene, or `default` where a member that it needs cannot be read."""
         from relive_base.errors import ReliveError
 
         try:
-            value: Value = getattr(self._scene, name)
+            return work(self._scene)
         except ReliveError as error:
             self._damaged.append(error.message)
             return default
-        return value
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """(what, text) pairs; a scene from elsewhere may lack any of them."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from relive_tui.models.compare import HotChange
 from relive_tui.models.data import (
+    EventChange,
+    EventDiff,
     EventView,
     ExceptionView,
     FailureGroup,
@@ -23,7 +25,9 @@ from relive_tui.models.data import (
     StackView,
     ValueView,
 )
-from relive_tui.models.home import Health
+from relive_tui.models.home import Health, failure_title
+from relive_tui.models.stacks import RELATIONS
+from relive_tui.scene_facts import SceneFacts
 
 if TYPE_CHECKING:
     from relive_base.frames import LogLine, SpanData
@@ -161,8 +165,6 @@ def scene_view(scene: SceneFile) -> SceneView:
     """Of an opened archive. Raises SceneError where a member is damaged."""
     from relive_capture.explore.render import part_state
 
-    from relive_tui.scene_facts import SceneFacts
-
     manifest = scene.manifest
     sources = _Sources(scene)
     exceptions: list[ExceptionView] = []
@@ -172,13 +174,8 @@ def scene_view(scene: SceneFile) -> SceneView:
         pending[:0] = [(member, depth + 1) for member in view.group]
         exceptions.append(_exception(view, depth, sources))
     facts = SceneFacts(scene)
-    found: list[model.ThreadView] = facts.read("threads", [])
     lines: list[LogLine] = facts.read("logs", [])
-    threads = [
-        StackView("thread", thread.name, tuple(_frame(frame, sources) for frame in thread.frames))
-        for thread in found
-    ]
-    result = facts.read("result", None)
+    result: model.ResultView | None = facts.read("result", None)
     return SceneView(
         invocation_id=scene.invocation_id,
         attempt=scene.attempt,
@@ -192,13 +189,43 @@ def scene_view(scene: SceneFile) -> SceneView:
         fingerprint=str(manifest.get("fingerprint", "")),
         event=_event(scene.event, scene.context),
         parts=tuple((name, part_state(name, part), part.reason) for name, part in scene.parts.items()),
-        stacks=tuple(threads),
+        stacks=tuple(_stacks(facts, sources)),
         logs=tuple(_scene_log(line, scene) for line in lines),
+        difference=_difference(facts),
         result=(result.path, result.reason, value_view(result.value) if result.value else None)
         if result
         else None,
         facts=tuple(facts.lines()),
     )
+
+
+def _stacks(facts: SceneFacts, sources: _Sources) -> Iterator[StackView]:
+    """What failed beside the handler first, then the other threads and tasks as they stood."""
+    background: list[model.BackgroundView] = facts.read("background", [])
+    for failed in background:
+        for view in failed.exceptions:
+            title = failure_title(view.type, view.message)
+            state = f"{RELATIONS[view.relation]} {title}" if view.relation in RELATIONS else f"✖ {title}"
+            yield StackView(failed.origin, failed.name, _frames(view.frames, sources), state)
+    threads: list[model.ThreadView] = facts.read("threads", [])
+    for thread in threads:
+        yield StackView("thread", thread.name, _frames(thread.frames, sources))
+    tasks: list[model.TaskView] = facts.read("tasks", [])
+    for task in tasks:
+        state = f"✖ {task.error}" if task.error else task.state
+        if task.awaits:
+            state += f", awaits {task.awaits}"
+        yield StackView("task", task.name, _frames(task.frames, sources), state)
+
+
+def _difference(facts: SceneFacts) -> EventDiff | None:
+    from relive_capture.explore.event_diff import healthy_diff
+
+    found = facts.attempt(healthy_diff, None)
+    if found is None:
+        return None
+    changes = tuple(EventChange(row.path, row.change, row.before, row.after) for row in found.changes)
+    return EventDiff(changes, found.more, found.invocation_id, found.started_ns)
 
 
 class _Sources:
@@ -219,12 +246,16 @@ class _Sources:
         return tuple(frame.source), frame.source_first_line or 1
 
 
+def _frames(frames: Iterable[model.FrameView], sources: _Sources) -> tuple[FrameView, ...]:
+    return tuple(_frame(frame, sources) for frame in frames)
+
+
 def _exception(view: model.ExceptionView, depth: int, sources: _Sources) -> ExceptionView:
     return ExceptionView(
         view.type,
         view.message,
         view.relation,
-        tuple(_frame(frame, sources) for frame in view.frames),
+        _frames(view.frames, sources),
         tuple(view.notes),
         view.module,
         depth,

@@ -17,6 +17,8 @@ from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.models.compare import Comparison, HotChange
 from relive_tui.models.data import (
+    EventChange,
+    EventDiff,
     ExceptionView,
     FailureGroup,
     FlameView,
@@ -181,8 +183,10 @@ class SampleSource:
     new: int = 0
     path: str = ""
     grouped: bool = False
-    healthy: str | None = None
+    difference: EventDiff | None = None
     clock: Callable[[], int] = lambda: NOW
+
+    a_difference = EventDiff((EventChange("items[1].sku", "removed", '"A1"'),), 0, REPORT, NOW - 60 * S)
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
@@ -229,7 +233,7 @@ class SampleSource:
             if self.grouped
             else sample_scene(CHECKOUT if invocation_id == "last" else invocation_id)
         )
-        return replace(scene, healthy=self.healthy)
+        return replace(scene, difference=self.difference)
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         self._ask(f"history {function} {fingerprint}")

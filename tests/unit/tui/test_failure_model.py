@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from relive_tui.models.code import SourceRows, names_in, relevant_first
 from relive_tui.models.completeness import completeness_line, detail_lines
 from relive_tui.models.data import (
+    EventChange,
+    EventDiff,
     ExceptionView,
     FailureGroup,
     FrameView,
@@ -291,10 +293,22 @@ def test_details_say_the_whole_reason_of_every_part_missing_ones_first() -> None
 
 
 def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_changed() -> None:
-    lines = difference_lines('{"sku": "A1", "qty": 1}', '{"qty": 2, "id": 7}')
-    text = [line_text(line) for line in lines]
-    assert text == ['- sku  absent here, was "A1"', "~ qty  2  was 1", "+ id  only here: 7"]
-    assert "the same" in line_text(difference_lines("{}", "{ }")[0])
+    changes = (
+        EventChange("sku", "removed", '"A1"'),
+        EventChange("qty", "changed", "1", "2"),
+        EventChange("id", "added", "", "7"),
+        EventChange("on", "type", "true", '"yes"'),
+    )
+    text = [line_text(line) for line in difference_lines(EventDiff(changes, 3, "019ab1f2-7c1d-x-y-z"))]
+    assert text == [
+        "last success 019ab1f2-7c1d",
+        '- sku  absent here, was "A1"',
+        "~ qty  2  was 1",
+        "+ id  only here: 7",
+        '≠ on  of another type: "yes"  was true',
+        "… 3 more differences",
+    ]
+    assert "the same" in line_text(difference_lines(EventDiff())[1])
 
 
 def test_logs_around_come_from_the_scene_and_the_store_once_each() -> None:

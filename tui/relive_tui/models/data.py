@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 __all__ = [
+    "EventChange",
+    "EventDiff",
     "EventView",
     "ExceptionView",
     "FailureGroup",
@@ -215,10 +217,30 @@ class StackView:
 
 
 @dataclass(frozen=True, slots=True)
+class EventChange:
+    """`change`: "added", "removed", "changed" or "type" (another kind of value); texts are JSON."""
+
+    path: str
+    change: str
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventDiff:
+    """From the function's last successful event to the failed one; `more` changes were left out."""
+
+    changes: tuple[EventChange, ...] = ()
+    more: int = 0
+    invocation_id: str = ""  # of the success
+    started_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SceneView:
     """A failure scene. `exceptions[0]` was raised; what caused it and the members of groups follow in the
     order of a traceback. `parts`: (name, state, why). `result`: (path, reason, value) of a result that could
-    not be sent. `healthy`: the event of the function's last success, where the scene has it."""
+    not be sent. `difference`: from the event of the last success, where the scene has that."""
 
     invocation_id: str
     attempt: int
@@ -237,7 +259,7 @@ class SceneView:
     logs: tuple[LogRow, ...] = ()
     result: tuple[str, str, ValueView | None] | None = None
     facts: tuple[tuple[str, str], ...] = ()  # (what, text): memory, Python, worker, redacted places
-    healthy: str | None = None
+    difference: EventDiff | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from relive_tui.models.compare import MAX_DIFFERENCES, event_differences
+from relive_tui.models.data import EventChange, EventDiff
+from relive_tui.models.format import clock, short_id
 from relive_tui.models.syntax import highlight_json
 from relive_tui.models.text import Line, clean
 
@@ -12,7 +13,6 @@ __all__ = ["difference_lines", "event_lines"]
 
 EVENT_LINES = 500
 EVENT_CHARS = 100_000
-ABSENT = "–"
 
 
 def event_lines(text: str) -> list[Line]:
@@ -32,31 +32,29 @@ def event_lines(text: str) -> list[Line]:
     return lines
 
 
-def difference_lines(healthy: str, failed: str) -> list[Line]:
+_WORDS = {
+    "removed": ("- ", "error", "  absent here, was "),
+    "added": ("+ ", "ok", "  only here: "),
+    "type": ("≠ ", "error", "  of another type: "),
+}
+
+
+def difference_lines(difference: EventDiff) -> list[Line]:
     """What this event has (`+`), lacks (`-`) and has otherwise (`~`) than the last one that went well."""
-    differences = event_differences(healthy, failed)
-    if not differences:
-        return [[("the same as the event of the last success:", "ok")], [("the cause lies elsewhere", "dim")]]
-    lines: list[Line] = []
-    for path, before, after in differences:
-        name = clean(path.removeprefix("event.").removeprefix("event") or "the whole")
-        if after == ABSENT:
-            lines.append(
-                [("- ", "error"), (name, "key"), ("  absent here, was ", "dim"), (clean(before), "")]
-            )
-        elif before == ABSENT:
-            lines.append([("+ ", "ok"), (name, "key"), ("  only here: ", "dim"), (clean(after), "bold")])
-        else:
-            lines.append(
-                [
-                    ("~ ", "warn"),
-                    (name, "key"),
-                    ("  ", ""),
-                    (clean(after), "bold"),
-                    ("  was ", "dim"),
-                    (clean(before), ""),
-                ]
-            )
-    if len(differences) >= MAX_DIFFERENCES:
-        lines.append([(f"… the first {MAX_DIFFERENCES} differences", "dim")])
+    since = f"{short_id(difference.invocation_id)} at {clock(difference.started_ns)}".removesuffix(" at ")
+    lines: list[Line] = [[(f"last success {clean(since)}", "dim")]]
+    if not difference.changes:
+        return [*lines, [("the same event: the cause lies elsewhere", "ok")]]
+    lines += [_change(change) for change in difference.changes]
+    if difference.more:
+        lines.append([(f"… {difference.more:,} more differences", "dim")])
     return lines
+
+
+def _change(change: EventChange) -> Line:
+    sign, style, words = _WORDS.get(change.change, ("~ ", "warn", "  "))
+    line: Line = [(sign, style), (clean(change.path), "key"), (words, "dim")]
+    if change.change == "removed":
+        return [*line, (clean(change.before), "")]
+    line.append((clean(change.after), "bold"))
+    return line if change.change == "added" else [*line, ("  was ", "dim"), (clean(change.before), "")]

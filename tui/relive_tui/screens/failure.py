@@ -117,7 +117,7 @@ class FailureScreen(ReliveScreen):
         self.model = FailureModel(scene)
         self.opened = {}
         self.group = None
-        self.differing = scene.healthy is not None
+        self.differing = scene.difference is not None
         self._show_all()
         self.update_bars()
         self._ask_logs(scene)
@@ -230,13 +230,12 @@ class FailureScreen(ReliveScreen):
         assert self.model is not None
         scene = self.model.scene
         rows = self.query_one("#event", VirtualRows)
-        if scene.healthy is not None and self.differing:
+        if scene.difference is not None and self.differing:
             rows.border_title = "Event: against the last success (D: whole)"
-            lines = difference_lines(scene.healthy, scene.event)
+            lines = difference_lines(scene.difference)
         else:
-            rows.border_title = (
-                "Event (D: against the last success)" if scene.healthy is not None else "Event"
-            )
+            known = scene.difference is not None
+            rows.border_title = "Event (D: against the last success)" if known else "Event"
             lines = event_lines(scene.event)
         rows.show(FixedRows(lines), 0)
 
@@ -299,7 +298,7 @@ class FailureScreen(ReliveScreen):
         """The whole event, or where it differs from the last one that went well."""
         if self.model is None:
             return
-        if self.model.scene.healthy is None:
+        if self.model.scene.difference is None:
             self.notify("the scene has no event of a successful invocation", timeout=3, markup=False)
             return
         self.differing = not self.differing
