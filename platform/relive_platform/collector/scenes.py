@@ -16,6 +16,7 @@ import msgspec
 from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
 from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
+from relive_capture.explore.heap.cache import cache_of
 from relive_capture.explore.rows import blob_columns, scene_columns
 
 from relive_platform.collector.batches import SceneJob
@@ -157,7 +158,7 @@ class SceneKeeper:
         )
 
     def sweep(self) -> int:
-        """Remove the scene files over the limits, oldest first; gives how many."""
+        """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""
         files = []
         for path in self._folder.glob("*.scene"):
             try:
@@ -169,10 +170,12 @@ class SceneKeeper:
         size = 0
         removed = 0
         oldest = self._now() - self._limits.days * _DAY_S
+        cache = cache_of(self._folder)
         for index, (modified, length, path) in enumerate(files):
             size += length
             if index >= self._limits.count or size > self._limits.size_bytes or modified < oldest:
                 path.unlink(missing_ok=True)
+                cache.forget(path.stem)
                 removed += 1
         return removed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from relive_base.records import InvocationRecord
 from relive_platform.collector.batches import Batch, Finished, SceneJob
 from relive_platform.collector.collector import Collector, CollectorLimits
 from relive_platform.collector.process import _tell_missing_scenes
-from relive_platform.collector.scenes import SceneKeeper
+from relive_platform.collector.scenes import SceneKeeper, SceneLimits
 from relive_platform.pool.invocation import InvokeRequest, Running
 
 
@@ -56,6 +57,24 @@ def test_a_malformed_frame_costs_that_frame_and_not_the_scene(tmp_path: Path) ->
     # I expect a scene
     assert (keeper.written, keeper.failed) == (1, 0)
     assert "failure_scenes" in writer.tables
+
+
+def test_a_scene_that_passes_its_retention_takes_its_analysed_heap_along(tmp_path: Path) -> None:
+    # Given three scenes, each with an analysed heap
+    keeper = SceneKeeper(tmp_path, Kept(), SceneLimits(count=1))
+    (tmp_path / "cache").mkdir()
+    for age, name in enumerate(("a-1", "b-1", "c-1")):
+        (tmp_path / f"{name}.scene").write_bytes(b"scene")
+        os.utime(tmp_path / f"{name}.scene", (2e9 - age, 2e9 - age))
+        (tmp_path / "cache" / f"{name}.{'0' * 32}.heap").write_bytes(b"heap")
+
+    # When only one may stay
+    assert keeper.sweep() == 2
+    keeper.close()
+
+    # I expect the newest with its heap
+    assert [path.name for path in tmp_path.glob("*.scene")] == ["a-1.scene"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"a-1.{'0' * 32}.heap"]
 
 
 def test_a_record_does_not_claim_a_scene_that_there_is_no_room_for() -> None:

@@ -8,14 +8,28 @@ from array import array
 from dataclasses import dataclass
 from itertools import accumulate
 
+import msgspec
+
 from relive_capture.explore.heap.census import TypeColumns, count_types
 from relive_capture.explore.heap.dominators import dominators
 from relive_capture.explore.heap.graph import HeapGraph
+from relive_capture.explore.heap.reach import reach_of_locals
 from relive_capture.explore.heap.shortest import shortest_edges
 from relive_capture.explore.heap.snapshot import Column, HeapSnapshot
 from relive_capture.explore.heap.tree import DominatorTree, build_tree
 
-__all__ = ["Analysis", "analyse", "group_by"]
+__all__ = ["Analysis", "SuspectNode", "analyse", "group_by"]
+
+
+class SuspectNode(msgspec.Struct, array_like=True, frozen=True):
+    """A node that retains much, and `point`, where that spreads below it: most of the bytes there are those
+    of type number `holds`, in `holds_count` objects of `holds_bytes` together; -1 where nothing is below."""
+
+    node: int
+    point: int
+    holds: int
+    holds_count: int
+    holds_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +38,7 @@ class Analysis:
 
     `via` is the number of the edge by which the shortest path reaches a node, `distance` that path's length.
     `referrer[first_referrer[node] : first_referrer[node + 1]]` are the numbers of the edges that lead to it.
+    `reach` is by holder: the bytes that a local leads to, of those that only its thread holds.
     """
 
     tree: DominatorTree
@@ -32,6 +47,7 @@ class Analysis:
     distance: Column
     first_referrer: Column
     referrer: Column
+    reach: Column
     cpu_ns: int = 0
 
 
@@ -50,6 +66,7 @@ def analyse(snapshot: HeapSnapshot, graph: HeapGraph) -> Analysis:
         distance=distance,
         first_referrer=first_referrer,
         referrer=referrer,
+        reach=reach_of_locals(snapshot, graph, tree),
         cpu_ns=time.process_time_ns() - begun,
     )
 

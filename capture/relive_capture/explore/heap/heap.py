@@ -10,7 +10,7 @@ from typing import Final
 
 from relive_base.terminal import one_line
 
-from relive_capture.explore.heap.analysis import Analysis
+from relive_capture.explore.heap.analysis import Analysis, SuspectNode
 from relive_capture.explore.heap.graph import NONE, HeapGraph, Holder
 from relive_capture.explore.heap.labels import edge_text, joined, place_text, type_text
 from relive_capture.explore.heap.paths import PathFinder
@@ -64,6 +64,7 @@ class Heap:
         self.snapshot = snapshot
         self.graph = graph
         self.analysis = analysis
+        self.suspects: list[SuspectNode] = []  # `suspects.suspects` describes them
         self._tree = analysis.tree
         self._paths = PathFinder(snapshot, graph, analysis)
         self._children: dict[int, list[int]] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from relive_capture.explore.heap.graph import NONE
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.labels import place_text, type_text
+from relive_capture.explore.heap.reach import UNKNOWN
 
 __all__ = [
     "LocalRow",
@@ -36,7 +37,7 @@ class TypeRow:
 @dataclass(frozen=True, slots=True)
 class LocalRow:
     """A local variable: its object retains `retained` bytes, `exclusive` of them are held by this local
-    alone."""
+    alone. It `reaches` so many that only its thread holds: more, where it shares them with other locals."""
 
     frame: str
     name: str
@@ -45,6 +46,7 @@ class LocalRow:
     kind: str
     retained: int
     exclusive: int
+    reaches: int
     in_app: bool
     root: int
 
@@ -84,7 +86,7 @@ def types(heap: Heap) -> list[TypeRow]:
 
 
 def locals_of(heap: Heap) -> list[LocalRow]:
-    """Locals of all frames, those that retain most first."""
+    """Locals of all frames, those that reach most first."""
     rows = []
     for number, holder in enumerate(heap.graph.holders):
         if holder.kind == "local" and holder.targets:
@@ -100,11 +102,18 @@ def locals_of(heap: Heap) -> list[LocalRow]:
                     kind=heap.kind(node),
                     retained=heap.retained(node),
                     exclusive=heap.retained(local),
+                    reaches=_reaches(heap, number, node),
                     in_app=root.in_app,
                     root=holder.root,
                 )
             )
-    return sorted(rows, key=lambda row: -row.retained)
+    return sorted(rows, key=lambda row: (-row.reaches, -row.retained))
+
+
+def _reaches(heap: Heap, number: int, node: int) -> int:
+    """Where the budget of the walks has ended: what it retains at least."""
+    found = heap.analysis.reach[number]
+    return heap.retained(node) if found == UNKNOWN else found
 
 
 def threads(heap: Heap) -> list[ThreadRow]:

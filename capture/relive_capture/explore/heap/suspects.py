@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from relive_capture.explore.heap.analysis import SuspectNode
 from relive_capture.explore.heap.heap import Heap, RetainerPath
 from relive_capture.explore.heap.labels import type_text
 
-__all__ = ["SUSPECT_SHARE", "Suspect", "suspects"]
+__all__ = ["SUSPECT_SHARE", "Suspect", "find_suspects", "suspects"]
 
 SUSPECT_SHARE: Final = 0.1
 _HANDS_ON: Final = 0.8  # a child with this share of its parent's bytes: the parent only leads to it
@@ -38,8 +39,13 @@ class Suspect:
     holds_bytes: int
 
 
-def suspects(heap: Heap, share: float = SUSPECT_SHARE) -> list[Suspect]:
-    """Nodes that retain at least `share` of the heap and are held by no single object; the largest first."""
+def suspects(heap: Heap) -> list[Suspect]:
+    """Nodes that retain at least a tenth of the heap and are held by no single object; the largest first."""
+    return [_described(heap, found) for found in heap.suspects]
+
+
+def find_suspects(heap: Heap, share: float = SUSPECT_SHARE) -> list[SuspectNode]:
+    """The nodes behind `suspects`; for the analysis, which keeps them."""
     least = max(share * heap.total, 1)
     found = sorted(_candidates(heap, least), key=lambda node: -heap.retained(node))
     return [_suspect(heap, node) for node in found[:_MAX_SUSPECTS]]
@@ -51,7 +57,7 @@ def _candidates(heap: Heap, least: float) -> Iterator[int]:
     while waiting:
         holder = waiting.pop()
         rest = heap.retained(holder)
-        for child in heap.children(holder):
+        for child in heap.analysis.tree.children(holder):
             if heap.retained(child) < least:
                 break
             rest -= heap.retained(child)
@@ -63,37 +69,33 @@ def _candidates(heap: Heap, least: float) -> Iterator[int]:
             yield holder
 
 
-def _suspect(heap: Heap, node: int) -> Suspect:
+def _suspect(heap: Heap, node: int) -> SuspectNode:
     point = node
-    while (child := next(iter(heap.children(point, 0, 1)), None)) is not None:
+    tree = heap.analysis.tree
+    while (child := next(tree.children(point), None)) is not None:
         if heap.retained(child) < _HANDS_ON * heap.retained(point):
             break
         point = child
-    name, count, size = _holds_most(heap, point)
-    return Suspect(
-        node=node,
-        retained=heap.retained(node),
-        share=heap.share(node),
-        path=heap.path(node),
-        point=point,
-        point_path=heap.path(point),
-        children=heap.child_count(point),
-        holds=name,
-        holds_count=count,
-        holds_bytes=size,
-    )
-
-
-def _holds_most(heap: Heap, node: int) -> tuple[str, int, int]:
-    """(type, objects, bytes) of the type with most bytes of its own below `node`."""
-    sizes: Counter[int] = Counter()
-    counts: Counter[int] = Counter()
+    below = [found for found in tree.subtree(point)[1:] if heap.is_object(found)]
     kind, size = heap.snapshot.type, heap.snapshot.size
-    for below in heap.analysis.tree.subtree(node)[1:]:
-        if below < heap.objects:
-            sizes[kind[below]] += size[below]
-            counts[kind[below]] += 1
-    if not sizes:
-        return "", 0, 0
-    number, most = max(sizes.items(), key=lambda pair: pair[1])
-    return type_text(heap.snapshot.types[number]), counts[number], most
+    counts = Counter(kind[found] for found in below)
+    sizes = [0] * len(heap.snapshot.types)
+    for found in below:
+        sizes[kind[found]] += size[found]
+    holds = max(counts, key=sizes.__getitem__, default=-1)
+    return SuspectNode(node, point, holds, counts[holds], sizes[holds] if below else 0)
+
+
+def _described(heap: Heap, found: SuspectNode) -> Suspect:
+    return Suspect(
+        node=found.node,
+        retained=heap.retained(found.node),
+        share=heap.share(found.node),
+        path=heap.path(found.node),
+        point=found.point,
+        point_path=heap.path(found.point),
+        children=heap.child_count(found.point),
+        holds=type_text(heap.snapshot.types[found.holds]) if found.holds >= 0 else "",
+        holds_count=found.holds_count,
+        holds_bytes=found.holds_bytes,
+    )
