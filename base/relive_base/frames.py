@@ -17,6 +17,13 @@ __all__ = [
     "AnyFrame",
     "Call",
     "CallResult",
+    "DebugComplete",
+    "DebugEnded",
+    "DebugLine",
+    "DebugOffer",
+    "DebugStart",
+    "DebugStop",
+    "DebugText",
     "Done",
     "ErrorInfo",
     "Exited",
@@ -179,6 +186,36 @@ class TakeHeap(_Frame, tag="take_heap"):
     max_objects: int = 2_000_000
     max_bytes: int = 268_435_456  # of the columns as they are written
     cpu_s: float = 10.0
+
+
+class DebugStart(_Frame, tag="debug_start"):
+    """To a worker that has failed and answered: begin a debugger on the frames that it kept.
+
+    Every frame of a session carries its number; those of other sessions are ignored."""
+
+    session: int
+
+
+class DebugLine(_Frame, tag="debug_line"):
+    """The line that a DebugText with `prompt` waits for; `end` is the end of the input (Ctrl-D)."""
+
+    session: int
+    text: str = ""
+    end: bool = False
+
+
+class DebugComplete(_Frame, tag="debug_complete"):
+    """What could come next in a line that is being typed? `text` is the line up to the cursor."""
+
+    session: int
+    request: int
+    text: str
+
+
+class DebugStop(_Frame, tag="debug_stop"):
+    """End the session: whoever debugged has left."""
+
+    session: int
 
 
 class CallResult(_Frame, tag="call_result"):
@@ -383,6 +420,30 @@ class HeapTaken(_Frame, tag="heap_taken"):
     bytes: int = 0  # of the files
 
 
+class DebugText(_Frame, tag="debug_text"):
+    """What the debugger, or code that was run in it, has written. `prompt`: it waits for a line now."""
+
+    session: int
+    text: str = ""
+    prompt: bool = False
+
+
+class DebugOffer(_Frame, tag="debug_offer"):
+    """The answer to a DebugComplete: what may replace the text from character `start` on."""
+
+    session: int
+    request: int
+    start: int = 0
+    items: list[str] = []
+
+
+class DebugEnded(_Frame, tag="debug_ended"):
+    """The session is over; `reason` is empty where the user ended it."""
+
+    session: int
+    reason: str = ""
+
+
 class Call(_Frame, tag="call"):
     """A function calls another one through the platform."""
 
@@ -401,6 +462,7 @@ AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
     | Result | Done | Skipped | Spans | Logs | Profile | Scene | Call
     | TakeHeap | HeapTaken
+    | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

@@ -36,7 +36,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Why it failed": {
         "failures": ("failures", "List failures, newest first; --group"),
         "failure": ("failures", "Show the failing line, its locals, the event, the logs"),
-        "scene": ("failures", "Write a failure's scene to a file"),
+        "debug": ("debug", "A debugger in the process that failed, or on its scene"),
+        "scene": ("failures", "Write a failure's scene to a file, or open one"),
     },
     "Where the time went": {
         "hot": ("profiles", "The hottest lines or functions"),

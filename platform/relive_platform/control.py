@@ -20,6 +20,7 @@ from relive_platform.api.backend import LogFeed, ProgressSink
 from relive_platform.api.listener import ControlListener
 from relive_platform.application import HttpTrigger, TimerTrigger
 from relive_platform.collector.followers import FollowedLine, Follower
+from relive_platform.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.queue.model import EventRow
 from relive_platform.registry import FunctionVersion, Progress
@@ -203,6 +204,16 @@ class PlatformBackend:
         """Lines from now on."""
         follower = self._call(self._server.follow(function), _QUEUE_TIMEOUT_S)
         return _Feed(self._server, follower, invocation_id)
+
+    # ------------------------------------------------------------ debugging
+
+    def frozen(self) -> list[pb.FrozenWorker]:
+        """Failed workers that are kept for a debugger, newest first."""
+        return frozen_workers(self._server)
+
+    def debug(self, ident: str) -> SessionFeed:
+        """Attach a debugger to the worker of a failed invocation."""
+        return attach(self._server, ident)
 
     def query(self, request: pb.QueryRequest) -> Columns:
         """Read-only, whatever the text says."""

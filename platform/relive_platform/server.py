@@ -181,7 +181,13 @@ class ReliveServer:
         )
         self.host = WorkerHost(
             zygotes,
-            HostLimits(settings.host_workers, settings.frozen_workers, settings.frozen_s),
+            HostLimits(
+                settings.host_workers,
+                settings.frozen_workers,
+                settings.frozen_s,
+                settings.frozen_memory_mb,
+                settings.debug_s,
+            ),
             self.run_dir / "scratch",
             self._console,
             lambda worker: self.supervisor.watch(worker),

@@ -226,6 +226,16 @@ class Settings:
     )
     frozen_workers: int = _set(2, "Failed workers that are kept frozen, for a debugger.", low=0, high=64)
     frozen_s: float = _set(600.0, "How long a failed worker is kept frozen.", unit="s", low=0)
+    frozen_memory_mb: int = _set(
+        256,
+        "Memory available on the machine under which frozen workers leave, the oldest first.",
+        unit="MB",
+        low=0,
+        high=1_048_576,
+    )
+    debug_s: float = _set(
+        3_600.0, "Longest debugging session in a frozen worker.", unit="s", low=1, high=86_400
+    )
     call_depth: int = _set(16, "How deep functions may call each other.", low=1, high=1_000)
     # what a function gets where relive.toml does not say
     timeout_s: float = _set(3.0, "Time limit of an invocation.", unit="s", low=0.01, high=86_400)

@@ -47,7 +47,7 @@ PARTS: dict[str, str] = {
     "background": "no thread or task failed unseen",
     "environment": "the process ended before it could save it",
     "heap": "tier T1, the heap snapshot, is not part of this version",
-    "live": "tier T2, the live scene, is not part of this version",
+    "live": "the process has ended",
     "healthy": "no event of this version, of at most 64 KiB, has succeeded yet",
     "native": "not needed: the process could speak for itself",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +26,7 @@ _FRAMES = 12
 _CHANGES = 12
 _NOT_HERE = {  # parts that only some failures have, with the reasons that say so
     "heap": "is not part of this version",
-    "live": "is not part of this version",
+    "live": "there is nothing to debug",
     "native": "not needed",
     "result": "gave no result",
     "spans": "made no spans",
@@ -47,9 +48,9 @@ class Line:
     style: str = ""
 
 
-def render_text(scene: SceneFile, width: int = 120) -> str:
-    """The whole failure as plain text."""
-    return "\n".join(line.text for line in failure_lines(scene, width))
+def render_text(scene: SceneFile, width: int = 120, commands: Sequence[str] = ()) -> str:
+    """The whole failure as plain text. `commands`: what to type next, where it is not the usual."""
+    return "\n".join(line.text for line in failure_lines(scene, width, commands))
 
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
     }
 
 
-def failure_lines(scene: SceneFile, width: int = 120) -> list[Line]:
+def failure_lines(scene: SceneFile, width: int = 120, commands: Sequence[str] = ()) -> list[Line]:
     """Headline, root line with source and locals, chain, event, log tail, completeness, what to type next."""
     width = max(width, 40)
     lines = _headline(scene, width)
@@ -92,7 +93,7 @@ def failure_lines(scene: SceneFile, width: int = 120) -> list[Line]:
     lines += _difference(scene, width)
     lines += _logs(scene, width)
     lines += _parts(scene, width)
-    return lines + _next(scene)
+    return lines + _next(scene, commands)
 
 
 def _headline(scene: SceneFile, width: int) -> list[Line]:
@@ -308,11 +309,16 @@ def part_state(name: str, part: PartState) -> str:
     return part.state
 
 
-def _next(scene: SceneFile) -> list[Line]:
+def _next(scene: SceneFile, commands: Sequence[str]) -> list[Line]:
     ident = scene.invocation_id
-    commands = (
+    commands = commands or (
+        f"relive debug {ident}",
         f"relive trace {ident}",
         f"relive flame {ident}",
         f"relive scene {ident} --output failure.scene",
     )
-    return [Line(""), Line("Next", "heading"), *(Line(f"  {command}", "command") for command in commands)]
+    return [
+        Line(""),
+        Line("Next", "heading"),
+        *(Line(f"  {one_line(command)}", "command") for command in commands),
+    ]

@@ -56,7 +56,6 @@ _WARM_ROUNDS: Final = 4
 _SMALL: Final = Budget(frames=40, exceptions=5, total_bytes=64 * 1024, source_lines=2)
 _LATER = {
     "heap": "tier T1, the heap snapshot, is not part of this version",
-    "live": "tier T2, the live scene, is not part of this version",
 }
 
 

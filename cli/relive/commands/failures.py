@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -110,45 +111,70 @@ def failure(session: Session, ident: str, as_json: bool) -> None:
     relive failure 01a2086a
     relive failure ./theirs.scene
     """
-    from relive_capture.explore import render
+    _show_scene(session, ident, as_json)
 
-    found = load_scene(session, ident)
-    if as_json:
-        emit_object(render.to_json(found))
-        return
-    echo(render.render_text(found, width=shutil.get_terminal_size((120, 40)).columns))
+
+def is_scene_file(ident: str) -> bool:
+    """Whether an archive file is meant, and not an id."""
+    return ident.endswith(".scene") or "/" in ident or Path(ident).is_file()
 
 
 def load_scene(session: Session, ident: str) -> Any:
-    """The scene of a failed invocation, or of an archive file."""
+    """The scene of a failed invocation, or of an archive file. Raises SceneError where it is none."""
     from relive_capture.explore import archive, scenes
 
-    path = Path(ident)
-    if ident.endswith(".scene") and path.is_file():
-        return archive.read_scene(path)
+    if is_scene_file(ident):
+        return archive.read_scene(Path(ident))
     return scenes.load(session.store(), session.scenes_dir, ident)
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | last]")
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), required=True, help="The file (or folder) to write."
-)
+@click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The file (or folder) to write.")
 @json_option
 @click.pass_obj
-def scene(session: Session, ident: str, output: Path, as_json: bool) -> None:
-    """Write a failure's scene to a file that anybody can open.
+def scene(session: Session, ident: str, output: Path | None, as_json: bool) -> None:
+    """Write a failure's scene to a file that anybody can open, or open one that somebody else has sent.
 
     \b
     relive scene last --output failure.scene
-    relive failure failure.scene
+    relive scene failure.scene               shows it; no server is needed
+    relive debug failure.scene               a read-only debugger on its frames
     """
-    from relive_capture.explore import scenes
-
-    name, data = scenes.archive_bytes(session.store(), session.scenes_dir, ident)
+    if output is None:
+        _show_scene(session, ident, as_json)
+        return
+    name, data = _archive(session, ident)
     path = output / name if output.is_dir() else output
     path.write_bytes(data)
     if as_json:
         emit_object({"path": str(path), "bytes": len(data)})
     else:
         echo(f"{path}  {len(data):,} bytes")
+
+
+def _archive(session: Session, ident: str) -> tuple[str, bytes]:
+    from relive_capture.explore import scenes
+
+    if is_scene_file(ident):
+        return Path(ident).name, load_scene(session, ident).raw
+    return scenes.archive_bytes(session.store(), session.scenes_dir, ident)
+
+
+def _show_scene(session: Session, ident: str, as_json: bool) -> None:
+    from relive_capture.explore import render
+
+    found = load_scene(session, ident)
+    if as_json:
+        emit_object(render.to_json(found))
+        return
+    width = shutil.get_terminal_size((120, 40)).columns
+    if not is_scene_file(ident):
+        echo(render.render_text(found, width=width))
+        return
+    # Its trace and profile are in the home that it comes from: what can be done here is said instead.
+    from relive.group import COMMANDS
+
+    name = shlex.quote(ident)
+    commands = [f"relive {known} {name}" for known in ("debug", "replay", "heap") if known in COMMANDS]
+    echo(render.render_text(found, width=width, commands=commands))

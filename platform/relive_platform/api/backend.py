@@ -10,7 +10,7 @@ from relive_store import Columns
 
 from relive_platform.api import control_pb2 as pb
 
-__all__ = ["Backend", "LogFeed", "ProgressSink"]
+__all__ = ["Backend", "DebugFeed", "LogFeed", "ProgressSink"]
 
 ProgressSink = Callable[[str, str, float], None]
 """phase, detail, fraction (negative where it is not known)."""
@@ -25,6 +25,24 @@ class LogFeed(Protocol):
 
     def close(self) -> None:
         """Stop following."""
+        ...
+
+
+class DebugFeed(Protocol):
+    """One debugging session, for one client."""
+
+    worker: pb.FrozenWorker
+
+    def send(self, request: pb.DebugRequest) -> None:
+        """What the client typed; never blocks."""
+        ...
+
+    def next(self, timeout_s: float) -> pb.DebugResponse | None:
+        """What the process says next, None after `timeout_s` without anything. `ended` is the last."""
+        ...
+
+    def close(self) -> None:
+        """The client has left."""
         ...
 
 
@@ -49,6 +67,10 @@ class Backend(Protocol):
     def retry_event(self, event_id: str) -> pb.EventInfo: ...
 
     def follow_logs(self, function: str, invocation_id: str) -> LogFeed: ...
+
+    def frozen(self) -> list[pb.FrozenWorker]: ...
+
+    def debug(self, ident: str) -> DebugFeed: ...
 
     def query(self, request: pb.QueryRequest) -> Columns: ...
 

@@ -11,6 +11,7 @@ import msgspec
 
 from relive_platform.api import control_pb2 as pb
 from relive_platform.api.control_pb2_grpc import ControlStub
+from relive_platform.api.debug_call import DebugCall
 from relive_platform.api.errors import from_rpc_error
 
 __all__ = ["ControlClient"]
@@ -163,6 +164,18 @@ class ControlClient:
             bytes_columns=bytes_columns,
         )
         yield from self._stream(self._stub.Query, request, (timeout_s or 30.0) + self._timeout_s)
+
+    # ------------------------------------------------------------ debugging
+
+    def frozen(self) -> list[pb.FrozenWorker]:
+        """Failed workers that are kept for a debugger, newest first."""
+        response: pb.ListFrozenResponse = self._call(self._stub.ListFrozen, pb.ListFrozenRequest())
+        return list(response.workers)
+
+    def debug(self, ident: str) -> DebugCall:
+        """Attach a debugger to the worker of a failed invocation. Raises NotFound (it says why the worker is
+        gone) and Refused (somebody else debugs it)."""
+        return DebugCall(self._stub.Debug, ident, self.address)
 
     # ------------------------------------------------------------ server
 

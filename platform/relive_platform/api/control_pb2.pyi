@@ -238,6 +238,104 @@ class LogBatch(_message.Message):
     dropped: int
     def __init__(self, lines: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., dropped: _Optional[int] = ...) -> None: ...
 
+class ListFrozenRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FrozenWorker(_message.Message):
+    __slots__ = ("invocation_id", "function", "version", "error", "message", "pid", "age_s", "expires_s", "rss", "attached")
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
+    RSS_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    invocation_id: str
+    function: str
+    version: int
+    error: str
+    message: str
+    pid: int
+    age_s: float
+    expires_s: float
+    rss: int
+    attached: bool
+    def __init__(self, invocation_id: _Optional[str] = ..., function: _Optional[str] = ..., version: _Optional[int] = ..., error: _Optional[str] = ..., message: _Optional[str] = ..., pid: _Optional[int] = ..., age_s: _Optional[float] = ..., expires_s: _Optional[float] = ..., rss: _Optional[int] = ..., attached: _Optional[bool] = ...) -> None: ...
+
+class ListFrozenResponse(_message.Message):
+    __slots__ = ("workers",)
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    workers: _containers.RepeatedCompositeFieldContainer[FrozenWorker]
+    def __init__(self, workers: _Optional[_Iterable[_Union[FrozenWorker, _Mapping]]] = ...) -> None: ...
+
+class DebugLine(_message.Message):
+    __slots__ = ("text", "end")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    end: bool
+    def __init__(self, text: _Optional[str] = ..., end: _Optional[bool] = ...) -> None: ...
+
+class DebugComplete(_message.Message):
+    __slots__ = ("request", "text")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    text: str
+    def __init__(self, request: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+
+class DebugRequest(_message.Message):
+    __slots__ = ("attach", "line", "complete", "interrupt")
+    ATTACH_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPT_FIELD_NUMBER: _ClassVar[int]
+    attach: str
+    line: DebugLine
+    complete: DebugComplete
+    interrupt: bool
+    def __init__(self, attach: _Optional[str] = ..., line: _Optional[_Union[DebugLine, _Mapping]] = ..., complete: _Optional[_Union[DebugComplete, _Mapping]] = ..., interrupt: _Optional[bool] = ...) -> None: ...
+
+class DebugText(_message.Message):
+    __slots__ = ("text", "prompt")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    prompt: bool
+    def __init__(self, text: _Optional[str] = ..., prompt: _Optional[bool] = ...) -> None: ...
+
+class DebugOffer(_message.Message):
+    __slots__ = ("request", "start", "items")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    start: int
+    items: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request: _Optional[int] = ..., start: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DebugEnded(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class DebugResponse(_message.Message):
+    __slots__ = ("attached", "text", "offer", "ended")
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    OFFER_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    attached: FrozenWorker
+    text: DebugText
+    offer: DebugOffer
+    ended: DebugEnded
+    def __init__(self, attached: _Optional[_Union[FrozenWorker, _Mapping]] = ..., text: _Optional[_Union[DebugText, _Mapping]] = ..., offer: _Optional[_Union[DebugOffer, _Mapping]] = ..., ended: _Optional[_Union[DebugEnded, _Mapping]] = ...) -> None: ...
+
 class RequestProfilesRequest(_message.Message):
     __slots__ = ("function", "count")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]

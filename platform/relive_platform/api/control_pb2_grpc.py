@@ -64,6 +64,16 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.FollowLogsRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.LogBatch.FromString,
                 _registered_method=True)
+        self.ListFrozen = channel.unary_unary(
+                '/relive.control.v1.Control/ListFrozen',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.ListFrozenRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.ListFrozenResponse.FromString,
+                _registered_method=True)
+        self.Debug = channel.stream_stream(
+                '/relive.control.v1.Control/Debug',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.DebugRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.DebugResponse.FromString,
+                _registered_method=True)
         self.RequestProfiles = channel.unary_unary(
                 '/relive.control.v1.Control/RequestProfiles',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.RequestProfilesRequest.SerializeToString,
@@ -127,6 +137,20 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFrozen(self, request, context):
+        """Failed workers that are kept for a debugger.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Debug(self, request_iterator, context):
+        """A debugger in a frozen worker. The first message is `attach`; ends with `ended`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestProfiles(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -184,6 +208,16 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.FollowLogs,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.FollowLogsRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.LogBatch.SerializeToString,
+            ),
+            'ListFrozen': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFrozen,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.ListFrozenRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.ListFrozenResponse.SerializeToString,
+            ),
+            'Debug': grpc.stream_stream_rpc_method_handler(
+                    servicer.Debug,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.DebugRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.DebugResponse.SerializeToString,
             ),
             'RequestProfiles': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestProfiles,
@@ -368,6 +402,60 @@ class Control:
             '/relive.control.v1.Control/FollowLogs',
             relive__platform_dot_api_dot_control__pb2.FollowLogsRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.LogBatch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFrozen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/ListFrozen',
+            relive__platform_dot_api_dot_control__pb2.ListFrozenRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.ListFrozenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Debug(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/relive.control.v1.Control/Debug',
+            relive__platform_dot_api_dot_control__pb2.DebugRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.DebugResponse.FromString,
             options,
             channel_credentials,
             insecure,

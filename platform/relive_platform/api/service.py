@@ -15,7 +15,7 @@ import msgspec
 from relive_base.errors import Refused, ReliveError, UsageError
 
 from relive_platform.api import control_pb2 as pb
-from relive_platform.api.backend import Backend
+from relive_platform.api.backend import Backend, DebugFeed
 from relive_platform.api.control_pb2_grpc import ControlServicer
 from relive_platform.api.errors import status_of, to_metadata
 
@@ -123,6 +123,41 @@ class ControlService(ControlServicer):
                     yield batch
         finally:
             feed.close()
+
+    # ------------------------------------------------------------ debugging
+
+    def ListFrozen(self, request: pb.ListFrozenRequest, context: Any) -> pb.ListFrozenResponse:
+        return pb.ListFrozenResponse(workers=_guard(context, self._backend.frozen))
+
+    def Debug(self, request_iterator: Iterator[pb.DebugRequest], context: Any) -> Iterator[pb.DebugResponse]:
+        first = next(request_iterator, None)
+        feed = _guard(context, lambda: self._attach(first))
+
+        def read() -> None:
+            try:
+                for request in request_iterator:
+                    feed.send(request)
+            except grpc.RpcError:
+                pass  # the client is gone; `is_active` tells the other thread
+            feed.close()
+
+        reader = Thread(target=read, name="relive-debug", daemon=True)
+        reader.start()
+        try:
+            yield pb.DebugResponse(attached=feed.worker)
+            while context.is_active():
+                response = feed.next(_POLL_S)
+                if response is not None:
+                    yield response
+                    if response.WhichOneof("part") == "ended":
+                        return
+        finally:
+            feed.close()
+
+    def _attach(self, first: pb.DebugRequest | None) -> DebugFeed:
+        if first is None or first.WhichOneof("part") != "attach":
+            raise UsageError("a debugging session begins with `attach`")
+        return self._backend.debug(first.attach)
 
     def Query(self, request: pb.QueryRequest, context: Any) -> Iterator[pb.QueryBatch]:
         columns = _guard(context, lambda: self._backend.query(request))

@@ -288,11 +288,13 @@ class FunctionPool:
             self._mean_s = 0.9 * self._mean_s + 0.1 * handler_s
             room = int(AHEAD_WAIT_S / (self._mean_s + WORKER_COST_S))
             self._ahead_room = min(max(room, 1), AHEAD_LIMIT - 1)
-        self._listener.on_finished(self, running, done)
         worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
+        # Before the scene is written: it says whether its process is still there.
+        kept = self._keep(worker, running, done)
+        self._listener.on_finished(self, running, done)
         if worker.current is not None:
             self._next_ahead(worker, done)
-        elif result is not None and result.status != "ok" and self._host.freeze(worker):
+        elif kept:
             worker.state = FROZEN
             self._replace()
         elif self._worn(worker, done) or (result is not None and not result.reusable) or not done.reusable:
@@ -304,6 +306,16 @@ class FunctionPool:
             self._free(worker)
         if worker.ahead and worker.current is None:
             self.take_back(worker)  # it failed: the process begins nothing any more
+
+    def _keep(self, worker: Worker, running: Running, done: Done) -> bool:
+        """Whether the worker stays, frozen, as the live scene of what has just failed in it."""
+        result = running.result
+        if result is None or result.status == "ok" or worker.current is not None:
+            return False
+        if result.reusable and done.reusable:  # none of the function's code has run
+            running.external_parts["live"] = ("missing", "there is nothing to debug: the handler never began")
+            return False
+        return self._host.freeze(worker, running)
 
     def _next_ahead(self, worker: Worker, done: Done) -> None:
         """The worker has gone on by itself with what was sent ahead; keep it fed."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,11 @@ from relive_base.errors import ReliveError
 from relive_base.frames import Fork, Forked, FunctionSpec, LogLine
 
 from relive_platform.pool.console import ConsoleReader
-from relive_platform.pool.descendants import descendants
+from relive_platform.pool.debugging import DebugLimits, DebugSessions
 from relive_platform.pool.fault_file import FaultFile
+from relive_platform.pool.frozen import FrozenLimits, FrozenWorkers
 from relive_platform.pool.function import FunctionPool
+from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker, WorkerOwner
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
@@ -40,6 +41,8 @@ class HostLimits:
     workers: int = 32
     frozen: int = 2
     frozen_s: float = 600.0
+    frozen_memory_mb: int = 256
+    debug_s: float = 3_600.0
 
 
 class WorkerHost:
@@ -57,7 +60,8 @@ class WorkerHost:
         self.limits = limits
         self.pools: dict[tuple[str, int], FunctionPool] = {}
         self.workers: dict[int, Worker] = {}
-        self.frozen: deque[tuple[float, Worker]] = deque()
+        self.frozen = FrozenWorkers(FrozenLimits(limits.frozen, limits.frozen_s, limits.frozen_memory_mb))
+        self.debugging = DebugSessions(self.frozen, DebugLimits(longest_s=limits.debug_s))
         self.watch = watch
         self._scratch_dir = scratch_dir
         self._on_console = on_console
@@ -79,8 +83,7 @@ class WorkerHost:
             pool.keep_warm()
             if pool.draining and not pool.workers and not pool.waiting:
                 del self.pools[key]
-        while self.frozen and now - self.frozen[0][0] > self.limits.frozen_s:
-            self.frozen.popleft()[1].kill()
+        self.frozen.expire()
         self.start()
 
     def counts(self) -> dict[str, int]:
@@ -166,24 +169,17 @@ class WorkerHost:
         self.workers.pop(worker.worker_id, None)
         if not self.workers:
             self._empty.set()
-        self.frozen = deque(item for item in self.frozen if item[1] is not worker)
+        self.debugging.gone(worker)
+        self.frozen.gone(worker)
         # Nothing waits for it: the folder is inside run/, which is emptied at the next start.
         asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
 
-    def freeze(self, worker: Worker) -> bool:
-        """Keep a failed worker, stopped, as the live scene.
-
-        False where none are kept, its failure is kept already, or it has started processes: those must end.
-        """
-        if self.limits.frozen < 1 or worker.condemned or descendants(worker.pid, 1):
-            return False
-        if worker.fingerprint and any(kept.fingerprint == worker.fingerprint for _, kept in self.frozen):
-            return False
-        while len(self.frozen) >= self.limits.frozen:
-            self.frozen.popleft()[1].kill()
-        self.frozen.append((time.monotonic(), worker))
-        worker.freeze()
-        return True
+    def freeze(self, worker: Worker, running: Running) -> bool:
+        """Keep a failed worker, stopped, as the live scene; the scene says so, or why it is not there."""
+        reason = self.frozen.keep(worker, running.record)
+        kept_s = f"its process is kept, stopped, for {self.limits.frozen_s:g} s at most"
+        running.external_parts["live"] = ("missing", reason) if reason else ("ok", kept_s)
+        return not reason
 
     def zygote_died(self, key: ZygoteKey) -> None:
         """Its workers cannot be reaped any more: idle ones leave now, others after their invocation."""
@@ -203,6 +199,7 @@ class WorkerHost:
     async def close(self) -> None:
         """End every worker and every zygote, and wait until they are gone."""
         self._closed = True
+        self.debugging.close()
         if self._timer is not None:
             self._timer.cancel()
         for task in list(self._tasks):

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -103,6 +104,7 @@ class Worker(asyncio.Protocol):
         self.faults: FaultFile | None = None
         self.rss_bytes = 0
         self.fingerprint = ""
+        self.debug: Callable[[bytes], None] | None = None  # the debugging session that its frames go to
         self._eof = False
         self._killed = False
         self._statm = -1
@@ -119,6 +121,9 @@ class Worker(asyncio.Protocol):
             "ready": self._on_ready,
             "init_failed": self._on_init_failed,
             "call": self._on_call,
+            "debug_text": self._on_debug,
+            "debug_offer": self._on_debug,
+            "debug_ended": self._on_debug,
         }
 
     # ------------------------------------------------------------ life
@@ -205,6 +210,25 @@ class Worker(asyncio.Protocol):
     def freeze(self) -> None:
         """Stop the process group where it is, so that it can be looked at and grows no further."""
         self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process group go on."""
+        self._signal(signal.SIGCONT)
+
+    def interrupt(self) -> None:
+        """Ctrl-C, as a terminal gives it to its foreground processes."""
+        if not self._killed:
+            self._signal(signal.SIGINT)
+
+    def pause_reading(self) -> None:
+        """Leave what it sends in its socket: it waits once that is full."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _signal(self, number: int) -> None:
         if self.pid <= 0 or self.state == GONE:
@@ -378,6 +402,10 @@ class Worker(asyncio.Protocol):
     def _on_init_failed(self, payload: bytes) -> None:
         self.init_failed = _init_failed.decode(payload)
         self.owner.on_init_failed(self, self.init_failed)
+
+    def _on_debug(self, payload: bytes) -> None:
+        if self.debug is not None:
+            self.debug(payload)
 
     def _on_call(self, payload: bytes) -> None:
         self.owner.on_call(self, _call.decode(payload))

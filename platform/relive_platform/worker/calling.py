@@ -9,6 +9,7 @@ import time
 from types import TracebackType
 from typing import Final
 
+import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import Call, CallResult, Invoke
 from relive_base.sink import FrameSink
@@ -42,6 +43,12 @@ class Caller:
     def begin(self, invoke: Invoke | None) -> None:
         """The invocation that calls are made for from now on."""
         self._invoke = invoke
+
+    def extend(self, seconds: float) -> None:
+        """Let calls made from now on take so long, whatever is left of the invocation."""
+        if self._invoke is not None:
+            deadline_ns = time.monotonic_ns() + int(seconds * _SECOND_NS)
+            self._invoke = msgspec.structs.replace(self._invoke, deadline_monotonic_ns=deadline_ns)
 
     def call(
         self, function: str, payload: object, timeout_s: float | None, *, asynchronous: bool = False

@@ -8,7 +8,7 @@ import time
 from typing import Final, NoReturn
 
 from relive_base.errors import ReliveError
-from relive_base.frames import FunctionSpec, InitFailed, Invoke, Ready, Skipped, Stop
+from relive_base.frames import AnyFrame, DebugStart, FunctionSpec, InitFailed, Invoke, Ready, Skipped, Stop
 from relive_base.sink import FrameSink
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
@@ -37,6 +37,8 @@ from relive_platform.zygote.options import WorkerStart
 __all__ = ["preload", "run"]
 
 _SECOND_NS: Final = 1_000_000_000
+_DEBUG_CALLS_S: Final = 3_600.0
+"""Calls of other functions that a debugger's user makes: they have no deadline of an invocation any more."""
 
 
 def preload() -> None:
@@ -172,7 +174,9 @@ class _Worker:
         reusable = True
         while True:
             try:
-                frame = self.channel.next_command()
+                frame: AnyFrame | None = self.channel.next_command()
+                while isinstance(frame, DebugStart):
+                    frame = self._debug(frame)
                 if isinstance(frame, Stop):
                     return
                 if isinstance(frame, Invoke) and reusable:
@@ -182,6 +186,20 @@ class _Worker:
                         reusable = runner.run(frame)
             except HandlerTimeout:
                 continue  # it came between the handler's end and the disarming, and has been dealt with
+
+    def _debug(self, start: DebugStart) -> AnyFrame | None:
+        """Let somebody debug the failure that this process keeps; gives what is to be dealt with after it."""
+        from relive_platform.worker.debugger import FrameLink, debug_failure  # rarely needed
+
+        link = FrameLink(self._sink, self.channel, start.session)
+        error = self._failed.error
+        reason = "this process has not failed"
+        if error is not None:
+            self._caller.extend(_DEBUG_CALLS_S)
+            own = [os.path.join(folder, "") for folder in (self._spec.source, *self._spec.in_app) if folder]
+            reason = debug_failure(error, link, lambda file: file.startswith(tuple(own)))
+        link.end(reason)
+        return link.following
 
 
 def _late(invoke: Invoke) -> bool:

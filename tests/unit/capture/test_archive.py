@@ -79,6 +79,7 @@ def full_input(scene: Scene) -> SceneInput:
         ],
         profiles=[Profile(invocation_id=INVOCATION, stack_hashes=[1], counts=[2], wall_ns=[3], cpu_ns=[4])],
         stacks={1: stack},
+        parts={"live": PartState("ok")},
     )
 
 

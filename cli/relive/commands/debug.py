@@ -1,0 +1,140 @@
+"""`relive debug`."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import click
+from relive_base.errors import ExitCode, NotFound, ReliveError, ServerUnreachable, UsageError
+
+from relive.commands.failures import is_scene_file, load_scene
+from relive.output import Column, echo, emit, format_bytes, json_option
+from relive.session import Session
+
+if TYPE_CHECKING:
+    from relive_platform.api.debug_call import DebugCall
+
+__all__ = ["debug"]
+
+_COLUMNS = [
+    Column("invocation_id", "invocation"),
+    Column("function", "function"),
+    Column("error", "error"),
+    Column("pid", "pid", right=True),
+    Column("age_s", "age", lambda s: f"{s:.0f} s", right=True),
+    Column("expires_s", "leaves in", lambda s: f"{s:.0f} s", right=True),
+    Column("rss", "memory", format_bytes, right=True),
+    Column("attached", "debugged", lambda yes: "yes" if yes else ""),
+]
+
+
+@click.command()
+@click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@click.option("--command", "-c", "commands", multiple=True, help="A command to run; then the session ends.")
+@click.option(
+    "--scene", "read_only", is_flag=True, help="The read-only session, also where the process is there."
+)
+@click.option("--raw", is_flag=True, help="Show control characters that the process writes as they are.")
+@click.option("--list", "listing", is_flag=True, help="List the failed workers that are kept.")
+@json_option
+@click.pass_obj
+def debug(
+    session: Session,
+    ident: str,
+    commands: tuple[str, ...],
+    read_only: bool,
+    raw: bool,
+    listing: bool,
+    as_json: bool,
+) -> int:
+    """Debug a failed invocation, in its own process.
+
+    A failed worker stays, frozen, for ten minutes: this attaches a real pdb to its frames. When it is gone,
+    or for a scene file, a read-only session shows the same frames as they were captured.
+
+    \b
+    relive debug                         the newest failure
+    relive debug 01a2086a
+    relive debug last -c "p basket" -c u -c "pp event"
+    relive debug failure.scene           without a server
+    relive debug --list
+    """
+    if listing:
+        return _list(session, as_json)
+    if as_json:
+        raise UsageError("--json is for --list", remedy="leave one of them out")
+    if is_scene_file(ident) or read_only:
+        return _debug_scene(session, load_scene(session, ident), commands, raw)
+    call, why = _attach(session, ident)
+    if call is None:
+        echo(f"{why}\nopening its scene instead: read-only", err=True)
+        return _debug_scene(session, load_scene(session, ident), commands, raw)
+    return _debug_process(session, call, commands, raw)
+
+
+def _list(session: Session, as_json: bool) -> int:
+    names = [column.key for column in _COLUMNS] + ["version", "message"]
+    rows = [{name: getattr(worker, name) for name in names} for worker in session.control().frozen()]
+    emit(rows, _COLUMNS, as_json=as_json, empty="no failed worker is kept")
+    return ExitCode.DONE
+
+
+def _attach(session: Session, ident: str) -> tuple[DebugCall | None, str]:
+    """A session in the process, or None and why there is none. Raises Refused: somebody else debugs it."""
+    try:
+        control = session.control()
+        return control.debug(_newest(session) if ident == "last" else ident), ""
+    except ServerUnreachable:
+        return None, "no server runs here, and so none of its failed workers is there any more"
+    except NotFound as error:
+        return None, error.message
+
+
+def _newest(session: Session) -> str:
+    """The id of the newest failure. "last" of the server would be the newest that is kept; and one that is
+    kept may be newer than what the store has yet."""
+    from relive_capture.explore import failures
+
+    ids = [worker.invocation_id for worker in session.control().frozen()]
+    with contextlib.suppress(ReliveError):  # the store is in trouble: the process is there all the same
+        ids += [str(found[0]) for found in failures.resolve(session.store(), "last")]
+    return max(ids, default="last")  # they begin with their time
+
+
+def _debug_process(session: Session, call: DebugCall, commands: tuple[str, ...], raw: bool) -> int:
+    from relive.debugging import LiveSession
+    from relive.lines import session_lines
+
+    live = LiveSession(call)
+    try:
+        with session_lines(commands, session.home, live.complete) as lines:
+            if lines.typed:
+                _introduce(call.worker)
+            reason = live.talk(lines, raw=raw)
+    finally:
+        call.close()
+    if reason:
+        echo(f"the session has ended: {reason}", err=True)
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _introduce(worker: Any) -> None:
+    echo(f"{worker.error}: {worker.message}" if worker.message else worker.error)
+    echo(
+        f"({worker.function} v{worker.version}, process {worker.pid}; it leaves in {worker.expires_s:.0f} s,"
+        " not while you are here; q ends, h helps)"
+    )
+
+
+def _debug_scene(session: Session, scene: Any, commands: tuple[str, ...], raw: bool) -> int:
+    from relive_capture.explore.postmortem import PostMortem
+
+    from relive.debugging import talk_read_only
+    from relive.lines import session_lines
+
+    reading = PostMortem(scene)
+    with session_lines(commands, session.home, reading.complete_line) as lines:
+        talk_read_only(reading, lines, raw=raw)
+    return ExitCode.DONE

@@ -1,0 +1,154 @@
+"""Talking to a debugger: the live one in a frozen worker, or the read-only one on a scene."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from relive_base.terminal import escape_terminal
+from relive_platform.api import control_pb2 as pb
+from relive_platform.api.debug_call import DebugCall
+
+from relive.lines import Lines
+
+__all__ = ["LiveSession", "Screen", "talk_read_only"]
+
+_POLL_S: Final = 0.5
+_COMPLETE_S: Final = 1.0
+_PATIENCE: Final = 3
+"""Ctrl-C so many times without a prompt in between leaves a process that does not react."""
+
+
+class Screen:
+    """What a session shows. Where nobody types, whole lines, and no prompts."""
+
+    def __init__(self, *, typed: bool, raw: bool, muted: bool) -> None:
+        self._typed = typed
+        self._clean: Callable[[str], str] = (lambda text: text) if raw else escape_terminal
+        self._tail = ""  # the line that has begun
+        self._muted = muted
+
+    def show(self, text: str) -> None:
+        """Text as it comes."""
+        head, newline, tail = text.rpartition("\n")
+        if self._typed:
+            self._write(self._clean(text))
+            self._tail = tail if newline else self._tail + tail
+        elif newline:
+            self._write(self._clean(self._tail + head + newline))
+            self._tail = tail
+        else:
+            self._tail += tail
+
+    def _write(self, text: str) -> None:
+        if not self._muted:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def prompt(self) -> str:
+        """The line that has begun: what is written before a prompt. It is taken off the screen, for whoever
+        reads the line writes it again."""
+        tail, self._tail = self._tail, ""
+        if self._typed and tail:
+            self._write("\r\x1b[K")
+        self._muted = False
+        return tail
+
+    def end(self) -> None:
+        """Show a line that has begun and was no prompt."""
+        if self._tail and not self._typed:
+            self._write(self._clean(self._tail) + "\n")
+        self._tail = ""
+
+
+class LiveSession:
+    """The client's side of one session in a process."""
+
+    def __init__(self, call: DebugCall) -> None:
+        self._call = call
+        self._asked = 0
+        self._held: list[pb.DebugResponse] = []
+
+    def complete(self, line: str) -> tuple[int, Sequence[str]]:
+        """Ask the process; nothing where it does not answer within a second."""
+        self._asked += 1
+        self._call.send_complete(self._asked, line)
+        end = time.monotonic() + _COMPLETE_S
+        while (left := end - time.monotonic()) > 0:
+            response = self._call.next(left)
+            if response is None:
+                break
+            if response.WhichOneof("part") != "offer":
+                self._held.append(response)
+                break
+            if response.offer.request == self._asked:
+                return response.offer.start, list(response.offer.items)
+        return len(line), ()
+
+    def next(self) -> pb.DebugResponse | None:
+        """What comes next, None for a while without anything."""
+        return self._held.pop(0) if self._held else self._call.next(_POLL_S)
+
+    def talk(self, lines: Lines, *, raw: bool) -> str:
+        """Until one of both sides has had enough; gives why it ended, "" where the user ended it."""
+        screen = Screen(typed=lines.typed, raw=raw, muted=not lines.typed)  # where it stands is for people
+        impatient = 0
+        while True:
+            try:
+                response = self.next()
+                part = response.WhichOneof("part") if response is not None else ""
+                if response is None or part == "offer":
+                    continue
+                if part == "ended":
+                    screen.end()
+                    return response.ended.reason
+                screen.show(response.text.text)
+                if response.text.prompt:
+                    self._answer(lines, screen)
+                    impatient = 0
+            except KeyboardInterrupt:
+                impatient += 1
+                self._call.interrupt()
+                if impatient == _PATIENCE:
+                    return "the process did not react to Ctrl-C; it is stopped where it is"
+                if impatient > 1:
+                    print("\n(no reaction yet; Ctrl-C once more leaves)", file=sys.stderr)
+
+    def _answer(self, lines: Lines, screen: Screen) -> None:
+        prompt = screen.prompt()
+        while True:
+            try:
+                line = lines.read(prompt)
+                break
+            except KeyboardInterrupt:
+                print("^C")
+        self._call.send_line(line or "", end=line is None)
+
+
+class ReadOnly(Protocol):
+    """`relive_capture.explore.postmortem.PostMortem`."""
+
+    prompt: str
+    done: bool
+
+    def banner(self) -> str: ...
+    def run(self, line: str) -> str: ...
+
+
+def talk_read_only(session: ReadOnly, lines: Lines, *, raw: bool) -> None:
+    """Until the user leaves."""
+    clean: Callable[[str], str] = (lambda text: text) if raw else escape_terminal
+    if lines.typed:
+        print(clean(session.banner()))
+    while not session.done:
+        try:
+            line = lines.read(session.prompt)
+        except KeyboardInterrupt:
+            print("^C")
+            continue
+        if line is None:
+            return
+        sys.stdout.write(clean(session.run(line)))
+        sys.stdout.flush()

@@ -1,0 +1,52 @@
+"""The exceptions of a failure that have frames, as a debugger goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+from relive_capture.record.inspection import class_dict, type_name
+
+__all__ = ["exception_chain", "exception_name", "traceback_of", "user_frames"]
+
+MAX_EXCEPTIONS: Final = 999
+_SKIPPED_FRAMES: Final = 64
+_base = class_dict(BaseException)
+_cause: Callable[[BaseException], BaseException | None] = _base["__cause__"].__get__
+_context: Callable[[BaseException], BaseException | None] = _base["__context__"].__get__
+traceback_of: Callable[[BaseException], TracebackType | None] = _base["__traceback__"].__get__
+_args: Callable[[BaseException], Any] = _base["args"].__get__
+_OURS: Final = ("/relive_platform/", "/relive/__", "<frozen runpy>")
+
+
+def exception_chain(error: BaseException) -> list[BaseException]:
+    """`error` last, before it what it was raised from or while handling: the order of Python's own pdb."""
+    found: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and len(found) < MAX_EXCEPTIONS and all(current is not seen for seen in found):
+        found.append(current)
+        current = _cause(current) or _context(current)
+    return found[::-1]
+
+
+def user_frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    """(frame, line) of its traceback, outermost first, without the frames of Relive that called the user's
+    code."""
+    stack: list[tuple[FrameType, int]] = []
+    trace = traceback_of(error)
+    while trace is not None:
+        stack.append((trace.tb_frame, trace.tb_lineno or 0))
+        trace = trace.tb_next
+    start = 0
+    for index, (frame, _) in enumerate(stack[:_SKIPPED_FRAMES]):
+        if any(part in frame.f_code.co_filename for part in _OURS):
+            start = index + 1
+    return stack[start:] or stack
+
+
+def exception_name(error: BaseException) -> str:
+    """Type and message for a list; the message only where it is plain text, so that nobody's code runs."""
+    arguments = _args(error)
+    text = arguments[0] if type(arguments) is tuple and len(arguments) == 1 else ""
+    return f"{type_name(type(error))}: {text[:200]}" if type(text) is str and text else type_name(type(error))

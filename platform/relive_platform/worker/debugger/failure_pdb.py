@@ -1,0 +1,161 @@
+"""Python's own pdb, on frames that have ended, with streams of our own. Imported when somebody debugs."""
+
+from __future__ import annotations
+
+import pdb
+import sys
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+from relive_base.errors import ReliveError
+
+from relive_platform.worker.debugger.chain import exception_chain, exception_name, traceback_of, user_frames
+from relive_platform.worker.debugger.completion import complete_line, frame_namespaces
+from relive_platform.worker.debugger.interrupts import Interrupts
+from relive_platform.worker.debugger.streams import SessionStreams
+
+__all__ = ["FailurePdb"]
+
+_PROMPT: Final = "(Pdb) "
+_OURS: Final = ["relive_base.*", "relive_platform.*", "threading", "contextlib"]
+"""Modules that `debug` does not step into: printing to a session leads through them."""
+_ENDED: Final = (
+    "the function has ended, there is nothing left to step through; `debug f(x)` steps through a new call"
+)
+
+
+class _Nested(pdb.Pdb):
+    """What `debug` opens: it steps through a call. Ctrl-C ends the call, as it does everywhere in a session;
+    pdb's own handler would stop in the middle of what writes to the session."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nosigint=True, readrc=False, skip=_OURS, **options)
+        self.reset()
+
+    def do_debug(self, arg: str) -> None:
+        """debug code
+
+        Step through the code, which is an expression or a statement, with a debugger of its own.
+        """
+        assert self.curframe is not None
+        nested = _Nested(stdin=self.stdin, stdout=self.stdout)
+        nested.prompt = f"({self.prompt.strip()}) "
+        self.message("ENTERING RECURSIVE DEBUGGER")
+        tracing = sys.gettrace()
+        sys.settrace(None)
+        try:
+            sys.call_tracing(nested.run, (arg, self.curframe.f_globals, self.curframe.f_locals))
+        except Exception as error:
+            self.error(exception_name(error))
+        finally:
+            sys.settrace(tracing)
+        self.message("LEAVING RECURSIVE DEBUGGER")
+
+
+class FailurePdb(_Nested):
+    """A post-mortem on the frames of `error`; begins at the innermost frame of the user's own code."""
+
+    def __init__(
+        self,
+        error: BaseException,
+        streams: SessionStreams,
+        interrupts: Interrupts,
+        own: Callable[[str], bool],
+    ) -> None:
+        super().__init__(stdin=streams.input, stdout=streams.output)
+        self.prompt = _PROMPT
+        self._streams = streams
+        self._interrupts = interrupts
+        self._own = own
+        self._exceptions = [found for found in exception_chain(error) if user_frames(found)]
+        self._shown = len(self._exceptions) - 1
+
+    def converse(self) -> None:
+        """Talk until the user has had enough."""
+        if not self._exceptions:
+            self.message("*** the failure has no frames of Python code")
+            return
+        self._look_at(self._shown)
+        while True:
+            try:
+                self.cmdloop()
+                return
+            except KeyboardInterrupt:
+                self.message("--KeyboardInterrupt--")
+
+    def _look_at(self, number: int) -> None:
+        self._shown = number
+        self.setup(None, traceback_of(self._exceptions[number]))
+        below = len(self.stack) - 1 - self.curindex
+        if below:
+            self.message(f"({below} frame{'s' * (below > 1)} of libraries below this one: d)")
+        self.print_stack_entry(self.stack[self.curindex])
+
+    def get_stack(self, f: FrameType | None, t: TracebackType | None) -> tuple[list[Any], int]:
+        """The frames of the exception that is looked at, and the innermost one of the user's own."""
+        stack = user_frames(self._exceptions[self._shown])
+        own = [index for index, (frame, _) in enumerate(stack) if self._own(frame.f_code.co_filename)]
+        return stack, own[-1] if own else len(stack) - 1
+
+    def onecmd(self, line: str) -> bool:
+        """One command. Whatever it raises ends the command, not the session."""
+        try:
+            with self._streams.installed(), self._interrupts.running():
+                return bool(super().onecmd(line))
+        except KeyboardInterrupt:
+            self.message("--KeyboardInterrupt--")
+        except ReliveError:
+            raise
+        except BaseException as error:  # a command runs whatever the user likes, `sys.exit` too
+            self.message(f"*** {exception_name(error)}")
+        return False
+
+    def complete_line(self, line: str) -> tuple[int, list[str]]:
+        """See completion.complete_line."""
+        if self.curframe is None:
+            return len(line), []
+        commands = [name[3:] for name in self.get_names() if name.startswith("do_")]
+        return complete_line(line, frame_namespaces(self.curframe), commands)
+
+    # ------------------------------------------------------------ commands
+
+    def do_EOF(self, arg: str) -> bool | None:
+        """EOF
+
+        The end of the input ends the session.
+        """
+        return self.do_quit(arg)
+
+    def do_exceptions(self, arg: str) -> None:
+        """exceptions [number]
+
+        List the exceptions that led to the failure, or change to the frames of one of them.
+        """
+        if not arg:
+            for number, error in enumerate(self._exceptions):
+                mark = ">" if number == self._shown else " "
+                self.message(f"{mark} {number:>3} {exception_name(error)}")
+            return
+        if not arg.isascii() or not arg.isdigit() or int(arg) >= len(self._exceptions):
+            self.error(f"give a number from 0 to {len(self._exceptions) - 1}")
+            return
+        self._look_at(int(arg))
+
+    def do_step(self, arg: str) -> None:
+        """step, next, return, until, jump
+
+        Not in a failure: its function has ended. `debug EXPRESSION` steps through a new call.
+        """
+        self.error(_ENDED)
+
+    do_s = do_next = do_n = do_return = do_r = do_until = do_unt = do_jump = do_j = do_step
+
+    def do_run(self, arg: str) -> None:
+        """run, restart
+
+        Not here; `relive replay` runs the same event again.
+        """
+        self.error("not here; `relive replay` runs the same event again")
+
+    do_restart = do_run

@@ -1,0 +1,36 @@
+"""One debugging session in the process that failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from relive_platform.worker.debugger.interrupts import Interrupts
+from relive_platform.worker.debugger.link import DebugLink
+from relive_platform.worker.debugger.standard import standard_library
+from relive_platform.worker.debugger.streams import SessionStreams
+
+__all__ = ["debug_failure"]
+
+
+def debug_failure(error: BaseException, link: DebugLink, own: Callable[[str], bool]) -> str:
+    """Talk about the frames of `error` until the other end has had enough; gives why it ended, "" where the
+    user ended it.
+
+    `own` says of a file whether it is the user's code. Call it on the main thread. The standard streams, the
+    trace function and the handler of SIGINT are at the end what they were.
+    """
+    trace = sys.gettrace()
+    try:
+        with standard_library():
+            from relive_platform.worker.debugger.failure_pdb import FailurePdb
+        with Interrupts() as interrupts:
+            debugger = FailurePdb(error, SessionStreams(link, interrupts), interrupts, own)
+            link.completer = debugger.complete_line
+            debugger.converse()
+            debugger.forget()
+    except Exception as problem:  # the process may be short of memory, or broken in any other way
+        return f"the debugger failed: {type(problem).__name__}: {problem}"[:500]
+    finally:
+        sys.settrace(trace)
+    return ""
