@@ -39,6 +39,7 @@ __all__ = [
     "LogLine",
     "Logs",
     "PartState",
+    "Playback",
     "Profile",
     "Ready",
     "Result",
@@ -94,6 +95,10 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     call_depth: int = 16  # how deep functions may call each other
     load_timeout_s: float = 30.0  # for the import of the user's module
     in_app: list[str] = []  # folders whose frames count as the user's own; `source` always does
+    cassette: bool = True  # keep the calls of a failed invocation
+    cassette_bytes: int = 2_097_152  # of all of them; 0: none
+    dependencies: str = ""  # hash of the dependency lock; "" for none
+    replay: bytes = b""  # msgpack of a relive_capture.cassette_format.Script: this worker replays
 
 
 class Fork(_Frame, tag="fork"):
@@ -407,6 +412,7 @@ class Scene(_Frame, tag="scene"):
     redactions: list[str] = []
     capture_ns: int = 0  # what the capture cost
     final: bool = True
+    recording: bytes = b""  # msgpack of a relive_capture.cassette_format.Recording, not redacted yet
 
 
 class HeapTaken(_Frame, tag="heap_taken"):
@@ -444,6 +450,12 @@ class DebugEnded(_Frame, tag="debug_ended"):
     reason: str = ""
 
 
+class Playback(_Frame, tag="playback"):
+    """Before the Result of a replay: msgpack of a relive_capture.cassette_format.PlaybackReport."""
+
+    report: bytes
+
+
 class Call(_Frame, tag="call"):
     """A function calls another one through the platform."""
 
@@ -461,7 +473,7 @@ class Call(_Frame, tag="call"):
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
     | Result | Done | Skipped | Spans | Logs | Profile | Scene | Call
-    | TakeHeap | HeapTaken
+    | TakeHeap | HeapTaken | Playback
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip
 

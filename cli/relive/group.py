@@ -38,6 +38,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "failure": ("failures", "Show the failing line, its locals, the event, the logs"),
         "debug": ("debug", "A debugger in the process that failed, or on its scene"),
         "scene": ("failures", "Write a failure's scene to a file, or open one"),
+        "replay": ("replay", "Run a failure again: same event, calls, clock and chance"),
     },
     "Where the time went": {
         "hot": ("profiles", "The hottest lines or functions"),

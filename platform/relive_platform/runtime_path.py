@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -48,18 +48,19 @@ class RuntimeFolderError(ReliveError):
     """The folder of what workers import cannot be built."""
 
 
-def build_runtime(home: Path) -> Path:
-    """The runtime folder under `home`/runtime, built if it is not there yet.
+def build_runtime(home: Path, extra: Sequence[str] = ()) -> Path:
+    """The runtime folder under `home`/runtime, built if it is not there yet. `extra`: more distributions to
+    link.
 
     Its name is a hash of the linked paths and versions, so another version of anything is another folder.
     Safe to call from several processes at once. Raises RuntimeFolderError.
     """
-    links = dict(_links())
+    links = dict(_links(extra))
     digest = hashlib.sha256()
     digest.update(f"{sys.version_info[:3]} {sys.prefix}\n".encode())
     for name, target in sorted(links.items()):
         digest.update(f"{name} {target}\n".encode())
-    for name in _DISTRIBUTIONS:
+    for name in (*_DISTRIBUTIONS, *extra):
         digest.update(f"{name} {_version(name)}\n".encode())
     folder = home / "runtime" / digest.hexdigest()[:16]
     if not folder.is_dir():
@@ -97,11 +98,11 @@ def _version(name: str) -> str:
         return "absent"
 
 
-def _links() -> Iterator[tuple[str, Path]]:
+def _links(extra: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Name in the folder -> what it points to."""
     for name in _OWN_PACKAGES:
         yield name, _own_package(name)
-    for name in _DISTRIBUTIONS:
+    for name in (*_DISTRIBUTIONS, *extra):
         yield from _distribution_links(name)
 
 

@@ -248,6 +248,13 @@ class Settings:
     )
     profile: str = _set("sampled", "Profile of each invocation.", choices=("sampled", "precise", "off"))
     capture: str = _set("frames", "What a failure scene holds.", choices=("full", "frames", "off"))
+    cassette_bytes: int = _set(
+        2_097_152,
+        "What is kept of an invocation's calls, in the worker's memory until it ends; 0: nothing.",
+        unit="bytes",
+        low=0,
+        high=16_777_216,
+    )
     redact_keys: tuple[str, ...] = _set((), "More key names to redact, comma-separated.", unit="names")
     # events
     retries: int = _set(2, "Retries of an asynchronous event after its first attempt.", low=0, high=100)

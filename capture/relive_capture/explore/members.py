@@ -24,6 +24,7 @@ from relive_base.redaction import KeyBlocks, Redactor
 
 from relive_capture.explore.cleaning import clean_member
 from relive_capture.explore.names import is_safe_name
+from relive_capture.explore.recorded import recorded_members
 
 __all__ = ["HealthyEvent", "SceneInput", "SceneMembers", "build_members"]
 
@@ -50,6 +51,8 @@ PARTS: dict[str, str] = {
     "live": "the process has ended",
     "healthy": "no event of this version, of at most 64 KiB, has succeeded yet",
     "native": "not needed: the process could speak for itself",
+    "replay": "",
+    "cassette": "the function made no calls",
 }
 
 
@@ -124,6 +127,7 @@ def build_members(source: SceneInput) -> SceneMembers:
     _add_logs(built, source.logs, redactor)
     _add_spans(built, source.spans, redactor)
     _add_profile(built, source)
+    _add_recorded(built, source, redactor)
     built.redactions = list(dict.fromkeys(built.redactions))
     built.files["redactions.json"] = msgspec.json.encode(built.redactions)
     _bound(built)
@@ -281,6 +285,14 @@ def _profile(profile: Profile, known: Mapping[int, StackFrames]) -> dict[str, An
         "duration_ns": profile.duration_ns,
         "stacks": stacks,
     }
+
+
+def _add_recorded(built: SceneMembers, source: SceneInput, redactor: Redactor) -> None:
+    given = source.scene.parts if source.scene is not None else {}
+    found = recorded_members(source.record, source.scene, given, redactor)
+    built.files.update(found.files)
+    built.parts.update(found.parts)
+    built.redactions.extend(found.redactions)
 
 
 def _bound(built: SceneMembers) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from relive_base.frames import LogLine, PartState, SpanData
 from relive_base.values import ValueNode
 
+from relive_capture.cassette_format import Exchange, ReplayNotes
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.heap.reading import FOLDER, read_members
 from relive_capture.explore.heap.snapshot import HeapLimits, HeapSnapshot
@@ -205,6 +206,16 @@ class SceneFile:
     def result(self) -> ResultView | None:
         """The result that could not be sent, where that was the failure."""
         return self._json("result.json", ResultView, None) if "result.json" in self._infos else None
+
+    @cached_property
+    def replay_notes(self) -> ReplayNotes | None:
+        """What a replay goes by; None in scenes of an older Relive."""
+        return self._json("replay.json", ReplayNotes, None) if "replay.json" in self._infos else None
+
+    @cached_property
+    def cassette(self) -> list[Exchange]:
+        """The calls that the function made."""
+        return self._json("cassette.json", list[Exchange], [])
 
     @cached_property
     def redactions(self) -> list[str]:

@@ -35,6 +35,7 @@ _NOT_HERE = {  # parts that only some failures have, with the reasons that say s
     "tasks": "no asyncio task was there",
     "background": "no thread or task failed unseen",
     "healthy": "succeeded",
+    "cassette": "made no calls",
 }
 _RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 

@@ -294,6 +294,8 @@ def error_info(error: BaseException, *, kind: str, spec: FunctionSpec) -> ErrorI
 def preload() -> None:
     """For the zygote: regular expressions are compiled, and a small failure is captured a few times, so that
     the interpreter has adapted its code to the types that it meets; workers inherit that. Takes 4 ms."""
+    import relive_capture.record.cassette  # noqa: F401 - it needs `random`, which takes its time to import
+
     Redactor().text("warm: password=1 eyJhbGciOi.J9 4111 1111 1111 1111")
     spec = FunctionSpec(name="", version=0, handler="", source="")
     for _ in range(_WARM_ROUNDS):

@@ -82,6 +82,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: tuple[str, ...] = ()  # requirement lines; they win over requirements.txt
     redact_keys: tuple[str, ...] = ()
     in_app: tuple[str, ...] = ()
+    cassette: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ HTTP_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key. `type`: text, whole, number, texts (array of text), map (text -> text), table, array."""
+    """One key. `type`: text, flag, whole, number, texts (array of text), map (text -> text), table, array."""
 
     type: str
     doc: str = ""
@@ -57,6 +57,7 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "environment": Key("map", "Environment variables; the values are text."),
     "profile": Key("text", "Profile of each invocation.", choices=("sampled", "precise", "off")),
     "capture": Key("text", "What a failure scene holds.", choices=("full", "frames", "off")),
+    "cassette": Key("flag", "Whether a failed invocation's calls are kept, for `relive replay`."),
     "retries": Key("whole", "Retries of an asynchronous event after its first attempt.", low=0, high=100),
     "max_age_s": Key("number", "Age at which an event is no longer tried.", low=1, high=1_209_600),
     "output_limit_bytes": Key("whole", "Output and logs of one invocation.", low=1024, high=1_073_741_824),
@@ -87,6 +88,7 @@ TRIGGERS: Final[Mapping[str, Mapping[str, Key]]] = {
 
 _SAYS: Final = {
     "text": "a text in quotes",
+    "flag": "true or false",
     "whole": "a whole number",
     "number": "a number",
     "texts": "a list of texts",
@@ -99,6 +101,8 @@ _SAYS: Final = {
 def _fits(kind: str, value: object) -> bool:
     if kind == "text":
         return isinstance(value, str)
+    if kind == "flag":
+        return isinstance(value, bool)
     if kind in ("whole", "number"):
         accepted = int if kind == "whole" else int | float
         return isinstance(value, accepted) and not isinstance(value, bool)
@@ -132,7 +136,7 @@ def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
                 f" ({part} is {_named(inner)})" for part, inner in value.items() if not isinstance(inner, str)
             )
         return f"{name} is {_named(value)}{odd}", f"make it {_SAYS[key.type]}"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and key.type != "flag":
         low, high = key.low, key.high
         # written so that nan is out of range too
         if (low is not None and not value >= low) or (high is not None and not value <= high):

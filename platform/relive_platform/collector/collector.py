@@ -28,7 +28,7 @@ from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import Worker
 
-__all__ = ["Collector", "CollectorLimits", "CollectorStats"]
+__all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
 
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
@@ -161,7 +161,7 @@ class Collector(asyncio.Protocol):
             Finished(record, profiles, worker.spec.redact_keys if worker is not None else [])
         )
         if record.has_scene:
-            job = _scene_job(running, worker, profiles)
+            job = scene_job(running, worker, profiles)
             self._scenes.append(job)
             self._scene_bytes += _size(job)
         self._arm()
@@ -279,7 +279,8 @@ def _source_of(spec: FunctionSpec) -> Source:
     return Source(spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys)
 
 
-def _scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
+def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
+    """What the scene of a failed attempt is made of."""
     request = running.request
     spec = worker.spec if worker is not None else None
     parts = running.external_parts

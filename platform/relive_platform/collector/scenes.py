@@ -22,7 +22,7 @@ from relive_capture.explore.rows import blob_columns, scene_columns
 from relive_platform.collector.batches import SceneJob
 from relive_platform.collector.ingest import RowWriter
 
-__all__ = ["SceneKeeper", "SceneLimits", "StackMemory"]
+__all__ = ["SceneKeeper", "SceneLimits", "StackMemory", "scene_input"]
 
 QUEUE_JOBS: Final = 256
 _SWEEP_EVERY: Final = 50
@@ -124,38 +124,9 @@ class SceneKeeper:
     def _write(self, job: SceneJob) -> None:
         record = job.record
         path = self._folder / f"{record.invocation_id}-{record.attempt}.scene"
-        info = write_scene(path, self._input(job))
+        info = write_scene(path, scene_input(job, self._stacks))
         self._writer.add("failure_scenes", scene_columns([info]))
         self._writer.add("scene_blobs", blob_columns(info.hash, path.read_bytes(), time.time_ns()))
-
-    def _input(self, job: SceneJob) -> SceneInput:
-        logs: list[LogLine] = []
-        spans: list[SpanData] = []
-        for payload in job.telemetry:
-            frame = _read(_frames, payload)
-            if isinstance(frame, Logs):
-                logs += frame.lines
-            elif frame is not None:
-                spans += frame.spans
-        _add_crash(job, logs)
-        profiles = [found for payload in job.profiles if (found := _read(_profile, payload)) is not None]
-        return SceneInput(
-            record=job.record,
-            scene=_read(_scene, job.scene) if job.scene else None,
-            error=job.record.error,
-            event=job.event,
-            http=job.http,
-            healthy=job.healthy,
-            logs=logs,
-            spans=spans,
-            profiles=profiles,
-            stacks=self._stacks.of(job.record.function, profiles),
-            members=job.members,
-            parts={name: PartState(*state) for name, state in job.parts.items()},
-            redactions=job.redactions,
-            redact_keys=job.redact_keys,
-            python=job.python,
-        )
 
     def sweep(self) -> int:
         """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""
@@ -176,8 +147,40 @@ class SceneKeeper:
             if index >= self._limits.count or size > self._limits.size_bytes or modified < oldest:
                 path.unlink(missing_ok=True)
                 cache.forget(path.stem)
+                path.with_suffix(".replays.jsonl").unlink(missing_ok=True)
                 removed += 1
         return removed
+
+
+def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
+    """The frames of a job, read; one that is malformed costs itself alone."""
+    logs: list[LogLine] = []
+    spans: list[SpanData] = []
+    for payload in job.telemetry:
+        frame = _read(_frames, payload)
+        if isinstance(frame, Logs):
+            logs += frame.lines
+        elif frame is not None:
+            spans += frame.spans
+    _add_crash(job, logs)
+    profiles = [found for payload in job.profiles if (found := _read(_profile, payload)) is not None]
+    return SceneInput(
+        record=job.record,
+        scene=_read(_scene, job.scene) if job.scene else None,
+        error=job.record.error,
+        event=job.event,
+        http=job.http,
+        healthy=job.healthy,
+        logs=logs,
+        spans=spans,
+        profiles=profiles,
+        stacks=stacks.of(job.record.function, profiles),
+        members=job.members,
+        parts={name: PartState(*state) for name, state in job.parts.items()},
+        redactions=job.redactions,
+        redact_keys=job.redact_keys,
+        python=job.python,
+    )
 
 
 def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:

@@ -87,6 +87,7 @@ class Functions:
             isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
             call_depth=settings.call_depth,
+            cassette_bytes=settings.cassette_bytes,
             load_timeout_s=settings.start_timeout_s,
         )
         return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))

@@ -98,6 +98,7 @@ class Worker(asyncio.Protocol):
         self.fork_error = ""
         self.init_failed: InitFailed | None = None
         self.scene = b""  # a Scene frame that came outside an invocation: of a failed init
+        self.playback = b""  # payload of a Playback frame: this worker replays
         self.init_telemetry: list[bytes] = []
         self.init_profiles: list[bytes] = []  # told with the worker's first invocation
         self.exited: Exited | None = None
@@ -124,6 +125,7 @@ class Worker(asyncio.Protocol):
             "debug_text": self._on_debug,
             "debug_offer": self._on_debug,
             "debug_ended": self._on_debug,
+            "playback": self._on_playback,
         }
 
     # ------------------------------------------------------------ life
@@ -394,6 +396,9 @@ class Worker(asyncio.Protocol):
             self.current.scene = payload
         else:
             self.scene = payload
+
+    def _on_playback(self, payload: bytes) -> None:
+        self.playback = payload
 
     def _on_ready(self, payload: bytes) -> None:
         self.ready = _ready.decode(payload)

@@ -52,6 +52,10 @@ _FINGERPRINT: Final = (
     "SELECT v.fingerprint FROM versions v JOIN latest l USING (function, version)"
     " WHERE function = ? AND l.retired = 0"
 )
+_WITH_CODE: Final = (
+    "SELECT document FROM versions WHERE json_extract(CAST(document AS TEXT), '$.spec.code_hash') = ?"
+    " ORDER BY created_ns DESC LIMIT 1"
+)
 _HIGHEST: Final = "SELECT coalesce(max(version), 0) FROM versions WHERE function = ?"
 
 
@@ -126,6 +130,11 @@ class VersionTable:
     def get(self, name: str, version: int) -> FunctionVersion | None:
         """One version; 0 is the one in service."""
         rows = self._read(_ONE, name, version) if version else self._read(_LATEST, name)
+        return self._version(rows[0][0]) if rows else None
+
+    def with_code(self, code_hash: str) -> FunctionVersion | None:
+        """The newest version of any function that has this code."""
+        rows = self._read(_WITH_CODE, code_hash)
         return self._version(rows[0][0]) if rows else None
 
     def fingerprint(self, name: str) -> str:

@@ -15,6 +15,7 @@ from relive_base.frames import Call, CallResult, Invoke
 from relive_base.sink import FrameSink
 
 from relive_platform.worker.channel import Channel, ChannelClosed
+from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import find_unserialisable
 
 __all__ = ["CallRefused", "Caller", "current_caller", "set_caller"]
@@ -32,9 +33,10 @@ class CallRefused(ReliveError):
 class Caller:
     """One per worker; thread-safe."""
 
-    def __init__(self, sink: FrameSink, channel: Channel, max_depth: int) -> None:
+    def __init__(self, sink: FrameSink, channel: Channel, max_depth: int, outside: Outside) -> None:
         self._sink = sink
         self._channel = channel
+        self._outside = outside
         self._max_depth = max_depth
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
@@ -80,13 +82,22 @@ class Caller:
                 timeout_s=timeout_s or 0.0,
                 depth=invoke.depth + 1,
             )
-            answer = self._exchange(frame, max(wait_s, 0.0) + _GRACE_S)
+            answer = self._outside.answer(frame) or self._ask(frame, max(wait_s, 0.0) + _GRACE_S)
             span.answered(answer)
             return answer
 
     def _next_id(self) -> int:
         with self._lock:
             return next(self._ids)
+
+    def _ask(self, frame: Call, wait_s: float) -> CallResult:
+        try:
+            answer = self._exchange(frame, wait_s)
+        except CallRefused as error:
+            self._outside.refused(frame, error.message)
+            raise
+        self._outside.answered(frame, answer)
+        return answer
 
     def _exchange(self, frame: Call, wait_s: float) -> CallResult:
         self._channel.expect(frame.call_id)

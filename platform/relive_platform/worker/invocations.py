@@ -19,6 +19,7 @@ from relive_platform.worker.events import BadEvent
 from relive_platform.worker.failed import Failed
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.memory import Reserve, rss_bytes
+from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
 from relive_platform.worker.rooms import capture_failure
 
@@ -61,6 +62,7 @@ class Runner:
         sampler: Sampler,
         timer: DeadlineTimer,
         caller: Caller,
+        outside: Outside,
         handler: Handler,
         reserve: Reserve,
         failed: Failed,
@@ -72,6 +74,7 @@ class Runner:
         self._sampler = sampler
         self._timer = timer
         self._caller = caller
+        self._outside = outside
         self._handler = handler
         self._reserve = reserve
         self._failed = failed
@@ -88,6 +91,7 @@ class Runner:
         self._telemetry.begin(invoke)
         self._caller.begin(invoke)
         started_ns = time.time_ns()
+        self._outside.begin(started_ns)
         try:
             answer = self._answer(invoke)
         except BaseException as error:
@@ -107,7 +111,13 @@ class Runner:
             )
             profile = self._sampler.stop()
             if self._background.fresh:
-                self._sink.send_surely(self._background.scene(invoke.invocation_id))
+                scene = self._background.scene(invoke.invocation_id)
+                self._outside.tell(scene, invoke)
+                self._sink.send_surely(scene)
+        self._outside.end()
+        report = self._outside.report()
+        if report is not None:
+            self._sink.send_surely(report)
         if profile is None and result.reusable:
             # Nothing is left to tell: both in one write, which wakes the server once.
             if self._sink.send_surely(result, self._done(invoke, 0, True, cpu_ns)):
@@ -156,6 +166,7 @@ class Runner:
             tasks_then=self._tasks if kind == "timeout" else None,
         )
         self._background.add_to(scene)
+        self._outside.tell(scene, invoke)
         self._sink.send_surely(scene)
         reusable = kind == "bad_event"  # there, none of the user's code has run
         if not reusable:

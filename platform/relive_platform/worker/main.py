@@ -24,6 +24,7 @@ from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
 from relive_platform.worker.memory import Reserve
+from relive_platform.worker.outside import outside_of
 from relive_platform.worker.process import (
     clean_environment,
     close_others,
@@ -89,7 +90,8 @@ class _Worker:
         self._telemetry = Telemetry(sink.send, start.spec)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
-        self._caller = Caller(sink, channel, self._spec.call_depth)
+        self._outside = outside_of(self._spec)
+        self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)
         self._reserve = Reserve()
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
@@ -102,7 +104,9 @@ class _Worker:
         self._sampler.start_init()
         try:
             enter_source(self._spec)
+            self._outside.install()
             handler = self._load_in_time()
+            self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported
             self._init_failed(error)
             return None
@@ -139,11 +143,15 @@ class _Worker:
         profile = self._sampler.stop_init()
         scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")
         self._background.add_to(scene)
+        self._outside.tell(scene, None)
         self._sink.send_surely(scene)
         _flush()
         self._telemetry.end()
         if profile is not None:
             self._sink.send(profile)
+        report = self._outside.report()
+        if report is not None:
+            self._sink.send_surely(report)
         self._sink.send_surely(
             InitFailed(
                 pid=os.getpid(),
@@ -166,6 +174,7 @@ class _Worker:
             self._sampler,
             self._timer,
             self._caller,
+            self._outside,
             handler,
             self._reserve,
             self._failed,

@@ -1,0 +1,167 @@
+"""What a replay needs of an invocation: `cassette.json` and `replay.json` of a scene, and how the worker
+tells it.
+
+The worker keeps what it sees as it sees it (`Recording`). The collector takes it apart and redacts it
+(explore/cassette.py) before anything is written. A replay's worker is handed a `Script`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+__all__ = [
+    "SCHEMA",
+    "Body",
+    "Exchange",
+    "Failure",
+    "PlaybackReport",
+    "RawExchange",
+    "Recording",
+    "ReplayNotes",
+    "Script",
+    "Seeds",
+]
+
+SCHEMA: Final = 1
+
+
+class Failure(msgspec.Struct, omit_defaults=True):
+    """An exception that a call ended in: its type as `module.Name` and those of its arguments that are plain.
+
+    `where`: "connect", "tls", "send", "response" or "body". `inner`: an exception among the arguments.
+    """
+
+    type: str
+    arguments: list[str | int | None] = []
+    where: str = ""
+    inner: Failure | None = None
+
+
+class Seeds(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Where chance stood. States are the Mersenne Twister's 624 words and its position, 2,500 bytes."""
+
+    wall_ns: int = 0
+    monotonic_ns: int = 0
+    python: bytes = b""
+    gauss_next: float | None = None
+    numpy: bytes = b""
+    urandom: list[bytes] = []  # what os.urandom gave, in order: uuid4, secrets, SystemRandom, default_rng()
+    urandom_left_out: int = 0  # calls over the limit
+
+
+class RawExchange(msgspec.Struct, array_like=True):
+    """One call as the worker saw it. `form`: "wire" (`request` and `response` are HTTP/1.1 as on the wire,
+    without TLS), "parts" (heads apart from bodies), "invoke" (relive.invoke) or "connect" (a connection
+    that failed)."""
+
+    form: str
+    library: str
+    phase: str  # "init" while the module was loaded, else "invoke"
+    started_ns: int
+    origin: str = ""  # "https://example.org:443"
+    method: str = ""
+    url: str = ""
+    request: bytes = b""
+    request_headers: list[tuple[str, str]] = []
+    request_cut: int = 0  # bytes that a limit left out
+    response: bytes = b""
+    response_headers: list[tuple[str, str]] = []
+    response_cut: int = 0
+    status: int = 0
+    ended: bool = False  # the end of the response was seen
+    failure: Failure | None = None
+
+
+class Body(msgspec.Struct, omit_defaults=True):
+    """A body: as `text` where it is UTF-8, else in `base64`. Chunks are put together, compression stays.
+
+    `complete` False: the function did not read on, or a limit cut `cut` bytes.
+    """
+
+    text: str = ""
+    base64: str = ""
+    complete: bool = True
+    cut: int = 0
+
+
+class Exchange(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One call, redacted: an entry of cassette.json. `kind`: "http", "invoke" or "connect" (it failed).
+
+    For "invoke" `url` is the function's name, `status` is 200 where it answered.
+    """
+
+    kind: str
+    library: str = ""
+    phase: str = "invoke"
+    started_ns: int = 0
+    method: str = ""
+    url: str = ""
+    request_headers: list[tuple[str, str]] = []
+    request_body: Body = msgspec.field(default_factory=Body)
+    status: int = 0
+    reason: str = ""
+    response_headers: list[tuple[str, str]] = []
+    response_body: Body = msgspec.field(default_factory=Body)
+    failure: Failure | None = None
+    redacted: list[str] = []  # places: "response.body.token"
+
+
+class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """replay.json: what to run, and where chance and the clock stood. States and urandom values are in
+    base64."""
+
+    schema: int = SCHEMA
+    function: str = ""
+    version: int = 0
+    handler: str = ""
+    kind: str = "event"
+    code_hash: str = ""
+    dependencies: str = ""  # hash of the dependency lock; "" for none
+    python: str = ""
+    timeout_s: float = 0.0
+    memory_mb: int = 0
+    isolation_tier: int = 0
+    invocation_id: str = ""
+    trace_id: str = ""
+    attempt: int = 1
+    trigger: str = "api"
+    depth: int = 0
+    seeds: Seeds = msgspec.field(default_factory=Seeds)
+    init_seeds: Seeds | None = None
+    environment: list[str] = []  # names of the variables
+    limits: list[str] = []  # that were hit, in words
+    hash_seed: int = 0  # of str and bytes; 0: not known
+
+
+class Recording(msgspec.Struct, kw_only=True):
+    """What a worker tells of a failed invocation, inside its Scene frame."""
+
+    notes: ReplayNotes
+    exchanges: list[RawExchange] = []
+    left_out: int = 0  # calls over the limit
+    connections: list[str] = []  # "host:port" of connections that were opened
+    http: bool = True  # False: the cassette is off for this function
+
+
+class Script(msgspec.Struct, kw_only=True):
+    """What a replay's worker plays back."""
+
+    exchanges: list[Exchange] = []
+    seeds: Seeds = msgspec.field(default_factory=Seeds)
+    init_seeds: Seeds | None = None
+    live: bool = False  # let calls reach the network
+    clock: bool = True  # move the clock
+
+
+class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a replay's worker says of its calls."""
+
+    answered: int = 0
+    missing: list[str] = []  # calls that are not in the cassette
+    unused: list[str] = []  # recorded calls that were not made
+    differing: list[str] = []  # answered, but the body sent was another one
+    redacted: list[str] = []  # redacted values that were handed to the function
+    drawn: int = 0  # bytes of os.urandom beyond the recorded ones
+    clock: str = ""  # why the clock could not be moved

@@ -1,0 +1,14 @@
+"""What an invocation reads from outside, kept in bounded memory so that a failure can be had again.
+
+vcrpy was judged first. It replaces the connection classes of each library by its own, reads every response
+to its end before the caller gets it (a stream is no stream any more), has no bounds, and imports what it
+can patch. Here the libraries' own methods stay; what passes through them is copied as the function reads
+it, and only libraries that the function has imported are touched.
+"""
+
+from __future__ import annotations
+
+from relive_capture.record.cassette.recorder import Recorder
+from relive_capture.record.cassette.tape import TapeLimits
+
+__all__ = ["Recorder", "TapeLimits"]

@@ -1,0 +1,126 @@
+"""aiohttp: bytes as on the wire, without TLS, at the protocol of a connection."""
+
+from __future__ import annotations
+
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from relive_capture.record.cassette.tape import Call
+
+if TYPE_CHECKING:
+    from relive_capture.record.cassette.recorder import Recorder
+
+__all__ = ["patch_aiohttp"]
+
+_CALL = "_relive_call"  # on a protocol: the call that it works on
+
+
+def patch_aiohttp(recorder: Recorder, module: ModuleType) -> None:
+    """Copy what a client's protocols send and receive, and note what fails before."""
+    import sys
+
+    _patch_connect(recorder, module.BaseConnector)
+    _patch_send(recorder, module.ClientRequest)
+    _patch_start(module.ClientResponse)
+    _patch_writer(sys.modules["aiohttp.http_writer"].StreamWriter)
+    _patch_protocol(sys.modules["aiohttp.client_proto"].ResponseHandler)
+
+
+def _patch_connect(recorder: Recorder, connector: Any) -> None:
+    connect = connector.connect
+
+    @wraps(connect)
+    async def recorded(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await connect(self, request, *arguments, **options)
+        except Exception as error:
+            tape = recorder.tape
+            if tape is not None:
+                call = tape.call("parts", "aiohttp", method=request.method, url=str(request.url))
+                call.failed(error, "connect")
+            raise
+
+    connector.connect = recorded
+
+
+def _patch_send(recorder: Recorder, request: Any) -> None:
+    send = request.send
+
+    @wraps(send)
+    async def recorded(self: Any, connection: Any) -> Any:
+        tape = recorder.tape
+        protocol = connection.protocol
+        if tape is not None and protocol is not None:
+            origin = str(self.url.origin())
+            call = tape.call("wire", "aiohttp", origin=origin, method=self.method, url=str(self.url))
+            protocol.__dict__[_CALL] = call
+        return await send(self, connection)
+
+    request.send = recorded
+
+
+def _patch_start(response: Any) -> None:
+    start = response.start
+
+    @wraps(start)
+    async def recorded(self: Any, connection: Any) -> Any:
+        try:
+            return await start(self, connection)
+        except Exception as error:
+            call = _call_of(connection.protocol)
+            if call is not None:
+                call.failed(error, "response")
+            raise
+
+    response.start = recorded
+
+
+def _patch_writer(writer: Any) -> None:
+    write, writelines = writer._write, writer._writelines
+
+    @wraps(write)
+    def recorded_write(self: Any, chunk: Any) -> None:
+        call = _call_of(self._protocol)
+        if call is not None:
+            call.sent(chunk)
+        write(self, chunk)
+
+    @wraps(writelines)
+    def recorded_writelines(self: Any, chunks: Any) -> None:
+        call = _call_of(self._protocol)
+        if call is not None:
+            chunks = tuple(chunks)
+            for chunk in chunks:
+                call.sent(chunk)
+        writelines(self, chunks)
+
+    writer._write = recorded_write
+    writer._writelines = recorded_writelines
+
+
+def _patch_protocol(protocol: Any) -> None:
+    data_received, connection_lost = protocol.data_received, protocol.connection_lost
+
+    @wraps(data_received)
+    def recorded_data(self: Any, data: bytes) -> None:
+        call = _call_of(self)
+        if call is not None and data:
+            if not call.answered:
+                call.answer_begins()
+            call.received(data)
+        data_received(self, data)
+
+    @wraps(connection_lost)
+    def recorded_lost(self: Any, error: BaseException | None) -> None:
+        call = _call_of(self)
+        if call is not None:
+            call.raw.ended = True
+        connection_lost(self, error)
+
+    protocol.data_received = recorded_data
+    protocol.connection_lost = recorded_lost
+
+
+def _call_of(protocol: Any) -> Call | None:
+    return None if protocol is None else protocol.__dict__.get(_CALL)

@@ -1,0 +1,144 @@
+"""httpcore, and so httpx: one call at the connection pool, sync and async; bodies as they are iterated
+over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from relive_capture.record.cassette.tape import Call, Tape
+
+if TYPE_CHECKING:
+    from relive_capture.record.cassette.recorder import Recorder
+
+__all__ = ["patch_httpcore", "request_call", "url_text"]
+
+
+def patch_httpcore(recorder: Recorder, module: ModuleType) -> None:
+    """Wrap handle_request of the pools; HTTP/2 and proxies are below it."""
+    _patch_sync(recorder, module.ConnectionPool)
+    _patch_async(recorder, module.AsyncConnectionPool)
+
+
+def _patch_sync(recorder: Recorder, pool: Any) -> None:
+    handle = pool.handle_request
+
+    @wraps(handle)
+    def recorded(self: Any, request: Any) -> Any:
+        tape = recorder.tape
+        if tape is None:
+            return handle(self, request)
+        call = request_call(tape, request)
+        request.stream = _Sent(request.stream, call)
+        recorder.inside += 1
+        try:
+            response = handle(self, request)
+        except Exception as error:
+            call.failed(error, "response")
+            raise
+        finally:
+            recorder.inside -= 1
+        _answered(call, response)
+        response.stream = _Received(response.stream, call)
+        return response
+
+    pool.handle_request = recorded
+
+
+def _patch_async(recorder: Recorder, pool: Any) -> None:
+    handle = pool.handle_async_request
+
+    @wraps(handle)
+    async def recorded(self: Any, request: Any) -> Any:
+        tape = recorder.tape
+        if tape is None:
+            return await handle(self, request)
+        call = request_call(tape, request)
+        request.stream = _AsyncSent(request.stream, call)
+        try:
+            response = await handle(self, request)
+        except Exception as error:
+            call.failed(error, "response")
+            raise
+        _answered(call, response)
+        response.stream = _AsyncReceived(response.stream, call)
+        return response
+
+    pool.handle_async_request = recorded
+
+
+def request_call(tape: Tape, request: Any) -> Call:
+    """A call for a httpcore.Request."""
+    method = request.method.decode("ascii", "replace")
+    call = tape.call("parts", "httpcore", method=method, url=url_text(request.url))
+    call.raw.request_headers = _headers(request.headers)
+    return call
+
+
+def url_text(url: Any) -> str:
+    """A httpcore.URL as text."""
+    host = url.host.decode("ascii", "replace")
+    host = f"[{host}]" if ":" in host else host
+    port = f":{url.port}" if url.port is not None else ""
+    return f"{url.scheme.decode('ascii', 'replace')}://{host}{port}{url.target.decode('ascii', 'replace')}"
+
+
+def _headers(headers: Any) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def _answered(call: Call, response: Any) -> None:
+    call.raw.status = response.status
+    call.raw.response_headers = _headers(response.headers)
+    call.answer_begins()
+
+
+class _Wrapped:
+    """A stream of httpcore, with what httpx asks of it."""
+
+    def __init__(self, stream: Any, call: Call) -> None:
+        self._stream = stream
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Sent(_Wrapped):
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            self._call.sent(chunk)
+            yield chunk
+
+
+class _AsyncSent(_Wrapped):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            self._call.sent(chunk)
+            yield chunk
+
+
+class _Received(_Wrapped):
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._stream:
+                self._call.received(chunk)
+                yield chunk
+        except Exception as error:
+            self._call.failed(error, "body")
+            raise
+        self._call.raw.ended = True
+
+
+class _AsyncReceived(_Wrapped):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._stream:
+                self._call.received(chunk)
+                yield chunk
+        except Exception as error:
+            self._call.failed(error, "body")
+            raise
+        self._call.raw.ended = True

@@ -1,0 +1,75 @@
+"""Doing something right after the function has imported a module, and never before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["when_imported"]
+
+Patch = Callable[[ModuleType], None]
+
+
+def when_imported(patches: Mapping[str, Patch]) -> None:
+    """Call each patch with its module: now where it is imported already, else when it is.
+
+    A patch that fails leaves the module as it is: an unknown version of a library is not recorded.
+    """
+    waiting: dict[str, Patch] = {}
+    for name, patch in patches.items():
+        module = sys.modules.get(name)
+        if isinstance(module, ModuleType):
+            _apply(patch, module)
+        else:
+            waiting[name] = patch
+    if waiting:
+        sys.meta_path.insert(0, _Finder(waiting))
+
+
+def _apply(patch: Patch, module: ModuleType) -> None:
+    try:
+        patch(module)
+    except Exception:  # the import is the function's, and has worked
+        return
+
+
+class _Finder(MetaPathFinder):
+    """Finds nothing by itself: it asks the finders behind it and puts its loader before theirs."""
+
+    def __init__(self, waiting: dict[str, Patch]) -> None:
+        self._waiting = waiting
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in self._waiting:
+            return None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            spec = find(fullname, path, target) if find is not None and finder is not self else None
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, self._waiting.pop(fullname))
+                return spec  # type: ignore[no-any-return]
+        return None
+
+
+class _Loader(Loader):
+    """The module's own loader, and the patch after it. The module never sees this one."""
+
+    def __init__(self, own: Loader, patch: Patch) -> None:
+        self._own = own
+        self._patch = patch
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._own.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._own
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._own
+        self._own.exec_module(module)
+        _apply(self._patch, module)

@@ -1,0 +1,7 @@
+"""The other side of the cassette: a replay's worker, whose function gets what the failed invocation got."""
+
+from __future__ import annotations
+
+from relive_capture.record.playback.player import Player
+
+__all__ = ["Player"]

@@ -1,0 +1,64 @@
+"""From a recorded call to what a library expects: bytes as on the wire, or the exception it ended in."""
+
+from __future__ import annotations
+
+import sys
+
+from relive_base.errors import ReliveError
+
+from relive_capture.bodies import body_bytes
+from relive_capture.cassette_format import Exchange, Failure
+
+__all__ = ["NotInCassette", "rebuild", "wire_answer"]
+
+_MODULES = (
+    "builtins", "socket", "ssl", "http.client", "asyncio.exceptions", "httpcore", "httpcore._exceptions",
+    "aiohttp.client_exceptions", "urllib3.exceptions",
+)  # fmt: skip
+_FRAMING = ("transfer-encoding", "content-length")
+_NO_BODY = (204, 304)
+
+
+class NotInCassette(ReliveError):
+    """The call is not in the scene's cassette."""
+
+    __module__ = "relive"
+
+
+def rebuild(failure: Failure, *leading: object) -> Exception:
+    """The recorded exception; `leading` goes before its arguments. Only exceptions of known libraries are
+    made, and only where they are imported; any other becomes an OSError that says which it was."""
+    module, _, name = failure.type.rpartition(".")
+    cls = getattr(sys.modules.get(module), name, None) if module in _MODULES else None
+    arguments: list[object] = [*leading, *failure.arguments]
+    if failure.inner is not None:
+        arguments.append(rebuild(failure.inner))
+    if isinstance(cls, type) and issubclass(cls, Exception):
+        try:
+            return cls(*arguments)
+        except Exception:  # it wants something else: the text must do
+            pass
+    return OSError(f"{failure.type}: {', '.join(map(str, failure.arguments))}")
+
+
+def wire_answer(exchange: Exchange, method: str) -> bytes:
+    """A response in HTTP/1.1. A body that was not read to its end is not ended here either."""
+    body = body_bytes(exchange.response_body)
+    headers = [pair for pair in exchange.response_headers if pair[0].lower() not in _FRAMING]
+    length = next(
+        (value for name, value in exchange.response_headers if name.lower() == "content-length"), ""
+    )
+    if method == "HEAD" or exchange.status in _NO_BODY:
+        headers += [("Content-Length", length)] if length else []
+        body = b""
+    elif exchange.response_body.complete:
+        headers.append(("Content-Length", str(len(body))))
+    elif length:
+        headers.append(("Content-Length", length))
+    else:
+        headers.append(("Transfer-Encoding", "chunked"))
+        body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+    lines = [f"HTTP/1.1 {exchange.status} {exchange.reason}".rstrip() + ("" if exchange.reason else " ")]
+    lines += [f"{name}: {value}" for name, value in headers]
+    head = "\r\n".join(lines).encode("latin-1", "replace")
+    return head + b"\r\n\r\n" + body

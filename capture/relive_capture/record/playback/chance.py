@@ -1,0 +1,54 @@
+"""Chance in a replay: the recorded states, and the recorded bytes of os.urandom in their order."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import deque
+from functools import wraps
+
+from relive_capture.cassette_format import Seeds
+from relive_capture.record.cassette.chance import STATE_BYTES, seeded
+
+__all__ = ["Dice"]
+
+_WORDS_VERSION = 3
+
+
+class Dice:
+    """Sets states; os.urandom gives what was recorded as long as the same sizes are asked for."""
+
+    def __init__(self) -> None:
+        self._bytes: deque[bytes] = deque()
+        self.drawn = 0
+        """Bytes that were not in the recording."""
+
+    def install(self) -> None:
+        """Stand before os.urandom."""
+        original = os.urandom
+
+        @wraps(original)
+        def urandom(size: int, /) -> bytes:
+            if self._bytes and len(self._bytes[0]) == size:
+                return self._bytes.popleft()
+            data = original(size)
+            self.drawn += len(data)
+            return data
+
+        os.urandom = urandom
+        random._urandom = urandom  # type: ignore[attr-defined]
+        seeded(lambda: urandom(32))
+
+    def set(self, seeds: Seeds) -> None:
+        """Let chance stand where it stood."""
+        self._bytes = deque(seeds.urandom)
+        if len(seeds.python) == STATE_BYTES:
+            position, *words = memoryview(seeds.python).cast("I")
+            random.setstate((_WORDS_VERSION, (*words, position), seeds.gauss_next))
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None and len(seeds.numpy) == STATE_BYTES:
+            *words, position = memoryview(seeds.numpy).cast("I")
+            numpy = sys.modules["numpy"]
+            key = numpy.array(words, dtype="uint32")
+            numpy_random.set_state(("MT19937", key, position, 0, 0.0))

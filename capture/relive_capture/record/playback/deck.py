@@ -1,0 +1,132 @@
+"""Which recorded call answers a call: pure matching, in the order of the recording.
+
+Method and URL decide. Among the calls that are left with both, the first with the same body is taken, else
+the first. Headers do not count. What was redacted in the recording is redacted in the call before they are
+compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, urlsplit
+
+from relive_base.redaction import Redactor
+
+from relive_capture.bodies import body_bytes
+from relive_capture.cassette_format import Exchange
+
+__all__ = ["Deck", "normal_url"]
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+class Deck:
+    """The recorded calls that are left."""
+
+    def __init__(self, exchanges: Iterable[Exchange], redactor: Redactor | None = None) -> None:
+        self._redactor = redactor or Redactor()
+        self._left = list(exchanges)
+        self.answered = 0
+        self.missing: list[str] = []
+        self.differing: list[str] = []
+        self.redacted: list[str] = []
+
+    def take(self, kind: str, method: str, url: str, body: bytes) -> Exchange | None:
+        """The recorded call that answers this one; it is not taken again. None, and noted, where there is
+        none."""
+        wanted = normal_url(self._redactor.text(url)) if kind == "http" else url
+        same = [
+            entry
+            for entry in self._left
+            if entry.kind == kind
+            and entry.method == method
+            and (normal_url(entry.url) if kind == "http" else entry.url) == wanted
+        ]
+        if not same:
+            self.missing.append(f"{method} {url}")
+            return None
+        sent = _canonical(self._redactor.json_bytes(body))
+        found = next((entry for entry in same if _same_body(entry, sent)), None)
+        if found is None:
+            found = same[0]
+            self.differing.append(f"{method} {url}")
+        self._use(found)
+        return found
+
+    def failed(self, kind: str, place: str) -> Exchange | None:
+        """The recorded call of `kind` that failed without an answer, if it is the next one for that place.
+
+        `place` is a URL for "http", "host:port" (or a TLS server's name) for "connect".
+        """
+        wanted = normal_url(self._redactor.text(place)) if kind == "http" else place
+        for entry in self._left:
+            if entry.kind == "http":
+                at = normal_url(entry.url) if kind == "http" else _origin(entry.url)
+            else:
+                at = entry.url if kind == entry.kind else ""
+            if at == wanted:
+                if entry.kind != kind or entry.status or entry.failure is None:
+                    return None
+                self._use(entry)
+                return entry
+        return None
+
+    def _use(self, entry: Exchange) -> None:
+        self._left.remove(entry)
+        self.answered += 1
+        self.redacted += [
+            f"{entry.method} {entry.url}: {place}"
+            for place in entry.redacted
+            if place.startswith("response.body")
+        ]
+
+    def unused(self) -> list[str]:
+        """Recorded calls that were not made."""
+        return [f"{entry.method or entry.kind} {entry.url}" for entry in self._left]
+
+    def drop(self, phase: str) -> None:
+        """Forget what is left of a phase."""
+        self._left = [entry for entry in self._left if entry.phase != phase]
+
+
+def normal_url(url: str) -> str:
+    """A URL without its default port and fragment; the query in one order."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return url
+    host = (parts.hostname or "").lower()
+    place = host if port in (None, _PORTS.get(parts.scheme)) else f"{host}:{port}"
+    query = (
+        sorted(parse_qsl(parts.query, keep_blank_values=True)) if len(parts.query) < 65_536 else parts.query
+    )
+    return f"{parts.scheme}://{place}{parts.path or '/'}?{query}"
+
+
+def _origin(url: str) -> str:
+    """ "host:port" of a URL."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, '')}"
+    except ValueError:
+        return url
+
+
+def _same_body(entry: Exchange, sent: bytes) -> bool:
+    body = entry.request_body
+    recorded = body_bytes(body)
+    if body.cut:
+        return sent.startswith(recorded)
+    return _canonical(recorded) == sent
+
+
+def _canonical(data: bytes) -> bytes:
+    """JSON in one order of its keys; anything else as it is."""
+    if data[:1] not in (b"{", b"["):
+        return data
+    try:
+        return json.dumps(json.loads(data), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        return data

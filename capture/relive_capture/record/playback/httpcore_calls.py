@@ -1,0 +1,66 @@
+"""httpcore, and so httpx: pools that answer from the cassette."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from relive_capture.bodies import body_bytes
+from relive_capture.cassette_format import Exchange
+from relive_capture.record.cassette.httpcore_calls import url_text
+from relive_capture.record.playback.answers import rebuild
+
+if TYPE_CHECKING:
+    from relive_capture.record.playback.player import Player
+
+__all__ = ["play_httpcore"]
+
+
+def play_httpcore(player: Player, module: ModuleType) -> None:
+    """Instead of handle_request of the pools."""
+    sync, asynchronous = module.ConnectionPool, module.AsyncConnectionPool
+
+    @wraps(sync.handle_request)
+    def played(self: Any, request: Any) -> Any:
+        body = b"".join(request.stream)
+        return _response(module, player.request(request.method.decode(), url_text(request.url), body))
+
+    @wraps(asynchronous.handle_async_request)
+    async def played_async(self: Any, request: Any) -> Any:
+        body = b"".join([chunk async for chunk in request.stream])
+        return _response(module, player.request(request.method.decode(), url_text(request.url), body))
+
+    sync.handle_request = played
+    asynchronous.handle_async_request = played_async
+
+
+def _response(module: ModuleType, exchange: Exchange) -> Any:
+    headers = [
+        (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+        for name, value in exchange.response_headers
+    ]
+    return module.Response(exchange.status, headers=headers, content=_Body(exchange))
+
+
+class _Body:
+    """A response's body; it ends in what the recorded one ended in."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._data = body_bytes(exchange.response_body)
+        self._failure = exchange.failure
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._data:
+            yield self._data
+        if self._failure is not None:
+            raise rebuild(self._failure)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
+
+    def close(self) -> None: ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,38 @@
+"""Which libraries are played to, each after the function has imported it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from relive_capture.record.cassette.imports import when_imported
+from relive_capture.record.playback.aiohttp_calls import play_aiohttp
+from relive_capture.record.playback.httpcore_calls import play_httpcore
+from relive_capture.record.playback.network import play_network, play_ssl
+from relive_capture.record.playback.sockets import fake_connect
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from relive_capture.record.playback.player import Player
+
+__all__ = ["play_libraries"]
+
+
+def play_libraries(player: Player) -> None:
+    """From here on nothing of this process reaches the network through Python."""
+    import socket
+
+    play_network(player, socket)
+    when_imported(
+        {
+            "ssl": partial(play_ssl, player),
+            "urllib3.util.connection": partial(_play_urllib3, player),
+            "httpcore": partial(play_httpcore, player),
+            "aiohttp": partial(play_aiohttp, player),
+        }
+    )
+
+
+def _play_urllib3(player: Player, module: ModuleType) -> None:
+    module.create_connection = fake_connect(player)  # type: ignore[attr-defined]

@@ -1,0 +1,102 @@
+"""One player per replay's worker: calls, chance and clock, as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from relive_base.redaction import Redactor
+
+from relive_capture.bodies import body_bytes
+from relive_capture.cassette_format import Exchange, PlaybackReport, Script
+from relive_capture.record.playback.answers import NotInCassette, rebuild
+from relive_capture.record.playback.chance import Dice
+from relive_capture.record.playback.clock import Clock
+from relive_capture.record.playback.deck import Deck
+
+__all__ = ["Player"]
+
+_KEPT = 100
+_REMEDY = "run the replay with --live to let calls reach the network"
+
+
+class Player:
+    """`install` before the module is loaded, `begin` and `end` around the invocation."""
+
+    def __init__(self, script: Script, redact_keys: Iterable[str] = ()) -> None:
+        self._script = script
+        self.deck = Deck(script.exchanges, Redactor(redact_keys))
+        self._dice = Dice()
+        self._clock = Clock(script.clock)
+
+    @classmethod
+    def of(cls, data: bytes, redact_keys: Iterable[str]) -> Player:
+        """From a FunctionSpec's `replay`. Raises msgspec.DecodeError."""
+        return cls(msgspec.msgpack.decode(data, type=Script), redact_keys)
+
+    def install(self) -> None:
+        """Take the network away, and set clock and chance for the loading of the module."""
+        script = self._script
+        self._dice.install()
+        if not script.live:
+            from relive_capture.record.playback.libraries import play_libraries
+
+            play_libraries(self)
+        seeds = script.init_seeds or script.seeds
+        self._clock.move(seeds.wall_ns)
+        self._dice.set(script.init_seeds) if script.init_seeds is not None else None
+
+    def begin(self, started_ns: int) -> None:
+        """The handler is about to be called."""
+        self.deck.drop("init")
+        self._dice.set(self._script.seeds)
+        self._clock.move(self._script.seeds.wall_ns)
+
+    def end(self) -> None:
+        """It is over."""
+
+    def request(self, method: str, url: str, body: bytes) -> Exchange:
+        """The recorded call; raises what it ended in before there was a response, and NotInCassette."""
+        found = self.deck.take("http", method, url, body)
+        if found is None:
+            raise NotInCassette(f"{method} {url} is not in the scene's cassette", remedy=_REMEDY)
+        if found.failure is not None and not found.status:
+            raise rebuild(found.failure)
+        return found
+
+    def connection_failure(self, host: object, port: object) -> Exception | None:
+        """What a connection to that place ended in."""
+        found = self.deck.failed("connect", f"{host}:{port}")
+        return rebuild(found.failure) if found is not None and found.failure is not None else None
+
+    def handshake_failure(self, host: object) -> Exception | None:
+        """What a TLS handshake with that host ended in."""
+        found = self.deck.failed("connect", str(host))
+        return rebuild(found.failure) if found is not None and found.failure is not None else None
+
+    def refuse(self, what: str) -> NotInCassette:
+        """The error for something that would reach the network and is no recorded call."""
+        self.deck.missing.append(what)
+        return NotInCassette(f"{what} is not in the scene's cassette", remedy=_REMEDY)
+
+    def invoked(self, method: str, function: str, payload: bytes) -> tuple[Exchange, bytes] | None:
+        """The recorded answer of another function. None with `live`; raises NotInCassette."""
+        if self._script.live:
+            return None
+        found = self.deck.take("invoke", method, function, payload)
+        if found is None:
+            raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=_REMEDY)
+        return found, body_bytes(found.response_body)
+
+    def report(self) -> PlaybackReport:
+        """What became of the calls."""
+        deck = self.deck
+        return PlaybackReport(
+            answered=deck.answered,
+            missing=deck.missing[:_KEPT],
+            unused=deck.unused()[:_KEPT] if not self._script.live else [],
+            differing=deck.differing[:_KEPT],
+            redacted=deck.redacted[:_KEPT],
+            drawn=self._dice.drawn,
+            clock=self._clock.problem,
+        )

@@ -1,0 +1,130 @@
+"""A socket that answers from the cassette: what http.client and urllib3 send is read, the rest is theirs."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from relive_capture.record.playback.answers import NotInCassette, rebuild, wire_answer
+from relive_capture.wire import parse_request
+
+if TYPE_CHECKING:
+    from relive_capture.record.playback.player import Player
+
+__all__ = ["FakeSocket", "fake_connect"]
+
+_TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+def fake_connect(player: Player) -> Callable[..., FakeSocket]:
+    """A create_connection that connects to nothing."""
+
+    def connect(address: Any, *_arguments: Any, **_options: Any) -> FakeSocket:
+        failure = player.connection_failure(address[0], address[1])
+        if failure is not None:
+            raise failure
+        return FakeSocket(player, address[0], address[1])
+
+    return connect
+
+
+class FakeSocket(socket.socket):
+    """One end of a pair whose other end is silent: it can be waited for, and nothing ever comes."""
+
+    def __init__(self, player: Player, host: str, port: int) -> None:
+        ours, self._silent = socket.socketpair()
+        super().__init__(fileno=ours.detach())
+        self._player = player
+        self._place = f"{host}:{port}"
+        self._scheme = "http"
+        self._sent = bytearray()
+
+    def secure(self) -> FakeSocket:
+        """The same, as after a TLS handshake."""
+        self._scheme = "https"
+        return self
+
+    def tunnelled(self, place: str) -> None:
+        """A proxy's tunnel leads to `place` from here on."""
+        self._place = place
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self._sent += data
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self._sent += data
+        return len(data)
+
+    def setsockopt(self, *arguments: Any) -> None: ...
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """A certificate that says nothing."""
+        return b"" if binary_form else {}
+
+    def selected_alpn_protocol(self) -> None:
+        """HTTP/1.1."""
+
+    def version(self) -> str:
+        """As a TLS socket says it."""
+        return "TLSv1.3"
+
+    def close(self) -> None:
+        self._silent.close()
+        super().close()
+
+    def makefile(self, *_arguments: Any, **_options: Any) -> Any:
+        """Where http.client reads the response from."""
+        return io.BufferedReader(_Answer(self))
+
+    def answer(self) -> tuple[bytes, Exception | None]:
+        """(the response to what was sent, what reading it to its end leads to). Raises what the call ended
+        in."""
+        data = bytes(self._sent)
+        self._sent.clear()
+        if data.startswith(b"CONNECT "):
+            head, _, rest = data.partition(b"\r\n\r\n")
+            self._place = head.split(b" ")[1].decode("latin-1")
+            if not rest:
+                return _TUNNEL, None
+        request = parse_request(data)
+        if request is None:
+            raise self._player.refuse(f"what was sent to {self._place} (it is no HTTP)")
+        target = request.target
+        url = target if "://" in target.split("?")[0] else f"{self._scheme}://{self._place}{target}"
+        exchange = self._player.request(request.method, url, request.body)
+        failure = rebuild(exchange.failure) if exchange.failure is not None else None
+        return wire_answer(exchange, request.method), failure
+
+    def recv(self, *_arguments: Any) -> bytes:
+        raise self._not_http()
+
+    def recv_into(self, *_arguments: Any, **_options: Any) -> int:
+        raise self._not_http()
+
+    def _not_http(self) -> NotInCassette:
+        return self._player.refuse(f"a connection to {self._place} that is no HTTP")
+
+
+class _Answer(io.RawIOBase):
+    """The response of a FakeSocket; it is looked for when it is read."""
+
+    def __init__(self, owner: FakeSocket) -> None:
+        self._owner = owner
+        self._data: memoryview | None = None
+        self._failure: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._data is None:
+            data, self._failure = self._owner.answer()
+            self._data = memoryview(data)
+        count = min(len(buffer), len(self._data))
+        if not count and self._failure is not None:
+            raise self._failure
+        buffer[:count] = self._data[:count]
+        self._data = self._data[count:]
+        return count

@@ -1,0 +1,162 @@
+"""`relive replay`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from relive_base.errors import ExitCode
+from relive_base.terminal import one_line
+
+from relive.commands.failures import load_scene
+from relive.output import echo, emit_object, json_option
+from relive.session import Session
+
+if TYPE_CHECKING:
+    from relive_platform.replay import ReplayOutcome, ReplayRun
+
+__all__ = ["replay"]
+
+_SAID = {
+    "same": "the same failure",
+    "other": "another failure",
+    "passed": "it passed",
+    "mixed": "it varies from run to run",
+}
+_SHOWN = 8
+
+
+@click.command()
+@click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@click.option(
+    "--code",
+    type=click.Path(exists=True, path_type=Path),
+    default=None,
+    help="Run this working copy (a folder or a relive.toml) instead of the version that failed.",
+)
+@click.option(
+    "--live", is_flag=True, help="Let calls reach the network instead of answering them from the scene."
+)
+@click.option(
+    "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
+)
+@json_option
+@click.pass_obj
+def replay(session: Session, ident: str, code: Path | None, live: bool, times: int, as_json: bool) -> int:
+    """Run a failed invocation again: the same event, code, dependencies, calls, clock and chance.
+
+    Needs no server. Calls are answered from the scene; one that is not there fails and is named. The exit
+    status is 0 where it passed, 1 where it failed (the same way or another), 4 where it cannot be replayed.
+
+    \b
+    relive replay                        the newest failure
+    relive replay 01a2086a --times 20    is it flaky?
+    relive replay last --code .          does my fix survive the event?
+    relive replay ./theirs.scene --json
+    """
+    from relive_platform.replay import ReplayOptions
+    from relive_platform.replay import replay as run_again
+    from relive_platform.replay.history import save_replay
+
+    scene = load_scene(session, ident)
+    options = ReplayOptions(code=code, live=live, times=times)
+    outcome = run_again(scene, session.home, options)
+    if session.scenes_dir.is_dir():
+        save_replay(session.scenes_dir, outcome)
+    if as_json:
+        emit_object(_as_json(outcome))
+    else:
+        _print(outcome)
+    return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
+
+
+def _as_json(outcome: ReplayOutcome) -> dict[str, Any]:
+    runs = [_run_json(run) for run in outcome.runs]
+    last = runs[-1]
+    return {
+        "invocation_id": outcome.invocation_id,
+        "attempt": outcome.attempt,
+        "function": outcome.function,
+        "version": outcome.version,
+        "code": outcome.code,
+        "outcome": outcome.outcome,
+        "counts": outcome.counts,
+        "recorded": {
+            "type": outcome.recorded_type,
+            "message": outcome.recorded_message,
+            "file": outcome.recorded_file,
+            "line": outcome.recorded_line,
+        },
+        "error": last["error"],
+        "difference": last["differences"][0] if last["differences"] else None,
+        "seconds": round(outcome.seconds, 3),
+        "notes": outcome.notes,
+        "runs": runs,
+    }
+
+
+def _run_json(run: ReplayRun) -> dict[str, Any]:
+    error = None
+    if run.outcome != "passed":
+        error = {
+            "type": run.error_type,
+            "message": run.message,
+            "kind": run.kind,
+            "file": run.file,
+            "line": run.line,
+            "fingerprint": run.fingerprint,
+        }
+    return {
+        "outcome": run.outcome,
+        "seconds": round(run.seconds, 3),
+        "error": error,
+        "differences": msgspec.to_builtins(run.differences),
+        "result": run.result,
+        "calls": msgspec.to_builtins(run.calls),
+        "log": run.log,
+    }
+
+
+def _print(outcome: ReplayOutcome) -> None:
+    mark = "✔" if outcome.outcome == "passed" else "✖"
+    echo(f"{mark} {_SAID[outcome.outcome]}  {one_line(outcome.function)} on {one_line(outcome.code)}")
+    if len(outcome.runs) > 1:
+        counted = ", ".join(f"{count} {name}" for name, count in outcome.counts.items() if count)
+        echo(f"  {len(outcome.runs)} runs: {counted}")
+    run = outcome.runs[-1]
+    place = f"{outcome.recorded_file}:{outcome.recorded_line}" if outcome.recorded_file else ""
+    echo(one_line(f"  recorded  {outcome.recorded_type}: {outcome.recorded_message}  {place}", 200))
+    if run.outcome == "passed":
+        text = msgspec.json.encode(run.result).decode()
+        echo(one_line(f"  result    {text}", 200))
+    else:
+        place = f"{run.file}:{run.line}" if run.file else ""
+        echo(one_line(f"  replayed  {run.error_type}: {run.message}  {place}", 200))
+    _print_differences(run)
+    _print_calls(run)
+    for note in outcome.notes:
+        echo(one_line(f"  note: {note}", 200))
+
+
+def _print_differences(run: ReplayRun) -> None:
+    for found in run.differences[:_SHOWN]:
+        echo(one_line(f"  {found.what}: {found.recorded}", 200))
+        echo(one_line(f"  {'':<{len(found.what)}}  now {found.replayed}", 200))
+    more = len(run.differences) - _SHOWN
+    if more > 0:
+        echo(f"  … {more} more differences")
+
+
+def _print_calls(run: ReplayRun) -> None:
+    calls = run.calls
+    if calls.answered or calls.unused or calls.missing:
+        echo(f"  calls: {calls.answered} answered from the scene, {len(calls.unused)} recorded ones not made")
+    for title, places in (
+        ("not in the scene", calls.missing),
+        ("not made", calls.unused),
+        ("sent another body", calls.differing),
+    ):
+        for place in places[:_SHOWN]:
+            echo(one_line(f"    {title}: {place}", 200))

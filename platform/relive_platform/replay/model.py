@@ -1,0 +1,74 @@
+"""What a replay finds out."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from relive_capture.cassette_format import PlaybackReport
+
+__all__ = ["OTHER", "PASSED", "SAME", "Difference", "ReplayOutcome", "ReplayRun"]
+
+SAME: Final = "same"
+OTHER: Final = "other"
+PASSED: Final = "passed"
+
+
+class Difference(msgspec.Struct, omit_defaults=True):
+    """Where the replayed failure departs from the recorded one. `what`: "kind", "type", "message", "place",
+    "cause" or the name of a local."""
+
+    what: str
+    recorded: str
+    replayed: str
+
+
+class ReplayRun(msgspec.Struct, kw_only=True):
+    """One run. `outcome`: "same" (its fingerprint is the recorded one), "other" or "passed"."""
+
+    outcome: str
+    seconds: float
+    error_type: str = ""
+    message: str = ""
+    kind: str = ""
+    file: str = ""
+    line: int = 0
+    fingerprint: str = ""
+    differences: list[Difference] = []  # the weightiest first
+    result: Any = None  # what the handler returned, as far as it is JSON
+    calls: PlaybackReport = msgspec.field(default_factory=PlaybackReport)
+    log: list[str] = []
+    scene: bytes = b""  # the archive of this run's own failure
+
+
+class ReplayOutcome(msgspec.Struct, kw_only=True):
+    """All runs of one replay. `outcome` is the runs' own, or "mixed" where they differ."""
+
+    invocation_id: str
+    attempt: int
+    function: str
+    version: int
+    code: str  # what was run, in words
+    recorded_type: str
+    recorded_message: str
+    recorded_file: str
+    recorded_line: int
+    runs: list[ReplayRun]
+    notes: list[str] = []
+
+    @property
+    def outcome(self) -> str:
+        """ "same", "other", "passed" or "mixed"."""
+        found = {run.outcome for run in self.runs}
+        return found.pop() if len(found) == 1 else "mixed"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs came to which outcome."""
+        outcomes = [run.outcome for run in self.runs]
+        return {name: outcomes.count(name) for name in (SAME, OTHER, PASSED)}
+
+    @property
+    def seconds(self) -> float:
+        """All runs together."""
+        return sum(run.seconds for run in self.runs)

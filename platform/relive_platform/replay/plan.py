@@ -1,0 +1,288 @@
+"""What is to be run: which code, on which dependencies, with which event and script."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from relive_base.frames import FunctionSpec, HttpRequest
+from relive_capture.cassette_format import Exchange, ReplayNotes, Script, Seeds
+from relive_capture.explore.reader import SceneFile
+
+from relive_platform.application.load import MANIFEST, load
+from relive_platform.packages.dependencies import Dependencies, Requirements
+from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.registry.model import FunctionVersion
+from relive_platform.registry.storage import VersionTable
+from relive_platform.replay.errors import ReplayError
+
+__all__ = ["Plan", "make_plan"]
+
+_SCRIPT_BYTES: Final = 32 * 1_048_576
+_CODE: Final = "run it on your working copy: relive replay ID --code PATH"
+CLOCK_DISTRIBUTION: Final = "time-machine"
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """Everything a worker needs. `code`: what is run, in words; `notes`: what the reader should know."""
+
+    spec: FunctionSpec
+    zygote: ZygoteKey
+    request: InvokeRequest
+    code: str
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Chosen:
+    spec: FunctionSpec
+    deps_dir: str
+    preload: tuple[str, ...]
+    code: str
+
+
+def make_plan(scene: SceneFile, home: Path, *, code: Path | None, live: bool, scratch: Path) -> Plan:
+    """`scratch`: a folder for sources that are taken from the archive. Raises ReplayError, ConfigError,
+    DependencyError."""
+    notes: list[str] = []
+    recorded = scene.replay_notes or ReplayNotes(seeds=Seeds(wall_ns=_started_ns(scene)))
+    if code is not None:
+        chosen = _working_copy(scene, recorded, home, code, notes)
+    else:
+        chosen = _version(scene, recorded, home) or _from_archive(scene, recorded, home, scratch, notes)
+    _note_parts(scene, recorded, notes)
+    script = _script(scene.cassette, recorded, live=live)
+    spec = msgspec.structs.replace(
+        chosen.spec,
+        version=int(scene.manifest["version"]),
+        memory_mb=recorded.memory_mb or chosen.spec.memory_mb,
+        isolation_tier=recorded.isolation_tier if scene.replay_notes else chosen.spec.isolation_tier,
+        profile="off",
+        replay=script,
+    )
+    return Plan(
+        spec=spec,
+        zygote=ZygoteKey(sys.executable, chosen.deps_dir, chosen.preload),
+        request=_request(scene, recorded, spec),
+        code=chosen.code,
+        notes=notes,
+    )
+
+
+def _started_ns(scene: SceneFile) -> int:
+    times = scene.manifest.get("times")
+    found = times.get("started_ns") if isinstance(times, dict) else 0
+    return found if isinstance(found, int) else 0
+
+
+# ---------------------------------------------------------------- which code
+
+
+def _version(scene: SceneFile, recorded: ReplayNotes, home: Path) -> _Chosen | None:
+    """The very version, or another one with the same code; None where this home has neither."""
+    code_hash = str(scene.manifest.get("code_hash", ""))
+    found = _registered(home, str(scene.manifest["function"]), int(scene.manifest["version"]), code_hash)
+    if found is None or not Path(found.code_dir).is_dir():
+        return None
+    if found.deps_hash and not Path(found.deps_dir).is_dir():
+        raise ReplayError(
+            f"the dependencies of {found.name} version {found.version} are no longer there",
+            where=found.deps_dir,
+            remedy=f"deploy it again, or {_CODE}",
+        )
+    if recorded.dependencies and recorded.dependencies != found.deps_hash:
+        raise ReplayError(
+            f"the failure ran on the dependency set {recorded.dependencies}, {found.name} version"
+            f" {found.version} of this home has {found.deps_hash or 'none'}",
+            remedy=_CODE,
+        )
+    return _Chosen(found.spec, found.deps_dir, tuple(found.preload), f"{found.name} version {found.version}")
+
+
+def _registered(home: Path, name: str, version: int, code_hash: str) -> FunctionVersion | None:
+    if not (home / "registry.db").is_file():
+        return None
+    table = VersionTable(home)
+    try:
+        found = table.get(name, version) if version else None
+        if found is not None and code_hash in ("", found.spec.code_hash):
+            return found
+        return table.with_code(code_hash) if code_hash else None
+    finally:
+        table.close()
+
+
+def _working_copy(
+    scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path, notes: list[str]
+) -> _Chosen:
+    """`code`: an application with a relive.toml, or the folder of the function's source."""
+    name = str(scene.manifest["function"])
+    root = code if code.is_file() else code / MANIFEST
+    if root.is_file():
+        application = load(root)
+        config = application.functions.get(name)
+        if config is None:
+            known = ", ".join(application.functions)
+            raise ReplayError(f"it has no function {name!r}", where=str(root), remedy=f"it has {known}")
+        spec = FunctionSpec(
+            name=name, version=0, handler=config.handler, kind=config.kind, source=config.source,
+            app=application.name, environment=config.environment, timeout_s=config.timeout_s,
+            memory_mb=config.memory_mb, output_limit_bytes=config.output_limit_bytes,
+            result_limit_bytes=config.result_limit_bytes, capture=config.capture,
+            isolation_tier=config.isolation_tier, redact_keys=list(config.redact_keys),
+            in_app=list(config.in_app),
+        )  # fmt: skip
+        listed, file = config.dependencies, application.file
+    else:
+        spec = _like_recorded(scene, recorded, home, code)
+        listed, file = (), str(code)
+    needs = Requirements.of(Path(spec.source), listed, file)
+    installed = Dependencies(home / "deps").install(needs)
+    if installed.lock_hash != recorded.dependencies and scene.replay_notes is not None:
+        notes.append("the working copy has other dependencies than the version that failed")
+    return _Chosen(spec, installed.folder, installed.preload, f"the working copy in {code}")
+
+
+def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path) -> FunctionSpec:
+    """A folder without a relive.toml: handler and environment are those of the version that failed."""
+    name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
+    if not code.is_dir():
+        raise ReplayError(
+            "there is no such folder", where=str(code), remedy=f"name a folder, or a {MANIFEST}"
+        )
+    found = _registered(home, name, version, "")
+    if found is not None:
+        return msgspec.structs.replace(found.spec, source=str(code.absolute()))
+    if not recorded.handler:
+        raise ReplayError(
+            "it has no relive.toml, and the scene does not say which handler failed",
+            where=str(code),
+            remedy=f"name the folder that has the {MANIFEST}",
+        )
+    return FunctionSpec(
+        name=name,
+        version=version,
+        handler=recorded.handler,
+        kind=recorded.kind,
+        source=str(code.absolute()),
+        timeout_s=recorded.timeout_s or 3.0,
+    )
+
+
+def _from_archive(
+    scene: SceneFile, recorded: ReplayNotes, home: Path, scratch: Path, notes: list[str]
+) -> _Chosen:
+    """From the sources in the archive, where the handler's module is among them."""
+    name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
+    module = recorded.handler.partition(":")[0].replace(".", "/")
+    files = [file for file in scene.sources if not file.startswith("/")]
+    if not module or not {f"{module}.py", f"{module}/__init__.py"} & set(files):
+        raise ReplayError(
+            f"this home has no {name} version {version} with the code that failed"
+            f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene has not all of its sources",
+            remedy=_CODE,
+        )
+    if "source" in scene.redactions or any(place.startswith("source") for place in scene.redactions):
+        notes.append("the sources in the archive were redacted")
+    source = scratch / "source"
+    for file in files:
+        target = source / file
+        if not target.resolve().is_relative_to(source.resolve()):
+            raise ReplayError("a source file of the scene leads out of its folder", where=file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(scene.source(file), encoding="utf-8")
+    deps_dir = home / "deps" / recorded.dependencies if recorded.dependencies else None
+    if deps_dir is not None and not deps_dir.is_dir():
+        raise ReplayError(
+            f"the dependency set {recorded.dependencies} is not in this home", where=str(home), remedy=_CODE
+        )
+    spec = FunctionSpec(
+        name=name,
+        version=version,
+        handler=recorded.handler,
+        kind=recorded.kind,
+        source=str(source),
+        code_hash=recorded.code_hash,
+        timeout_s=recorded.timeout_s or 3.0,
+    )
+    notes.append(f"{len(files)} source files are all there is of the code; what they import may be missing")
+    return _Chosen(spec, str(deps_dir or ""), (), "the sources in the archive")
+
+
+# ---------------------------------------------------------------- what it is given
+
+
+def _note_parts(scene: SceneFile, recorded: ReplayNotes, notes: list[str]) -> None:
+    here = ".".join(map(str, sys.version_info[:3]))
+    python = str(scene.manifest.get("python") or recorded.python)
+    if python and python.rpartition(".")[0] != here.rpartition(".")[0]:
+        notes.append(f"it failed on Python {python}; this is {here}")
+    for name in ("event", "replay", "cassette"):
+        part = scene.parts.get(name)
+        if part is not None and part.state == "partial":
+            notes.append(f"{name}: {part.reason}")
+    if scene.replay_notes is None:
+        notes.append("the scene is of an older Relive: no seeds, no calls")
+
+
+def _script(exchanges: list[Exchange], recorded: ReplayNotes, *, live: bool) -> bytes:
+    script = Script(
+        exchanges=exchanges,
+        seeds=recorded.seeds,
+        init_seeds=recorded.init_seeds,
+        live=live,
+    )
+    data = msgspec.msgpack.encode(script)
+    if len(data) > _SCRIPT_BYTES:
+        raise ReplayError(f"its calls are {len(data)} bytes, over the limit of {_SCRIPT_BYTES}")
+    return data
+
+
+def _request(scene: SceneFile, recorded: ReplayNotes, spec: FunctionSpec) -> InvokeRequest:
+    context: dict[str, Any] = scene.context
+    http = context.get("http")
+    timeout_ns = context.get("timeout_ns")
+    return InvokeRequest(
+        function=spec.name,
+        event=b"" if isinstance(http, dict) else scene.event,
+        http=_http(http, scene.event) if isinstance(http, dict) else None,
+        trigger=str(context.get("trigger") or "api"),
+        trace_id=str(scene.manifest["trace_id"]),
+        timeout_s=timeout_ns / 1e9 if isinstance(timeout_ns, int) else 0.0,
+        attempt=scene.attempt,
+        invocation_id=scene.invocation_id,
+        depth=recorded.depth,
+    )
+
+
+def _http(request: dict[str, Any], body: bytes) -> HttpRequest:
+    try:
+        return msgspec.convert({**request, "body": b""}, _Http).request(body)
+    except msgspec.ValidationError as error:
+        raise ReplayError(f"the scene's request cannot be read: {error}") from error
+
+
+class _Http(msgspec.Struct):
+    """The request as context.json has it."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: list[tuple[str, str]] = []
+    scheme: str = "http"
+    host: str = ""
+    client: str = ""
+    mount: str = ""
+    route: str = ""
+
+    def request(self, body: bytes) -> HttpRequest:
+        """With its body."""
+        return HttpRequest(
+            self.method, self.path, self.query, self.headers, body, self.scheme, self.host, self.client,
+            self.mount, self.route,
+        )  # fmt: skip

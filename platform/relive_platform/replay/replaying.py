@@ -1,0 +1,176 @@
+"""`relive replay`: plan, run as often as asked, compare."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.errors import ReliveError
+from relive_base.frames import ErrorInfo, Logs, Playback
+from relive_capture.cassette_format import PlaybackReport
+from relive_capture.explore.archive import write_scene
+from relive_capture.explore.reader import SceneFile, read_scene
+
+from relive_platform.collector.collector import scene_job
+from relive_platform.collector.scenes import StackMemory, scene_input
+from relive_platform.replay.comparing import differences
+from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.model import OTHER, PASSED, SAME, ReplayOutcome, ReplayRun
+from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
+from relive_platform.replay.stage import Played, Stage
+from relive_platform.runtime_path import RuntimeFolderError, build_runtime
+from relive_platform.settings import Settings
+
+__all__ = ["ReplayOptions", "replay"]
+
+_LOG_LINES: Final = 200
+_playback = msgspec.msgpack.Decoder(Playback)
+_report = msgspec.msgpack.Decoder(PlaybackReport)
+_logs = msgspec.msgpack.Decoder(Logs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """`code`: a working copy instead of the version that failed; `live`: let calls reach the network."""
+
+    code: Path | None = None
+    live: bool = False
+    times: int = 1
+
+
+def replay(
+    scene: SceneFile,
+    home: Path,
+    options: ReplayOptions,
+    on_run: Callable[[ReplayRun], None] = lambda run: None,
+) -> ReplayOutcome:
+    """Run the failure again, without a server. Blocks. Raises ReplayError and other ReliveErrors where it
+    cannot be run; whatever the function does is in the outcome."""
+    folder = Path(tempfile.mkdtemp(prefix="relive-replay-"))
+    try:
+        plan = make_plan(scene, home, code=options.code, live=options.live, scratch=folder)
+        runtime = _runtime(home, folder)
+        runs = asyncio.run(_runs(scene, plan, runtime, folder, options.times, on_run))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    error = _recorded_error(scene)
+    return ReplayOutcome(
+        invocation_id=scene.invocation_id,
+        attempt=scene.attempt,
+        function=str(scene.manifest["function"]),
+        version=int(scene.manifest["version"]),
+        code=plan.code,
+        recorded_type=error.type,
+        recorded_message=error.message,
+        recorded_file=error.file,
+        recorded_line=error.line,
+        runs=runs,
+        notes=plan.notes + _run_notes(runs),
+    )
+
+
+def _runtime(home: Path, folder: Path) -> Path:
+    """What the worker imports of Relive; below the temporary folder where the home cannot be written."""
+    for place in (home, folder):
+        try:
+            return build_runtime(place, [CLOCK_DISTRIBUTION])
+        except RuntimeFolderError:
+            continue
+    return build_runtime(folder)
+
+
+async def _runs(
+    scene: SceneFile, plan: Plan, runtime: Path, folder: Path, times: int, on_run: Callable[[ReplayRun], None]
+) -> list[ReplayRun]:
+    runs: list[ReplayRun] = []
+    async with Stage(Settings(), runtime, folder) as stage:
+        for _ in range(times):
+            began = time.monotonic()
+            try:
+                played = await stage.run(plan.spec, plan.zygote, plan.request)
+            except TimeoutError:
+                raise ReplayError("the replay did not come to an end", remedy="see relive doctor") from None
+            run = _run(scene, played, time.monotonic() - began, folder)
+            runs.append(run)
+            on_run(run)
+    return runs
+
+
+def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> ReplayRun:
+    running = played.running
+    found = ReplayRun(outcome=PASSED, seconds=seconds, calls=_calls(played), log=_log_tail(running.telemetry))
+    error = running.record.error
+    if error is None:
+        found.result = _result(running.result.body if running.result is not None else b"")
+        return found
+    if running.record.status == "rejected":
+        raise ReplayError(f"the replay's worker was not run: {error.message}")
+    job = scene_job(running, running.worker, [])
+    info = write_scene(folder / "replayed.scene", scene_input(job, StackMemory()))
+    again = read_scene(info.path)
+    same = again.manifest["fingerprint"] == scene.manifest["fingerprint"]
+    found.outcome = SAME if same else OTHER
+    found.error_type, found.message, found.kind = error.type, error.message, error.kind
+    found.file, found.line, found.fingerprint = error.file, error.line, str(again.manifest["fingerprint"])
+    try:
+        found.differences = differences(scene, again)
+    except ReliveError:
+        found.differences = []  # the recorded scene is damaged there; the fingerprint has decided
+    found.scene = again.raw
+    return found
+
+
+def _calls(played: Played) -> PlaybackReport:
+    try:
+        return (
+            _report.decode(_playback.decode(played.playback).report) if played.playback else PlaybackReport()
+        )
+    except msgspec.DecodeError:
+        return PlaybackReport()
+
+
+def _result(body: bytes) -> object:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return body[:10_000].decode("utf-8", "backslashreplace")
+
+
+def _log_tail(payloads: list[bytes]) -> list[str]:
+    lines: list[str] = []
+    for payload in payloads:
+        try:
+            lines += [line.body for line in _logs.decode(payload).lines]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # a Spans frame
+    return lines[-_LOG_LINES:]
+
+
+def _recorded_error(scene: SceneFile) -> ErrorInfo:
+    error = scene.manifest["error"]
+    line = error.get("line")
+    return ErrorInfo(
+        type=str(error.get("type", "")),
+        message=str(error.get("message", "")),
+        file=str(error.get("file", "")),
+        line=line if isinstance(line, int) else 0,
+    )
+
+
+def _run_notes(runs: list[ReplayRun]) -> list[str]:
+    """What the last run's worker says."""
+    calls = runs[-1].calls
+    notes = [f"the clock is today's: {calls.clock}"] if calls.clock else []
+    if calls.redacted:
+        notes.append(f"the function got redacted values: {', '.join(calls.redacted[:5])}")
+    if calls.drawn:
+        notes.append(f"{calls.drawn} random bytes were new: the function asked for more than it had recorded")
+    return notes

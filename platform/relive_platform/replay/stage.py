@@ -1,0 +1,113 @@
+"""Workers of a replay: the same zygotes, workers and supervisor as a server's, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
+
+from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.pool.function import FunctionPool, PoolLimits
+from relive_platform.pool.host import HostLimits, WorkerHost
+from relive_platform.pool.invocation import InvokeRequest, Running
+from relive_platform.pool.worker import Worker
+from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.pool.zygotes import Zygotes
+from relive_platform.settings import Settings
+from relive_platform.supervisor.dumping import dump_worker
+from relive_platform.supervisor.watch import Supervisor
+
+__all__ = ["Played", "Stage"]
+
+_END_S: Final = 30.0
+_START_SLACK_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class Played:
+    """One run to its last frame."""
+
+    running: Running
+    playback: bytes = b""  # payload of the Playback frame
+    profiles: list[bytes] = field(default_factory=list)
+
+
+class _Listener:
+    """Takes the place of the collector."""
+
+    def __init__(self) -> None:
+        self.finished_run: asyncio.Future[Played] | None = None
+
+    def telemetry(self, worker: Worker, payload: bytes) -> None: ...
+
+    def finished(self, running: Running, worker: Worker | None) -> None:
+        waiting = self.finished_run
+        if waiting is not None and not waiting.done():
+            waiting.set_result(Played(running, worker.playback if worker is not None else b""))
+
+
+class Stage:
+    """`async with Stage(...)`: a zygote that is started once, and a fresh worker for each run."""
+
+    def __init__(self, settings: Settings, runtime: Path, folder: Path) -> None:
+        self._settings = settings
+        self._listener = _Listener()
+        self._stack = AsyncExitStack()
+        zygotes = Zygotes(runtime, folder, settings.zygote_timeout_s, lambda key: self._host.zygote_died(key))
+        self._host = WorkerHost(
+            zygotes,
+            HostLimits(workers=2, frozen=0),
+            folder / "scratch",
+            self._console,
+            lambda worker: self._supervisor.watch(worker),
+        )
+        self._dispatcher = Dispatcher(self._listener, self._host.pools)
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="replay")
+        self._supervisor = Supervisor(
+            lambda: self._host.workers, self._dispatcher.on_condemned, dump_worker, self._executor
+        )
+
+    async def __aenter__(self) -> Stage:
+        self._stack.callback(self._executor.shutdown, wait=False, cancel_futures=True)
+        self._stack.push_async_callback(self._host.close)
+        self._stack.callback(self._supervisor.close)
+        self._host.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def run(self, spec: FunctionSpec, key: ZygoteKey, request: InvokeRequest) -> Played:
+        """One invocation in a worker of its own. Raises ReliveError where the zygote cannot be started."""
+        settings = self._settings
+        await self._host.zygotes.get(key)
+        limits = PoolLimits(
+            max_workers=1,
+            waiting_workers=0,
+            start_timeout_s=max(settings.start_timeout_s, spec.timeout_s) + _START_SLACK_S,
+        )
+        pool = FunctionPool(spec, key, limits, self._host, self._dispatcher)
+        self._host.pools[spec.name, spec.version] = pool
+        self._dispatcher.serve(pool)
+        self._listener.finished_run = asyncio.get_running_loop().create_future()
+        self._dispatcher.submit(request)
+        limit_s = limits.start_timeout_s + spec.timeout_s + _END_S
+        try:
+            return await asyncio.wait_for(self._listener.finished_run, limit_s)
+        finally:
+            self._listener.finished_run = None
+            pool.drain()
+
+    def _console(self, worker: Worker, lines: list[LogLine]) -> None:
+        """Text that a worker's process wrote past Python."""
+        running = worker.writing()
+        invocation_id = running.record.invocation_id if running is not None else ""
+        worker.console(encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:])

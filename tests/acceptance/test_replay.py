@@ -1,0 +1,164 @@
+"""A failure is had again, after what it called has gone; a fix is tried on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from relive_cli import Relive, relive_home, toml
+from small_server import serving
+
+SOURCE = """
+import datetime, json, os, random, secrets, time, urllib.request, uuid
+
+def get(path, data=None):
+    with urllib.request.urlopen(os.environ["SHOP"] + path, data) as answer:
+        return json.loads(answer.read())
+
+def prices(event, context):
+    get("/first?sku=" + event["sku"])
+    get("/order", json.dumps({"sku": event["sku"], "count": 2}).encode())
+    return total(get("/chunked"), event["count"])
+
+def total(answer, count):
+    return answer["price"] * count
+
+def chance(event, context):
+    drawn = [str(uuid.uuid4()), secrets.token_hex(8), random.random(), random.Random().random()]
+    raise ValueError(f"{drawn} {datetime.datetime.now():%Y-%m-%d %H:%M} {time.time():.0f}")
+
+def flaky(event, context):
+    if time.monotonic_ns() // 1000 % 2:
+        raise ValueError("an odd microsecond")
+    return "even"
+
+def asks_another(event, context):
+    import relive
+    return relive.invoke("doubled", {"number": 4})["missing"]
+
+def doubled(event, context):
+    return {"double": event["number"] * 2}
+
+def refused(event, context):
+    urllib.request.urlopen("http://127.0.0.1:1/nobody")
+
+def quiet(event, context):
+    return get("/first")["missing"]
+"""
+FUNCTIONS = {
+    name: f'handler = "app:{name}"\nenvironment = {{ SHOP = "@SHOP@" }}'
+    for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused")
+}
+FUNCTIONS["quiet"] = 'handler = "app:quiet"\nenvironment = { SHOP = "@SHOP@" }\ncassette = false'
+
+
+def application(home: Relive, shop: str, source: str = SOURCE) -> Path:
+    return home.application({"app.py": source, "relive.toml": toml(FUNCTIONS).replace("@SHOP@", shop)})
+
+
+class Lab:
+    """A home whose functions have failed; the server on it and the one that they called are gone."""
+
+    def __init__(self, home: Relive) -> None:
+        self.home = home
+        self.failed: dict[str, str] = {}
+        with serving() as self.shop, home.serving():
+            home.run("deploy", str(application(home, self.shop)))
+            for name in FUNCTIONS:
+                row = home.invoke(name, {"sku": "A1", "count": 3})
+                if row["status"] != "ok":
+                    self.failed[name] = row["invocation_id"]
+                    home.scene(row["invocation_id"])
+
+    def replay(self, name: str, *flags: str) -> dict[str, object]:
+        (row,) = self.home.json("replay", self.failed[name], *flags, check=False)
+        return row
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with relive_home() as home:
+        yield Lab(home)
+
+
+def test_the_calls_of_a_failure_are_answered_from_its_scene(lab: Lab) -> None:
+    again = lab.replay("prices")
+
+    assert again["outcome"] == "same"
+    assert again["error"]["type"] == "TypeError"
+    assert again["error"]["line"] == again["recorded"]["line"]
+    assert again["difference"] is None
+    (run,) = again["runs"]
+    assert run["calls"] == {"answered": 3}
+
+
+def test_a_fix_is_tried_on_the_event(lab: Lab) -> None:
+    fixed = "# a line more\n" + SOURCE.replace('answer["price"] * count', '(answer["price"] or 0) * count')
+    folder = application(lab.home, lab.shop, fixed)
+
+    done = lab.home.run("replay", lab.failed["prices"], "--code", str(folder), "--json", check=False)
+
+    again = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert again["outcome"] == "passed"
+    assert again["runs"][0]["result"] == 0
+
+
+def test_code_that_only_moved_fails_the_same_way(lab: Lab) -> None:
+    folder = application(lab.home, lab.shop, "\n\n\n" + SOURCE)
+
+    again = lab.replay("prices", "--code", str(folder))
+
+    assert again["outcome"] == "same"
+    assert again["error"]["line"] == again["recorded"]["line"] + 3
+    assert again["difference"] is None
+
+
+def test_a_call_that_was_not_recorded_is_named(lab: Lab) -> None:
+    changed = SOURCE.replace("/first?sku=", "/other?sku=")
+    folder = application(lab.home, lab.shop, changed)
+
+    again = lab.replay("prices", "--code", str(folder))
+
+    assert again["outcome"] == "other"
+    assert again["error"]["type"] == "relive.NotInCassette"
+    assert f"GET {lab.shop}/other?sku=A1 is not in the scene's cassette" in again["error"]["message"]
+    assert again["runs"][0]["calls"]["missing"] == [f"GET {lab.shop}/other?sku=A1"]
+    assert f"GET {lab.shop}/first?sku=A1" in again["runs"][0]["calls"]["unused"]
+
+
+def test_chance_and_the_clock_repeat(lab: Lab) -> None:
+    again = lab.replay("chance", "--times", "3")
+
+    assert again["counts"] == {"same": 3, "other": 0, "passed": 0}
+    assert {run["error"]["message"] for run in again["runs"]} == {again["recorded"]["message"]}
+
+
+def test_a_refused_connection_is_refused_again(lab: Lab) -> None:
+    again = lab.replay("refused")
+
+    assert again["outcome"] == "same"
+    assert again["error"]["message"] == again["recorded"]["message"]
+
+
+def test_calls_between_functions_are_answered_too(lab: Lab) -> None:
+    again = lab.replay("asks_another")
+
+    assert again["outcome"] == "same"
+    assert again["error"]["type"] == "KeyError"
+
+
+def test_a_function_may_keep_no_calls(lab: Lab) -> None:
+    (scene,) = lab.home.json("failure", lab.failed["quiet"])
+    assert scene["parts"]["cassette"] == {"state": "missing", "reason": "cassette = false in relive.toml"}
+    assert lab.replay("quiet")["error"]["type"] == "relive.NotInCassette"
+
+
+def test_people_read_what_came_of_it(lab: Lab) -> None:
+    done = lab.home.run("replay", lab.failed["prices"], check=False)
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("✖ the same failure  prices on prices version 1")
+    assert "calls: 3 answered from the scene" in done.stdout
