@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.relive-setup
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test test-unit test-integration test-acceptance test-all check format bench proto clean
+.PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format bench proto clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ test-acceptance: setup  ## Whole user stories
 
 test-all:  ## The tests on every supported Python that pyenv or uv offers
 	@sh scripts/test_all.sh
+
+FUZZ_SECONDS ?= 600
+fuzz: setup  ## Look for scenes that make their reader fail, guided by coverage (needs atheris)
+	$(BIN)/python tests/fuzz/fuzz_scene.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1500 -max_len=65536
 
 check: setup  ## Format, lint, types, layers, import hygiene, style, generated files
 	$(BIN)/ruff format --check .

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from relive_base.json_text import parse_bounded
+
 from relive_tui.models.compare import HotChange
 from relive_tui.models.data import (
     EventChange,
@@ -319,8 +321,8 @@ def _event(body: bytes, context: Mapping[str, Any]) -> str:
         return text
     content: object = text
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_bounded(text)
+    except ValueError:
         content = text
     return json.dumps({**http, **({"body": content} if text else {})}, ensure_ascii=False)
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from relive_base.json_text import parse_bounded
+
 from relive_capture.explore.reader import SceneFile
 
 __all__ = ["EventChange", "EventDiff", "diff_values", "healthy_diff"]
@@ -167,6 +169,6 @@ def _event(data: bytes, http: object) -> object:
 
 def _parsed(data: bytes) -> object:
     try:
-        return json.loads(data) if data else None
-    except (ValueError, RecursionError):
+        return parse_bounded(data) if data else None
+    except ValueError:
         return data[:65_536].decode("utf-8", "backslashreplace")

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import zipfile
 import zlib
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 from relive_base.frames import LogLine, PartState, SpanData
+from relive_base.json_text import depth_over
 from relive_base.values import ValueNode
 
 from relive_capture.cassette_format import Exchange, ReplayNotes
+from relive_capture.explore.bounds import Limits, Spending, check_directory, check_members
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.heap.reading import FOLDER, read_members
-from relive_capture.explore.heap.snapshot import HeapLimits, HeapSnapshot
-from relive_capture.explore.references import expand_references
+from relive_capture.explore.heap.snapshot import HeapSnapshot
+from relive_capture.explore.references import MAX_EXPANDED, expand_references
 from relive_capture.model import (
     BackgroundView,
     ExceptionView,
@@ -33,7 +35,7 @@ __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 
 T = TypeVar("T")
 _KNOWN_SCHEMA = 1
-_HEAP_LIMITS = HeapLimits()
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _MAX_TIME_NS = 1 << 62  # the year 2116
 _DEFAULTS: dict[str, Any] = {
     "captured_ns": 0,
@@ -58,22 +60,6 @@ _MANIFEST_TYPES = (
 _REMEDY = "the file is damaged or is no scene; get it again with `relive scene ID --output FILE`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What an archive may hold."""
-
-    archive_bytes: int = 64 * 1024 * 1024
-    members: int = 1_000
-    name_chars: int = 400
-    member_bytes: int = 64 * 1024 * 1024
-    total_bytes: int = 256 * 1024 * 1024
-    ratio: int = 250  # expanded to packed, for members over ratio_from_bytes
-    ratio_from_bytes: int = 20 * 1024 * 1024
-    depth: int = 32  # of a value tree
-    exceptions: int = 1_000
-    heap: HeapLimits = _HEAP_LIMITS
-
-
 class SceneFile:
     """One opened scene. Members are decoded when they are asked for; every property may raise SceneError."""
 
@@ -82,6 +68,7 @@ class SceneFile:
         self._archive = archive
         self._limits = limits
         self._where = where
+        self._spending = Spending(limits)
         self._infos = {info.filename: info for info in archive.infolist()}
         self.manifest: dict[str, Any] = self._manifest()
 
@@ -158,10 +145,16 @@ class SceneFile:
         """Log lines in their order."""
         if "logs.jsonl" not in self._infos:
             return []
+        data = self.member("logs.jsonl")
+        objection = self._spending.take(data)
+        if not objection and data.count(b"\n") > self._limits.log_lines:
+            objection = f"more than {self._limits.log_lines} lines"
+        if objection:
+            raise self._broken("logs.jsonl", objection)
         try:
-            rows = [msgspec.json.decode(line) for line in self.member("logs.jsonl").splitlines() if line]
+            rows = [msgspec.json.decode(line) for line in data.split(b"\n") if line]
             return [_from_fields(LogLine, row) for row in rows]
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._broken("logs.jsonl", error) from error
 
     @cached_property
@@ -192,9 +185,10 @@ class SceneFile:
     def background(self) -> list[BackgroundView]:
         """What failed in threads and tasks that nobody waited for."""
         views: list[BackgroundView] = self._json("background.json", list[BackgroundView], [])
+        left = MAX_EXPANDED
         for view in views:
             self._check_depth(view.exceptions)
-            expand_references(view.exceptions)
+            left = expand_references(view.exceptions, left) if left > 0 else 0
         return views
 
     @cached_property
@@ -237,9 +231,12 @@ class SceneFile:
         return [name.removeprefix("source/") for name in self._infos if name.startswith("source/")]
 
     def source(self, file: str) -> str:
-        """The text of a source file, "" where the scene does not have it."""
+        """The text of a source file, "" where the scene does not have it or it is over the limit."""
         name = f"source/{file}"
-        return self.member(name).decode("utf-8", "replace") if name in self._infos else ""
+        info = self._infos.get(name)
+        if info is None or info.file_size > self._limits.source_bytes:
+            return ""
+        return self.member(name).decode("utf-8", "replace")
 
     # ------------------------------------------------------------ members
 
@@ -268,10 +265,16 @@ class SceneFile:
     def _json(self, name: str, kind: Any, default: T) -> T:
         if name not in self._infos:
             return default
+        data = self.member(name)
+        objection = self._spending.take(data)
+        if objection:
+            raise self._broken(name, objection)
         try:
-            value: T = msgspec.json.decode(self.member(name), type=kind)
+            value: T = msgspec.json.decode(data, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._broken(name, error) from error
+        if depth_over(value, self._limits.json_depth):
+            raise self._broken(name, f"nested deeper than {self._limits.json_depth} levels")
         return value
 
     def _manifest(self) -> dict[str, Any]:
@@ -291,6 +294,10 @@ class SceneFile:
         for name, kind in _MANIFEST_TYPES:
             if not isinstance(manifest.get(name), kind):
                 raise SceneError(f"manifest.json: {name} is not of type {kind.__name__}", where=self._where)
+        for name in ("invocation_id", "trace_id"):
+            # they are shown as parts of commands that people copy
+            if manifest[name] and not _ID.fullmatch(manifest[name]):
+                raise SceneError(f"manifest.json: {name} is not an id", where=self._where)
         if not 0 <= manifest["captured_ns"] < _MAX_TIME_NS:
             raise SceneError("manifest.json: captured_ns is out of range", where=self._where)
         return manifest
@@ -302,18 +309,24 @@ class SceneFile:
         return ExceptionView(type=short, module=module, message=str(error.get("message", "")))
 
     def _check_depth(self, views: list[ExceptionView]) -> None:
-        pending = list(views)
-        count = 0
-        while pending:
-            view = pending.pop()
-            count += 1
-            if count > self._limits.exceptions:
-                raise self._broken("exception.json", f"more than {self._limits.exceptions} exceptions")
-            pending.extend(view.group)
-            trees = [node for _, node in view.attributes]
-            trees.extend(node for frame in view.frames for _, node in frame.locals)
-            for tree in trees:
-                self._check_tree(tree)
+        limits = self._limits
+        level, depth, count, frames = list(views), 0, 0, 0
+        while level:
+            depth += 1
+            count += len(level)
+            frames += sum(len(view.frames) for view in level)
+            if depth > limits.depth:
+                raise self._broken("exception.json", f"groups nested deeper than {limits.depth}")
+            if count > limits.exceptions:
+                raise self._broken("exception.json", f"more than {limits.exceptions} exceptions")
+            if frames > limits.frames:
+                raise self._broken("exception.json", f"more than {limits.frames} frames")
+            for view in level:
+                trees = [node for _, node in view.attributes]
+                trees.extend(node for frame in view.frames for _, node in frame.locals)
+                for tree in trees:
+                    self._check_tree(tree)
+            level = [member for view in level for member in view.group]
 
     def _check_tree(self, tree: ValueNode) -> None:
         level, depth = [tree], 0
@@ -341,6 +354,7 @@ def read_scene(source: str | os.PathLike[str] | bytes, limits: Limits | None = N
     data = source if isinstance(source, bytes) else _read_file(where, limits)
     if len(data) > limits.archive_bytes:
         raise SceneError(f"{len(data)} bytes are over the limit of {limits.archive_bytes}", where=where)
+    check_directory(data, limits, where)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         infos = archive.infolist()
@@ -349,7 +363,7 @@ def read_scene(source: str | os.PathLike[str] | bytes, limits: Limits | None = N
     except Exception as error:  # zipfile lets struct.error, KeyError and others through on hostile headers
         name = type(error).__name__
         raise SceneError(f"it is not a scene archive: {name}", where=where, remedy=_REMEDY) from error
-    _check_members(infos, limits, where)
+    check_members(infos, limits, where)
     return SceneFile(data, archive, limits, where)
 
 
@@ -359,40 +373,6 @@ def _read_file(where: str, limits: Limits) -> bytes:
             return file.read(limits.archive_bytes + 1)
     except OSError as error:
         raise SceneError(f"it cannot be opened: {error.strerror}", where=where) from error
-
-
-def _check_members(infos: list[zipfile.ZipInfo], limits: Limits, where: str) -> None:
-    if len(infos) > limits.members:
-        raise SceneError(f"{len(infos)} members are over the limit of {limits.members}", where=where)
-    seen: set[str] = set()
-    total = 0
-    for info in infos:
-        reason = _objection(info, limits) or ("it is there twice" if info.filename in seen else "")
-        if reason:
-            raise SceneError(f"member {info.filename[:100]!r}: {reason}", where=where)
-        seen.add(info.filename)
-        total += info.file_size
-    if total > limits.total_bytes:
-        raise SceneError(f"{total} bytes unpacked are over the limit of {limits.total_bytes}", where=where)
-
-
-def _objection(info: zipfile.ZipInfo, limits: Limits) -> str:
-    """Why a member must not be opened, or ""."""
-    name = info.filename
-    parts = name.replace("\\", "/").split("/")
-    if not name or len(name) > limits.name_chars or not name.isprintable():
-        return "its name is empty, too long or not printable"
-    if name.startswith(("/", "\\")) or ":" in parts[0] or ".." in parts:
-        return "its name leads out of the archive"
-    if info.flag_bits & 1:
-        return "it is encrypted"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return f"compression method {info.compress_type} is not supported"
-    if info.file_size > limits.member_bytes:
-        return f"{info.file_size} bytes are over the limit of {limits.member_bytes}"
-    if info.file_size > limits.ratio_from_bytes and info.file_size > info.compress_size * limits.ratio:
-        return f"it expands more than {limits.ratio} times"
-    return ""
 
 
 def _from_fields(kind: type[T], row: Any) -> T:

@@ -9,14 +9,16 @@ from relive_base.values import ValueNode
 
 from relive_capture.model import ExceptionView, FrameView
 
-__all__ = ["expand_references"]
+__all__ = ["MAX_EXPANDED", "expand_references"]
 
 MAX_EXPANDED: Final = 200_000
-"""Nodes that expansion may add to what a view walks. Trees are shared, so this bounds time, not memory."""
+"""Nodes that expansion may add to what a view walks; 64 characters of text count as one, too. Trees are
+shared until a scene is written out as JSON."""
 
 
-def expand_references(views: list[ExceptionView]) -> None:
-    """Replace each local that is only a reference by the tree that another frame has under its id."""
+def expand_references(views: list[ExceptionView], left: int = MAX_EXPANDED) -> int:
+    """Replace each local that is only a reference by the tree that another frame has under its id. Gives what
+    is left of the `left` nodes that it may add."""
     frames = [frame for view in _all(views) for frame in view.frames]
     trees: dict[int, ValueNode] = {}
     sizes: dict[int, int] = {}
@@ -27,11 +29,11 @@ def expand_references(views: list[ExceptionView]) -> None:
                 size = _size(node)
                 if size > sizes.get(node.id, 0):
                     trees[node.id], sizes[node.id] = node, size
-    left = MAX_EXPANDED
     for frame in frames:
         left = _expand(frame, trees, sizes, left)
         if left <= 0:
-            return
+            break
+    return left
 
 
 def _expand(frame: FrameView, trees: dict[int, ValueNode], sizes: dict[int, int], left: int) -> int:
@@ -58,6 +60,6 @@ def _size(tree: ValueNode) -> int:
     pending, count = [tree], 0
     while pending:
         node = pending.pop()
-        count += 1
+        count += 1 + len(node.text) // 64
         pending.extend(child for _, child in node.children)
     return count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 from relive_base.frames import PartState
+from relive_base.json_text import parse_bounded, pretty
 from relive_base.terminal import one_line
 from relive_base.values import render, render_lines
 
@@ -225,8 +225,8 @@ def _result(scene: SceneFile, width: int) -> list[Line]:
 def _event_value(scene: SceneFile) -> object:
     """The event as JSON where it is JSON, else as text."""
     try:
-        return json.loads(scene.event) if scene.event else None
-    except (ValueError, RecursionError):
+        return parse_bounded(scene.event) if scene.event else None
+    except ValueError:
         return scene.event[:65536].decode("utf-8", "backslashreplace")
 
 
@@ -241,14 +241,12 @@ def _event(scene: SceneFile, width: int) -> list[Line]:
     value = _event_value(scene)
     if value is None:
         return lines if isinstance(http, dict) else []
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    except RecursionError:
-        text = scene.event[:2000].decode("utf-8", "backslashreplace")
-    rows = text[:65536].split("\n")
+    text, cut = (value[:65536], len(value) > 65536) if isinstance(value, str) else pretty(value, 65536)
+    rows = text.split("\n")
     lines += [Line(f"  {one_line(row, width - 2)}", "local") for row in rows[:_EVENT_LINES]]
     if len(rows) > _EVENT_LINES:
-        lines.append(Line(f"  … {len(rows) - _EVENT_LINES} more lines", "dim"))
+        more = f"more than {len(rows) - _EVENT_LINES}" if cut else str(len(rows) - _EVENT_LINES)
+        lines.append(Line(f"  … {more} more lines", "dim"))
     return lines
 
 
@@ -257,7 +255,7 @@ def _difference(scene: SceneFile, width: int) -> list[Line]:
     found = healthy_diff(scene)
     if found is None:
         return []
-    name = f"the last successful event ({found.invocation_id[:8]})"
+    name = one_line(f"the last successful event ({found.invocation_id[:8]})")
     if not found.changes:
         return [Line(""), Line(f"The same as {name}", "heading")]
     lines = [Line(""), Line(f"Differs from {name}", "heading")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from relive_base.json_text import parse_bounded, pretty
 
 from relive_tui.models.data import EventChange, EventDiff
 from relive_tui.models.format import clock, short_id
@@ -19,15 +19,16 @@ def event_lines(text: str) -> list[Line]:
     """The event, as indented JSON where it is JSON, else as it came."""
     if not text:
         return [[("no event was recorded", "dim")]]
-    cut = text[:EVENT_CHARS]
+    shown, cut = text[:EVENT_CHARS], len(text) > EVENT_CHARS
     try:
-        pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) == len(cut) else cut
-    except (ValueError, RecursionError):
-        pretty = cut
-    rows = pretty.split("\n")
+        if not cut:
+            shown, cut = pretty(parse_bounded(text), EVENT_CHARS * 2)
+    except ValueError:
+        pass  # as it came
+    rows = shown.split("\n")
     lines = [highlight_json(row) for row in rows[:EVENT_LINES]]
     left = len(rows) - EVENT_LINES
-    if left > 0 or len(text) > len(cut):
+    if left > 0 or cut:
         lines.append([(f"… {max(left, 0)} more lines ({len(text)} characters in all)", "dim")])
     return lines
 

@@ -159,7 +159,7 @@ def headline(model: FailureModel) -> list[Line]:
     first: Line = [("✖ ", "error"), (failure_title(exception.type, exception.message), "error")]
     kind = kind_label(scene.kind)
     if kind:
-        first.append((f"  {kind}", "warn"))
+        first.append((f"  {clean(kind)}", "warn"))
     lines = [first]
     linked = _linked(model)
     if linked:
