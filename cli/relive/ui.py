@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCENE_ENDING", "VIEWS", "Link", "UiRequest", "open_ui", "run_ui"]
 
-VIEWS = ("home", "invocations", "trace", "failure", "flame", "logs")
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs")
 SCENE_ENDING = ".scene"
 _VALUED = ("--home", "--server")
 

@@ -214,7 +214,7 @@ class ReliveApp(App[int]):
         """The keys."""
         from relive_tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.navigator.here.view))
+        self.push_screen(HelpScreen(self.navigator.here.view, self.here.more_help()))
 
     def action_command(self) -> None:
         """Type a command."""

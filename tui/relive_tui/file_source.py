@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from relive_capture.explore.reader import read_scene
 
 from relive_tui import views
+from relive_tui.heap_shelf import HeapShelf
 from relive_tui.models.compare import Comparison
 from relive_tui.models.data import (
     FailureGroup,
@@ -26,12 +27,15 @@ from relive_tui.models.data import (
 )
 from relive_tui.models.scope import Scope
 from relive_tui.untrusted import mapping_in, number_in
+from relive_tui.yank import cache_folder
 
 if TYPE_CHECKING:
     from relive_profiler.explore.folding import Folded
 
     from relive_tui.models.filtering import InvocationQuery
+    from relive_tui.models.heap_view import HeapView
     from relive_tui.models.home import Health
+    from relive_tui.models.progress import Progress
     from relive_tui.reading import FailureRef
     from relive_tui.tickets import Ticket
 
@@ -47,6 +51,7 @@ class FileSource:
         self.file = os.path.abspath(path)
         self._scene = read_scene(path)
         self._view = views.scene_view(self._scene)
+        self._shelf = HeapShelf(cache_folder(os.environ) / "heaps")
         self._clock = clock
 
     def now_ns(self) -> int:
@@ -101,6 +106,9 @@ class FileSource:
             logs=len(view.logs),
             has_scene=True,
         )
+
+    def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
+        return self._shelf.open(ticket, self._scene, progress)
 
     # ------------------------------------------------------------ the invocation
 
@@ -200,8 +208,6 @@ class FileSource:
 
     def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
         """The archive's copy of the file, written beside the user's other caches to be looked at."""
-        from relive_tui.yank import cache_folder
-
         text = self._scene.source(file)
         if not text:
             return ""

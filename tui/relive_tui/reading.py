@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         SpanRow,
     )
     from relive_tui.models.filtering import InvocationQuery
+    from relive_tui.models.heap_view import HeapView
     from relive_tui.models.home import Health
+    from relive_tui.models.progress import Progress
     from relive_tui.models.scope import Scope
     from relive_tui.tickets import Ticket
 
@@ -54,6 +56,9 @@ class Source(Protocol):
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         """All failures of a function with one fingerprint, of any time; None where nothing is known."""
+
+    def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
+        """The analysed heap of the scope's failure, or the newest one. It may take seconds."""
 
     def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
         """One invocation by (abbreviated) id, or `last`."""

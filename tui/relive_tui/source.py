@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from relive_store import Store
     from relive_tracer.explore.invocations import InvocationFilter
 
+    from relive_tui.heap_shelf import HeapShelf
     from relive_tui.models.compare import Comparison
     from relive_tui.models.data import (
         FailureGroup,
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
         SpanRow,
     )
     from relive_tui.models.filtering import InvocationQuery
+    from relive_tui.models.heap_view import HeapView
     from relive_tui.models.home import Health
+    from relive_tui.models.progress import Progress
     from relive_tui.reading import FailureRef
     from relive_tui.tickets import Ticket
 
@@ -71,6 +74,7 @@ class DataSource:
         self._home = home or scenes_dir.parent
         self._clock = clock
         self._store: Store | None = None
+        self._shelf: HeapShelf | None = None
         self._lock = threading.Lock()
 
     file = ""  # not of one archive
@@ -148,6 +152,21 @@ class DataSource:
         wanted = failures.FailureFilter(function=function, fingerprint=fingerprint)
         found = failures.groups(self._use(ticket), wanted, limit=1) if fingerprint else []
         return group_row(found[0]) if found else None
+
+    def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
+        from relive_capture.explore import scenes
+
+        ident, attempt = scope.invocation_id or "last", scope.attempt
+        scene = scenes.load(self._use(ticket), self._scenes_dir, ident, attempt)
+        return self._heaps().open(ticket, scene, progress)
+
+    def _heaps(self) -> HeapShelf:
+        from relive_tui.heap_shelf import HeapShelf
+
+        with self._lock:
+            if self._shelf is None:
+                self._shelf = HeapShelf(self._scenes_dir / "cache")
+            return self._shelf
 
     def _failed_row(self, ticket: Ticket, invocation_id: str, attempt: int) -> InvocationRow | None:
         from relive_tracer.explore import invocations

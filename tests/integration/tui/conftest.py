@@ -8,11 +8,17 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from heap_builder import HeapBuilder, frame_root
+from relive_capture.explore.heap.heap import Heap
+from relive_capture.explore.heap.opening import heap_of
+from relive_capture.explore.heap.reading import read_members
+from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.models.compare import Comparison, HotChange
@@ -33,7 +39,9 @@ from relive_tui.models.data import (
     ValueView,
 )
 from relive_tui.models.filtering import InvocationQuery
+from relive_tui.models.heap_view import HeapView, view_heap
 from relive_tui.models.home import Health
+from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
 from relive_tui.reading import FailureRef
 from relive_tui.tickets import Ticket
@@ -99,7 +107,8 @@ def sample_scene(invocation_id: str = CHECKOUT) -> SceneView:
         length=2,
         children=(("['id']", value("7", "int")), ("['qty']", value("2", "int"))),
     )
-    locals_ = (("item", item), ("plist", value("<9412 entries>", "dict", length=9412, more=9412)),
+    prices = value("<9412 entries>", "dict", length=9412, more=9412, address=PLIST)
+    locals_ = (("item", item), ("plist", prices),
                ("total", value("Decimal('0')", "Decimal")),
                ("api_key", value("[redacted]", "str", redacted=True)))  # fmt: skip
     library = [FrameView(f"/lib/{n}.py", 10 + n, f"lib{n}", in_app=False) for n in range(3)]
@@ -138,6 +147,28 @@ def group_scene() -> SceneView:
         ),
         captured_ns=NOW - 3 * S, fingerprint="f1", stacks=(StackView("thread", "writer", frames),),
     )  # fmt: skip
+
+
+PLIST = 0x7F00_0000_1000
+
+
+@lru_cache(maxsize=1)
+def sample_heap() -> Heap:
+    """The price list of the sample scene, which a module's cache holds, too; and thousands of pages."""
+    builder = HeapBuilder()
+    pages = [builder.add("bytes", 50_000, value=f"b'page {number}'") for number in range(2_000)]
+    rows = [(builder.label(ITEM, f"'/p/{number}'"), page) for number, page in enumerate(pages)]
+    plist = builder.add("dict", 900, rows, address=PLIST)
+    item = builder.add("dict", 232, value="{'id': 7, 'qty': 2}", address=PLIST + 64)
+    namespace = builder.add("dict", 200, [(builder.label(ITEM, "'_prices'"), plist)], address=PLIST + 128)
+    module = builder.add(
+        "module", 72, [(builder.label(INTERNAL, "__dict__"), namespace)], address=PLIST + 192
+    )
+    frame_root(builder, "cart.py:88 price", {"item": item})
+    builder.roots.append(
+        HeapRoot(kind="module", name="cart", targets=[(builder.label(INTERNAL, ""), module)])
+    )
+    return heap_of(read_members(builder.members().__getitem__, "sample"))
 
 
 def sample_spans() -> list[SpanRow]:
@@ -183,6 +214,7 @@ class SampleSource:
     new: int = 0
     path: str = ""
     grouped: bool = False
+    with_heap: bool = False
     difference: EventDiff | None = None
     clock: Callable[[], int] = lambda: NOW
 
@@ -233,6 +265,9 @@ class SampleSource:
             if self.grouped
             else sample_scene(CHECKOUT if invocation_id == "last" else invocation_id)
         )
+        if self.with_heap:
+            parts = (*(part for part in scene.parts if part[0] != "heap"), ("heap", "ok", ""))
+            scene = replace(scene, parts=parts)
         return replace(scene, difference=self.difference)
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
@@ -241,6 +276,12 @@ class SampleSource:
             (group for group in self.failure_groups(ticket, Scope()) if group.fingerprint == fingerprint),
             None,
         )
+
+    def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
+        self._ask(f"heap {scope.invocation_id} {scope.object}")
+        if not self.with_heap:
+            return HeapView(reason="capture=frames", next_command="relive heap checkout --next")
+        return view_heap(sample_heap())
 
     def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
         return self.row(0)

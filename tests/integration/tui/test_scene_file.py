@@ -8,15 +8,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from heap_builder import HeapBuilder, frame_root
 from relive_base.frames import FunctionSpec, LogLine, Profile, SpanData, StackFrames
 from relive_base.records import InvocationRecord
 from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.errors import SceneError
+from relive_capture.heap_format import ITEM
 from relive_capture.record import capture_exception
 from relive_tui.app import ReliveApp
 from relive_tui.file_source import FileSource
+from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
-from relive_tui.tickets import Ticket
+from relive_tui.tickets import Cancelled, Ticket
 
 START = 1_795_435_451_204_000_000
 MS = 1_000_000
@@ -113,6 +116,55 @@ def test_a_damaged_part_is_told_and_does_not_hide_the_failure(theirs: Path, tmp_
     view = FileSource(str(broken)).scene(Ticket(), "last", 0)
     assert view.exceptions[0].type == "KeyError"
     assert any(name == "damaged" and "threads.json" in text for name, text in view.facts)
+
+
+def with_heap(path: Path, theirs: Path, **changes: bytes) -> str:
+    """The archive with a small heap in it."""
+    builder = HeapBuilder()
+    rows = [builder.add("bytes", 9_000) for _ in range(50)]
+    cache = builder.add("dict", 100, [(builder.label(ITEM, f"'{n}'"), row) for n, row in enumerate(rows)])
+    frame_root(builder, "cart.py:88 handler", {"cache": cache})
+    members = {**builder.members(), **{name.replace("_", "/", 1): data for name, data in changes.items()}}
+    with zipfile.ZipFile(theirs) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            data = before.read(name)
+            if name == "manifest.json":
+                data = data.replace(b'"heap": {\n      "state": "missing"', b'"heap": {\n      "state": "ok"')
+            after.writestr(name, data)
+        for name, data in members.items():
+            after.writestr(name, data)
+    return str(path)
+
+
+def test_a_heap_is_analysed_in_a_process_of_its_own_and_kept(
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a scene with a heap, and a cache that is empty
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = with_heap(tmp_path / "heap.scene", theirs)
+    # When it is opened
+    found = FileSource(path).heap(Ticket(), Scope(), Progress())
+    # Then the leak is known
+    assert found.heap is not None
+    assert found.heap.kind(found.suspects[0].point) == "dict"
+    # And the next program has it without a process
+    monkeypatch.setattr("sys.executable", "/nowhere")
+    assert FileSource(path).heap(Ticket(), Scope(), Progress()).heap is not None
+
+
+def test_a_heap_that_is_not_wanted_any_more_or_damaged_is_no_trouble(
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    given_up = Ticket()
+    given_up.cancel()
+    with pytest.raises(Cancelled):
+        FileSource(with_heap(tmp_path / "heap.scene", theirs)).heap(given_up, Scope(), Progress())
+    broken = with_heap(tmp_path / "broken.scene", theirs, **{"heap_types.json": b"[[1]]"})
+    found = FileSource(broken).heap(Ticket(), Scope(), Progress())
+    assert found.heap is None
+    assert "heap/types.json" in found.reason
+    assert "not part" in FileSource(str(theirs)).heap(Ticket(), Scope(), Progress()).reason
 
 
 def test_what_is_no_scene_is_said_before_the_screen_is_taken(tmp_path: Path) -> None:

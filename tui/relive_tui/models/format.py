@@ -70,7 +70,7 @@ def count_short(count: int) -> str:
     """`950`, `12.3k`, `1.20M`."""
     if count < 10_000:
         return str(count)
-    if count < 1_000_000:
+    if count < 999_950:
         return f"{count / 1000:.1f}k"
     return f"{count / 1_000_000:.2f}M"
 

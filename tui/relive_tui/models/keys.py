@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EVERYWHERE", "KEYS"]
+__all__ = ["EVERYWHERE", "KEYS", "Keys"]
 
 Keys = tuple[tuple[str, str], ...]
 
@@ -73,6 +73,17 @@ KEYS: Final[dict[str, Keys]] = {
         ("/ n N", "search a function; its share of the time is shown"),
         ("x", "export: speedscope or HTML"),
         ("S", "speedscope at once"),
+    ),
+    "heap": (
+        ("Enter", "open or close a row; on a type: its objects"),
+        ("Tab", "next view: dominators, types, objects, roots"),
+        ("e E", "next and previous leak suspect"),
+        ("< >", "previous and next path that holds the object"),
+        ("r", "what refers to the object"),
+        ("d", "the object in the dominator tree"),
+        ("/", "filter: type:dict size:>1MB own:>64KB text"),
+        ("y", "copy the path"),
+        ("x", "export"),
     ),
     "logs": (
         ("/", "filter by text"),

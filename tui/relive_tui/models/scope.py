@@ -11,9 +11,9 @@ from relive_tui.models.text import clean
 __all__ = ["LENSES", "RANGES_NS", "Navigator", "Place", "Scope", "command_of", "parse_range", "place_of"]
 
 _S = 1_000_000_000
-LENSES = {"1": "home", "2": "invocations", "3": "trace", "4": "flame", "6": "logs"}
-"""The digits that exist; 5, 7, 8 and 9 come with heap, metrics, alerts and SQL."""
-VIEWS = ("home", "invocations", "trace", "failure", "flame", "logs")
+LENSES = {"1": "home", "2": "invocations", "3": "trace", "4": "flame", "5": "heap", "6": "logs"}
+"""The digits that exist; 7, 8 and 9 come with metrics, alerts and SQL."""
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs")
 RANGES_NS = (300 * _S, 900 * _S, 3_600 * _S, 21_600 * _S, 86_400 * _S, 7 * 86_400 * _S, 0)
 MAX_STACK = 32
 _RANGE = re.compile(r"(\d{1,6})\s*([smhd])")
@@ -30,6 +30,7 @@ class Scope:
     attempt: int = 0
     trace_id: str = ""
     span_id: str = ""
+    object: int = 0  # address of the object to begin with, in a heap
 
     def since_ns(self, now_ns: int) -> int:
         """Where the time range begins; 0 where it has no beginning."""
@@ -37,7 +38,7 @@ class Scope:
 
     def without_invocation(self) -> Scope:
         """The same function and time, all invocations."""
-        return replace(self, invocation_id="", attempt=0, trace_id="", span_id="")
+        return replace(self, invocation_id="", attempt=0, trace_id="", span_id="", object=0)
 
     @property
     def label(self) -> str:
@@ -138,7 +139,7 @@ def place_of(view: str | None, ident: str | None, base: Scope | None = None) -> 
         return Place(name, scope)
     if name == "trace":
         return Place(name, replace(scope, trace_id=ident, invocation_id=""))
-    if name == "failure" or (name in ("flame", "logs") and looks_like_id(ident)):
+    if name in ("failure", "heap") or (name in ("flame", "logs") and looks_like_id(ident)):
         return Place(name, replace(scope, invocation_id=ident))
     return Place(name, replace(scope, function=ident))
 
@@ -160,6 +161,6 @@ def command_of(place: Place, file: str = "") -> str:
     elif place.view == "invocations":
         ident = scope.function
     else:
-        ident = scope.invocation_id or ("" if place.view == "failure" else scope.function)
+        ident = scope.invocation_id or ("" if place.view in ("failure", "heap") else scope.function)
     quoted = ident if re.fullmatch(r"[\w.:@/-]*", ident) else "'" + ident.replace("'", "'\"'\"'") + "'"
     return " ".join(part for part in ("relive tui", place.view, quoted) if part)

@@ -136,6 +136,14 @@ class ReliveScreen(Screen[None]):
             once=True,
         )
 
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """Keys and what they do, for the bottom line."""
+        return self.HINTS
+
+    def more_help(self) -> tuple[tuple[str, str], ...]:
+        """Keys that work because of what is shown, for the help."""
+        return ()
+
     def leave(self) -> bool:
         """Escape: True where the screen itself had something to close."""
         return False
@@ -177,7 +185,7 @@ class ReliveScreen(Screen[None]):
         else:
             right.append(("▶ LIVE ", "ok"))
         self.query_one("#crumbs", LineBar).set(crumb_line(self.place.crumbs), right=right)
-        self.query_one("#hints", LineBar).set(hint_line((*self.HINTS, ("?", "help")), self.size.width))
+        self.query_one("#hints", LineBar).set(hint_line((*self.hints(), ("?", "help")), self.size.width))
         self._show_state()
 
     def _show_state(self) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
 from relive_tui.models.code import SourceRows, names_in
-from relive_tui.models.completeness import completeness_line, detail_lines
+from relive_tui.models.completeness import completeness_line, detail_lines, has_heap
 from relive_tui.models.data import FailureGroup, FrameView, LogRow, SceneView, ValueView
 from relive_tui.models.event import difference_lines, event_lines
 from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line
 from relive_tui.models.feed import Feed
 from relive_tui.models.logs import log_line, logs_around
-from relive_tui.models.scope import Scope
+from relive_tui.models.progress import Progress
+from relive_tui.models.scope import Place, Scope
 from relive_tui.models.stacks import StackRows
 from relive_tui.models.text import Line, clean
 from relive_tui.models.values import ValueRows, open_what_fits
@@ -27,6 +28,11 @@ from relive_tui.tickets import Ticket
 from relive_tui.titles import safe_title, short_path
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
+
+if TYPE_CHECKING:
+    from relive_capture.explore.heap.heap import Heap
+
+    from relive_tui.models.heap_view import HeapView
 
 __all__ = ["FailureScreen"]
 
@@ -53,6 +59,7 @@ class FailureScreen(ReliveScreen):
         Binding("N", "match(-1)", show=False),
         Binding("D", "difference", show=False),
         Binding("i", "details", show=False),
+        Binding("5", "heap", show=False),
         Binding("T", "app.lens('3')", show=False),
         Binding("f", "app.lens('4')", show=False),
     ]
@@ -81,6 +88,7 @@ class FailureScreen(ReliveScreen):
         self.listed = stack[-2].scope.without_invocation() if len(stack) > 1 else Scope()
         self.search = ""
         self.differing = False
+        self.heap: Heap | None = None
         self.opened: dict[tuple[int, int], set[tuple[int, ...]]] = {}
 
     def first_focus(self) -> str:
@@ -117,11 +125,13 @@ class FailureScreen(ReliveScreen):
         self.model = FailureModel(scene)
         self.opened = {}
         self.group = None
+        self.heap = None
         self.differing = scene.difference is not None
         self._show_all()
         self.update_bars()
         self._ask_logs(scene)
         self._ask_history(scene)
+        self._ask_heap(scene)
         if not self.neighbours:
             everything = replace(self.listed, range_ns=self.scope.range_ns)
             self.ask(
@@ -157,6 +167,40 @@ class FailureScreen(ReliveScreen):
             lambda ticket: self.data.history(ticket, scene.function, scene.fingerprint),
             done,
         )
+
+    def _ask_heap(self, scene: SceneView) -> None:
+        """What the locals hold alive; where the scene has a heap, that may take seconds."""
+        self.give_up("heap")
+        if not has_heap(scene):
+            return
+
+        def done(found: HeapView) -> None:
+            self.heap = found.heap
+            rows = self.query_one("#locals", VirtualRows)
+            if isinstance(rows.source, ValueRows):
+                rows.source.sizes = self._sizes(rows.source.values)
+                rows.refresh()
+
+        scope = self.scope
+        self.ask(
+            "heap",
+            Feed("the heap"),
+            lambda ticket: self.data.heap(ticket, scope, Progress()),
+            done,
+            once=True,
+        )
+
+    def _sizes(self, values: Iterable[tuple[str, ValueView]]) -> dict[int, int]:
+        """Address -> bytes held, of all captured values that are in the heap."""
+        sizes: dict[int, int] = {}
+        waiting = [value for _, value in values]
+        while waiting and self.heap is not None:
+            value = waiting.pop()
+            waiting += [child for _, child in value.children]
+            node = self.heap.find(value.address) if value.address else None
+            if node is not None:
+                sizes[value.address] = self.heap.retained(node)
+        return sizes
 
     # ------------------------------------------------------------ showing
 
@@ -211,7 +255,8 @@ class FailureScreen(ReliveScreen):
         opened = self.opened.setdefault(key, open_what_fits(shown, values.page_rows))
         source.scroll_sideways(0)
         values.scroll_sideways(0)
-        values.show(ValueRows(shown, opened, names_in(frame) if frame else ()), 0)
+        names = names_in(frame) if frame else ()
+        values.show(ValueRows(shown, opened, names, self._sizes(shown)), 0)
         values.border_title = f"Locals of {safe_title(frame.function)}" if frame else "Locals"
 
     def _values(self, frame: FrameView | None) -> tuple[tuple[str, ValueView], ...]:
@@ -293,6 +338,25 @@ class FailureScreen(ReliveScreen):
             self._show_stack()
         else:
             self.app.bell()
+
+    def action_heap(self) -> None:
+        """The heap: at the object of the local under the cursor, else at the biggest leak suspect."""
+        rows, address = self.query_one("#locals", VirtualRows), 0
+        if rows.has_focus and isinstance(rows.source, ValueRows):
+            address = rows.source.address_of(rows.cursor)
+            if address not in rows.source.sizes:
+                address = 0
+        self.relive.go(Place("heap", replace(self.scope, object=address)))
+
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        if self.model is None or not has_heap(self.model.scene):
+            return self.HINTS
+        return (*self.HINTS[:2], ("5", "heap"), *self.HINTS[2:-1])
+
+    def more_help(self) -> tuple[tuple[str, str], ...]:
+        if self.model is None or not has_heap(self.model.scene):
+            return ()
+        return (("5", "the heap: what holds the memory; on a local: that object"),)
 
     def action_difference(self) -> None:
         """The whole event, or where it differs from the last one that went well."""

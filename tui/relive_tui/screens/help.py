@@ -8,17 +8,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from relive_tui.models.keys import EVERYWHERE, KEYS
+from relive_tui.models.keys import EVERYWHERE, KEYS, Keys
 from relive_tui.models.text import Line, fit
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 __all__ = ["HelpScreen", "help_lines"]
 
 
-def help_lines(view: str) -> list[Line]:
-    """The text of the help for a view."""
+def help_lines(view: str, more: Keys = ()) -> list[Line]:
+    """The text of the help for a view; `more` are keys that only work now."""
     lines: list[Line] = []
-    for title, keys in ((view.capitalize(), KEYS.get(view, ())), ("Everywhere", EVERYWHERE)):
+    for title, keys in ((view.capitalize(), (*KEYS.get(view, ()), *more)), ("Everywhere", EVERYWHERE)):
         lines += [
             [(title, "name")],
             *([(f"  {fit(key, 14)}", "hint_key"), (text, "")] for key, text in keys),
@@ -36,12 +36,15 @@ class HelpScreen(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", show=False)]
 
-    def __init__(self, view: str) -> None:
+    def __init__(self, view: str, more: Keys = ()) -> None:
         super().__init__()
         self.view = view
+        self.more = more
 
     def compose(self) -> ComposeResult:
-        yield VirtualRows(FixedRows(help_lines(self.view)), title="Keys · Esc closes", cursor=False)
+        yield VirtualRows(
+            FixedRows(help_lines(self.view, self.more)), title="Keys · Esc closes", cursor=False
+        )
 
     def on_virtual_rows_chosen(self) -> None:
         self.dismiss()

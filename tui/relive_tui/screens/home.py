@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -46,6 +47,7 @@ class HomeScreen(ReliveScreen):
         ("6", "logs"), ("t", "range"),
     )  # fmt: skip
     REFRESH_S = 1.0
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("5", "heap", show=False)]
 
     def body(self) -> Iterable[Widget]:
         yield VirtualRows(FailureRows(), title="Failures", empty="… loading failures", id="failures")
@@ -184,6 +186,11 @@ class HomeScreen(ReliveScreen):
         return replace(
             self.scope, function=group.function, invocation_id=group.invocation_id, attempt=group.attempt
         )
+
+    def action_heap(self) -> None:
+        """The heap of the failure under the cursor."""
+        group = self.selected_group()
+        self.relive.go(Place("heap", self.scope_of(group) if group is not None else self.scope))
 
     def lens_scope(self) -> Scope:
         """What a digit takes along: the function under the cursor, where the functions have the focus."""

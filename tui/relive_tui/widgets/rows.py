@@ -135,8 +135,12 @@ class VirtualRows(ScrollView, can_focus=True):
 
     def say_empty(self, text: str, style: str = "dim", *, waiting: bool = False) -> None:
         """What is shown instead of no rows; `waiting`: until an answer comes."""
+        self.say_lines([[(line, style)] for line in text.split("\n")], waiting=waiting)
+
+    def say_lines(self, lines: Sequence[Line], *, waiting: bool = False) -> None:
+        """The same in colours."""
         self.waiting = waiting
-        self.empty = [[(line, style)] for line in text.split("\n")]
+        self.empty = list(lines)
         self.refresh()
 
     @property

@@ -190,6 +190,12 @@ class Heap:
         numbers = self._paths.referrers(node)[offset : offset + limit]
         return [Reference(self._paths.source(number), self._edge_text(number)) for number in numbers]
 
+    def reached_by(self, node: int) -> Reference | None:
+        """The last edge of the shortest path to it: the node it comes from, and its label. None for the root
+        and for what nothing holds."""
+        number = self.analysis.via[node]
+        return None if number == NONE else Reference(self._paths.source(number), self._edge_text(number))
+
     def path(self, node: int, number: int = 0) -> RetainerPath | None:
         """The shortest path from a root to it, or the `number`-th next one; None where there is none."""
         return next(iter(self.paths(node, number, 1)), None)

@@ -1,0 +1,104 @@
+"""From a root to an object, and what the object is: the two panes beside the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from relive_tui.models.format import bytes_short
+from relive_tui.models.heap_rows import BIG_SHARE
+from relive_tui.models.text import Line, clean, fit
+
+if TYPE_CHECKING:
+    from relive_capture.explore.heap.heap import Heap, RetainerPath
+    from relive_capture.explore.heap.suspects import Suspect
+
+__all__ = ["path_lines", "path_text", "suspect_line", "value_lines"]
+
+MAX_STEPS = 40
+MAX_REFERENTS = 60
+
+
+def path_lines(path: RetainerPath | None, heap: Heap) -> list[Line]:
+    """The path as a stair, a step each; of a long one the middle is left out."""
+    if path is None:
+        return [[("nothing holds it: it was garbage when the snapshot was taken", "dim")]]
+    lines: list[Line] = []
+    steps = path.steps
+    left_out = len(steps) - MAX_STEPS
+    last = len(steps) - 1
+    for number, step in enumerate(steps):
+        if left_out > 0 and MAX_STEPS // 2 <= number < len(steps) - MAX_STEPS // 2:
+            if number == MAX_STEPS // 2:
+                lines.append([(f"  ⋮ {left_out} steps", "dim")])
+            continue
+        corner = "└▸" if number == last else "└ "
+        indent = "  " * min(number - 1, 12) + corner if number else ""
+        is_object = heap.is_object(step.node)
+        label = clean(step.label)
+        kind = f"  {clean(step.kind)}" if is_object and not label.startswith(step.kind) else ""
+        style = "name" if not is_object else "bold" if number == last else "key"
+        lines.append(
+            [
+                (indent, "accent" if number == last else "dim"), (label, style), (kind, "dim"),
+                (f"  {bytes_short(step.retained)}", "warn" if heap.share(step.node) >= BIG_SHARE else ""),
+            ]
+        )  # fmt: skip
+    return lines
+
+
+def path_text(path: RetainerPath | None) -> str:
+    """`cart.py:88 handler › basket › ['items']`, for the clipboard."""
+    return path.text if path is not None else ""
+
+
+def value_lines(heap: Heap, node: int) -> list[Line]:
+    """What a node is: its value, sizes and address, and what it refers to first."""
+    lines: list[Line] = [[(clean(heap.name(node, 400)), "bold")]]
+    facts = f"holds {bytes_short(heap.retained(node))} in {heap.retained_objects(node):,} objects"
+    if heap.is_object(node):
+        facts += f" · own {bytes_short(heap.size(node))} · {heap.address(node):#x}"
+        facts += f" · referred to {heap.referrer_count(node):,}×"
+    lines.append([(facts, "dim")])
+    count = heap.referent_count(node)
+    for reference in heap.referents(node, 0, MAX_REFERENTS):
+        lines.append(
+            [
+                ("  " + fit(clean(reference.label), 24), "key"),
+                (f"{bytes_short(heap.retained(reference.node)):>7}  ", "dim"),
+                (heap.name(reference.node, 120), "value"),
+            ]
+        )
+    if count > MAX_REFERENTS:
+        lines.append([(f"  … {count - MAX_REFERENTS:,} more", "dim")])
+    return lines
+
+
+def _tail(text: str, limit: int = 48) -> str:
+    """The end of a long path: what is near the object says more."""
+    return clean(text if len(text) <= limit else "…" + text[-limit:])
+
+
+def suspect_line(heap: Heap, place: int, suspects: Sequence[Suspect]) -> Line:
+    """What looks like a leak, in one line."""
+    if not suspects:
+        return [("✔ ", "ok"), ("no object holds a tenth of the heap", "dim")]
+    suspect = suspects[place]
+    point = suspect.point
+    line: Line = [
+        ("◆ ", "error"),
+        (f"leak suspect {place + 1}/{len(suspects)}  ", "error"),
+        (f"{bytes_short(heap.retained(point))} ({heap.share(point) * 100:.0f}%) ", "bold"),
+        (f"in {heap.kind(point)} ", "warn"),
+        (_tail(path_text(suspect.point_path)), "name"),
+    ]
+    if suspect.holds:
+        line.append(
+            (
+                f"  {suspect.children:,} children, mostly {clean(suspect.holds)} ×{suspect.holds_count:,}",
+                "dim",
+            )
+        )
+    if len(suspects) > 1:
+        line.append(("  (e next)", "dim"))
+    return line

@@ -1,0 +1,89 @@
+"""How a node of a heap is shown: what it holds alive, its share, its own bytes, what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relive_tui.models.columns import Column, Table
+from relive_tui.models.format import bytes_short, count_short
+from relive_tui.models.text import Line, Span, clean
+
+if TYPE_CHECKING:
+    from relive_capture.explore.heap.heap import Heap
+
+__all__ = ["BIG_SHARE", "HEAP_COLUMNS", "TypeRows", "label_of", "node_line", "share_bar"]
+
+HEAP_COLUMNS = (
+    Column("RETAINED", 8, "right", keep=9),
+    Column("SHARE", 11, keep=5),
+    Column("OBJECTS", 7, "right", keep=4),
+    Column("OWN", 6, "right", keep=3),
+    Column("WHAT", 30, keep=10, grow=1),
+)
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+BAR_CELLS = 6
+BIG_SHARE = 0.1
+
+
+def share_bar(share: float, cells: int = BAR_CELLS) -> str:
+    """A bar of up to `cells` cells, in eighths."""
+    eighths = round(max(min(share, 1.0), 0.0) * cells * 8)
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + (_BLOCKS[rest] if rest else "")).ljust(cells)
+
+
+def node_line(
+    heap: Heap, node: int, table: Table, width: int, selected: bool, *, before: str = "", label: str = ""
+) -> Line:
+    """One row: the figures, then `before` (a tree's indentation), the label and the node's name."""
+    share = heap.share(node)
+    style = "warn" if share >= BIG_SHARE else ""
+    what = " ".join(part for part in (clean(label), heap.name(node, 120)) if part)
+    cells: list[Span] = [
+        (bytes_short(heap.retained(node)), f"bold {style}".strip()),
+        (f"{share_bar(share)} {share * 100:3.0f}%", style or "dim"),
+        (count_short(heap.retained_objects(node)), "dim"),
+        (bytes_short(heap.size(node)) if heap.is_object(node) else "", "dim"),
+        (before + what, "value" if heap.is_object(node) else "name"),
+    ]
+    return table.row(cells, width, selected=selected)
+
+
+def label_of(heap: Heap, node: int, above: int | None = None) -> str:
+    """The label of the edge that leads to a node; where it does not come from `above`, that is said."""
+    edge = heap.reached_by(node)
+    if edge is None or not heap.is_object(node):
+        return ""
+    return edge.label if above is None or edge.node == above else f"…{edge.label}"
+
+
+class TypeRows:
+    """Types, those whose objects retain most first. Of `heap` only the total is asked."""
+
+    def __init__(self, heap: Heap, types: list[tuple[str, int, int, int]]) -> None:
+        self.types = types  # (name, objects, own bytes, retained bytes)
+        self._total = heap.total or 1
+        self._table = Table((*HEAP_COLUMNS[:-1], Column("TYPE", 20, keep=10, grow=1)))
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+    def node_at(self, row: int) -> int | None:
+        """A type is no node."""
+        return None
+
+    def header(self, width: int) -> Line | None:
+        return self._table.header(width)
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        name, count, own, retained = self.types[index]
+        share = retained / self._total
+        style = "warn" if share >= BIG_SHARE else ""
+        cells: list[Span] = [
+            (bytes_short(retained), f"bold {style}".strip()),
+            (f"{share_bar(share)} {share * 100:3.0f}%", style or "dim"),
+            (count_short(count), ""),
+            (bytes_short(own), "dim"),
+            (clean(name), "key"),
+        ]
+        return self._table.row(cells, width, selected=selected)

@@ -1,0 +1,177 @@
+"""The views on one heap, which of them is shown, and where the cursor stands in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from relive_tui.models.format import bytes_short, count_short
+from relive_tui.models.heap_filter import MAX_FOUND, biggest_first
+from relive_tui.models.heap_path import suspect_line
+from relive_tui.models.heap_rows import TypeRows
+from relive_tui.models.heap_tree import HeapTree
+from relive_tui.models.text import Line, clean
+
+if TYPE_CHECKING:
+    from relive_capture.explore.heap.heap import Heap
+    from relive_capture.explore.heap.suspects import Suspect
+
+__all__ = ["HeapModel", "HeapView", "Rows", "view_heap"]
+
+Rows = HeapTree | TypeRows
+VIEWS = ("growth", "dominators", "types", "objects", "roots")
+_NUMBERS = "①②③④⑤"
+
+
+@dataclass(frozen=True, slots=True)
+class HeapView:
+    """An analysed heap with what the first view needs of it; `heap` None: `reason` says why there is none,
+    `next_command` what may give one."""
+
+    heap: Heap | None = None
+    suspects: Sequence[Suspect] = ()
+    types: Sequence[tuple[str, int, int, int]] = ()
+    biggest: Sequence[int] = ()
+    reason: str = ""
+    next_command: str = ""
+
+
+def view_heap(heap: Heap) -> HeapView:
+    """Looks for suspects, counts types, and lists the largest objects. For a worker thread."""
+    from relive_capture.explore.heap import summaries
+    from relive_capture.explore.heap.suspects import suspects
+
+    types = [(row.name, row.count, row.shallow, row.retained) for row in summaries.types(heap)]
+    return HeapView(heap, suspects(heap), types, list(islice(biggest_first(heap), MAX_FOUND)))
+
+
+class HeapModel:
+    """What is shown of a heap. `extra` is a view that a key opened over the others, Escape closes it."""
+
+    def __init__(self, found: HeapView) -> None:
+        assert found.heap is not None
+        self.found = found
+        self.heap = found.heap
+        self.views = tuple(name for name in VIEWS if name != "growth")
+        self.view = self.views[0]
+        self.suspect = 0
+        self.extra: tuple[str, Rows] | None = None
+        self.filter = ""
+        self._rows: dict[str, Rows] = {}
+        self.cursors: dict[str, int] = {}
+
+    # ------------------------------------------------------------ views
+
+    @property
+    def rows(self) -> Rows:
+        """The rows that are shown."""
+        if self.extra is not None:
+            return self.extra[1]
+        if self.view not in self._rows:
+            self._rows[self.view] = self._make(self.view)
+        return self._rows[self.view]
+
+    @property
+    def title(self) -> str:
+        """What the rows are."""
+        if self.extra is not None:
+            return self.extra[0]
+        return {
+            "dominators": "Dominators: what would be free without it",
+            "types": "Types by retained size",
+            "objects": f"Objects {self.filter}" if self.filter else "Objects, the largest first",
+            "roots": "Roots: what is reachable by name",
+        }[self.view]
+
+    def _make(self, view: str) -> Rows:
+        heap = self.heap
+        if view == "types":
+            return TypeRows(heap, list(self.found.types))
+        if view == "objects":
+            return HeapTree(heap, "referents", self.found.biggest)
+        if view == "roots":
+            return HeapTree(
+                heap, "referents", [edge.node for edge in heap.referents(heap.root, 0, MAX_FOUND)]
+            )
+        return HeapTree(heap, "dominated", islice(heap.analysis.tree.children(heap.root), MAX_FOUND))
+
+    def turn(self, step: int) -> None:
+        """The next (or previous) view."""
+        self.extra = None
+        self.view = self.views[(self.views.index(self.view) + step) % len(self.views)]
+
+    def close_extra(self) -> bool:
+        """Escape: leave what a key opened, then the filter; False where there is neither."""
+        if self.extra is not None:
+            self.extra = None
+            return True
+        if self.filter:
+            self.show_objects("", list(self.found.biggest))
+            return True
+        return False
+
+    # ------------------------------------------------------------ going somewhere
+
+    def show_suspect(self, place: int) -> int:
+        """The row of a suspect in the dominator tree, opened down to it; 0 where there is none."""
+        if not self.found.suspects:
+            return self._show("dominators", 0)
+        self.suspect = place % len(self.found.suspects)
+        return self.show_dominated(self.found.suspects[self.suspect].point)
+
+    def show_dominated(self, node: int) -> int:
+        """The row of a node in the dominator tree; -1 where nothing holds it."""
+        self.extra, self.view = None, "dominators"
+        tree = self.rows
+        assert isinstance(tree, HeapTree)
+        row = tree.show_node(node)
+        return self._show("dominators", row) if row >= 0 else -1
+
+    def show_address(self, address: int) -> int:
+        """The row of the object at an address; -1 where the heap does not have it."""
+        node = self.heap.find(address)
+        return -1 if node is None else self.show_dominated(node)
+
+    def show_retainers(self, node: int) -> None:
+        """What refers to a node, as a tree of its own."""
+        tree = HeapTree(self.heap, "referrers", [node])
+        tree.set_open(0, True)
+        self.extra = (f"What refers to {self.heap.name(node, 40)}", tree)
+
+    def show_objects(self, text: str, nodes: Sequence[int]) -> None:
+        """The list of objects that a filter found."""
+        self.extra, self.view, self.filter = None, "objects", text
+        self._rows["objects"] = HeapTree(self.heap, "referents", nodes)
+        self.cursors["objects"] = 0
+
+    def _show(self, view: str, row: int) -> int:
+        self.view = view
+        self.cursors[view] = row
+        return row
+
+    # ------------------------------------------------------------ bars
+
+    def summary(self) -> list[Line]:
+        """What the snapshot is, its views, and what looks like a leak in it."""
+        heap, meta = self.heap, self.heap.meta
+        first: Line = [
+            (f"{heap.objects:,} objects ", "bold"),
+            (f"{bytes_short(heap.total)} ", "bold"),
+            ("held", "dim"),
+        ]
+        garbage = heap.objects - heap.held
+        if garbage > 0:
+            first.append((f" · {count_short(garbage)} garbage", "dim"))
+        if meta.rss_bytes:
+            first.append((f" · process {bytes_short(meta.rss_bytes)}", "dim"))
+        if meta.truncated:
+            first.append((f" · ◐ cut: {clean(meta.truncated)}", "warn"))
+        second: Line = [("Tab ", "hint_key")]
+        for number, name in enumerate(self.views):
+            here = name == self.view and self.extra is None
+            second.append(
+                (f" {_NUMBERS[number]}{name.capitalize()}{'◂' if here else ' '}", "here" if here else "dim")
+            )
+        return [first, second, suspect_line(heap, self.suspect, self.found.suspects)]
