@@ -206,3 +206,40 @@ def test_paths_are_different_simple_and_rise_in_length(builder: HeapBuilder) -> 
         if not heap.graph.late:
             assert [len(path) for path in edges] == sorted(len(path) for path in edges)
         assert bool(edges) == heap.is_held(node)
+
+
+def test_a_traceback_does_not_take_the_locals_from_their_frame() -> None:
+    # Given an exception whose traceback holds the frame object, which holds the locals, too
+    builder = HeapBuilder()
+    rows = builder.add("list", 5_000)
+    limit = builder.add("int", 28)
+    frame = builder.add("frame", 400, [(builder.label(INTERNAL, ""), rows), (0, limit)])
+    traceback = builder.add("traceback", 64, [(builder.label(INTERNAL, "tb_frame"), frame)])
+    kept = builder.add("frame", 400, [(builder.label(INTERNAL, ""), builder.add("bytes", 70))])
+    error = builder.add("KeyError", 72, [(builder.label(INTERNAL, "__traceback__"), traceback), (0, kept)])
+    frame_root(builder, "cart.py:88 handler", {"rows": rows, "limit": limit})
+    builder.roots.append(HeapRoot(kind="interpreter", name="the exception", targets=[(0, error)]))
+    heap = opened(builder)
+    # I expect the frame to retain them, and a frame that is on no stack to hold what it holds
+    assert [(row.name, row.exclusive) for row in locals_of(heap)] == [("rows", 5_000), ("limit", 28)]
+    assert heap.retained(kept) == 470
+    assert [path.text for path in heap.paths(rows)] == ["cart.py:88 handler › rows"]
+
+
+def test_locals_that_share_what_they_hold_still_say_what_they_lead_to() -> None:
+    builder = HeapBuilder()
+    rows = [builder.add("dict", 1_000) for _ in range(10)]
+    listed, index = builder.add("list", 100), builder.add("dict", 200)
+    for row in rows:
+        builder.refer(listed, row)
+        builder.refer(index, row)
+    frame_root(builder, "cart.py:88 handler", {"listed": listed, "index": index, "row": rows[3]})
+    heap = opened(builder)
+    assert [(row.name, row.retained, row.reaches) for row in locals_of(heap)] == [
+        ("index", 200, 10_200),
+        ("listed", 100, 10_100),
+        ("row", 1_000, 1_000),
+    ]
+    (leak,) = suspects(heap)
+    assert leak.path is not None
+    assert (leak.path.text, leak.holds, leak.holds_count) == ("cart.py:88 handler", "dict", 11)

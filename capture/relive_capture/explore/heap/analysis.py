@@ -12,6 +12,7 @@ import msgspec
 
 from relive_capture.explore.heap.census import TypeColumns, count_types
 from relive_capture.explore.heap.dominators import dominators
+from relive_capture.explore.heap.frames import frames_on_stack
 from relive_capture.explore.heap.graph import HeapGraph
 from relive_capture.explore.heap.reach import reach_of_locals
 from relive_capture.explore.heap.shortest import shortest_edges
@@ -72,10 +73,14 @@ def analyse(snapshot: HeapSnapshot, graph: HeapGraph) -> Analysis:
 
 
 def _whole(snapshot: HeapSnapshot, graph: HeapGraph) -> tuple[array[int], array[int]]:
-    """first_edge and edge of all nodes, the holders' behind those of the objects."""
+    """first_edge and edge of all nodes, the holders' behind those of the objects. What a frame object holds
+    that is a holder already leads back to itself, which is the same as nowhere."""
     first = array("I", snapshot.first_edge[: graph.objects])
     first.extend(graph.holder_first)
     edge = array("I", snapshot.edge)
+    for number in frames_on_stack(snapshot):
+        for place in range(first[number], first[number + 1]):
+            edge[place] = number
     edge.extend(graph.holder_edge)
     return first, edge
 

@@ -54,8 +54,9 @@ def joined(texts: Sequence[str]) -> str:
     """Steps as one line; the dict of an object's attributes is not a step of its own."""
     shown: list[str] = []
     for text in texts:
-        if shown and shown[-1] == ".__dict__" and text.startswith("['") and text[2:-2].isidentifier():
-            shown[-1] = f".{text[2:-2]}"
+        name = text[2:-2] if text.startswith("['") else text[1:] if text.startswith(".") else ""
+        if shown and shown[-1] == ".__dict__" and name.isidentifier():
+            shown[-1] = f".{name}"
         else:
             shown.append(text)
     return SEPARATOR.join(shown)
