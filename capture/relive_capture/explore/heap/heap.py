@@ -207,6 +207,29 @@ class Heap:
             return [self._path(edges)] if edges else []
         return [self._path(edges) for edges in islice(self._paths.paths(node), offset, offset + limit)]
 
+    # ------------------------------------------------------------ edges by number
+
+    def edges_to(self, node: int) -> list[int]:
+        """The edges of the shortest path to a node."""
+        return self._paths.shortest(node)
+
+    def edge_target(self, number: int) -> int:
+        """The node that an edge leads to."""
+        return self._paths.target(number)
+
+    def edge_label(self, number: int) -> int:
+        """The label of an edge, as `heap_format` says."""
+        return self._paths.label(number)
+
+    def referent(self, node: int, label: int) -> int | None:
+        """The node to which the edge with that label leads from `node`."""
+        begin, end = self._edges(node)
+        if not self.is_object(node):
+            pairs = self.holder(node).targets
+            return next((target for found, target in pairs if found == label), None)
+        labels = self.snapshot.label[begin:end].tolist()
+        return self.snapshot.edge[begin + labels.index(label)] if label in labels else None
+
     # ------------------------------------------------------------ within
 
     def _child_list(self, node: int) -> list[int]:
