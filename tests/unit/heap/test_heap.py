@@ -84,7 +84,7 @@ def test_the_interpreter_is_the_last_to_be_named() -> None:
     kind = node_of(heap, "type", "cart.Basket")
     assert [found.text for found in heap.paths(kind)] == [
         "cart.py:88 handler › basket › .__class__",
-        "types › (reference)",
+        "types",
     ]
 
 

@@ -17,6 +17,7 @@ from relive_capture.explore.heap.paths import PathFinder
 from relive_capture.explore.heap.snapshot import HeapSnapshot
 from relive_capture.heap_format import INTERNAL, LABEL_SHIFT, HeapMeta
 
+_ON_THEIR_OWN: Final = ("root", "thread", "frame")  # holders that are no name of one object
 _UNNAMED: Final = edge_text(INTERNAL << LABEL_SHIFT, [""])
 
 __all__ = ["Heap", "Reference", "RetainerPath", "Step"]
@@ -146,7 +147,15 @@ class Heap:
         """The object's type, `dict` or `cart.Order`; of a holder "frame", "local", "module", ..."""
         if not self.is_object(node):
             return self.holder(node).kind
-        return type_text(self.snapshot.types[self.snapshot.type[node]])
+        return self.type_name(self.snapshot.type[node])
+
+    def type_name(self, number: int) -> str:
+        """The name of a type, by its number in the snapshot."""
+        return type_text(self.snapshot.types[number])
+
+    def label_text(self, label: int) -> str:
+        """`.name`, `[3]`, `['sku']`, `basket`."""
+        return edge_text(label, self.snapshot.strings)
 
     def value(self, node: int, width: int = 80) -> str:
         """A short text of the object's value; "" where there is none."""
@@ -246,7 +255,7 @@ class Heap:
         return first[node - self.objects], first[node - self.objects + 1]
 
     def _path(self, edges: list[int]) -> RetainerPath:
-        """A local or a module and the object that it is are one step."""
+        """A local or a module and the object that it is are one step; so is what else holds one object."""
         steps: list[Step] = []
         before: int | None = None
         for number in edges:
@@ -259,7 +268,7 @@ class Heap:
                     label = self._holder_text(before)
                 steps.append(self._step(node, label))
                 before = None
-            elif not self.is_object(node) and self.holder(node).kind in ("local", "module"):
+            elif not self.is_object(node) and self.holder(node).kind not in _ON_THEIR_OWN:
                 before = node
             else:
                 steps.append(self._step(node, self._edge_text(number)))
@@ -272,14 +281,14 @@ class Heap:
 
     def _is_named(self, number: int) -> bool:
         label = self._paths.label(number)
-        return label >> LABEL_SHIFT != INTERNAL or edge_text(label, self.snapshot.strings) != _UNNAMED
+        return label >> LABEL_SHIFT != INTERNAL or self.label_text(label) != _UNNAMED
 
     def _edge_text(self, number: int) -> str:
         """Of an edge between objects its label, of one to a holder the holder's name."""
         target = self._paths.target(number)
         if not self.is_object(target):
             return self._holder_text(target)
-        return edge_text(self._paths.label(number), self.snapshot.strings)
+        return self.label_text(self._paths.label(number))
 
     def _holder_text(self, node: int) -> str:
         holder = self.holder(node)

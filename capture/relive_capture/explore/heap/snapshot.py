@@ -20,6 +20,7 @@ class HeapLimits:
 
     objects: int = 4_000_000
     edges: int = 32_000_000
+    file_bytes: int = 1024 * 1024 * 1024  # of a .heapsnapshot
     json_bytes: int = 64 * 1024 * 1024  # each of the JSON files
     types: int = 200_000
     strings: int = 4_000_000
