@@ -26,7 +26,7 @@ from relive_capture.heap_format import (
     HeapType,
 )
 
-__all__ = ["HeapBuilder", "frame_root", "heap_of", "pack_column"]
+__all__ = ["HeapBuilder", "frame_root", "heap_of_process", "pack_column"]
 
 
 def pack_column(name: str, values: Iterable[int], *, differences: bool = False) -> bytes:
@@ -162,7 +162,7 @@ def frame_root(
     return root
 
 
-def heap_of(variables: Mapping[str, object], limit: int = 5_000_000) -> HeapBuilder:
+def heap_of_process(variables: Mapping[str, object], limit: int = 5_000_000) -> HeapBuilder:
     """This process: `variables` as locals of a frame, and all modules. Labels are those of dicts, lists and
     tuples."""
     builder = HeapBuilder()

@@ -47,6 +47,8 @@ def edge_text(label: int, strings: Sequence[str]) -> str:
     text = _string(label, strings)
     if kind == INTERNAL:
         return f".{text}" if text.startswith("__") else form.format(text or "reference")
+    if kind == ATTRIBUTE and text.startswith("["):
+        return text  # an item, in what was written as V8's
     return form.format(text)
 
 

@@ -38,7 +38,7 @@ from relive_capture.heap_format import (
 __all__ = ["read_v8"]
 
 _CHUNK: Final = 1 << 20
-_HEAD: Final = 1 << 20  # where the description must end
+_HEAD_BYTES: Final = 1 << 20  # where the description must end
 _TEXT_CHARS: Final = 200
 _NUMBER_CHARS: Final = 20
 _REMEDY: Final = "write it with `v8.writeHeapSnapshot()` of Node, or with Chrome"
@@ -59,6 +59,10 @@ class _Counts(msgspec.Struct):
     meta: _Meta
     node_count: int
     edge_count: int
+
+
+class _Head(msgspec.Struct):
+    snapshot: _Counts
 
 
 class _Tail(msgspec.Struct):
@@ -99,7 +103,7 @@ def read_v8(path: str | os.PathLike[str], limits: HeapLimits | None = None) -> H
 def _parse(data: mmap.mmap, where: str, limits: HeapLimits) -> _File:
     begin, end = _array(data, "nodes", 0)
     head = data[:begin].rpartition(b'"nodes"')[0].strip().rstrip(b",") + b"}"
-    counts = msgspec.json.decode(head, type=dict[str, _Counts])["snapshot"]
+    counts = msgspec.json.decode(head, type=_Head).snapshot
     for what, count, limit in (
         ("objects", counts.node_count, limits.objects),
         ("edges", counts.edge_count, limits.edges),
@@ -122,7 +126,7 @@ def _parse(data: mmap.mmap, where: str, limits: HeapLimits) -> _File:
 
 def _array(data: mmap.mmap, name: str, begin: int) -> tuple[int, int]:
     """Where the numbers of `"name": [...]` are."""
-    found = re.compile(rb'"%s"\s*:\s*\[' % name.encode()).search(data, begin, begin + _HEAD)
+    found = re.compile(rb'"%s"\s*:\s*\[' % name.encode()).search(data, begin, begin + _HEAD_BYTES)
     end = data.find(b"]", found.end()) if found else -1
     if found is None or end < 0:
         raise ValueError(f"there are no {name}")

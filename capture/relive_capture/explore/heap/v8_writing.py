@@ -140,9 +140,9 @@ class _Writer:
         yield f"{_EDGE_TYPES.index('element')},1,{_WIDTH}"
         place = self._place_of
         for holder in heap.graph.holders:
-            for at, (label, target) in enumerate(holder.targets):
+            for label, target in holder.targets:
                 if target >= heap.objects:
-                    yield f"{_EDGE_TYPES.index('element')},{at + 1},{place(target)}"
+                    yield f"{_EDGE_TYPES.index('internal')},{self._string(heap.name(target))},{place(target)}"
                 else:
                     kind, name = self._label(label)
                     yield f"{kind},{name},{place(target)}"
@@ -163,6 +163,8 @@ class _Writer:
         value = label & LABEL_MASK
         if kind != "element":
             text = self._heap.label_text(label)
+            if kind == "internal":
+                text = text.removeprefix("(").removesuffix(")")
             value = self._string(text.removeprefix("."))
         found = self._labels[label] = (_EDGE_TYPES.index(kind), value)
         return found

@@ -1,0 +1,131 @@
+"""The same heaps in memlab and igraph, which know nothing of ours: equal dominators, equal retained sizes."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import igraph
+import memlab
+import pytest
+from heap_builder import HeapBuilder, frame_root, heap_of_process
+from relive_capture.explore.heap.heap import Heap
+from relive_capture.explore.heap.opening import heap_of
+from relive_capture.explore.heap.reading import read_members
+from relive_capture.explore.heap.suspects import suspects
+from relive_capture.explore.heap.v8_reading import read_v8
+from relive_capture.explore.heap.v8_writing import write_v8
+from relive_capture.heap_format import INTERNAL, HeapRoot
+
+_NODE_PROGRAM = """
+class Basket {
+  constructor(count) {
+    this.items = [];
+    for (let i = 0; i < count; i++) this.items.push({sku: 'sku-' + i, price: i * 1.5, name: '\\ud83d'});
+  }
+}
+globalThis.cache = new Map();
+for (let i = 0; i < 2000; i++) cache.set('/a/' + i, new Basket(5));
+require('v8').writeHeapSnapshot(process.argv[1]);
+"""
+
+needs_npm = pytest.mark.skipif(not memlab.has_memlab(), reason="memlab is an npm package")
+
+
+def analysed(builder: HeapBuilder) -> Heap:
+    return heap_of(read_members(builder.members().__getitem__, "test"))
+
+
+def random_heap(seed: int, objects: int) -> HeapBuilder:
+    """Trees with shared leaves, cycles and far edges; every tenth object is a root's."""
+    chance = random.Random(seed)
+    builder = HeapBuilder()
+    for number in range(objects):
+        builder.add(chance.choice(("dict", "list", "cart.Order", "str")), chance.randrange(16, 400))
+        if number:
+            builder.refer(chance.randrange(max(0, number - 50), number), number)
+    for _ in range(objects):
+        builder.refer(chance.randrange(objects), chance.randrange(objects))
+    for number in range(0, objects, 10):
+        kind = chance.choice(("module", "interpreter"))
+        builder.roots.append(
+            HeapRoot(kind=kind, name=f"r{number}", targets=[(builder.label(INTERNAL, ""), number)])
+        )
+    frame_root(builder, "cart.py:88 handler", {"a": 1, "b": 2})
+    return builder
+
+
+@pytest.fixture(scope="module")
+def real() -> HeapBuilder:
+    """The heap of this process, with rows that two locals share."""
+    rows = [{"sku": f"sku-{number}", "price": number * 1.5} for number in range(20_000)]
+    return heap_of_process({"rows": rows, "index": {row["sku"]: row for row in rows}})
+
+
+@pytest.fixture(scope="module")
+def node_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot that Node wrote."""
+    path = tmp_path_factory.mktemp("node") / "node.heapsnapshot"
+    subprocess.run(["node", "-e", _NODE_PROGRAM, str(path)], check=True, timeout=120)
+    return path
+
+
+def pairs(heap: Heap) -> Iterator[tuple[int, int]]:
+    for node in range(heap.graph.nodes):
+        for edge in heap.referents(node, 0, heap.referent_count(node)):
+            yield node, edge.node
+
+
+def test_a_real_heap_has_the_dominators_that_igraph_finds(real: HeapBuilder) -> None:
+    heap = analysed(real)
+    graph = igraph.Graph(n=heap.graph.nodes, edges=list(pairs(heap)), directed=True)
+    theirs = graph.dominator(heap.root)
+    assert heap.objects > 60_000
+    for node in range(heap.graph.nodes):
+        above = heap.dominator(node)
+        assert theirs[node] == (above if above is not None else -1)
+
+
+@needs_npm
+def test_a_snapshot_of_node_gives_what_memlab_says(node_snapshot: Path, tmp_path: Path) -> None:
+    heap = heap_of(read_v8(node_snapshot))
+    assert disagreements(heap, memlab.retained(node_snapshot, tmp_path)) == []
+    (leak,) = [found for found in suspects(heap) if heap.kind(found.node) == "Map"]
+    assert leak.path is not None
+    assert leak.path.text == "module global › .cache"
+    assert leak.holds == "Object"
+
+
+@needs_npm
+def test_our_heap_in_memlab_gives_what_we_say(real: HeapBuilder, tmp_path: Path) -> None:
+    heap = analysed(real)
+    file = tmp_path / "ours.heapsnapshot"
+    assert write_v8(heap, file) == file.stat().st_size
+    theirs = memlab.retained(file, tmp_path)
+    # Two nodes come first, then the holders, then the objects; ids are odd.
+    base = 2 * (len(heap.graph.holders) + 1) + 1
+    assert sum(node.size for node in theirs.values()) == heap.total
+    for node in range(heap.objects):
+        assert theirs[base + 2 * node].retained == heap.retained(node)
+
+
+@needs_npm
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_heaps_give_what_memlab_says(seed: int, tmp_path: Path) -> None:
+    file = tmp_path / "random.heapsnapshot"
+    write_v8(analysed(random_heap(seed, 4_000)), file)
+    heap = heap_of(read_v8(file))
+    assert disagreements(heap, memlab.retained(file, tmp_path)) == []
+
+
+def disagreements(heap: Heap, theirs: dict[int, memlab.MemlabNode]) -> list[object]:
+    found: list[object] = []
+    for node in range(heap.objects):
+        above = heap.dominator(node)
+        ours = (heap.retained(node), 1 if above is None or above >= heap.objects else heap.address(above))
+        other = theirs[heap.address(node)]
+        if heap.is_held(node) and ours != (other.retained, other.dominator):
+            found.append((heap.name(node), ours, other))
+    return found
