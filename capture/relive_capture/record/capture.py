@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,10 +33,9 @@ from relive_capture.record.walker import Walker
 __all__ = [
     "NO_RESULT",
     "SKIP_FILES",
-    "TaskSnapshot",
     "capture_exception",
     "capture_frames",
-    "capture_tasks",
+    "capture_moment",
     "error_info",
     "preload",
 ]
@@ -60,11 +60,12 @@ _LATER = {
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSnapshot:
-    """`tasks.json` as it was at an earlier moment than the capture: a timeout ends what it interrupts."""
+class Moment:
+    """`threads.json` and `tasks.json` as they were before the capture: a timeout releases locks and cancels
+    tasks on its way up."""
 
-    data: bytes
-    state: PartState
+    members: dict[str, bytes]
+    parts: dict[str, PartState]
     redactions: list[str]
 
 
@@ -154,11 +155,7 @@ class _Capture:
         self.members["threads.json"] = msgspec.json.encode(views)
         return PartState("partial", f"{left_out} threads left out") if left_out else PartState("ok")
 
-    def save_tasks(self, kept: TaskSnapshot | None) -> PartState:
-        if kept is not None:
-            self.members["tasks.json"] = kept.data
-            self.redactions.extend(kept.redactions)
-            return kept.state
+    def save_tasks(self) -> PartState:
         if not any_tasks():
             return PartState("missing", _NO_TASKS)
         views, left_out = tasks(self.budget, self.meter, self.frames)
@@ -211,13 +208,13 @@ def capture_exception(
     budget: Budget | None = None,
     skip_files: Iterable[str] = SKIP_FILES,
     result: object = NO_RESULT,
-    tasks_then: TaskSnapshot | None = None,
+    moment: Moment | None = None,
 ) -> Scene:
     """The scene of `error`: frames with locals, chain, groups, sources, threads, environment.
 
     `kind` is one of records.FAILURE_KINDS; a RecursionError or MemoryError makes "exception" more exact. For
-    "bad_result" give the `result` too: the scene then says where inside it the trouble is. `tasks_then` are
-    the asyncio tasks of an earlier moment. Never raises: where the capture itself fails, it is tried again
+    "bad_result" give the `result` too: the scene then says where inside it the trouble is. `moment` has the
+    threads and tasks of an earlier time. Never raises: where the capture itself fails, it is tried again
     without values, and `parts` says so; the ErrorInfo is there in any case.
     """
     captured_ns = time.time_ns()
@@ -231,21 +228,22 @@ def capture_exception(
             info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
             if result is not NO_RESULT:
                 capture.attempt("result", capture.save_result, result)
-            _save_rest(capture, tasks_then)
+            _save_rest(capture, moment)
             return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:  # also a RecursionError or a MemoryError in the capture itself
         return _small_scene(error, second, kind, spec, skip, invocation_id, captured_ns)
 
 
-def capture_tasks(spec: FunctionSpec) -> TaskSnapshot | None:
-    """The asyncio tasks as they stand now; None where there are none. Never raises."""
+def capture_moment(spec: FunctionSpec) -> Moment | None:
+    """The other threads and the asyncio tasks as they stand now; None where there are none. Never raises."""
     try:
         with _NoCollection():
-            if not any_tasks():
+            if len(sys._current_frames()) == 1 and not any_tasks():
                 return None
             capture = _Capture(spec, Budget(), SKIP_FILES)
-            state = capture.save_tasks(None)
-            return TaskSnapshot(capture.members["tasks.json"], state, capture.redactions)
+            _save_moment(capture)
+            parts = {name: capture.parts[name] for name in ("threads", "tasks")}
+            return Moment(capture.members, parts, capture.redactions)
     except BaseException:
         return None
 
@@ -313,9 +311,18 @@ def _fail() -> None:
     raise ValueError(len(items), budget, nothing)
 
 
-def _save_rest(capture: _Capture, tasks_then: TaskSnapshot | None) -> None:
+def _save_moment(capture: _Capture) -> None:
     capture.attempt("threads", capture.save_threads)
-    capture.attempt("tasks", capture.save_tasks, tasks_then)
+    capture.attempt("tasks", capture.save_tasks)
+
+
+def _save_rest(capture: _Capture, moment: Moment | None) -> None:
+    if moment is None:
+        _save_moment(capture)
+    else:
+        capture.members.update(moment.members)
+        capture.parts.update(moment.parts)
+        capture.redactions.extend(moment.redactions)
     capture.attempt("source", capture.save_source)
     capture.attempt("environment", capture.save_environment)
 

@@ -23,6 +23,7 @@ _args: Callable[[BaseException], tuple[Any, ...]] = class_dict(BaseException)["a
 _MAX_MESSAGE = 2000
 _MAX_ARGS = 8
 _ARG_TEXT = 300
+_MAX_INNER = 3
 _ATTRIBUTES = ("message", "msg", "detail", "description", "reason", "title")
 _UNICODE_ERRORS = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 
@@ -112,9 +113,13 @@ class Messages:
                 return text
         return ""
 
-    def _brief(self, value: Any, *, quoted: bool) -> str:
-        """A short text for one argument."""
+    def _brief(self, value: Any, *, quoted: bool, depth: int = 0) -> str:
+        """A short text for one argument. An exception in an exception shows its own message."""
         cls = type(value)
+        if issubclass(cls, BaseException) and depth < _MAX_INNER:
+            args = _args(value)
+            inner = self._brief(args[0], quoted=quoted, depth=depth + 1) if len(args) == 1 else ""
+            return f"{type_name(cls)}({inner})" if quoted else inner or f"<{type_name(cls)}>"
         if issubclass(cls, str):
             part = str.__getitem__(value, slice(0, _MAX_MESSAGE * 2))
             # what is cut is cleaned before: a part of a secret is not recognised

@@ -6,7 +6,7 @@ import os
 import resource
 from typing import Final
 
-__all__ = ["DATA_SLACK_BYTES", "FRAME_FD_FLOOR", "OPEN_FILES", "apply_limits"]
+__all__ = ["DATA_SLACK_BYTES", "FRAME_FD_FLOOR", "OPEN_FILES", "apply_limits", "make_room_for_files"]
 
 OPEN_FILES: Final = 1_024
 """Descriptors a function may have open."""
@@ -18,6 +18,7 @@ DATA_SLACK_BYTES: Final = 512 * 1024 * 1024
 """Private memory beyond the function's limit: 64 threads' stacks of 8 MiB that are reserved, not used."""
 
 _PROCESS_SLACK: Final = 256
+_MORE_FILES: Final = 64
 _MIB: Final = 1024 * 1024
 
 
@@ -46,6 +47,15 @@ def apply_limits(memory_mb: int) -> list[str]:
         except (ValueError, OSError) as error:
             problems.append(f"limit on {name}: {error}")
     return problems
+
+
+def make_room_for_files() -> None:
+    """Let a process that has used up its descriptors open some more: it has failed, and is to say why."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_lower(soft + _MORE_FILES, hard), hard))
+    except (ValueError, OSError):
+        return
 
 
 def _lower(wanted: int | None, ceiling: int) -> int:

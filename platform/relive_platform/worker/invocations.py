@@ -8,7 +8,7 @@ from typing import Final
 
 from relive_base.frames import Done, FunctionSpec, Invoke, Profile, Result
 from relive_base.sink import FrameSink
-from relive_capture.record import TaskSnapshot, capture_tasks
+from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
@@ -79,8 +79,9 @@ class Runner:
         self._reserve = reserve
         self._failed = failed
         self._background = background
-        self._tasks: TaskSnapshot | None = None
-        timer.before_raise = self._keep_tasks
+        self._moment: Moment | None = None  # when the timeout struck
+        self._bad_result: object = NO_RESULT
+        timer.before_raise = self._keep_moment
         self._count = 0
         self._rss_bytes = 0
         self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
@@ -144,8 +145,12 @@ class Runner:
             timer.disarm()
         if timer.raised is not None:  # the code swallowed it, and came to an end too late
             raise timer.raised
-        answer = handler.encode(value, invoke)
-        limit_size(len(answer.body), self._spec.result_limit_bytes)
+        try:
+            answer = handler.encode(value, invoke)
+            limit_size(len(answer.body), self._spec.result_limit_bytes)
+        except BadResult:
+            self._bad_result = value
+            raise
         return answer
 
     def _fail(self, error: BaseException, invoke: Invoke, started_ns: int, ended_ns: int) -> Result:
@@ -163,7 +168,8 @@ class Runner:
             kind=kind,
             spec=self._spec,
             invocation_id=invoke.invocation_id,
-            tasks_then=self._tasks if kind == "timeout" else None,
+            moment=self._moment if kind == "timeout" else None,
+            result=self._bad_result,
         )
         self._background.add_to(scene)
         self._outside.tell(scene, invoke)
@@ -181,9 +187,9 @@ class Runner:
             reusable=reusable,
         )
 
-    def _keep_tasks(self) -> None:
-        """`asyncio.run` ends all tasks before its caller sees the timeout: only now do they stand there."""
-        self._tasks = capture_tasks(self._spec)
+    def _keep_moment(self) -> None:
+        """A timeout releases locks and ends tasks on its way up: only now do all of them stand there."""
+        self._moment = capture_moment(self._spec)
 
     def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:
         done = self._done(invoke, profile.dropped if profile is not None else 0, reusable, cpu_ns)

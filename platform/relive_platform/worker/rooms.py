@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 from relive_base.errors import ReliveError
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_capture import record as capture
+
+from relive_platform.isolation.limits import make_room_for_files
 
 __all__ = ["capture_failure"]
 
@@ -19,14 +22,17 @@ def capture_failure(
     kind: str,
     spec: FunctionSpec,
     invocation_id: str,
-    tasks_then: capture.TaskSnapshot | None = None,
+    moment: capture.Moment | None = None,
+    result: object = capture.NO_RESULT,
 ) -> Scene:
     """The scene of `error`; where even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
         error.__context__ = None  # how Relive noticed is no part of the user's failure
+    if issubclass(type(error), OSError) and error.args[:1] == (errno.EMFILE,):
+        make_room_for_files()  # or no source file could be read
     try:
         return capture.capture_exception(
-            error, kind=kind, spec=spec, invocation_id=invocation_id, tasks_then=tasks_then
+            error, kind=kind, spec=spec, invocation_id=invocation_id, moment=moment, result=result
         )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
         info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
