@@ -13,7 +13,9 @@ help:  ## Show what there is
 
 setup: $(STAMP)  ## Make the virtual environment (uv if it is there, else venv and pip)
 
-$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+EXTENSION := $(wildcard capture/relive_capture/record/heap/*.[ch])
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh hatch_build.py $(EXTENSION)
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
 	@touch $@
 

@@ -14,7 +14,7 @@ from relive_capture.record.inspection import dict_items
 from relive_capture.record.sources import InApp, SourceFiles
 from relive_capture.record.walker import Walker
 
-__all__ = ["FrameRecorder", "RawFrame", "raw_frames", "raw_stack", "without_outer"]
+__all__ = ["FrameRecorder", "RawFrame", "frame_locals", "raw_frames", "raw_stack", "without_outer"]
 
 _MAX_RAW = 20_000
 _MAX_INSTRUCTIONS = 20_000
@@ -128,7 +128,7 @@ class FrameRecorder:
             self._add_source(view, raw)
             if not self.values:
                 continue
-            items = list(_locals(raw.frame, self._budget.breadth * 8))
+            items = list(frame_locals(raw.frame, self._budget.breadth * 8))
             place = f"{path}.frames[{number}].locals"
             trees, cut = self._walker.frame_locals(items, place, near=number in near)
             view.locals = trees
@@ -164,7 +164,7 @@ def _position(code: CodeType, lasti: int) -> _Position:
     return next(islice(code.co_positions(), index, None), (None, None, None, None))
 
 
-def _locals(frame: FrameType, limit: int) -> Iterator[tuple[str, Any]]:
+def frame_locals(frame: FrameType, limit: int) -> Iterator[tuple[str, Any]]:
     """Locals by name; those of a module or class body too, without dunder names."""
     namespace: Any = frame.f_locals
     cls = type(namespace)

@@ -1,0 +1,55 @@
+"""Which walker there is: the C extension where it was built, else the one in Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from relive_capture.record.heap import walker
+
+__all__ = ["PURE_VARIABLE", "Heap", "Walk", "chosen_walk", "native_walk"]
+
+PURE_VARIABLE: Final = "RELIVE_PURE_PYTHON"
+"""Set to 1 it keeps the extension from being built, and from being used."""
+
+
+class Heap(Protocol):
+    """What a walk found; objects by number, in the order of their addresses."""
+
+    @property
+    def objects(self) -> int: ...
+    @property
+    def edges(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def truncated(self) -> str: ...
+    @property
+    def cpu_ns(self) -> int: ...
+    def index(self, value: Any, /) -> int: ...
+    def rest(self) -> list[int]: ...
+    def types(self) -> list[type]: ...
+    def names(self) -> list[Any]: ...
+    def name_kinds(self) -> Any: ...
+    def set_value(self, index: int, value: int, /) -> None: ...
+    def write(self, column: str, descriptor: int, /) -> int: ...
+
+
+Walk = Callable[[list[Any], list[Any], tuple[Any, ...], type, int, int, float], Heap]
+"""(roots, others, skip, deque, max_objects, max_bytes, cpu_s)"""
+
+
+def native_walk() -> Walk | None:
+    """The extension's; None where it was not built, or for another interpreter."""
+    try:
+        from relive_capture.record.heap import _heapwalk
+    except ImportError:
+        return None
+    return _heapwalk.walk
+
+
+def chosen_walk() -> tuple[str, Walk]:
+    """("c" or "python", the walk)."""
+    native = None if os.environ.get(PURE_VARIABLE) == "1" else native_walk()
+    return ("python", walker.walk) if native is None else ("c", native)

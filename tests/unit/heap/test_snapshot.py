@@ -1,0 +1,173 @@
+"""A snapshot of this very process: roots, names, texts without secrets, limits, trouble with the disk."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from relive_base.frames import FunctionSpec, HeapTaken, TakeHeap
+from relive_capture.record.heap import take_heap
+from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
+
+from tests.support.heap_files import HeapFiles
+
+OBJECTS = 120_000
+SECRET = "tok-9f8a7c6b5d4e3f2a1b0c"
+
+
+class Order:
+    def __init__(self) -> None:
+        self.sku = "lamp"
+        self.lines = [("lamp", 2)]
+
+
+class Session:
+    def __init__(self) -> None:
+        self.password = "hunter2-and-more"
+        self.user = "ada"
+
+
+def fail() -> None:
+    order = Order()
+    config = {"api_key": SECRET, "region": "eu-west", "credentials": {"inner": {"deep": "also-secret-7781"}}}
+    session, hoard = Session(), [[index] for index in range(20_000)]
+    raise ValueError(order, config, session, len(hoard))
+
+
+def far() -> dict[str, Any]:
+    """Reached from no frame of the failure."""
+    return {"plain_name": 1, "k1234567890abcdef": 2, "zyq" * 70: 3, 4_000: 5}
+
+
+FAR = {"store": far()}
+
+
+@pytest.fixture(params=["c", "python"])
+def walker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "c" and native_walk() is None:
+        pytest.skip("the extension is not built here")
+    monkeypatch.setenv(PURE_VARIABLE, "1" if request.param == "python" else "0")
+    return str(request.param)
+
+
+@pytest.fixture
+def error() -> ValueError:
+    try:
+        fail()
+    except ValueError as caught:
+        return caught
+    raise AssertionError
+
+
+def take(folder: Path, error: BaseException | None, **limits: Any) -> HeapTaken:
+    spec = FunctionSpec(name="shop", version=3, handler="main:handler", source=str(Path(__file__).parent))
+    command = TakeHeap(invocation_id="inv-1", folder=str(folder / "heap"), **limits)
+    return take_heap(command, spec, error)
+
+
+def test_a_failure_s_heap(tmp_path: Path, error: ValueError, walker: str) -> None:
+    # The failure's own comes first; the rest of a process that runs tests takes Python many seconds
+    taken = take(tmp_path, error, max_objects=1 << 21 if walker == "c" else OBJECTS)
+
+    assert (taken.state, taken.folder) == ("ok" if walker == "c" else "partial", str(tmp_path / "heap"))
+    heap = HeapFiles.read(tmp_path / "heap")
+    heap.check()
+    assert taken.objects == heap.meta["objects"]
+    assert taken.bytes == sum(file.stat().st_size for file in (tmp_path / "heap").iterdir())
+    assert (heap.meta["walker"], heap.meta["function"], heap.meta["version"]) == (walker, "shop", 3)
+    # Everything has a way from a root
+    assert len(heap.reachable()) == heap.meta["objects"]
+    # The locals are roots, and what they hold has the names that people know
+    hoard = heap.local("fail", "hoard")
+    assert heap.type_of(hoard) == "list"
+    assert heap.columns["size"][hoard] > 150_000
+    assert heap.type_of(heap.follow(hoard, 19_999)) == "list"
+    order = heap.local("fail", "order")
+    attributes = heap.held(order)
+    attributes = attributes if "sku" in attributes else heap.held(attributes["__dict__"])
+    assert heap.text(attributes["sku"]) == "'lamp'"
+    assert heap.text(heap.follow(attributes["lines"], 0, 1)) == "2"
+    assert heap.text(heap.follow(heap.local("fail", "config"), "'region'")) == "'eu-west'"
+
+
+def test_no_secret_is_in_the_files(tmp_path: Path, error: ValueError, walker: str) -> None:
+    take(tmp_path, error, max_objects=1 << 21 if walker == "c" else OBJECTS)
+
+    written = b"".join(file.read_bytes() for file in (tmp_path / "heap").iterdir())
+    for secret in (SECRET, "hunter2-and-more", "also-secret-7781"):
+        assert secret.encode() not in written
+    heap = HeapFiles.read(tmp_path / "heap")
+    assert heap.text(heap.follow(heap.local("fail", "config"), "'api_key'")) == "[redacted]"
+
+
+def test_far_keys_are_names_or_lengths(tmp_path: Path, error: ValueError) -> None:
+    take(tmp_path, error)
+
+    strings = HeapFiles.read(tmp_path / "heap").strings
+    assert "'plain_name'" in strings
+    assert "4000" in strings
+    assert "<str of 17>" in strings
+    assert "<str of 210>" in strings
+    assert [text for text in strings if "k1234567890abcdef" in text or "zyqzyq" in text] == []
+
+
+def test_a_healthy_process(tmp_path: Path) -> None:
+    taken = take(tmp_path, None)
+
+    heap = HeapFiles.read(tmp_path / "heap")
+    heap.check()
+    assert taken.state == "ok"
+    assert not [root for root in heap.roots if root["kind"] == "frame"]
+    assert len(heap.reachable()) == heap.meta["objects"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [({"max_objects": 2_000}, "objects"), ({"max_bytes": 200_000}, "bytes"), ({"cpu_s": 0}, "cpu")],
+)
+def test_a_limit_makes_it_partial(
+    tmp_path: Path, error: ValueError, walker: str, limits: dict[str, Any], name: str
+) -> None:
+    taken = take(tmp_path, error, **limits)
+
+    heap = HeapFiles.read(tmp_path / "heap")
+    heap.check()
+    assert taken.state == "partial"
+    assert f"the limit of {next(iter(limits.values()))}" in taken.reason
+    assert heap.meta["truncated"] == name
+    assert heap.local("fail", "order") >= 0  # the failure's own come first
+
+
+@pytest.fixture
+def _small_files() -> Iterator[None]:
+    """Files end at 64 KB, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("_small_files")
+def test_a_full_disk(tmp_path: Path, error: ValueError, walker: str) -> None:
+    taken = take(tmp_path, error, max_objects=OBJECTS)
+
+    assert (taken.state, taken.reason) == ("missing", "it could not be written: no space left on the disk")
+    assert not os.path.lexists(tmp_path / "heap")
+
+
+def test_it_follows_no_link(tmp_path: Path, error: ValueError) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "heap").symlink_to(elsewhere)
+
+    taken = take(tmp_path, error)
+
+    assert taken.state == "missing"
+    assert not list(elsewhere.iterdir())
