@@ -16,51 +16,60 @@ from relive.lines import Lines
 __all__ = ["LiveSession", "Screen", "talk_read_only"]
 
 _POLL_S: Final = 0.5
+_PROMPT_S: Final = 0.05
+"""A line that has begun is a prompt where the process says so within this time."""
 _COMPLETE_S: Final = 1.0
 _PATIENCE: Final = 3
 """Ctrl-C so many times without a prompt in between leaves a process that does not react."""
 
 
 class Screen:
-    """What a session shows. Where nobody types, whole lines, and no prompts."""
+    """What a session shows: whole lines, and for a person at a terminal the line that has begun."""
 
     def __init__(self, *, typed: bool, raw: bool, muted: bool) -> None:
         self._typed = typed
         self._clean: Callable[[str], str] = (lambda text: text) if raw else escape_terminal
         self._tail = ""  # the line that has begun
+        self._shown = 0  # so many characters of it can be seen
         self._muted = muted
+
+    @property
+    def holding(self) -> bool:
+        """Whether a line has begun that could be a prompt."""
+        return self._typed and len(self._tail) > self._shown
 
     def show(self, text: str) -> None:
         """Text as it comes."""
         head, newline, tail = text.rpartition("\n")
-        if self._typed:
-            self._write(self._clean(text))
-            self._tail = tail if newline else self._tail + tail
-        elif newline:
-            self._write(self._clean(self._tail + head + newline))
-            self._tail = tail
-        else:
-            self._tail += tail
+        if not newline:
+            self._tail += text
+            return
+        self._write(self._tail[self._shown :] + head + newline)
+        self._tail, self._shown = tail, 0
+
+    def settle(self) -> None:
+        """No prompt has followed: a person sees the line that has begun."""
+        if self.holding:
+            self._write(self._tail[self._shown :])
+            self._shown = len(self._tail)
 
     def _write(self, text: str) -> None:
         if not self._muted:
-            sys.stdout.write(text)
+            sys.stdout.write(self._clean(text))
             sys.stdout.flush()
 
     def prompt(self) -> str:
-        """The line that has begun: what is written before a prompt. It is taken off the screen, for whoever
-        reads the line writes it again."""
-        tail, self._tail = self._tail, ""
-        if self._typed and tail:
-            self._write("\r\x1b[K")
-        self._muted = False
-        return tail
+        """The line that has begun: what is written before a prompt. Whoever reads the line shows it."""
+        if self._shown:
+            sys.stdout.write("\r\x1b[K")
+        prompt, self._tail, self._shown, self._muted = self._tail, "", 0, False
+        return prompt
 
     def end(self) -> None:
         """Show a line that has begun and was no prompt."""
-        if self._tail and not self._typed:
-            self._write(self._clean(self._tail) + "\n")
-        self._tail = ""
+        if self._tail:
+            self._write(self._tail[self._shown :] + "\n")
+        self._tail, self._shown = "", 0
 
 
 class LiveSession:
@@ -87,9 +96,9 @@ class LiveSession:
                 return response.offer.start, list(response.offer.items)
         return len(line), ()
 
-    def next(self) -> pb.DebugResponse | None:
-        """What comes next, None for a while without anything."""
-        return self._held.pop(0) if self._held else self._call.next(_POLL_S)
+    def next(self, timeout_s: float) -> pb.DebugResponse | None:
+        """What comes next, None where nothing comes."""
+        return self._held.pop(0) if self._held else self._call.next(timeout_s)
 
     def talk(self, lines: Lines, *, raw: bool) -> str:
         """Until one of both sides has had enough; gives why it ended, "" where the user ended it."""
@@ -97,10 +106,13 @@ class LiveSession:
         impatient = 0
         while True:
             try:
-                response = self.next()
-                part = response.WhichOneof("part") if response is not None else ""
-                if response is None or part == "offer":
+                response = self.next(_PROMPT_S if screen.holding else _POLL_S)
+                if response is None:
+                    screen.settle()
                     continue
+                part = response.WhichOneof("part")
+                if part == "offer":
+                    continue  # too late
                 if part == "ended":
                     screen.end()
                     return response.ended.reason

@@ -72,7 +72,7 @@ class FrozenWorkers:
         """Stop a failed worker and keep it; "", or why not."""
         reason = self._objection(worker) or self._make_room(worker.fingerprint, record.invocation_id)
         if reason:
-            self._note(record.invocation_id, reason)
+            self.note(record.invocation_id, reason)
             return reason
         self._kept.append(Kept(worker, record, self._now()))
         self._left.pop(record.invocation_id, None)
@@ -126,16 +126,17 @@ class FrozenWorkers:
     def release(self, kept: Kept, reason: str) -> None:
         """End a kept worker."""
         self._kept.remove(kept)
-        self._note(kept.record.invocation_id, reason)
+        self.note(kept.record.invocation_id, reason)
         kept.worker.kill()
 
     def gone(self, worker: Worker) -> None:
         """A worker was reaped: one that is kept has ended by itself, or by somebody else's signal."""
         for kept in [kept for kept in self._kept if kept.worker is worker]:
             self._kept.remove(kept)
-            self._note(kept.record.invocation_id, "its process has ended")
+            self.note(kept.record.invocation_id, "its process has ended")
 
-    def _note(self, invocation_id: str, reason: str) -> None:
+    def note(self, invocation_id: str, reason: str) -> None:
+        """Why there is no worker for an invocation (any more); of the last 1,000."""
         self._left[invocation_id] = (reason, time.time())
         while len(self._left) > REASONS_KEPT:
             self._left.popitem(last=False)

@@ -360,6 +360,7 @@ class FunctionPool:
         if worker.ahead:
             self.take_back(worker)  # it says that it is done before it begins the next
         if running is not None:
+            self._host.lost(worker, running)
             self._listener.on_worker_lost(self, worker, running)
         elif worker.ready is None and worker.init_failed is None and (worker.fork_error or not worker.retire):
             self._lost_start(worker)

@@ -181,6 +181,13 @@ class WorkerHost:
         running.external_parts["live"] = ("missing", reason) if reason else ("ok", kept_s)
         return not reason
 
+    def lost(self, worker: Worker, running: Running) -> None:
+        """A worker ended, or had to be ended, in the middle of an invocation: there is nothing to debug."""
+        how = "had to be stopped from outside, as it did not react" if worker.condemned else "ended by itself"
+        reason = f"its process {how}; what could be saved is in the scene"
+        self.frozen.note(running.record.invocation_id, reason)
+        running.external_parts["live"] = ("missing", reason)
+
     def zygote_died(self, key: ZygoteKey) -> None:
         """Its workers cannot be reaped any more: idle ones leave now, others after their invocation."""
         for pool in self.pools.values():

@@ -49,4 +49,8 @@ def exception_name(error: BaseException) -> str:
     """Type and message for a list; the message only where it is plain text, so that nobody's code runs."""
     arguments = _args(error)
     text = arguments[0] if type(arguments) is tuple and len(arguments) == 1 else ""
-    return f"{type_name(type(error))}: {text[:200]}" if type(text) is str and text else type_name(type(error))
+    name = type_name(type(error))
+    if type(text) is not str or not text:
+        return name
+    # As Python prints them: the message of a KeyError is the key.
+    return f"{name}: {text[:200]!r}" if issubclass(type(error), KeyError) else f"{name}: {text[:200]}"

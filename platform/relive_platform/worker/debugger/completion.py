@@ -65,6 +65,8 @@ def complete_line(
     if owner:
         value = _resolve(owner, spaces)
         names: Iterable[str] = () if value is _NOTHING else attribute_names(value)
+    elif line[:start].endswith("."):
+        names = ()  # of something that would have to be computed
     else:
         names = [name for space in spaces for name, _ in space]
         if not line[:start].strip(" !"):

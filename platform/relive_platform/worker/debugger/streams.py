@@ -36,11 +36,11 @@ class _Console:
         if self._parts:
             text = "".join(self._parts)
             self._parts, self._size = [], 0
-            self._interrupts.shielded(lambda: self._link.write(text), late=True)
+            self._interrupts.shielded(lambda: self._link.write(text))
 
     def read_line(self) -> str:
         self.flush()
-        line = self._interrupts.shielded(self._link.read_line, late=False)
+        line = self._interrupts.shielded(self._link.read_line, reading=True)
         return "" if line is None else line + "\n"
 
 
