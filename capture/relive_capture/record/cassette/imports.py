@@ -13,10 +13,11 @@ __all__ = ["when_imported"]
 Patch = Callable[[ModuleType], None]
 
 
-def when_imported(patches: Mapping[str, Patch]) -> None:
+def when_imported(patches: Mapping[str, Patch]) -> Callable[[], None]:
     """Call each patch with its module: now where it is imported already, else when it is.
 
-    A patch that fails leaves the module as it is: an unknown version of a library is not recorded.
+    A patch that fails leaves the module as it is: an unknown version of a library is not recorded. What is
+    given back stops the waiting.
     """
     waiting: dict[str, Patch] = {}
     for name, patch in patches.items():
@@ -27,6 +28,7 @@ def when_imported(patches: Mapping[str, Patch]) -> None:
             waiting[name] = patch
     if waiting:
         sys.meta_path.insert(0, _Finder(waiting))
+    return waiting.clear
 
 
 def _apply(patch: Patch, module: ModuleType) -> None:

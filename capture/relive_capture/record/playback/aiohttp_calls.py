@@ -31,8 +31,8 @@ def play_aiohttp(player: Player, module: ModuleType) -> None:
         protocol.connection_made(_Transport(protocol))
         return protocol
 
-    module.TCPConnector._create_connection = create_connection
-    module.UnixConnector._create_connection = create_connection
+    for connector in (module.TCPConnector, module.UnixConnector):
+        player.undo.set(connector, "_create_connection", create_connection)
     start = module.ClientResponse.start
 
     @wraps(start)
@@ -47,7 +47,7 @@ def play_aiohttp(player: Player, module: ModuleType) -> None:
                 protocol.connection_lost(rebuild(exchange.failure))
         return await start(self, connection)
 
-    module.ClientResponse.start = played_start
+    player.undo.set(module.ClientResponse, "start", played_start)
 
 
 class _Transport(asyncio.Transport):

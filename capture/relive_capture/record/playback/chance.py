@@ -10,6 +10,7 @@ from functools import wraps
 
 from relive_capture.cassette_format import Seeds
 from relive_capture.record.cassette.chance import STATE_BYTES, seeded
+from relive_capture.record.playback.undo import Undo
 
 __all__ = ["Dice"]
 
@@ -24,8 +25,8 @@ class Dice:
         self.drawn = 0
         """Bytes that were not in the recording."""
 
-    def install(self) -> None:
-        """Stand before os.urandom."""
+    def install(self, undo: Undo) -> None:
+        """Stand before os.urandom. After the undoing, chance is as random as ever."""
         original = os.urandom
 
         @wraps(original)
@@ -36,9 +37,19 @@ class Dice:
             self.drawn += len(data)
             return data
 
-        os.urandom = urandom
-        random._urandom = urandom  # type: ignore[attr-defined]
+        undo.add(self._let_go)
+        undo.set(os, "urandom", urandom)
+        undo.set(random, "_urandom", urandom)
+        seed = vars(random.Random).get("seed")
+        undo.add(lambda: setattr(random.Random, "seed", seed))
         seeded(lambda: urandom(32))
+
+    def _let_go(self) -> None:
+        self._bytes.clear()
+        random.seed()
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None:
+            numpy_random.seed()
 
     def set(self, seeds: Seeds) -> None:
         """Let chance stand where it stood."""

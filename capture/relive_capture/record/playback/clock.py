@@ -34,3 +34,9 @@ class Clock:
             self._travel.stop()
         self._travel = time_machine.travel(wall_ns / 1e9, tick=True)
         self._travel.start()
+
+    def leave(self) -> None:
+        """Let it be today again."""
+        travel, self._travel = self._travel, None
+        if travel is not None:
+            travel.stop()

@@ -32,8 +32,8 @@ def play_httpcore(player: Player, module: ModuleType) -> None:
         body = b"".join([chunk async for chunk in request.stream])
         return _response(module, player.request(request.method.decode(), url_text(request.url), body))
 
-    sync.handle_request = played
-    asynchronous.handle_async_request = played_async
+    player.undo.set(sync, "handle_request", played)
+    player.undo.set(asynchronous, "handle_async_request", played_async)
 
 
 def _response(module: ModuleType, exchange: Exchange) -> Any:

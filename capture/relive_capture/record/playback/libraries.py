@@ -24,15 +24,17 @@ def play_libraries(player: Player) -> None:
     import socket
 
     play_network(player, socket)
-    when_imported(
-        {
-            "ssl": partial(play_ssl, player),
-            "urllib3.util.connection": partial(_play_urllib3, player),
-            "httpcore": partial(play_httpcore, player),
-            "aiohttp": partial(play_aiohttp, player),
-        }
+    player.undo.add(
+        when_imported(
+            {
+                "ssl": partial(play_ssl, player),
+                "urllib3.util.connection": partial(_play_urllib3, player),
+                "httpcore": partial(play_httpcore, player),
+                "aiohttp": partial(play_aiohttp, player),
+            }
+        )
     )
 
 
 def _play_urllib3(player: Player, module: ModuleType) -> None:
-    module.create_connection = fake_connect(player)  # type: ignore[attr-defined]
+    player.undo.set(module, "create_connection", fake_connect(player))

@@ -56,8 +56,8 @@ def play_network(player: Player, module: ModuleType) -> None:
         ("listen", played_listen),
         ("sendto", played_sendto),
     ):
-        setattr(cls, name, played)
-    module.create_connection = fake_connect(player)  # type: ignore[attr-defined]
+        player.undo.set(cls, name, played)
+    player.undo.set(module, "create_connection", fake_connect(player))
     _play_names(player, module)
 
 
@@ -78,8 +78,8 @@ def _play_names(player: Player, module: ModuleType) -> None:
     def played_gethostbyname(host: str, /) -> str:
         return str(played_getaddrinfo(host, None, socket.AF_INET)[0][4][0])
 
-    module.getaddrinfo = played_getaddrinfo  # type: ignore[attr-defined]
-    module.gethostbyname = played_gethostbyname  # type: ignore[attr-defined]
+    player.undo.set(module, "getaddrinfo", played_getaddrinfo)
+    player.undo.set(module, "gethostbyname", played_gethostbyname)
 
 
 def play_ssl(player: Player, module: ModuleType) -> None:
@@ -96,7 +96,7 @@ def play_ssl(player: Player, module: ModuleType) -> None:
             raise failure
         return sock.secure()
 
-    context.wrap_socket = played_wrap
+    player.undo.set(context, "wrap_socket", played_wrap)
 
 
 def _place(address: Any) -> tuple[object, object]:

@@ -13,17 +13,20 @@ from relive_capture.record.playback.answers import NotInCassette, rebuild
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
 from relive_capture.record.playback.deck import Deck
+from relive_capture.record.playback.undo import Undo
 
 __all__ = ["Player"]
 
 _KEPT = 100
-_REMEDY = "run the replay with --live to let calls reach the network"
+REMEDY = "run the replay with --live to let calls reach the network"
 
 
 class Player:
     """`install` before the module is loaded, `begin` and `end` around the invocation."""
 
-    def __init__(self, script: Script, redact_keys: Iterable[str] = ()) -> None:
+    def __init__(self, script: Script, redact_keys: Iterable[str] = (), remedy: str = REMEDY) -> None:
+        self.undo = Undo()
+        self._remedy = remedy
         self._script = script
         self.deck = Deck(script.exchanges, Redactor(redact_keys))
         self._dice = Dice()
@@ -37,7 +40,8 @@ class Player:
     def install(self) -> None:
         """Take the network away, and set clock and chance for the loading of the module."""
         script = self._script
-        self._dice.install()
+        self._dice.install(self.undo)
+        self.undo.add(self._clock.leave)
         if not script.live:
             from relive_capture.record.playback.libraries import play_libraries
 
@@ -55,11 +59,15 @@ class Player:
     def end(self) -> None:
         """It is over."""
 
+    def uninstall(self) -> None:
+        """Put this process back as it was before `install`."""
+        self.undo.undo()
+
     def request(self, method: str, url: str, body: bytes) -> Exchange:
         """The recorded call; raises what it ended in before there was a response, and NotInCassette."""
         found = self.deck.take("http", method, url, body)
         if found is None:
-            raise NotInCassette(f"{method} {url} is not in the scene's cassette", remedy=_REMEDY)
+            raise NotInCassette(f"{method} {url} is not in the scene's cassette", remedy=self._remedy)
         if found.failure is not None and not found.status:
             raise rebuild(found.failure)
         return found
@@ -77,7 +85,7 @@ class Player:
     def refuse(self, what: str) -> NotInCassette:
         """The error for something that would reach the network and is no recorded call."""
         self.deck.missing.append(what)
-        return NotInCassette(f"{what} is not in the scene's cassette", remedy=_REMEDY)
+        return NotInCassette(f"{what} is not in the scene's cassette", remedy=self._remedy)
 
     def invoked(self, method: str, function: str, payload: bytes) -> tuple[Exchange, bytes] | None:
         """The recorded answer of another function. None with `live`; raises NotInCassette."""
@@ -85,7 +93,7 @@ class Player:
             return None
         found = self.deck.take("invoke", method, function, payload)
         if found is None:
-            raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=_REMEDY)
+            raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=self._remedy)
         return found, body_bytes(found.response_body)
 
     def report(self) -> PlaybackReport:
