@@ -17,6 +17,7 @@ from relive_capture.record.walker import Walker
 __all__ = ["FrameRecorder", "RawFrame", "frame_locals", "raw_frames", "raw_stack", "without_outer"]
 
 _MAX_RAW = 20_000
+_STANDS = ("cassette/", "playback/")
 _MAX_INSTRUCTIONS = 20_000
 _Position = tuple[int | None, int | None, int | None, int | None]
 
@@ -34,7 +35,9 @@ def raw_frames(traceback: TracebackType | None) -> list[RawFrame]:
     """Frames of a traceback, outermost first."""
     found: list[RawFrame] = []
     while traceback is not None and len(found) < _MAX_RAW:
-        found.append(RawFrame(traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno or 0))
+        frame = traceback.tb_frame
+        if not _between(frame):
+            found.append(RawFrame(frame, traceback.tb_lasti, traceback.tb_lineno or 0))
         traceback = traceback.tb_next
     return found
 
@@ -43,10 +46,17 @@ def raw_stack(frame: FrameType | None, limit: int = _MAX_RAW) -> list[RawFrame]:
     """Frames of a running stack from its innermost `frame`, outermost first."""
     found: list[RawFrame] = []
     while frame is not None and len(found) < limit:
-        found.append(RawFrame(frame, frame.f_lasti, frame.f_lineno or 0))
+        if not _between(frame):
+            found.append(RawFrame(frame, frame.f_lasti, frame.f_lineno or 0))
         frame = frame.f_back
     found.reverse()
     return found
+
+
+def _between(frame: FrameType) -> bool:
+    """Whether it is where Relive stands between a function and a library that it calls."""
+    file = frame.f_code.co_filename
+    return "/relive_capture/record/" in file and file.split("/record/")[-1].startswith(_STANDS)
 
 
 def without_outer(frames: list[RawFrame], skip: tuple[str, ...], in_app: InApp) -> list[RawFrame]:

@@ -6,7 +6,7 @@ from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.cassette.tape import Call
+from relive_capture.record.cassette.tape import INSIDE, Call
 
 if TYPE_CHECKING:
     from relive_capture.record.cassette.recorder import Recorder
@@ -32,14 +32,18 @@ def _patch_connect(recorder: Recorder, connector: Any) -> None:
 
     @wraps(connect)
     async def recorded(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        tape = recorder.tape
+        if tape is None:
+            return await connect(self, request, *arguments, **options)
+        token = INSIDE.set(True)
         try:
             return await connect(self, request, *arguments, **options)
         except Exception as error:
-            tape = recorder.tape
-            if tape is not None:
-                call = tape.call("parts", "aiohttp", method=request.method, url=str(request.url))
-                call.failed(error, "connect")
+            call = tape.call("parts", "aiohttp", method=request.method, url=str(request.url))
+            call.failed(error, "connect")
             raise
+        finally:
+            INSIDE.reset(token)
 
     connector.connect = recorded
 

@@ -110,10 +110,12 @@ def seeded(draw: Any) -> None:
         seed(self, int.from_bytes(draw(), "big") if a is None else a, version)
 
     random.Random.seed = recorded  # type: ignore[method-assign]
+    random.seed = random._inst.seed  # the module's function is bound to the one before
 
 
 def _gauss_next() -> float | None:
-    return random._inst.gauss_next  # type: ignore[attr-defined,no-any-return]
+    value = getattr(random._inst, "gauss_next", None)
+    return value if type(value) is float else None
 
 
 def _python_view() -> _View | None:

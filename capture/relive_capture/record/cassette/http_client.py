@@ -17,7 +17,7 @@ from relive_capture.record.cassette.tape import Call
 if TYPE_CHECKING:
     from relive_capture.record.cassette.recorder import Recorder
 
-__all__ = ["patch_http_client", "patch_sockets", "patch_ssl", "patch_urllib3"]
+__all__ = ["patch_http_client"]
 
 _HTTPS_PORT = 443
 _CALL = "_relive_call"  # on a connection: the call that it works on
@@ -127,50 +127,3 @@ def _origin(connection: Any) -> str:
 
 def _text(value: object) -> str:
     return value if type(value) is str else ""
-
-
-def patch_sockets(recorder: Recorder, module: ModuleType) -> None:
-    """socket.create_connection: what was opened, and what could not be."""
-    module.create_connection = _recorded_connect(recorder, module.create_connection)  # type: ignore[attr-defined]
-
-
-def patch_urllib3(recorder: Recorder, module: ModuleType) -> None:
-    """The same in urllib3.util.connection, which has its own."""
-    module.create_connection = _recorded_connect(recorder, module.create_connection)  # type: ignore[attr-defined]
-
-
-def _recorded_connect(recorder: Recorder, create_connection: Any) -> Any:
-    @wraps(create_connection)
-    def connect(address: Any, *arguments: Any, **options: Any) -> Any:
-        tape = None if recorder.inside else recorder.tape
-        if tape is None or type(address) is not tuple:
-            return create_connection(address, *arguments, **options)
-        try:
-            found = create_connection(address, *arguments, **options)
-        except Exception as error:
-            call = tape.call("connect", "socket", origin=f"{address[0]}:{address[1]}")
-            call.failed(error, "connect")
-            raise
-        tape.connected(address[0], address[1])
-        return found
-
-    return connect
-
-
-def patch_ssl(recorder: Recorder, module: ModuleType) -> None:
-    """A TLS handshake that fails."""
-    context = module.SSLContext
-    wrap_socket = context.wrap_socket
-
-    @wraps(wrap_socket)
-    def recorded_wrap(self: Any, sock: Any, *arguments: Any, **options: Any) -> Any:
-        try:
-            return wrap_socket(self, sock, *arguments, **options)
-        except Exception as error:
-            tape = None if recorder.inside else recorder.tape
-            if tape is not None:
-                host = options.get("server_hostname")
-                tape.call("connect", "ssl", origin=_text(host)).failed(error, "tls")
-            raise
-
-    context.wrap_socket = recorded_wrap

@@ -8,7 +8,7 @@ from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.cassette.tape import Call, Tape
+from relive_capture.record.cassette.tape import INSIDE, Call, Tape
 
 if TYPE_CHECKING:
     from relive_capture.record.cassette.recorder import Recorder
@@ -32,14 +32,14 @@ def _patch_sync(recorder: Recorder, pool: Any) -> None:
             return handle(self, request)
         call = request_call(tape, request)
         request.stream = _Sent(request.stream, call)
-        recorder.inside += 1
+        token = INSIDE.set(True)
         try:
             response = handle(self, request)
         except Exception as error:
             call.failed(error, "response")
             raise
         finally:
-            recorder.inside -= 1
+            INSIDE.reset(token)
         _answered(call, response)
         response.stream = _Received(response.stream, call)
         return response
@@ -57,11 +57,14 @@ def _patch_async(recorder: Recorder, pool: Any) -> None:
             return await handle(self, request)
         call = request_call(tape, request)
         request.stream = _AsyncSent(request.stream, call)
+        token = INSIDE.set(True)
         try:
             response = await handle(self, request)
         except Exception as error:
             call.failed(error, "response")
             raise
+        finally:
+            INSIDE.reset(token)
         _answered(call, response)
         response.stream = _AsyncReceived(response.stream, call)
         return response

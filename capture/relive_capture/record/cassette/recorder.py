@@ -8,12 +8,13 @@ from functools import partial
 from relive_capture.cassette_format import Recording, ReplayNotes
 from relive_capture.record.cassette.aiohttp_calls import patch_aiohttp
 from relive_capture.record.cassette.chance import Chance
-from relive_capture.record.cassette.http_client import (
-    patch_http_client,
+from relive_capture.record.cassette.connections import (
+    patch_asyncio,
     patch_sockets,
     patch_ssl,
     patch_urllib3,
 )
+from relive_capture.record.cassette.http_client import patch_http_client
 from relive_capture.record.cassette.httpcore_calls import patch_httpcore
 from relive_capture.record.cassette.imports import when_imported
 from relive_capture.record.cassette.tape import Tape, TapeLimits
@@ -26,13 +27,11 @@ class Recorder:
     function uses none of it."""
 
     __slots__ = ("_chance", "_http", "_init", "_limits", "_monotonic_ns", "_spare", "_states", "_wall_ns",
-                 "inside", "tape")  # fmt: skip
+                 "tape")  # fmt: skip
 
     def __init__(self, *, http: bool = True, limits: TapeLimits | None = None) -> None:
         self.tape: Tape | None = None
         """Where calls go; None while there is no invocation."""
-        self.inside = 0
-        """Above 0 while a library that is recorded as a whole opens its own connections."""
         self._http = http
         self._limits = limits or TapeLimits()
         self._chance = Chance()
@@ -50,6 +49,7 @@ class Recorder:
             when_imported(
                 {
                     "socket": partial(patch_sockets, self),
+                    "asyncio.base_events": partial(patch_asyncio, self),
                     "ssl": partial(patch_ssl, self),
                     "http.client": partial(patch_http_client, self),
                     "urllib3.util.connection": partial(patch_urllib3, self),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
 from relive_capture.cassette_format import Failure, RawExchange
 
-__all__ = ["Call", "Tape", "TapeLimits", "describe"]
+__all__ = ["INSIDE", "Call", "Tape", "TapeLimits", "describe"]
 
 _ARGUMENTS: Final = 4
 _TEXT: Final = 500
@@ -23,6 +24,10 @@ class TapeLimits:
     calls: int = 200
     body_bytes: int = 262_144  # of one request or response, with its head
     total_bytes: int = 2_097_152
+
+
+INSIDE: Final[ContextVar[bool]] = ContextVar("relive_inside", default=False)
+"""Whether what connects is a part of a call that is recorded as a whole."""
 
 
 class Call:
@@ -107,10 +112,20 @@ class Tape:
         self.calls.append(call)
         return call
 
-    def connected(self, host: object, port: object) -> None:
+    def not_connected(self, library: str, place: str, error: Exception, where: str) -> None:
+        """A connection failed. The same failure of the same place is kept once: it fails as often as it is
+        tried."""
+        failure = describe(error, where)
+        if self.calls:
+            last = self.calls[-1].raw
+            if last.form == "connect" and last.origin == place and last.failure == failure:
+                return
+        self.call("connect", library, origin=place).raw.failure = failure
+
+    def connected(self, place: str) -> None:
         """A connection was opened, for whatever protocol."""
-        if len(self.connections) < _CONNECTIONS and type(host) is str:
-            self.connections[f"{host}:{port}"] = None
+        if len(self.connections) < _CONNECTIONS:
+            self.connections[place] = None
 
     def exchanges(self) -> list[RawExchange]:
         """All calls as they are told."""

@@ -27,6 +27,7 @@ class Deck:
     def __init__(self, exchanges: Iterable[Exchange], redactor: Redactor | None = None) -> None:
         self._redactor = redactor or Redactor()
         self._left = list(exchanges)
+        self._down: dict[tuple[str, str], Exchange] = {}  # failed last: it does so as often as it is tried
         self.answered = 0
         self.missing: list[str] = []
         self.differing: list[str] = []
@@ -69,8 +70,9 @@ class Deck:
                 if entry.kind != kind or entry.status or entry.failure is None:
                     return None
                 self._use(entry)
+                self._down[kind, wanted] = entry
                 return entry
-        return None
+        return self._down.get((kind, wanted))
 
     def _use(self, entry: Exchange) -> None:
         self._left.remove(entry)
