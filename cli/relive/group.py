@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Why it failed": {
         "failures": ("failures", "List failures, newest first; --group"),
         "failure": ("failures", "Show the failing line, its locals, the event, the logs"),
+        "heap": ("heap", "What filled the memory, and who holds it"),
         "debug": ("debug", "A debugger in the process that failed, or on its scene"),
         "scene": ("failures", "Write a failure's scene to a file, or open one"),
         "replay": ("replay", "Run a failure again: same event, calls, clock and chance"),

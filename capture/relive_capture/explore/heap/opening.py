@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relive_capture.explore.errors import SceneError
 from relive_capture.explore.heap.analysis import analyse
 from relive_capture.explore.heap.cache import HeapCache, HeapKey
 from relive_capture.explore.heap.graph import build_graph
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.snapshot import HeapSnapshot
 from relive_capture.explore.heap.suspects import find_suspects
+from relive_capture.explore.heap.v8_reading import read_v8
 
 if TYPE_CHECKING:
     from relive_capture.explore.reader import SceneFile
 
-__all__ = ["heap_of", "key_of", "open_heap"]
+__all__ = ["heap_of", "key_of", "open_heap", "open_v8"]
 
 
 def heap_of(snapshot: HeapSnapshot) -> Heap:
@@ -35,10 +40,23 @@ def open_heap(scene: SceneFile, cache: HeapCache | None = None) -> Heap:
 
     Raises SceneError where the scene has no heap or a damaged one.
     """
-    key = key_of(scene)
+    return _opened(cache, key_of(scene), scene.heap)
+
+
+def open_v8(path: Path, cache: HeapCache | None = None) -> Heap:
+    """The heap in a `.heapsnapshot` file, as `open_heap`."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SceneError(f"it cannot be opened: {error.strerror}", where=str(path)) from error
+    return _opened(cache, HeapKey("", digest), lambda: read_v8(path))
+
+
+def _opened(cache: HeapCache | None, key: HeapKey, read: Callable[[], HeapSnapshot]) -> Heap:
     heap = cache.load(key) if cache is not None else None
     if heap is None:
-        heap = heap_of(scene.heap())
+        heap = heap_of(read())
         if cache is not None:
             cache.store(key, heap)
     return heap

@@ -1,0 +1,149 @@
+"""A heap as text for the terminal: what fills it and who holds it, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from relive_base.terminal import one_line
+
+from relive.output import format_bytes, format_ns
+
+if TYPE_CHECKING:
+    from relive_capture.explore.heap.compare import Comparison
+    from relive_capture.explore.heap.heap import Heap
+    from relive_capture.explore.heap.suspects import Suspect
+
+__all__ = ["comparison_text", "heap_text", "retainers_text"]
+
+_PATHS = 8
+_REFERRERS = 12
+
+
+def heap_text(heap: Heap, title: str, ident: str, top: int, width: int) -> str:
+    """Total, suspects with their paths, locals, largest objects, types, and what to type next."""
+    from relive_capture.explore.heap import summaries
+    from relive_capture.explore.heap.suspects import suspects
+
+    found = suspects(heap)
+    lines = [*_head(heap, title), "", "Who holds it"]
+    for suspect in found:
+        lines += _suspect(heap, suspect)
+    if not found:
+        lines.append("  nothing holds 10 % of it alone")
+    rows = [row for row in summaries.locals_of(heap) if row.reaches][:top]
+    if rows:
+        lines += ["", f"{'Locals':<28}{'leads to':>10}{'alone':>10}"]
+        lines += [
+            f"  {row.name:<26}{format_bytes(row.reaches):>10}{format_bytes(row.exclusive):>10}  "
+            f"{row.kind}  {row.frame}"
+            for row in rows
+        ]
+    lines += ["", f"{'Largest objects':<18}{'retained':>10}{'objects':>11}"]
+    lines += [_object(heap, node) for node in summaries.biggest(heap, top)]
+    lines += ["", f"{'Types':<8}{'retained':>10}{'own':>10}{'objects':>11}"]
+    lines += [
+        f"{'':<8}{format_bytes(row.retained):>10}{format_bytes(row.shallow):>10}{row.count:>11,}  {row.name}"
+        for row in summaries.types(heap)[:top]
+    ]
+    return _cut([*lines, *_next(heap, found, ident)], width)
+
+
+def _head(heap: Heap, title: str) -> list[str]:
+    meta = heap.meta
+    facts = [f"{heap.held:,} objects", format_bytes(heap.total)]
+    if meta.rss_bytes:
+        facts.append(f"{format_bytes(meta.rss_bytes)} resident")
+    if meta.cpu_ns:
+        facts.append(f"taken in {format_ns(meta.cpu_ns)} CPU by the {meta.walker or 'unknown'} walker")
+    lines = [f"Heap of {title}", "  " + " · ".join(facts)]
+    if meta.truncated:
+        lines.append(f"  not whole: {meta.truncated}; what was not walked is not in these figures")
+    if heap.objects > heap.held:
+        lines.append(f"  {heap.objects - heap.held:,} more objects that nothing holds")
+    return lines
+
+
+def _suspect(heap: Heap, suspect: Suspect) -> list[str]:
+    path = suspect.path.text if suspect.path else heap.name(suspect.node)
+    lines = [f"  {suspect.share:>5.1%}  {format_bytes(suspect.retained):>8}  {path}"]
+    indent = " " * 19
+    if suspect.point != suspect.node and suspect.point_path is not None:
+        lines.append(f"{indent}all but little of it in {suspect.point_path.text}")
+    if suspect.holds:
+        lines.append(
+            f"{indent}{suspect.holds_count:,} × {suspect.holds}, {format_bytes(suspect.holds_bytes)} by "
+            f"themselves; {suspect.children:,} objects directly below"
+        )
+    return lines
+
+
+def _object(heap: Heap, node: int) -> str:
+    path = heap.path(node)
+    return (
+        f"{'':<18}{format_bytes(heap.retained(node)):>10}{heap.retained_objects(node):>11,}  "
+        f"{heap.kind(node)}  {path.text if path else ''}"
+    )
+
+
+def _next(heap: Heap, found: Sequence[Suspect], ident: str) -> list[str]:
+    lines = ["", "Next"]
+    points = [suspect.point for suspect in found if heap.is_object(suspect.point)]
+    if points:
+        lines.append(f"  relive heap {ident} --retainers {heap.address(points[0]):#x}")
+    lines.append(f"  relive heap {ident} --compare ID")
+    lines.append(f"  relive heap {ident} --export heap.heapsnapshot    (Chrome DevTools, memlab)")
+    return lines
+
+
+def retainers_text(heap: Heap, node: int, width: int) -> str:
+    """The paths that hold an object, the shortest first, and what refers to it."""
+    lines = [
+        f"{heap.name(node, width)} at {heap.address(node):#x}",
+        f"  {format_bytes(heap.size(node))} of its own, {format_bytes(heap.retained(node))} retained "
+        f"in {heap.retained_objects(node):,} objects",
+        "",
+        "Paths that hold it, the shortest first",
+    ]
+    paths = heap.paths(node, 0, _PATHS)
+    lines += [f"  {path.text}" for path in paths] or ["  none: nothing holds it"]
+    count = heap.referrer_count(node)
+    lines += ["", f"Referrers ({count:,})"]
+    for edge in heap.referrers(node, 0, _REFERRERS):
+        place = f"{heap.address(edge.node):#x}" if heap.is_object(edge.node) else ""
+        lines.append(f"  {edge.label:<24} of {heap.name(edge.node, 60)} {place}".rstrip())
+    if count > _REFERRERS:
+        lines.append(f"  … {count - _REFERRERS:,} more")
+    return _cut(lines, width)
+
+
+def comparison_text(found: Comparison, before: str, after: str, top: int, width: int) -> str:
+    """What has grown, by place and by type."""
+    growth = found.total_after - found.total_before
+    lines = [
+        f"Growth from {before} to {after}",
+        f"  {format_bytes(found.total_before)} to {format_bytes(found.total_after)} ({_signed(growth)}), "
+        f"{found.objects_before:,} to {found.objects_after:,} objects",
+        "",
+        f"{'Places':<8}{'growth':>10}{'before':>10}{'after':>10}",
+    ]
+    shown = [*found.places[:top], *(place for place in found.places[top:][-3:] if place.growth < 0)]
+    lines += [
+        f"{'':<8}{_signed(place.growth):>10}{format_bytes(place.before):>10}{format_bytes(place.after):>10}  "
+        f"{place.kind}  {place.path}"
+        for place in shown
+    ] or ["  none has changed"]
+    lines += ["", f"{'Types':<8}{'growth':>10}{'before':>10}{'after':>10}"]
+    lines += [
+        f"{'':<8}{_signed(row.growth):>10}{row.count_before:>10,}{row.count_after:>10,}  {row.name}"
+        for row in found.types[:top]
+    ] or ["  none has changed"]
+    return _cut(lines, width)
+
+
+def _signed(count: int) -> str:
+    return f"{'-' if count < 0 else '+'}{format_bytes(abs(count))}" if count else "0 B"
+
+
+def _cut(lines: Iterable[str], width: int) -> str:
+    return "\n".join(one_line(line, width) for line in lines)
