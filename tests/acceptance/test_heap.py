@@ -1,0 +1,131 @@
+"""What filled the memory and who holds it: `relive heap` on scene files and on a heap of Node's."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import msgspec
+import pytest
+from heap_builder import HeapBuilder, frame_root
+from relive_capture.heap_format import INDEX, INTERNAL, ITEM, HeapRoot
+from relive_cli import Relive
+
+
+def scene_file(folder: Path, name: str, thumbs: int | None, reason: str = "") -> Path:
+    """A scene of `resize`, whose module has cached so many thumbnails; None: without a heap."""
+    builder = HeapBuilder()
+    if thumbs is not None:
+        cache = builder.add("dict", 5_000)
+        for number in range(thumbs):
+            data = builder.add("bytes", 100_000, value=rf"b'\x89PNG {number}'")
+            page = builder.add("list", 60, [(builder.label(INDEX, 0), data)])
+            builder.refer(cache, page, builder.label(ITEM, f"'/a/{number}.png'"))
+        namespace = builder.add("dict", 300, [(builder.label(ITEM, "'_cache'"), cache)])
+        module = builder.add("module", 72, [(builder.label(INTERNAL, "__dict__"), namespace)])
+        event = builder.add("dict", 232)
+        frame_root(builder, "thumb.py:41 load", {"event": event, "path": builder.add("str", 70)})
+        builder.roots.append(HeapRoot(kind="module", name="thumb", targets=[(0, module)]))
+        builder.meta = {"function": "resize", "version": 2, "invocation_id": name, "walker": "c"}
+    state = {"state": "missing", "reason": reason} if thumbs is None else {"state": "ok"}
+    manifest = {
+        "schema": 1,
+        "invocation_id": name,
+        "function": "resize",
+        "version": 2,
+        "attempt": 1,
+        "error": {"type": "MemoryError"},
+        "parts": {"heap": state},
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("manifest.json", msgspec.json.encode(manifest))
+        for member, data in builder.members().items() if thumbs is not None else ():
+            archive.writestr(member, data)
+    path = folder / f"{name}.scene"
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Relive:
+    return Relive(tmp_path / "home")
+
+
+def test_one_screen_says_what_filled_the_memory_and_who_holds_it(cli: Relive, tmp_path: Path) -> None:
+    file = scene_file(tmp_path, "01a2", 50)
+    text = cli.run("heap", str(file)).stdout
+    assert "resize v2 · 01a2" in text
+    assert "100.0%      5 MB  module thumb" in text
+    assert "all but little of it in module thumb › ._cache" in text
+    assert "50 × bytes" in text
+    assert "event" in text
+    assert "thumb.py:41 load" in text
+    assert len(text.splitlines()) <= 40
+    (row,) = cli.json("heap", str(file))
+    assert row["suspects"][0]["point"]["path"] == "module thumb › ._cache"
+    assert row["suspects"][0]["holds"] == {"type": "bytes", "count": 50, "bytes": 5_000_000}
+    assert [local["name"] for local in row["locals"]] == ["event", "path"]
+    assert (row["function"], row["objects"], row["walker"]) == ("resize", 105, "c")
+    # It is analysed once, and then mapped from the cache.
+    (cached,) = (cli.home / "scenes" / "cache").iterdir()
+    assert cli.json("heap", str(file)) == [row]
+    assert [cached] == list((cli.home / "scenes" / "cache").iterdir())
+
+
+def test_what_holds_an_object(cli: Relive, tmp_path: Path) -> None:
+    file = scene_file(tmp_path, "01a2", 50)
+    (row,) = cli.json("heap", str(file))
+    address = row["suspects"][0]["point"]["address"]
+    text = cli.run("heap", str(file), "--retainers", address).stdout
+    assert "module thumb › ._cache" in text
+    assert "['_cache']" in text
+    (held,) = cli.json("heap", str(file), "--retainers", address)
+    assert [path["text"] for path in held["paths"]] == ["module thumb › ._cache"]
+    assert held["referrer_count"] == 1
+    assert cli.run("heap", str(file), "--retainers", "0x5", check=False).returncode == 1
+    assert cli.run("heap", str(file), "--retainers", "nobody", check=False).returncode == 2
+
+
+def test_what_has_grown_since_another_heap(cli: Relive, tmp_path: Path) -> None:
+    before, after = scene_file(tmp_path, "01a1", 5), scene_file(tmp_path, "01a2", 50)
+    text = cli.run("heap", str(after), "--compare", str(before)).stdout
+    assert "+4 MB" in text
+    assert "dict  module thumb › ._cache" in text
+    (row,) = cli.json("heap", str(after), "--compare", str(before))
+    assert row["bytes_after"] - row["bytes_before"] == 45 * 100_060
+    assert (row["types"][0]["name"], row["types"][0]["growth"]) == ("bytes", 4_500_000)
+
+
+def test_a_heap_goes_out_for_chrome_and_comes_in_again(cli: Relive, tmp_path: Path) -> None:
+    target = tmp_path / "out.heapsnapshot"
+    cli.run("heap", str(scene_file(tmp_path, "01a2", 50)), "--export", str(target))
+    assert json.loads(target.read_text())["snapshot"]["node_count"] > 100
+    (row,) = cli.json("heap", str(target))
+    assert row["suspects"][0]["holds"]["type"] == "bytes"
+    assert row["walker"] == "v8"
+
+
+def test_a_heap_of_node_is_explored_with_the_same_command(cli: Relive, tmp_path: Path) -> None:
+    file = tmp_path / "node.heapsnapshot"
+    program = (
+        "globalThis.cache = new Map();"
+        "for (let i = 0; i < 20000; i++) cache.set('/a/' + i, {data: 'x'.repeat(50) + i});"
+        "require('v8').writeHeapSnapshot(process.argv[1])"
+    )
+    subprocess.run(["node", "-e", program, str(file)], check=True, timeout=60)
+    text = cli.run("heap", str(file)).stdout
+    assert "module global › .cache" in text
+
+
+def test_a_scene_without_a_heap_says_why(cli: Relive, tmp_path: Path) -> None:
+    file = scene_file(tmp_path, "01a3", None, "headroom 40 MB < 3 x heap 90 MB")
+    done = cli.run("heap", str(file), check=False)
+    assert done.returncode == 1
+    assert "has no heap: headroom 40 MB < 3 x heap 90 MB" in done.stderr
+    assert "remedy:" in done.stderr
+    absent = cli.run("heap", str(tmp_path / "absent.heapsnapshot"), check=False)
+    assert "cannot be opened" in absent.stderr
