@@ -41,7 +41,7 @@ LIBRARIES = ("numpy", "pandas", "pydantic", "requests")
 AT_ONCE = 4
 _MARK = re.compile(r"# fails here(?:: (\w+))?\s*$")
 _CORE = ("event", "context", "exception", "source", "threads", "tasks", "environment", "profile")
-_LOST = dict.fromkeys(("threads", "tasks", "environment", "profile"), "ended")
+_LOST = {"threads": "ended", "tasks": "ended", "environment": "ended", "profile": "went with"}
 _MISSING: dict[str, dict[str, str]] = {
     # the process was stopped and read from outside, with its locals
     "outside": {name: _LOST[name] for name in ("tasks", "environment", "profile")},

@@ -28,7 +28,9 @@ __all__ = [
     "SceneError",
     "SceneFile",
     "SceneInput",
+    "pack_scene",
     "read_scene",
+    "write_archive",
     "write_scene",
 ]
 
@@ -54,16 +56,21 @@ class ArchiveInfo:
 
 def write_scene(path: str | os.PathLike[str], source: SceneInput) -> ArchiveInfo:
     """Write the scene to `path` (mode 0600). A crash leaves either the whole file or none. Raises OSError."""
-    target = Path(path)
+    info, data = pack_scene(path, source)
+    write_archive(info.path, data)
+    return info
+
+
+def pack_scene(path: str | os.PathLike[str], source: SceneInput) -> tuple[ArchiveInfo, bytes]:
+    """What `write_scene` writes, without writing it."""
     built = build_members(source)
     manifest = _manifest(source, built)
     data = _zip(
         {"manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=2), **built.files}
     )
-    _write_atomically(target, data)
     frames, texts = _head(built.files.get("exception.json", b""))
     digest = hashlib.sha256(data).hexdigest()
-    return ArchiveInfo(digest, len(data), manifest, target, frames, texts)
+    return ArchiveInfo(digest, len(data), manifest, Path(path), frames, texts), data
 
 
 def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
@@ -183,7 +190,8 @@ def _zip(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _write_atomically(target: Path, data: bytes) -> None:
+def write_archive(target: Path, data: bytes) -> None:
+    """The whole file or, where that fails, none. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
     try:

@@ -289,6 +289,8 @@ def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) ->
         parts = {**parts, "event": ("missing", _EVENT_OFF)}
     if not running.record.failed:
         parts = {**parts, "healthy": ("missing", "the invocation itself succeeded")}
+    if worker is not None and _lost_samples(running, worker, profiles):
+        parts = {**parts, "profile": ("missing", "its samples went with the process")}
     members = running.external
     if worker is not None and running.record.status in ("crash", "init_error"):
         members = {**members, **_fault_member(worker)}
@@ -309,6 +311,12 @@ def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) ->
         in_app=spec.in_app if spec is not None else [],
         healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
     )
+
+
+def _lost_samples(running: Running, worker: Worker, profiles: list[bytes]) -> bool:
+    """Samples leave the process with the last frame of an invocation: one that died has not sent any."""
+    wanted = running.profile or worker.spec.profile
+    return not profiles and worker.exited is not None and worker.ready is not None and wanted != "off"
 
 
 def _healthy(worker: Worker) -> HealthyEvent | None:

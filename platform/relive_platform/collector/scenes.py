@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
-from relive_capture.explore.archive import SceneInput, write_scene
+from relive_capture.explore.archive import SceneInput, pack_scene, write_archive
 from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
 from relive_capture.explore.heap.cache import cache_of
 from relive_capture.explore.rows import blob_columns, scene_columns
@@ -124,9 +124,16 @@ class SceneKeeper:
     def _write(self, job: SceneJob) -> None:
         record = job.record
         path = self._folder / f"{record.invocation_id}-{record.attempt}.scene"
-        info = write_scene(path, scene_input(job, self._stacks))
+        info, data = pack_scene(path, scene_input(job, self._stacks))
+        try:
+            write_archive(path, data)
+        except OSError as error:  # a full disk: the store, which may be elsewhere, still gets all of it
+            reason = f"no file could be written ({error.strerror}): this scene is in the store alone"
+            _log.warning("%s: %s", path, reason)
+            job.parts["archive"] = ("partial", reason)
+            info, data = pack_scene(path, scene_input(job, self._stacks))
         self._writer.add("failure_scenes", scene_columns([info]))
-        self._writer.add("scene_blobs", blob_columns(info.hash, path.read_bytes(), time.time_ns()))
+        self._writer.add("scene_blobs", blob_columns(info.hash, data, time.time_ns()))
 
     def sweep(self) -> int:
         """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""
