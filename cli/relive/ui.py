@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ class UiRequest:
     environment: Mapping[str, str]
     view: str = "home"
     ident: str = ""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The `relive` command on the same data, for what is run beside the UI."""
+        server = ("--server", self.server) if self.server else ()
+        return (sys.executable, "-P", "-m", "relive", "--home", str(self.home), *server)
 
     @classmethod
     def parse(cls, arguments: list[str], environment: Mapping[str, str]) -> UiRequest | None:
@@ -117,14 +124,20 @@ def open_ui(request: UiRequest) -> int:
         from relive_tui.app import run
         from relive_tui.file_source import FileSource
 
-        return run(FileSource(request.ident), request.view)
+        return run(FileSource(request.ident, request.command), request.view)
     # what is made from here to the first paint stays: looking through it would cost a twelfth of the time
     gc.disable()
     from relive_tui.app import run
     from relive_tui.source import DataSource
 
     link = Link(request)
-    source = DataSource(link.open_store, request.home / "scenes", status=link.status, home=request.home)
+    source = DataSource(
+        link.open_store,
+        request.home / "scenes",
+        status=link.status,
+        home=request.home,
+        command=request.command,
+    )
     return run(source, request.view, request.ident)
 
 

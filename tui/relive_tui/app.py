@@ -193,8 +193,6 @@ class ReliveApp(App[int]):
         )
 
     def _edit(self, path: str, file: str, line: int) -> None:
-        import subprocess
-
         from relive_tui.models.editor import editor_command
 
         command = editor_command(os.environ, path, line)
@@ -203,12 +201,21 @@ class ReliveApp(App[int]):
         elif not command:
             self.notify(f"set EDITOR to open it\n{clean(path)}:{line}", timeout=6, markup=False)
         else:
-            try:
-                with self.suspend():
-                    subprocess.run(command, check=False)
-            except (OSError, SuspendNotSupported) as error:
-                self.notify(clean(f"{command[0]}: {error}"), severity="error", timeout=4, markup=False)
-            self.refresh()
+            self.run_outside(command, wait=False)
+
+    def run_outside(self, command: list[str], *, wait: bool = True) -> None:
+        """Give the terminal to a program until it ends; `wait`: what it said stays until Enter, where it
+        failed."""
+        import subprocess
+
+        try:
+            with self.suspend():
+                status = subprocess.run(command, check=False).returncode
+                if status and wait:
+                    input("\nEnter returns to the terminal UI ")
+        except (OSError, EOFError, KeyboardInterrupt, SuspendNotSupported) as error:
+            self.notify(clean(f"{command[0]}: {error}"), severity="error", timeout=4, markup=False)
+        self.refresh()
 
     def action_help(self) -> None:
         """The keys."""

@@ -22,6 +22,7 @@ from relive_tui.models.data import (
     HotLine,
     InvocationRow,
     LogRow,
+    ReplayView,
     SceneView,
     SpanRow,
 )
@@ -47,7 +48,10 @@ _SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 class FileSource:
     """Reads the archive at once: raises SceneError where it is none. Implements `reading.Source`."""
 
-    def __init__(self, path: str, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, path: str, command: Sequence[str] = (), clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.command = tuple(command)
         self.file = os.path.abspath(path)
         self._scene = read_scene(path)
         self._view = views.scene_view(self._scene)
@@ -106,6 +110,9 @@ class FileSource:
             logs=len(view.logs),
             has_scene=True,
         )
+
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+        return None
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         return self._shelf.open(ticket, self._scene, progress)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         HotLine,
         InvocationRow,
         LogRow,
+        ReplayView,
         SceneView,
         SpanRow,
     )
@@ -36,6 +37,9 @@ class Source(Protocol):
     file: str
     """The scene archive that is all there is to see; empty for a home."""
 
+    command: tuple[str, ...]
+    """The `relive` command for this home or server, as a program and its first arguments; empty: unknown."""
+
     def now_ns(self) -> int:
         """The clock."""
 
@@ -56,6 +60,9 @@ class Source(Protocol):
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         """All failures of a function with one fingerprint, of any time; None where nothing is known."""
+
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+        """What the last replay of a failure came to; None where there was none."""
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         """The analysed heap of the scope's failure, or the newest one. It may take seconds."""

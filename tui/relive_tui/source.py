@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         HotLine,
         InvocationRow,
         LogRow,
+        ReplayView,
         SceneView,
         SpanRow,
     )
@@ -66,6 +67,7 @@ class DataSource:
         *,
         status: Callable[[], Mapping[str, Any] | None] | None = None,
         home: Path | None = None,
+        command: Sequence[str] = (),
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._open_store = open_store
@@ -73,6 +75,7 @@ class DataSource:
         self._status = status
         self._home = home or scenes_dir.parent
         self._clock = clock
+        self.command = tuple(command)
         self._store: Store | None = None
         self._shelf: HeapShelf | None = None
         self._lock = threading.Lock()
@@ -152,6 +155,14 @@ class DataSource:
         wanted = failures.FailureFilter(function=function, fingerprint=fingerprint)
         found = failures.groups(self._use(ticket), wanted, limit=1) if fingerprint else []
         return group_row(found[0]) if found else None
+
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+        from relive_platform.replay.history import last_replay
+
+        from relive_tui.views import replay_view
+
+        note = last_replay(self._scenes_dir, invocation_id, attempt)
+        return replay_view(note) if note is not None else None
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         from relive_capture.explore import scenes

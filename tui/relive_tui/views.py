@@ -22,6 +22,7 @@ from relive_tui.models.data import (
     HotLine,
     InvocationRow,
     LogRow,
+    ReplayView,
     SceneView,
     SpanRow,
     StackView,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
     from relive_capture.explore.reader import SceneFile
+    from relive_platform.replay.history import ReplayNote
     from relive_profiler.explore.diff import DiffRow
     from relive_profiler.explore.flame import FlameTree
     from relive_profiler.explore.hot import HotRow
@@ -52,6 +54,7 @@ __all__ = [
     "hottest_of",
     "invocation_row",
     "log_row",
+    "replay_view",
     "scene_of_record",
     "scene_span",
     "scene_view",
@@ -228,6 +231,13 @@ def _difference(facts: SceneFacts) -> EventDiff | None:
         return None
     changes = tuple(EventChange(row.path, row.change, row.before, row.after) for row in found.changes)
     return EventDiff(changes, found.more, found.invocation_id, found.started_ns)
+
+
+def replay_view(note: ReplayNote) -> ReplayView:
+    """Of a replay's note."""
+    return ReplayView(
+        note.outcome, note.at_ns, note.code, note.runs, tuple(note.counts.items()), note.difference
+    )
 
 
 class _Sources:

@@ -33,6 +33,7 @@ from relive_tui.models.data import (
     HotLine,
     InvocationRow,
     LogRow,
+    ReplayView,
     SceneView,
     SpanRow,
     StackView,
@@ -206,6 +207,7 @@ class SampleSource:
     """Everything a screen can ask, answered at once; `fault` makes every question fail."""
 
     file = ""
+    command: tuple[str, ...] = ()
     fault: BaseException | None = None
     total: int = 1_000
     empty: bool = False
@@ -276,6 +278,9 @@ class SampleSource:
             (group for group in self.failure_groups(ticket, Scope()) if group.fingerprint == fingerprint),
             None,
         )
+
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+        return ReplayView("same", NOW - 180 * S)
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         self._ask(f"heap {scope.invocation_id} {scope.object}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from relive_tui.acting import run_captured
 from relive_tui.app import ReliveApp
 from relive_tui.screens.compare import CompareScreen
 from relive_tui.screens.menu import Menu
+from relive_tui.tickets import Cancelled, Ticket
 from relive_tui.widgets.rows import VirtualRows
 from textual.pilot import Pilot
 
@@ -52,6 +55,11 @@ def told(app: ReliveApp) -> str:
     return " ".join(notification.message for notification in app._notifications)
 
 
+@contextmanager
+def suspended() -> Iterator[None]:
+    yield
+
+
 async def test_o_opens_the_failing_line_in_the_editor(
     sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,11 +72,6 @@ async def test_o_opens_the_failing_line_in_the_editor(
     monkeypatch.delenv("VISUAL", raising=False)
     sample.path = "/srv/app/cart.py"
     async with opened(sample, "failure", "last") as (app, pilot):
-
-        @contextmanager
-        def suspended() -> Iterator[None]:
-            yield
-
         monkeypatch.setattr(app, "suspend", suspended)  # a test has no terminal to give away
         # When o is pressed
         await press(app, pilot, "o")
@@ -210,3 +213,43 @@ async def test_brackets_walk_the_chain_and_back(sample: Any) -> None:
         assert "✖ LookupError: price list stale" in shown(app)
         await press(app, pilot, "left_square_bracket")
         assert "✖ KeyError: 'sku'" in shown(app)
+
+
+async def test_capital_r_asks_runs_the_event_again_and_shows_what_came_of_it(sample: Any) -> None:
+    # Given a command that says what it was asked to do
+    sample.command = (sys.executable, "-c", "import sys; print('✖ the same failure', *sys.argv[1:])")
+    async with opened(sample, "failure", "last") as (app, pilot):
+        assert "replay: ✖ same failure 3m ago" in shown(app)
+        # When R is pressed and a live run is chosen
+        await press(app, pilot, "R")
+        assert isinstance(app.screen, Menu)
+        await press(app, pilot, "down", "enter")
+        # Then its words are on the screen
+        await until(pilot, lambda: "the same failure replay" in shown(app))
+        assert "aa01 --live" in shown(app)
+
+
+async def test_a_replay_that_is_refused_says_why(sample: Any) -> None:
+    program = "import sys; print('relive: the dependencies are gone', file=sys.stderr); sys.exit(4)"
+    sample.command = (sys.executable, "-c", program)
+    async with opened(sample, "failure", "last") as (app, pilot):
+        await press(app, pilot, "R", "enter")
+        await until(pilot, lambda: "the dependencies are gone" in told(app))
+
+
+async def test_b_gives_the_terminal_to_the_debugger(
+    sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    sample.command = (sys.executable, "-c", f"import sys; open({str(seen)!r}, 'w').write(' '.join(sys.argv))")
+    async with opened(sample, "failure", "last") as (app, pilot):
+        monkeypatch.setattr(app, "suspend", suspended)
+        await press(app, pilot, "b")
+        assert seen.read_text() == "-c debug 019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01"
+
+
+def test_a_command_that_is_not_wanted_any_more_is_ended() -> None:
+    ticket = Ticket()
+    ticket.cancel()
+    with pytest.raises(Cancelled):
+        run_captured([sys.executable, "-c", "import time; time.sleep(60)"], ticket)

@@ -16,6 +16,7 @@ from relive_tui.models.data import (
     FailureGroup,
     FrameView,
     LogRow,
+    ReplayView,
     SceneView,
     StackView,
     ValueView,
@@ -270,10 +271,11 @@ def test_the_history_says_since_when_how_often_and_in_which_versions() -> None:
     now = 1_795_435_451_204_000_000
     seen = replace(scene(), captured_ns=now, version=31)
     group = FailureGroup("f", "checkout", "KeyError", count=14, first_ns=now - 3 * day, versions=(29, 31))
-    text = line_text(history_line(seen, replace(group, spark=(1, 3)), "same 3m ago", now))
+    replay = ReplayView("passed", now - 180 * 10**9, "working copy")
+    text = line_text(history_line(seen, replace(group, spark=(1, 3)), replay, now))
     assert text.startswith("v31 · ")
-    assert "first seen 3d ago · ×14 ▃█ in v29 v31 · replay: same 3m ago" in text
-    assert "the first of its kind" in line_text(history_line(seen, replace(group, count=1), "", now))
+    assert "first seen 3d ago · ×14 ▃█ in v29 v31 · replay: ✔ passed 3m ago (working copy)" in text
+    assert "the first of its kind" in line_text(history_line(seen, replace(group, count=1), None, now))
 
 
 def test_frames_that_were_not_kept_are_a_row_of_their_own() -> None:

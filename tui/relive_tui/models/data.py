@@ -21,6 +21,7 @@ __all__ = [
     "InvocationRow",
     "LogRow",
     "Preview",
+    "ReplayView",
     "SceneView",
     "SpanRow",
     "StackView",
@@ -260,6 +261,19 @@ class SceneView:
     result: tuple[str, str, ValueView | None] | None = None
     facts: tuple[tuple[str, str], ...] = ()  # (what, text): memory, Python, worker, redacted places
     difference: EventDiff | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayView:
+    """What the last replay of a failure came to. `outcome`: "same", "other", "passed" or "mixed"; `code`:
+    what was run, in words; `counts`: how many of the `runs` had which outcome."""
+
+    outcome: str
+    at_ns: int
+    code: str = ""
+    runs: int = 1
+    counts: tuple[tuple[str, int], ...] = ()
+    difference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, SceneView
+from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, ReplayView, SceneView
 from relive_tui.models.format import age, clock, clock_ms, count_short, sparkline
 from relive_tui.models.home import failure_title, kind_label
 from relive_tui.models.stacks import RELATIONS, frames_of, group_around, start_of
 from relive_tui.models.syntax import highlight_python
 from relive_tui.models.text import Line, clean, fit, fit_left, width_of
 
-__all__ = ["FailureModel", "FrameRows", "headline", "history_line", "preview_of"]
+__all__ = ["FailureModel", "FrameRows", "headline", "history_line", "preview_of", "replay_text"]
 
 _DAY_NS = 86_400_000_000_000
 
@@ -201,7 +201,29 @@ def _next_of_chain(scene: SceneView, index: int) -> ExceptionView | None:
     return next((exception for exception in scene.exceptions[index + 1 :] if exception.depth == depth), None)
 
 
-def history_line(scene: SceneView, group: FailureGroup | None, replay: str, now_ns: int) -> Line:
+_OUTCOMES = {
+    "same": ("✖ same failure", "error"),
+    "other": ("≠ another failure", "warn"),
+    "passed": ("✔ passed", "ok"),
+    "mixed": ("± varies", "warn"),
+}
+
+
+def replay_text(replay: ReplayView, version: int, now_ns: int) -> Line:
+    """`✔ passed 3m ago (working copy)`; of the version that failed its name is left out."""
+    text, style = _OUTCOMES.get(replay.outcome, (clean(replay.outcome), "warn"))
+    line: Line = [(text, style)]
+    if replay.runs > 1:
+        line.append((" " + ", ".join(f"{count} {name}" for name, count in replay.counts if count), style))
+    when = age(replay.at_ns, now_ns)
+    line.append((f" {when} ago" if when not in ("", "now") else " just now", "dim"))
+    own = not replay.code or replay.code.endswith(f"version {version}")
+    return [*line, ("" if own else f" ({clean(replay.code)})", "dim")]
+
+
+def history_line(
+    scene: SceneView, group: FailureGroup | None, replay: ReplayView | None, now_ns: int
+) -> Line:
     """Version and time of this one; since when, how often and in which versions its like was seen."""
     line: Line = [(f"v{scene.version} · " if scene.version else "", "dim")]
     line.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
@@ -216,8 +238,8 @@ def history_line(scene: SceneView, group: FailureGroup | None, replay: str, now_
         if len(versions) > 4:
             versions = [versions[0], "…", *versions[-2:]]
         line.append((f" in {' '.join(versions)}" if versions else "", "dim"))
-    if replay:
-        line += [(" · replay: ", "dim"), (clean(replay), "")]
+    if replay is not None:
+        line += [(" · replay: ", "dim"), *replay_text(replay, scene.version, now_ns)]
     return line
 
 

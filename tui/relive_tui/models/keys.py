@@ -60,6 +60,8 @@ KEYS: Final[dict[str, Keys]] = {
         ("Enter", "in locals: open a value"),
         ("/ n N", "search frames and locals"),
         ("e E", "next and previous failure"),
+        ("R", "run the event again, and say whether it fails the same way"),
+        ("b", "debugger: in the failed process while it is kept, else on the scene"),
         ("x", "export the scene as one file"),
         ("y", "in locals: copy the value"),
         ("3 4 6", "trace (T), flame graph (f) and logs of this invocation"),

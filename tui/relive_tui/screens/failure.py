@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from relive_tui.models.code import SourceRows, names_in
 from relive_tui.models.completeness import completeness_line, detail_lines, has_heap
-from relive_tui.models.data import FailureGroup, FrameView, LogRow, SceneView, ValueView
+from relive_tui.models.data import FailureGroup, FrameView, LogRow, ReplayView, SceneView, ValueView
 from relive_tui.models.event import difference_lines, event_lines
 from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line
 from relive_tui.models.feed import Feed
@@ -59,6 +59,8 @@ class FailureScreen(ReliveScreen):
         Binding("N", "match(-1)", show=False),
         Binding("D", "difference", show=False),
         Binding("i", "details", show=False),
+        Binding("R", "replay", show=False),
+        Binding("b", "debug", show=False),
         Binding("5", "heap", show=False),
         Binding("T", "app.lens('3')", show=False),
         Binding("f", "app.lens('4')", show=False),
@@ -83,6 +85,7 @@ class FailureScreen(ReliveScreen):
         self.scenes: Feed[SceneView] = Feed("the scene")
         self.model: FailureModel | None = None
         self.group: FailureGroup | None = None
+        self.replay: ReplayView | None = None
         self.neighbours: list[FailureRef] = []
         stack = self.relive.navigator.stack
         self.listed = stack[-2].scope.without_invocation() if len(stack) > 1 else Scope()
@@ -124,8 +127,7 @@ class FailureScreen(ReliveScreen):
         self.relive.rescope_screen(self, scope)
         self.model = FailureModel(scene)
         self.opened = {}
-        self.group = None
-        self.heap = None
+        self.group = self.replay = self.heap = None
         self.differing = scene.difference is not None
         self._show_all()
         self.update_bars()
@@ -157,16 +159,15 @@ class FailureScreen(ReliveScreen):
         self.ask("logs", Feed("log lines"), work, lambda rows: self._show_logs(scene, rows))
 
     def _ask_history(self, scene: SceneView) -> None:
-        def done(group: FailureGroup | None) -> None:
-            self.group = group
+        def work(ticket: Ticket) -> tuple[FailureGroup | None, ReplayView | None]:
+            group = self.data.history(ticket, scene.function, scene.fingerprint)
+            return group, self.data.replay(ticket, scene.invocation_id, scene.attempt)
+
+        def done(found: tuple[FailureGroup | None, ReplayView | None]) -> None:
+            self.group, self.replay = found
             self._show_history()
 
-        self.ask(
-            "history",
-            Feed("the failure's history"),
-            lambda ticket: self.data.history(ticket, scene.function, scene.fingerprint),
-            done,
-        )
+        self.ask("history", Feed("the failure's history"), work, done)
 
     def _ask_heap(self, scene: SceneView) -> None:
         """What the locals hold alive; where the scene has a heap, that may take seconds."""
@@ -229,7 +230,7 @@ class FailureScreen(ReliveScreen):
 
     def _show_history(self) -> None:
         if self.model is not None:
-            line = history_line(self.model.scene, self.group, "", self.data.now_ns())
+            line = history_line(self.model.scene, self.group, self.replay, self.data.now_ns())
             self.query_one("#history", LineBar).set([(" ", ""), *line])
 
     def _show_frames(self) -> None:
@@ -338,6 +339,50 @@ class FailureScreen(ReliveScreen):
             self._show_stack()
         else:
             self.app.bell()
+
+    def action_replay(self) -> None:
+        """Run the event again; asks first, for a live run may have side effects."""
+        from relive_tui.screens.menu import Menu
+
+        if not self._can_act():
+            return
+        options = (
+            ("recorded", "same event; what it called is answered from the scene"),
+            ("live", "same event, live: its calls reach the network again"),
+        )
+        self.app.push_screen(Menu("Run it again", options), self._replay)
+
+    def _replay(self, how: str | None) -> None:
+        from relive_tui.acting import run_captured
+
+        if how is None or self.model is None:
+            return
+        scene = self.model.scene
+        command = [*self.data.command, "replay", self._ident(), *(["--live"] if how == "live" else [])]
+
+        def done(text: str) -> None:
+            from relive_tui.screens.reader import Reader
+
+            lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
+            self.app.push_screen(Reader("Replay", lambda _width: lines))
+            self._ask_history(scene)
+
+        self.notify("running it again …", timeout=2, markup=False)
+        self.ask("replay", Feed("the replay"), lambda ticket: run_captured(command, ticket), done, once=True)
+
+    def action_debug(self) -> None:
+        """A debugger on the failed process, or on the scene where that is gone; then back to the screen."""
+        if self._can_act():
+            self.relive.run_outside([*self.data.command, "debug", self._ident()])
+
+    def _can_act(self) -> bool:
+        if self.model is None or not self.data.command:
+            self.app.bell()
+            return False
+        return True
+
+    def _ident(self) -> str:
+        return self.data.file or self.scope.invocation_id
 
     def action_heap(self) -> None:
         """The heap: at the object of the local under the cursor, else at the biggest leak suspect."""

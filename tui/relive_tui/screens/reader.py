@@ -20,7 +20,7 @@ class Reader(ModalScreen[None]):
 
     CSS = """
     Reader { align: center middle; background: $r-background 60%; }
-    Reader > VirtualRows { width: 100; max-width: 96%; height: 90%; border: round $r-focus; }
+    Reader > VirtualRows { width: 100; max-width: 96%; height: 6; border: round $r-focus; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,i,enter", "dismiss", show=False)]
 
@@ -34,7 +34,9 @@ class Reader(ModalScreen[None]):
 
     def on_resize(self) -> None:
         rows = self.query_one(VirtualRows)
-        rows.show(FixedRows(self.lines(max(rows.scrollable_content_region.width, 40))))
+        lines = self.lines(max(rows.scrollable_content_region.width, 40))
+        rows.styles.height = min(len(lines) + 2, max(self.size.height - 2, 4))
+        rows.show(FixedRows(lines))
 
     def on_mount(self) -> None:
         self.query_one(VirtualRows).focus()
