@@ -97,7 +97,7 @@ class HeapRoot(msgspec.Struct, omit_defaults=True, kw_only=True):
     other threads), "module" (an entry of sys.modules), "interpreter" (all else that the runtime holds).
 
     A root is no object of the snapshot; `targets` are (label, object) pairs. `file`, `line` and `function`
-    say which frame it is.
+    say which frame it is; `name` is then the function's, of a frame of another thread the thread's.
     """
 
     kind: str

@@ -18,6 +18,7 @@ __all__ = ["comparison_text", "heap_text", "retainers_text"]
 
 _PATHS = 8
 _REFERRERS = 12
+_SHARING = 4
 
 
 def heap_text(heap: Heap, title: str, ident: str, top: int, width: int) -> str:
@@ -70,6 +71,8 @@ def _suspect(heap: Heap, suspect: Suspect) -> list[str]:
     indent = " " * 19
     if suspect.point != suspect.node and suspect.point_path is not None:
         lines.append(f"{indent}all but little of it in {suspect.point_path.text}")
+    if suspect.shared_by:
+        lines.append(f"{indent}shared by {', '.join(suspect.shared_by[:_SHARING])}")
     if suspect.holds:
         lines.append(
             f"{indent}{suspect.holds_count:,} × {suspect.holds}, {format_bytes(suspect.holds_bytes)} by "

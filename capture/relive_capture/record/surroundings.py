@@ -13,7 +13,7 @@ from relive_capture.record.budget import Budget
 from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack
 from relive_capture.record.inspection import dict_items, instance_dict
 
-__all__ = ["environment", "threads"]
+__all__ = ["environment", "thread_names", "threads"]
 
 _MAX_NAMES = 500
 _MAX_MODULES = 3000
@@ -58,7 +58,7 @@ def threads(
     """(the process's other threads with their frames, how many were left out). `inner` takes Relive's own
     frames off a stack."""
     own = threading.get_ident()
-    names = _thread_names()
+    names = thread_names()
     views: list[ThreadView] = []
     stacks = [(ident, frame) for ident, frame in sys._current_frames().items() if ident != own]
     for number, (ident, frame) in enumerate(stacks[: budget.threads]):
@@ -69,7 +69,8 @@ def threads(
     return views, max(len(stacks) - budget.threads, 0)
 
 
-def _thread_names() -> dict[int, str]:
+def thread_names() -> dict[int, str]:
+    """Names of the threads by their ident, as far as Python knows them."""
     # threading.enumerate() takes a lock that the interrupted code may hold
     known: Any = threading._active  # type: ignore[attr-defined]
     found: dict[int, str] = {}

@@ -155,6 +155,7 @@ def _heap_json(heap: Heap, top: int) -> dict[str, Any]:
             {
                 **_object_json(heap, found.node),
                 "share": found.share,
+                "shared_by": list(found.shared_by),
                 "point": _object_json(heap, found.point),
                 "holds": {"type": found.holds, "count": found.holds_count, "bytes": found.holds_bytes},
             }

@@ -243,3 +243,4 @@ def test_locals_that_share_what_they_hold_still_say_what_they_lead_to() -> None:
     (leak,) = suspects(heap)
     assert leak.path is not None
     assert (leak.path.text, leak.holds, leak.holds_count) == ("cart.py:88 handler", "dict", 11)
+    assert leak.shared_by == ("index of cart.py:88 handler", "listed of cart.py:88 handler")

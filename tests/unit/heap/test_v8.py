@@ -57,7 +57,7 @@ def test_a_written_heap_is_read_with_the_same_sizes_and_names(tmp_path: Path) ->
     cart = next(n for n in range(again.objects) if again.kind(n) == "cart.Cart")
     assert {path.text for path in again.paths(cart)} == {
         "(GC roots) › (module shop) › (reference) › .sku",
-        "(GC roots) › (thread the one that failed) › (frame cart.py:88 handler) › (local cart) › .cart",
+        "(GC roots) › (the thread that failed) › (frame cart.py:88 handler) › (local cart) › .cart",
     }
     assert again.meta.walker == "v8"
 

@@ -50,7 +50,8 @@ class RetainerPath:
     @property
     def text(self) -> str:
         """`cart.py:88 handler › basket › ['items'] › [3]`."""
-        return joined([step.label for step in self.steps if step.kind != "thread"])
+        shown = [step.label for step in self.steps if step.kind != "thread"]
+        return joined(shown or [step.label for step in self.steps])
 
 
 class Heap:
@@ -167,7 +168,8 @@ class Heap:
         if self.is_object(node):
             return one_line(f"{self.kind(node)} {self.value(node, width)}".rstrip(), width)
         text = self._holder_text(node)
-        return one_line(text if text.startswith("module ") else f"{self.kind(node)} {text}", width)
+        whole = self.kind(node) in ("module", "thread")
+        return one_line(text if whole else f"{self.kind(node)} {text}", width)
 
     # ------------------------------------------------------------ neighbours
 
@@ -297,7 +299,7 @@ class Heap:
         if holder.kind == "frame":
             return place_text(self.snapshot.roots[holder.root])
         if holder.kind == "thread":
-            return one_line(holder.name, 80) or "the one that failed"
+            return one_line(f"thread {holder.name}", 80) if holder.name else "the thread that failed"
         if holder.kind == "module":
             return one_line(f"module {holder.name}", 80)
         return one_line(holder.name, 80)

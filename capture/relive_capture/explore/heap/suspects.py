@@ -10,6 +10,7 @@ from typing import Final
 from relive_capture.explore.heap.analysis import SuspectNode
 from relive_capture.explore.heap.heap import Heap, RetainerPath
 from relive_capture.explore.heap.labels import type_text
+from relive_capture.explore.heap.summaries import locals_of
 
 __all__ = ["SUSPECT_SHARE", "Suspect", "find_suspects", "suspects"]
 
@@ -37,6 +38,7 @@ class Suspect:
     holds: str
     holds_count: int
     holds_bytes: int
+    shared_by: tuple[str, ...] = ()  # of a holder: the locals below it that lead to nearly all of that
 
 
 def suspects(heap: Heap) -> list[Suspect]:
@@ -98,4 +100,14 @@ def _described(heap: Heap, found: SuspectNode) -> Suspect:
         holds=type_text(heap.snapshot.types[found.holds]) if found.holds >= 0 else "",
         holds_count=found.holds_count,
         holds_bytes=found.holds_bytes,
+        shared_by=() if heap.is_object(found.node) else tuple(_sharing(heap, found.node)),
     )
+
+
+def _sharing(heap: Heap, holder: int) -> Iterator[str]:
+    """`orders of cart.py:88 handler`, for each local that reaches nearly all that `holder` retains."""
+    least = _HANDS_ON * heap.retained(holder)
+    for row in locals_of(heap):
+        frame = heap.holder(row.holder).parent
+        if row.reaches >= least and holder in (frame, heap.holder(frame).parent):
+            yield f"{row.name} of {row.frame}"

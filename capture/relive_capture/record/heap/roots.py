@@ -12,6 +12,7 @@ from relive_capture.heap_format import INTERNAL, LOCAL
 from relive_capture.record.frames import RawFrame, frame_locals, raw_stack
 from relive_capture.record.inspection import dict_items
 from relive_capture.record.sources import InApp
+from relive_capture.record.surroundings import thread_names
 
 __all__ = ["Root", "find_roots"]
 
@@ -65,6 +66,9 @@ def _frame_root(kind: str, raw: RawFrame, in_app: InApp) -> Root:
 def _thread_roots(in_app: InApp) -> Iterator[Root]:
     own = threading.get_ident()
     stacks = [(ident, frame) for ident, frame in sys._current_frames().items() if ident != own]
-    for _, frame in stacks[:_MAX_THREADS]:
+    names = thread_names()
+    for ident, frame in stacks[:_MAX_THREADS]:
         for raw in raw_stack(frame, _MAX_THREAD_FRAMES):
-            yield _frame_root("thread", raw, in_app)
+            root = _frame_root("thread", raw, in_app)
+            root.name = (names.get(ident) or f"thread {ident}")[:200]
+            yield root
