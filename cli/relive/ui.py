@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from relive.session import Session
 
-__all__ = ["SCENE_ENDING", "VIEWS", "Link", "UiRequest", "open_ui", "run_ui"]
+__all__ = ["VIEWS", "Link", "UiRequest", "file_first", "open_ui", "run_ui"]
 
 VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs")
-SCENE_ENDING = ".scene"
+FILE_ENDINGS = (".scene", ".heapsnapshot")
 _VALUED = ("--home", "--server")
 
 
@@ -56,8 +56,7 @@ class UiRequest:
         if not rest or rest.pop(0) != "tui" or len(rest) > 2 or any(word.startswith("-") for word in rest):
             return None
         view, ident = [*rest, "", ""][:2]
-        if view.endswith(SCENE_ENDING) and not ident:
-            view, ident = "failure", view
+        view, ident = file_first(view, ident)
         if view and view not in VIEWS:
             return None
         home = _home(options.get("--home") or environment.get("RELIVE_HOME", ""), environment)
@@ -115,16 +114,32 @@ class Link:
         return self._session
 
 
-def open_ui(request: UiRequest) -> int:
-    """Run the UI until the user leaves it; gives its exit status. The store opens after the first paint.
+def file_first(view: str, ident: str) -> tuple[str, str]:
+    """(view, ident), where a file may stand alone: a scene is a failure, a snapshot a heap."""
+    if not ident and view.endswith(FILE_ENDINGS):
+        return ("failure" if view.endswith(".scene") else "heap"), view
+    return view, ident
 
-    Of a scene file nothing but the file is opened, before the first paint. Raises SceneError.
-    """
-    if request.ident.endswith(SCENE_ENDING):
-        from relive_tui.app import run
+
+def _open_file(request: UiRequest) -> int:
+    from relive_tui.app import run
+
+    if request.ident.endswith(".scene"):
         from relive_tui.file_source import FileSource
 
         return run(FileSource(request.ident, request.command), request.view)
+    from relive_tui.snapshot_source import SnapshotSource
+
+    return run(SnapshotSource(request.ident, request.command), request.view)
+
+
+def open_ui(request: UiRequest) -> int:
+    """Run the UI until the user leaves it; gives its exit status. The store opens after the first paint.
+
+    Of a scene or a heap snapshot nothing but the file is opened. Raises SceneError, UsageError.
+    """
+    if request.ident.endswith(FILE_ENDINGS):
+        return _open_file(request)
     # what is made from here to the first paint stays: looking through it would cost a twelfth of the time
     gc.disable()
     from relive_tui.app import run

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from relive_profiler.explore.tree import FlameTree
     from relive_store import Store
 
-__all__ = ["export_flame", "export_scene", "export_trace_file", "send_trace", "write_new"]
+    from relive_tui.models.heap_view import HeapView
+
+__all__ = ["export_flame", "export_heap", "export_scene", "export_trace_file", "send_trace", "write_new"]
 
 SEND_LIMIT_S = 30.0
 
@@ -63,6 +65,18 @@ def export_scene(store: Store, scenes_dir: Path, invocation_id: str, attempt: in
 
     name, data = scenes.archive_bytes(store, scenes_dir, invocation_id, attempt)
     return write_new(folder, name, data)
+
+
+def export_heap(found: HeapView, ident: str, folder: Path) -> str:
+    """A heap as V8's `.heapsnapshot`; some seconds for a million objects."""
+    from relive_base.errors import NotFound
+    from relive_capture.explore.heap.v8_writing import write_v8
+
+    if found.heap is None:
+        raise NotFound(f"no heap: {found.reason}")
+    path = write_new(folder, f"{ident[:13] or 'heap'}.heapsnapshot", b"")  # the name is ours from here on
+    write_v8(found.heap, path)
+    return f"{path}\nChrome: DevTools, Memory, Load profile"
 
 
 def export_flame(tree: FlameTree, function: str, kind: str, folder: Path) -> str:

@@ -14,18 +14,18 @@ from relive_capture.explore.reader import read_scene
 
 from relive_tui import views
 from relive_tui.heap_shelf import HeapShelf
+from relive_tui.lone_source import LoneSource
 from relive_tui.models.compare import Comparison
 from relive_tui.models.data import (
     FailureGroup,
     FlameView,
-    FunctionRow,
     HotLine,
     InvocationRow,
     LogRow,
-    ReplayView,
     SceneView,
     SpanRow,
 )
+from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
 from relive_tui.untrusted import mapping_in, number_in
 from relive_tui.yank import cache_folder
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from relive_tui.models.filtering import InvocationQuery
     from relive_tui.models.heap_view import HeapView
-    from relive_tui.models.home import Health
-    from relive_tui.models.progress import Progress
     from relive_tui.reading import FailureRef
     from relive_tui.tickets import Ticket
 
@@ -45,22 +43,18 @@ __all__ = ["FileSource"]
 _SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
-class FileSource:
+class FileSource(LoneSource):
     """Reads the archive at once: raises SceneError where it is none. Implements `reading.Source`."""
+
+    what = "a scene file"
 
     def __init__(
         self, path: str, command: Sequence[str] = (), clock: Callable[[], int] = time.time_ns
     ) -> None:
-        self.command = tuple(command)
-        self.file = os.path.abspath(path)
+        super().__init__(os.path.abspath(path), command, clock)
         self._scene = read_scene(path)
         self._view = views.scene_view(self._scene)
         self._shelf = HeapShelf(cache_folder(os.environ) / "heaps")
-        self._clock = clock
-
-    def now_ns(self) -> int:
-        """The clock."""
-        return self._clock()
 
     # ------------------------------------------------------------ the failure
 
@@ -69,9 +63,6 @@ class FileSource:
 
     def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
         return [(self._view.invocation_id, self._view.attempt, self._view.function)]
-
-    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
-        return None
 
     def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
         row, view = self._row(), self._view
@@ -111,16 +102,10 @@ class FileSource:
             has_scene=True,
         )
 
-    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
-        return None
-
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         return self._shelf.open(ticket, self._scene, progress)
 
     # ------------------------------------------------------------ the invocation
-
-    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
-        return []
 
     def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
         return self._row()
@@ -232,6 +217,9 @@ class FileSource:
         if kind == "scene":
             name = f"{view.invocation_id}-{view.attempt}.scene"
             return exporting.write_new(folder, name, self._scene.raw)
+        if kind == "heapsnapshot":
+            found = self.heap(ticket, scope, Progress())
+            return exporting.export_heap(found, view.invocation_id, folder)
         if kind in ("speedscope", "html"):
             from relive_profiler.explore.tree import build
 
@@ -242,15 +230,3 @@ class FileSource:
         from relive_base.errors import UsageError
 
         raise UsageError("a scene file's trace cannot be sent", remedy="export it as JSON")
-
-    # ------------------------------------------------------------ nobody to ask
-
-    def health(self) -> Health | None:
-        return None
-
-    def cancel(self, ticket: Ticket) -> None:
-        """Nothing runs anywhere else."""
-        ticket.cancel()
-
-    def close(self) -> None:
-        """Nothing is open."""

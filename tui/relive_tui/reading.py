@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from relive_capture.explore.heap.compare import Comparison as Growth
+
     from relive_tui.models.compare import Comparison
     from relive_tui.models.data import (
         FailureGroup,
         FlameView,
         FunctionRow,
+        HeapRef,
         HotLine,
         InvocationRow,
         LogRow,
@@ -66,6 +69,12 @@ class Source(Protocol):
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         """The analysed heap of the scope's failure, or the newest one. It may take seconds."""
+
+    def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
+        """Other heaps of the scope's function, newest first."""
+
+    def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Growth:
+        """What has grown from another heap to the scope's."""
 
     def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
         """One invocation by (abbreviated) id, or `last`."""

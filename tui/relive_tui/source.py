@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from relive_base.errors import NotFound, ServerUnreachable
 
+from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
 from relive_tui.tickets import TicketStore
 
 if TYPE_CHECKING:
+    from relive_capture.explore.heap.compare import Comparison as Growth
     from relive_platform.registry.model import FunctionVersion
     from relive_profiler.explore.filters import HotFilter
     from relive_store import Store
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         FailureGroup,
         FlameView,
         FunctionRow,
+        HeapRef,
         HotLine,
         InvocationRow,
         LogRow,
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from relive_tui.models.filtering import InvocationQuery
     from relive_tui.models.heap_view import HeapView
     from relive_tui.models.home import Health
-    from relive_tui.models.progress import Progress
     from relive_tui.reading import FailureRef
     from relive_tui.tickets import Ticket
 
@@ -50,6 +52,7 @@ MAX_SPANS = 50_000
 MAX_HOT_LINES = 200
 HOTTEST_LINES = 5_000
 MAX_CHANGES = 20
+MAX_HEAPS = 100
 _ORDER_FIELDS = {"slowest": "duration_ns", "cpu": "cpu_ns", "memory": "peak_rss_bytes", "queue": "queue_ns"}
 
 
@@ -170,6 +173,33 @@ class DataSource:
         ident, attempt = scope.invocation_id or "last", scope.attempt
         scene = scenes.load(self._use(ticket), self._scenes_dir, ident, attempt)
         return self._heaps().open(ticket, scene, progress)
+
+    def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
+        from relive_capture.explore import failures
+
+        from relive_tui.views import heap_ref
+
+        wanted = failures.FailureFilter(function=scope.function)
+        rows = failures.page(self._use(ticket), wanted, limit=MAX_FAILURES)
+        here = (scope.invocation_id, scope.attempt or 1)
+        return [
+            heap_ref(row)
+            for row in rows
+            if row.parts.get("heap") in ("ok", "partial") and (row.invocation_id, row.attempt) != here
+        ][:MAX_HEAPS]
+
+    def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Growth:
+        from relive_capture.explore import scenes
+
+        store = self._use(ticket)
+        before, after = (
+            scenes.load(store, self._scenes_dir, ident, attempt)
+            for ident, attempt in (
+                (other.invocation_id, other.attempt),
+                (scope.invocation_id or "last", scope.attempt),
+            )
+        )
+        return self._heaps().compare(ticket, before, after, progress)
 
     def _heaps(self) -> HeapShelf:
         from relive_tui.heap_shelf import HeapShelf
@@ -343,6 +373,9 @@ class DataSource:
 
             tree = flame.flame(store, self._hot_filter(scope))
             return exporting.export_flame(tree, scope.function, kind, Path(target))
+        if kind == "heapsnapshot":
+            found = self.heap(ticket, scope, Progress())
+            return exporting.export_heap(found, scope.invocation_id, Path(target))
         if kind == "scene":
             return exporting.export_scene(
                 store, self._scenes_dir, scope.invocation_id or "last", scope.attempt, Path(target)

@@ -19,6 +19,7 @@ from relive_tui.models.data import (
     FlameView,
     FrameView,
     FunctionRow,
+    HeapRef,
     HotLine,
     InvocationRow,
     LogRow,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from relive_base.values import ValueNode
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
+    from relive_capture.explore.failures import FailureRow
     from relive_capture.explore.reader import SceneFile
     from relive_platform.replay.history import ReplayNote
     from relive_profiler.explore.diff import DiffRow
@@ -49,6 +51,7 @@ __all__ = [
     "function_row",
     "group_row",
     "health_of",
+    "heap_ref",
     "hot_change",
     "hot_line",
     "hottest_of",
@@ -231,6 +234,13 @@ def _difference(facts: SceneFacts) -> EventDiff | None:
         return None
     changes = tuple(EventChange(row.path, row.change, row.before, row.after) for row in found.changes)
     return EventDiff(changes, found.more, found.invocation_id, found.started_ns)
+
+
+def heap_ref(row: FailureRow) -> HeapRef:
+    """Of a failure that has a heap."""
+    return HeapRef(
+        row.invocation_id, row.attempt, row.captured_ns, failure_title(row.error_type, row.message)
+    )
 
 
 def replay_view(note: ReplayNote) -> ReplayView:

@@ -8,14 +8,14 @@ import click
 from relive_base.errors import UsageError
 
 from relive.session import Session
-from relive.ui import SCENE_ENDING, VIEWS, run_ui
+from relive.ui import VIEWS, file_first, run_ui
 
 __all__ = ["tui"]
 
 
 @click.command()
 @click.argument("view", default="home", metavar=f"[{' | '.join(VIEWS)}]")
-@click.argument("ident", default="", metavar="[ID | FUNCTION | FILE.scene]")
+@click.argument("ident", default="", metavar="[ID | FUNCTION | FILE]")
 @click.pass_obj
 def tui(session: Session, view: str, ident: str) -> int:
     """Open the terminal UI: the newest failure is under the cursor, Enter shows why.
@@ -26,9 +26,9 @@ def tui(session: Session, view: str, ident: str) -> int:
     relive tui trace 4bf92f35
     relive tui flame checkout
     relive tui ./theirs.scene
+    relive tui ./node.heapsnapshot
     """
-    if view.endswith(SCENE_ENDING) and not ident:
-        view, ident = "failure", view
+    view, ident = file_first(view, ident)
     if view not in VIEWS:
         raise UsageError(f"there is no view {view!r}", remedy=f"views: {', '.join(VIEWS)}")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

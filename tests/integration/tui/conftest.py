@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_capture.explore.heap.compare import compare
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
 from relive_capture.explore.heap.reading import read_members
@@ -30,6 +31,7 @@ from relive_tui.models.data import (
     FlameView,
     FrameView,
     FunctionRow,
+    HeapRef,
     HotLine,
     InvocationRow,
     LogRow,
@@ -153,11 +155,11 @@ def group_scene() -> SceneView:
 PLIST = 0x7F00_0000_1000
 
 
-@lru_cache(maxsize=1)
-def sample_heap() -> Heap:
+@lru_cache(maxsize=2)
+def sample_heap(count: int = 2_000) -> Heap:
     """The price list of the sample scene, which a module's cache holds, too; and thousands of pages."""
     builder = HeapBuilder()
-    pages = [builder.add("bytes", 50_000, value=f"b'page {number}'") for number in range(2_000)]
+    pages = [builder.add("bytes", 50_000, value=f"b'page {number}'") for number in range(count)]
     rows = [(builder.label(ITEM, f"'/p/{number}'"), page) for number, page in enumerate(pages)]
     plist = builder.add("dict", 900, rows, address=PLIST)
     item = builder.add("dict", 232, value="{'id': 7, 'qty': 2}", address=PLIST + 64)
@@ -278,6 +280,12 @@ class SampleSource:
             (group for group in self.failure_groups(ticket, Scope()) if group.fingerprint == fingerprint),
             None,
         )
+
+    def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
+        return [HeapRef(REPORT, 1, NOW - 900 * S, "Timeout: after 30 s")] if self.with_heap else []
+
+    def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Any:
+        return compare(sample_heap(200), sample_heap())
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
         return ReplayView("same", NOW - 180 * S)

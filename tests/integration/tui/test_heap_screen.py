@@ -187,3 +187,17 @@ async def test_progress_is_shown_while_the_heap_is_opened_and_keys_work(
         await pilot.press("escape")
         go_on.set()
         await until(pilot, lambda: "leak suspect" in text_of(app))
+
+
+async def test_capital_b_compares_with_another_heap_of_the_function(sample: Any) -> None:
+    sample.with_heap = True
+    async with opened(sample) as (app, pilot):
+        await press(app, pilot, "B")
+        assert "Timeout: after 30 s" in text_of(app)
+        await press(app, pilot, "enter")
+        assert title(app, "list").startswith("Growth")
+        assert "module cart › ._prices" in pane(app, "list")
+        assert "①Growth◂" in text_of(app)
+        await press(app, pilot, "enter")
+        assert title(app, "list").startswith("Dominators")
+        assert "└▸['_prices']" in pane(app, "path")

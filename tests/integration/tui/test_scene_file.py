@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_base.errors import UsageError
 from relive_base.frames import FunctionSpec, LogLine, Profile, SpanData, StackFrames
 from relive_base.records import InvocationRecord
 from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.errors import SceneError
+from relive_capture.explore.reader import read_scene
 from relive_capture.heap_format import ITEM
 from relive_capture.record import capture_exception
 from relive_tui.app import ReliveApp
 from relive_tui.file_source import FileSource
+from relive_tui.heap_shelf import HeapShelf
 from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
+from relive_tui.snapshot_source import SnapshotSource
 from relive_tui.tickets import Cancelled, Ticket
 
 START = 1_795_435_451_204_000_000
@@ -118,10 +122,10 @@ def test_a_damaged_part_is_told_and_does_not_hide_the_failure(theirs: Path, tmp_
     assert any(name == "damaged" and "threads.json" in text for name, text in view.facts)
 
 
-def with_heap(path: Path, theirs: Path, **changes: bytes) -> str:
+def with_heap(path: Path, theirs: Path, count: int = 50, **changes: bytes) -> str:
     """The archive with a small heap in it."""
     builder = HeapBuilder()
-    rows = [builder.add("bytes", 9_000) for _ in range(50)]
+    rows = [builder.add("bytes", 9_000) for _ in range(count)]
     cache = builder.add("dict", 100, [(builder.label(ITEM, f"'{n}'"), row) for n, row in enumerate(rows)])
     frame_root(builder, "cart.py:88 handler", {"cache": cache})
     members = {**builder.members(), **{name.replace("_", "/", 1): data for name, data in changes.items()}}
@@ -150,6 +154,31 @@ def test_a_heap_is_analysed_in_a_process_of_its_own_and_kept(
     # And the next program has it without a process
     monkeypatch.setattr("sys.executable", "/nowhere")
     assert FileSource(path).heap(Ticket(), Scope(), Progress()).heap is not None
+
+
+def test_a_heap_is_exported_for_chrome_and_that_file_is_opened_again(
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = FileSource(with_heap(tmp_path / "heap.scene", theirs))
+    told = source.export(Ticket(), Scope(), "heapsnapshot", str(tmp_path))
+    written = told.split("\n")[0]
+    assert written.endswith(".heapsnapshot")
+    found = SnapshotSource(written).heap(Ticket(), Scope(), Progress())
+    assert found.heap is not None
+    assert any(heap_kind == "dict" for heap_kind, *_ in found.types)
+    with pytest.raises(UsageError, match="no file"):
+        SnapshotSource(str(tmp_path / "missing.heapsnapshot"))
+
+
+def test_two_heaps_are_compared_in_a_process(
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = read_scene(with_heap(tmp_path / "older.scene", theirs))
+    newer = read_scene(with_heap(tmp_path / "newer.scene", theirs, 90))
+    growth = HeapShelf(tmp_path / "cache").compare(Ticket(), older, newer, Progress())
+    assert growth.total_after - growth.total_before == 40 * 9_000
+    assert "cache" in growth.places[0].path
 
 
 def test_a_heap_that_is_not_wanted_any_more_or_damaged_is_no_trouble(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_capture.explore.heap.compare import compare
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
 from relive_capture.explore.heap.reading import read_members
@@ -16,8 +17,9 @@ from relive_tui.models.heap_filter import (
     parse_heap,
     search,
 )
+from relive_tui.models.heap_growth import GrowthRows
 from relive_tui.models.heap_path import path_lines, value_lines
-from relive_tui.models.heap_rows import share_bar
+from relive_tui.models.heap_rows import share_bar, signed
 from relive_tui.models.heap_tree import PAGE, HeapTree
 from relive_tui.models.heap_view import HeapModel, view_heap
 from relive_tui.models.text import line_text
@@ -156,3 +158,29 @@ def test_the_path_is_a_stair_and_the_value_lists_what_it_refers_to() -> None:
 def test_bars_are_as_long_as_the_share() -> None:
     assert [share_bar(share, 4) for share in (0, 0.5, 1, 2)] == ["    ", "██  ", "████", "████"]
     assert share_bar(1 / 32, 4) == "▏   "
+
+
+def test_growth_against_another_heap_is_the_first_view_and_leads_to_the_place() -> None:
+    # Given the same shop with fewer pictures before
+    before, after = shop(100), shop(400)
+    model = HeapModel(view_heap(after))
+    assert "growth" not in model.views
+    # When they are compared
+    model.show_growth(compare(before, after), "12:04 KeyError")
+    # Then the cache that has grown is the first row, with its node in this heap
+    rows = model.rows
+    assert isinstance(rows, GrowthRows)
+    line = line_text(rows.line(0, 100, False))
+    assert line.split()[:2] == ["+2.9M", "3.8M"]
+    assert "module thumb › ._cache" in line
+    node = rows.node_at(0)
+    assert node is not None
+    assert after.kind(node) == "dict"
+    assert "against 12:04 KeyError +2.9M, +300 objects" in line_text(model.summary()[0])
+    # And types say what they have grown by
+    model.turn(2)
+    assert "+2.9M" in line_text(model.rows.line(0, 100, False))
+
+
+def test_sizes_with_a_sign() -> None:
+    assert [signed(count) for count in (0, 3 << 20, -2048)] == ["=", "+3.0M", "-2.0K"]

@@ -17,6 +17,7 @@ __all__ = [
     "FlameView",
     "FrameView",
     "FunctionRow",
+    "HeapRef",
     "HotLine",
     "InvocationRow",
     "LogRow",
@@ -288,6 +289,16 @@ class Preview:
     around: tuple[
         tuple[int, list[tuple[str, str]]], ...
     ] = ()  # (number, coloured line) of the lines about it
+
+
+@dataclass(frozen=True, slots=True)
+class HeapRef:
+    """A heap that another one can be compared with."""
+
+    invocation_id: str
+    attempt: int
+    captured_ns: int
+    title: str
 
 
 @dataclass(frozen=True, slots=True)

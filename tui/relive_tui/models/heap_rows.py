@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from relive_tui.models.columns import Column, Table
@@ -11,7 +12,7 @@ from relive_tui.models.text import Line, Span, clean
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap
 
-__all__ = ["BIG_SHARE", "HEAP_COLUMNS", "TypeRows", "label_of", "node_line", "share_bar"]
+__all__ = ["BIG_SHARE", "HEAP_COLUMNS", "TypeRows", "label_of", "node_line", "share_bar", "signed"]
 
 HEAP_COLUMNS = (
     Column("RETAINED", 8, "right", keep=9),
@@ -30,6 +31,11 @@ def share_bar(share: float, cells: int = BAR_CELLS) -> str:
     eighths = round(max(min(share, 1.0), 0.0) * cells * 8)
     whole, rest = divmod(eighths, 8)
     return ("█" * whole + (_BLOCKS[rest] if rest else "")).ljust(cells)
+
+
+def signed(count: int) -> str:
+    """`+388M`, `-12K`, `=`."""
+    return "=" if not count else ("+" if count > 0 else "-") + bytes_short(abs(count))
 
 
 def node_line(
@@ -60,10 +66,14 @@ def label_of(heap: Heap, node: int, above: int | None = None) -> str:
 class TypeRows:
     """Types, those whose objects retain most first. Of `heap` only the total is asked."""
 
-    def __init__(self, heap: Heap, types: list[tuple[str, int, int, int]]) -> None:
+    def __init__(
+        self, heap: Heap, types: list[tuple[str, int, int, int]], growth: Mapping[str, int] | None = None
+    ) -> None:
         self.types = types  # (name, objects, own bytes, retained bytes)
+        self.growth = growth  # of the own bytes, by name, against another heap
         self._total = heap.total or 1
-        self._table = Table((*HEAP_COLUMNS[:-1], Column("TYPE", 20, keep=10, grow=1)))
+        grown = (Column("GROWTH", 8, "right", keep=8),) if growth is not None else ()
+        self._table = Table((*HEAP_COLUMNS[:-1], *grown, Column("TYPE", 20, keep=10, grow=1)))
 
     def __len__(self) -> int:
         return len(self.types)
@@ -84,6 +94,13 @@ class TypeRows:
             (f"{share_bar(share)} {share * 100:3.0f}%", style or "dim"),
             (count_short(count), ""),
             (bytes_short(own), "dim"),
+            *self._grown(name),
             (clean(name), "key"),
         ]
         return self._table.row(cells, width, selected=selected)
+
+    def _grown(self, name: str) -> list[Span]:
+        if self.growth is None:
+            return []
+        change = self.growth.get(name, 0)
+        return [(signed(change), "bold warn" if change > 0 else "ok" if change else "dim")]

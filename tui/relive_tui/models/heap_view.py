@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 from relive_tui.models.format import bytes_short, count_short
 from relive_tui.models.heap_filter import MAX_FOUND, biggest_first
+from relive_tui.models.heap_growth import GrowthRows, growth_line
 from relive_tui.models.heap_path import suspect_line
 from relive_tui.models.heap_rows import TypeRows
 from relive_tui.models.heap_tree import HeapTree
 from relive_tui.models.text import Line, clean
 
 if TYPE_CHECKING:
+    from relive_capture.explore.heap.compare import Comparison
     from relive_capture.explore.heap.heap import Heap
     from relive_capture.explore.heap.suspects import Suspect
 
 __all__ = ["HeapModel", "HeapView", "Rows", "view_heap"]
 
-Rows = HeapTree | TypeRows
+Rows = HeapTree | TypeRows | GrowthRows
 VIEWS = ("growth", "dominators", "types", "objects", "roots")
 _NUMBERS = "①②③④⑤"
 
@@ -54,8 +56,9 @@ class HeapModel:
         assert found.heap is not None
         self.found = found
         self.heap = found.heap
-        self.views = tuple(name for name in VIEWS if name != "growth")
-        self.view = self.views[0]
+        self.growth: Comparison | None = None
+        self.against = ""
+        self.view = "dominators"
         self.suspect = 0
         self.extra: tuple[str, Rows] | None = None
         self.filter = ""
@@ -63,6 +66,19 @@ class HeapModel:
         self.cursors: dict[str, int] = {}
 
     # ------------------------------------------------------------ views
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Those that there are: growth only against another heap."""
+        return VIEWS if self.growth is not None else VIEWS[1:]
+
+    def show_growth(self, growth: Comparison, against: str) -> None:
+        """What has grown against another heap is the first view from now on."""
+        self.growth, self.against = growth, against
+        self.extra, self.view = None, "growth"
+        for name in ("growth", "types"):
+            self._rows.pop(name, None)
+        self.cursors["growth"] = 0
 
     @property
     def rows(self) -> Rows:
@@ -79,6 +95,7 @@ class HeapModel:
         if self.extra is not None:
             return self.extra[0]
         return {
+            "growth": "Growth: places that hold more than before",
             "dominators": "Dominators: what would be free without it",
             "types": "Types by retained size",
             "objects": f"Objects {self.filter}" if self.filter else "Objects, the largest first",
@@ -87,8 +104,11 @@ class HeapModel:
 
     def _make(self, view: str) -> Rows:
         heap = self.heap
+        if view == "growth" and self.growth is not None:
+            return GrowthRows(self.growth)
         if view == "types":
-            return TypeRows(heap, list(self.found.types))
+            grown = {row.name: row.growth for row in self.growth.types} if self.growth is not None else None
+            return TypeRows(heap, list(self.found.types), grown)
         if view == "objects":
             return HeapTree(heap, "referents", self.found.biggest)
         if view == "roots":
@@ -168,6 +188,8 @@ class HeapModel:
             first.append((f" · process {bytes_short(meta.rss_bytes)}", "dim"))
         if meta.truncated:
             first.append((f" · ◐ cut: {clean(meta.truncated)}", "warn"))
+        if self.growth is not None:
+            first += growth_line(self.growth, self.against)
         second: Line = [("Tab ", "hint_key")]
         for number, name in enumerate(self.views):
             here = name == self.view and self.extra is None

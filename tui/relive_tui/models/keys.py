@@ -79,6 +79,7 @@ KEYS: Final[dict[str, Keys]] = {
     "heap": (
         ("Enter", "open or close a row; on a type: its objects"),
         ("Tab", "next view: dominators, types, objects, roots"),
+        ("B", "growth against another heap of this function"),
         ("e E", "next and previous leak suspect"),
         ("< >", "previous and next path that holds the object"),
         ("r", "what refers to the object"),

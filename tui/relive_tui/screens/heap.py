@@ -11,7 +11,9 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from relive_tui.models.feed import Feed
+from relive_tui.models.format import clock, short_id
 from relive_tui.models.heap_filter import HeapQueryProblem, complete_heap, parse_heap, search
+from relive_tui.models.heap_growth import GrowthRows
 from relive_tui.models.heap_path import path_lines, path_text, value_lines
 from relive_tui.models.heap_rows import TypeRows
 from relive_tui.models.heap_tree import HeapTree
@@ -26,11 +28,19 @@ from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 if TYPE_CHECKING:
+    from relive_capture.explore.heap.compare import Comparison as Growth
     from relive_capture.explore.heap.heap import RetainerPath
+
+    from relive_tui.models.data import HeapRef
 
 __all__ = ["HeapList", "HeapScreen"]
 
 PROGRESS_S = 0.2
+MAX_OTHERS = 15
+
+
+def _other_text(ref: HeapRef) -> str:
+    return f"{clock(ref.captured_ns)} {short_id(ref.invocation_id)} {clean(ref.title)}"[:56]
 
 
 class HeapList(VirtualRows):
@@ -54,6 +64,7 @@ class HeapScreen(ReliveScreen):
         Binding("shift+tab", "turn(-1)", show=False),
         Binding("r", "retainers", show=False),
         Binding("d", "dominators", show=False),
+        Binding("B", "baseline", show=False),
         Binding("x", "export", show=False),
         Binding("less_than_sign", "path(-1)", show=False),
         Binding("greater_than_sign", "path(1)", show=False),
@@ -171,6 +182,8 @@ class HeapScreen(ReliveScreen):
         rows = self.model.rows
         if isinstance(rows, TypeRows):
             self._filter(f"type:{rows.types[chosen.index][0]}")
+        elif isinstance(rows, GrowthRows):
+            self.action_dominators()
         elif rows.toggle(chosen.index):
             chosen.rows.refit()
             self._show_node()
@@ -205,6 +218,39 @@ class HeapScreen(ReliveScreen):
         if row < 0:
             self.notify("nothing holds it: it was garbage", timeout=3, markup=False)
         self._show(max(row, 0))
+
+    def action_baseline(self) -> None:
+        """Choose the heap against which growth is shown."""
+        scope = self.lens_scope()
+
+        def done(others: list[HeapRef]) -> None:
+            from relive_tui.screens.menu import Menu
+
+            if not others:
+                self.notify("no other failure of this function has a heap", timeout=3, markup=False)
+                return
+            options = [(str(place), _other_text(ref)) for place, ref in enumerate(others[:MAX_OTHERS])]
+            menu = Menu("Compare with", options)
+            self.app.push_screen(menu, lambda name: self._compare(others[int(name)]) if name else None)
+
+        if self.model is not None:
+            self.ask(
+                "others", Feed("other heaps"), lambda ticket: self.data.heap_others(ticket, scope), done,
+                once=True,
+            )  # fmt: skip
+
+    def _compare(self, other: HeapRef) -> None:
+        scope, model = self.lens_scope(), self.model
+        assert model is not None
+
+        def work(ticket: Ticket) -> Growth:
+            return self.data.heap_growth(ticket, scope, other, Progress())
+
+        def done(growth: Growth) -> None:
+            model.show_growth(growth, _other_text(other))
+            self._show(0)
+
+        self.ask("growth", Feed("the other heap"), work, done, once=True)
 
     def action_path(self, step: int) -> None:
         """The next (or previous) path to the object."""
