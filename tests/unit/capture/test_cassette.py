@@ -61,7 +61,7 @@ def test_a_tape_keeps_no_more_than_its_limits(calls: list[tuple[bytes, bytes]]) 
 def test_a_response_that_outlives_its_invocation_is_not_kept() -> None:
     tape = Tape(TapeLimits())
     call = tape.call("wire", "test")
-    tape.open = False
+    tape.close()
 
     call.received(b"late")
 

@@ -76,7 +76,7 @@ class Recorder:
         """It is over: nothing of it stays."""
         tape, self.tape = self.tape, None
         if tape is not None and (tape.calls or tape.connections):
-            tape.open = False  # a response that is still being read is no longer kept
+            tape.close()
             self._spare = Tape(self._limits)
 
     def recording(self, notes: ReplayNotes | None = None) -> Recording:

@@ -15,6 +15,7 @@ _ARGUMENTS: Final = 4
 _TEXT: Final = 500
 _CONNECTIONS: Final = 50
 _DEPTH: Final = 3
+_BYTES: Final = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,12 @@ class Call:
     """One call while it runs. Methods never raise what the function would see; over the limits they only
     count."""
 
-    __slots__ = ("_left", "_tape", "answered", "raw", "request", "response")
+    __slots__ = ("_body_bytes", "_left", "_tape", "answered", "raw", "request", "response")
 
-    def __init__(self, tape: Tape, raw: RawExchange, left: int) -> None:
+    def __init__(self, tape: Tape, raw: RawExchange, body_bytes: int) -> None:
         self._tape = tape
-        self._left = left  # of one direction; a request is done before its response begins
+        self._body_bytes = body_bytes
+        self._left = body_bytes  # of one direction; a request is done before its response begins
         self.raw = raw
         self.request: list[bytes] = []
         self.response: list[bytes] = []
@@ -51,47 +53,56 @@ class Call:
 
     def sent(self, data: Any) -> None:
         """Bytes of the request; what is no bytes-like object is noted as missing."""
-        if isinstance(data, bytes | bytearray | memoryview):
-            self.raw.request_cut += self._keep(self.request, data)
+        if type(data) is bytes or isinstance(data, _BYTES):
+            size, tape = len(data), self._tape
+            if size <= self._left and size <= tape.left_bytes:  # not in a method of its own: this runs often
+                self._left -= size
+                tape.left_bytes -= size
+                self.request.append(bytes(data))
+            else:
+                self.raw.request_cut += self._keep_start(self.request, data)
         elif type(data) is str:
-            self.raw.request_cut += self._keep(self.request, data.encode("utf-8", "surrogatepass"))
+            self.sent(data.encode("utf-8", "surrogatepass"))
         else:
             self.raw.request_cut += 1
 
     def received(self, data: bytes | bytearray | memoryview) -> None:
         """Bytes of the response, as the function gets them."""
-        self.raw.response_cut += self._keep(self.response, data)
+        size, tape = len(data), self._tape
+        if size <= self._left and size <= tape.left_bytes:
+            self._left -= size
+            tape.left_bytes -= size
+            self.response.append(bytes(data))
+        else:
+            self.raw.response_cut += self._keep_start(self.response, data)
 
     def answer_begins(self) -> None:
         """The request is out: the response has a limit of its own."""
         self.answered = True
-        self._left = self._tape.limits.body_bytes
+        self._left = self._body_bytes
 
     def failed(self, error: BaseException, where: str) -> None:
         """The call ended in `error`, which the function sees."""
         if self.raw.failure is None:
             self.raw.failure = describe(error, where)
 
-    def _keep(self, chunks: list[bytes], data: bytes | bytearray | memoryview) -> int:
-        """Keep what the limits allow; how many bytes are left out."""
+    def _keep_start(self, chunks: list[bytes], data: Any) -> int:
+        """Keep what the limits allow; how many bytes are left out. Nothing is, once the invocation has
+        ended."""
         tape = self._tape
         if not tape.open:
             return 0
-        size = len(data)
         room = min(self._left, tape.left_bytes)
-        if size > room:
-            data = memoryview(data)[:room]
-        if room and size:
-            chunks.append(bytes(data))
-            self._left -= len(data)
-            tape.left_bytes -= len(data)
-        return max(size - room, 0)
+        self._left -= room
+        tape.left_bytes -= room
+        chunks.append(bytes(memoryview(data).cast("B")[:room]))
+        return len(data) - room
 
 
 class Tape:
     """The calls of one invocation, or of the loading of a module."""
 
-    __slots__ = ("calls", "connections", "left_bytes", "left_out", "limits", "open", "phase")
+    __slots__ = ("calls", "connections", "left_bytes", "left_out", "limits", "on_socket", "open", "phase")
 
     def __init__(self, limits: TapeLimits, phase: str = "invoke") -> None:
         self.limits = limits
@@ -101,8 +112,9 @@ class Tape:
         self.left_bytes = limits.total_bytes
         self.left_out = 0
         self.connections: dict[str, None] = {}
+        self.on_socket: dict[int, Call] = {}  # id of a socket -> the call that waits for its response there
 
-    def call(self, form: str, library: str, *, origin: str = "", method: str = "", url: str = "") -> Call:
+    def call(self, form: str, library: str, origin: str = "", method: str = "", url: str = "") -> Call:
         """A new call. Over the limit it is counted and kept nowhere."""
         raw = RawExchange(form, library, self.phase, time.time_ns(), origin, method, url)
         if len(self.calls) >= self.limits.calls:
@@ -126,6 +138,11 @@ class Tape:
         """A connection was opened, for whatever protocol."""
         if len(self.connections) < _CONNECTIONS:
             self.connections[place] = None
+
+    def close(self) -> None:
+        """The invocation is over: what still comes is not kept."""
+        self.open = False
+        self.left_bytes = -1
 
     def exchanges(self) -> list[RawExchange]:
         """All calls as they are told."""
