@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-_SETTLE_LIMIT_S = 2.0
+_SETTLE_LIMIT_S = 5.0
 
 
 @dataclass(slots=True)

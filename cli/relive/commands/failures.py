@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from relive_base.errors import ExitCode
+from relive_base.errors import ExitCode, UsageError
 
 from relive.durations import DURATION, since_ns
 from relive.output import Column, echo, emit, emit_object, format_time, json_option
@@ -131,16 +131,33 @@ def load_scene(session: Session, ident: str) -> Any:
 @click.command()
 @click.argument("ident", default="last", metavar="[ID | last | FILE]")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The file (or folder) to write.")
+@click.option(
+    "--to-test",
+    "test",
+    type=click.Path(path_type=Path),
+    help="A pytest file (or folder) to write, which repeats the failure.",
+)
+@click.option(
+    "--code",
+    type=click.Path(exists=True, path_type=Path),
+    help="With --to-test: the code to be tested, a folder or a relive.toml. Default: found around the test.",
+)
 @json_option
 @click.pass_obj
-def scene(session: Session, ident: str, output: Path | None, as_json: bool) -> None:
+def scene(
+    session: Session, ident: str, output: Path | None, test: Path | None, code: Path | None, as_json: bool
+) -> None:
     """Write a failure's scene to a file that anybody can open, or open one that somebody else has sent.
 
     \b
     relive scene last --output failure.scene
     relive scene failure.scene               shows it; no server is needed
     relive debug failure.scene               a read-only debugger on its frames
+    relive scene last --to-test tests/       a pytest file that fails until the code is mended
     """
+    if test is not None:
+        _write_test(session, ident, test, code, as_json)
+        return
     if output is None:
         _show_scene(session, ident, as_json)
         return
@@ -151,6 +168,28 @@ def scene(session: Session, ident: str, output: Path | None, as_json: bool) -> N
         emit_object({"path": str(path), "bytes": len(data)})
     else:
         echo(f"{path}  {len(data):,} bytes")
+
+
+def _write_test(session: Session, ident: str, target: Path, code: Path | None, as_json: bool) -> None:
+    from relive_platform.replay import pytest_file
+
+    found = load_scene(session, ident)
+    path = target / pytest_file.file_name(found) if target.is_dir() else target
+    if path.exists() and pytest_file.MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        raise UsageError(
+            "the file is there already, and was not written by --to-test",
+            where=str(path),
+            remedy="name another",
+        )
+    where = pytest_file.find_code(str(found.manifest["function"]), code, path)
+    text = pytest_file.pytest_file(found, where, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    if as_json:
+        emit_object({"path": str(path), "bytes": len(text.encode()), "source": str(where.source)})
+    else:
+        echo(f"{path}  fails until {where.source} is mended")
+        echo(f"  python -m pytest {shlex.quote(str(path))}")
 
 
 def _archive(session: Session, ident: str) -> tuple[str, bytes]:

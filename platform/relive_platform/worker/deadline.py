@@ -96,6 +96,10 @@ class DeadlineTimer:
         """After this, nothing is raised any more."""
         self._armed = False
 
+    def close(self) -> None:
+        """Give the timer back; a worker ends instead."""
+        _libc.timer_delete(self._timer)
+
     def _shoot(self, monotonic_ns: int) -> None:
         self._due_ns = monotonic_ns = max(monotonic_ns, 1)
         self._spec[2], self._spec[3] = divmod(monotonic_ns, _SECOND_NS)

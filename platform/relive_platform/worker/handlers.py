@@ -65,6 +65,11 @@ class Handler:
             self._loop = _Loop()
         return self._loop.run(coroutine)
 
+    def close(self) -> None:
+        """End its event loop; a worker ends instead."""
+        if self._loop is not None:
+            self._loop.close()
+
     def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
         """The timeout with the frames of the awaiting coroutine, where it hit the event loop and not the
         code."""
@@ -136,6 +141,10 @@ class _Loop:
         result = self._loop.run_until_complete(coroutine)
         self._coroutine = None
         return result
+
+    def close(self) -> None:
+        """No coroutine runs any more."""
+        self._loop.close()
 
     def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
         coroutine, self._coroutine = self._coroutine, None

@@ -11,7 +11,7 @@ from relive_base.frames import Call, CallResult, ErrorInfo, FunctionSpec, Invoke
 if TYPE_CHECKING:
     from relive_capture.record.playback import Player
 
-__all__ = ["Outside", "outside_of"]
+__all__ = ["Outside", "outside_of", "replayed"]
 
 _NAMES: Final = 500
 _OFF: Final = 'capture = "off" in relive.toml: no values are kept'
@@ -37,6 +37,9 @@ class Outside:
         """Add what there is to the scene of what has failed; `invoke` None: the loading of the module."""
         scene.parts["replay"] = PartState("partial", _OFF)
         scene.parts["cassette"] = PartState("missing", _OFF)
+
+    def uninstall(self) -> None:
+        """Undo `install`; a worker ends instead."""
 
     def report(self) -> Playback | None:
         """What goes up before the Result."""
@@ -125,6 +128,7 @@ class _Replayed(Outside):
         self.install = player.install  # type: ignore[method-assign]
         self.begin = player.begin  # type: ignore[method-assign]
         self.end = player.end  # type: ignore[method-assign]
+        self.uninstall = player.uninstall  # type: ignore[method-assign]
 
     def tell(self, scene: Scene, invoke: Invoke | None) -> None:
         """A replay's own failure is compared, and not replayed again."""
@@ -155,10 +159,15 @@ class _Replayed(Outside):
 def outside_of(spec: FunctionSpec) -> Outside:
     """What this worker's function gets."""
     if spec.replay:
-        from relive_capture.record.playback import Player
-
-        return _Replayed(spec, Player.of(spec.replay, spec.redact_keys))
+        return replayed(spec)
     return Outside() if spec.capture == "off" else _Recorded(spec)
+
+
+def replayed(spec: FunctionSpec, remedy: str = "") -> Outside:
+    """Plays `spec.replay` back. `remedy`: what to do about a call that is not in it."""
+    from relive_capture.record.playback import Player
+
+    return _Replayed(spec, Player.of(spec.replay, spec.redact_keys, remedy))
 
 
 def _python() -> str:

@@ -33,9 +33,9 @@ class Player:
         self._clock = Clock(script.clock)
 
     @classmethod
-    def of(cls, data: bytes, redact_keys: Iterable[str]) -> Player:
+    def of(cls, data: bytes, redact_keys: Iterable[str], remedy: str = "") -> Player:
         """From a FunctionSpec's `replay`. Raises msgspec.DecodeError."""
-        return cls(msgspec.msgpack.decode(data, type=Script), redact_keys)
+        return cls(msgspec.msgpack.decode(data, type=Script), redact_keys, remedy or REMEDY)
 
     def install(self) -> None:
         """Take the network away, and set clock and chance for the loading of the module."""

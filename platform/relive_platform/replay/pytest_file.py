@@ -1,0 +1,263 @@
+"""From a scene to a pytest file that fails the same way, and passes once the code is mended."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pprint
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.terminal import one_line
+from relive_capture.cassette_format import ReplayNotes, Seeds
+from relive_capture.explore.reader import SceneFile
+
+from relive_platform.application.load import MANIFEST, load
+from relive_platform.application.model import FunctionConfig
+from relive_platform.replay.errors import ReplayError
+
+__all__ = ["MARK", "MAX_BYTES", "Code", "file_name", "find_code", "pytest_file"]
+
+MAX_BYTES: Final = 8 * 1_048_576
+"""Of a test file; with more, its event or calls are no longer something to keep beside code."""
+
+MARK: Final = "Written by: relive scene "
+"""A file with this may be written anew."""
+
+_APART: Final = frozenset({"signal", "memory"})
+_EXITED: Final = "WorkerExited"  # os._exit; sys.exit is an exception like others
+_WIDTH: Final = 100
+_SHOWN: Final = 12
+_CHANCE: Final = re.compile(r"\brandom\b|\bnumpy\b|\bnp\.", re.IGNORECASE)
+_SECOND_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Where the code to be tested is: the function's source folder, and its configuration where known."""
+
+    source: Path
+    config: FunctionConfig | None
+
+
+def find_code(function: str, given: Path | None, target: Path) -> Code:
+    """`given`: a folder of source, or an application. Without it, the application around the working folder
+    or the test file's that has the function. Raises ReplayError, ConfigError."""
+    if given is not None:
+        file = given if given.is_file() else given / MANIFEST
+        if not file.is_file():
+            return Code(given.absolute(), None)
+        config = load(file).functions.get(function)
+        if config is None:
+            raise ReplayError(f"it has no function {function!r}", where=str(file))
+        return Code(Path(config.source), config)
+    for start in (Path.cwd(), target.absolute().parent):
+        for folder in (start, *start.parents):
+            if (folder / MANIFEST).is_file():
+                config = load(folder).functions.get(function)
+                if config is not None:
+                    return Code(Path(config.source), config)
+    raise ReplayError(
+        f"there is no {MANIFEST} with {function!r} here or around the test file",
+        remedy="say where its code is: --code PATH",
+    )
+
+
+def pytest_file(scene: SceneFile, code: Code, target: Path) -> str:
+    """The text of the file; `target` is where it will be, for the path from there to the code.
+
+    Raises ReplayError where such a failure cannot be a test of the code, or would be too large a file.
+    """
+    kind = str(scene.manifest["kind"])
+    if kind == "bad_event":
+        raise ReplayError(
+            "the event could not be read, so the function was never called: there is no code to test",
+            remedy="look at the event: relive failure ID",
+        )
+    recorded = scene.replay_notes or ReplayNotes()
+    names: dict[str, str] = {}
+    arguments = _arguments(scene, recorded, code, names)
+    shown = {name: f"{name} = {value}\n" for name, value in names.items()}
+    text = _TEMPLATE.format(
+        docstring=_docstring(scene),
+        source=_path_text(code.source, target.absolute().parent),
+        given="".join(text for name, text in shown.items() if name in _FIRST),
+        arguments="".join(f"        {name}={value},\n" for name, value in arguments.items()),
+        name=_test_name(scene),
+        rest="".join(f"\n{text}" for name, text in shown.items() if name not in _FIRST),
+    )
+    if len(text.encode()) > MAX_BYTES:
+        raise ReplayError(
+            f"the test would have {len(text.encode()):,} bytes, over the limit of {MAX_BYTES:,}",
+            remedy="keep the scene beside your code, and use: relive replay FILE --code PATH",
+        )
+    return text
+
+
+_TEMPLATE: Final = '''"""{docstring}"""
+
+from pathlib import Path
+
+from relive.testing import Invocation
+
+SOURCE = Path(__file__).parent / {source}
+{given}
+
+def {name}() -> None:
+    Invocation(
+{arguments}    ).run()
+
+{rest}'''
+_FIRST: Final = ("EVENT", "REQUEST")  # what a reader wants to see before the test, not after it
+
+
+def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[str, str]) -> dict[str, str]:
+    """Arguments of Invocation as code; what is long gets a name of its own in `names`."""
+    config = code.config
+    handler = config.handler if config is not None else recorded.handler
+    if not handler:
+        raise ReplayError(
+            "the scene does not say which handler failed",
+            remedy=f"give a folder with a {MANIFEST}: --code PATH",
+        )
+    values: dict[str, Any] = {
+        "handler": handler,
+        "kind": config.kind if config is not None else recorded.kind,
+        "function": str(scene.manifest["function"]),
+        "version": int(scene.manifest["version"]),
+        "invocation_id": scene.invocation_id,
+        "trace_id": str(scene.manifest["trace_id"]),
+        "timeout_s": recorded.timeout_s or (config.timeout_s if config is not None else 3.0),
+        "memory_mb": recorded.memory_mb or (config.memory_mb if config is not None else 256),
+    }
+    environment = _environment(config)
+    if environment:
+        values["environment"] = environment
+    arguments = {name: repr(value) for name, value in values.items() if value not in ("event", "")}
+    arguments = {"handler": arguments.pop("handler"), "source": "SOURCE", **arguments}
+    for name, value in _given(scene, recorded).items():
+        names[name.upper()] = value
+        arguments[name] = name.upper()
+    if scene.manifest["kind"] in _APART or scene.manifest["error"].get("type") == _EXITED:
+        arguments["apart"] = "True"
+    return arguments
+
+
+def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:
+    """Event or request, calls, seeds: each as code."""
+    found: dict[str, str] = {}
+    http = scene.context.get("http")
+    if isinstance(http, dict):
+        wanted = ("method", "path", "query", "headers", "scheme", "host", "client", "mount", "route")
+        request = {name: http[name] for name in wanted if http.get(name)}
+        if scene.event:
+            request["body"] = _text_or_bytes(scene.event)
+        found["request"] = _literal(request)
+    else:
+        found["event"] = _event(scene.event)
+    exchanges = scene.cassette
+    if exchanges:
+        found["calls"] = _literal([msgspec.to_builtins(entry) for entry in exchanges])
+    seeds = recorded.seeds if scene.replay_notes is not None else Seeds(wall_ns=0)
+    init = recorded.init_seeds if scene.replay_notes is not None else None
+    chance = any(_CHANCE.search(scene.source(file)) for file in scene.sources)
+    if seeds.wall_ns:
+        found["seeds"] = _seeds(seeds, chance)
+    if init is not None and (init.urandom or (chance and init.python != seeds.python)):
+        found["init_seeds"] = _seeds(init, chance)
+    return found
+
+
+def _seeds(seeds: Seeds, chance: bool) -> str:
+    """The clock, what os.urandom gave, and the states of generators where the code names any."""
+    kept = seeds if chance else msgspec.structs.replace(seeds, python=b"", numpy=b"", gauss_next=None)
+    lines = ["{"]
+    for name, value in msgspec.to_builtins(kept).items():
+        if isinstance(value, str):
+            parts = [value[at : at + _WIDTH] for at in range(0, len(value), _WIDTH)]
+            lines += [f"    {name!r}: (", *(f"        {part!r}" for part in parts), "    ),"]
+        elif value is not None:
+            lines.append(f"    {name!r}: {_literal(value)},")
+    return "\n".join([*lines, "}"])
+
+
+def _event(data: bytes) -> str:
+    if not data:
+        return "None"
+    try:
+        text = _literal(json.loads(data))
+        ast.literal_eval(text)  # not so for 1e999, which is an infinity
+    except (ValueError, RecursionError, MemoryError):
+        return repr(data)
+    return text
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _literal(value: object) -> str:
+    return pprint.pformat(value, width=_WIDTH, sort_dicts=False)
+
+
+def _environment(config: FunctionConfig | None) -> dict[str, str]:
+    """Without secrets: the test is going to lie beside code."""
+    if config is None:
+        return {}
+    redactor = Redactor(config.redact_keys)
+    return {
+        name: value
+        for name, value in config.environment.items()
+        if not redactor.secret_key(name) and redactor.text(value) == value
+    }
+
+
+def _path_text(source: Path, folder: Path) -> str:
+    """From the test's folder to the code, so that both can move together."""
+    return repr(Path(os.path.relpath(source, folder)).as_posix())
+
+
+def _docstring(scene: SceneFile) -> str:
+    error = scene.manifest["error"]
+    when = datetime.fromtimestamp(scene.manifest["captured_ns"] // _SECOND_NS, UTC)
+    place = f" ({error['file']}:{error['line']} in {error['function']})" if error.get("file") else ""
+    message = one_line(f"{error.get('type', '')}: {error.get('message', '')}", 200)
+    lines = [
+        _plain(f"{scene.manifest['function']} failed on {when:%Y-%m-%d %H:%M:%S} UTC: {message}{place}"),
+        "",
+        f"{MARK}{scene.invocation_id} --to-test",
+        "It fails the same way as long as the code does, and passes once the code is mended.",
+    ]
+    hidden = sorted(
+        {place for place in scene.redactions if place.startswith(("event", "context", "cassette"))}
+    )
+    if hidden:
+        more = f" and {len(hidden) - _SHOWN} more" if len(hidden) > _SHOWN else ""
+        names = ", ".join(hidden[:_SHOWN])
+        lines += ["", _plain(f"Read {PLACEHOLDER} here, as secrets are not kept: {names}{more}")]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that cannot end the docstring, nor be an escape in it."""
+    return text.replace("\\", "/").replace('"""', "'''").rstrip('"')
+
+
+def file_name(scene: SceneFile) -> str:
+    """Of the test, where only a folder is given."""
+    return f"{_test_name(scene)}_{scene.invocation_id[-8:]}.py"
+
+
+def _test_name(scene: SceneFile) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(scene.manifest["error"].get("type", "")))
+    name = re.sub(r"\W+", "_", f"{scene.manifest['function']}_{words}", flags=re.ASCII).strip("_").lower()
+    return f"test_{name}"
