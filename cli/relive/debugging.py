@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from relive_base.terminal import escape_terminal
-from relive_platform.api import control_pb2 as pb
-from relive_platform.api.debug_call import DebugCall
 
 from relive.lines import Lines
+
+if TYPE_CHECKING:
+    from relive_platform.api import control_pb2 as pb
+    from relive_platform.api.debug_call import DebugCall
+    from relive_platform.debugging import LocalDebugCall
 
 __all__ = ["LiveSession", "Screen", "talk_read_only"]
 
@@ -75,7 +78,7 @@ class Screen:
 class LiveSession:
     """The client's side of one session in a process."""
 
-    def __init__(self, call: DebugCall) -> None:
+    def __init__(self, call: DebugCall | LocalDebugCall) -> None:
         self._call = call
         self._asked = 0
         self._held: list[pb.DebugResponse] = []

@@ -16,6 +16,7 @@ __all__ = ["Completer", "Lines", "PipedLines", "ScriptLines", "TypedLines", "ses
 
 HISTORY_LINES: Final = 1_000
 HISTORY_FILE: Final = "debug_history"
+_PROMPT_CHARS: Final = 200
 _DELIMITERS: Final = " \t\n`~!@#$%^&*()-=+[{]}\\|;:'\",<>/?."
 Completer = Callable[[str], tuple[int, Sequence[str]]]
 """The line up to the cursor -> where the replaced text begins, and what may replace it."""
@@ -68,7 +69,7 @@ class TypedLines:
 
     def read(self, prompt: str) -> str | None:
         try:
-            return input(one_line(prompt))
+            return input(one_line(prompt, _PROMPT_CHARS))
         except EOFError:
             print()
             return None

@@ -68,6 +68,7 @@ class DebugSession:
         self._prompting = False
         self._answered = False
         self._closing = False
+        self._reason = ""
         self._over = False
         self._timers = [
             loop.call_later(limits.answer_s, self._answer_late),
@@ -130,7 +131,7 @@ class DebugSession:
         self._write(DebugStop(session=self.number))
         if not self._prompting:
             self.kept.worker.interrupt()
-        self._timers.append(self._loop.call_later(self._limits.leave_s, self._end, reason))
+        self._timers.append(self._loop.call_later(self._limits.leave_s, self.end, reason))
 
     # ------------------------------------------------------------ from the worker
 
@@ -142,7 +143,7 @@ class DebugSession:
             return
         self._answered = True
         if isinstance(event, DebugEnded):
-            self._end(event.reason or (self._reason if self._closing else ""))
+            self.end(event.reason or (self._reason if self._closing else ""))
         elif not self._closing:
             if isinstance(event, DebugText):
                 self._prompting = event.prompt
@@ -158,9 +159,10 @@ class DebugSession:
         """The worker's process has ended."""
         exited = self.kept.worker.exited
         status = f" with status {exited.status}" if exited is not None else ""
-        self._end(f"the process has ended{status}; its frames went with it")
+        self.end(f"the process has ended{status}; its frames went with it")
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """The session is over, whatever the worker does; it is stopped where it is."""
         if self._over:
             return
         self._over = True
@@ -181,8 +183,6 @@ class DebugSession:
 
     def _write(self, frame: DebugLine | DebugComplete | DebugStop) -> None:
         self.kept.worker.write(encode_frame(frame))
-
-    _reason = ""
 
 
 class DebugSessions:
@@ -228,7 +228,7 @@ class DebugSessions:
     def close(self) -> None:
         """The server stops."""
         for session in list(self._sessions.values()):
-            session._end("the server stops")
+            session.end("the server stops")
 
     def listing(self) -> list[dict[str, Any]]:
         """The kept workers, newest first, as `relive debug --list --json` shows them."""
