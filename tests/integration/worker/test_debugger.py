@@ -95,8 +95,24 @@ def watch():
     threading.Thread(target=look, daemon=True).start()
 
 
+def fails(number):
+    raise LookupError(f"number {number}")
+
+
+def gathered():
+    found = []
+    for number in range(2):
+        try:
+            fails(number)
+        except LookupError as error:
+            found.append(error)
+    raise ExceptionGroup("both", found)
+
+
 def handler(event, context):
     basket = Basket()
+    if event == "group":
+        gathered()
     if event == "library":
         json.loads("{")
     if event == "slow":
@@ -185,6 +201,18 @@ def test_the_chain_is_walked_in_every_python(home: ZygoteHandle) -> None:
     assert session.say("exceptions").splitlines() == ["    0 KeyError: 'price'", ">   1 ValueError: no price"]
     assert session.say("exceptions 0").endswith('-> return data["price"]')
     assert session.say("exceptions 5") == "*** give a number from 0 to 1"
+
+
+def test_members_of_a_group_have_frames_of_their_own(home: ZygoteHandle) -> None:
+    session = failed(home, "group")
+
+    assert session.say("exceptions").splitlines() == [
+        ">   0 ExceptionGroup: both",
+        "    1 in the group: LookupError: number 0",
+        "    2 in the group: LookupError: number 1",
+    ]
+    assert session.say("exceptions 2").endswith('-> raise LookupError(f"number {number}")')
+    assert session.say("p number") == "1"
 
 
 def test_it_begins_in_the_users_code_below_which_libraries_lie(home: ZygoteHandle) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from relive_capture.record.inspection import class_dict, type_name
 
-__all__ = ["exception_chain", "exception_name", "traceback_of", "user_frames"]
+__all__ = ["exception_chain", "exception_name", "group_members", "traceback_of", "user_frames"]
 
 MAX_EXCEPTIONS: Final = 999
 _SKIPPED_FRAMES: Final = 64
@@ -16,6 +16,9 @@ _base = class_dict(BaseException)
 _cause: Callable[[BaseException], BaseException | None] = _base["__cause__"].__get__
 _context: Callable[[BaseException], BaseException | None] = _base["__context__"].__get__
 traceback_of: Callable[[BaseException], TracebackType | None] = _base["__traceback__"].__get__
+_members: Callable[[BaseExceptionGroup[Any]], tuple[BaseException, ...]] = class_dict(BaseExceptionGroup)[
+    "exceptions"
+].__get__
 _args: Callable[[BaseException], Any] = _base["args"].__get__
 _OURS: Final = ("/relive_platform/", "/relive/__", "<frozen runpy>")
 
@@ -28,6 +31,19 @@ def exception_chain(error: BaseException) -> list[BaseException]:
         found.append(current)
         current = _cause(current) or _context(current)
     return found[::-1]
+
+
+def group_members(chain: list[BaseException]) -> list[BaseException]:
+    """What the exception groups of a chain hold, and the groups in these."""
+    found: list[BaseException] = []
+    pending = list(chain)
+    while pending and len(found) < MAX_EXCEPTIONS:
+        error = pending.pop(0)
+        if issubclass(type(error), BaseExceptionGroup):
+            members = list(_members(error))  # type: ignore[arg-type]
+            found += members
+            pending += members
+    return found[:MAX_EXCEPTIONS]
 
 
 def user_frames(error: BaseException) -> list[tuple[FrameType, int]]:
@@ -48,7 +64,10 @@ def user_frames(error: BaseException) -> list[tuple[FrameType, int]]:
 def exception_name(error: BaseException) -> str:
     """Type and message for a list; the message only where it is plain text, so that nobody's code runs."""
     arguments = _args(error)
-    text = arguments[0] if type(arguments) is tuple and len(arguments) == 1 else ""
+    alone = type(arguments) is tuple and (
+        len(arguments) == 1 or (len(arguments) == 2 and issubclass(type(error), BaseExceptionGroup))
+    )
+    text = arguments[0] if alone else ""
     name = type_name(type(error))
     if type(text) is not str or not text:
         return name

@@ -10,7 +10,13 @@ from typing import Any, Final
 
 from relive_base.errors import ReliveError
 
-from relive_platform.worker.debugger.chain import exception_chain, exception_name, traceback_of, user_frames
+from relive_platform.worker.debugger.chain import (
+    exception_chain,
+    exception_name,
+    group_members,
+    traceback_of,
+    user_frames,
+)
 from relive_platform.worker.debugger.completion import complete_line, frame_namespaces
 from relive_platform.worker.debugger.interrupts import Interrupts
 from relive_platform.worker.debugger.streams import SessionStreams
@@ -68,8 +74,11 @@ class FailurePdb(_Nested):
         self._streams = streams
         self._interrupts = interrupts
         self._own = own
-        self._exceptions = [found for found in exception_chain(error) if user_frames(found)]
-        self._shown = len(self._exceptions) - 1
+        chain = [found for found in exception_chain(error) if user_frames(found)]
+        # Members of groups come after the chain.
+        self._exceptions = [*chain, *(found for found in group_members(chain) if user_frames(found))]
+        self._chained = len(chain)
+        self._shown = len(chain) - 1
 
     def converse(self) -> None:
         """Talk until the user has had enough."""
@@ -135,7 +144,8 @@ class FailurePdb(_Nested):
         if not arg:
             for number, error in enumerate(self._exceptions):
                 mark = ">" if number == self._shown else " "
-                self.message(f"{mark} {number:>3} {exception_name(error)}")
+                member = "" if number < self._chained else "in the group: "
+                self.message(f"{mark} {number:>3} {member}{exception_name(error)}")
             return
         if not arg.isascii() or not arg.isdigit() or int(arg) >= len(self._exceptions):
             self.error(f"give a number from 0 to {len(self._exceptions) - 1}")
