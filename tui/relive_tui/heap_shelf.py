@@ -36,7 +36,7 @@ KEPT = 2
 POLL_S = 0.05
 LIMIT_S = 120.0
 """What an analysis may take before it is given up."""
-NS_PER_OBJECT = 4_000
+NS_PER_OBJECT = 3_000
 """About what an analysis takes, for the progress bar."""
 V8_BYTES_PER_OBJECT = 60
 """About what an object takes in a .heapsnapshot, for the same."""

@@ -18,7 +18,7 @@ from relive_tui.models.heap_filter import (
     search,
 )
 from relive_tui.models.heap_growth import GrowthRows
-from relive_tui.models.heap_path import path_lines, value_lines
+from relive_tui.models.heap_path import NodeRows, path_lines
 from relive_tui.models.heap_rows import share_bar, signed
 from relive_tui.models.heap_tree import PAGE, HeapTree
 from relive_tui.models.heap_view import HeapModel, view_heap
@@ -148,7 +148,8 @@ def test_the_path_is_a_stair_and_the_value_lists_what_it_refers_to() -> None:
     assert path[0].startswith("module thumb")
     assert path[-1].strip().startswith("└▸['/a/1.png']  bytes")
     basket = next(node for node in range(heap.objects) if heap.kind(node) == "cart.Basket")
-    value = [line_text(line) for line in value_lines(heap, basket)]
+    rows = NodeRows(heap, basket)
+    value = [line_text(rows.line(index, 80, False)) for index in range(len(rows))]
     assert "\x1b" not in "".join(value)
     assert "referred to 1×" in value[1]
     assert ".items" in value[2]

@@ -23,7 +23,7 @@ __all__ = [
     "search",
 ]
 
-MAX_FOUND = 10_000
+MAX_FOUND = 5_000
 """Rows of the list of objects; a filter brings the others in."""
 FIELDS = ("type:", "size:", "own:")
 _SIZE = re.compile(r"([<>]?)=?(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap, RetainerPath
     from relive_capture.explore.heap.suspects import Suspect
 
-__all__ = ["path_lines", "path_text", "suspect_line", "value_lines"]
+__all__ = ["NodeRows", "path_lines", "path_text", "suspect_line"]
 
 MAX_STEPS = 40
-MAX_REFERENTS = 60
 
 
 def path_lines(path: RetainerPath | None, heap: Heap) -> list[Line]:
@@ -52,26 +51,42 @@ def path_text(path: RetainerPath | None) -> str:
     return path.text if path is not None else ""
 
 
-def value_lines(heap: Heap, node: int) -> list[Line]:
-    """What a node is: its value, sizes and address, and what it refers to first."""
-    lines: list[Line] = [[(clean(heap.name(node, 400)), "bold")]]
-    facts = f"holds {bytes_short(heap.retained(node))} in {heap.retained_objects(node):,} objects"
-    if heap.is_object(node):
-        facts += f" · own {bytes_short(heap.size(node))} · {heap.address(node):#x}"
-        facts += f" · referred to {heap.referrer_count(node):,}×"
-    lines.append([(facts, "dim")])
-    count = heap.referent_count(node)
-    for reference in heap.referents(node, 0, MAX_REFERENTS):
-        lines.append(
-            [
-                ("  " + fit(clean(reference.label), 24), "key"),
-                (f"{bytes_short(heap.retained(reference.node)):>7}  ", "dim"),
-                (heap.name(reference.node, 120), "value"),
-            ]
-        )
-    if count > MAX_REFERENTS:
-        lines.append([(f"  … {count - MAX_REFERENTS:,} more", "dim")])
-    return lines
+class NodeRows:
+    """What a node is: its name, sizes and address, then all that it refers to, each when it is looked at."""
+
+    def __init__(self, heap: Heap, node: int) -> None:
+        self.heap = heap
+        self.node = node
+        self._count = heap.referent_count(node)
+
+    def __len__(self) -> int:
+        return 2 + self._count
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        heap, node = self.heap, self.node
+        if index == 0:
+            return [(clean(heap.name(node, 400)), "bold")]
+        if index == 1:
+            return [(self._facts(), "dim")]
+        found = heap.referents(node, index - 2, 1)
+        if not found:
+            return []
+        return [
+            ("  " + fit(clean(found[0].label), 24), "key"),
+            (f"{bytes_short(heap.retained(found[0].node)):>7}  ", "dim"),
+            (heap.name(found[0].node, 120), "value"),
+        ]
+
+    def _facts(self) -> str:
+        heap, node = self.heap, self.node
+        facts = f"holds {bytes_short(heap.retained(node))} in {heap.retained_objects(node):,} objects"
+        if heap.is_object(node):
+            facts += f" · own {bytes_short(heap.size(node))} · {heap.address(node):#x}"
+            facts += f" · referred to {heap.referrer_count(node):,}×"
+        return f"{facts} · refers to {self._count:,}"
 
 
 def _tail(text: str, limit: int = 48) -> str:

@@ -112,9 +112,8 @@ class HeapModel:
         if view == "objects":
             return HeapTree(heap, "referents", self.found.biggest)
         if view == "roots":
-            return HeapTree(
-                heap, "referents", [edge.node for edge in heap.referents(heap.root, 0, MAX_FOUND)]
-            )
+            held = [edge.node for edge in heap.referents(heap.root, 0, MAX_FOUND)]
+            return HeapTree(heap, "referents", sorted(held, key=lambda node: -heap.retained(node)))
         return HeapTree(heap, "dominated", islice(heap.analysis.tree.children(heap.root), MAX_FOUND))
 
     def turn(self, step: int) -> None:

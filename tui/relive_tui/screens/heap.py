@@ -14,7 +14,7 @@ from relive_tui.models.feed import Feed
 from relive_tui.models.format import clock, short_id
 from relive_tui.models.heap_filter import HeapQueryProblem, complete_heap, parse_heap, search
 from relive_tui.models.heap_growth import GrowthRows
-from relive_tui.models.heap_path import path_lines, path_text, value_lines
+from relive_tui.models.heap_path import NodeRows, path_lines, path_text
 from relive_tui.models.heap_rows import TypeRows
 from relive_tui.models.heap_tree import HeapTree
 from relive_tui.models.heap_view import HeapModel, HeapView
@@ -155,7 +155,7 @@ class HeapScreen(ReliveScreen):
             path.show(FixedRows(), 0)
             value.show(FixedRows(), 0)
             return
-        value.show(FixedRows(value_lines(self.model.heap, node)), 0)
+        value.show(NodeRows(self.model.heap, node), 0)
         value.scroll_to(y=0, animate=False, force=True)
         self._show_path(self.model.heap.path(node))
 
