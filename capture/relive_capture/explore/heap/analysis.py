@@ -19,7 +19,7 @@ from relive_capture.explore.heap.shortest import shortest_edges
 from relive_capture.explore.heap.snapshot import Column, HeapSnapshot
 from relive_capture.explore.heap.tree import DominatorTree, build_tree
 
-__all__ = ["Analysis", "SuspectNode", "analyse", "group_by"]
+__all__ = ["Analysis", "SuspectNode", "analyse", "group_by", "whole"]
 
 
 class SuspectNode(msgspec.Struct, array_like=True, frozen=True):
@@ -55,7 +55,7 @@ class Analysis:
 def analyse(snapshot: HeapSnapshot, graph: HeapGraph) -> Analysis:
     """Takes a few seconds for a million objects."""
     begun = time.process_time_ns()
-    first, edge = _whole(snapshot, graph)
+    first, edge = whole(snapshot, graph)
     order, above = dominators(first, edge, graph.root)
     tree = build_tree(order, above, snapshot.size, graph.nodes)
     via, distance = shortest_edges(first, edge, graph.root, graph.late)
@@ -72,7 +72,7 @@ def analyse(snapshot: HeapSnapshot, graph: HeapGraph) -> Analysis:
     )
 
 
-def _whole(snapshot: HeapSnapshot, graph: HeapGraph) -> tuple[array[int], array[int]]:
+def whole(snapshot: HeapSnapshot, graph: HeapGraph) -> tuple[array[int], array[int]]:
     """first_edge and edge of all nodes, the holders' behind those of the objects. What a frame object holds
     that is a holder already leads back to itself, which is the same as nowhere."""
     first = array("I", snapshot.first_edge[: graph.objects])

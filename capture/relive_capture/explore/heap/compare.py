@@ -7,9 +7,9 @@ found by its address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from relive_capture.explore.heap.heap import Heap
@@ -98,13 +98,25 @@ def compare(before: Heap, after: Heap) -> Comparison:
 
 
 def _largest(heap: Heap) -> list[int]:
-    """Objects that retain most, in the order of the tree: a parent before its children."""
-    retained = heap.analysis.tree.retained
-    held = (node for node in heap.analysis.tree.order if node < heap.objects)
-    sizes = sorted((retained[node] for node in held), reverse=True)
-    least = max(sizes[min(_PLACES, len(sizes)) - 1], 1) if sizes else 1
-    held = (node for node in heap.analysis.tree.order if node < heap.objects)
-    return list(islice((node for node in held if retained[node] >= least), 2 * _PLACES))
+    """Objects that retain most, a parent before its children."""
+    found: list[int] = []
+    # Siblings come by size: of each row only the next one waits, so no more is looked at than is taken.
+    waiting: list[tuple[int, int, int, Iterator[int]]] = []
+    tree = heap.analysis.tree
+
+    def push(row: Iterator[int]) -> None:
+        node = next(row, None)
+        if node is not None:
+            heapq.heappush(waiting, (-tree.retained[node], tree.position[node], node, row))
+
+    push(tree.children(heap.root))
+    while waiting and len(found) < _PLACES:
+        _, _, node, row = heapq.heappop(waiting)
+        if node < heap.objects:
+            found.append(node)
+        push(row)
+        push(tree.children(node))
+    return found
 
 
 def _one_process(before: Heap, after: Heap, found: dict[int, int | None]) -> bool:

@@ -110,8 +110,14 @@ def _semidominators(spanning: Spanning) -> None:
         while link >= 0 and lowest:
             node = source[link]
             link = earlier[link]
-            if ancestor[node] > here:
-                _compress(node, here, low, ancestor)
+            above = ancestor[node]
+            if above > here:
+                if ancestor[above] > here:
+                    _compress(node, here, low, ancestor)
+                else:  # most ways up are this short
+                    ancestor[node] = ancestor[above]
+                    if low[above] < low[node]:
+                        low[node] = low[above]
             if low[node] < lowest:
                 lowest = low[node]
         semi[here] = low[here] = lowest
