@@ -15,6 +15,7 @@ from relive_platform.collector.process import CollectorOptions
 from relive_platform.gateway.listener import ListenerLimits
 from relive_platform.packages.content import PackageLimits
 from relive_platform.packages.dependencies import Dependencies
+from relive_platform.pool.heaps import HeapLimits
 from relive_platform.queue.model import QueueLimits
 from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
 from relive_platform.retention import Retention
@@ -22,7 +23,15 @@ from relive_platform.runtime_path import build_runtime
 from relive_platform.settings import Settings
 from relive_platform.timers import Timer
 
-__all__ = ["collector_options", "listener_limits", "queue_limits", "registry_of", "retention_of", "timers_of"]
+__all__ = [
+    "collector_options",
+    "heap_limits",
+    "listener_limits",
+    "queue_limits",
+    "registry_of",
+    "retention_of",
+    "timers_of",
+]
 
 
 def collector_options(settings: Settings) -> CollectorOptions:
@@ -38,6 +47,7 @@ def collector_options(settings: Settings) -> CollectorOptions:
         scenes=settings.scenes,
         scenes_bytes=settings.scenes_bytes,
         scenes_days=settings.scenes_days,
+        heap_bytes=settings.heap_archive_bytes,
         redact_keys=settings.redact_keys,
         otlp=settings.otlp,
         otlp_protocol=settings.otlp_protocol,
@@ -55,6 +65,16 @@ def _check_otlp(settings: Settings) -> None:
     for chosen in (found.traces, found.logs) if found is not None else ():
         if chosen is not None and chosen.secure:
             chosen.trusted()
+
+
+def heap_limits(settings: Settings) -> HeapLimits:
+    """Limits of heap snapshots."""
+    return HeapLimits(
+        objects=settings.heap_objects,
+        size_bytes=settings.heap_bytes,
+        cpu_s=settings.heap_cpu_s,
+        interval_s=settings.heap_interval_s,
+    )
 
 
 def queue_limits(settings: Settings) -> QueueLimits:

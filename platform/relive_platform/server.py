@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from relive_base.errors import ReliveError
+from relive_base.errors import Refused, ReliveError
 from relive_base.frames import LogLine, Logs, encode_frame
 
 from relive_platform.collector.collector import Collector
@@ -37,6 +37,7 @@ from relive_platform.gateway.listener import HttpListener
 from relive_platform.locate import ServerInfo
 from relive_platform.parts import (
     collector_options,
+    heap_limits,
     listener_limits,
     queue_limits,
     registry_of,
@@ -55,6 +56,7 @@ from relive_platform.runtime_path import build_runtime
 from relive_platform.settings import Settings
 from relive_platform.status import status_of
 from relive_platform.supervisor.dumping import dump_worker
+from relive_platform.supervisor.saving import Saver
 from relive_platform.supervisor.store_keeper import StoreKeeper
 from relive_platform.supervisor.watch import Supervisor
 from relive_platform.timers import TimerService
@@ -139,7 +141,8 @@ class ReliveServer:
             ) from None
         self._stack.callback(os.close, handle)
         (self.run_dir / "server.json").unlink(missing_ok=True)
-        shutil.rmtree(self.run_dir / "scratch", ignore_errors=True)
+        for leftover in ("scratch", "heaps"):
+            shutil.rmtree(self.run_dir / leftover, ignore_errors=True)
 
     async def _start_store(self) -> None:
         from relive_store import open_store
@@ -187,6 +190,7 @@ class ReliveServer:
                 settings.frozen_s,
                 settings.frozen_memory_mb,
                 settings.debug_s,
+                heap_limits(settings),
             ),
             self.run_dir / "scratch",
             self._console,
@@ -194,7 +198,11 @@ class ReliveServer:
         )
         self.dispatcher = Dispatcher(self.collector, self.host.pools)
         self.supervisor = Supervisor(
-            lambda: self.host.workers, self.dispatcher.on_condemned, dump_worker, self.executor
+            lambda: self.host.workers,
+            self.dispatcher.on_condemned,
+            dump_worker,
+            self.executor,
+            saver=Saver(self.host.heaps, self.dispatcher.on_heap),
         )
         self._stack.push_async_callback(self.host.close)
         self._stack.callback(self.supervisor.close)
@@ -368,6 +376,19 @@ class ReliveServer:
             raise UnknownFunction(function)
         pool.profile_next, pool.profile_engine = count, engine
         return count
+
+    async def heap_next(self, function: str) -> int:
+        """Have the next invocation of a function that succeeds leave its heap; gives the version."""
+        pool = self.dispatcher.pools.get(function)
+        if pool is None:
+            raise UnknownFunction(function)
+        if pool.spec.capture != "full":
+            raise Refused(
+                f'{function} has capture = "{pool.spec.capture}"',
+                remedy='say capture = "full" in its relive.toml and deploy it again',
+            )
+        pool.heap_next = True
+        return pool.spec.version
 
     async def follow(self, function: str = "") -> Follower:
         """Begin to follow log lines; give the follower back to `unfollow`."""

@@ -247,7 +247,30 @@ class Settings:
         low=1024,
     )
     profile: str = _set("sampled", "Profile of each invocation.", choices=("sampled", "precise", "off"))
-    capture: str = _set("frames", "What a failure scene holds.", choices=("full", "frames", "off"))
+    capture: str = _set(
+        "full",
+        "What a failure scene holds: `full` also a snapshot of the heap, `off` no values at all.",
+        choices=("full", "frames", "off"),
+    )
+    heap_interval_s: float = _set(
+        600.0, "The heap of the same failure is taken once in this time.", unit="s", low=0
+    )
+    heap_objects: int = _set(
+        2_000_000, "Objects of a heap snapshot; the rest is left out.", low=1_000, high=4_000_000
+    )
+    heap_cpu_s: float = _set(
+        10.0, "CPU time that taking a heap snapshot may use.", unit="s", low=0.1, high=300
+    )
+    heap_bytes: int = _set(
+        256 * _MIB, "Size of a heap snapshot as the worker writes it.", unit="bytes", low=_MIB, high=2 * _GIB
+    )
+    heap_archive_bytes: int = _set(
+        32 * _MIB,
+        "Size of a heap snapshot in a scene; a larger one is left out.",
+        unit="bytes",
+        low=_MIB,
+        high=48 * _MIB,
+    )
     cassette_bytes: int = _set(
         2_097_152,
         "What is kept of an invocation's calls, in the worker's memory until it ends; 0: nothing.",

@@ -15,12 +15,13 @@ from relive_base.frames import FunctionSpec, LogLine
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.pool.function import FunctionPool, PoolLimits
 from relive_platform.pool.host import HostLimits, WorkerHost
-from relive_platform.pool.invocation import InvokeRequest, Outcome, Running
+from relive_platform.pool.invocation import HeapFound, InvokeRequest, Outcome, Running
 from relive_platform.pool.worker import Worker
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.runtime_path import build_runtime
 from relive_platform.supervisor.dumping import dump_worker
+from relive_platform.supervisor.saving import Saver
 from relive_platform.supervisor.watch import Supervisor
 
 __all__ = ["Platform", "platform"]
@@ -33,12 +34,16 @@ class Recording:
         self.payloads: list[bytes] = []
         self.finished_runs: list[Running] = []
         self.console_lines: list[LogLine] = []
+        self.heaps: list[tuple[Running, HeapFound]] = []
 
     def telemetry(self, worker: Worker, payload: bytes) -> None:
         self.payloads.append(payload)
 
     def finished(self, running: Running, worker: Worker | None) -> None:
         self.finished_runs.append(running)
+
+    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
+        self.heaps.append((running, found))
 
 
 class Platform:
@@ -61,7 +66,11 @@ class Platform:
         )
         self.dispatcher = Dispatcher(self.recording, self.host.pools)
         self.supervisor = Supervisor(
-            lambda: self.host.workers, self.dispatcher.on_condemned, dump_worker, self.executor
+            lambda: self.host.workers,
+            self.dispatcher.on_condemned,
+            dump_worker,
+            self.executor,
+            saver=Saver(self.host.heaps, self.dispatcher.on_heap),
         )
         self.host.start()
 

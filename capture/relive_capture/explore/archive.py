@@ -7,6 +7,7 @@ import io
 import os
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ __all__ = [
     "SceneError",
     "SceneFile",
     "SceneInput",
+    "pack_archive",
     "pack_scene",
     "read_scene",
     "write_archive",
@@ -39,6 +41,7 @@ SCHEMA: Final = 1
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # no time in the members: the same scene gives the same bytes
 _MAX_LOCALS_CHARS = 4_000
+_PACKED = (".u32", ".u64")  # columns: zstd frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,19 @@ def write_scene(path: str | os.PathLike[str], source: SceneInput) -> ArchiveInfo
 def pack_scene(path: str | os.PathLike[str], source: SceneInput) -> tuple[ArchiveInfo, bytes]:
     """What `write_scene` writes, without writing it."""
     built = build_members(source)
-    manifest = _manifest(source, built)
-    data = _zip(
-        {"manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=2), **built.files}
-    )
-    frames, texts = _head(built.files.get("exception.json", b""))
+    return pack_archive(Path(path), _manifest(source, built), built.files)
+
+
+def pack_archive(
+    path: Path, manifest: dict[str, Any], files: Mapping[str, bytes]
+) -> tuple[ArchiveInfo, bytes]:
+    """`files` and the manifest, which gets their sizes, as the bytes of one archive."""
+    manifest["members"] = {name: len(data) for name, data in sorted(files.items())}
+    head = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    data = _zip({"manifest.json": head, **files})
+    frames, texts = _head(files.get("exception.json", b""))
     digest = hashlib.sha256(data).hexdigest()
-    return ArchiveInfo(digest, len(data), manifest, Path(path), frames, texts), data
+    return ArchiveInfo(digest, len(data), manifest, path, frames, texts), data
 
 
 def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
@@ -108,7 +117,6 @@ def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
             name: {"state": part.state, "reason": part.reason} for name, part in sorted(built.parts.items())
         },
         "redacted": len(built.redactions),
-        "members": {name: len(data) for name, data in sorted(built.files.items())},
     }
 
 
@@ -183,7 +191,8 @@ def _zip(files: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name in sorted(files, key=lambda name: (name != "manifest.json", name)):
             info = zipfile.ZipInfo(name, _ZIP_EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            packed = name.endswith(_PACKED)
+            info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o600 << 16
             archive.writestr(info, files[name])

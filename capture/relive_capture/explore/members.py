@@ -47,7 +47,7 @@ PARTS: dict[str, str] = {
     "tasks": "the process ended before it could save them",
     "background": "no thread or task failed unseen",
     "environment": "the process ended before it could save it",
-    "heap": "tier T1, the heap snapshot, is not part of this version",
+    "heap": "the process ended before its heap could be walked",
     "live": "the process has ended",
     "healthy": "no event of this version, of at most 64 KiB, has succeeded yet",
     "native": "not needed: the process could speak for itself",

@@ -6,7 +6,8 @@ from typing import Final
 
 __all__ = ["BLOB", "COUNT", "GROUPS", "PAGE", "RESOLVE", "RESOLVE_LAST", "SPARK"]
 
-# A replayed spool may bring a scene twice; LIMIT 1 BY shows it once.
+# A replayed spool may bring a scene twice, and one that gets its heap later has a second row, of a larger
+# file: LIMIT 1 BY shows it once.
 PAGE: Final = """
 SELECT InvocationId, Attempt, CapturedAt, Function, Version, Kind, ErrorType, Message, Fingerprint,
     File, Line, ErrorFunction, Frames, TraceId, SpanId, Locals, Parts, SizeBytes, ArchiveHash
@@ -17,7 +18,7 @@ WHERE
     AND ({until:Int64} = 0 OR CapturedAt < fromUnixTimestamp64Nano({until:Int64}))
     AND ({fingerprint:String} = '' OR Fingerprint = {fingerprint:String})
     AND ({kind:String} = '' OR Kind = {kind:String})
-ORDER BY CapturedAt DESC, InvocationId DESC, Attempt DESC
+ORDER BY CapturedAt DESC, InvocationId DESC, Attempt DESC, SizeBytes DESC
 LIMIT 1 BY InvocationId, Attempt
 LIMIT {limit:UInt64} OFFSET {offset:UInt64}
 """
@@ -65,13 +66,13 @@ RESOLVE: Final = """
 SELECT InvocationId, Attempt, ArchiveHash, CapturedAt
 FROM failure_scenes
 WHERE startsWith(InvocationId, {prefix:String}) AND ({attempt:UInt16} = 0 OR Attempt = {attempt:UInt16})
-ORDER BY CapturedAt DESC, Attempt DESC
+ORDER BY CapturedAt DESC, Attempt DESC, SizeBytes DESC
 LIMIT 1 BY InvocationId
 LIMIT 2
 """
 RESOLVE_LAST: Final = """
 SELECT InvocationId, Attempt, ArchiveHash, CapturedAt
-FROM failure_scenes ORDER BY CapturedAt DESC, Attempt DESC LIMIT 1
+FROM failure_scenes ORDER BY CapturedAt DESC, Attempt DESC, SizeBytes DESC LIMIT 1
 """
 BLOB: Final = """
 SELECT Chunk, any(Chunks) AS Chunks, any(Data) AS Data

@@ -25,7 +25,7 @@ _EVENT_LINES = 24
 _FRAMES = 12
 _CHANGES = 12
 _NOT_HERE = {  # parts that only some failures have, with the reasons that say so
-    "heap": "is not part of this version",
+    "heap": "none of the function's code has run",
     "live": "there is nothing to debug",
     "native": "not needed",
     "result": "gave no result",

@@ -54,9 +54,6 @@ _NO_TASKS: Final = "no asyncio task was there"
 _VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
 _WARM_ROUNDS: Final = 4
 _SMALL: Final = Budget(frames=40, exceptions=5, total_bytes=64 * 1024, source_lines=2)
-_LATER = {
-    "heap": "tier T1, the heap snapshot, is not part of this version",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ class _Capture:
         self.messages = Messages(leaves, self.redactor.text)
         self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
         self.members: dict[str, bytes] = {}
-        self.parts: dict[str, PartState] = {name: PartState("missing", why) for name, why in _LATER.items()}
+        self.parts: dict[str, PartState] = {}
 
     def attempt(self, part: str, step: Any, *arguments: Any) -> None:
         """Run one step; whatever goes wrong in it becomes the part's reason, never an error."""
@@ -385,6 +382,5 @@ def _bare_scene(
 ) -> Scene:
     reason = f"the capture itself failed: {error_type(second)}"
     parts = {name: PartState("missing", reason) for name in ("exception", "source", "threads", "environment")}
-    parts.update({name: PartState("missing", why) for name, why in _LATER.items()})
     info = _bare_error(error, second, kind)
     return Scene(invocation_id=invocation_id, captured_ns=captured_ns, error=info, parts=parts)

@@ -51,7 +51,7 @@ class FunctionDefaults:
     memory_mb: int = 256
     max_workers: int = 4
     profile: str = "sampled"
-    capture: str = "frames"
+    capture: str = "full"
     retries: int = 2
     max_age_s: float = 21_600.0
     output_limit_bytes: int = 1_048_576
@@ -73,7 +73,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     triggers: tuple[Trigger, ...] = ()
     profile: str = "sampled"
-    capture: str = "frames"
+    capture: str = "full"
     retries: int = 2
     max_age_s: float = 21_600.0
     output_limit_bytes: int = 1_048_576

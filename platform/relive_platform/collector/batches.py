@@ -7,7 +7,7 @@ from relive_base.frames import HttpRequest
 from relive_base.records import InvocationRecord
 from relive_capture.explore.members import HealthyEvent
 
-__all__ = ["Ack", "Batch", "Finished", "SceneJob", "Source", "Telemetry"]
+__all__ = ["Ack", "Batch", "Finished", "HeapJob", "SceneJob", "Source", "Telemetry"]
 
 
 class Source(msgspec.Struct, array_like=True, frozen=True):
@@ -58,6 +58,18 @@ class SceneJob(msgspec.Struct, array_like=True):
     healthy: HealthyEvent | None = None
 
 
+class HeapJob(msgspec.Struct, array_like=True):
+    """A heap snapshot for a scene that was written before, or for a baseline. `folder` has the worker's
+    files; who works on the job removes it."""
+
+    record: InvocationRecord
+    state: str
+    reason: str = ""
+    folder: str = ""
+    baseline: bool = False
+    redact_keys: list[str] = []
+
+
 class Batch(msgspec.Struct, array_like=True):
     """One message to the collector's process. `flush_s` > 0 asks to have everything in the store first."""
 
@@ -67,6 +79,7 @@ class Batch(msgspec.Struct, array_like=True):
     finished: list[Finished] = []
     scenes: list[SceneJob] = []
     flush_s: float = 0.0
+    heaps: list[HeapJob] = []
 
 
 class Ack(msgspec.Struct, array_like=True):

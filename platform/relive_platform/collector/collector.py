@@ -20,12 +20,12 @@ from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanDa
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.members import HealthyEvent
 
-from relive_platform.collector.batches import Ack, Batch, Finished, SceneJob, Source, Telemetry
+from relive_platform.collector.batches import Ack, Batch, Finished, HeapJob, SceneJob, Source, Telemetry
 from relive_platform.collector.followers import Followers
 from relive_platform.collector.redaction import Redactors
 from relive_platform.pool.framing import FrameReader
 from relive_platform.pool.function import FunctionPool
-from relive_platform.pool.invocation import Running
+from relive_platform.pool.invocation import HeapFound, Running
 from relive_platform.pool.worker import Worker
 
 __all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
@@ -82,6 +82,7 @@ class Collector(asyncio.Protocol):
         self._telemetry: list[Telemetry] = []
         self._finished: list[Finished] = []
         self._scenes: list[SceneJob] = []
+        self._heaps: list[HeapJob] = []
         self._scene_bytes = 0
         self._pending: deque[tuple[int, bytes]] = deque()
         self._flushes: dict[int, asyncio.Future[bool]] = {}
@@ -166,6 +167,14 @@ class Collector(asyncio.Protocol):
             self._scene_bytes += _size(job)
         self._arm()
 
+    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
+        """What became of a heap snapshot, after its scene."""
+        keys = worker.spec.redact_keys
+        self._heaps.append(
+            HeapJob(running.record, found.state, found.reason, found.folder, found.baseline, keys)
+        )
+        self._arm()
+
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""
         payload = encode_frame(Spans(invocation_id=invocation_id, spans=[span]))[4:]
@@ -194,14 +203,16 @@ class Collector(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        items = len(self._telemetry) + len(self._finished) + len(self._scenes)
+        items = len(self._telemetry) + len(self._finished) + len(self._scenes) + len(self._heaps)
         if not items and not flush_s and not empty:
             return
         self._number += 1
-        batch = Batch(self._number, self._sources, self._telemetry, self._finished, self._scenes, flush_s)
+        batch = Batch(
+            self._number, self._sources, self._telemetry, self._finished, self._scenes, flush_s, self._heaps
+        )
         body = _encoder.encode(batch)
         self._sources, self._telemetry, self._finished, self._scenes = [], [], [], []
-        self._source_index, self._scene_bytes = {}, 0
+        self._source_index, self._scene_bytes, self._heaps = {}, 0, []
         stats = self.stats
         full = stats.pending_bytes + len(body) > self._limits.pending_bytes and not flush_s
         if full or len(body) > MAX_FRAME_BYTES:  # no process could read it, however often it is started

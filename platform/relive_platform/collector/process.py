@@ -50,6 +50,7 @@ class CollectorOptions(msgspec.Struct, kw_only=True):
     scenes: int = 10_000
     scenes_bytes: int = 2 << 30
     scenes_days: float = 30.0
+    heap_bytes: int = 32 * 1_048_576
     redact_keys: tuple[str, ...] = ()
     otlp: str = ""
     otlp_protocol: str = ""
@@ -87,7 +88,7 @@ class _Service:
             spool_limit_bytes=options.spool_bytes,
         )
         self._exporter = _exporter(options)
-        limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days)
+        limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days, options.heap_bytes)
         stacks = StackMemory()
         self._ingest = Ingest(self._writer, self._exporter, redactors, stacks.learn)
         self._scenes = SceneKeeper(Path(options.scenes_dir), self._writer, limits, stacks)
@@ -120,6 +121,8 @@ class _Service:
             self._ingest.write(batch)
             for job in batch.scenes:
                 self._scenes.submit(job)
+            for heap in batch.heaps:
+                self._scenes.submit(heap)
             if batch.flush_s:
                 self._scenes.flush()
                 flushed = self._writer.flush(batch.flush_s)

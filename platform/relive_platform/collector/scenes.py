@@ -14,12 +14,16 @@ from typing import Final, TypeVar
 
 import msgspec
 from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
-from relive_capture.explore.archive import SceneInput, pack_scene, write_archive
+from relive_base.redaction import Redactor
+from relive_capture.explore.archive import ArchiveInfo, SceneError, SceneInput, pack_scene, write_archive
 from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
 from relive_capture.explore.heap.cache import cache_of
+from relive_capture.explore.heap.collecting import collect_heap, remove_raw
+from relive_capture.explore.heap_archive import add_heap, write_baseline
+from relive_capture.explore.names import scene_path
 from relive_capture.explore.rows import blob_columns, scene_columns
 
-from relive_platform.collector.batches import SceneJob
+from relive_platform.collector.batches import HeapJob, SceneJob
 from relive_platform.collector.ingest import RowWriter
 
 __all__ = ["SceneKeeper", "SceneLimits", "StackMemory", "scene_input"]
@@ -41,6 +45,7 @@ class SceneLimits:
     count: int = 10_000
     size_bytes: int = 2 << 30
     days: float = 30.0
+    heap_bytes: int = 32 * 1_048_576  # of a heap snapshot in one of them
 
 
 class StackMemory:
@@ -82,13 +87,13 @@ class SceneKeeper:
         self._limits = limits or SceneLimits()
         self._stacks = stacks or StackMemory()
         self._now = now
-        self._queue: queue.Queue[SceneJob | None] = queue.Queue(QUEUE_JOBS)
+        self._queue: queue.Queue[SceneJob | HeapJob | None] = queue.Queue(QUEUE_JOBS)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
         self._thread.start()
 
-    def submit(self, job: SceneJob) -> None:
-        """Have a scene written; never blocks."""
+    def submit(self, job: SceneJob | HeapJob) -> None:
+        """Have a scene written, or a heap added to one; never blocks."""
         try:
             self._queue.put_nowait(job)
         except queue.Full:
@@ -110,6 +115,9 @@ class SceneKeeper:
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
             try:
+                if isinstance(job, HeapJob):
+                    self._add_heap(job)
+                    continue
                 self._write(job)
                 self.written += 1
                 if self.written % _SWEEP_EVERY == 1:
@@ -132,8 +140,38 @@ class SceneKeeper:
             _log.warning("%s: %s", path, reason)
             job.parts["archive"] = ("partial", reason)
             info, data = pack_scene(path, scene_input(job, self._stacks))
+        self._add_rows(info, data)
+
+    def _add_rows(self, info: ArchiveInfo, data: bytes) -> None:
         self._writer.add("failure_scenes", scene_columns([info]))
         self._writer.add("scene_blobs", blob_columns(info.hash, data, time.time_ns()))
+
+    def _add_heap(self, job: HeapJob) -> None:
+        """The scene is in the store since its failure; it gets a second row, which takes the place
+        of the first."""
+        state = PartState(job.state, job.reason)
+        scene = scene_path(self._folder, job.record.invocation_id, job.record.attempt)
+        members: dict[str, bytes] = {}
+        try:
+            if job.folder:
+                redactor = Redactor(job.redact_keys)
+                members = collect_heap(job.folder, job.record, redactor, self._limits.heap_bytes)
+        except (SceneError, MemoryError) as error:
+            state = PartState("missing", getattr(error, "message", "") or "there was no memory to read it")
+        finally:
+            if job.folder:
+                remove_raw(job.folder)
+        if job.baseline:
+            if members:
+                write_baseline(self._folder, job.record, members, state)
+            return
+        try:
+            added = add_heap(scene, members, state)
+        except OSError as error:
+            state = PartState("missing", f"no file could be written ({error.strerror})")
+            added = add_heap(scene, {}, state)
+        if added is not None:
+            self._add_rows(*added)
 
     def sweep(self) -> int:
         """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""

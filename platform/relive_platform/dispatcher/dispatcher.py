@@ -12,7 +12,7 @@ from relive_base.records import InvocationRecord
 
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.pool.function import FunctionPool
-from relive_platform.pool.invocation import InvokeRequest, Outcome, Running, Waiter
+from relive_platform.pool.invocation import HeapFound, InvokeRequest, Outcome, Running, Waiter
 from relive_platform.pool.worker import Worker
 from relive_platform.supervisor.verdict import (
     init_verdict,
@@ -31,6 +31,7 @@ class Recorder(Protocol):
 
     def telemetry(self, worker: Worker, payload: bytes) -> None: ...
     def finished(self, running: Running, worker: Worker | None) -> None: ...
+    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
 
 
 class CallHandler(Protocol):
@@ -155,7 +156,10 @@ class Dispatcher:
         record.peak_rss_bytes = max(record.peak_rss_bytes, running.rss_peak)
         # An invocation that succeeded has one where a thread or a task of it failed.
         record.has_scene = record.failed or bool(running.scene)
+        running.finished = True
         self._recorder.finished(running, worker)
+        if running.heap is not None and worker is not None:
+            self._recorder.heap(running, worker, running.heap)
 
     # What the pools tell.
 
@@ -226,3 +230,10 @@ class Dispatcher:
 
     def on_telemetry(self, pool: FunctionPool, worker: Worker, payload: bytes) -> None:
         self._recorder.telemetry(worker, payload)
+
+    def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
+        """After the scene: the heap is added to it."""
+        if running.finished:
+            self._recorder.heap(running, worker, found)
+        else:
+            running.heap = found

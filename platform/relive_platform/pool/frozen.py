@@ -79,6 +79,11 @@ class FrozenWorkers:
         worker.freeze()
         return ""
 
+    def stop(self, worker: Worker) -> None:
+        """Stop a kept worker again that had something to do; not while somebody debugs it."""
+        if not any(kept.worker is worker and kept.attached for kept in self._kept):
+            worker.freeze()
+
     def _objection(self, worker: Worker) -> str:
         if self.limits.count < 1:
             return "failed workers are not kept (RELIVE_FROZEN_WORKERS is 0)"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from relive_base.frames import Call, Done, FunctionSpec, InitFailed, Ready, Result
 from relive_base.records import InvocationRecord
 
-from relive_platform.pool.invocation import InvokeRequest, Running
+from relive_platform.pool.heaps import PENDING
+from relive_platform.pool.invocation import HeapFound, InvokeRequest, Running
 from relive_platform.pool.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
 from relive_platform.pool.zygote import ZygoteKey
 
@@ -62,6 +63,7 @@ class PoolListener(Protocol):
     def on_waited(self, pool: FunctionPool, running: Running) -> None: ...
     def on_call(self, pool: FunctionPool, worker: Worker, call: Call) -> None: ...
     def on_telemetry(self, pool: FunctionPool, worker: Worker, payload: bytes) -> None: ...
+    def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
 
 
 class FunctionPool:
@@ -89,6 +91,7 @@ class FunctionPool:
         self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
         self.profile_next = 0
         self.profile_engine = "precise"
+        self.heap_next = False  # a baseline is wanted: of the next invocation that succeeds
         self._host = host
         self._listener = listener
         self._service_s = 0.0  # smoothed time from dispatch to the last frame
@@ -291,9 +294,14 @@ class FunctionPool:
         worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
         # Before the scene is written: it says whether its process is still there.
         kept = self._keep(worker, running, done)
+        heap = self._wants_heap(worker, running, done)
         self._listener.on_finished(self, running, done)
         if worker.current is not None:
             self._next_ahead(worker, done)
+        elif heap:
+            worker.state = FROZEN  # out of the pool: another one takes its place while it walks its heap
+            self._take_heap(worker, running, kept)
+            self._replace()
         elif kept:
             worker.state = FROZEN
             self._replace()
@@ -316,6 +324,38 @@ class FunctionPool:
             running.external_parts["live"] = ("missing", "there is nothing to debug: the handler never began")
             return False
         return self._host.freeze(worker, running)
+
+    def _wants_heap(self, worker: Worker, running: Running, done: Done) -> bool:
+        """Whether the worker is to walk its heap before it is stopped or ended; the scene says why not."""
+        result = running.result
+        if result is None or worker.current is not None:
+            return False
+        if result.status == "ok":
+            return self.heap_next and not self._host.heaps.objection(worker, "")
+        if result.reusable and done.reusable:
+            running.external_parts["heap"] = ("missing", "none of the function's code has run")
+            return False
+        reason = self._host.heaps.objection(worker, worker.fingerprint)
+        running.external_parts["heap"] = ("missing", reason or PENDING)
+        return not reason
+
+    def _take_heap(self, worker: Worker, running: Running, kept: bool) -> None:
+        baseline = running.result is not None and running.result.status == "ok"
+        if baseline:
+            self.heap_next = False
+        if kept:
+            worker.thaw()
+        else:
+            worker.retire = True
+
+        def taken(found: HeapFound) -> None:
+            self._listener.on_heap(running, worker, replace(found, baseline=baseline))
+            if not kept:
+                worker.kill()
+            else:
+                self._host.frozen.stop(worker)
+
+        self._host.heaps.take(worker, running, taken)
 
     def _next_ahead(self, worker: Worker, done: Done) -> None:
         """The worker has gone on by itself with what was sent ahead; keep it fed."""

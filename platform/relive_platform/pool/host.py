@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from relive_platform.pool.debugging import DebugLimits, DebugSessions
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.frozen import FrozenLimits, FrozenWorkers
 from relive_platform.pool.function import FunctionPool
+from relive_platform.pool.heaps import HeapLimits, HeapTaker
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker, WorkerOwner
 from relive_platform.pool.zygote import ZygoteKey
@@ -43,6 +44,7 @@ class HostLimits:
     frozen_s: float = 600.0
     frozen_memory_mb: int = 256
     debug_s: float = 3_600.0
+    heap: HeapLimits = field(default_factory=HeapLimits)
 
 
 class WorkerHost:
@@ -62,6 +64,7 @@ class WorkerHost:
         self.workers: dict[int, Worker] = {}
         self.frozen = FrozenWorkers(FrozenLimits(limits.frozen, limits.frozen_s, limits.frozen_memory_mb))
         self.debugging = DebugSessions(self.frozen, DebugLimits(longest_s=limits.debug_s))
+        self.heaps = HeapTaker(limits.heap, scratch_dir.parent / "heaps")
         self.watch = watch
         self._scratch_dir = scratch_dir
         self._on_console = on_console
@@ -169,6 +172,7 @@ class WorkerHost:
         self.workers.pop(worker.worker_id, None)
         if not self.workers:
             self._empty.set()
+        self.heaps.gone(worker)
         self.debugging.gone(worker)
         self.frozen.gone(worker)
         # Nothing waits for it: the folder is inside run/, which is emptied at the next start.
@@ -206,6 +210,7 @@ class WorkerHost:
     async def close(self) -> None:
         """End every worker and every zygote, and wait until they are gone."""
         self._closed = True
+        self.heaps.close()
         self.debugging.close()
         if self._timer is not None:
             self._timer.cancel()

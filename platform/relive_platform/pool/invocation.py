@@ -13,7 +13,7 @@ from relive_base.records import InvocationRecord
 if TYPE_CHECKING:
     from relive_platform.pool.worker import Worker
 
-__all__ = ["Callback", "InvokeRequest", "Outcome", "Running", "Waiter"]
+__all__ = ["Callback", "HeapFound", "InvokeRequest", "Outcome", "Running", "Waiter"]
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +96,17 @@ class Callback:
             _log.exception("an outcome could not be given to its caller")
 
 
+@dataclass(frozen=True, slots=True)
+class HeapFound:
+    """What became of a heap snapshot: state and reason as in PartState. Where it is not "missing", `folder`
+    has the worker's raw files, which nobody has looked at."""
+
+    state: str
+    reason: str = ""
+    folder: str = ""
+    baseline: bool = False  # of a success: it belongs to no scene
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Running:
     """One attempt from its acceptance to its last frame."""
@@ -119,4 +130,6 @@ class Running:
     external_parts: dict[str, tuple[str, str]] = field(default_factory=dict)
     external_redactions: list[str] = field(default_factory=list)
     rss_peak: int = 0
+    finished: bool = False  # its record has been handed on
+    heap: HeapFound | None = None  # what came before that
     console_bytes: int = 0

@@ -32,6 +32,7 @@ from relive_platform.pool.descendants import descendants
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
 from relive_platform.pool.invocation import Running
+from relive_platform.worker.memory_signal import MEMORY_SIGNAL
 
 __all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
 
@@ -105,6 +106,7 @@ class Worker(asyncio.Protocol):
         self.faults: FaultFile | None = None
         self.rss_bytes = 0
         self.fingerprint = ""
+        self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its frames go to
         self._eof = False
         self._killed = False
@@ -122,6 +124,7 @@ class Worker(asyncio.Protocol):
             "ready": self._on_ready,
             "init_failed": self._on_init_failed,
             "call": self._on_call,
+            "heap_taken": self._on_heap,
             "debug_text": self._on_debug,
             "debug_offer": self._on_debug,
             "debug_ended": self._on_debug,
@@ -212,6 +215,13 @@ class Worker(asyncio.Protocol):
     def freeze(self) -> None:
         """Stop the process group where it is, so that it can be looked at and grows no further."""
         self._signal(signal.SIGSTOP)
+
+    def ask_to_save(self) -> None:
+        """Ask the process by a signal to save itself at its memory limit; see worker/memory_limit.py."""
+        try:
+            os.kill(self.pid, MEMORY_SIGNAL)
+        except (ProcessLookupError, PermissionError):
+            pass  # it is already gone
 
     def thaw(self) -> None:
         """Let a frozen process group go on."""
@@ -407,6 +417,10 @@ class Worker(asyncio.Protocol):
     def _on_init_failed(self, payload: bytes) -> None:
         self.init_failed = _init_failed.decode(payload)
         self.owner.on_init_failed(self, self.init_failed)
+
+    def _on_heap(self, payload: bytes) -> None:
+        if self.heap is not None:
+            self.heap(payload)
 
     def _on_debug(self, payload: bytes) -> None:
         if self.debug is not None:

@@ -14,13 +14,15 @@ from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.pool.function import FunctionPool, PoolLimits
+from relive_platform.pool.heaps import HeapLimits
 from relive_platform.pool.host import HostLimits, WorkerHost
-from relive_platform.pool.invocation import InvokeRequest, Running
+from relive_platform.pool.invocation import HeapFound, InvokeRequest, Running
 from relive_platform.pool.worker import Worker
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.settings import Settings
 from relive_platform.supervisor.dumping import dump_worker
+from relive_platform.supervisor.saving import Saver
 from relive_platform.supervisor.watch import Supervisor
 
 __all__ = ["Played", "Stage"]
@@ -46,6 +48,8 @@ class _Listener:
 
     def telemetry(self, worker: Worker, payload: bytes) -> None: ...
 
+    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
+
     def finished(self, running: Running, worker: Worker | None) -> None:
         waiting = self.finished_run
         if waiting is not None and not waiting.done():
@@ -62,7 +66,7 @@ class Stage:
         zygotes = Zygotes(runtime, folder, settings.zygote_timeout_s, lambda key: self._host.zygote_died(key))
         self._host = WorkerHost(
             zygotes,
-            HostLimits(workers=2, frozen=0),
+            HostLimits(workers=2, frozen=0, heap=HeapLimits(at_once=0)),
             folder / "scratch",
             self._console,
             lambda worker: self._supervisor.watch(worker),
@@ -70,7 +74,11 @@ class Stage:
         self._dispatcher = Dispatcher(self._listener, self._host.pools)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="replay")
         self._supervisor = Supervisor(
-            lambda: self._host.workers, self._dispatcher.on_condemned, dump_worker, self._executor
+            lambda: self._host.workers,
+            self._dispatcher.on_condemned,
+            dump_worker,
+            self._executor,
+            saver=Saver(self._host.heaps, self._dispatcher.on_heap),
         )
 
     async def __aenter__(self) -> Stage:

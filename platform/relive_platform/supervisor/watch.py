@@ -31,6 +31,13 @@ class ExternalDump(Protocol):
     def __call__(self, pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped: ...
 
 
+class Saving(Protocol):
+    """Has a worker that is over its memory limit save itself (`saving.Saver`)."""
+
+    def ask(self, worker: Worker, running: Running) -> None: ...
+    async def saved(self, worker: Worker, running: Running) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WatchLimits:
     """When the supervisor steps in."""
@@ -69,7 +76,9 @@ class Supervisor:
         dump: ExternalDump,
         executor: Executor,
         limits: WatchLimits | None = None,
+        saver: Saving | None = None,
     ) -> None:
+        self._saver = saver
         self._workers = workers
         self._on_condemned = on_condemned
         self._dump = dump
@@ -147,11 +156,32 @@ class Supervisor:
 
     def _condemn(self, worker: Worker, running: Running, why: str) -> None:
         worker.condemned = why
-        worker.freeze()  # it must not grow on, nor go on with its work, while it is looked at
+        if why == "memory" and self._saver is not None:
+            self._saver.ask(worker, running)
+            end = self._save_and_kill(worker, running, self._saver)
+        else:
+            worker.freeze()  # it must not grow on, nor go on with its work, while it is looked at
+            running.external_parts["heap"] = ("missing", "the process did not react")
+            end = self._dump_and_kill(worker, running)
         self._on_condemned(worker, running, why)
-        task = asyncio.get_running_loop().create_task(self._dump_and_kill(worker, running))
+        task = asyncio.get_running_loop().create_task(end)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _save_and_kill(self, worker: Worker, running: Running, saver: Saving) -> None:
+        """The process itself can tell most; where it does not, it is read from outside."""
+        reason = "the process did not react"
+        try:
+            reason = await saver.saved(worker, running)
+        except Exception as failure:  # nothing must keep the worker alive
+            _log.warning("worker %d could not save itself: %s", worker.pid, failure)
+        if not reason:
+            self._look.forget(worker.worker_id)
+            worker.kill()
+            return
+        worker.freeze()
+        running.external_parts["heap"] = ("missing", reason)
+        await self._dump_and_kill(worker, running)
 
     async def _dump_and_kill(self, worker: Worker, running: Running) -> None:
         limit_s = self._limits.dump_timeout_s
@@ -160,13 +190,14 @@ class Supervisor:
             error = running.record.error or ErrorInfo(type="", message="")
             found = loop.run_in_executor(self._executor, self._dump, worker.pid, limit_s, worker.spec, error)
             dumped = await asyncio.wait_for(found, limit_s + 1.0)
-            running.external, running.external_parts = dumped.members, dumped.parts
+            running.external = dumped.members
+            running.external_parts.update(dumped.parts)
             running.external_redactions = dumped.redactions
             if dumped.error is not None:
                 _locate(error, dumped.error)
         except Exception as failure:  # a dump that fails must never keep the worker alive
             _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
-            running.external_parts = {"exception": ("missing", f"the dump failed: {failure}"[:300])}
+            running.external_parts["exception"] = ("missing", f"the dump failed: {failure}"[:300])
         finally:
             self._look.forget(worker.worker_id)
             worker.kill()

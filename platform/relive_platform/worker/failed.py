@@ -3,6 +3,8 @@ frames."""
 
 from __future__ import annotations
 
+from types import FrameType
+
 __all__ = ["Failed"]
 
 
@@ -12,8 +14,14 @@ class Failed:
     def __init__(self) -> None:
         self.invocation_id = ""
         self.error: BaseException | None = None
+        self.frame: FrameType | None = None
 
     def keep(self, invocation_id: str, error: BaseException) -> None:
         """Keep the frames of `error`, of its causes and contexts, and what their locals hold."""
         self.invocation_id = invocation_id
         self.error = error
+
+    def keep_stack(self, invocation_id: str, frame: FrameType) -> None:
+        """Keep the stack of code that was stopped where it is; `frame` is its innermost one."""
+        self.invocation_id = invocation_id
+        self.frame = frame

@@ -19,6 +19,7 @@ from relive_platform.worker.events import BadEvent
 from relive_platform.worker.failed import Failed
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.memory import Reserve, rss_bytes
+from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
 from relive_platform.worker.rooms import capture_failure
@@ -67,6 +68,7 @@ class Runner:
         reserve: Reserve,
         failed: Failed,
         background: Background,
+        memory_limit: MemoryLimit,
     ) -> None:
         self._spec = spec
         self._sink = sink
@@ -79,6 +81,7 @@ class Runner:
         self._reserve = reserve
         self._failed = failed
         self._background = background
+        self._memory_limit = memory_limit
         self._moment: Moment | None = None  # when the timeout struck
         self._bad_result: object = NO_RESULT
         timer.before_raise = self._keep_moment
@@ -93,9 +96,12 @@ class Runner:
         self._caller.begin(invoke)
         started_ns = time.time_ns()
         self._outside.begin(started_ns)
+        self._memory_limit.begin(invoke, self._quiet)
         try:
             answer = self._answer(invoke)
+            self._memory_limit.end()
         except BaseException as error:
+            self._memory_limit.end()
             ended_ns = time.time_ns()
             profile = self._sampler.stop()  # the capture is no part of it
             result = self._fail(error, invoke, started_ns, ended_ns)
@@ -186,6 +192,11 @@ class Runner:
             error=scene.error,
             reusable=reusable,
         )
+
+    def _quiet(self) -> None:
+        """No timer of ours rings any more."""
+        self._timer.disarm()
+        self._sampler.stop()
 
     def _keep_moment(self) -> None:
         """A timeout releases locks and ends tasks on its way up: only now do all of them stand there."""

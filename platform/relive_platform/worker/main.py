@@ -8,7 +8,17 @@ import time
 from typing import Final, NoReturn
 
 from relive_base.errors import ReliveError
-from relive_base.frames import AnyFrame, DebugStart, FunctionSpec, InitFailed, Invoke, Ready, Skipped, Stop
+from relive_base.frames import (
+    AnyFrame,
+    DebugStart,
+    FunctionSpec,
+    InitFailed,
+    Invoke,
+    Ready,
+    Skipped,
+    Stop,
+    TakeHeap,
+)
 from relive_base.sink import FrameSink
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
@@ -24,6 +34,7 @@ from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
 from relive_platform.worker.memory import Reserve
+from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import outside_of
 from relive_platform.worker.process import (
     clean_environment,
@@ -95,6 +106,7 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
+        self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self._stay)
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
@@ -179,13 +191,12 @@ class _Worker:
             self._reserve,
             self._failed,
             self._background,
+            self._memory_limit,
         )
         reusable = True
         while True:
             try:
-                frame: AnyFrame | None = self.channel.next_command()
-                while isinstance(frame, DebugStart):
-                    frame = self._debug(frame)
+                frame = self._next_command()
                 if isinstance(frame, Stop):
                     return
                 if isinstance(frame, Invoke) and reusable:
@@ -195,6 +206,33 @@ class _Worker:
                         reusable = runner.run(frame)
             except HandlerTimeout:
                 continue  # it came between the handler's end and the disarming, and has been dealt with
+
+    def _next_command(self) -> AnyFrame | None:
+        """The next frame from the server that is not about a failure which this process keeps."""
+        frame: AnyFrame | None = self.channel.next_command()
+        while isinstance(frame, DebugStart):
+            frame = self._debug(frame)
+        if isinstance(frame, TakeHeap):
+            self._take_heap(frame)
+            return None
+        return frame
+
+    def _stay(self) -> NoReturn:
+        """After the code was stopped where it is: do what the server wants of this process, then leave."""
+        try:
+            while not isinstance(self._next_command(), Stop):
+                pass
+        except ReliveError:
+            pass  # the server is gone
+        os._exit(0)
+
+    def _take_heap(self, command: TakeHeap) -> None:
+        from relive_capture.record.heap import take_heap  # the zygote has imported it
+
+        failed = self._failed
+        if failed.invocation_id != command.invocation_id:
+            failed = Failed()  # nothing has failed: a baseline
+        self._sink.send_surely(take_heap(command, self._spec, failed.error, failed.frame))
 
     def _debug(self, start: DebugStart) -> AnyFrame | None:
         """Let somebody debug the failure that this process keeps; gives what is to be dealt with after it."""

@@ -1,0 +1,80 @@
+"""At the memory limit: the server asks this process, by a signal, to save itself as it stands.
+
+Nothing is unwound: the frames are captured from inside the signal's handler, and the process then waits there
+for what the server wants of it, until it is ended. Code that does not react (C code, blocked signals) is
+stopped and read from outside instead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from relive_base.frames import FunctionSpec, Invoke
+from relive_base.sink import FrameSink
+from relive_capture import record as capture
+
+from relive_platform.worker.failed import Failed
+from relive_platform.worker.memory import Reserve, rss_bytes
+from relive_platform.worker.memory_signal import MEMORY_SIGNAL
+
+__all__ = ["MemoryLimit"]
+
+_MB: Final = 1_048_576
+
+
+class MemoryLimit:
+    """Handles the signal on the main thread, while an invocation runs."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        sink: FrameSink,
+        failed: Failed,
+        reserve: Reserve,
+        stay: Callable[[], None],
+    ) -> None:
+        """`stay` does not return: it serves the server's commands until the process is to leave."""
+        self._spec = spec
+        self._sink = sink
+        self._failed = failed
+        self._reserve = reserve
+        self._stay = stay
+        self._invoke: Invoke | None = None
+        self._quiet: Callable[[], object] = bool
+        signal.signal(MEMORY_SIGNAL, self._on_signal)
+
+    def begin(self, invoke: Invoke, quiet: Callable[[], object]) -> None:
+        """From now on there is something to save; `quiet` ends timers and profiling first."""
+        self._invoke = invoke
+        self._quiet = quiet
+
+    def end(self) -> None:
+        """The invocation has come to its end by itself."""
+        self._invoke = None
+
+    def _on_signal(self, _number: int, frame: FrameType | None) -> None:
+        invoke = self._invoke
+        if invoke is None or frame is None:
+            return
+        if self._sink.busy:
+            os.kill(os.getpid(), MEMORY_SIGNAL)  # once more, when the frame that is being sent has left
+            return
+        self._invoke = None
+        self._quiet()
+        self._reserve.release()
+        limit = self._spec.memory_mb
+        scene = capture.capture_frames(
+            frame,
+            kind="memory",
+            spec=self._spec,
+            invocation_id=invoke.invocation_id,
+            error_name="MemoryLimitExceeded",
+            message=f"the worker held {rss_bytes() // _MB} MB; at 85 % of its {limit} MB it is stopped",
+        )
+        self._failed.keep_stack(invoke.invocation_id, frame)
+        self._sink.send_surely(scene)
+        self._stay()
