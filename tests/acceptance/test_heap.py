@@ -129,3 +129,16 @@ def test_a_scene_without_a_heap_says_why(cli: Relive, tmp_path: Path) -> None:
     assert "remedy:" in done.stderr
     absent = cli.run("heap", str(tmp_path / "absent.heapsnapshot"), check=False)
     assert "cannot be opened" in absent.stderr
+
+
+def test_the_failure_says_what_is_in_its_heap(cli: Relive, tmp_path: Path) -> None:
+    file = scene_file(tmp_path, "01a2", 50)
+    before = cli.run("failure", str(file)).stdout
+    assert "heap: 105 objects, 5 MB\n" in before
+    assert f"relive heap {file}" in before
+    # Once it was analysed, the local that leads to most is known, too.
+    cli.run("heap", str(file))
+    assert (
+        "heap: 105 objects, 5 MB; the local event of thumb.py:41 load leads to 232 B"
+        in cli.run("failure", str(file)).stdout
+    )

@@ -19,9 +19,10 @@ from relive_base.values import ValueNode
 from relive_capture.cassette_format import Exchange, ReplayNotes
 from relive_capture.explore.bounds import Limits, Spending, check_directory, check_members
 from relive_capture.explore.errors import SceneError
-from relive_capture.explore.heap.reading import FOLDER, read_members
+from relive_capture.explore.heap.reading import FOLDER, read_members, read_meta
 from relive_capture.explore.heap.snapshot import HeapSnapshot
 from relive_capture.explore.references import MAX_EXPANDED, expand_references
+from relive_capture.heap_format import HeapMeta
 from relive_capture.model import (
     BackgroundView,
     ExceptionView,
@@ -220,6 +221,11 @@ class SceneFile:
     def has_heap(self) -> bool:
         """Whether there is a heap snapshot; `parts["heap"]` says why where there is none."""
         return f"{FOLDER}meta.json" in self._infos
+
+    @property
+    def heap_meta(self) -> HeapMeta:
+        """How the heap snapshot came about, without reading it. Raises SceneError."""
+        return read_meta(self.member, self._where, self._limits.heap)
 
     def heap(self) -> HeapSnapshot:
         """The heap snapshot, checked. Raises SceneError; `explore.heap.opening` analyses it."""

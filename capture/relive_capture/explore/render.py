@@ -49,9 +49,10 @@ class Line:
     style: str = ""
 
 
-def render_text(scene: SceneFile, width: int = 120, commands: Sequence[str] = ()) -> str:
-    """The whole failure as plain text. `commands`: what to type next, where it is not the usual."""
-    return "\n".join(line.text for line in failure_lines(scene, width, commands))
+def render_text(scene: SceneFile, width: int = 120, commands: Sequence[str] = (), heap: str = "") -> str:
+    """The whole failure as plain text. `commands`: what to type next, where it is not the usual; `heap`: what
+    there is to say of the heap."""
+    return "\n".join(line.text for line in failure_lines(scene, width, commands, heap))
 
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
@@ -78,7 +79,9 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
     }
 
 
-def failure_lines(scene: SceneFile, width: int = 120, commands: Sequence[str] = ()) -> list[Line]:
+def failure_lines(
+    scene: SceneFile, width: int = 120, commands: Sequence[str] = (), heap: str = ""
+) -> list[Line]:
     """Headline, root line with source and locals, chain, event, log tail, completeness, what to type next."""
     width = max(width, 40)
     lines = _headline(scene, width)
@@ -93,7 +96,7 @@ def failure_lines(scene: SceneFile, width: int = 120, commands: Sequence[str] = 
     lines += _event(scene, width)
     lines += _difference(scene, width)
     lines += _logs(scene, width)
-    lines += _parts(scene, width)
+    lines += _parts(scene, width, heap)
     return lines + _next(scene, commands)
 
 
@@ -283,10 +286,12 @@ def _logs(scene: SceneFile, width: int) -> list[Line]:
     return lines + [Line(one_line(f"  {line.severity:<5} {line.body}", width), "log") for line in tail]
 
 
-def _parts(scene: SceneFile, width: int) -> list[Line]:
+def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:
     """What the scene has, what is missing of what it could have had and why, and what does not apply."""
     whole = [name for name, part in scene.parts.items() if part.state == "ok"]
     lines = [Line(""), Line(one_line(f"The scene has {', '.join(whole)}", width), "meta")]
+    if heap:
+        lines.append(Line(one_line(f"  heap: {heap}", width), "meta"))
     other: list[str] = []
     for name, part in scene.parts.items():
         state = part_state(name, part)
@@ -312,6 +317,7 @@ def _next(scene: SceneFile, commands: Sequence[str]) -> list[Line]:
     ident = scene.invocation_id
     commands = commands or (
         f"relive debug {ident}",
+        *([f"relive heap {ident}"] if scene.has_heap else []),
         f"relive trace {ident}",
         f"relive flame {ident}",
         f"relive scene {ident} --output failure.scene",

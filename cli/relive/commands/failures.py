@@ -11,7 +11,7 @@ import click
 from relive_base.errors import ExitCode, UsageError
 
 from relive.durations import DURATION, since_ns
-from relive.output import Column, echo, emit, emit_object, format_time, json_option
+from relive.output import Column, echo, emit, emit_object, format_bytes, format_time, json_option
 from relive.session import Session
 
 __all__ = ["failure", "failures", "scene"]
@@ -209,11 +209,30 @@ def _show_scene(session: Session, ident: str, as_json: bool) -> None:
         return
     width = shutil.get_terminal_size((120, 40)).columns
     if not is_scene_file(ident):
-        echo(render.render_text(found, width=width))
+        echo(render.render_text(found, width=width, heap=_heap_note(session, found)))
         return
     # Its trace and profile are in the home that it comes from: what can be done here is said instead.
     from relive.group import COMMANDS
 
     name = shlex.quote(ident)
-    commands = [f"relive {known} {name}" for known in ("debug", "replay", "heap") if known in COMMANDS]
-    echo(render.render_text(found, width=width, commands=commands))
+    offered = ("debug", "replay", "heap") if found.has_heap else ("debug", "replay")
+    commands = [f"relive {known} {name}" for known in offered if known in COMMANDS]
+    echo(render.render_text(found, width=width, commands=commands, heap=_heap_note(session, found)))
+
+
+def _heap_note(session: Session, found: Any) -> str:
+    """What is in the heap; the local that leads to most where the heap was analysed before."""
+    from relive_capture.explore.heap.cache import cache_of
+    from relive_capture.explore.heap.opening import key_of
+    from relive_capture.explore.heap.summaries import locals_of
+
+    if not found.has_heap:
+        return ""
+    meta = found.heap_meta
+    note = f"{meta.objects:,} objects, {format_bytes(meta.bytes)}"
+    heap = cache_of(session.scenes_dir).load(key_of(found))
+    largest = locals_of(heap)[:1] if heap is not None else []
+    if largest:
+        row = largest[0]
+        note += f"; the local {row.name} of {row.frame} leads to {format_bytes(row.reaches)}"
+    return note

@@ -16,7 +16,7 @@ from relive_capture.explore.heap.checks import check_snapshot
 from relive_capture.explore.heap.snapshot import HeapLimits, HeapSnapshot
 from relive_capture.heap_format import COLUMNS, HeapMeta, HeapRoot, HeapType
 
-__all__ = ["FOLDER", "column_name", "read_members"]
+__all__ = ["FOLDER", "column_name", "read_members", "read_meta"]
 
 T = TypeVar("T")
 FOLDER: Final = "heap/"
@@ -41,6 +41,24 @@ def read_members(
 ) -> HeapSnapshot:
     """The snapshot whose members `member` gives by name. Raises SceneError where it is not one."""
     limits = limits or HeapLimits()
+    meta = read_meta(member, where, limits)
+    lengths = {"first_edge": meta.objects + 1, "edge": meta.edges, "label": meta.edges}
+    columns = {name: _column(member, name, lengths.get(name, meta.objects), where) for name in COLUMNS}
+    columns["address"] = _absolute(columns["address"])
+    snapshot = HeapSnapshot(
+        meta=meta,
+        types=_json(member, "types", where, limits),
+        strings=_json(member, "strings", where, limits),
+        roots=_json(member, "roots", where, limits),
+        **columns,
+    )
+    check_snapshot(snapshot, where, limits)
+    return snapshot
+
+
+def read_meta(member: Callable[[str], bytes], where: str, limits: HeapLimits | None = None) -> HeapMeta:
+    """Only how the snapshot came about, with its counts. Raises SceneError."""
+    limits = limits or HeapLimits()
     meta: HeapMeta = _json(member, "meta", where, limits)
     if meta.schema != _SCHEMA:
         raise SceneError(
@@ -54,18 +72,7 @@ def read_members(
     ):
         if not 0 <= count <= limit:
             raise SceneError(f"the heap has {count} {what}, the limit is {limit}", where=where)
-    lengths = {"first_edge": meta.objects + 1, "edge": meta.edges, "label": meta.edges}
-    columns = {name: _column(member, name, lengths.get(name, meta.objects), where) for name in COLUMNS}
-    columns["address"] = _absolute(columns["address"])
-    snapshot = HeapSnapshot(
-        meta=meta,
-        types=_json(member, "types", where, limits),
-        strings=_json(member, "strings", where, limits),
-        roots=_json(member, "roots", where, limits),
-        **columns,
-    )
-    check_snapshot(snapshot, where, limits)
-    return snapshot
+    return meta
 
 
 def _json(member: Callable[[str], bytes], name: str, where: str, limits: HeapLimits) -> Any:
