@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from failure_corpus import Outcome, corpus, run_all, serving  # noqa: E402
+from failure_corpus import Outcome, corpus, repeats, run_all, serving  # noqa: E402
 
 __all__ = ["run"]
 
@@ -23,9 +23,12 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     functions = corpus()[:: 4 if quick else 1]
     with serving(functions) as home:
         outcomes = run_all(home, functions)
+        home.run("stop")
+        fixed = [outcome for outcome in outcomes if outcome.expected.deterministic and outcome.scene]
+        other = {outcome.expected.name: repeats(home, outcome) for outcome in fixed}
     framed = [outcome for outcome in outcomes if outcome.expected.has_frames]
     for outcome in outcomes:
-        for problem in outcome.problems:
+        for problem in [*outcome.problems, *filter(None, [other.get(outcome.expected.name)])]:
             print(f"{outcome.expected.name}: {problem}", file=sys.stderr)
     return [
         _share("leave a scene", outcomes, lambda outcome: outcome.scene is not None, 100),
@@ -33,6 +36,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         _share("have the root line", framed, lambda outcome: outcome.has_root, 95),
         _share("have locals in the root frame", framed, lambda outcome: outcome.has_locals, 90),
         _share("meet all that is expected", outcomes, lambda outcome: not outcome.problems, 95),
+        _share("repeat in a replay", fixed, lambda outcome: not other[outcome.expected.name], 90),
     ]
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from failure_corpus import Outcome, corpus, run_all, serving
+from failure_corpus import Outcome, corpus, repeats, run_all, serving
+from relive_cli import Relive
 
 FUNCTIONS = corpus()
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> Iterator[dict[str, Outcome]]:
+def home() -> Iterator[Relive]:
+    with serving(FUNCTIONS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def outcomes(home: Relive) -> dict[str, Outcome]:
     """All of them, run once on one server."""
-    with serving(FUNCTIONS) as home:
-        yield {outcome.expected.name: outcome for outcome in run_all(home, FUNCTIONS)}
+    return {outcome.expected.name: outcome for outcome in run_all(home, FUNCTIONS)}
 
 
 def test_the_corpus_is_large() -> None:
@@ -39,3 +45,32 @@ def test_every_failure_leaves_a_scene_and_nearly_all_have_line_locals_and_event(
     assert all(outcome.has_event for outcome in found)
     assert all(outcome.has_root for outcome in with_frames)
     assert sum(outcome.has_locals for outcome in with_frames) >= 0.9 * len(with_frames)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["order_twice", "merge_that_repeats", "service_is_down", "slow_pattern", "task_dies_unseen"],
+)
+def test_the_replay_is_the_same_failure_for(home: Relive, outcomes: dict[str, Outcome], name: str) -> None:
+    # `make bench BENCH_FLAGS=capture/failures` replays all of them
+    assert repeats(home, outcomes[name]) == ""
+
+
+def test_relive_lists_and_shows_them(home: Relive, outcomes: dict[str, Outcome]) -> None:
+    # When a user lists the failures
+    listed = {row["function"]: row for row in home.json("failures", "--limit", "1000")}
+
+    # I expect all of them
+    assert set(listed) == set(outcomes)
+    assert {row["kind"] for row in listed.values()} >= {
+        "exception",
+        "timeout",
+        "signal",
+        "background",
+        "memory",
+    }
+
+    # ... and what failed beside the handler is shown with the failure
+    shown = home.run("failure", outcomes["thread_dies_first"].invocation_id).stdout
+    assert "Failed beside it" in shown
+    assert "OverflowError" in shown

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from relive.session import Session
+from relive_base.errors import ReliveError
 from relive_base.values import render
 from relive_capture.explore.archive import read_scene
 from relive_capture.explore.reader import SceneFile, own_frame
@@ -35,6 +36,7 @@ from relive_capture.model import ExceptionView, FrameView
 from relive_cli import Relive, relive_home, toml
 from relive_platform.api import control_pb2 as pb
 from relive_platform.packages.dependencies import Dependencies, Requirements
+from relive_platform.replay import ReplayOptions, replay
 
 FOLDER = Path(__file__).resolve().parents[1] / "acceptance" / "failures"
 LIBRARIES = ("numpy", "pandas", "pydantic", "requests")
@@ -217,6 +219,17 @@ def run_all(home: Relive, functions: list[Expectation]) -> list[Outcome]:
             continue
         outcome.problems += list(judge(outcome))
     return outcomes
+
+
+def repeats(home: Relive, outcome: Outcome) -> str:
+    """ "" where a replay of the failure is the same failure, else what came of it."""
+    assert outcome.scene is not None
+    try:
+        found = replay(outcome.scene, home.home, ReplayOptions())
+    except ReliveError as error:
+        return f"cannot be replayed: {error}"
+    last = found.runs[-1]
+    return "" if found.outcome == "same" else f"{found.outcome}: {last.error_type}: {last.message[:200]}"
 
 
 # ---------------------------------------------------------------- judging

@@ -108,17 +108,18 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
     running = played.running
     found = ReplayRun(outcome=PASSED, seconds=seconds, calls=_calls(played), log=_log_tail(running.telemetry))
     error = running.record.error
-    if error is None:
+    if error is None and not running.scene:
         found.result = _result(running.result.body if running.result is not None else b"")
         return found
-    if running.record.status == "rejected":
+    if error is not None and running.record.status == "rejected":
         raise ReplayError(f"the replay's worker was not run: {error.message}")
     job = scene_job(running, running.worker, [])
     info = write_scene(folder / "replayed.scene", scene_input(job, StackMemory()))
     again = read_scene(info.path)
     same = again.manifest["fingerprint"] == scene.manifest["fingerprint"]
     found.outcome = SAME if same else OTHER
-    found.error_type, found.message, found.kind = error.type, error.message, error.kind
+    error = error or _recorded_error(again)  # a thread or task of an invocation that succeeds failed again
+    found.error_type, found.message, found.kind = error.type, error.message, str(again.manifest["kind"])
     found.file, found.line, found.fingerprint = error.file, error.line, str(again.manifest["fingerprint"])
     try:
         found.differences = differences(scene, again)

@@ -34,14 +34,12 @@ def half_a_reply(event, context):
 
 def refused(event, context):
     """
-    event = {host = "127.0.0.1"}
+    event = {host = "127.0.0.1", port = 1}
     error = "ConnectionRefusedError"
     locals = {host = "'127.0.0.1'", address = "127.0.0.1"}
     """
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
     host = event["host"]
-    address = (host, port)
+    address = (host, event["port"])
     return socket.create_connection(address, timeout=1)  # fails here
 
 
