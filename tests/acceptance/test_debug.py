@@ -60,6 +60,11 @@ def crash(event, context):
     os._exit(3)
 
 
+def outer(event, context):
+    wanted = 1
+    return relive.invoke("checkout", event)
+
+
 def other(event, context):
     return {"other": event}
 """
@@ -71,6 +76,7 @@ FILES = {
             "slow": 'handler = "main:slow"\ntimeout_s = 0.5',
             "crash": 'handler = "main:crash"',
             "other": 'handler = "main:other"',
+            "outer": 'handler = "main:outer"',
         }
     ),
 }
@@ -107,6 +113,14 @@ def test_a_pipe_is_a_script_and_the_state_stays_between_sessions(lab: Relive) ->
     done = lab.run("debug", ident[:30], stdin="p basket.total\np relive.invoke('other', {'a': 1})\nexit\n")
 
     assert done.stdout.splitlines() == ["77", "{'other': {'a': 1}}"]
+
+
+def test_the_newest_failure_is_the_one_that_failed_last(lab: Relive) -> None:
+    # Given a function that fails because the one that it calls has failed
+    lab.invoke("outer", {"sku": 1})
+
+    # I expect the caller: it began first, and failed last
+    assert lab.run("debug", "-c", "p wanted").stdout == "1\n"
 
 
 def test_a_timeout_has_its_live_frames_and_the_scene_says_so(lab: Relive) -> None:

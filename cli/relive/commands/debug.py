@@ -74,7 +74,7 @@ def debug(
 
 
 def _list(session: Session, as_json: bool) -> int:
-    names = [column.key for column in _COLUMNS] + ["version", "message"]
+    names = [column.key for column in _COLUMNS] + ["version", "message", "failed_ns"]
     rows = [{name: getattr(worker, name) for name in names} for worker in session.control().frozen()]
     emit(rows, _COLUMNS, as_json=as_json, empty="no failed worker is kept")
     return ExitCode.DONE
@@ -96,10 +96,11 @@ def _newest(session: Session) -> str:
     kept may be newer than what the store has yet."""
     from relive_capture.explore import failures
 
-    ids = [worker.invocation_id for worker in session.control().frozen()]
+    known = [(worker.failed_ns, worker.invocation_id) for worker in session.control().frozen()]
     with contextlib.suppress(ReliveError):  # the store is in trouble: the process is there all the same
-        ids += [str(found[0]) for found in failures.resolve(session.store(), "last")]
-    return max(ids, default="last")  # they begin with their time
+        newest = failures.page(session.store(), failures.FailureFilter(), 1, 0)
+        known += [(entry.captured_ns, entry.invocation_id) for entry in newest]
+    return max(known, default=(0, "last"))[1]
 
 
 def _debug_process(session: Session, call: DebugCall, commands: tuple[str, ...], raw: bool) -> int:

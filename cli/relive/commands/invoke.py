@@ -131,6 +131,7 @@ def _explain(row: dict[str, Any]) -> None:
             echo(f"  at {error['file']}:{error['line']}", err=True)
     echo(f"\n{row['status']} after {row['duration_ms']:.1f} ms; see why:", err=True)
     echo(f"  relive failure {row['invocation_id']}", err=True)
+    echo(f"  relive debug {row['invocation_id']}", err=True)
 
 
 def _wait(session: Session, function: str, response: Any, as_json: bool) -> int:

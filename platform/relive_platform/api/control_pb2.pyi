@@ -243,7 +243,7 @@ class ListFrozenRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class FrozenWorker(_message.Message):
-    __slots__ = ("invocation_id", "function", "version", "error", "message", "pid", "age_s", "expires_s", "rss", "attached")
+    __slots__ = ("invocation_id", "function", "version", "error", "message", "pid", "age_s", "expires_s", "rss", "attached", "failed_ns")
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +254,7 @@ class FrozenWorker(_message.Message):
     EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
     RSS_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_NS_FIELD_NUMBER: _ClassVar[int]
     invocation_id: str
     function: str
     version: int
@@ -264,7 +265,8 @@ class FrozenWorker(_message.Message):
     expires_s: float
     rss: int
     attached: bool
-    def __init__(self, invocation_id: _Optional[str] = ..., function: _Optional[str] = ..., version: _Optional[int] = ..., error: _Optional[str] = ..., message: _Optional[str] = ..., pid: _Optional[int] = ..., age_s: _Optional[float] = ..., expires_s: _Optional[float] = ..., rss: _Optional[int] = ..., attached: _Optional[bool] = ...) -> None: ...
+    failed_ns: int
+    def __init__(self, invocation_id: _Optional[str] = ..., function: _Optional[str] = ..., version: _Optional[int] = ..., error: _Optional[str] = ..., message: _Optional[str] = ..., pid: _Optional[int] = ..., age_s: _Optional[float] = ..., expires_s: _Optional[float] = ..., rss: _Optional[int] = ..., attached: _Optional[bool] = ..., failed_ns: _Optional[int] = ...) -> None: ...
 
 class ListFrozenResponse(_message.Message):
     __slots__ = ("workers",)

@@ -246,6 +246,7 @@ class DebugSessions:
                 "expires_s": round(max(kept.since_mono + age_s - now, 0.0), 1),
                 "rss": kept.worker.read_rss(),
                 "attached": kept.attached,
+                "failed_ns": kept.record.ended_ns,
             }
             for kept in reversed(list(self._frozen))
         ]
