@@ -136,6 +136,8 @@ def _changed_value(value: Any, rng: random.Random) -> Any:
 
 
 def _other(value: Any, rng: random.Random) -> Any:
+    if len(repr(value)) > 2_000:
+        return rng.choice(_ODD)
     same = [odd for odd in _ODD if type(odd) is type(value)]
     if same and rng.random() < 0.7:
         return rng.choice(same)
