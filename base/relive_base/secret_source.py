@@ -28,7 +28,7 @@ _NAME_BEFORE: Final = re.compile(
     r"\s{0,20}(?:[\w.]{1,80}(?:\(\))?\s{1,3}or\s{1,3})?[(\[]?\s{0,200}$"
 )
 # `["password"] = "x"`, `{"password": "x"}`, `getenv("PASSWORD") or "x"`
-_AFTER_KEY: Final = re.compile(r"\s{0,20}(?:\]?\s{0,20}(?:==|!=|=|:)\s{0,20}\(?|\)\s{0,20}or)\s{0,200}")
+_AFTER_KEY: Final = re.compile(r"\s{0,20}(?:\]?\s{0,20}(?:==|!=|=|:)\s{0,20}[\[(]?|\)\s{0,20}or)\s{0,200}")
 _NEXT: Final = re.compile(r"\s{0,20},\s{0,200}(?:default\s?=\s?)?")
 _GETTER: Final = re.compile(
     r"(?:get|getenv|setdefault|pop|set|setenv|putenv|add|add_header|putheader|header|append)\(\s{0,20}$"
@@ -105,13 +105,17 @@ def _why(gap: str, before: _Literal, judge: Judge) -> str:
         return before.secret
     key = before.body if len(before.body) <= 80 else ""
     if key and (_AFTER_KEY.fullmatch(gap) or (before.is_key and _NEXT.fullmatch(gap))) and judge(key):
-        return "value"
+        return _reach(gap)
     if before.assigned and _OR.fullmatch(gap):
         return "value" if judge(before.assigned) else ""
     named = _NAME_BEFORE.search(gap)
     if named is None or not judge(named["name"]):
         return ""
-    return "list" if gap.rstrip()[-1:] in "[(" else "value"
+    return _reach(gap)
+
+
+def _reach(gap: str) -> str:
+    return "list" if gap.rstrip()[-1:] in ("[", "(") else "value"
 
 
 def _hidden(match: re.Match[str], body: str) -> str:

@@ -8,7 +8,19 @@ from planted_secrets import value_of
 
 __all__ = ["FUNCTIONS", "planted_source"]
 
-FUNCTIONS = ("fails", "hangs", "crashes", "badresult", "web", "queued", "calls", "threads", "prints")
+FUNCTIONS = (
+    "fails",
+    "holds",
+    "groups",
+    "hangs",
+    "crashes",
+    "badresult",
+    "web",
+    "queued",
+    "calls",
+    "threads",
+    "prints",
+)
 
 _SOURCE = '''
 import asyncio, collections, ctypes, dataclasses, functools, json, logging, os, signal, subprocess, sys
@@ -137,10 +149,12 @@ def fails(event, context):
             error.add_note("the password: " + P("exception note"))
             raise KeyError("secret=" + P("context message"))
     except KeyError as error:
-        inner = [ValueError("token=" + P("group member"), "api_key=" + P("exception argument"))]
-        cause = ExceptionGroup("all, password=" + P("cause message"), inner)
-        refused = Refused("refused, password=" + P("exception message"), P("exception attribute"))
-        raise refused from cause
+        error.add_note("password: " + P("cause message"))
+        raise Refused("refused, password=" + P("exception message"), P("exception attribute")) from error
+
+def groups(event, context):
+    inner = [ValueError("token=" + P("group member"), "api_key=" + P("exception argument"))]
+    raise ExceptionGroup("all, password=" + P("cause message"), inner)
 
 def hangs(event, context):
     api_token = P("hanging local")

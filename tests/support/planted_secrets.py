@@ -26,7 +26,7 @@ def _plain(name: str) -> str:
 
 
 # Where a value stands under a telling name.
-_BY_NAME = """
+_BY_NAME: str = """
     request header, cookie header, query, form body, multipart body, json event, json event in a
     list, json event pair, json event named value, json string in json, own name, response header,
     response cookie, result, environment, secret local, bytes local, dict local, key of bytes,
@@ -41,7 +41,7 @@ _BY_NAME = """
     event, hanging local, hanging dict, crashing print, queue event, called url, called header,
     called body, answered header, answered body, answered cookie, escaped name, percent name,
     fullwidth name, xml, sql, big string, task local
-""".replace("\n", " ").split(",")
+"""
 # What its own form gives away, wherever it stands.
 _FORMS = {
     "bearer": "Bearer " + _mixed("bearer"),
@@ -79,7 +79,7 @@ _FORMS = {
 }
 
 PLANTED: dict[str, str] = {
-    **{name.strip(): _plain(name.strip()) for name in _BY_NAME},
+    **{name: _plain(name) for name in (" ".join(words.split()) for words in _BY_NAME.split(","))},
     **_FORMS,
 }
 """Where -> what is planted there; what must not be found of it is its `cores`."""

@@ -136,7 +136,7 @@ def _changed_value(value: Any, rng: random.Random) -> Any:
 
 
 def _other(value: Any, rng: random.Random) -> Any:
-    if len(repr(value)) > 2_000:
+    if _is_large(value):
         return rng.choice(_ODD)
     same = [odd for odd in _ODD if type(odd) is type(value)]
     if same and rng.random() < 0.7:
@@ -148,6 +148,13 @@ def _other(value: Any, rng: random.Random) -> Any:
         lambda: [value] * rng.choice([1, 2, 300]),
     ]
     return rng.choice(make)()
+
+
+def _is_large(value: Any) -> bool:
+    try:
+        return len(repr(value)) > 2_000
+    except RecursionError:
+        return True
 
 
 def _nested(value: Any, depth: int) -> Any:

@@ -179,6 +179,7 @@ SECRET_LINES = [
     'PASSWORD = "abc" \\\n  "hunter2"',
     'PASSWORD = ("abc" +\n  "hunter2")',
     'PASSWORDS = ["abc", "hunter2"]',
+    'ALL = {"passwords": ["none", "hunter2"], "n": 1}',
     'passwords: dict[str, str] = "hunter2"',
     'dsn = "host=db password=hunter2"',
     "# password=hunter2",

@@ -10,7 +10,7 @@ from typing import Any
 
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.inspection import dict_items
+from relive_capture.record.inspection import dict_items, is_heap_type, type_name
 from relive_capture.record.sources import InApp, SourceFiles
 from relive_capture.record.walker import Walker
 
@@ -180,7 +180,7 @@ def frame_locals(frame: FrameType, limit: int) -> Iterator[tuple[str, Any]]:
     cls = type(namespace)
     if issubclass(cls, dict):
         items = dict_items(namespace, limit)
-    elif cls.__module__ == "builtins" and cls.__name__ == "FrameLocalsProxy":
+    elif not is_heap_type(cls) and type_name(cls) == "FrameLocalsProxy":
         items = list(islice(namespace.items(), limit))  # Python 3.13; C code throughout
     else:
         return  # a namespace of the user's own class, as a metaclass's __prepare__ may give

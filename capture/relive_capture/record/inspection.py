@@ -17,6 +17,7 @@ __all__ = [
     "dict_reader",
     "instance_dict",
     "is_heap_type",
+    "is_immutable_type",
     "mro",
     "slot_readers",
     "static_lookup",
@@ -30,6 +31,7 @@ _module: Callable[[type], object] = _TYPE_DICT["__module__"].__get__
 _dict: Callable[[type], Any] = _TYPE_DICT["__dict__"].__get__
 _flags: Callable[[type], int] = _TYPE_DICT["__flags__"].__get__
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, not by C
+_IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE: no class statement makes such a one
 _MAX_NAME = 120
 _MAX_SLOTS = 64
 
@@ -47,6 +49,11 @@ def class_dict(cls: type) -> Any:
 def is_heap_type(cls: type) -> bool:
     """Whether a class statement (or its equivalent) made `cls`."""
     return bool(_flags(cls) & _HEAP_TYPE)
+
+
+def is_immutable_type(cls: type) -> bool:
+    """Whether C made `cls`, so that nobody has put methods of their own into it."""
+    return bool(_flags(cls) & _IMMUTABLE_TYPE)
 
 
 def type_name(cls: type) -> str:

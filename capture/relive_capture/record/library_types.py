@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from relive_capture.record.inspection import instance_dict, mro, static_lookup, type_name
+from relive_capture.record.inspection import (
+    instance_dict,
+    is_immutable_type,
+    mro,
+    static_lookup,
+    type_name,
+)
 
 __all__ = ["LATE_TYPES", "int_text"]
 
@@ -24,9 +30,9 @@ def int_text(value: int) -> str:
 
 
 def _base(value: object, name: str) -> type:
-    """The class named `name` along the MRO of `value`: the library's own one."""
+    """The class named `name` along the MRO of `value`: the library's own one, not one that is called so."""
     for cls in mro(type(value)):
-        if cls.__name__ == name:
+        if is_immutable_type(cls) and type_name(cls).rpartition(".")[2] == name:
             return cls
     raise TypeError(name)
 
@@ -55,12 +61,10 @@ def _clock(cls: type, value: object) -> str:
     zone = _field(cls, "tzinfo", value)
     if zone is None:
         return text
+    name = type_name(type(zone))
     # a zone of the user's own class has methods of their own
-    return (
-        f"{text} {str(zone)[:40]}"
-        if type(zone).__module__ in ("datetime", "zoneinfo")
-        else f"{text} {type_name(type(zone))}"
-    )
+    known = is_immutable_type(type(zone)) and name in ("datetime.timezone", "zoneinfo.ZoneInfo")
+    return f"{text} {str(zone)[:40] if known else name}"
 
 
 def _datetime(value: Any) -> str:

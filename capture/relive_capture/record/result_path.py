@@ -12,6 +12,7 @@ __all__ = ["find_unserialisable"]
 _MAX_VALUES = 200_000
 _MAX_DEPTH = 1000
 _PLAIN = (str, int, float, bool, type(None))
+_PLAIN_IDS = frozenset(map(id, _PLAIN))  # a metaclass of the user's may compare types
 
 
 def find_unserialisable(value: object) -> tuple[str, str]:
@@ -36,7 +37,7 @@ def _reason(value: Any, above: tuple[int, ...]) -> str:
         return f"{value!r} is not JSON"
     if cls is str:
         return "" if value.isascii() or _encodes(value) else "a string with lone surrogates is not UTF-8"
-    if any(base in _PLAIN for base in mro(cls) if type(base) is type):
+    if any(id(base) in _PLAIN_IDS for base in mro(cls)):
         return ""
     if not issubclass(cls, dict | list | tuple):
         return f"{type_name(cls)} is not JSON"
@@ -46,7 +47,7 @@ def _reason(value: Any, above: tuple[int, ...]) -> str:
         return f"nested deeper than {_MAX_DEPTH} levels"
     if issubclass(cls, dict):
         for key in dict.keys(value):
-            if type(key) not in _PLAIN:
+            if id(type(key)) not in _PLAIN_IDS:
                 return f"a key of type {type_name(type(key))} is not JSON"
     return ""
 
@@ -66,8 +67,12 @@ def _inner(value: Any, path: str, above: tuple[int, ...]) -> list[tuple[object, 
         items = [(item, f"{path}.{str(key)[:60]}", chain) for key, item in dict.items(value)]
     elif issubclass(cls, list | tuple):
         chain = (*above, id(value))
-        items = [(item, f"{path}[{number}]", chain) for number, item in enumerate(tuple(value))]
+        items = [(item, f"{path}[{number}]", chain) for number, item in enumerate(_listed(value, cls))]
     else:
         return []
     items.reverse()  # the first one is looked at first
     return items
+
+
+def _listed(value: Any, cls: type) -> Any:
+    return list.__iter__(value) if issubclass(cls, list) else tuple.__iter__(value)

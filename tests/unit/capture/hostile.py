@@ -116,3 +116,85 @@ def endless() -> Iterator[int]:
     """A generator that must not be advanced."""
     calls.append("generator")
     yield 1
+
+
+# ---------------------------------------------------------------- everything at once
+
+armed: list[bool] = []
+"""While it holds something, each call of a trap is noted, and fails."""
+
+
+def _armed(name: str, otherwise: Any = None) -> Any:
+    def method(*_: object, **__: object) -> Any:
+        if armed:
+            calls.append(name)
+            raise SystemExit(f"{name} was called")
+        return otherwise
+
+    return method
+
+
+_EVERYTHING = (
+    "__repr__", "__str__", "__bytes__", "__format__", "__len__", "__length_hint__", "__bool__", "__eq__",
+    "__ne__", "__lt__", "__gt__", "__le__", "__ge__", "__iter__", "__next__", "__reversed__",
+    "__contains__", "__getitem__", "__setitem__", "__delitem__", "__missing__", "__call__",
+    "__getattribute__", "__getattr__", "__setattr__", "__delattr__", "__dir__", "__get__", "__index__",
+    "__int__", "__float__", "__complex__", "__add__", "__radd__", "__mul__", "__mod__", "__or__",
+    "__ror__", "__and__", "__hash__", "__sizeof__", "__reduce__", "__reduce_ex__", "__getstate__",
+    "__copy__", "__deepcopy__", "__enter__", "__exit__", "__await__", "__aiter__", "__anext__",
+    "__fspath__", "__buffer__", "__del__", "__instancecheck__", "__subclasscheck__", "__subclasshook__",
+    "__array__", "__array_interface__", "items", "keys", "values", "get", "copy", "split", "join",
+    "encode", "decode", "startswith", "add_note", "with_traceback", "isoformat",
+)  # fmt: skip
+_PROPERTIES = (
+    "__notes__", "__traceback__", "__cause__", "__context__", "__suppress_context__",
+    "args", "errno", "strerror", "filename", "msg", "message", "detail", "reason", "exceptions", "name",
+    "value", "_mgr", "_name_", "_fields", "__version__", "__wrapped__", "pattern", "tzinfo", "year",
+)  # fmt: skip
+
+
+def make_hostile(base: type, metaclass: type = type) -> Any:
+    """A subclass of `base` in which everything is a trap, but what makes it a class."""
+    lies = {name: property(_armed(f"{base.__name__}.{name}")) for name in ("__class__", "__dict__")}
+    cls = metaclass(f"Hostile{base.__name__}", (base,), lies)
+    for name in _EVERYTHING:
+        type.__setattr__(cls, name, _armed(f"{base.__name__}.{name}", 7 if name == "__hash__" else None))
+    for name in _PROPERTIES:
+        type.__setattr__(cls, name, property(_armed(f"{base.__name__}.{name}")))
+    return cls
+
+
+def _asked(name: str, answer: Any) -> Any:
+    """A method of a metaclass that notes who asks, and answers as a class does while it is made."""
+
+    def method(cls: type, *arguments: object) -> Any:
+        if armed:
+            calls.append(f"type.{name}")
+            raise SystemExit(name)
+        return answer(cls, *arguments)
+
+    return method
+
+
+_LIES = (
+    "__mro__", "__bases__", "__base__", "__flags__", "__basicsize__", "__abstractmethods__", "__name__",
+    "__subclasses__", "__text_signature__", "__annotations__", "__dictoffset__", "__itemsize__",
+)  # fmt: skip
+_ASKED = {
+    "__getattribute__": type.__getattribute__,
+    "__hash__": type.__hash__,
+    "__eq__": lambda cls, other: cls is other,
+    "__call__": type.__call__,
+    "__instancecheck__": type.__instancecheck__,
+    "__subclasscheck__": type.__subclasscheck__,
+}
+EverythingMeta: Any = type(
+    "EverythingMeta",
+    (type,),
+    {
+        **{name: _armed(f"type.{name}") for name in _EVERYTHING if name not in ("__setattr__", "__del__")},
+        **{name: property(_armed(f"type.{name}", ())) for name in _LIES},
+        **{name: _asked(name, answer) for name, answer in _ASKED.items()},
+    },
+)
+"""A metaclass that lies about its classes, and notes who asks."""

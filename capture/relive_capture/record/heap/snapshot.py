@@ -23,7 +23,7 @@ from relive_capture.record.heap.names import Strings, key_text, name_text
 from relive_capture.record.heap.native import Heap, chosen_walk
 from relive_capture.record.heap.roots import Root, find_roots
 from relive_capture.record.heap.texts import NearTexts
-from relive_capture.record.inspection import module_name, type_name
+from relive_capture.record.inspection import class_dict, module_name, type_name
 from relive_capture.record.sources import InApp
 
 __all__ = ["take_heap"]
@@ -36,6 +36,7 @@ _LIMITS: Final = {
     "cpu": "the limit of {:g} s of CPU time was reached",
     "memory": "there was no more memory for the walk",
 }
+_traceback: Final = class_dict(BaseException)["__traceback__"].__get__
 REST_NAME: Final = "held by the interpreter itself"
 
 
@@ -132,7 +133,7 @@ class _Snapshot:
         if frame is not None:
             raw = raw_stack(frame)
         else:
-            raw = raw_frames(error.__traceback__ if error is not None else None)
+            raw = raw_frames(_traceback(error) if error is not None else None)
         return without_outer(raw, SKIP_FILES, self._in_app)
 
     def _strings(self, heap: Heap, near: NearTexts) -> Strings:
