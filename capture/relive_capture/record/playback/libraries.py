@@ -37,4 +37,4 @@ def play_libraries(player: Player) -> None:
 
 
 def _play_urllib3(player: Player, module: ModuleType) -> None:
-    player.undo.set(module, "create_connection", fake_connect(player))
+    player.undo.set(module, "create_connection", fake_connect(player, module.create_connection))

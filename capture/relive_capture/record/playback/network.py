@@ -18,7 +18,7 @@ __all__ = ["play_network", "play_ssl"]
 def play_network(player: Player, module: ModuleType) -> None:
     """Stand before what `socket` offers. A server that the function itself has begun to run can be
     reached."""
-    own: set[object] = set()
+    own = player.own_ports
     cls = socket.socket
     connect, connect_ex, listen, sendto = cls.connect, cls.connect_ex, cls.listen, cls.sendto
 
@@ -57,7 +57,7 @@ def play_network(player: Player, module: ModuleType) -> None:
         ("sendto", played_sendto),
     ):
         player.undo.set(cls, name, played)
-    player.undo.set(module, "create_connection", fake_connect(player))
+    player.undo.set(module, "create_connection", fake_connect(player, module.create_connection))
     _play_names(player, module)
 
 

@@ -29,6 +29,8 @@ class Player:
         self._remedy = remedy
         self._script = script
         self.deck = Deck(script.exchanges, Redactor(redact_keys))
+        self.own_ports: set[object] = set()
+        """Where the function itself has listened: it may go there."""
         self._dice = Dice()
         self._clock = Clock(script.clock)
 

@@ -18,10 +18,12 @@ __all__ = ["FakeSocket", "fake_connect"]
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def fake_connect(player: Player) -> Callable[..., FakeSocket]:
-    """A create_connection that connects to nothing."""
+def fake_connect(player: Player, original: Callable[..., socket.socket]) -> Callable[..., socket.socket]:
+    """A create_connection that connects to nothing but a server of the function's own."""
 
-    def connect(address: Any, *_arguments: Any, **_options: Any) -> FakeSocket:
+    def connect(address: Any, *arguments: Any, **options: Any) -> socket.socket:
+        if address[1] in player.own_ports:
+            return original(address, *arguments, **options)
         failure = player.connection_failure(address[0], address[1])
         if failure is not None:
             raise failure
