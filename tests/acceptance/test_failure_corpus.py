@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from failure_corpus import Outcome, corpus, repeats, run_all, serving
@@ -56,11 +57,23 @@ def test_the_replay_is_the_same_failure_for(home: Relive, outcomes: dict[str, Ou
     assert repeats(home, outcomes[name]) == ""
 
 
+@pytest.mark.parametrize("name", ["key_of_a_large_map", "large_table", "broken_repr", "endless_recursion"])
+def test_the_capture_does_not_take_long_for(outcomes: dict[str, Outcome], name: str) -> None:
+    scene = outcomes[name].scene
+
+    # 10 ms of processor time; the clock on the wall runs on while the machine does other things
+    assert scene is not None
+    assert 0 < scene.manifest["capture_ns"] < 2e9
+
+
 def test_relive_lists_and_shows_them(home: Relive, outcomes: dict[str, Outcome]) -> None:
     # When a user lists the failures
-    listed = {row["function"]: row for row in home.json("failures", "--limit", "1000")}
+    def rows() -> dict[str, Any]:
+        found = {row["function"]: row for row in home.json("failures", "--limit", "1000")}
+        return found if len(found) == len(outcomes) else {}
 
-    # I expect all of them
+    # I expect all of them, as soon as the store has them
+    listed = home.eventually(rows)
     assert set(listed) == set(outcomes)
     assert {row["kind"] for row in listed.values()} >= {
         "exception",

@@ -101,6 +101,8 @@ class Runner:
             answer = self._answer(invoke)
             self._memory_limit.end()
         except BaseException as error:
+            if type(error) is not BadEvent:  # the one failure that the worker goes on after
+                self._reserve.release()  # first of all: there may be no memory left for the next line
             self._memory_limit.end()
             ended_ns = time.time_ns()
             profile = self._sampler.stop()  # the capture is no part of it
@@ -161,8 +163,6 @@ class Runner:
 
     def _fail(self, error: BaseException, invoke: Invoke, started_ns: int, ended_ns: int) -> Result:
         self._timer.disarm()
-        if isinstance(error, MemoryError):
-            self._reserve.release()
         if self._timer.raised is not None and not isinstance(error, HandlerTimeout):
             error = self._timer.raised  # what came of the interruption is not the cause
         if isinstance(error, HandlerTimeout):

@@ -148,8 +148,7 @@ class _Worker:
         return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}")
 
     def _init_failed(self, error: BaseException) -> None:
-        if isinstance(error, MemoryError):
-            self._reserve.release()
+        self._reserve.release()
         without_signal_frame(error)
         failed_ns = time.time_ns()
         profile = self._sampler.stop_init()

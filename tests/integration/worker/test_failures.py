@@ -174,3 +174,41 @@ def _until_done(wire: object) -> list[object]:
     while not frames or not isinstance(frames[-1], Done):
         frames.append(wire.next())  # type: ignore[attr-defined]
     return frames
+
+
+NO_MEMORY = """
+def fill():
+    hoard = []
+    for size in (1 << 24, 1 << 20, 1 << 16, 1 << 12, 1 << 9, 400, 200, 100, 60, 33):
+        try:
+            while True:
+                hoard.append(bytes(size))
+        except MemoryError:
+            pass
+    return hoard
+
+def raises(event, context):
+    hoard = fill()
+    raise ValueError("no memory is left")
+
+def loops(event, context):
+    hoard = fill()
+    while True:
+        pass
+"""
+
+
+@pytest.mark.parametrize(("function", "error"), [("raises", "ValueError"), ("loops", "Timeout")])
+def test_a_failure_without_any_memory_left_is_captured_all_the_same(
+    running: ZygoteHandle, function: str, error: str
+) -> None:
+    # Given a function that has taken every last byte, in objects of all sizes
+    worker = running.worker(NO_MEMORY, handler=f"main:{function}", memory_mb=16, timeout_s=20)
+    # When it fails
+    outcome = worker.invoke(None, timeout_s=8)
+    # Then the reserve is enough to say where and why
+    assert outcome.result.error is not None
+    assert outcome.result.error.type == error
+    assert outcome.result.error.function == function
+    assert outcome.scene is not None
+    assert "exception.json" in outcome.scene.members
