@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 from heap_builder import HeapBuilder, frame_root
 from hypothesis import given, settings
@@ -244,3 +244,25 @@ def test_locals_that_share_what_they_hold_still_say_what_they_lead_to() -> None:
     assert leak.path is not None
     assert (leak.path.text, leak.holds, leak.holds_count) == ("cart.py:88 handler", "dict", 11)
     assert leak.shared_by == ("index of cart.py:88 handler", "listed of cart.py:88 handler")
+
+
+def test_a_long_linked_list_is_named_by_its_head_and_its_path_has_two_ends() -> None:
+    builder = HeapBuilder()
+    shared = builder.add("net.Pool", 500)
+    links = [builder.add("net.Link", 64) for _ in range(20_000)]
+    next_label = builder.label(ATTRIBUTE, "next")
+    for link, after in pairwise(links):
+        builder.refer(link, after, next_label)
+        builder.refer(link, shared, builder.label(ATTRIBUTE, "pool"))
+    holder = builder.add("net.Queue", 48, [(builder.label(ATTRIBUTE, "head"), links[0])])
+    frame_root(builder, "cart.py:88 handler", {"queue": holder})
+    heap = opened(builder)
+    (leak,) = suspects(heap)
+    assert leak.point_path is not None
+    assert leak.point_path.text == "cart.py:88 handler › queue › .head"
+    assert leak.holds == "net.Link"
+    path = heap.path(links[-1])
+    assert path is not None
+    assert "› .next › … 19,904 more … › .next ›" in path.text
+    assert path.steps[-1].node == links[-1]
+    assert heap.paths(shared, 1, 1)[0].text == "cart.py:88 handler › queue › .head › .next › .pool"

@@ -18,6 +18,7 @@ from relive_capture.explore.heap.snapshot import HeapSnapshot
 from relive_capture.heap_format import INTERNAL, LABEL_SHIFT, HeapMeta
 
 _ON_THEIR_OWN: Final = ("root", "thread", "frame")  # holders that are no name of one object
+_PATH_STEPS: Final = 50  # at either end of a path
 _UNNAMED: Final = edge_text(INTERNAL << LABEL_SHIFT, [""])
 
 __all__ = ["Heap", "Reference", "RetainerPath", "Step"]
@@ -257,6 +258,20 @@ class Heap:
         return first[node - self.objects], first[node - self.objects + 1]
 
     def _path(self, edges: list[int]) -> RetainerPath:
+        """Of a path through a long list, say, the beginning and the end."""
+        if len(edges) <= 2 * _PATH_STEPS:
+            return RetainerPath(tuple(self._steps(edges)))
+        left_out = len(edges) - 2 * _PATH_STEPS
+        middle = self._paths.target(edges[_PATH_STEPS])
+        return RetainerPath(
+            (
+                *self._steps(edges[:_PATH_STEPS]),
+                self._step(middle, f"… {left_out:,} more …"),
+                *self._steps(edges[-_PATH_STEPS:]),
+            )
+        )
+
+    def _steps(self, edges: list[int]) -> list[Step]:
         """A local or a module and the object that it is are one step; so is what else holds one object."""
         steps: list[Step] = []
         before: int | None = None
@@ -276,7 +291,7 @@ class Heap:
                 steps.append(self._step(node, self._edge_text(number)))
         if before is not None:
             steps.append(self._step(before, self._holder_text(before)))
-        return RetainerPath(tuple(steps))
+        return steps
 
     def _step(self, node: int, label: str) -> Step:
         return Step(node, label, self.kind(node), self.retained(node))

@@ -16,6 +16,7 @@ __all__ = ["SUSPECT_SHARE", "Suspect", "find_suspects", "suspects"]
 
 SUSPECT_SHARE: Final = 0.1
 _HANDS_ON: Final = 0.8  # a child with this share of its parent's bytes: the parent only leads to it
+_CHAIN: Final = 16  # so many of one type, one below the other, are a linked list
 _MAX_SUSPECTS: Final = 9
 
 
@@ -71,13 +72,27 @@ def _candidates(heap: Heap, least: float) -> Iterator[int]:
             yield holder
 
 
+def _point(heap: Heap, node: int) -> int:
+    """Down from `node` as long as one child has nearly all; of a long chain of the same type its head."""
+    tree, kinds = heap.analysis.tree, heap.snapshot.type
+    heads: dict[int, int] = {}
+    links: Counter[int] = Counter()
+    while True:
+        if heap.is_object(node):
+            kind = kinds[node]
+            links[kind] += 1
+            if links[kind] > _CHAIN:
+                return heads[kind]
+            heads.setdefault(kind, node)
+        child = next(tree.children(node), None)
+        if child is None or heap.retained(child) < _HANDS_ON * heap.retained(node):
+            return node
+        node = child
+
+
 def _suspect(heap: Heap, node: int) -> SuspectNode:
-    point = node
+    point = _point(heap, node)
     tree = heap.analysis.tree
-    while (child := next(tree.children(point), None)) is not None:
-        if heap.retained(child) < _HANDS_ON * heap.retained(point):
-            break
-        point = child
     below = [found for found in tree.subtree(point)[1:] if heap.is_object(found)]
     kind, size = heap.snapshot.type, heap.snapshot.size
     counts = Counter(kind[found] for found in below)
