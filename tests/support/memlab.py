@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["MemlabNode", "has_memlab", "retained"]
+__all__ = ["MemlabNode", "has_memlab", "install", "retained"]
 
 VERSION = "2.0.5"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "memlab"

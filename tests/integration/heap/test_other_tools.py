@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import chrome_devtools
 import igraph
 import memlab
 import pytest
@@ -14,6 +15,7 @@ from heap_builder import HeapBuilder, frame_root, heap_of_process
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
 from relive_capture.explore.heap.reading import read_members
+from relive_capture.explore.heap.summaries import types
 from relive_capture.explore.heap.suspects import suspects
 from relive_capture.explore.heap.v8_reading import read_v8
 from relive_capture.explore.heap.v8_writing import write_v8
@@ -118,6 +120,21 @@ def test_random_heaps_give_what_memlab_says(seed: int, tmp_path: Path) -> None:
     write_v8(analysed(random_heap(seed, 4_000)), file)
     heap = heap_of(read_v8(file))
     assert disagreements(heap, memlab.retained(file, tmp_path)) == []
+
+
+@needs_npm
+@pytest.mark.skipif(not chrome_devtools.chrome(), reason="there is no Chrome")
+def test_our_heap_opens_in_chrome_with_the_same_sizes(tmp_path: Path) -> None:
+    # Given a heap all of which is held, with classes of one name each
+    heap = analysed(random_heap(4, 3_000))
+    file = tmp_path / "ours.heapsnapshot"
+    write_v8(heap, file)
+    # When Chrome's heap profiler reads it
+    theirs = chrome_devtools.classes(file, tmp_path)
+    # I expect its summary to be ours
+    for row in types(heap):
+        name = "(string)" if row.name == "str" else row.name
+        assert theirs[name] == chrome_devtools.DevToolsClass(row.count, row.shallow, row.retained)
 
 
 def disagreements(heap: Heap, theirs: dict[int, memlab.MemlabNode]) -> list[object]:
