@@ -19,6 +19,7 @@ __all__ = [
     "is_heap_type",
     "is_immutable_type",
     "mro",
+    "named_entry",
     "slot_readers",
     "static_lookup",
     "type_name",
@@ -94,6 +95,15 @@ def instance_dict(obj: object) -> dict[Any, Any] | None:
     except (AttributeError, TypeError):
         return None
     return found if issubclass(type(found), dict) else None
+
+
+def named_entry(mapping: dict[Any, Any] | None, name: str) -> Any:
+    """`mapping[name]` or None. Not by a lookup, which may compare `name` to a key of the user's own class
+    with the same hash; the first thousand entries are looked at."""
+    for key, value in dict_items(mapping, 1000) if mapping is not None else ():
+        if type(key) is str and key == name:
+            return value
+    return None
 
 
 def dict_reader(cls: type) -> tuple[Any, type] | None:

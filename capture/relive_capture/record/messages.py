@@ -12,6 +12,7 @@ from relive_capture.record.inspection import (
     instance_dict,
     is_heap_type,
     mro,
+    named_entry,
     static_lookup,
     type_name,
 )
@@ -44,7 +45,7 @@ class Messages:
 
     def notes(self, error: BaseException) -> list[str]:
         """`__notes__`, bounded and redacted."""
-        notes = (instance_dict(error) or {}).get("__notes__")
+        notes = named_entry(instance_dict(error), "__notes__")
         if type(notes) is not list:
             return []
         return [
@@ -104,9 +105,9 @@ class Messages:
         return self._from_attributes(error)
 
     def _from_attributes(self, error: BaseException) -> str:
-        own = instance_dict(error) or {}
+        own = instance_dict(error)
         for name in _ATTRIBUTES:
-            text = own.get(name)
+            text = named_entry(own, name)
             if text is None:
                 text = static_lookup(type(error), name)[1]
             if type(text) is str and text:

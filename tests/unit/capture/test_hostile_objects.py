@@ -210,3 +210,17 @@ def test_the_strange_ones(spec: FunctionSpec, make: Callable[[], Any]) -> None:
     value = make()
 
     check(captured(spec, value, ValueError("why"), result=value))
+
+
+@pytest.mark.parametrize("name", ["__notes__", "message", "detail"])
+def test_a_key_that_pretends_to_be_another(spec: FunctionSpec, name: str) -> None:
+    class Pretends:
+        def __hash__(self) -> int:
+            return hash(name)
+
+        __eq__ = hostile._armed("key.__eq__", False)
+
+    error = ValueError()
+    error.__dict__[Pretends()] = "x"  # type: ignore[index]
+
+    check(captured(spec, {Pretends(): 1}, error))

@@ -35,6 +35,9 @@ class Session:
 def fail() -> None:
     order = Order()
     config = {"api_key": SECRET, "region": "eu-west", "credentials": {"inner": {"deep": "also-secret-7781"}}}
+    config["headers"] = [("x-api-key", "also-secret-7782"), ("accept", "*/*")]  # type: ignore[assignment]
+    config["env"] = [{"name": "DB_PASSWORD", "value": "also-secret-7783"}]  # type: ignore[assignment]
+    config["command"] = ["mysql", "--password", "also-secret-7784"]  # type: ignore[assignment]
     session, hoard = Session(), [[index] for index in range(20_000)]
     raise ValueError(order, config, session, len(hoard))
 
@@ -99,7 +102,7 @@ def test_no_secret_is_in_the_files(tmp_path: Path, error: ValueError, walker: st
     take(tmp_path, error, max_objects=1 << 21 if walker == "c" else OBJECTS)
 
     written = b"".join(file.read_bytes() for file in (tmp_path / "heap").iterdir())
-    for secret in (SECRET, "hunter2-and-more", "also-secret-7781"):
+    for secret in (SECRET, "hunter2-and-more", *[f"also-secret-778{n}" for n in range(1, 5)]):
         assert secret.encode() not in written
     heap = HeapFiles.read(tmp_path / "heap")
     assert heap.text(heap.follow(heap.local("fail", "config"), "'api_key'")) == "[redacted]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -50,7 +51,8 @@ class Evaluator:
         if len(text) > EXPRESSION_CHARS:
             raise CannotEvaluate(f"an expression has at most {EXPRESSION_CHARS} characters here")
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            with warnings.catch_warnings(action="ignore"):  # "invalid decimal literal"
+                tree = ast.parse(text.strip(), mode="eval")
         except SyntaxError as error:
             raise CannotEvaluate(_syntax(text, error)) from None
         except (ValueError, RecursionError, MemoryError) as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from relive_base.redaction import PLACEHOLDER, Redactor
 
-from relive_capture.heap_format import ATTRIBUTE, INTERNAL, ITEM, KEY, LOCAL
+from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY, LOCAL
 from relive_capture.record.heap.held import DICT_NAME, Edge, held
 from relive_capture.record.heap.roots import Root
 from relive_capture.record.leaves import bytes_text, int_text, str_text
@@ -73,11 +73,41 @@ class NearTexts:
         while self._queue and len(self._kept) < _MAX_VALUES and time.thread_time_ns() < end_ns:
             step = self._queue.popleft()
             if step.steps < _MAX_STEPS and self._may_list(step.value):
-                for edge in held(step.value, names=step.names)[:_MAX_CHILDREN]:
+                edges = held(step.value, names=step.names)[:_MAX_CHILDREN]
+                beside = self._named_beside(edges)
+                for edge in edges:
                     if edge[0] == KEY:
                         self._reach_key(edge[2], step.secret)
+                    elif beside and id(edge[2]) in beside:
+                        self._reach(_Step(None, step.steps, secret=True), edge)
                     else:
                         self._reach(step, edge)
+
+    def _named_beside(self, edges: list[Edge]) -> frozenset[int]:
+        """Ids of texts whose name is the text beside them: of a pair ("x-api-key", "..."), of what follows
+        "--password", of {"name": "x-api-key", "value": "..."}."""
+        items = [item for kind, _, item in edges if kind == INDEX]
+        found = [
+            items[at + 1]
+            for at in range(len(items) - 1)
+            if (at == 0 and len(items) == 2) or (type(items[at]) is str and items[at][:1] == "-")
+            if self._names_secret(items[at])
+        ]
+        named = {
+            name: item
+            for kind, name, item in edges
+            if kind in (ITEM, ATTRIBUTE) and type(name) is str and name in ("name", "key", "value")
+        }
+        if "value" in named and (
+            self._names_secret(named.get("name")) or self._names_secret(named.get("key"))
+        ):
+            found.append(named["value"])
+        return frozenset(id(item) for item in found if id(type(item)) in _TEXTS)
+
+    def _names_secret(self, name: Any) -> bool:
+        if type(name) is bytes:
+            name = name[:_TEXT_CHARS].decode("latin-1")
+        return type(name) is str and self._redactor.secret_key(name[:_TEXT_CHARS]) == "strong"
 
     def _may_list(self, value: Any) -> bool:
         """A giant is listed whole, which costs more than its first entries are worth."""
