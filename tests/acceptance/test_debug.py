@@ -267,6 +267,13 @@ def test_a_person_at_a_terminal(lab: Relive) -> None:
         assert screen.ended() == 0
 
 
+def test_control_characters_are_shown_raw_where_that_is_wanted(lab: Relive) -> None:
+    ident = lab.invoke("checkout", {"sku": 9})["invocation_id"]
+
+    assert lab.run("debug", ident, "-c", "print(chr(27))").stdout == "\\x1b\n"
+    assert lab.run("debug", ident, "--raw", "-c", "print(chr(27))").stdout == "\x1b\n"
+
+
 def test_the_read_only_session_at_a_terminal(lab: Relive) -> None:
     ident = lab.invoke("checkout", {"sku": 8})["invocation_id"]
     lab.scene(ident)
@@ -299,3 +306,13 @@ def test_it_works_from_another_machine(lab: Relive) -> None:
             refused = stranger.run("--server", address, "debug", ident, check=False)
             assert refused.returncode == 4
             assert "token" in refused.stderr
+
+            # And when the server stops, whoever debugs is told
+            with terminal(["--home", str(home.home), "debug", ident]) as screen:
+                screen.until("(Pdb) ")
+                screen.send("p 1\n")
+                screen.until("(Pdb) ")
+                home.run("stop")
+                screen.send("\n")
+                screen.until("the session has ended: the server stops")
+                assert screen.ended() == 1

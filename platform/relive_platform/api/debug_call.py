@@ -16,6 +16,7 @@ from relive_platform.api.errors import from_rpc_error
 __all__ = ["DebugCall"]
 
 _ATTACH_S: Final = 20.0
+_WAITING: Final = 64
 
 
 class DebugCall:
@@ -25,7 +26,8 @@ class DebugCall:
         """Raises what the server answers where nothing can be attached."""
         self._address = address
         self._requests: queue.SimpleQueue[pb.DebugRequest | None] = queue.SimpleQueue()
-        self._responses: queue.SimpleQueue[pb.DebugResponse | ReliveError] = queue.SimpleQueue()
+        # Bounded: what a terminal does not take in time waits in the process that writes it.
+        self._responses: queue.Queue[pb.DebugResponse | ReliveError] = queue.Queue(_WAITING)
         self._requests.put(pb.DebugRequest(attach=ident))
         self._call = method(iter(self._requests.get, None))
         # A thread of its own: a wait for it can be interrupted by Ctrl-C, a wait inside gRPC not.

@@ -44,7 +44,7 @@ class DebugLimits:
     answer_s: float = 15.0  # for the debugger to begin
     leave_s: float = 2.0  # for it to end, interrupted; then the worker is stopped where it is
     line_bytes: int = 65_536
-    buffer_bytes: int = 4 * _MB  # text for a client that does not read; then the worker waits
+    buffer_bytes: int = _MB  # text for a client that does not read; then the worker waits
 
 
 class DebugSession:

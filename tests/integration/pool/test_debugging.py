@@ -208,6 +208,19 @@ async def test_the_process_may_end_in_the_session(workers: Platform) -> None:
         attach(workers, ident)
 
 
+async def test_a_worker_that_writes_nonsense_ends(workers: Platform) -> None:
+    await fail(workers, "word")
+    session = attach(workers)
+    await until_prompt(session)
+
+    await say(session, "import gc; from relive_base.sink import FrameSink")
+    sink = "next(one for one in gc.get_objects() if type(one) is FrameSink)"
+    frame = "bytes.fromhex('82a174aa64656275675f74657874a773657373696f6ea178')"  # a session "x"
+    answer = await say(session, f"!{sink}._socket.sendall(len({frame}).to_bytes(4, 'big') + {frame})")
+
+    assert "the process has ended" in answer
+
+
 async def test_a_session_has_a_longest_time_and_a_line_a_length(workers: Platform) -> None:
     await fail(workers, "word")
     workers.host.debugging = DebugSessions(workers.host.frozen, DebugLimits(longest_s=0.5, line_bytes=100))
