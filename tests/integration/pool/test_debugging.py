@@ -38,6 +38,14 @@ def flood():
     while True:
         print("x" * 1000)
 
+def nonsense():
+    import gc
+    from relive_base.sink import FrameSink
+    sink = next(one for one in gc.get_objects() if type(one) is FrameSink)
+    frame = bytes.fromhex("82a174aa64656275675f74657874a773657373696f6ea178")  # text of a session "x"
+    sink._socket.sendall(len(frame).to_bytes(4, "big") + frame)
+    time.sleep(60)
+
 def handler(event, context):
     word = event["word"]
     if word == "children":
@@ -213,10 +221,7 @@ async def test_a_worker_that_writes_nonsense_ends(workers: Platform) -> None:
     session = attach(workers)
     await until_prompt(session)
 
-    await say(session, "import gc; from relive_base.sink import FrameSink")
-    sink = "next(one for one in gc.get_objects() if type(one) is FrameSink)"
-    frame = "bytes.fromhex('82a174aa64656275675f74657874a773657373696f6ea178')"  # a session "x"
-    answer = await say(session, f"!{sink}._socket.sendall(len({frame}).to_bytes(4, 'big') + {frame})")
+    answer = await say(session, "nonsense()")
 
     assert "the process has ended" in answer
 
