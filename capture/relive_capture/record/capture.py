@@ -127,6 +127,15 @@ class _Capture:
         self.members["exception.json"] = msgspec.json.encode(views)
         return self._exception_state(views)
 
+    def save_heads(self, views: list[ExceptionView], reason: str) -> PartState:
+        """The frames without values: what broke the walk was most likely one of them."""
+        for view in _with_groups(views):
+            view.attributes = []
+            for frame in view.frames:
+                frame.locals = []
+        self.members["exception.json"] = msgspec.json.encode(views)
+        return PartState("partial", f"{reason}; tried again without values")
+
     def _exception_state(self, views: list[ExceptionView]) -> PartState:
         reasons = [] if self.frames.values else [_VALUES_OFF]
         if self.meter.over:
@@ -222,6 +231,8 @@ def capture_exception(
             capture = _Capture(spec, budget or Budget(), skip)
             views = capture.chain.record(error)
             capture.attempt("exception", capture.save_exceptions, views)
+            if "exception.json" not in capture.members:
+                capture.attempt("exception", capture.save_heads, views, capture.parts["exception"].reason)
             info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
             if result is not NO_RESULT:
                 capture.attempt("result", capture.save_result, result)
@@ -345,6 +356,14 @@ def _locate(info: ErrorInfo, view: ExceptionView) -> None:
         info.file, info.line, info.function = frames[-1].file, frames[-1].line, frames[-1].function
 
 
+def _with_groups(views: list[ExceptionView]) -> list[ExceptionView]:
+    """All exceptions, members of groups included."""
+    found = list(views)
+    for view in found:
+        found.extend(view.group)
+    return found
+
+
 def _small_scene(
     error: BaseException,
     second: BaseException,
@@ -355,8 +374,8 @@ def _small_scene(
     captured_ns: int,
 ) -> Scene:
     """The second try, with frames alone: what broke the first one was most likely a value, or memory."""
-    reason = f"the capture itself failed: {error_type(second)}"
     try:
+        reason = f"the capture itself failed: {error_type(second)}"
         capture = _Capture(spec, _SMALL, skip)
         capture.frames.values = False
         views = capture.chain.record(error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import inspect
 import sys
 import threading
 from collections.abc import Callable
@@ -418,3 +420,34 @@ def test_a_function_that_says_so_leaves_no_values(spec: FunctionSpec, load: Load
     assert not any(patient.encode() in member for member in scene.members.values())
     assert scene.parts["exception"].state == "partial"
     assert "capture" in scene.parts["result"].reason
+
+
+def test_a_capture_that_runs_out_of_stack_is_tried_again_without_values(spec: FunctionSpec) -> None:
+    # Given a failure with a nested value, captured with less and less of the stack left
+    value: object = 1
+    for _ in range(3):
+        value = {"inner": [value]}
+    try:
+        value["missing"]  # type: ignore[index]
+    except (KeyError, TypeError) as found:
+        error = found
+    depth = len(inspect.stack(0))
+
+    def captured(left: int) -> Scene:
+        def down(frames: int) -> Scene:
+            if frames:
+                return down(frames - 1)
+            return capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+
+        return down(sys.getrecursionlimit() - depth - left)
+
+    scenes = []
+    for left in range(8, 80):
+        with contextlib.suppress(RecursionError):  # not even room to begin
+            scenes.append(captured(left))
+
+    # I expect the error's type from each, and from some the frames alone, with the reason
+    assert all(scene.error.type == "KeyError" for scene in scenes)
+    reasons = [scene.parts["exception"].reason for scene in scenes]
+    assert any("RecursionError; tried again without values" in reason for reason in reasons)
+    assert scenes[-1].parts["exception"].state == "ok"
