@@ -15,6 +15,7 @@ __all__ = ["draw"]
 SCREENS = {
     "home": [],
     "failure": ["enter"],
+    "heap": ["enter", "5"],
     "trace": ["enter", "3"],
     "flame": ["enter", "4"],
     "invocations": ["2"],
@@ -43,7 +44,7 @@ def draw(folder: Path) -> list[Path]:
             world = importlib.util.module_from_spec(spec)
             sys.modules["tui_world"] = world
             spec.loader.exec_module(world)
-            world.record_shop(store, Path(place) / "home")
+            world.record_shop(store, Path(place) / "home", heap_objects=60_000)
             return [asyncio.run(_draw(process.url, Path(place), folder, name)) for name in SCREENS]
         finally:
             process.stop()

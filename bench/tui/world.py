@@ -15,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from relive_base.frames import FunctionSpec, LogLine, Profile, Scene, SpanData, StackFrames
+from relive_base.frames import FunctionSpec, LogLine, PartState, Profile, Scene, SpanData, StackFrames
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_capture.explore.members import HealthyEvent
 from relive_store import Store
 
 __all__ = ["World", "fill_invocations", "record_shop"]
@@ -98,11 +99,13 @@ class World:
     newest_trace: str = ""
     failures: int = 0
     now_ns: int = 0
+    heap_objects: int = 0
 
 
-def record_shop(store: Store, home: Path, *, calls: int = 240) -> World:
-    """Fill a migrated store; the last failure is a KeyError in `checkout`, some seconds old."""
-    world = World(store, home / "scenes", now_ns=time.time_ns())
+def record_shop(store: Store, home: Path, *, calls: int = 240, heap_objects: int = 0) -> World:
+    """Fill a migrated store; the last failure is a KeyError in `checkout`, some seconds old, with a heap of
+    so many objects."""
+    world = World(store, home / "scenes", now_ns=time.time_ns(), heap_objects=heap_objects)
     world.scenes_dir.mkdir(parents=True, exist_ok=True)
     writer = _Shop(world, home)
     for number in range(calls):
@@ -120,10 +123,13 @@ class _Shop:
         self.logs: list[tuple[LogLine, Any]] = []
         self.profiles: list[tuple[Profile, InvocationRecord]] = []
         self.scenes: list[Any] = []
+        self.healthy: dict[str, HealthyEvent] = {}
+        self.last = False
 
     def call(self, number: int, calls: int) -> None:
         """One invocation; every twelfth checkout fails, and the last one does."""
         left = calls - number
+        self.last = left == 1
         start = self.world.now_ns - left * 3 * S
         if number % 40 == 7:
             self._invoke("report", start, 3_000 * MS, {"month": "2026-11"}, "timeout", "timer")
@@ -159,6 +165,9 @@ class _Shop:
         self._tell(record, length)
         if status != "ok":
             self._fail(record, event)
+        else:
+            body = json.dumps(event).encode()
+            self.healthy[name] = HealthyEvent(record.invocation_id, start, trigger, body)
         self.records.append(record)
 
     def _tell(self, record: InvocationRecord, length: int) -> None:
@@ -217,10 +226,17 @@ class _Shop:
             )
         assert scene is not None
         record.error, record.has_scene = scene.error, True
+        heap: dict[str, bytes] = {}
+        if record.function == "checkout" and self.world.heap_objects and self.last:
+            scene.parts["heap"] = PartState("ok")
+            frames = json.loads(scene.members["exception.json"])[0]["frames"]
+            prices = next(node["id"] for name, node in frames[-1]["locals"] if name == "prices")
+            heap = _sibling("big_heap").heap_members(self.world.heap_objects, prices)
         path = scene_path(self.world.scenes_dir, record.invocation_id, 1)
         mine = [line for line, ref in self.logs if ref.invocation_id == record.invocation_id]
         given = SceneInput(record=record, scene=scene, event=json.dumps(event).encode(), logs=mine,
-                           captured_ns=record.ended_ns)  # fmt: skip
+                           captured_ns=record.ended_ns, members=heap,
+                           healthy=self.healthy.get(record.function))  # fmt: skip
         self.scenes.append(write_scene(path, given))
         self.world.newest_failure, self.world.newest_trace = record.invocation_id, record.trace_id
         self.world.failures += 1
@@ -257,6 +273,17 @@ def _module(home: Path, name: str, code: str) -> tuple[ModuleType, Path]:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module, folder
+
+
+def _sibling(name: str) -> ModuleType:
+    """A module beside this one, which is in no package."""
+    spec = importlib.util.spec_from_file_location(f"tui_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _id_at(ns: int) -> str:

@@ -200,6 +200,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         stacks=tuple(_stacks(facts, sources)),
         logs=tuple(_scene_log(line, scene) for line in lines),
         difference=_difference(facts),
+        has_heap=scene.has_heap,
         result=(result.path, result.reason, value_view(result.value) if result.value else None)
         if result
         else None,

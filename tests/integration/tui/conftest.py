@@ -271,7 +271,7 @@ class SampleSource:
         )
         if self.with_heap:
             parts = (*(part for part in scene.parts if part[0] != "heap"), ("heap", "ok", ""))
-            scene = replace(scene, parts=parts)
+            scene = replace(scene, parts=parts, has_heap=True)
         return replace(scene, difference=self.difference)
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:

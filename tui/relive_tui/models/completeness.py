@@ -8,7 +8,7 @@ from relive_tui.models.data import SceneView
 from relive_tui.models.home import failure_title
 from relive_tui.models.text import Line, clean, fit
 
-__all__ = ["completeness_line", "detail_lines", "has_heap"]
+__all__ = ["completeness_line", "detail_lines"]
 
 CORE_PARTS = ("exception", "event", "source")  # when one of these is missing, the line says why
 _SIGNS = {
@@ -36,11 +36,6 @@ def completeness_line(scene: SceneView) -> Line:
         line.append(("  ", ""))
     whole = [clean(name) for name, state, _ in parts if state == "ok"]
     return [*line, ("✔ ", "ok"), (" ".join(whole), "")] if whole else line
-
-
-def has_heap(scene: SceneView) -> bool:
-    """Whether there is a heap to look around in."""
-    return any(name == "heap" and state in ("ok", "partial") for name, state, _ in scene.parts)
 
 
 def detail_lines(scene: SceneView, width: int) -> list[Line]:

@@ -262,6 +262,7 @@ class SceneView:
     result: tuple[str, str, ValueView | None] | None = None
     facts: tuple[tuple[str, str], ...] = ()  # (what, text): memory, Python, worker, redacted places
     difference: EventDiff | None = None
+    has_heap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

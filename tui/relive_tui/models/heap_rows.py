@@ -24,6 +24,8 @@ HEAP_COLUMNS = (
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR_CELLS = 6
 BIG_SHARE = 0.1
+UNNAMED = "(reference)"
+"""The label of an edge of the interpreter's own that has no name."""
 
 
 def share_bar(share: float, cells: int = BAR_CELLS) -> str:
@@ -58,7 +60,7 @@ def node_line(
 def label_of(heap: Heap, node: int, above: int | None = None) -> str:
     """The label of the edge that leads to a node; where it does not come from `above`, that is said."""
     edge = heap.reached_by(node)
-    if edge is None or not heap.is_object(node):
+    if edge is None or not heap.is_object(node) or edge.label == UNNAMED:
         return ""
     return edge.label if above is None or edge.node == above else f"…{edge.label}"
 

@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from relive_tui.models.code import SourceRows, names_in
-from relive_tui.models.completeness import completeness_line, detail_lines, has_heap
+from relive_tui.models.completeness import completeness_line, detail_lines
 from relive_tui.models.data import FailureGroup, FrameView, LogRow, ReplayView, SceneView, ValueView
 from relive_tui.models.event import difference_lines, event_lines
 from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line
@@ -172,7 +172,7 @@ class FailureScreen(ReliveScreen):
     def _ask_heap(self, scene: SceneView) -> None:
         """What the locals hold alive; where the scene has a heap, that may take seconds."""
         self.give_up("heap")
-        if not has_heap(scene):
+        if not scene.has_heap:
             return
 
         def done(found: HeapView) -> None:
@@ -394,12 +394,12 @@ class FailureScreen(ReliveScreen):
         self.relive.go(Place("heap", replace(self.scope, object=address)))
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        if self.model is None or not has_heap(self.model.scene):
+        if self.model is None or not self.model.scene.has_heap:
             return self.HINTS
         return (*self.HINTS[:2], ("5", "heap"), *self.HINTS[2:-1])
 
     def more_help(self) -> tuple[tuple[str, str], ...]:
-        if self.model is None or not has_heap(self.model.scene):
+        if self.model is None or not self.model.scene.has_heap:
             return ()
         return (("5", "the heap: what holds the memory; on a local: that object"),)
 
