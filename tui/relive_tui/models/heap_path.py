@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["NodeRows", "path_lines", "path_text", "suspect_line"]
 
 MAX_STEPS = 40
+MAX_REFERENTS = 200
+KEY_LABEL = "(key "
 
 
 def path_lines(path: RetainerPath | None, heap: Heap) -> list[Line]:
@@ -52,15 +54,19 @@ def path_text(path: RetainerPath | None) -> str:
 
 
 class NodeRows:
-    """What a node is: its name, sizes and address, then all that it refers to, each when it is looked at."""
+    """What a node is: its name, sizes and address, then what it refers to first; keys of a dict stand in the
+    labels of their values already."""
 
     def __init__(self, heap: Heap, node: int) -> None:
         self.heap = heap
         self.node = node
         self._count = heap.referent_count(node)
+        listed = heap.referents(node, 0, MAX_REFERENTS)
+        self._shown = [reference for reference in listed if not reference.label.startswith(KEY_LABEL)]
+        self._left = self._count - len(listed)
 
     def __len__(self) -> int:
-        return 2 + self._count
+        return 2 + len(self._shown) + (self._left > 0)
 
     def header(self, width: int) -> Line | None:
         return None
@@ -71,13 +77,13 @@ class NodeRows:
             return [(clean(heap.name(node, 400)), "bold")]
         if index == 1:
             return [(self._facts(), "dim")]
-        found = heap.referents(node, index - 2, 1)
-        if not found:
-            return []
+        if index - 2 >= len(self._shown):
+            return [(f"  … {self._left:,} more", "dim")]
+        found = self._shown[index - 2]
         return [
-            ("  " + fit(clean(found[0].label), 24), "key"),
-            (f"{bytes_short(heap.retained(found[0].node)):>7}  ", "dim"),
-            (heap.name(found[0].node, 120), "value"),
+            ("  " + fit(clean(found.label), 24), "key"),
+            (f"{bytes_short(heap.retained(found.node)):>7}  ", "dim"),
+            (heap.name(found.node, 120), "value"),
         ]
 
     def _facts(self) -> str:

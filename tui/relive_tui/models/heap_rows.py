@@ -12,7 +12,16 @@ from relive_tui.models.text import Line, Span, clean
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap
 
-__all__ = ["BIG_SHARE", "HEAP_COLUMNS", "TypeRows", "label_of", "node_line", "share_bar", "signed"]
+__all__ = [
+    "BIG_SHARE",
+    "HEAP_COLUMNS",
+    "TypeRows",
+    "label_of",
+    "node_line",
+    "place_of",
+    "share_bar",
+    "signed",
+]
 
 HEAP_COLUMNS = (
     Column("RETAINED", 8, "right", keep=9),
@@ -24,6 +33,7 @@ HEAP_COLUMNS = (
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR_CELLS = 6
 BIG_SHARE = 0.1
+MAX_PATH = 64
 UNNAMED = "(reference)"
 """The label of an edge of the interpreter's own that has no name."""
 
@@ -63,6 +73,15 @@ def label_of(heap: Heap, node: int, above: int | None = None) -> str:
     if edge is None or not heap.is_object(node) or edge.label == UNNAMED:
         return ""
     return edge.label if above is None or edge.node == above else f"…{edge.label}"
+
+
+def place_of(heap: Heap, node: int, limit: int = 40) -> str:
+    """The end of the path to an object, for rows that hang below nothing: `hog › .CACHE`."""
+    if not heap.is_object(node) or not heap.is_held(node) or heap.analysis.distance[node] > MAX_PATH:
+        return ""
+    path = heap.path(node)
+    text = path.text.removesuffix(f" › {UNNAMED}") if path is not None else ""
+    return text if len(text) <= limit else "…" + text[-limit:]
 
 
 class TypeRows:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from relive_tui.models.columns import Table
 from relive_tui.models.format import bytes_short
-from relive_tui.models.heap_rows import HEAP_COLUMNS, label_of, node_line
+from relive_tui.models.heap_rows import HEAP_COLUMNS, label_of, node_line, place_of
 from relive_tui.models.text import Line
 
 if TYPE_CHECKING:
@@ -170,9 +170,10 @@ class HeapTree:
             text = f"{indent}… {self._left(entry)} (Enter: {PAGE} more)"
             blank = [("", "")] * (len(HEAP_COLUMNS) - 1)
             return self._table.row([*blank, (text, "dim")], width, selected=selected)
+        label = entry.label if entry.depth else place_of(self.heap, entry.node)
         sign = "▾ " if entry.opened else "▹ " if self.has_more(entry.node) else "  "
         return node_line(
-            self.heap, entry.node, self._table, width, selected, before=indent + sign, label=entry.label
+            self.heap, entry.node, self._table, width, selected, before=indent + sign, label=label
         )
 
     def _left(self, entry: TreeEntry) -> str:

@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from relive_tui.models.code import SourceRows, names_in
-from relive_tui.models.completeness import completeness_line, detail_lines
+from relive_tui.models.completeness import completeness_line
 from relive_tui.models.data import FailureGroup, FrameView, LogRow, ReplayView, SceneView, ValueView
 from relive_tui.models.event import difference_lines, event_lines
 from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line
@@ -23,7 +23,7 @@ from relive_tui.models.stacks import StackRows
 from relive_tui.models.text import Line, clean
 from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.reading import FailureRef
-from relive_tui.screens.base import ReliveScreen
+from relive_tui.screens.failure_acts import FailureActs
 from relive_tui.tickets import Ticket
 from relive_tui.titles import safe_title, short_path
 from relive_tui.widgets.bars import LineBar
@@ -41,7 +41,7 @@ STACK_ROWS = 8
 """Rows of the tree of stacks at most; it scrolls."""
 
 
-class FailureScreen(ReliveScreen):
+class FailureScreen(FailureActs):
     """One scene. The innermost frame of the user's own code is selected, with its line and its locals."""
 
     HINTS: ClassVar = (
@@ -54,13 +54,7 @@ class FailureScreen(ReliveScreen):
         Binding("left_square_bracket", "stack(-1)", show=False),
         Binding("right_square_bracket", "stack(1)", show=False),
         Binding("u", "library", show=False),
-        Binding("x", "export", show=False),
-        Binding("n", "match(1)", show=False),
-        Binding("N", "match(-1)", show=False),
         Binding("D", "difference", show=False),
-        Binding("i", "details", show=False),
-        Binding("R", "replay", show=False),
-        Binding("b", "debug", show=False),
         Binding("5", "heap", show=False),
         Binding("T", "app.lens('3')", show=False),
         Binding("f", "app.lens('4')", show=False),
@@ -92,6 +86,7 @@ class FailureScreen(ReliveScreen):
         self.search = ""
         self.differing = False
         self.heap: Heap | None = None
+        self.leak: Line = []
         self.opened: dict[tuple[int, int], set[tuple[int, ...]]] = {}
 
     def first_focus(self) -> str:
@@ -108,7 +103,7 @@ class FailureScreen(ReliveScreen):
         if self.model is None:
             self.load()
         else:
-            self._ask_history(self.model.scene)
+            self.ask_history(self.model.scene)
 
     def failed(self, group: str, error: BaseException) -> None:
         if group == "scene" and self.model is None:
@@ -128,11 +123,12 @@ class FailureScreen(ReliveScreen):
         self.model = FailureModel(scene)
         self.opened = {}
         self.group = self.replay = self.heap = None
+        self.leak = []
         self.differing = scene.difference is not None
         self._show_all()
         self.update_bars()
         self._ask_logs(scene)
-        self._ask_history(scene)
+        self.ask_history(scene)
         self._ask_heap(scene)
         if not self.neighbours:
             everything = replace(self.listed, range_ns=self.scope.range_ns)
@@ -158,7 +154,7 @@ class FailureScreen(ReliveScreen):
 
         self.ask("logs", Feed("log lines"), work, lambda rows: self._show_logs(scene, rows))
 
-    def _ask_history(self, scene: SceneView) -> None:
+    def ask_history(self, scene: SceneView) -> None:
         def work(ticket: Ticket) -> tuple[FailureGroup | None, ReplayView | None]:
             group = self.data.history(ticket, scene.function, scene.fingerprint)
             return group, self.data.replay(ticket, scene.invocation_id, scene.attempt)
@@ -177,6 +173,11 @@ class FailureScreen(ReliveScreen):
 
         def done(found: HeapView) -> None:
             self.heap = found.heap
+            if scene.kind == "memory" and found.heap is not None and found.suspects:
+                from relive_tui.models.heap_path import suspect_line
+
+                self.leak = suspect_line(found.heap, 0, found.suspects)
+                self._show_headline()
             rows = self.query_one("#locals", VirtualRows)
             if isinstance(rows.source, ValueRows):
                 rows.source.sizes = self._sizes(rows.source.values)
@@ -222,18 +223,23 @@ class FailureScreen(ReliveScreen):
     def _show_stack(self) -> None:
         assert self.model is not None
         self.query_one("#stacks", VirtualRows).show(StackRows(self.model.scene), self.model.stack)
+        self._show_headline()
+        self.show_frames()
+
+    def _show_headline(self) -> None:
+        """What happened; of a process that used too much memory also what filled it."""
+        assert self.model is not None
         bar = self.query_one("#headline", LineBar)
-        lines = headline(self.model)
+        lines = headline(self.model) + ([self.leak] if self.leak else [])
         bar.styles.height = len(lines)
         bar.set(*[[(" ", ""), *line] for line in lines])
-        self._show_frames()
 
     def _show_history(self) -> None:
         if self.model is not None:
             line = history_line(self.model.scene, self.group, self.replay, self.data.now_ns())
             self.query_one("#history", LineBar).set([(" ", ""), *line])
 
-    def _show_frames(self) -> None:
+    def show_frames(self) -> None:
         assert self.model is not None
         rows = self.query_one("#frames", VirtualRows)
         frames = FrameRows(self.model)
@@ -331,7 +337,7 @@ class FailureScreen(ReliveScreen):
         """Show or fold library frames."""
         if self.model is not None:
             self.model.show_library = not self.model.show_library
-            self._show_frames()
+            self.show_frames()
 
     def action_stack(self, step: int) -> None:
         """Along the chain of causes, through groups, then the other threads."""
@@ -339,50 +345,6 @@ class FailureScreen(ReliveScreen):
             self._show_stack()
         else:
             self.app.bell()
-
-    def action_replay(self) -> None:
-        """Run the event again; asks first, for a live run may have side effects."""
-        from relive_tui.screens.menu import Menu
-
-        if not self._can_act():
-            return
-        options = (
-            ("recorded", "same event; what it called is answered from the scene"),
-            ("live", "same event, live: its calls reach the network again"),
-        )
-        self.app.push_screen(Menu("Run it again", options), self._replay)
-
-    def _replay(self, how: str | None) -> None:
-        from relive_tui.acting import run_captured
-
-        if how is None or self.model is None:
-            return
-        scene = self.model.scene
-        command = [*self.data.command, "replay", self._ident(), *(["--live"] if how == "live" else [])]
-
-        def done(text: str) -> None:
-            from relive_tui.screens.reader import Reader
-
-            lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
-            self.app.push_screen(Reader("Replay", lambda _width: lines))
-            self._ask_history(scene)
-
-        self.notify("running it again …", timeout=2, markup=False)
-        self.ask("replay", Feed("the replay"), lambda ticket: run_captured(command, ticket), done, once=True)
-
-    def action_debug(self) -> None:
-        """A debugger on the failed process, or on the scene where that is gone; then back to the screen."""
-        if self._can_act():
-            self.relive.run_outside([*self.data.command, "debug", self._ident()])
-
-    def _can_act(self) -> bool:
-        if self.model is None or not self.data.command:
-            self.app.bell()
-            return False
-        return True
-
-    def _ident(self) -> str:
-        return self.data.file or self.scope.invocation_id
 
     def action_heap(self) -> None:
         """The heap: at the object of the local under the cursor, else at the biggest leak suspect."""
@@ -412,56 +374,6 @@ class FailureScreen(ReliveScreen):
             return
         self.differing = not self.differing
         self._show_event()
-
-    def action_details(self) -> None:
-        """What the scene has, what it lacks and why."""
-        from relive_tui.screens.reader import Reader
-
-        if self.model is not None:
-            scene = self.model.scene
-            self.app.push_screen(Reader("The scene", lambda width: detail_lines(scene, width)))
-
-    def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
-
-        def done(text: str | None) -> None:
-            if text:
-                self.search = text.lower()
-                self.action_match(1, here=True)
-
-        hint = "part of a function, a file, a local's name or value · n next"
-        self.app.push_screen(Prompt("Search frames and locals", self.search, hint=hint), done)
-
-    def action_match(self, step: int, here: bool = False) -> None:
-        """The next (or previous) frame that matches, and in it the first local that does."""
-        if self.model is None or not self.search:
-            return
-        target = self.model.find(self.search, step, here=here)
-        if target is None:
-            self.notify(f"nothing matches {clean(self.search)}", timeout=2, markup=False)
-            return
-        self.model.frame, local = target
-        self._show_frames()
-        if local >= 0:
-            rows = self.query_one("#locals", VirtualRows)
-            if isinstance(rows.source, ValueRows):
-                rows.move_to(rows.source.row_of(local))
-
-    def action_export(self) -> None:
-        """Write the scene into the current folder."""
-        from relive_tui.screens.menu import Menu
-
-        scope = self.scope
-        options = (("scene", "scene: one .scene file, for relive failure FILE"),)
-        self.app.push_screen(
-            Menu("Export the failure", options), lambda kind: self.export(scope, kind) if kind else None
-        )
-
-    def editor_target(self) -> tuple[str, int, int, str] | None:
-        frame = self.model.current if self.model is not None else None
-        if self.model is None or frame is None:
-            return None
-        return frame.file, frame.line, self.model.scene.version, self.model.scene.function
 
     def go_error(self, step: int) -> None:
         idents = [ref[:2] for ref in self.neighbours]

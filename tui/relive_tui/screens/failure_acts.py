@@ -1,0 +1,133 @@
+"""What is done with a failure from its screen: run it again, debug it, search it, write it to a file."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from relive_tui.models.completeness import detail_lines
+from relive_tui.models.data import SceneView
+from relive_tui.models.failure import FailureModel
+from relive_tui.models.feed import Feed
+from relive_tui.models.text import Line, clean
+from relive_tui.models.values import ValueRows
+from relive_tui.screens.base import ReliveScreen
+from relive_tui.widgets.rows import VirtualRows
+
+__all__ = ["FailureActs"]
+
+
+class FailureActs(ReliveScreen):
+    """The keys that act; the screen shows. `model` is None until there is a scene."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("R", "replay", show=False),
+        Binding("b", "debug", show=False),
+        Binding("i", "details", show=False),
+        Binding("x", "export", show=False),
+        Binding("n", "match(1)", show=False),
+        Binding("N", "match(-1)", show=False),
+    ]
+    model: FailureModel | None
+    search: str
+
+    def show_frames(self) -> None:
+        """The frames and what belongs to the one that is selected have changed."""
+
+    def ask_history(self, scene: SceneView) -> None:
+        """What is known of the failure's like, and of its replays, may have changed."""
+
+    def action_replay(self) -> None:
+        """Run the event again; asks first, for a live run may have side effects."""
+        from relive_tui.screens.menu import Menu
+
+        if not self._can_act():
+            return
+        options = (
+            ("recorded", "same event; what it called is answered from the scene"),
+            ("live", "same event, live: its calls reach the network again"),
+        )
+        self.app.push_screen(Menu("Run it again", options), self._replay)
+
+    def _replay(self, how: str | None) -> None:
+        from relive_tui.acting import run_captured
+
+        if how is None or self.model is None:
+            return
+        scene = self.model.scene
+        command = [*self.data.command, "replay", self._ident(), *(["--live"] if how == "live" else [])]
+
+        def done(text: str) -> None:
+            from relive_tui.screens.reader import Reader
+
+            lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
+            self.app.push_screen(Reader("Replay", lambda _width: lines))
+            self.ask_history(scene)
+
+        self.notify("running it again …", timeout=2, markup=False)
+        self.ask("replay", Feed("the replay"), lambda ticket: run_captured(command, ticket), done, once=True)
+
+    def action_debug(self) -> None:
+        """A debugger on the failed process, or on the scene where that is gone; then back to the screen."""
+        if self._can_act():
+            self.relive.run_outside([*self.data.command, "debug", self._ident()])
+
+    def _can_act(self) -> bool:
+        if self.model is None or not self.data.command:
+            self.app.bell()
+            return False
+        return True
+
+    def _ident(self) -> str:
+        return self.data.file or self.scope.invocation_id
+
+    def action_details(self) -> None:
+        """What the scene has, what it lacks and why."""
+        from relive_tui.screens.reader import Reader
+
+        if self.model is not None:
+            scene = self.model.scene
+            self.app.push_screen(Reader("The scene", lambda width: detail_lines(scene, width)))
+
+    def slash(self) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        def done(text: str | None) -> None:
+            if text:
+                self.search = text.lower()
+                self.action_match(1, here=True)
+
+        hint = "part of a function, a file, a local's name or value · n next"
+        self.app.push_screen(Prompt("Search frames and locals", self.search, hint=hint), done)
+
+    def action_match(self, step: int, here: bool = False) -> None:
+        """The next (or previous) frame that matches, and in it the first local that does."""
+        if self.model is None or not self.search:
+            return
+        target = self.model.find(self.search, step, here=here)
+        if target is None:
+            self.notify(f"nothing matches {clean(self.search)}", timeout=2, markup=False)
+            return
+        self.model.frame, local = target
+        self.show_frames()
+        if local >= 0:
+            rows = self.query_one("#locals", VirtualRows)
+            if isinstance(rows.source, ValueRows):
+                rows.move_to(rows.source.row_of(local))
+
+    def action_export(self) -> None:
+        """Write the scene into the current folder."""
+        from relive_tui.screens.menu import Menu
+
+        scope = self.scope
+        options = (("scene", "scene: one .scene file, for relive failure FILE"),)
+        self.app.push_screen(
+            Menu("Export the failure", options), lambda kind: self.export(scope, kind) if kind else None
+        )
+
+    def editor_target(self) -> tuple[str, int, int, str] | None:
+        frame = self.model.current if self.model is not None else None
+        if self.model is None or frame is None:
+            return None
+        return frame.file, frame.line, self.model.scene.version, self.model.scene.function
