@@ -156,6 +156,37 @@ def test_a_function_may_keep_no_calls(lab: Lab) -> None:
     assert lab.replay("quiet")["error"]["type"] == "relive.NotInCassette"
 
 
+def test_a_debugger_looks_at_the_failure_where_it_happens_again(lab: Lab) -> None:
+    done = lab.home.run(
+        "replay", lab.failed["prices"], "--pdb", stdin="p answer, count\nu\np event\nq\n", check=False
+    )
+
+    assert "({'price': None, 'currency': 'EUR'}, 3)" in done.stdout
+    assert "{'sku': 'A1', 'count': 3}" in done.stdout
+    assert "the same failure" in done.stdout
+
+
+def test_what_cannot_be_replayed_says_why_and_what_helps(lab: Lab) -> None:
+    # Given a scene in another home, which has none of its code
+    scene = lab.home.home / "scenes" / f"{lab.failed['chance']}-1.scene"
+    with relive_home() as other:
+        # I expect its own sources to be used where the module is among them
+        (again,) = other.json("replay", str(scene), check=False)
+        assert again["code"] == "the sources in the archive"
+        assert again["outcome"] == "same"
+
+        # ... and somebody else's code to be refused with a way out
+        done = other.run("replay", str(scene), "--code", "/nowhere", check=False)
+        assert done.returncode == 2
+
+
+def test_what_a_replay_found_is_kept_beside_the_scene(lab: Lab) -> None:
+    lab.replay("refused")
+
+    notes = (lab.home.home / "scenes" / f"{lab.failed['refused']}-1.replays.jsonl").read_text().splitlines()
+    assert json.loads(notes[-1])["outcome"] == "same"
+
+
 def test_people_read_what_came_of_it(lab: Lab) -> None:
     done = lab.home.run("replay", lab.failed["prices"], check=False)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from relive_store import Store
@@ -13,7 +16,7 @@ from relive_capture.explore.names import parse_scene_name, scene_path
 from relive_capture.explore.queries import BLOB
 from relive_capture.explore.reader import Limits, SceneFile, read_scene
 
-__all__ = ["archive_bytes", "load"]
+__all__ = ["archive_bytes", "load", "load_from_disk"]
 
 _MAX_CHUNKS = Limits().archive_bytes // (1024 * 1024) + 1
 _MAX_LISTED = 200_000
@@ -39,6 +42,27 @@ def archive_bytes(
     if path.is_file():
         return path.name, read_scene(path).raw
     return path.name, _from_store(store, archive_hash, invocation_id)
+
+
+def load_from_disk(scenes_dir: Path | str, ident: str = "last") -> SceneFile | None:
+    """The scene that `ident` means among the files of a home, without its store; None where that is not
+    clear.
+
+    "last" is the file that was written last. Raises SceneError (damaged).
+    """
+    folder = Path(scenes_dir)
+    if ident == "last":
+        newest = max(_files(folder), default=None)
+        return read_scene(newest[1]) if newest is not None else None
+    found = _on_disk(folder, ident, 0)
+    return read_scene(scene_path(folder, found[0][0], found[0][1])) if len(found) == 1 else None
+
+
+def _files(folder: Path) -> Iterator[tuple[int, Path]]:
+    """(time of writing, path) of each scene file."""
+    for path in itertools.islice(folder.glob("*.scene"), _MAX_LISTED):
+        with contextlib.suppress(OSError):
+            yield path.stat().st_mtime_ns, path
 
 
 def _find(store: Store, folder: Path, ident: str, attempt: int) -> tuple[str, int, str]:

@@ -14,8 +14,9 @@ from relive.session import Session
 
 if TYPE_CHECKING:
     from relive_platform.api.debug_call import DebugCall
+    from relive_platform.debugging import LocalDebugCall
 
-__all__ = ["debug"]
+__all__ = ["debug", "talk_to_process"]
 
 _COLUMNS = [
     Column("invocation_id", "invocation"),
@@ -70,7 +71,7 @@ def debug(
     if call is None:
         echo(f"{why}\nopening its scene instead: read-only", err=True)
         return _debug_scene(session, load_scene(session, ident), commands, raw)
-    return _debug_process(session, call, commands, raw)
+    return talk_to_process(session, call, commands, raw)
 
 
 def _list(session: Session, as_json: bool) -> int:
@@ -103,7 +104,10 @@ def _newest(session: Session) -> str:
     return max(known, default=(0, "last"))[1]
 
 
-def _debug_process(session: Session, call: DebugCall, commands: tuple[str, ...], raw: bool) -> int:
+def talk_to_process(
+    session: Session, call: DebugCall | LocalDebugCall, commands: tuple[str, ...], raw: bool
+) -> int:
+    """A session at the terminal until one of both sides has had enough; gives the exit status."""
     from relive.debugging import LiveSession
     from relive.lines import session_lines
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from relive_base.errors import ExitCode
+from relive_base.errors import ExitCode, UsageError
 from relive_base.terminal import one_line
 
-from relive.commands.failures import load_scene
+from relive.commands.failures import is_scene_file, load_scene
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from relive_capture.explore.reader import SceneFile
+    from relive_platform.debugging import LocalDebugCall
     from relive_platform.replay import ReplayOutcome, ReplayRun
 
 __all__ = ["replay"]
@@ -42,9 +46,12 @@ _SHOWN = 8
 @click.option(
     "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
 )
+@click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
 @json_option
 @click.pass_obj
-def replay(session: Session, ident: str, code: Path | None, live: bool, times: int, as_json: bool) -> int:
+def replay(
+    session: Session, ident: str, code: Path | None, live: bool, times: int, debug: bool, as_json: bool
+) -> int:
     """Run a failed invocation again: the same event, code, dependencies, calls, clock and chance.
 
     Needs no server. Calls are answered from the scene; one that is not there fails and is named. The exit
@@ -54,14 +61,18 @@ def replay(session: Session, ident: str, code: Path | None, live: bool, times: i
     relive replay                        the newest failure
     relive replay 01a2086a --times 20    is it flaky?
     relive replay last --code .          does my fix survive the event?
+    relive replay last --pdb             look at the failure where it happens again
     relive replay ./theirs.scene --json
     """
     from relive_platform.replay import ReplayOptions
     from relive_platform.replay import replay as run_again
     from relive_platform.replay.history import save_replay
 
-    scene = load_scene(session, ident)
-    options = ReplayOptions(code=code, live=live, times=times)
+    if debug and as_json:
+        raise UsageError("--pdb is for people, --json for programs", remedy="leave one of them out")
+    scene = _find(session, ident)
+    talk = _debugger(session) if debug else None
+    options = ReplayOptions(code=code, live=live, times=times, debug=talk)
     outcome = run_again(scene, session.home, options)
     if session.scenes_dir.is_dir():
         save_replay(session.scenes_dir, outcome)
@@ -70,6 +81,24 @@ def replay(session: Session, ident: str, code: Path | None, live: bool, times: i
     else:
         _print(outcome)
     return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
+
+
+def _find(session: Session, ident: str) -> SceneFile:
+    """The scene: a file, one of this home's files, or from the store, which need not be there."""
+    from relive_capture.explore.scenes import load_from_disk
+
+    found = None if session.server or is_scene_file(ident) else load_from_disk(session.scenes_dir, ident)
+    return found if found is not None else load_scene(session, ident)
+
+
+def _debugger(session: Session) -> Callable[[LocalDebugCall], None]:
+    """Talks to the debugger of a failed run until the user leaves it."""
+    from relive.commands.debug import talk_to_process
+
+    def talk(call: LocalDebugCall) -> None:
+        talk_to_process(session, call, (), raw=False)
+
+    return talk
 
 
 def _as_json(outcome: ReplayOutcome) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import tempfile
@@ -10,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from relive_base.errors import ReliveError
+from relive_base.errors import NotFound, ReliveError
 from relive_base.frames import ErrorInfo, Logs, Playback
 from relive_capture.cassette_format import PlaybackReport
 from relive_capture.explore.archive import write_scene
@@ -23,11 +22,15 @@ from relive_platform.collector.collector import scene_job
 from relive_platform.collector.scenes import StackMemory, scene_input
 from relive_platform.replay.comparing import differences
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.replay.model import OTHER, PASSED, SAME, ReplayOutcome, ReplayRun
 from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
 from relive_platform.replay.stage import Played, Stage
 from relive_platform.runtime_path import RuntimeFolderError, build_runtime
 from relive_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from relive_platform.debugging import LocalDebugCall
 
 __all__ = ["ReplayOptions", "replay"]
 
@@ -39,11 +42,13 @@ _logs = msgspec.msgpack.Decoder(Logs)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """`code`: a working copy instead of the version that failed; `live`: let calls reach the network."""
+    """`code`: a working copy instead of the version that failed; `live`: let calls reach the network; `debug`
+    gets a debugging session in the process of the first run that fails, which is then the last."""
 
     code: Path | None = None
     live: bool = False
     times: int = 1
+    debug: Callable[[LocalDebugCall], None] | None = None
 
 
 def replay(
@@ -58,7 +63,9 @@ def replay(
     try:
         plan = make_plan(scene, home, code=options.code, live=options.live, scratch=folder)
         runtime = _runtime(home, folder)
-        runs = asyncio.run(_runs(scene, plan, runtime, folder, options.times, on_run))
+        with BackgroundLoop() as loop:
+            stage = Stage(Settings(), runtime, folder, keep=options.debug is not None)
+            runs = _Runs(scene, plan, folder, loop, stage).all(options, on_run)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     error = _recorded_error(scene)
@@ -87,21 +94,46 @@ def _runtime(home: Path, folder: Path) -> Path:
     return build_runtime(folder)
 
 
-async def _runs(
-    scene: SceneFile, plan: Plan, runtime: Path, folder: Path, times: int, on_run: Callable[[ReplayRun], None]
-) -> list[ReplayRun]:
-    runs: list[ReplayRun] = []
-    async with Stage(Settings(), runtime, folder) as stage:
-        for _ in range(times):
-            began = time.monotonic()
-            try:
-                played = await stage.run(plan.spec, plan.zygote, plan.request)
-            except TimeoutError:
-                raise ReplayError("the replay did not come to an end", remedy="see relive doctor") from None
-            run = _run(scene, played, time.monotonic() - began, folder)
-            runs.append(run)
-            on_run(run)
-    return runs
+@dataclass(slots=True)
+class _Runs:
+    """One run after the other on one stage."""
+
+    scene: SceneFile
+    plan: Plan
+    folder: Path
+    loop: BackgroundLoop
+    stage: Stage
+
+    def all(self, options: ReplayOptions, on_run: Callable[[ReplayRun], None]) -> list[ReplayRun]:
+        runs: list[ReplayRun] = []
+        self.loop.call(self.stage.open())
+        try:
+            for _ in range(options.times):
+                runs.append(self.one())
+                on_run(runs[-1])
+                if options.debug is not None and runs[-1].outcome != PASSED:
+                    self._debug(options.debug)
+                    break
+        finally:
+            self.loop.call(self.stage.close())
+        return runs
+
+    def _debug(self, talk: Callable[[LocalDebugCall], None]) -> None:
+        try:
+            call = self.loop.call(self.stage.debug(self.scene.invocation_id))
+        except NotFound as error:
+            self.plan.notes.append(f"no debugger: {error.message}")
+        else:
+            talk(call)
+
+    def one(self) -> ReplayRun:
+        began = time.monotonic()
+        plan = self.plan
+        try:
+            played = self.loop.call(self.stage.run(plan.spec, plan.zygote, plan.request))
+        except TimeoutError:
+            raise ReplayError("the replay did not come to an end", remedy="see relive doctor") from None
+        return _run(self.scene, played, time.monotonic() - began, self.folder)
 
 
 def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> ReplayRun:

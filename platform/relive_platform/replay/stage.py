@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
 
@@ -24,6 +23,9 @@ from relive_platform.settings import Settings
 from relive_platform.supervisor.dumping import dump_worker
 from relive_platform.supervisor.saving import Saver
 from relive_platform.supervisor.watch import Supervisor
+
+if TYPE_CHECKING:
+    from relive_platform.debugging import LocalDebugCall
 
 __all__ = ["Played", "Stage"]
 
@@ -57,16 +59,19 @@ class _Listener:
 
 
 class Stage:
-    """`async with Stage(...)`: a zygote that is started once, and a fresh worker for each run."""
+    """A zygote that is started once, and a fresh worker for each run. Coroutines run on one event loop.
 
-    def __init__(self, settings: Settings, runtime: Path, folder: Path) -> None:
+    `keep`: a worker that fails stays, for `debug`.
+    """
+
+    def __init__(self, settings: Settings, runtime: Path, folder: Path, *, keep: bool = False) -> None:
         self._settings = settings
         self._listener = _Listener()
         self._stack = AsyncExitStack()
         zygotes = Zygotes(runtime, folder, settings.zygote_timeout_s, lambda key: self._host.zygote_died(key))
         self._host = WorkerHost(
             zygotes,
-            HostLimits(workers=2, frozen=0, heap=HeapLimits(at_once=0)),
+            HostLimits(workers=2, frozen=int(keep), heap=HeapLimits(at_once=0)),
             folder / "scratch",
             self._console,
             lambda worker: self._supervisor.watch(worker),
@@ -81,17 +86,23 @@ class Stage:
             saver=Saver(self._host.heaps, self._dispatcher.on_heap),
         )
 
-    async def __aenter__(self) -> Stage:
+    async def open(self) -> None:
+        """Call it first; and `close` at the end, in any case."""
         self._stack.callback(self._executor.shutdown, wait=False, cancel_futures=True)
         self._stack.push_async_callback(self._host.close)
         self._stack.callback(self._supervisor.close)
         self._host.start()
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """End all workers and the zygote."""
         await self._stack.aclose()
+
+    async def debug(self, invocation_id: str) -> LocalDebugCall:
+        """A debugging session in the worker that has just failed, if it was made to keep one. Raises
+        NotKept."""
+        from relive_platform.debugging import attach_local
+
+        return attach_local(self._host.debugging, invocation_id)
 
     async def run(self, spec: FunctionSpec, key: ZygoteKey, request: InvokeRequest) -> Played:
         """One invocation in a worker of its own. Raises ReliveError where the zygote cannot be started."""
