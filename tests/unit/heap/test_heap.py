@@ -213,7 +213,8 @@ def test_a_traceback_does_not_take_the_locals_from_their_frame() -> None:
     builder = HeapBuilder()
     rows = builder.add("list", 5_000)
     limit = builder.add("int", 28)
-    frame = builder.add("frame", 400, [(builder.label(INTERNAL, ""), rows), (0, limit)])
+    asked = builder.add("dict", 200, [(builder.label(ITEM, "'rows'"), rows)])  # f_locals
+    frame = builder.add("frame", 400, [(builder.label(INTERNAL, ""), rows), (0, limit), (0, asked)])
     traceback = builder.add("traceback", 64, [(builder.label(INTERNAL, "tb_frame"), frame)])
     kept = builder.add("frame", 400, [(builder.label(INTERNAL, ""), builder.add("bytes", 70))])
     error = builder.add("KeyError", 72, [(builder.label(INTERNAL, "__traceback__"), traceback), (0, kept)])
@@ -223,7 +224,29 @@ def test_a_traceback_does_not_take_the_locals_from_their_frame() -> None:
     # I expect the frame to retain them, and a frame that is on no stack to hold what it holds
     assert [(row.name, row.exclusive) for row in locals_of(heap)] == [("rows", 5_000), ("limit", 28)]
     assert heap.retained(kept) == 470
+    # The frame object is the frame's own, so nothing that only it holds is left out.
+    assert [path.text for path in heap.paths(frame)] == ["cart.py:88 handler › [0]"]
+    assert heap.held == heap.objects
     assert [path.text for path in heap.paths(rows)] == ["cart.py:88 handler › rows"]
+
+
+def test_frames_that_hand_locals_down_keep_their_own() -> None:
+    # Given a frame whose locals are all among its caller's, and the frame objects of both in one traceback
+    builder = HeapBuilder()
+    rows, index, limit = (builder.add(kind, 100) for kind in ("list", "dict", "int"))
+    caller = builder.add("frame", 400, [(0, rows), (0, index), (0, limit)])
+    called = builder.add("frame", 400, [(0, rows), (0, index), (0, caller)])
+    traceback = builder.add("traceback", 64, [(0, caller), (0, called)])
+    frame_root(builder, "cart.py:16 load", {"rows": rows, "index": index, "limit": limit})
+    frame_root(builder, "cart.py:18 price", {"rows": rows, "index": index})
+    builder.roots.append(HeapRoot(kind="interpreter", name="the exception", targets=[(0, traceback)]))
+    heap = opened(builder)
+    assert {row.name: row.exclusive for row in locals_of(heap)} == {"rows": 0, "index": 0, "limit": 100}
+    assert [(row.name, row.retained) for row in threads(heap)] == [
+        ("the thread that failed", 1_100),
+        ("frame cart.py:16 load", 500),
+        ("frame cart.py:18 price", 400),
+    ]
 
 
 def test_locals_that_share_what_they_hold_still_say_what_they_lead_to() -> None:

@@ -12,7 +12,6 @@ import msgspec
 
 from relive_capture.explore.heap.census import TypeColumns, count_types
 from relive_capture.explore.heap.dominators import dominators
-from relive_capture.explore.heap.frames import frames_on_stack
 from relive_capture.explore.heap.graph import HeapGraph
 from relive_capture.explore.heap.reach import reach_of_locals
 from relive_capture.explore.heap.shortest import shortest_edges
@@ -73,14 +72,13 @@ def analyse(snapshot: HeapSnapshot, graph: HeapGraph) -> Analysis:
 
 
 def whole(snapshot: HeapSnapshot, graph: HeapGraph) -> tuple[array[int], array[int]]:
-    """first_edge and edge of all nodes, the holders' behind those of the objects. What a frame object holds
-    that is a holder already leads back to itself, which is the same as nowhere."""
+    """first_edge and edge of all nodes, the holders' behind those of the objects. An edge that is cut leads
+    back to where it comes from, which is the same as nowhere."""
     first = array("I", snapshot.first_edge[: graph.objects])
     first.extend(graph.holder_first)
     edge = array("I", snapshot.edge)
-    for number in frames_on_stack(snapshot):
-        for place in range(first[number], first[number + 1]):
-            edge[place] = number
+    for number, source in graph.stack.cut.items():
+        edge[number] = source
     edge.extend(graph.holder_edge)
     return first, edge
 

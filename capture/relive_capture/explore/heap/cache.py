@@ -23,6 +23,7 @@ import msgspec
 
 from relive_capture.explore.heap.analysis import Analysis, SuspectNode
 from relive_capture.explore.heap.census import TypeColumns
+from relive_capture.explore.heap.frames import Stack
 from relive_capture.explore.heap.graph import build_graph
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.snapshot import Column, HeapSnapshot
@@ -34,7 +35,7 @@ __all__ = ["CACHE_BYTES", "HeapCache", "HeapKey", "cache_of"]
 CACHE_BYTES: Final = 1 << 30
 """What all files of a cache take together; those that were not used for longest leave first."""
 
-_MAGIC: Final = b"RLHEAP\x00\x01"  # the last byte is the version: what an older one computed is of no use
+_MAGIC: Final = b"RLHEAP\x00\x02"  # the last byte is the version: what an older one computed is of no use
 _MAX_HEADER: Final = 512 * 1024 * 1024
 _ABANDONED_S: Final = 3_600.0
 _SAFE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,119}")
@@ -76,6 +77,7 @@ class _Header(msgspec.Struct):
     strings: list[str]
     roots: list[HeapRoot]
     suspects: list[SuspectNode]
+    stack: Stack
     cpu_ns: int
 
 
@@ -176,6 +178,7 @@ def _write(path: Path, key: HeapKey, heap: Heap, columns: dict[str, Column]) -> 
             strings=snapshot.strings,
             roots=snapshot.roots,
             suspects=heap.suspects,
+            stack=heap.graph.stack,
             cpu_ns=heap.analysis.cpu_ns,
         )
     )
@@ -230,7 +233,7 @@ def _assembled(header: _Header, columns: dict[str, memoryview[int]]) -> Heap | N
         **some("analysis", _ANALYSIS),
         cpu_ns=header.cpu_ns,
     )
-    graph = build_graph(snapshot)
+    graph = build_graph(snapshot, header.stack)
     lengths = {len(analysis.tree.retained), len(analysis.via), len(analysis.first_referrer) - 1}
     if lengths != {graph.nodes}:
         return None

@@ -15,14 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from relive_capture.explore.heap.frames import Stack, find_stack
 from relive_capture.explore.heap.snapshot import HeapSnapshot
-from relive_capture.heap_format import LABEL_SHIFT, LOCAL, HeapRoot
+from relive_capture.heap_format import INDEX, LABEL_SHIFT, LOCAL, HeapRoot
 
 __all__ = ["NONE", "HeapGraph", "Holder", "build_graph"]
 
 NONE: Final = 0xFFFF_FFFF
 """No node, no edge."""
 
+_FRAME_OBJECT: Final = INDEX << LABEL_SHIFT  # there is no string to name it by
 _FRAME_KINDS: Final = ("frame", "thread")
 _LAST: Final = "interpreter"
 
@@ -53,6 +55,7 @@ class HeapGraph:
     holder_first: array[int]  # holders + 1 entries: edge numbers
     holder_edge: array[int]
     holder_label: array[int]
+    stack: Stack
 
     @property
     def root(self) -> int:
@@ -74,9 +77,10 @@ class HeapGraph:
         return self.holders[node - self.objects]
 
 
-def build_graph(snapshot: HeapSnapshot) -> HeapGraph:
-    """The graph of `snapshot`; cheap, what is large stays in the snapshot."""
-    holders = _Holders(snapshot.objects)
+def build_graph(snapshot: HeapSnapshot, stack: Stack | None = None) -> HeapGraph:
+    """The graph of `snapshot`, whose large columns stay there. `stack` is looked for where it is missing."""
+    stack = stack if stack is not None else find_stack(snapshot)
+    holders = _Holders(snapshot.objects, stack)
     for number in _in_order(snapshot.roots):
         root = snapshot.roots[number]
         if root.kind in _FRAME_KINDS:
@@ -88,7 +92,7 @@ def build_graph(snapshot: HeapSnapshot) -> HeapGraph:
         label.extend(pair[0] for pair in holder.targets)
         edge.extend(pair[1] for pair in holder.targets)
         first.append(snapshot.edges + len(edge))
-    return HeapGraph(snapshot.objects, snapshot.edges, holders.listed, first, edge, label)
+    return HeapGraph(snapshot.objects, snapshot.edges, holders.listed, first, edge, label, stack)
 
 
 def _in_order(roots: list[HeapRoot]) -> Iterator[int]:
@@ -106,7 +110,8 @@ def _in_order(roots: list[HeapRoot]) -> Iterator[int]:
 class _Holders:
     """Collects holders, each below the one that holds it; the first is the root."""
 
-    def __init__(self, objects: int) -> None:
+    def __init__(self, objects: int, stack: Stack) -> None:
+        self._stack = stack
         self.listed = [Holder("root", "the process")]
         self._objects = objects
         self._threads: dict[str, int] = {}
@@ -130,6 +135,8 @@ class _Holders:
                 self.listed[local].targets.append((label, target))
             else:
                 self.listed[frame].targets.append((label, target))
+        if number in self._stack.frames:
+            self.listed[frame].targets.append((_FRAME_OBJECT, self._stack.frames[number]))
 
     def add_root(self, number: int, root: HeapRoot) -> None:
         """A module, or something else of the interpreter's."""

@@ -94,7 +94,7 @@ def read_v8(path: str | os.PathLike[str], limits: HeapLimits | None = None) -> H
                 snapshot = _snapshot(_parse(data, where, limits), where)
     except OSError as error:
         raise SceneError(f"it cannot be opened: {error.strerror}", where=where) from error
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, IndexError, TypeError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, LookupError, TypeError) as error:
         raise SceneError(f"it is no heap snapshot of V8's: {error}", where=where, remedy=_REMEDY) from error
     check_snapshot(snapshot, where, limits)
     return snapshot

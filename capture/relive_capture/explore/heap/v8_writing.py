@@ -148,8 +148,10 @@ class _Writer:
                     yield f"{kind},{name},{place(target)}"
         base = _WIDTH * (self._holders + _FIRST_NODES)
         labels = self._labels
-        for label, target in zip(heap.snapshot.label, heap.snapshot.edge, strict=True):
+        cut = heap.graph.stack.cut
+        for number, (label, target) in enumerate(zip(heap.snapshot.label, heap.snapshot.edge, strict=True)):
             kind, name = labels.get(label) or self._label(label)
+            target = cut.get(number, target) if cut else target
             yield f"{kind},{name},{base + _WIDTH * target}"
 
     def _place_of(self, node: int) -> int:
