@@ -126,6 +126,11 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
             "the scene does not say which handler failed",
             remedy=f"give a folder with a {MANIFEST}: --code PATH",
         )
+    if config is None and not _is_inside(code.source, handler):
+        raise ReplayError(
+            f"the handler {one_line(handler, 100)!r} that the scene names is not in {code.source}",
+            remedy=f"give a folder with a {MANIFEST}: --code PATH",
+        )
     values: dict[str, Any] = {
         "handler": handler,
         "kind": config.kind if config is not None else recorded.kind,
@@ -147,6 +152,17 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
     if scene.manifest["kind"] in _APART or scene.manifest["error"].get("type") == _EXITED:
         arguments["apart"] = "True"
     return arguments
+
+
+def _is_inside(source: Path, handler: str) -> bool:
+    """Whether the handler's module is a file of the function's. A scene may come from anybody: it must not
+    have a test call what it likes ("shutil:rmtree") with its event."""
+    module, _, attribute = handler.rpartition(":" if ":" in handler else ".")
+    names = [*module.split("."), *attribute.split(".")]
+    if not all(name.isidentifier() for name in names):
+        return False
+    path = source.joinpath(*module.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:
@@ -229,7 +245,9 @@ def _path_text(source: Path, folder: Path) -> str:
 def _docstring(scene: SceneFile) -> str:
     error = scene.manifest["error"]
     when = datetime.fromtimestamp(scene.manifest["captured_ns"] // _SECOND_NS, UTC)
-    place = f" ({error['file']}:{error['line']} in {error['function']})" if error.get("file") else ""
+    place = ""
+    if error.get("file"):
+        place = one_line(f" ({error['file']}:{error.get('line', 0)} in {error.get('function', '?')})", 400)
     message = one_line(f"{error.get('type', '')}: {error.get('message', '')}", 200)
     lines = [
         _plain(f"{scene.manifest['function']} failed on {when:%Y-%m-%d %H:%M:%S} UTC: {message}{place}"),

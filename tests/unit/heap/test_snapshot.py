@@ -7,7 +7,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from relive_base.frames import FunctionSpec, HeapTaken, TakeHeap
@@ -26,6 +26,11 @@ class Order:
         self.lines = [("lamp", 2)]
 
 
+class Login(NamedTuple):
+    user: str
+    password: str
+
+
 class Session:
     def __init__(self) -> None:
         self.password = "hunter2-and-more"
@@ -38,6 +43,8 @@ def fail() -> None:
     config["headers"] = [("x-api-key", "also-secret-7782"), ("accept", "*/*")]  # type: ignore[assignment]
     config["env"] = [{"name": "DB_PASSWORD", "value": "also-secret-7783"}]  # type: ignore[assignment]
     config["command"] = ["mysql", "--password", "also-secret-7784"]  # type: ignore[assignment]
+    config["raw"] = {b"x-api-key": b"also-secret-7785"}  # type: ignore[dict-item]
+    config["login"] = Login("ada", "also-secret-7786")  # type: ignore[assignment]
     session, hoard = Session(), [[index] for index in range(20_000)]
     raise ValueError(order, config, session, len(hoard))
 
@@ -102,7 +109,7 @@ def test_no_secret_is_in_the_files(tmp_path: Path, error: ValueError, walker: st
     take(tmp_path, error, max_objects=1 << 21 if walker == "c" else OBJECTS)
 
     written = b"".join(file.read_bytes() for file in (tmp_path / "heap").iterdir())
-    for secret in (SECRET, "hunter2-and-more", *[f"also-secret-778{n}" for n in range(1, 5)]):
+    for secret in (SECRET, "hunter2-and-more", *[f"also-secret-778{n}" for n in range(1, 7)]):
         assert secret.encode() not in written
     heap = HeapFiles.read(tmp_path / "heap")
     assert heap.text(heap.follow(heap.local("fail", "config"), "'api_key'")) == "[redacted]"

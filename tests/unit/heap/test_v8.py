@@ -79,6 +79,8 @@ def test_a_written_heap_is_read_with_the_same_sizes_and_names(tmp_path: Path) ->
         (lambda c: c["edges"].__setitem__(0, 99), "no heap snapshot"),
         (lambda c: c.update(strings=[]), "no heap snapshot"),
         (lambda c: c.update(strings=[1]), "no heap snapshot"),
+        (lambda c: c.update(strings={"a": 1}), "no heap snapshot"),
+        (lambda c: c.pop("strings"), "no heap snapshot"),
         (lambda c: c["nodes"].__setitem__(16, 3), "address does not ascend"),
     ],
 )

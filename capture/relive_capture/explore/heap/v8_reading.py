@@ -172,8 +172,9 @@ def _strings(tail: bytes) -> list[str]:
     try:
         return msgspec.json.decode(tail, type=_Tail).strings
     except msgspec.MsgspecError:
-        strings = json.loads(tail)["strings"]  # takes half of a surrogate pair, which a text of V8's may have
-        if not all(isinstance(text, str) for text in strings):
+        content = json.loads(tail)  # takes half of a surrogate pair, which a text of V8's may have
+        strings = content.get("strings") if isinstance(content, dict) else None
+        if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
             raise
         return [text.encode("utf-8", "backslashreplace").decode() for text in strings]
 

@@ -13,6 +13,7 @@ from relive_base.redaction import PLACEHOLDER, Redactor
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY, LOCAL
 from relive_capture.record.heap.held import DICT_NAME, Edge, held
 from relive_capture.record.heap.roots import Root
+from relive_capture.record.inspection import static_lookup
 from relive_capture.record.leaves import bytes_text, int_text, str_text
 
 __all__ = ["NearTexts"]
@@ -74,7 +75,7 @@ class NearTexts:
             step = self._queue.popleft()
             if step.steps < _MAX_STEPS and self._may_list(step.value):
                 edges = held(step.value, names=step.names)[:_MAX_CHILDREN]
-                beside = self._named_beside(edges)
+                beside = self._named_beside(type(step.value), edges)
                 for edge in edges:
                     if edge[0] == KEY:
                         self._reach_key(edge[2], step.secret)
@@ -83,9 +84,9 @@ class NearTexts:
                     else:
                         self._reach(step, edge)
 
-    def _named_beside(self, edges: list[Edge]) -> frozenset[int]:
-        """Ids of texts whose name is the text beside them: of a pair ("x-api-key", "..."), of what follows
-        "--password", of {"name": "x-api-key", "value": "..."}."""
+    def _named_beside(self, cls: type, edges: list[Edge]) -> frozenset[int]:
+        """Ids of texts that something beside them names: of a pair ("x-api-key", "..."), of what follows
+        "--password", of {"name": "x-api-key", "value": "..."}, of a named tuple."""
         items = [item for kind, _, item in edges if kind == INDEX]
         found = [
             items[at + 1]
@@ -102,6 +103,10 @@ class NearTexts:
             self._names_secret(named.get("name")) or self._names_secret(named.get("key"))
         ):
             found.append(named["value"])
+        fields: Any = static_lookup(cls, "_fields")[1] if issubclass(cls, tuple) and cls is not tuple else ()
+        if type(fields) is tuple:
+            texts = (item for name, item in zip(fields, items, strict=False) if self._names_secret(name))
+            found.extend(texts)
         return frozenset(id(item) for item in found if id(type(item)) in _TEXTS)
 
     def _names_secret(self, name: Any) -> bool:
@@ -140,7 +145,11 @@ class NearTexts:
             self._queue.append(_Step(value, parent.steps + 1, secret, names))
 
     def _is_secret(self, kind: int, name: Any, is_text: bool) -> bool:
-        if kind not in (ATTRIBUTE, ITEM, LOCAL) or type(name) is not str:
+        if kind not in (ATTRIBUTE, ITEM, LOCAL):
+            return False
+        if type(name) is bytes:
+            name = name[:_TEXT_CHARS].decode("latin-1")
+        if type(name) is not str:
             return False
         strength = self._redactor.secret_key(name)
         return strength == "strong" or (is_text and strength != "")
