@@ -127,6 +127,7 @@ def remove_raw(folder: str) -> None:
     try:
         descriptor = os.open(folder, _OPEN | os.O_DIRECTORY)
     except OSError:
+        _unlink(folder)  # what the worker made it
         return
     try:
         for name in os.listdir(descriptor):
@@ -137,5 +138,12 @@ def remove_raw(folder: str) -> None:
         os.close(descriptor)
     try:
         os.rmdir(folder)
+    except OSError:
+        return
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
     except OSError:
         return
