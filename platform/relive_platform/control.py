@@ -163,6 +163,10 @@ class PlatformBackend:
             )
         return _response(self._call(self._server.invoke(wanted)))
 
+    def request_heap(self, function: str) -> int:
+        """The heap of the next success, as a baseline."""
+        return self._call(self._server.heap_next(function), _QUEUE_TIMEOUT_S)
+
     def request_profiles(self, function: str, count: int) -> int:
         """Real pyinstrument for the next `count` invocations."""
         return self._call(self._server.profile_next(function, count), _QUEUE_TIMEOUT_S)

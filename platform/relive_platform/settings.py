@@ -35,8 +35,8 @@ _HOUR: Final = 3600.0
 _DAY: Final = 24 * _HOUR
 _MIN_TOKEN_CHARACTERS: Final = 16
 
-CLIENT_VARIABLES: Final = ("RELIVE_SERVER",)
-"""RELIVE_* variables that belong to the command line, not to the server."""
+CLIENT_VARIABLES: Final = ("RELIVE_SERVER", "RELIVE_PURE_PYTHON")
+"""RELIVE_* variables that belong to the command line or to the installation, not to the server."""
 
 _BYTE_UNITS: Final[dict[str, float]] = {
     "": 1, "b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": _KIB, "mib": _MIB, "gib": _GIB,

@@ -14,7 +14,7 @@ from relive_capture.explore.archive import SCHEMA, ArchiveInfo, pack_archive, wr
 from relive_capture.explore.heap.reading import FOLDER
 from relive_capture.explore.reader import read_scene
 
-__all__ = ["add_heap", "baseline_path", "baselines", "write_baseline"]
+__all__ = ["add_heap", "baseline_path", "baselines", "find_baseline", "write_baseline"]
 
 BASELINES_KEPT: Final = 100
 _FOLDER: Final = "baselines"
@@ -48,6 +48,15 @@ def baselines(scenes_dir: Path) -> list[Path]:
     """All of them, the newest first."""
     found = [(path.stat().st_mtime, path) for path in (scenes_dir / _FOLDER).glob("*.scene")]
     return [path for _, path in sorted(found, reverse=True)]
+
+
+def find_baseline(scenes_dir: Path, function: str, version: int) -> Path | None:
+    """Of this version, else of the function's version that has the newest; None where there is none."""
+    exact = baseline_path(scenes_dir, function, version)
+    if exact.is_file():
+        return exact
+    stem = exact.stem.rpartition("-v")[0]
+    return next((path for path in baselines(scenes_dir) if path.stem.rpartition("-v")[0] == stem), None)
 
 
 def write_baseline(

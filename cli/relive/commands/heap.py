@@ -25,10 +25,18 @@ _JSON_PATHS = 32
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | last | FILE.scene | FILE.heapsnapshot]")
+@click.argument("ident", default="last", metavar="[ID | last | FILE.scene | FILE.heapsnapshot | FUNCTION]")
 @click.option("--top", type=click.IntRange(1, 1_000), default=8, show_default=True, help="Rows of each list.")
 @click.option("--retainers", metavar="ADDRESS", help="Show what holds the object at this address.")
-@click.option("--compare", "other", metavar="ID", help="Show what has grown since that heap (ID or file).")
+@click.option(
+    "--compare",
+    "other",
+    metavar="ID",
+    help="Show what has grown since that heap: ID, file, or `baseline`.",
+)
+@click.option(
+    "--next", "wait_next", is_flag=True, help="Keep the heap of the function's next success as its baseline."
+)
 @click.option(
     "--export",
     "target",
@@ -43,6 +51,7 @@ def heap(
     top: int,
     retainers: str | None,
     other: str | None,
+    wait_next: bool,
     target: Path | None,
     as_json: bool,
 ) -> None:
@@ -52,11 +61,18 @@ def heap(
     relive heap                                   the newest failure
     relive heap 01a2086a --retainers 0x7f3a2c01d940
     relive heap last --compare 01a2086a           what has grown since
+    relive heap checkout --next                   keep the heap of its next success,
+    relive heap last --compare baseline           and see what a failure has more
     relive heap last --export last.heapsnapshot   for Chrome DevTools
     relive heap node.heapsnapshot                 a heap of Node's
     """
     from relive import heap_report as report
 
+    if wait_next:
+        _keep_next(session, ident, as_json)
+        return
+    if other == "baseline":
+        other = str(_baseline_of(session, ident))
     found, title = _open(session, ident)
     width = shutil.get_terminal_size((120, 40)).columns
     if target is not None:
@@ -73,6 +89,32 @@ def heap(
         emit_object(_heap_json(found, top))
     else:
         echo(report.heap_text(found, title, ident, top, width))
+
+
+def _keep_next(session: Session, function: str, as_json: bool) -> None:
+    if function == "last":
+        raise UsageError("--next wants the name of a function", remedy="relive heap FUNCTION --next")
+    version = session.control().request_heap(function)
+    if as_json:
+        emit_object({"function": function, "version": version})
+    else:
+        echo(f"the next invocation of {function} v{version} that succeeds leaves its heap;")
+        echo("then: relive heap last --compare baseline")
+
+
+def _baseline_of(session: Session, ident: str) -> Path:
+    """Of the version that failed, else of the function's newest one."""
+    from relive_capture.explore.heap_archive import find_baseline
+
+    manifest = load_scene(session, ident).manifest
+    function = str(manifest["function"])
+    found = find_baseline(session.scenes_dir, function, int(manifest["version"]))
+    if found is None:
+        raise NotFound(
+            f"there is no baseline of {function}",
+            remedy=f"relive heap {function} --next, and let it succeed once",
+        )
+    return found
 
 
 def _open(session: Session, ident: str) -> tuple[Heap, str]:

@@ -111,6 +111,13 @@ class ControlClient:
         response: pb.InvokeResponse = self._call(self._stub.Invoke, request, timeout_s)
         return response
 
+    def request_heap(self, function: str) -> int:
+        """Have the next success of a function leave its heap as a baseline; gives the version."""
+        response: pb.RequestHeapResponse = self._call(
+            self._stub.RequestHeap, pb.RequestHeapRequest(function=function)
+        )
+        return response.version
+
     def request_profiles(self, function: str, count: int) -> int:
         """Ask for a precise profile of the next `count` invocations of `function`."""
         request = pb.RequestProfilesRequest(function=function, count=count)

@@ -338,6 +338,18 @@ class DebugResponse(_message.Message):
     ended: DebugEnded
     def __init__(self, attached: _Optional[_Union[FrozenWorker, _Mapping]] = ..., text: _Optional[_Union[DebugText, _Mapping]] = ..., offer: _Optional[_Union[DebugOffer, _Mapping]] = ..., ended: _Optional[_Union[DebugEnded, _Mapping]] = ...) -> None: ...
 
+class RequestHeapRequest(_message.Message):
+    __slots__ = ("function",)
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    def __init__(self, function: _Optional[str] = ...) -> None: ...
+
+class RequestHeapResponse(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    def __init__(self, version: _Optional[int] = ...) -> None: ...
+
 class RequestProfilesRequest(_message.Message):
     __slots__ = ("function", "count")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]

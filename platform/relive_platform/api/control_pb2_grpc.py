@@ -79,6 +79,11 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.RequestProfilesRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.RequestProfilesResponse.FromString,
                 _registered_method=True)
+        self.RequestHeap = channel.unary_unary(
+                '/relive.control.v1.Control/RequestHeap',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.RequestHeapRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.RequestHeapResponse.FromString,
+                _registered_method=True)
         self.Query = channel.unary_stream(
                 '/relive.control.v1.Control/Query',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.QueryRequest.SerializeToString,
@@ -157,6 +162,13 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestHeap(self, request, context):
+        """Have the next invocation that succeeds leave a snapshot of its heap: a baseline to compare with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Query(self, request, context):
         """Read-only SQL; the rows come in batches.
         """
@@ -223,6 +235,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.RequestProfiles,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.RequestProfilesRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.RequestProfilesResponse.SerializeToString,
+            ),
+            'RequestHeap': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestHeap,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.RequestHeapRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.RequestHeapResponse.SerializeToString,
             ),
             'Query': grpc.unary_stream_rpc_method_handler(
                     servicer.Query,
@@ -483,6 +500,33 @@ class Control:
             '/relive.control.v1.Control/RequestProfiles',
             relive__platform_dot_api_dot_control__pb2.RequestProfilesRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.RequestProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestHeap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/RequestHeap',
+            relive__platform_dot_api_dot_control__pb2.RequestHeapRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.RequestHeapResponse.FromString,
             options,
             channel_credentials,
             insecure,

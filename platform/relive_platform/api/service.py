@@ -90,6 +90,10 @@ class ControlService(ControlServicer):
     def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
         return _guard(context, lambda: self._backend.invoke(request))
 
+    def RequestHeap(self, request: pb.RequestHeapRequest, context: Any) -> pb.RequestHeapResponse:
+        version = _guard(context, lambda: self._backend.request_heap(request.function))
+        return pb.RequestHeapResponse(version=version)
+
     def RequestProfiles(self, request: pb.RequestProfilesRequest, context: Any) -> pb.RequestProfilesResponse:
         count = _guard(context, lambda: self._backend.request_profiles(request.function, request.count))
         return pb.RequestProfilesResponse(count=count)

@@ -1,4 +1,4 @@
-"""Heap snapshots of real workers: after a failure, at the memory limit, of a success; and why there is none."""
+"""Heap snapshots of real workers: of a failure, at the memory limit, of a success; why there is none."""
 
 from __future__ import annotations
 
@@ -231,5 +231,3 @@ def scene_of(run: Running) -> Scene:
 
 def process_state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
