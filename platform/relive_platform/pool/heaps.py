@@ -181,6 +181,11 @@ class HeapTaker:
             return HeapFound("missing", f"the worker's files are not there: {error.strerror}")
         return HeapFound(found.state, found.reason, str(target))
 
+    @property
+    def walking(self) -> int:
+        """How many are on their way."""
+        return len(self._walks)
+
     def gone(self, worker: Worker) -> None:
         """A worker was reaped."""
         walk = self._walks.get(worker.worker_id)

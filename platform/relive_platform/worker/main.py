@@ -49,6 +49,7 @@ from relive_platform.zygote.options import WorkerStart
 __all__ = ["preload", "run"]
 
 _SECOND_NS: Final = 1_000_000_000
+_NICE: Final = 10
 _DEBUG_CALLS_S: Final = 3_600.0
 """Calls of other functions that a debugger's user makes: they have no deadline of an invocation any more."""
 
@@ -228,6 +229,7 @@ class _Worker:
     def _take_heap(self, command: TakeHeap) -> None:
         from relive_capture.record.heap import take_heap  # the zygote has imported it
 
+        os.nice(_NICE)  # invocations come first; this process gets no further one
         failed = self._failed
         if failed.invocation_id != command.invocation_id:
             failed = Failed()  # nothing has failed: a baseline
