@@ -87,8 +87,6 @@ class FrozenWorkers:
     def _objection(self, worker: Worker) -> str:
         if self.limits.count < 1:
             return "failed workers are not kept (RELIVE_FROZEN_WORKERS is 0)"
-        if worker.condemned:
-            return "its process had to be stopped from outside"
         if descendants(worker.pid, 1):
             return "it had started processes that were still running, and must end with them"
         return ""

@@ -315,6 +315,23 @@ class FunctionPool:
         if worker.ahead and worker.current is None:
             self.take_back(worker)  # it failed: the process begins nothing any more
 
+    def on_saved(self, worker: Worker, running: Running) -> None:
+        """A worker at its memory limit has told all there is, and waits where its code was stopped."""
+        if worker.current is not running:
+            return  # it has ended meanwhile
+        worker.current = None
+        worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
+        kept = self._host.freeze(worker, running)
+        running.record.cpu_ns = worker.read_cpu_ns()
+        self._listener.on_worker_lost(self, worker, running)
+        worker.state = FROZEN
+        if not kept:
+            worker.retire = True
+            worker.kill()
+        if worker.ahead:
+            self.take_back(worker)
+        self._replace()
+
     def _keep(self, worker: Worker, running: Running, done: Done) -> bool:
         """Whether the worker stays, frozen, as the live scene of what has just failed in it."""
         result = running.result

@@ -65,6 +65,7 @@ class WorkerOwner(Protocol):
     def on_init_failed(self, worker: Worker, failed: InitFailed) -> None: ...
     def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
     def on_done(self, worker: Worker, running: Running, done: Done) -> None: ...
+    def on_saved(self, worker: Worker, running: Running) -> None: ...
     def on_skipped(self, worker: Worker, running: Running) -> None: ...
     def take_back(self, worker: Worker) -> None: ...
     def scale(self) -> None: ...
@@ -268,6 +269,15 @@ class Worker(asyncio.Protocol):
         except (OSError, IndexError, ValueError):
             return 0
 
+    def read_cpu_ns(self) -> int:
+        """CPU time of the process until now; 0 if it cannot be read."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                fields = file.read(1_024).rpartition(b")")[2].split()
+            return (int(fields[11]) + int(fields[12])) * (1_000_000_000 // _TICKS)
+        except (OSError, IndexError, ValueError):
+            return 0
+
     # ------------------------------------------------------------ out
 
     def run(self, running: Running, profile: str) -> None:
@@ -430,4 +440,5 @@ class Worker(asyncio.Protocol):
         self.owner.on_call(self, _call.decode(payload))
 
 
+_TICKS: Final[int] = os.sysconf("SC_CLK_TCK")
 _PAGE: Final[int] = os.sysconf("SC_PAGE_SIZE")

@@ -177,7 +177,7 @@ class Supervisor:
             _log.warning("worker %d could not save itself: %s", worker.pid, failure)
         if not reason:
             self._look.forget(worker.worker_id)
-            worker.kill()
+            worker.owner.on_saved(worker, running)
             return
         worker.freeze()
         running.external_parts["heap"] = ("missing", reason)

@@ -240,12 +240,12 @@ class _Worker:
         from relive_platform.worker.debugger import FrameLink, debug_failure  # rarely needed
 
         link = FrameLink(self._sink, self.channel, start.session)
-        error = self._failed.error
+        failure = self._failed.error or self._failed.frame
         reason = "this process has not failed"
-        if error is not None:
+        if failure is not None:
             self._caller.extend(_DEBUG_CALLS_S)
             own = [os.path.join(folder, "") for folder in (self._spec.source, *self._spec.in_app) if folder]
-            reason = debug_failure(error, link, lambda file: file.startswith(tuple(own)))
+            reason = debug_failure(failure, link, lambda file: file.startswith(tuple(own)))
         link.end(reason)
         return link.following
 

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from relive_capture.record.inspection import class_dict, type_name
 
-__all__ = ["exception_chain", "exception_name", "group_members", "traceback_of", "user_frames"]
+__all__ = [
+    "exception_chain",
+    "exception_name",
+    "group_members",
+    "stack_frames",
+    "traceback_of",
+    "user_frames",
+]
 
 MAX_EXCEPTIONS: Final = 999
 _SKIPPED_FRAMES: Final = 64
@@ -54,6 +61,20 @@ def user_frames(error: BaseException) -> list[tuple[FrameType, int]]:
     while trace is not None:
         stack.append((trace.tb_frame, trace.tb_lineno or 0))
         trace = trace.tb_next
+    return _without_ours(stack)
+
+
+def stack_frames(innermost: FrameType) -> list[tuple[FrameType, int]]:
+    """The same of code that was stopped where it is."""
+    stack: list[tuple[FrameType, int]] = []
+    frame: FrameType | None = innermost
+    while frame is not None:
+        stack.append((frame, frame.f_lineno or 0))
+        frame = frame.f_back
+    return _without_ours(stack[::-1])
+
+
+def _without_ours(stack: list[tuple[FrameType, int]]) -> list[tuple[FrameType, int]]:
     start = 0
     for index, (frame, _) in enumerate(stack[:_SKIPPED_FRAMES]):
         if any(part in frame.f_code.co_filename for part in _OURS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pdb
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from relive_platform.worker.debugger.chain import (
     exception_chain,
     exception_name,
     group_members,
+    stack_frames,
     traceback_of,
     user_frames,
 )
@@ -27,8 +29,31 @@ _PROMPT: Final = "(Pdb) "
 _OURS: Final = ["relive_base.*", "relive_platform.*", "threading", "contextlib"]
 """Modules that `debug` does not step into: printing to a session leads through them."""
 _ENDED: Final = (
-    "the function has ended, there is nothing left to step through; `debug f(x)` steps through a new call"
+    "the function does not go on, there is nothing left to step through; `debug f(x)` steps through a new"
+    " call"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One exception, or the stopped stack: what `exceptions` calls it, and its frames."""
+
+    name: str
+    stack: list[tuple[FrameType, int]]
+    trace: TracebackType | None = None
+
+
+def _views(failure: BaseException | FrameType) -> tuple[list[_View], int]:
+    """All that there is to look at, and which of it is the failure itself. Members of groups come last."""
+    if isinstance(failure, FrameType):
+        return [_View("stopped here", stack_frames(failure))], 0
+    chain = exception_chain(failure)
+    named = [(exception_name(error), error) for error in chain]
+    named += [(f"in the group: {exception_name(error)}", error) for error in group_members(chain)]
+    views = [_View(name, user_frames(error), traceback_of(error)) for name, error in named]
+    shown = [view for view in views if view.stack]
+    last = views[len(chain) - 1]
+    return shown, shown.index(last) if last in shown else 0
 
 
 class _Nested(pdb.Pdb):
@@ -60,11 +85,12 @@ class _Nested(pdb.Pdb):
 
 
 class FailurePdb(_Nested):
-    """A post-mortem on the frames of `error`; begins at the innermost frame of the user's own code."""
+    """A post-mortem on the frames of an exception, or of code that was stopped where it is (its innermost
+    frame is given); begins at the innermost frame of the user's own code."""
 
     def __init__(
         self,
-        error: BaseException,
+        failure: BaseException | FrameType,
         streams: SessionStreams,
         interrupts: Interrupts,
         own: Callable[[str], bool],
@@ -74,15 +100,11 @@ class FailurePdb(_Nested):
         self._streams = streams
         self._interrupts = interrupts
         self._own = own
-        chain = [found for found in exception_chain(error) if user_frames(found)]
-        # Members of groups come after the chain.
-        self._exceptions = [*chain, *(found for found in group_members(chain) if user_frames(found))]
-        self._chained = len(chain)
-        self._shown = len(chain) - 1
+        self._views, self._shown = _views(failure)
 
     def converse(self) -> None:
         """Talk until the user has had enough."""
-        if not self._exceptions:
+        if not self._views:
             self.message("*** the failure has no frames of Python code")
             return
         self._look_at(self._shown)
@@ -95,7 +117,7 @@ class FailurePdb(_Nested):
 
     def _look_at(self, number: int) -> None:
         self._shown = number
-        self.setup(None, traceback_of(self._exceptions[number]))
+        self.setup(None, self._views[number].trace)
         below = len(self.stack) - 1 - self.curindex
         if below:
             self.message(f"({below} frame{'s' * (below > 1)} of libraries below this one: d)")
@@ -103,7 +125,7 @@ class FailurePdb(_Nested):
 
     def get_stack(self, f: FrameType | None, t: TracebackType | None) -> tuple[list[Any], int]:
         """The frames of the exception that is looked at, and the innermost one of the user's own."""
-        stack = user_frames(self._exceptions[self._shown])
+        stack = self._views[self._shown].stack
         own = [index for index, (frame, _) in enumerate(stack) if self._own(frame.f_code.co_filename)]
         return stack, own[-1] if own else len(stack) - 1
 
@@ -142,20 +164,18 @@ class FailurePdb(_Nested):
         List the exceptions that led to the failure, or change to the frames of one of them.
         """
         if not arg:
-            for number, error in enumerate(self._exceptions):
-                mark = ">" if number == self._shown else " "
-                member = "" if number < self._chained else "in the group: "
-                self.message(f"{mark} {number:>3} {member}{exception_name(error)}")
+            for number, view in enumerate(self._views):
+                self.message(f"{'>' if number == self._shown else ' '} {number:>3} {view.name}")
             return
-        if not arg.isascii() or not arg.isdigit() or int(arg) >= len(self._exceptions):
-            self.error(f"give a number from 0 to {len(self._exceptions) - 1}")
+        if not arg.isascii() or not arg.isdigit() or int(arg) >= len(self._views):
+            self.error(f"give a number from 0 to {len(self._views) - 1}")
             return
         self._look_at(int(arg))
 
     def do_step(self, arg: str) -> None:
         """step, next, return, until, jump
 
-        Not in a failure: its function has ended. `debug EXPRESSION` steps through a new call.
+        Not in a failure: its function does not go on. `debug EXPRESSION` steps through a new call.
         """
         self.error(_ENDED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 from relive_platform.worker.debugger.interrupts import Interrupts
 from relive_platform.worker.debugger.link import DebugLink
@@ -13,9 +14,9 @@ from relive_platform.worker.debugger.streams import SessionStreams
 __all__ = ["debug_failure"]
 
 
-def debug_failure(error: BaseException, link: DebugLink, own: Callable[[str], bool]) -> str:
-    """Talk about the frames of `error` until the other end has had enough; gives why it ended, "" where the
-    user ended it.
+def debug_failure(failure: BaseException | FrameType, link: DebugLink, own: Callable[[str], bool]) -> str:
+    """Talk about the frames of an exception, or of code that was stopped (its innermost frame is given),
+    until the other end has had enough; gives why it ended, "" where the user ended it.
 
     `own` says of a file whether it is the user's code. Call it on the main thread. The standard streams, the
     trace function and the handler of SIGINT are at the end what they were.
@@ -25,7 +26,7 @@ def debug_failure(error: BaseException, link: DebugLink, own: Callable[[str], bo
         with standard_library():
             from relive_platform.worker.debugger.failure_pdb import FailurePdb
         with Interrupts() as interrupts:
-            debugger = FailurePdb(error, SessionStreams(link, interrupts), interrupts, own)
+            debugger = FailurePdb(failure, SessionStreams(link, interrupts), interrupts, own)
             link.completer = debugger.complete_line
             debugger.converse()
             debugger.forget()
