@@ -279,10 +279,13 @@ def test_the_history_says_since_when_how_often_and_in_which_versions() -> None:
 
 
 def test_frames_that_were_not_kept_are_a_row_of_their_own() -> None:
-    frames = tuple(FrameView("/srv/a.py", n, "again") for n in range(4))
+    frames = (FrameView("/srv/a.py", 7, "again"),) * 4
     deep = ExceptionView("RecursionError", "too deep", "", frames, frames_cut=900, frames_cut_at=2)
     rows = FrameRows(FailureModel(replace(scene(), exceptions=(deep,))))
-    assert "900 frames in between" in line_text(rows.line(2, 60, False))
+    shown = [line_text(rows.line(row, 60, False)).strip() for row in range(len(rows))]
+    assert shown[0].startswith("again")
+    assert shown[1:3] == ["↻ 1 more of the same line (u)", "⋮ 900 frames in between were not kept"]
+    assert shown[4:] == ["↻ 1 more of the same line (u)"]
 
 
 def test_details_say_the_whole_reason_of_every_part_missing_ones_first() -> None:

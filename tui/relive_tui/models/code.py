@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from relive_tui.models.data import FrameView, ValueView
 from relive_tui.models.syntax import color_python, hit_line, margin_of, shown_code
-from relive_tui.models.text import Line, width_of
+from relive_tui.models.text import Line, clean, width_of
 
 __all__ = ["SourceRows", "last_line", "names_in", "relevant_first"]
 
@@ -22,8 +22,9 @@ class SourceRows:
     Lines are coloured when they are looked at: a file may have thousands.
     """
 
-    def __init__(self, frame: FrameView | None) -> None:
+    def __init__(self, frame: FrameView | None, why: str = "") -> None:
         self.frame = frame
+        self._why = why  # there is no frame
         self._source: Sequence[str] = frame.source if frame else ()
         self._margin = margin_of(self._source)
         self._colored: dict[int, Line] = {}
@@ -44,7 +45,8 @@ class SourceRows:
 
     def line(self, index: int, width: int, selected: bool) -> Line:
         if self.frame is None:
-            return [("no frame was captured", "dim")]
+            why = f": {clean(self._why)}" if self._why else ""
+            return [(f"no frame was captured{why}", "warn" if why else "dim")]
         if not self._source:
             return [("the source of this frame was not at hand", "dim")]
         if self._carets and index > self.row_of_line():

@@ -19,11 +19,12 @@ _DAY_NS = 86_400_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class FrameEntry:
-    """A row of the frame list: a frame (`index` counts from the outermost), or some that are folded; `cut`:
-    how many were not kept."""
+    """A row of the frame list: a frame (`index` counts from the outermost), or some that are folded: `folded`
+    of the library's, `repeated` that stand where the one within stands. `cut`: how many were not kept."""
 
     index: int
     folded: int = 0
+    repeated: int = 0
     cut: int = 0
 
 
@@ -92,21 +93,34 @@ class FailureModel:
         return None
 
     def entries(self) -> list[FrameEntry]:
-        """The frame list, innermost first; neighbouring library frames are one row unless they are shown."""
+        """The frame list, innermost first; neighbouring library frames are one row unless they are shown, and
+        so are calls of the same line by itself."""
         frames, exception = self.frames, self.exception
         cut = exception.frames_cut if exception else 0
         result: list[FrameEntry] = []
         for index in range(len(frames) - 1, -1, -1):
-            hidden = not (frames[index].in_app or self.show_library or index == self.frame)
-            if not hidden:
+            last = result[-1] if result else None
+            if self.show_library or index == self.frame:
                 result.append(FrameEntry(index))
-            elif result and result[-1].folded:
-                result[-1] = FrameEntry(index, result[-1].folded + 1)
+            elif not frames[index].in_app:
+                if last and last.folded:
+                    result[-1] = FrameEntry(index, last.folded + 1)
+                else:
+                    result.append(FrameEntry(index, 1))
+            elif last and not last.cut and _same_place(frames[index], frames[index + 1]):
+                if last.repeated:
+                    result[-1] = FrameEntry(index, repeated=last.repeated + 1)
+                else:
+                    result.append(FrameEntry(index, repeated=1))
             else:
-                result.append(FrameEntry(index, 1))
+                result.append(FrameEntry(index))
             if cut and exception is not None and index == exception.frames_cut_at:
                 result.append(FrameEntry(index, cut=cut))
         return result
+
+
+def _same_place(frame: FrameView, other: FrameView) -> bool:
+    return (frame.file, frame.line, frame.function) == (other.file, other.line, other.function)
 
 
 class FrameRows:
@@ -133,6 +147,8 @@ class FrameRows:
         mark = ("▸ " if selected else "  ", "accent")
         if entry.cut:
             return [mark, (f"⋮ {entry.cut:,} frames in between were not kept", "dim")]
+        if entry.repeated:
+            return [mark, (f"↻ {entry.repeated} more of the same line (u)", "dim")]
         if entry.folded:
             noun = "frame" if entry.folded == 1 else "frames"
             return [mark, (f"… {entry.folded} library {noun} (u shows)", "dim")]
@@ -165,7 +181,7 @@ def headline(model: FailureModel) -> list[Line]:
     if linked:
         lines.append(linked)
     notes = [note for note in exception.notes if note.strip()]
-    if scene.result is not None:
+    if scene.result is not None and scene.result[1]:
         notes.insert(0, f"{scene.result[0]}: {scene.result[1]}")
     if notes:
         more = f"  (+{len(notes) - 1}, i shows)" if len(notes) > 1 else ""
@@ -193,6 +209,11 @@ def _linked(model: FailureModel) -> Line:
             hidden = " (hidden by `from None`)" if scene.exceptions[index].suppressed else ""
             relation = RELATIONS.get(following.relation, "then")
             line.append((f"{relation} {failure_title(following.type, following.message)}{hidden}", "warn"))
+        elif scene.stacks:
+            kinds = [stack.kind for stack in scene.stacks]
+            counts = [(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
+            beside = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts)
+            line.append((f"{beside} beside it", "dim"))
     return line
 
 

@@ -211,6 +211,8 @@ class FailureScreen(FailureActs):
         scene = self.model.scene
         stacks = self.query_one("#stacks", VirtualRows)
         stacks.display = self.model.stacks > 1
+        # without any frame the event and the logs are all there is to read
+        self.set_class(not self.model.frames and self.model.stacks < 2, "bare")
         stacks.styles.height = min(self.model.stacks, STACK_ROWS, max(self.size.height // 6, 2)) + 2
         stacks.border_title = "Exceptions and threads" if scene.stacks else "Exceptions"
         self._show_stack()
@@ -252,7 +254,8 @@ class FailureScreen(FailureActs):
         assert self.model is not None
         frame = self.model.current
         source = self.query_one("#source", VirtualRows)
-        rows = SourceRows(frame)
+        reasons = {name: reason for name, _, reason in self.model.scene.parts}
+        rows = SourceRows(frame, reasons.get("exception", ""))
         source.show(rows)
         source.center(rows.row_of_line())
         source.border_title = f"Source {short_path(frame.file)}:{frame.line}" if frame else "Source"
@@ -323,7 +326,7 @@ class FailureScreen(FailureActs):
         elif isinstance(source, StackRows):
             self.query_one("#frames", VirtualRows).focus()
         elif isinstance(source, FrameRows):
-            if source.entries[chosen.index].folded:
+            if source.entries[chosen.index].folded or source.entries[chosen.index].repeated:
                 self.action_library()
             else:
                 self.query_one("#locals", VirtualRows).focus()
