@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from relive_base.errors import ReliveError
+from relive_base.garbage import settle
 from relive_base.priority import stand_back
 
 __all__ = ["main"]
@@ -56,6 +57,7 @@ def _serve(options: argparse.Namespace, stopping: threading.Event) -> None:
     except BaseException:
         store.close()
         raise
+    settle()
     while not stopping.wait(_TICK_S):
         if options.parent and os.getppid() != options.parent:
             break

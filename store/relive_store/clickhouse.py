@@ -9,7 +9,6 @@ from queue import Empty, LifoQueue
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
 from clickhouse_driver.errors import ServerException
@@ -21,6 +20,7 @@ from relive_store.engine_errors import from_code
 from relive_store.errors import QueryError, QueryTimeout, StoreError, StoreUnavailable
 from relive_store.guard import check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
+from relive_store.packing import unpack
 from relive_store.parameters import render_parameters
 from relive_store.schema import migrate
 from relive_store.text import clean_columns
@@ -186,7 +186,7 @@ class ClickHouseStore:
 
     def insert_packed(self, table: str, packed: bytes, *, token: str = "", timeout_s: float = 60.0) -> int:
         """As insert, with the columns as msgpack."""
-        return self.insert(table, msgspec.msgpack.decode(packed), token=token, timeout_s=timeout_s)
+        return self.insert(table, unpack(packed), token=token, timeout_s=timeout_s)
 
     def _insert_block(self, table: str, columns: ColumnData, token: str, timeout_s: float) -> None:
         names = ", ".join(f"`{check_name(name)}`" for name in columns)

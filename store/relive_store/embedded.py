@@ -16,8 +16,6 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
 
-import msgspec
-
 from relive_store import native
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
@@ -25,6 +23,7 @@ from relive_store.engine_errors import from_text
 from relive_store.errors import QueryError, QueryTimeout, StoreUnavailable
 from relive_store.guard import check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
+from relive_store.packing import unpack
 from relive_store.parameters import render_parameters
 from relive_store.schema import migrate
 
@@ -178,7 +177,7 @@ class ChdbStore:
 
     def insert_packed(self, table: str, packed: bytes, *, token: str = "", timeout_s: float = 60.0) -> int:
         """As insert, with the columns as msgpack."""
-        return self.insert(table, msgspec.msgpack.decode(packed), token=token, timeout_s=timeout_s)
+        return self.insert(table, unpack(packed), token=token, timeout_s=timeout_s)
 
     def insert_block(self, table: str, columns: ColumnData, *, token: str, timeout_s: float) -> int:
         """One block, at once or not at all per partition."""

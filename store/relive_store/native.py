@@ -24,6 +24,7 @@ from clickhouse_driver.writer import write_binary_str, write_binary_uint8
 
 from relive_store.columns import Columns
 from relive_store.errors import QueryError
+from relive_store.maps import ATTRIBUTES, EMPTY_ARRAYS, write_attributes, write_empty
 from relive_store.text import clean_columns
 
 __all__ = ["ExactBlockInput", "ExactBlockOutput", "cells", "decode", "driver_settings", "encode"]
@@ -123,10 +124,18 @@ class ExactBlockOutput(BlockOutputStream):  # type: ignore[misc]  # clickhouse-d
                 if revision >= _REVISION_CUSTOM_SERIALIZATION:
                     write_binary_uint8(0, fout)
                 cells = block.get_column_by_index(index)
-                if "Nullable" in spec:
-                    cells = list(cells)  # the driver replaces None in place: the caller's list is not ours
-                write_column(self.context, name, _storage_type(spec), cells, fout)
+                self._write_cells(name, spec, cells)
         fout.flush()
+
+    def _write_cells(self, name: str, spec: str, cells: Sequence[Any]) -> None:
+        if spec == ATTRIBUTES:
+            write_attributes(self.context, cells, self.fout)
+        elif spec in EMPTY_ARRAYS and not any(cells):
+            write_empty(spec, len(cells), self.fout)
+        else:
+            if "Nullable" in spec:
+                cells = list(cells)  # the driver replaces None in place: the caller's list is not ours
+            write_column(self.context, name, _storage_type(spec), cells, self.fout)
 
 
 class _Collector:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from relive_base.errors import ReliveError
@@ -34,6 +33,7 @@ from relive_store.messages import (
     encode_message,
     receive_message,
 )
+from relive_store.packing import unpack
 
 __all__ = ["Service"]
 
@@ -202,9 +202,7 @@ class Service:
                 return Answer(value=os.getpid())
 
     def _insert(self, request: Insert) -> int:
-        columns: Any = msgspec.msgpack.decode(request.columns)
-        if not isinstance(columns, dict):
-            raise QueryError("an insert's columns must be a map")
+        columns = unpack(request.columns)
         return self._store.insert(request.table, columns, token=request.token, timeout_s=request.timeout_s)
 
 

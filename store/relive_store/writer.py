@@ -16,6 +16,7 @@ import msgspec
 from relive_store.chunks import chunked, row_count
 from relive_store.errors import QueryCancelled, QueryLimit, QueryTimeout, StoreError, StoreUnavailable
 from relive_store.interface import ColumnData, Store
+from relive_store.packing import pack, unpack
 from relive_store.spool import Batch, Spool, SpoolCorrupt
 from relive_store.text import clean_columns
 
@@ -328,7 +329,7 @@ class Writer:
         saved = 0
         try:
             batch = self._spool.read(name)
-            columns = msgspec.msgpack.decode(batch.columns)
+            columns = unpack(batch.columns)
             parts = [(0, batch.rows)]  # start and length; what was refused is tried again in halves
             for _ in range(_SALVAGE_TRIES):
                 if not parts:
@@ -336,7 +337,7 @@ class Writer:
                 start, count = parts.pop()
                 part = {key: values[start : start + count] for key, values in columns.items()}
                 try:
-                    packed = Batch(batch.table, count, msgspec.msgpack.encode(part))
+                    packed = Batch(batch.table, count, pack(part))
                     self._insert(packed, f"{name.removesuffix('.batch')}-{start}-{count}")
                     saved += count
                 except _RETRIED:
@@ -363,7 +364,7 @@ class Writer:
         if isinstance(store, _PackedStore):
             store.insert_packed(batch.table, batch.columns, token=token, timeout_s=self._insert_timeout_s)
             return
-        columns = msgspec.msgpack.decode(batch.columns)
+        columns = unpack(batch.columns)
         store.insert(batch.table, columns, token=token, timeout_s=self._insert_timeout_s)
 
     def _failed(self, error: Exception) -> None:
@@ -387,9 +388,9 @@ def _merged(names: Sequence[str], group: Sequence[_Piece]) -> ColumnData:
 
 def _packed(table: str, columns: ColumnData, rows: int) -> list[Batch]:
     try:
-        packed = msgspec.msgpack.encode(columns)
+        packed = pack(columns)
     except UnicodeEncodeError:
-        packed = msgspec.msgpack.encode(clean_columns(columns))
+        packed = pack(clean_columns(columns))
     if len(packed) <= BATCH_BYTES or rows == 1:
         return [Batch(table, rows, packed)]
     half = (rows + 1) // 2

@@ -43,7 +43,7 @@ class CollectorLimits:
     """How much may wait, and how long."""
 
     interval_s: float = 0.05
-    batch_items: int = 256
+    batch_items: int = 1_024
     pending_bytes: int = 128 * 1_048_576  # sent and not taken over yet; more is dropped and counted
     scene_bytes: int = 8 * 1_048_576  # of one batch; with more, it is sent at once
 

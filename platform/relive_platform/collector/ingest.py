@@ -13,7 +13,7 @@ from relive_base.records import InvocationRecord
 from relive_base.redaction import KeyBlocks
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_tracer.explore.invocation_rows import invocation_columns
-from relive_tracer.explore.platform_rows import add_platform_spans
+from relive_tracer.explore.platform_rows import add_spans_of
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
 from relive_platform.collector.batches import Batch, Source
@@ -66,8 +66,7 @@ class Ingest:
         records = [item.record for item in batch.finished]
         for item in batch.finished:
             redact_record(item.record, self._redactors.of(item.redact_keys))
-        for record in records:
-            add_platform_spans(spans, record)
+        add_spans_of(spans, records)
         if len(spans):
             self._writer.add("otel_traces", spans.columns)
         logs = log_columns(lines) if lines else None

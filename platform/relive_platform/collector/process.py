@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 from relive_base.errors import ReliveError
+from relive_base.garbage import settle
 from relive_base.priority import stand_back
 from relive_store import open_store
 from relive_store.writer import Writer
@@ -189,7 +190,9 @@ def main(arguments: list[str]) -> None:
     options = msgspec.convert(json.loads(arguments[1]), CollectorOptions)
     control = socket.socket(fileno=int(arguments[0]))
     control.setblocking(True)
-    _Service(control, options).run()
+    service = _Service(control, options)
+    settle()
+    service.run()
 
 
 if __name__ == "__main__":

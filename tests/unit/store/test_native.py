@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_store import QueryError
+from relive_store.maps import ATTRIBUTES
 from relive_store.native import decode, encode
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -21,6 +22,7 @@ KINDS: dict[str, st.SearchStrategy[object]] = {
     "Nullable(Int32)": st.none() | st.integers(-(2**31), 2**31 - 1),
     "Map(LowCardinality(String), String)": st.dictionaries(TEXT, TEXT, max_size=4),
     "Array(UInt64)": st.lists(st.integers(0, 2**64 - 1), max_size=5),
+    "Array(String)": st.lists(TEXT, max_size=2),
     "Array(DateTime64(9))": st.lists(st.integers(0, 2**63 - 1), max_size=5),
     "Array(LowCardinality(String))": st.lists(TEXT, max_size=5),
     "Array(Map(LowCardinality(String), String))": st.lists(
@@ -38,6 +40,24 @@ def test_a_block_is_decoded_as_it_was_encoded(data: st.DataObject, rows: int) ->
     }
     read = decode(encode(columns, types))
     assert dict(zip(read.names, read.types, strict=True)) == types
+    assert dict(zip(read.names, read.data, strict=True)) == columns
+
+
+def test_columns_of_attributes_and_of_empty_lists_are_as_the_driver_writes_them() -> None:
+    same = {"service.name": "shop", "long": "x" * 300, "empty": ""}
+    columns: dict[str, list[object]] = {
+        "resources": [same] * 5,
+        "none": [{}] * 5,
+        "mixed": [same, {}, {f"n{i}": str(i) for i in range(300)}, {"empty": "é"}, same],
+        "events": [[]] * 5,
+        "names": [[]] * 5,
+        "details": [[]] * 5,
+    }
+    kinds = [ATTRIBUTES] * 3 + ["Array(String)", "Array(LowCardinality(String))", f"Array({ATTRIBUTES})"]
+    types = dict(zip(columns, kinds, strict=True))
+
+    read = decode(encode(columns, types))
+
     assert dict(zip(read.names, read.data, strict=True)) == columns
 
 

@@ -8,8 +8,13 @@ import pytest
 from relive_base.frames import LogLine, SpanData
 from relive_base.records import InvocationRecord
 from relive_tracer.explore.invocation_rows import invocation_columns
-from relive_tracer.explore.platform_rows import platform_spans, producer_span
-from relive_tracer.explore.rows import SPAN_COLUMNS, FunctionRef, log_columns, span_columns
+from relive_tracer.explore.platform_rows import (
+    add_platform_spans,
+    platform_columns,
+    platform_spans,
+    producer_span,
+)
+from relive_tracer.explore.rows import SPAN_COLUMNS, FunctionRef, SpanColumns, log_columns, span_columns
 from tracer_records import MS, NOW, failed_record, record
 
 
@@ -43,6 +48,22 @@ def test_a_cold_http_invocation_has_four_spans() -> None:
     }  # fmt: skip
     assert all(s["SpanAttributes"]["faas.invocation_id"] == cold.invocation_id for s in spans.values())
     assert invoke["ResourceAttributes"]["service.namespace"] == "shop"
+
+
+def test_spans_of_many_invocations_are_those_of_each() -> None:
+    plain = [
+        record(dispatched_ns=NOW + MS // 2, http_path=f"/{i}", parent_span_id="ca" * 8) for i in range(3)
+    ]
+    records = [*plain, failed_record(), record(attempt=2), record(trigger="api"), record(http_route="")]
+    one_by_one = SpanColumns()
+    for item in records:
+        add_platform_spans(one_by_one, item)
+
+    assert rows_of(platform_columns(records)) == rows_of(one_by_one.columns)
+
+
+def rows_of(columns: dict[str, list[Any]]) -> list[str]:
+    return sorted(map(str, zip(*columns.values(), strict=True)))
 
 
 def test_a_wait_that_was_none_has_no_span() -> None:

@@ -119,6 +119,11 @@ class SpanColumns:
     def __len__(self) -> int:
         return len(self.columns["SpanId"])
 
+    def extend(self, columns: ColumnLists) -> None:
+        """Many spans at once: all columns."""
+        for name, column in self.columns.items():
+            column.extend(columns[name])
+
     def add(
         self,
         start_ns: int,
