@@ -119,18 +119,18 @@ import asyncio, sys
 import uvloop
 from applications import HEADERS, other
 from relive_platform.gateway.listener import HttpListener
+from relive_platform.gateway.responses import Response
+
+HEAD = b"".join(b"%s: %s\\r\\n" % pair for pair in HEADERS)
 
 class Plain:
-    async def __call__(self, scope, receive, send):
-        raise RuntimeError("begin takes every request")
-
-    def begin(self, scope, body, respond):
-        respond((200, HEADERS, b"hello"))
+    def begin(self, head, body, exchange):
+        exchange.respond(Response(200, HEAD, b"hello"))
         return True
 
-class Handoff(Plain):
-    def begin(self, scope, body, respond):
-        other.begin(scope["path"], lambda body: respond((200, HEADERS, body)))
+class Handoff:
+    def begin(self, head, body, exchange):
+        other.begin(head.path, lambda body: exchange.respond(Response(200, HEAD, body)))
         return True
 
 async def main():

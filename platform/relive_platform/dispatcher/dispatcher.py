@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import Protocol
 
+from msgspec.structs import replace
 from relive_base.frames import Call, Done, ErrorInfo, Result
-from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
 
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
@@ -22,8 +23,6 @@ from relive_platform.supervisor.verdict import (
 )
 
 __all__ = ["CallHandler", "Dispatcher", "Recorder"]
-
-_MB = 1_048_576
 
 
 class Recorder(Protocol):
@@ -81,30 +80,24 @@ class Dispatcher:
         spec = pool.spec
         timeout_s = min(request.timeout_s, spec.timeout_s) if request.timeout_s > 0 else spec.timeout_s
         http = request.http
-        record = InvocationRecord(
-            invocation_id=request.invocation_id or new_invocation_id(),
-            function=spec.name,
-            version=spec.version,
-            trace_id=request.trace_id or new_trace_id(),
-            span_id=new_span_id(),
-            trigger_span_id=new_span_id(),
-            app=spec.app,
-            code_hash=spec.code_hash,
+        invocation_id, trace_id, span_id, trigger_span_id = new_invocation_ids()
+        record = replace(
+            pool.template,
+            invocation_id=request.invocation_id or invocation_id,
+            trace_id=request.trace_id or trace_id,
+            span_id=span_id,
+            trigger_span_id=trigger_span_id,
             attempt=request.attempt,
             trigger=request.trigger,
             parent_span_id=request.parent_span_id,
             trace_state=request.trace_state,
-            link_trace_id=request.link_trace_id,
-            link_span_id=request.link_span_id,
-            event_id=request.event_id,
-            caller_invocation_id=request.caller_invocation_id,
             accepted_ns=request.accepted_ns or time.time_ns(),
-            enqueued_ns=request.enqueued_ns,
-            memory_limit_bytes=spec.memory_mb * _MB,
             timeout_ns=int(timeout_s * 1e9),
             event_bytes=len(request.event),
         )
-        if http is not None:
+        if http is None:
+            _tell_origin(record, request)
+        else:
             record.http_method, record.http_path, record.http_route = http.method, http.path, http.route
             record.event_bytes = len(http.body)
         running = Running(
@@ -237,3 +230,12 @@ class Dispatcher:
             self._recorder.heap(running, worker, found)
         else:
             running.heap = found
+
+
+def _tell_origin(record: InvocationRecord, request: InvokeRequest) -> None:
+    """Where a queued event or a call comes from."""
+    record.link_trace_id = request.link_trace_id
+    record.link_span_id = request.link_span_id
+    record.event_id = request.event_id
+    record.caller_invocation_id = request.caller_invocation_id
+    record.enqueued_ns = request.enqueued_ns

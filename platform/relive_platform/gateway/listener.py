@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import time
 from dataclasses import dataclass
@@ -12,15 +13,21 @@ from typing import Final, cast
 
 from relive_base.errors import ReliveError
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from relive_platform.gateway.app import Gateway, Message, Receive
+from relive_platform.gateway.app import BodyTooLarge, Gateway, answer
+from relive_platform.gateway.head import Head, HeadTexts
 from relive_platform.gateway.responses import Response, problem
+from relive_platform.pool.invocation import Outcome
 
 __all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
 
 SMALL_BODY_BYTES: Final = 65_536  # up to here uvicorn takes a body in without pausing
+
+
+_log = logging.getLogger(__name__)
 
 
 class AddressTaken(ReliveError):
@@ -40,16 +47,92 @@ class ListenerLimits:
     sweep_s: float = 0.25
 
 
+class _Unwaited:
+    """Stands for the event of a request whose body nobody waits for."""
+
+    def set(self) -> None:
+        pass
+
+
+async def _never_called(scope: object, receive: object, send: object) -> None:
+    """uvicorn's configuration wants an ASGI application; requests go to the gateway without one."""
+
+
+class _Exchange(RequestResponseCycle):
+    """One request of a connection, and who waits for its outcome.
+
+    Defaults stand on the class: most requests are complete at once and need none of uvicorn's state.
+    """
+
+    more_body = True
+    body: bytearray | bytes = b""  # type: ignore[assignment]
+    disconnected = response_complete = waiting_for_100_continue = False
+    message_event = cast("asyncio.Event", _Unwaited())
+
+    def __init__(self, protocol: _Protocol, head: Head, keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.head = head
+        self.keep_alive = keep_alive
+        self.told = False
+
+    def done(self) -> bool:
+        """Whether the outcome has come."""
+        return self.told
+
+    def set_result(self, result: Outcome, /) -> None:
+        """Respond. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
+        self.told = True
+        try:
+            self.protocol.respond(self, answer(result))
+        except Exception:
+            _log.exception("an outcome could not be given to its client")
+
+    def respond(self, response: Response) -> None:
+        """Send the response."""
+        self.protocol.respond(self, response)
+
+    def open(self) -> None:
+        """Have the body read piece by piece, by `read`."""
+        self.transport = self.protocol.transport
+        self.flow = self.protocol.flow
+        self.message_event = asyncio.Event()
+        self.waiting_for_100_continue = self.head.special.get("expect", b"").lower() == b"100-continue"
+        if self.body or not self.more_body:
+            self.message_event.set()
+
+    async def read(self, limit: int) -> bytes | None:
+        """The whole body. None: the client has gone. Raises BodyTooLarge."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
 class _Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. uvicorn's parser, flow control and pipelining; what it does for each request anew (an
+    ASGI scope, a task, a timer) is done only where it is needed."""
+
+    cycle: _Exchange
 
     def __init__(self, owner: HttpListener) -> None:
         super().__init__(config=owner.config, server_state=owner.state, app_state={}, _loop=owner.loop)
         self.owner = owner
-        self.head_since = owner.loop.time()  # 0 while no request head is on its way
+        self.address = ""
+        self.receiving = ""  # "head" or "body", from a request's first byte to its last
+        self.head_since = owner.loop.time()  # it did not come in one piece; 0 while none is on its way
         self.body_since = 0.0
         self.head_bytes = 0
-        self.small: RequestResponseCycle | None = None
+        self.idle_since = 0.0
+        self.small: _Exchange | None = None
         self.held = False  # the client does not read what it was answered: nothing more is begun for it
         self.unread = 0
         self.unread_since = 0.0
@@ -57,41 +140,139 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.address = f"{self.client[0]}:{self.client[1]}" if self.client else ""
         if len(self.connections) > self.owner.limits.connections:
             self.owner.refused += 1
             self.refuse(
                 problem(503, "TooManyConnections", "the gateway's connections are all in use", close=True)
             )
 
+    # ------------------------------------------------------------ in
+
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self.head_since:
-            self.head_bytes += len(data)
         super().data_received(data)
-        if (
-            self.head_since
-            and self.head_bytes > self.owner.limits.head_bytes
-            and not self.transport.is_closing()
-        ):
-            self.refuse(problem(431, "HeadTooLarge", "the request head is too large", close=True))
-        elif self.timeout_keep_alive_task is None and self._is_idle():
-            # uvicorn takes the timer away for what is no request: empty lines, a body that nobody wanted.
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        if self.receiving:
+            self._watch(len(data))
 
-    def _is_idle(self) -> bool:
-        answered = self.cycle is not None and self.cycle.response_complete
-        receiving = self.head_since or self.body_since
-        return answered and not receiving and not self.held and not self.transport.is_closing()
+    def _watch(self, size: int) -> None:
+        """A request has not come in one piece: from now on it is timed."""
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        if self.receiving == "body":
+            self.body_since = self.body_since or now
+            return
+        self.head_since = self.head_since or now
+        self.head_bytes += size
+        if self.head_bytes > self.owner.limits.head_bytes:
+            self.refuse(problem(431, "HeadTooLarge", "the request head is too large", close=True))
+
+    def on_message_begin(self) -> None:
+        self.receiving = "head"
+        self.url = b""
+        self.headers = []
+        self.idle_since = 0.0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.receiving = "body"
+        self.head_since = 0.0
+        self.head_bytes = 0
+        texts = self.owner.texts
+        parser = self.parser
+        path, query = texts.target(self.url)
+        pairs, special = texts.headers(self.headers)
+        method = parser.get_method().decode("ascii")
+        head = Head(method, path, query, pairs, special, self.scheme or "http", self.address)
+        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        previous = self.cycle
+        exchange = self.cycle = _Exchange(self, head, keep_alive)
+        if previous is None or previous.response_complete:
+            self._start(exchange)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self.cycle
+        if exchange.response_complete:
+            return
+        if exchange.body:
+            exchange.body += body
+        else:
+            exchange.body = bytearray(body)
+        if len(exchange.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        exchange.message_event.set()
+
+    def on_message_complete(self) -> None:
+        self.receiving = ""
+        self.body_since = 0.0
+        exchange = self.cycle
+        if not exchange.response_complete:
+            exchange.more_body = False
+            exchange.message_event.set()
+        if self.small is not None:
+            exchange, self.small = self.small, None
+            self._begin(exchange)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client may close its end after its request: it still gets the answer."""
-        if self.cycle is None or self.cycle.response_complete or self.head_since or self.body_since:
+        if self.cycle is None or self.cycle.response_complete or self.receiving:
             return None
         self.cycle.keep_alive = False  # it is the last one, also where others wait before it
         return True
+
+    # ------------------------------------------------------------ on
+
+    def _start(self, exchange: _Exchange) -> None:
+        """A complete request needs no task; a large or chunked body is read by one."""
+        head = exchange.head
+        if not exchange.more_body:
+            self._begin(exchange)
+        elif 0 <= head.body_bytes <= SMALL_BODY_BYTES and "expect" not in head.special:
+            self.small = exchange  # begins in on_message_complete, in this same turn as a rule
+        else:
+            self._spawn(exchange)
+
+    def _begin(self, exchange: _Exchange) -> None:
+        if not self.owner.gateway.begin(exchange.head, bytes(exchange.body), exchange):
+            self._spawn(exchange)
+
+    def _spawn(self, exchange: _Exchange) -> None:
+        exchange.open()
+        task = self.loop.create_task(self._handle(exchange))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _handle(self, exchange: _Exchange) -> None:
+        response = await self.owner.gateway.handle(exchange.head, exchange.read)
+        if response is not None:
+            self.respond(exchange, response)
+
+    # ------------------------------------------------------------ out
+
+    def respond(self, exchange: _Exchange, response: Response) -> None:
+        """Head and body in one write: two would be two system calls, and wake the client twice."""
+        transport = self.transport
+        if exchange.disconnected or transport.is_closing():
+            return
+        status, head, body, close = response
+        if exchange.head.method == "HEAD":
+            body = b""
+        if close:
+            exchange.keep_alive = False
+        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
+        transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
+        exchange.response_complete = True
+        exchange.message_event.set()
+        if not exchange.keep_alive:
+            transport.close()
+        self.on_response_complete()
 
     def on_response_complete(self) -> None:
         """Begin the next request, but not for a client that does not read: its answers would pile up."""
@@ -99,84 +280,27 @@ class _Protocol(HttpToolsProtocol):
             self.held = True
             self.flow.pause_reading()
         else:
-            super().on_response_complete()
+            self._go_on()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self.held:
             self.held = False
-            super().on_response_complete()
+            self._go_on()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.head_since = self.loop.time()
-
-    def on_headers_complete(self) -> None:
-        self.head_since = 0.0
-        self.head_bytes = 0
-        self.body_since = self.loop.time()
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self.body_since = 0.0
-        super().on_message_complete()
-        if self.small is not None:
-            cycle, self.small = self.small, None
-            self._begin(cycle)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
-        """A complete request needs no task; a large or chunked body is read by one."""
-        if not cycle.more_body:
-            self._begin(cycle)
-        elif _is_small(cycle):
-            self.small = cycle  # begins in on_message_complete, in this same turn as a rule
-        else:
-            self._spawn(cycle)
-
-    def _begin(self, cycle: RequestResponseCycle) -> None:
-        scope = cast("Message", cycle.scope)
-        if not self.owner.gateway.begin(scope, bytes(cycle.body), lambda answer: self.respond(cycle, answer)):
-            self._spawn(cycle)
-
-    def _spawn(self, cycle: RequestResponseCycle) -> None:
-        task = self.loop.create_task(self._handle(cycle))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    async def _handle(self, cycle: RequestResponseCycle) -> None:
-        receive = cast("Receive", cycle.receive)
-        response = await self.owner.gateway.handle(cast("Message", cycle.scope), receive)
-        if response is not None:
-            self.respond(cycle, response)
-
-    def respond(self, cycle: RequestResponseCycle, response: Response) -> None:
-        """Head and body in one write: two would be two system calls, and wake the client twice."""
-        if cycle.disconnected or self.transport.is_closing():
+    def _go_on(self) -> None:
+        if self.transport.is_closing():
             return
-        status, headers, body = response
-        parts = [STATUS_LINE[status], self.owner.date]
-        for name, value in headers:
-            if name == b"connection":
-                cycle.keep_alive = False
-            else:
-                parts += (name, b": ", value, b"\r\n")
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        if cycle.scope["method"] != "HEAD":
-            parts.append(body)
-        self.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start(cast("_Exchange", self.pipeline.pop()[0]))
+        else:
+            self.idle_since = self.loop.time()
 
     def refuse(self, response: Response) -> None:
         """Answer and close, whatever the client still sends."""
-        status, headers, body = response
-        lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
-        self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, lines, body))
+        status, head, body, _ = response
+        self.transport.write(b"HTTP/1.1 %d \r\n%sconnection: close\r\n\r\n%s" % (status, head, body))
         self.transport.close()
 
     def sweep(self, now: float, limits: ListenerLimits) -> None:
@@ -191,6 +315,8 @@ class _Protocol(HttpToolsProtocol):
             self.refuse(problem(408, "SlowRequest", "the request head did not arrive in time", close=True))
         elif self.body_since and now - self.body_since > limits.body_s:
             self.refuse(problem(408, "SlowRequest", "the request body did not arrive in time", close=True))
+        elif self.idle_since and now - self.idle_since > limits.keep_alive_s:
+            self.transport.close()
 
     def _stalled(self, now: float, limit_s: float) -> bool:
         """Whether it has read nothing of what waits for it for too long; then it is cut off."""
@@ -203,28 +329,19 @@ class _Protocol(HttpToolsProtocol):
         return False
 
 
-def _is_small(cycle: RequestResponseCycle) -> bool:
-    length = 0
-    for name, value in cycle.scope["headers"]:
-        if name == b"transfer-encoding":
-            return False
-        if name == b"content-length":
-            length = int(value)
-    return length <= SMALL_BODY_BYTES and not cycle.waiting_for_100_continue
-
-
 class HttpListener:
     """The listening socket and its connections."""
 
     def __init__(self, gateway: Gateway, limits: ListenerLimits | None = None) -> None:
         self.gateway = gateway
+        self.texts = HeadTexts()
         self.date = b""
         self.limits = limits or ListenerLimits()
         self.loop = asyncio.get_running_loop()
         self.state = ServerState()
         self.refused = 0
         self.config = Config(
-            gateway,
+            _never_called,
             http="httptools",
             ws="none",
             lifespan="off",

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from relive_base.frames import ErrorInfo, Result
 from relive_base.records import InvocationRecord
 
 from relive_platform.pool.invocation import Outcome
 
-__all__ = ["HeaderList", "Response", "error_response", "from_outcome", "problem", "status_of"]
+__all__ = ["Response", "error_response", "from_outcome", "json_response", "problem", "status_of"]
 
-HeaderList = list[tuple[bytes, bytes]]
-Response = tuple[int, HeaderList, bytes]
+
+class Response(NamedTuple):
+    """`head`: the header lines, each with its end, `content-length` among them where there may be a body."""
+
+    status: int
+    head: bytes
+    body: bytes
+    close: bool = False  # the connection is closed after it
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values."""
+        lines = self.head.split(b"\r\n")[:-1]
+        return [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+
 
 _HOP_BY_HOP: Final = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "trailers",
@@ -23,7 +34,7 @@ _HOP_BY_HOP: Final = frozenset(
 )  # fmt: skip
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_JSON: Final = (b"content-type", b"application/json")
+_JSON: Final = "content-type: application/json\r\n"
 _BODILESS: Final = (204, 304)
 
 
@@ -43,24 +54,26 @@ def from_outcome(outcome: Outcome) -> Response:
     """What the client gets. A header that would split the response makes it a 502."""
     record = outcome.record
     result = outcome.result
-    if record.status != "ok" or result is None:
+    if result is None or record.status != "ok":
         return error_response(record)
+    status = result.http_status
     try:
-        headers = _headers(record, result)
-        status = result.http_status
         if not 200 <= status <= 599:
             raise _BadHeader(f"the function answered with the HTTP status {status}")
+        more = _own_lines(result)
     except _BadHeader as error:
         failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
         return error_response(record, failed, 502)
     if status in _BODILESS:
-        return status, headers, b""
-    headers.append((b"content-length", b"%d" % len(result.body)))
-    return status, headers, result.body
+        return Response(status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
+    body = result.body
+    head = f"{_ids(record)}{more}content-length: {len(body)}\r\n"
+    return Response(status, head.encode("latin-1", "replace"), body)
 
 
-def _headers(record: InvocationRecord, result: Result) -> HeaderList:
-    headers = _ids(record)
+def _own_lines(result: Result) -> str:
+    """The function's own headers, checked."""
+    lines = ""
     typed = False
     for name, value in result.headers:
         lower = name.lower()
@@ -71,19 +84,20 @@ def _headers(record: InvocationRecord, result: Result) -> HeaderList:
         if _BAD_VALUE.search(value):
             raise _BadHeader(f"the header {lower!r} of the function holds control characters")
         typed = typed or lower == "content-type"
-        headers.append((lower.encode("ascii"), value.encode("latin-1", "replace")))
-    if not typed and result.content_type:
-        if _BAD_VALUE.search(result.content_type):
+        lines += f"{lower}: {value}\r\n"
+    content_type = result.content_type
+    if content_type and not typed:
+        if not content_type.isprintable() and _BAD_VALUE.search(content_type):
             raise _BadHeader("the content type of the function holds control characters")
-        headers.append((b"content-type", result.content_type.encode("latin-1", "replace")))
-    return headers
+        lines += f"content-type: {content_type}\r\n"
+    return lines
 
 
-def _ids(record: InvocationRecord) -> HeaderList:
-    return [
-        (b"x-relive-invocation-id", record.invocation_id.encode()),
-        (b"traceparent", f"00-{record.trace_id}-{record.span_id}-01".encode()),
-    ]
+def _ids(record: InvocationRecord) -> str:
+    return (
+        f"x-relive-invocation-id: {record.invocation_id}\r\n"
+        f"traceparent: 00-{record.trace_id}-{record.span_id}-01\r\n"
+    )
 
 
 def error_response(record: InvocationRecord, error: ErrorInfo | None = None, status: int = 0) -> Response:
@@ -97,20 +111,18 @@ def error_response(record: InvocationRecord, error: ErrorInfo | None = None, sta
     }
     if record.failed:
         detail["hint"] = f"relive failure {record.invocation_id}"
-    body = json.dumps({"error": detail}).encode()
-    headers = [*_ids(record), _JSON, (b"content-length", b"%d" % len(body))]
     status = status or status_of(record)
-    if status == 429:
-        headers.append((b"retry-after", b"1"))
-    return status, headers, body
+    retry = "retry-after: 1\r\n" if status == 429 else ""
+    return json_response(status, {"error": detail}, _ids(record) + retry)
 
 
-def problem(
-    status: int, name: str, message: str, *, close: bool = False, more: Iterable[tuple[bytes, bytes]] = ()
-) -> Response:
+def json_response(status: int, value: object, more: str = "", *, close: bool = False) -> Response:
+    """`value` as JSON; `more`: further header lines, each with its end."""
+    body = json.dumps(value).encode()
+    head = f"{more}{_JSON}content-length: {len(body)}\r\n"
+    return Response(status, head.encode("latin-1"), body, close)
+
+
+def problem(status: int, name: str, message: str, more: str = "", *, close: bool = False) -> Response:
     """A JSON error without an invocation: unknown path, bad request, limit of the gateway."""
-    body = json.dumps({"error": {"type": name, "message": message}}).encode()
-    headers = [_JSON, (b"content-length", b"%d" % len(body)), *more]
-    if close:
-        headers.append((b"connection", b"close"))
-    return status, headers, body
+    return json_response(status, {"error": {"type": name, "message": message}}, more, close=close)

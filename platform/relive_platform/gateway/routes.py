@@ -10,6 +10,8 @@ from typing import Final
 __all__ = ["MethodNotAllowed", "Route", "Routes", "Target"]
 
 FUNCTION_PREFIX: Final = "/fn/"
+_TARGETS_KEPT: Final = 1_024
+_PATH_KEPT: Final = 256
 _REST: Final = re.compile(r"\\\{[A-Za-z_][A-Za-z0-9_]*\\\+\\\}")
 _PARAMETER: Final = re.compile(r"\\\{[A-Za-z_][A-Za-z0-9_]*\\\}")
 
@@ -56,10 +58,21 @@ class Routes:
                 self._patterns.append((_compile(route.path), route))
             else:
                 self._exact.setdefault(route.path, []).append(route)
+        self._found: dict[tuple[str, str], Target] = {}
         self._patterns.sort(key=lambda item: (_open_ended(item[1].path), -len(item[1].path)))
 
     def find(self, method: str, path: str) -> Target | None:
         """The target, or None. Raises MethodNotAllowed."""
+        found = self._found.get((method, path))
+        if found is None:
+            found = self._search(method, path)
+            if found is not None and len(path) <= _PATH_KEPT:
+                if len(self._found) >= _TARGETS_KEPT:
+                    self._found.clear()
+                self._found[method, path] = found
+        return found
+
+    def _search(self, method: str, path: str) -> Target | None:
         if path.startswith(FUNCTION_PREFIX):
             name, slash, rest = path[4:].partition("/")
             return Target(name, slash + rest or "/", f"/fn/{name}", "")
