@@ -65,8 +65,9 @@ class FrameError(ReliveError):
     """A frame on the wire is malformed or over the limit."""
 
 
-class _Frame(msgspec.Struct, tag_field="t", omit_defaults=True, kw_only=True):
-    """Frames are msgpack maps: unknown fields are ignored, so that both ends may differ by a version."""
+class _Frame(msgspec.Struct, tag_field="t", array_like=True, kw_only=True):
+    """Frames are msgpack arrays, the tag first: half the work of maps. A new field goes last and has a
+    default: what the other end has too many is ignored, so that both may differ by a version."""
 
 
 # ---------------------------------------------------------------- server -> zygote
@@ -102,8 +103,8 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Fork(_Frame, tag="fork"):
-    """Fork a worker. `descriptors` come along (SCM_RIGHTS): frame socket, console, and as a third one what
-    its fault handler writes to."""
+    """Fork a worker. `descriptors` come along (SCM_RIGHTS): frame socket, console, as a third one what its
+    fault handler writes to, and as a fourth one its ring (see ring.py)."""
 
     worker_id: int
     spec: FunctionSpec
@@ -283,6 +284,7 @@ class Result(_Frame, tag="result"):
     headers: list[tuple[str, str]] = []
     error: ErrorInfo | None = None
     reusable: bool = True  # False: the worker must get no further event
+    done: Done | None = None  # where nothing else is left to tell, the last frame comes within this one
 
 
 class Done(_Frame, tag="done"):

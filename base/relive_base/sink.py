@@ -1,4 +1,8 @@
-"""The worker's end of the wire, for writing: one frame after the other, from any thread, never raising."""
+"""The worker's end of the wire, for writing: one frame after the other, from any thread, never raising.
+
+With a ring (see ring.py) frames go there, and a bell on the socket tells the server to look; without one, and
+where they are large, they go by the socket.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,17 @@ from typing import Final
 import msgspec
 
 from relive_base.frames import AnyFrame, FrameError, encode_frame
+from relive_base.ring import INLINE_BYTES, RingWriter
 
-__all__ = ["SEND_TIMEOUT_S", "FrameSink"]
+__all__ = ["BELL", "SEND_TIMEOUT_S", "FrameSink"]
+
+BELL: Final = b"\0\0\0\0"
+"""A frame of no length: look into the ring."""
 
 SEND_TIMEOUT_S: Final = 2.0
 """How long one send waits for a server that does not read; a socket option, so it costs nothing per send."""
 
+_FULL_WAIT_S: Final = 0.001
 _LATER: Final = 1_000
 """Frames from inside a send that wait for its end."""
 
@@ -32,13 +41,16 @@ class FrameSink:
     A child that user code forked never writes: its sink is cut off right after the fork.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, ring: RingWriter | None = None) -> None:
         self._socket = connection
+        self._ring = ring
+        self.watched = False
+        """The server looks into the ring by itself, as an invocation runs: `record` need not ring."""
         self._lock = threading.Lock()
         self._rest = memoryview(b"")  # what has not left yet of a frame that has begun to
         self._sent: list[int] = []  # bytes of `_rest` that have left
         self._inside: set[int] = set()  # threads
-        self._later: deque[bytes] = deque()  # frames of sends from inside a send
+        self._later: deque[tuple[bytes, int, bool]] = deque()  # sends from inside a send
         self._cut = False
         self._main = threading.get_ident()
         self.busy = False
@@ -59,10 +71,22 @@ class FrameSink:
     def send(self, *frames: AnyFrame) -> bool:
         """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, where it could not be
         done."""
+        return self._sent_and_told(frames, True)
+
+    def record(self, *frames: AnyFrame) -> bool:
+        """As `send`, for what the server need not see at once: it does within milliseconds, dead or alive."""
+        return self._sent_and_told(frames, not self.watched)
+
+    def _sent_and_told(self, frames: tuple[AnyFrame, ...], bell: bool) -> bool:
         if self._cut:
             return False
         data = self._encode(frames)
-        return data is not None and self._send(data)
+        return data is not None and self._send(data, len(frames), bell)
+
+    def ring(self) -> None:
+        """Have the server look at what `send_surely` left for later."""
+        if not self._cut and self._ring is not None:
+            self._send(b"", 0, True)
 
     def _encode(self, frames: tuple[AnyFrame, ...]) -> bytes | None:
         try:
@@ -71,49 +95,51 @@ class FrameSink:
             self.failed += 1
             return None
 
-    def _send(self, data: bytes) -> bool:
+    def _send(self, data: bytes, frames: int, bell: bool) -> bool:
         thread = threading.get_ident()
         if thread in self._inside:
             if len(self._later) >= _LATER:
                 self.failed += 1
                 return False
-            self._later.append(data)
+            self._later.append((data, frames, bell))
             return True
-        sent = self._locked(thread, data)
+        sent = self._locked(thread, data, frames, bell)
         while self._later:
             try:
-                self._locked(thread, self._later.popleft())
+                self._locked(thread, *self._later.popleft())
             except IndexError:
                 break  # another thread was faster
         return sent
 
-    def _locked(self, thread: int, data: bytes) -> bool:
+    def _locked(self, thread: int, data: bytes, frames: int, bell: bool) -> bool:
         on_main = thread == self._main
         if on_main:
             self.busy = True
         try:
             self._inside.add(thread)
             with self._lock:
-                return self._write(data)
+                if self._ring is None:
+                    return self._write(data)
+                return self._write_ring(self._ring, data, frames, bell)
         finally:
             self._inside.discard(thread)
             if on_main:
                 self.busy = False  # last: from here on a timeout may be raised
 
-    def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0) -> bool:
+    def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0, bell: bool = True) -> bool:
         """Send frames that must not be dropped: try again until `timeout_s` is over. They have left to the
-        last byte where this gives True."""
+        last byte where this gives True. Without a `bell` the server may see them a few milliseconds later."""
         end = time.monotonic() + timeout_s
         data = None if self._cut else self._encode(frames)
         if data is None:
             return False
-        while not self._send(data):
+        while not self._send(data, len(frames), bell):
             if self._cut or time.monotonic() > end:
                 return False
         while self._rest:
             if self._cut or time.monotonic() > end:
                 return False
-            self._locked(threading.get_ident(), b"")
+            self._locked(threading.get_ident(), b"", 0, False)
         return True
 
     @property
@@ -137,6 +163,33 @@ class FrameSink:
                 self._rest = memoryview(b"")
                 self.failed += 1
         return begun
+
+    def _write_ring(self, ring: RingWriter, data: bytes, frames: int, bell: bool) -> bool:
+        if self._rest:
+            self._push()
+        if data and not (len(data) <= INLINE_BYTES and ring.put(data)):
+            # Too large, or the server is behind: by the socket, in its place among what is in the ring.
+            if not self._announce(ring, frames):
+                self.failed += 1
+                return False
+            self._rest = memoryview(data)
+            self._push()
+        elif bell and not self._rest:
+            self._rest = memoryview(BELL)
+            self._push()
+        return not self._cut
+
+    def _announce(self, ring: RingWriter, frames: int) -> bool:
+        """Whether frames may go by the socket now: nothing is left of earlier ones, and the ring says so."""
+        end = time.monotonic() + SEND_TIMEOUT_S
+        while self._rest or not ring.put_elsewhere(frames):
+            if self._cut or time.monotonic() > end:
+                return False
+            if not self._rest:
+                self._rest = memoryview(BELL)  # the ring is full to the brim
+            self._push()
+            time.sleep(_FULL_WAIT_S)
+        return True
 
     def _push(self) -> None:
         """Write as much of `_rest` as the socket takes in time."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import gc
 import logging
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from relive_base.errors import Refused, ReliveError
 from relive_base.frames import LogLine, Logs, encode_frame
+from relive_base.garbage import settle
 
 from relive_platform.collector.collector import Collector
 from relive_platform.collector.followers import Follower
@@ -65,7 +65,6 @@ __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer"]
 
 VERSION: Final = "0.1.0"
 _THREADS: Final = 8
-_GC_THRESHOLDS: Final = (20_000, 20, 50)
 _FLUSH_S: Final = 10.0
 _SETTLE_S: Final = 0.002
 _SETTLE_ROUNDS: Final = 500
@@ -118,10 +117,7 @@ class ReliveServer:
             await self.stop(0.0)
             raise
         self.started_ns = time.time_ns()
-        # What is here now stays: collections need not look at it again, nor come after every few requests.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        settle()
         self._announce()
 
     def _own_home(self) -> None:
@@ -400,6 +396,8 @@ class ReliveServer:
 
     async def flush(self, timeout_s: float = _FLUSH_S) -> bool:
         """Have everything recorded so far in the store, with what answered invocations still have to tell."""
+        for worker in list(self.host.workers.values()):
+            worker.look()
         for _ in range(_SETTLE_ROUNDS):
             if not any(worker.state == FINISHING for worker in self.host.workers.values()):
                 break

@@ -22,7 +22,6 @@ from relive_base.frames import (
     Exited,
     Fork,
     Forked,
-    FrameDecoder,
     FunctionSpec,
     HttpRequest,
     InitFailed,
@@ -33,23 +32,30 @@ from relive_base.frames import (
     Scene,
     Stop,
     ZygoteReady,
+    decode_frame,
     encode_frame,
 )
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.ring import RingReader, make_ring
+from relive_platform.pool.fault_file import FaultFile
+from relive_platform.pool.framing import FrameReader
 from relive_platform.runtime_path import build_runtime
 
 __all__ = ["Outcome", "WorkerHandle", "ZygoteHandle", "zygote"]
 
 WAIT_S = 20.0
+LOOK_S = 0.005  # how often the ring is looked at, as the server does
 FrameType = TypeVar("FrameType", bound=AnyFrame)
 
 
 class _Wire:
     """One socket: frames out, frames in, in order."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, ring: RingReader | None = None) -> None:
         self.socket = connection
-        self._decoder = FrameDecoder()
+        self._ring = ring
+        self._stream = FrameReader(self._on_payload)
+        self._ring_stream = FrameReader(self._add)
         self._pending: list[AnyFrame] = []
         self.closed = False
 
@@ -62,16 +68,41 @@ class _Wire:
         while not self._pending:
             if self.closed:
                 return None
-            readable, _, _ = select.select([self.socket], [], [], max(end - time.monotonic(), 0))
-            if not readable:
-                raise TimeoutError("no frame came in time")
+            left = max(end - time.monotonic(), 0)
+            if not select.select([self.socket], [], [], min(left, LOOK_S) if self._ring else left)[0]:
+                self._look()
+                if not left and not self._pending:
+                    raise TimeoutError("no frame came in time")
+                continue
             try:
                 data = self.socket.recv(1 << 20)
             except ConnectionResetError:
                 data = b""
             self.closed = not data
-            self._pending.extend(self._decoder.feed(data))
+            self._stream.feed(data)
+            if self.closed:
+                self._look()
         return self._pending.pop(0)
+
+    def _on_payload(self, payload: bytes) -> None:
+        """As the server does: a frame of the socket has its place among those in the ring."""
+        if payload:
+            if self._ring is not None and not self._ring.elsewhere:
+                self._look()
+            if self._ring is not None:
+                self._ring.elsewhere = max(self._ring.elsewhere - 1, 0)
+            self._add(payload)
+        self._look()
+
+    def _look(self) -> None:
+        if self._ring is not None and self._ring.waiting:
+            self._ring_stream.feed(self._ring.take())
+
+    def _add(self, payload: bytes) -> None:
+        frame = decode_frame(payload)
+        self._pending.append(frame)
+        if isinstance(frame, Result) and frame.done is not None:
+            self._pending.append(frame.done)
 
     def until(self, wanted: type[FrameType], timeout_s: float = WAIT_S) -> tuple[FrameType, list[AnyFrame]]:
         """The next frame of a kind, and those that came before it."""
@@ -109,10 +140,17 @@ class Outcome:
 class WorkerHandle:
     """The server's end of one worker."""
 
-    def __init__(self, worker_id: int, spec: FunctionSpec, frames: socket.socket, console: int) -> None:
+    def __init__(
+        self,
+        worker_id: int,
+        spec: FunctionSpec,
+        frames: socket.socket,
+        console: int,
+        ring: RingReader | None = None,
+    ) -> None:
         self.worker_id = worker_id
         self.spec = spec
-        self.wire = _Wire(frames)
+        self.wire = _Wire(frames, ring)
         self.console_fd = console
         self.pid = 0
         self.ready: Ready | None = None
@@ -241,12 +279,18 @@ class ZygoteHandle:
         self._next_id += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         console_read, console_write = os.pipe()
-        worker = WorkerHandle(self._next_id, spec, ours, console_read)
+        ring = make_ring()
+        reader = RingReader(ring) if ring >= 0 else None
+        worker = WorkerHandle(self._next_id, spec, ours, console_read, reader)
         self.workers[worker.worker_id] = worker
-        data = encode_frame(Fork(worker_id=worker.worker_id, spec=spec))
-        socket.send_fds(self.wire.socket, [data], [theirs.fileno(), console_write])
+        faults = FaultFile()
+        given = [theirs.fileno(), console_write, faults.duplicate(), *([ring] if ring >= 0 else [])]
+        faults.close()
+        data = encode_frame(Fork(worker_id=worker.worker_id, spec=spec, descriptors=len(given)))
+        socket.send_fds(self.wire.socket, [data], given)
         theirs.close()
-        os.close(console_write)
+        for descriptor in given[1:]:
+            os.close(descriptor)
         while not worker.pid:
             frame = self.wire.next()
             if isinstance(frame, Exited):

@@ -14,16 +14,16 @@ from relive_base.frames import MAX_FRAME_BYTES, FrameError, decode_frame
 __all__ = ["FrameReader", "frame_kind"]
 
 _HEADER: Final = 4
-_TAG_KEY: Final = b"\xa1t"  # msgpack of "t", the tag field of every frame
+_ARRAY_16: Final = b"\xdc"  # of up to 15 fields: 0x90 and their number
 
 
 def frame_kind(payload: bytes) -> str:
-    """The tag of a frame's msgpack ("result", "spans", ...). Raises FrameError."""
-    start = 3 if payload[:1] == b"\xde" else 1  # map16, or a map of at most 15 fields
-    if payload[start : start + 2] == _TAG_KEY and len(payload) > start + 2:
-        head = payload[start + 2]
-        if 0xA0 <= head <= 0xBF:
-            begin = start + 3
+    """The tag of a frame's msgpack ("result", "spans", ...), its first field. Raises FrameError."""
+    start = 3 if payload[:1] == _ARRAY_16 else 1
+    if len(payload) > start and (payload[0] & 0xF0 == 0x90 or start == 3):
+        head = payload[start]
+        if 0xA0 <= head <= 0xBF:  # a text of up to 31 bytes
+            begin = start + 1
             return payload[begin : begin + (head & 0x1F)].decode("ascii", "replace")
     return str(type(decode_frame(payload)).__struct_config__.tag)
 

@@ -35,6 +35,7 @@ AHEAD_SERVICE_S: Final = 0.002
 AHEAD_BYTES: Final = 16_384
 HEALTHY_BYTES: Final = 65_536
 """The newest event that succeeded is kept for the scene of the next failure, where it is no larger."""
+_MB: Final = 1_048_576
 _DECAY: Final = 0.98
 """A slow invocation keeps events from being sent ahead for about as many invocations as it took times 50."""
 
@@ -66,6 +67,21 @@ class PoolListener(Protocol):
     def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
 
 
+def _template(spec: FunctionSpec) -> InvocationRecord:
+    """What the records of a function version's invocations have in common."""
+    return InvocationRecord(
+        invocation_id="",
+        function=spec.name,
+        version=spec.version,
+        trace_id="",
+        span_id="",
+        trigger_span_id="",
+        app=spec.app,
+        code_hash=spec.code_hash,
+        memory_limit_bytes=spec.memory_mb * _MB,
+    )
+
+
 class FunctionPool:
     """Workers of one function version. Everything runs on the event loop."""
 
@@ -78,6 +94,7 @@ class FunctionPool:
         listener: PoolListener,
     ) -> None:
         self.spec = spec
+        self.template = _template(spec)
         self.zygote = zygote
         self.limits = limits
         self.idle: list[Worker] = []  # the newest last: it is taken first, its caches are warm
@@ -391,7 +408,7 @@ class FunctionPool:
         self.scale()
 
     def _worn(self, worker: Worker, done: Done) -> bool:
-        limit = self.spec.memory_mb * 1_048_576 * self.limits.recycle_memory_percent // 100
+        limit = self.spec.memory_mb * _MB * self.limits.recycle_memory_percent // 100
         return worker.retire or worker.invocations >= self.limits.recycle_n or done.rss_bytes > limit
 
     def _replace(self) -> None:

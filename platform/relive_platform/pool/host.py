@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import Fork, Forked, FunctionSpec, LogLine
+from relive_base.ring import RingReader, make_ring
 
 from relive_platform.pool.console import ConsoleReader
 from relive_platform.pool.debugging import DebugLimits, DebugSessions
@@ -87,6 +88,8 @@ class WorkerHost:
             if pool.draining and not pool.workers and not pool.waiting:
                 del self.pools[key]
         self.frozen.expire()
+        for worker in list(self.workers.values()):
+            worker.look()  # what threads of the user's write between two invocations
         self.start()
 
     def counts(self) -> dict[str, int]:
@@ -141,7 +144,8 @@ class WorkerHost:
             console_read, console_write = os.pipe()
             ours.setblocking(False)
             worker.faults = FaultFile()
-            await worker.open(ours)
+            ring = make_ring()
+            await worker.open(ours, RingReader(ring) if ring >= 0 else None)
             console = ConsoleReader(lambda lines: self._on_console(worker, lines))
             await asyncio.get_running_loop().connect_read_pipe(
                 lambda: console, os.fdopen(console_read, "rb", 0)
@@ -153,9 +157,12 @@ class WorkerHost:
             # The host closes before there was a process: nothing will ever be reaped.
             worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error="the host was closed"))
             raise
+        descriptors = [theirs.detach(), console_write, worker.faults.duplicate()]
+        if ring >= 0:
+            descriptors.append(ring)
         zygote.fork(
-            Fork(worker_id=worker.worker_id, spec=worker.spec, descriptors=3),
-            [theirs.detach(), console_write, worker.faults.duplicate()],
+            Fork(worker_id=worker.worker_id, spec=worker.spec, descriptors=len(descriptors)),
+            descriptors,
             worker.on_forked,
             worker.on_exited,
         )

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from relive_base.frames import ErrorInfo, HttpRequest, Result
 from relive_base.records import InvocationRecord
 
 if TYPE_CHECKING:
     from relive_platform.pool.worker import Worker
 
-__all__ = ["Callback", "HeapFound", "InvokeRequest", "Outcome", "Running", "Waiter"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["HeapFound", "InvokeRequest", "Outcome", "Running", "Waiter"]
 
 
-@dataclass(slots=True, kw_only=True)
-class InvokeRequest:
+class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     """One event for one function. Give `event` (JSON text) or `http`, not both."""
 
     function: str
@@ -44,8 +40,7 @@ class InvokeRequest:
     accepted_ns: int = 0  # 0: now
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, eq=False):
     """What came of an invocation. `result` is None where no worker answered (rejected, crash, timeout)."""
 
     record: InvocationRecord
@@ -68,32 +63,10 @@ class Outcome:
 
 
 class Waiter(Protocol):
-    """Who waits for an outcome: an asyncio future, or a `Callback`."""
+    """Who waits for an outcome: an asyncio future, or a request of the gateway. `set_result` never raises."""
 
     def done(self) -> bool: ...
     def set_result(self, result: Outcome, /) -> None: ...
-
-
-class Callback:
-    """Calls back at once, in the same turn of the event loop: a future would cost another one."""
-
-    __slots__ = ("_call", "_done")
-
-    def __init__(self, call: Callable[[Outcome], None]) -> None:
-        self._call = call
-        self._done = False
-
-    def done(self) -> bool:
-        """Whether it was called."""
-        return self._done
-
-    def set_result(self, result: Outcome, /) -> None:
-        """Call. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
-        self._done = True
-        try:
-            self._call(result)
-        except Exception:
-            _log.exception("an outcome could not be given to its caller")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +80,7 @@ class HeapFound:
     baseline: bool = False  # of a success: it belongs to no scene
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Running:
+class Running(msgspec.Struct, kw_only=True, eq=False):
     """One attempt from its acceptance to its last frame."""
 
     request: InvokeRequest
@@ -123,12 +95,12 @@ class Running:
     deadline_mono: float = 0.0
     result: Result | None = None
     scene: bytes = b""  # msgpack of a Scene frame
-    telemetry: list[bytes] = field(default_factory=list)  # payloads of Spans and Logs frames
+    telemetry: list[bytes] = []  # payloads of Spans and Logs frames
     telemetry_bytes: int = 0
-    profiles: list[bytes] = field(default_factory=list)  # payloads of Profile frames
-    external: dict[str, bytes] = field(default_factory=dict)  # members a dump from outside gave
-    external_parts: dict[str, tuple[str, str]] = field(default_factory=dict)
-    external_redactions: list[str] = field(default_factory=list)
+    profiles: list[bytes] = []  # payloads of Profile frames
+    external: dict[str, bytes] = {}  # members a dump from outside gave
+    external_parts: dict[str, tuple[str, str]] = {}
+    external_redactions: list[str] = []
     rss_peak: int = 0
     finished: bool = False  # its record has been handed on
     heap: HeapFound | None = None  # what came before that

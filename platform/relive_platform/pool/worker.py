@@ -27,6 +27,7 @@ from relive_base.frames import (
     Skipped,
     encode_frame,
 )
+from relive_base.ring import RingBroken, RingReader
 
 from relive_platform.pool.descendants import descendants
 from relive_platform.pool.fault_file import FaultFile
@@ -50,6 +51,7 @@ CONSOLE_LATE_S: Final = 0.1
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
+_BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
 _result = msgspec.msgpack.Decoder(Result)
 _done = msgspec.msgpack.Decoder(Done)
 _ready = msgspec.msgpack.Decoder(Ready)
@@ -113,7 +115,9 @@ class Worker(asyncio.Protocol):
         self._killed = False
         self._statm = -1
         self._transport: asyncio.Transport | None = None
+        self._ring: RingReader | None = None
         self._reader = FrameReader(self._on_payload)
+        self._ring_reader = FrameReader(self._on_frame)
         self._handlers = {
             "result": self._on_result,
             "done": self._on_done,
@@ -134,8 +138,9 @@ class Worker(asyncio.Protocol):
 
     # ------------------------------------------------------------ life
 
-    async def open(self, sock: socket.socket) -> None:
-        """Start reading the frame socket."""
+    async def open(self, sock: socket.socket, ring: RingReader | None = None) -> None:
+        """Start reading the frame socket, and the ring where the worker has one."""
+        self._ring = ring
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=sock)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,11 +149,21 @@ class Worker(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._reader.feed(data)
-        except (FrameError, msgspec.DecodeError, msgspec.ValidationError):
+        except _BROKEN:
             # What a hostile or broken worker writes ends that worker, nothing else.
             self.kill()
 
+    def look(self) -> None:
+        """Take what the worker has put into its ring."""
+        ring = self._ring
+        if ring is not None and ring.waiting:
+            try:
+                self._ring_reader.feed(ring.take())
+            except _BROKEN:
+                self.kill()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self.look()
         self._eof = True
         self._maybe_gone()
 
@@ -188,7 +203,11 @@ class Worker(asyncio.Protocol):
     def _gone(self) -> None:
         if self.state == GONE:
             return
+        self.look()
         self.state = GONE
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
         if self._transport is not None:
             self._transport.abort()
         if self._statm >= 0:
@@ -318,7 +337,7 @@ class Worker(asyncio.Protocol):
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
-        self.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+        self.write(b"".join(outgoing))
 
     def take_back(self) -> list[Running]:
         """Give up what was sent ahead; the caller knows that none of it has begun."""
@@ -339,6 +358,19 @@ class Worker(asyncio.Protocol):
     # ------------------------------------------------------------ in
 
     def _on_payload(self, payload: bytes) -> None:
+        """From the socket: a frame, or an empty one that says that there is something in the ring."""
+        ring = self._ring
+        if ring is None:
+            self._on_frame(payload)
+            return
+        if payload:
+            if not ring.elsewhere:
+                self.look()  # up to where this frame belongs
+            ring.elsewhere = max(ring.elsewhere - 1, 0)
+            self._on_frame(payload)
+        self.look()
+
+    def _on_frame(self, payload: bytes) -> None:
         handler = self._handlers.get(frame_kind(payload))
         if handler is not None:
             handler(payload)
@@ -353,16 +385,21 @@ class Worker(asyncio.Protocol):
         running.result = result
         self.state = FINISHING
         self.owner.on_result(self, running, result)
+        if result.done is not None:
+            self._end(running, result, result.done)
 
     def _on_done(self, payload: bytes) -> None:
         running = self.current
         if running is None or running.result is None or self.condemned:
             return
-        done = _done.decode(payload)
+        self._end(running, running.result, _done.decode(payload))
+
+    def _end(self, running: Running, result: Result, done: Done) -> None:
+        """The invocation is over; on with what was sent ahead."""
         self.current = None
         self._last, self._last_mono = running, time.monotonic()
         self.rss_bytes = done.rss_bytes
-        if self.ahead and done.reusable and running.result.reusable:
+        if self.ahead and done.reusable and result.reusable:
             following = self.current = self.ahead.popleft()
             following.sent_mono = time.monotonic()
             self.state = BUSY

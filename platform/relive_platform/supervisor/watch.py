@@ -1,4 +1,5 @@
-"""Looks at every busy worker from outside: memory every 5 ms, deadlines, and what to do when one is over."""
+"""Looks at every busy worker from outside, every 5 ms: what it has put into its ring, its memory, deadlines,
+and what to do when one is over."""
 
 from __future__ import annotations
 
@@ -101,6 +102,7 @@ class Supervisor:
         if len(self._look.children) > _CHILDREN_KNOWN:
             self._look.forget_all_but(self._workers())
         for worker in list(self._workers().values()):
+            worker.look()
             running = worker.current
             if running is None or worker.state not in (BUSY, FINISHING):
                 continue

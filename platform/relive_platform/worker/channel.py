@@ -47,6 +47,11 @@ class Channel:
         self._closed = True
         self._socket.close()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a command has come that `next_command` gives at once."""
+        return bool(self._commands)
+
     def next_command(self) -> AnyFrame:
         """The next frame that is not an answer to a call. Raises ChannelClosed, FrameError."""
         commands = self._commands

@@ -19,6 +19,7 @@ from relive_base.frames import (
     Stop,
     TakeHeap,
 )
+from relive_base.ring import RingWriter
 from relive_base.sink import FrameSink
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
@@ -70,13 +71,14 @@ def run(start: WorkerStart) -> NoReturn:
     platform may end a worker at any time."""
     spec = start.spec
     connection = take_over(start)
+    ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
     clean_environment(spec)
     tier, detail = apply(spec, start.isolation)
     close_others(connection.fileno(), fault_fd)
     if fault_fd >= 0:
         watch_faults(fault_fd)
-    worker = _Worker(start, FrameSink(connection), Channel(connection), tier, detail)
+    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), tier, detail)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:
         handler = worker.load()
@@ -99,7 +101,7 @@ class _Worker:
         self.channel = channel
         self._tier = tier
         self._detail = detail
-        self._telemetry = Telemetry(sink.send, start.spec)
+        self._telemetry = Telemetry(sink.record, start.spec)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
         self._outside = outside_of(self._spec)
@@ -196,6 +198,8 @@ class _Worker:
         reusable = True
         while True:
             try:
+                if not self.channel.pending:
+                    self._sink.watched = False  # the server does not look at one that waits
                 frame = self._next_command()
                 if isinstance(frame, Stop):
                     return
@@ -203,7 +207,7 @@ class _Worker:
                     if _late(frame):
                         self._sink.send_surely(Skipped(invocation_id=frame.invocation_id))
                     else:
-                        reusable = runner.run(frame)
+                        reusable = runner.run(frame, self.channel.pending)
             except HandlerTimeout:
                 continue  # it came between the handler's end and the disarming, and has been dealt with
 

@@ -41,3 +41,4 @@ class WorkerStart:
     started_ns: int  # since the epoch, first line in the child
     isolation: Isolation
     fault_fd: int = -1  # where its fault handler writes; -1: nowhere
+    ring_fd: int = -1  # where there is none, frames go by the socket

@@ -114,6 +114,7 @@ class Zygote:
                 started_ns=time.time_ns(),
                 isolation=self._isolation,
                 fault_fd=fds[_FDS_NEEDED] if len(fds) > _FDS_NEEDED else -1,
+                ring_fd=fds[_FDS_NEEDED + 1] if len(fds) > _FDS_NEEDED + 1 else -1,
             )
         for fd in fds:
             os.close(fd)

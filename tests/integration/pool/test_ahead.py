@@ -83,6 +83,20 @@ async def test_no_event_waits_behind_one_that_turns_slow(workers: Platform) -> N
     assert runs(workers) == Counter(range(30))
 
 
+async def test_what_was_done_before_a_slow_one_is_answered_before_it_ends(workers: Platform) -> None:
+    # Given a fast function with one worker, which tells of several results at once
+    await warm(workers, max_workers=1)
+
+    # When one in the middle of many takes half a second
+    events: list[dict[str, object]] = [{"n": n} for n in range(8)]
+    outcomes = await send(workers, [*events[:5], {"n": 5, "sleep": 0.5}, *events[6:]])
+
+    # I expect those before it to be answered long before it is done
+    slow = outcomes[5].record
+    assert all(outcome.record.responded_ns < slow.ended_ns - 250_000_000 for outcome in outcomes[:5])
+    assert runs(workers) == Counter(range(8))
+
+
 @pytest.mark.parametrize("how", [{"exit": 3}, {"raise": True}])
 async def test_events_behind_one_that_fails_are_run_elsewhere_once(
     workers: Platform, how: dict[str, object]
