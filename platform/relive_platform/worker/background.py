@@ -66,7 +66,8 @@ class Background:
         if self._kept:
             scene.members["background.json"] = msgspec.json.encode([view for _, view in self._kept])
             scene.parts["background"] = PartState("ok")
-            scene.redactions.extend(path for kept, _ in self._kept for path in kept.redactions)
+            # A list first: `scene` may be one of those that are kept.
+            scene.redactions += [path for kept, _ in self._kept for path in kept.redactions]
 
     def _wrap(self, owner: Any, name: str, made: Callable[[Any], Any]) -> None:
         original = vars(owner).get(name)

@@ -83,6 +83,15 @@ def loud(event, context):
     worker.start()
     worker.join()
     return "ok"
+
+def secret(event, context):
+    def work():
+        password = "hunter2-hunter2"
+        return {}["order"]
+    worker = threading.Thread(target=work, name="leaky")
+    worker.start()
+    worker.join()
+    return "ok"
 '''
 
 
@@ -192,3 +201,12 @@ def test_other_threads_have_the_locals_of_the_users_own_frames(forker: ZygoteHan
     own = [frame for frame in thread["frames"] if frame.get("in_app")]
     assert dict(own[-1]["locals"])["port"]["text"] == "8125"
     assert not any(frame.get("locals") for frame in thread["frames"] if not frame.get("in_app"))
+
+
+def test_a_secret_of_what_failed_beside_the_handler_is_taken_out(forker: ZygoteHandle) -> None:
+    outcome = run(forker, "secret")
+
+    assert outcome.scene is not None
+    assert outcome.result.status == "ok"
+    assert outcome.scene.redactions
+    assert not any(b"hunter2" in content for content in outcome.scene.members.values())
