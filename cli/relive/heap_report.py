@@ -12,6 +12,7 @@ from relive.output import format_bytes, format_ns
 if TYPE_CHECKING:
     from relive_capture.explore.heap.compare import Comparison
     from relive_capture.explore.heap.heap import Heap
+    from relive_capture.explore.heap.summaries import LocalRow
     from relive_capture.explore.heap.suspects import Suspect
 
 __all__ = ["comparison_text", "heap_text", "retainers_text"]
@@ -32,14 +33,9 @@ def heap_text(heap: Heap, title: str, ident: str, top: int, width: int) -> str:
         lines += _suspect(heap, suspect)
     if not found:
         lines.append("  nothing holds 10 % of it alone")
-    rows = [row for row in summaries.locals_of(heap) if row.reaches][:top]
+    rows = _locals(summaries.locals_of(heap))
     if rows:
-        lines += ["", f"{'Locals':<28}{'leads to':>10}{'alone':>10}"]
-        lines += [
-            f"  {row.name:<26}{format_bytes(row.reaches):>10}{format_bytes(row.exclusive):>10}  "
-            f"{row.kind}  {row.frame}"
-            for row in rows
-        ]
+        lines += ["", f"{'Locals':<28}{'leads to':>10}{'alone':>10}", *rows[:top]]
     lines += ["", f"{'Largest objects':<18}{'retained':>10}{'objects':>11}"]
     lines += [_object(heap, node) for node in summaries.biggest(heap, top)]
     lines += ["", f"{'Types':<8}{'retained':>10}{'own':>10}{'objects':>11}"]
@@ -79,6 +75,19 @@ def _suspect(heap: Heap, suspect: Suspect) -> list[str]:
             f"themselves; {suspect.children:,} objects directly below"
         )
     return lines
+
+
+def _locals(rows: Sequence[LocalRow]) -> list[str]:
+    """One line for each object: of a local that is handed down, with all its frames."""
+    same: dict[tuple[int, str], list[LocalRow]] = {}
+    for row in rows:
+        if row.reaches:
+            same.setdefault((row.node, row.name), []).append(row)
+    return [
+        f"  {found[0].name:<26}{format_bytes(found[0].reaches):>10}{format_bytes(found[0].exclusive):>10}  "
+        f"{found[0].kind}  {', '.join(row.frame for row in found)}"
+        for found in same.values()
+    ]
 
 
 def _object(heap: Heap, node: int) -> str:

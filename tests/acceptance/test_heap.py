@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from heap_builder import HeapBuilder, frame_root
 from relive_capture.heap_format import INDEX, INTERNAL, ITEM, HeapRoot
-from relive_cli import Relive
+from relive_cli import Relive, toml
 
 
 def scene_file(folder: Path, name: str, thumbs: int | None, reason: str = "") -> Path:
@@ -142,3 +142,52 @@ def test_the_failure_says_what_is_in_its_heap(cli: Relive, tmp_path: Path) -> No
         "heap: 105 objects, 5 MB; the local event of thumb.py:41 load leads to 232 B"
         in cli.run("failure", str(file)).stdout
     )
+
+
+RESIZE = """
+import os
+
+_cache = {}
+
+class Page:
+    def __init__(self, number):
+        self.number = number
+        self.rows = [{"sku": f"sku-{number}-{row}", "price": row * 1.5} for row in range(50)]
+
+def render(pages, index):
+    for page in pages:
+        _cache[f"/a/{page.number}.png"] = os.urandom(30_000)
+    return index["missing"]
+
+def handler(event, context):
+    pages = [Page(number) for number in range(event["pages"])]
+    index = {page.number: page for page in pages}
+    return render(pages, index)
+"""
+
+
+def test_a_real_failure_names_the_cache_that_leaks_and_the_locals_that_hold_the_rest(server: Relive) -> None:
+    # Given a function whose module keeps what it renders, and whose locals share many rows
+    functions = toml({"resize": 'handler = "thumb:handler"'})
+    server.run("deploy", str(server.application({"relive.toml": functions, "thumb.py": RESIZE})))
+    # When it fails
+    failed = server.invoke("resize", {"pages": 400})["invocation_id"]
+    # I expect its heap to name both, by the names that the code has for them
+    (row,) = server.eventually(lambda: server.json("heap", failed, check=False))
+    cache, thread = row["suspects"][:2]
+    assert cache["point"]["path"] == "module thumb › ._cache"
+    assert cache["holds"]["type"] == "bytes"
+    assert cache["holds"]["bytes"] > 350 * 30_000  # the replay's record of os.urandom holds some of them, too
+    assert thread["path"] == "the thread that failed"
+    assert sorted(name.split()[0] for name in thread["shared_by"]) == ["index", "pages"]
+    reached = {(local["name"], local["frame"].split()[-1]): local for local in row["locals"]}
+    assert reached["pages", "render"]["reaches"] > 400 * 50 * 100
+    assert reached["pages", "render"]["exclusive"] == 0
+    held = server.json("heap", failed, "--retainers", reached["pages", "render"]["address"])[0]
+    paths = [path["text"].partition(" ")[2] for path in held["paths"]]
+    assert {"render › pages", "handler › pages"} <= set(paths)
+    # and a second one of the same kind to say where to look
+    second = server.invoke("resize", {"pages": 10})["invocation_id"]
+    server.scene(second)
+    refused = server.run("heap", second, check=False)
+    assert f"remedy: relive heap {failed}" in refused.stderr

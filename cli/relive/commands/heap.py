@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["heap"]
 
 _JSON_PATHS = 32
+_INVOCATION = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @click.command()
@@ -127,14 +129,20 @@ def _open(session: Session, ident: str) -> tuple[Heap, str]:
         return open_v8(Path(ident), cache), ident
     scene: SceneFile = load_scene(session, ident)
     if not scene.has_heap:
-        part = scene.parts.get("heap")
-        reason = part.reason if part is not None and part.reason else "none was taken"
-        raise NotFound(
-            f"the scene of {scene.invocation_id} has no heap: {reason}",
-            remedy="docs/heap.md says when one is taken; `relive failure` shows the values of the frames",
-        )
+        raise _without_heap(scene)
     manifest = scene.manifest
     return open_heap(scene, cache), f"{manifest['function']} v{manifest['version']} · {scene.invocation_id}"
+
+
+def _without_heap(scene: SceneFile) -> NotFound:
+    part = scene.parts.get("heap")
+    reason = part.reason if part is not None and part.reason else "none was taken"
+    other = _INVOCATION.search(reason)  # the same failure's heap that was taken a moment before
+    remedy = "`relive failure` shows the values of the frames; docs/heap.md says when a heap is taken"
+    return NotFound(
+        f"the scene of {scene.invocation_id} has no heap: {reason}",
+        remedy=f"relive heap {other.group()}" if other else remedy,
+    )
 
 
 def _node(heap: Heap, address: str) -> int:

@@ -120,9 +120,14 @@ def _described(heap: Heap, found: SuspectNode) -> Suspect:
 
 
 def _sharing(heap: Heap, holder: int) -> Iterator[str]:
-    """`orders of cart.py:88 handler`, for each local that reaches nearly all that `holder` retains."""
+    """`orders of cart.py:88 handler`, for each local that reaches nearly all that `holder` retains; of those
+    that are handed down, the innermost."""
+    seen = set()
     least = _HANDS_ON * heap.retained(holder)
     for row in locals_of(heap):
         frame = heap.holder(row.holder).parent
+        if row.node in seen:
+            continue
+        seen.add(row.node)
         if row.reaches >= least and holder in (frame, heap.holder(frame).parent):
             yield f"{row.name} of {row.frame}"
