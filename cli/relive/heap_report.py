@@ -10,7 +10,7 @@ from relive_base.terminal import one_line
 from relive.output import format_bytes, format_ns
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison
+    from relive_capture.explore.heap.compare import Comparison, PlaceGrowth
     from relive_capture.explore.heap.heap import Heap
     from relive_capture.explore.heap.summaries import LocalRow
     from relive_capture.explore.heap.suspects import Suspect
@@ -20,10 +20,14 @@ __all__ = ["comparison_text", "heap_text", "retainers_text"]
 _PATHS = 8
 _REFERRERS = 12
 _SHARING = 4
+_GROWN = 4
 
 
-def heap_text(heap: Heap, title: str, ident: str, top: int, width: int) -> str:
-    """Total, suspects with their paths, locals, largest objects, types, and what to type next."""
+def heap_text(
+    heap: Heap, title: str, ident: str, top: int, width: int, growth: Comparison | None = None
+) -> str:
+    """Total, suspects with their paths, locals, `growth` since a healthy heap, largest objects, types, and
+    what to type next."""
     from relive_capture.explore.heap import summaries
     from relive_capture.explore.heap.suspects import suspects
 
@@ -36,6 +40,7 @@ def heap_text(heap: Heap, title: str, ident: str, top: int, width: int) -> str:
     rows = _locals(summaries.locals_of(heap))
     if rows:
         lines += ["", f"{'Locals':<28}{'leads to':>10}{'alone':>10}", *rows[:top]]
+    lines += _since(growth, top)
     lines += ["", f"{'Largest objects':<18}{'retained':>10}{'objects':>11}"]
     lines += [_object(heap, node) for node in summaries.biggest(heap, top)]
     lines += ["", f"{'Types':<8}{'retained':>10}{'own':>10}{'objects':>11}"]
@@ -75,6 +80,25 @@ def _suspect(heap: Heap, suspect: Suspect) -> list[str]:
             f"themselves; {suspect.children:,} objects directly below"
         )
     return lines
+
+
+def _since(growth: Comparison | None, top: int) -> list[str]:
+    if growth is None:
+        return []
+    whole = growth.total_after - growth.total_before
+    return [
+        "",
+        f"Grown since a healthy invocation, {_signed(whole)} of {format_bytes(growth.total_before)}",
+        *_places([place for place in growth.places[: min(top, _GROWN)] if place.growth > 0]),
+    ]
+
+
+def _places(places: Sequence[PlaceGrowth]) -> list[str]:
+    return [
+        f"{'':<8}{_signed(place.growth):>10}{format_bytes(place.before):>10}{format_bytes(place.after):>10}  "
+        f"{place.kind}  {place.path}"
+        for place in places
+    ]
 
 
 def _locals(rows: Sequence[LocalRow]) -> list[str]:
@@ -140,11 +164,7 @@ def comparison_text(found: Comparison, before: str, after: str, top: int, width:
         f"{'Places':<8}{'growth':>10}{'before':>10}{'after':>10}",
     ]
     shown = [*found.places[:top], *(place for place in found.places[top:][-3:] if place.growth < 0)]
-    lines += [
-        f"{'':<8}{_signed(place.growth):>10}{format_bytes(place.before):>10}{format_bytes(place.after):>10}  "
-        f"{place.kind}  {place.path}"
-        for place in shown
-    ] or ["  none has changed"]
+    lines += _places(shown) or ["  none has changed"]
     lines += ["", f"{'Types':<8}{'growth':>10}{'before':>10}{'after':>10}"]
     lines += [
         f"{'':<8}{_signed(row.growth):>10}{row.count_before:>10,}{row.count_after:>10,}  {row.name}"

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_capture.explore.heap_archive import baseline_path
 from relive_capture.heap_format import INDEX, INTERNAL, ITEM, HeapRoot
 from relive_cli import Relive, toml
 
@@ -98,6 +99,19 @@ def test_what_has_grown_since_another_heap(cli: Relive, tmp_path: Path) -> None:
     (row,) = cli.json("heap", str(after), "--compare", str(before))
     assert row["bytes_after"] - row["bytes_before"] == 45 * 100_060
     assert (row["types"][0]["name"], row["types"][0]["growth"]) == ("bytes", 4_500_000)
+
+
+def test_what_has_grown_since_a_healthy_invocation(cli: Relive, tmp_path: Path) -> None:
+    after = scene_file(tmp_path, "01a2", 50)
+    absent = cli.run("heap", str(after), "--compare", "baseline", check=False)
+    assert absent.returncode == 1
+    assert "remedy: relive heap resize --next" in absent.stderr
+    path = baseline_path(cli.home / "scenes", "resize", 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scene_file(tmp_path, "01a1", 5).rename(path)
+    text = cli.run("heap", str(after), "--compare", "baseline").stdout
+    assert "Growth from resize v2 · 01a1" in text
+    assert "dict  module thumb › ._cache" in text
 
 
 def test_a_heap_goes_out_for_chrome_and_comes_in_again(cli: Relive, tmp_path: Path) -> None:

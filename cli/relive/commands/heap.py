@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from relive_base.errors import NotFound, UsageError
 
-from relive.commands.failures import load_scene
+from relive.commands.failures import is_scene_file, load_scene
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -63,6 +63,7 @@ def heap(
     relive heap                                   the newest failure
     relive heap 01a2086a --retainers 0x7f3a2c01d940
     relive heap last --compare 01a2086a           what has grown since
+    relive heap last --compare baseline           what has grown since a healthy invocation
     relive heap checkout --next                   keep the heap of its next success,
     relive heap last --compare baseline           and see what a failure has more
     relive heap last --export last.heapsnapshot   for Chrome DevTools
@@ -86,11 +87,20 @@ def heap(
         else:
             echo(report.retainers_text(found, node, width))
     elif other is not None:
-        _compare(session, found, title, other, top, width, as_json)
-    elif as_json:
-        emit_object(_heap_json(found, top))
+        before, before_title = _open(session, other)
+        growth = _compared(before, found)
+        if as_json:
+            emit_object(_comparison_json(growth, top))
+        else:
+            echo(report.comparison_text(growth, before_title, title, top, width))
     else:
-        echo(report.heap_text(found, title, ident, top, width))
+        healthy = None if is_scene_file(ident) else _healthy(session, found)
+        since = _compared(healthy, found) if healthy is not None else None
+        if as_json:
+            grown = _comparison_json(since, top) if since is not None else None
+            emit_object({**_heap_json(found, top), "since_baseline": grown})
+        else:
+            echo(report.heap_text(found, title, ident, top, width, since))
 
 
 def _keep_next(session: Session, function: str, as_json: bool) -> None:
@@ -171,19 +181,18 @@ def _export(heap: Heap, target: Path, as_json: bool) -> None:
         echo(f"{target}  {size:,} bytes; Chrome: DevTools > Memory > Load profile")
 
 
-def _compare(
-    session: Session, after: Heap, title: str, other: str, top: int, width: int, as_json: bool
-) -> None:
+def _healthy(session: Session, found: Heap) -> Heap | None:
+    """The heap of a success of the same function, where one was taken."""
+    from relive_capture.explore.heap_archive import find_baseline
+
+    path = find_baseline(session.scenes_dir, found.meta.function, found.meta.version)
+    return _open(session, str(path))[0] if path is not None else None
+
+
+def _compared(before: Heap, after: Heap) -> Comparison:
     from relive_capture.explore.heap.compare import compare
 
-    from relive.heap_report import comparison_text
-
-    before, before_title = _open(session, other)
-    found = compare(before, after)
-    if as_json:
-        emit_object(_comparison_json(found, top))
-    else:
-        echo(comparison_text(found, before_title, title, top, width))
+    return compare(before, after)
 
 
 def _heap_json(heap: Heap, top: int) -> dict[str, Any]:

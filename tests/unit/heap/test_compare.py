@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from heap_builder import HeapBuilder, frame_root
+from relive.heap_report import heap_text
 from relive_capture.explore.heap.compare import compare
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
@@ -71,6 +72,13 @@ def test_where_a_local_of_the_same_frame_has_grown_the_line_may_differ() -> None
     roots = [replace_line(root) for root in after.snapshot.roots]
     moved = heap_of(replace(after.snapshot, roots=roots))
     assert list(compare(before, moved).places) == []
+
+
+def test_the_report_of_a_heap_says_what_has_grown_since_a_healthy_one() -> None:
+    before, after = server(10), server(50)
+    text = heap_text(after, "resize v2", "last", 5, 120, compare(before, after))
+    assert "Grown since a healthy invocation, +391 KB of 102 KB" in text
+    assert "+391 KB     99 KB    489 KB  dict  module thumb › ._cache" in text
 
 
 def replace_line(root: HeapRoot) -> HeapRoot:
