@@ -86,6 +86,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     environment: dict[str, str] = {}
     timeout_s: float = 3.0
     memory_mb: int = 256
+    core_mb: int = 0  # the largest core file that a crash may leave
     output_limit_bytes: int = 1_048_576  # stdout + stderr + log records of one invocation
     result_limit_bytes: int = 6_291_456
     profile: str = "sampled"  # "sampled" | "precise" | "off"

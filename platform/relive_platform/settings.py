@@ -224,6 +224,13 @@ class Settings:
     isolation_tier: int = _set(
         1, "Isolation wanted: 0 own process group and limits, 1 also Landlock and seccomp.", low=0, high=1
     )
+    core_mb: int = _set(
+        0,
+        "Largest core file that a crash may leave for pystack, which reads it and removes it; 0: none.",
+        unit="MB",
+        low=0,
+        high=1_048_576,
+    )
     frozen_workers: int = _set(2, "Failed workers that are kept frozen, for a debugger.", low=0, high=64)
     frozen_s: float = _set(600.0, "How long a failed worker is kept frozen.", unit="s", low=0)
     frozen_memory_mb: int = _set(

@@ -56,6 +56,7 @@ class SceneJob(msgspec.Struct, array_like=True):
     source: str = ""  # the folder of the function's code, and others whose files are its own
     in_app: list[str] = []
     healthy: HealthyEvent | None = None
+    core: str = ""  # a core file to read, and to remove
 
 
 class HeapJob(msgspec.Struct, array_like=True):

@@ -320,6 +320,7 @@ def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) ->
         kind=spec.kind if spec is not None else "",
         source=spec.source if spec is not None else "",
         in_app=spec.in_app if spec is not None else [],
+        core=worker.core if worker is not None else "",
         healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
     )
 

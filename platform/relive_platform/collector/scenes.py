@@ -24,6 +24,7 @@ from relive_capture.explore.names import scene_path
 from relive_capture.explore.rows import blob_columns, scene_columns
 
 from relive_platform.collector.batches import HeapJob, SceneJob
+from relive_platform.collector.cores import read_core
 from relive_platform.collector.ingest import RowWriter
 
 __all__ = ["SceneKeeper", "SceneLimits", "StackMemory", "scene_input"]
@@ -241,6 +242,10 @@ def _add_crash(job: SceneJob, logs: list[LogLine]) -> None:
     """The frames of a process that died of a fatal error, where it could save none itself."""
     error = job.record.error
     if error is None or error.kind != "signal" or job.scene or "exception.json" in job.members:
+        return
+    if job.core:
+        read_core(job, error)
+    if "exception.json" in job.members:
         return
     member = job.members.get(FAULT_MEMBER)
     if member is None:  # the function has turned on its own fault handler, or the interpreter gave up

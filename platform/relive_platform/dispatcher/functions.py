@@ -88,6 +88,7 @@ class Functions:
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
             call_depth=settings.call_depth,
             cassette_bytes=settings.cassette_bytes,
+            core_mb=settings.core_mb,
             load_timeout_s=settings.start_timeout_s,
         )
         return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))

@@ -9,6 +9,7 @@ from typing import Final
 from relive_base.frames import FunctionSpec
 
 from relive_platform.isolation import landlock, seccomp
+from relive_platform.isolation.core_files import core_folder, core_pattern
 from relive_platform.isolation.limits import apply_limits
 from relive_platform.isolation.paths import DEVICES, readable_paths
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
@@ -46,7 +47,7 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> tuple[int, list[str]]:
     Tier 0 is always reached: resource limits. Tier 1 needs both Landlock and seccomp; what there is of the
     two is applied in any case.
     """
-    detail = apply_limits(spec.memory_mb)
+    detail = apply_limits(spec.memory_mb, spec.core_mb)
     if spec.isolation_tier < 1:
         return 0, detail
     if not supported():
@@ -68,6 +69,8 @@ def _apply_landlock(spec: FunctionSpec, prepared: Isolation) -> list[str]:
     if not prepared.abi:
         return ["the kernel has no Landlock"]
     own = [*_rule(spec.source, landlock.READ), *_rule(spec.scratch, landlock.READ_WRITE)]
+    if spec.core_mb:
+        own += _rule(core_folder(core_pattern()), landlock.MAKE_FILES)
     try:
         landlock.restrict([*prepared.rules, *own], prepared.abi)
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import Final
 
 from relive_platform.isolation.syscalls import supported, syscall
 
-__all__ = ["READ", "READ_WRITE", "abi_version", "open_path", "restrict"]
+__all__ = ["MAKE_FILES", "READ", "READ_WRITE", "abi_version", "open_path", "restrict"]
 
 _NR_CREATE_RULESET: Final = 444
 _NR_ADD_RULE: Final = 445
@@ -24,6 +24,7 @@ _EXECUTE: Final = 1 << 0
 _WRITE_FILE: Final = 1 << 1
 _READ_FILE: Final = 1 << 2
 _READ_DIR: Final = 1 << 3
+_MAKE_REG: Final = 1 << 8
 _UP_TO_MAKE_SYM: Final = (1 << 13) - 1
 _REFER: Final = 1 << 13  # ABI 2
 _TRUNCATE: Final = 1 << 14  # ABI 3
@@ -31,6 +32,7 @@ _SCOPE_ABSTRACT_UNIX_SOCKET: Final = 1 << 0  # ABI 6
 _SCOPE_SIGNAL: Final = 1 << 1  # ABI 6
 
 READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
+MAKE_FILES: Final = _WRITE_FILE | _MAKE_REG | (1 << 14)  # and truncate; neither read nor list
 READ_WRITE: Final = _UP_TO_MAKE_SYM | _REFER | _TRUNCATE
 _FILE_RIGHTS: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 

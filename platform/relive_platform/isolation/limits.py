@@ -22,7 +22,7 @@ _MORE_FILES: Final = 64
 _MIB: Final = 1024 * 1024
 
 
-def apply_limits(memory_mb: int) -> list[str]:
+def apply_limits(memory_mb: int, core_mb: int = 0) -> list[str]:
     """Set the limits; what could not be set, in words.
 
     Memory: RLIMIT_DATA, not RLIMIT_AS, because mapped files and the reserved, never used address space of
@@ -32,7 +32,7 @@ def apply_limits(memory_mb: int) -> list[str]:
     problems: list[str] = []
     data = _data_bytes() + memory_mb * _MIB + DATA_SLACK_BYTES
     wanted = [
-        ("core", resource.RLIMIT_CORE, 0, 0),
+        ("core", resource.RLIMIT_CORE, core_mb * _MIB, core_mb * _MIB),
         ("files", resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES * 4),
         ("data", resource.RLIMIT_DATA, data, None),
     ]

@@ -29,6 +29,7 @@ from relive_base.frames import (
 )
 from relive_base.ring import RingBroken, RingReader
 
+from relive_platform.isolation.core_files import core_pattern, take_core
 from relive_platform.pool.descendants import descendants
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
@@ -107,6 +108,7 @@ class Worker(asyncio.Protocol):
         self.init_profiles: list[bytes] = []  # told with the worker's first invocation
         self.exited: Exited | None = None
         self.faults: FaultFile | None = None
+        self.core = ""  # the core file that it left
         self.rss_bytes = 0
         self.fingerprint = ""
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
@@ -213,6 +215,8 @@ class Worker(asyncio.Protocol):
         if self._statm >= 0:
             os.close(self._statm)
             self._statm = -1
+        if self.spec.core_mb and self.exited is not None and os.WCOREDUMP(self.exited.status):
+            self.core = take_core(core_pattern(), self.pid, self.spec.scratch, f"{self.spec.scratch}.core")
         self.owner.on_gone(self)
         if self.faults is not None:
             self.faults.close()
