@@ -63,7 +63,6 @@ def heap(
     relive heap                                   the newest failure
     relive heap 01a2086a --retainers 0x7f3a2c01d940
     relive heap last --compare 01a2086a           what has grown since
-    relive heap last --compare baseline           what has grown since a healthy invocation
     relive heap checkout --next                   keep the heap of its next success,
     relive heap last --compare baseline           and see what a failure has more
     relive heap last --export last.heapsnapshot   for Chrome DevTools
