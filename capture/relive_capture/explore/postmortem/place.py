@@ -12,7 +12,7 @@ from relive_capture.model import ExceptionView, FrameView
 __all__ = ["Entry", "Function", "Place", "exception_entries", "function_at", "source_of"]
 
 ENTRIES: Final = 200
-_SOURCE_CHARS: Final = 1_000_000
+_SOURCE_CHARS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
