@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.frames import LogLine, Scene
+from relive_base.frames import LogLine, PartState, Scene
 from relive_base.records import InvocationRecord
 from relive_base.values import ValueNode
 from relive_capture.explore.archive import SceneInput, write_scene
@@ -168,6 +168,19 @@ def test_completion_knows_commands_locals_and_what_values_hold(session: PostMort
     assert session.complete_line("p it") == (2, ["items"])
     assert session.complete_line("p items[0].") == (11, ["password", "price", "sku"])
     assert session.complete_line("p total().") == (10, [])
+
+
+def test_what_was_cut_may_be_in_the_heap(
+    tmp_path: Path, load: Callable[[str], ModuleType], capture: Callable[..., Scene]
+) -> None:
+    taken = capture(load(CODE).handler, {"sku": "b"})
+    taken.parts["heap"] = PartState("ok")
+    write_scene(tmp_path / "a.scene", SceneInput(record=record(), scene=taken))
+    session = PostMortem(read_scene(tmp_path / "a.scene"))
+    session.run("exceptions 0")
+
+    assert f"relive heap {record().invocation_id}" in session.run("p many[99]")
+    assert "relive heap" not in session.run("p many[1].x")
 
 
 def test_a_scene_without_frames_says_so(tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ class PostMortem(cmd.Cmd):
             self.done = bool(self.onecmd(line)) or self.done
         except CannotEvaluate as problem:
             self._error(str(problem))
+            heap = self._scene.parts.get("heap")
+            if "cut at capture" in str(problem) and heap is not None and heap.state != "missing":
+                self._say(f"    (the heap may have it: relive heap {self._scene.invocation_id})")
         return self._out.getvalue()
 
     def complete_line(self, line: str) -> tuple[int, list[str]]:
