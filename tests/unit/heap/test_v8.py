@@ -102,6 +102,8 @@ def test_another_file_is_no_snapshot(content: bytes, tmp_path: Path) -> None:
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="up to 100 are read"):
         read_v8(written(tmp_path), HeapLimits(file_bytes=100))
+    with pytest.raises(SceneError, match="bytes of texts, the limit is 10"):
+        read_v8(written(tmp_path), HeapLimits(text_bytes=10))
 
 
 def test_half_a_surrogate_pair_in_a_text_is_escaped(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class HeapLimits:
     objects: int = 4_000_000
     edges: int = 32_000_000
     file_bytes: int = 1024 * 1024 * 1024  # of a .heapsnapshot
+    text_bytes: int = 256 * 1024 * 1024  # of what follows its nodes and edges
     json_bytes: int = 64 * 1024 * 1024  # each of the JSON files
     types: int = 200_000
     strings: int = 4_000_000

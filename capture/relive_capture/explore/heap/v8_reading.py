@@ -114,6 +114,8 @@ def _parse(data: mmap.mmap, where: str, limits: HeapLimits) -> _File:
     nodes = _columns(data, begin, end, meta.node_fields, counts.node_count, _NODE_FIELDS)
     begin, end = _array(data, "edges", end)
     edges = _columns(data, begin, end, meta.edge_fields, counts.edge_count, _EDGE_FIELDS)
+    if len(data) - end > limits.text_bytes:
+        raise SceneError(f"{len(data) - end} bytes of texts, the limit is {limits.text_bytes}", where=where)
     return _File(
         node_types=_names(meta.node_types),
         edge_types=_names(meta.edge_types),
