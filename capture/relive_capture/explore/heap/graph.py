@@ -19,12 +19,14 @@ from relive_capture.explore.heap.frames import Stack, find_stack
 from relive_capture.explore.heap.snapshot import HeapSnapshot
 from relive_capture.heap_format import INDEX, LABEL_SHIFT, LOCAL, HeapRoot
 
-__all__ = ["NONE", "HeapGraph", "Holder", "build_graph"]
+__all__ = ["FRAME_OBJECT", "NONE", "HeapGraph", "Holder", "build_graph"]
 
 NONE: Final = 0xFFFF_FFFF
 """No node, no edge."""
 
-_FRAME_OBJECT: Final = INDEX << LABEL_SHIFT  # there is no string to name it by
+FRAME_OBJECT: Final = INDEX << LABEL_SHIFT
+"""The label of the edge from a frame to its own object: there is no string to name it by."""
+
 _FRAME_KINDS: Final = ("frame", "thread")
 _LAST: Final = "interpreter"
 
@@ -136,7 +138,7 @@ class _Holders:
             else:
                 self.listed[frame].targets.append((label, target))
         if number in self._stack.frames:
-            self.listed[frame].targets.append((_FRAME_OBJECT, self._stack.frames[number]))
+            self.listed[frame].targets.append((FRAME_OBJECT, self._stack.frames[number]))
 
     def add_root(self, number: int, root: HeapRoot) -> None:
         """A module, or something else of the interpreter's."""

@@ -11,7 +11,7 @@ from typing import Final
 from relive_base.terminal import one_line
 
 from relive_capture.explore.heap.analysis import Analysis, SuspectNode
-from relive_capture.explore.heap.graph import NONE, HeapGraph, Holder
+from relive_capture.explore.heap.graph import FRAME_OBJECT, NONE, HeapGraph, Holder
 from relive_capture.explore.heap.labels import edge_text, joined, place_text, type_text
 from relive_capture.explore.heap.paths import PathFinder
 from relive_capture.explore.heap.snapshot import HeapSnapshot
@@ -305,7 +305,10 @@ class Heap:
         target = self._paths.target(number)
         if not self.is_object(target):
             return self._holder_text(target)
-        return self.label_text(self._paths.label(number))
+        label = self._paths.label(number)
+        if number >= self.graph.edges and label == FRAME_OBJECT:
+            return "(frame object)"
+        return self.label_text(label)
 
     def _holder_text(self, node: int) -> str:
         holder = self.holder(node)
