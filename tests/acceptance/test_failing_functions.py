@@ -135,6 +135,30 @@ def test_the_chain_of_an_exception_has_its_cause_with_locals(lab: Relive) -> Non
     assert "basket" in dict(frame["locals"])
 
 
+def test_a_failure_says_how_its_event_differs_from_the_last_one_that_worked(lab: Relive) -> None:
+    # Given an event that worked, with a secret in it
+    healthy = lab.invoke("raises", {"basket": {"sku": "A1", "n": 7}, "password": "hunter2-of-old"})
+    assert healthy["status"] == "ok"
+
+    # When the next one fails
+    row = lab.invoke("raises", {"basket": {"n": "7"}, "password": "hunter3", "coupon": "X"})
+    scene = lab.scene(row["invocation_id"])
+
+    # I expect what is different, path by path
+    assert scene["healthy"]["invocation_id"] == healthy["invocation_id"]
+    changes = {change["path"]: change["change"] for change in scene["healthy"]["changes"]}
+    assert changes == {"basket.sku": "removed", "basket.n": "type", "coupon": "added"}
+    shown = lab.run("failure", row["invocation_id"]).stdout
+    assert '- basket.sku missing (was "A1")' in shown
+
+    # ... and the event that worked in the archive, redacted as the other one
+    path = lab.home.parent / "healthy.scene"
+    lab.run("scene", row["invocation_id"], "--output", str(path))
+    assert b'"sku":"A1"' in member(path, "healthy/event.bin").replace(b" ", b"")
+    with zipfile.ZipFile(path) as archive:
+        assert not [name for name in archive.namelist() if b"hunter2-of-old" in archive.read(name)]
+
+
 def test_what_was_finished_before_kill_9_of_the_worker_is_in_the_store(lab: Relive) -> None:
     # Given a worker that killed itself after a span and a line
     row = lab.invoke("dies")
