@@ -21,9 +21,11 @@ __all__ = ["Saver", "SavingLimits"]
 _MB: Final = 1_048_576
 
 
-class _SceneError(msgspec.Struct, tag_field="t", tag="scene"):
-    """Of a Scene frame what the server itself needs."""
+class _SceneError(msgspec.Struct, tag_field="t", tag="scene", array_like=True):
+    """Of a Scene frame what the server itself needs: its first fields."""
 
+    invocation_id: str
+    captured_ns: int
     error: ErrorInfo
 
 
