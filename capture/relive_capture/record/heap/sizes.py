@@ -6,12 +6,11 @@ from collections.abc import Callable
 from types import MethodDescriptorType
 from typing import Any, Final
 
-from relive_capture.record.heap.held import base_of, flags_of
+from relive_capture.record.heap.held import HAVE_GC, base_of, flags_of
 from relive_capture.record.inspection import class_dict, module_name
 
-__all__ = ["HAVE_GC", "Sizes"]
+__all__ = ["Sizes"]
 
-HAVE_GC: Final = 1 << 14
 _PREHEADER: Final = 1 << 4 | 1 << 3  # a managed dict, managed weak references
 _POINTER_BYTES: Final = 8
 _TRUSTED: Final = frozenset(

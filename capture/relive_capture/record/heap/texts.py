@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import types
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from relive_base.redaction import PLACEHOLDER, Redactor
 
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY, LOCAL
-from relive_capture.record.heap.held import DICT_NAME, Edge, held
+from relive_capture.record.heap.held import DICT_NAME, Edge, Holder
 from relive_capture.record.heap.roots import Root
 from relive_capture.record.inspection import static_lookup
 from relive_capture.record.leaves import bytes_text, int_text, str_text
@@ -59,6 +60,7 @@ class NearTexts:
         self._key_secret: dict[int, bool] = {}
         self._queue: deque[_Step] = deque()
         self._listed = 0
+        self._holder = Holder()
 
     def shows_key(self, key: Any) -> bool:
         """Whether the key is one of a dict near the user's frames, and of no secret one."""
@@ -74,7 +76,7 @@ class NearTexts:
         while self._queue and len(self._kept) < _MAX_VALUES and time.thread_time_ns() < end_ns:
             step = self._queue.popleft()
             if step.steps < _MAX_STEPS and self._may_list(step.value):
-                edges = held(step.value, names=step.names)[:_MAX_CHILDREN]
+                edges = self._holder.held(step.value, names=step.names)[:_MAX_CHILDREN]
                 beside = self._named_beside(type(step.value), edges)
                 for edge in edges:
                     if edge[0] == KEY:
@@ -84,7 +86,7 @@ class NearTexts:
                     else:
                         self._reach(step, edge)
 
-    def _named_beside(self, cls: type, edges: list[Edge]) -> frozenset[int]:
+    def _named_beside(self, cls: type, edges: Sequence[Edge]) -> frozenset[int]:
         """Ids of texts that something beside them names: of a pair ("x-api-key", "..."), of what follows
         "--password", of {"name": "x-api-key", "value": "..."}, of a named tuple."""
         items = [item for kind, _, item in edges if kind == INDEX]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from relive_capture.heap_format import COLUMNS, INDEX, INTERNAL, ITEM, KEY, LABEL_MASK, LABEL_SHIFT
-from relive_capture.record.heap.held import DICT_NAME, GLOBALS_NAME, held
+from relive_capture.record.heap.held import DICT_NAME, GLOBALS_NAME, Holder
 from relive_capture.record.heap.sizes import Sizes
 
 __all__ = ["PythonHeap", "walk"]
@@ -19,7 +19,7 @@ _EDGE_BYTES: Final = 8
 _MAX_ITEM_NAMES: Final = 100_000
 _MAX_ITEMS_NAMED: Final = 10_000
 _MAX_NAMES: Final = 400_000
-_CHECK_EVERY: Final = 256
+_CHECK_EVERY: Final = 2_048
 _SECOND_NS: Final = 1_000_000_000
 _PLAIN, _OF_ITEM = 0, 2
 _NO_OBJECT: Final = -1
@@ -42,6 +42,7 @@ class PythonHeap:
         self._stopped = False
         self._skip = {id(item) for item in skip}
         self._sizes = Sizes()
+        self._holder = Holder()
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._types: list[type] = []
@@ -85,6 +86,7 @@ class PythonHeap:
         addresses = list(map(id, self._objects))
         self._order = sorted(range(len(addresses)), key=addresses.__getitem__)
         self._rank = array("I", bytes(4 * len(addresses)))
+        self._value = array("I", bytes(4 * len(addresses)))
         for at, number in enumerate(self._order):
             self._rank[number] = at
         self.cpu_ns = time.thread_time_ns() - self._began_ns
@@ -99,41 +101,47 @@ class PythonHeap:
             number += 1
 
     def _expand(self, number: int) -> None:
-        value = self._objects[number]
-        for place, (kind, name, child) in enumerate(held(value, names=number in self._namespaces)):
-            found = self._number(child)
+        edges = self._holder.held(self._objects[number], names=number in self._namespaces)
+        numbers = self._numbers
+        for place, (kind, name, child) in enumerate(edges):
+            found = numbers.get(id(child), _NO_OBJECT)
             if found == _NO_OBJECT:
-                if self._stopped:
-                    return
-                continue
+                found = self._number(child)
+                if found == _NO_OBJECT:
+                    continue
             used = (self.edges + 1) * _EDGE_BYTES + len(self._objects) * _OBJECT_BYTES
             if used > self._max_bytes:
                 self._stop("bytes")
                 return
             self._edge.append(found)
-            self._label.append(self._tag(kind, name, place // 2))
+            if kind in (INDEX, KEY):
+                self._label.append(kind << LABEL_SHIFT | min(name, LABEL_MASK))
+            else:
+                self._label.append(self._tag(kind, name, place // 2))
+                if kind == INTERNAL and name in _NAMESPACES and type(child) is dict:
+                    self._namespaces.add(found)
             self.edges += 1
             if found != number:
                 self._held[found] = 1
-            if kind == INTERNAL and name in _NAMESPACES and type(child) is dict:
-                self._namespaces.add(found)
 
     def _number(self, value: Any) -> int:
-        number = self._numbers.get(id(value))
-        if number is not None:
+        """Of an object that may be new; _NO_OBJECT where there is no more room, or it is left out."""
+        address = id(value)
+        number = self._numbers.get(address, _NO_OBJECT)
+        if number != _NO_OBJECT:
             return number
-        if len(self._objects) >= self._max_objects:
+        number = len(self._objects)
+        if number >= self._max_objects:
             self.truncated = self.truncated or "objects"
             return _NO_OBJECT
-        if id(value) in self._skip:
+        if address in self._skip:
             return _NO_OBJECT
-        number = self._numbers[id(value)] = len(self._objects)
+        self._numbers[address] = number
         self._objects.append(value)
         size = self._sizes.of(value)
         self.bytes += size
         self._type.append(self._type_number(type(value)))
         self._size.append(size)
-        self._value.append(0)
         self._held.append(0)
         return number
 
@@ -145,12 +153,9 @@ class PythonHeap:
         return number
 
     def _tag(self, kind: int, name: Any, place: int) -> int:
-        if kind in (INDEX, KEY):
-            value: int = min(name, LABEL_MASK)
-        elif kind == ITEM:
-            value = self._item_name(name, place)
-        else:
-            value = self._name(name) if type(name) is str else 0
+        if kind == ITEM:
+            return kind << LABEL_SHIFT | self._item_name(name, place)
+        value = self._name(name) if type(name) is str else 0
         return kind << LABEL_SHIFT | value
 
     def _name(self, name: str) -> int:
