@@ -30,9 +30,9 @@ _KIB: Final = 1024
 _SECOND_NS: Final = 1_000_000_000
 _RSS_EVERY: Final = 16
 """Resident memory is read at each 16th invocation: it decides on recycling only; the server watches too."""
-_FAST_NS: Final = 100_000
-"""Results wait for each other no longer than this, and only where invocations take less by their mean."""
-_SMOOTH: Final = 3
+_FAST_NS: Final = 200_000
+"""Results wait for each other no longer than this, and only where most invocations take less."""
+_STEP: Final = 4
 _BAD_REQUEST: Final = 400
 _BAD_GATEWAY: Final = 502
 _GATEWAY_TIMEOUT: Final = 504
@@ -91,7 +91,7 @@ class Runner:
         timer.before_raise = self._keep_moment
         self._count = 0
         self._rss_bytes = 0
-        self._mean_ns = _SECOND_NS  # until it is known
+        self._typical_ns = _SECOND_NS  # until it is known
         self._untold_ns = 0  # when the first invocation began that the server has not been told of; 0: none
         self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
 
@@ -155,10 +155,12 @@ class Runner:
         Results of fast invocations in a row are told together: waking it costs more than such an invocation.
         Where one turns slow, the server finds what came before it within milliseconds by itself.
         """
-        self._mean_ns += (ended_ns - started_ns - self._mean_ns) >> _SMOOTH
+        typical = self._typical_ns
+        # Steps towards the median: that the machine was busy with others for a moment does not count.
+        self._typical_ns += typical >> _STEP if ended_ns - started_ns > typical else -(typical >> _STEP)
         if not self._untold_ns:
             self._untold_ns = started_ns
-        now = not more or self._mean_ns > _FAST_NS or ended_ns - self._untold_ns > _FAST_NS
+        now = not more or typical > _FAST_NS or ended_ns - self._untold_ns > _FAST_NS
         if now:
             self._untold_ns = 0
         return now
