@@ -80,7 +80,7 @@ def world(store_process: StoreProcess, tmp_path_factory: pytest.TempPathFactory)
     """The shop."""
     store = open_store(store_process.url)
     store.migrate()
-    return world_module().record_shop(store, tmp_path_factory.mktemp("home"))
+    return world_module().record_shop(store, tmp_path_factory.mktemp("home"), heap_objects=3_000)
 
 
 NOW = 1_795_435_451_204_000_000

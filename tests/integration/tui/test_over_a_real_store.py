@@ -80,6 +80,23 @@ async def test_one_key_from_launch_to_the_root_cause(world: Any) -> None:
         assert "return total.quantize(CENT)" in shown(app)
 
 
+async def test_two_keys_from_launch_to_the_leak(world: Any) -> None:
+    # Given that failure, whose scene has a heap
+    async with opened(world) as (app, pilot):
+        await press(app, pilot, "enter")
+        text = shown(app)
+        assert "- cart.items[1].sku  absent here" in text  # against the last success
+        assert "×15" in text
+        assert "K ▸heap" in text  # what the price list keeps alive
+        # When 5 is pressed, Then the biggest leak is shown with what holds it
+        await press(app, pilot, "5")
+        assert "in dict module cart › ._baskets" in shown(app)
+        assert "└▸['_baskets']" in shown(app)
+        # And there is no other heap to compare it with
+        await press(app, pilot, "B")
+        assert [note.message for note in app._notifications][-1].startswith("no other failure")
+
+
 async def test_secrets_in_locals_are_not_shown(world: Any) -> None:
     async with opened(world, "failure", "last") as (app, pilot):
         await press(app, pilot, "j")

@@ -192,7 +192,7 @@ class InvocationsScreen(ReliveScreen):
     def on_virtual_rows_chosen(self, _chosen: VirtualRows.Chosen) -> None:
         row = self.selected()
         if row is not None:
-            self.relive.go(Place("failure" if row.failed and row.has_scene else "trace", self._scope_of(row)))
+            self.relive.go(Place("failure" if row.has_scene else "trace", self._scope_of(row)))
 
     def _scope_of(self, row: InvocationRow) -> Scope:
         return replace(
