@@ -176,29 +176,35 @@ class DataSource:
 
     def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
         from relive_capture.explore import failures
+        from relive_capture.explore.heap_archive import find_baseline
+        from relive_capture.explore.reader import read_scene
 
-        from relive_tui.views import heap_ref
+        from relive_tui.views import baseline_ref, heap_ref
 
         wanted = failures.FailureFilter(function=scope.function)
         rows = failures.page(self._use(ticket), wanted, limit=MAX_FAILURES)
         here = (scope.invocation_id, scope.attempt or 1)
-        return [
+        others = [
             heap_ref(row)
             for row in rows
             if row.parts.get("heap") in ("ok", "partial") and (row.invocation_id, row.attempt) != here
-        ][:MAX_HEAPS]
+        ]
+        version = next((row.version for row in rows if (row.invocation_id, row.attempt) == here), 0)
+        healthy = find_baseline(self._scenes_dir, scope.function, version) if scope.function else None
+        if healthy is not None:
+            others.insert(0, baseline_ref(read_scene(healthy), healthy))
+        return others[:MAX_HEAPS]
 
     def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Growth:
         from relive_capture.explore import scenes
+        from relive_capture.explore.reader import read_scene
 
         store = self._use(ticket)
-        before, after = (
-            scenes.load(store, self._scenes_dir, ident, attempt)
-            for ident, attempt in (
-                (other.invocation_id, other.attempt),
-                (scope.invocation_id or "last", scope.attempt),
-            )
-        )
+        after = scenes.load(store, self._scenes_dir, scope.invocation_id or "last", scope.attempt)
+        if other.file:
+            before = read_scene(other.file)
+        else:
+            before = scenes.load(store, self._scenes_dir, other.invocation_id, other.attempt)
         return self._heaps().compare(ticket, before, after, progress)
 
     def _heaps(self) -> HeapShelf:

@@ -32,8 +32,11 @@ from relive_tui.models.data import (
 from relive_tui.models.home import Health, failure_title
 from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_facts import SceneFacts
+from relive_tui.untrusted import number_in
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from relive_base.frames import LogLine, SpanData
     from relive_base.values import ValueNode
     from relive_capture import model
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from relive_tracer.explore import models as tracer
 
 __all__ = [
+    "baseline_ref",
     "flame_view",
     "function_row",
     "group_row",
@@ -241,6 +245,15 @@ def heap_ref(row: FailureRow) -> HeapRef:
     """Of a failure that has a heap."""
     return HeapRef(
         row.invocation_id, row.attempt, row.captured_ns, failure_title(row.error_type, row.message)
+    )
+
+
+def baseline_ref(scene: SceneFile, path: Path) -> HeapRef:
+    """Of the heap of a healthy invocation."""
+    captured = number_in(scene.manifest, "captured_ns")
+    version = number_in(scene.manifest, "version")
+    return HeapRef(
+        scene.invocation_id, scene.attempt, captured, f"a healthy invocation, v{version}", str(path)
     )
 
 

@@ -91,3 +91,10 @@ def replace_line(root: HeapRoot) -> HeapRoot:
         function=root.function,
         in_app=root.in_app,
     )
+
+
+def test_a_text_that_a_snapshot_has_twice_leads_to_the_same_place() -> None:
+    # Given a snapshot whose labels use one of two equal texts
+    before = server(10)
+    before.snapshot.strings.extend(list(before.snapshot.strings))
+    assert compare(before, server(50)).places[0].growth == 400_000

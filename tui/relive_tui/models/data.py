@@ -294,12 +294,13 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class HeapRef:
-    """A heap that another one can be compared with."""
+    """A heap that another one can be compared with; `file` is that of a healthy invocation's."""
 
     invocation_id: str
     attempt: int
     captured_ns: int
     title: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

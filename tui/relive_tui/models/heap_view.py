@@ -72,10 +72,11 @@ class HeapModel:
         """Those that there are: growth only against another heap."""
         return VIEWS if self.growth is not None else VIEWS[1:]
 
-    def show_growth(self, growth: Comparison, against: str) -> None:
-        """What has grown against another heap is the first view from now on."""
+    def show_growth(self, growth: Comparison, against: str, *, shown: bool = True) -> None:
+        """What has grown against another heap is the first view from now on; `shown`: and at once."""
         self.growth, self.against = growth, against
-        self.extra, self.view = None, "growth"
+        if shown:
+            self.extra, self.view = None, "growth"
         for name in ("growth", "types"):
             self._rows.pop(name, None)
         self.cursors["growth"] = 0

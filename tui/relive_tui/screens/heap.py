@@ -119,6 +119,23 @@ class HeapScreen(ReliveScreen):
         if row < 0:
             row = self.model.show_suspect(0)
         self._show(row)
+        self._ask_healthy()
+
+    def _ask_healthy(self) -> None:
+        """Where a healthy invocation's heap is there, growth against it is known without a key."""
+        scope = self.lens_scope()
+
+        def done(others: list[HeapRef]) -> None:
+            if others and others[0].file and self.model is not None:
+                self._compare(others[0], shown=False)
+
+        self.ask(
+            "others",
+            Feed("other heaps"),
+            lambda ticket: self.data.heap_others(ticket, scope),
+            done,
+            once=True,
+        )
 
     def tick(self) -> None:
         """A snapshot stays as it is; one that is not here is asked for again."""
@@ -239,7 +256,7 @@ class HeapScreen(ReliveScreen):
                 once=True,
             )  # fmt: skip
 
-    def _compare(self, other: HeapRef) -> None:
+    def _compare(self, other: HeapRef, *, shown: bool = True) -> None:
         scope, model = self.lens_scope(), self.model
         assert model is not None
 
@@ -247,8 +264,11 @@ class HeapScreen(ReliveScreen):
             return self.data.heap_growth(ticket, scope, other, Progress())
 
         def done(growth: Growth) -> None:
-            model.show_growth(growth, _other_text(other))
-            self._show(0)
+            model.show_growth(growth, _other_text(other), shown=shown)
+            if shown:
+                self._show(0)
+            else:
+                self._show_bars()
 
         self.ask("growth", Feed("the other heap"), work, done, once=True)
 

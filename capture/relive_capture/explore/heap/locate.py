@@ -18,7 +18,7 @@ class Locator:
 
     def __init__(self, heap: Heap) -> None:
         self._heap = heap
-        self._strings: dict[str, int] = {}
+        self._strings: dict[str, list[int]] = {}  # a snapshot may have a text more than once
         self._holders: dict[tuple[object, ...], int] = {}
 
     def path_of(self, node: int) -> Place:
@@ -69,17 +69,20 @@ class Locator:
         return self._holders.get((parent, *step))
 
     def _object(self, parent: int, step: tuple[object, ...]) -> int | None:
-        label = self._own_label(step)
-        return self._heap.referent(parent, label) if label is not None else None
+        for label in self._own_labels(step):
+            found = self._heap.referent(parent, label)
+            if found is not None:
+                return found
+        return None
 
-    def _own_label(self, step: tuple[object, ...]) -> int | None:
+    def _own_labels(self, step: tuple[object, ...]) -> list[int]:
         """The label as this heap's strings have it."""
         what, kind, value = step
         if not isinstance(kind, int):
-            return None
+            return []
         if what == "at":
-            return kind << LABEL_SHIFT | value if isinstance(value, int) else None
+            return [kind << LABEL_SHIFT | value] if isinstance(value, int) else []
         if not self._strings:
-            self._strings = {text: number for number, text in enumerate(self._heap.snapshot.strings)}
-        number = self._strings.get(str(value))
-        return None if number is None else kind << LABEL_SHIFT | number
+            for number, text in enumerate(self._heap.snapshot.strings):
+                self._strings.setdefault(text, []).append(number)
+        return [kind << LABEL_SHIFT | number for number in self._strings.get(str(value), ())]
