@@ -44,12 +44,15 @@ def doubled(event, context):
 def refused(event, context):
     urllib.request.urlopen("http://127.0.0.1:1/nobody")
 
+def ordered(event, context):
+    raise ValueError(str({f"sku-{number}" for number in range(30)}))
+
 def quiet(event, context):
     return get("/first")["missing"]
 """
 FUNCTIONS = {
     name: f'handler = "app:{name}"\nenvironment = {{ SHOP = "@SHOP@" }}'
-    for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused")
+    for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused", "ordered")
 }
 FUNCTIONS["quiet"] = 'handler = "app:quiet"\nenvironment = { SHOP = "@SHOP@" }\ncassette = false'
 
@@ -134,6 +137,12 @@ def test_chance_and_the_clock_repeat(lab: Lab) -> None:
 
     assert again["counts"] == {"same": 3, "other": 0, "passed": 0}
     assert {run["error"]["message"] for run in again["runs"]} == {again["recorded"]["message"]}
+
+
+def test_sets_have_the_same_order(lab: Lab) -> None:
+    again = lab.replay("ordered")
+
+    assert again["error"]["message"] == again["recorded"]["message"]
 
 
 def test_a_refused_connection_is_refused_again(lab: Lab) -> None:

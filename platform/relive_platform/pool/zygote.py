@@ -6,6 +6,7 @@ import array
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -34,6 +35,7 @@ __all__ = ["Zygote", "ZygoteError", "ZygoteKey"]
 BOOTSTRAP: Final = Path(__file__).resolve().parent.parent / "zygote" / "bootstrap.py"
 _READ_BYTES: Final = 65_536
 _SEND_RETRY_S: Final = 0.002
+_HASH_SEEDS: Final = 2**32 - 1
 
 
 class ZygoteError(ReliveError):
@@ -47,6 +49,7 @@ class ZygoteKey:
     python: str
     deps_dir: str = ""
     preload: tuple[str, ...] = ()
+    hash_seed: int = 0  # of str and bytes, on which the order of a set depends; 0: by chance
 
 
 @dataclass(slots=True)
@@ -86,7 +89,8 @@ class Zygote:
         ours.setblocking(False)
         options = json.dumps({"deps_dir": self.key.deps_dir, "preload": list(self.key.preload)})
         command = [
-            self.key.python, "-I", "-S", str(BOOTSTRAP),
+            # as with -I, but for PYTHONHASHSEED
+            self.key.python, "-P", "-s", "-S", str(BOOTSTRAP),
             str(self._runtime_dir), str(theirs.fileno()), options,
         ]  # fmt: skip
         try:
@@ -120,7 +124,11 @@ class Zygote:
                 stdout=log,
                 stderr=log,
                 pass_fds=[control.fileno()],
-                env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+                env={
+                    "PATH": os.environ.get("PATH", os.defpath),
+                    "LANG": "C.UTF-8",
+                    "PYTHONHASHSEED": str(self.key.hash_seed or 1 + secrets.randbelow(_HASH_SEEDS)),
+                },
                 cwd="/",
                 start_new_session=True,  # the terminal's Ctrl-C is for the server, which stops it in order
             )

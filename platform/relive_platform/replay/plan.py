@@ -67,7 +67,7 @@ def make_plan(scene: SceneFile, home: Path, *, code: Path | None, live: bool, sc
     )
     return Plan(
         spec=spec,
-        zygote=ZygoteKey(sys.executable, chosen.deps_dir, chosen.preload),
+        zygote=ZygoteKey(sys.executable, chosen.deps_dir, chosen.preload, _hash_seed(recorded)),
         request=_request(scene, recorded, spec),
         code=chosen.code,
         notes=notes,
@@ -215,6 +215,10 @@ def _from_archive(
 
 
 # ---------------------------------------------------------------- what it is given
+
+
+def _hash_seed(recorded: ReplayNotes) -> int:
+    return recorded.hash_seed if 0 < recorded.hash_seed < 2**32 else 0
 
 
 def _note_parts(scene: SceneFile, recorded: ReplayNotes, notes: list[str]) -> None:

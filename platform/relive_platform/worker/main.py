@@ -104,7 +104,7 @@ class _Worker:
         self._telemetry = Telemetry(sink.record, start.spec)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
-        self._outside = outside_of(self._spec)
+        self._outside = outside_of(self._spec, start.hash_seed)
         self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)
         self._reserve = Reserve()
         self._failed = Failed()

@@ -59,10 +59,11 @@ class Outside:
 class _Recorded(Outside):
     """Keeps what a failed invocation needs to be had again."""
 
-    def __init__(self, spec: FunctionSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: FunctionSpec, hash_seed: int) -> None:
         from relive_capture.record.cassette import Recorder, TapeLimits  # the zygote has imported it
 
+        self._spec = spec
+        self._hash_seed = hash_seed
         http = spec.cassette and spec.cassette_bytes > 0
         self._recorder = Recorder(http=http, limits=TapeLimits(total_bytes=spec.cassette_bytes))
         self.install = self._recorder.install  # type: ignore[method-assign]  # one call less at each
@@ -85,6 +86,7 @@ class _Recorded(Outside):
             isolation_tier=spec.isolation_tier,
             depth=invoke.depth if invoke is not None else 0,
             environment=sorted(os.environ)[:_NAMES],
+            hash_seed=self._hash_seed,
         )
         try:
             scene.recording = msgspec.msgpack.encode(self._recorder.recording(notes))
@@ -156,11 +158,11 @@ class _Replayed(Outside):
         )
 
 
-def outside_of(spec: FunctionSpec) -> Outside:
+def outside_of(spec: FunctionSpec, hash_seed: int) -> Outside:
     """What this worker's function gets."""
     if spec.replay:
         return replayed(spec)
-    return Outside() if spec.capture == "off" else _Recorded(spec)
+    return Outside() if spec.capture == "off" else _Recorded(spec, hash_seed)
 
 
 def replayed(spec: FunctionSpec, remedy: str = "") -> Outside:

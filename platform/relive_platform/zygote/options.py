@@ -42,3 +42,4 @@ class WorkerStart:
     isolation: Isolation
     fault_fd: int = -1  # where its fault handler writes; -1: nowhere
     ring_fd: int = -1  # where there is none, frames go by the socket
+    hash_seed: int = 0  # of str and bytes; 0: not known

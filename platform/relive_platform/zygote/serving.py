@@ -115,6 +115,7 @@ class Zygote:
                 isolation=self._isolation,
                 fault_fd=fds[_FDS_NEEDED] if len(fds) > _FDS_NEEDED else -1,
                 ring_fd=fds[_FDS_NEEDED + 1] if len(fds) > _FDS_NEEDED + 1 else -1,
+                hash_seed=_hash_seed(),
             )
         for fd in fds:
             os.close(fd)
@@ -169,6 +170,11 @@ class Zygote:
             _kill_group(pid)
             with contextlib.suppress(ProcessLookupError):  # it had not got its own group yet
                 os.kill(pid, signal.SIGKILL)
+
+
+def _hash_seed() -> int:
+    text = os.environ.get("PYTHONHASHSEED", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _kill_group(pid: int) -> None:
