@@ -54,11 +54,24 @@ FUNCTIONS = {
     name: f'handler = "app:{name}"\nenvironment = {{ SHOP = "@SHOP@" }}'
     for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused", "ordered")
 }
+LOADS = """
+import app
+PRICES = app.get("/chunked")
+
+def settings(event, context):
+    return PRICES["price"] + 1
+
+def web(request):
+    raise LookupError(request.method, request.headers["x-shop"], request.args["sku"], request.get_json())
+"""
+FUNCTIONS["settings"] = 'handler = "loads:settings"\nenvironment = { SHOP = "@SHOP@" }'
+FUNCTIONS["web"] = 'handler = "loads:web"\nkind = "http"\nenvironment = { SHOP = "@SHOP@" }'
 FUNCTIONS["quiet"] = 'handler = "app:quiet"\nenvironment = { SHOP = "@SHOP@" }\ncassette = false'
 
 
 def application(home: Relive, shop: str, source: str = SOURCE) -> Path:
-    return home.application({"app.py": source, "relive.toml": toml(FUNCTIONS).replace("@SHOP@", shop)})
+    text = toml(FUNCTIONS).replace("@SHOP@", shop)
+    return home.application({"app.py": source, "loads.py": LOADS, "relive.toml": text})
 
 
 class Lab:
@@ -69,7 +82,12 @@ class Lab:
         self.failed: dict[str, str] = {}
         with serving() as self.shop, home.serving():
             home.run("deploy", str(application(home, self.shop)))
-            for name in FUNCTIONS:
+            home.request(
+                "/fn/web/?sku=A1", b'{"count": 3}', {"x-shop": "north", "content-type": "application/json"}
+            )
+            (web,) = home.eventually(lambda: home.json("failures", "web", check=False))
+            self.failed["web"] = web["invocation_id"]
+            for name in FUNCTIONS.keys() - {"web"}:
                 row = home.invoke(name, {"sku": "A1", "count": 3})
                 if row["status"] != "ok":
                     self.failed[name] = row["invocation_id"]
@@ -145,6 +163,21 @@ def test_sets_have_the_same_order(lab: Lab) -> None:
     assert again["error"]["message"] == again["recorded"]["message"]
 
 
+def test_what_was_called_while_the_module_was_loaded_is_answered_too(lab: Lab) -> None:
+    again = lab.replay("settings")
+
+    assert again["outcome"] == "same"
+    assert again["runs"][0]["calls"] == {"answered": 1}
+
+
+def test_a_request_comes_again_with_its_headers_query_and_body(lab: Lab) -> None:
+    again = lab.replay("web")
+
+    assert again["outcome"] == "same"
+    assert again["error"]["message"] == again["recorded"]["message"]
+    assert "north" in again["error"]["message"]
+
+
 def test_a_refused_connection_is_refused_again(lab: Lab) -> None:
     again = lab.replay("refused")
 
@@ -179,8 +212,11 @@ def test_what_cannot_be_replayed_says_why_and_what_helps(lab: Lab) -> None:
     # Given a scene in another home, which has none of its code
     scene = lab.home.home / "scenes" / f"{lab.failed['chance']}-1.scene"
     with relive_home() as other:
-        # I expect its own sources to be used where the module is among them
-        (again,) = other.json("replay", str(scene), check=False)
+        # I expect its own sources to be run only where I trust whoever made it
+        done = other.run("replay", str(scene), check=False)
+        assert done.returncode == 4
+        assert "--code PATH; or run them with --trust" in done.stderr
+        (again,) = other.json("replay", str(scene), "--trust", check=False)
         assert again["code"] == "the sources in the archive"
         assert again["outcome"] == "same"
 

@@ -46,11 +46,19 @@ _SHOWN = 8
 @click.option(
     "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
 )
+@click.option("--trust", is_flag=True, help="Run the sources in the scene where this home has not its code.")
 @click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
 @json_option
 @click.pass_obj
 def replay(
-    session: Session, ident: str, code: Path | None, live: bool, times: int, debug: bool, as_json: bool
+    session: Session,
+    ident: str,
+    code: Path | None,
+    live: bool,
+    times: int,
+    trust: bool,
+    debug: bool,
+    as_json: bool,
 ) -> int:
     """Run a failed invocation again: the same event, code, dependencies, calls, clock and chance.
 
@@ -72,7 +80,7 @@ def replay(
         raise UsageError("--pdb is for people, --json for programs", remedy="leave one of them out")
     scene = _find(session, ident)
     talk = _debugger(session) if debug else None
-    options = ReplayOptions(code=code, live=live, times=times, debug=talk)
+    options = ReplayOptions(code=code, live=live, times=times, trust=trust, debug=talk)
     outcome = run_again(scene, session.home, options)
     if session.scenes_dir.is_dir():
         save_replay(session.scenes_dir, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from relive_platform.replay.errors import ReplayError
 __all__ = ["Plan", "make_plan"]
 
 _SCRIPT_BYTES: Final = 32 * 1_048_576
+_LOCK_HASH: Final = re.compile(r"(?:[0-9a-f]{16})?")
+_MEMORY_MB: Final = 1_024
+_TIMEOUT_S: Final = 900.0
 _CODE: Final = "run it on your working copy: relive replay ID --code PATH"
 CLOCK_DISTRIBUTION: Final = "time-machine"
 
@@ -46,22 +50,24 @@ class _Chosen:
     code: str
 
 
-def make_plan(scene: SceneFile, home: Path, *, code: Path | None, live: bool, scratch: Path) -> Plan:
-    """`scratch`: a folder for sources that are taken from the archive. Raises ReplayError, ConfigError,
-    DependencyError."""
+def make_plan(
+    scene: SceneFile, home: Path, *, code: Path | None, live: bool, scratch: Path, trust: bool = False
+) -> Plan:
+    """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
+    Raises ReplayError, ConfigError, DependencyError."""
     notes: list[str] = []
     recorded = scene.replay_notes or ReplayNotes(seeds=Seeds(wall_ns=_started_ns(scene)))
     if code is not None:
         chosen = _working_copy(scene, recorded, home, code, notes)
     else:
-        chosen = _version(scene, recorded, home) or _from_archive(scene, recorded, home, scratch, notes)
+        chosen = _version(scene, recorded, home) or _from_archive(
+            scene, recorded, home, scratch, trust, notes
+        )
     _note_parts(scene, recorded, notes)
     script = _script(scene.cassette, recorded, live=live)
     spec = msgspec.structs.replace(
         chosen.spec,
         version=int(scene.manifest["version"]),
-        memory_mb=recorded.memory_mb or chosen.spec.memory_mb,
-        isolation_tier=recorded.isolation_tier if scene.replay_notes else chosen.spec.isolation_tier,
         profile="off",
         replay=script,
     )
@@ -170,14 +176,16 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
         handler=recorded.handler,
         kind=recorded.kind,
         source=str(code.absolute()),
-        timeout_s=recorded.timeout_s or 3.0,
+        timeout_s=_within(recorded.timeout_s, 3.0, _TIMEOUT_S),
+        memory_mb=int(_within(recorded.memory_mb, 256, _MEMORY_MB)),
     )
 
 
 def _from_archive(
-    scene: SceneFile, recorded: ReplayNotes, home: Path, scratch: Path, notes: list[str]
+    scene: SceneFile, recorded: ReplayNotes, home: Path, scratch: Path, trust: bool, notes: list[str]
 ) -> _Chosen:
-    """From the sources in the archive, where the handler's module is among them."""
+    """From the sources in the archive, where the handler's module is among them and the user trusts it.
+    What the archive says of its own isolation does not count."""
     name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
     module = recorded.handler.partition(":")[0].replace(".", "/")
     files = [file for file in scene.sources if not file.startswith("/")]
@@ -186,6 +194,12 @@ def _from_archive(
             f"this home has no {name} version {version} with the code that failed"
             f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene has not all of its sources",
             remedy=_CODE,
+        )
+    if not trust:
+        raise ReplayError(
+            f"this home has no {name} version {version} with the code that failed; the scene has its sources,"
+            " and whoever made the scene decides what they do",
+            remedy=f"{_CODE}; or run them with --trust",
         )
     if "source" in scene.redactions or any(place.startswith("source") for place in scene.redactions):
         notes.append("the sources in the archive were redacted")
@@ -196,6 +210,8 @@ def _from_archive(
             raise ReplayError("a source file of the scene leads out of its folder", where=file)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(scene.source(file), encoding="utf-8")
+    if not _LOCK_HASH.fullmatch(recorded.dependencies):
+        raise ReplayError("the scene's dependency set has no name that one can have", remedy=_CODE)
     deps_dir = home / "deps" / recorded.dependencies if recorded.dependencies else None
     if deps_dir is not None and not deps_dir.is_dir():
         raise ReplayError(
@@ -208,10 +224,15 @@ def _from_archive(
         kind=recorded.kind,
         source=str(source),
         code_hash=recorded.code_hash,
-        timeout_s=recorded.timeout_s or 3.0,
+        timeout_s=_within(recorded.timeout_s, 3.0, _TIMEOUT_S),
+        memory_mb=int(_within(recorded.memory_mb, 256, _MEMORY_MB)),
     )
     notes.append(f"{len(files)} source files are all there is of the code; what they import may be missing")
     return _Chosen(spec, str(deps_dir or ""), (), "the sources in the archive")
+
+
+def _within(value: float, default: float, most: float) -> float:
+    return min(value, most) if value > 0 else default
 
 
 # ---------------------------------------------------------------- what it is given

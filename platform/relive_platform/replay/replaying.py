@@ -42,12 +42,14 @@ _logs = msgspec.msgpack.Decoder(Logs)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """`code`: a working copy instead of the version that failed; `live`: let calls reach the network; `debug`
+    """`code`: a working copy instead of the version that failed; `live`: let calls reach the network;
+    `trust`: run the sources in the archive where this home has not the code; `debug`
     gets a debugging session in the process of the first run that fails, which is then the last."""
 
     code: Path | None = None
     live: bool = False
     times: int = 1
+    trust: bool = False
     debug: Callable[[LocalDebugCall], None] | None = None
 
 
@@ -61,7 +63,9 @@ def replay(
     cannot be run; whatever the function does is in the outcome."""
     folder = Path(tempfile.mkdtemp(prefix="relive-replay-"))
     try:
-        plan = make_plan(scene, home, code=options.code, live=options.live, scratch=folder)
+        plan = make_plan(
+            scene, home, code=options.code, live=options.live, scratch=folder, trust=options.trust
+        )
         runtime = _runtime(home, folder)
         with BackgroundLoop() as loop:
             stage = Stage(Settings(), runtime, folder, keep=options.debug is not None)

@@ -32,8 +32,14 @@ class Clock:
             return
         if self._travel is not None:
             self._travel.stop()
-        self._travel = time_machine.travel(wall_ns / 1e9, tick=True)
-        self._travel.start()
+            self._travel = None
+        try:
+            travel = time_machine.travel(wall_ns / 1e9, tick=True)
+            travel.start()
+        except Exception as error:  # a time that there is not
+            self.problem = f"{type(error).__name__}: {error}"[:300]
+        else:
+            self._travel = travel
 
     def leave(self) -> None:
         """Let it be today again."""
