@@ -36,6 +36,7 @@ __all__ = [
     "HttpRequest",
     "InitFailed",
     "Invoke",
+    "Late",
     "LogLine",
     "Logs",
     "PartState",
@@ -307,6 +308,12 @@ class Skipped(_Frame, tag="skipped"):
     invocation_id: str
 
 
+class Late(_Frame, tag="late"):
+    """The handler has ended by its timeout, and its scene is being captured: the answer may take a moment."""
+
+    invocation_id: str
+
+
 class SpanEvent(msgspec.Struct, array_like=True):
     """An event on a span."""
 
@@ -475,7 +482,7 @@ class Call(_Frame, tag="call"):
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
-    | Result | Done | Skipped | Spans | Logs | Profile | Scene | Call
+    | Result | Done | Skipped | Late | Spans | Logs | Profile | Scene | Call
     | TakeHeap | HeapTaken | Playback
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip

@@ -93,6 +93,7 @@ class Running(msgspec.Struct, kw_only=True, eq=False):
     sent_mono: float = 0.0
     start_before_mono: float = 0.0  # sent ahead, behind a running one; 0: it was sent to an idle worker
     deadline_mono: float = 0.0
+    capture_until_mono: float = 0.0  # a timeout is being captured; until then it may take
     result: Result | None = None
     scene: bytes = b""  # msgpack of a Scene frame
     telemetry: list[bytes] = []  # payloads of Spans and Logs frames

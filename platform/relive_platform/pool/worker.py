@@ -49,6 +49,8 @@ _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come
 TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
 PROFILES_KEPT: Final = 4  # of one invocation
 CONSOLE_LATE_S: Final = 0.1
+CAPTURE_S: Final = 5.0
+"""How long a worker that has timed out may take to capture its scene: milliseconds, but on a busy machine."""
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
@@ -127,6 +129,7 @@ class Worker(asyncio.Protocol):
             "logs": self._on_telemetry,
             "profile": self._on_profile,
             "skipped": self._on_skipped,
+            "late": self._on_late,
             "scene": self._on_scene,
             "ready": self._on_ready,
             "init_failed": self._on_init_failed,
@@ -457,6 +460,12 @@ class Worker(asyncio.Protocol):
             self.current.scene = payload
         else:
             self.scene = payload
+
+    def _on_late(self, payload: bytes) -> None:
+        """Its timeout has struck: it gets time to say where, once."""
+        running = self.current
+        if running is not None and not running.capture_until_mono:
+            running.capture_until_mono = time.monotonic() + CAPTURE_S
 
     def _on_playback(self, payload: bytes) -> None:
         self.playback = payload

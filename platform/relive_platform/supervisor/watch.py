@@ -141,7 +141,7 @@ class Supervisor:
                 worker.kill()
         elif held > worker.spec.memory_mb * _MB * self._limits.memory_share:
             self._condemn(worker, running, "memory")
-        elif now > running.deadline_mono + self._limits.grace_s:
+        elif now > max(running.deadline_mono + self._limits.grace_s, running.capture_until_mono):
             self._condemn(worker, running, "timeout")
 
     def _look_at_children(self, worker: Worker, held: int, now: float) -> None:

@@ -6,7 +6,7 @@ import resource
 import time
 from typing import Final
 
-from relive_base.frames import Done, FunctionSpec, Invoke, Profile, Result
+from relive_base.frames import Done, FunctionSpec, Invoke, Late, Profile, Result
 from relive_base.sink import FrameSink
 from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
@@ -191,6 +191,8 @@ class Runner:
         if self._timer.raised is not None and not isinstance(error, HandlerTimeout):
             error = self._timer.raised  # what came of the interruption is not the cause
         if isinstance(error, HandlerTimeout):
+            # On a busy machine the capture takes longer than the server gives code that swallows its timeout.
+            self._sink.send(Late(invocation_id=invoke.invocation_id))
             error = self._handler.timed_out(error)
             without_signal_frame(error)
         status, kind, http_status = failure_kind(error)
