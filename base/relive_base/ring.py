@@ -15,7 +15,6 @@ The writer is the user's process: whatever it holds is checked, and copied befor
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
 import struct
@@ -52,6 +51,8 @@ def make_ring() -> int:
     """A descriptor of a new ring; -1 where this system or processor has none."""
     if sys.platform != "linux" or os.uname().machine not in _ORDERED:
         return -1
+    import fcntl  # here: only the server makes rings
+
     with contextlib.suppress(OSError):
         descriptor = os.memfd_create("relive-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:

@@ -142,8 +142,17 @@ class Channel:
         return bool(poll.poll(timeout_s * 1_000))
 
     def _frames(self, data: bytes) -> list[AnyFrame]:
-        length = len(data) - _HEADER_BYTES
-        # Nearly always one read is one frame.
-        if not self._decoder.pending_bytes and int.from_bytes(data[:_HEADER_BYTES], "big") == length:
-            return [decode_frame(memoryview(data)[_HEADER_BYTES:])]
-        return list(self._decoder.feed(data))
+        if self._decoder.pending_bytes:
+            return list(self._decoder.feed(data))
+        frames: list[AnyFrame] = []
+        view = memoryview(data)
+        start, size = 0, len(data)
+        while size - start >= _HEADER_BYTES:  # nearly always one read gives whole frames
+            end = start + _HEADER_BYTES + int.from_bytes(data[start : start + _HEADER_BYTES], "big")
+            if end > size:
+                break
+            frames.append(decode_frame(view[start + _HEADER_BYTES : end]))
+            start = end
+        if start < size:
+            frames.extend(self._decoder.feed(data[start:]))
+        return frames

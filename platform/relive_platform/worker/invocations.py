@@ -245,7 +245,7 @@ class Runner:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return Done(
             invocation_id=invoke.invocation_id,
-            cpu_ns=time.process_time_ns() - cpu_ns,
+            cpu_ns=max(int((usage.ru_utime + usage.ru_stime) * 1e9) - cpu_ns, 0),
             peak_rss_bytes=usage.ru_maxrss * _KIB,
             rss_bytes=self._rss_bytes,
             spans=counts.spans,
