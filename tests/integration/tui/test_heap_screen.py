@@ -101,6 +101,8 @@ async def test_enter_opens_500_children_and_the_row_of_more_brings_the_next(samp
     sample.with_heap = True
     async with opened(sample) as (app, pilot):
         rows = app.here.query_one("#list", VirtualRows)
+        # Given the suspect, which is open, closed with Enter
+        await press(app, pilot, "enter")
         before = len(rows.source)
         await press(app, pilot, "enter")
         assert len(rows.source) == before + 501

@@ -25,7 +25,7 @@ from relive_tui.models.heap_view import HeapModel, view_heap
 from relive_tui.models.text import line_text
 
 
-def shop(pictures: int = 1_200) -> Heap:
+def shop(pictures: int = 1_200, module_name: str = "thumb") -> Heap:
     """A module whose cache holds pictures, and a frame with a small basket, which is in the cache, too."""
     builder = HeapBuilder()
     thumbs = [builder.add("bytes", 10_000, value=f"b'{number}'") for number in range(pictures)]
@@ -41,7 +41,7 @@ def shop(pictures: int = 1_200) -> Heap:
     builder.add("tuple", 64)  # garbage
     frame_root(builder, "cart.py:88 handler", {"basket": basket})
     builder.roots.append(
-        HeapRoot(kind="module", name="thumb", targets=[(builder.label(INTERNAL, ""), module)])
+        HeapRoot(kind="module", name=module_name, targets=[(builder.label(INTERNAL, ""), module)])
     )
     return heap_of(read_members(builder.members().__getitem__, "test"))
 
@@ -69,7 +69,7 @@ def test_the_cursor_starts_on_the_biggest_suspect_with_all_above_it_open() -> No
 
 def test_a_row_opens_500_children_at_a_time_and_closes_with_all_below() -> None:
     model = HeapModel(view_heap(shop()))
-    row = model.show_suspect(0)
+    row = model.show_dominated(model.found.suspects[0].point)
     tree = model.rows
     assert isinstance(tree, HeapTree)
     before = len(tree)
@@ -181,6 +181,13 @@ def test_growth_against_another_heap_is_the_first_view_and_leads_to_the_place() 
     # And types say what they have grown by
     model.turn(2)
     assert "+2.9M" in line_text(model.rows.line(0, 100, False))
+
+
+def test_what_the_recorder_itself_holds_is_no_growth() -> None:
+    name = "relive_capture.record.capture"
+    growth = compare(shop(100, name), shop(400, name))
+    assert growth.places[0].growth > 0
+    assert len(GrowthRows(growth)) == 0
 
 
 def test_sizes_with_a_sign() -> None:

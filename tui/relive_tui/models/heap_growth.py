@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["GrowthRows", "growth_line"]
 
 
+OWN_PLACES = "module relive_"
+"""Where the recorder keeps what it needs: it grows with a failure, and is not what is looked for."""
+
+
 class GrowthRows:
-    """Places, those that have grown most first; what has shrunk is at the end."""
+    """Places, those that have grown most first; what has shrunk is at the end. The recorder's own are left
+    out."""
 
     def __init__(self, growth: Comparison) -> None:
-        self.places = list(growth.places)
+        self.places = [place for place in growth.places if not place.path.startswith(OWN_PLACES)]
         self._table = Table(
             (
                 Column("GROWTH", 8, "right", keep=9),

@@ -135,11 +135,15 @@ class HeapModel:
     # ------------------------------------------------------------ going somewhere
 
     def show_suspect(self, place: int) -> int:
-        """The row of a suspect in the dominator tree, opened down to it; 0 where there is none."""
+        """The row of a suspect in the dominator tree, opened down to what it holds; 0 where there is none."""
         if not self.found.suspects:
             return self._show("dominators", 0)
         self.suspect = place % len(self.found.suspects)
-        return self.show_dominated(self.found.suspects[self.suspect].point)
+        row = self.show_dominated(self.found.suspects[self.suspect].point)
+        tree = self.rows
+        if isinstance(tree, HeapTree) and row >= 0:
+            tree.set_open(row, True)
+        return row
 
     def show_dominated(self, node: int) -> int:
         """The row of a node in the dominator tree; -1 where nothing holds it."""
