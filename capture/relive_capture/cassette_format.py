@@ -51,7 +51,7 @@ class Seeds(msgspec.Struct, omit_defaults=True, kw_only=True):
     urandom_left_out: int = 0  # calls over the limit
 
 
-class RawExchange(msgspec.Struct, array_like=True):
+class RawExchange(msgspec.Struct, array_like=True, gc=False):
     """One call as the worker saw it. `form`: "wire" (`request` and `response` are HTTP/1.1 as on the wire,
     without TLS), "parts" (heads apart from bodies), "invoke" (relive.invoke) or "connect" (a connection
     that failed)."""
@@ -64,10 +64,10 @@ class RawExchange(msgspec.Struct, array_like=True):
     method: str = ""
     url: str = ""
     request: bytes = b""
-    request_headers: list[tuple[str, str]] = []
+    request_headers: tuple[tuple[str, str], ...] = ()
     request_cut: int = 0  # bytes that a limit left out
     response: bytes = b""
-    response_headers: list[tuple[str, str]] = []
+    response_headers: tuple[tuple[str, str], ...] = ()
     response_cut: int = 0
     status: int = 0
     ended: bool = False  # the end of the response was seen

@@ -118,10 +118,10 @@ def _from_parts(raw: RawExchange) -> Exchange:
         kind="http",
         method=raw.method,
         url=raw.url,
-        request_headers=raw.request_headers,
+        request_headers=list(raw.request_headers),
         request_body=body_of(raw.request, complete=not raw.request_cut, cut=raw.request_cut),
         status=raw.status,
-        response_headers=raw.response_headers,
+        response_headers=list(raw.response_headers),
         response_body=body_of(
             raw.response, complete=raw.ended and not raw.response_cut, cut=raw.response_cut
         ),

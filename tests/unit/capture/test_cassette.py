@@ -31,7 +31,7 @@ def kept(raw: RawExchange) -> Exchange:
 def response(data: bytes, encoding: str = "") -> RawExchange:
     raw = RawExchange("parts", "httpcore", "invoke", 0, method="GET", url="http://shop/", response=data)
     raw.status, raw.ended = 200, True
-    raw.response_headers = [("content-encoding", encoding)] if encoding else []
+    raw.response_headers = (("content-encoding", encoding),) if encoding else ()
     return raw
 
 

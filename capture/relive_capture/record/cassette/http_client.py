@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["patch_http_client"]
 
 _HTTPS_PORT = 443
+_ORIGIN = "_relive_origin"  # on a connection: (id of its socket, where it leads)
 
 
 def patch_http_client(recorder: Recorder, module: ModuleType) -> None:
@@ -41,7 +42,10 @@ def _patch_send(recorder: Recorder, connection: Any) -> None:
         key = id(self.sock)
         call = tape.on_socket.get(key)
         if call is None:
-            call = tape.on_socket[key] = tape.call("wire", "http.client", _origin(self))
+            kept = self.__dict__.get(_ORIGIN)
+            if kept is None or kept[0] != key:
+                kept = self.__dict__[_ORIGIN] = (key, _origin(self))
+            call = tape.on_socket[key] = tape.call("wire", "http.client", kept[1])
         call.sent(data)
         try:
             send(self, data)
@@ -60,8 +64,11 @@ def _patch_begin(recorder: Recorder, response: Any) -> None:
     @wraps(begin)
     def recorded(self: Any) -> None:
         tape = recorder.tape
+        if tape is None or not tape.on_socket:
+            begin(self)
+            return
         raw = getattr(self.fp, "raw", None)
-        call = tape.on_socket.pop(id(getattr(raw, "_sock", None)), None) if tape is not None else None
+        call = tape.on_socket.pop(id(getattr(raw, "_sock", None)), None)
         if call is None:
             begin(self)
             return
@@ -95,7 +102,13 @@ class _CopyingSocketIO(socket.SocketIO):
             call.failed(error, "body")
             raise
         if count:
-            call.received(buffer[:count])
+            tape = call.tape
+            if count <= call.left and count <= tape.left_bytes:  # as `received`, which is a call more
+                call.left -= count
+                tape.left_bytes -= count
+                call.response.append(buffer[:count].tobytes())
+            else:
+                call.received(buffer[:count])
         elif count == 0:
             call.raw.ended = True
         return count

@@ -88,8 +88,8 @@ def url_text(url: Any) -> str:
     return f"{url.scheme.decode('ascii', 'replace')}://{host}{port}{url.target.decode('ascii', 'replace')}"
 
 
-def _headers(headers: Any) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+def _headers(headers: Any) -> tuple[tuple[str, str], ...]:
+    return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
 
 
 def _answered(call: Call, response: Any) -> None:

@@ -35,12 +35,12 @@ class Call:
     """One call while it runs. Methods never raise what the function would see; over the limits they only
     count."""
 
-    __slots__ = ("_body_bytes", "_left", "_tape", "answered", "raw", "request", "response")
+    __slots__ = ("_body_bytes", "answered", "left", "raw", "request", "response", "tape")
 
     def __init__(self, tape: Tape, raw: RawExchange, body_bytes: int) -> None:
-        self._tape = tape
+        self.tape = tape
         self._body_bytes = body_bytes
-        self._left = body_bytes  # of one direction; a request is done before its response begins
+        self.left = body_bytes  # of one direction; a request is done before its response begins
         self.raw = raw
         self.request: list[bytes] = []
         self.response: list[bytes] = []
@@ -49,14 +49,14 @@ class Call:
     @property
     def live(self) -> bool:
         """Whether its invocation still runs: a response that outlives it is no longer kept."""
-        return self._tape.open
+        return self.tape.open
 
     def sent(self, data: Any) -> None:
         """Bytes of the request; what is no bytes-like object is noted as missing."""
         if type(data) is bytes or isinstance(data, _BYTES):
-            size, tape = len(data), self._tape
-            if size <= self._left and size <= tape.left_bytes:  # not in a method of its own: this runs often
-                self._left -= size
+            size, tape = len(data), self.tape
+            if size <= self.left and size <= tape.left_bytes:  # not in a method of its own: this runs often
+                self.left -= size
                 tape.left_bytes -= size
                 self.request.append(bytes(data))
             else:
@@ -68,9 +68,9 @@ class Call:
 
     def received(self, data: bytes | bytearray | memoryview) -> None:
         """Bytes of the response, as the function gets them."""
-        size, tape = len(data), self._tape
-        if size <= self._left and size <= tape.left_bytes:
-            self._left -= size
+        size, tape = len(data), self.tape
+        if size <= self.left and size <= tape.left_bytes:
+            self.left -= size
             tape.left_bytes -= size
             self.response.append(bytes(data))
         else:
@@ -79,7 +79,7 @@ class Call:
     def answer_begins(self) -> None:
         """The request is out: the response has a limit of its own."""
         self.answered = True
-        self._left = self._body_bytes
+        self.left = self._body_bytes
 
     def failed(self, error: BaseException, where: str) -> None:
         """The call ended in `error`, which the function sees."""
@@ -89,11 +89,11 @@ class Call:
     def _keep_start(self, chunks: list[bytes], data: Any) -> int:
         """Keep what the limits allow; how many bytes are left out. Nothing is, once the invocation has
         ended."""
-        tape = self._tape
+        tape = self.tape
         if not tape.open:
             return 0
-        room = min(self._left, tape.left_bytes)
-        self._left -= room
+        room = min(self.left, tape.left_bytes)
+        self.left -= room
         tape.left_bytes -= room
         chunks.append(bytes(memoryview(data).cast("B")[:room]))
         return len(data) - room
