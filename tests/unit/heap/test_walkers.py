@@ -157,6 +157,20 @@ def test_every_kind_of_object(tmp_path: Path) -> None:
 
 
 @needs_native
+def test_a_view_holds_its_array(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    # Given: a view of an array that nothing else holds
+    view = numpy.arange(100_000)[1:3]
+
+    assert_same([view], [], tmp_path)
+
+    assert NATIVE is not None
+    heap = NATIVE([view], [], (), collections.deque, 1 << 27, 1 << 40, 100.0)
+    assert heap.index(view.base) >= 0
+    assert heap.bytes > 800_000
+
+
+@needs_native
 def test_the_whole_process(tmp_path: Path) -> None:
     # Given: what no module reaches, too, with a ring that holds itself
     ring: list[Any] = [1]

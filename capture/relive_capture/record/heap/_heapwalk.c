@@ -4,7 +4,8 @@
  * collector, and keeps what it finds in malloc'ed columns (see relive_capture/heap_format.py). Types are told
  * by ob_type alone. `walker.py` beside it does the same in Python, and says the same of a quiet heap.
  *
- * While it walks, Python objects are made only by the built-in types' own __sizeof__ (an int, dropped at once).
+ * While it walks, Python objects are made only by the built-in types' own __sizeof__ (an int, dropped at once),
+ * and by numpy's for the base of a view.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE_MODULE 1
@@ -36,7 +37,7 @@ static const char DICT_NAME[] = "__dict__", GLOBALS_NAME[] = "__globals__";
 
 enum { PLAIN, OF_C, OF_ITEM }; /* kinds of names */
 enum { NAMESPACE = 1, HELD = 2, SEEN = 4 }; /* flags of an object */
-enum { LEAF, DICT, LIST, TUPLE, SET, CODE, OTHER };
+enum { LEAF, DICT, LIST, TUPLE, SET, CODE, ARRAY, OTHER };
 
 typedef struct {
     PyTypeObject *type;
@@ -206,7 +207,8 @@ kind_of(Heap *heap, PyTypeObject *type, int collected)
         return CODE;
     }
     if (!collected) {
-        return LEAF;
+        int of_c = !(type->tp_flags & Py_TPFLAGS_HEAPTYPE);
+        return of_c && strcmp(type->tp_name, "numpy.ndarray") == 0 ? ARRAY : LEAF;
     }
     if (type->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) {
         return DICT;
@@ -610,6 +612,21 @@ expand_code(Heap *heap, uint32_t number, PyCodeObject *code)
     add_edge(heap, number, code->co_exceptiontable, internal(heap, "co_exceptiontable"));
 }
 
+/* A view keeps the array whose memory it shows; the collector knows nothing of arrays. */
+static void
+expand_array(Heap *heap, uint32_t number, PyObject *array)
+{
+    PyObject *base = PyObject_GetAttrString(array, "base");
+    if (base == NULL) {
+        PyErr_Clear();
+        return;
+    }
+    if (base != Py_None) {
+        add_edge(heap, number, base, internal(heap, "base"));
+    }
+    Py_DECREF(base); /* the array holds it */
+}
+
 static void
 expand(Heap *heap, uint32_t number)
 {
@@ -622,6 +639,10 @@ expand(Heap *heap, uint32_t number)
     }
     if (info.kind == CODE) {
         expand_code(heap, number, (PyCodeObject *)object);
+        return;
+    }
+    if (info.kind == ARRAY) {
+        expand_array(heap, number, object);
         return;
     }
     if (!is_collected(object)) {

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY
-from relive_capture.record.inspection import class_dict, dict_reader, is_heap_type
+from relive_capture.record.inspection import class_dict, dict_reader, is_heap_type, type_name
 
 __all__ = ["DICT_NAME", "GLOBALS_NAME", "HAVE_GC", "Edge", "Holder", "base_of", "flags_of"]
 
@@ -72,9 +72,10 @@ class _Plan:
     def __init__(self, cls: type) -> None:
         self.cls = cls
         code = cls is types.CodeType
-        self.leaf = not code and not flags_of(cls) & HAVE_GC
-        self.own: Callable[[Any, bool], list[Edge]] | None = _code if code else None
-        self.exact = code
+        array = not is_heap_type(cls) and type_name(cls) == "numpy.ndarray"
+        self.leaf = not code and not array and not flags_of(cls) & HAVE_GC
+        self.own: Callable[[Any, bool], list[Edge]] | None = _code if code else _array if array else None
+        self.exact = code or array
         self.pairs = False
         if cls is set or cls is frozenset or cls is deque:
             self.own, self.exact = _set_members, True
@@ -90,6 +91,12 @@ class _Plan:
 
 def _code(value: Any, _names: bool) -> list[Edge]:
     return [(INTERNAL, name, getattr(value, name)) for name in _CODE_NAMES]
+
+
+def _array(value: Any, _names: bool) -> list[Edge]:
+    """A view keeps the array whose memory it shows; the collector knows nothing of arrays."""
+    base = value.base
+    return [] if base is None else [(INTERNAL, "base", base)]
 
 
 def _items(value: Any, _names: bool) -> list[Edge]:
