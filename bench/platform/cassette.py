@@ -141,7 +141,7 @@ def _row(name: str, value: float, unit: str, most: float | None = None) -> Row:
 
 def run(quick: bool = False) -> list[Row]:
     """Overhead on ten calls, in percent and in us, and of an invocation without any."""
-    generations, turns = (3, 60) if quick else (6, 120)
+    generations, turns = (4, 60) if quick else (6, 120)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Shop)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -23,6 +23,7 @@ from relive_platform.replay.errors import ReplayError
 
 __all__ = ["Plan", "make_plan"]
 
+_CALLS: Final = 2_000  # ten times what a worker keeps
 _SCRIPT_BYTES: Final = 32 * 1_048_576
 _LOCK_HASH: Final = re.compile(r"(?:[0-9a-f]{16})?")
 _MEMORY_MB: Final = 1_024
@@ -262,6 +263,8 @@ def _script(exchanges: list[Exchange], recorded: ReplayNotes, *, live: bool) -> 
         init_seeds=recorded.init_seeds,
         live=live,
     )
+    if len(exchanges) > _CALLS:
+        raise ReplayError(f"its cassette has {len(exchanges)} calls, over the limit of {_CALLS}")
     data = msgspec.msgpack.encode(script)
     if len(data) > _SCRIPT_BYTES:
         raise ReplayError(f"its calls are {len(data)} bytes, over the limit of {_SCRIPT_BYTES}")
