@@ -66,8 +66,10 @@ class Background:
         if self._kept:
             scene.members["background.json"] = msgspec.json.encode([view for _, view in self._kept])
             scene.parts["background"] = PartState("ok")
-            # A list first: `scene` may be one of those that are kept.
-            scene.redactions += [path for kept, _ in self._kept for path in kept.redactions]
+            places = [path for kept, _ in self._kept for path in kept.redactions]
+            # Each once, and a list of its own: `scene` may be one of those that are kept, and a worker
+            # in which something fails at each invocation would double them each time.
+            scene.redactions = list(dict.fromkeys(scene.redactions + places))
 
     def _wrap(self, owner: Any, name: str, made: Callable[[Any], Any]) -> None:
         original = vars(owner).get(name)

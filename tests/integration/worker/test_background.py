@@ -210,3 +210,16 @@ def test_a_secret_of_what_failed_beside_the_handler_is_taken_out(forker: ZygoteH
     assert outcome.result.status == "ok"
     assert outcome.scene.redactions
     assert not any(b"hunter2" in content for content in outcome.scene.members.values())
+
+
+def test_a_worker_in_which_something_fails_each_time_does_not_grow(forker: ZygoteHandle) -> None:
+    # When a thread with a secret fails in every one of many invocations of one process
+    worker = forker.worker(CODE, handler="main:secret")
+    try:
+        *_, last = [worker.invoke(number).scene for number in range(12)]
+    finally:
+        worker.stop()
+
+    # I expect the last scene to list the places of what it has, each once
+    assert last is not None
+    assert len(last.redactions) == len(set(last.redactions))
