@@ -3,10 +3,20 @@ written by record/, read by explore/."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 from relive_base.values import ValueNode
 
-__all__ = ["BackgroundView", "ExceptionView", "FrameView", "ResultView", "TaskView", "ThreadView"]
+__all__ = [
+    "BackgroundView",
+    "ExceptionView",
+    "FrameView",
+    "ResultView",
+    "TaskView",
+    "ThreadView",
+    "every_exception",
+]
 
 
 class FrameView(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -34,8 +44,9 @@ class ExceptionView(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One exception of a chain, frames outermost first, as Python prints them.
 
     `relation`: "" for the raised one, "cause" (raise from), "context" (raised while handling), "group" for
-    the members of a group, "signal" for a stack taken without an exception. `frames_cut` frames are missing
-    after frame number `frames_cut_at`.
+    the members of a group, "signal" for a stack taken without an exception. `chain`: what a member of a
+    group was raised from, in order; where the group itself was, is in the list that has the group.
+    `frames_cut` frames are missing after frame number `frames_cut_at`.
     """
 
     type: str
@@ -50,6 +61,18 @@ class ExceptionView(msgspec.Struct, omit_defaults=True, kw_only=True):
     frames_cut: int = 0
     frames_cut_at: int = 0
     attributes: list[tuple[str, ValueNode]] = []
+    chain: list[ExceptionView] = []
+
+
+def every_exception(views: Iterable[ExceptionView]) -> Iterator[tuple[ExceptionView, int]]:
+    """(exception, how many groups are around it): each before the members of its group, and these before what
+    it was raised from."""
+    pending = [(view, 0) for view in views][::-1]
+    while pending:
+        view, depth = pending.pop()
+        yield view, depth
+        pending += [(link, depth) for link in reversed(view.chain)]
+        pending += [(member, depth + 1) for member in reversed(view.group)]
 
 
 class ThreadView(msgspec.Struct, omit_defaults=True, kw_only=True):

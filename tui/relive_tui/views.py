@@ -176,15 +176,11 @@ def group_row(row: GroupRow) -> FailureGroup:
 def scene_view(scene: SceneFile) -> SceneView:
     """Of an opened archive. Raises SceneError where a member is damaged."""
     from relive_capture.explore.render import part_state
+    from relive_capture.model import every_exception
 
     manifest = scene.manifest
     sources = _Sources(scene)
-    exceptions: list[ExceptionView] = []
-    pending = [(view, 0) for view in scene.exceptions]
-    while pending:
-        view, depth = pending.pop(0)
-        pending[:0] = [(member, depth + 1) for member in view.group]
-        exceptions.append(_exception(view, depth, sources))
+    exceptions = [_exception(view, depth, sources) for view, depth in every_exception(scene.exceptions)]
     facts = SceneFacts(scene)
     lines: list[LogLine] = facts.read("logs", [])
     result: model.ResultView | None = facts.read("result", None)
@@ -214,9 +210,11 @@ def scene_view(scene: SceneFile) -> SceneView:
 
 def _stacks(facts: SceneFacts, sources: _Sources) -> Iterator[StackView]:
     """What failed beside the handler first, then the other threads and tasks as they stood."""
+    from relive_capture.model import every_exception
+
     background: list[model.BackgroundView] = facts.read("background", [])
     for failed in background:
-        for view in failed.exceptions:
+        for view, _ in every_exception(failed.exceptions):
             title = failure_title(view.type, view.message)
             state = f"{RELATIONS[view.relation]} {title}" if view.relation in RELATIONS else f"✖ {title}"
             yield StackView(failed.origin, failed.name, _frames(view.frames, sources), state)

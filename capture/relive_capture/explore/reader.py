@@ -332,7 +332,7 @@ class SceneFile:
                 trees.extend(node for frame in view.frames for _, node in frame.locals)
                 for tree in trees:
                     self._check_tree(tree)
-            level = [member for view in level for member in view.group]
+            level = [member for view in level for member in (*view.group, *view.chain)]
 
     def _check_tree(self, tree: ValueNode) -> None:
         level, depth = [tree], 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from relive_base.values import ValueNode
 
-from relive_capture.model import ExceptionView, FrameView
+from relive_capture.model import ExceptionView, FrameView, every_exception
 
 __all__ = ["MAX_EXPANDED", "expand_references"]
 
@@ -19,7 +18,7 @@ shared until a scene is written out as JSON."""
 def expand_references(views: list[ExceptionView], left: int = MAX_EXPANDED) -> int:
     """Replace each local that is only a reference by the tree that another frame has under its id. Gives what
     is left of the `left` nodes that it may add."""
-    frames = [frame for view in _all(views) for frame in view.frames]
+    frames = [frame for view, _ in every_exception(views) for frame in view.frames]
     trees: dict[int, ValueNode] = {}
     sizes: dict[int, int] = {}
     for frame in frames:
@@ -46,14 +45,6 @@ def _expand(frame: FrameView, trees: dict[int, ValueNode], sizes: dict[int, int]
             return left
         frame.locals[index] = (name, tree)
     return left
-
-
-def _all(views: list[ExceptionView]) -> Iterator[ExceptionView]:
-    pending = list(reversed(views))
-    while pending:
-        view = pending.pop()
-        yield view
-        pending.extend(reversed(view.group))
 
 
 def _size(tree: ValueNode) -> int:

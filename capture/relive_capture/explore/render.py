@@ -17,7 +17,7 @@ from relive_capture.explore.event_diff import healthy_diff
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
 
-__all__ = ["Line", "failure_lines", "part_state", "render_text", "source_lines", "to_json"]
+__all__ = ["RELATIONS", "Line", "failure_lines", "part_state", "render_text", "source_lines", "to_json"]
 
 _LOCALS = 20
 _LOG_TAIL = 10
@@ -37,7 +37,7 @@ _NOT_HERE = {  # parts that only some failures have, with the reasons that say s
     "healthy": "succeeded",
     "cassette": "made no calls",
 }
-_RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
+RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +193,13 @@ def _chain(views: list[ExceptionView], width: int) -> list[Line]:
     for view in views:
         for member in view.group[:_FRAMES]:
             lines += _linked(member, width, "  ")
+            for link in member.chain[:_FRAMES]:
+                lines += _linked(link, width, "    ")
     return [Line(""), *lines] if lines else []
 
 
 def _linked(view: ExceptionView, width: int, indent: str) -> list[Line]:
-    relation = _RELATIONS.get(view.relation, view.relation)
+    relation = RELATIONS.get(view.relation, view.relation)
     lines = [Line(one_line(f"{indent}{relation} {_title(view)}".rstrip(), width), "error")]
     frame = own_frame(view)
     if frame is not None:

@@ -16,7 +16,7 @@ import msgspec
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_base.redaction import Redactor
 
-from relive_capture.model import ExceptionView, ResultView
+from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
 from relive_capture.record.fingerprint import fingerprint
@@ -129,7 +129,7 @@ class _Capture:
 
     def save_heads(self, views: list[ExceptionView], reason: str) -> PartState:
         """The frames without values: what broke the walk was most likely one of them."""
-        for view in _with_groups(views):
+        for view, _ in every_exception(views):
             view.attributes = []
             for frame in view.frames:
                 frame.locals = []
@@ -140,11 +140,11 @@ class _Capture:
         reasons = [] if self.frames.values else [_VALUES_OFF]
         if self.meter.over:
             reasons.append(f"{self.meter.over} was reached, {self.frames.locals_cut} frames have no locals")
-        cut = sum(view.frames_cut for view in views)
+        cut = sum(view.frames_cut for view, _ in every_exception(views))
         if cut:
             reasons.append(f"{cut} frames in the middle were left out, over {self.budget.frames}")
         if self.chain.left_out:
-            reasons.append(f"the chain goes on after {self.budget.exceptions} exceptions")
+            reasons.append(f"only {self.budget.exceptions} exceptions of the chain and its groups are kept")
         return PartState("partial", "; ".join(reasons)) if reasons else PartState("ok")
 
     def save_source(self) -> PartState:
@@ -354,14 +354,6 @@ def _locate(info: ErrorInfo, view: ExceptionView) -> None:
         _locate(info, view.group[0])
     elif frames:
         info.file, info.line, info.function = frames[-1].file, frames[-1].line, frames[-1].function
-
-
-def _with_groups(views: list[ExceptionView]) -> list[ExceptionView]:
-    """All exceptions, members of groups included."""
-    found = list(views)
-    for view in found:
-        found.extend(view.group)
-    return found
 
 
 def _small_scene(

@@ -4,7 +4,7 @@ budget."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from relive_capture.model import ExceptionView
 from relive_capture.record.budget import Budget
@@ -37,6 +37,9 @@ def error_type(error: BaseException) -> str:
     return type_name(type(error))
 
 
+_MAX_MEMBERS: Final = 1_000  # of a group that are looked at
+
+
 class ChainRecorder:
     """Walks the chain iteratively, so that neither length nor cycles matter."""
 
@@ -57,20 +60,28 @@ class ChainRecorder:
         self._skip = skip
         self._seen: set[int] = set()
         self._pending: list[tuple[ExceptionView, list[RawFrame], str]] = []
+        self._members: list[tuple[BaseException, ExceptionView, str]] = []
         self.left_out = 0
         self.root_frames: list[RawFrame] = []
 
     def record(self, error: BaseException) -> list[ExceptionView]:
-        """The raised exception first, then what it was raised from."""
+        """The raised exception first, then what it was raised from. What members of groups were raised from
+        comes after all of these, so that it never takes their place."""
+        views = self._links(error, "", "exception")
+        for member, view, path in self._members:  # grows meanwhile: a cause may be a group itself
+            following, relation = _next(member, view)
+            view.chain = self._links(following, relation, f"{path}.chain")
+        return views
+
+    def _links(self, error: BaseException | None, relation: str, path: str) -> list[ExceptionView]:
+        """`error` and what it was raised from, as far as it is not known already."""
         views: list[ExceptionView] = []
-        current: BaseException | None = error
-        relation = ""
-        while current is not None and id(current) not in self._seen:
+        while error is not None and id(error) not in self._seen:
             if len(self._seen) >= self._budget.exceptions:
                 self.left_out += 1
                 break
-            views.append(self._head(current, relation, f"exception[{len(views)}]"))
-            current, relation = _next(current, views[-1])
+            views.append(self._head(error, relation, f"{path}[{len(views)}]"))
+            error, relation = _next(error, views[-1])
         return views
 
     def fill_locals(self) -> None:
@@ -118,11 +129,16 @@ class ChainRecorder:
 
     def _add_members(self, view: ExceptionView, error: BaseException, path: str) -> None:
         members = _members(error)
-        for number, member in enumerate(members):
-            if len(self._seen) >= self._budget.exceptions or id(member) in self._seen:
-                view.group_more = len(members) - number
+        for number, member in enumerate(members[:_MAX_MEMBERS]):
+            if id(member) in self._seen:
+                continue  # of a group that was made of another one's members, the others are new
+            if len(self._seen) >= self._budget.exceptions:
+                self.left_out += 1
                 break
-            view.group.append(self._head(member, "group", f"{path}.group[{number}]"))
+            place = f"{path}.group[{number}]"
+            view.group.append(self._head(member, "group", place))
+            self._members.append((member, view.group[-1], place))
+        view.group_more = len(members) - len(view.group)
 
 
 def _next(error: BaseException, view: ExceptionView) -> tuple[BaseException | None, str]:

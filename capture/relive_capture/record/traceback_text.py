@@ -16,14 +16,17 @@ _BETWEEN = {
 def traceback_text(exceptions: list[ExceptionView]) -> str:
     """The chain as Python prints it (causes first), at most 16,000 characters: the end is what matters, so
     the beginning is cut."""
+    text = _chain(exceptions)
+    return text if len(text) <= _MAX_CHARS else "…\n" + text[-(_MAX_CHARS - 2) :]
+
+
+def _chain(exceptions: list[ExceptionView]) -> str:
     parts: list[str] = []
-    for number in range(len(exceptions) - 1, -1, -1):
-        view = exceptions[number]
+    for view in reversed(exceptions):
         parts.append(_one(view))
         if view.relation in _BETWEEN:
             parts.append(_BETWEEN[view.relation])
-    text = "".join(parts)
-    return text if len(text) <= _MAX_CHARS else "…\n" + text[-(_MAX_CHARS - 2) :]
+    return "".join(parts)
 
 
 def _one(view: ExceptionView) -> str:
@@ -41,7 +44,7 @@ def _one(view: ExceptionView) -> str:
     lines.append(f"{name}: {view.message}" if view.message else name)
     lines.extend(view.notes)
     for member in view.group:
-        lines.extend(f"  | {line}" for line in _one(member).splitlines())
+        lines.extend(f"  | {line}" for line in _chain([member, *member.chain]).splitlines())
     return "\n".join(lines) + "\n"
 
 

@@ -103,7 +103,10 @@ def gathered():
     found = []
     for number in range(2):
         try:
-            fails(number)
+            try:
+                {}[number]
+            except KeyError:
+                fails(number)
         except LookupError as error:
             found.append(error)
     raise ExceptionGroup("both", found)
@@ -209,9 +212,11 @@ def test_members_of_a_group_have_frames_of_their_own(home: ZygoteHandle) -> None
     assert session.say("exceptions").splitlines() == [
         ">   0 ExceptionGroup: both",
         "    1 in the group: LookupError: number 0",
-        "    2 in the group: LookupError: number 1",
+        "    2   while handling: KeyError",
+        "    3 in the group: LookupError: number 1",
+        "    4   while handling: KeyError",
     ]
-    assert session.say("exceptions 2").endswith('-> raise LookupError(f"number {number}")')
+    assert session.say("exceptions 3").endswith('-> raise LookupError(f"number {number}")')
     assert session.say("p number") == "1"
 
 

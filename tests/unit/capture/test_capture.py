@@ -17,7 +17,7 @@ import msgspec
 import pydantic
 import pytest
 from relive_base.frames import FunctionSpec, Scene
-from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView
+from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView, every_exception
 from relive_capture.record import Budget, capture_exception, capture_frames, error_info, find_unserialisable
 
 Load = Callable[..., ModuleType]
@@ -63,6 +63,25 @@ def group():
             error.add_note(f"text was {text}")
             found.append(error)
     raise ExceptionGroup("bad numbers", found)
+
+def group_of_chains():
+    found = []
+    for text in ("x", "y"):
+        try:
+            try:
+                inner()
+            except KeyError as error:
+                raise ValueError(text) from error
+        except ValueError as error:
+            found.append(error)
+    try:
+        raise ExceptionGroup("nested", found[1:])
+    except ExceptionGroup as error:
+        nested = error
+    try:
+        raise OSError("late") from nested
+    except OSError as error:
+        raise ExceptionGroup("all", [found[0], error]) from found[0]
 
 def cycle():
     a, b = ValueError("a"), ValueError("b")
@@ -112,6 +131,40 @@ def test_a_group_has_its_members_with_notes(load: Load, capture: Capture, views:
     assert view.message == "bad numbers (2 sub-exceptions)"
     assert [member.notes for member in view.group] == [["text was x"], ["text was y"]]
     assert view.group[0].frames[-1].function == "group"
+
+
+def test_members_of_a_group_have_what_they_were_raised_from(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    # Given a group that was raised from one of its members, and a member whose cause is a group
+    scene = capture(load(CHAIN).group_of_chains)
+    raised, *rest = views(scene)
+    first, second = raised.group
+
+    # I expect each exception once, with its frames and locals, below what was raised from it
+    assert [view.type for view in rest] == []
+    assert [(view.type, view.relation) for view in first.chain] == [("KeyError", "cause")]
+    assert [(view.type, view.relation) for view in second.chain] == [("ExceptionGroup", "cause")]
+    assert [view.type for view in second.chain[0].group] == ["ValueError"]
+    assert [view.type for view in second.chain[0].group[0].chain] == ["KeyError"]
+    assert first.chain[0].frames[-1].function == "inner"
+    assert [depth for _, depth in every_exception([raised])] == [0, 1, 1, 1, 1, 2, 2]
+    assert scene.parts["exception"].state == "ok"
+
+    # ... and the traceback as Python prints it: the cause before what it caused, in the group's box
+    text = scene.error.traceback
+    assert text.index("  | KeyError: 'sku'") < text.index("direct cause") < text.index("  | ValueError: x")
+
+
+def test_what_members_were_raised_from_takes_nobodys_place(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    scene = capture(load(CHAIN).group_of_chains, budget=Budget(exceptions=5))
+    found = [view.type for view, _ in every_exception(views(scene))]
+
+    # I expect the members first, then as many of their causes as there is room for, and to be told
+    assert found == ["ExceptionGroup", "ValueError", "KeyError", "OSError", "ExceptionGroup"]
+    assert scene.parts["exception"].reason == "only 5 exceptions of the chain and its groups are kept"
 
 
 def test_a_chain_that_bites_its_tail_ends(load: Load, capture: Capture, views: Views) -> None:

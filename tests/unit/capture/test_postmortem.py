@@ -17,6 +17,7 @@ from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.postmortem import CannotEvaluate, Evaluator, PostMortem
 from relive_capture.explore.postmortem.trees import Trees
 from relive_capture.explore.reader import SceneFile, read_scene
+from relive_capture.explore.render import render_text, to_json
 
 CODE = """
 class Item:
@@ -69,6 +70,51 @@ def session(scene: SceneFile) -> PostMortem:
     opened = PostMortem(scene)
     opened.run("exceptions 0")
     return opened
+
+
+GROUP = """
+def member(number):
+    try:
+        {}[number]
+    except KeyError as error:
+        raise ValueError(f"no {number}") from error
+
+def handler(event):
+    found = []
+    for number in (1, 2):
+        try:
+            member(number)
+        except ValueError as error:
+            found.append(error)
+    raise ExceptionGroup("two", found)
+"""
+
+
+def test_what_members_of_a_group_were_raised_from_is_listed_below_them(
+    tmp_path: Path, load: Callable[[str], ModuleType], capture: Callable[..., Scene]
+) -> None:
+    taken = capture(load(GROUP).handler, {})
+    write_scene(tmp_path / "g.scene", SceneInput(record=record(), scene=taken, event=EVENT))
+    found = read_scene(tmp_path / "g.scene")
+    session = PostMortem(found)
+
+    # I expect the read-only debugger to list them, and to go there
+    assert session.run("exceptions").splitlines() == [
+        ">   0 ExceptionGroup: two (2 sub-exceptions)",
+        "    1   ValueError: no 1",
+        "    2     caused by KeyError: 1",
+        "    3   ValueError: no 2",
+        "    4     caused by KeyError: 2",
+    ]
+    assert session.run("exceptions 4") == "> app.py(4)member()\n-> {}[number]\n"
+    assert session.run("p number") == "2\n"
+
+    # ... and `relive failure` to show them, as text and as JSON
+    lines = render_text(found).splitlines()
+    at = lines.index("    caused by KeyError: 2")
+    assert lines[at - 3] == "  in the group ValueError: no 2"
+    assert lines[at + 1 : at + 3] == ["      app.py:4 in member:  {}[number]", "        number=2"]
+    assert to_json(found)["exception"][0]["group"][1]["chain"][0]["type"] == "KeyError"
 
 
 def test_it_begins_where_the_failure_was_raised_and_walks_the_chain(scene: SceneFile) -> None:

@@ -243,6 +243,31 @@ def test_the_tree_shows_what_belongs_to_what_and_is_walked_to_the_threads() -> N
     assert line_text(headline(model)[0]) == "✖ ExceptionGroup: two failed"
 
 
+def test_what_a_member_was_raised_from_stands_below_it() -> None:
+    # Given a group of which each member was raised from something else
+    raised, inner, price, check, gone = a_group().exceptions
+    stale, late = (replace(gone, type=name, depth=1, relation="context") for name in ("Stale", "Late"))
+    group = replace(a_group(), exceptions=(raised, inner, price, stale, check, late, gone))
+
+    rows = StackRows(group)
+    assert [line_text(rows.line(index, 60, False))[2:] for index in range(7)] == [
+        "⊞ 2 in ExceptionGroup: two failed",
+        "├ ⊞ 4, 3 not kept in ExceptionGroup: inner",
+        "│ └ ✖ KeyError: 'sku'",
+        "│ ↳ handling: Stale: gone",
+        "└ ✖ ValueError: qty",
+        "  ↳ handling: Late: gone",
+        "↳ cause: OSError: gone",
+    ]
+    model = FailureModel(group)
+    said = [line_text(headline(model)[1]) for index in range(3, 6) if model.select_stack(index)]
+    assert [text.split("moves  ")[1] for text in said] == [
+        "behind 1 of 2 in ExceptionGroup: two failed",
+        "2 of 2 in ExceptionGroup: two failed, while handling Late: gone",
+        "behind 2 of 2 in ExceptionGroup: two failed",
+    ]
+
+
 def test_the_failing_expression_is_underlined_and_its_names_come_first() -> None:
     source = ("def price(item, plist):", "\ttotal = naïve(0) + plist[item['sku']] * item.qty")
     raw = source[1].encode()

@@ -186,7 +186,8 @@ class FrameView:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionView:
-    """One exception of a chain, or a member of a group; frames outermost first.
+    """One exception of a chain, a member of a group, or what such a member was raised from; frames outermost
+    first.
 
     `relation`: "" (raised), "cause", "context", "group" or "signal". `depth` counts the groups around it;
     `members` are in this group, `members_cut` of them were not kept. `frames_cut` frames are missing after

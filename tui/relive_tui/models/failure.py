@@ -201,14 +201,15 @@ def _linked(model: FailureModel) -> Line:
         line.append((f"showing {stack.kind} {clean(stack.name)}", "warn"))
     elif around is not None:
         group = scene.exceptions[around[0]]
-        line.append((f"{around[1]} of {around[2]} in ", "warn"))
+        behind = "" if scene.exceptions[index].relation == "group" else "behind "
+        line.append((f"{behind}{around[1]} of {around[2]} in ", "warn"))
         line.append((failure_title(group.type, group.message), "warn"))
+        following = _following(scene, index)
+        line.append((f", {following}" if following else "", "warn"))
     else:
-        following = _next_of_chain(scene, index)
-        if following is not None:
-            hidden = " (hidden by `from None`)" if scene.exceptions[index].suppressed else ""
-            relation = RELATIONS.get(following.relation, "then")
-            line.append((f"{relation} {failure_title(following.type, following.message)}{hidden}", "warn"))
+        following = _following(scene, index)
+        if following:
+            line.append((following, "warn"))
         elif scene.stacks:
             kinds = [stack.kind for stack in scene.stacks]
             counts = [(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
@@ -217,9 +218,16 @@ def _linked(model: FailureModel) -> Line:
     return line
 
 
-def _next_of_chain(scene: SceneView, index: int) -> ExceptionView | None:
-    depth = scene.exceptions[index].depth
-    return next((exception for exception in scene.exceptions[index + 1 :] if exception.depth == depth), None)
+def _following(scene: SceneView, index: int) -> str:
+    """What the exception was raised from: `caused by LookupError: stale`; or ""."""
+    exception = scene.exceptions[index]
+    beside = (other for other in scene.exceptions[index + 1 :] if other.depth == exception.depth)
+    following = next(beside, None)
+    if following is None or following.relation == "group":
+        return ""
+    hidden = " (hidden by `from None`)" if exception.suppressed else ""
+    relation = RELATIONS.get(following.relation, "then")
+    return f"{relation} {failure_title(following.type, following.message)}{hidden}"
 
 
 _OUTCOMES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from relive_tui.models.data import ExceptionView, FrameView, SceneView, StackView
 from relive_tui.models.home import failure_title
@@ -41,13 +42,14 @@ def start_of(scene: SceneView) -> int:
 
 
 def group_around(scene: SceneView, index: int) -> tuple[int, int, int] | None:
-    """(index of the group, place in it from 1, how many it has) of a member; None for anything else."""
+    """(index of the group, place in it from 1, how many it has) of a member, or of what a member was raised
+    from; None for anything else."""
     if not 0 < index < len(scene.exceptions) or not scene.exceptions[index].depth:
         return None
     depth, place = scene.exceptions[index].depth, 0
     for above in range(index, -1, -1):
         exception = scene.exceptions[above]
-        place += exception.depth == depth
+        place += exception.depth == depth and exception.relation == "group"
         if exception.depth < depth:
             return above, place, exception.members + exception.members_cut
     return None
@@ -58,7 +60,7 @@ class StackRows:
 
     def __init__(self, scene: SceneView) -> None:
         self.scene = scene
-        self._branches = _branches([exception.depth for exception in scene.exceptions])
+        self._branches = _branches(scene.exceptions)
 
     def __len__(self) -> int:
         return len(self.scene.exceptions) + len(self.scene.stacks)
@@ -79,7 +81,7 @@ def _exception_line(exception: ExceptionView) -> Line:
     if exception.members:
         cut = f", {exception.members_cut} not kept" if exception.members_cut else ""
         line.append((f"⊞ {exception.members + exception.members_cut}{cut} in ", "warn"))
-    elif not exception.relation or exception.depth:
+    elif not exception.relation or exception.relation == "group":
         line.append(("✖ ", "error"))
     return [*line, (failure_title(exception.type, exception.message), "error")]
 
@@ -91,12 +93,21 @@ def _stack_line(stack: StackView) -> Line:
     return [(f"≈ {stack.kind} ", "dim"), (clean(stack.name), "name"), (where, "path"), (state, "dim")]
 
 
-def _branches(depths: list[int]) -> list[str]:
-    """The tree's lines before each row, by how deep the rows are."""
+def _branches(exceptions: Sequence[ExceptionView]) -> list[str]:
+    """The tree's lines before each row, by how deep the rows are. What a member was raised from is no branch
+    of its own: it stands under the member."""
     result: list[str] = []
-    open_below: set[int] = set()  # depths at which a later sibling follows
-    for depth in reversed(depths):
+    open_below: set[int] = set()  # depths at which a later member of the same group follows
+    for exception in reversed(exceptions):
+        depth = exception.depth
         above = "".join("│ " if level in open_below else "  " for level in range(1, depth))
-        result.append(above + ("├ " if depth in open_below else "└ ") if depth else "")
-        open_below = {level for level in open_below if level < depth} | ({depth} if depth else set())
+        if not depth:
+            result.append("")
+            open_below = set()
+        elif exception.relation in _SHORT:
+            result.append(above + ("│ " if depth in open_below else "  "))
+            open_below = {level for level in open_below if level <= depth}
+        else:
+            result.append(above + ("├ " if depth in open_below else "└ "))
+            open_below = {level for level in open_below if level < depth} | {depth}
     return result[::-1]

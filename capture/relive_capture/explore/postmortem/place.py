@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relive_capture.explore.reader import SceneFile
-from relive_capture.model import ExceptionView, FrameView
+from relive_capture.model import ExceptionView, FrameView, every_exception
 
 __all__ = ["Entry", "Function", "Place", "exception_entries", "function_at", "source_of"]
 
@@ -17,7 +17,7 @@ _SOURCE_CHARS: Final = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An exception of the chain, or a member of a group (`level` deep)."""
+    """An exception of the chain, or a member of a group (`level` deep) or what that was raised from."""
 
     view: ExceptionView
     level: int = 0
@@ -66,17 +66,13 @@ class Place:
 
 
 def exception_entries(scene: SceneFile) -> list[Entry]:
-    """What was raised last, and before it what it was raised from, with members of groups below theirs."""
+    """What was raised last, and before it what it was raised from, with members of groups below theirs, and
+    what these were raised from below them."""
     entries: list[Entry] = []
     for view in reversed(scene.exceptions):
-        members: list[Entry] = []
-        pending = [(member, 1) for member in reversed(view.group)]
-        while pending and len(members) < ENTRIES:
-            member, level = pending.pop()
-            members.append(Entry(member, level))
-            pending.extend((inner, level + 1) for inner in reversed(member.group))
         # Before its own group's members, the group itself: it is what was raised.
-        entries += [Entry(view), *members]
+        entries.append(Entry(view))
+        entries += [Entry(inner, level + 1) for inner, level in every_exception(view.group)][:ENTRIES]
     return entries[-ENTRIES:]
 
 

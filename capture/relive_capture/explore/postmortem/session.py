@@ -11,6 +11,7 @@ from relive_base.values import ValueNode, render, render_lines
 
 from relive_capture.explore.postmortem.evaluate import CannotEvaluate, Evaluator, Result
 from relive_capture.explore.postmortem.place import (
+    Entry,
     Place,
     exception_entries,
     function_at,
@@ -18,6 +19,7 @@ from relive_capture.explore.postmortem.place import (
 )
 from relive_capture.explore.postmortem.trees import Trees
 from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.render import RELATIONS
 from relive_capture.model import ExceptionView, FrameView
 
 __all__ = ["PostMortem"]
@@ -181,7 +183,7 @@ class PostMortem(cmd.Cmd):
         if not arg:
             for number, entry in enumerate(entries):
                 mark = ">" if number == self._place.number else " "
-                self._say(f"{mark} {number:>3} {'  ' * entry.level}{_title(entry.view)}")
+                self._say(f"{mark} {number:>3} {_entry_text(entry)}")
             return
         number = _count(arg, 0)
         if number >= len(entries):
@@ -329,6 +331,12 @@ class PostMortem(cmd.Cmd):
     do_ll = do_longlist
     do_h = do_help
     do_q = do_c = do_cont = do_continue = do_exit = do_quit
+
+
+def _entry_text(entry: Entry) -> str:
+    relation = entry.view.relation
+    linked = bool(entry.level) and relation in ("cause", "context")
+    return "  " * entry.level + (f"  {RELATIONS[relation]} " if linked else "") + _title(entry.view)
 
 
 def _title(view: ExceptionView) -> str:

@@ -40,17 +40,27 @@ def exception_chain(error: BaseException) -> list[BaseException]:
     return found[::-1]
 
 
-def group_members(chain: list[BaseException]) -> list[BaseException]:
-    """What the exception groups of a chain hold, and the groups in these."""
-    found: list[BaseException] = []
+def group_members(chain: list[BaseException]) -> list[tuple[str, BaseException]]:
+    """(how it came there, exception) of what the exception groups of a chain hold and of what that was raised
+    from, the groups in these too; none that is in the chain itself."""
+    found: list[tuple[str, BaseException]] = []
+    known = {id(error) for error in chain}
     pending = list(chain)
-    while pending and len(found) < MAX_EXCEPTIONS:
+    while pending:
         error = pending.pop(0)
-        if issubclass(type(error), BaseExceptionGroup):
-            members = list(_members(error))  # type: ignore[arg-type]
-            found += members
-            pending += members
-    return found[:MAX_EXCEPTIONS]
+        members = _members(error) if issubclass(type(error), BaseExceptionGroup) else ()  # type: ignore[arg-type]
+        for member in members:
+            relation = "in the group"
+            for link in reversed(exception_chain(member)):
+                if id(link) in known:
+                    break
+                if len(found) >= MAX_EXCEPTIONS:
+                    return found
+                known.add(id(link))
+                found.append((relation, link))
+                pending.append(link)
+                relation = "  while handling" if _cause(link) is None else "  caused by"
+    return found
 
 
 def user_frames(error: BaseException) -> list[tuple[FrameType, int]]:

@@ -49,7 +49,7 @@ def _views(failure: BaseException | FrameType) -> tuple[list[_View], int]:
         return [_View("stopped here", stack_frames(failure))], 0
     chain = exception_chain(failure)
     named = [(exception_name(error), error) for error in chain]
-    named += [(f"in the group: {exception_name(error)}", error) for error in group_members(chain)]
+    named += [(f"{relation}: {exception_name(error)}", error) for relation, error in group_members(chain)]
     views = [_View(name, user_frames(error), traceback_of(error)) for name, error in named]
     shown = [view for view in views if view.stack]
     last = views[len(chain) - 1]
