@@ -14,6 +14,7 @@ from relive_base.frames import FunctionSpec, HeapTaken, TakeHeap
 from relive_capture.record.heap import take_heap
 from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
 
+from tests.support.fresh_process import in_a_fresh_process
 from tests.support.heap_files import HeapFiles
 
 OBJECTS = 120_000
@@ -126,6 +127,7 @@ def test_far_keys_are_names_or_lengths(tmp_path: Path, error: ValueError) -> Non
     assert [text for text in strings if "k1234567890abcdef" in text or "zyqzyq" in text] == []
 
 
+@in_a_fresh_process
 def test_a_healthy_process(tmp_path: Path) -> None:
     taken = take(tmp_path, None)
 

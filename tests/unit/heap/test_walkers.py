@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from relive_capture.record.heap import walker
 from relive_capture.record.heap.native import native_walk
 
+from tests.support.fresh_process import in_a_fresh_process
 from tests.support.heap_files import columns_of
 
 NATIVE = native_walk()
@@ -152,11 +153,13 @@ def _kinds() -> list[Any]:
 
 
 @needs_native
+@in_a_fresh_process
 def test_every_kind_of_object(tmp_path: Path) -> None:
     assert_same([_kinds()], [], tmp_path)
 
 
 @needs_native
+@in_a_fresh_process
 def test_a_view_holds_its_array(tmp_path: Path) -> None:
     numpy = pytest.importorskip("numpy")
     # Given: a view of an array that nothing else holds
@@ -171,6 +174,7 @@ def test_a_view_holds_its_array(tmp_path: Path) -> None:
 
 
 @needs_native
+@in_a_fresh_process
 def test_the_whole_process(tmp_path: Path) -> None:
     # Given: what no module reaches, too, with a ring that holds itself
     ring: list[Any] = [1]
@@ -182,6 +186,7 @@ def test_the_whole_process(tmp_path: Path) -> None:
 
 @needs_native
 @pytest.mark.parametrize(("objects", "size"), [(1, 1 << 40), (5_000, 1 << 40), (1 << 27, 300_000)])
+@in_a_fresh_process
 def test_limits_cut_at_the_same_place(objects: int, size: int, tmp_path: Path) -> None:
     assert_same([_kinds(), sys.modules], gc.get_objects(), tmp_path, objects, size)
 
