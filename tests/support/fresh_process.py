@@ -1,4 +1,4 @@
-"""Tests that look at the whole process, each in one of its own: the heap of a test run grows with each test."""
+"""Tests that look at the whole process, each in one of its own: the heap of a test run grows."""
 
 from __future__ import annotations
 
