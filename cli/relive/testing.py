@@ -42,7 +42,8 @@ class Invocation:
     `event`: what the handler gets; bytes are taken as they came. `request`: instead of an event, an HTTP
     request (fields of relive_base.frames.HttpRequest). `calls`, `seeds`, `init_seeds`: entries of a scene's
     cassette.json and the seeds of its replay.json. `apart`: run it in a process of its own, for failures that
-    end the process; `memory_mb` is a limit there.
+    end the process; `memory_mb` is a limit there. `beside`: an exception in a thread or in a task that nobody
+    awaited, which reaches no caller, is raised by `run`, too.
     """
 
     handler: str
@@ -62,7 +63,9 @@ class Invocation:
     calls: Sequence[Mapping[str, Any]] = ()
     seeds: Mapping[str, Any] | None = None
     init_seeds: Mapping[str, Any] | None = None
+    result_limit_bytes: int = 6_291_456
     apart: bool = False
+    beside: bool = False
 
     def run(self) -> Any:
         """What the handler returned: the value of its JSON, or the body's text for an HTTP answer.
@@ -83,9 +86,14 @@ class Invocation:
     def _run(self) -> Any:
         from relive_platform.worker.handlers import Handler
         from relive_platform.worker.loading import load_handler
+        from relive_platform.worker.results import limit_size
 
         spec = self._spec()
         with ExitStack() as stack:
+            if self.beside:
+                from relive.testing_beside import raised_beside
+
+                stack.enter_context(raised_beside(self.timeout_s))
             outside = stack.enter_context(_played(spec))
             stack.enter_context(_in_source(Path(spec.source), self._variables()))
             limit = stack.enter_context(_time_limit(self.function, self.timeout_s))
@@ -99,6 +107,7 @@ class Invocation:
             if limit.raised is not None:
                 raise limit.raised  # whatever the handler made of it, the invocation has timed out
             answer = handler.encode(value, invoke)
+            limit_size(len(answer.body), self.result_limit_bytes)
         return _plain(answer.body, answer.content_type)
 
     def _spec(self) -> Any:

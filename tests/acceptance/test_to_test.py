@@ -33,11 +33,33 @@ def crashes(event, context):
 
 def reads(event, context):
     return event
+
+def large(event, context):
+    return "x" * event["size"]
+
+def forgets(event, context):
+    import threading
+    charge = threading.Thread(target=lambda: event["card"])
+    charge.start()
+    charge.join()
+    return "charged"
+
+async def loses(event, context):
+    import asyncio
+    async def charge():
+        return event["card"]
+    task = asyncio.create_task(charge())
+    await asyncio.sleep(0.01)
+    return "charged"
 """
 FILES = {
     "shop.py": SOURCE,
     "relive.toml": toml(
-        {name: f'handler = "shop:{name}"' for name in ("prices", "lottery", "crashes", "reads")}
+        {
+            name: f'handler = "shop:{name}"'
+            for name in ("prices", "lottery", "crashes", "reads", "forgets", "loses")
+        }
+        | {"large": 'handler = "shop:large"\nresult_limit_bytes = 10_000'}
         | {"basket": 'handler = "shop:basket"\nkind = "http"'}
     ),
 }
@@ -175,3 +197,42 @@ def test_without_the_code_the_remedy_is_named(lab: Relive, tmp_path: Path) -> No
     done = lab.run("scene", failed, "--to-test", str(tmp_path / "test_it.py"), check=False)
     assert done.returncode != 0
     assert "--code" in done.stderr
+
+
+@pytest.mark.parametrize("function", ["forgets", "loses"])
+def test_what_failed_beside_a_handler_that_returned_fails_the_test(
+    lab: Relive, application: Path, function: str
+) -> None:
+    # Given an invocation that succeeded, with a thread or a task that failed unseen
+    invocation = lab.invoke(function)["invocation_id"]
+    lab.scene(invocation)
+
+    # When it is written as a test, I expect it to fail, until the code is mended
+    test = write_test(lab, invocation, application)
+    done = run_pytest(test)
+    assert done.returncode == 1
+    assert "KeyError: 'card'" in done.stdout
+    (application / "shop.py").write_text(SOURCE.replace('event["card"]', 'event.get("card")'))
+    done = run_pytest(test)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_result_that_is_too_large_fails_the_test(lab: Relive, application: Path) -> None:
+    failed = lab.invoke("large", {"size": 20_000})["invocation_id"]
+    lab.scene(failed)
+    done = run_pytest(write_test(lab, failed, application))
+    assert done.returncode == 1
+    assert "over the limit of 10,000" in done.stdout
+
+
+def test_a_folder_that_is_not_there_is_made(lab: Relive, application: Path) -> None:
+    failed = lab.invoke("lottery")["invocation_id"]
+    lab.scene(failed)
+    code = ("--code", str(application))
+
+    (row,) = lab.json("scene", failed, "--to-test", f"{application}/new/tests/", *code)
+    assert Path(row["path"]).parent == application / "new" / "tests"
+
+    done = lab.run("scene", failed, "--to-test", str(application / "checks"), *code, check=False)
+    assert done.returncode == 2
+    assert "is no Python file" in done.stderr

@@ -69,8 +69,9 @@ def debug(
         return _debug_scene(session, load_scene(session, ident), commands, raw)
     call, why = _attach(session, ident)
     if call is None:
+        scene = load_scene(session, ident)
         echo(f"{why}\nopening its scene instead: read-only", err=True)
-        return _debug_scene(session, load_scene(session, ident), commands, raw)
+        return _debug_scene(session, scene, commands, raw)
     return talk_to_process(session, call, commands, raw)
 
 

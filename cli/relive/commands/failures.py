@@ -130,11 +130,11 @@ def load_scene(session: Session, ident: str) -> Any:
 
 @click.command()
 @click.argument("ident", default="last", metavar="[ID | last | FILE]")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="The file (or folder) to write.")
+@click.option("--output", "-o", type=click.Path(), help="The file (or folder) to write.")
 @click.option(
     "--to-test",
     "test",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="A pytest file (or folder) to write, which repeats the failure.",
 )
 @click.option(
@@ -145,7 +145,7 @@ def load_scene(session: Session, ident: str) -> Any:
 @json_option
 @click.pass_obj
 def scene(
-    session: Session, ident: str, output: Path | None, test: Path | None, code: Path | None, as_json: bool
+    session: Session, ident: str, output: str | None, test: str | None, code: Path | None, as_json: bool
 ) -> None:
     """Write a failure's scene to a file that anybody can open, or open one that somebody else has sent.
 
@@ -162,19 +162,39 @@ def scene(
         _show_scene(session, ident, as_json)
         return
     name, data = _archive(session, ident)
-    path = output / name if output.is_dir() else output
-    path.write_bytes(data)
+    path = _target(output, name)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     if as_json:
         emit_object({"path": str(path), "bytes": len(data)})
     else:
         echo(f"{path}  {len(data):,} bytes")
 
 
-def _write_test(session: Session, ident: str, target: Path, code: Path | None, as_json: bool) -> None:
+def _target(given: str, name: str) -> Path:
+    """The file to write: `given`, or `name` in it where it is a folder or ends in a slash; that is made."""
+    folder = Path(given)
+    if not (given.endswith("/") or folder.is_dir()):
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
+    return folder / name
+
+
+def _write_test(session: Session, ident: str, target: str, code: Path | None, as_json: bool) -> None:
     from relive_platform.replay import pytest_file
 
     found = load_scene(session, ident)
-    path = target / pytest_file.file_name(found) if target.is_dir() else target
+    path = _target(target, pytest_file.file_name(found))
+    if path.suffix != ".py":
+        raise UsageError(
+            f"{path} is no Python file, so pytest would not find it",
+            remedy="name a folder (tests/) or a file (tests/test_it.py)",
+        )
     if path.exists() and pytest_file.MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(
             "the file is there already, and was not written by --to-test",

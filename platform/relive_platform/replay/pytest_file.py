@@ -141,6 +141,8 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
         "timeout_s": recorded.timeout_s or (config.timeout_s if config is not None else 3.0),
         "memory_mb": recorded.memory_mb or (config.memory_mb if config is not None else 256),
     }
+    if scene.manifest["kind"] == "bad_result" and config is not None and config.result_limit_bytes:
+        values["result_limit_bytes"] = config.result_limit_bytes
     environment = _environment(config)
     if environment:
         values["environment"] = environment
@@ -151,6 +153,8 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
         arguments[name] = name.upper()
     if scene.manifest["kind"] in _APART or scene.manifest["error"].get("type") == _EXITED:
         arguments["apart"] = "True"
+    if scene.manifest["kind"] == "background":
+        arguments["beside"] = "True"
     return arguments
 
 
