@@ -26,7 +26,7 @@ from relive_capture.explore.cleaning import clean_member
 from relive_capture.explore.names import is_safe_name
 from relive_capture.explore.recorded import recorded_members
 
-__all__ = ["HealthyEvent", "SceneInput", "SceneMembers", "build_members"]
+__all__ = ["WENT_ON", "HealthyEvent", "SceneInput", "SceneMembers", "build_members"]
 
 MAX_LOG_LINES = 5_000
 MAX_SPANS = 10_000
@@ -54,6 +54,8 @@ PARTS: dict[str, str] = {
     "replay": "",
     "cassette": "the function made no calls",
 }
+
+WENT_ON: Final = "the invocation went well, and its process went on"
 
 
 class HealthyEvent(msgspec.Struct, array_like=True):
@@ -119,6 +121,9 @@ def build_members(source: SceneInput) -> SceneMembers:
     _add_given(built, source.members, source.parts, redactor)
     built.redactions.extend(source.redactions)
     if source.scene is not None:
+        if source.scene.error.kind == "background":
+            for name in ("heap", "live"):
+                built.parts[name] = PartState("missing", WENT_ON)
         _add_given(built, source.scene.members, source.scene.parts, redactor)
         built.redactions.extend(source.scene.redactions)
     _add_event(built, source, redactor)

@@ -14,6 +14,7 @@ from relive_base.terminal import one_line
 from relive_base.values import render, render_lines
 
 from relive_capture.explore.event_diff import healthy_diff
+from relive_capture.explore.members import WENT_ON
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
 
@@ -188,9 +189,8 @@ def _stack(view: ExceptionView, width: int) -> list[Line]:
 
 def _chain(views: list[ExceptionView], width: int) -> list[Line]:
     lines: list[Line] = []
-    for view in views[1:]:
-        lines += _linked(view, width, "")
-    for view in views:
+    for number, view in enumerate(views):
+        lines += _linked(view, width, "") if number else []
         for member in view.group[:_FRAMES]:
             lines += _linked(member, width, "  ")
             for link in member.chain[:_FRAMES]:
@@ -310,7 +310,8 @@ def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:
 
 def part_state(name: str, part: PartState) -> str:
     """ "ok", "partial", "missing", or "not_applicable": such a failure, or this version, never has it."""
-    if part.state == "missing" and _NOT_HERE.get(name, part.reason + "?") in part.reason:
+    known = _NOT_HERE.get(name, WENT_ON)
+    if part.state == "missing" and (known in part.reason or part.reason == WENT_ON):
         return "not_applicable"
     return part.state
 
@@ -320,6 +321,7 @@ def _next(scene: SceneFile, commands: Sequence[str]) -> list[Line]:
     commands = commands or (
         f"relive debug {ident}",
         *([f"relive heap {ident}"] if scene.has_heap else []),
+        f"relive replay {ident}",
         f"relive trace {ident}",
         f"relive flame {ident}",
         f"relive scene {ident} --output failure.scene",

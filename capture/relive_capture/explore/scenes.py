@@ -72,8 +72,9 @@ def _find(store: Store, folder: Path, ident: str, attempt: int) -> tuple[str, in
         # a scene is on disk a moment before its row is in the store
         found = _on_disk(folder, ident, attempt)
     if not found:
-        what = "nothing has failed yet" if ident == "last" else f"no failure's id begins with {ident!r}"
-        raise SceneNotFound(what, remedy="list them: relive failures")
+        if ident == "last":
+            raise SceneNotFound("nothing has failed yet", remedy="see how it would look: relive demo")
+        raise SceneNotFound(f"no failure's id begins with {ident!r}", remedy="list them: relive failures")
     if len(found) > 1:
         names = " and ".join(entry[0] for entry in found)
         raise AmbiguousScene(f"{ident!r} may mean {names}", remedy="give more of the id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relive_capture.record.containers import CONTAINERS
-from relive_capture.record.inspection import dict_items, dict_reader, mro, slot_readers, type_name
+from relive_capture.record.inspection import class_dict, dict_items, dict_reader, mro, slot_readers, type_name
 from relive_capture.record.leaves import Leaves
 
 __all__ = ["BYTES", "CONSTANT", "CONTAINER", "INT", "LEAF", "OBJECT", "SEQUENCE", "STR", "Plan", "Plans"]
@@ -15,6 +15,7 @@ STR, BYTES, INT, LEAF, CONSTANT, CONTAINER, SEQUENCE, OBJECT = range(8)
 what has children."""
 
 _SIMPLE = {id(str): STR, id(bytes): BYTES, id(bytearray): BYTES, id(int): INT}
+_ARGS = ("args", class_dict(BaseException)["args"], BaseException)
 _CONSTANTS = frozenset({id(type(None)), id(bool), id(float), id(complex)})
 
 
@@ -36,9 +37,12 @@ class Plan:
         """How many attributes the object had that was looked at last."""
         self._reader = None if exact else dict_reader(cls)
         self._slots = [] if exact else slot_readers(cls)
+        if not exact and any(base is BaseException for base in mro(cls)):
+            self._slots = [_ARGS, *self._slots]
 
     def attributes(self, obj: object, limit: int) -> list[tuple[Any, Any]]:
-        """At most `limit` items of a value's real `__dict__` and of its filled `__slots__`."""
+        """At most `limit` items of a value's real `__dict__` and of its filled `__slots__`; of an
+        exception its arguments, too."""
         namespace = self._namespace(obj)
         found: list[tuple[Any, Any]] = []
         self.total = 0

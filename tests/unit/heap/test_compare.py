@@ -98,3 +98,17 @@ def test_a_text_that_a_snapshot_has_twice_leads_to_the_same_place() -> None:
     before = server(10)
     before.snapshot.strings.extend(list(before.snapshot.strings))
     assert compare(before, server(50)).places[0].growth == 400_000
+
+
+def test_a_heap_has_not_grown_from_itself_where_two_places_have_one_path() -> None:
+    builder = HeapBuilder()
+    small, large = builder.add("bytes", 48), builder.add("bytes", 100_000)
+    keeper = builder.add("_Keeper", 64)
+    for held in (small, large):  # an extension's type: its references have no names
+        builder.refer(keeper, held, builder.label(INTERNAL, "(reference)"))
+    builder.roots.append(HeapRoot(kind="module", name="thumb", targets=[(0, keeper)]))
+    heap = heap_of(read_members(builder.members().__getitem__, "test"))
+
+    found = compare(heap, heap)
+
+    assert (found.places, found.types) == ([], [])

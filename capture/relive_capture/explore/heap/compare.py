@@ -82,8 +82,10 @@ def compare(before: Heap, after: Heap) -> Comparison:
     one_process = _one_process(before, after, found)
     if one_process:
         for node, other in found.items():
-            if other is None:
-                found[node] = _by_address(before, after, node)
+            same = _by_address(before, after, node)
+            # Two places may have one path, so the object that has it in both heaps is the one that is meant.
+            if same is not None and (other is None or there.path_of(same) == here.path_of(node)):
+                found[node] = same
     places = _grown(before, after, found)
     places += _gone(before, here, there, {other for other in found.values() if other is not None})
     return Comparison(

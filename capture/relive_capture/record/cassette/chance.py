@@ -67,7 +67,7 @@ class Chance:
             python=states[0],
             gauss_next=states[1],
             numpy=states[2],
-            urandom=self._drawn,
+            urandom=list(self._drawn),  # what is drawn from now on is not of this
             urandom_left_out=self._left_out,
         )
 
