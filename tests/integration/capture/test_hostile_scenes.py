@@ -25,7 +25,8 @@ try:
 except SceneError as error:
     print("refused", len(error.message.splitlines()), error.message)
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_maxrss, used.ru_utime + used.ru_stime, file=sys.stderr)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]
+print(peak, used.ru_utime + used.ru_stime, file=sys.stderr)
 """
 
 

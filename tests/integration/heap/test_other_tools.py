@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import chrome_devtools
+import heap_builder
 import igraph
 import memlab
 import pytest
-from heap_builder import HeapBuilder, frame_root, heap_of_process
+from heap_builder import HeapBuilder, frame_root
 from relive_capture.explore.heap.analysis import whole
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
@@ -36,7 +39,31 @@ require('v8').writeHeapSnapshot(process.argv[1]);
 needs_npm = pytest.mark.skipif(not memlab.has_memlab(), reason="memlab is an npm package")
 
 
-def analysed(builder: HeapBuilder) -> Heap:
+# In an interpreter of its own: the heap of a test run has all that other tests left behind.
+_PYTHON_PROGRAM = """
+import asyncio, decimal, email, json, logging, sys, unittest, xml.dom.minidom
+from pathlib import Path
+from heap_builder import heap_of_process
+rows = [{"sku": f"sku-{number}", "price": number * 1.5} for number in range(20_000)]
+built = heap_of_process({"rows": rows, "index": {row["sku"]: row for row in rows}})
+for name, data in built.members().items():
+    path = Path(sys.argv[1]) / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+"""
+
+
+class Members:
+    """The members of a heap that another process wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def members(self) -> dict[str, bytes]:
+        return {f"heap/{path.name}": path.read_bytes() for path in (self._folder / "heap").iterdir()}
+
+
+def analysed(builder: HeapBuilder | Members) -> Heap:
     return heap_of(read_members(builder.members().__getitem__, "test"))
 
 
@@ -60,10 +87,16 @@ def random_heap(seed: int, objects: int) -> HeapBuilder:
 
 
 @pytest.fixture(scope="module")
-def real() -> HeapBuilder:
-    """The heap of this process, with rows that two locals share."""
-    rows = [{"sku": f"sku-{number}", "price": number * 1.5} for number in range(20_000)]
-    return heap_of_process({"rows": rows, "index": {row["sku"]: row for row in rows}})
+def real(tmp_path_factory: pytest.TempPathFactory) -> Members:
+    """The heap of a Python process, with rows that two locals share."""
+    folder = tmp_path_factory.mktemp("python")
+    subprocess.run(
+        [sys.executable, "-c", _PYTHON_PROGRAM, str(folder)],
+        check=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(heap_builder.__file__).parent)},
+    )
+    return Members(folder)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +114,7 @@ def pairs(heap: Heap) -> list[tuple[int, int]]:
     ]
 
 
-def test_a_real_heap_has_the_dominators_that_igraph_finds(real: HeapBuilder) -> None:
+def test_a_real_heap_has_the_dominators_that_igraph_finds(real: Members) -> None:
     heap = analysed(real)
     graph = igraph.Graph(n=heap.graph.nodes, edges=pairs(heap), directed=True)
     theirs = graph.dominator(heap.root)
@@ -103,7 +136,7 @@ def test_a_snapshot_of_node_gives_what_memlab_says(node_snapshot: Path, tmp_path
 
 
 @needs_npm
-def test_our_heap_in_memlab_gives_what_we_say(real: HeapBuilder, tmp_path: Path) -> None:
+def test_our_heap_in_memlab_gives_what_we_say(real: Members, tmp_path: Path) -> None:
     heap = analysed(real)
     file = tmp_path / "ours.heapsnapshot"
     assert write_v8(heap, file) == file.stat().st_size
