@@ -192,6 +192,13 @@ def test_calls_between_functions_are_answered_too(lab: Lab) -> None:
     assert again["error"]["type"] == "KeyError"
 
 
+def test_other_functions_are_not_asked_with_live_either(lab: Lab) -> None:
+    # There is no server that could: it would wait until its time is up.
+    again = lab.replay("asks_another", "--live")
+
+    assert (again["outcome"], again["error"]["type"]) == ("same", "KeyError")
+
+
 def test_a_function_may_keep_no_calls(lab: Lab) -> None:
     (scene,) = lab.home.json("failure", lab.failed["quiet"])
     assert scene["parts"]["cassette"] == {"state": "missing", "reason": "cassette = false in relive.toml"}

@@ -95,9 +95,15 @@ def report_lines(result: dict[str, Any]) -> list[str]:
         "Next",
         "  relive tui                     the same, with one key to each cause",
         f"  relive failure {newest}",
+        f"  relive replay {newest}",
+        *(f"  relive heap {row['invocation_id']}" for row in _hogs(result["failures"])[:1]),
         f"  relive trace {newest}",
         "  relive flame pricing",
     ]
+
+
+def _hogs(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in failures if row["kind"] == "memory"]
 
 
 def _failure_lines(row: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import os
 import pprint
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,9 +203,19 @@ def _seeds(seeds: Seeds, chance: bool) -> str:
         if isinstance(value, str):
             parts = [value[at : at + _WIDTH] for at in range(0, len(value), _WIDTH)]
             lines += [f"    {name!r}: (", *(f"        {part!r}" for part in parts), "    ),"]
+        elif isinstance(value, list) and any(len(text) > _WIDTH for text in value):
+            lines += [f"    {name!r}: [", *_wrapped(value), "    ],"]
         elif value is not None:
             lines.append(f"    {name!r}: {_literal(value)},")
     return "\n".join([*lines, "}"])
+
+
+def _wrapped(texts: list[str]) -> Iterator[str]:
+    """Items of a list, each in as many lines as it needs."""
+    for text in texts:
+        parts = [repr(text[at : at + _WIDTH]) for at in range(0, len(text), _WIDTH)]
+        yield from (f"        {part}" for part in parts[:-1])
+        yield f"        {parts[-1] if parts else repr('')},"
 
 
 def _event(data: bytes) -> str:

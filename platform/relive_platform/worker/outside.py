@@ -140,10 +140,7 @@ class _Replayed(Outside):
 
     def answer(self, call: Call) -> CallResult | None:
         method = "SEND" if call.asynchronous else "CALL"
-        found = self._player.invoked(method, call.function, call.payload)
-        if found is None:
-            return None
-        exchange, body = found
+        exchange, body = self._player.invoked(method, call.function, call.payload)
         failure = exchange.failure
         error = None
         if failure is not None:

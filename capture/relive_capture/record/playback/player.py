@@ -19,6 +19,7 @@ __all__ = ["Player"]
 
 _KEPT = 100
 REMEDY = "run the replay with --live to let calls reach the network"
+_FUNCTIONS = "a replay asks no other function; to run it with them: relive invoke FUNCTION"
 
 
 class Player:
@@ -89,13 +90,13 @@ class Player:
         self.deck.missing.append(what)
         return NotInCassette(f"{what} is not in the scene's cassette", remedy=self._remedy)
 
-    def invoked(self, method: str, function: str, payload: bytes) -> tuple[Exchange, bytes] | None:
-        """The recorded answer of another function. None with `live`; raises NotInCassette."""
-        if self._script.live:
-            return None
+    def invoked(self, method: str, function: str, payload: bytes) -> tuple[Exchange, bytes]:
+        """The recorded answer of another function, with `live`, too: there is no server to ask. Raises
+        NotInCassette."""
         found = self.deck.take("invoke", method, function, payload)
         if found is None:
-            raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=self._remedy)
+            remedy = _FUNCTIONS if self._remedy == REMEDY else self._remedy
+            raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=remedy)
         return found, body_bytes(found.response_body)
 
     def report(self) -> PlaybackReport:
