@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from os import urandom  # now: what a recorder or a replay puts in its place later is for the function
 
 __all__ = ["IdSource", "new_invocation_id", "new_invocation_ids", "new_span_id", "new_trace_id"]
 
@@ -33,7 +34,7 @@ class IdSource:
         position = self._position
         block = self._block
         if position + count > len(block):
-            block = self._block = os.urandom(_BLOCK_BYTES)
+            block = self._block = urandom(_BLOCK_BYTES)
             position = 0
         self._position = position + count
         return block[position : position + count]

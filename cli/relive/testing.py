@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import relive_base.ids  # noqa: F401  # before chance is replayed: its random bytes are not the function's
 from relive_base.errors import ReliveError
 
 __all__ = ["FunctionDied", "Invocation"]

@@ -217,6 +217,26 @@ def handler(event, context):
     assert exchange.url.endswith("/second")
 
 
+def test_random_bytes_are_the_functions_own_and_not_those_of_span_ids(libraries: ZygoteHandle) -> None:
+    worker = libraries.worker("""
+import secrets
+from opentelemetry import trace
+def handler(event, context):
+    for _ in range(3):
+        with trace.get_tracer("shop").start_as_current_span("step"):
+            pass
+    raise RuntimeError(secrets.token_hex(8))
+""")
+    first = worker.invoke()
+    assert first.scene is not None
+    recording = decode_recording(first.scene.recording)
+    assert recording is not None
+
+    assert [data.hex() for data in recording.notes.seeds.urandom] == [message(first)]
+    assert recording.notes.init_seeds is not None
+    assert recording.notes.init_seeds.urandom == []
+
+
 def test_a_call_that_is_not_recorded_fails_and_is_named(libraries: ZygoteHandle) -> None:
     with serving() as address:
         script = msgspec.msgpack.encode(Script(clock=False))
