@@ -188,6 +188,7 @@ def test_a_real_failure_names_the_cache_that_leaks_and_the_locals_that_hold_the_
     failed = server.invoke("resize", {"pages": 400})["invocation_id"]
     # I expect its heap to name both, by the names that the code has for them
     (row,) = server.eventually(lambda: server.json("heap", failed, check=False))
+    assert server.json("heap", "resize") == [row]
     cache, thread = row["suspects"][:2]
     assert cache["point"]["path"] == "module thumb › ._cache"
     assert cache["holds"]["type"] == "bytes"

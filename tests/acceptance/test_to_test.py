@@ -37,6 +37,14 @@ def reads(event, context):
 def large(event, context):
     return "x" * event["size"]
 
+def stubborn(event, context):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue
+
 def forgets(event, context):
     import threading
     charge = threading.Thread(target=lambda: event["card"])
@@ -60,6 +68,7 @@ FILES = {
             for name in ("prices", "lottery", "crashes", "reads", "forgets", "loses")
         }
         | {"large": 'handler = "shop:large"\nresult_limit_bytes = 10_000'}
+        | {"stubborn": 'handler = "shop:stubborn"\ntimeout_s = 0.5'}
         | {"basket": 'handler = "shop:basket"\nkind = "http"'}
     ),
 }
@@ -236,3 +245,13 @@ def test_a_folder_that_is_not_there_is_made(lab: Relive, application: Path) -> N
     done = lab.run("scene", failed, "--to-test", str(application / "checks"), *code, check=False)
     assert done.returncode == 2
     assert "is no Python file" in done.stderr
+
+
+def test_code_that_takes_no_notice_of_its_time_limit_does_not_hold_up_the_test(
+    lab: Relive, application: Path
+) -> None:
+    failed = lab.invoke("stubborn")["invocation_id"]
+    lab.scene(failed)
+    done = run_pytest(write_test(lab, failed, application))
+    assert done.returncode == 1
+    assert "still running after" in done.stdout

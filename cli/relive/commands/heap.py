@@ -24,6 +24,7 @@ __all__ = ["heap"]
 
 _JSON_PATHS = 32
 _INVOCATION = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_ID = re.compile(r"[0-9a-f-]+")  # or the beginning of one
 
 
 @click.command()
@@ -61,6 +62,7 @@ def heap(
 
     \b
     relive heap                                   the newest failure
+    relive heap checkout                          the newest one of a function
     relive heap 01a2086a --retainers 0x7f3a2c01d940
     relive heap last --compare 01a2086a           what has grown since
     relive heap checkout --next                   keep the heap of its next success,
@@ -73,6 +75,7 @@ def heap(
     if wait_next:
         _keep_next(session, ident, as_json)
         return
+    ident = _of_function(session, ident)
     if other == "baseline":
         other = str(_baseline_of(session, ident))
     found, title = _open(session, ident)
@@ -111,6 +114,18 @@ def _keep_next(session: Session, function: str, as_json: bool) -> None:
     else:
         echo(f"the next invocation of {function} v{version} that succeeds leaves its heap;")
         echo("then: relive heap last --compare baseline")
+
+
+def _of_function(session: Session, ident: str) -> str:
+    """The newest failure of a function, where its name is given; else `ident` as it is."""
+    from relive_capture.explore import failures
+
+    if ident == "last" or _ID.fullmatch(ident) or is_scene_file(ident) or ident.endswith(".heapsnapshot"):
+        return ident
+    newest = failures.page(session.store(), failures.FailureFilter(function=ident), 1, 0)
+    if not newest:
+        raise NotFound(f"no failure of a function {ident!r} is known", remedy="list them: relive failures")
+    return str(newest[0].invocation_id)
 
 
 def _baseline_of(session: Session, ident: str) -> Path:

@@ -152,11 +152,18 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
     for name, value in _given(scene, recorded).items():
         names[name.upper()] = value
         arguments[name] = name.upper()
-    if scene.manifest["kind"] in _APART or scene.manifest["error"].get("type") == _EXITED:
+    if _ended_its_process(scene):
         arguments["apart"] = "True"
     if scene.manifest["kind"] == "background":
         arguments["beside"] = "True"
     return arguments
+
+
+def _ended_its_process(scene: SceneFile) -> bool:
+    """Or had to be ended: code that takes no notice of its time limit would hold up the test for ever."""
+    kind, native = scene.manifest["kind"], scene.parts.get("native")
+    unheeded = kind == "timeout" and native is not None and native.state != "missing"
+    return unheeded or kind in _APART or scene.manifest["error"].get("type") == _EXITED
 
 
 def _is_inside(source: Path, handler: str) -> bool:
