@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
 from relive_base.secret_assignments import hide_assignments
-from relive_base.secret_names import classify, may_name, split_words
+from relive_base.secret_names import classify, may_name, name_places, split_words
 from relive_base.secret_source import hide_literals, is_no_literal
 from relive_base.secret_values import (
     PLACEHOLDER,
@@ -114,7 +114,10 @@ class Redactor:
         lower = text.lower()
         result = hide_forms(text, lower, hide_lines)
         if self._may_name(lower):
-            result = hide_literals(result, self.secret_key, self._inside)
+            lower = result.lower()
+            # one letter in lower case is two: then no place is where it was
+            places = name_places(lower, self._hints) if len(lower) == len(result) else range(len(result))
+            result = hide_literals(result, self.secret_key, self._inside, places)
         return result
 
     def _inside(self, body: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-__all__ = ["classify", "may_name", "split_words"]
+__all__ = ["classify", "may_name", "name_places", "split_words"]
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
 
@@ -41,6 +42,12 @@ _ABOUT_LAST: Final = _words(
 _ABOUT_FIRST: Final = _words("has is num max min total n next prev requires needs use uses allow")
 # Names that are a secret only when the value is text: as an object (a database session) it is looked into.
 _WEAK_NAMES: Final = _words("session auth sid pin pass http_auth basic_auth proxy_auth")
+
+
+_HINTS: Final = (
+    "pass", "pin", "pwd", "otp", "key", "token", "cook", "auth", "secret", "cred", "session", "card", "sid",
+    "bearer", "identified", "sig=", "signature", "cv", "ssn", "jwt", "srf", "security",
+)  # fmt: skip
 
 
 def split_words(name: str) -> list[str]:
@@ -90,3 +97,15 @@ def may_name(lower: str) -> bool:
         or ("f" in lower and "srf" in lower)
         or ("y" in lower and "security" in lower)
     )
+
+
+def name_places(lower: str, extra: Iterable[str] = ()) -> list[int]:
+    """Where in a text (in lower case) a secret's name may be: at or around these places, in order. `extra`:
+    what else to look for. Empty where `may_name` says that there is none."""
+    places: list[int] = []
+    for hint in (*_HINTS, *extra):
+        place = lower.find(hint)
+        while place >= 0:
+            places.append(place)
+            place = lower.find(hint, place + 1)
+    return sorted(places)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Final
 
 from relive_base.secret_assignments import Judge, is_harmless
@@ -11,15 +12,18 @@ from relive_base.secret_values import PLACEHOLDER
 
 __all__ = ["hide_literals", "is_no_literal"]
 
+# Each alternative begins with a character of its own, so that the search leaps from one to the next.
 _PIECE: Final = re.compile(
-    r"""(?P<comment>\#[^\n]*)"""
-    r"""|(?P<open>(?:\b[rRbBuUfF]{1,2})?(?P<quote>"{3}|'{3}))"""
-    r"""(?P<long>(?:[^\\"']++|\\[\s\S]|(?!(?P=quote))[\s\S])*)(?:(?P=quote)|\Z)"""
-    r"""|(?P<begin>(?:\b[rRbBuUfF]{1,2})?(?P<mark>["']))"""
-    r"""(?P<short>(?:[^\\"'\n]++|\\[\s\S]|(?!(?P=mark))[^\\\n])*)"""
-    r"""(?:(?P=mark)|(?=\n|\Z))"""
+    r"""\#(?P<comment>[^\n]*)"""
+    r'''|"""(?P<long>(?:[^\\"]++|\\[\s\S]|"(?!"")|\\\Z)*+)(?:"""|\Z)'''
+    r"""|'''(?P<long_single>(?:[^\\']++|\\[\s\S]|'(?!'')|\\\Z)*+)(?:'''|\Z)"""
+    r"""|"(?P<short>(?:[^\\"\n]++|\\[\s\S])*)(?:"|(?=\n|\Z))"""
+    r"""|'(?P<short_single>(?:[^\\'\n]++|\\[\s\S])*)(?:'|(?=\n|\Z))"""
 )
+_PREFIX: Final = re.compile(r"\b[rRbBuUfF]{1,2}\Z")
+_PREFIX_CHARS: Final = 2
 _MAX_GAP: Final = 300
+_REACH: Final = _MAX_GAP + _PREFIX_CHARS
 # `password = os.environ.get(`: what stands behind an `or` is the password, too
 _ASSIGNED: Final = re.compile(r"(?P<name>[A-Za-z_]\w{0,80})\s{0,20}=\s{0,20}[\w.]{1,80}[\[(]\s{0,20}$")
 _OR: Final = re.compile(r"\s{0,20}[\])]\s{0,20}or\s{1,20}\(?\s{0,20}")
@@ -48,29 +52,74 @@ def is_no_literal(separator: str, value: str) -> bool:
     return ":" in separator and bare == value and bare.strip(".").isalpha()
 
 
-def hide_literals(text: str, judge: Judge, inner: Callable[[str], str]) -> str:
+def hide_literals(text: str, judge: Judge, inner: Callable[[str], str], places: Iterable[int]) -> str:
     """Program text with its secret literals replaced. `judge` says what names are secret; `inner` hides what
-    is secret inside of strings and comments."""
+    is secret inside of strings and comments. `places`: where in the text there may be such a name, in order;
+    what is far from all of them is passed over."""
     parts: list[str] = []
-    done = 0
-    before = _Literal()
+    done = ended = 0
+    last = 0, 0, 0, 0  # the literal before, as _Place has it
+    before: _Literal | None = None  # what `last` says; None: it is no secret
+    following = chain(places, (len(text) + 1,))
+    place = next(following)
     for match in _PIECE.finditer(text):
-        body = _body(match)
-        start, end = match.span(_group(match))
-        if match["comment"] is None:
-            gap = text[max(done, match.start() - _MAX_GAP) : match.start()]
-            before = _Literal(gap, body, before, judge)
-            clean = _hidden(match, body) if before.secret else inner(body)
+        kind = match.lastgroup or ""
+        start, end = match.span(kind)
+        opening = match.start()
+        nearby = last[0] if last[0] > last[1] - _REACH else last[1] - _REACH
+        while place < nearby:
+            place = next(following)
+        clean = None
+        if kind == "comment":
+            start -= 1
+            if place < end:
+                clean = inner(text[start:end])
         else:
-            clean = inner(body)
-        parts += [text[done:start], clean]
-        if clean is not body:
-            parts.append("\n" * (body.count("\n") - clean.count("\n")))
-        done = end
-        if match["comment"] is None:
-            parts.append(text[end : match.end()])
-            done = match.end()
+            # a secret has its name before it: within the gap, the literal before, or the gap before that
+            if place < end or (before is not None and before.secret):
+                here = _Place(text, ended, opening, start, end)
+                before = _Literal(here, before or _Literal(_Place(text, *last)), judge)
+                clean = _hidden(here) if before.secret else inner(here.body)
+            else:
+                before = None
+            last = ended, opening, start, end
+        ended = match.end()
+        if clean is not None and clean != text[start:end]:
+            lines = text.count("\n", start, end) - clean.count("\n")
+            parts += [text[done:start], clean, "\n" * lines]
+            done = end
     return "".join([*parts, text[done:]])
+
+
+class _Place:
+    """Where a literal stands: after the piece that ended at `after`, its quotes at `opening`, its body from
+    `start` to `end`."""
+
+    __slots__ = ("_after", "_end", "_opening", "_start", "_text")
+
+    def __init__(self, text: str, after: int, opening: int, start: int, end: int) -> None:
+        self._text = text
+        self._after = after
+        self._opening = opening
+        self._start = start
+        self._end = end
+
+    @property
+    def body(self) -> str:
+        return self._text[self._start : self._end]
+
+    @property
+    def prefix(self) -> str:
+        """What says of what kind it is: `f`, `rb`, or nothing."""
+        first = max(self._after, self._opening - _PREFIX_CHARS)
+        found = _PREFIX.search(self._text, first, self._opening)
+        return "" if found is None else found.group()
+
+    @property
+    def gap(self) -> str:
+        """What stands before it, up to the piece before."""
+        end = self._opening - len(self.prefix)
+        return self._text[max(self._after, end - _MAX_GAP) : end]
 
 
 class _Literal:
@@ -78,10 +127,9 @@ class _Literal:
 
     __slots__ = ("assigned", "body", "is_key", "secret")
 
-    def __init__(
-        self, gap: str = "", body: str = "", before: _Literal | None = None, judge: Judge = lambda _: ""
-    ) -> None:
-        self.body = body
+    def __init__(self, place: _Place, before: _Literal | None = None, judge: Judge = lambda _: "") -> None:
+        gap = place.gap
+        self.body = body = place.body
         # The last character spares most literals the searches, which take microseconds each.
         last = gap.rstrip()[-1:]
         called = last == "("
@@ -91,17 +139,6 @@ class _Literal:
         assigned = _ASSIGNED.search(gap) if called or last == "[" else None
         self.assigned = "" if assigned is None else assigned["name"]
         self.secret = "" if before is None else _why(gap, before, judge)
-
-
-def _group(match: re.Match[str]) -> str:
-    for name in ("comment", "long"):
-        if match[name] is not None:
-            return name
-    return "short"
-
-
-def _body(match: re.Match[str]) -> str:
-    return match[_group(match)]
 
 
 def _why(gap: str, before: _Literal, judge: Judge) -> str:
@@ -127,10 +164,10 @@ def _reach(gap: str) -> str:
     return "list" if gap.rstrip()[-1:] in ("[", "(") else "value"
 
 
-def _hidden(match: re.Match[str], body: str) -> str:
+def _hidden(place: _Place) -> str:
+    body = place.body
     if is_harmless("=", body):
         return body
-    opening = match["open"] or match["begin"]
-    if "f" in opening.lower() and body.startswith("{") and body.endswith("}"):
+    if body.startswith("{") and body.endswith("}") and "f" in place.prefix.lower():
         return body
     return PLACEHOLDER

@@ -34,7 +34,7 @@ _RULES: Final[tuple[_TextRule, ...]] = (
             r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z))",
         ),
     ),
-    (("bearer ",), _rule(r"(?i)\bbearer\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,})")),
+    (("bearer ",), _rule(r"[Bb](?<!\w[Bb])(?i:earer\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,}))")),
     (
         ("basic ",),
         _rule(r"\b[Bb](?i:asic)\s+(?P<secret>(?=[a-z]*[0-9+/=A-Z])[A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9])"),
@@ -54,7 +54,10 @@ _RULES: Final[tuple[_TextRule, ...]] = (
     # The password may hold an @ itself: it ends at the last one of the authority.
     (("://",), _rule(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'<>]*:(?P<secret>[^\s/\"'<>]+)@")),
     (("://",), _rule(r"\bhttps?://(?P<secret>[A-Za-z0-9_-]{16,})@")),
-    (("gh", "github_pat_"), _rule(r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})")),
+    (
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        _rule(r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})"),
+    ),
     (
         ("_live_", "_test_", "whsec_"),
         _rule(r"\b(?P<secret>(?:[sr]k_(?:live|test)_|whsec_)[A-Za-z0-9]{10,})"),
@@ -111,11 +114,15 @@ def hide_lines(match: re.Match[str]) -> str:
     return hide_group(match) + "\n" * match["secret"].count("\n")
 
 
+_AUTHORITY: Final = _rule(r"://(?:[^\s\"'<>@:]++|:(?!//))*+@")
+"""Whether an address says who asks: found by its literal beginning, in a fraction of the rules' time."""
+
+
 def hide_forms(text: str, lower: str, hide: Callable[[re.Match[str]], str] = hide_group) -> str:
     """`text` without what is a secret by its form; `lower` is the same in lower case."""
     for hints, pattern in _RULES:
         for hint in hints:
-            if hint in lower:
+            if hint in lower and (hint != "://" or _AUTHORITY.search(text) is not None):
                 text = pattern.sub(hide, text)
                 break
     return text

@@ -25,7 +25,7 @@ from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
-from relive_capture.record.surroundings import environment, threads
+from relive_capture.record.surroundings import ModuleVersions, environment, threads
 from relive_capture.record.tasks import any_tasks, tasks
 from relive_capture.record.traceback_text import traceback_text
 from relive_capture.record.walker import Walker
@@ -79,11 +79,12 @@ class _NoCollection:
 
 
 class _Kept:
-    """What captures of one process share: judged names and source files that were read."""
+    """What captures of one process share: judged names, source files that were read, versions of modules."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.redactor = Redactor(keys)
         self.sources = SourceCache(self.redactor)
+        self.versions = ModuleVersions()
 
 
 _kept = lru_cache(maxsize=4)(_Kept)
@@ -96,7 +97,7 @@ class _Capture:
     def __init__(self, spec: FunctionSpec, budget: Budget, skip: tuple[str, ...]) -> None:
         self.budget = budget
         self.started_ns = time.perf_counter_ns()
-        kept = _kept(tuple(spec.redact_keys))
+        self.kept = kept = _kept(tuple(spec.redact_keys))
         self.redactor = kept.redactor
         self.redactions: list[str] = []
         self.meter = Meter(budget)
@@ -171,7 +172,9 @@ class _Capture:
     def save_environment(self) -> PartState:
         names = [name for name in os.environ if name != "PWD" and self.redactor.secret_key(name)]
         self.redactions.extend(f"environment.{name}" for name in names[:100])
-        self.members["environment.json"] = msgspec.json.encode(environment(names))
+        self.members["environment.json"] = msgspec.json.encode(
+            environment(names, self.kept.versions.current())
+        )
         return PartState("ok")
 
     def save_result(self, result: object) -> PartState:

@@ -13,7 +13,7 @@ from relive_capture.record.budget import Budget
 from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack
 from relive_capture.record.inspection import dict_items, instance_dict
 
-__all__ = ["environment", "thread_names", "threads"]
+__all__ = ["ModuleVersions", "environment", "thread_names", "threads"]
 
 _MAX_NAMES = 500
 _MAX_MODULES = 3000
@@ -21,7 +21,7 @@ _MAX_MODULES = 3000
 _HARMLESS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONUTF8", "STAGE")
 
 
-def environment(redacted_names: list[str]) -> dict[str, Any]:
+def environment(redacted_names: list[str], versions: dict[str, str]) -> dict[str, Any]:
     """Facts about the process, as JSON-able data. Values of environment variables are left out but for a
     few."""
     names = sorted(os.environ)[:_MAX_NAMES]
@@ -36,12 +36,26 @@ def environment(redacted_names: list[str]) -> dict[str, Any]:
         "variables": names,
         "values": {name: os.environ[name][:200] for name in _HARMLESS if name in os.environ},
         "secret_variables": [name for name in names if name in redacted_names],
-        "modules": _versions(),
+        "modules": versions,
     }
 
 
+class ModuleVersions:
+    """Versions that loaded top-level modules state themselves. Asked again once another one was loaded."""
+
+    def __init__(self) -> None:
+        self._loaded = 0
+        self._found: dict[str, str] = {}
+
+    def current(self) -> dict[str, str]:
+        """By the module's name."""
+        loaded = dict.__len__(sys.modules) if issubclass(type(sys.modules), dict) else 0
+        if not loaded or loaded != self._loaded:
+            self._found, self._loaded = _versions(), loaded
+        return self._found
+
+
 def _versions() -> dict[str, str]:
-    """Versions that loaded top-level modules state themselves."""
     found: dict[str, str] = {}
     for name, module in dict_items(sys.modules, _MAX_MODULES):
         if type(name) is not str or "." in name or module is None:

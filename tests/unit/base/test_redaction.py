@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor, split_words
+from relive_base.secret_names import may_name, name_places
+from relive_base.secret_source import hide_literals
 from secret_corpus import (
     HARMLESS_LINES,
     HARMLESS_NAMES,
@@ -219,6 +221,7 @@ def test_a_hostile_text_costs_no_more_than_its_length() -> None:
         "-----BEGIN PRIVATE KEY-----" * 5_000,
         "http://a:" * 20_000,
         "ｐ" * 100_000 + "=",
+        "'" + 'password"' * 20_000 + "\\",  # a string that never ends
     ]
     for text in texts:
         begin = time.thread_time()
@@ -231,3 +234,26 @@ def test_words_are_found_in_every_convention() -> None:
     assert split_words("X-Api-Key") == ["x", "api", "key"]
     assert split_words("userAPIKey2") == ["user", "api", "key", "2"]
     assert split_words("DB_PASSWORD") == ["db", "password"]
+
+
+_PROGRAM = st.lists(
+    st.sampled_from(
+        ["password", "token", "api_key", "x", " = ", "=", ": ", ", ", "(", ")", "[", "]", "{", "}", "get(",
+         " or ", "'", '"', "'''", '"""', "\\", "\n", "#", "f", "rb", "hunter2", "--password",
+         "os.environ.get(", "y" * 310, "shoe_size", "İ"]
+    ),
+    max_size=40,
+).map("".join)  # fmt: skip
+
+
+@given(_PROGRAM)
+def test_program_text_far_from_every_secret_name_is_passed_over_without_a_difference(text: str) -> None:
+    redactor = Redactor(["shoe_size"])
+    lower = text.lower()
+
+    assert bool(name_places(lower)) == may_name(lower)
+
+    # I expect the same as where nothing is passed over
+    everywhere = hide_literals(text, redactor.secret_key, redactor._inside, range(len(text) + 1))
+    may_hold = may_name(lower) or "shoe" in lower
+    assert redactor.source(text) == (everywhere if may_hold else text)
