@@ -201,8 +201,9 @@ def test_a_real_failure_names_the_cache_that_leaks_and_the_locals_that_hold_the_
     held = server.json("heap", failed, "--retainers", reached["pages", "render"]["address"])[0]
     paths = [path["text"].partition(" ")[2] for path in held["paths"]]
     assert {"render › pages", "handler › pages"} <= set(paths)
-    # and a second one of the same kind to say where to look
+    # and a second one of the same kind to show the same heap, and to say so
     second = server.invoke("resize", {"pages": 10})["invocation_id"]
     server.scene(second)
-    refused = server.run("heap", second, check=False)
-    assert f"remedy: relive heap {failed}" in refused.stderr
+    shown = server.run("heap", second, "--json")
+    assert json.loads(shown.stdout) == row
+    assert f"in {failed}" in shown.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import NotFound, UsageError
+from relive_base.errors import NotFound, ReliveError, UsageError
 
 from relive.commands.failures import is_scene_file, load_scene
 from relive.output import echo, emit_object, json_option
@@ -153,9 +153,25 @@ def _open(session: Session, ident: str) -> tuple[Heap, str]:
         return open_v8(Path(ident), cache), ident
     scene: SceneFile = load_scene(session, ident)
     if not scene.has_heap:
-        raise _without_heap(scene)
+        scene = _same_failure(session, scene, ident)
     manifest = scene.manifest
     return open_heap(scene, cache), f"{manifest['function']} v{manifest['version']} · {scene.invocation_id}"
+
+
+def _same_failure(session: Session, scene: SceneFile, ident: str) -> SceneFile:
+    """The scene of the same failure whose heap was taken some minutes before. Raises NotFound."""
+    error = _without_heap(scene)
+    other = _INVOCATION.search(error.message.partition(" has no heap: ")[2])
+    if other is None or is_scene_file(ident):
+        raise error
+    try:
+        found: SceneFile = load_scene(session, other.group())
+    except ReliveError:
+        raise error from None
+    if not found.has_heap:
+        raise error
+    echo(error.message, err=True)
+    return found
 
 
 def _without_heap(scene: SceneFile) -> NotFound:
