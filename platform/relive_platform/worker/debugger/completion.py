@@ -31,7 +31,7 @@ _NAME_CHARS: Final = 100
 _LINE_CHARS: Final = 2_000
 _NOTHING: Final = object()
 _PLACE: Final = re.compile(
-    r"(?:(?P<owner>[^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]]{1,100}\])*)\.)?(?P<part>(?:[^\W\d]\w*)?)$"
+    r"(?:(?P<owner>[^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]]{1,100}\])*)\.)?(?P<part>(?:[^\W\d]\w*)?)\Z"
 )
 
 
