@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from relive_base.patterns import LazyPattern
 from relive_base.secret_values import PLACEHOLDER, hide_group
 
 __all__ = ["Judge", "Keep", "hide_assignments", "is_harmless"]
@@ -24,10 +25,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _rule(*parts: str) -> re.Pattern[str]:
-    return re.compile("".join(parts))
-
-
+_rule = LazyPattern
 _NAMED = _rule(
     r"(?<![A-Za-z0-9_])(?P<name>[A-Za-z][A-Za-z0-9_-]{0,60})",
     r"""(?P<sep>\\{0,4}["']?\]?[ \t]{0,20}(?:=>|[=:]=?)(?:\s{1,20}(?=\\{0,4}b?["'])|[ \t]{0,20}))""",

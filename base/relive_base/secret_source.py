@@ -7,40 +7,41 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Final
 
+from relive_base.patterns import LazyPattern
 from relive_base.secret_assignments import Judge, is_harmless
 from relive_base.secret_values import PLACEHOLDER
 
 __all__ = ["hide_literals", "is_no_literal"]
 
 # Each alternative begins with a character of its own, so that the search leaps from one to the next.
-_PIECE: Final = re.compile(
+_PIECE: Final = LazyPattern(
     r"""\#(?P<comment>[^\n]*)"""
     r'''|"""(?P<long>(?:[^\\"]++|\\[\s\S]|"(?!"")|\\\Z)*+)(?:"""|\Z)'''
     r"""|'''(?P<long_single>(?:[^\\']++|\\[\s\S]|'(?!'')|\\\Z)*+)(?:'''|\Z)"""
     r"""|"(?P<short>(?:[^\\"\n]++|\\[\s\S])*)(?:"|(?=\n|\Z))"""
     r"""|'(?P<short_single>(?:[^\\'\n]++|\\[\s\S])*)(?:'|(?=\n|\Z))"""
 )
-_PREFIX: Final = re.compile(r"\b[rRbBuUfF]{1,2}\Z")
+_PREFIX: Final = LazyPattern(r"\b[rRbBuUfF]{1,2}\Z")
 _PREFIX_CHARS: Final = 2
 _MAX_GAP: Final = 300
 _REACH: Final = _MAX_GAP + _PREFIX_CHARS
 # `password = os.environ.get(`: what stands behind an `or` is the password, too
-_ASSIGNED: Final = re.compile(r"(?P<name>[A-Za-z_]\w{0,80})\s{0,20}=\s{0,20}[\w.]{1,80}[\[(]\s{0,20}$")
-_OR: Final = re.compile(r"\s{0,20}[\])]\s{0,20}or\s{1,20}\(?\s{0,20}")
+_ASSIGNED: Final = LazyPattern(r"(?P<name>[A-Za-z_]\w{0,80})\s{0,20}=\s{0,20}[\w.]{1,80}[\[(]\s{0,20}$")
+_OR: Final = LazyPattern(r"\s{0,20}[\])]\s{0,20}or\s{1,20}\(?\s{0,20}")
 # `password = `, `password: str = (`, `connect(password=`, `if password == `
-_NAME_BEFORE: Final = re.compile(
+_NAME_BEFORE: Final = LazyPattern(
     r"(?P<name>[A-Za-z_]\w{0,80})\s{0,20}(?::(?:[^=\n,()\[\]]|\[[^\]\n]{0,80}\]){1,80})?(?:==|!=|:=|=|:)"
     r"\s{0,20}(?:[\w.]{1,80}(?:\(\))?\s{1,3}or\s{1,3})?[(\[]?\s{0,200}$"
 )
 # `["password"] = "x"`, `{"password": "x"}`, `getenv("PASSWORD") or "x"`
-_AFTER_KEY: Final = re.compile(r"\s{0,20}(?:\]?\s{0,20}(?:==|!=|=|:)\s{0,20}[\[(]?|\)\s{0,20}or)\s{0,200}")
-_NEXT: Final = re.compile(r"\s{0,20},\s{0,200}(?:default\s?=\s?)?")
-_GETTER: Final = re.compile(
+_AFTER_KEY: Final = LazyPattern(r"\s{0,20}(?:\]?\s{0,20}(?:==|!=|=|:)\s{0,20}[\[(]?|\)\s{0,20}or)\s{0,200}")
+_NEXT: Final = LazyPattern(r"\s{0,20},\s{0,200}(?:default\s?=\s?)?")
+_GETTER: Final = LazyPattern(
     r"(?:get|getenv|setdefault|pop|set|setenv|putenv|add|add_header|putheader|header|append)\(\s{0,20}$"
 )
-_CONTINUES: Final = re.compile(r"[\s\\+(]{0,200}")
-_CONTINUES_LIST: Final = re.compile(r"\s{0,20},\s{0,200}")
-_NO_LITERAL: Final = re.compile(r"%[^\s]{0,40}|\{[^{}]*\}.*|\$.*|<.*", re.DOTALL)
+_CONTINUES: Final = LazyPattern(r"[\s\\+(]{0,200}")
+_CONTINUES_LIST: Final = LazyPattern(r"\s{0,20},\s{0,200}")
+_NO_LITERAL: Final = LazyPattern(r"%[^\s]{0,40}|\{[^{}]*\}.*|\$.*|<.*", flags=re.DOTALL)
 
 
 def is_no_literal(separator: str, value: str) -> bool:

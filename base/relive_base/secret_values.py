@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from relive_base.patterns import LazyPattern
+
 __all__ = [
     "PLACEHOLDER",
     "hide_cards",
@@ -19,12 +21,8 @@ __all__ = [
 PLACEHOLDER: Final = "[redacted]"
 
 # (one of these is in the lower-case text, pattern whose group "secret" is replaced)
-_TextRule = tuple[tuple[str, ...], re.Pattern[str]]
-
-
-def _rule(*parts: str) -> re.Pattern[str]:
-    return re.compile("".join(parts))
-
+_TextRule = tuple[tuple[str, ...], LazyPattern]
+_rule = LazyPattern
 
 _RULES: Final[tuple[_TextRule, ...]] = (
     (
@@ -181,7 +179,7 @@ _ALIKE: Final[dict[int, str | None]] = {
     **dict.fromkeys((0x2018, 0x2019, 0x201A, 0x2032), "'"),
     **dict.fromkeys((0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF), None),
 }
-_ALIKE_ONE = re.compile(f"[{''.join(map(chr, _ALIKE))}]")
+_ALIKE_ONE = _rule(f"[{''.join(map(chr, _ALIKE))}]")
 
 
 def _decoded(match: re.Match[str]) -> str:

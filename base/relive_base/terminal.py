@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from relive_base.patterns import LazyPattern
+
 __all__ = ["escape_terminal", "one_line"]
 
 # C0 but tab and newline, DEL, C1, and the Unicode controls that reorder or hide text.
-_UNSAFE = re.compile(
+_UNSAFE = LazyPattern(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 

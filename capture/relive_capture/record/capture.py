@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
+from relive_base.patterns import LazyPattern
 from relive_base.redaction import Redactor
 
 from relive_capture.model import ExceptionView, ResultView, every_exception
@@ -305,6 +306,7 @@ def preload() -> None:
     the interpreter has adapted its code to the types that it meets; workers inherit that. Takes 4 ms."""
     import relive_capture.record.cassette  # noqa: F401 - it needs `random`, which takes its time to import
 
+    LazyPattern.compile_all()
     Redactor().text("warm: password=1 eyJhbGciOi.J9 4111 1111 1111 1111")
     spec = FunctionSpec(name="", version=0, handler="", source="")
     for _ in range(_WARM_ROUNDS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from relive_capture.model import FrameView
@@ -39,6 +38,8 @@ def fingerprint_of_names(kind: str, error_type: str, names: list[str]) -> str:
     if kind in ("timeout", "memory", "recursion"):
         # Where such a failure strikes differs from run to run below the point where it began.
         distinct = distinct[:4]
+    import hashlib  # here: only failures need it, and it loads OpenSSL
+
     text = "\n".join([kind, error_type, *distinct])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from _blake2 import blake2b  # hashlib would load OpenSSL: 2 ms
 from collections.abc import Sequence
-from hashlib import blake2b
 from types import CodeType, FrameType
 from typing import Final
 
