@@ -207,7 +207,9 @@ class Settings:
     idle_s: float = _set(
         300.0, "A worker that was idle for this long leaves; a function scales to zero.", unit="s", low=0.1
     )
-    recycle_n: int = _set(10_000, "A worker is replaced after this many invocations.", low=1)
+    recycle_n: int = _set(
+        100_000, "A worker is replaced after this many invocations; one whose memory grows, before.", low=1
+    )
     recycle_memory_percent: int = _set(
         80, "A worker that holds this share of its limit is replaced.", unit="%", low=1, high=100
     )

@@ -49,7 +49,7 @@ class PoolLimits:
     waiting_requests: int = 1_000
     wait_limit_s: float = 10.0
     idle_s: float = 300.0
-    recycle_n: int = 10_000
+    recycle_n: int = 100_000
     recycle_memory_percent: int = 80
     start_timeout_s: float = 30.0
 
