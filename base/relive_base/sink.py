@@ -129,13 +129,17 @@ class FrameSink:
     def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0, bell: bool = True) -> bool:
         """Send frames that must not be dropped: try again until `timeout_s` is over. They have left to the
         last byte where this gives True. Without a `bell` the server may see them a few milliseconds later."""
-        end = time.monotonic() + timeout_s
         data = None if self._cut else self._encode(frames)
         if data is None:
             return False
-        while not self._send(data, len(frames), bell):
+        sent = self._send(data, len(frames), bell)
+        if sent and not self._rest:
+            return True
+        end = time.monotonic() + timeout_s
+        while not sent:
             if self._cut or time.monotonic() > end:
                 return False
+            sent = self._send(data, len(frames), bell)
         while self._rest:
             if self._cut or time.monotonic() > end:
                 return False

@@ -75,10 +75,10 @@ class Handler:
         code."""
         return self._loop.timed_out(error) if self._loop is not None else error
 
-    def encode(self, value: object, invoke: Invoke) -> Answer:
+    def encode(self, value: object, invoke: Invoke) -> Answer | HttpAnswer:
         """Raises BadResult."""
         if isinstance(value, HttpAnswer):
-            return Answer(value.body, value.status, value.content_type, value.headers)
+            return value
         if invoke.http is not None:
             return event_answer(value)
         return Answer(encode_result(value))

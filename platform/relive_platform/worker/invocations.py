@@ -18,6 +18,7 @@ from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, witho
 from relive_platform.worker.events import BadEvent
 from relive_platform.worker.failed import Failed
 from relive_platform.worker.handlers import Answer, Handler
+from relive_platform.worker.http_function import HttpAnswer
 from relive_platform.worker.memory import Reserve, rss_bytes
 from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
@@ -28,8 +29,8 @@ __all__ = ["Runner", "failure_kind"]
 
 _KIB: Final = 1024
 _SECOND_NS: Final = 1_000_000_000
-_RSS_EVERY: Final = 16
-"""Resident memory is read at each 16th invocation: it decides on recycling only; the server watches too."""
+_RSS_EVERY: Final = 64
+"""Resident memory is read at each 64th invocation: it decides on recycling only; the server watches too."""
 _FAST_NS: Final = 200_000
 """Results wait for each other no longer than this, and only where most invocations take less."""
 _STEP: Final = 4
@@ -89,6 +90,7 @@ class Runner:
         self._moment: Moment | None = None  # when the timeout struck
         self._bad_result: object = NO_RESULT
         timer.before_raise = self._keep_moment
+        memory_limit.quiet = self._quiet
         self._count = 0
         self._rss_bytes = 0
         self._typical_ns = _SECOND_NS  # until it is known
@@ -103,14 +105,14 @@ class Runner:
         self._caller.begin(invoke)
         started_ns = time.time_ns()
         self._outside.begin(started_ns)
-        self._memory_limit.begin(invoke, self._quiet)
+        self._memory_limit.invoke = invoke
         try:
             answer = self._answer(invoke)
-            self._memory_limit.end()
+            self._memory_limit.invoke = None
         except BaseException as error:
             if type(error) is not BadEvent:  # the one failure that the worker goes on after
                 self._reserve.release()  # first of all: there may be no memory left for the next line
-            self._memory_limit.end()
+            self._memory_limit.invoke = None
             ended_ns = time.time_ns()
             profile = self._sampler.stop()  # the capture is no part of it
             result = self._fail(error, invoke, started_ns, ended_ns)
@@ -165,7 +167,7 @@ class Runner:
             self._untold_ns = 0
         return now
 
-    def _answer(self, invoke: Invoke) -> Answer:
+    def _answer(self, invoke: Invoke) -> Answer | HttpAnswer:
         handler = self._handler
         timer = self._timer
         arguments = handler.decode(invoke)

@@ -214,6 +214,8 @@ class _Worker:
     def _next_command(self) -> AnyFrame | None:
         """The next frame from the server that is not about a failure which this process keeps."""
         frame: AnyFrame | None = self.channel.next_command()
+        if type(frame) is Invoke:
+            return frame
         while isinstance(frame, DebugStart):
             frame = self._debug(frame)
         if isinstance(frame, TakeHeap):

@@ -43,28 +43,21 @@ class MemoryLimit:
         self._failed = failed
         self._reserve = reserve
         self._stay = stay
-        self._invoke: Invoke | None = None
-        self._quiet: Callable[[], object] = bool
+        self.invoke: Invoke | None = None
+        """What there is to save; None while the handler does not run."""
+        self.quiet: Callable[[], object] = bool
+        """Ends timers and profiling, first of all."""
         signal.signal(MEMORY_SIGNAL, self._on_signal)
 
-    def begin(self, invoke: Invoke, quiet: Callable[[], object]) -> None:
-        """From now on there is something to save; `quiet` ends timers and profiling first."""
-        self._invoke = invoke
-        self._quiet = quiet
-
-    def end(self) -> None:
-        """The invocation has come to its end by itself."""
-        self._invoke = None
-
     def _on_signal(self, _number: int, frame: FrameType | None) -> None:
-        invoke = self._invoke
+        invoke = self.invoke
         if invoke is None or frame is None:
             return
         if self._sink.busy:
             os.kill(os.getpid(), MEMORY_SIGNAL)  # once more, when the frame that is being sent has left
             return
-        self._invoke = None
-        self._quiet()
+        self.invoke = None
+        self.quiet()
         self._reserve.release()
         limit = self._spec.memory_mb
         scene = capture.capture_frames(

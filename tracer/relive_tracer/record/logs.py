@@ -163,7 +163,7 @@ class LoggingSetup:
 
     def ensure(self) -> None:
         """Put the handler back where `dictConfig` or the user's code took it off."""
-        handlers = logging.getLogger().handlers
+        handlers = logging.root.handlers
         if not handlers or handlers[0] is not self._handler:
             if self._handler in handlers:
                 handlers.remove(self._handler)

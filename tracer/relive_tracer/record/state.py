@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 __all__ = ["InvocationState", "TelemetryCounts", "Where", "Whereabouts"]
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetryCounts:
+class TelemetryCounts(NamedTuple):
     """What one invocation recorded. `dropped`: spans and lines over a limit, or that could not be sent."""
 
     spans: int = 0
@@ -27,17 +25,21 @@ class InvocationState:
         "dropped_lines",
         "invocation_id",
         "logs",
+        "sampled",
         "span",
         "span_id",
         "spans",
         "trace_id",
+        "trace_state",
     )
 
     def __init__(self, invocation_id: str, trace_id: str, span_id: str, output_limit_bytes: int) -> None:
         self.invocation_id = invocation_id
         self.trace_id = trace_id
         self.span_id = span_id
-        self.span: object = None  # the invoke span as OpenTelemetry sees it
+        self.sampled = True
+        self.trace_state = ""
+        self.span: object = None  # the invoke span as OpenTelemetry sees it, once it is asked for
         self.bytes_left = output_limit_bytes
         self.spans = 0
         self.logs = 0

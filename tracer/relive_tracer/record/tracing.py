@@ -86,20 +86,44 @@ class InvocationContext:
     """
 
     def __init__(self) -> None:
-        self._variable: ContextVar[Context] = ContextVar("relive_otel_context")
-        self.fallback = Context()
+        self._variable: ContextVar[Context | InvocationState] = ContextVar("relive_otel_context")
+        self.fallback: Context | InvocationState = Context()
 
-    def attach(self, context: Context) -> Token[Context]:
-        """As in the API."""
+    def attach(self, context: Context | InvocationState) -> Token[Context | InvocationState]:
+        """As in the API. An invocation stands for its context, which is made when somebody asks for it."""
         return self._variable.set(context)
 
     def get_current(self) -> Context:
         """As in the API, but the invocation's context where nothing has been attached."""
-        return self._variable.get(self.fallback)
+        current = self._variable.get(None)
+        if type(current) is InvocationState:
+            current = _context_of(current)
+            self._variable.set(current)
+        elif current is None:
+            current = self.fallback
+            if type(current) is InvocationState:
+                return _context_of(current)
+        return cast(Context, current)
 
-    def detach(self, token: Token[Context]) -> None:
+    def detach(self, token: Token[Context | InvocationState]) -> None:
         """As in the API."""
         self._variable.reset(token)
+
+    def invocation(self) -> InvocationState | None:
+        """The invocation where its own context is the current one and has not been asked for yet."""
+        current = self._variable.get(self.fallback)
+        return current if type(current) is InvocationState else None
+
+
+def _context_of(state: InvocationState) -> Context:
+    span = state.span
+    if span is None:
+        flags = TraceFlags(TraceFlags.SAMPLED if state.sampled else TraceFlags.DEFAULT)
+        trace_state = TraceState.from_header([state.trace_state]) if state.trace_state else None
+        span = state.span = NonRecordingSpan(
+            SpanContext(int(state.trace_id, 16), int(state.span_id, 16), True, flags, trace_state)
+        )
+    return Context({_SPAN_KEY: span, _STATE_KEY: state})
 
 
 class _Sender(SpanProcessor):
@@ -175,7 +199,7 @@ class Tracing:
         self._context = InvocationContext()
         self._state = idle
         self._sender = _Sender(send, limits, self._state_of)
-        self._token: Token[Context] | None = None
+        self._token: Token[Context | InvocationState] | None = None
         self._provider = _Provider(
             sampler=_RecordEverything(),
             resource=Resource(_resource(spec)),
@@ -200,16 +224,10 @@ class Tracing:
         provider = getattr(trace_api, "_TRACER_PROVIDER", self._known)
         if provider is not self._known:
             self._join(provider)
-        flags = TraceFlags(TraceFlags.SAMPLED if invoke.sampled else TraceFlags.DEFAULT)
-        trace_state = TraceState.from_header([invoke.trace_state]) if invoke.trace_state else None
-        span = NonRecordingSpan(
-            SpanContext(int(invoke.trace_id, 16), int(invoke.span_id, 16), True, flags, trace_state)
-        )
-        state.span = span
-        context = Context({_SPAN_KEY: span, _STATE_KEY: state})
-        self._state = state
-        self._context.fallback = context
-        self._token = self._context.attach(context)
+        state.sampled = invoke.sampled
+        state.trace_state = invoke.trace_state
+        self._state = self._context.fallback = state
+        self._token = self._context.attach(state)
 
     def end(self) -> None:
         """This thread's context is again what it was, whatever the user's code left attached."""
@@ -223,6 +241,9 @@ class Tracing:
 
     def whereabouts(self) -> Where:
         """The invocation, trace id and span id of the calling code."""
+        own = self._context.invocation()
+        if own is not None:
+            return own, own.trace_id, own.span_id
         context = self._context.get_current()
         state = context.get(_STATE_KEY)
         if type(state) is not InvocationState:
