@@ -227,6 +227,11 @@ def test_what_cannot_be_replayed_says_why_and_what_helps(lab: Lab) -> None:
         assert again["code"] == "the sources in the archive"
         assert again["outcome"] == "same"
 
+        # ... a damaged one not to look like a failure
+        damaged = other.home / "damaged.scene"
+        damaged.write_bytes(scene.read_bytes()[:5_000])
+        assert other.run("replay", str(damaged), check=False).returncode == 4
+
         # ... and somebody else's code to be refused with a way out
         done = other.run("replay", str(scene), "--code", "/nowhere", check=False)
         assert done.returncode == 2

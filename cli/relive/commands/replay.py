@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from relive_base.errors import ExitCode, UsageError
+from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_base.terminal import one_line
 
 from relive.commands.failures import is_scene_file, load_scene
@@ -78,10 +78,14 @@ def replay(
 
     if debug and as_json:
         raise UsageError("--pdb is for people, --json for programs", remedy="leave one of them out")
-    scene = _find(session, ident)
     talk = _debugger(session) if debug else None
     options = ReplayOptions(code=code, live=live, times=times, trust=trust, debug=talk)
-    outcome = run_again(scene, session.home, options)
+    try:
+        outcome = run_again(_find(session, ident), session.home, options)
+    except ReliveError as error:
+        if error.exit_code == ExitCode.FAILED:  # which says that the function has failed again
+            error.exit_code = ExitCode.REFUSED
+        raise
     if session.scenes_dir.is_dir():
         save_replay(session.scenes_dir, outcome)
     if as_json:
