@@ -264,7 +264,7 @@ class Ready(_Frame, tag="ready"):
 
 
 class InitFailed(_Frame, tag="init_failed"):
-    """Loading the user's module failed; a Scene frame came before this one. The worker leaves."""
+    """Loading the user's module failed; a Scene frame came before this one. The worker waits to be ended."""
 
     pid: int
     started_ns: int

@@ -275,15 +275,24 @@ class FunctionPool:
             self._host.freed()
 
     def on_init_failed(self, worker: Worker, failed: InitFailed) -> None:
-        self._lost_start(worker)
+        worker.fingerprint = failed.error.fingerprint
+        self._lost_start(worker, waits=worker.exited is None)
 
-    def _lost_start(self, worker: Worker) -> None:
+    def _lost_start(self, worker: Worker, waits: bool = False) -> None:
+        """`waits`: the process is still there, with the frames of what failed in it."""
         self.starting -= 1
         self.init_failures += 1
         worker.state = GONE if worker.exited is not None else FROZEN
         running = self._next_waiting()
+        kept = heap = False
+        if running is not None and waits:
+            kept = self._host.freeze(worker, running)
+            heap = self._has_room_for_heap(worker, running)
         self._listener.on_init_lost(self, worker, running)
-        worker.kill()
+        if running is not None and heap:
+            self._take_heap(worker, running, kept)
+        elif not kept:
+            worker.kill()
 
     def _next_waiting(self) -> Running | None:
         while self.waiting:
@@ -369,6 +378,9 @@ class FunctionPool:
         if result.reusable and done.reusable:
             running.external_parts["heap"] = ("missing", "none of the function's code has run")
             return False
+        return self._has_room_for_heap(worker, running)
+
+    def _has_room_for_heap(self, worker: Worker, running: Running) -> bool:
         reason = self._host.heaps.objection(worker, worker.fingerprint)
         running.external_parts["heap"] = ("missing", reason or PENDING)
         return not reason

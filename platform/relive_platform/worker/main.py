@@ -84,6 +84,8 @@ def run(start: WorkerStart) -> NoReturn:
         handler = worker.load()
         if handler is not None:
             worker.serve(handler)
+        else:
+            worker.stay()
     except ReliveError:
         pass  # the server is gone
     os._exit(0)
@@ -109,7 +111,7 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
-        self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self._stay)
+        self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
@@ -153,6 +155,7 @@ class _Worker:
     def _init_failed(self, error: BaseException) -> None:
         self._reserve.release()
         without_signal_frame(error)
+        self._failed.keep("", error)
         failed_ns = time.time_ns()
         profile = self._sampler.stop_init()
         scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")
@@ -223,8 +226,9 @@ class _Worker:
             return None
         return frame
 
-    def _stay(self) -> NoReturn:
-        """After the code was stopped where it is: do what the server wants of this process, then leave."""
+    def stay(self) -> NoReturn:
+        """After the module could not be loaded, or the code was stopped where it is: do what the server wants
+        of this process, then leave."""
         try:
             while not isinstance(self._next_command(), Stop):
                 pass
@@ -237,7 +241,7 @@ class _Worker:
 
         os.nice(_NICE)  # invocations come first; this process gets no further one
         failed = self._failed
-        if failed.invocation_id != command.invocation_id:
+        if failed.invocation_id not in ("", command.invocation_id):  # "": while the module was loaded
             failed = Failed()  # nothing has failed: a baseline
         self._sink.send_surely(take_heap(command, self._spec, failed.error, failed.frame))
 

@@ -81,6 +81,23 @@ async def test_a_failure_leaves_its_heap(platforms: Platform) -> None:
     await platforms.until(lambda: process_state(kept.worker.pid) == "T")
 
 
+async def test_a_module_that_could_not_be_loaded_leaves_its_heap(platforms: Platform) -> None:
+    platforms.deploy("broken", "HOARD = [str(n) for n in range(20_000)]\n{}['fr']\n")
+
+    outcome = await platforms.invoke("broken")
+
+    assert outcome.record.status == "init_error"
+    run, found = await heap_of(platforms)
+    assert (run.record.invocation_id, found.state, found.baseline) == (
+        outcome.record.invocation_id, "ok", False,
+    )  # fmt: skip
+    heap = HeapFiles.read(Path(found.folder))
+    heap.check()
+    assert len(heap.held(heap.local("<module>", "HOARD"))) >= 20_000
+    [kept] = list(platforms.host.frozen)
+    await platforms.until(lambda: process_state(kept.worker.pid) == "T")
+
+
 async def test_the_same_failure_again(platforms: Platform) -> None:
     platforms.deploy("f", FAIL)
     first = await platforms.invoke("f", b"1")

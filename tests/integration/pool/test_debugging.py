@@ -115,6 +115,24 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+async def test_a_module_that_could_not_be_loaded_is_debugged_where_it_failed(workers: Platform) -> None:
+    # Given a module that fails while it is loaded
+    workers.deploy("broken", 'def rate(name):\n    return {}[name]\n\nDEFAULT = rate("fr")\n')
+    outcome = await workers.invoke("broken")
+    ident = outcome.record.invocation_id
+    await workers.until(lambda: workers.recording.finished_runs)
+
+    # I expect its process to be kept, stopped, with its frames
+    assert (outcome.record.status, live_part(workers, ident)[0]) == ("init_error", "ok")
+    pid = next(iter(workers.host.frozen)).worker.pid
+    session = attach(workers, ident)
+    assert "return {}[name]" in await until_prompt(session)
+    assert await say(session, "p name") == "'fr'"
+    assert "<module>" in await say(session, "u")
+    assert await say(session, "q") == "<>"
+    await workers.until(lambda: state(pid) == "T")
+
+
 async def test_a_failed_worker_is_debugged_frozen_again_and_debugged_again(workers: Platform) -> None:
     ident = await fail(workers, "word")
     assert live_part(workers, ident)[0] == "ok"

@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from relive_base.frames import Done, Profile, Result, Scene
+from relive_base.frames import Done, Profile, Result, Scene, Stop
 from worker_harness import ZygoteHandle
 
 
@@ -153,6 +153,8 @@ def test_loading_fails_with_a_clear_error(
     assert failed.error.kind == "init"
     assert message in failed.error.message
     assert [frame for frame in before if isinstance(frame, Scene)]
+    # It waits with its frames, for a debugger and its heap, until it is told to leave
+    worker.wire.send(Stop())
     assert running.wait_exit(worker).status == 0
 
 
