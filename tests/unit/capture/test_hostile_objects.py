@@ -10,6 +10,7 @@ import datetime
 import decimal
 import enum
 import functools
+import gc
 import threading
 import types
 import weakref
@@ -68,6 +69,7 @@ def instance(base: type, metaclass: type = type) -> Any:
 @contextlib.contextmanager
 def traps() -> Iterator[None]:
     """Every call of hostile code counts meanwhile; none is expected."""
+    gc.collect()  # what other tests have left goes now, and calls its __del__
     hostile.calls.clear()
     hostile.armed.append(True)
     try:
