@@ -237,7 +237,9 @@ class Walker:
         self._seen[address] = None
         nodes, texts = self._values(values, depth - 1)
         text = ", ".join(texts)
-        if (length == 2 or _FLAG in text) and self._hide_named_items(values, nodes, texts, length):
+        first: Any = type(values[0]) if length == 2 else None
+        named = first is str or first is bytes  # one of a pair may be the other's name
+        if (named or _FLAG in text) and self._hide_named_items(values, nodes, texts, length):
             text = ", ".join(texts)
         self._charge(len(text), count)
         if length > count or len(text) > _LINE:
@@ -312,7 +314,8 @@ class Walker:
             else:
                 node = None
             if node is None:
-                node = self._one(index_label(len(nodes)), value, depth)
+                index = len(nodes)
+                node = self._one(INDEXES[index] if index < _INDEXES else index_label(index), value, depth)
             nodes.append(node)
             texts.append(node.text)
         return nodes, texts
