@@ -29,8 +29,10 @@ __all__ = ["Runner", "failure_kind"]
 
 _KIB: Final = 1024
 _SECOND_NS: Final = 1_000_000_000
-_RSS_EVERY: Final = 64
-"""Resident memory is read at each 64th invocation: it decides on recycling only; the server watches too."""
+_RSS_EVERY: Final = 16
+_RSS_RARELY: Final = 256
+"""Resident memory is read at each 16th invocation where its peak has grown, else at each 256th: it decides on
+recycling only; the server watches too."""
 _FAST_NS: Final = 200_000
 """Results wait for each other no longer than this, and only where most invocations take less."""
 _STEP: Final = 4
@@ -93,13 +95,16 @@ class Runner:
         memory_limit.quiet = self._quiet
         self._count = 0
         self._rss_bytes = 0
+        self._peak_kib = 0  # when resident memory was read last
+        self._cpu_ns = 0  # CPU time of this process at the end of the last invocation
         self._typical_ns = _SECOND_NS  # until it is known
         self._untold_ns = 0  # when the first invocation began that the server has not been told of; 0: none
         self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
 
     def run(self, invoke: Invoke, more: bool = False) -> bool:
         """One invocation. Whether the worker may get another one. `more`: the next one has come already."""
-        cpu_ns = time.process_time_ns()
+        # Still watched: it has not waited since the last one, so that there is no need for another reading.
+        cpu_ns = self._cpu_ns if self._sink.watched else time.process_time_ns()
         self._sink.watched = True
         self._telemetry.begin(invoke)
         self._caller.begin(invoke)
@@ -241,14 +246,18 @@ class Runner:
 
     def _done(self, invoke: Invoke, dropped: int, reusable: bool, cpu_ns: int) -> Done:
         counts = self._telemetry.end()
-        if self._count % _RSS_EVERY == 0:
-            self._rss_bytes = rss_bytes()
-        self._count += 1
         usage = resource.getrusage(resource.RUSAGE_SELF)
+        peak_kib = usage.ru_maxrss
+        count = self._count
+        self._count = count + 1
+        if not count % _RSS_EVERY and (peak_kib != self._peak_kib or not count % _RSS_RARELY):
+            self._rss_bytes = rss_bytes()
+            self._peak_kib = peak_kib
+        until_ns = self._cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
         return Done(
             invocation_id=invoke.invocation_id,
-            cpu_ns=max(int((usage.ru_utime + usage.ru_stime) * 1e9) - cpu_ns, 0),
-            peak_rss_bytes=usage.ru_maxrss * _KIB,
+            cpu_ns=max(until_ns - cpu_ns, 0),
+            peak_rss_bytes=peak_kib * _KIB,
             rss_bytes=self._rss_bytes,
             spans=counts.spans,
             logs=counts.logs,

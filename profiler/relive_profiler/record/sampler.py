@@ -159,7 +159,6 @@ class Sampler:
             return
         self._reset(invocation_id, phase)
         self._outer: FrameType | None = outer
-        self._started_ns = time.time_ns()
         if mode == "precise" and self._begin_precise():
             return
         timer = self._timer
@@ -228,7 +227,7 @@ class Sampler:
             invocation_id=self._invocation_id,
             phase=self._phase,
             engine=engine,
-            started_ns=self._started_ns,
+            started_ns=time.time_ns() - (self._clock() - self._begun),
             duration_ns=ended - self._begun,
             stack_hashes=list(fold),
             counts=[value[0] for value in values],
