@@ -11,7 +11,7 @@ from relive_cli import Relive, relive_home, toml
 from small_server import serving
 
 SOURCE = """
-import datetime, json, os, random, secrets, time, urllib.request, uuid
+import ctypes, datetime, json, os, random, secrets, time, urllib.request, uuid
 
 def get(path, data=None):
     with urllib.request.urlopen(os.environ["SHOP"] + path, data) as answer:
@@ -47,12 +47,15 @@ def refused(event, context):
 def ordered(event, context):
     raise ValueError(str({f"sku-{number}" for number in range(30)}))
 
+def crashes(event, context):
+    return ctypes.string_at(0)
+
 def quiet(event, context):
     return get("/first")["missing"]
 """
 FUNCTIONS = {
     name: f'handler = "app:{name}"\nenvironment = {{ SHOP = "@SHOP@" }}'
-    for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused", "ordered")
+    for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused", "ordered", "crashes")
 }
 LOADS = """
 import app
@@ -161,6 +164,14 @@ def test_sets_have_the_same_order(lab: Lab) -> None:
     again = lab.replay("ordered")
 
     assert again["error"]["message"] == again["recorded"]["message"]
+
+
+def test_a_crash_comes_again_in_the_same_line(lab: Lab) -> None:
+    again = lab.replay("crashes")
+
+    assert again["outcome"] == "same"
+    assert again["difference"] is None
+    assert again["error"]["line"] == again["recorded"]["line"]
 
 
 def test_what_was_called_while_the_module_was_loaded_is_answered_too(lab: Lab) -> None:

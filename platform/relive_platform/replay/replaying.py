@@ -18,7 +18,6 @@ from relive_capture.cassette_format import PlaybackReport
 from relive_capture.explore.archive import write_scene
 from relive_capture.explore.reader import SceneFile, read_scene
 
-from relive_platform.collector.collector import scene_job
 from relive_platform.collector.scenes import StackMemory, scene_input
 from relive_platform.replay.comparing import differences
 from relive_platform.replay.errors import ReplayError
@@ -149,8 +148,7 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
         return found
     if error is not None and running.record.status == "rejected":
         raise ReplayError(f"the replay's worker was not run: {error.message}")
-    job = scene_job(running, running.worker, [])
-    info = write_scene(folder / "replayed.scene", scene_input(job, StackMemory()))
+    info = write_scene(folder / "replayed.scene", scene_input(played.job, StackMemory()))
     again = read_scene(info.path)
     same = again.manifest["fingerprint"] == scene.manifest["fingerprint"]
     found.outcome = SAME if same else OTHER

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
 
+from relive_platform.collector.batches import SceneJob
+from relive_platform.collector.collector import scene_job
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.pool.function import FunctionPool, PoolLimits
 from relive_platform.pool.heaps import HeapLimits
@@ -38,6 +40,7 @@ class Played:
     """One run to its last frame."""
 
     running: Running
+    job: SceneJob  # what the scene of its failure is made of
     playback: bytes = b""  # payload of the Playback frame
     profiles: list[bytes] = field(default_factory=list)
 
@@ -55,7 +58,9 @@ class _Listener:
     def finished(self, running: Running, worker: Worker | None) -> None:
         waiting = self.finished_run
         if waiting is not None and not waiting.done():
-            waiting.set_result(Played(running, worker.playback if worker is not None else b""))
+            # The job at once: what a fault handler wrote goes with the worker.
+            played = worker.playback if worker is not None else b""
+            waiting.set_result(Played(running, scene_job(running, running.worker, []), played))
 
 
 class Stage:
