@@ -309,7 +309,7 @@ class FunctionPool:
 
     def on_done(self, worker: Worker, running: Running, done: Done) -> None:
         result = running.result
-        took = time.monotonic() - running.sent_mono
+        took = worker.ended_mono - running.sent_mono
         self._service_s = took if not self._service_s else 0.8 * self._service_s + 0.2 * took
         if result is not None:
             handler_s = (result.ended_ns - result.started_ns) / 1e9
@@ -317,10 +317,12 @@ class FunctionPool:
             self._mean_s = 0.9 * self._mean_s + 0.1 * handler_s
             room = int(AHEAD_WAIT_S / (self._mean_s + WORKER_COST_S))
             self._ahead_room = min(max(room, 1), AHEAD_LIMIT - 1)
-        worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
+        error = running.record.error
+        worker.fingerprint = error.fingerprint if error is not None else ""
         # Before the scene is written: it says whether its process is still there.
-        kept = self._keep(worker, running, done)
-        heap = self._wants_heap(worker, running, done)
+        ok = result is not None and result.status == "ok"
+        kept = not ok and self._keep(worker, running, done)
+        heap = (not ok or self.heap_next) and self._wants_heap(worker, running, done)
         self._listener.on_finished(self, running, done)
         if worker.current is not None:
             self._next_ahead(worker, done)

@@ -55,6 +55,7 @@ AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
 _BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
+_RESULT: Final = b"\xa6result"  # the tag, behind the array's length
 _result = msgspec.msgpack.Decoder(Result)
 _done = msgspec.msgpack.Decoder(Done)
 _ready = msgspec.msgpack.Decoder(Ready)
@@ -99,7 +100,7 @@ class Worker(asyncio.Protocol):
         self._taken_back: deque[str] = deque()  # invocations whose Skipped frame is still to come
         self._outgoing: list[bytes] = []
         self._last: Running | None = None  # the one before, and when it was done
-        self._last_mono = 0.0
+        self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
         self.condemned = ""  # why the supervisor stops it: "timeout", "memory"
         self.fork_error = ""
@@ -378,6 +379,9 @@ class Worker(asyncio.Protocol):
         self.look()
 
     def _on_frame(self, payload: bytes) -> None:
+        if payload[1:8] == _RESULT:  # nearly all
+            self._on_result(payload)
+            return
         handler = self._handlers.get(frame_kind(payload))
         if handler is not None:
             handler(payload)
@@ -404,11 +408,12 @@ class Worker(asyncio.Protocol):
     def _end(self, running: Running, result: Result, done: Done) -> None:
         """The invocation is over; on with what was sent ahead."""
         self.current = None
-        self._last, self._last_mono = running, time.monotonic()
+        now = time.monotonic()
+        self._last, self.ended_mono = running, now
         self.rss_bytes = done.rss_bytes
         if self.ahead and done.reusable and result.reusable:
             following = self.current = self.ahead.popleft()
-            following.sent_mono = time.monotonic()
+            following.sent_mono = now
             self.state = BUSY
         self.owner.on_done(self, running, done)
 
@@ -442,7 +447,7 @@ class Worker(asyncio.Protocol):
 
     def writing(self) -> Running | None:
         """Whose text comes through the console pipe, which may be a moment behind the frames."""
-        if self.current is None and time.monotonic() - self._last_mono < CONSOLE_LATE_S:
+        if self.current is None and time.monotonic() - self.ended_mono < CONSOLE_LATE_S:
             return self._last
         return self.current
 
