@@ -95,9 +95,9 @@ class Dispatcher:
             timeout_ns=int(timeout_s * 1e9),
             event_bytes=len(request.event),
         )
-        if http is None:
-            _tell_origin(record, request)
-        else:
+        if http is None or request.event_id:
+            _tell_origin(record, request)  # an answered request has no other origin
+        if http is not None:
             record.http_method, record.http_path, record.http_route = http.method, http.path, http.route
             record.event_bytes = len(http.body)
         running = Running(
