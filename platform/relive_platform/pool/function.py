@@ -26,7 +26,7 @@ FORK_COST_S: Final = 0.010
 AHEAD_LIMIT: Final = 16
 """Events that one worker of a fast function has at once: one runs, the others wait in its socket. A worker
 that never falls asleep between two of them saves two wake-ups, which cost more than a small handler."""
-AHEAD_WAIT_S: Final = 0.0005
+AHEAD_WAIT_S: Final = 0.001
 """No more than one worker gets done in this time, by its function's mean: others are woken for the rest."""
 WORKER_COST_S: Final = 0.00003
 """What a worker spends on an invocation beside the handler, as measured."""

@@ -33,7 +33,7 @@ _RSS_EVERY: Final = 16
 _RSS_RARELY: Final = 256
 """Resident memory is read at each 16th invocation where its peak has grown, else at each 256th: it decides on
 recycling only; the server watches too."""
-_FAST_NS: Final = 200_000
+_FAST_NS: Final = 100_000
 """Results wait for each other no longer than this, and only where most invocations take less."""
 _STEP: Final = 4
 _BAD_REQUEST: Final = 400
