@@ -34,9 +34,8 @@ def double(x):
 
 
 def spin():
-    print("spin" + "ning")
-    while True:
-        time.sleep(0.01)
+    while print("spin" + "ning") or True:
+        time.sleep(0.05)
 
 
 def price(basket, data):
