@@ -106,9 +106,13 @@ class LiveSession:
     def talk(self, lines: Lines, *, raw: bool) -> str:
         """Until one of both sides has had enough; gives why it ended, "" where the user ended it."""
         screen = Screen(typed=lines.typed, raw=raw, muted=not lines.typed)  # where it stands is for people
-        impatient = 0
+        impatient, asked, prompt = 0, False, ""
         while True:
             try:
+                if asked:
+                    prompt = screen.prompt() or prompt
+                    self._answer(lines, prompt)
+                    asked, impatient = False, 0
                 response = self.next(_PROMPT_S if screen.holding else _POLL_S)
                 if response is None:
                     screen.settle()
@@ -119,11 +123,12 @@ class LiveSession:
                 if part == "ended":
                     screen.end()
                     return response.ended.reason
+                asked = response.text.prompt
                 screen.show(response.text.text)
-                if response.text.prompt:
-                    self._answer(lines, screen)
-                    impatient = 0
             except KeyboardInterrupt:
+                if asked:  # it came on the way to the prompt: it is still the user's turn
+                    print("^C")
+                    continue
                 impatient += 1
                 self._call.interrupt()
                 if impatient == _PATIENCE:
@@ -131,8 +136,7 @@ class LiveSession:
                 if impatient > 1:
                     print("\n(no reaction yet; Ctrl-C once more leaves)", file=sys.stderr)
 
-    def _answer(self, lines: Lines, screen: Screen) -> None:
-        prompt = screen.prompt()
+    def _answer(self, lines: Lines, prompt: str) -> None:
         while True:
             try:
                 line = lines.read(prompt)
