@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +42,6 @@ class Played:
     running: Running
     job: SceneJob  # what the scene of its failure is made of
     playback: bytes = b""  # payload of the Playback frame
-    profiles: list[bytes] = field(default_factory=list)
 
 
 class _Listener:
