@@ -5,6 +5,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.relive-setup
 PYTEST := $(BIN)/python -m pytest
+# Each file of tests stays in one process, as many processes as cores: `make test TEST_PROCESSES=0` has one.
+TEST_PROCESSES ?= auto
+PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format bench proto clean
 
@@ -23,16 +26,16 @@ demo: setup  ## Start the platform, deploy real functions, send events, open the
 	@$(BIN)/relive demo $(DEMO_FLAGS)
 
 test: setup  ## All tests
-	$(PYTEST) tests/unit tests/style tests/integration tests/acceptance -q --durations=10
+	$(PYTEST) tests/unit tests/style tests/integration tests/acceptance -q --durations=10 $(PARALLEL)
 
 test-unit: setup  ## The fast tests (under a minute)
-	$(PYTEST) tests/unit tests/style -q
+	$(PYTEST) tests/unit tests/style -q $(PARALLEL)
 
 test-integration: setup  ## Real engines, processes and sockets
-	$(PYTEST) tests/integration -q
+	$(PYTEST) tests/integration -q $(PARALLEL)
 
 test-acceptance: setup  ## Whole user stories
-	$(PYTEST) tests/acceptance -q
+	$(PYTEST) tests/acceptance -q $(PARALLEL)
 
 test-all:  ## The tests on every supported Python that pyenv or uv offers
 	@sh scripts/test_all.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -17,3 +18,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("RELIVE_HOME", str(folder))
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """A full collection passes over the tests and all libraries once, not hundreds of times."""
+    gc.collect()
+    gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -200,13 +201,36 @@ def test_values_arguments_and_source_are_shown(session: PostMortem) -> None:
 def test_the_rest_of_the_scene_is_at_hand(session: PostMortem) -> None:
     assert '"count": 2' in session.run("event")
     assert session.run("logs") == "INFO  began\n"
-    assert "no other thread" in session.run("threads")
     assert "live: the process has ended" in session.run("parts")
     assert "whatis expression" in session.run("h")
     assert session.run("h whatis") == "whatis expression: the type of its value\n"
     assert not session.done
     assert session.run("q") == ""
     assert session.done
+
+
+def test_other_threads_are_shown_where_they_stood(
+    tmp_path: Path, load: Callable[[str], ModuleType], capture: Callable[..., Scene]
+) -> None:
+    # Given: a failure while another thread waits
+    ended = threading.Event()
+
+    def clerk() -> None:
+        ended.wait(30)
+
+    thread = threading.Thread(target=clerk, name="clerk")
+    thread.start()
+    taken = capture(load(CODE).handler, {"sku": "b"})
+    ended.set()
+    thread.join()
+    write_scene(tmp_path / "with.scene", SceneInput(record=record(), scene=taken))
+    taken.members["threads.json"] = b"[]"
+    write_scene(tmp_path / "without.scene", SceneInput(record=record(), scene=taken))
+
+    shown = PostMortem(read_scene(tmp_path / "with.scene")).run("threads")
+    assert "thread clerk\n" in shown
+    assert "clerk()" in shown
+    assert "no other thread" in PostMortem(read_scene(tmp_path / "without.scene")).run("threads")
 
 
 def test_completion_knows_commands_locals_and_what_values_hold(session: PostMortem) -> None:

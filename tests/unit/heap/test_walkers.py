@@ -78,7 +78,7 @@ OWN_CLASSES = (
 Pair = collections.namedtuple("Pair", "one two")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _quiet() -> Iterator[None]:
     gc.collect()
     gc.disable()
