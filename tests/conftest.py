@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure of an example; pytest-timeout ends what hangs.
+settings.register_profile("relive", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("relive")
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 

@@ -111,6 +111,7 @@ class _Capture:
         self.frames.values = spec.capture != "off"
         self.messages = Messages(leaves, self.redactor.text)
         self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
+        self.bad_result = ""  # why the result cannot be sent
         self.members: dict[str, bytes] = {}
         self.parts: dict[str, PartState] = {}
 
@@ -179,9 +180,10 @@ class _Capture:
         return PartState("ok")
 
     def save_result(self, result: object) -> PartState:
+        path, reason = find_unserialisable(result)
+        self.bad_result = reason
         if not self.frames.values:
             return PartState("missing", _VALUES_OFF)
-        path, reason = find_unserialisable(result)
         view = ResultView(path=path, reason=reason, value=self.walker.value(result, "result"))
         self.members["result.json"] = msgspec.json.encode(view)
         return PartState("ok")
@@ -190,7 +192,7 @@ class _Capture:
 
     def error(self, views: list[ExceptionView], kind: str, frames: list[RawFrame], name: str) -> ErrorInfo:
         info = ErrorInfo(type=name, message="", kind=kind)
-        info.fingerprint = fingerprint(kind, name, frames, self.in_app)
+        info.fingerprint = fingerprint(kind, name, frames, self.in_app, self.bad_result)
         if views:
             info.message = views[0].message
             _locate(info, views[0])
@@ -237,9 +239,9 @@ def capture_exception(
             capture.attempt("exception", capture.save_exceptions, views)
             if "exception.json" not in capture.members:
                 capture.attempt("exception", capture.save_heads, views, capture.parts["exception"].reason)
-            info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
             if result is not NO_RESULT:
                 capture.attempt("result", capture.save_result, result)
+            info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
             _save_rest(capture, moment)
             return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:  # also a RecursionError or a MemoryError in the capture itself

@@ -15,8 +15,9 @@ _MAX_FRAMES = 30
 _VOLATILE = re.compile(r"0x[0-9a-fA-F]+|\d{3,}")
 
 
-def fingerprint(kind: str, error_type: str, frames: list[RawFrame], in_app: InApp) -> str:
-    """16 hex digits from the kind, the error's type and the user's own frames (file, function).
+def fingerprint(kind: str, error_type: str, frames: list[RawFrame], in_app: InApp, detail: str = "") -> str:
+    """16 hex digits from the kind, the error's type and the user's own frames (file, function), and from a
+    `detail` where frames say nothing: why a result cannot be sent.
 
     No message, no line numbers, no absolute paths: it survives edits above the line, other machines and other
     versions. Recursion counts once, however deep it went. Without any frame of the user's own, the three
@@ -27,7 +28,7 @@ def fingerprint(kind: str, error_type: str, frames: list[RawFrame], in_app: InAp
     names = [
         f"{in_app.stable(raw.frame.f_code.co_filename)}:{raw.frame.f_code.co_qualname}" for raw in chosen
     ]
-    return fingerprint_of_names(kind, error_type, names)
+    return fingerprint_of_names(kind, error_type, [*names, detail] if detail else names)
 
 
 def fingerprint_of_names(kind: str, error_type: str, names: list[str]) -> str:

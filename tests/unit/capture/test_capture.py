@@ -323,6 +323,18 @@ def test_a_bad_result_says_where_it_is_bad(spec: FunctionSpec) -> None:
     assert scene.error.kind == "bad_result"
 
 
+def test_results_that_are_bad_for_the_same_reason_are_one_group(spec: FunctionSpec) -> None:
+    def group(result: object) -> str:
+        error = TypeError("this result cannot be sent")
+        return capture_exception(
+            error, kind="bad_result", spec=spec, invocation_id="i", result=result
+        ).error.fingerprint
+
+    of_a_lock = group({"items": [{"when": threading.Lock()}]})
+    assert group([threading.Lock(), 7]) == of_a_lock
+    assert len({of_a_lock, group([{1}]), group(float("nan")), group("too large")}) == 4
+
+
 @pytest.mark.parametrize(
     ("value", "path"),
     [
