@@ -146,17 +146,29 @@ def test_a_call_that_was_not_recorded_is_named(lab: Lab) -> None:
 
     again = lab.replay("prices", "--code", str(folder))
 
-    assert again["outcome"] == "other"
+    assert again["outcome"] == "unrecorded"
     assert again["error"]["type"] == "relive.NotInCassette"
     assert f"GET {lab.shop}/other?sku=A1 is not in the scene's cassette" in again["error"]["message"]
     assert again["runs"][0]["calls"]["missing"] == [f"GET {lab.shop}/other?sku=A1"]
     assert f"GET {lab.shop}/first?sku=A1" in again["runs"][0]["calls"]["unused"]
 
 
+def test_mended_code_that_runs_on_to_a_new_call_is_no_other_failure(lab: Lab) -> None:
+    mended = '    return get("/later?total=" + str((answer["price"] or 0) * count))'
+    folder = application(lab.home, lab.shop, SOURCE.replace('    return answer["price"] * count', mended))
+
+    done = lab.home.run("replay", lab.failed["prices"], "--code", str(folder), check=False)
+
+    assert done.returncode == 1
+    assert "it came to a call that is not in the scene" in done.stdout
+    assert f"not in the scene: GET {lab.shop}/later?total=0" in done.stdout
+    assert "without the recorded failure; --live lets it be made" in done.stdout
+
+
 def test_chance_and_the_clock_repeat(lab: Lab) -> None:
     again = lab.replay("chance", "--times", "3")
 
-    assert again["counts"] == {"same": 3, "other": 0, "passed": 0}
+    assert again["counts"] == {"same": 3, "other": 0, "passed": 0, "unrecorded": 0}
     assert {run["error"]["message"] for run in again["runs"]} == {again["recorded"]["message"]}
 
 

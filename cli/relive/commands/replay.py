@@ -27,6 +27,7 @@ _SAID = {
     "same": "the same failure",
     "other": "another failure",
     "passed": "it passed",
+    "unrecorded": "it came to a call that is not in the scene",
     "mixed": "it varies from run to run",
 }
 _SHOWN = 8
@@ -177,6 +178,8 @@ def _print(outcome: ReplayOutcome) -> None:
         echo(one_line(f"  replayed  {run.error_type}: {run.message}  {place}", 200))
     _print_differences(run)
     _print_calls(run)
+    if run.outcome == "unrecorded" and run.calls.answered and not run.calls.unused:
+        echo("  after all the recorded ones, without the recorded failure; --live lets it be made")
     for note in outcome.notes:
         echo(one_line(f"  note: {note}", 200))
 

@@ -7,11 +7,12 @@ from typing import Any, Final
 import msgspec
 from relive_capture.cassette_format import PlaybackReport
 
-__all__ = ["OTHER", "PASSED", "SAME", "Difference", "ReplayOutcome", "ReplayRun"]
+__all__ = ["OTHER", "PASSED", "SAME", "UNRECORDED", "Difference", "ReplayOutcome", "ReplayRun"]
 
 SAME: Final = "same"
 OTHER: Final = "other"
 PASSED: Final = "passed"
+UNRECORDED: Final = "unrecorded"
 
 
 class Difference(msgspec.Struct, omit_defaults=True):
@@ -24,7 +25,8 @@ class Difference(msgspec.Struct, omit_defaults=True):
 
 
 class ReplayRun(msgspec.Struct, kw_only=True):
-    """One run. `outcome`: "same" (its fingerprint is the recorded one), "other" or "passed"."""
+    """One run. `outcome`: "same" (its fingerprint is the recorded one), "other", "passed", or "unrecorded":
+    it came to a call that the scene has no answer to."""
 
     outcome: str
     seconds: float
@@ -58,7 +60,7 @@ class ReplayOutcome(msgspec.Struct, kw_only=True):
 
     @property
     def outcome(self) -> str:
-        """ "same", "other", "passed" or "mixed"."""
+        """ "same", "other", "passed", "unrecorded" or "mixed"."""
         found = {run.outcome for run in self.runs}
         return found.pop() if len(found) == 1 else "mixed"
 
@@ -66,7 +68,7 @@ class ReplayOutcome(msgspec.Struct, kw_only=True):
     def counts(self) -> dict[str, int]:
         """How many runs came to which outcome."""
         outcomes = [run.outcome for run in self.runs]
-        return {name: outcomes.count(name) for name in (SAME, OTHER, PASSED)}
+        return {name: outcomes.count(name) for name in (SAME, OTHER, PASSED, UNRECORDED)}
 
     @property
     def seconds(self) -> float:

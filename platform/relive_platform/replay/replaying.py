@@ -17,12 +17,14 @@ from relive_base.frames import ErrorInfo, Logs, Playback
 from relive_capture.cassette_format import PlaybackReport
 from relive_capture.explore.archive import write_scene
 from relive_capture.explore.reader import SceneFile, read_scene
+from relive_capture.model import every_exception
+from relive_capture.record.playback.answers import NotInCassette
 
 from relive_platform.collector.scenes import StackMemory, scene_input
 from relive_platform.replay.comparing import differences
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.looping import BackgroundLoop
-from relive_platform.replay.model import OTHER, PASSED, SAME, ReplayOutcome, ReplayRun
+from relive_platform.replay.model import OTHER, PASSED, SAME, UNRECORDED, ReplayOutcome, ReplayRun
 from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
 from relive_platform.replay.stage import Played, Stage
 from relive_platform.runtime_path import RuntimeFolderError, build_runtime
@@ -150,8 +152,10 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
         raise ReplayError(f"the replay's worker was not run: {error.message}")
     info = write_scene(folder / "replayed.scene", scene_input(played.job, StackMemory()))
     again = read_scene(info.path)
-    same = again.manifest["fingerprint"] == scene.manifest["fingerprint"]
-    found.outcome = SAME if same else OTHER
+    if again.manifest["fingerprint"] == scene.manifest["fingerprint"]:
+        found.outcome = SAME
+    else:
+        found.outcome = UNRECORDED if _refused(again) and found.calls.missing else OTHER
     error = error or _recorded_error(again)  # a thread or task of an invocation that succeeds failed again
     found.error_type, found.message, found.kind = error.type, error.message, str(again.manifest["kind"])
     found.file, found.line, found.fingerprint = error.file, error.line, str(again.manifest["fingerprint"])
@@ -161,6 +165,11 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
         found.differences = []  # the recorded scene is damaged there; the fingerprint has decided
     found.scene = again.raw
     return found
+
+
+def _refused(scene: SceneFile) -> bool:
+    """Whether it failed because a call has no answer in the cassette."""
+    return any(view.type == NotInCassette.__name__ for view, _ in every_exception(scene.exceptions))
 
 
 def _calls(played: Played) -> PlaybackReport:

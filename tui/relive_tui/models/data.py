@@ -268,8 +268,8 @@ class SceneView:
 
 @dataclass(frozen=True, slots=True)
 class ReplayView:
-    """What the last replay of a failure came to. `outcome`: "same", "other", "passed" or "mixed"; `code`:
-    what was run, in words; `counts`: how many of the `runs` had which outcome."""
+    """What the last replay of a failure came to. `outcome`: "same", "other", "passed", "unrecorded" or
+    "mixed"; `code`: what was run, in words; `counts`: how many of the `runs` had which outcome."""
 
     outcome: str
     at_ns: int

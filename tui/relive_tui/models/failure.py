@@ -234,6 +234,7 @@ _OUTCOMES = {
     "same": ("✖ same failure", "error"),
     "other": ("≠ another failure", "warn"),
     "passed": ("✔ passed", "ok"),
+    "unrecorded": ("≠ a call not in the scene", "warn"),
     "mixed": ("± varies", "warn"),
 }
 
