@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from relive_base.errors import NotFound, ServerUnreachable
 
+from relive_tui.models.format import short_id
 from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
 from relive_tui.tickets import TicketStore
@@ -171,8 +173,14 @@ class DataSource:
         from relive_capture.explore import scenes
 
         ident, attempt = scope.invocation_id or "last", scope.attempt
-        scene = scenes.load(self._use(ticket), self._scenes_dir, ident, attempt)
-        return self._heaps().open(ticket, scene, progress)
+        store = self._use(ticket)
+        scene = scenes.load(store, self._scenes_dir, ident, attempt)
+        same = None if scene.has_heap else scenes.with_same_heap(store, self._scenes_dir, scene)
+        if same is None:
+            return self._heaps().open(ticket, scene, progress)
+        found = self._heaps().open(ticket, same, progress)
+        why = f"the same failure as {short_id(scene.invocation_id)}, which has none"
+        return replace(found, reason=why, invocation_id=same.invocation_id, attempt=same.attempt)
 
     def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
         from relive_capture.explore import failures

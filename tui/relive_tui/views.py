@@ -201,6 +201,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         logs=tuple(_scene_log(line, scene) for line in lines),
         difference=_difference(facts),
         has_heap=scene.has_heap,
+        heap_elsewhere=scene.heap_elsewhere,
         result=(result.path, result.reason, value_view(result.value) if result.value else None)
         if result
         else None,
@@ -406,8 +407,9 @@ def flame_view(tree: FlameTree) -> FlameView:
 def hot_line(row: HotRow) -> HotLine:
     """Of a hot line."""
     return HotLine(
-        row.function, row.name, row.file, row.line, row.self_s, row.total_s, row.self_pct, row.samples
-    )
+        row.function, row.name, row.file, row.line, row.self_s, row.total_s, row.self_pct, row.samples,
+        row.self_cpu_s,
+    )  # fmt: skip
 
 
 def hot_change(row: DiffRow) -> HotChange:

@@ -37,6 +37,7 @@ __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 T = TypeVar("T")
 _KNOWN_SCHEMA = 1
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
+_INVOCATION = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _MAX_TIME_NS = 1 << 62  # the year 2116
 _DEFAULTS: dict[str, Any] = {
     "captured_ns": 0,
@@ -221,6 +222,13 @@ class SceneFile:
     def has_heap(self) -> bool:
         """Whether there is a heap snapshot; `parts["heap"]` says why where there is none."""
         return f"{FOLDER}meta.json" in self._infos
+
+    @property
+    def heap_elsewhere(self) -> str:
+        """Invocation of the same failure whose heap was taken in place of this one's; "" where none was."""
+        part = self.parts.get("heap")
+        found = None if self.has_heap or part is None else _INVOCATION.search(part.reason)
+        return found.group() if found else ""
 
     @property
     def heap_meta(self) -> HeapMeta:

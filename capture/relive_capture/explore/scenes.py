@@ -16,10 +16,11 @@ from relive_capture.explore.names import parse_scene_name, scene_path
 from relive_capture.explore.queries import BLOB
 from relive_capture.explore.reader import Limits, SceneFile, read_scene
 
-__all__ = ["archive_bytes", "load", "load_from_disk"]
+__all__ = ["archive_bytes", "load", "load_from_disk", "with_same_heap"]
 
 _MAX_CHUNKS = Limits().archive_bytes // (1024 * 1024) + 1
 _MAX_LISTED = 200_000
+_MAX_ATTEMPTS = 101
 
 
 def load(store: Store, scenes_dir: Path | str, ident: str = "last", attempt: int = 0) -> SceneFile:
@@ -56,6 +57,25 @@ def load_from_disk(scenes_dir: Path | str, ident: str = "last") -> SceneFile | N
         return read_scene(newest[1]) if newest is not None else None
     found = _on_disk(folder, ident, 0)
     return read_scene(scene_path(folder, found[0][0], found[0][1])) if len(found) == 1 else None
+
+
+def with_same_heap(store: Store, scenes_dir: Path | str, scene: SceneFile) -> SceneFile | None:
+    """The scene of the same failure whose heap was taken in place of this one's; None where it is gone.
+
+    Raises StoreError.
+    """
+    attempt = 0  # the newest
+    while scene.heap_elsewhere:
+        try:
+            found = load(store, scenes_dir, scene.heap_elsewhere, attempt)
+        except (SceneError, SceneNotFound):
+            return None
+        if found.has_heap:
+            return found
+        attempt = min(found.attempt, _MAX_ATTEMPTS) - 1
+        if attempt < 1:
+            break
+    return None
 
 
 def _files(folder: Path) -> Iterator[tuple[int, Path]]:

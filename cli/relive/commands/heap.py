@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import NotFound, ReliveError, UsageError
+from relive_base.errors import NotFound, UsageError
 
 from relive.commands.failures import is_scene_file, load_scene
 from relive.output import echo, emit_object, json_option
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["heap"]
 
 _JSON_PATHS = 32
-_INVOCATION = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _ID = re.compile(r"[0-9a-f-]+")  # or the beginning of one
 
 
@@ -160,15 +159,13 @@ def _open(session: Session, ident: str) -> tuple[Heap, str]:
 
 def _same_failure(session: Session, scene: SceneFile, ident: str) -> SceneFile:
     """The scene of the same failure whose heap was taken some minutes before. Raises NotFound."""
+    from relive_capture.explore import scenes
+
     error = _without_heap(scene)
-    other = _INVOCATION.search(error.message.partition(" has no heap: ")[2])
-    if other is None or is_scene_file(ident):
+    if is_scene_file(ident):
         raise error
-    try:
-        found: SceneFile = load_scene(session, other.group())
-    except ReliveError:
-        raise error from None
-    if not found.has_heap:
+    found = scenes.with_same_heap(session.store(), session.scenes_dir, scene)
+    if found is None:
         raise error
     echo(error.message, err=True)
     return found
@@ -177,11 +174,11 @@ def _same_failure(session: Session, scene: SceneFile, ident: str) -> SceneFile:
 def _without_heap(scene: SceneFile) -> NotFound:
     part = scene.parts.get("heap")
     reason = part.reason if part is not None and part.reason else "none was taken"
-    other = _INVOCATION.search(reason)  # the same failure's heap that was taken a moment before
+    other = scene.heap_elsewhere  # taken of the same failure a moment before
     remedy = "`relive failure` shows the values of the frames; docs/heap.md says when a heap is taken"
     return NotFound(
         f"the scene of {scene.invocation_id} has no heap: {reason}",
-        remedy=f"relive heap {other.group()}" if other else remedy,
+        remedy=f"relive heap {other}" if other else remedy,
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from relive_capture.explore import scenes
+from relive_capture.explore.archive import pack_archive, read_scene
+from relive_capture.explore.names import scene_path
 from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.app import ReliveApp
@@ -95,6 +99,53 @@ async def test_two_keys_from_launch_to_the_leak(world: Any) -> None:
         # And there is no other heap to compare it with
         await press(app, pilot, "B")
         assert [note.message for note in app._notifications][-1].startswith("no other failure")
+
+
+async def test_five_on_a_failure_without_a_heap_shows_that_of_the_same_failure(
+    world: Any, tmp_path: Path
+) -> None:
+    # Given two failures of one kind; an attempt of the newest has the heap, the other one says so
+    folder = shutil.copytree(world.scenes_dir, tmp_path / "scenes")
+    source = DataSource(lambda: open_store(world.store.url), folder)
+    (newest, _, _), (earlier, attempt, _), *_ = source.failures(Ticket(), Scope("checkout", range_ns=0))
+    scene = read_scene(scene_path(folder, earlier, attempt))
+    reason = f"the same failure's heap was taken 3 s ago, in {newest} (once in 600 s)"
+    manifest = {**scene.manifest, "parts": {"heap": {"state": "missing", "reason": reason}}}
+    files = {name: scene.member(name) for name in scene.names if name != "manifest.json"}
+    scene_path(folder, earlier, attempt).write_bytes(pack_archive(folder, manifest, files)[1])
+    app = ReliveApp(source, "failure", earlier)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        assert "5 heap" in shown(app)
+        # When 5 is pressed
+        await press(app, pilot, "5")
+        # Then that heap is there, and is said to be another failure's
+        assert "in dict module cart › ._baskets" in shown(app)
+        assert f"the same failure as {earlier[:13]}, which has none" in shown(app)
+        assert f"inv {newest[:13]}" in shown(app)
+        # And what belongs to it belongs to the failure that it was taken of
+        await press(app, pilot, "B")
+        assert [note.message for note in app._notifications][-1].startswith("no other failure")
+
+
+def test_the_heap_of_an_earlier_attempt_of_the_same_event_is_found(world: Any, tmp_path: Path) -> None:
+    # Given an event whose first attempt left a heap, and whose second one refers to it
+    store = open_store(world.store.url)
+    scene = scenes.load(store, world.scenes_dir, "last")
+    ident = "00000000-0000-7000-8000-000000000001"
+    for attempt in (1, 2):
+        heap = {"state": "ok" if attempt == 1 else "missing", "reason": f"taken 1 s ago, in {ident}"}
+        manifest = {**scene.manifest, "invocation_id": ident, "attempt": attempt, "parts": {"heap": heap}}
+        names = [name for name in scene.names if attempt == 1 or not name.startswith("heap/")]
+        files = {name: scene.member(name) for name in names if name != "manifest.json"}
+        scene_path(tmp_path, ident, attempt).write_bytes(pack_archive(tmp_path, manifest, files)[1])
+    # Then asking the newest attempt for the same failure's heap gives the first one's
+    found = scenes.with_same_heap(store, tmp_path, scenes.load(store, tmp_path, ident))
+    assert found is not None
+    assert (found.attempt, found.has_heap) == (1, True)
+    # And without that there is none, and no end of looking for it
+    scene_path(tmp_path, ident, 1).unlink()
+    assert scenes.with_same_heap(store, tmp_path, scenes.load(store, tmp_path, ident)) is None
 
 
 async def test_secrets_in_locals_are_not_shown(world: Any) -> None:

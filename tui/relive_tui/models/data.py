@@ -264,6 +264,7 @@ class SceneView:
     facts: tuple[tuple[str, str], ...] = ()  # (what, text): memory, Python, worker, redacted places
     difference: EventDiff | None = None
     has_heap: bool = False
+    heap_elsewhere: str = ""  # the invocation of the same failure that has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +317,7 @@ class HotLine:
     total_s: float = 0.0
     self_pct: float = 0.0
     samples: int = 0
+    self_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

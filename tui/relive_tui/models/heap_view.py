@@ -30,7 +30,8 @@ _NUMBERS = "①②③④⑤"
 @dataclass(frozen=True, slots=True)
 class HeapView:
     """An analysed heap with what the first view needs of it; `heap` None: `reason` says why there is none,
-    `next_command` what may give one."""
+    `next_command` what may give one. With a heap, `reason` says why it is that of another failure: of this
+    invocation and attempt."""
 
     heap: Heap | None = None
     suspects: Sequence[Suspect] = ()
@@ -38,6 +39,8 @@ class HeapView:
     biggest: Sequence[int] = ()
     reason: str = ""
     next_command: str = ""
+    invocation_id: str = ""
+    attempt: int = 0
 
 
 def view_heap(heap: Heap) -> HeapView:

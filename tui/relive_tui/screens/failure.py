@@ -49,7 +49,6 @@ class FailureScreen(FailureActs):
         ("3", "trace"), ("o", "editor"),
     )  # fmt: skip
     REFRESH_S = 3.0
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (30, "-tall")]  # type: ignore[misc]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "stack(-1)", show=False),
         Binding("right_square_bracket", "stack(1)", show=False),
@@ -358,13 +357,17 @@ class FailureScreen(FailureActs):
                 address = 0
         self.relive.go(Place("heap", replace(self.scope, object=address)))
 
+    def _offers_heap(self) -> bool:
+        scene = self.model.scene if self.model is not None else None
+        return scene is not None and (scene.has_heap or bool(scene.heap_elsewhere and not self.data.file))
+
     def hints(self) -> tuple[tuple[str, str], ...]:
-        if self.model is None or not self.model.scene.has_heap:
+        if not self._offers_heap():
             return self.HINTS
         return (*self.HINTS[:2], ("5", "heap"), *self.HINTS[2:-1])
 
     def more_help(self) -> tuple[tuple[str, str], ...]:
-        if self.model is None or not self.model.scene.has_heap:
+        if not self._offers_heap():
             return ()
         return (("5", "the heap: what holds the memory; on a local: that object"),)
 

@@ -109,9 +109,21 @@ class HeapScreen(ReliveScreen):
             rows.say_empty(text + (f"\n\n{clean(found.next_command)}" if found.next_command else ""))
             return
         self.model = HeapModel(found)
+        rows.border_subtitle = safe_title(found.reason)
         meta = found.heap.meta
-        if meta.invocation_id:
-            scope = replace(self.scope, invocation_id=meta.invocation_id, function=meta.function)
+        scope = self.scope
+        if found.invocation_id:
+            scope = replace(
+                scope,
+                invocation_id=found.invocation_id,
+                attempt=found.attempt,
+                trace_id="",
+                span_id="",
+                object=0,
+            )
+        elif meta.invocation_id:
+            scope = replace(scope, invocation_id=meta.invocation_id, function=meta.function)
+        if scope != self.scope:
             self.relive.rescope_screen(self, scope)
         row = self.model.show_address(self.scope.object) if self.scope.object else -1
         if self.scope.object and row < 0:
