@@ -122,3 +122,31 @@ def test_what_is_said_of_a_span_is_clean() -> None:
     text = "".join(line_text(line) for line in span_lines(build_trace([hostile]), 0))
     assert "\x1b" not in text
     assert "\n" not in text
+
+
+def test_a_zoom_shows_of_each_span_only_what_lies_in_the_window() -> None:
+    # Given a zoom to the last tenth of a second of a trace
+    ms = 1_000_000
+    trace = build_trace(
+        [
+            span("root", "", 0, 1_000 * ms),
+            span("before", "root", 100 * ms, 200 * ms),
+            span("into", "root", 800 * ms, 150 * ms),
+            span("here", "root", 900 * ms, 100 * ms),
+            span("after", "", 1_000 * ms, 50 * ms),
+        ]
+    )
+    rows = WaterfallRows(trace)
+    rows.zoom = (900 * ms, 100 * ms)
+    # Then what is over is not drawn as if it filled the window, and what reaches into it is drawn so far
+    text = {s.name: line_text(rows.line(row, 90, False)) for row, s in enumerate(trace.spans)}
+    assert "█" not in text["before"]
+    assert "‹" in text["before"]
+    assert "█" not in text["after"]
+    assert "›" in text["after"]
+    assert text["into"].count("█") * 2 == text["here"].count("█") == text["root"].count("█")
+    assert {line_width(rows.line(row, 90, False)) for row in range(len(rows))} == {90}
+    # and the scale tells its three moments apart
+    assert "at 900ms" in line_text(rows.header(90))
+    assert "+50.0ms" in line_text(rows.header(90))
+    assert "+100ms" in line_text(rows.header(90))

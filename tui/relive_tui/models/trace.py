@@ -200,9 +200,9 @@ class WaterfallRows:
     def header(self, width: int) -> Line:
         label, area = self._widths(width)
         start, total = self.zoom
-        left = duration(start - self.trace.start_ns) if start > self.trace.start_ns else "0"
-        right = duration(start - self.trace.start_ns + total)
-        middle = duration(start - self.trace.start_ns + total / 2)
+        zoomed = start > self.trace.start_ns  # then the scale counts from the window's left edge
+        left = f"at {duration(start - self.trace.start_ns)}" if zoomed else "0"
+        middle, right = ("+" * zoomed + duration(ns) for ns in (total / 2, total))
         half = max(area // 2, 1)
         scale = fit(left, half) + fit(middle, area - half - len(right)) + right
         return [
@@ -227,10 +227,7 @@ class WaterfallRows:
         more = f" (+{hidden})" if index in self.folded else ""
         name = fit(f"{indent}{mark} {sign}{clean(span.name)}{more}", label - 3)
         style = "error" if span.failed else "name" if self._platform(span) else ""
-        start, total = self.zoom
-        before, cells = bar(
-            min(max((span.start_ns - start) / total, 0.0), 1.0), min(span.duration_ns / total, 1.0), area
-        )
+        before, cells = self._bar(span, area)
         took = self.critical.get(index, span.duration_ns)
         tone = "error" if span.failed else "bar_platform" if self._platform(span) else "bar"
         return [
@@ -240,6 +237,17 @@ class WaterfallRows:
             (fit(cells, area - before), tone),
             (fit(duration(took), 10, "right"), "" if not span.failed else "error"),
         ]
+
+    def _bar(self, span: SpanRow, area: int) -> tuple[int, str]:
+        """The part of a span that lies in the window; an arrow where all of it lies beside it."""
+        start, total = self.zoom
+        first, last = (span.start_ns - start) / total, (span.start_ns + span.duration_ns - start) / total
+        if first >= 1.0:
+            return area - 1, "›"
+        if last <= 0.0 and first < 0.0:
+            return 0, "‹"
+        first, last = max(first, 0.0), min(last, 1.0)
+        return bar(first, last - first, area)
 
     @staticmethod
     def _platform(span: SpanRow) -> bool:
