@@ -241,9 +241,7 @@ class ReliveApp(App[int]):
             if line:
                 self.obey(parse_command(line, here))
 
-        hint = (
-            "home · invocations FN · trace ID · failure ID · flame FN · logs FN · range 2h · fn NAME · quit"
-        )
+        hint = "trace failure heap ID · flame logs invocations fn NAME · range 2h · home · quit"
         self.push_screen(Prompt(":", hint=hint, check=check, complete=complete_command), done)
 
     def obey(self, command: Command) -> None:

@@ -360,8 +360,8 @@ class SampleSource:
         if self.empty:
             return []
         return [
-            HotLine("checkout", "price", "/srv/app/cart.py", 88, 0.31, 0.62, 31.0, 310),
-            HotLine("checkout", "load_cart", "/srv/app/cart.py", 40, 0.18, 0.25, 18.2, 180),
+            HotLine("checkout", "price", "/srv/app/cart.py", 88, 0.31, 0.62, 31.0, 310, 0.01),
+            HotLine("checkout", "load_cart", "/srv/app/cart.py", 40, 0.18, 0.25, 18.2, 180, 0.09),
         ]
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:

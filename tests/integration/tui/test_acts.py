@@ -217,7 +217,11 @@ async def test_brackets_walk_the_chain_and_back(sample: Any) -> None:
 
 async def test_capital_r_asks_runs_the_event_again_and_shows_what_came_of_it(sample: Any) -> None:
     # Given a command that says what it was asked to do
-    sample.command = (sys.executable, "-c", "import sys; print('✖ the same failure', *sys.argv[1:])")
+    sample.command = (
+        sys.executable,
+        "-c",
+        "import sys; print('✖ the same failure', *sys.argv[1:], 'x ' * 80, 'end')",
+    )
     async with opened(sample, "failure", "last") as (app, pilot):
         assert "replay: ✖ same failure 3m ago" in shown(app)
         # When R is pressed and a live run is chosen
@@ -227,6 +231,7 @@ async def test_capital_r_asks_runs_the_event_again_and_shows_what_came_of_it(sam
         # Then its words are on the screen
         await until(pilot, lambda: "the same failure replay" in shown(app))
         assert "aa01 --live" in shown(app)
+        await until(pilot, lambda: "x end" in shown(app))  # however long the line
 
 
 async def test_a_replay_that_is_refused_says_why(sample: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from relive_tui.app import ReliveApp
+from relive_tui.models.heap_view import HeapView
 from relive_tui.models.scope import place_of
 from relive_tui.widgets.rows import VirtualRows
 from textual.pilot import Pilot
@@ -95,6 +96,16 @@ async def test_without_a_heap_it_says_why_and_what_to_type_and_nothing_else_offe
         await press(app, pilot, "escape", "5")
         assert "No heap here: capture=frames" in text_of(app)
         assert "relive heap checkout --next" in text_of(app)
+
+
+async def test_why_there_is_none_is_said_whole_in_a_narrow_pane(sample: Any, monkeypatch: Any) -> None:
+    reason = "the machine had 90 MB of memory left, less than the 120 MB that the worker held and 64 MB more"
+    monkeypatch.setattr(
+        sample, "heap", lambda *_: HeapView(reason=reason, next_command="relive failure 019ab")
+    )
+    async with opened(sample, size=(80, 24)) as (app, _pilot):
+        said = " ".join(pane(app, "list").split())
+        assert f"No heap here: {reason} relive failure 019ab" in said
 
 
 async def test_enter_opens_500_children_and_the_row_of_more_brings_the_next(sample: Any) -> None:

@@ -12,6 +12,8 @@ import pytest
 from relive_base.errors import ServerUnreachable
 from relive_tui.app import ReliveApp
 from relive_tui.models.home import FailureRows
+from relive_tui.models.keys import EVERYWHERE, KEYS
+from relive_tui.models.scope import LENSES, VIEWS
 from relive_tui.models.text import line_text
 from relive_tui.screens.prompt import Prompt
 from relive_tui.widgets.bars import LineBar
@@ -104,6 +106,22 @@ async def test_every_screen_opens_at_every_size_with_at_most_eight_hints(
         hints = app.here.query_one("#hints", LineBar).lines[0]
         assert sum(style == "hint_key" for _, style in hints) <= 8
         assert all(len(line) <= size[0] for line in lines)
+
+
+@pytest.mark.parametrize("view", ["home", "invocations", "trace", "failure", "flame", "heap", "logs"])
+async def test_a_tiny_terminal_has_its_bars_and_rows_of_what_matters_most(sample: Any, view: str) -> None:
+    main = {"home": "#failures", "invocations": "#rows", "trace": "#waterfall", "failure": "#locals",
+            "flame": "#hot", "heap": "#list", "logs": "#rows"}  # fmt: skip
+    sample.with_heap = True
+    async with opened(sample, view, None, (40, 10)) as (app, _pilot):
+        lines = shown(app).split("\n")
+        # The end of the breadcrumb stays where its beginning has to go
+        assert view.capitalize() in lines[0]
+        assert "? help" in lines[-1]
+        panel = rows(app, main[view])
+        assert len(panel.source)
+        assert panel.region.height - 2 - (panel.source.header(30) is not None) >= 1
+        assert panel.region.bottom < 10
 
 
 async def test_escape_pops_and_minus_toggles(sample: Any) -> None:
@@ -337,13 +355,18 @@ async def test_home_is_filtered_and_escape_shows_all_again(sample: Any) -> None:
         await press(app, pilot, "slash", *"timeout", "enter")
         assert len(rows(app, "#failures").source) == 1
         assert "1 in 1 groups" in shown(app)
+        await press(app, pilot, "slash", *["backspace"] * 7, *"zzz", "enter")
+        assert "No failures in this time range" not in shown(app)
+        assert shown(app).count("Nothing matches the filter.") == 2
         await press(app, pilot, "escape")
         assert len(rows(app, "#failures").source) == 2
 
 
 async def test_commands_go_places(sample: Any) -> None:
-    async with opened(sample) as (app, pilot):
+    async with opened(sample, size=(80, 24)) as (app, pilot):
         await press(app, pilot, "colon")
+        hint = shown(app).split("\n")[-1]
+        assert all(name in hint for name in (*VIEWS, "range", "fn", "quit"))
         for key in "flame resize":
             await pilot.press("space" if key == " " else key)
         await press(app, pilot, "enter")
@@ -367,6 +390,29 @@ async def test_help_and_palette_open_and_close(sample: Any) -> None:
         assert len(app.screen_stack) == 2
         await press(app, pilot, "escape")
         assert len(app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_help_names_every_screen_and_every_line_of_it_fits(sample: Any, view: str) -> None:
+    async with opened(sample, view, None, (80, 60)) as (app, pilot):
+        await press(app, pilot, "question_mark")
+        text = shown(app)
+        assert all(f"{key} " in text and label in text for key, label in (*KEYS[view], *EVERYWHERE))
+        assert "  1 2 3 4 5 6 " in text
+        assert set(LENSES) == set("123456")
+
+
+async def test_the_hot_lines_are_weighed_as_the_flame_graph_is(sample: Any) -> None:
+    async with opened(sample, "flame", "checkout") as (app, pilot):
+        hot = rows(app, "#hot")
+        assert hot.border_title == "Hot lines by self wall time"
+        assert "cart.py:88" in hot.render_line(1).text
+        await press(app, pilot, "w")
+        # Of these two, the first one mostly waited
+        assert hot.border_title == "Hot lines by self cpu time"
+        assert "cart.py:40" in hot.render_line(1).text
+        assert "90.0%" in hot.render_line(1).text
+        assert "10.0%" in hot.render_line(2).text
 
 
 async def test_the_flame_graph_zooms_searches_and_comes_back(sample: Any) -> None:

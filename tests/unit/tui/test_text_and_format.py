@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_tui.models import format as fmt
 from relive_tui.models.columns import Column, Table
-from relive_tui.models.text import clean, fit, fit_left, line_text, line_width, pad_line, width_of
+from relive_tui.models.text import (
+    clean,
+    fit,
+    fit_left,
+    line_text,
+    line_width,
+    pad_line,
+    width_of,
+    wrap_lines,
+)
 
 
 @given(st.text(max_size=60), st.integers(0, 40))
@@ -96,3 +105,10 @@ def test_the_selected_row_is_marked_by_a_sign_and_not_only_by_colour() -> None:
 def test_a_path_is_cut_at_its_beginning() -> None:
     table = Table((Column("A", 10, cut="start"),))
     assert "…art.py:88" in line_text(table.row([("/very/long/cart.py:88", "")], 14))
+
+
+@given(st.text(st.characters(categories=["L", "Zs"]), max_size=60), st.integers(8, 30))
+def test_a_wrapped_text_has_all_its_words_and_no_line_is_too_wide(text: str, width: int) -> None:
+    lines = wrap_lines([[(text, "dim")]], width)
+    assert "".join("".join(line_text(line) for line in lines).split()) == "".join(text.split())
+    assert all(line_width(line) <= width for line in lines)

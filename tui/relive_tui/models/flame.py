@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from zlib import crc32
 
 from relive_tui.models.columns import Column, Table
@@ -12,7 +13,7 @@ from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.format import duration, percent
 from relive_tui.models.text import Line, Span, clean, fit
 
-__all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary"]
+__all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]
 
 TONES = 8
 
@@ -191,6 +192,19 @@ def flame_summary(model: FlameModel) -> Line:
     if model.search:
         line += [("  match ", "dim"), (f"{model.matched_share() * 100:.1f}%", "warn")]
     return line
+
+
+def hot_by(lines: Sequence[HotLine], weight: str, total_ns: float) -> list[HotLine]:
+    """Hot lines as "wall" or "cpu" time ranks them; `total_ns`: all the time of that weight."""
+    if weight == "wall":
+        return list(lines)
+    whole_s = max(total_ns / 1e9, 1e-9)
+    weighed = [
+        replace(line, self_s=line.self_cpu_s, self_pct=min(100 * line.self_cpu_s / whole_s, 100.0))
+        for line in lines
+        if line.self_cpu_s > 0
+    ]
+    return sorted(weighed, key=lambda line: -line.self_s)
 
 
 class HotRows:

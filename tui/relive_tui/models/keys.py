@@ -9,7 +9,7 @@ __all__ = ["EVERYWHERE", "KEYS", "Keys"]
 Keys = tuple[tuple[str, str], ...]
 
 EVERYWHERE: Final[Keys] = (
-    ("1 2 3 4 6", "Home Invocations Trace Flame Logs, same scope"),
+    ("1 2 3 4 5 6", "Home Invocations Trace Flame Heap Logs, same scope"),
     ("↑↓←→ hjkl", "move; left closes, right opens"),
     ("g G", "first and last row"),
     ("Enter", "open what is under the cursor"),
@@ -53,18 +53,18 @@ KEYS: Final[dict[str, Keys]] = {
     ),
     "failure": (
         ("j k", "frame"),
-        ("[ ]", "along the chain of causes, through groups and threads"),
+        ("[ ]", "along the chain of causes, groups and threads"),
         ("u", "show library frames"),
         ("D", "the event against the last success, and back"),
         ("i", "what the scene has, what it lacks and why"),
         ("Enter", "in locals: open a value"),
         ("/ n N", "search frames and locals"),
         ("e E", "next and previous failure"),
-        ("R", "run the event again, and say whether it fails the same way"),
-        ("b", "debugger: in the failed process while it is kept, else on the scene"),
+        ("R", "run the event again: does it fail the same way?"),
+        ("b", "debugger: in the failed process, else on its scene"),
         ("x", "export the scene as one file"),
         ("y", "in locals: copy the value"),
-        ("3 4 6", "trace (T), flame graph (f) and logs of this invocation"),
+        ("3 4 5 6", "trace (T), flame (f), heap, logs of this invocation"),
     ),
     "flame": (
         ("hjkl", "move over the frames"),

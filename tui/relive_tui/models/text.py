@@ -7,7 +7,7 @@ All text that came from data goes through `clean` here, once: no escape sequence
 from __future__ import annotations
 
 from relive_base.terminal import one_line
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 __all__ = [
     "Line",
@@ -21,6 +21,7 @@ __all__ = [
     "pad_line",
     "skip_cells",
     "width_of",
+    "wrap_lines",
 ]
 
 Span = tuple[str, str]
@@ -116,3 +117,28 @@ def join(lines: list[Line], separator: Span = ("  ", "")) -> Line:
             result.append(separator)
         result.extend(line)
     return result
+
+
+def wrap_lines(lines: list[Line], width: int) -> list[Line]:
+    """The same lines; those of one style that are too long are broken between words, as far indented."""
+    result: list[Line] = []
+    for line in lines:
+        if len(line) != 1 or width_of(line[0][0]) <= width or width < 8:
+            result.append(line)
+            continue
+        text, style = line[0]
+        indent = text[: min(len(text) - len(text.lstrip()), width // 2)]
+        result += [[(indent + part, style)] for part in _wrap(text, width - len(indent))]
+    return result
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    parts = [""]
+    for word in text.split():
+        if parts[-1] and width_of(parts[-1]) + 1 + width_of(word) <= width:
+            parts[-1] += f" {word}"
+        elif width_of(word) <= width:
+            parts.append(word)
+        else:
+            parts += chop_cells(word, width)
+    return parts[1:] or parts

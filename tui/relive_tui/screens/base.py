@@ -61,6 +61,7 @@ class ReliveScreen(Screen[None]):
 
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
     REFRESH_S: ClassVar[float] = 2.0
+    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (16, "-short"), (30, "-tall")]  # type: ignore[misc]
     AUTO_FOCUS = None
 
     def __init__(self, place: Place, app_: ReliveApp) -> None:
@@ -184,7 +185,7 @@ class ReliveScreen(Screen[None]):
             right.append((badge, "warn"))
         else:
             right.append(("▶ LIVE ", "ok"))
-        self.query_one("#crumbs", LineBar).set(crumb_line(self.place.crumbs), right=right)
+        self.query_one("#crumbs", LineBar).set(crumb_line(self.place.crumbs, self.size.width), right=right)
         self.query_one("#hints", LineBar).set(hint_line((*self.hints(), ("?", "help")), self.size.width))
         self._show_state()
 

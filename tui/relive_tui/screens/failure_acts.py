@@ -10,7 +10,7 @@ from relive_tui.models.completeness import detail_lines
 from relive_tui.models.data import SceneView
 from relive_tui.models.failure import FailureModel
 from relive_tui.models.feed import Feed
-from relive_tui.models.text import Line, clean
+from relive_tui.models.text import Line, clean, wrap_lines
 from relive_tui.models.values import ValueRows
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.rows import VirtualRows
@@ -62,7 +62,7 @@ class FailureActs(ReliveScreen):
             from relive_tui.screens.reader import Reader
 
             lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
-            self.app.push_screen(Reader("Replay", lambda _width: lines))
+            self.app.push_screen(Reader("Replay", lambda width: wrap_lines(lines, width)))
             self.ask_history(scene)
 
         self.notify("running it again …", timeout=2, markup=False)

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.feed import Feed
-from relive_tui.models.flame import FlameModel, HotRows, flame_summary
+from relive_tui.models.flame import FlameModel, HotRows, flame_summary, hot_by
 from relive_tui.models.hot_source import HotSourceRows
 from relive_tui.models.scope import Scope
 from relive_tui.screens.base import ReliveScreen
@@ -74,7 +74,8 @@ class FlameScreen(ReliveScreen):
             flame = self.data.flame(ticket, scope, weight)
             # an invocation too short for samples: all of its function say where the time goes
             whole = scope.without_invocation() if flame.aggregate else scope
-            return FlameModel(flame), self.data.hot(ticket, whole)
+            model = FlameModel(flame)
+            return model, hot_by(self.data.hot(ticket, whole), weight, model.total)
 
         self.ask("profile", self.profile, work, self._arrived)
 
@@ -117,6 +118,7 @@ class FlameScreen(ReliveScreen):
         name = safe_title(self.scope.function or "all functions")
         graph.border_title = f"Flame · {name} · {what} · {self.weight} time"
         graph.border_subtitle = safe_title(self.model.flame.note)
+        self.query_one("#hot", VirtualRows).border_title = f"Hot lines by self {self.weight} time"
         self.query_one("#summary", LineBar).set([(" ", ""), *flame_summary(self.model)])
 
     def _show_source(self) -> None:

@@ -36,6 +36,7 @@ TALL = 30  # rows of a terminal in which the preview shows the lines around the 
 NO_FAILURES = (
     "No failures in this time range.\n\nt: another range · relive invoke FN --event '{}' sends an event"
 )
+NO_MATCH = "Nothing matches the filter.\n\nEsc: all of them · /: another filter"
 NO_FUNCTIONS = "No functions have run yet.\n\nrelive deploy PATH deploys one · relive demo shows everything"
 
 
@@ -92,11 +93,12 @@ class HomeScreen(ReliveScreen):
             same = [i for i, group in enumerate(groups) if group.fingerprint == selected.fingerprint]
             cursor = same[0] if same else rows.cursor
         rows.show(FailureRows(groups, self.data.now_ns()), cursor)
-        rows.styles.height = min(max(len(groups) + 3, 6), max(self.size.height * 2 // 5, 6))
+        tall = min(max(len(groups) + 3, 6), max(self.size.height * 2 // 5, 6))
+        rows.styles.height = "1fr" if self.has_class("-tiny") else tall
         total = sum(group.count for group in groups)
         rows.border_title = f"Failures  {total:,} in {len(groups)} groups" if groups else "Failures"
         rows.border_subtitle = f"/ {safe_title(self.text)}" if self.text else ""
-        rows.say_empty(NO_FAILURES)
+        rows.say_empty(NO_MATCH if self.text and self.groups.value else NO_FAILURES)
         self._preview_now()
 
     def _functions(self, functions: list[FunctionRow]) -> None:
@@ -105,7 +107,7 @@ class HomeScreen(ReliveScreen):
         merged = [replace(row, hot_line=self.hottest.get(row.name, "")) for row in functions]
         rows.show(FunctionRows(merged, self.data.now_ns()))
         rows.border_title = f"Functions  {len(functions)}"
-        rows.say_empty(NO_FUNCTIONS)
+        rows.say_empty(NO_MATCH if self.text and self.stats.value else NO_FUNCTIONS)
 
     def _hottest(self, hottest: dict[str, str]) -> None:
         self.hottest = hottest

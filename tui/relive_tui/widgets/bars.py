@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.strip import Strip
 from textual.widget import Widget
 
-from relive_tui.models.text import Line, line_width
+from relive_tui.models.text import Line, line_width, width_of
 from relive_tui.widgets.strips import strip_of
 
 __all__ = ["LineBar", "crumb_line", "hint_line"]
@@ -39,8 +39,11 @@ class LineBar(Widget):
         return strip_of(line, width, self.rich_style)
 
 
-def crumb_line(crumbs: Sequence[str]) -> Line:
-    """`relive ▸ checkout ▸ Failure`, the last one bright."""
+def crumb_line(crumbs: Sequence[str], width: int = 0) -> Line:
+    """`relive ▸ checkout ▸ Failure`, the last one bright; of what a `width` has no room for, the beginning
+    goes."""
+    while width and len(crumbs) > 1 and sum(width_of(crumb) + 3 for crumb in crumbs) - 1 > width:
+        crumbs = ["…", *crumbs[1 + (crumbs[0] == "…") :]] if len(crumbs) > 2 else crumbs[1:]
     line: Line = [(" ", "")]
     for position, crumb in enumerate(crumbs):
         last = position == len(crumbs) - 1

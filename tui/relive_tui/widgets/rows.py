@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from relive_tui.models.text import Line, skip_cells
+from relive_tui.models.text import Line, skip_cells, wrap_lines
 from relive_tui.widgets.strips import strip_of
 
 __all__ = ["FixedRows", "RowSource", "VirtualRows"]
@@ -159,7 +159,8 @@ class VirtualRows(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, base = self.scrollable_content_region.width, self.rich_style
         if not len(self.source):
-            return strip_of([("  ", ""), *self.empty[y]] if y < len(self.empty) else [], width, base)
+            said = wrap_lines(self.empty, width - 4)
+            return strip_of([("  ", ""), *said[y]] if y < len(said) else [], width, base)
         if self._headed:
             if y == 0:
                 return strip_of(self.source.header(width) or [], width, base)
