@@ -41,6 +41,24 @@ def gone(pid: int) -> bool:
         return True
 
 
+def test_failed_workers_that_are_kept_do_not_outlive_a_killed_server(relive: Relive) -> None:
+    # Given a function that failed, whose process is kept, stopped
+    code = "def handler(event, context):\n    return event['sku']\n"
+    with relive.serving():
+        app = relive.application({"m.py": code, "relive.toml": toml({"f": 'handler = "m:handler"'})})
+        relive.run("deploy", str(app))
+        relive.run("invoke", "f", "--event", "{}", check=False)
+        relive.eventually(lambda: relive.json("status")[0]["workers"]["frozen"] == 1)
+        worker = relive.json("invocations")[0]["worker_pid"]
+        assert not gone(worker)
+
+        # When the server is killed
+        kill(relive.pid())
+
+        # Then it leaves: stopped as it is, it cannot notice by itself
+        relive.eventually(lambda: gone(worker))
+
+
 def test_a_taken_port_is_named_with_the_remedy(relive: Relive) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

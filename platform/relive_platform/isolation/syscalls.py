@@ -70,10 +70,11 @@ def drop_capabilities() -> None:
     syscall(126 if os.uname().machine == "x86_64" else 91, header, nothing)
 
 
-def die_with_parent() -> None:
-    """SIGKILL for this process when the thread that started it ends. Nothing where it cannot be had."""
+def die_with_parent(wanted: bool = True) -> None:
+    """SIGKILL for this process when the thread that started it ends; or no more. Nothing where it cannot be
+    had."""
     if supported():
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0)
 
 
 def adopt_orphans() -> None:

@@ -48,6 +48,8 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
         failed_imports=failed,
     )
     isolation = prepare(options.runtime_dir, options.deps_dir)
+    # From here on the closed socket tells; there is time to end the workers, of which a stopped one cannot.
+    die_with_parent(wanted=False)
     # What is there now lives as long as the zygote: no collection in a worker may touch, and so copy, its
     # pages.
     gc.collect()
