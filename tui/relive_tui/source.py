@@ -179,7 +179,7 @@ class DataSource:
         if same is None:
             return self._heaps().open(ticket, scene, progress)
         found = self._heaps().open(ticket, same, progress)
-        why = f"the same failure as {short_id(scene.invocation_id)}, which has none"
+        why = f"same failure; {short_id(scene.invocation_id)} has no heap"
         return replace(found, reason=why, invocation_id=same.invocation_id, attempt=same.attempt)
 
     def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:

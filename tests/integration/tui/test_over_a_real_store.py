@@ -121,7 +121,7 @@ async def test_five_on_a_failure_without_a_heap_shows_that_of_the_same_failure(
         await press(app, pilot, "5")
         # Then that heap is there, and is said to be another failure's
         assert "in dict module cart › ._baskets" in shown(app)
-        assert f"the same failure as {earlier[:13]}, which has none" in shown(app)
+        assert f"same failure; {earlier[:13]} has no heap" in shown(app)
         assert f"inv {newest[:13]}" in shown(app)
         # And what belongs to it belongs to the failure that it was taken of
         await press(app, pilot, "B")

@@ -301,6 +301,11 @@ def test_the_history_says_since_when_how_often_and_in_which_versions() -> None:
     assert text.startswith("v31 · ")
     assert "first seen 3d ago · ×14 ▃█ in v29 v31 · replay: ✔ passed 3m ago (working copy)" in text
     assert "the first of its kind" in line_text(history_line(seen, replace(group, count=1), None, now))
+    # In a narrow terminal the trend goes first; how often and what the replay came to stay
+    for width, kept in ((97, "first seen 3d ago · ×14 in v29 v31"), (88, "3d ago · ×14"), (68, "204 · ×14")):
+        narrow = line_text(history_line(seen, replace(group, spark=(1, 3)), replay, now, width))
+        assert f"{kept} · replay: ✔ passed 3m ago (working copy)" in narrow
+        assert len(narrow) <= width
 
 
 def test_frames_that_were_not_kept_are_a_row_of_their_own() -> None:

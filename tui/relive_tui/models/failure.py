@@ -10,7 +10,7 @@ from relive_tui.models.format import age, clock, clock_ms, count_short, sparklin
 from relive_tui.models.home import failure_title, kind_label
 from relive_tui.models.stacks import RELATIONS, frames_of, group_around, start_of
 from relive_tui.models.syntax import highlight_python
-from relive_tui.models.text import Line, clean, fit, fit_left, width_of
+from relive_tui.models.text import Line, clean, fit, fit_left, line_width, width_of
 
 __all__ = ["FailureModel", "FrameRows", "headline", "history_line", "preview_of", "replay_text"]
 
@@ -252,9 +252,21 @@ def replay_text(replay: ReplayView, version: int, now_ns: int) -> Line:
 
 
 def history_line(
-    scene: SceneView, group: FailureGroup | None, replay: ReplayView | None, now_ns: int
+    scene: SceneView, group: FailureGroup | None, replay: ReplayView | None, now_ns: int, width: int = 0
 ) -> Line:
-    """Version and time of this one; since when, how often and in which versions its like was seen."""
+    """Version and time of this one; since when, how often and in which versions its like was seen. What a
+    `width` has no room for goes, the trend first, and what a replay came to last."""
+    line: Line = []
+    for left_out in range(4 if width else 1):
+        line = _history(scene, group, replay, now_ns, left_out)
+        if line_width(line) <= width:
+            break
+    return line
+
+
+def _history(
+    scene: SceneView, group: FailureGroup | None, replay: ReplayView | None, now_ns: int, left_out: int
+) -> Line:
     line: Line = [(f"v{scene.version} · " if scene.version else "", "dim")]
     line.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
     line.append((_moment(scene.captured_ns, now_ns, clock_ms(scene.captured_ns)), "dim"))
@@ -262,12 +274,15 @@ def history_line(
         line.append((" · the first of its kind", "warn"))
     elif group is not None:
         first = _moment(group.first_ns, now_ns, clock(group.first_ns))
-        line += [(" · first seen ", "dim"), (first, ""), (f" · ×{count_short(group.count)} ", "bold")]
-        line.append((sparkline(list(group.spark), min(len(group.spark), 10)), "error"))
+        if left_out < 3:
+            line += [(" · first seen ", "dim"), (first, "")]
+        line += [(" · ", "dim"), (f"×{count_short(group.count)}", "bold")]
+        if left_out < 1:
+            line += [(" ", ""), (sparkline(list(group.spark), min(len(group.spark), 10)), "error")]
         versions = [f"v{number}" for number in sorted(group.versions)]
         if len(versions) > 4:
             versions = [versions[0], "…", *versions[-2:]]
-        line.append((f" in {' '.join(versions)}" if versions else "", "dim"))
+        line.append((f" in {' '.join(versions)}" if versions and left_out < 2 else "", "dim"))
     if replay is not None:
         line += [(" · replay: ", "dim"), *replay_text(replay, scene.version, now_ns)]
     return line

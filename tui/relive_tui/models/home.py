@@ -193,7 +193,8 @@ def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
     if health is None:
         return line
     if not health.reachable:
-        return [*line, ("  ○ no server: showing what was recorded", "dim")]
+        told = ("○ no server: showing what was recorded", "dim")
+        return [*line, ("  ", ""), told] if paused else [told]
     late = health.lag_s > 2.0
     line += [
         ("  ingest lag ", "dim"),

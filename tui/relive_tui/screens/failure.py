@@ -237,8 +237,9 @@ class FailureScreen(FailureActs):
 
     def _show_history(self) -> None:
         if self.model is not None:
-            line = history_line(self.model.scene, self.group, self.replay, self.data.now_ns())
-            self.query_one("#history", LineBar).set([(" ", ""), *line])
+            bar, width = self.query_one("#history", LineBar), self.size.width - 2
+            line = history_line(self.model.scene, self.group, self.replay, self.data.now_ns(), width)
+            bar.set([(" ", ""), *line])
 
     def show_frames(self) -> None:
         assert self.model is not None
