@@ -112,8 +112,7 @@ def _body(request: InvokeRequest) -> tuple[bytes, str]:
         return request.event, "application/json"
     # Two sendings of the same request must be the same event: what differs each time is left out.
     headers = [pair for pair in http.headers if pair[0] not in _DROPPED]
-    kept = msgspec.structs.replace(http, headers=headers, client=http.client.rpartition(":")[0])
-    return _encoder.encode(kept), HTTP_EVENT
+    return _encoder.encode(msgspec.structs.replace(http, headers=headers)), HTTP_EVENT
 
 
 def request_of(lease: Lease) -> InvokeRequest:

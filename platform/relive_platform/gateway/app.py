@@ -46,6 +46,10 @@ class BodyTooLarge(Exception):
     """The body is over the limit, which is its argument."""
 
 
+class _UnknownPath(Exception):
+    """No function has this path, which is the argument."""
+
+
 class Exchange(Waiter, Protocol):
     """A request that waits for its response."""
 
@@ -100,8 +104,8 @@ class Gateway:
 
     def _target(self, head: Head) -> Target:
         target = self.routes.find(head.method, head.path)
-        if target is None:
-            raise UnknownFunction(head.path)
+        if target is None or not target.function:
+            raise _UnknownPath(head.path)
         if target.function not in self._dispatcher.pools:
             raise UnknownFunction(target.function)
         return target
@@ -193,6 +197,8 @@ def _refusal(error: Exception) -> Response:
     """The answer for a request that no worker saw."""
     if isinstance(error, UnknownFunction):
         return problem(404, "NotFound", error.message)
+    if isinstance(error, _UnknownPath):
+        return problem(404, "NotFound", f"no function has the path {str(error)!r}; each has /fn/NAME/")
     if isinstance(error, MethodNotAllowed):
         allow = f"allow: {', '.join(error.allowed)}\r\n"
         return problem(405, "MethodNotAllowed", f"this path takes {error}", allow)

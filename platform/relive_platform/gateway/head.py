@@ -40,7 +40,7 @@ class Head:
         self.pairs = pairs
         self.special = special
         self.scheme = scheme
-        self.client = client  # "address:port", or ""
+        self.client = client  # its address without the port, or ""
         self.asynchronous = False  # the client wants the event queued
         if "prefer" in special or "x-amz-invocation-type" in special:
             self.asynchronous = b"respond-async" in special.get("prefer", b"") or (

@@ -136,11 +136,12 @@ class _Protocol(HttpToolsProtocol):
         self.held = False  # the client does not read what it was answered: nothing more is begun for it
         self.unread = 0
         self.unread_since = 0.0
+        self.deaf_since = 0.0  # it was answered before all of its body was here: the rest is thrown away
         self.access_log = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self.address = f"{self.client[0]}:{self.client[1]}" if self.client else ""
+        self.address = str(self.client[0]) if self.client else ""
         if len(self.connections) > self.owner.limits.connections:
             self.owner.refused += 1
             self.refuse(
@@ -150,7 +151,7 @@ class _Protocol(HttpToolsProtocol):
     # ------------------------------------------------------------ in
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.deaf_since or self.transport.is_closing():
             return
         super().data_received(data)
         if self.receiving:
@@ -271,12 +272,23 @@ class _Protocol(HttpToolsProtocol):
         exchange.response_complete = True
         exchange.message_event.set()
         if not exchange.keep_alive:
-            transport.close()
+            self._close(exchange)
         self.on_response_complete()
+
+    def _close(self, exchange: _Exchange) -> None:
+        """Close, but hear out a client that is still sending its body.
+
+        To close now would reset the connection, and most clients would see that instead of their answer.
+        """
+        if exchange.more_body and exchange is self.cycle and self.transport.can_write_eof():
+            self.deaf_since = self.loop.time()
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """Begin the next request, but not for a client that does not read: its answers would pile up."""
-        if self.flow.write_paused and not self.transport.is_closing():
+        if self.flow.write_paused and not self.deaf_since and not self.transport.is_closing():
             self.held = True
             self.flow.pause_reading()
         else:
@@ -292,6 +304,8 @@ class _Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
+        if self.deaf_since:
+            return
         if self.pipeline:
             self._start(cast("_Exchange", self.pipeline.pop()[0]))
         else:
@@ -300,12 +314,23 @@ class _Protocol(HttpToolsProtocol):
     def refuse(self, response: Response) -> None:
         """Answer and close, whatever the client still sends."""
         status, head, body, _ = response
-        self.transport.write(b"HTTP/1.1 %d \r\n%sconnection: close\r\n\r\n%s" % (status, head, body))
+        end = b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
         self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn does with a request that cannot be parsed."""
+        self.refuse(
+            problem(400, "BadRequest", "this is not an HTTP request that can be understood", close=True)
+        )
 
     def sweep(self, now: float, limits: ListenerLimits) -> None:
         """Turn the client away if it is too slow."""
         if self.transport is None or self._stalled(now, limits.body_s) or self.transport.is_closing():
+            return
+        if self.deaf_since:
+            if now - self.deaf_since > limits.body_s:
+                self.transport.abort()
             return
         if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self.head_since):
             # It waits for an answer itself: what it has sent of its next request may take its time.

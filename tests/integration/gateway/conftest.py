@@ -15,7 +15,8 @@ import json, os, time
 
 def web(request):
     return {"method": request.method, "path": request.path, "body": request.get_data(as_text=True),
-            "query": request.args.to_dict(), "header": request.headers.get("x-test")}
+            "query": request.args.to_dict(), "header": request.headers.get("x-test"),
+            "from": request.remote_addr}
 
 def odd(request):
     return "x", 200, {"x-evil": "a\\r\\nset-cookie: b", "connection": "close"}
@@ -27,7 +28,9 @@ def empty(request):
     return "", 204
 
 def event(event, context):
-    return {"statusCode": 202, "headers": {"x-shape": event["version"]}, "body": event["rawPath"]}
+    source = event["requestContext"]["http"]["sourceIp"]
+    return {"statusCode": 202, "headers": {"x-shape": event["version"], "x-source": source},
+            "body": event["rawPath"]}
 
 def fails(request):
     raise ValueError("no such basket")
