@@ -70,9 +70,7 @@ def from_folder(
             flag for flag, given in (("--name", name), ("--handler", handler)) if not given
         )
         remedy = f"write a {MANIFEST}, or give {missing}"
-        raise ConfigError(
-            [Problem(shown, 0, f"there is no {MANIFEST} in it, and {missing} is missing", remedy)]
-        )
+        raise ConfigError([Problem(shown, 0, f"there is no {MANIFEST} in it", remedy)])
     if not NAME.fullmatch(name):
         problems.append(Problem(shown, 0, f"the name {name!r} is not allowed", NAME_REMEDY))
     if kind not in FUNCTION["kind"].choices:

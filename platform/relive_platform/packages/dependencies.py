@@ -40,12 +40,15 @@ class DependencyError(ReliveError):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a function needs. `file` is where it is written, `folder` what its relative paths start from."""
+    """What a function needs. `file` is where it is written, `folder` what its relative paths start from.
+
+    `places`: the line of `file` that each line of `text` stands on; empty where they are the same.
+    """
 
     text: str
     file: str
     folder: Path
-    first_line: int = 1
+    places: tuple[int, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -55,24 +58,30 @@ class Requirements:
 
     def line_of(self, name: str) -> int:
         """The 1-based line that names the distribution `name`; 0 where none does."""
-        for number, line in enumerate(self.text.splitlines(), self.first_line):
+        for number, line in enumerate(self.text.splitlines(), 1):
             if line.strip() and not line.strip().startswith("#") and requirement_name(line) == name:
-                return number
+                return self.place(number)
         return 0
 
     def line_of_place(self, reason: str) -> int:
         """The 1-based line whose path or address `reason` speaks of; 0 where none is."""
-        for number, line in enumerate(self.text.splitlines(), self.first_line):
+        for number, line in enumerate(self.text.splitlines(), 1):
             place = line.split("#")[0].split(";")[0].strip().rstrip("/").rpartition("/")[2]
             if place and (_LOCAL.match(line) or "://" in line) and place in reason:
-                return number
+                return self.place(number)
         return 0
+
+    def place(self, number: int) -> int:
+        """The 1-based line of `file` where the 1-based line `number` of the text stands; 0: not known."""
+        if not self.places:
+            return number
+        return self.places[number - 1] if 0 < number <= len(self.places) else 0
 
     @classmethod
     def of(cls, folder: Path, listed: Sequence[str], file: str) -> Requirements:
         """From relive.toml's `dependencies`, else `folder`'s requirements.txt. Raises DependencyError."""
         if listed:
-            return cls("\n".join(listed) + "\n", file, folder)
+            return cls("\n".join(listed) + "\n", file, folder, _places(listed, file))
         path = folder / REQUIREMENTS_FILE
         shown = str(path)
         try:
@@ -155,9 +164,9 @@ class Dependencies:
         command = [uv.find_uv_bin(), "pip", "install", "--target", str(site), "--python", self._python]
         command += ["--no-progress", "--color", "never"]
         # Copies, not links into uv's cache: a function that writes there must not spoil other ones.
-        command += ["--link-mode", "copy", "-r", str(listed)]
-        if needs.file.endswith(REQUIREMENTS_FILE):
-            command[-1] = needs.file  # uv resolves relative lines against the file that holds them
+        # uv resolves relative lines against the file that holds them.
+        read = needs.file if needs.file.endswith(REQUIREMENTS_FILE) else str(listed)
+        command += ["--link-mode", "copy", "-r", read]
         if any(_LOCAL.match(line) or "file:" in line for line in needs.lines):
             command.append("--refresh")  # uv would take a local folder's wheel from its cache, changed or not
         environment = dict(os.environ if self._environment is None else self._environment)
@@ -183,7 +192,7 @@ class Dependencies:
             message = f"the installation took longer than {self._timeout_s:g} s"
             raise DependencyError(message, where=needs.file, remedy="raise RELIVE_INSTALL_TIMEOUT_S")
         if status != 0:
-            raise _failure(needs, list(output))
+            raise _failure(needs, read, list(output))
         site.mkdir(exist_ok=True)  # uv makes none where a marker excludes every line
 
 
@@ -208,14 +217,30 @@ def _local_content(line: str, folder: Path) -> bytes:
     return digest.digest()
 
 
-def _failure(needs: Requirements, output: list[str]) -> DependencyError:
-    """uv's reason, and the line of the requirement that it names."""
+def _places(listed: Sequence[str], file: str) -> tuple[int, ...]:
+    """The 1-based lines of the relive.toml `file` that hold the texts `listed`; 0 for what is not found."""
+    try:
+        rows = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):  # it only costs the number
+        rows = []
+    lines = [(number, row) for number, row in enumerate(rows, 1) if not row.lstrip().startswith("#")]
+    return tuple(
+        next((number for number, row in lines if f'"{text}"' in row or f"'{text}'" in row), 0)
+        for text in listed
+    )
+
+
+def _failure(needs: Requirements, read: str, output: list[str]) -> DependencyError:
+    """uv's reason, and the line of the requirement that it names. `read`: the file that uv was given."""
     reason = " ".join(line.strip(" ╰─▶│├·×") for line in output if not _noise(line)).strip()
     reason = re.sub(r"\s+", " ", reason).removeprefix("error:").strip()[:1500] or "uv gave no reason"
     line = next((number for word in _words(reason) if (number := needs.line_of(word))), 0)
     line = line or needs.line_of_place(reason)
-    if found := re.search(rf"{re.escape(Path(needs.file).name)}`?:(\d+)", reason):
-        line = int(found[1])
+    shown = re.escape(os.path.join(*Path(read).parts[-2:]))  # uv may name it relative to a folder above it
+    if found := re.search(rf"`?[^\s`]*{shown}`?(?::(\d+)(?::\d+)?)?", reason):
+        line = needs.place(int(found[1])) if found[1] else line
+        if read != needs.file:  # a copy, which is gone by now
+            reason = reason.replace(found[0], needs.file)
     where = f"{needs.file}:{line}" if line else needs.file
     lowered = reason.lower()
     if any(word in lowered for word in ("dns", "connect", "network", "timed out", "offline", "fetch")):

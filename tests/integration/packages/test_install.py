@@ -135,3 +135,28 @@ def test_remains_of_a_killed_installation_are_cleared_away(tmp_path) -> None:
 
     assert (Path(installed.folder) / "tiny_module.py").is_file()
     assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ("six ==== 1", "six ==== 1"),
+        ("===bad", "Unexpected '='"),
+        ("no-such-package-at-all==1", "no-such-package-at-all"),
+    ],
+)
+def test_a_requirement_of_relive_toml_is_named_with_its_line_there(tmp_path, bad, says) -> None:
+    local(tmp_path)
+    manifest = tmp_path / "relive.toml"
+    manifest.write_text(
+        f'[functions.a]\n# dependencies = ["{bad}"]\n'
+        f'dependencies = [\n  "./tiny",\n  "--no-index",\n  "{bad}",\n]\n'
+    )
+    required = Requirements.of(tmp_path, ("./tiny", "--no-index", bad), str(manifest))
+
+    with pytest.raises(DependencyError) as caught:
+        Dependencies(tmp_path / "deps").install(required)
+
+    assert caught.value.where == f"{manifest}:6"
+    assert says in caught.value.message
+    assert ".tmp-" not in caught.value.message
