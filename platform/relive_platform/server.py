@@ -61,19 +61,24 @@ from relive_platform.supervisor.store_keeper import StoreKeeper
 from relive_platform.supervisor.watch import Supervisor
 from relive_platform.timers import TimerService
 
-__all__ = ["AlreadyRunning", "ControlApi", "ReliveServer"]
+__all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
 
 VERSION: Final = "0.1.0"
 _THREADS: Final = 8
 _FLUSH_S: Final = 10.0
 _SETTLE_S: Final = 0.002
-_SETTLE_ROUNDS: Final = 500
+_SETTLE_ROUNDS: Final = 500  # for the rest of what a worker has to tell
+_EVIDENCE_ROUNDS: Final = 2_000  # for a process that is read from outside, whose caller has had the answer
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
 class AlreadyRunning(ReliveError):
     """Another server lives on this home."""
+
+
+class UnusableHome(ReliveError):
+    """The home's folder cannot be made or written."""
 
 
 class ControlApi(Protocol):
@@ -122,10 +127,17 @@ class ReliveServer:
 
     def _own_home(self) -> None:
         """Take the home's lock; it ends with this process, whatever happens."""
-        for folder in (self.home, self.run_dir):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.run_dir.chmod(0o700)
-        handle = os.open(self.run_dir / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            for folder in (self.home, self.run_dir):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.run_dir.chmod(0o700)
+            handle = os.open(self.run_dir / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UnusableHome(
+                f"the home cannot be written: {error.strerror}",
+                where=str(error.filename or self.run_dir),
+                remedy="choose another folder with --home or RELIVE_HOME",
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -398,11 +410,18 @@ class ReliveServer:
         """Have everything recorded so far in the store, with what answered invocations still have to tell."""
         for worker in list(self.host.workers.values()):
             worker.look()
-        for _ in range(_SETTLE_ROUNDS):
-            if not any(worker.state == FINISHING for worker in self.host.workers.values()):
+        for number in range(_EVIDENCE_ROUNDS):
+            if not self._has_to_tell(number < _SETTLE_ROUNDS):
                 break
             await asyncio.sleep(_SETTLE_S)
         return await self.collector.flush(timeout_s)
+
+    def _has_to_tell(self, finishing: bool) -> bool:
+        """Whether an answered invocation is not recorded yet. `finishing`: also where its worker tells."""
+        return any(
+            (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
+            for worker in self.host.workers.values()
+        )
 
     async def status(self) -> dict[str, Any]:
         """What `relive status --json` prints."""

@@ -72,6 +72,20 @@ def test_a_taken_port_is_named_with_the_remedy(relive: Relive) -> None:
     assert relive.run("status", check=False).returncode == 3
 
 
+def test_a_server_that_does_not_start_says_why_and_no_more(relive: Relive) -> None:
+    for arguments, named in (
+        (["--home", "/dev/null/relive", "serve"], "/dev/null"),
+        (["--home", "/dev/null/relive", "serve", "--daemon"], "/dev/null"),
+        (["serve", "--daemon", "--store", "clickhouse://127.0.0.1:1/x"], "127.0.0.1:1"),
+    ):
+        done = relive.run(*arguments, "--http", "127.0.0.1:0", check=False)
+
+        assert done.returncode == 1, done
+        assert named in done.stderr
+        assert done.stderr.count("remedy: ") == 1
+        assert "Traceback" not in done.stderr
+
+
 def test_a_second_server_on_one_home_is_refused_and_the_first_goes_on(server: Relive) -> None:
     for flags in (["--daemon"], []):
         done = server.run("serve", "--http", "127.0.0.1:0", *flags, check=False)

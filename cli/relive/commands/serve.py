@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,8 +75,16 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
             remedy="relive status, or relive stop",
         )
     run = session.home / "run"
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = run / "server.log"
+    try:
+        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log.touch()
+    except OSError as error:
+        raise ReliveError(
+            f"the home cannot be written: {error.strerror}",
+            where=str(error.filename or run),
+            remedy="choose another folder with --home or RELIVE_HOME",
+        ) from error
     arguments = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
     for name, value in overrides.items():
         arguments += [f"--{name}", value]
@@ -87,10 +96,7 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
     give_up = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < give_up:
         if process.poll() is not None:
-            said = log.read_bytes()[offset:].decode("utf-8", "replace").strip()
-            raise ReliveError(
-                f"the server did not start: {said[-2000:]}", where=str(log), remedy="see the log above"
-            )
+            raise _did_not_start(log, log.read_bytes()[offset:].decode("utf-8", "replace").strip())
         info = find_server(session.home)
         if info is not None and info.pid == process.pid:
             if as_json:
@@ -103,6 +109,15 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
     raise ReliveError(
         f"the server was not ready within {_START_LIMIT_S:.0f} s", where=str(log), remedy="read that log"
     )
+
+
+def _did_not_start(log: Path, said: str) -> ReliveError:
+    """The error that the server ended with, where it said one; else the end of its log."""
+    _, found, error = f"\n{said}".rpartition("\nrelive: ")
+    if not found:
+        return ReliveError(f"the server did not start: {said[-2000:]}", where=str(log))
+    message, _, remedy = error.partition("\n  remedy: ")
+    return ReliveError(f"the server did not start: {message}", remedy=remedy or f"its log is {log}")
 
 
 @click.command()

@@ -52,7 +52,6 @@ async def test_each_failure_leaves_a_scene_that_can_be_read(
 
         record = outcome.record
         assert record.status == status
-        await running.until(lambda: running.server.dispatcher.running == 0)
         sql = "SELECT Function, Kind, TraceId, Attempt FROM failure_scenes FINAL"
         assert await running.rows(sql) == [(function, kind, record.trace_id, 1)]
         scene = read_scene(tmp_path / "home" / "scenes" / f"{record.invocation_id}-1.scene")
