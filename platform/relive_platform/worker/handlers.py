@@ -15,7 +15,7 @@ from relive_platform.worker.context import Context
 from relive_platform.worker.deadline import HandlerTimeout
 from relive_platform.worker.events import decode_event, http_event
 from relive_platform.worker.http_function import HttpAnswer, http_caller
-from relive_platform.worker.results import BadResult, encode_result
+from relive_platform.worker.results import BadResult, check_head, encode_result
 
 __all__ = ["Answer", "Handler", "event_answer"]
 
@@ -109,6 +109,7 @@ def event_answer(value: object) -> Answer:
     content_type = next((text for name, text in headers if name == "content-type"), _JSON)
     kept = [pair for pair in headers if pair[0] not in ("content-type", "content-length")]
     kept += [("set-cookie", str(cookie)) for cookie in value.get("cookies") or ()]
+    check_head(code, kept)
     return Answer(_answer_body(value), code, content_type, kept)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from relive_base.frames import HttpRequest
 
-from relive_platform.worker.results import BadResult, encode_result
+from relive_platform.worker.results import BadResult, check_head, encode_result
 
 __all__ = ["HttpAnswer", "environ_of", "http_caller", "request_maker", "to_answer"]
 
@@ -149,7 +149,10 @@ def http_caller(
                 value = awaited(value)
         except HTTPException as error:  # abort(404) and the like
             value = error.get_response(environ)
-        return to_answer(value, environ)
+        answer = to_answer(value, environ)
+        if answer.headers or answer.status != _OK:
+            check_head(answer.status, answer.headers)
+        return answer
 
     return call
 

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
 from relive_base.errors import ReliveError
 
-__all__ = ["BadResult", "encode_result", "find_unserialisable", "limit_size"]
+__all__ = ["BadResult", "check_head", "encode_result", "find_unserialisable", "limit_size"]
 
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 200
 _KEY_TYPES: Final = (str, int, float, bool, type(None))
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SHOWN_CHARS: Final = 100
 
 
 class BadResult(ReliveError):
     """The handler's result cannot be sent."""
 
     __module__ = "builtins"  # users read its bare name
+
+
+def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
+    """Raises BadResult where an HTTP answer has a status or a header that cannot be sent."""
+    if not 200 <= status <= 599:
+        raise BadResult(f"{status} is not the HTTP status of an answer", remedy="return one from 200 to 599")
+    for name, value in headers:
+        shown = repr(name[:_SHOWN_CHARS])
+        if not _HEADER_NAME.fullmatch(name):
+            raise BadResult(f"{shown} is not the name of a header", remedy="use letters, digits and -")
+        if _CONTROL.search(value):
+            raise BadResult(f"the header {shown} holds control characters", remedy="leave line breaks out")
 
 
 def _default(value: object) -> object:

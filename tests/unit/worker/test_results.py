@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_platform.worker.handlers import event_answer
-from relive_platform.worker.results import BadResult, encode_result, find_unserialisable, limit_size
+from relive_platform.worker.results import (
+    BadResult,
+    check_head,
+    encode_result,
+    find_unserialisable,
+    limit_size,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text("abé\u2028"),
@@ -106,3 +113,24 @@ def test_values_without_a_status_code_are_json() -> None:
     assert (event_answer([1]).status, event_answer([1]).body) == (200, b"[1]")
     assert event_answer({"body": 1}).body == b'{"body":1}'
     assert event_answer({"statusCode": 200, "body": {"a": 1}}).body == b'{"a":1}'
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "says"),
+    [
+        (99, ("x-a", "1"), "99"),
+        (600, ("x-a", "1"), "600"),
+        (200, ("x-ü", "1"), "'x-ü'"),
+        (200, ("x a", "1"), "'x a'"),
+        (200, ("", "1"), "''"),
+        (200, ("x-a", "1\r\nset-cookie: b"), "'x-a'"),
+    ],
+)
+def test_a_head_that_cannot_be_sent_is_named(status: int, header: tuple[str, str], says: str) -> None:
+    with pytest.raises(BadResult, match=re.escape(says)) as caught:
+        check_head(status, [("x-fine", "1"), header])
+    assert caught.value.remedy
+
+
+def test_a_head_that_can_be_sent_passes() -> None:
+    check_head(204, [("x-a", "é 🎉"), ("set-cookie", "a=1; Path=/"), ("X_B", "")])
