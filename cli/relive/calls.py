@@ -38,11 +38,13 @@ class NotInFunction(ReliveError):
 def invoke(function: str, payload: Any = None, *, timeout_s: float | None = None) -> Any:
     """Call `function` with a JSON-able `payload`, wait, and give what it returned.
 
+    Of an HTTP function, whose answer need not be JSON: text, or bytes that are not UTF-8.
+
     `timeout_s` defaults to what is left of the calling invocation's own time. Raises FunctionError where the
     function fails or cannot be called; NotInFunction outside of a function. May be called from any thread.
     """
     answer = _exchange(function, payload, timeout_s, asynchronous=False)
-    return json.loads(answer.body) if answer.body else None
+    return _value(answer.body) if answer.body else None
 
 
 def send(function: str, payload: Any = None) -> str:
@@ -55,6 +57,17 @@ def send(function: str, payload: Any = None) -> str:
     if isinstance(accepted, dict):
         accepted = accepted.get("event_id", "")
     return str(accepted or answer.invocation_id)
+
+
+def _value(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:  # an HTTP function may have answered anything
+        pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body
 
 
 def _exchange(function: str, payload: Any, timeout_s: float | None, *, asynchronous: bool) -> CallResult:
