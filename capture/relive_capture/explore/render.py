@@ -217,11 +217,9 @@ def _result(scene: SceneFile, width: int) -> list[Line]:
     result = scene.result
     if result is None:
         return []
-    lines = [
-        Line(""),
-        Line("Result", "heading"),
-        Line(one_line(f"  {result.path}: {result.reason}", width), "error"),
-    ]
+    lines = [Line(""), Line("Result", "heading")]
+    if found := ": ".join(filter(None, (result.path, result.reason))):
+        lines.append(Line(one_line(f"  {found}", width), "error"))
     if result.value is not None:
         lines.append(Line(f"  {render(result.value, width - 2)}", "local"))
     return lines

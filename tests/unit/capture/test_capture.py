@@ -185,6 +185,21 @@ def test_recursion_keeps_both_ends_and_says_what_is_left_out(
     assert view.frames_cut_at == 50
     assert "left out" in scene.parts["exception"].reason
     assert len(scene.error.traceback) <= 16_000
+    # ... and the traceback to be as short as Python's
+    assert scene.error.traceback.count("in handler") == 6
+    assert scene.error.traceback.count("[Previous line repeated 4") == 2
+    assert f"  … {view.frames_cut} frames left out …\n" in scene.error.traceback
+
+
+def test_frames_that_take_turns_are_all_in_the_traceback(load: Load, capture: Capture) -> None:
+    app = load(
+        "def even(n):\n    return odd(n - 1)\n\ndef odd(n):\n    return 1 / n if n < 2 else even(n - 1)\n"
+    )
+
+    text = capture(lambda: app.even(9)).error.traceback
+
+    assert "Previous line" not in text
+    assert (text.count("in even"), text.count("in odd")) == (5, 5)
 
 
 def test_the_traceback_reads_like_pythons(load: Load, capture: Capture) -> None:
