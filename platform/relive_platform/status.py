@@ -58,7 +58,13 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "connections": server.listener.connections if server.http_address else 0,
         "queue": queue,
         "scenes": {"written": ack.scenes, "failed": ack.scenes_failed},
-        "otlp": {"sent": ack.otlp_sent, "failed": ack.otlp_failed, "dropped": ack.otlp_dropped},
+        "otlp": {
+            "sent": ack.otlp_sent,
+            "failed": ack.otlp_failed,
+            "dropped": ack.otlp_dropped,
+            "queued": ack.otlp_queued,
+            "last_error": ack.otlp_error,
+        },
     }
 
 

@@ -99,3 +99,5 @@ class Ack(msgspec.Struct, array_like=True):
     otlp_dropped: int = 0
     scenes: int = 0
     scenes_failed: int = 0
+    otlp_queued: int = 0
+    otlp_error: str = ""

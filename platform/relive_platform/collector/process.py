@@ -148,6 +148,7 @@ class _Service:
         if self._exporter is not None:
             otlp = self._exporter.stats()
             ack.otlp_sent, ack.otlp_failed, ack.otlp_dropped = otlp.sent, otlp.failed, otlp.dropped
+            ack.otlp_queued, ack.otlp_error = otlp.queued, otlp.last_error
         body = self._encoder.encode(ack)
         try:
             self._control.sendall(len(body).to_bytes(4, "big") + body)
