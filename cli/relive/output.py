@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -20,11 +20,14 @@ __all__ = [
     "format_bytes",
     "format_ms",
     "format_ns",
+    "format_plain",
     "format_time",
+    "format_utc",
     "json_option",
 ]
 
 _NEVER = "-"
+_EPOCH = datetime(1970, 1, 1)
 
 
 def format_time(ns: object) -> str:
@@ -34,6 +37,15 @@ def format_time(ns: object) -> str:
     moment = datetime.fromtimestamp(ns / 1e9)
     today = moment.date() == datetime.now().date()
     return moment.strftime("%H:%M:%S.%f" if today else "%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def format_utc(ns: object) -> str:
+    """Ns since the epoch as date and time in UTC, with the fraction that there is."""
+    if not isinstance(ns, int):
+        return _NEVER
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    moment = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{moment}.{fraction:09d}".rstrip("0") if fraction else moment
 
 
 def format_ns(ns: object) -> str:

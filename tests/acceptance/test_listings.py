@@ -13,7 +13,14 @@ from relive_cli import Relive, relive_home, toml
 
 SOURCE = """
 import time
+import relive
 from opentelemetry import trace
+
+def page(request):
+    return {"text": "hello", "json": {"a": 1}, "bytes": b"\\xff\\x00"}[request.get_json()["kind"]]
+
+def asks(event, context):
+    return repr(relive.invoke("page", event))
 
 def fine(event, context):
     print("fine")
@@ -26,7 +33,12 @@ def fine(event, context):
 def fails(event, context):
     raise ValueError("no")
 """
-FUNCTIONS = {"fine": 'handler = "app:fine"', "fails": 'handler = "app:fails"\nretries = 0'}
+FUNCTIONS = {
+    "fine": 'handler = "app:fine"',
+    "fails": 'handler = "app:fails"\nretries = 0',
+    "page": 'handler = "app:page"\nkind = "http"',
+    "asks": 'handler = "app:asks"',
+}
 
 FIELDS: dict[tuple[str, ...], str] = {
     ("status",): "version pid store isolation_tier functions workers queue otlp",
@@ -58,7 +70,7 @@ NESTED = {
     "store": "engine address lag_s spooled_rows dropped_rows",
     "workers": "idle busy frozen",
     "queue": "ready leased dead",
-    "otlp": "sent failed dropped",
+    "otlp": "sent failed dropped queued last_error",
 }
 
 
@@ -101,7 +113,7 @@ def test_the_status_has_its_inner_fields(lab: Relive) -> None:
     for name, fields in NESTED.items():
         assert set(fields.split()) <= set(status[name])
     assert status["store"]["dropped_rows"] == 0
-    assert status["functions"] == 2
+    assert status["functions"] == len(FUNCTIONS)
     assert status["isolation_tier"] in (0, 1)
 
 
@@ -179,6 +191,27 @@ def test_without_a_server_commands_end_with_3_and_the_remedy(relive: Relive, com
     assert "relive serve" in done.stderr
 
 
+@pytest.mark.parametrize(("kind", "found"), [("text", "hello"), ("json", {"a": 1}), ("bytes", b"\xff\x00")])
+def test_a_function_gets_what_an_http_function_answers(lab: Relive, kind: str, found: object) -> None:
+    assert lab.invoke("asks", {"kind": kind})["result"] == repr(found)
+
+
+def test_times_of_a_query_are_dates_for_people_and_numbers_for_machines(lab: Relive) -> None:
+    query = "SELECT toDateTime64('2026-02-03 04:05:06.789', 3, 'UTC') AS at, toDateTime(0, 'UTC') AS zero"
+
+    assert "2026-02-03 04:05:06.789" in (shown := lab.run("sql", query).stdout)
+    assert "1970-01-01 00:00:00" in shown
+    assert lab.json("sql", query) == [{"at": 1770091506789000000, "zero": 0}]
+
+
+def test_an_invocation_without_lines_is_not_taken_for_none(lab: Relive) -> None:
+    ident = lab.invoke("fails")["invocation_id"]
+
+    done = lab.run("logs", "--invocation", ident, check=False)
+
+    assert (done.returncode, done.stderr) == (1, f"invocation {ident} wrote no lines\n")
+
+
 def test_logs_can_be_followed_live(lab: Relive) -> None:
     # Given somebody who follows
     follower = subprocess.Popen(
@@ -190,17 +223,16 @@ def test_logs_can_be_followed_live(lab: Relive) -> None:
     )
     try:
         assert follower.stdout is not None
-        follower.stdout.readline()  # what was there before
+        # When functions go on, from before the first line is shown
+        wanted = {lab.invoke("fine")["invocation_id"] for _ in range(3)}
 
-        # When functions go on
-        wanted = {lab.invoke("fine")["invocation_id"] for _ in range(2)}
-
-        # I expect their lines without asking again
-        seen: set[str] = set()
-        while not wanted <= seen:
+        # I expect each of their lines, once, without asking again
+        seen: list[str] = []
+        while not wanted <= set(seen):
             line = follower.stdout.readline()
             assert line
-            seen.add(json.loads(line)["invocation_id"])
+            seen.append(json.loads(line)["invocation_id"])
+        assert len(seen) == len(set(seen))
     finally:
         follower.kill()
         follower.wait()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -16,6 +16,7 @@ from relive.session import Session
 
 __all__ = ["logs"]
 
+_FLUSH_LIMIT_S = 2.0
 _COLORS = {"ERROR": "red", "FATAL": "red", "WARN": "yellow", "DEBUG": "bright_black", "TRACE": "bright_black"}
 
 
@@ -49,30 +50,51 @@ def logs(
     from relive_tracer.explore import logs as explore
 
     chosen = invocations.get(session.store(), invocation).invocation_id if invocation else ""
+    feed = _begin_to_follow(session, function, chosen) if follow else None
     found = explore.LogFilter(function=function, invocation_id=chosen, since_ns=since_ns(since))
     rows = [_row(line) for line in explore.page(session.store(), found, limit=limit)]
     _print(sorted(rows, key=lambda row: row["timestamp_ns"]), as_json)
-    if follow:
-        return _follow(session, function, chosen, rows, as_json)
+    if feed is not None:
+        return _follow(feed, rows, as_json)
     if not rows and not as_json:
-        echo("no lines; invoke something first: relive invoke FUNCTION", err=True)
+        echo(_nothing(function, chosen), err=True)
     return ExitCode.DONE if rows else ExitCode.FAILED
 
 
-def _follow(
-    session: Session, function: str, invocation_id: str, shown: list[dict[str, Any]], as_json: bool
-) -> int:
+def _nothing(function: str, invocation_id: str) -> str:
+    if invocation_id:
+        return f"invocation {invocation_id} wrote no lines"
+    return f"no lines; invoke something first: relive invoke {function or 'FUNCTION'}"
+
+
+def _begin_to_follow(session: Session, function: str, invocation_id: str) -> Iterator[Any]:
+    """Live lines; all earlier ones are in the store when this returns, so that none falls in between."""
+    feed = session.control().follow_logs(function, invocation_id)
+    session.control().status(flush_s=_FLUSH_LIMIT_S)
+    return feed
+
+
+def _follow(feed: Iterator[Any], shown: list[dict[str, Any]], as_json: bool) -> int:
     """Live lines, without those that were just shown; ends by Ctrl-C or with the server."""
-    newest = max((row["timestamp_ns"] for row in shown), default=time.time_ns() - int(1e9))
+    known = Counter(map(_identity, shown))
     try:
-        for batch in session.control().follow_logs(function, invocation_id):
-            rows = [_row(line) for line in batch.lines]
-            _print([row for row in rows if row["timestamp_ns"] > newest], as_json)
+        for batch in feed:
+            rows = []
+            for row in map(_row, batch.lines):
+                if known[identity := _identity(row)] > 0:
+                    known[identity] -= 1
+                else:
+                    rows.append(row)
+            _print(rows, as_json)
             if batch.dropped:
                 echo(f"({batch.dropped} lines dropped: this terminal was too slow)", err=True)
     except KeyboardInterrupt:
         pass
     return ExitCode.DONE
+
+
+def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["timestamp_ns"], row["invocation_id"], row["source"], row["body"]
 
 
 def _row(line: Any) -> dict[str, Any]:

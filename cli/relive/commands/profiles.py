@@ -78,7 +78,7 @@ def hot(
     shown = emit(
         rows, _columns(by), as_json=as_json, empty="no samples yet; invoke a function that runs a few ms"
     )
-    if not as_json:
+    if shown and not as_json:
         echo(
             f"{result.samples:,} samples of {result.invocations:,} invocations. {result.note}".rstrip(),
             err=True,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
 
 from relive.durations import DURATION
-from relive.output import Column, emit, json_option
+from relive.output import Column, emit, format_plain, format_utc, json_option
 from relive.session import Session
 
 __all__ = ["sql"]
+
+_TIME = re.compile(r"(Nullable\()?DateTime")
 
 
 @click.command()
@@ -28,7 +31,13 @@ def sql(session: Session, query: str, timeout_s: float, limit: int, as_json: boo
     relive sql "SELECT Function, count() FROM invocations GROUP BY Function"
     relive sql "SHOW TABLES"
     relive sql - --json < query.sql
+
+    Times are shown in UTC, and as ns since the epoch with --json.
     """
     text = sys.stdin.read() if query == "-" else query
     columns = session.store().query(text, timeout_s=timeout_s, max_rows=limit, read_only=True)
-    emit(columns.dicts(), [Column(name, name) for name in columns.names], as_json=as_json, empty="no rows")
+    shown = [
+        Column(name, name, format_utc if _TIME.match(kind) else format_plain)
+        for name, kind in zip(columns.names, columns.types, strict=True)
+    ]
+    emit(columns.dicts(), shown, as_json=as_json, empty="no rows")

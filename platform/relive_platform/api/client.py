@@ -149,9 +149,11 @@ class ControlClient:
     # ------------------------------------------------------------ logs and rows
 
     def follow_logs(self, function: str = "", invocation_id: str = "") -> Iterator[pb.LogBatch]:
-        """Log lines as they are written, until the caller stops iterating."""
+        """Log lines as they are written, from the return of this call until the caller stops iterating."""
         request = pb.FollowLogsRequest(function=function, invocation_id=invocation_id)
-        yield from self._stream(self._stub.FollowLogs, request, None)
+        call = self._stub.FollowLogs(request)
+        call.initial_metadata()  # waits until the server follows, or has refused
+        return self._read(call)
 
     def query(
         self,
@@ -210,7 +212,9 @@ class ControlClient:
             raise from_rpc_error(error, self.address) from error
 
     def _stream(self, method: Any, request: Any, timeout_s: float | None) -> Iterator[Any]:
-        call = method(request, timeout=timeout_s)
+        yield from self._read(method(request, timeout=timeout_s))
+
+    def _read(self, call: Any) -> Iterator[Any]:
         try:
             yield from call
         except grpc.RpcError as error:

@@ -118,6 +118,7 @@ class ControlService(ControlServicer):
 
     def FollowLogs(self, request: pb.FollowLogsRequest, context: Any) -> Iterator[pb.LogBatch]:
         feed = _guard(context, lambda: self._backend.follow_logs(request.function, request.invocation_id))
+        context.send_initial_metadata(())  # the client knows: from here on no line is missed
         try:
             while context.is_active():
                 batch = feed.next_batch(_POLL_S)
