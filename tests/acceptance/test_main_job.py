@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from relive_cli import Relive
 
+from tests.support.terminal import terminal
+
 TOML = """
 [app]
 name = "shop"
@@ -183,3 +185,19 @@ def test_the_demo_shows_every_kind_of_failure_and_leaves_nothing_behind(relive: 
 
         # ... and nothing left running
         assert not [command for command in relive.processes() if "relive_store" not in command]
+
+
+def test_the_demo_at_a_terminal_ends_in_the_tui_on_the_newest_failure(relive: Relive) -> None:
+    # When somebody runs the demo at a terminal
+    size = {"COLUMNS": "100", "LINES": "30", "TERM": "xterm-256color"}
+    with terminal(["--home", str(relive.home), "demo", "--events", "40"], size) as screen:
+        # I expect the terminal UI with failures, and one key to lead to a cause
+        screen.until("Failures  ", 120)
+        screen.until("▸ ")
+        screen.send("\r")
+        screen.until("Locals of ")
+        # ... and when it is left, to be told how to come back to it
+        screen.send("q")
+        screen.until("see it again: relive tui")
+        assert screen.ended() == 0
+    assert not [command for command in relive.processes() if "relive_store" not in command]

@@ -62,6 +62,7 @@ def demo(session: Session, no_tui: bool, count: int, as_json: bool) -> int:
             from relive.ui import run_ui
 
             run_ui(session, "home", "")
+            echo("what was recorded stays; see it again: relive tui")
         elif as_json:
             emit_object(result)
         else:

@@ -175,7 +175,7 @@ def _without_heap(scene: SceneFile) -> NotFound:
     part = scene.parts.get("heap")
     reason = part.reason if part is not None and part.reason else "none was taken"
     other = scene.heap_elsewhere  # taken of the same failure a moment before
-    remedy = "`relive failure` shows the values of the frames; docs/heap.md says when a heap is taken"
+    remedy = "`relive failure` shows the values of the frames; docs/scenes.md says when a heap is taken"
     return NotFound(
         f"the scene of {scene.invocation_id} has no heap: {reason}",
         remedy=f"relive heap {other}" if other else remedy,
