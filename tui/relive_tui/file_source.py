@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,8 @@ class FileSource(LoneSource):
         )
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
-        return self._shelf.open(ticket, self._scene, progress)
+        found = self._shelf.open(ticket, self._scene, progress)
+        return found if found.heap is not None else replace(found, next_command=f"relive scene {self.file}")
 
     # ------------------------------------------------------------ the invocation
 

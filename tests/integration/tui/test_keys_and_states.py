@@ -354,7 +354,7 @@ async def test_home_is_filtered_and_escape_shows_all_again(sample: Any) -> None:
     async with opened(sample) as (app, pilot):
         await press(app, pilot, "slash", *"timeout", "enter")
         assert len(rows(app, "#failures").source) == 1
-        assert "1 in 1 groups" in shown(app)
+        assert "1 in 1 group " in shown(app)
         await press(app, pilot, "slash", *["backspace"] * 7, *"zzz", "enter")
         assert "No failures in this time range" not in shown(app)
         assert shown(app).count("Nothing matches the filter.") == 2

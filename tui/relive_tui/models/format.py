@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 __all__ = [
-    "age", "bytes_short", "clock", "clock_ms", "count_short", "duration", "percent", "range_label", "rate",
-    "short_id", "sparkline",
+    "age", "bytes_short", "clock", "clock_ms", "count_short", "counted", "duration", "percent", "range_label",
+    "rate", "short_id", "sparkline",
 ]  # fmt: skip
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -123,3 +123,8 @@ def range_label(range_ns: int) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 line`, `1,200 lines`."""
+    return f"{count:,} {noun}" + "s" * (count != 1)

@@ -11,6 +11,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from relive_tui.models.feed import Feed
+from relive_tui.models.format import counted
 from relive_tui.models.home import (
     FailureRows,
     FunctionRows,
@@ -96,7 +97,9 @@ class HomeScreen(ReliveScreen):
         tall = min(max(len(groups) + 3, 6), max(self.size.height * 2 // 5, 6))
         rows.styles.height = "1fr" if self.has_class("-tiny") else tall
         total = sum(group.count for group in groups)
-        rows.border_title = f"Failures  {total:,} in {len(groups)} groups" if groups else "Failures"
+        rows.border_title = (
+            f"Failures  {total:,} in {counted(len(groups), 'group')}" if groups else "Failures"
+        )
         rows.border_subtitle = f"/ {safe_title(self.text)}" if self.text else ""
         rows.say_empty(NO_MATCH if self.text and self.groups.value else NO_FAILURES)
         self._preview_now()

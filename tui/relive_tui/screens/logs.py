@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from relive_tui.models.data import LogRow
 from relive_tui.models.feed import Feed
-from relive_tui.models.format import count_short
+from relive_tui.models.format import count_short, counted
 from relive_tui.models.logs import LogTail
 from relive_tui.models.scope import Place
 from relive_tui.models.text import clean
@@ -89,7 +89,7 @@ class LogsScreen(ReliveScreen):
 
     def _show_filter(self) -> None:
         panel = self.query_one("#rows", VirtualRows)
-        panel.border_title = f"Logs  {len(self.tail):,} lines"
+        panel.border_title = f"Logs  {counted(len(self.tail), 'line')}"
         unseen = self.tail.unseen
         panel.border_subtitle = f"↓ {count_short(unseen)} new (G)" if unseen else ""
         state = ("following ", "ok") if self.tail.following else ("not following ", "warn")

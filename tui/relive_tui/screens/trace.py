@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from relive_tui.models.data import LogRow, SpanRow
 from relive_tui.models.feed import Feed
-from relive_tui.models.format import duration
+from relive_tui.models.format import counted, duration
 from relive_tui.models.logs import log_line
 from relive_tui.models.scope import Place
 from relive_tui.models.trace import Trace, WaterfallRows, build_trace, critical_path, minimap, span_lines
@@ -114,7 +114,7 @@ class TraceScreen(ReliveScreen):
             waterfall.show(self.rows, self.rows.reveal(index))
         errors = len(self.trace.errors())
         waterfall.border_title = (
-            f"Waterfall  {len(spans):,} spans · {errors} failed · {duration(self.trace.total_ns)}"
+            f"Waterfall  {counted(len(spans), 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
         )
         self._show_minimap()
         self._show_span()
