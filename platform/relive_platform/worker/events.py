@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import time
@@ -16,6 +17,8 @@ from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 __all__ = ["BadEvent", "decode_event", "http_event"]
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?(?:NaN|Infinity)|[\[\]{}]', re.DOTALL)
+_PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\+?)\}")
+_ROUTES_KEPT: Final = 100
 _TEXT_TYPES: Final = (
     "text/",
     "application/json",
@@ -112,9 +115,10 @@ def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict
         else:
             headers[name] = f"{headers[name]},{value}" if name in headers else value
     now = time.time()
+    route_key = f"{request.method} {request.route}" if request.route else "$default"
     event: dict[str, object] = {
         "version": "2.0",
-        "routeKey": f"{request.method} {request.route}" if request.route else "$default",
+        "routeKey": route_key,
         "rawPath": request.path,
         "rawQueryString": request.query,
         "headers": headers,
@@ -131,7 +135,7 @@ def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict
                 "userAgent": headers.get("user-agent", ""),
             },
             "requestId": invoke.invocation_id,
-            "routeKey": "$default",
+            "routeKey": route_key,
             "stage": "$default",
             "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(now * 1_000),
@@ -140,6 +144,8 @@ def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict
     }
     if cookies:
         event["cookies"] = cookies
+    if "{" in request.route and (parameters := _path_parameters(request.route, request.path)):
+        event["pathParameters"] = parameters
     if request.query:
         from urllib.parse import parse_qsl  # here: few workers need it, and the zygote has imported it
 
@@ -147,6 +153,22 @@ def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict
     if request.body:
         event["body"], event["isBase64Encoded"] = _body(request.body, headers.get("content-type", ""))
     return event
+
+
+@functools.lru_cache(_ROUTES_KEPT)
+def _pattern(route: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    """What matches a path of `route`, with a group for each `{name}` or `{name+}`; their names."""
+    texts = _PARAMETER.split(route)  # text, name, "+" or "", text, ...
+    parts = [re.escape(texts[0])]
+    for plus, text in zip(texts[2::3], texts[3::3], strict=True):
+        parts += "(.+)" if plus else "([^/]+)", re.escape(text)
+    return re.compile("".join(parts), re.DOTALL), tuple(texts[1::3])
+
+
+def _path_parameters(route: str, path: str) -> dict[str, str]:
+    pattern, names = _pattern(route)
+    found = pattern.fullmatch(path)
+    return dict(zip(names, found.groups(), strict=True)) if found else {}
 
 
 def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:

@@ -85,6 +85,24 @@ def test_a_request_becomes_payload_2() -> None:
 
 
 @pytest.mark.parametrize(
+    ("route", "path", "parameters"),
+    [
+        ("/orders/{id}", "/orders/a b", {"id": "a b"}),
+        ("/{shop}/v1.0/{rest+}", "/north/v1.0/x/y.z", {"shop": "north", "rest": "x/y.z"}),
+        ("/{a}-{b}/", "/1-2/", {"a": "1", "b": "2"}),
+        ("/orders", "/orders", None),
+    ],
+)
+def test_what_a_route_leaves_open_is_in_the_event(route: str, path: str, parameters: object) -> None:
+    event = http_event(INVOKE, HttpRequest("GET", path, route=route), SPEC)
+
+    context = event["requestContext"]
+    assert isinstance(context, dict)
+    assert event.get("pathParameters") == parameters
+    assert event["routeKey"] == context["routeKey"] == f"GET {route}"
+
+
+@pytest.mark.parametrize(
     ("content_type", "body", "text", "binary"),
     [
         ("application/json", b"{}", "{}", False),
