@@ -146,12 +146,16 @@ def test_filters_hold(lab: Relive) -> None:
         ["export", "--otlp", "http://127.0.0.1:1"],
         ["export", "trace", "last", "--since", "1h", "--otlp", "http://127.0.0.1:1"],
         ["invoke", "fine", "--wait"],
+        ["invoke", "fine", "--version", "-1"],
+        ["invoke", "fine", "--async", "--event-id", "x" * 257],
+        ["sql", "SELECT 1", "--timeout", "99999999h"],
+        ["sql", "SELECT 1", "--limit", "99999999999999999999"],
         ["invoke", "fine", "--event", "@/no/such/file"],
         ["flame"],
         ["nosuchcommand"],
         ["deploy", "/no/such/folder"],
     ],
-    ids=" ".join,
+    ids=lambda arguments: " ".join(arguments)[:40],
 )
 def test_wrong_usage_is_2_and_says_how(lab: Relive, arguments: list[str]) -> None:
     done = lab.run(*arguments, check=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from relive_base.errors import ExitCode, UsageError
 
-from relive.durations import DURATION, since_ns
+from relive.durations import DURATION, WAIT, since_ns
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -34,7 +34,7 @@ _PAGE_SPANS = 5_000
     "--protocol", type=click.Choice(["grpc", "http"]), default=None, help="By the port where it is not given."
 )
 @click.option(
-    "--timeout", "timeout_s", type=DURATION, default=30.0, help="Give up after this long.  [default: 30s]"
+    "--timeout", "timeout_s", type=WAIT, default=30.0, help="Give up after this long.  [default: 30s]"
 )
 @json_option
 @click.pass_obj

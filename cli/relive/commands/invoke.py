@@ -28,7 +28,11 @@ _ATTEMPTS_LIMIT = 200
 @click.option("--wait", is_flag=True, help="With --async: wait until the event is done or dead.")
 @click.option("--precise", is_flag=True, help="Profile this invocation with pyinstrument.")
 @click.option(
-    "--version", "version", type=int, default=0, help="A version of the function; the latest by default."
+    "--version",
+    "version",
+    type=click.IntRange(1, 2**31 - 1),
+    default=None,
+    help="A version of the function; the latest by default.",
 )
 @click.option("--event-id", default="", help="With --async: an idempotency key; the same id is taken once.")
 @json_option
@@ -40,7 +44,7 @@ def invoke(
     asynchronous: bool,
     wait: bool,
     precise: bool,
-    version: int,
+    version: int | None,
     event_id: str,
     as_json: bool,
 ) -> int:
@@ -62,7 +66,7 @@ def invoke(
         event=read_event(event),
         asynchronous=asynchronous,
         precise=precise,
-        version=version,
+        version=version or 0,
         event_id=event_id,
     )
     response = session.control().invoke(request)

@@ -26,7 +26,9 @@ _COLORS = {"ERROR": "red", "FATAL": "red", "WARN": "yellow", "DEBUG": "bright_bl
     "--invocation", default="", help="Only this invocation (an id, or the beginning of one, or last)."
 )
 @click.option("--since", type=DURATION, default=None, help="Only lines of the last 15m, 1h, ...")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest lines.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="The newest lines."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
 @json_option
 @click.pass_obj

@@ -37,7 +37,9 @@ def _columns(by: str) -> list[Column]:
 
 @click.command()
 @click.argument("function", default="")
-@click.option("--version", "version", type=int, default=0, help="Only this version.")
+@click.option(
+    "--version", "version", type=click.IntRange(1, 2**31 - 1), default=None, help="Only this version."
+)
 @click.option("--since", type=DURATION, default=None, help="Only profiles of the last 15m, 1h, ...")
 @click.option("--by", type=click.Choice(["function", "line"]), default="line", show_default=True)
 @click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
@@ -48,7 +50,7 @@ def _columns(by: str) -> list[Column]:
 def hot(
     session: Session,
     function: str,
-    version: int,
+    version: int | None,
     since: float | None,
     by: str,
     phase: str,
@@ -68,7 +70,7 @@ def hot(
 
     found = HotFilter(
         function=function,
-        version=version,
+        version=version or 0,
         since_ns=since_ns(since),
         phase=phase,
         engine="precise" if precise else "",

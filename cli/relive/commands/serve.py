@@ -14,7 +14,7 @@ import click
 from relive_base.errors import ExitCode, ReliveError, ServerUnreachable
 from relive_platform.locate import find_server, server_lock_held
 
-from relive.durations import DURATION
+from relive.durations import WAIT
 from relive.output import echo, emit_object, format_bytes, json_option
 from relive.session import Session
 
@@ -122,7 +122,7 @@ def _did_not_start(log: Path, said: str) -> ReliveError:
 
 @click.command()
 @click.option(
-    "--drain", type=DURATION, default=10.0, help="How long running invocations may go on.  [default: 10s]"
+    "--drain", type=WAIT, default=10.0, help="How long running invocations may go on.  [default: 10s]"
 )
 @click.pass_obj
 def stop(session: Session, drain: float) -> int:

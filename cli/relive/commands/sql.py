@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from relive.durations import DURATION
+from relive.durations import WAIT
 from relive.output import Column, emit, format_plain, format_utc, json_option
 from relive.session import Session
 
@@ -19,9 +19,11 @@ _TIME = re.compile(r"(Nullable\()?DateTime")
 @click.command()
 @click.argument("query")
 @click.option(
-    "--timeout", "timeout_s", type=DURATION, default=30.0, help="Give up after this long.  [default: 30s]"
+    "--timeout", "timeout_s", type=WAIT, default=30.0, help="Give up after this long.  [default: 30s]"
 )
-@click.option("--limit", type=click.IntRange(1), default=10_000, show_default=True, help="Rows at the most.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Rows at the most."
+)
 @json_option
 @click.pass_obj
 def sql(session: Session, query: str, timeout_s: float, limit: int, as_json: bool) -> None:

@@ -17,11 +17,12 @@ from relive_tracer.explore.platform_rows import producer_span
 
 from relive_platform.dispatcher.errors import UnknownFunction
 from relive_platform.pool.invocation import InvokeRequest
-from relive_platform.queue.model import Lease, QueuedEvent, Receipt
+from relive_platform.queue.model import BadEventId, Lease, QueuedEvent, Receipt
 from relive_platform.registry.model import FunctionVersion
 
 __all__ = ["Accepted", "Publisher", "request_of"]
 
+EVENT_ID_CHARS: Final = 256
 HTTP_EVENT: Final = "application/x-relive-http"
 _INVOCATION: Final = "relive.invocation_id"
 _SAMPLED: Final = "relive.sampled"
@@ -67,6 +68,11 @@ class Publisher:
         version = self._serving(request.function)
         if version is None:
             raise UnknownFunction(request.function)
+        if len(idempotency_key) > EVENT_ID_CHARS:
+            raise BadEventId(
+                f"the event's id has {len(idempotency_key):,} characters",
+                remedy=f"use at most {EVENT_ID_CHARS}, a hash of it for example",
+            )
         started_ns = time.time_ns()
         invocation_id = new_invocation_id()
         trace_id = request.trace_id or new_trace_id()

@@ -21,7 +21,7 @@ from relive_platform.gateway.head import Head
 from relive_platform.gateway.responses import Response, from_outcome, json_response, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
 from relive_platform.pool.invocation import InvokeRequest, Outcome, Waiter
-from relive_platform.queue.model import Conflict, DiskFull, QueueBusy, QueueFull
+from relive_platform.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
 from relive_platform.worker.events import BadEvent, decode_event
 
 __all__ = ["BodyTooLarge", "Exchange", "Gateway", "GatewayLimits", "ReadBody", "answer"]
@@ -31,7 +31,13 @@ ReadBody = Callable[[int], Awaitable[bytes | None]]
 
 _log = logging.getLogger(__name__)
 _LARGE_JSON_BYTES: Final = 65_536  # from here on a thread reads it
-_QUEUE_ERRORS: Final = ((Conflict, 409), (QueueFull, 429), (QueueBusy, 429), (DiskFull, 507))
+_QUEUE_ERRORS: Final = (
+    (BadEventId, 400),
+    (Conflict, 409),
+    (QueueFull, 429),
+    (QueueBusy, 429),
+    (DiskFull, 507),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
-from relive_base.errors import NotFound, Refused, ReliveError
+from relive_base.errors import NotFound, Refused, ReliveError, UsageError
 
 __all__ = [
+    "BadEventId",
     "Clock",
     "Conflict",
     "Counts",
@@ -47,6 +48,10 @@ class QueueBusy(Refused):
 
 class Conflict(Refused):
     """An event with this id and another body was accepted before."""  # HTTP 409
+
+
+class BadEventId(UsageError):
+    """The id that a producer gives its event is too long."""  # HTTP 400
 
 
 class StaleLease(QueueError):

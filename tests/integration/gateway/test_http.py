@@ -235,6 +235,16 @@ async def test_an_idempotency_key_runs_once_and_another_body_is_409(gateway: Ser
     assert (first.status, again.status, other.status) == (202, 202, 409)
 
 
+async def test_an_event_id_without_end_is_400(gateway: Served) -> None:
+    headers = {"prefer": "respond-async"}
+
+    longest = await gateway.http("POST", "/fn/web", b"a", headers | {"idempotency-key": "x" * 256})
+    longer = await gateway.http("POST", "/fn/web", b"a", headers | {"idempotency-key": "x" * 257})
+
+    assert (longest.status, longer.status) == (202, 400)
+    assert longer.error == {"type": "BadEventId", "message": "the event's id has 257 characters"}
+
+
 async def test_a_client_that_closes_its_end_after_its_request_gets_the_answer(gateway: Served) -> None:
     reader, writer = await asyncio.open_connection(*gateway.address())
     writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: t\r\n\r\n")
