@@ -80,8 +80,12 @@ class FrozenWorkers:
         return ""
 
     def stop(self, worker: Worker) -> None:
-        """Stop a kept worker again that had something to do; not while somebody debugs it."""
-        if not any(kept.worker is worker and kept.attached for kept in self._kept):
+        """Stop a kept worker again that had something to do; not while somebody debugs it. One that is not
+        kept any more ends."""
+        kept = next((kept for kept in self._kept if kept.worker is worker), None)
+        if kept is None:
+            worker.kill()
+        elif not kept.attached:
             worker.freeze()
 
     def _objection(self, worker: Worker) -> str:
@@ -124,13 +128,17 @@ class FrozenWorkers:
                 oldest,
                 f"memory: {available // _MB} MB were available on the machine, under"
                 f" {self.limits.memory_mb} (RELIVE_FROZEN_MEMORY_MB)",
+                at_once=True,
             )
 
-    def release(self, kept: Kept, reason: str) -> None:
-        """End a kept worker."""
+    def release(self, kept: Kept, reason: str, *, at_once: bool = False) -> None:
+        """End a kept worker; one that walks its heap when that is done, unless it has to be `at_once`."""
         self._kept.remove(kept)
         self.note(kept.record.invocation_id, reason)
-        kept.worker.kill()
+        if kept.worker.heap is None or at_once:
+            kept.worker.kill()
+        else:
+            kept.worker.retire = True
 
     def gone(self, worker: Worker) -> None:
         """A worker was reaped: one that is kept has ended by itself, or by somebody else's signal."""

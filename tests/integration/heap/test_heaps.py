@@ -114,6 +114,23 @@ async def test_the_same_failure_again(platforms: Platform) -> None:
     assert len(platforms.recording.heaps) == 1
 
 
+async def test_a_worker_that_walks_its_heap_is_not_ended_for_the_next_failures(platforms: Platform) -> None:
+    # Given failures that come faster than their heaps are walked, and two workers that may be kept
+    for name in ("f", "g", "h", "i"):
+        platforms.deploy(name, FAIL.replace("20_000", "200_000"), memory_mb=512)
+    for name in ("f", "g", "h", "i"):
+        await platforms.invoke(name, b"1")
+
+    # Then the two that were walked have their heaps; the others say why they have none
+    await platforms.until(lambda: len(platforms.recording.heaps) == 2, 60.0)
+    assert [found.state for _, found in platforms.recording.heaps] == ["ok", "ok"]
+    # And the last two that could be kept are, and no more
+    await platforms.until(lambda: len(platforms.host.workers) - platforms.host.counts()["idle"] == 2)
+    kept = [kept.worker for kept in platforms.host.frozen]
+    assert [worker.spec.name for worker in kept] == ["h", "i"]
+    await platforms.until(lambda: all(process_state(worker.pid) == "T" for worker in kept))
+
+
 async def test_at_the_memory_limit_the_hoard_is_the_biggest(platforms: Platform) -> None:
     platforms.deploy("hog", HOG, timeout_s=30.0, memory_mb=96)
 
