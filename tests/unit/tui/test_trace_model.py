@@ -150,3 +150,24 @@ def test_a_zoom_shows_of_each_span_only_what_lies_in_the_window() -> None:
     assert "at 900ms" in line_text(rows.header(90))
     assert "+50.0ms" in line_text(rows.header(90))
     assert "+100ms" in line_text(rows.header(90))
+
+
+def test_a_trace_that_grows_stays_folded_and_zoomed() -> None:
+    # Given a trace that somebody looks into: a span is closed, another one fills the width
+    rows = WaterfallRows(build_trace([*failing(), span("deep", "load", 12, 3)]))
+    names = [s.name for s in rows.trace.spans]
+    rows.folded = {names.index("load")}
+    rows.zoom = (40, 30)
+    # When spans arrive, one of them before all others
+    more = [span("early", "", -5, 2), *failing(), span("deep", "load", 12, 3), span("late", "price", 50, 9)]
+    grown = rows.grown(build_trace(more))
+    # Then the same is closed and zoomed, and what is new is there
+    assert [grown.trace.spans[index].name for index in grown.shown] == [
+        "early", "root", "invoke", "load", "price", "late",
+    ]  # fmt: skip
+    assert grown.zoom == (40, 30)
+    # And the whole of a trace that was not zoomed is the whole of what it has become
+    whole = WaterfallRows(rows.trace).grown(grown.trace)
+    assert whole.zoom == (-5, 105)
+    rows.critical = {0: 1}
+    assert set(rows.grown(grown.trace).shown) == set(rows.grown(grown.trace).critical)

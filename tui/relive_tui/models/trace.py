@@ -185,6 +185,17 @@ class WaterfallRows:
     def __len__(self) -> int:
         return len(self.shown)
 
+    def grown(self, trace: Trace) -> WaterfallRows:
+        """The rows of the same trace with more spans, folded and zoomed as these are."""
+        folded = {self.trace.spans[index].span_id for index in self.folded}
+        rows = WaterfallRows(trace, {i for i, span in enumerate(trace.spans) if span.span_id in folded})
+        if self.zoom != (self.trace.start_ns, self.trace.total_ns):
+            rows.zoom = self.zoom
+        if self.critical:
+            rows.critical = critical_path(trace)
+            rows.refold()
+        return rows
+
     def refold(self) -> None:
         """What is shown, after `folded` or `critical` changed."""
         shown = self.trace.visible(set() if self.critical else self.folded)

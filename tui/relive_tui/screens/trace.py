@@ -93,17 +93,16 @@ class TraceScreen(ReliveScreen):
 
     def _arrived(self, answer: tuple[str, Trace]) -> None:
         trace_id, trace = answer
-        spans = trace.spans
+        spans, before = trace.spans, self.current_span()
         waterfall = self.query_one("#waterfall", VirtualRows)
         waterfall.say_empty(EMPTY)
         if self.trace is not None and len(spans) == len(self.trace.spans):
             return
         if trace_id != self.scope.trace_id:
+            self.rows = None
             self.relive.rescope_screen(self, replace(self.scope, trace_id=trace_id))
-        before = self.current_span()
+        self.rows = WaterfallRows(trace) if self.rows is None else self.rows.grown(trace)
         self.trace = trace
-        self.rows = WaterfallRows(self.trace)
-        waterfall.border_subtitle = ""
         ids = [span.span_id for span in self.trace.spans]
         index = (
             ids.index(before.span_id)
@@ -111,7 +110,8 @@ class TraceScreen(ReliveScreen):
             else self._beginning(ids)
         )
         if spans:
-            waterfall.show(self.rows, self.rows.reveal(index))
+            critical = self.rows.critical
+            waterfall.show(self.rows, 0 if critical and index not in critical else self.rows.reveal(index))
         errors = len(self.trace.errors())
         waterfall.border_title = (
             f"Waterfall  {counted(len(spans), 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
