@@ -321,10 +321,22 @@ def test_frames_that_were_not_kept_are_a_row_of_their_own() -> None:
 def test_details_say_the_whole_reason_of_every_part_missing_ones_first() -> None:
     full = replace(scene(), facts=(("memory", "peak 91M"),), exceptions=a_group().exceptions)
     text = [line_text(line) for line in detail_lines(full, 60)]
-    assert text[1].startswith("  ○ event")
-    assert "missing: not JSON" in text[1]
+    parts = text[text.index("Parts") + 1 :]
+    assert parts[0].startswith("  ○ event")
+    assert "missing: not JSON" in parts[0]
     assert any("retried twice" in row for row in text)
     assert any("peak 91M" in row for row in text)
+
+
+def test_a_message_that_no_bar_has_room_for_can_be_read_to_its_end() -> None:
+    words = " ".join(f"word{number}" for number in range(60))
+    long = replace(
+        scene(), exceptions=(ExceptionView("app.Refused", words), ExceptionView("KeyError", "'sku'"))
+    )
+    text = [line_text(line) for line in detail_lines(long, 60)]
+    assert text[0] == "Error"
+    assert " ".join(" ".join(text[1 : text.index("")]).split()) == f"✖ Refused: {words} ✖ KeyError: 'sku'"
+    assert max(map(len, text[: text.index("Parts")])) <= 60
 
 
 def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_changed() -> None:

@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from relive_tui.models.data import SceneView
 from relive_tui.models.home import failure_title
-from relive_tui.models.text import Line, clean, fit
+from relive_tui.models.text import Line, clean, fit, wrap_lines
 
 __all__ = ["completeness_line", "detail_lines"]
 
@@ -39,8 +39,11 @@ def completeness_line(scene: SceneView) -> Line:
 
 
 def detail_lines(scene: SceneView, width: int) -> list[Line]:
-    """Every part with its state and the whole reason; the notes; the facts."""
-    lines: list[Line] = [[("Parts", "name")]]
+    """The whole messages; every part with its state and the whole reason; the notes; the facts."""
+    titles = [failure_title(exception.type, exception.message) for exception in scene.exceptions]
+    lines: list[Line] = wrap_lines([[(f"  ✖ {title}", "error")] for title in titles], width)
+    lines = [[("Error", "name")], *lines, []] if lines else []
+    lines.append([("Parts", "name")])
     order = list(_SIGNS)
     for name, state, reason in sorted(scene.parts, key=lambda part: (_rank(order, part[1]), part[0])):
         sign, style, word = _SIGNS.get(state, _SIGNS["missing"])

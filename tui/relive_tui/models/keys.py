@@ -56,7 +56,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("[ ]", "along the chain of causes, groups and threads"),
         ("u", "show library frames"),
         ("D", "the event against the last success, and back"),
-        ("i", "what the scene has, what it lacks and why"),
+        ("i", "the whole message; what the scene has and lacks"),
         ("Enter", "in locals: open a value"),
         ("/ n N", "search frames and locals"),
         ("e E", "next and previous failure"),
