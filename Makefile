@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.relive-setup
 PYTEST := $(BIN)/python -m pytest
 # Each file of tests stays in one process, as many processes as cores: `make test TEST_PROCESSES=0` has one.
 TEST_PROCESSES ?= auto
-PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile
+PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 .PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format bench proto clean
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import functools
 import gc
@@ -171,6 +172,29 @@ def test_a_view_holds_its_array(tmp_path: Path) -> None:
     heap = NATIVE([view], [], (), collections.deque, 1 << 27, 1 << 40, 100.0)
     assert heap.index(view.base) >= 0
     assert heap.bytes > 800_000
+
+
+async def _waits() -> None:
+    async def one() -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        loop.call_soon(future.set_result, None)
+        await future
+
+    await asyncio.gather(*(one() for _ in range(20)))
+
+
+@needs_native
+@in_a_fresh_process
+def test_dead_objects_that_a_module_keeps_stay_dead(tmp_path: Path) -> None:
+    # Given: iterators of futures that have ended, which asyncio keeps for the next ones
+    asyncio.run(_waits())
+
+    assert_same([sys.modules["_asyncio"]], [], tmp_path)
+
+    # Then: asyncio goes on, and a second walk comes to an end
+    asyncio.run(_waits())
+    assert_same([sys.modules["_asyncio"]], [], tmp_path)
 
 
 @needs_native

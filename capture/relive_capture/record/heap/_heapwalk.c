@@ -31,6 +31,9 @@ enum { INTERNAL, ATTRIBUTE, INDEX, ITEM, KEY, LOCAL };
 #define MAX_NAMES 400000u
 #define LOOK_AROUND 64            /* how far a child is looked for among the names that are expected */
 #define CHECK_EVERY 1024u
+#define MAX_DEAD 4096u            /* free objects that one object may keep: more are a ring of them */
+#define VISITS_PER_CHECK 65536u
+#define SPARE_BYTES ((uint64_t)64 << 20) /* for the children of one object, over the limit of the columns */
 #define WRITE_BYTES 65536
 
 static const char DICT_NAME[] = "__dict__", GLOBALS_NAME[] = "__globals__";
@@ -85,7 +88,7 @@ typedef struct {
     uint32_t *order;    /* by address; `rank` is the other way */
     uint32_t *rank;
     PyObject **children;
-    size_t children_count, children_room;
+    size_t children_count, children_room, visits, dead;
     Expected *expected;
     size_t expected_count, expected_room, expected_next;
     uint32_t *rest;     /* objects that nothing holds, of what the roots do not reach */
@@ -400,6 +403,17 @@ static int
 collect(PyObject *child, void *into)
 {
     Heap *heap = into;
+    if (++heap->visits % VISITS_PER_CHECK == 0 && cpu_now_ns() > heap->cpu_end_ns) {
+        stop(heap, "cpu");
+        return 1;
+    }
+    if (Py_REFCNT(child) <= 0) { /* a module told of its free list */
+        return ++heap->dead > MAX_DEAD;
+    }
+    if (heap->children_count * sizeof(PyObject *) > heap->max_bytes + SPARE_BYTES) {
+        stop(heap, "bytes");
+        return 1;
+    }
     if (!grow((void **)&heap->children, &heap->children_room, heap->children_count + 1, sizeof(PyObject *))) {
         stop(heap, "memory");
         return 1;
@@ -572,13 +586,27 @@ is_collected(PyObject *object)
     return decide == NULL || decide(object);
 }
 
+/* Since 3.12 _asyncio tells of dead objects, too, which it keeps for the next use: its namespace has to do. */
+static int
+traverse(Heap *heap, PyObject *object, const TypeInfo *info)
+{
+    heap->dead = 0;
+    if (Py_IS_TYPE(object, &PyModule_Type)) {
+        PyModuleDef *def = PyModule_GetDef(object);
+        if (def != NULL && def->m_name != NULL && strcmp(def->m_name, "_asyncio") == 0) {
+            return collect(PyModule_GetDict(object), heap);
+        }
+    }
+    return info->type->tp_traverse(object, collect, heap);
+}
+
 /* What tp_traverse tells, each with its name; `own` children at the front of the list have been told. */
 static void
 expand_rest(Heap *heap, uint32_t number, PyObject *object, const TypeInfo *info, size_t own, int pairs)
 {
     size_t told = 0, first = heap->children_count;
     expect_names(heap, object, info);
-    info->type->tp_traverse(object, collect, heap);
+    traverse(heap, object, info);
     for (size_t at = first; at < heap->children_count && !heap->stopped; at++) {
         PyObject *child = heap->children[at];
         if (told < own && pairs && child == heap->children[told]) {
@@ -659,7 +687,7 @@ expand(Heap *heap, uint32_t number)
         expand_sequence(heap, number, ((PyTupleObject *)object)->ob_item, Py_SIZE(object), more);
     }
     else if (info.kind == SET) {
-        info.type->tp_traverse(object, collect, heap);
+        traverse(heap, object, &info);
         size_t place = 0;
         for (size_t at = 0; at < heap->children_count && !heap->stopped; at++) {
             int is_class = heap->children[at] == (PyObject *)info.type && at == 0;

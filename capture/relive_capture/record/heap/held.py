@@ -41,6 +41,7 @@ _ERROR_NAMES: Final = tuple(
 )
 _VALUES_STAY: Final = sys.version_info >= (3, 13)
 """An instance that has got a dict keeps its values beside it."""
+_module_dict: Final = types.ModuleType.__dict__["__dict__"].__get__
 _Expected = list[tuple[Any, int, Any]]
 
 
@@ -121,12 +122,22 @@ def _set_members(value: Any, _names: bool) -> list[Edge]:
     return head + [(INDEX, place, child) for place, child in enumerate(children)]
 
 
+def _referents(value: Any) -> list[Any]:
+    """What the interpreter says that `value` holds. Since Python 3.12 `_asyncio` tells of dead objects, too,
+    which it keeps for the next use: to touch one frees it twice, and the list of them becomes a ring."""
+    if type(value) is types.ModuleType:
+        namespace = _module_dict(value)
+        if dict.get(namespace, "__name__") == "_asyncio":
+            return [namespace]
+    return gc.get_referents(value)
+
+
 def _subclass(plan: _Plan, value: Any, own: list[Edge]) -> list[Edge]:
     """`own` is what a container has told; the rest comes from the interpreter."""
     expected = _expected(plan, value)  # first: it may give the instance a dict
     told, pairs = 0, plan.pairs
     edges = list(own)
-    for child in gc.get_referents(value):
+    for child in _referents(value):
         if told < len(own):
             if pairs and child is own[told][2]:
                 continue  # a key; its value follows
@@ -197,7 +208,7 @@ def _attributes(plan: _Plan, value: Any) -> _Expected:
     if plan.reader is None:
         return []
     reader, base = plan.reader
-    if not plan.managed and not any(type(found) is dict for found in gc.get_referents(value)):
+    if not plan.managed and not any(type(found) is dict for found in _referents(value)):
         return []  # asking would make a dict
     try:
         found = reader.__get__(value, base)
