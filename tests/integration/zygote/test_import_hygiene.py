@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from relive_platform.runtime_path import build_runtime
 
-LIMIT_S = 0.060
+LIMIT = 0.9
+"""Of the CPU time of YARDSTICK, some 75 ms where the record side takes 55: so the machine does not matter."""
 FORBIDDEN = (
     "asyncio",
     "grpc",
@@ -35,24 +36,32 @@ cost = time.process_time() - began
 print(json.dumps([cost, sorted(sys.modules)]))
 """
 
+YARDSTICK = """
+import json, sys, time
+began = time.process_time()
+import argparse, asyncio, concurrent.futures.process, doctest, ftplib, http.server, logging.config
+import multiprocessing.pool, pdb, sqlite3, tarfile, unittest.mock, xml.dom.minidom, zipfile
+print(json.dumps([time.process_time() - began, []]))
+"""
+
 
 @pytest.fixture(scope="module")
-def probes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, list[str]]]:
-    runtime = build_runtime(tmp_path_factory.mktemp("home"))
-    return [_probe(runtime) for _ in range(6)]
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_runtime(tmp_path_factory.mktemp("home"))
 
 
-def _probe(runtime: Path) -> tuple[float, list[str]]:
-    command = [sys.executable, "-I", "-S", "-c", PROBE, str(runtime)]
+def _probe(code: str, runtime: Path) -> tuple[float, list[str]]:
+    command = [sys.executable, "-I", "-S", "-c", code, str(runtime)]
     cost, modules = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return cost, modules
 
 
-def test_the_record_side_imports_nothing_heavy(probes: list[tuple[float, list[str]]]) -> None:
-    modules = probes[-1][1]
+def test_the_record_side_imports_nothing_heavy(runtime: Path) -> None:
+    _, modules = _probe(PROBE, runtime)
     heavy = [name for name in modules if name.split(".")[0] in FORBIDDEN or ".explore" in name]
     assert heavy == []
 
 
-def test_the_record_side_is_imported_in_60_cpu_milliseconds(probes: list[tuple[float, list[str]]]) -> None:
-    assert min(cost for cost, _modules in probes) <= LIMIT_S
+def test_the_record_side_is_imported_sooner_than_a_handful_of_the_standard_library(runtime: Path) -> None:
+    pairs = [(_probe(PROBE, runtime)[0], _probe(YARDSTICK, runtime)[0]) for _ in range(6)]
+    assert min(ours for ours, _ in pairs) <= LIMIT * min(theirs for _, theirs in pairs)

@@ -41,7 +41,7 @@ _ERROR_NAMES: Final = tuple(
 )
 _VALUES_STAY: Final = sys.version_info >= (3, 13)
 """An instance that has got a dict keeps its values beside it."""
-_module_dict: Final = types.ModuleType.__dict__["__dict__"].__get__
+_module_dict: Final = class_dict(types.ModuleType)["__dict__"].__get__
 _Expected = list[tuple[Any, int, Any]]
 
 
