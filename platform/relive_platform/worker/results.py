@@ -31,11 +31,11 @@ def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
     if not 200 <= status <= 599:
         raise BadResult(f"{status} is not the HTTP status of an answer", remedy="return one from 200 to 599")
     for name, value in headers:
-        shown = repr(name[:_SHOWN_CHARS])
         if not _HEADER_NAME.fullmatch(name):
+            shown = repr(name[:_SHOWN_CHARS])
             raise BadResult(f"{shown} is not the name of a header", remedy="use letters, digits and -")
         if _CONTROL.search(value):
-            raise BadResult(f"the header {shown} holds control characters", remedy="leave line breaks out")
+            raise BadResult(f"the header {name!r} holds control characters", remedy="leave line breaks out")
 
 
 def _default(value: object) -> object:
