@@ -12,6 +12,7 @@ from relive_base.records import InvocationRecord
 
 from relive_platform.pool.heaps import PENDING
 from relive_platform.pool.invocation import HeapFound, InvokeRequest, Running
+from relive_platform.pool.scaling import FORK_COST_S, smoothed, workers_wanted
 from relive_platform.pool.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
 from relive_platform.pool.zygote import ZygoteKey
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from relive_platform.pool.host import WorkerHost
 
 __all__ = ["FunctionPool", "PoolLimits", "PoolListener"]
-
-FORK_COST_S: Final = 0.010
-"""What a further worker costs, as measured; waiting less than this is cheaper than forking."""
 
 AHEAD_LIMIT: Final = 16
 """Events that one worker of a fast function has at once: one runs, the others wait in its socket. A worker
@@ -111,7 +109,7 @@ class FunctionPool:
         self.heap_next = False  # a baseline is wanted: of the next invocation that succeeds
         self._host = host
         self._listener = listener
-        self._service_s = 0.0  # smoothed time from dispatch to the last frame
+        self.service_s = 0.0  # smoothed time from dispatch to the last frame
         self._mean_s = 1.0
         self._ahead_room = 0
         self._slowest_s = 1.0  # of the recent ones, decaying; until it is known, nothing is sent ahead
@@ -192,17 +190,10 @@ class FunctionPool:
 
     def scale(self) -> None:
         """Fork where the requests that wait would wait longer than a fork takes."""
-        waiting = len(self.waiting)
-        if not waiting:
+        if not self.waiting:
             return
         serving = sum(map(self._serves_soon, self.workers))
-        if serving and self._service_s:
-            expected_s = waiting * self._service_s / serving
-            wanted = 1 if expected_s > FORK_COST_S else 0
-            if self._service_s > FORK_COST_S:
-                wanted = waiting
-        else:
-            wanted = waiting
+        wanted = workers_wanted(len(self.waiting), serving, self.service_s)
         self._fork(wanted - self.starting)
 
     def _serves_soon(self, worker: Worker) -> bool:
@@ -210,7 +201,7 @@ class FunctionPool:
         current = worker.current
         if current is None or worker.retire:
             return False
-        return time.monotonic() - current.sent_mono < max(FORK_COST_S, 4 * self._service_s)
+        return time.monotonic() - current.sent_mono < max(FORK_COST_S, 4 * self.service_s)
 
     def keep_warm(self) -> None:
         """Let the waiting workers of an active function wait; send the idle ones of a quiet one home."""
@@ -310,7 +301,7 @@ class FunctionPool:
     def on_done(self, worker: Worker, running: Running, done: Done) -> None:
         result = running.result
         took = worker.ended_mono - running.sent_mono
-        self._service_s = took if not self._service_s else 0.8 * self._service_s + 0.2 * took
+        self.service_s = smoothed(self.service_s, took)
         if result is not None:
             handler_s = (result.ended_ns - result.started_ns) / 1e9
             self._slowest_s = max(handler_s, self._slowest_s * _DECAY)

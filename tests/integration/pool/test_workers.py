@@ -11,6 +11,7 @@ from pathlib import Path
 from pool_harness import Platform, platform
 from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.host import HostLimits
+from relive_platform.pool.scaling import FORK_COST_S
 
 ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pid': os.getpid()}\n"
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'\n"
@@ -82,12 +83,15 @@ async def test_slow_events_run_side_by_side_up_to_max_workers(workers: Platform)
 
 async def test_fast_events_do_not_fork_more_workers(workers: Platform) -> None:
     pool = workers.deploy("echo", ECHO, limits=PoolLimits(max_workers=8, waiting_workers=0))
-    for _ in range(20):
+    await workers.invoke("echo")
+    for _ in range(500):  # until this machine, however busy, has shown that the function is fast
+        if pool.service_s < FORK_COST_S / 8:
+            break
         await workers.invoke("echo")
 
     await asyncio.gather(*(workers.invoke("echo") for _ in range(8)))
 
-    assert len(pool.workers) <= 2
+    assert len(pool.workers) <= 3  # not one for each of the seven that wait
 
 
 async def test_a_full_waiting_list_is_refused_at_once(workers: Platform) -> None:

@@ -1,0 +1,57 @@
+"""How many workers are forked for what waits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_platform.pool.scaling import FORK_COST_S, smoothed, workers_wanted
+
+FAST_S = 0.001
+SLOW_S = 0.300
+
+
+@pytest.mark.parametrize(
+    ("waiting", "serving", "service_s", "wanted"),
+    [
+        (0, 0, 0.0, 0),
+        (3, 0, 0.0, 3),  # nothing is known of the function
+        (7, 1, SLOW_S, 7),  # each would wait longer than a fork takes
+        (7, 1, FAST_S, 0),  # served within 7 ms, before a fork is there
+        (40, 1, FAST_S, 1),
+        (40, 4, FAST_S, 0),
+        (7, 0, FAST_S, 1),  # a stall: one fresh worker serves all seven in no time
+        (100, 0, FAST_S, 10),
+    ],
+)
+def test_a_worker_is_forked_where_waiting_is_dearer(
+    waiting: int, serving: int, service_s: float, wanted: int
+) -> None:
+    assert workers_wanted(waiting, serving, service_s) == wanted
+
+
+def test_one_stall_does_not_make_a_function_slow() -> None:
+    service_s = 0.0
+    for _ in range(20):
+        service_s = smoothed(service_s, FAST_S)
+
+    assert smoothed(service_s, 0.5) < FORK_COST_S / 4
+
+
+def test_a_function_that_has_become_slow_is_slow_within_a_dozen_invocations() -> None:
+    service_s = FAST_S
+    for _ in range(12):
+        service_s = smoothed(service_s, SLOW_S)
+
+    assert service_s > SLOW_S / 3
+
+
+@given(
+    st.integers(1, 10_000), st.integers(0, 64), st.floats(0.0, 100.0, allow_nan=False, allow_subnormal=False)
+)
+def test_never_more_than_one_for_each_that_waits_and_never_none_where_nobody_serves(
+    waiting: int, serving: int, service_s: float
+) -> None:
+    wanted = workers_wanted(waiting, serving, service_s)
+
+    assert (0 if serving else 1) <= wanted <= waiting
