@@ -13,7 +13,7 @@ from relive_base.records import InvocationRecord
 from relive_base.redaction import KeyBlocks
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_tracer.explore.invocation_rows import invocation_columns
-from relive_tracer.explore.platform_rows import add_spans_of
+from relive_tracer.explore.platform_rows import add_spans_of, derives_spans
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
 from relive_platform.collector.batches import Batch, Source
@@ -66,14 +66,16 @@ class Ingest:
         records = [item.record for item in batch.finished]
         for item in batch.finished:
             redact_record(item.record, self._redactors.of(item.redact_keys))
-        add_spans_of(spans, records)
+        # What is exported has to be made here; else the store makes the spans of ordinary invocations itself.
+        derived = [self._exporter is None and derives_spans(record) for record in records]
+        add_spans_of(spans, [record for record, done in zip(records, derived, strict=True) if not done])
         if len(spans):
             self._writer.add("otel_traces", spans.columns)
         logs = log_columns(lines) if lines else None
         if logs is not None:
             self._writer.add("otel_logs", logs)
         if records:
-            self._writer.add("invocations", invocation_columns(records))
+            self._writer.add("invocations", invocation_columns(records, derived=derived))
         self._profiles(batch)
         if self._exporter is not None:
             self._exporter.submit(spans.columns)

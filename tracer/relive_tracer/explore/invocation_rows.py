@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
+from msgspec.structs import astuple
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
 
@@ -52,6 +53,7 @@ _PLAIN: Final = (
     ("ResultBytes", "result_bytes"),
     ("Attributes", "attributes"),
 )
+_FIELDS: Final = InvocationRecord.__struct_fields__
 _FLAGS: Final = (("Cold", "cold"), ("Pooled", "pooled"), ("HasScene", "has_scene"))
 _NO_ERROR: Final = ErrorInfo(type="", message="", kind="")
 _ERROR: Final = (
@@ -65,34 +67,46 @@ _ERROR: Final = (
 )
 
 
-def invocation_columns(records: Sequence[InvocationRecord], record_version: int = 0) -> ColumnLists:
+def invocation_columns(
+    records: Sequence[InvocationRecord], record_version: int = 0, derived: Sequence[bool] = ()
+) -> ColumnLists:
     """Columns of `invocations`. Of two rows for one attempt the higher `record_version` stays.
 
     By default the version is the latest time on the record: a later, fuller record replaces an earlier one.
+    `derived` says for each whether the store makes its spans (`platform_rows.derives_spans`); none: of none.
     """
-    columns: ColumnLists = {column: list(map(attrgetter(name), records)) for column, name in _PLAIN}
+    count = len(records)
+    rows = zip(*map(astuple, records), strict=True) if records else [()] * len(_FIELDS)
+    cells: dict[str, Sequence[Any]] = dict(zip(_FIELDS, rows, strict=True))
+    columns: ColumnLists = {column: list(cells[name]) for column, name in _PLAIN}
     for column, name in _FLAGS:
-        columns[column] = [1 if getattr(r, name) else 0 for r in records]
-    _add_times(columns, records)
-    errors = [r.error or _NO_ERROR for r in records]
-    for column, name in _ERROR:
-        columns[column] = list(map(attrgetter(name), errors))
-    columns["RecordVersion"] = [
-        record_version or max(r.responded_ns, r.ended_ns, r.dispatched_ns, r.accepted_ns) for r in records
-    ]
+        columns[column] = list(map(int, cells[name]))
+    columns["DerivesSpans"] = list(map(int, derived)) if derived else [0] * count
+    _add_times(columns, cells)
+    _add_errors(columns, cells["error"])
+    times = (cells[name] for name in ("responded_ns", "ended_ns", "dispatched_ns", "accepted_ns"))
+    columns["RecordVersion"] = [record_version] * count if record_version else list(map(max, *times))
     return columns
 
 
-def _add_times(columns: ColumnLists, records: Sequence[InvocationRecord]) -> None:
+def _add_errors(columns: ColumnLists, errors: Sequence[ErrorInfo | None]) -> None:
+    if any(errors):
+        found = [error or _NO_ERROR for error in errors]
+        columns |= {column: list(map(attrgetter(name), found)) for column, name in _ERROR}
+    else:
+        columns |= {column: [getattr(_NO_ERROR, name)] * len(errors) for column, name in _ERROR}
+
+
+def _add_times(columns: ColumnLists, cells: Mapping[str, Sequence[int]]) -> None:
     """As the record's own properties, which cost a call each."""
-    columns["TotalNs"] = [
-        r.responded_ns - r.accepted_ns if r.responded_ns > r.accepted_ns else 0 for r in records
-    ]
-    columns["DurationNs"] = [
-        r.ended_ns - r.started_ns if r.ended_ns > r.started_ns > 0 else 0 for r in records
-    ]
-    columns["InitNs"] = [
-        r.init_ended_ns - r.init_started_ns if r.init_ended_ns > r.init_started_ns else 0 for r in records
-    ]
-    waits = [(r.enqueued_ns or r.accepted_ns, r.init_started_ns or r.dispatched_ns) for r in records]
-    columns["QueueNs"] = [end - begin if end > begin > 0 else 0 for begin, end in waits]
+    accepted = cells["accepted_ns"]
+    queued = [enqueued or begin for enqueued, begin in zip(cells["enqueued_ns"], accepted, strict=True)]
+    taken = [init or end for init, end in zip(cells["init_started_ns"], cells["dispatched_ns"], strict=True)]
+    columns["TotalNs"] = _between(accepted, cells["responded_ns"])
+    columns["DurationNs"] = _between(cells["started_ns"], cells["ended_ns"])
+    columns["InitNs"] = _between(cells["init_started_ns"], cells["init_ended_ns"])
+    columns["QueueNs"] = _between(queued, taken)
+
+
+def _between(begins: Sequence[int], ends: Sequence[int]) -> list[object]:
+    return [end - begin if end > begin > 0 else 0 for begin, end in zip(begins, ends, strict=True)]

@@ -18,7 +18,14 @@ from relive_base.records import InvocationRecord
 
 from relive_tracer.explore.rows import SPAN_COLUMNS, ColumnLists, SpanColumns, resource_of
 
-__all__ = ["add_platform_spans", "add_spans_of", "platform_columns", "platform_spans", "producer_span"]
+__all__ = [
+    "add_platform_spans",
+    "add_spans_of",
+    "derives_spans",
+    "platform_columns",
+    "platform_spans",
+    "producer_span",
+]
 
 _QUEUE_BITS: Final = 0x5155455545000001
 _INIT_BITS: Final = 0x494E495400000002
@@ -53,6 +60,14 @@ def add_spans_of(out: SpanColumns, records: Iterable[InvocationRecord]) -> None:
             add_platform_spans(out, record)
     if plain:
         out.extend(_plain_columns(plain))
+
+
+def derives_spans(record: InvocationRecord) -> bool:
+    """Whether the store makes this record's spans by itself, of its row in `invocations`.
+
+    The view `invocation_spans_mv` does (migration 0004), for a tenth of what rows from here cost.
+    """
+    return bool(_is_plain(record) and not record.trace_state and record.http_method and record.http_path)
 
 
 def _is_plain(r: InvocationRecord) -> bool:

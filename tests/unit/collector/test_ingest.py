@@ -1,0 +1,50 @@
+"""What of a batch becomes rows, and of which tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from relive_platform.collector.batches import Batch, Finished
+from relive_platform.collector.ingest import Ingest
+from tracer_records import MS, NOW, failed_record, record
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+class Rows:
+    """Keeps what a writer, or an exporter, is given."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Columns] = {}
+
+    def add(self, table: str, columns: Columns) -> None:
+        self.tables[table] = columns
+
+    def submit(self, rows: Columns, signal: str = "traces") -> None:
+        self.tables[signal] = rows
+
+
+def batch() -> Batch:
+    ordinary = record(dispatched_ns=NOW + MS // 2)
+    return Batch(1, finished=[Finished(ordinary), Finished(failed_record())])
+
+
+def test_the_spans_of_ordinary_invocations_are_left_to_the_store() -> None:
+    written = Rows()
+
+    Ingest(written).write(batch())
+
+    assert list(written.tables["invocations"]["DerivesSpans"]) == [1, 0]
+    assert set(written.tables["otel_traces"]["StatusCode"]) == {"Error", "Unset"}
+    assert "Ok" not in written.tables["otel_traces"]["StatusCode"]
+
+
+def test_what_is_exported_is_made_here_and_not_again_by_the_store() -> None:
+    written, exported = Rows(), Rows()
+
+    Ingest(written, exported).write(batch())
+
+    assert list(written.tables["invocations"]["DerivesSpans"]) == [0, 0]
+    assert exported.tables["traces"] == written.tables["otel_traces"]
+    assert "Ok" in exported.tables["traces"]["StatusCode"]
