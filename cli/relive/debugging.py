@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from relive_base.terminal import escape_terminal
 
+from relive.ctrl_c import CtrlC
 from relive.lines import Lines
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveSession", "Screen", "talk_read_only"]
 
-_POLL_S: Final = 0.5
+_POLL_S: Final = 0.1
+"""And so long Ctrl-C may wait to be seen."""
 _PROMPT_S: Final = 0.05
 """A line that has begun is a prompt where the process says so within this time."""
 _COMPLETE_S: Final = 1.0
@@ -106,40 +108,38 @@ class LiveSession:
     def talk(self, lines: Lines, *, raw: bool) -> str:
         """Until one of both sides has had enough; gives why it ended, "" where the user ended it."""
         screen = Screen(typed=lines.typed, raw=raw, muted=not lines.typed)  # where it stands is for people
-        impatient, asked, prompt = 0, False, ""
-        while True:
-            try:
-                if asked:
-                    prompt = screen.prompt() or prompt
-                    self._answer(lines, prompt)
-                    asked, impatient = False, 0
+        impatient, prompt = 0, ""
+        with CtrlC() as ctrl_c:
+            while True:
                 response = self.next(_PROMPT_S if screen.holding else _POLL_S)
+                part = response.WhichOneof("part") if response is not None else ""
                 if response is None:
                     screen.settle()
-                    continue
-                part = response.WhichOneof("part")
-                if part == "offer":
-                    continue  # too late
-                if part == "ended":
+                elif part == "ended":
                     screen.end()
                     return response.ended.reason
-                asked = response.text.prompt
-                screen.show(response.text.text)
-            except KeyboardInterrupt:
-                if asked:  # it came on the way to the prompt: it is still the user's turn
-                    print("^C")
-                    continue
-                impatient += 1
-                self._call.interrupt()
-                if impatient == _PATIENCE:
-                    return "the process did not react to Ctrl-C; it is stopped where it is"
-                if impatient > 1:
-                    print("\n(no reaction yet; Ctrl-C once more leaves)", file=sys.stderr)
+                elif part != "offer":  # that is one too late
+                    screen.show(response.text.text)
+                    if response.text.prompt:
+                        prompt = screen.prompt() or prompt
+                        self._answer(lines, prompt, ctrl_c)
+                        impatient = 0
+                        continue
+                if ctrl_c.take():
+                    impatient += 1
+                    self._call.interrupt()
+                    if impatient == _PATIENCE:
+                        return "the process did not react to Ctrl-C; it is stopped where it is"
+                    if impatient > 1:
+                        print("\n(no reaction yet; Ctrl-C once more leaves)", file=sys.stderr)
 
-    def _answer(self, lines: Lines, prompt: str) -> None:
+    def _answer(self, lines: Lines, prompt: str, ctrl_c: CtrlC) -> None:
+        if ctrl_c.take():  # it came on the way to the prompt: it is the user's turn all the same
+            print("^C")
         while True:
             try:
-                line = lines.read(prompt)
+                with ctrl_c.raising():
+                    line = lines.read(prompt)
                 break
             except KeyboardInterrupt:
                 print("^C")
