@@ -493,13 +493,11 @@ _decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
 
 def encode_frame(frame: AnyFrame) -> bytes:
     """`frame` with its length before it. Raises FrameError over MAX_FRAME_BYTES."""
-    buffer = bytearray(_HEADER_BYTES)
-    _encoder.encode_into(frame, buffer, _HEADER_BYTES)
-    length = len(buffer) - _HEADER_BYTES
+    payload = _encoder.encode(frame)
+    length = len(payload)
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a {type(frame).__name__} frame of {length} bytes is over {MAX_FRAME_BYTES}")
-    buffer[:_HEADER_BYTES] = length.to_bytes(_HEADER_BYTES, "big")
-    return bytes(buffer)
+    return length.to_bytes(_HEADER_BYTES, "big") + payload
 
 
 def decode_frame(payload: bytes | memoryview) -> AnyFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from os import urandom  # now: what a recorder or a replay puts in its place later is for the function
 
 __all__ = ["IdSource", "new_invocation_id", "new_invocation_ids", "new_span_id", "new_trace_id"]
@@ -57,10 +58,17 @@ class IdSource:
         return _uuid7(digits), digits[20:52], digits[52:68], digits[68:]
 
 
+@lru_cache(maxsize=1)
+def _millis(number: int) -> str:
+    """How a UUIDv7 of that millisecond begins; many are made within one."""
+    digits = f"{number:012x}"
+    return f"{digits[:8]}-{digits[8:]}-7"
+
+
 def _uuid7(digits: str) -> str:
-    millis = f"{time.time_ns() // 1_000_000:012x}"
     variant = _VARIANTS[digits[3]]  # its two upper bits are 10
-    return f"{millis[:8]}-{millis[8:]}-7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
+    begin = _millis(time.time_ns() // 1_000_000)
+    return f"{begin}{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
 
 
 _source = IdSource()

@@ -7,45 +7,42 @@ from typing import Final
 from urllib.parse import unquote
 
 import httptools
+import msgspec
 
 __all__ = ["Head", "HeadTexts"]
 
 _SPECIAL: Final = frozenset(
     ("traceparent", "tracestate", "content-length", "transfer-encoding", "prefer",
-     "x-amz-invocation-type", "host", "expect")
+     "x-amz-invocation-type", "host", "expect", "connection")
 )  # fmt: skip
+_METHODS: Final = {
+    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+}
 _NAMES_KEPT: Final = 1_024
 _TARGETS_KEPT: Final = 1_024
 _TARGET_BYTES: Final = 256
 
 
-class Head:
-    """One request's. `special`: the headers that the gateway itself reads."""
+class Head(msgspec.Struct, eq=False):
+    """One request's."""
 
-    __slots__ = ("asynchronous", "client", "method", "pairs", "path", "query", "scheme", "special")
+    method: str
+    path: str  # decoded
+    query: str  # as it came
+    pairs: list[tuple[str, str]]
+    special: dict[str, bytes]  # the headers that the gateway itself reads
+    scheme: str
+    client: str  # its address without the port, or ""
 
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        pairs: list[tuple[str, str]],
-        special: dict[str, bytes],
-        scheme: str,
-        client: str,
-    ) -> None:
-        self.method = method
-        self.path = path  # decoded
-        self.query = query  # as it came
-        self.pairs = pairs
-        self.special = special
-        self.scheme = scheme
-        self.client = client  # its address without the port, or ""
-        self.asynchronous = False  # the client wants the event queued
-        if "prefer" in special or "x-amz-invocation-type" in special:
-            self.asynchronous = b"respond-async" in special.get("prefer", b"") or (
-                special.get("x-amz-invocation-type", b"").lower() == b"event"
-            )
+    @property
+    def asynchronous(self) -> bool:
+        """Whether the client wants the event queued."""
+        special = self.special
+        if "prefer" not in special and "x-amz-invocation-type" not in special:
+            return False
+        return b"respond-async" in special.get("prefer", b"") or (
+            special.get("x-amz-invocation-type", b"").lower() == b"event"
+        )
 
     @property
     def body_bytes(self) -> int:
@@ -62,6 +59,10 @@ class HeadTexts:
     def __init__(self) -> None:
         self._known: dict[bytes, str] = {}
         self._targets: dict[bytes, tuple[str, str]] = {}
+
+    def method(self, name: bytes) -> str:
+        """As text; the parser knows but a few."""
+        return _METHODS.get(name) or name.decode("ascii")
 
     def target(self, url: bytes) -> tuple[str, str]:
         """Path, decoded, and query. Raises HttpParserInvalidURLError, UnicodeDecodeError."""

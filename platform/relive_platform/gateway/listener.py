@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final, cast
 
+import httptools
 from relive_base.errors import ReliveError
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -153,7 +154,13 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.deaf_since or self.transport.is_closing():
             return
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # it is answered as if it had not asked for another protocol
+        except httptools.HttpParserError:
+            self.send_400_response("")
+            return
         if self.receiving:
             self._watch(len(data))
 
@@ -187,9 +194,11 @@ class _Protocol(HttpToolsProtocol):
         parser = self.parser
         path, query = texts.target(self.url)
         pairs, special = texts.headers(self.headers)
-        method = parser.get_method().decode("ascii")
+        method = texts.method(parser.get_method())
         head = Head(method, path, query, pairs, special, self.scheme or "http", self.address)
-        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        keep_alive = parser.should_keep_alive()
+        if "connection" in special:  # without it only HTTP/1.1 keeps connections
+            keep_alive = keep_alive and parser.get_http_version() != "1.0"
         previous = self.cycle
         exchange = self.cycle = _Exchange(self, head, keep_alive)
         if previous is None or previous.response_complete:

@@ -142,7 +142,7 @@ class FunctionPool:
             return None  # who calls may be whom it would wait for
         if request.http is not None and len(request.http.body) > AHEAD_BYTES:
             return None
-        since = time.monotonic() - AHEAD_SERVICE_S
+        since = running.accepted_mono - AHEAD_SERVICE_S
         for worker in self.workers:
             current = worker.current
             if (
@@ -186,7 +186,8 @@ class FunctionPool:
             self.profile_next -= 1
             running.profile = self.profile_engine
         worker.run(running, running.profile)
-        self._host.watch(worker)
+        if worker.current is running:  # else it is watched already
+            self._host.watch(worker)
 
     def scale(self) -> None:
         """Fork where the requests that wait would wait longer than a fork takes."""

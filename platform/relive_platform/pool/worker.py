@@ -51,6 +51,8 @@ PROFILES_KEPT: Final = 4  # of one invocation
 CONSOLE_LATE_S: Final = 0.1
 CAPTURE_S: Final = 5.0
 """How long a worker that has timed out may take to capture its scene: milliseconds, but on a busy machine."""
+BURST: Final = 4
+"""So many events for a worker that is busy leave in one write, where as many come at once."""
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
@@ -99,6 +101,7 @@ class Worker(asyncio.Protocol):
         self.retire = False  # no further event; leaves once it is done
         self._taken_back: deque[str] = deque()  # invocations whose Skipped frame is still to come
         self._outgoing: list[bytes] = []
+        self._socket: socket.socket | None = None
         self._last: Running | None = None  # the one before, and when it was done
         self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
@@ -147,6 +150,7 @@ class Worker(asyncio.Protocol):
     async def open(self, sock: socket.socket, ring: RingReader | None = None) -> None:
         """Start reading the frame socket, and the ring where the worker has one."""
         self._ring = ring
+        self._socket = sock
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=sock)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -338,14 +342,32 @@ class Worker(asyncio.Protocol):
             depth=request.depth,
             start_before_monotonic_ns=int(running.start_before_mono * 1e9),
         )
-        self._outgoing.append(encode_frame(frame))
-        if len(self._outgoing) == 1:
-            # Requests come in bursts: what this turn of the loop has for the worker leaves in one write.
+        outgoing = self._outgoing
+        outgoing.append(encode_frame(frame))
+        if self.current is running or len(outgoing) >= BURST:
+            self._flush()  # it waits for this one, or will soon: it begins while the others are read
+        elif len(outgoing) == 1:
+            # Requests come in bursts: what this turn of the loop has for the worker leaves in few writes.
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, []
-        self.write(b"".join(outgoing))
+        outgoing = self._outgoing
+        if outgoing:
+            self._send_now(b"".join(outgoing))
+            outgoing.clear()
+
+    def _send_now(self, data: bytes) -> None:
+        """Past the loop, which writes only after it has read what has come from all clients."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if not transport.get_write_buffer_size() and self._socket is not None:
+            try:
+                data = data[self._socket.send(data) :]
+            except OSError:
+                pass  # it is full, or gone: the transport will find out
+        if data:
+            transport.write(data)
 
     def take_back(self) -> list[Running]:
         """Give up what was sent ahead; the caller knows that none of it has begun."""

@@ -298,3 +298,31 @@ async def test_a_connection_that_sends_no_request_is_closed_when_it_is_idle(gate
     # I expect it to be closed like any other idle one
     await asyncio.wait_for(reader.read(), 5.0)
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /fn/web HTTP/1.0\r\n\r\n",
+        b"GET /fn/web HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+        b"GET /fn/web HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n",
+    ],
+)
+async def test_a_client_of_http_1_0_or_one_that_asks_for_it_is_hung_up_on(
+    gateway: Served, head: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection(*gateway.address())
+    writer.write(head)
+
+    answer = parse(await asyncio.wait_for(reader.read(), 10))  # up to its end, which comes at once
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    writer.close()
+
+
+async def test_a_wish_for_another_protocol_is_passed_over(gateway: Served) -> None:
+    wish = b"connection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-key: x\r\n"
+
+    answer = parse(await gateway.raw(b"GET /fn/web HTTP/1.1\r\nhost: t\r\n" + wish + b"\r\n"))
+
+    assert answer.status == 200
