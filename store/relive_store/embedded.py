@@ -25,7 +25,7 @@ from relive_store.guard import check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
 from relive_store.packing import unpack
 from relive_store.parameters import render_parameters
-from relive_store.schema import migrate
+from relive_store.schema import migrate, tune_embedded
 
 __all__ = ["ChdbStore", "DirectoryLock"]
 
@@ -226,7 +226,10 @@ class ChdbStore:
 
     def migrate(self) -> list[str]:
         """See Store.migrate."""
-        return migrate(self)
+        done = migrate(self)
+        if done:  # a new schema: the tables keep their settings
+            tune_embedded(self)
+        return done
 
     def close(self) -> None:
         """Wait for nothing: close the engine and let others have the directory."""

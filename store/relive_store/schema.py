@@ -11,7 +11,7 @@ from importlib import resources
 from relive_store.errors import SchemaError
 from relive_store.interface import Store
 
-__all__ = ["Migration", "load_migrations", "migrate"]
+__all__ = ["Migration", "load_migrations", "migrate", "tune_embedded"]
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _END_OF_STATEMENT = re.compile(r";[ \t]*(?:\n|$)")
@@ -39,10 +39,21 @@ def load_migrations() -> list[Migration]:
     for file in resources.files("relive_store").joinpath("migrations").iterdir():
         match = _NAME.fullmatch(file.name)
         if match:
-            text = _COMMENT.sub("", file.read_text(encoding="utf-8"))
-            statements = tuple(part.strip() for part in _END_OF_STATEMENT.split(text) if part.strip())
+            statements = _statements(file.read_text(encoding="utf-8"))
             found.append(Migration(int(match.group(1)), file.name.removesuffix(".sql"), statements))
     return sorted(found, key=lambda migration: migration.version)
+
+
+def _statements(text: str) -> tuple[str, ...]:
+    text = _COMMENT.sub("", text)
+    return tuple(part.strip() for part in _END_OF_STATEMENT.split(text) if part.strip())
+
+
+def tune_embedded(store: Store) -> None:
+    """Set what only the embedded engine gets, on a schema that is up to date."""
+    folder = resources.files("relive_store").joinpath("migrations")
+    for statement in _statements(folder.joinpath("embedded.sql").read_text(encoding="utf-8")):
+        store.execute(statement)
 
 
 def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list[str]:

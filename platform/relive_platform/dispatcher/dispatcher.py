@@ -146,9 +146,10 @@ class Dispatcher:
     def _finish(self, running: Running, worker: Worker | None) -> None:
         self._leave()
         record = running.record
-        record.peak_rss_bytes = max(record.peak_rss_bytes, running.rss_peak)
+        if running.rss_peak > record.peak_rss_bytes:
+            record.peak_rss_bytes = running.rss_peak
         # An invocation that succeeded has one where a thread or a task of it failed.
-        record.has_scene = record.failed or bool(running.scene)
+        record.has_scene = bool(running.scene) or record.failed
         running.finished = True
         self._recorder.finished(running, worker)
         if running.heap is not None and worker is not None:

@@ -73,6 +73,8 @@ def from_outcome(outcome: Outcome) -> Response:
 
 def _own_lines(result: Result) -> str:
     """The function's own headers, checked."""
+    if not result.headers and result.content_type:  # nearly all
+        return _type_line(result.content_type)
     lines = ""
     typed = False
     for name, value in result.headers:
@@ -85,12 +87,13 @@ def _own_lines(result: Result) -> str:
             raise _BadHeader(f"the header {lower!r} of the function holds control characters")
         typed = typed or lower == "content-type"
         lines += f"{lower}: {value}\r\n"
-    content_type = result.content_type
-    if content_type and not typed:
-        if not content_type.isprintable() and _BAD_VALUE.search(content_type):
-            raise _BadHeader("the content type of the function holds control characters")
-        lines += f"content-type: {content_type}\r\n"
-    return lines
+    return lines if typed or not result.content_type else lines + _type_line(result.content_type)
+
+
+def _type_line(content_type: str) -> str:
+    if not content_type.isprintable() and _BAD_VALUE.search(content_type):
+        raise _BadHeader("the content type of the function holds control characters")
+    return f"content-type: {content_type}\r\n"
 
 
 def _ids(record: InvocationRecord) -> str:

@@ -111,7 +111,7 @@ class FunctionPool:
         self._listener = listener
         self.service_s = 0.0  # smoothed time from dispatch to the last frame
         self._mean_s = 1.0
-        self._ahead_room = 0
+        self._worn_bytes = spec.memory_mb * _MB * limits.recycle_memory_percent // 100
         self._slowest_s = 1.0  # of the recent ones, decaying; until it is known, nothing is sent ahead
 
     @property
@@ -143,12 +143,14 @@ class FunctionPool:
         if request.http is not None and len(request.http.body) > AHEAD_BYTES:
             return None
         since = running.accepted_mono - AHEAD_SERVICE_S
+        each_s = self._mean_s + WORKER_COST_S
         for worker in self.workers:
             current = worker.current
             if (
                 current is not None
                 and current.sent_mono > since
-                and len(worker.ahead) < self._ahead_room
+                and len(worker.ahead) < AHEAD_LIMIT - 1
+                and len(worker.ahead) * each_s < AHEAD_WAIT_S
                 and not worker.retire
                 and not worker.condemned
             ):
@@ -307,8 +309,6 @@ class FunctionPool:
             handler_s = (result.ended_ns - result.started_ns) / 1e9
             self._slowest_s = max(handler_s, self._slowest_s * _DECAY)
             self._mean_s = 0.9 * self._mean_s + 0.1 * handler_s
-            room = int(AHEAD_WAIT_S / (self._mean_s + WORKER_COST_S))
-            self._ahead_room = min(max(room, 1), AHEAD_LIMIT - 1)
         error = running.record.error
         worker.fingerprint = error.fingerprint if error is not None else ""
         # Before the scene is written: it says whether its process is still there.
@@ -414,8 +414,9 @@ class FunctionPool:
         self.scale()
 
     def _worn(self, worker: Worker, done: Done) -> bool:
-        limit = self.spec.memory_mb * _MB * self.limits.recycle_memory_percent // 100
-        return worker.retire or worker.invocations >= self.limits.recycle_n or done.rss_bytes > limit
+        return (
+            worker.retire or worker.invocations >= self.limits.recycle_n or done.rss_bytes > self._worn_bytes
+        )
 
     def _replace(self) -> None:
         self.last_used = time.monotonic()

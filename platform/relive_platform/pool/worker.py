@@ -101,6 +101,7 @@ class Worker(asyncio.Protocol):
         self.retire = False  # no further event; leaves once it is done
         self._taken_back: deque[str] = deque()  # invocations whose Skipped frame is still to come
         self._outgoing: list[bytes] = []
+        self._flush_due = False
         self._socket: socket.socket | None = None
         self._last: Running | None = None  # the one before, and when it was done
         self.ended_mono = 0.0
@@ -346,9 +347,14 @@ class Worker(asyncio.Protocol):
         outgoing.append(encode_frame(frame))
         if self.current is running or len(outgoing) >= BURST:
             self._flush()  # it waits for this one, or will soon: it begins while the others are read
-        elif len(outgoing) == 1:
+        elif not self._flush_due:
             # Requests come in bursts: what this turn of the loop has for the worker leaves in few writes.
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush_rest)
+
+    def _flush_rest(self) -> None:
+        self._flush_due = False
+        self._flush()
 
     def _flush(self) -> None:
         outgoing = self._outgoing

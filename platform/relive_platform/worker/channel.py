@@ -19,7 +19,7 @@ from relive_base.frames import AnyFrame, CallResult, FrameDecoder, decode_frame
 
 __all__ = ["Channel", "ChannelClosed"]
 
-_READ_BYTES: Final = 262_144
+_READ_BYTES: Final = 65_536  # malloc takes no pages of its own from the kernel for as much
 _HEADER_BYTES: Final = 4
 _FOLLOW_S: Final = 0.05
 """How long a follower waits before it looks whether it could lead; a leader wakes followers when it stops."""
