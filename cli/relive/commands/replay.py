@@ -64,7 +64,8 @@ def replay(
     """Run a failed invocation again: the same event, code, dependencies, calls, clock and chance.
 
     Needs no server. Calls are answered from the scene; one that is not there fails and is named. The exit
-    status is 0 where it passed, 1 where it failed (the same way or another), 4 where it cannot be replayed.
+    status is 0 where it passed, 1 where it failed (the same way or another) or came to a call that is not in
+    the scene ("unrecorded"), 4 where it cannot be replayed.
 
     \b
     relive replay                        the newest failure
