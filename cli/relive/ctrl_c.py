@@ -44,9 +44,12 @@ class CtrlC:
 
     @contextmanager
     def raising(self) -> Iterator[None]:
-        """In here it raises KeyboardInterrupt, as it does where nobody has changed it."""
+        """In here it raises KeyboardInterrupt, as it does where nobody has changed it: also where it was
+        pressed on the way in."""
         self._raises = True
         try:
+            if self.take():
+                raise KeyboardInterrupt
             yield
         finally:
             self._raises = False

@@ -134,11 +134,9 @@ class LiveSession:
                         print("\n(no reaction yet; Ctrl-C once more leaves)", file=sys.stderr)
 
     def _answer(self, lines: Lines, prompt: str, ctrl_c: CtrlC) -> None:
-        if ctrl_c.take():  # it came on the way to the prompt: it is the user's turn all the same
-            print("^C")
         while True:
             try:
-                with ctrl_c.raising():
+                with ctrl_c.raising():  # also where it came on the way to the prompt
                     line = lines.read(prompt)
                 break
             except KeyboardInterrupt:

@@ -28,6 +28,15 @@ def test_it_ends_the_reading_of_a_line() -> None:
         assert ctrl_c.take()
 
 
+def test_it_is_not_lost_on_the_way_to_the_prompt() -> None:
+    with CtrlC() as ctrl_c:
+        press()
+
+        with pytest.raises(KeyboardInterrupt), ctrl_c.raising():
+            pass
+        assert not ctrl_c.take()
+
+
 def test_afterwards_it_is_what_it_was() -> None:
     before = signal.getsignal(signal.SIGINT)
 
