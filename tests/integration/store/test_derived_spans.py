@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from relive_base.records import InvocationRecord
 from relive_store import Store
@@ -17,9 +19,9 @@ FROM otel_traces ORDER BY SpanId
 """
 
 
-def warm(**more: object) -> InvocationRecord:
+def warm(**more: Any) -> InvocationRecord:
     """It did not have to wait for a worker."""
-    return record(**{"dispatched_ns": NOW + MS // 2, **more})  # type: ignore[arg-type]
+    return record(dispatched_ns=NOW + MS // 2, **more)
 
 
 ORDINARY = (
