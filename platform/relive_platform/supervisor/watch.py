@@ -85,17 +85,35 @@ class Supervisor:
         self._dump = dump
         self._executor = executor
         self._limits = limits or WatchLimits()
-        self._armed: asyncio.TimerHandle | None = None
+        self._armed: asyncio.TimerHandle | None = None  # the next look; there is never more than one
+        self._got_event = False  # some worker, since the last look began
         self._look = _Look()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, worker: Worker) -> None:
         """A worker got an event."""
+        self._got_event = True
         if self._armed is None:
-            self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
+            self._arm()
+
+    def _arm(self) -> None:
+        self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
 
     def _tick(self) -> None:
-        self._armed = None
+        self._got_event = False
+        try:
+            any_busy = self._look_at_all()
+        except BaseException:
+            self._arm()  # whatever it was, workers are not left unwatched
+            raise
+        # What a look finds may end an invocation and so begin the next one.
+        if any_busy or self._got_event:
+            self._arm()
+        else:
+            self._armed = None
+
+    def _look_at_all(self) -> bool:
+        """Whether a worker is busy."""
         now = time.monotonic()
         self._look.count += 1
         any_busy = False
@@ -112,8 +130,7 @@ class Supervisor:
             if now - running.sent_mono > self._limits.interval_s and not worker.condemned:
                 self._check(worker, running, now)
                 worker.owner.scale()  # what waits behind it may wait for long now
-        if any_busy:
-            self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
+        return any_busy
 
     def _check_ahead(self, worker: Worker, running: Running, now: float) -> None:
         """Take back what waits too long behind `running`.
