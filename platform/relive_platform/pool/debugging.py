@@ -79,7 +79,7 @@ class DebugSession:
         """Wake the worker and have it begin."""
         worker = self.kept.worker
         worker.debug = self._on_payload
-        worker.thaw()
+        worker.process.thaw()
         worker.write(encode_frame(DebugStart(session=self.number)))
 
     # ------------------------------------------------------------ from the client
@@ -118,7 +118,7 @@ class DebugSession:
     def interrupt(self) -> None:
         """Ctrl-C, for what runs now."""
         if not self._over and not self._prompting:
-            self.kept.worker.interrupt()
+            self.kept.worker.process.interrupt()
 
     def close(self, reason: str = "") -> None:
         """End the session; the worker gets a moment to leave it, then it is stopped where it is."""
@@ -130,7 +130,7 @@ class DebugSession:
         self.kept.worker.resume_reading()
         self._write(DebugStop(session=self.number))
         if not self._prompting:
-            self.kept.worker.interrupt()
+            self.kept.worker.process.interrupt()
         self._timers.append(self._loop.call_later(self._limits.leave_s, self.end, reason))
 
     # ------------------------------------------------------------ from the worker
@@ -218,7 +218,7 @@ class DebugSessions:
         """Stop the worker where it is; whoever is next goes on from there."""
         self._sessions.pop(session.number, None)
         session.kept.attached = False
-        session.kept.worker.freeze()
+        session.kept.worker.process.freeze()
 
     def gone(self, worker: object) -> None:
         """A worker was reaped."""
@@ -244,7 +244,7 @@ class DebugSessions:
                 "pid": kept.worker.pid,
                 "age_s": round(now - kept.since_mono, 1),
                 "expires_s": round(max(kept.since_mono + age_s - now, 0.0), 1),
-                "rss": kept.worker.read_rss(),
+                "rss": kept.worker.process.rss_bytes(),
                 "attached": kept.attached,
                 "failed_ns": kept.record.ended_ns,
             }

@@ -76,7 +76,7 @@ class FrozenWorkers:
             return reason
         self._kept.append(Kept(worker, record, self._now()))
         self._left.pop(record.invocation_id, None)
-        worker.freeze()
+        worker.process.freeze()
         return ""
 
     def stop(self, worker: Worker) -> None:
@@ -86,7 +86,7 @@ class FrozenWorkers:
         if kept is None:
             worker.kill()
         elif not kept.attached:
-            worker.freeze()
+            worker.process.freeze()
 
     def _objection(self, worker: Worker) -> str:
         if self.limits.count < 1:

@@ -342,7 +342,7 @@ class FunctionPool:
         worker.current = None
         worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
         kept = self._host.freeze(worker, running)
-        running.record.cpu_ns = worker.read_cpu_ns()
+        running.record.cpu_ns = worker.process.cpu_ns()
         self._listener.on_worker_lost(self, worker, running)
         worker.state = FROZEN
         if not kept:
@@ -384,7 +384,7 @@ class FunctionPool:
         if baseline:
             self.heap_next = False
         if kept:
-            worker.thaw()
+            worker.process.thaw()
         else:
             worker.retire = True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import time
 from collections import deque
@@ -30,11 +29,10 @@ from relive_base.frames import (
 from relive_base.ring import RingBroken, RingReader
 
 from relive_platform.isolation.core_files import core_pattern, take_core
-from relive_platform.pool.descendants import descendants
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
 from relive_platform.pool.invocation import Running
-from relive_platform.worker.memory_signal import MEMORY_SIGNAL
+from relive_platform.pool.process import WorkerProcess
 
 __all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
 
@@ -90,6 +88,7 @@ class Worker(asyncio.Protocol):
         self.spec = spec
         self.owner = owner
         self.state = STARTING
+        self.process = WorkerProcess()
         self.pid = 0
         self.requested_ns = time.time_ns()
         self.requested_mono = time.monotonic()
@@ -121,8 +120,6 @@ class Worker(asyncio.Protocol):
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its frames go to
         self._eof = False
-        self._killed = False
-        self._statm = -1
         self._transport: asyncio.Transport | None = None
         self._ring: RingReader | None = None
         self._reader = FrameReader(self._on_payload)
@@ -181,23 +178,24 @@ class Worker(asyncio.Protocol):
     def on_forked(self, forked: Forked) -> None:
         """The zygote forked it, or could not."""
         self.pid = forked.pid
-        if not forked.pid:
+        if forked.pid:
+            self.process.forked(forked.pid)
+        else:
             self.fork_error = forked.error or "the zygote could not fork"
             self._eof = True
             self.on_exited(Exited(worker_id=self.worker_id, pid=0, status=0))
-        elif self._killed:
-            self._signal(signal.SIGKILL)
 
     def on_exited(self, exited: Exited) -> None:
-        """The process was reaped: nothing it forked may stay behind."""
+        """The process was reaped."""
         self.exited = exited
-        self._signal(signal.SIGKILL)
+        self.process.exited()
         self._maybe_gone()
 
     def lose(self) -> None:
         """Its zygote died: no exit status will ever come."""
         if self.exited is None:
             self.exited = Exited(worker_id=self.worker_id, pid=self.pid, status=-1)
+            self.process.reaped = True  # by whoever is its parent now, at any time
         self.kill()
         self._maybe_gone()
 
@@ -207,7 +205,7 @@ class Worker(asyncio.Protocol):
         if self._eof and self.exited is not None:
             self._gone()
         elif self._eof or self.exited is not None:
-            if self._eof and not self._killed and self.pid:
+            if self._eof and not self.process.killed and self.pid:
                 self.kill()  # it closed its socket: it can never answer again
             asyncio.get_running_loop().call_later(_GONE_GRACE_S, self._gone)
 
@@ -221,9 +219,7 @@ class Worker(asyncio.Protocol):
             self._ring = None
         if self._transport is not None:
             self._transport.abort()
-        if self._statm >= 0:
-            os.close(self._statm)
-            self._statm = -1
+        self.process.close()
         if self.spec.core_mb and self.exited is not None and os.WCOREDUMP(self.exited.status):
             self.core = take_core(core_pattern(), self.pid, self.spec.scratch, f"{self.spec.scratch}.core")
         self.owner.on_gone(self)
@@ -232,38 +228,7 @@ class Worker(asyncio.Protocol):
 
     def kill(self) -> None:
         """End it now with all it has started, also outside its group; on_gone follows when it was reaped."""
-        self._killed = True
-        if self.pid <= 0 or self.exited is not None:
-            self._signal(signal.SIGKILL)
-            return
-        self._signal(signal.SIGSTOP)  # what starts no more processes can be counted
-        started = descendants(self.pid)
-        self._signal(signal.SIGKILL)
-        for pid in started:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass  # it went with the group
-
-    def freeze(self) -> None:
-        """Stop the process group where it is, so that it can be looked at and grows no further."""
-        self._signal(signal.SIGSTOP)
-
-    def ask_to_save(self) -> None:
-        """Ask the process by a signal to save itself at its memory limit; see worker/memory_limit.py."""
-        try:
-            os.kill(self.pid, MEMORY_SIGNAL)
-        except (ProcessLookupError, PermissionError):
-            pass  # it is already gone
-
-    def thaw(self) -> None:
-        """Let a frozen process group go on."""
-        self._signal(signal.SIGCONT)
-
-    def interrupt(self) -> None:
-        """Ctrl-C, as a terminal gives it to its foreground processes."""
-        if not self._killed:
-            self._signal(signal.SIGINT)
+        self.process.kill()
 
     def pause_reading(self) -> None:
         """Leave what it sends in its socket: it waits once that is full."""
@@ -275,40 +240,9 @@ class Worker(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _signal(self, number: int) -> None:
-        if self.pid <= 0 or self.state == GONE:
-            return
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            if self.exited is None:
-                try:
-                    os.kill(self.pid, number)
-                except (ProcessLookupError, PermissionError):
-                    pass  # it is already gone
-
     def fault_text(self) -> str:
         """What its fault handler wrote when it died; "" where that was nothing."""
         return self.faults.read() if self.faults is not None else ""
-
-    def read_rss(self) -> int:
-        """Resident bytes of the process now; 0 if it cannot be read."""
-        try:
-            if self._statm < 0:
-                self._statm = os.open(f"/proc/{self.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-            fields = os.pread(self._statm, 128, 0).split()
-            return int(fields[1]) * _PAGE
-        except (OSError, IndexError, ValueError):
-            return 0
-
-    def read_cpu_ns(self) -> int:
-        """CPU time of the process until now; 0 if it cannot be read."""
-        try:
-            with open(f"/proc/{self.pid}/stat", "rb") as file:
-                fields = file.read(1_024).rpartition(b")")[2].split()
-            return (int(fields[11]) + int(fields[12])) * (1_000_000_000 // _TICKS)
-        except (OSError, IndexError, ValueError):
-            return 0
 
     # ------------------------------------------------------------ out
 
@@ -521,7 +455,3 @@ class Worker(asyncio.Protocol):
 
     def _on_call(self, payload: bytes) -> None:
         self.owner.on_call(self, _call.decode(payload))
-
-
-_TICKS: Final[int] = os.sysconf("SC_CLK_TCK")
-_PAGE: Final[int] = os.sysconf("SC_PAGE_SIZE")

@@ -62,7 +62,7 @@ class Saver:
     def ask(self, worker: Worker, running: Running) -> None:
         """Send the signal; nothing else has told of this failure yet."""
         running.scene = b""
-        worker.ask_to_save()
+        worker.process.ask_to_save()
 
     async def saved(self, worker: Worker, running: Running) -> str:
         """Wait until it has; "", or why it has not, and must be stopped and read from outside."""
@@ -77,7 +77,7 @@ class Saver:
                 return (
                     f"the process did not react in {time.monotonic() - begun:.1f} s ({used_s:.1f} s of CPU)"
                 )
-            held = worker.read_rss()
+            held = worker.process.rss_bytes()
             if held > ceiling:
                 return f"the process grew to {held // _MB} MB before it reacted"
             await asyncio.sleep(limits.look_s)

@@ -147,7 +147,7 @@ class Supervisor:
             worker.slow_since = now if now > late else 0.0
 
     def _check(self, worker: Worker, running: Running, now: float) -> None:
-        held = worker.read_rss()
+        held = worker.process.rss_bytes()
         if self._look.count % self._limits.group_every == 0:
             self._look_at_children(worker, held, now)
         held += self._look.children.get(worker.worker_id, 0)
@@ -179,7 +179,7 @@ class Supervisor:
             self._saver.ask(worker, running)
             end = self._save_and_kill(worker, running, self._saver)
         else:
-            worker.freeze()  # it must not grow on, nor go on with its work, while it is looked at
+            worker.process.freeze()  # it must not grow on, nor go on with its work, while it is looked at
             running.external_parts["heap"] = ("missing", "the process did not react")
             end = self._dump_and_kill(worker, running)
         self._on_condemned(worker, running, why)
@@ -198,7 +198,7 @@ class Supervisor:
             self._look.forget(worker.worker_id)
             worker.owner.on_saved(worker, running)
             return
-        worker.freeze()
+        worker.process.freeze()
         running.external_parts["heap"] = ("missing", reason)
         await self._dump_and_kill(worker, running)
 

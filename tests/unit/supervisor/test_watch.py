@@ -27,31 +27,31 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 class LookedAt:
-    """A worker as the supervisor sees it. `found`: what a look at it brings about."""
+    """A worker as the supervisor sees it. `found`: what a look at it brings about.
 
-    def __init__(self, worker_id: int, state: str, found: Callable[[], None]) -> None:
+    `enough` is set after `rounds` looks.
+    """
+
+    def __init__(self, worker_id: int, state: str, found: Callable[[], None], rounds: int = ROUNDS) -> None:
         self.worker_id = worker_id
         self.state = state
         self.condemned = ""
         self.ahead: list[object] = []
         self.current = SimpleNamespace(sent_mono=float("inf")) if state == BUSY else None
         self.looks = 0
+        self.enough = asyncio.Event()
         self._found = found
+        self._rounds = rounds
 
     def look(self) -> None:
         self.looks += 1
+        if self.looks >= self._rounds:
+            self.enough.set()
         self._found()
 
 
 def nothing() -> None:
     pass
-
-
-async def looked(done: Callable[[], bool]) -> None:
-    """Let the loop run until it is done."""
-    async with asyncio.timeout(10):
-        while not done():
-            await asyncio.sleep(0)
 
 
 def supervise(*workers: LookedAt) -> Supervisor:
@@ -64,10 +64,17 @@ def supervise(*workers: LookedAt) -> Supervisor:
     )
 
 
-def watch_in(loop: CountingLoop, supervisor: Supervisor, worker: LookedAt, done: Callable[[], bool]) -> None:
+async def enough(worker: LookedAt) -> None:
+    async with asyncio.timeout(10):
+        await worker.enough.wait()
+
+
+def watch_in(loop: CountingLoop, supervisor: Supervisor, busy: LookedAt, until: LookedAt) -> None:
+    """`busy` gets an event; the loop runs until `until` was looked at often enough."""
+
     async def watching() -> None:
-        supervisor.watch(worker)  # type: ignore[arg-type]
-        await looked(done)
+        supervisor.watch(busy)  # type: ignore[arg-type]
+        await enough(until)
         supervisor.close()
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -81,10 +88,10 @@ def test_events_that_a_look_sets_off_add_no_further_looks() -> None:
     supervisor = supervise(worker)
 
     # When it is looked at a dozen times
-    watch_in(loop, supervisor, worker, lambda: worker.looks >= ROUNDS)
+    watch_in(loop, supervisor, worker, worker)
 
-    # I expect one timer for each look, and one for the next; beside them, the test's own time limit
-    assert loop.timers <= worker.looks + 2
+    # I expect one timer for each look, and one for the next
+    assert loop.timers <= worker.looks + 1
 
 
 def test_a_worker_that_got_its_event_in_the_middle_of_a_look_is_watched() -> None:
@@ -100,7 +107,7 @@ def test_a_worker_that_got_its_event_in_the_middle_of_a_look_is_watched() -> Non
     supervisor = supervise(first, second)
 
     # When the look that found it is over, I expect further ones
-    watch_in(CountingLoop(), supervisor, second, lambda: first.looks >= ROUNDS)
+    watch_in(CountingLoop(), supervisor, second, first)
 
 
 def test_nobody_is_looked_at_while_all_are_idle() -> None:
@@ -109,13 +116,13 @@ def test_nobody_is_looked_at_while_all_are_idle() -> None:
         worker.current, worker.state = None, IDLE
 
     loop = CountingLoop()
-    worker = LookedAt(1, BUSY, end)
+    worker = LookedAt(1, BUSY, end, rounds=1)
 
     # When it was looked at, I expect no further look to be due
     async def watching() -> None:
         supervisor = supervise(worker)
         supervisor.watch(worker)  # type: ignore[arg-type]
-        await looked(lambda: worker.looks > 0)
+        await enough(worker)
         timers = loop.timers
         await asyncio.sleep(0)
         assert loop.timers == timers
@@ -140,5 +147,5 @@ def test_a_look_that_fails_ends_no_watching() -> None:
     worker = LookedAt(1, BUSY, fail)
 
     # When it goes on, I expect it to be told, and the worker to be looked at again
-    watch_in(loop, supervise(worker), worker, lambda: worker.looks >= ROUNDS)
+    watch_in(loop, supervise(worker), worker, worker)
     assert [str(failure) for failure in failures] == ["/proc has gone"]
