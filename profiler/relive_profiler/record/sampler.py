@@ -1,13 +1,9 @@
 """The sampled profile: a timer signal on the main thread, a look at the stack, a weight.
 
-Sampling is unbiased for short handlers too: samples fall on a grid of 2 ms that does not know when
-invocations begin, and the first one of an invocation stands for a whole interval. So a handler of 0.3 ms is
-seen in 3 invocations of 20, and their sum is right. Every later sample stands for the time since the one
-before, and intervals grow with the invocation.
-
-Programming a hardware timer costs 7 us each time on a virtual machine. So the end of an invocation leaves a
-shot alone that is due within the next interval: the next invocation takes it over, or it comes once and is
-ignored.
+Sampling is unbiased for short handlers too: samples fall on a grid of 2 ms (4 ms by CPU time at 250 Hz; see
+rhythm.py) that does not know when invocations begin, and the first one of an invocation stands for a whole
+interval. So a handler of 0.3 ms is seen in 3 invocations of 20, and their sum is right. Every later sample
+stands for the time since the one before, and intervals grow with the invocation.
 """
 
 from __future__ import annotations
@@ -20,52 +16,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from relive_base.frames import Profile, StackFrames
 
 from relive_profiler.record.precise import PreciseProfiler
+from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
 from relive_profiler.record.stacks import StackTable, without_inner, without_own
-from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
+from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
 
-__all__ = ["Sampler", "SamplerLimits", "Timer", "next_interval_ns", "preload"]
+__all__ = ["Sampler", "SamplerLimits", "preload"]
 
 _RESEND_AFTER_NS: Final = 3 * 86_400 * 1_000_000_000
 _HERE: Final = os.path.dirname(__file__)
-
-
-class Timer(Protocol):
-    """What the sampler needs of a timer."""
-
-    def arm(self, delay_ns: int) -> None: ...
-    def disarm(self) -> None: ...
-    def delete(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SamplerLimits:
-    """Every limit of the sampler. With the defaults: 100 ms give about 50 samples, 1 s 165, 60 s 290.
-
-    A sample costs 6 us of Python at 30 frames, and 10 to 30 us more for the signal where the kernel runs on a
-    virtual machine (50 to 100 us for numeric code): one in 2 ms keeps the sum below 4% there.
-    """
-
-    interval_ns: int = 2_000_000  # the shortest distance of two samples
-    fine_share: int = 50  # a sample stands for at most 1/50 of the time so far ...
-    fine_samples: int = 250
-    coarse_share: int = 12  # ... and after 250 samples for at most 1/12
-    samples: int = 400
-    depth: int = 200  # frames of a stack; the innermost are kept
-    stacks: int = 50_000  # different stacks that a worker tells of; more are dropped and counted
-    cached_stacks: int = 20_000  # looks of a stack, by instruction, that the cache holds
-
-
-def next_interval_ns(limits: SamplerLimits, elapsed_ns: int, samples: int) -> int:
-    """How long after this sample the next one is due, in ns."""
-    share = limits.fine_share if samples < limits.fine_samples else limits.coarse_share
-    return max(limits.interval_ns, elapsed_ns // share)
 
 
 def preload() -> None:
@@ -85,6 +49,9 @@ class Sampler:
         source: str = "",
         limits: SamplerLimits | None = None,
         timer_factory: Callable[[int], Timer] = ThreadTimer,
+        cpu_timer_factory: Callable[[int], Timer | None] = cpu_timer,
+        tick_ns: Callable[[], int] = tick_ns,
+        switches: Callable[[], int] = voluntary_switches,
         clock: Callable[[], int] = time.perf_counter_ns,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
     ) -> None:
@@ -92,15 +59,16 @@ class Sampler:
         self._mode = spec_profile
         self._limits = limits or SamplerLimits()
         self._timer_factory = timer_factory
+        self._cpu_timer_factory = cpu_timer_factory
+        self._tick_ns = tick_ns
+        self._switches = switches
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._table = StackTable(source)
         self._seen: dict[tuple[int, ...], StackFrames | None] = {}
         self._sent: set[int] = set()
         self._sent_since_ns = clock()
-        self._due = 0  # when the shot comes, on `clock`; in the past where none is on its way
-        self._random = int.from_bytes(os.urandom(8), "big")
-        self._timer: Timer | None = None
+        self._rhythm: Rhythm | None = None
         self._handler = self._on_signal  # one bound method, so that it can be recognised
         self._precise: PreciseProfiler | None = None
         self._thread = threading.get_ident()
@@ -135,14 +103,14 @@ class Sampler:
     def close(self) -> None:
         """Give the signal and the timer back."""
         self._active = False
-        timer, self._timer = self._timer, None
-        if timer is not None and threading.get_ident() == self._thread:
-            timer.disarm()
+        rhythm, self._rhythm = self._rhythm, None
+        if rhythm is not None and threading.get_ident() == self._thread:
+            rhythm.close()
             if signal.getsignal(PROFILE_SIGNAL) == self._handler:
                 # Ignored first: the default action of a signal that is on its way would end the process.
                 signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
                 signal.signal(PROFILE_SIGNAL, signal.SIG_DFL)
-            timer.delete()
+            rhythm.delete()
 
     # ------------------------------------------------------------ inside
 
@@ -161,20 +129,16 @@ class Sampler:
         self._outer: FrameType | None = outer
         if mode == "precise" and self._begin_precise():
             return
-        timer = self._timer
         # _signal: the wrapper in signal.py builds an enum member, which costs 1.6 us.
-        if timer is None or _signal.getsignal(PROFILE_SIGNAL) is not self._handler:
-            timer = self._take_signal()
-            if timer is None:
+        rhythm = self._rhythm
+        if rhythm is None or _signal.getsignal(PROFILE_SIGNAL) is not self._handler:
+            rhythm = self._take_signal()
+            if rhythm is None:
                 return
-        interval = self._limits.interval_ns
-        self._cpu_last = self._cpu_clock()
+        cpu = self._cpu_last = self._cpu_clock()
         now = self._begun = self._last = self._clock()
         self._active = True
-        if now >= self._due:
-            # On with the grid, shifted a little so that a caller's rhythm never stays in step with it.
-            delay = interval - (now - self._due) % interval + ((self._draw() - 512) * interval >> 12)
-            self._shoot(timer, now, delay if delay > 0 else delay + interval)
+        rhythm.begin(now, cpu, loading=phase == "init")
 
     def _begin_precise(self) -> bool:
         precise = PreciseProfiler(self._limits.cached_stacks, self._cpu_clock)
@@ -193,10 +157,9 @@ class Sampler:
         self._active = False
         ended = self._clock()
         self._outer = None
-        interval = self._limits.interval_ns
-        if self._due - ended > interval + interval // 4 and self._timer is not None:
-            self._timer.disarm()
-            self._due = ended - self._draw() * interval // 1024
+        rhythm = self._rhythm
+        if rhythm is not None:
+            rhythm.end(ended)
         return self._profile("sampled", ended) if self._fold or self._dropped else None
 
     def _end_precise(self, precise: PreciseProfiler) -> Profile | None:
@@ -237,16 +200,25 @@ class Sampler:
             dropped=self._dropped,
         )
 
-    def _take_signal(self) -> Timer | None:
-        """The timer, made where there is none yet. None, with a reason, where the signal is another's."""
+    def _take_signal(self) -> Rhythm | None:
+        """The rhythm, made where there is none yet. None, with a reason, where the signal is another's."""
         try:
             current = signal.getsignal(PROFILE_SIGNAL)
-            free = self._timer is None and current in (signal.SIG_DFL, signal.SIG_IGN)
+            free = self._rhythm is None and current in (signal.SIG_DFL, signal.SIG_IGN)
             if current is not self._handler and not free:
                 self.reason = f"signal {PROFILE_SIGNAL} is used by the function"
                 return None
-            if self._timer is None:
-                self._timer = self._timer_factory(PROFILE_SIGNAL)
+            if self._rhythm is None:
+                timer = self._timer_factory(PROFILE_SIGNAL)
+                by_cpu = self._cpu_timer_factory(PROFILE_SIGNAL)
+                self._rhythm = Rhythm(
+                    self._limits,
+                    timer,
+                    by_cpu,
+                    self._tick_ns(),
+                    cpu_clock=self._cpu_clock,
+                    switches=self._switches,
+                )
             if current is not self._handler:
                 signal.signal(PROFILE_SIGNAL, self._handler)
                 signal.siginterrupt(PROFILE_SIGNAL, False)  # system calls restart
@@ -254,37 +226,24 @@ class Sampler:
             self.reason = str(error)
             return None
         self.reason = ""
-        return self._timer
-
-    def _shoot(self, timer: Timer, now: int, delay_ns: int) -> None:
-        self._due = now + delay_ns
-        timer.arm(delay_ns)
-
-    def _draw(self) -> int:
-        """0..1023, from a generator of our own."""
-        self._random = (self._random * 6364136223846793005 + 1442695040888963407) & 0xFFFF_FFFF_FFFF_FFFF
-        return self._random >> 54
+        return self._rhythm
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> Any:
         """Runs between two instructions of the user's code."""
-        if not self._active or self._busy or self._timer is None:
+        rhythm = self._rhythm
+        if not self._active or self._busy or rhythm is None:
+            if rhythm is not None and not self._active:
+                rhythm.missed()
             return
         self._busy = True
         try:
             now = self._clock()
             cpu = self._cpu_clock()
-            limits = self._limits
-            samples = self._samples = self._samples + 1
-            if samples < limits.samples:
-                interval = next_interval_ns(limits, now - self._begun, samples)
-                if min(now - self._due, cpu - self._cpu_last) > limits.interval_ns >> 3:
-                    # Late though on the CPU: native code, which a signal disturbs three times as much.
-                    interval = max(interval, 2 * limits.interval_ns)
-                # +- 1/4, so that no rhythm of the code stays in step
-                self._shoot(
-                    self._timer, now, interval * (768 + (self._draw() >> 1)) >> 10
-                )  # +- 1/4: no aliasing
-            self._look(frame, now - self._last, cpu - self._cpu_last)
+            wall_ns, cpu_ns = now - self._last, cpu - self._cpu_last
+            if not rhythm.shot(now, now - self._begun, wall_ns, cpu_ns, self._samples + 1):
+                return
+            self._samples += 1
+            self._look(frame, wall_ns, cpu_ns, rhythm.first_ns)
             self._cpu_last = self._cpu_clock()
             self._last = self._clock()  # after the look: its own time counts for nobody
         except Exception as error:
@@ -296,7 +255,7 @@ class Sampler:
         finally:
             self._busy = False
 
-    def _look(self, frame: FrameType | None, wall_ns: int, cpu_ns: int) -> None:
+    def _look(self, frame: FrameType | None, wall_ns: int, cpu_ns: int, first_ns: int) -> None:
         limits = self._limits
         outer = self._outer
         keys: list[int] = []
@@ -318,10 +277,9 @@ class Sampler:
             stack = self._seen[key] = self._table.intern(frame, outer, limits.depth)
         if stack is None:
             return
-        interval = limits.interval_ns
-        if self._samples == 1 and wall_ns < interval:
-            cpu_ns = cpu_ns * interval // max(wall_ns, 1)
-            wall_ns = interval
+        if self._samples == 1 and wall_ns < first_ns:
+            cpu_ns = cpu_ns * first_ns // max(wall_ns, 1)
+            wall_ns = first_ns
         self._add(stack, 1, wall_ns, min(cpu_ns, wall_ns))
 
     def _add(self, stack: StackFrames, count: int, wall_ns: int, cpu_ns: int) -> None:
@@ -342,8 +300,7 @@ class Sampler:
 
     def _after_fork(self) -> None:
         """Timers stay with the parent; a worker forked from a warmed process makes its own."""
-        self._timer = None
-        self._due = 0
+        self._rhythm = None
         self._active = self._busy = False
         self._thread = threading.get_ident()
 

@@ -173,7 +173,7 @@ def test_no_signal_arrives_between_invocations(make_sampler):
         sampler.start("i")
         _burn(seconds)
         sampler.stop()
-        time.sleep(0.003)
+        time.sleep(0.025)
         # When the worker waits
         mine = signal.signal(PROFILE_SIGNAL, lambda signum, _frame: seen.append(signum))
         try:

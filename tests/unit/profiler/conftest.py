@@ -15,7 +15,7 @@ class FakeTimer:
     """Notes what it is told."""
 
     def __init__(self, signum: int) -> None:
-        self.armed: list[int] = []
+        self.armed: list[int] = []  # delays
         self.disarmed = 0
 
     def arm(self, delay_ns: int) -> None:
@@ -31,18 +31,32 @@ class FakeTimer:
 class Bench:
     """A sampler on fake clocks."""
 
-    def __init__(self, limits: SamplerLimits | None = None, profile: str = "sampled") -> None:
+    def __init__(
+        self, limits: SamplerLimits | None = None, profile: str = "sampled", tick_ms: int = 0
+    ) -> None:
+        """`tick_ms`: there is a timer on CPU time, with ticks so far apart."""
         self.now = 10_000 * MS
         self.cpu = 0
+        self.switches = 0  # to wait
         self.timer = FakeTimer(0)
+        self.cpu_timer = FakeTimer(0)
         self.sampler = Sampler(
             profile,
             source=__file__.rsplit("/", 1)[0],
             limits=limits or SamplerLimits(interval_ns=MS),
             timer_factory=lambda signum: self.timer,
+            cpu_timer_factory=lambda signum: self.cpu_timer if tick_ms else None,
+            tick_ns=lambda: tick_ms * MS,
+            switches=lambda: self.switches,
             clock=lambda: self.now,
             cpu_clock=lambda: self.cpu,
         )
+
+    @property
+    def due(self) -> int:
+        """When the shot by the real clock comes."""
+        assert self.sampler._rhythm is not None
+        return self.sampler._rhythm._due
 
     def pass_ms(self, wall: float, cpu: float) -> None:
         self.now += round(wall * MS)
@@ -53,8 +67,8 @@ class Bench:
 def sampler_bench() -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
-    def make(limits: SamplerLimits | None = None, profile: str = "sampled") -> Bench:
-        made.append(Bench(limits, profile))
+    def make(limits: SamplerLimits | None = None, profile: str = "sampled", tick_ms: int = 0) -> Bench:
+        made.append(Bench(limits, profile, tick_ms))
         return made[-1]
 
     yield make

@@ -7,7 +7,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_profiler.record import SamplerLimits
-from relive_profiler.record.sampler import next_interval_ns
+from relive_profiler.record.rhythm import next_interval_ns
 from relive_profiler.record.timer import PROFILE_SIGNAL, TimerUnavailable
 
 MS = 1_000_000
@@ -146,7 +146,7 @@ def test_shots_of_one_rhythm_do_not_stay_in_step(sampler_bench):
     hits = 0
     for number in range(2000):
         bench.sampler.start(str(number))
-        due = bench.sampler._due - bench.now
+        due = bench.due - bench.now
         if 0 < due <= 0.5 * MS:
             hits += 1
         bench.now += MS // 2
@@ -296,11 +296,11 @@ def test_native_code_is_looked_at_half_as_often(sampler_bench):
     # Given a signal that was handled 1 ms late, with the CPU busy meanwhile: native code
     bench = sampler_bench(SamplerLimits(interval_ns=MS))
     bench.sampler.start("i")
-    bench.now, bench.cpu = bench.sampler._due + MS, 2 * MS
+    bench.now, bench.cpu = bench.due + MS, 2 * MS
     bench.sampler._on_signal(PROFILE_SIGNAL, _here())
     assert bench.timer.armed[-1] >= 1.5 * MS
     # When it comes as late after a wait
-    bench.now = bench.sampler._due + MS
+    bench.now = bench.due + MS
     bench.sampler._on_signal(PROFILE_SIGNAL, _here())
     # Then the next look is as early as ever
     assert bench.timer.armed[-1] <= 1.25 * MS

@@ -1,0 +1,205 @@
+"""Which clock looks are taken by, and when the next one is due."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_profiler.record import SamplerLimits
+from relive_profiler.record.rhythm import Rhythm
+from relive_profiler.record.timer import PROFILE_SIGNAL, tick_ns
+
+MS = 1_000_000
+TICK_MS = 4
+
+
+@pytest.fixture
+def bench(sampler_bench):
+    """A sampler with a timer on CPU time, whose first invocation has computed for 3 ms."""
+    made = sampler_bench(SamplerLimits(), tick_ms=TICK_MS)
+    invoke(made, 3, 3)
+    return made
+
+
+def invoke(bench, wall_ms, cpu_ms, waits=0):
+    bench.sampler.start("before")
+    bench.pass_ms(wall_ms, cpu_ms)
+    bench.switches += waits
+    return bench.sampler.stop()
+
+
+def signal_comes(bench):
+    bench.sampler._on_signal(PROFILE_SIGNAL, sys._getframe())
+
+
+def test_a_function_that_computes_is_looked_at_by_cpu_time(bench):
+    # Given a worker whose first invocation went by the real clock
+    assert (len(bench.timer.armed), bench.cpu_timer.armed) == (1, [])
+    # When the next one begins
+    bench.sampler.start("i")
+    # Then the next tick brings a look; the real clock is for a wait that nobody expects
+    assert bench.cpu_timer.armed == [1]
+    assert bench.timer.armed[1:] == [20 * MS]
+    # ... and the first look stands for a whole tick, as one in four milliseconds is taken
+    bench.pass_ms(0.5, 0.5)
+    signal_comes(bench)
+    assert bench.cpu_timer.armed == [1, 1]
+    profile = bench.sampler.stop()
+    assert (profile.wall_ns, profile.cpu_ns) == ([TICK_MS * MS], [TICK_MS * MS])
+
+
+def test_short_invocations_share_one_shot(bench):
+    # Given the first of many
+    invoke(bench, 0.1, 0.1)
+    # When others follow before a tick finds one
+    for _ in range(30):
+        invoke(bench, 0.1, 0.1)
+    # Then no timer is programmed for them
+    assert bench.cpu_timer.armed == [1]
+    assert len(bench.timer.armed) == 2
+    # When the tick falls between two of them, the next arms the shot again
+    signal_comes(bench)
+    assert invoke(bench, 0.1, 0.1) is None
+    assert bench.cpu_timer.armed == [1, 1]
+
+
+def test_a_wait_that_nobody_expected_is_seen(bench):
+    # Given an invocation by CPU time
+    bench.sampler.start("i")
+    # When it waits until the real clock's shot comes, and 2 ms more
+    bench.pass_ms(20, 0)
+    signal_comes(bench)
+    assert bench.timer.armed[-1] <= 2.5 * MS
+    bench.pass_ms(2, 0)
+    signal_comes(bench)
+    profile = bench.sampler.stop()
+    # Then all of its time is there, as waiting
+    assert (sum(profile.counts), sum(profile.wall_ns), sum(profile.cpu_ns)) == (2, 22 * MS, 0)
+
+
+def test_a_function_that_waits_goes_by_the_real_clock_until_it_has_not_waited_for_a_while(bench):
+    # Given an invocation that waited for half of its time
+    invoke(bench, 10, 5, waits=1)
+    by_cpu = len(bench.cpu_timer.armed)
+    # When others follow that do not
+    for _ in range(16):
+        invoke(bench, 2, 2)
+        assert len(bench.cpu_timer.armed) == by_cpu
+    # Then those after them go by CPU time; its shot was spent meanwhile
+    signal_comes(bench)
+    bench.sampler.start("i")
+    assert len(bench.cpu_timer.armed) == by_cpu + 1
+
+
+@pytest.mark.parametrize(("cpu_ms", "waits"), [(4.8, 1), (1, 0)], ids=["a moment", "others had the CPU"])
+def test_being_off_the_cpu_is_not_always_a_wait(bench, cpu_ms, waits):
+    # Given an invocation of 5 ms that waited for a moment, or had to give way to other programs
+    invoke(bench, 5, cpu_ms, waits)
+    signal_comes(bench)
+    # When the next one begins, I expect it to go by CPU time
+    bench.sampler.start("i")
+    assert bench.cpu_timer.armed == [1, 1]
+
+
+def test_in_a_burst_of_short_invocations_few_are_asked_whether_they_waited(bench):
+    # Given a worker past its first invocations
+    for _ in range(64):
+        invoke(bench, 0.1, 0.1)
+    asked = []
+    bench.sampler._rhythm._switches = lambda: asked.append(1) or 0
+    # When a hundred follow in a row
+    for _ in range(160):
+        invoke(bench, 0.1, 0.1)
+    # Then each 16th was asked, at its beginning
+    assert len(asked) == 10
+    # When one comes after a pause
+    bench.pass_ms(50, 0)
+    invoke(bench, 0.1, 0.1)
+    # Then it was asked
+    assert len(asked) == 11
+
+
+def test_the_real_clocks_shot_is_no_look_while_the_function_computes(bench):
+    # Given an invocation that was not looked at for 20 ms, though it computed: its CPU was asleep, or so
+    bench.sampler.start("i")
+    bench.pass_ms(20, 20)
+    # When the real clock's shot comes
+    signal_comes(bench)
+    # Then it counts for nothing, and both are armed again
+    assert bench.timer.armed[-1] == 20 * MS
+    assert bench.cpu_timer.armed[-1] == 1
+    assert bench.sampler.stop() is None
+
+
+def test_looks_by_cpu_time_put_off_the_real_clocks_shot(bench):
+    bench.sampler.start("i")
+    for _ in range(10):
+        bench.pass_ms(4, 4)
+        signal_comes(bench)
+        assert bench.due - bench.now >= 10 * MS
+    assert bench.sampler.stop().counts == [10]
+
+
+def test_loading_always_goes_by_the_real_clock(bench):
+    bench.sampler.start_init()
+    assert bench.cpu_timer.armed == []
+    assert bench.timer.armed[-1] <= 2.5 * MS
+
+
+def test_intervals_of_cpu_time_grow_with_the_invocation(bench):
+    bench.sampler.start("i")
+    for _ in range(100):
+        bench.pass_ms(10, 10)
+        signal_comes(bench)
+    assert bench.cpu_timer.armed[-1] >= 15 * MS
+    # What is far off is of no use to the next invocation
+    bench.sampler.stop()
+    invoke(bench, 0.1, 0.1)
+    assert bench.cpu_timer.armed[-1] == 1
+
+
+def test_ticks_of_this_machine_are_known():
+    assert tick_ns() in (0, *(round(1e9 / hertz) for hertz in (100, 250, 300, 1000)))
+
+
+class _Silent:
+    def arm(self, delay_ns: int) -> None:
+        assert delay_ns > 0
+
+    def disarm(self) -> None:
+        pass
+
+    def delete(self) -> None:
+        pass
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["begin", "load", "shot", "missed", "end"]),
+            st.integers(0, 10**11),
+            st.integers(0, 10**11),
+        ),
+        max_size=60,
+    )
+)
+def test_no_order_of_events_arms_a_shot_in_the_past(events):
+    # Given any order of beginnings, signals and ends, after any times
+    rhythm = Rhythm(SamplerLimits(), _Silent(), _Silent(), TICK_MS * MS, cpu_clock=lambda: cpu)
+    now = cpu = samples = 0
+    for what, wall_ns, busy_ns in events:
+        now += wall_ns
+        cpu += min(busy_ns, wall_ns)
+        # When each is told, I expect each shot that is asked for to lie ahead
+        if what in ("begin", "load"):
+            rhythm.begin(now, cpu, loading=what == "load")
+            samples = 0
+        elif what == "shot":
+            samples += rhythm.shot(now, wall_ns, wall_ns, min(busy_ns, wall_ns), samples + 1)
+        elif what == "missed":
+            rhythm.missed()
+        else:
+            rhythm.end(now)
+        assert rhythm.first_ns in (2 * MS, TICK_MS * MS)
