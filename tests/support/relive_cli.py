@@ -163,9 +163,14 @@ class Relive:
 
 
 def toml(functions: dict[str, str], app: str = "lab") -> str:
-    """A relive.toml; `functions`: name -> its further lines, the handler among them."""
+    """A relive.toml; `functions`: name -> its further lines, the handler among them.
+
+    Who says nothing of a time limit gets a long one: on a busy machine a commit to disk can take seconds.
+    """
     parts = [f'[app]\nname = "{app}"\n']
-    parts += [f'[functions.{name}]\nsource = "."\n{lines}\n' for name, lines in functions.items()]
+    for name, lines in functions.items():
+        limit = "" if "timeout_s" in lines else "timeout_s = 30\n"
+        parts.append(f'[functions.{name}]\nsource = "."\n{limit}{lines}\n')
     return "\n".join(parts)
 
 
