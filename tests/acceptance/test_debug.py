@@ -243,8 +243,9 @@ def test_a_person_at_a_terminal(lab: Relive) -> None:
         screen.until("spinning")
         screen.send("\x03")
         assert "KeyboardInterrupt" in screen.until("(Pdb) ")
-        screen.send("nonsense\x03")
-        screen.until("^C")
+        screen.send("nonsense")
+        screen.until("nonsense")
+        screen.interrupt("^C")
         screen.send("p 40 + 2\n")
         screen.until("42")
 

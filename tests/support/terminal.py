@@ -42,6 +42,21 @@ class Terminal:
         found, text, self.seen = self.seen.partition(text)
         return found + text
 
+    def interrupt(self, text: str, limit_s: float = 60.0) -> str:
+        """Press Ctrl-C until `text` is there.
+
+        Python's `input` does not notice a signal in the moment between its prompt and its wait; people press
+        again.
+        """
+        end = time.monotonic() + limit_s
+        while True:
+            self.send("\x03")
+            try:
+                return self.until(text, 2.0)
+            except AssertionError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise
+
     def ended(self, limit_s: float = 60.0) -> int:
         """Wait for the end; gives the exit status."""
         return self.process.wait(limit_s)
