@@ -89,6 +89,7 @@ class Rhythm:
         "_cpu_armed",
         "_cpu_begun",
         "_cpu_clock",
+        "_cpu_delay_ns",
         "_due",
         "_limits",
         "_number",
@@ -118,6 +119,7 @@ class Rhythm:
         self._tick_ns = tick_ns
         self._due = 0  # when the shot by the real clock comes; in the past where none is on its way
         self._cpu_armed = False  # for the next tick or soon after
+        self._cpu_delay_ns = _SOON_NS  # after so much CPU time its shot was asked for
         self._by_cpu = False
         self._waits = 1  # checked invocations that must not wait before one goes by CPU time
         self._number = 0
@@ -143,17 +145,16 @@ class Rhythm:
         self._begun, self._cpu_begun = now, cpu
         limits = self._limits
         interval = limits.interval_ns
-        timer = self._cpu
-        if timer is not None and not self._waits and not loading:
+        if self._cpu is not None and not self._waits and not loading:
             self._by_cpu = True
             self.first_ns = max(interval, self._tick_ns)
             if not self._cpu_armed:
                 self._cpu_armed = True
-                timer.arm(max(interval - self._tick_ns, _SOON_NS))
+                self._arm_cpu(interval)
             if now >= self._due:
                 self._shoot(now, limits.unseen_wait_ns)
             return
-        self._by_cpu = False
+        self._by_cpu = self._cpu_armed = False
         self.first_ns = interval
         ahead = self._due - now
         if ahead <= 0 or ahead > interval + (interval >> 2):
@@ -169,15 +170,15 @@ class Rhythm:
         limits = self._limits
         if self._by_cpu:
             if now < self._due:
-                if self._due - now < limits.unseen_wait_ns >> 1:  # cheap: the next tick comes before it
-                    self._shoot(now, limits.unseen_wait_ns)
-                self._next_by_cpu(elapsed_ns, samples)
+                self._next_by_cpu(now, elapsed_ns, samples)
                 return True
-            if wall_ns - cpu_ns <= limits.interval_ns:  # it has computed; CPU time brings the looks
+            if wall_ns - cpu_ns <= limits.interval_ns or not self._may_have_waited():
+                # It has computed, or others had the CPU: CPU time brings the looks.
                 self._shoot(now, limits.unseen_wait_ns)
-                self._next_by_cpu(elapsed_ns, samples)
+                if cpu_ns >= self._cpu_delay_ns and self._cpu is not None:  # its shot may be this one, too
+                    self._cpu.arm(_SOON_NS)
                 return False
-            self._by_cpu = False
+            self._by_cpu = self._cpu_armed = False
             self._waits = _WAITING_KEPT
         if samples < limits.samples:
             interval = next_interval_ns(limits, elapsed_ns, samples)
@@ -188,13 +189,25 @@ class Rhythm:
             self._shoot(now, interval * (768 + (self._draw() >> 1)) >> 10)
         return True
 
-    def _next_by_cpu(self, elapsed_ns: int, samples: int) -> None:
+    def _may_have_waited(self) -> bool:
+        return not self._checking or self._switches() != self._switches_before
+
+    def _next_by_cpu(self, now: int, elapsed_ns: int, samples: int) -> None:
         limits = self._limits
+        interval = next_interval_ns(limits, elapsed_ns, samples)
+        unseen_ns = max(limits.unseen_wait_ns, 2 * interval)
+        if self._due - now < unseen_ns >> 1:  # cheap: the next tick comes before it
+            self._shoot(now, unseen_ns)
         self._cpu_armed = False
-        if self._cpu is not None and samples < limits.samples:
-            interval = next_interval_ns(limits, elapsed_ns, samples)
+        if samples < limits.samples:
+            self._arm_cpu(interval)
             self._cpu_armed = interval == limits.interval_ns
-            self._cpu.arm(max(interval - self._tick_ns, _SOON_NS))
+
+    def _arm_cpu(self, interval_ns: int) -> None:
+        """The tick that ends the interval brings the shot: the first one after all of it but a tick."""
+        if self._cpu is not None:
+            self._cpu_delay_ns = max(interval_ns - self._tick_ns, _SOON_NS)
+            self._cpu.arm(self._cpu_delay_ns)
 
     def missed(self) -> None:
         """A signal has come between two invocations."""
@@ -209,7 +222,7 @@ class Rhythm:
         if self._checking:
             wall_ns = now - self._begun
             off_ns = wall_ns - (self._cpu_clock() - self._cpu_begun)
-            if off_ns > max(_BRIEF_NS, wall_ns // _BRIEF_SHARE) and self._switches() != self._switches_before:
+            if off_ns > max(_BRIEF_NS, wall_ns // _BRIEF_SHARE) and self._may_have_waited():
                 self._waits = _WAITING_KEPT
             elif self._waits:
                 self._waits -= 1

@@ -112,6 +112,25 @@ def test_short_handlers_are_right_in_sum(make_sampler):
     _retry(attempt)
 
 
+def test_code_that_computes_for_long_is_seen_to_its_end(make_sampler):
+    # Given a worker whose first invocation computed, so that the next goes by CPU time
+    sampler = make_sampler()
+
+    def attempt():
+        sampler.start("first")
+        _burn(0.01)
+        sampler.stop()
+        # When one computes for 1.5 s, in the kernel's ticks or on the real clock
+        sampler.start("long")
+        _burn(1.5)
+        profile = sampler.stop()
+        # Then it has the looks of such a time, and they stand for nearly all of it
+        assert 100 <= sum(profile.counts) <= 260
+        assert sum(profile.wall_ns) > 0.9 * profile.duration_ns
+
+    _retry(attempt)
+
+
 def test_sleep_is_waiting_not_work(make_sampler):
     sampler = make_sampler()
     sampler.start("i")

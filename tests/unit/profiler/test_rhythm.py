@@ -70,6 +70,7 @@ def test_a_wait_that_nobody_expected_is_seen(bench):
     bench.sampler.start("i")
     # When it waits until the real clock's shot comes, and 2 ms more
     bench.pass_ms(20, 0)
+    bench.switches += 1
     signal_comes(bench)
     assert bench.timer.armed[-1] <= 2.5 * MS
     bench.pass_ms(2, 0)
@@ -133,6 +134,19 @@ def test_the_real_clocks_shot_is_no_look_while_the_function_computes(bench):
     assert bench.sampler.stop() is None
 
 
+def test_the_real_clocks_shot_is_no_look_where_others_had_the_cpu(bench):
+    # Given an invocation that had to give way to others for 20 ms, without a wait of its own
+    bench.sampler.start("i")
+    bench.pass_ms(20, 1)
+    # When the real clock's shot comes, I expect it to go on by CPU time
+    signal_comes(bench)
+    assert bench.timer.armed[-1] == 20 * MS
+    assert bench.sampler.stop() is None
+    signal_comes(bench)
+    bench.sampler.start("next")
+    assert bench.cpu_timer.armed[-1] == 1
+
+
 def test_looks_by_cpu_time_put_off_the_real_clocks_shot(bench):
     bench.sampler.start("i")
     for _ in range(10):
@@ -158,6 +172,67 @@ def test_intervals_of_cpu_time_grow_with_the_invocation(bench):
     bench.sampler.stop()
     invoke(bench, 0.1, 0.1)
     assert bench.cpu_timer.armed[-1] == 1
+
+
+class _Shot:
+    """A timer on a clock of the test's."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.at = None
+
+    def arm(self, delay_ns):
+        self.at = self.clock() + delay_ns
+
+    def disarm(self):
+        self.at = None
+
+    def delete(self):
+        pass
+
+    def fires(self):
+        if self.at is None or self.clock() < self.at:
+            return False
+        self.at = None
+        return True
+
+
+def looks_ms(seconds, share=1.0):
+    """When code that computes without a pause is looked at. It has `share` of the CPU."""
+    now = 0
+
+    def on_cpu():
+        return int(now * share)
+
+    wall, cpu = _Shot(lambda: now), _Shot(on_cpu)
+    rhythm = Rhythm(SamplerLimits(), wall, cpu, TICK_MS * MS, cpu_clock=on_cpu, switches=lambda: 0)
+    rhythm.begin(0, 0)
+    now = 3 * MS
+    rhythm.end(now)  # an invocation that has not waited
+    wall.disarm()
+    begun = last = now
+    last_cpu = on_cpu()
+    rhythm.begin(now, last_cpu)
+    looks = []
+    while now < begun + seconds * 1_000 * MS:
+        now += MS // 4
+        signals = wall.fires()
+        if not now % (TICK_MS * MS):
+            signals |= cpu.fires()
+        if signals and rhythm.shot(now, now - begun, now - last, on_cpu() - last_cpu, len(looks) + 1):
+            looks.append((now - begun) / MS)
+            last, last_cpu = now, on_cpu()
+    return looks
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.3])
+def test_code_that_computes_for_long_is_looked_at_all_the_time(share):
+    # Given code that computes for 20 s, with the CPU to itself or not
+    # When it is looked at, I expect no gap longer than 1/12 of its time so far and two ticks
+    looks = looks_ms(20, share)
+    gaps = zip([0.0, *looks], [*looks, 20_000.0], strict=True)
+    assert all(after - before <= after / 12 / share + 2 * TICK_MS / share + 20 for before, after in gaps)
+    assert 100 <= len(looks) <= 400
 
 
 def test_ticks_of_this_machine_are_known():
