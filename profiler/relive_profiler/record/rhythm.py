@@ -174,6 +174,9 @@ class Rhythm:
                 return True
             if wall_ns - cpu_ns <= limits.interval_ns or not self._may_have_waited():
                 # It has computed, or others had the CPU: CPU time brings the looks.
+                if cpu_ns >= max(self._cpu_delay_ns, self._tick_ns):  # and this one is overdue
+                    self._next_by_cpu(now, elapsed_ns, samples)
+                    return True
                 self._shoot(now, limits.unseen_wait_ns)
                 if cpu_ns >= self._cpu_delay_ns and self._cpu is not None:  # its shot may be this one, too
                     self._cpu.arm(_SOON_NS)
