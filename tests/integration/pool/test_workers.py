@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 from pool_harness import Platform, platform
@@ -70,14 +71,14 @@ async def test_slow_events_run_side_by_side_up_to_max_workers(workers: Platform)
     pool = workers.deploy("slow", SLOW, limits=PoolLimits(max_workers=2, waiting_workers=0))
     await workers.invoke("slow", b"0.01")
 
+    began = time.monotonic()
     outcomes = await asyncio.gather(*(workers.invoke("slow", b"0.3") for _ in range(4)))
+    took = time.monotonic() - began
 
     assert all(outcome.ok for outcome in outcomes)
     assert len({outcome.record.worker_pid for outcome in outcomes}) == 2
     assert len(pool.workers) == 2
-    times = [(outcome.record.started_ns, outcome.record.ended_ns) for outcome in outcomes]
-    side_by_side = [sum(begun <= at < ended for begun, ended in times) for at, _ in times]
-    assert max(side_by_side) == 2
+    assert 0.55 < took < 1.2  # two rounds of two
 
 
 async def test_fast_events_do_not_fork_more_workers(workers: Platform) -> None:

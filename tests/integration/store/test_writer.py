@@ -64,7 +64,7 @@ def test_nothing_is_lost_while_the_store_is_down(process: StoreProcess, short_di
     # When rows come meanwhile, I expect that add does not wait and that they are on disk
     begun = time.monotonic()
     writer.add("otel_traces", _spans(1_000, 1_000))
-    assert time.monotonic() - begun < 2  # it would wait until the store is there
+    assert time.monotonic() - begun < 0.1
     assert writer.flush(0.5) is False
     stats = writer.stats()
     assert (stats.spooled_rows, stats.buffered_rows, stats.dropped_rows) == (1_000, 0, 0)
