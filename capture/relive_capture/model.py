@@ -61,6 +61,7 @@ class ExceptionView(msgspec.Struct, omit_defaults=True, kw_only=True):
     frames_cut: int = 0
     frames_cut_at: int = 0
     attributes: list[tuple[str, ValueNode]] = []
+    attributes_more: int = 0  # attributes that the budget cut
     chain: list[ExceptionView] = []
 
 

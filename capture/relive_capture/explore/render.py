@@ -89,7 +89,7 @@ def failure_lines(
     root = scene.exceptions[0]
     frame = own_frame(root)
     if frame is not None:
-        lines += _root(frame, width)
+        lines += _root(frame, width, scene.parts.get("exception"))
         lines += _stack(root, width)
     lines += _chain(scene.exceptions, width)
     lines += _background(scene, width)
@@ -126,7 +126,7 @@ def _title(view: ExceptionView) -> str:
     return f"{name}: {view.message}" if view.message else name
 
 
-def _root(frame: FrameView, width: int) -> list[Line]:
+def _root(frame: FrameView, width: int, part: PartState | None) -> list[Line]:
     lines = [Line(""), Line(one_line(f"{frame.file}:{frame.line} in {frame.function}", width), "heading")]
     lines += source_lines(frame, width)
     if not frame.locals:
@@ -136,7 +136,10 @@ def _root(frame: FrameView, width: int) -> list[Line]:
         texts = render_lines(node, name, width - 4, depth=1 if len(render(node, 400)) > width - 20 else 0)
         lines += [Line(f"  {text}", "local") for text in texts[:12]]
     more = len(frame.locals) - _LOCALS + frame.locals_more
-    return [*lines, Line(f"  … {more} more", "dim")] if more > 0 else lines
+    lines += [Line(f"  … {more} more", "dim")] if more > 0 else []
+    if part is not None and part.state == "partial":
+        lines.append(Line(one_line(f"  cut: {part.reason}", width), "dim"))
+    return lines
 
 
 def source_lines(frame: FrameView, width: int = 120) -> list[Line]:

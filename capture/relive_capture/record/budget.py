@@ -17,7 +17,9 @@ class Budget:
     outer_depth: int = 2  # `depth` for the locals of outer frames
     outer_breadth: int = 8  # `breadth` for outer frames
     outer_nodes: int = 60  # `frame_nodes` for outer frames
-    breadth: int = 16  # children of one value; locals of a frame: four times that
+    breadth: int = 16  # children of one value
+    names: int = 500  # locals of a frame; each has a line at least
+    all_names: int = 3000  # locals of all frames together
     text: int = 200  # characters of one string
     frame_nodes: int = 300  # values of one frame
     frames: int = 100  # of one exception; the first and the last half are kept
@@ -32,37 +34,69 @@ class Budget:
 
 
 class Meter:
-    """Counts what a capture has used. `over` says in words which limit was reached, or ""."""
+    """Counts what a capture has used. `over` says in words which limit was reached, or "". `stop`: what is
+    being done now has had its share, or there is nothing left at all."""
 
-    __slots__ = ("_budget", "_end_ns", "_ticks", "bytes_used", "over", "started_ns")
+    __slots__ = (
+        "_budget",
+        "_end_ns",
+        "_naming",
+        "_share_ns",
+        "_ticks",
+        "bytes_used",
+        "over",
+        "started_ns",
+        "stop",
+    )
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.started_ns = time.thread_time_ns()
-        self._end_ns = self.started_ns + budget.cpu_ns
+        self._end_ns = self._share_ns = self.started_ns + budget.cpu_ns
         self._ticks = 0
+        self._naming = False
         self.bytes_used = 0
         self.over = ""
+        self.stop = False
 
-    def spend(self, size: int) -> bool:
-        """Count `size` bytes; False when a limit is reached. The clock is read every 32 calls."""
+    def share(self, part: float) -> None:
+        """What follows may take `part` of the time that is left."""
+        now = time.thread_time_ns()
+        self._naming = False
+        self._share_ns = now + int((self._end_ns - now) * part)
+        self._judge(now)
+
+    def names(self) -> None:
+        """What follows gives names and one line each to what must not be left out: it may go beyond the
+        limits by half."""
+        self._naming = True
+        self._judge(time.thread_time_ns())
+
+    def spend(self, size: int) -> None:
+        """Count `size` bytes. The clock is read every 32 calls."""
         self.bytes_used += size
         self._ticks += 1
-        if self.bytes_used > self._budget.total_bytes:
-            self.over = f"the size limit of {self._budget.total_bytes} bytes"
-        elif not self._ticks & 31 and time.thread_time_ns() > self._end_ns:
-            self.over = f"the CPU limit of {self._budget.cpu_ns // 1_000_000} ms"
-        return not self.over
+        if not self._ticks & 31 or self.bytes_used > self._budget.total_bytes:
+            self.check()
 
     def check(self) -> None:
-        """Set `over` where a limit is reached; reads the clock."""
-        if self.bytes_used > self._budget.total_bytes:
-            self.over = f"the size limit of {self._budget.total_bytes} bytes"
-        else:
-            self.out_of_time()
+        """Set `over` and `stop` where a limit is reached; reads the clock."""
+        self._judge(time.thread_time_ns())
 
     def out_of_time(self) -> bool:
-        """Whether the CPU limit is reached, read now."""
-        if not self.over and time.thread_time_ns() > self._end_ns:
-            self.over = f"the CPU limit of {self._budget.cpu_ns // 1_000_000} ms"
+        """Whether a limit of the whole capture is reached, read now."""
+        self.check()
         return bool(self.over)
+
+    def _judge(self, now: int) -> None:
+        budget = self._budget
+        if not self.over:
+            if self.bytes_used > budget.total_bytes:
+                self.over = f"the size limit of {budget.total_bytes} bytes"
+            elif now > self._end_ns:
+                self.over = f"the CPU limit of {budget.cpu_ns // 1_000_000} ms"
+        if self._naming:
+            late = now > self._end_ns + budget.cpu_ns // 2
+            self.stop = late or 2 * self.bytes_used > 3 * budget.total_bytes
+        else:
+            self.stop = bool(self.over) or now > self._share_ns

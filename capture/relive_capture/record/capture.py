@@ -21,7 +21,7 @@ from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
 from relive_capture.record.fingerprint import fingerprint
-from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack, without_outer
+from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
@@ -141,8 +141,7 @@ class _Capture:
 
     def _exception_state(self, views: list[ExceptionView]) -> PartState:
         reasons = [] if self.frames.values else [_VALUES_OFF]
-        if self.meter.over:
-            reasons.append(f"{self.meter.over} was reached, {self.frames.locals_cut} frames have no locals")
+        reasons += self.frames.cut_reasons()
         cut = sum(view.frames_cut for view, _ in every_exception(views))
         if cut:
             reasons.append(f"{cut} frames in the middle were left out, over {self.budget.frames}")
@@ -162,14 +161,19 @@ class _Capture:
             self.budget, self.frames, lambda raw: without_outer(raw, self.skip, self.in_app)
         )
         self.members["threads.json"] = msgspec.json.encode(views)
-        return PartState("partial", f"{left_out} threads left out") if left_out else PartState("ok")
+        return self._beside_state(left_out, "threads")
 
     def save_tasks(self) -> PartState:
         if not any_tasks():
             return PartState("missing", _NO_TASKS)
         views, left_out = tasks(self.budget, self.meter, self.frames)
         self.members["tasks.json"] = msgspec.json.encode(views)
-        return PartState("partial", f"{left_out} tasks left out") if left_out else PartState("ok")
+        return self._beside_state(left_out, "tasks")
+
+    def _beside_state(self, left_out: int, what: str) -> PartState:
+        reasons = [f"{left_out} {what} left out"] if left_out else []
+        reasons += self.frames.cut_reasons()
+        return PartState("partial", "; ".join(reasons)) if reasons else PartState("ok")
 
     def save_environment(self) -> PartState:
         names = [name for name in os.environ if name != "PWD" and self.redactor.secret_key(name)]
@@ -283,7 +287,9 @@ def capture_frames(
             type=error_name, message=capture.redactor.text(message[:2000]), relation="signal"
         )
         view.frames, view.frames_cut, view.frames_cut_at = heads, cut, at
-        capture.frames.fill(heads, kept, "exception[0]")
+        stacks = [Stack(heads, kept, "exception[0]")]
+        capture.frames.fill_own(stacks)
+        capture.frames.fill_others(stacks)
         capture.attempt("exception", capture.save_exceptions, [view])
         info = capture.error([view], kind, raw, error_name)
         _save_rest(capture, None)

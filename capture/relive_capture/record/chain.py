@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_base.values import ValueNode
+
 from relive_capture.model import ExceptionView
 from relive_capture.record.budget import Budget
-from relive_capture.record.frames import FrameRecorder, RawFrame, raw_frames, without_outer
+from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_frames, without_outer
 from relive_capture.record.inspection import (
     class_dict,
     dict_items,
@@ -38,6 +40,7 @@ def error_type(error: BaseException) -> str:
 
 
 _MAX_MEMBERS: Final = 1_000  # of a group that are looked at
+_MAX_ATTRIBUTES: Final = 1_000  # of an exception that are looked at
 
 
 class ChainRecorder:
@@ -59,7 +62,7 @@ class ChainRecorder:
         self._in_app = in_app
         self._skip = skip
         self._seen: set[int] = set()
-        self._pending: list[tuple[ExceptionView, list[RawFrame], str]] = []
+        self._pending: list[tuple[BaseException, ExceptionView, list[RawFrame], str]] = []
         self._members: list[tuple[BaseException, ExceptionView, str]] = []
         self.left_out = 0
         self.root_frames: list[RawFrame] = []
@@ -85,9 +88,13 @@ class ChainRecorder:
         return views
 
     def fill_locals(self) -> None:
-        """Locals of every frame recorded so far, the raised exception's first."""
-        for view, frames, path in self._pending:
-            self._recorder.fill(view.frames, frames, path)
+        """Locals of the user's own frames recorded so far, then attributes of the exceptions, then locals of
+        libraries' frames; the raised exception's first."""
+        stacks = [Stack(view.frames, frames, path) for _, view, frames, path in self._pending]
+        self._recorder.fill_own(stacks)
+        for error, view, _, path in self._pending:
+            view.attributes, view.attributes_more = self._attributes(error, path)
+        self._recorder.fill_others(stacks)
 
     def frames_of(self, error: BaseException) -> list[RawFrame]:
         """The frames of one exception without Relive's own at the outer end."""
@@ -110,22 +117,22 @@ class ChainRecorder:
             frames=frames,
             frames_cut=cut,
             frames_cut_at=at,
-            attributes=self._attributes(error, path),
         )
-        self._pending.append((view, kept, path))
+        self._pending.append((error, view, kept, path))
         if issubclass(cls, BaseExceptionGroup):
             self._add_members(view, error, path)
         return view
 
-    def _attributes(self, error: BaseException, path: str) -> list[Any]:
+    def _attributes(self, error: BaseException, path: str) -> tuple[list[tuple[str, ValueNode]], int]:
+        """(attributes, how many are not named)."""
         if not self._recorder.values:
-            return []
+            return [], 0
         items = [
             (key, value)
-            for key, value in dict_items(instance_dict(error) or {}, self._budget.breadth)
+            for key, value in dict_items(instance_dict(error) or {}, _MAX_ATTRIBUTES)
             if type(key) is str and not key.startswith("__")
         ]
-        return self._walker.frame_locals(items, f"{path}.attributes")[0] if items else []
+        return self._walker.frame_locals(items, f"{path}.attributes") if items else ([], 0)
 
     def _add_members(self, view: ExceptionView, error: BaseException, path: str) -> None:
         members = _members(error)

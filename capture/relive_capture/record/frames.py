@@ -12,13 +12,14 @@ from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.inspection import dict_items, is_heap_type, type_name
 from relive_capture.record.sources import InApp, SourceFiles
-from relive_capture.record.walker import Walker
+from relive_capture.record.walker import Begun, Walker
 
-__all__ = ["FrameRecorder", "RawFrame", "frame_locals", "raw_frames", "raw_stack", "without_outer"]
+__all__ = ["FrameRecorder", "RawFrame", "Stack", "frame_locals", "raw_frames", "raw_stack", "without_outer"]
 
 _MAX_RAW = 20_000
 _STANDS = ("cassette/", "playback/")
 _MAX_INSTRUCTIONS = 20_000
+_MAX_LOCALS = 5_000  # of a frame that are looked at
 _Position = tuple[int | None, int | None, int | None, int | None]
 
 
@@ -29,6 +30,19 @@ class RawFrame:
     frame: FrameType
     lasti: int
     line: int
+
+
+@dataclass(slots=True)
+class Stack:
+    """Frames and what will be shown of them. `path` begins names of redacted places."""
+
+    views: list[FrameView]
+    frames: list[RawFrame]
+    path: str
+
+    def numbers(self, *, own: bool) -> list[int]:
+        """The places of the user's own frames, or of the others, innermost first."""
+        return [number for number in range(len(self.views) - 1, -1, -1) if self.views[number].in_app is own]
 
 
 def raw_frames(traceback: TracebackType | None) -> list[RawFrame]:
@@ -75,8 +89,7 @@ def without_outer(frames: list[RawFrame], skip: tuple[str, ...], in_app: InApp) 
 
 
 class FrameRecorder:
-    """Turns raw frames into FrameViews: heads first (cheap), then locals, the user's innermost frames
-    first."""
+    """Turns raw frames into FrameViews: heads first (cheap), then locals, the user's own frames first."""
 
     def __init__(
         self,
@@ -94,7 +107,9 @@ class FrameRecorder:
         self._positions: dict[tuple[int, int], _Position] = {}
         self.app_files: dict[str, str] = {}  # path -> shown name, of the frames seen so far
         self.values = True  # False: no locals
-        self.locals_cut = 0  # frames that got no locals
+        self.locals_cut = 0  # locals that the limits left with less than would have been shown
+        self.locals_unnamed = 0  # locals that are not there at all
+        self.frames_cut = 0  # libraries' frames that got no locals
 
     def heads(self, frames: list[RawFrame]) -> tuple[list[FrameView], list[RawFrame], int, int]:
         """(views without locals, their raw frames, how many were cut, after which number)."""
@@ -120,30 +135,62 @@ class FrameRecorder:
             self.app_files.setdefault(code.co_filename, shown)
         return view
 
-    def fill(
-        self, views: list[FrameView], frames: list[RawFrame], path: str, *, own_only: bool = False
-    ) -> None:
-        """Locals and source lines. The innermost frames of the user's own come first: they matter most
-        when the budget ends."""
-        own = [number for number in range(len(views) - 1, -1, -1) if views[number].in_app]
-        others = [number for number in range(len(views) - 1, -1, -1) if not views[number].in_app]
-        if own_only:
-            others = []
-        near = set((own or others)[: self._budget.near_frames])
-        for number in own + others:
-            view, raw = views[number], frames[number]
-            if self._meter.out_of_time():
-                self.locals_cut += 1
-                continue
-            self._add_source(view, raw)
-            if not self.values:
-                continue
-            items = list(frame_locals(raw.frame, self._budget.breadth * 8))
-            place = f"{path}.frames[{number}].locals"
-            trees, cut = self._walker.frame_locals(items, place, near=number in near)
-            view.locals = trees
-            view.locals_more = cut
-            self.locals_cut += bool(items and not trees)
+    def fill_own(self, stacks: list[Stack]) -> None:
+        """Locals and source lines of the user's own frames: every local of every frame is named before the
+        first one is looked into, the innermost frames first. One frame takes at most half of the time that
+        is left, as long as another waits."""
+        chosen = [
+            (stack, number, near < self._budget.near_frames)
+            for stack in stacks
+            for near, number in enumerate(stack.numbers(own=True))
+        ]
+        begun = [self._begin(stack, number, near) for stack, number, near in chosen]
+        for stack, number, _ in chosen:
+            self._add_source(stack.views[number], stack.frames[number])
+        if not self.values:
+            return
+        for index, one in enumerate(begun):
+            self._walker.look_into(one, 1 if index == len(begun) - 1 else 0.5)
+        for (stack, number, _), one in zip(chosen, begun, strict=True):
+            self._finish(stack.views[number], one)
+
+    def fill_others(self, stacks: list[Stack]) -> None:
+        """Locals and source lines of libraries' frames, as far as the budget goes."""
+        for stack in stacks:
+            alone = not stack.numbers(own=True)
+            for near, number in enumerate(stack.numbers(own=False)):
+                if self._meter.out_of_time():
+                    self.frames_cut += 1
+                    continue
+                view = stack.views[number]
+                self._add_source(view, stack.frames[number])
+                if self.values:
+                    one = self._begin(stack, number, alone and near < self._budget.near_frames)
+                    self._walker.look_into(one)
+                    self._finish(view, one)
+
+    def _begin(self, stack: Stack, number: int, near: bool) -> Begun:
+        items = frame_locals(stack.frames[number].frame, _MAX_LOCALS) if self.values else ()
+        return self._walker.begin(items, f"{stack.path}.frames[{number}].locals", near=near)
+
+    def _finish(self, view: FrameView, begun: Begun) -> None:
+        view.locals, view.locals_more = self._walker.finish(begun)
+        self.locals_cut += begun.cut
+        self.locals_unnamed += begun.unnamed
+
+    def cut_reasons(self) -> list[str]:
+        """What the limits cut since this was asked last, in words."""
+        found = []
+        if self.locals_cut:
+            limit = self._meter.over or "the share of one value of the CPU limit"
+            found.append(f"{limit} was reached, {self.locals_cut} values are not shown in full")
+        if self.frames_cut:
+            what = f"{self.frames_cut} frames of libraries have no locals"
+            found.append(f"{self._meter.over} was reached, {what}")
+        if self.locals_unnamed:
+            found.append(f"{self.locals_unnamed} locals are left out")
+        self.locals_cut = self.frames_cut = self.locals_unnamed = 0
+        return found
 
     def _position(self, code: CodeType, lasti: int) -> _Position:
         """Finding it takes time with the length of the function, so recursion must not repeat it."""

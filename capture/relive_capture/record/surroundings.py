@@ -10,7 +10,7 @@ from typing import Any
 
 from relive_capture.model import ThreadView
 from relive_capture.record.budget import Budget
-from relive_capture.record.frames import FrameRecorder, RawFrame, raw_stack
+from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack
 from relive_capture.record.inspection import dict_items, instance_dict
 
 __all__ = ["ModuleVersions", "environment", "thread_names", "threads"]
@@ -78,7 +78,7 @@ def threads(
     for number, (ident, frame) in enumerate(stacks[: budget.threads]):
         raw = inner(raw_stack(frame, budget.thread_frames))
         heads = [recorder.head(one) for one in raw]
-        recorder.fill(heads, raw, f"threads[{number}]", own_only=True)
+        recorder.fill_own([Stack(heads, raw, f"threads[{number}]")])
         views.append(ThreadView(name=names.get(ident, "?"), ident=ident, frames=heads))
     return views, max(len(stacks) - budget.threads, 0)
 

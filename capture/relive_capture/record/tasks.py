@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from relive_capture.model import TaskView
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.frames import FrameRecorder, RawFrame
+from relive_capture.record.frames import FrameRecorder, RawFrame, Stack
 from relive_capture.record.inspection import class_dict, mro, type_name
 
 __all__ = ["any_tasks", "tasks"]
@@ -74,7 +74,7 @@ def _view(task: Any, fields: Any, number: int, budget: Budget, recorder: FrameRe
     name = fields["get_name"](task)
     raw, awaits = _stack(fields["get_coro"](task), budget.thread_frames)
     heads = [recorder.head(one) for one in raw]
-    recorder.fill(heads, raw, f"tasks[{number}]", own_only=True)
+    recorder.fill_own([Stack(heads, raw, f"tasks[{number}]")])
     return TaskView(
         name=name[:100] if type(name) is str else "?",
         state="failed" if error is not None else _STATES.get(fields["_state"].__get__(task), "?"),

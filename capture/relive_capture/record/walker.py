@@ -6,9 +6,11 @@ Most of a capture's time is spent here, so the loops over children treat the com
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from operator import add
 from typing import Any
 
+import msgspec
 from relive_base.redaction import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
 
@@ -18,7 +20,7 @@ from relive_capture.record.leaves import Leaves, bytes_text, int_text, str_text
 from relive_capture.record.plans import BYTES, CONSTANT, CONTAINER, INT, OBJECT, SEQUENCE, STR, Plan, Plans
 from relive_capture.record.previews import preview
 
-__all__ = ["Walker"]
+__all__ = ["Begun", "Walker"]
 
 _NODE_BYTES = 56  # of JSON around the texts of a node: names of fields, label, address
 _MAX_REDACTIONS = 1000
@@ -28,12 +30,28 @@ _MAX_CACHE = 20_000
 _SMALL = 10**9  # smaller numbers are no card's and no phone's
 _CARD_DIGITS = 13
 _LINE = 76
+_BEGINNING = 24
 _INDEXES = len(INDEXES)
 _FLAG = "'-"  # how the text of a command line's option begins
 _VALUE_LABELS = ("", "", "'value': ", "value=")  # by the form that _pairs is given
 _HEAD = 3  # children that the line of a value shows whose children are not walked
 
 _Name = tuple[str, str, str, str]  # label; how secret what is under it is; as a key, as a field in a line
+
+
+@dataclass(slots=True)
+class Begun:
+    """A frame's locals while they are walked. `waiting`: numbers of those that have something inside.
+    `cut`: how many of these the limits left without all that would have been shown."""
+
+    path: str
+    near: bool
+    items: list[tuple[str, Any]]
+    nodes: list[ValueNode | None]
+    waiting: list[int]
+    left: int
+    unnamed: int
+    cut: int = 0
 
 
 class Walker:
@@ -59,6 +77,7 @@ class Walker:
         self._seen: dict[int, ValueNode | None] = {}  # by address, in the current local; None: not finished
         self._known: dict[int, tuple[int, ValueNode]] = {}  # by address: depth and tree of a local
         self._left = 0  # nodes
+        self._named = 0  # locals
         self._short = min(_CACHED_TEXT, budget.text)
         self._ticks = 0
         self._breadth = budget.breadth
@@ -69,22 +88,84 @@ class Walker:
     def frame_locals(
         self, items: Iterable[tuple[str, Any]], path: str, *, near: bool = True
     ) -> tuple[list[tuple[str, ValueNode]], int]:
-        """(trees of a frame's locals, how many the limits cut). `path` begins names of redacted places;
+        """(trees of a frame's locals, how many are not named). `path` begins names of redacted places;
         frames that are not `near` get the budget's smaller trees."""
+        begun = self.begin(items, path, near=near)
+        self.look_into(begun)
+        return self.finish(begun)
+
+    def begin(self, items: Iterable[tuple[str, Any]], path: str, *, near: bool = True) -> Begun:
+        """Name every local and show those that have nothing inside. The others wait for `look_into`."""
         budget = self._budget
-        depth = budget.depth if near else budget.outer_depth
-        self._breadth = budget.breadth if near else budget.outer_breadth
-        items = list(items)
-        shown = items[: min(budget.breadth * 4, budget.frame_nodes)]
-        # every local has a node of its own before the first one is looked into
-        self._left = (budget.frame_nodes if near else budget.outer_nodes) - len(shown)
+        known = list(items)
+        shown = known[: max(min(budget.names, budget.all_names - self._named), 0)]
+        self._named += len(shown)
+        self._meter.names()
         self._path = [path]
-        nodes: list[tuple[str, ValueNode]] = []
-        for name, value in shown:
-            if self._meter.over:
+        nodes: list[ValueNode | None] = [self._plainly(name, value) for name, value in shown]
+        waiting = [index for index, node in enumerate(nodes) if node is None]
+        # every local has a node of its own before the first one is looked into
+        left = (budget.frame_nodes if near else budget.outer_nodes) - len(shown)
+        return Begun(path, near, shown, nodes, waiting, left, len(known) - len(shown))
+
+    def look_into(self, begun: Begun, part: float = 1) -> None:
+        """Walk what waits as far as `part` of what is left of the time goes: one local takes at most half of
+        that, as long as another waits."""
+        budget, meter = self._budget, self._meter
+        depth = self._take_up(begun)
+        waiting = begun.waiting
+        for number, index in enumerate(waiting):
+            meter.share(part if number == len(waiting) - 1 else part / 2)
+            if meter.over:
                 break
-            nodes.append((name, self._local(name, value, depth)))
-        return nodes, len(items) - len(nodes)
+            name, value = begun.items[index]
+            node = begun.nodes[index] = self._local(name, value, depth)
+            begun.cut += bool(meter.stop and node.more and len(node.children) < budget.breadth)
+        begun.left = self._left
+
+    def finish(self, begun: Begun) -> tuple[list[tuple[str, ValueNode]], int]:
+        """(trees of the locals, how many are not named): what nobody came to look into gets one line."""
+        self._take_up(begun)
+        self._meter.names()
+        self._seen = {}
+        for index in begun.waiting:
+            if begun.nodes[index] is None:
+                name, value = begun.items[index]
+                begun.nodes[index] = self._local(name, value, 0)
+                begun.cut += 1
+        names = (name for name, _ in begun.items)
+        trees = [(name, node) for name, node in zip(names, begun.nodes, strict=True) if node is not None]
+        return trees, begun.unnamed
+
+    def _take_up(self, begun: Begun) -> int:
+        """Go on with a frame; how deep."""
+        budget = self._budget
+        self._breadth = budget.breadth if begun.near else budget.outer_breadth
+        self._left = begun.left
+        self._path = [begun.path]
+        return budget.depth if begun.near else budget.outer_depth
+
+    def _plainly(self, name: str, value: Any) -> ValueNode | None:
+        """The node of a local that has nothing inside, or that must not be shown."""
+        secret = (self._names.get(name) or self._name(name))[1]
+        cls: Any = type(value)
+        if secret and _hides(secret, value):
+            node = self._hidden(name, value)
+        elif cls is int or cls is str:
+            quick: Any = self._ints if cls is int else self._strings
+            node = quick.get(value) or self._one(name, value, 0)
+        elif self._plans.of(cls).kind >= CONTAINER:
+            return None
+        else:
+            node = self._one(name, value, 0)
+        return self._counted(node)
+
+    def _counted(self, node: ValueNode) -> ValueNode:
+        """A local's node; where even what is there for names is used up, with the beginning of its text."""
+        if self._meter.stop and not node.children and len(node.text) > _BEGINNING:
+            node = msgspec.structs.replace(node, text=f"{node.text[:_BEGINNING]}…")
+        self._meter.spend(_NODE_BYTES + len(node.text))
+        return node
 
     def value(self, value: object, path: str) -> ValueNode:
         """One tree of its own, with a frame's number of nodes."""
@@ -98,26 +179,17 @@ class Walker:
         """A frame's local, with everything below it. What is handed from frame to frame is walked once and
         then referred to: the frames live as long as the capture, so an address stands for one object.
         Reading the scene puts it back."""
-        secret = (self._names.get(name) or self._name(name))[1]
-        cls: Any = type(value)
-        if secret and _hides(secret, value):
-            node = self._hidden(name, value)
-        elif cls is int or cls is str:
-            quick: Any = self._ints if cls is int else self._strings
-            node = quick.get(value) or self._one(name, value, depth)
+        address = id(value)
+        known = self._known.get(address)
+        if known is not None and known[0] >= depth:
+            tree = known[1]
+            node = ValueNode(tree.type, tree.text, address, tree.length, ref=True)
         else:
-            address = id(value)
-            known = self._known.get(address)
-            if known is not None and known[0] >= depth:
-                tree = known[1]
-                node = ValueNode(tree.type, tree.text, address, tree.length, ref=True)
-            else:
-                self._seen = {}
-                node = self._one(name, value, depth)
-                if node.children and self._left > 0 and not self._meter.over:
-                    self._known[address] = depth, node
-        self._meter.spend(_NODE_BYTES + len(node.text))
-        return node
+            self._seen = {}
+            node = self._one(name, value, depth)
+            if node.children and self._left > 0 and not self._meter.stop:
+                self._known[address] = depth, node
+        return self._counted(node)
 
     # ------------------------------------------------------------ redaction
 
@@ -229,7 +301,7 @@ class Walker:
     def _sequence(self, obj: Any, plan: Plan, depth: int) -> ValueNode:
         """An exact list or tuple: `_compound` without its detours, because half of all values are one."""
         address, left = id(obj), self._left
-        if address in self._seen or depth < 1 or left < 1 or self._meter.over:
+        if address in self._seen or depth < 1 or left < 1 or self._meter.stop:
             return self._compound(obj, plan, depth)
         values = obj[: self._breadth if left >= self._breadth else left]
         count, length = len(values), len(obj)
@@ -257,7 +329,7 @@ class Walker:
         if address in self._seen:
             return _again(self._seen[address], plan, address)
         walked = depth > 0 and left > 0
-        if self._meter.over:
+        if self._meter.stop:
             walked, limit = False, 0
         elif walked:
             limit = self._breadth if left >= self._breadth else left

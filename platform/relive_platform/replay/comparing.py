@@ -22,6 +22,7 @@ _PLAIN: Final = frozenset(
         "set", "frozenset", "date", "datetime", "time", "timedelta", "Decimal", "UUID",
     )
 )  # fmt: skip
+_UNORDERED: Final = frozenset(("set", "frozenset"))
 
 
 def differences(recorded: SceneFile, replayed: SceneFile) -> list[Difference]:
@@ -35,7 +36,8 @@ def _found(recorded: SceneFile, replayed: SceneFile) -> Iterator[Difference]:
     first, second = recorded.exceptions[0], replayed.exceptions[0]
     yield from _differs("type", _name(first), _name(second))
     yield from _differs("message", first.message, second.message)
-    yield from _differs("place", _place(first), _place(second))
+    known = _line(first) and _line(second)  # what was cut on one side is no difference
+    yield from _differs("place", _place(first, known), _place(second, known))
     yield from _differs("cause", _chain(recorded.exceptions), _chain(replayed.exceptions))
     yield from _locals(first, second)
 
@@ -49,14 +51,22 @@ def _name(view: ExceptionView) -> str:
     return f"{view.module}.{view.type}" if view.module not in ("", "builtins") else view.type
 
 
-def _place(view: ExceptionView) -> str:
+def _place(view: ExceptionView, with_line: object) -> str:
     """File and function: a line above may have moved it. The text of the line tells one from the other."""
     frame = own_frame(view)
     if frame is None:
         return ""
+    place = f"{frame.file} in {frame.function}"
+    return f"{place}: {_line(view)}" if with_line else place
+
+
+def _line(view: ExceptionView) -> str:
+    """The text of the failing line, or ""."""
+    frame = own_frame(view)
+    if frame is None:
+        return ""
     index = frame.line - frame.source_first_line
-    text = frame.source[index].strip() if 0 <= index < len(frame.source) else ""
-    return f"{frame.file} in {frame.function}: {text}" if text else f"{frame.file} in {frame.function}"
+    return frame.source[index].strip() if 0 <= index < len(frame.source) else ""
 
 
 def _chain(views: list[ExceptionView]) -> str:
@@ -71,30 +81,44 @@ def _locals(recorded: ExceptionView, replayed: ExceptionView) -> Iterator[Differ
     for name, node in first.locals:
         other = others.pop(name, None)
         if other is None:
-            yield Difference(name, _shown(node), _MISSING)
+            if not second.locals_more:  # else it may be one of those that the capture left out
+                yield Difference(name, _shown(node), _MISSING)
         elif not _alike(node, other):
             yield Difference(name, _shown(node), _shown(other))
-    for name, node in others.items():
+    for name, node in others.items() if not first.locals_more else ():
         yield Difference(name, _MISSING, _shown(node))
 
 
 def _alike(first: ValueNode, second: ValueNode) -> bool:
-    """Plain data by its value; of objects only the type counts: they are full of addresses, times and
-    counters."""
+    """Plain data by its value, as far as both scenes have it: where a limit cut one of them, nobody knows.
+    Of objects only the type counts: they are full of addresses, times and counters."""
     if first.type != second.type:
         return False
     if first.redacted or second.redacted or first.type not in _PLAIN:
         return True
-    if (
-        first.text != second.text
-        or first.length != second.length
-        or len(first.children) != len(second.children)
-    ):
+    if first.length != second.length:
         return False
-    return all(
-        key == other and _alike(child, twin)
-        for (key, child), (other, twin) in zip(first.children, second.children, strict=True)
-    )
+    if first.children or second.children or first.more or second.more:
+        return _alike_inside(first, second)
+    return _same_text(first.text, second.text)
+
+
+def _alike_inside(first: ValueNode, second: ValueNode) -> bool:
+    if not (first.more or second.more or first.ref or second.ref):
+        return len(first.children) == len(second.children) and all(
+            label == other and _alike(child, twin)
+            for (label, child), (other, twin) in zip(first.children, second.children, strict=True)
+        )
+    if first.type in _UNORDERED:
+        return True  # each scene may have kept other ones
+    others = dict(second.children)
+    return all(_alike(child, others[label]) for label, child in first.children if label in others)
+
+
+def _same_text(first: str, second: str) -> bool:
+    """A text that ends with … was cut there: what follows is not known."""
+    cut = [len(text.removesuffix("…").rstrip("'\"")) for text in (first, second) if text.endswith("…")]
+    return first == second or (bool(cut) and first[: min(cut)] == second[: min(cut)])
 
 
 def _shown(node: ValueNode) -> str:

@@ -428,9 +428,43 @@ def test_a_spent_budget_is_said_and_the_users_innermost_frame_comes_first(
 
     assert scene.parts["exception"].state == "partial"
     assert "20000 bytes" in scene.parts["exception"].reason
-    assert frames[-1].locals
-    assert not frames[2].locals
+    assert "values are not shown in full" in scene.parts["exception"].reason
+    assert all([name for name, _ in frame.locals] == ["n", "data"] for frame in frames if frame.in_app)
+    assert dict(frames[-1].locals)["data"].children
+    assert (dict(frames[2].locals)["data"].children, dict(frames[2].locals)["data"].more) == ([], 9)
     assert len(scene.members["exception.json"]) < 60_000
+
+
+def test_own_frames_come_before_attributes_and_libraries(load: Load, capture: Capture, views: Views) -> None:
+    app = load(
+        "import json\n"
+        "class Odd(Exception):\n    pass\n"
+        "def inner(value):\n    region = 'west'\n    error = Odd('no')\n"
+        "    error.rows = list(map(str, range(9000)))\n"
+        "    raise error\n"
+        "def handler():\n    order = {'id': 4711, 'lines': [{'sku': 'mug'}]}\n"
+        "    json.loads('[1]', object_hook=None, parse_int=inner)\n"
+    )
+
+    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+    view = views(scene)[0]
+    own = [frame for frame in view.frames if frame.in_app]
+
+    assert [[name for name, _ in frame.locals] for frame in own] == [["order"], ["value", "region", "error"]]
+    assert [(name, node.more) for name, node in view.attributes] == [("rows", 9000)]
+    assert not any(frame.locals for frame in view.frames if not frame.in_app)
+    assert "frames of libraries have no locals" in scene.parts["exception"].reason
+
+
+def test_more_locals_than_a_frame_may_have_are_counted(load: Load, capture: Capture, views: Views) -> None:
+    lines = "".join(f"    x{number} = {number}\n" for number in range(700))
+    app = load(f"def handler():\n{lines}    raise ValueError\n")
+
+    scene = capture(app.handler)
+    frame = views(scene)[0].frames[-1]
+
+    assert (len(frame.locals), frame.locals_more) == (500, 200)
+    assert "200 locals are left out" in scene.parts["exception"].reason
 
 
 def test_a_failure_of_the_capture_itself_still_gives_a_scene(spec: FunctionSpec) -> None:

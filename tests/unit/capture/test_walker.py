@@ -298,16 +298,50 @@ def test_a_smaller_tree_of_an_outer_frame_does_not_stand_for_the_whole() -> None
     assert nodes[0][1].children[0][1].children[0][1].children[0][1].text == "1"
 
 
-def test_the_byte_budget_ends_the_walk() -> None:
+def test_the_byte_budget_ends_the_walk_and_every_local_is_named() -> None:
     budget = Budget(total_bytes=2_000)
     meter = Meter(budget)
     walker = Walker(budget, meter, Redactor(), [])
 
-    nodes, cut = walker.frame_locals([(f"x{i}", "y" * 100) for i in range(60)], "f")
+    nodes, unnamed = walker.frame_locals([(f"x{i}", "y" * 100) for i in range(60)], "f")
 
-    assert len(nodes) < 20
-    assert cut == 60 - len(nodes)
+    assert (len(nodes), unnamed) == (60, 0)
+    assert len(nodes[0][1].text) == 102
+    assert nodes[-1][1].text == "'" + "y" * 23 + "…"
+    assert {node.length for _, node in nodes} == {100}
     assert "2000 bytes" in meter.over
+
+
+def test_every_local_is_named_with_its_line_where_the_time_is_over_before_it_began() -> None:
+    items: list[tuple[str, object]] = [(f"big{i}", {"a": list(range(50))}) for i in range(20)]
+
+    found = frame(*items, ("last", 7), ("name", "Mia"), cpu_ns=0)
+
+    assert list(found) == [name for name, _ in items] + ["last", "name"]
+    assert (found["last"].text, found["name"].text) == ("7", "'Mia'")
+    assert {(node.type, node.text, node.more) for name, node in found.items() if "big" in name} == {
+        ("dict", "{…}", 1)
+    }
+
+
+def test_one_value_takes_half_of_the_time_at_most_while_another_waits() -> None:
+    class Endless:
+        """Each level has another class, so that each costs a look at its class."""
+
+    def grow(level: int) -> object:
+        value = type(f"C{level}", (Endless,), {})()
+        for number in range(12 if level < 3 else 0):
+            setattr(value, f"a{number}", grow(level + 1))
+        return value
+
+    big = grow(0)
+    budget = Budget(cpu_ns=5_000_000, frame_nodes=1_000_000)
+    walker = Walker(budget, Meter(budget), Redactor(), [])
+    nodes, _ = walker.frame_locals([("big", big), ("small", {"a": {"b": [1]}})], "f")
+
+    found = dict(nodes)
+    assert found["big"].children
+    assert found["small"].children[0][1].children[0][1].text == "[1]"
 
 
 values = st.recursive(
