@@ -25,6 +25,7 @@ from typing import Any, Final
 import msgspec
 import relive_base.ids  # noqa: F401  # before chance is replayed: its random bytes are not the function's
 from relive_base.errors import ReliveError
+from relive_platform.worker.namesakes import own_modules
 
 __all__ = ["FunctionDied", "Invocation"]
 
@@ -233,7 +234,8 @@ def _in_source(source: Path, variables: dict[str, str]) -> Iterator[None]:
     os.environ.update(variables)
     os.chdir(source)
     try:
-        yield
+        with own_modules(str(source)):
+            yield
     finally:
         os.chdir(folder)
         os.environ.clear()

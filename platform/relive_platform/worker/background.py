@@ -14,6 +14,7 @@ import msgspec
 from relive_base.frames import FunctionSpec, PartState, Scene
 from relive_tracer.record import Telemetry
 
+from relive_platform.worker.namesakes import originals
 from relive_platform.worker.rooms import capture_failure
 
 __all__ = ["Background"]
@@ -153,9 +154,10 @@ def _name_of(thread: Any) -> str:
 
 
 def _task_name(task: Any) -> str:
-    import asyncio
+    with originals():
+        from asyncio import Task
 
-    if not issubclass(type(task), asyncio.Task):
+    if not issubclass(type(task), Task):
         return _ANONYMOUS
-    name = asyncio.Task.get_name(task)
+    name = Task.get_name(task)
     return name[:100] if type(name) is str else _ANONYMOUS

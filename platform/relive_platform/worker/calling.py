@@ -15,6 +15,7 @@ from relive_base.frames import Call, CallResult, Invoke
 from relive_base.sink import FrameSink
 
 from relive_platform.worker.channel import Channel, ChannelClosed
+from relive_platform.worker.namesakes import originals
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import find_unserialisable
 
@@ -152,7 +153,8 @@ class _CallSpan:
         self.ids: tuple[str, str] | None = None
 
     def __enter__(self) -> _CallSpan:
-        from opentelemetry import trace
+        with originals():
+            from opentelemetry import trace
 
         kind = trace.SpanKind.PRODUCER if self._asynchronous else trace.SpanKind.CLIENT
         self._manager = trace.get_tracer("relive").start_as_current_span(
@@ -168,7 +170,8 @@ class _CallSpan:
 
     def answered(self, answer: CallResult) -> None:
         """Note the callee's invocation, and that it failed."""
-        from opentelemetry.trace import StatusCode
+        with originals():
+            from opentelemetry.trace import StatusCode
 
         if answer.invocation_id:
             self._span.set_attribute("relive.called_invocation_id", answer.invocation_id)

@@ -7,6 +7,7 @@ followers).
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -135,8 +136,6 @@ class Channel:
                 self._answers[frame.call_id] = frame
 
     def _readable(self, timeout_s: float) -> bool:
-        import select  # here: only calls need it
-
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)
         return bool(poll.poll(timeout_s * 1_000))

@@ -14,6 +14,8 @@ from typing import Final
 from relive_base.errors import ReliveError
 from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 
+from relive_platform.worker.namesakes import originals
+
 __all__ = ["BadEvent", "decode_event", "http_event"]
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?(?:NaN|Infinity)|[\[\]{}]', re.DOTALL)
@@ -147,7 +149,8 @@ def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict
     if "{" in request.route and (parameters := _path_parameters(request.route, request.path)):
         event["pathParameters"] = parameters
     if request.query:
-        from urllib.parse import parse_qsl  # here: few workers need it, and the zygote has imported it
+        with originals():
+            from urllib.parse import parse_qsl  # here: few workers need it, and the zygote has imported it
 
         event["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
     if request.body:

@@ -15,6 +15,7 @@ from relive_platform.worker.context import Context
 from relive_platform.worker.deadline import HandlerTimeout
 from relive_platform.worker.events import decode_event, http_event
 from relive_platform.worker.http_function import HttpAnswer, http_caller
+from relive_platform.worker.namesakes import originals
 from relive_platform.worker.results import BadResult, check_head, encode_result
 
 __all__ = ["Answer", "Handler", "event_answer"]
@@ -131,10 +132,11 @@ class _Loop:
     """An event loop that lives as long as the worker; each call is a task of its own."""
 
     def __init__(self) -> None:
-        import asyncio  # here: only async handlers need it, and the zygote has imported it
+        with originals():
+            import asyncio  # here: only async handlers need it, and the zygote has imported it
 
-        self._loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self._loop)
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
         self._coroutine: Coroutine[Any, Any, object] | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, object]) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Callable
 
 from relive_base.errors import ReliveError
@@ -40,7 +39,6 @@ def split_handler(handler: str) -> tuple[str, str]:
 def load_handler(spec: FunctionSpec) -> Callable[..., object]:
     """Import the module and take the attribute. Raises HandlerError, and whatever the module raises."""
     module_name, attribute = split_handler(spec.handler)
-    _forget_namesake(spec.source, module_name.partition(".")[0])
     try:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -65,16 +63,6 @@ def load_handler(spec: FunctionSpec) -> Callable[..., object]:
             remedy='name a function that takes (event, context), or (request) for kind = "http"',
         )
     return found
-
-
-def _forget_namesake(source: str, name: str) -> None:
-    """Forget a module of the zygote that has the name of one of the user's: their queue.py wins."""
-    if name not in sys.modules or name in sys.builtin_module_names:
-        return
-    own = os.path.join(source, name)
-    if os.path.isfile(f"{own}.py") or os.path.isdir(own):
-        for other in [other for other in sys.modules if other == name or other.startswith(f"{name}.")]:
-            del sys.modules[other]
 
 
 def _no_module(spec: FunctionSpec, module_name: str, missing: str) -> HandlerError:

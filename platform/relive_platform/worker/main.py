@@ -36,6 +36,7 @@ from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
 from relive_platform.worker.memory import Reserve
 from relive_platform.worker.memory_limit import MemoryLimit
+from relive_platform.worker.namesakes import give_way, originals
 from relive_platform.worker.outside import outside_of
 from relive_platform.worker.process import (
     clean_environment,
@@ -122,6 +123,7 @@ class _Worker:
         try:
             enter_source(self._spec)
             self._outside.install()
+            give_way(self._spec.source, [self._start.runtime_dir])
             handler = self._load_in_time()
             self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported
@@ -243,7 +245,9 @@ class _Worker:
         failed = self._failed
         if failed.invocation_id not in ("", command.invocation_id):  # "": while the module was loaded
             failed = Failed()  # nothing has failed: a baseline
-        self._sink.send_surely(take_heap(command, self._spec, failed.error, failed.frame))
+        with originals():
+            taken = take_heap(command, self._spec, failed.error, failed.frame)
+        self._sink.send_surely(taken)
 
     def _debug(self, start: DebugStart) -> AnyFrame | None:
         """Let somebody debug the failure that this process keeps; gives what is to be dealt with after it."""

@@ -20,6 +20,7 @@ from relive_capture import record as capture
 from relive_platform.worker.failed import Failed
 from relive_platform.worker.memory import Reserve, rss_bytes
 from relive_platform.worker.memory_signal import MEMORY_SIGNAL
+from relive_platform.worker.namesakes import originals
 
 __all__ = ["MemoryLimit"]
 
@@ -60,14 +61,15 @@ class MemoryLimit:
         self.quiet()
         self._reserve.release()
         limit = self._spec.memory_mb
-        scene = capture.capture_frames(
-            frame,
-            kind="memory",
-            spec=self._spec,
-            invocation_id=invoke.invocation_id,
-            error_name="MemoryLimitExceeded",
-            message=f"the worker held {rss_bytes() // _MB} MB; at 85 % of its {limit} MB it is stopped",
-        )
+        with originals():
+            scene = capture.capture_frames(
+                frame,
+                kind="memory",
+                spec=self._spec,
+                invocation_id=invoke.invocation_id,
+                error_name="MemoryLimitExceeded",
+                message=f"the worker held {rss_bytes() // _MB} MB; at 85 % of its {limit} MB it is stopped",
+            )
         self._failed.keep_stack(invoke.invocation_id, frame)
         self._sink.send_surely(scene)
         self._stay()

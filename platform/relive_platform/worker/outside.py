@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from relive_base.frames import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, PartState, Playback, Scene
 
+from relive_platform.worker.namesakes import originals
+
 if TYPE_CHECKING:
     from relive_capture.record.playback import Player
 
@@ -89,7 +91,8 @@ class _Recorded(Outside):
             hash_seed=self._hash_seed,
         )
         try:
-            scene.recording = msgspec.msgpack.encode(self._recorder.recording(notes))
+            with originals():
+                scene.recording = msgspec.msgpack.encode(self._recorder.recording(notes))
         except Exception as error:  # the scene must leave without it
             scene.parts["replay"] = PartState("missing", f"it could not be told: {type(error).__name__}")
 
@@ -170,6 +173,7 @@ def replayed(spec: FunctionSpec, remedy: str = "") -> Outside:
 
 
 def _python() -> str:
-    import platform
+    with originals():
+        import platform
 
     return platform.python_version()

@@ -10,6 +10,7 @@ from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_capture import record as capture
 
 from relive_platform.isolation.limits import make_room_for_files
+from relive_platform.worker.namesakes import originals
 
 __all__ = ["capture_failure"]
 
@@ -31,9 +32,10 @@ def capture_failure(
     if issubclass(type(error), OSError) and error.args[:1] == (errno.EMFILE,):
         make_room_for_files()  # or no source file could be read
     try:
-        return capture.capture_exception(
-            error, kind=kind, spec=spec, invocation_id=invocation_id, moment=moment, result=result
-        )
+        with originals():
+            return capture.capture_exception(
+                error, kind=kind, spec=spec, invocation_id=invocation_id, moment=moment, result=result
+            )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
         info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
         reason = f"the capture failed: {type(problem).__name__}"

@@ -1,8 +1,7 @@
 """First file of a zygote: `python -I -S bootstrap.py RUNTIME_DIR CONTROL_FD OPTIONS`.
 
 OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names).
-Nothing of the server's environment is on sys.path: dependencies first, the standard library, Relive's
-runtime last.
+Nothing of the server's environment is on sys.path: dependencies, the standard library, Relive's runtime.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def main(arguments: list[str]) -> None:
 
     # Before anything else is imported: where the function brings its own msgspec or OpenTelemetry, it is
     # used.
-    add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
+    folders = add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
     try:
         from relive_platform.zygote.serving import serve
 
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> None:
         from relive_platform.zygote.serving import serve
     from relive_platform.zygote.options import ZygoteOptions
 
-    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit)
+    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit, folders)
     # The child's stack starts here too, so that the user's tracebacks hold nothing of the zygote's loop.
     start = serve(int(control_fd), options)
     if start is not None:

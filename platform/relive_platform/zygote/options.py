@@ -21,13 +21,17 @@ class ZygoteOptions:
     preload: list[str] = field(default_factory=list)
     misfit: str = ""
     """Why Relive's own packages come before the function's, which is the exception."""
+    folders: list[str] = field(default_factory=list)
+    """`deps_dir` and what its .pth files name."""
 
     @classmethod
-    def from_json(cls, runtime_dir: str, options: Mapping[str, object], misfit: str = "") -> ZygoteOptions:
+    def from_json(
+        cls, runtime_dir: str, options: Mapping[str, object], misfit: str, folders: list[str]
+    ) -> ZygoteOptions:
         """From the bootstrap's third argument; unknown keys are ignored."""
         preload = options.get("preload") or []
         names = [str(name) for name in preload] if isinstance(preload, list) else []
-        return cls(runtime_dir, str(options.get("deps_dir") or ""), names, misfit)
+        return cls(runtime_dir, str(options.get("deps_dir") or ""), names, misfit, folders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,4 @@ class WorkerStart:
     fault_fd: int = -1  # where its fault handler writes; -1: nowhere
     ring_fd: int = -1  # where there is none, frames go by the socket
     hash_seed: int = 0  # of str and bytes; 0: not known
+    runtime_dir: str = ""

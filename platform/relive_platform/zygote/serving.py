@@ -17,8 +17,10 @@ from relive_base.frames import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
 
 from relive_platform.isolation import Isolation, prepare
 from relive_platform.isolation.syscalls import adopt_orphans, die_with_parent
+from relive_platform.worker.namesakes import give_way
 from relive_platform.zygote.control import ControlSocket, ServerGone
 from relive_platform.zygote.options import WorkerStart, ZygoteOptions
+from relive_platform.zygote.paths import dependencies_first
 from relive_platform.zygote.preload import import_modules, preload_record_side
 
 __all__ = ["Zygote", "serve"]
@@ -38,6 +40,9 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     control = ControlSocket(control_fd)
     began_ns = time.monotonic_ns()
     preload_record_side()
+    dependencies_first(options.folders, options.runtime_dir)
+    for folder in options.folders:
+        give_way(folder, [options.runtime_dir])
     failed = import_modules(options.preload)
     if options.misfit:
         failed["relive"] = f"a package of the function does not fit, Relive's own is used: {options.misfit}"
@@ -54,14 +59,15 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     # pages.
     gc.collect()
     gc.freeze()
-    return Zygote(control, isolation).run(ready)
+    return Zygote(control, isolation, options.runtime_dir).run(ready)
 
 
 class Zygote:
     """Single-threaded. Children that died are noticed by SIGCHLD through a pipe, never by waiting."""
 
-    def __init__(self, control: ControlSocket, isolation: Isolation) -> None:
+    def __init__(self, control: ControlSocket, isolation: Isolation, runtime_dir: str) -> None:
         self._control = control
+        self._runtime_dir = runtime_dir
         self._isolation = isolation
         self._workers: dict[int, tuple[int, str]] = {}  # pid -> worker id, its scratch folder
         self._dead: deque[str] = deque(maxlen=_DEAD_KEPT)  # scratch folders of workers that have ended
@@ -118,6 +124,7 @@ class Zygote:
                 fault_fd=fds[_FDS_NEEDED] if len(fds) > _FDS_NEEDED else -1,
                 ring_fd=fds[_FDS_NEEDED + 1] if len(fds) > _FDS_NEEDED + 1 else -1,
                 hash_seed=_hash_seed(),
+                runtime_dir=self._runtime_dir,
             )
         for fd in fds:
             os.close(fd)

@@ -22,6 +22,7 @@ from relive_platform.worker.debugger.chain import (
 from relive_platform.worker.debugger.completion import complete_line, frame_namespaces
 from relive_platform.worker.debugger.interrupts import Interrupts
 from relive_platform.worker.debugger.streams import SessionStreams
+from relive_platform.worker.namesakes import originals
 
 __all__ = ["FailurePdb"]
 
@@ -63,6 +64,16 @@ class _Nested(pdb.Pdb):
     def __init__(self, **options: Any) -> None:
         super().__init__(nosigint=True, readrc=False, skip=_OURS, **options)
         self.reset()
+
+    # What imports while it runs; a function may have a linecache.py.
+
+    def format_stack_entry(self, *arguments: Any, **options: Any) -> str:
+        with originals():
+            return super().format_stack_entry(*arguments, **options)
+
+    def set_break(self, *arguments: Any, **options: Any) -> str | None:
+        with originals():
+            return super().set_break(*arguments, **options)
 
     def do_debug(self, arg: str) -> None:
         """debug code

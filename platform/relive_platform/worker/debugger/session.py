@@ -10,6 +10,7 @@ from relive_platform.worker.debugger.interrupts import Interrupts
 from relive_platform.worker.debugger.link import DebugLink
 from relive_platform.worker.debugger.standard import standard_library
 from relive_platform.worker.debugger.streams import SessionStreams
+from relive_platform.worker.namesakes import originals
 
 __all__ = ["debug_failure"]
 
@@ -23,10 +24,11 @@ def debug_failure(failure: BaseException | FrameType, link: DebugLink, own: Call
     """
     trace = sys.gettrace()
     try:
-        with standard_library():
+        with originals(), standard_library():
             from relive_platform.worker.debugger.failure_pdb import FailurePdb
         with Interrupts() as interrupts:
-            debugger = FailurePdb(failure, SessionStreams(link, interrupts), interrupts, own)
+            with originals():
+                debugger = FailurePdb(failure, SessionStreams(link, interrupts), interrupts, own)
             link.completer = debugger.complete_line
             debugger.converse()
             debugger.forget()
