@@ -101,6 +101,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     cassette: bool = True  # keep the calls of a failed invocation
     cassette_bytes: int = 2_097_152  # of all of them; 0: none
     dependencies: str = ""  # hash of the dependency lock; "" for none
+    unix_sockets: bool = False  # whether those of others in the file system may be reached from tier 1 on
     replay: bytes = b""  # msgpack of a relive_capture.cassette_format.Script: this worker replays
 
 

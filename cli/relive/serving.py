@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from relive_base.errors import ExitCode
 from relive_platform.control import ControlPlane
+from relive_platform.isolation import gaps
 from relive_platform.server import ReliveServer
 from relive_platform.serving import run
 from relive_platform.settings import Settings, unknown_variables
@@ -27,6 +28,8 @@ def run_server(
     for name in unknown_variables(environment):
         echo(f"note: {name} is no setting of Relive; see docs/settings.md", err=True)
     settings = Settings.from_environment(environment, {"home": home, **overrides})
+    for gap in gaps(settings.isolation_tier, settings.unix_sockets == "open"):
+        echo(f"warning: {gap}; see relive doctor", err=True)
 
     def ready(server: ReliveServer) -> None:
         if as_json:

@@ -226,6 +226,12 @@ class Settings:
     isolation_tier: int = _set(
         1, "Isolation wanted: 0 own process group and limits, 1 also Landlock and seccomp.", low=0, high=1
     )
+    unix_sockets: str = _set(
+        "closed",
+        "Unix sockets in the file system, for functions from tier 1 on. `open`: databases can be reached, and"
+        " the Docker daemon, tmux and the SSH agent of this user.",
+        choices=("closed", "open"),
+    )
     core_mb: int = _set(
         0,
         "Largest core file that a crash may leave for pystack, which reads it and removes it; 0: none.",

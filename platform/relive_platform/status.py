@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from relive_base.errors import ReliveError
 
+from relive_platform.isolation import gaps
+
 if TYPE_CHECKING:
     from relive_platform.server import ReliveServer
 
@@ -52,6 +54,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "pending_bytes": collector.pending_bytes,
         },
         "isolation_tier": _tier(server),
+        "isolation_gaps": gaps(server.settings.isolation_tier, server.settings.unix_sockets == "open"),
         "functions": len(server.functions.serving),
         "workers": server.host.counts(),
         "zygotes": len(server.host.zygotes.pids()),

@@ -113,7 +113,7 @@ def _engine(session: Session) -> Finding:
 def _isolation(session: Session) -> Iterator[Finding]:
     from relive_platform.isolation.probing import probe
 
-    for found in probe():
+    for found in probe(session.environment.get("RELIVE_UNIX_SOCKETS") == "open"):
         yield Finding(found.name, found.ok, found.detail, found.remedy)
 
 

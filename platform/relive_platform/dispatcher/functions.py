@@ -89,6 +89,7 @@ class Functions:
             call_depth=settings.call_depth,
             cassette_bytes=settings.cassette_bytes,
             core_mb=settings.core_mb,
+            unix_sockets=settings.unix_sockets == "open",
             load_timeout_s=settings.start_timeout_s,
         )
         return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from relive_platform.isolation.applying import Isolation, apply, prepare
-from relive_platform.isolation.probing import Probe, probe
+from relive_platform.isolation.probing import Probe, gaps, probe
 
-__all__ = ["Isolation", "Probe", "apply", "prepare", "probe"]
+__all__ = ["Isolation", "Probe", "apply", "gaps", "prepare", "probe"]

@@ -26,6 +26,8 @@ class Isolation:
     abi: int = 0
     rules: list[tuple[int, bool, int]] = field(default_factory=list)  # descriptor, is a folder, rights
     program: seccomp.Filter | None = None
+    program_with_unix: seccomp.Filter | None = None
+    """Where Landlock guards unix sockets, or the owner allows them."""
 
 
 def prepare(runtime_dir: str, deps_dir: str) -> Isolation:
@@ -36,9 +38,11 @@ def prepare(runtime_dir: str, deps_dir: str) -> Isolation:
         for path in readable_paths(runtime_dir, deps_dir):
             rules.extend(_rule(path, landlock.READ))
         for path in DEVICES:
-            rules.extend(_rule(path, landlock.READ_WRITE))
-    program = seccomp.assemble(seccomp.machine()) if seccomp.available() else None
-    return Isolation(abi, rules, program)
+            rules.extend(_rule(path, landlock.DEVICE))
+    if not seccomp.available():
+        return Isolation(abi, rules)
+    closed, open_ = (seccomp.assemble(seccomp.machine(), unix_sockets=given) for given in (False, True))
+    return Isolation(abi, rules, closed, open_)
 
 
 def apply(spec: FunctionSpec, prepared: Isolation) -> tuple[int, list[str]]:
@@ -59,7 +63,7 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> tuple[int, list[str]]:
     except OSError as error:
         return 0, [*detail, f"no_new_privs, capabilities: {error.strerror}"]
     missing += _apply_landlock(spec, prepared)
-    missing += _apply_seccomp(prepared)
+    missing += _apply_seccomp(spec, prepared)
     if spec.isolation_tier > _HIGHEST_TIER:
         detail.append(f"tier {spec.isolation_tier} is not available; the highest is {_HIGHEST_TIER}")
     return (0 if missing else 1), [*detail, *missing]
@@ -72,7 +76,7 @@ def _apply_landlock(spec: FunctionSpec, prepared: Isolation) -> list[str]:
     if spec.core_mb:
         own += _rule(core_folder(core_pattern()), landlock.MAKE_FILES)
     try:
-        landlock.restrict([*prepared.rules, *own], prepared.abi)
+        landlock.restrict([*prepared.rules, *own], prepared.abi, unix_sockets=spec.unix_sockets)
     except OSError as error:
         return [f"Landlock: {error.strerror}"]
     finally:
@@ -81,11 +85,13 @@ def _apply_landlock(spec: FunctionSpec, prepared: Isolation) -> list[str]:
     return []
 
 
-def _apply_seccomp(prepared: Isolation) -> list[str]:
-    if prepared.program is None:
+def _apply_seccomp(spec: FunctionSpec, prepared: Isolation) -> list[str]:
+    with_unix = spec.unix_sockets or landlock.guards_unix_sockets(prepared.abi)
+    program = prepared.program_with_unix if with_unix else prepared.program
+    if program is None:
         return [f"no seccomp filter for this kernel or machine ({seccomp.machine()})"]
     try:
-        seccomp.install(prepared.program)
+        seccomp.install(program, os.getpid())
     except OSError as error:
         return [f"seccomp: {error.strerror}"]
     return []

@@ -10,9 +10,19 @@ import ctypes
 import os
 from typing import Final
 
-from relive_platform.isolation.syscalls import supported, syscall
+from relive_platform.isolation.syscalls import prepared_syscall, supported, syscall
 
-__all__ = ["MAKE_FILES", "READ", "READ_WRITE", "abi_version", "open_path", "restrict"]
+__all__ = [
+    "DEVICE",
+    "MAKE_FILES",
+    "READ",
+    "READ_WRITE",
+    "abi_version",
+    "guards_signals",
+    "guards_unix_sockets",
+    "open_path",
+    "restrict",
+]
 
 _NR_CREATE_RULESET: Final = 444
 _NR_ADD_RULE: Final = 445
@@ -28,17 +38,22 @@ _MAKE_REG: Final = 1 << 8
 _UP_TO_MAKE_SYM: Final = (1 << 13) - 1
 _REFER: Final = 1 << 13  # ABI 2
 _TRUNCATE: Final = 1 << 14  # ABI 3
+_IOCTL_DEV: Final = 1 << 15  # ABI 5
+_RESOLVE_UNIX: Final = 1 << 16  # ABI 9
 _SCOPE_ABSTRACT_UNIX_SOCKET: Final = 1 << 0  # ABI 6
 _SCOPE_SIGNAL: Final = 1 << 1  # ABI 6
 
 READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
-MAKE_FILES: Final = _WRITE_FILE | _MAKE_REG | (1 << 14)  # and truncate; neither read nor list
+MAKE_FILES: Final = _WRITE_FILE | _MAKE_REG | _TRUNCATE  # neither read nor list
 READ_WRITE: Final = _UP_TO_MAKE_SYM | _REFER | _TRUNCATE
-_FILE_RIGHTS: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+DEVICE: Final = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
+_FILE_RIGHTS: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV | _RESOLVE_UNIX
 
 _ABI_REFER: Final = 2
 _ABI_TRUNCATE: Final = 3
+_ABI_IOCTL_DEV: Final = 5
 _ABI_SCOPES: Final = 6
+_ABI_RESOLVE_UNIX: Final = 9
 
 
 class _RulesetAttributes(ctypes.Structure):
@@ -65,6 +80,16 @@ def abi_version() -> int:
         return 0
 
 
+def guards_signals(abi: int) -> bool:
+    """Whether signals and abstract unix sockets end at the process and what it starts (Linux 6.12)."""
+    return abi >= _ABI_SCOPES
+
+
+def guards_unix_sockets(abi: int) -> bool:
+    """Whether unix sockets that others have put into the file system are out of reach (Linux 7.1)."""
+    return abi >= _ABI_RESOLVE_UNIX
+
+
 def open_path(path: str) -> tuple[int, bool] | None:
     """A descriptor that names `path` in a rule, and whether it is a folder; None where there is no such
     path."""
@@ -76,26 +101,32 @@ def open_path(path: str) -> tuple[int, bool] | None:
         return None
 
 
-def restrict(rules: list[tuple[int, bool, int]], abi: int) -> None:
+def restrict(rules: list[tuple[int, bool, int]], abi: int, *, unix_sockets: bool = False) -> None:
     """Allow what `rules` name (descriptor, is a folder, rights) and nothing else of the file system.
 
-    Signals and abstract unix sockets of processes outside are shut off where the kernel can (ABI 6). The
-    caller has set no_new_privs. Raises OSError.
+    Signals and unix sockets of processes outside are shut off where the kernel can; `unix_sockets`: those
+    that have a path stay open. The caller has set no_new_privs. Raises OSError.
     """
     handled = _UP_TO_MAKE_SYM
     handled |= _REFER if abi >= _ABI_REFER else 0
     handled |= _TRUNCATE if abi >= _ABI_TRUNCATE else 0
+    handled |= _IOCTL_DEV if abi >= _ABI_IOCTL_DEV else 0
+    handled |= _RESOLVE_UNIX if abi >= _ABI_RESOLVE_UNIX and not unix_sockets else 0
     scoped = _SCOPE_ABSTRACT_UNIX_SOCKET | _SCOPE_SIGNAL if abi >= _ABI_SCOPES else 0
     attributes = _RulesetAttributes(handled, 0, scoped)
     size = ctypes.sizeof(attributes) if scoped else 8
     ruleset = syscall(_NR_CREATE_RULESET, ctypes.byref(attributes), size, 0)
     try:
-        rule = _PathBeneath()
-        pointer = ctypes.byref(rule)
-        for fd, folder, rights in rules:
-            rule.allowed_access = rights & handled & (handled if folder else _FILE_RIGHTS)
-            rule.parent_fd = fd
-            syscall(_NR_ADD_RULE, ruleset, _RULE_PATH_BENEATH, pointer, 0)
+        _add_rules(ruleset, rules, handled)
         syscall(_NR_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
+
+
+def _add_rules(ruleset: int, rules: list[tuple[int, bool, int]], handled: int) -> None:
+    rule = _PathBeneath()
+    add = prepared_syscall(_NR_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
+    for fd, folder, rights in rules:
+        rule.allowed_access = rights & handled & (handled if folder else _FILE_RIGHTS)
+        rule.parent_fd = fd
+        add()

@@ -3,6 +3,7 @@ home."""
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 from typing import Final
@@ -10,11 +11,34 @@ from typing import Final
 __all__ = ["DEVICES", "readable_paths"]
 
 _SYSTEM: Final = (
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix/store", "/proc", "/sys",
-    "/dev",
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/proc", "/sys"
 )  # fmt: skip
-DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
-"""Devices that may be written, too."""
+DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+"""Devices that may be read and written; there are no others."""
+
+_ETC: Final = (
+    # names and addresses
+    "resolv.conf", "hosts", "hostname", "hostid", "host.conf", "nsswitch.conf", "gai.conf", "services",
+    "protocols", "networks", "netconfig", "rpc", "ethers", "libnl*", "krb5.conf", "krb5.conf.d", "gss",
+    "ldap/ldap.conf", "openldap/ldap.conf", "ssh/ssh_config", "ssh/ssh_config.d", "ssh/ssh_known_hosts",
+    # users, without their passwords
+    "passwd", "group", "shells", "selinux/config",
+    # certificates, without the private keys beside them
+    "ssl/certs", "ssl/cert.pem", "ssl/ca-bundle.pem", "ssl/openssl.cnf", "ca-certificates",
+    "ca-certificates.conf", "pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.cnf", "pki/ca-trust",
+    "crypto-policies", "gcrypt", "gnutls", "pkcs11",
+    # the system and its libraries
+    "ld.so.*", "ld-musl-*", "os-release", "lsb-release", "*_version", "*-release", "alternatives",
+    "localtime", "timezone", "locale*", "default/locale", "mime.types", "mailcap", "magic*", "xml", "sgml",
+    "odbcinst.ini", "OpenCL", "vulkan", "glvnd", "xdg",
+    # programs that functions start
+    "profile", "profile.d", "bash.bashrc", "bashrc", "inputrc", "terminfo", "gitconfig", "wgetrc", "perl",
+    "python3*", "java*", "R", "fonts", "pango", "ImageMagick-*", "matplotlibrc", "papersize", "texmf",
+    "libreoffice", "chromium*",
+)  # fmt: skip
+"""What programs need of /etc, for a server that could read the secrets which are there, too."""
+
+_SECRETS: Final = ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssl/private")
 
 _MAX_ENTRIES: Final = 1_000
 
@@ -27,13 +51,23 @@ def readable_paths(runtime_dir: str, deps_dir: str) -> list[str]:
     """
     home = os.path.dirname(os.path.dirname(os.path.realpath(runtime_dir)))
     paths: list[str] = []
-    for path in [*_SYSTEM, *_interpreter(), *_name_resolution()]:
+    for path in [*_SYSTEM, *_settings_of_the_system(), *_interpreter(), *_name_resolution()]:
         paths.extend(_without(path, home))
     paths.append(runtime_dir)
     paths.extend(_link_targets(runtime_dir))
     if deps_dir:
         paths.append(deps_dir)
     return list(dict.fromkeys(paths))
+
+
+def _settings_of_the_system() -> list[str]:
+    """/etc, where nothing in it is kept from this user only; else what programs need of it.
+
+    The folder, where it can be: a rule for a file does not hold for the one that takes its place.
+    """
+    if os.geteuid() and not any(os.access(path, os.R_OK) for path in _SECRETS):
+        return ["/etc"]
+    return [path for name in _ETC for path in sorted(glob.glob(f"/etc/{name}"))]
 
 
 def _interpreter() -> list[str]:

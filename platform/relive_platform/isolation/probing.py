@@ -9,9 +9,17 @@ from typing import Final
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.syscalls import supported
 
-__all__ = ["Probe", "probe"]
+__all__ = ["ROOT_REMEDY", "Probe", "gaps", "probe"]
 
-_ABI_COMPLETE: Final = 6
+ROOT_REMEDY: Final = (
+    "run it as a user of its own: `useradd --system --create-home relive`, then `sudo -u relive relive serve`"
+    ", or `User=relive` in its systemd unit; ports below 1024 belong to a reverse proxy"
+)
+_ROOT: Final = (
+    "the server runs as root: a function that breaks out of its limits, and a mistake of Relive's, has the"
+    " whole machine"
+)
+_ABI_FILES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +32,11 @@ class Probe:
     remedy: str = ""
 
 
-def probe() -> list[Probe]:
-    """Looks, changes nothing. The last entry is the tier that workers will reach."""
+def probe(unix_sockets: bool = False) -> list[Probe]:
+    """Looks, changes nothing. The last entry is the tier that workers will reach.
+
+    `unix_sockets`: whether the owner allows those that have a path.
+    """
     if not supported():
         return [Probe("isolation", False, "tier 0: tier 1 needs Linux", "run Relive on Linux 5.13 or newer")]
     abi = landlock.abi_version()
@@ -39,6 +50,8 @@ def probe() -> list[Probe]:
             f"filters on {seccomp.machine()}" if filters else f"no filter on {seccomp.machine()}",
             "" if filters else "use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
         ),
+        Probe("unix sockets", True, _unix_sockets(abi, filters, unix_sockets)),
+        Probe("user", True, f"warning: {_ROOT}; {ROOT_REMEDY}" if not os.geteuid() else "not root"),
         Probe(
             "isolation",
             tier == 1,
@@ -49,14 +62,46 @@ def probe() -> list[Probe]:
     ]
 
 
+def gaps(tier: int, unix_sockets: bool = False) -> list[str]:
+    """What is not kept apart here though `tier` is wanted, in words: for `relive status`, and to warn of."""
+    found: list[str] = []
+    if not os.geteuid():
+        found.append(_ROOT)
+    if tier < 1:
+        return [*found, "tier 0 is set: functions read and change what the server's user can"]
+    if not supported():
+        return [*found, "tier 1 needs Linux: functions read and change what the server's user can"]
+    abi, filters = landlock.abi_version(), seccomp.available()
+    if not abi:
+        found.append("no Landlock: functions read and change the files of the server's user")
+    elif abi < _ABI_FILES:
+        found.append(f"Landlock ABI {abi}: functions can cut any file of the server's user to length zero")
+    if not landlock.guards_signals(abi):
+        found.append(f"Landlock ABI {abi}: functions can send signals to all processes of the server's user")
+        found.append(f"Landlock ABI {abi}: functions reach abstract unix sockets" if unix_sockets else "")
+    if not filters:
+        found.append("no seccomp: functions can limit and slow down all processes of the server's user")
+    if unix_sockets or not (filters or landlock.guards_unix_sockets(abi)):
+        found.append("functions reach unix sockets that have a path (databases, Docker, tmux, SSH agent)")
+    return [text for text in found if text]
+
+
+def _unix_sockets(abi: int, filters: bool, allowed: bool) -> str:
+    if allowed:
+        return "functions reach those that have a path (RELIVE_UNIX_SOCKETS=open)"
+    if landlock.guards_unix_sockets(abi):
+        return "functions reach those that they have made themselves"
+    if filters:
+        return "functions have none; Linux 7.1 or newer allows those that they have made themselves"
+    return "functions reach all of this user's"
+
+
 def _landlock(abi: int) -> Probe:
     kernel = os.uname().release
     if not abi:
         remedy = "use Linux 5.13 or newer, with landlock in the `lsm=` list of the kernel's command line"
         return Probe("landlock", False, f"not offered by kernel {kernel}", remedy)
-    if abi < _ABI_COMPLETE:
-        detail = f"ABI {abi}: files are protected, signals to other processes are not"
-        return Probe(
-            "landlock", True, detail, "Linux 6.12 or newer protects other processes from signals, too"
-        )
+    if not landlock.guards_signals(abi):
+        detail = f"ABI {abi}: files are protected, signals to other processes are not (Linux 6.12 or newer)"
+        return Probe("landlock", True, detail)
     return Probe("landlock", True, f"ABI {abi}")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from relive_base.frames import FunctionSpec
 from relive_platform.isolation import apply, landlock, prepare, probe, seccomp
+from relive_platform.isolation.calls import REFUSED
 from worker_harness import WorkerHandle, ZygoteHandle
 
 needs_landlock = pytest.mark.skipif(not landlock.abi_version(), reason="this kernel has no Landlock")
@@ -100,10 +101,11 @@ def test_other_processes_are_out_of_reach(running: ZygoteHandle, worker: WorkerH
 
 
 @needs_seccomp
-@pytest.mark.parametrize("name", ["ptrace", "mount", "bpf", "keyctl", "perf_event_open", "unshare", "setns"])
-def test_dangerous_system_calls_are_refused(worker: WorkerHandle, name: str) -> None:
-    number = seccomp.DENIED[name][0 if seccomp.machine() == "x86_64" else 1]
-    assert worker.invoke(f"call({number}, 0, 0, 0, 0, 0)").value == errno.EPERM
+def test_dangerous_system_calls_are_refused(worker: WorkerHandle) -> None:
+    column = 0 if seccomp.machine() == "x86_64" else 1
+    for name, numbers in REFUSED.items():
+        if numbers[column] >= 0:
+            assert worker.invoke(f"call({numbers[column]}, 0, 0, 0, 0, 0)").value == errno.EPERM, name
 
 
 @needs_seccomp
@@ -171,9 +173,9 @@ def _time_in_child(spec: FunctionSpec, prepared: object) -> float:
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        began = time.perf_counter()
+        began = time.process_time()
         apply(spec, prepared)  # type: ignore[arg-type]
-        os.write(write, str(time.perf_counter() - began).encode())
+        os.write(write, str(time.process_time() - began).encode())
         os._exit(0)
     os.close(write)
     os.waitpid(pid, 0)

@@ -1,4 +1,4 @@
-"""A function may connect to the sockets of its own server, as any process of its user; it gets nothing."""
+"""A function reaches no unix socket; where the owner allows them, those of its own server give it nothing."""
 
 from __future__ import annotations
 
@@ -69,18 +69,24 @@ def api(home):
 
 def handler(event, context):
     home = event["home"]
-    return {"tokens": tokens(home), "store": store(home, "0" * 64), "api": api(home)}
+    if event.get("try"):
+        return {"tokens": tokens(home), "store": store(home, "0" * 64), "api": api(home)}
+    try:
+        socket.socket(socket.AF_UNIX)
+    except PermissionError:
+        return "no unix sockets"
+    return "unix sockets"
 '''
 FUNCTIONS = '[functions.attack]\nhandler = "app:handler"\nsource = "."\ntimeout_s = 20\n'
 
 
 @pytest.mark.skipif(not landlock.abi_version(), reason="this kernel has no Landlock")
 async def test_a_function_can_neither_read_the_tokens_nor_talk_to_store_and_api(tmp_path: Path) -> None:
-    async with served(tmp_path / "home", with_api=True) as running:
+    async with served(tmp_path / "home", with_api=True, unix_sockets="open") as running:
         # Given a function of tier 1 in a running server, whose owner's client is served
         await running.deploy(write_app(tmp_path / "app", ATTACK, FUNCTIONS))
         assert await running.rows("SELECT 1") == [(1,)]
-        event = msgspec.json.encode({"home": str(running.server.home)})
+        event = msgspec.json.encode({"home": str(running.server.home), "try": True})
 
         # When it tries
         outcome = await running.invoke("attack", event)

@@ -143,6 +143,7 @@ async def test_status_has_the_fields_of_the_command_line(tmp_path: Path, app: Pa
         assert {"version", "pid", "store", "isolation_tier", "functions", "workers", "queue", "otlp"} <= set(
             status
         )
+        assert any("as root" in gap for gap in status["isolation_gaps"]) == (not os.geteuid())
         assert {"engine", "address", "lag_s", "spooled_rows", "dropped_rows"} <= set(status["store"])
         assert status["functions"] == 8
         assert set(status["workers"]) >= {"idle", "busy", "frozen"}
