@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+from relive_base.environment import hide_secrets
 from relive_base.errors import ExitCode
 from relive_platform.control import ControlPlane
 from relive_platform.isolation import gaps
@@ -31,7 +32,13 @@ def run_server(
     for gap in gaps(settings.isolation_tier, settings.unix_sockets == "open"):
         echo(f"warning: {gap}; see relive doctor", err=True)
 
+    hide_secrets()  # /proc/PID/environ shows to others what this process was started with
+
     def ready(server: ReliveServer) -> None:
+        if not server.store_keeper.ready:
+            reason = server.store_keeper.health.reason
+            echo(f"note: the store is not there yet: {reason}", err=True)
+            echo("      functions go on; what is recorded waits in the spool: relive status", err=True)
         if as_json:
             emit_object({"pid": os.getpid(), "http": server.http_address, "api": server.api_address})
             return

@@ -22,6 +22,7 @@ class ServerInfo(msgspec.Struct, omit_defaults=True):
     store: str  # what relive_store.open_store takes
     version: str = ""
     started_ns: int = 0
+    store_problem: str = ""  # why the store cannot be read now
 
 
 def default_home(environment: Mapping[str, str]) -> Path:
@@ -40,7 +41,8 @@ def server_lock_held(home: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: two who look at the same time must not take each other for a server.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from relive_base.errors import NotFound
-from relive_store import Store, open_store
+from relive_store import Store, StoreUnavailable, open_store
 
 from relive_platform.locate import find_server, server_lock_held
 
 __all__ = ["open_reader"]
 
 _IDLE_EXIT_S = 60.0
-_STARTING_LIMIT_S = 20.0
+_STARTING_LIMIT_S = 60.0
 _POLL_S = 0.05
 
 
@@ -28,10 +28,22 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
     while True:
         info = find_server(home)
         if info is not None:
+            if info.store_problem:
+                raise StoreUnavailable(
+                    f"the server's store is not there: {info.store_problem}",
+                    where=info.store,
+                    remedy="functions go on, and what is recorded waits in the spool: relive status",
+                )
             return open_store(info.store)
-        if not server_lock_held(home) or time.monotonic() > give_up:
+        if not server_lock_held(home):
             break
-        time.sleep(_POLL_S)  # a server is starting on this home: it says where its store is in a moment
+        if time.monotonic() > give_up:
+            raise StoreUnavailable(
+                f"a server is starting on this home, and was not ready within {_STARTING_LIMIT_S:g} s",
+                where=str(home),
+                remedy="try again in a moment",
+            )
+        time.sleep(_POLL_S)  # it says where its store is in a moment
     if url := environment.get("RELIVE_STORE"):
         return open_store(url)
     return _open_offline(home)

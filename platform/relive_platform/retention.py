@@ -35,10 +35,15 @@ class Retention:
         self._days = days
         self._limit_bytes = limit_bytes
         self._every_s = every_s
+        self._started = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """A store that refuses is logged: invocations matter more than its tidiness."""
+        """A store that refuses is logged: invocations matter more than its tidiness. Does nothing the second
+        time."""
+        if self._started:
+            return
+        self._started = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._set_days)
         if self._limit_bytes:

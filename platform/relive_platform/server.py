@@ -7,7 +7,6 @@ thread use `call`, which runs one there and waits.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from relive_base.errors import Refused, ReliveError
+from relive_base.errors import Refused
 from relive_base.frames import LogLine, Logs, encode_frame
 from relive_base.garbage import settle
 
@@ -34,6 +33,7 @@ from relive_platform.dispatcher.functions import Functions
 from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.app import Gateway, GatewayLimits
 from relive_platform.gateway.listener import HttpListener
+from relive_platform.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.locate import ServerInfo
 from relive_platform.parts import (
     collector_options,
@@ -57,7 +57,7 @@ from relive_platform.settings import Settings
 from relive_platform.status import status_of
 from relive_platform.supervisor.dumping import dump_worker
 from relive_platform.supervisor.saving import Saver
-from relive_platform.supervisor.store_keeper import StoreKeeper
+from relive_platform.supervisor.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.supervisor.watch import Supervisor
 from relive_platform.timers import TimerService
 
@@ -65,20 +65,13 @@ __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
 
 VERSION: Final = "0.1.0"
 _THREADS: Final = 8
+_STORE_ANSWERS_S: Final = 10.0
 _FLUSH_S: Final = 10.0
 _SETTLE_S: Final = 0.002
 _SETTLE_ROUNDS: Final = 500  # for the rest of what a worker has to tell
 _EVIDENCE_ROUNDS: Final = 2_000  # for a process that is read from outside, whose caller has had the answer
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-class AlreadyRunning(ReliveError):
-    """Another server lives on this home."""
-
-
-class UnusableHome(ReliveError):
-    """The home's folder cannot be made or written."""
 
 
 class ControlApi(Protocol):
@@ -98,7 +91,6 @@ class ReliveServer:
         self.started_ns = 0
         self.stopped = asyncio.Event()
         self.stop_requested = asyncio.Event()
-        self.store_keeper: StoreKeeper | None = None
         self.http_address = ""
         self.api_address = ""
         self._api_factory = api
@@ -118,6 +110,7 @@ class ReliveServer:
             await self._start_events()
             await self._start_gateway()
             await self._start_api()
+            await self.store_keeper.settled(self.settings.store_wait_s)
         except BaseException:
             await self.stop(0.0)
             raise
@@ -127,53 +120,46 @@ class ReliveServer:
 
     def _own_home(self) -> None:
         """Take the home's lock; it ends with this process, whatever happens."""
-        try:
-            for folder in (self.home, self.run_dir):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.run_dir.chmod(0o700)
-            handle = os.open(self.run_dir / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UnusableHome(
-                f"the home cannot be written: {error.strerror}",
-                where=str(error.filename or self.run_dir),
-                remedy="choose another folder with --home or RELIVE_HOME",
-            ) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise AlreadyRunning(
-                "another Relive server runs on this home",
-                where=str(self.home),
-                remedy="stop it with `relive stop`, or choose another folder with --home",
-            ) from None
-        self._stack.callback(os.close, handle)
+        self._stack.callback(os.close, own_home(self.home, self.run_dir))
         (self.run_dir / "server.json").unlink(missing_ok=True)
         for leftover in ("scratch", "heaps"):
             shutil.rmtree(self.run_dir / leftover, ignore_errors=True)
 
     async def _start_store(self) -> None:
+        """Begin to start the store. Nothing waits for it yet, and nothing but reading needs it."""
         from relive_store import open_store
 
+        make = None
         if self.settings.embedded:
             from relive_store.offline import dismiss
             from relive_store.process import StoreProcess
 
             await self.loop.run_in_executor(self.executor, dismiss, self.run_dir / "reader.sock")
-            socket_path = self.run_dir / "store.sock"
-            self.store_keeper = StoreKeeper(
-                lambda: StoreProcess(self.home / "store", socket_path, log_path=self.run_dir / "store.log")
+            folder, socket_path, log = (
+                self.home / "store",
+                self.run_dir / "store.sock",
+                self.run_dir / "store.log",
             )
-            self._stack.push_async_callback(self.store_keeper.close)
-            await self.store_keeper.start()
-        url = self.settings.store_url
-        store = await self.loop.run_in_executor(self.executor, open_store, url)
-        self.store = store
-        self._stack.callback(store.close)
-        await self.loop.run_in_executor(self.executor, store.migrate)
-        retention = retention_of(self.settings, store, self.executor)
-        await retention.start()
-        self._stack.push_async_callback(retention.close)
+            make = lambda: StoreProcess(folder, socket_path, log_path=log)  # noqa: E731
+        self.store = await self.loop.run_in_executor(self.executor, open_store, self.settings.store_url)
+        self._stack.callback(self.store.close)
+        self._retention = retention_of(self.settings, self.store, self.executor)
+        self._stack.push_async_callback(self._retention.close)
+        self.store_keeper = StoreKeeper(make, self._prepare_store, self._ask_store, self._store_changed)
+        self._stack.push_async_callback(self.store_keeper.close)
+        self.store_keeper.start()
+
+    async def _prepare_store(self) -> None:
+        await self.loop.run_in_executor(self.executor, self.store.migrate)
+        await self._retention.start()
+
+    def _ask_store(self) -> None:
+        self.store.query("SELECT 1", timeout_s=_STORE_ANSWERS_S)
+
+    def _store_changed(self, health: StoreHealth) -> None:
+        """Those who read find out from run/server.json how the store is."""
+        if self.started_ns:
+            self._announce()
 
     async def _start_collector(self) -> None:
         options = collector_options(self.settings)
@@ -267,6 +253,7 @@ class ReliveServer:
             store=self.settings.store_url,
             version=VERSION,
             started_ns=self.started_ns,
+            store_problem="" if self.store_keeper.ready else self.store_keeper.health.reason,
         )
         path = self.run_dir / "server.json"
         draft = path.with_suffix(".new")

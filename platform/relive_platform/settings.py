@@ -349,6 +349,13 @@ class Settings:
     )
     flush_s: float = _set(0.25, "How often telemetry is written to the store.", unit="s", low=0.01, high=60)
     flush_rows: int = _set(10_000, "Rows after which telemetry is written at once.", low=1)
+    store_wait_s: float = _set(
+        30.0,
+        "How long a server that starts waits for its store. Then it goes on without: what is recorded waits"
+        " in the spool until the store is there.",
+        unit="s",
+        low=0,
+    )
     query_timeout_s: float = _set(30.0, "Time limit of a query on the store.", unit="s", low=0.1)
     query_rows: int = _set(1_000_000, "Rows that a query may return.", low=1)
 

@@ -18,12 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from relive_base.environment import child_environment
+
 from relive_store.client import UnixStore
 from relive_store.errors import StoreUnavailable
+from relive_store.process import ending, last_words
 
 __all__ = ["dismiss", "open_offline"]
 
-_START_LIMIT_S: Final = 30.0
+_START_LIMIT_S: Final = 300.0
 _LEAVE_LIMIT_S: Final = 15.0
 _POLL_S: Final = 0.02
 _PEER_CREDENTIALS = struct.Struct("3i")
@@ -78,23 +81,26 @@ def _start(store: UnixStore, directory: Path, socket_path: Path, idle_exit_s: fl
     log = socket_path.with_suffix(".log")
     command = [sys.executable, "-m", "relive_store", "--path", str(directory), "--socket", str(socket_path)]
     with log.open("ab") as output:
+        start = output.seek(0, os.SEEK_END)
         process = subprocess.Popen(
             [*command, "--idle-exit", f"{idle_exit_s:g}"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
+            env=child_environment(os.environ),
         )
     give_up = time.monotonic() + _START_LIMIT_S
     while not _answers(store):
         if process.poll() is not None or time.monotonic() > give_up:
+            late = process.poll() is None
             process.kill()
             process.wait()
-            said = log.read_bytes()[-2000:].decode("utf-8", "replace").strip()
+            how = f"was not ready within {_START_LIMIT_S:g} s" if late else ending(process.returncode)
             raise StoreUnavailable(
-                f"the recorded data cannot be opened: {said}",
+                f"the recorded data cannot be opened: its process {how}: {last_words(log, start)}",
                 where=str(directory),
-                remedy="is a server starting?",
+                remedy=f"all that it has said is in {log}",
             )
         time.sleep(_POLL_S)
 

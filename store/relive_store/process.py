@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from relive_store.client import UnixStore
-from relive_store.errors import StoreUnavailable
+from relive_base.environment import child_environment
 
-__all__ = ["StoreProcess"]
+from relive_store.client import UnixStore
+from relive_store.errors import QueryTimeout, StoreRefused, StoreUnavailable
+
+__all__ = ["StoreProcess", "ending", "last_words"]
 
 _POLL_S = 0.02
 _LOG_TAIL_BYTES = 2_000
@@ -33,6 +35,7 @@ class StoreProcess:
         self.socket_path = Path(socket_path)
         self._log_path = Path(log_path) if log_path else None
         self._idle_exit_s = idle_exit_s
+        self._log_start = 0
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,35 +58,45 @@ class StoreProcess:
         """For open_store."""
         return f"unix://{self.socket_path}"
 
-    def start(self, timeout_s: float = 30.0) -> None:
+    def start(self, timeout_s: float = 300.0) -> None:
         """Start, and wait until it answers. Does nothing where it runs. Raises StoreUnavailable with the
-        log's end."""
+        reason."""
         if self.alive:
             return
-        self._child = self._spawn()
-        client = UnixStore(self.socket_path)
+        self.launch()
         deadline = time.monotonic() + timeout_s
+        while not self.answers():
+            if time.monotonic() > deadline:
+                self.kill()
+                raise StoreUnavailable(
+                    f"the store's process was not ready within {timeout_s:g} s: {self.said()}",
+                    where=str(self.directory),
+                )
+            time.sleep(_POLL_S)
+
+    def launch(self) -> None:
+        """Start it, without waiting. Raises StoreUnavailable where there is no process to be had."""
         try:
-            while time.monotonic() < deadline:
-                if self._child.poll() is not None:
-                    status = self._child.returncode
-                    raise StoreUnavailable(
-                        f"the store process ended at once (status {status}): {self._log_tail()}",
-                        where=str(self.directory),
-                    )
-                try:
-                    if client.ping(1.0) == self._child.pid:
-                        return
-                except StoreUnavailable:
-                    pass  # not listening yet
-                time.sleep(_POLL_S)
+            self._child = self._spawn()
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the store's process cannot be started: {error.strerror or error}",
+                where=str(error.filename or self.directory),
+            ) from error
+
+    def answers(self) -> bool:
+        """Whether it is ready. Raises StoreUnavailable with the reason where it has ended."""
+        child = self._child
+        if child is None or child.poll() is not None:
+            how = ending(child.returncode) if child is not None else "was not started"
+            raise StoreUnavailable(f"the store's process {how}: {self.said()}", where=str(self.directory))
+        client = UnixStore(self.socket_path)
+        try:
+            return client.ping(1.0) == child.pid
+        except (StoreUnavailable, StoreRefused, QueryTimeout):
+            return False  # not listening yet, or its predecessor's socket is still there
         finally:
             client.close()
-        self.kill()
-        raise StoreUnavailable(
-            f"the store process was not ready within {timeout_s:g} s: {self._log_tail()}",
-            where=str(self.directory),
-        )
 
     def stop(self, timeout_s: float = 15.0) -> None:
         """SIGTERM, then SIGKILL after `timeout_s`. What was acknowledged is on disk either way."""
@@ -111,16 +124,50 @@ class StoreProcess:
             return self._popen(command, subprocess.DEVNULL)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
+            self._log_start = log.seek(0, os.SEEK_END)
             return self._popen(command, log.fileno())
 
     def _popen(self, command: list[str], output: int) -> subprocess.Popen[bytes]:
         # Its own session: Ctrl-C in the terminal is for the server, which then stops the store last; and
         # where the kernel schedules by session, the store takes no share of the server's.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=child_environment(os.environ),
         )
 
-    def _log_tail(self) -> str:
-        if self._log_path is None or not self._log_path.exists():
-            return "no log"
-        return self._log_path.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
+    def said(self) -> str:
+        """What the process has said since it was started last, short; never empty."""
+        if self._log_path is None:
+            return "it has no log"
+        return last_words(self._log_path, self._log_start)
+
+
+def ending(status: int) -> str:
+    """How a process ended, from the status that subprocess gives."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
+
+
+def last_words(log: Path, start: int = 0) -> str:
+    """The reason in what a store process has written into `log` from byte `start` on: the error that it
+    ended with, else its last line; never empty, never a traceback."""
+    try:
+        with log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(start, end - _LOG_TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError as error:
+        return f"its log cannot be read ({error.strerror})"
+    _, found, reason = f"\n{text}".rpartition("\nrelive_store: ")
+    if found:
+        return reason.strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else f"it has written nothing to {log.name}"

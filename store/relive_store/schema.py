@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from relive_store.errors import SchemaError
+from relive_store.errors import QueryError, SchemaError, StoreUnavailable
 from relive_store.interface import Store
 
-__all__ = ["Migration", "load_migrations", "migrate", "tune_embedded"]
+__all__ = ["Migration", "load_migrations", "migrate", "require_current", "tune_embedded"]
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _END_OF_STATEMENT = re.compile(r";[ \t]*(?:\n|$)")
@@ -76,6 +76,17 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
             _apply(store, migration)
             names.append(migration.name)
     return names
+
+
+def require_current(store: Store) -> None:
+    """Raises StoreUnavailable where the tables are not there (yet): whoever starts the store makes them."""
+    try:
+        applied = store.query(APPLIED).column("Version")
+    except QueryError as error:
+        raise StoreUnavailable("the store has no tables yet", where=store.url) from error
+    missing = [item.name for item in load_migrations() if item.version not in set(applied)]
+    if missing:
+        raise StoreUnavailable(f"the store has not got {', '.join(missing)} yet", where=store.url)
 
 
 def _apply(store: Store, migration: Migration) -> None:

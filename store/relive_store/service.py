@@ -61,6 +61,8 @@ class Service:
         self._last_seen = clock()
         self._stopping = False
         self._entering = 0
+        self.prepared = False
+        """The tables are there: nobody waits for the process to become ready any more."""
         self._listener = _bound(socket_path)
         self._admission = Admission(socket_path)
         self._listener.listen(_BACKLOG)
@@ -197,7 +199,9 @@ class Service:
             case Cancel():
                 return Answer(value=store.cancel(request.query_id))
             case Migrate():
-                return Answer(value=store.migrate())
+                names = store.migrate()
+                self.prepared = True
+                return Answer(value=names)
             case Ping() | Hello():
                 return Answer(value=os.getpid())
 
@@ -217,17 +221,16 @@ def _bound(path: Path) -> socket.socket:
     except OSError:
         with suppress(FileNotFoundError):
             path.unlink()
-    before = os.umask(0o177)
     try:
+        # The folder is closed to others (0700), and until it listens nobody can connect.
         listener.bind(str(path))
+        path.chmod(0o600)
     except OSError as error:
         raise StoreUnavailable(
             f"cannot listen on this socket: {error}",
             where=str(path),
             remedy="choose a shorter path (at most 107 bytes)",
         ) from error
-    finally:
-        os.umask(before)
     return listener
 
 

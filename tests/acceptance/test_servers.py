@@ -76,7 +76,6 @@ def test_a_server_that_does_not_start_says_why_and_no_more(relive: Relive) -> No
     for arguments, named in (
         (["--home", "/dev/null/relive", "serve"], "/dev/null"),
         (["--home", "/dev/null/relive", "serve", "--daemon"], "/dev/null"),
-        (["serve", "--daemon", "--store", "clickhouse://127.0.0.1:1/x"], "127.0.0.1:1"),
     ):
         done = relive.run(*arguments, "--http", "127.0.0.1:0", check=False)
 
@@ -84,6 +83,54 @@ def test_a_server_that_does_not_start_says_why_and_no_more(relive: Relive) -> No
         assert named in done.stderr
         assert done.stderr.count("remedy: ") == 1
         assert "Traceback" not in done.stderr
+
+
+def test_a_server_starts_without_its_store_says_so_and_runs_functions(relive: Relive) -> None:
+    # Given a store that nobody can reach
+    with relive.serving("--store", "clickhouse://me:hunter2@127.0.0.1:1/x"):
+        # When a function is deployed and invoked
+        relive.run("deploy", str(relive.application(FILES)))
+        answer = relive.invoke("slow", {"n": 1})
+        # I expect it to run
+        assert answer["status"] == "ok"
+        # ... the state to be said, with a reason and without the password
+        (status,) = relive.json("status")
+        assert status["store"]["state"] == "down"
+        assert "127.0.0.1:1" in status["store"]["reason"]
+        # ... reads to say the same
+        done = relive.run("invocations", check=False)
+        assert done.returncode == 3
+        assert "store is not there" in done.stderr
+        assert "127.0.0.1:1" in done.stderr
+        assert "Traceback" not in done.stderr
+        # ... the row to wait in the spool
+        relive.eventually(lambda: relive.json("status")[0]["store"]["spooled_rows"])
+        # ... and the password in no command line
+        assert not [line for line in relive.processes() if "hunter2" in line]
+
+
+def test_a_damaged_store_is_named_and_what_was_recorded_comes_back_with_it(relive: Relive) -> None:
+    # Given a home whose store was damaged while no server ran
+    with relive.serving():
+        relive.run("deploy", str(relive.application(FILES)))
+        relive.invoke("slow", {"n": 1})
+    store = relive.home / "store"
+    store.rename(relive.home / "kept")
+    store.write_text("this was a folder")
+    # When a server starts, and a function is invoked
+    with relive.serving():
+        assert relive.invoke("slow", {"n": 2})["status"] == "ok"
+        (status,) = relive.json("status")
+        assert status["store"]["state"] != "ready"
+        assert status["store"]["reason"]
+        assert "Traceback" not in status["store"]["reason"]
+        # ... and the store is there again
+        store.unlink()
+        (relive.home / "kept").rename(store)
+        # I expect the server to find it by itself, and both rows in it
+        relive.eventually(lambda: relive.json("status")[0]["store"]["state"] == "ready", 60)
+        relive.eventually(lambda: len(relive.json("invocations", check=False)) == 2, 30)
+        assert relive.json("status")[0]["store"]["dropped_rows"] == 0
 
 
 def test_a_second_server_on_one_home_is_refused_and_the_first_goes_on(server: Relive) -> None:

@@ -447,7 +447,13 @@ def health_of(status: Mapping[str, Any] | None) -> Health:
         int(store.get("spooled_rows", 0)),
         " ".join(f"{workers[name]} {name}" for name in ("busy", "idle", "frozen") if workers.get(name)),
         " ".join(f"{queue[name]} {name}" for name in ("ready", "leased", "dead") if queue.get(name)),
+        store=_store_problem(store),
     )
+
+
+def _store_problem(store: Mapping[str, Any]) -> str:
+    state = str(store.get("state", "ready"))
+    return "" if state == "ready" else f"{state}: {store.get('reason', '')}"
 
 
 def _part(status: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ from relive.session import Session
 
 __all__ = ["serve", "status", "stop"]
 
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 600.0
+"""A server that lives gets ready, however busy the machine is; one that hangs is ended after this."""
 _STOP_LIMIT_S = 30.0
 _POLL_S = 0.05
 
@@ -61,9 +62,30 @@ def serve(
     overrides = {name: value for name, value in given.items() if value is not None}
     if daemon:
         return _start_daemon(session, overrides, as_json)
+    if any(_names_password(address) for address in (store, otlp)):
+        _start_over(session, overrides, as_json)
     from relive.serving import run_server
 
     return run_server(session.home, overrides, session.environment, as_json=as_json)
+
+
+def _names_password(address: str | None) -> bool:
+    """Whether it is a URL with a password: every user of the machine can read command lines."""
+    head, at, _ = (address or "").rpartition("@")
+    return bool(at) and ":" in head.partition("://")[2]
+
+
+def _as_variables(overrides: dict[str, str]) -> dict[str, str]:
+    return {f"RELIVE_{name.upper()}": value for name, value in overrides.items()}
+
+
+def _start_over(session: Session, overrides: dict[str, str], as_json: bool) -> None:
+    """Become the same command with the addresses in the environment, which no other user can read."""
+    echo("note: a password on the command line can be read by all users; RELIVE_STORE is for that", err=True)
+    command = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
+    command += ["--json"] if as_json else []
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**os.environ, **_as_variables(overrides)})
 
 
 def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) -> int:
@@ -86,12 +108,16 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
             remedy="choose another folder with --home or RELIVE_HOME",
         ) from error
     arguments = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
-    for name, value in overrides.items():
-        arguments += [f"--{name}", value]
     with log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, **_as_variables(overrides)},
         )
     give_up = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < give_up:
@@ -103,11 +129,20 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
                 emit_object({"pid": info.pid, "http": info.http, "api": info.api, "store": info.store})
             else:
                 echo(f"ready: functions at {info.http}/fn/NAME/ (pid {info.pid})")
+                if info.store_problem:
+                    echo(f"note: the store is not there yet: {info.store_problem}", err=True)
+                    echo(
+                        "      functions go on; what is recorded waits in the spool: relive status", err=True
+                    )
             return ExitCode.DONE
         time.sleep(_POLL_S)
     process.terminate()
+    said = log.read_bytes()[offset:].decode("utf-8", "replace").strip()
+    last = said.splitlines()[-1] if said else "it has written nothing"
     raise ReliveError(
-        f"the server was not ready within {_START_LIMIT_S:.0f} s", where=str(log), remedy="read that log"
+        f"the server was not ready within {_START_LIMIT_S:.0f} s: {last}",
+        where=str(log),
+        remedy="read that log",
     )
 
 
@@ -115,7 +150,12 @@ def _did_not_start(log: Path, said: str) -> ReliveError:
     """The error that the server ended with, where it said one; else the end of its log."""
     _, found, error = f"\n{said}".rpartition("\nrelive: ")
     if not found:
-        return ReliveError(f"the server did not start: {said[-2000:]}", where=str(log))
+        lines = said.splitlines()  # the last one is the error's own, where it is a traceback
+        return ReliveError(
+            f"the server did not start: {lines[-1] if lines else 'it ended without a word'}",
+            where=str(log),
+            remedy="all that it has said is in that log",
+        )
     message, _, remedy = error.partition("\n  remedy: ")
     return ReliveError(f"the server did not start: {message}", remedy=remedy or f"its log is {log}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -38,11 +37,10 @@ class ControlListener:
         """Listen on `path` (0600, in a 0700 folder); gives the address for clients."""
         path.unlink(missing_ok=True)
         address = f"unix:{path}"
-        previous = os.umask(0o177)
-        try:
-            self._start(address)
-        finally:
-            os.umask(previous)
+        self._start(address)
+        # Not by umask, which belongs to the whole process: zygotes start meanwhile. Until here the folder
+        # keeps others out, and the token does.
+        path.chmod(0o600)
         return address
 
     def listen_tcp(self, host: str, port: int) -> str:

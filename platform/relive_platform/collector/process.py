@@ -1,4 +1,4 @@
-"""The collector's process: `python -m relive_platform.collector.process FD OPTIONS`.
+"""The collector's process: `python -m relive_platform.collector.process CONTROL_FD START_FD`.
 
 It has its own interpreter, so that converting and compressing rows never holds up the server's event loop,
 and a lower priority, so that invocations come first where the machine is busy.
@@ -6,7 +6,7 @@ and a lower priority, so that invocations come first where the machine is busy.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import os
 import signal
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.environment import child_environment
 from relive_base.errors import ReliveError
 from relive_base.garbage import settle
 from relive_base.priority import stand_back
@@ -60,19 +61,34 @@ class CollectorOptions(msgspec.Struct, kw_only=True):
     otlp_queue_limit: int = 50_000
 
 
+class _Start(msgspec.Struct):
+    """What the process reads first, from a pipe: command line and environment of a process can be read by
+    others, and this holds the store's password, headers of the export, and the server's environment."""
+
+    options: CollectorOptions
+    environment: dict[str, str]
+
+
 def spawn(control: socket.socket, options: CollectorOptions, log: Path) -> subprocess.Popen[bytes]:
-    """Start the process with its end of the socket; it ends when the other end is closed."""
-    text = msgspec.json.encode(options).decode()
+    """Start the process with its end of the socket; it ends when the other end is closed. Blocks."""
     module = "relive_platform.collector.process"
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", module, str(control.fileno()), text],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[control.fileno()],
-            start_new_session=True,
-        )
+    start, told = os.pipe()
+    with contextlib.suppress(BrokenPipeError), os.fdopen(told, "wb") as pipe:
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", module, str(control.fileno()), str(start)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[control.fileno(), start],
+                    start_new_session=True,
+                    env=child_environment(os.environ),
+                )
+        finally:
+            os.close(start)
+        pipe.write(msgspec.json.encode(_Start(options, dict(os.environ))))
+    return process  # where it has ended already, the socket says so
 
 
 class _Service:
@@ -187,12 +203,14 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    stand_back(_NICE)
-    options = msgspec.convert(json.loads(arguments[1]), CollectorOptions)
+    with os.fdopen(int(arguments[1]), "rb") as pipe:
+        start = msgspec.json.decode(pipe.read(), type=_Start)
+    os.environ.update(start.environment)  # no thread runs yet
     control = socket.socket(fileno=int(arguments[0]))
     control.setblocking(True)
-    service = _Service(control, options)
+    service = _Service(control, start.options)
     settle()
+    stand_back(_NICE)
     service.run()
 
 

@@ -115,7 +115,7 @@ class Committer:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=2.0)
             db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second server on this home is refused here
             db.execute("PRAGMA journal_mode = WAL")

@@ -73,7 +73,7 @@ class Registry:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._home = Path(home).absolute()
-        self._home.mkdir(parents=True, exist_ok=True)
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._defaults = defaults or FunctionDefaults()
         self._limits = limits or PackageLimits()
         self._trial = trial or SubprocessTrial(extra_path=[str(build_runtime(self._home))])

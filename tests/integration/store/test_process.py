@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -100,9 +100,63 @@ def test_the_socket_is_for_its_owner_alone(process: StoreProcess) -> None:
     assert stat.S_IMODE(process.socket_path.stat().st_mode) == 0o600
 
 
-def test_the_process_is_nicer_than_we_are(process: StoreProcess) -> None:
+def test_the_process_stands_back_once_it_is_ready_with_all_its_threads(process: StoreProcess) -> None:
+    # Given a process that has listened, but has no tables yet: somebody waits for it
     ours = os.getpriority(os.PRIO_PROCESS, 0)
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(ours + NICENESS, 19)
+    assert max(_priorities(process.pid)) == ours
+    # When it is ready
+    client = open_store(process.url)
+    client.migrate()
+    # I expect it to be nicer than we are, the engine's own threads too
+    wanted = {min(ours + NICENESS, 19)}
+    _until(lambda: _priorities(process.pid) == wanted)
+    client.query("SELECT sum(number) FROM numbers(1000000)")
+    assert _priorities(process.pid) == wanted
+    client.close()
+
+
+def _priorities(pid: int) -> set[int]:
+    """Niceness of every thread."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            found.add(os.getpriority(os.PRIO_PROCESS, int(thread.name)))
+    return found
+
+
+def _until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {limit_s} s"
+        time.sleep(0.02)
+
+
+def test_why_it_did_not_start_is_said_in_a_line_without_a_traceback(short_dir: Path) -> None:
+    # Given a folder that is no store: the engine finds a file where it wants a folder
+    (short_dir / "store").mkdir()
+    (short_dir / "store" / "data").write_text("damaged")
+    (short_dir / "store" / "metadata").write_text("damaged")
+    made = StoreProcess(short_dir / "store", short_dir / "s.sock", log_path=short_dir / "log")
+    # When it is started
+    with pytest.raises(StoreUnavailable) as caught:
+        made.start()
+    # I expect the reason, on few lines, and no raw traceback
+    assert "the store's process" in caught.value.message
+    assert "Traceback" not in caught.value.message
+    assert caught.value.message.rstrip(": ") == caught.value.message
+
+
+def test_a_process_that_says_nothing_has_a_reason_too(short_dir: Path) -> None:
+    made = StoreProcess(short_dir / "store", short_dir / "s.sock", log_path=short_dir / "log")
+    made.launch()
+    os.kill(made.pid, signal.SIGKILL)
+
+    def answers() -> None:
+        while not made.answers():
+            time.sleep(0.01)
+
+    with pytest.raises(StoreUnavailable, match="was ended by SIGKILL: it has written nothing to log"):
+        answers()
 
 
 def test_a_client_goes_on_after_a_restart(process: StoreProcess) -> None:

@@ -182,6 +182,7 @@ class Health:
     workers: str = ""
     queue: str = ""
     detail: str = ""
+    store: str = ""  # why the store cannot be used now
 
 
 def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
@@ -195,6 +196,10 @@ def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
     if not health.reachable:
         told = ("○ no server: showing what was recorded", "dim")
         return [*line, ("  ", ""), told] if paused else [told]
+    if health.store:
+        line += [("  ! store ", "warn"), (clean(health.store), "warn")]
+        if health.spooled:
+            line += [("  spooled ", "dim"), (count_short(health.spooled), "")]
     late = health.lag_s > 2.0
     line += [
         ("  ingest lag ", "dim"),

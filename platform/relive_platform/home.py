@@ -1,0 +1,89 @@
+"""A home's folder: closed to others, and with one server at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Final
+
+from relive_base.errors import ReliveError
+
+__all__ = ["AlreadyRunning", "UnusableHome", "close_to_others", "own_home"]
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_MARKS: Final = ("registry.db", "events.db", "run", "store", "spool", "scenes")
+_TRY_S: Final = 1.0
+_log = logging.getLogger(__name__)
+
+
+class AlreadyRunning(ReliveError):
+    """Another server lives on this home."""
+
+
+class UnusableHome(ReliveError):
+    """The home's folder cannot be made or written, or is open to others."""
+
+
+def own_home(home: Path, run_dir: Path) -> int:
+    """Make the folders and take the home's lock; the descriptor that holds it, which ends with this process,
+    whatever happens. Raises UnusableHome and AlreadyRunning."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(home)
+        run_dir.mkdir(mode=0o700, exist_ok=True)
+        run_dir.chmod(0o700)
+        handle = os.open(run_dir / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnusableHome(
+            f"the home cannot be written: {error.strerror}",
+            where=str(error.filename or run_dir),
+            remedy="choose another folder with --home or RELIVE_HOME",
+        ) from error
+    give_up = time.monotonic() + _TRY_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError:
+            if time.monotonic() > give_up:
+                break
+        time.sleep(0.01)  # a command that looks whether a server runs holds it for a moment
+    os.close(handle)
+    raise AlreadyRunning(
+        "another Relive server runs on this home",
+        where=str(home),
+        remedy="stop it with `relive stop`, or choose another folder with --home",
+    )
+
+
+def close_to_others(home: Path) -> bool:
+    """See to it that only its owner gets into `home`; whether it had to be closed.
+
+    It holds what functions were called with. Raises UnusableHome where closing it is not ours to decide: it
+    belongs to another user, or holds things that are none of Relive's.
+    """
+    found = home.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if not mode & _OTHERS:
+        return False
+    if found.st_uid != os.geteuid():
+        raise UnusableHome(
+            f"the home belongs to another user (uid {found.st_uid}) and is open to others (mode {mode:04o})",
+            where=str(home),
+            remedy="choose another folder with --home or RELIVE_HOME, or have its owner run: chmod 700",
+        )
+    if any(home.iterdir()) and not any((home / name).exists() for name in _MARKS):
+        raise UnusableHome(
+            f"the folder is open to other users (mode {mode:04o}) and holds other things than Relive's",
+            where=str(home),
+            remedy=f"choose another folder with --home or RELIVE_HOME, or: chmod 700 {home}",
+        )
+    home.chmod(mode & ~_OTHERS)
+    _log.warning(
+        "%s was open to other users (mode %04o): it is closed now (%04o)", home, mode, mode & ~_OTHERS
+    )
+    return True

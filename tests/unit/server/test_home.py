@@ -1,0 +1,48 @@
+"""A home's folder is closed to others."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from relive_platform.home import UnusableHome, close_to_others, own_home
+
+
+def _mode(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o777, 0o701])
+def test_an_open_home_is_closed_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int
+) -> None:
+    # Given a home that other users get into
+    home = tmp_path / "home"
+    (home / "scenes").mkdir(parents=True)
+    home.chmod(mode)
+    # When a server takes it
+    assert close_to_others(home)
+    # I expect it closed, and said
+    assert _mode(home) == 0o700
+    assert f"{mode:04o}" in caplog.text
+    assert not close_to_others(home)
+
+
+def test_a_folder_of_other_things_is_not_closed_but_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "letters").touch()
+    folder.chmod(0o755)
+    with pytest.raises(UnusableHome, match="holds other things"):
+        own_home(folder, folder / "run")
+    assert _mode(folder) == 0o755
+    assert not (folder / "run").exists()
+
+
+def test_a_new_home_is_closed_whatever_the_umask(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    handle = own_home(home, home / "run")
+    assert handle >= 0
+    assert _mode(home) == 0o700
+    assert _mode(home / "run") == 0o700
