@@ -47,12 +47,18 @@ def invoke(function: str, payload: Any = None, *, timeout_s: float | None = None
     return _value(answer.body) if answer.body else None
 
 
-def send(function: str, payload: Any = None) -> str:
+def send(function: str, payload: Any = None, *, event_id: str = "") -> str:
     """Send `function` an event to work on later, and give the event's id once it is safely stored.
+
+    `event_id`: an id of your own, up to 256 characters. The same id with the same payload is taken once,
+    however often it is sent; with another payload it is refused (FunctionError of type Conflict). Without it
+    each call is a new event, also that of a retried invocation.
 
     Raises as `invoke` does; what becomes of the event is seen in `relive events`.
     """
-    answer = _exchange(function, payload, None, asynchronous=True)
+    if not isinstance(event_id, str):
+        raise TypeError(f"event_id must be a str, not {type(event_id).__name__}")
+    answer = _exchange(function, payload, None, asynchronous=True, event_id=event_id)
     accepted = json.loads(answer.body) if answer.body else ""
     if isinstance(accepted, dict):
         accepted = accepted.get("event_id", "")
@@ -70,7 +76,9 @@ def _value(body: bytes) -> Any:
         return body
 
 
-def _exchange(function: str, payload: Any, timeout_s: float | None, *, asynchronous: bool) -> CallResult:
+def _exchange(
+    function: str, payload: Any, timeout_s: float | None, *, asynchronous: bool, event_id: str = ""
+) -> CallResult:
     from relive_platform.worker.calling import CallRefused, current_caller
 
     caller = current_caller()
@@ -79,7 +87,9 @@ def _exchange(function: str, payload: Any, timeout_s: float | None, *, asynchron
             remedy=f"from elsewhere, use the command `relive invoke {function}` or the function's URL"
         )
     try:
-        answer = caller.call(function, payload, timeout_s, asynchronous=asynchronous)
+        answer = caller.call(
+            function, payload, timeout_s, asynchronous=asynchronous, idempotency_key=event_id
+        )
     except CallRefused as error:
         raise FunctionError("CallRefused", str(error), function=function) from None
     if not answer.ok:

@@ -21,9 +21,10 @@ from relive_platform.api.listener import ControlListener
 from relive_platform.application import HttpTrigger, TimerTrigger
 from relive_platform.collector.followers import FollowedLine, Follower
 from relive_platform.debugging import SessionFeed, attach, frozen_workers
+from relive_platform.event_office import EventOffice
 from relive_platform.pool.invocation import InvokeRequest, Outcome
-from relive_platform.queue.model import EventRow
 from relive_platform.registry import FunctionVersion, Progress
+from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server import ReliveServer
 from relive_platform.worker.events import BadEvent, decode_event
 
@@ -77,11 +78,14 @@ class PlatformBackend:
 
     def __init__(self, server: ReliveServer) -> None:
         self._server = server
+        self._events = EventOffice(server)
 
     # ------------------------------------------------------------ functions
 
-    def deploy(self, path: Path, name: str, handler: str, progress: ProgressSink) -> list[pb.Deployed]:
-        """Blocks until the new versions are in service."""
+    def deploy(
+        self, path: Path, header: pb.DeployHeader, progress: ProgressSink, cancelled: Cancellation
+    ) -> list[pb.Deployed]:
+        """Blocks until the new versions are in service, or until it is cancelled."""
 
         def tell(step: Progress) -> None:
             progress(step.stage, f"{step.function} {step.detail}".strip(), -1.0)
@@ -95,7 +99,14 @@ class PlatformBackend:
                 unchanged=entry.unchanged,
                 url=self._url(entry.function),
             )
-            for entry in self._server.deploy(path, name, handler, tell)
+            for entry in self._server.deploy(
+                path,
+                header.name,
+                header.handler,
+                tell,
+                take_over=header.take_over,
+                cancelled=cancelled,
+            )
         ]
 
     def functions(self) -> list[pb.FunctionInfo]:
@@ -173,34 +184,21 @@ class PlatformBackend:
 
     # ------------------------------------------------------------ events
 
-    def events(self, function: str, state: str, limit: int) -> list[pb.EventInfo]:
+    def events(self, function: str, state: str, limit: int) -> pb.ListEventsResponse:
         """Newest first."""
-        try:
-            rows = self._server.queue.list(state, function, limit).result(_QUEUE_TIMEOUT_S)
-        except ValueError as error:
-            raise UsageError(str(error), remedy="leave --state out for all") from error
-        return [_event(row) for row in rows]
+        return self._events.list(function, state, limit)
 
     def event(self, function: str, event_id: str) -> pb.EventInfo:
         """One event, also when it is done."""
-        receiver = self._server.functions.receiver(function)
-        name = receiver.name if receiver is not None else function
-        row, result = self._server.queue.look(event_id, name).result(_QUEUE_TIMEOUT_S)
-        found = _event(row)
-        found.result = result or b""
-        return found
+        return self._events.one(function, event_id)
 
-    def retry_event(self, event_id: str) -> pb.EventInfo:
-        """A dead or waiting event is due now, with all its attempts."""
-        found = self._server.queue.retry(event_id).result(_QUEUE_TIMEOUT_S)
-        event, attempts = self._server.queue.get(found).result(_QUEUE_TIMEOUT_S)
-        return pb.EventInfo(
-            event_id=event.event_id,
-            function=event.function,
-            state="ready",
-            attempts=attempts,
-            enqueued_ns=event.enqueued_ns,
-        )
+    def retry_events(self, request: pb.RetryEventRequest) -> pb.RetryEventResponse:
+        """Dead or waiting events are due now, with all their attempts."""
+        return self._events.retry(request)
+
+    def discard_events(self, request: pb.DiscardEventsRequest) -> pb.DiscardEventsResponse:
+        """Remove events."""
+        return self._events.discard(request)
 
     # ------------------------------------------------------------ logs and rows
 
@@ -301,18 +299,6 @@ def _entry(followed: FollowedLine) -> pb.LogEntry:
         trace_id=line.trace_id,
         span_id=line.span_id,
         source=line.source,
-    )
-
-
-def _event(row: EventRow) -> pb.EventInfo:
-    return pb.EventInfo(
-        event_id=row.event_id,
-        function=row.function,
-        state=row.state,
-        attempts=row.attempts,
-        next_at_ns=row.next_at_ns,
-        last_error=row.last_error,
-        enqueued_ns=row.enqueued_ns,
     )
 
 

@@ -81,12 +81,16 @@ def queue_limits(settings: Settings) -> QueueLimits:
     """Limits of the event queue."""
     return QueueLimits(
         events=settings.queue_events,
-        file_bytes=settings.queue_bytes,
+        event_bytes=settings.queue_bytes,
         backlog=settings.queue_backlog,
         ballast_bytes=settings.queue_ballast_bytes,
         lease_s=settings.lease_s,
+        dead_keep_s=settings.dead_keep_s,
+        dead_keep_events=settings.dead_keep_events,
+        dead_keep_bytes=settings.dead_keep_bytes,
         done_keep_s=settings.done_keep_s,
         done_keep_events=settings.done_keep_events,
+        done_keep_bytes=settings.done_keep_bytes,
     )
 
 

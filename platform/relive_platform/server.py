@@ -52,6 +52,7 @@ from relive_platform.pool.zygotes import Zygotes
 from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
 from relive_platform.registry import Deployed, FunctionVersion, Progress
+from relive_platform.registry.cancellation import Cancellation
 from relive_platform.runtime_path import build_runtime
 from relive_platform.settings import Settings
 from relive_platform.status import status_of
@@ -213,7 +214,7 @@ class ReliveServer:
             on_ready=lambda: self.consumer.wake(),
         )
         self._stack.callback(self.queue.close)
-        self.publisher = Publisher(self.queue, self._serving, self._span)
+        self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
         self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
         self.dispatcher.call_handler = Calls(self.dispatcher, settings.call_depth, self.publisher)
         gateway_limits = GatewayLimits(settings.body_limit_bytes, settings.async_body_limit_bytes)
@@ -358,17 +359,25 @@ class ReliveServer:
         name: str = "",
         handler: str = "",
         progress: Callable[[Progress], None] | None = None,
+        *,
+        take_over: bool = False,
+        cancelled: Cancellation | None = None,
     ) -> list[Deployed]:
         """Deploy a folder or a zip. Blocks; call it from another thread than the loop's."""
         return self.registry.deploy(
-            path, name=name or None, handler=handler or None, progress=progress or (lambda _: None)
+            path,
+            name=name or None,
+            handler=handler or None,
+            progress=progress or (lambda _: None),
+            take_over=take_over,
+            cancelled=cancelled,
         )
 
     async def profile_next(self, function: str, count: int, engine: str = "precise") -> int:
         """Profile the next `count` invocations of a function with `engine`."""
         pool = self.dispatcher.pools.get(function)
         if pool is None:
-            raise UnknownFunction(function)
+            raise UnknownFunction(function, self.functions.names())
         pool.profile_next, pool.profile_engine = count, engine
         return count
 
@@ -376,7 +385,7 @@ class ReliveServer:
         """Have the next invocation of a function that succeeds leave its heap; gives the version."""
         pool = self.dispatcher.pools.get(function)
         if pool is None:
-            raise UnknownFunction(function)
+            raise UnknownFunction(function, self.functions.names())
         if pool.spec.capture != "full":
             raise Refused(
                 f'{function} has capture = "{pool.spec.capture}"',

@@ -302,22 +302,40 @@ class Settings:
     backoff_s: float = _set(1.0, "Wait before the first retry; doubles with each.", unit="s", low=0)
     backoff_limit_s: float = _set(300.0, "Longest wait before a retry.", unit="s", low=0)
     queue_events: int = _set(
-        1_000_000, "Events in the queue (ready, leased and dead); more are refused.", low=1
+        1_000_000, "Events of one function that wait or run; more of it are refused.", low=1
     )
     queue_bytes: int = _set(
-        8 * _GIB, "Size of the event queue's file; events over it are refused.", unit="bytes", low=_MIB
+        8 * _GIB,
+        "Size of the events of one function that wait or run; more of it are refused.",
+        unit="bytes",
+        low=_MIB,
     )
     queue_backlog: int = _set(
-        10_000, "Operations that wait for the queue's next commit; more are refused.", low=1
+        10_000, "Events of one function that wait for the queue's next commit; more are refused.", low=1
     )
     queue_ballast_bytes: int = _set(
         8 * _MIB, "Disk space kept back so that a full disk can be worked off.", unit="bytes", low=0
+    )
+    dead_keep_s: float = _set(
+        14 * _DAY, "How long a dead event is kept, to be tried again or discarded.", unit="s", low=0
+    )
+    dead_keep_events: int = _set(10_000, "Dead events of one function; the oldest leave first.", low=0)
+    dead_keep_bytes: int = _set(
+        256 * _MIB, "Size of the dead events of one function; the oldest leave first.", unit="bytes", low=0
     )
     lease_s: float = _set(30.0, "How long a lease lasts without a heartbeat.", unit="s", low=0.1)
     done_keep_s: float = _set(
         24 * _HOUR, "How long a finished event's id is remembered, to answer duplicates.", unit="s", low=0
     )
-    done_keep_events: int = _set(100_000, "Finished events that are remembered at most.", low=0)
+    done_keep_events: int = _set(
+        100_000, "Finished events of one function that are remembered; the oldest leave first.", low=0
+    )
+    done_keep_bytes: int = _set(
+        256 * _MIB,
+        "Size of the results of one function's finished events; the oldest leave first, their ids stay.",
+        unit="bytes",
+        low=0,
+    )
     timer_grace_s: float = _set(30.0, "A timer that is later than this counts as missed.", unit="s", low=0)
     # packages
     package_bytes: int = _set(250 * _MIB, "Largest package, unpacked.", unit="bytes", low=1024)

@@ -24,7 +24,16 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
     ack = collector.ack
     try:
         counts = await asyncio.wait_for(asyncio.wrap_future(server.queue.counts()), 2.0)
-        queue: dict[str, Any] = {"ready": counts.ready, "leased": counts.leased, "dead": counts.dead}
+        file_bytes, spare_bytes = await asyncio.wait_for(asyncio.wrap_future(server.queue.file_bytes()), 2.0)
+        queue: dict[str, Any] = {
+            "ready": counts.ready,
+            "leased": counts.leased,
+            "dead": counts.dead,
+            "dead_dropped": sum(counts.dead_dropped.values()),
+            "done": counts.done,
+            "file_bytes": file_bytes,
+            "spare_bytes": spare_bytes,
+        }
     except (ReliveError, TimeoutError) as error:
         queue = {"ready": 0, "leased": 0, "dead": 0, "error": str(error)}
     queue["disk_full"] = server.queue.disk_full

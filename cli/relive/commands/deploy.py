@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import UsageError
+from relive_base.errors import Refused, UsageError
 from relive_base.terminal import one_line
 
 from relive.output import Column, emit, emit_object, format_ms, format_time, json_option
@@ -51,9 +51,10 @@ _COLUMNS = [
 @click.argument("path", type=click.Path(path_type=Path, exists=True), default=".")
 @click.option("--name", default="", help="The function's name, for a folder without relive.toml.")
 @click.option("--handler", default="", help="module:attribute, for a folder without relive.toml.")
+@click.option("--take-over", is_flag=True, help="Take functions that another application has.")
 @json_option
 @click.pass_obj
-def deploy(session: Session, path: Path, name: str, handler: str, as_json: bool) -> None:
+def deploy(session: Session, path: Path, name: str, handler: str, take_over: bool, as_json: bool) -> None:
     """Deploy the functions that PATH's relive.toml names (a folder or a zip).
 
     \b
@@ -62,7 +63,8 @@ def deploy(session: Session, path: Path, name: str, handler: str, as_json: bool)
     relive deploy ./thumbnail --name thumbnail --handler app:handler
 
     Each deploy makes a new, immutable version; the same code and configuration keep the version they have.
-    Where anything is wrong, the running version stays in service.
+    If anything is wrong, or you press Ctrl-C, the running version stays in service. A function that another
+    application has is refused without --take-over.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -72,10 +74,13 @@ def deploy(session: Session, path: Path, name: str, handler: str, as_json: bool)
     package = _pack(path) if remote else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     quiet = as_json or not sys.stderr.isatty()
+    retired: list[str] = []
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task("deploying", total=None)
 
         def show(progress: pb.Progress) -> None:
+            if progress.phase == "retired":
+                retired.append(progress.detail)
             known = progress.fraction >= 0
             bar.update(
                 task,
@@ -85,7 +90,15 @@ def deploy(session: Session, path: Path, name: str, handler: str, as_json: bool)
             )
 
         place = None if remote else path.absolute()
-        deployed = control.deploy(place, package=package, name=name, handler=handler, progress=show)
+        try:
+            deployed = control.deploy(
+                place, package=package, name=name, handler=handler, take_over=take_over, progress=show
+            )
+        except KeyboardInterrupt:
+            raise Refused(
+                "the deploy was cancelled: what was in service stays in service",
+                remedy="`relive functions` shows the versions that serve",
+            ) from None
     for entry in deployed:
         row = {
             "function": entry.function,
@@ -100,6 +113,8 @@ def deploy(session: Session, path: Path, name: str, handler: str, as_json: bool)
         else:
             state = "unchanged" if entry.unchanged else f"deployed in {entry.seconds:.1f} s"
             click.echo(one_line(f"{entry.function}  version {entry.version}  {state}  {entry.url}"))
+    for detail in retired:
+        click.echo(one_line(f"no longer in service: {detail}", 500), err=True)
 
 
 def _pack(path: Path) -> bytes:

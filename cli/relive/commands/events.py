@@ -1,4 +1,4 @@
-"""`relive events`: the queue, and what died in it."""
+"""`relive events`: the queue, what died in it, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,39 +18,140 @@ _COLUMNS = [
     Column("state", "state"),
     Column("attempts", "attempts", right=True),
     Column("next_at", "next at", format_time),
+    Column("died_at", "died at", format_time),
     Column("last_error", "last error", width=60),
 ]
+_ACTIONS = ("retry", "discard", "purge")
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[FUNCTION] | retry ID")
+@click.argument("arguments", nargs=-1, metavar="[FUNCTION] | retry ID | discard ID | purge")
 @click.option("--state", type=click.Choice(["ready", "leased", "dead"]), help="Only events in this state.")
+@click.option("--function", "function", default="", help="Only this function's.")
+@click.option("--all", "every", is_flag=True, help="With retry and discard: all dead events instead of one.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 @click.pass_obj
 def events(
-    session: Session, arguments: tuple[str, ...], state: str | None, limit: int, as_json: bool
+    session: Session,
+    arguments: tuple[str, ...],
+    state: str | None,
+    function: str,
+    every: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List asynchronous events, or put a dead one back.
+    """List asynchronous events; try dead ones again, or discard them.
 
     \b
-    relive events                  all that wait, run or died
+    relive events                                all that wait, run or died
     relive events orders --state dead
-    relive events retry ID
+    relive events retry ID                       from the beginning, with all attempts
+    relive events retry --all --function orders  all dead ones of a function, or of all without --function
+    relive events discard ID
+    relive events discard --all --function orders
+    relive events discard --all --function orders --state ready      those that wait
+    relive events purge --function orders        dead ones, and the ids and results of finished ones
+    relive events purge --all
     """
-    if len(arguments) == 2 and arguments[0] == "retry":
-        entry = session.control().retry_event(arguments[1])
+    action, rest = (
+        (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in _ACTIONS else ("", arguments)
+    )
+    if not action:
+        _list(session, rest, function, state, every, limit, as_json)
+    elif action == "purge":
+        _purge(session, rest, function, every, as_json)
+    elif every:
+        if rest:
+            raise UsageError("an id and --all cannot be combined", remedy=f"relive events {action} --all")
+        _change_all(session, action, function, state, as_json)
+    else:
+        _change_one(session, action, rest, function, as_json)
+
+
+def _list(
+    session: Session,
+    names: tuple[str, ...],
+    function: str,
+    state: str | None,
+    every: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    if len(names) + bool(function) > 1 or every:
+        raise UsageError(
+            "what to do is not clear", remedy="relive events [FUNCTION], or relive events retry|discard ID"
+        )
+    name = names[0] if names else function
+    control = session.control()
+    found = control.events(name, state or "", limit)
+    emit([_row(entry) for entry in found], _COLUMNS, as_json=as_json, empty=_nothing(name, state))
+    dropped = control.dead_dropped(name)
+    if dropped and not as_json:
+        echo(
+            f"{dropped:,} dead events{f' of {name}' if name else ''} were removed by a limit:"
+            " RELIVE_DEAD_KEEP_S, RELIVE_DEAD_KEEP_EVENTS, RELIVE_DEAD_KEEP_BYTES",
+            err=True,
+        )
+
+
+def _nothing(name: str, state: str | None) -> str:
+    whose = f" of {name}" if name else ""
+    what = {"ready": "waits", "leased": "runs", "dead": "is dead"}.get(state or "", "waits, runs or is dead")
+    return f"no event{whose} {what}"
+
+
+def _change_one(session: Session, action: str, rest: tuple[str, ...], function: str, as_json: bool) -> None:
+    if len(rest) != 1 or not rest[0]:
+        raise UsageError(
+            f"which event to {action} is not said",
+            remedy=f"relive events {action} ID, or relive events {action} --all [--function FUNCTION]",
+        )
+    control = session.control()
+    if action == "retry":
+        entry = control.retry_event(rest[0], function)
         if as_json:
             emit_object(_row(entry))
         else:
             echo(f"event {entry.event_id} of {entry.function} is {entry.state} again")
         return
-    if len(arguments) > 1 or arguments == ("retry",):
-        raise UsageError(
-            "what to do is not clear", remedy="relive events [FUNCTION], or relive events retry ID"
-        )
-    found = session.control().events(arguments[0] if arguments else "", state or "", limit)
-    emit([_row(entry) for entry in found], _COLUMNS, as_json=as_json, empty="no events wait, run or died")
+    event_id = control.discard_event(rest[0], function)
+    if as_json:
+        emit_object({"event_id": event_id, "discarded": 1})
+    else:
+        echo(f"event {event_id} is discarded")
+
+
+def _change_all(session: Session, action: str, function: str, state: str | None, as_json: bool) -> None:
+    whose = f" of {function}" if function else ""
+    if action == "retry":
+        if state not in (None, "dead"):
+            raise UsageError("only dead events are tried again", remedy="leave --state out")
+        count = session.control().retry_dead(function)
+        _tell(f"{count:,} dead events{whose} are ready again", {"retried": count}, as_json)
+        return
+    if state == "leased":
+        raise UsageError("an event that runs cannot be discarded", remedy="wait for its end")
+    chosen = state or "dead"
+    count = session.control().discard_events([chosen], function)
+    _tell(f"{count:,} {chosen} events{whose} are discarded", {"discarded": count}, as_json)
+
+
+def _purge(session: Session, rest: tuple[str, ...], function: str, every: bool, as_json: bool) -> None:
+    if rest or bool(function) == every:
+        raise UsageError("what to purge is not said", remedy="--function FUNCTION, or --all")
+    control = session.control()
+    dead = control.discard_events(["dead"], function)
+    done = control.discard_events(["done"], function)
+    text = f"{dead:,} dead events are discarded, {done:,} finished ones forgotten"
+    _tell(text, {"discarded": dead, "forgotten": done}, as_json)
+
+
+def _tell(text: str, row: dict[str, int], as_json: bool) -> None:
+    if as_json:
+        emit_object(row)
+    else:
+        echo(text)
 
 
 def _row(entry: Any) -> dict[str, Any]:
@@ -60,6 +161,7 @@ def _row(entry: Any) -> dict[str, Any]:
         "state": entry.state,
         "attempts": entry.attempts,
         "next_at": entry.next_at_ns,
+        "died_at": entry.died_ns,
         "last_error": entry.last_error,
         "enqueued_at": entry.enqueued_ns,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from relive_platform.api.errors import from_rpc_error
 __all__ = ["ControlClient"]
 
 _CHUNK_BYTES = 512 * 1024
+_ALL_EVENTS_S = 300.0
 _MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
@@ -82,14 +83,20 @@ class ControlClient:
         package: bytes | None = None,
         name: str = "",
         handler: str = "",
+        take_over: bool = False,
         progress: Callable[[pb.Progress], None] | None = None,
         timeout_s: float = 900.0,
     ) -> list[pb.Deployed]:
-        """Deploy a folder or zip that the server can read (`path`), or upload a zip (`package`)."""
+        """Deploy a folder or zip that the server can read (`path`), or upload a zip (`package`).
+
+        If this is left before its end, by any exception, nothing goes live, unless it was just being put into
+        service.
+        """
 
         def messages() -> Iterator[pb.DeployRequest]:
             place = str(path) if path is not None else ""
-            yield pb.DeployRequest(header=pb.DeployHeader(path=place, name=name, handler=handler))
+            header = pb.DeployHeader(path=place, name=name, handler=handler, take_over=take_over)
+            yield pb.DeployRequest(header=header)
             for start in range(0, len(package or b""), _CHUNK_BYTES):
                 yield pb.DeployRequest(chunk=(package or b"")[start : start + _CHUNK_BYTES])
 
@@ -139,12 +146,36 @@ class ControlClient:
         found: pb.EventInfo = response.events[0]
         return found
 
-    def retry_event(self, event_id: str) -> pb.EventInfo:
+    def dead_dropped(self, function: str = "") -> int:
+        """How many dead events their age or their limits have removed, ever."""
+        request = pb.ListEventsRequest(function=function, state="dead", limit=1)
+        response: pb.ListEventsResponse = self._call(self._stub.ListEvents, request)
+        return response.dead_dropped
+
+    def retry_event(self, event_id: str, function: str = "") -> pb.EventInfo:
         """Put a dead event back into the queue."""
-        response: pb.RetryEventResponse = self._call(
-            self._stub.RetryEvent, pb.RetryEventRequest(event_id=event_id)
-        )
+        request = pb.RetryEventRequest(event_id=event_id, function=function)
+        response: pb.RetryEventResponse = self._call(self._stub.RetryEvent, request)
         return response.event
+
+    def retry_dead(self, function: str = "") -> int:
+        """Put all dead events of a function, or of all, back into the queue; gives how many."""
+        request = pb.RetryEventRequest(function=function, all=True)
+        response: pb.RetryEventResponse = self._call(self._stub.RetryEvent, request, _ALL_EVENTS_S)
+        return response.count
+
+    def discard_event(self, event_id: str, function: str = "") -> str:
+        """Remove a dead or waiting event; gives its whole id."""
+        request = pb.DiscardEventsRequest(event_id=event_id, function=function)
+        response: pb.DiscardEventsResponse = self._call(self._stub.DiscardEvents, request)
+        return response.event_id
+
+    def discard_events(self, states: Sequence[str], function: str = "") -> int:
+        """Remove all events of a function, or of all, that are "dead" or "ready", or forget those that are
+        "done"; gives how many."""
+        request = pb.DiscardEventsRequest(function=function, states=states)
+        response: pb.DiscardEventsResponse = self._call(self._stub.DiscardEvents, request, _ALL_EVENTS_S)
+        return response.count
 
     # ------------------------------------------------------------ logs and rows
 

@@ -7,14 +7,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DeployHeader(_message.Message):
-    __slots__ = ("path", "name", "handler")
+    __slots__ = ("path", "name", "handler", "take_over")
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
+    TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
     path: str
     name: str
     handler: str
-    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ...) -> None: ...
+    take_over: bool
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class DeployRequest(_message.Message):
     __slots__ = ("header", "chunk")
@@ -165,7 +167,7 @@ class ListEventsRequest(_message.Message):
     def __init__(self, function: _Optional[str] = ..., state: _Optional[str] = ..., limit: _Optional[int] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class EventInfo(_message.Message):
-    __slots__ = ("event_id", "function", "state", "attempts", "next_at_ns", "last_error", "enqueued_ns", "result")
+    __slots__ = ("event_id", "function", "state", "attempts", "next_at_ns", "last_error", "enqueued_ns", "result", "died_ns")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +176,7 @@ class EventInfo(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
     ENQUEUED_NS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    DIED_NS_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     function: str
     state: str
@@ -182,25 +185,52 @@ class EventInfo(_message.Message):
     last_error: str
     enqueued_ns: int
     result: bytes
-    def __init__(self, event_id: _Optional[str] = ..., function: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., next_at_ns: _Optional[int] = ..., last_error: _Optional[str] = ..., enqueued_ns: _Optional[int] = ..., result: _Optional[bytes] = ...) -> None: ...
+    died_ns: int
+    def __init__(self, event_id: _Optional[str] = ..., function: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., next_at_ns: _Optional[int] = ..., last_error: _Optional[str] = ..., enqueued_ns: _Optional[int] = ..., result: _Optional[bytes] = ..., died_ns: _Optional[int] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
-    __slots__ = ("events",)
+    __slots__ = ("events", "dead_dropped")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    DEAD_DROPPED_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[EventInfo]
-    def __init__(self, events: _Optional[_Iterable[_Union[EventInfo, _Mapping]]] = ...) -> None: ...
+    dead_dropped: int
+    def __init__(self, events: _Optional[_Iterable[_Union[EventInfo, _Mapping]]] = ..., dead_dropped: _Optional[int] = ...) -> None: ...
 
 class RetryEventRequest(_message.Message):
-    __slots__ = ("event_id",)
+    __slots__ = ("event_id", "function", "all")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
     event_id: str
-    def __init__(self, event_id: _Optional[str] = ...) -> None: ...
+    function: str
+    all: bool
+    def __init__(self, event_id: _Optional[str] = ..., function: _Optional[str] = ..., all: _Optional[bool] = ...) -> None: ...
 
 class RetryEventResponse(_message.Message):
-    __slots__ = ("event",)
+    __slots__ = ("event", "count")
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
     event: EventInfo
-    def __init__(self, event: _Optional[_Union[EventInfo, _Mapping]] = ...) -> None: ...
+    count: int
+    def __init__(self, event: _Optional[_Union[EventInfo, _Mapping]] = ..., count: _Optional[int] = ...) -> None: ...
+
+class DiscardEventsRequest(_message.Message):
+    __slots__ = ("event_id", "function", "states")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    function: str
+    states: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, event_id: _Optional[str] = ..., function: _Optional[str] = ..., states: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DiscardEventsResponse(_message.Message):
+    __slots__ = ("event_id", "count")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    count: int
+    def __init__(self, event_id: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class FollowLogsRequest(_message.Message):
     __slots__ = ("function", "invocation_id")

@@ -59,6 +59,11 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.RetryEventRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.RetryEventResponse.FromString,
                 _registered_method=True)
+        self.DiscardEvents = channel.unary_unary(
+                '/relive.control.v1.Control/DiscardEvents',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsResponse.FromString,
+                _registered_method=True)
         self.FollowLogs = channel.unary_stream(
                 '/relive.control.v1.Control/FollowLogs',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.FollowLogsRequest.SerializeToString,
@@ -130,6 +135,12 @@ class ControlServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryEvent(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardEvents(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +226,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.RetryEvent,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.RetryEventRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.RetryEventResponse.SerializeToString,
+            ),
+            'DiscardEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardEvents,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsResponse.SerializeToString,
             ),
             'FollowLogs': grpc.unary_stream_rpc_method_handler(
                     servicer.FollowLogs,
@@ -392,6 +408,33 @@ class Control:
             '/relive.control.v1.Control/RetryEvent',
             relive__platform_dot_api_dot_control__pb2.RetryEventRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.RetryEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/DiscardEvents',
+            relive__platform_dot_api_dot_control__pb2.DiscardEventsRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.DiscardEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

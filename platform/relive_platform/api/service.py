@@ -18,6 +18,7 @@ from relive_platform.api import control_pb2 as pb
 from relive_platform.api.backend import Backend, DebugFeed
 from relive_platform.api.control_pb2_grpc import ControlServicer
 from relive_platform.api.errors import status_of, to_metadata
+from relive_platform.registry.cancellation import Cancellation
 
 __all__ = ["ControlService", "TokenCheck"]
 
@@ -42,6 +43,10 @@ class ControlService(ControlServicer):
             header, path = _guard(context, lambda: self._receive(request_iterator, Path(folder)))
             events: Queue[pb.Progress | None] = Queue()
             outcome: list[list[pb.Deployed] | BaseException] = []
+            cancelled = Cancellation()
+            # What a client began and left (Ctrl-C, killed, cut off) must not go live behind its back.
+            if not context.add_callback(cancelled.cancel):
+                cancelled.cancel()
 
             def progress(phase: str, detail: str, fraction: float) -> None:
                 # A client that does not read loses steps of the display, nothing else.
@@ -50,7 +55,7 @@ class ControlService(ControlServicer):
 
             def work() -> None:
                 try:
-                    outcome.append(self._backend.deploy(path, header.name, header.handler, progress))
+                    outcome.append(self._backend.deploy(path, header, progress, cancelled))
                 except BaseException as error:
                     outcome.append(error)
                 events.put(None)
@@ -104,15 +109,15 @@ class ControlService(ControlServicer):
         if request.event_id:
             event = _guard(context, lambda: self._backend.event(request.function, request.event_id))
             return pb.ListEventsResponse(events=[event])
-        found = _guard(
+        return _guard(
             context, lambda: self._backend.events(request.function, request.state, request.limit or 100)
         )
-        return pb.ListEventsResponse(events=found)
 
     def RetryEvent(self, request: pb.RetryEventRequest, context: Any) -> pb.RetryEventResponse:
-        return pb.RetryEventResponse(
-            event=_guard(context, lambda: self._backend.retry_event(request.event_id))
-        )
+        return _guard(context, lambda: self._backend.retry_events(request))
+
+    def DiscardEvents(self, request: pb.DiscardEventsRequest, context: Any) -> pb.DiscardEventsResponse:
+        return _guard(context, lambda: self._backend.discard_events(request))
 
     # ------------------------------------------------------------ logs and rows
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final
+from concurrent.futures import Future
+from typing import Any, Final
 
 import msgspec
 from relive_base.errors import ReliveError
@@ -20,11 +22,12 @@ from relive_platform.queue.model import Lease, StaleLease
 
 __all__ = ["Consumer"]
 
-RUNNING_LIMIT: Final = 64
+RUNNING_LIMIT: Final = 128
 _ROUND_S: Final = 1.0
 _REFUSED_PAUSE_S: Final = 0.25
 _UNKNOWN_IN_FLIGHT: Final = 4
 _RESULT_KEPT_BYTES: Final = 262_144
+_SETTLE_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -81,8 +84,10 @@ class Consumer:
         room = RUNNING_LIMIT - len(self._tasks)
         if room <= 0:
             return _ROUND_S  # a delivery that ends wakes us
-        held = self._in_flight()
-        leases = await asyncio.wrap_future(self._queue.lease(room, held, _UNKNOWN_IN_FLIGHT))
+        # Half of what is free at most: slow events of some functions leave room for those of the others.
+        leases = await asyncio.wrap_future(
+            self._queue.lease(max(room // 2, 1), self._shares(), _UNKNOWN_IN_FLIGHT)
+        )
         for lease in leases:
             self._leases[lease.seq] = lease
             task = self._loop.create_task(self._deliver(lease))
@@ -93,6 +98,15 @@ class Consumer:
             return _ROUND_S
         return min(max((due_ns - time.time_ns()) / 1e9, 0.01 if leases else 0.05), _ROUND_S)
 
+    def _shares(self) -> dict[str, int]:
+        """How many events of each function may run at once: its workers, and no more than it leaves free."""
+        running = Counter(lease.event.function for lease in self._leases.values())
+        total = len(self._tasks)
+        return {
+            function: min(workers, max((RUNNING_LIMIT - total + running[function]) // 2, 1))
+            for function, workers in self._in_flight().items()
+        }
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._wake.set()
@@ -101,18 +115,26 @@ class Consumer:
 
     async def _deliver(self, lease: Lease) -> None:
         try:
+            await self._run(lease)
+        finally:  # whatever went wrong: a lease that nobody works on must run out
+            self._leases.pop(lease.seq, None)
+
+    async def _run(self, lease: Lease) -> None:
+        try:
             request = request_of(lease)
         except (msgspec.MsgspecError, ValueError) as error:
             # No retry could help; left alone, its lease would be extended for ever.
-            await self._settled(self._queue.fail(lease, f"it cannot be read: {error}", retry=False), lease)
+            text = f"it cannot be read: {error}"
+            await self._settled(lease, lambda: self._queue.fail(lease, text, retry=False))
             return
         try:
             outcome = await self._dispatcher.submit(request)
         except Stopping:
-            await self._settled(self._queue.release(lease), lease)
+            await self._settled(lease, lambda: self._queue.release(lease))
             return
         except UnknownFunction as error:
-            await self._settled(self._queue.fail(lease, error.message, retry=False), lease)
+            text = error.message
+            await self._settled(lease, lambda: self._queue.fail(lease, text, retry=False))
             return
         await self._conclude(lease, outcome)
 
@@ -120,23 +142,35 @@ class Consumer:
         record = outcome.record
         if outcome.ok:
             body = outcome.body if len(outcome.body) <= _RESULT_KEPT_BYTES else None
-            done = self._queue.complete(lease, invocation_id=record.invocation_id, result=body)
-            await self._settled(done, lease)
+            await self._settled(
+                lease,
+                lambda: self._queue.complete(lease, invocation_id=record.invocation_id, result=body),
+            )
         elif record.status == "rejected":
             # It never reached a worker: that is no attempt, but the queue must not spin.
             await asyncio.sleep(_REFUSED_PAUSE_S)
-            await self._settled(self._queue.release(lease), lease)
+            await self._settled(lease, lambda: self._queue.release(lease))
         else:
             error = record.error
             text = f"{error.type}: {error.message}" if error is not None else record.status
-            await self._settled(self._queue.fail(lease, text), lease)
+            await self._settled(lease, lambda: self._queue.fail(lease, text))
 
-    async def _settled(self, done: object, lease: Lease) -> None:
-        self._leases.pop(lease.seq, None)
-        try:
-            await asyncio.wrap_future(done)  # type: ignore[arg-type]
-        except StaleLease:
-            _log.warning("the lease of event %s had run out: it may run twice", lease.event.event_id)
+    async def _settled(self, lease: Lease, settle: Callable[[], Future[Any]]) -> None:
+        """Tell the queue how a delivery ended. What the disk refuses now is told again until it takes it: the
+        event has run, and must not run twice for that."""
+        told = False
+        while True:
+            try:
+                await asyncio.wrap_future(settle())
+                break
+            except StaleLease:
+                _log.warning("the lease of event %s had run out: it may run twice", lease.event.event_id)
+                break
+            except ReliveError as error:
+                if not told:
+                    _log.error("the end of event %s is not written yet: %s", lease.event.event_id, error)
+                told = True
+            await asyncio.sleep(_SETTLE_AGAIN_S)  # the heartbeat keeps the lease
 
     async def _heartbeat(self) -> None:
         while True:

@@ -74,7 +74,7 @@ class Dispatcher:
         if request.version and (pool is None or pool.spec.version != request.version):
             pool = self.versions.get((request.function, request.version))
         if pool is None:
-            raise UnknownFunction(request.function)
+            raise UnknownFunction(request.function, self.pools)
         if self.stopping:
             raise Stopping
         spec = pool.spec

@@ -53,6 +53,10 @@ class Functions:
         self._queues = _queues(versions)
         self._on_routes(Routes(_routes(versions)))
 
+    def names(self) -> list[str]:
+        """What an event can be sent to: functions and queues, by name."""
+        return sorted({*self.serving, *self._queues})
+
     def receiver(self, name: str) -> FunctionVersion | None:
         """Who works on events sent to `name`: the function of that name, else the one whose queue it is."""
         return self.serving.get(name) or self.serving.get(self._queues.get(name, ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -58,16 +58,18 @@ class Publisher:
         queue: PublishQueue,
         serving: Callable[[str], FunctionVersion | None],
         on_span: Callable[[FunctionVersion, str, SpanData], None],
+        names: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._queue = queue
         self._serving = serving
         self._on_span = on_span
+        self._names = names
 
     async def __call__(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
         """Accept an event. Raises UnknownFunction and what the queue refuses it with."""
         version = self._serving(request.function)
         if version is None:
-            raise UnknownFunction(request.function)
+            raise UnknownFunction(request.function, self._names())
         if len(idempotency_key) > EVENT_ID_CHARS:
             raise BadEventId(
                 f"the event's id has {len(idempotency_key):,} characters",
@@ -92,6 +94,7 @@ class Publisher:
             attributes={_INVOCATION: invocation_id, _SAMPLED: "1" if request.sampled else "0"},
             retries=version.config.retries,
             max_age_s=version.config.max_age_s,
+            identity=_identity(request),
         )
         receipt = await asyncio.wrap_future(self._queue.publish(event))
         if not receipt.duplicate:
@@ -116,9 +119,20 @@ def _body(request: InvokeRequest) -> tuple[bytes, str]:
     http = request.http
     if http is None:
         return request.event, "application/json"
-    # Two sendings of the same request must be the same event: what differs each time is left out.
     headers = [pair for pair in http.headers if pair[0] not in _DROPPED]
     return _encoder.encode(msgspec.structs.replace(http, headers=headers)), HTTP_EVENT
+
+
+def _identity(request: InvokeRequest) -> bytes:
+    """What two sendings with one id must have in common: what is asked for, and with which payload.
+
+    Headers, the client and the connection differ from one try to the next.
+    """
+    http = request.http
+    if http is None:
+        return _encoder.encode(("event", request.event))
+    kind = next((value for name, value in http.headers if name == "content-type"), "")
+    return _encoder.encode(("http", http.method, http.path, http.query, kind, http.body))
 
 
 def request_of(lease: Lease) -> InvokeRequest:

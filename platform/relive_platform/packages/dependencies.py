@@ -14,9 +14,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import uv
 from relive_base.errors import ReliveError
@@ -104,6 +105,13 @@ class InstalledDependencies:
     preload: tuple[str, ...] = ()
 
 
+class Cancelled(Protocol):
+    """Whether the installation is still wanted."""
+
+    def check(self) -> None: ...
+    def telling(self, listener: Callable[[], None]) -> AbstractContextManager[None]: ...
+
+
 class Dependencies:
     """The folders below `root`, one per lock hash. Safe to use from several threads and processes."""
 
@@ -121,9 +129,13 @@ class Dependencies:
         self._environment = environment
 
     def install(
-        self, needs: Requirements, progress: Callable[[str], None] = lambda line: None
+        self,
+        needs: Requirements,
+        progress: Callable[[str], None] = lambda line: None,
+        cancelled: Cancelled | None = None,
     ) -> InstalledDependencies:
-        """The folder for `needs`, installed now where it is not there yet. Raises DependencyError."""
+        """The folder for `needs`, installed now where it is not there yet. Raises DependencyError, and what
+        `cancelled.check` raises."""
         if not needs.lines:
             return InstalledDependencies()
         lock_hash = self.lock_hash(needs)
@@ -132,7 +144,7 @@ class Dependencies:
             self._root.mkdir(parents=True, exist_ok=True)
             with _locked(self._root / f".{lock_hash}.lock"):
                 if not target.is_dir():
-                    self._install(needs, target, progress)
+                    self._install(needs, target, progress, cancelled)
         return InstalledDependencies(str(target), lock_hash, tuple(preload_modules(target, needs.lines)))
 
     def lock_hash(self, needs: Requirements) -> str:
@@ -144,7 +156,13 @@ class Dependencies:
                 digest.update(_local_content(line, needs.folder))
         return digest.hexdigest()[:16]
 
-    def _install(self, needs: Requirements, target: Path, progress: Callable[[str], None]) -> None:
+    def _install(
+        self,
+        needs: Requirements,
+        target: Path,
+        progress: Callable[[str], None],
+        cancelled: Cancelled | None,
+    ) -> None:
         for left in self._root.glob(f".{target.name}.tmp-*"):  # of a deploy that was killed; we hold the lock
             remove_tree(left)
         scratch = self._root / f".{target.name}.tmp-{secrets.token_hex(4)}"
@@ -153,14 +171,21 @@ class Dependencies:
             listed = scratch / REQUIREMENTS_FILE
             listed.write_text(needs.text, encoding="utf-8")
             # Beside the code, so that relative paths and `-r other.txt` mean what they say.
-            self._run(needs, listed, scratch / "site", progress)
+            self._run(needs, listed, scratch / "site", progress, cancelled)
             os.sync()  # thousands of files: one sync is far cheaper than an fsync each
             os.rename(scratch / "site", target)
             flush(self._root)
         finally:
             remove_tree(scratch)
 
-    def _run(self, needs: Requirements, listed: Path, site: Path, progress: Callable[[str], None]) -> None:
+    def _run(
+        self,
+        needs: Requirements,
+        listed: Path,
+        site: Path,
+        progress: Callable[[str], None],
+        cancelled: Cancelled | None,
+    ) -> None:
         command = [uv.find_uv_bin(), "pip", "install", "--target", str(site), "--python", self._python]
         command += ["--no-progress", "--color", "never"]
         # Copies, not links into uv's cache: a function that writes there must not spoil other ones.
@@ -180,14 +205,17 @@ class Dependencies:
         output: deque[str] = deque(maxlen=_MAX_OUTPUT_LINES)
         try:
             assert process.stderr is not None
-            for raw in process.stderr:
-                line = escape_terminal(raw.decode(errors="replace").rstrip())
-                output.append(line)
-                progress(line)
-            status = process.wait()
+            with contextlib.nullcontext() if cancelled is None else cancelled.telling(lambda: _kill(process)):
+                for raw in process.stderr:
+                    line = escape_terminal(raw.decode(errors="replace").rstrip())
+                    output.append(line)
+                    progress(line)
+                status = process.wait()
         finally:
             timer.cancel()
             _end(process, threading.Event())
+        if cancelled is not None:
+            cancelled.check()
         if expired.is_set():
             message = f"the installation took longer than {self._timeout_s:g} s"
             raise DependencyError(message, where=needs.file, remedy="raise RELIVE_INSTALL_TIMEOUT_S")
@@ -199,9 +227,13 @@ class Dependencies:
 def _end(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
     if process.poll() is None:
         expired.set()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _local_content(line: str, folder: Path) -> bytes:

@@ -19,7 +19,8 @@ from typing import Any, Final, TypeVar
 
 from relive_base.errors import ReliveError
 
-from relive_platform.queue.model import Clock, DiskFull, QueueBusy, QueueError, QueueFull, QueueLimits
+from relive_platform.queue.model import Clock, DiskFull, QueueBusy, QueueError, QueueLimits
+from relive_platform.queue.space import FileSpace
 
 __all__ = ["Committer"]
 
@@ -27,17 +28,18 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _BATCH: Final = 1_000
-_PAGE_BYTES: Final = 4096
 _BALLAST_RETRY_NS: Final = 1_000_000_000
 _PAGES: Final = 1_000  # of WAL before a checkpoint: 4 MiB, so the ballast should be larger
 _PAGES_WHILE_FULL: Final = 50
 _LOW_SPACE_BYTES: Final = 1024 * 1024
+_TIDY_NS: Final = 5_000_000_000
+_TIDY_MORE_NS: Final = 20_000_000  # while there is more to do, beside what comes in
 
 
 @dataclass(slots=True)
 class _Operation:
     run: Callable[[], Any]
-    grows: bool  # it adds an event: refused while the disk is full
+    adds_to: str  # the function that it adds an event to: refused while the disk is full; "" for the rest
     future: Future[Any] = field(default_factory=Future)
     outcome: Any = None
     error: BaseException | None = None
@@ -52,11 +54,17 @@ class Committer:
         self._clock = clock
         self._limits = limits
         self._waiting: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._adding: dict[str, int] = {}  # events of each function that wait for a commit
+        self._adding_lock = threading.Lock()
         self._full = False
         self._next_try_ns = 0
         self._closed = threading.Event()
         self._db = self._connect()
+        self.space = FileSpace(self._db, path, self.free_bytes)
+        self._tidy_at_ns = 0
         self.reload: Callable[[], None] = lambda: None  # after a rollback
+        self.tidy: Callable[[], bool] = lambda: False  # now and then, in a transaction; whether there is more
+        self.idle: Callable[[], bool] = lambda: False  # whether there is nothing to deliver
         self.committed: Callable[[], None] = lambda: None  # after a commit, before its futures are told
         self._thread = threading.Thread(target=self._work, name="relive-events", daemon=True)
 
@@ -67,8 +75,8 @@ class Committer:
 
     @property
     def disk_full(self) -> bool:
-        """Whether events are refused because the disk is full."""
-        return self._full
+        """Whether the disk is full, or as good as full."""
+        return self._full or self.free_bytes() < _LOW_SPACE_BYTES
 
     def start(self) -> None:
         """Lay the ballast and begin to work."""
@@ -87,18 +95,39 @@ class Committer:
                     raise QueueError(message, where=str(self._path), remedy=remedy) from error
                 self._release_ballast()
 
-    def submit(self, run: Callable[[], T], *, grows: bool = False) -> Future[T]:
-        """Run `run` in the next batch. The future ends only after the commit that makes it durable."""
-        operation = _Operation(run, grows)
+    def submit(self, run: Callable[[], T], *, adds_to: str = "") -> Future[T]:
+        """Run `run` in the next batch. The future ends only after the commit that makes it durable.
+
+        Only what adds an event (to the function `adds_to`) is ever refused for what waits already.
+        """
+        operation = _Operation(run, adds_to)
         if self._closed.is_set():
             operation.future.set_exception(QueueError("the event queue is closed"))
-        elif self._waiting.qsize() >= self._limits.backlog:
-            message = f"{self._limits.backlog} operations wait for the event queue"
+        elif adds_to and not self._line_up(adds_to):
+            message = f"{self._limits.backlog} events of {adds_to} wait for the event queue's next commit"
             remedy = "send more slowly, or raise RELIVE_QUEUE_BACKLOG"
             operation.future.set_exception(QueueBusy(message, remedy=remedy))
         else:
             self._waiting.put(operation)
         return operation.future
+
+    def _line_up(self, function: str) -> bool:
+        with self._adding_lock:
+            waiting = self._adding.get(function, 0)
+            if waiting >= self._limits.backlog:
+                return False
+            self._adding[function] = waiting + 1
+            return True
+
+    def _take(self, timeout_s: float) -> _Operation | None:
+        """The next operation; None for the end. Raises queue.Empty."""
+        item = self._waiting.get(timeout=timeout_s) if timeout_s else self._waiting.get_nowait()
+        if item is not None and item.adds_to:
+            with self._adding_lock:
+                left = self._adding.pop(item.adds_to) - 1
+                if left:
+                    self._adding[item.adds_to] = left
+        return item
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Work off what waits, then close the file. Safe to call twice."""
@@ -123,8 +152,6 @@ class Committer:
             db.execute("PRAGMA fullfsync = ON")
             db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES:d}")
             db.execute("PRAGMA journal_size_limit = 67108864")
-            pages = max(self._limits.file_bytes // _PAGE_BYTES, 64)
-            db.execute(f"PRAGMA max_page_count = {pages:d}")  # a pragma takes no parameters
             db.execute("BEGIN IMMEDIATE")
             db.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -145,30 +172,51 @@ class Committer:
     def _work(self) -> None:
         stop = False
         while not stop:
-            batch: list[_Operation] = []
-            item = self._waiting.get()
-            while item is not None:
-                if item.future.set_running_or_notify_cancel():
-                    batch.append(item)
-                if len(batch) >= _BATCH:
-                    break
-                try:
-                    item = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-            stop = item is None
+            batch, stop = self._gather()
             if batch:
                 self._batch(batch)
+            if not stop and self._clock.monotonic_ns() >= self._tidy_at_ns:
+                self._keep_house()
         self._drain()
         with contextlib.suppress(sqlite3.Error):  # the WAL stays and is read at the next start
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
+    def _gather(self) -> tuple[list[_Operation], bool]:
+        """What waits, up to a batch, or nothing when it is time to tidy; and whether to end."""
+        batch: list[_Operation] = []
+        wait_s = max((self._tidy_at_ns - self._clock.monotonic_ns()) / 1e9, 0.001)
+        with contextlib.suppress(queue.Empty):
+            item = self._take(wait_s)
+            while item is not None:
+                if item.future.set_running_or_notify_cancel():
+                    batch.append(item)
+                if len(batch) >= _BATCH:
+                    return batch, False
+                item = self._take(0.0)
+            return batch, True
+        return batch, False
+
+    def _keep_house(self) -> None:
+        """One step: drop what is too old or too much, then give room back to the disk."""
+        try:
+            more = self.keep_house()
+        except Exception:  # it costs room, and must not cost the queue
+            _log.exception("the event queue could not be tidied")
+            more = False
+        self._tidy_at_ns = self._clock.monotonic_ns() + (_TIDY_MORE_NS if more else _TIDY_NS)
+
+    def keep_house(self) -> bool:
+        """As above, in the thread or before it begins. Whether there is more to do."""
+        step = _Operation(self.tidy, "")
+        self._commit([step])
+        return bool(step.outcome) | self.space.give_back(self.idle())
+
     def _drain(self) -> None:
         """Operations that slipped in while the queue was being closed."""
         with contextlib.suppress(queue.Empty):
             while True:
-                item = self._waiting.get_nowait()
+                item = self._take(0.0)
                 if item is not None and item.future.set_running_or_notify_cancel():
                     item.future.set_exception(QueueError("the event queue is closed"))
 
@@ -212,7 +260,7 @@ class Committer:
 
     def _run(self, operation: _Operation) -> None:
         operation.outcome = operation.error = None
-        if operation.grows and self._full and not self._room_again():
+        if operation.adds_to and self._full and not self._room_again():
             operation.error = self._no_room(None)
             return
         try:
@@ -238,27 +286,20 @@ class Committer:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             return True
-        return code == sqlite3.SQLITE_IOERR and self._free_bytes() < _LOW_SPACE_BYTES
+        return code == sqlite3.SQLITE_IOERR and self.free_bytes() < _LOW_SPACE_BYTES
 
-    def _free_bytes(self) -> int:
+    def free_bytes(self) -> int:
+        """What the disk has left."""
         found = os.statvfs(self._path.parent)
         return found.f_bavail * found.f_frsize
-
-    def _file_bytes(self) -> int:
-        return int(self._db.execute("PRAGMA page_count").fetchone()[0]) * _PAGE_BYTES
 
     def _no_room(self, error: sqlite3.Error | None) -> ReliveError:
         if error is not None and not self._is_full(error):
             return QueueError(f"the event queue failed: {error}", where=str(self._path))
-        if not self._full:
-            message = f"the event queue's file has reached {self._limits.file_bytes} bytes, its limit"
-            return QueueFull(message, where=str(self._path), remedy="raise RELIVE_QUEUE_BYTES")
         return DiskFull(where=str(self._path), remedy="free disk space; events that were accepted are safe")
 
     def _release_ballast(self) -> None:
-        """Make room so that what is in the queue can be worked off. The file's own limit is no full disk."""
-        if self._file_bytes() + 64 * _PAGE_BYTES >= self._limits.file_bytes:
-            return
+        """Make room so that what is in the queue can be worked off."""
         self._full = True
         self._next_try_ns = self._clock.monotonic_ns() + _BALLAST_RETRY_NS
         self._ballast.unlink(missing_ok=True)
@@ -288,4 +329,4 @@ class Committer:
         except OSError:
             self._ballast.unlink(missing_ok=True)
             return False
-        return self._free_bytes() >= _LOW_SPACE_BYTES
+        return self.free_bytes() >= _LOW_SPACE_BYTES

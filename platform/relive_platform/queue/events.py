@@ -10,6 +10,7 @@ from pathlib import Path
 from relive_platform.queue import statements as sql
 from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.committer import Committer
+from relive_platform.queue.holdings import STATES
 from relive_platform.queue.model import (
     Clock,
     Counts,
@@ -21,7 +22,7 @@ from relive_platform.queue.model import (
     Receipt,
     SystemClock,
 )
-from relive_platform.queue.table import STATES, EventTable
+from relive_platform.queue.table import EventTable
 
 __all__ = ["EventQueue"]
 
@@ -60,24 +61,28 @@ class EventQueue:
             self._limits,
             backoff or Backoff(),
             draw or random.Random(random.SystemRandom().random()),
+            self._committer.free_bytes,
         )
         self._committer.prepare(self._open)
         self._committer.reload = self._table.reload
         self._committer.committed = self._committed
+        self._committer.tidy = self._table.tidy
+        self._committer.idle = lambda: not self._table.holdings.any_live()
         self._committer.start()
 
     def _open(self) -> None:
+        self._committer.space.open()
         self._committer.db.executescript(sql.SCHEMA)
         self._table.recover()
 
     def _committed(self) -> None:
-        if self._table.made_ready:
-            self._table.made_ready = False
+        if self._table.holdings.made_ready:
+            self._table.holdings.made_ready = False
             self._on_ready()
 
     @property
     def disk_full(self) -> bool:
-        """Whether events are refused because the disk is full."""
+        """Whether the disk is full, so that events are refused."""
         return self._committer.disk_full
 
     def publish(self, event: QueuedEvent, *, mark: tuple[str, int] | None = None) -> Future[Receipt]:
@@ -85,7 +90,7 @@ class EventQueue:
 
         Fails with Conflict (409), QueueFull or QueueBusy (429), DiskFull (507).
         """
-        return self._committer.submit(lambda: self._table.publish(event, mark), grows=True)
+        return self._committer.submit(lambda: self._table.publish(event, mark), adds_to=event.function)
 
     def lease(
         self, limit: int, in_flight: Mapping[str, int] | None = None, others: int | None = None
@@ -100,8 +105,16 @@ class EventQueue:
         return self._committer.submit(lambda: self._table.extend(lease, seconds))
 
     def complete(self, lease: Lease, *, invocation_id: str = "", result: bytes | None = None) -> Future[None]:
-        """The event is done; `result` answers duplicates of it. Fails with StaleLease."""
-        return self._committer.submit(lambda: self._table.complete(lease, invocation_id, result))
+        """The event is done; `result` answers duplicates of it. Fails with StaleLease.
+
+        No limit refuses it; if the disk is full, the result is left out.
+        """
+
+        def run() -> None:
+            kept = None if self._committer.disk_full else result
+            self._table.complete(lease, invocation_id, kept)
+
+        return self._committer.submit(run)
 
     def fail(
         self, lease: Lease, error: str, retry_at_ns: int | None = None, *, retry: bool = True
@@ -131,31 +144,81 @@ class EventQueue:
 
         Fails with UnknownEvent, or with Conflict while it is being delivered.
         """
-        return self._committer.submit(lambda: self._table.retry(event_id, function))
+        return self._committer.submit(lambda: self._table.desk.retry(event_id, function))
 
     def discard(self, event_id: str, function: str = "") -> Future[str]:
         """Remove a dead or waiting event. Fails with UnknownEvent, or with Conflict while it is leased."""
-        return self._committer.submit(lambda: self._table.discard(event_id, function))
+        return self._committer.submit(lambda: self._table.desk.discard(event_id, function))
+
+    def retry_dead(self, function: str = "", *, until_ns: int = 0, count: int = 1_000) -> Future[int]:
+        """Make up to `count` dead events due now, of one function or of all; those that died up to `until_ns`
+        (0: now). Gives how many."""
+        until = until_ns or self._clock.time_ns()
+        return self._committer.submit(
+            lambda: self._each(
+                function, count, lambda name, left: self._table.keeping.revive(name, until, left)
+            )
+        )
+
+    def discard_all(
+        self, state: str, function: str = "", *, until_ns: int = 0, count: int = 1_000
+    ) -> Future[int]:
+        """Remove up to `count` events in `state`: "dead", "ready", or "done" (what is remembered of them).
+
+        Of one function or of all; those of up to `until_ns` (0: now). Gives how many.
+        """
+        if state not in ("dead", "ready", "done"):
+            raise ValueError(f"events in the state {state!r} cannot be discarded")
+        until, keeping = until_ns or self._clock.time_ns(), self._table.keeping
+
+        def discard(name: str, left: int) -> int:
+            if state == "done":
+                return keeping.forget_done(name, until, left)
+            return keeping.discard(name, STATES.index(state), until, left)
+
+        return self._committer.submit(lambda: self._each(function, count, discard))
+
+    def _each(self, function: str, count: int, work: Callable[[str, int], int]) -> int:
+        """Of one function, or of all until there are `count`."""
+        done = 0
+        for name in [function] if function else self._table.holdings:
+            if done < count:
+                done += work(name, count - done)
+                self._table.holdings.tidy(name)
+        return done
+
+    def tidy(self) -> Future[bool]:
+        """Drop some of what is too old or too much, as happens by itself, too. Whether there is more."""
+        return self._committer.submit(self._table.tidy)
+
+    def file_bytes(self) -> Future[tuple[int, int]]:
+        """Size of the file, and what of it is unused and will be given back or used again."""
+        space = self._committer.space
+        return self._committer.submit(lambda: (space.file_bytes(), space.spare_bytes()))
 
     def get(self, event_id: str, function: str = "") -> Future[tuple[QueuedEvent, int]]:
         """An event that is not done, and its attempts so far. Fails with UnknownEvent."""
-        return self._committer.submit(lambda: self._table.get(event_id, function))
+        return self._committer.submit(lambda: self._table.desk.get(event_id, function))
 
     def look(self, event_id: str, function: str) -> Future[tuple[EventRow, bytes | None]]:
         """Where one event is, by its whole id; "done" with its result while that is remembered
         (RELIVE_DONE_KEEP_S). Fails with UnknownEvent."""
-        return self._committer.submit(lambda: self._table.look(event_id, function))
+        return self._committer.submit(lambda: self._table.desk.look(event_id, function))
 
     def list(self, state: str = "", function: str = "", limit: int = 256) -> Future[list[EventRow]]:
         """Events, newest first. `state`: ready, leased, dead or "" for all; ValueError for another one."""
         if state and state not in STATES:
             raise ValueError(f"the state {state!r} is none of {', '.join(STATES)}")
         count = min(limit, _MAX_LISTED)
-        return self._committer.submit(lambda: self._table.rows(state, function, count))
+        return self._committer.submit(lambda: self._table.desk.rows(state, function, count))
 
     def counts(self) -> Future[Counts]:
         """How many events are ready, leased and dead."""
-        return self._committer.submit(self._table.counts)
+        return self._committer.submit(self._table.holdings.counts)
+
+    def holders(self) -> Future[tuple[str, ...]]:
+        """The functions of which anything is kept here."""
+        return self._committer.submit(lambda: tuple(self._table.holdings))
 
     def marks(self) -> Future[dict[str, int]]:
         """Each timer's last firing, ns since the epoch."""

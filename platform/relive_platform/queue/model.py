@@ -39,15 +39,15 @@ class DiskFull(QueueError):
 
 
 class QueueFull(Refused):
-    """The event queue holds as many events as it may."""  # HTTP 429
+    """The event queue holds as many events of this function as it may."""  # HTTP 429
 
 
 class QueueBusy(Refused):
-    """Too many operations wait for the event queue."""  # HTTP 429
+    """Too many events of this function wait to be written to the event queue."""  # HTTP 429
 
 
 class Conflict(Refused):
-    """An event with this id and another body was accepted before."""  # HTTP 409
+    """This cannot be done to an event now, or its id was given to another event before."""  # HTTP 409
 
 
 class BadEventId(UsageError):
@@ -81,23 +81,27 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
-    """The server's settings of the queue."""
+    """The server's settings of the queue. Numbers and sizes are those of one function, so that no function
+    takes another's room."""
 
-    events: int = 1_000_000
-    file_bytes: int = 8 * 1024**3
-    backlog: int = 10_000
+    events: int = 1_000_000  # that wait or run
+    event_bytes: int = 8 * 1024**3
+    backlog: int = 10_000  # events that wait for the next commit
+    dead_keep_events: int = 10_000
+    dead_keep_bytes: int = 256 * 1024**2
+    dead_keep_s: float = 14 * 86_400.0
+    done_keep_events: int = 100_000  # ids of finished events
+    done_keep_bytes: int = 256 * 1024**2  # their results
+    done_keep_s: float = 86_400.0
+    result_bytes: int = 256 * 1024  # of one finished event's result; larger ones are not kept
     ballast_bytes: int = 8 * 1024**2
     lease_s: float = 30.0
-    done_keep_s: float = 86_400.0
-    done_keep_events: int = 100_000
-    result_bytes: int = (
-        256 * 1024
-    )  # of a finished event's result, to answer duplicates; larger ones are not kept
 
 
 class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One asynchronous event. `body` is kept byte for byte. An empty `event_id` gets a new one.
 
+    `identity`: what makes two sendings with one id the same event; the body where it is empty.
     `trace_id`, `span_id`: the producer's span, which the consumer's trace continues.
     """
 
@@ -116,6 +120,7 @@ class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
     max_age_s: float = 21_600.0
     enqueued_ns: int = 0  # set by the queue: the time of acceptance
     not_before_ns: int = 0  # a delay wanted by the producer
+    identity: bytes = b""  # not kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +154,7 @@ class FailOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """An event as `relive events` lists it."""
+    """An event as `relive events` lists it. A dead one has no next attempt, but the time it died."""
 
     event_id: str
     function: str
@@ -159,13 +164,21 @@ class EventRow:
     last_error: str
     enqueued_ns: int
     body_bytes: int
+    died_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many events are where."""
+    """How many events are where, and what their file takes.
+
+    `done`: finished events whose ids are remembered. `dead_dropped`: dead events that their age or their
+    limits have removed, ever, by function.
+    """
 
     ready: int = 0
     leased: int = 0
     dead: int = 0
     by_function: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    done: int = 0
+    event_bytes: int = 0  # of all that is kept
+    dead_dropped: dict[str, int] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from relive_platform.packages.content import (
     unpack_zip,
 )
 from relive_platform.packages.dependencies import Dependencies, InstalledDependencies, Requirements
+from relive_platform.registry.cancellation import Cancellation
 from relive_platform.registry.model import Deployed, FunctionVersion, Progress, TrialResult
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
@@ -119,12 +120,17 @@ class Registry:
         progress: Callable[[Progress], None] = lambda progress: None,
         *,
         kind: str = "event",
+        take_over: bool = False,
+        cancelled: Cancellation | None = None,
     ) -> list[Deployed]:
         """Deploy a folder, a `relive.toml` or a zip. It blocks: call it in a thread.
 
-        Raises ConfigError, PackageError, DependencyError or DeployError; what was in service then stays.
+        `take_over`: functions that another application has become this one's. Raises ConfigError,
+        PackageError, DependencyError, DeployError or DeployCancelled; what was in service then stays.
         """
+        cancelled = cancelled or Cancellation()
         with self._deploying, self._exclusive(), self._opened(Path(path)) as root:
+            cancelled.check()
             progress(Progress("read", detail=str(path)))
             if (root if root.is_file() else root / MANIFEST).is_file():
                 application = load(root, self._defaults)
@@ -135,19 +141,27 @@ class Registry:
                 application = from_folder(
                     root, name=name, handler=handler, kind=kind, defaults=self._defaults
                 )
-            return self._deploy(application, name, progress)
+            return self._deploy(application, name, progress, take_over, cancelled)
 
     def _deploy(
-        self, application: Application, only: str | None, progress: Callable[[Progress], None]
+        self,
+        application: Application,
+        only: str | None,
+        progress: Callable[[Progress], None],
+        take_over: bool,
+        cancelled: Cancellation,
     ) -> list[Deployed]:
         configs = [config for config in application.functions.values() if only in (None, config.name)]
+        if not take_over:
+            self._check_owners(application, configs)
         retired = self._retired(application, only)
         self._check_routes(configs, retired)
         staged: list[_Staged] = []
         try:
             for config in configs:
-                staged.append(self._stage(application, config, progress))
+                staged.append(self._stage(application, config, progress, cancelled))
             added = [(item.version, item.fingerprint) for item in staged if not item.unchanged]
+            cancelled.check()
             self._table.commit(added, retired)
         except BaseException:
             for item in staged:
@@ -174,11 +188,16 @@ class Registry:
         )
 
     def _stage(
-        self, application: Application, config: FunctionConfig, progress: Callable[[Progress], None]
+        self,
+        application: Application,
+        config: FunctionConfig,
+        progress: Callable[[Progress], None],
+        cancelled: Cancellation,
     ) -> _Staged:
         """Everything but the last step. The version's folder is there, but nothing points to it."""
         began = time.monotonic()
         source = Path(config.source)
+        cancelled.check()
         progress(Progress("copy", config.name, str(source)))
         number = self._table.highest(config.name) + 1
         code_dir = self._home / "code" / config.name / str(number)
@@ -186,7 +205,7 @@ class Registry:
         try:
             copy_folder(source, scratch, self._limits)
             digest = code_hash(scratch)
-            installed = self._install(application, config, progress)
+            installed = self._install(application, config, progress, cancelled)
             fingerprint = _fingerprint(digest, config, installed, application.name)
             current = self._table.get(config.name, 0)
             if current is not None and self._table.fingerprint(config.name) == fingerprint:
@@ -207,13 +226,17 @@ class Registry:
         return _Staged(version, fingerprint, time.monotonic() - began)
 
     def _install(
-        self, application: Application, config: FunctionConfig, progress: Callable[[Progress], None]
+        self,
+        application: Application,
+        config: FunctionConfig,
+        progress: Callable[[Progress], None],
+        cancelled: Cancellation,
     ) -> InstalledDependencies:
         needs = Requirements.of(Path(config.source), config.dependencies, application.file)
         if needs.lines:
             progress(Progress("install", config.name, f"{len(needs.lines)} requirements"))
         return self._dependencies.install(
-            needs, lambda line: progress(Progress("install", config.name, line))
+            needs, lambda line: progress(Progress("install", config.name, line)), cancelled
         )
 
     def _version(
@@ -279,6 +302,22 @@ class Registry:
             for version in self.functions()
             if version.spec.app == application.name and version.name not in application.functions
         ]
+
+    def _check_owners(self, application: Application, configs: list[FunctionConfig]) -> None:
+        """A function in service belongs to its application. Raises DeployError."""
+        owners = {version.name: version.spec.app for version in self.functions()}
+        taken = {
+            c.name: owners[c.name]
+            for c in configs
+            if owners.get(c.name, application.name) != application.name
+        }
+        if taken:
+            listed = ", ".join(f"{name!r} of application {owner!r}" for name, owner in sorted(taken.items()))
+            raise DeployError(
+                f"application {application.name!r} would take over what another one has: {listed}",
+                where=application.file or str(application.root),
+                remedy="give the function another name, or deploy with --take-over",
+            )
 
     def _check_routes(self, configs: list[FunctionConfig], retired: list[str]) -> None:
         names = {config.name for config in configs}

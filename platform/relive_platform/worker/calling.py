@@ -54,7 +54,13 @@ class Caller:
             self._invoke = msgspec.structs.replace(self._invoke, deadline_monotonic_ns=deadline_ns)
 
     def call(
-        self, function: str, payload: object, timeout_s: float | None, *, asynchronous: bool = False
+        self,
+        function: str,
+        payload: object,
+        timeout_s: float | None,
+        *,
+        asynchronous: bool = False,
+        idempotency_key: str = "",
     ) -> CallResult:
         """Call and wait for the answer; for an asynchronous call, for the event's acceptance.
 
@@ -82,6 +88,7 @@ class Caller:
                 asynchronous=asynchronous,
                 timeout_s=timeout_s or 0.0,
                 depth=invoke.depth + 1,
+                idempotency_key=idempotency_key,
             )
             answer = self._outside.answer(frame) or self._ask(frame, max(wait_s, 0.0) + _GRACE_S)
             span.answered(answer)

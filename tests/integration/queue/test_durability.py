@@ -98,32 +98,45 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def fill(folder: Path) -> Path:
+    """A file that takes the last byte of the disk."""
+    filler = folder / "filler"
+    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    return filler
+
+
 def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -> None:
-    # Given a disk that fills up while events come
+    # Given a small disk and a function that sends more than it holds
     queue = EventQueue(small_disk / "events.db", limits=QueueLimits(ballast_bytes=8 << 20))
     body = b"x" * 20_000
     outcomes = [queue.publish(QueuedEvent(function="f", body=body)).exception(10) for _ in range(1200)]
     accepted = outcomes.count(None)
 
-    # Then what does not fit is refused, and the state is visible
+    # Then what does not fit is refused, and other functions have room
     assert accepted > 10
     assert isinstance(outcomes[-1], DiskFull)
-    assert queue.disk_full
+    queue.publish(QueuedEvent(function="g", body=body)).result(10)
 
-    # And what was accepted can be delivered and finished on the full disk
+    # When something else takes the rest of the disk
+    filler = fill(small_disk)
+    more = [queue.publish(QueuedEvent(function="g", body=body)).exception(10) for _ in range(200)]
+    assert isinstance(more[-1], DiskFull)
+
+    # Then what was accepted can be delivered and finished on the full disk, results or not, and that is said
     leases = queue.lease(1000).result(10)
-    assert len(leases) == accepted
+    assert len(leases) == accepted + 1 + more.count(None)
+    assert queue.disk_full
     for lease in leases:
         assert lease.event.body == body
-        queue.complete(lease).result(10)
+        queue.complete(lease, result=body).result(10)
+    assert queue.counts().result(10).leased == 0
     queue.close()
 
     # And the queue can be opened on a disk that is full to the last byte
     (small_disk / "events.db.ballast").unlink(missing_ok=True)
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(b"x" * 4096):
-            pass
+    fill(small_disk)
     full = EventQueue(small_disk / "events.db")
     assert isinstance(full.publish(QueuedEvent(function="f", body=b"{}")).exception(10), DiskFull)
     full.close()

@@ -269,23 +269,6 @@ def test_the_queue_is_bounded(open_queue) -> None:
     queue.publish(event()).result(5)
 
 
-def test_a_queue_whose_file_is_full_refuses_and_works_off(open_queue) -> None:
-    # Given a file that may not grow any more
-    queue = open_queue(file_bytes=1 << 20)
-    outcomes = [queue.publish(event(body=b"x" * 50_000)).exception(5) for _ in range(100)]
-    accepted = outcomes.count(None)
-    refusal = outcomes[-1]
-
-    # Then what was accepted is there, can be worked off, and makes room
-    assert isinstance(refusal, QueueFull)
-    assert "RELIVE_QUEUE_BYTES" in refusal.remedy
-    assert totals(queue) == (accepted, 0, 0)
-    for lease in take(queue, accepted):
-        queue.complete(lease).result(5)
-    queue.publish(event(body=b"x" * 50_000)).result(5)
-    assert accepted > 3
-
-
 def test_too_many_waiting_operations_are_refused(open_queue) -> None:
     queue = open_queue(backlog=1)
     futures = [queue.publish(event()) for _ in range(2000)]

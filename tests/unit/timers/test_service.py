@@ -129,7 +129,7 @@ def test_a_firing_that_the_queue_refuses_is_tried_again(open_queue, clock) -> No
     queue = open_queue(events=1)
     errors: list[BaseException] = []
     timers = TimerService(queue, clock, on_error=lambda timer, error: errors.append(error))
-    timers.set_timers([MINUTE, Timer(function="other", schedule="cron(* * * * *)")])
+    timers.set_timers([MINUTE, Timer(function=MINUTE.function, schedule="cron(*/1 * * * *)")])
     clock.advance(60)
 
     assert timers.tick() == 1

@@ -1,0 +1,154 @@
+"""Whose function it is, and a deploy that nobody wants any more."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from relive_platform.packages.dependencies import Dependencies
+from relive_platform.registry import DeployError, Registry, TrialResult
+from relive_platform.registry.cancellation import Cancellation, DeployCancelled
+
+CODE = "def handler(event, context):\n    return 1\n"
+OTHER = "def handler(event, context):\n    return 'other'\n"
+
+
+def test_a_second_application_takes_no_function_of_another_silently(registry: Registry, write) -> None:
+    # Given a function in service
+    registry.deploy(write(app="shop", pay=(CODE, "")))
+
+    # When another application has one of that name
+    second = write("second", app="blog", pay=(OTHER, ""), post=(CODE, ""))
+    with pytest.raises(DeployError, match="'pay' of application 'shop'") as caught:
+        registry.deploy(second)
+
+    # I expect it to be refused as a whole, and to say how it is meant
+    assert "--take-over" in caught.value.remedy
+    assert {version.name: version.spec.app for version in registry.functions()} == {"pay": "shop"}
+    # ... and to be done where it is asked for
+    registry.deploy(second, take_over=True)
+    assert {version.name: version.spec.app for version in registry.functions()} == {
+        "pay": "blog",
+        "post": "blog",
+    }
+    # ... and its own function to be its own again and again
+    registry.deploy(write("second", app="blog", pay=(CODE, ""), post=(CODE, "")))
+    with pytest.raises(DeployError, match="of application 'blog'"):
+        registry.deploy(write(app="shop", pay=(CODE, "")))
+
+
+def test_a_folder_without_a_manifest_takes_no_function_of_an_application(registry: Registry, write) -> None:
+    registry.deploy(write(app="shop", pay=(CODE, "")))
+    folder = write("alone", app="x", pay=(OTHER, "")) / "pay"
+
+    with pytest.raises(DeployError, match="of application 'shop'"):
+        registry.deploy(folder, "pay", "main:handler")
+
+
+def test_a_function_that_its_application_has_given_up_may_be_had_by_another(
+    registry: Registry, write
+) -> None:
+    registry.deploy(write(app="shop", pay=(CODE, ""), ship=(CODE, "")))
+    registry.deploy(write(app="shop", ship=(CODE, "")))
+
+    registry.deploy(write("second", app="blog", pay=(OTHER, "")))
+
+    assert registry.get("pay").spec.app == "blog"
+
+
+@pytest.mark.parametrize("stage", ["read", "copy", "trial"])
+def test_a_cancelled_deploy_does_not_go_live(registry: Registry, write, tmp_path, stage: str) -> None:
+    # Given a deploy that is cancelled at some point
+    registry.deploy(write(f=(CODE, "")))
+    cancelled = Cancellation()
+    changed = write(f=(OTHER, ""), g=(CODE, ""))
+
+    def progress(step) -> None:  # type: ignore[no-untyped-def]
+        if step.stage == stage:
+            cancelled.cancel()
+
+    # I expect what was in service to stay, and nothing to be left behind
+    with pytest.raises(DeployCancelled):
+        registry.deploy(changed, progress=progress, cancelled=cancelled)
+    assert {version.name: version.version for version in registry.functions()} == {"f": 1}
+    assert sorted(
+        str(p.relative_to(tmp_path / "home")) for p in (tmp_path / "home" / "code").glob("*/*")
+    ) == ["code/f/1"]
+    # ... and the next deploy to be as any other
+    registry.deploy(changed)
+    assert {version.name: version.version for version in registry.functions()} == {"f": 2, "g": 1}
+
+
+def test_a_deploy_that_waits_for_another_can_be_cancelled(tmp_path: Path, write) -> None:
+    # Given a deploy whose trial takes its time, and one that waits for it
+    begun, go_on = threading.Event(), threading.Event()
+
+    def trial(version) -> TrialResult:  # type: ignore[no-untyped-def]
+        begun.set()
+        assert go_on.wait(30)
+        return TrialResult(ok=True)
+
+    registry = Registry(tmp_path / "home", trial=trial)
+    cancelled = Cancellation()
+    first = threading.Thread(target=registry.deploy, args=(write(f=(CODE, "")),))
+    first.start()
+    assert begun.wait(30)
+    outcome: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            registry.deploy(write("other", app="other", g=(CODE, "")), cancelled=cancelled)
+        except BaseException as error:
+            outcome.append(error)
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+
+    # When it is cancelled meanwhile
+    cancelled.cancel()
+    go_on.set()
+    first.join(30)
+    waiting.join(30)
+
+    assert isinstance(outcome[0], DeployCancelled)
+    assert [version.name for version in registry.functions()] == ["f"]
+    registry.close()
+
+
+def test_an_installation_that_hangs_is_ended_when_it_is_cancelled(tmp_path: Path, write) -> None:
+    # Given an index that never answers
+    import socket
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/simple"
+    environment = {
+        "UV_DEFAULT_INDEX": address,
+        "UV_HTTP_TIMEOUT": "600",
+        "HOME": str(tmp_path),
+        "PATH": "/bin",
+    }
+    environment["UV_CACHE_DIR"] = str(tmp_path / "cache")
+    dependencies = Dependencies(tmp_path / "deps", environment=environment)
+    registry = Registry(tmp_path / "home", trial=lambda _: TrialResult(ok=True), dependencies=dependencies)
+    cancelled = Cancellation()
+    root = write(f=(CODE, 'dependencies = ["nothing-of-this-name"]'))
+
+    def cancel_when_asked() -> None:
+        listener.settimeout(60)
+        connection, _ = listener.accept()
+        cancelled.cancel()
+        connection.close()
+
+    helper = threading.Thread(target=cancel_when_asked)
+    helper.start()
+
+    # When it is cancelled, I expect the deploy to end at once
+    with pytest.raises(DeployCancelled):
+        registry.deploy(root, cancelled=cancelled)
+    assert registry.functions() == []
+    helper.join(60)
+    listener.close()
+    registry.close()
