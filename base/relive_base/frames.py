@@ -424,6 +424,9 @@ class Scene(_Frame, tag="scene"):
     capture_ns: int = 0  # what the capture cost
     final: bool = True
     recording: bytes = b""  # msgpack of a relive_capture.cassette_format.Recording, not redacted yet
+    secrets: list[
+        str
+    ] = []  # what was hidden in the members: to be hidden elsewhere, too, never to be written
 
 
 class HeapTaken(_Frame, tag="heap_taken"):

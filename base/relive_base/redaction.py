@@ -1,27 +1,27 @@
 """Redaction: what is secret leaves a scene before it is written.
 
-Two rules, both applied everywhere: by the name a value goes under ("password", "x-api-key") and by the
-shape of the value itself (a bearer token, a private key, a card number). `docs/redaction.md` lists them.
+Three rules, applied everywhere: by the name a value goes under ("password", "x-api-key"), by the shape of the
+value itself (a bearer token, a private key, a card number), and, within one scene, by what was found to be a
+secret elsewhere in it. `docs/redaction.md` lists them.
 Only the places that were redacted are kept, never the values.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
-from relive_base.secret_assignments import hide_assignments
+from relive_base.secret_assignments import hide_assignments, is_harmless
+from relive_base.secret_cards import hide_cards, is_card, may_hold_card, names_a_number
+from relive_base.secret_cookies import hide_cookies
+from relive_base.secret_disguises import may_be_disguised, undisguise, without_plus
+from relive_base.secret_memory import SecretMemory, pattern_of
 from relive_base.secret_names import classify, may_name, name_places, split_words
 from relive_base.secret_source import hide_literals, is_no_literal
-from relive_base.secret_values import (
-    PLACEHOLDER,
-    hide_cards,
-    hide_forms,
-    hide_lines,
-    may_have_form,
-    undisguise,
-)
+from relive_base.secret_tokens import hide_tokens, may_hold_token
+from relive_base.secret_values import PLACEHOLDER, hide_forms, hide_group, hide_lines, may_have_form
 
 __all__ = ["PLACEHOLDER", "KeyBlocks", "Redactor", "split_words"]
 
@@ -41,19 +41,37 @@ class Redactor:
     Thread-safe: its only state is a bounded cache of judged names.
     """
 
-    __slots__ = ("_cache", "_extra", "_hints", "_keys")
+    __slots__ = ("_cache", "_extra", "_hints", "_keys", "_known", "_memory")
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
+        self._memory: SecretMemory | None = None
+        self._known: re.Pattern[str] | None = None
         self._extra = frozenset(filter(None, ("_".join(split_words(key)) for key in keys)))
         self._cache: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         # the first word of a name must be in the text before the name can be
         self._hints = tuple(name.split("_")[0] for name in self._extra)
 
+    def remembering(self, memory: SecretMemory) -> Redactor:
+        """One that hides what is in `memory` wherever it stands, and puts there what it finds. What it finds
+        later does not count for what it hides: ask for another one then."""
+        made = Redactor()
+        made._extra, made._hints = self._extra, self._hints
+        made._cache = self._cache
+        made._memory = memory
+        made._known = pattern_of(memory.values)
+        return made
+
+    @property
+    def secrets(self) -> list[str]:
+        """What `remembering` has found so far. Not to be written anywhere."""
+        return [] if self._memory is None else self._memory.values
+
     # ------------------------------------------------------------ names
 
     def secret_key(self, name: str) -> str:
-        """How secret what goes under `name` is: "strong" (whatever it is), "weak" (if it is text), or ""."""
+        """How secret what goes under `name` is: "strong" (whatever it is), "weak" (if it is text),
+        "plural" (if it is text or a list of texts), or ""."""
         known = self._cache.get(name)
         if known is None:
             if len(self._cache) >= _CACHE_LIMIT:
@@ -80,39 +98,56 @@ class Redactor:
         if len(text) < 6:
             return text
         result = self._hidden(text)
-        if "%" in result or "&" in result or "\\" in result or not result.isascii():
+        if may_be_disguised(result):
             result = self._undisguised(result)
+        if self._known is not None:
+            result = self._known.sub(PLACEHOLDER, result)
         return result if result != text else text
 
     def _hidden(self, text: str) -> str:
         lower = text.lower()
         result = text
         if may_have_form(lower):
-            result = hide_forms(text, lower)
+            result = hide_forms(text, lower, self._hide_form)
+        raw = text.encode("ascii", "replace")
+        if may_hold_token(text, raw):
+            result = hide_tokens(result, lower, self._hide_form)
         if (" " in lower or "=" in lower or ":" in lower or "<" in lower) and (
             may_name(lower) or (self._hints and self._may_name(lower))
         ):
-            result = hide_assignments(result, lower, self.secret_key)
-        return hide_cards(result)
+            result = hide_assignments(result, lower, self.secret_key, is_harmless, self._found)
+        return hide_cards(result, PLACEHOLDER) if may_hold_card(raw) else result
+
+    def _found(self, secret: str) -> None:
+        if self._memory is not None:
+            self._memory.add(secret)
+
+    def _hide_form(self, match: re.Match[str]) -> str:
+        if self._memory is not None:
+            self._memory.add(match["secret"])
+        return hide_group(match)
 
     def _undisguised(self, text: str) -> str:
-        """Secrets behind escapes (`token%3Dabc`, `"pass\\u0077ord"`) and look-alikes of separators. Where one
-        is found, the text is given without its escapes."""
+        """Secrets behind escapes (`token%3Dabc`, `"pass\\u0077ord"`), plus signs of forms and look-alikes of
+        separators. Where one is found, the text is given without its escapes."""
         plain = text
         for _ in range(_MAX_LAYERS):
-            before, plain = plain, undisguise(plain)
-            if plain is before:
+            first = plain
+            for change in (undisguise, without_plus):
+                before, plain = plain, change(plain)
+                if plain is not before:
+                    hidden = self._hidden(plain)
+                    if hidden != plain:
+                        text = plain = hidden
+            if plain is first:
                 break
-            hidden = self._hidden(plain)
-            if hidden != plain:
-                text = plain = hidden
         return text
 
     def source(self, text: str) -> str:
         """Program text without its secrets. Only literals and comments count: `password = ask()` stays as it
         is. Lines stay where they are."""
         lower = text.lower()
-        result = hide_forms(text, lower, hide_lines)
+        result = hide_tokens(hide_forms(text, lower, hide_lines), lower, hide_lines)
         if self._may_name(lower):
             lower = result.lower()
             # one letter in lower case is two: then no place is where it was
@@ -163,11 +198,9 @@ class Redactor:
             return self._entries(value, path, redacted, depth)
         if isinstance(value, list | tuple):
             return self._items(value, path, redacted, depth)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 10**11:
-            clean = self.text(str(value))
-            if clean == PLACEHOLDER:
-                redacted.append(path)
-                return clean
+        if isinstance(value, int) and value > 10**11 and is_card(str(value)):
+            redacted.append(path)
+            return PLACEHOLDER
         return value
 
     def _entries(
@@ -213,11 +246,39 @@ class Redactor:
 
     def _entry(self, name: str, value: object, path: str, redacted: list[str], depth: int) -> object:
         strength = self.secret_key(name)
-        empty = value is None or isinstance(value, bool) or value in ("", [], {})
-        if not empty and (strength == "strong" or (strength and isinstance(value, str | int))):
-            redacted.append(path)
-            return PLACEHOLDER
+        if strength and _holds_secret(strength, value):
+            clean = self._hidden_entry(name, value)
+            if clean is not value:
+                redacted.append(path)
+            return clean
+        if (
+            isinstance(value, int | str)
+            and _is_number(value)
+            and names_a_number(split_words(name[:_MAX_KEY]))
+        ):
+            return value
         return self.value(value, path, redacted, depth + 1)
+
+    def _hidden_entry(self, name: str, value: object) -> object:
+        if isinstance(value, list):
+            texts = [text for text in value if isinstance(text, str)]
+            if name[-7:].lower() == "cookies" and len(texts) == len(value):
+                return [hide_cookies(text, PLACEHOLDER, self._found) for text in texts]
+            for text in texts:
+                self._found(text)
+        if not isinstance(value, str):
+            return PLACEHOLDER
+        if name[-6:].lower() == "cookie":
+            clean = hide_cookies(value, PLACEHOLDER, self._found)
+            return value if clean == value else clean
+        self._found(value)
+        return PLACEHOLDER
+
+    def attribute(self, name: str, value: str) -> str:
+        """The text of an attribute of a span, a log line or a record without its secrets; the same object
+        where there was none."""
+        clean = self._entry(name, value, "", [], 0) if value else value
+        return value if clean == value else str(clean)
 
     def headers(
         self, headers: Iterable[tuple[str, str]], path: str, redacted: list[str]
@@ -265,6 +326,19 @@ class KeyBlocks:
         else:
             self._open[stream] = left
         return PLACEHOLDER
+
+
+def _holds_secret(strength: str, value: object) -> bool:
+    """Whether a value under a name of that strength is one to hide."""
+    if value is None or isinstance(value, bool) or value in ("", [], {}):
+        return False
+    if strength == "plural":
+        return isinstance(value, str) or (isinstance(value, list) and isinstance(value[0], str))
+    return strength == "strong" or isinstance(value, str | int)
+
+
+def _is_number(value: int | str) -> bool:
+    return not isinstance(value, str) or (len(value) < 40 and value.isdigit())
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

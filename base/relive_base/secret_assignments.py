@@ -11,14 +11,21 @@ from collections.abc import Callable
 from typing import Final
 
 from relive_base.patterns import LazyPattern
+from relive_base.secret_cookies import hide_cookies
 from relive_base.secret_values import PLACEHOLDER, hide_group
 
-__all__ = ["Judge", "Keep", "hide_assignments", "is_harmless"]
+__all__ = ["Found", "Judge", "Keep", "hide_assignments", "is_harmless"]
 
 Judge = Callable[[str], str]
 """Says how secret a name is: "strong", "weak" (if it is text) or ""."""
 Keep = Callable[[str, str], bool]
 """Whether a value stays all the same: given what stands between, and the value."""
+Found = Callable[[str], None]
+"""Is told a secret value, quotes included."""
+
+
+def _ignore(_: str) -> None:
+    pass
 
 
 def _words(text: str) -> frozenset[str]:
@@ -27,7 +34,7 @@ def _words(text: str) -> frozenset[str]:
 
 _rule = LazyPattern
 _NAMED = _rule(
-    r"(?<![A-Za-z0-9_])(?P<name>[A-Za-z][A-Za-z0-9_-]{0,60})",
+    r"(?<!\w)(?P<name>[^\W\d][\w-]{0,60}+)",
     r"""(?P<sep>\\{0,4}["']?\]?[ \t]{0,20}(?:=>|[=:]=?)(?:\s{1,20}(?=\\{0,4}b?["'])|[ \t]{0,20}))""",
 )
 _VALUE = _rule(
@@ -41,8 +48,25 @@ _HEADER_VALUE = _rule(r"""[^\r\n"'\\][^\r\n\\]*""")
 _QUOTED_HEADER_VALUE = _rule(r"""[^\r\n"'\\]+""")
 _HARMLESS: Final = _words(
     """none null true false str int bytes string required missing invalid expired undefined nil *** ****
-    optional[str]"""
+    optional[str] yes no on off accepted denied"""
 )
+# How a sentence goes on behind "Invalid password: ".
+_PROSE: Final = _words(
+    """must should shall may might can cannot could would will was were is are has have had does did do not no
+    too the a an this that these it its you your we at in on of for from to with without by if when please
+    expected unexpected got use used using unknown contains contain only cannot can't isn't doesn't wasn't
+    wrong
+    incorrect mismatch needs need requires failed failure error user account value field key minimum
+    maximum length characters already be been"""
+)
+_COMPLAINTS: Final = _words(
+    """invalid bad wrong missing incorrect unknown expired malformed unexpected weak no refused rejected
+    insecure empty"""
+)
+_WORD_AFTER: Final = _rule(r"[ ]+[^\W\d_]{1,20}(?![\w=:@])")
+_WORD_BEFORE: Final = _rule(r"([^\W\d_]{1,20})[ ]\Z")
+_WORDS_BEFORE: Final = _rule(r"(?:(?<=\s)|(?<=[\"',;(])|\A)(?:([^\W\d_]{2,20})[ ])?([^\W\d_]{2,20})[ ]\Z")
+_WORDS_REACH: Final = 44
 _AZURE = _rule(r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=(?P<secret>[A-Za-z0-9+/%]{16,}=*)")
 
 # Each has groups "name" and "secret".
@@ -77,38 +101,78 @@ def is_harmless(_: str, value: str) -> bool:
     return not bare or bare.startswith(PLACEHOLDER[:-1]) or bare.lower() in _HARMLESS
 
 
-def hide_assignments(text: str, lower: str, judge: Judge, keep: Keep = is_harmless) -> str:
-    """`text` without the values of what `judge` says is secret; `lower` is the same in lower case."""
+def hide_assignments(
+    text: str, lower: str, judge: Judge, keep: Keep = is_harmless, found: Found = _ignore
+) -> str:
+    """`text` without the values of what `judge` says is secret; `lower` is the same in lower case. `found` is
+    told each value."""
     if "=" in lower or ":" in lower:
         if "key=" in lower or "sig=" in lower:
             text = _AZURE.sub(hide_group, text)
-        text = _hide_named(text, judge, keep)
+        text = _hide_named(text, judge, keep, found)
     for hints, pattern in _PHRASES:
         if hints[0] in lower or hints[-1] in lower:
-            text = pattern.sub(lambda match: _hide_phrase(match, judge, keep), text)
+            text = pattern.sub(lambda match: _hide_phrase(match, judge, keep, found), text)
     return text
 
 
-def _hide_named(text: str, judge: Judge, keep: Keep) -> str:
+def _hide_named(text: str, judge: Judge, keep: Keep, found: Found) -> str:
     parts: list[str] = []
     done = 0
     for match in _NAMED.finditer(text):
         strength = _judged(text, match, judge) if match.start() >= done else ""
         value = _value(text, match) if strength else None
-        if value is None or (strength == "weak" and "=" not in match["sep"] and not _quote(value)):
+        if value is None or not _counts(strength, match["sep"], value) or _is_prose(text, match, value):
             continue
         if not keep(match["sep"], value.group()):
-            parts += [text[done : value.start()], _quote(value), PLACEHOLDER]
+            quote = _quote(value)
+            hidden = PLACEHOLDER
+            if match["name"].lower().endswith("cookie") and "quote" not in value.re.groupindex:
+                hidden = hide_cookies(value.group(), PLACEHOLDER, found)
+            else:
+                found(value.group())
+            parts += [text[done : value.start()], quote, hidden]
             done = value.end()
     return "".join([*parts, text[done:]]) if parts else text
+
+
+def _counts(strength: str, separator: str, value: re.Match[str]) -> bool:
+    """Whether a value is a secret under a name that is one for text only."""
+    if strength == "strong" or _quote(value):
+        return True
+    if strength == "weak":
+        return "=" in separator
+    return value.group()[:1] == "[" and ('"' in value.group() or "'" in value.group())
+
+
+def _is_prose(text: str, named: re.Match[str], value: re.Match[str]) -> bool:
+    """Whether a sentence goes on behind a name: "Invalid password: must have a digit"."""
+    word = value.group()
+    if not named["sep"].endswith(" ") or "=" in named["sep"] or not word.isalpha():
+        return False
+    if _WORD_AFTER.match(text, value.end()) is None:
+        return False
+    if word.lower() in _PROSE:
+        return True
+    before = _WORD_BEFORE.search(text[max(0, named.start() - _WORDS_REACH) : named.start()])
+    return before is not None and before[1].lower() in _COMPLAINTS
 
 
 def _judged(text: str, named: re.Match[str], judge: Judge) -> str:
     name = named["name"]
     strength = judge(name)
-    if not strength and name[0] in "nrt" and text[named.start() - 1 : named.start()] == "\\":
+    if strength:
+        return strength
+    start = named.start()
+    before = text[start - 1 : start]
+    if before == "\\" and name[0] in "nrt":
         return judge(name[1:])  # the end of a line, written out: "\\r\\nCookie: "
-    return strength
+    if before == " ":  # "API key: ", "mot de passe : "
+        words = _WORDS_BEFORE.search(text[max(0, start - _WORDS_REACH) : start])
+        if words is not None:
+            first, second = words.groups()
+            return judge(f"{second}_{name}") or (judge(f"{first}_{second}_{name}") if first else "")
+    return ""
 
 
 def _value(text: str, named: re.Match[str]) -> re.Match[str] | None:
@@ -123,10 +187,11 @@ def _quote(value: re.Match[str]) -> str:
     return value.groupdict().get("quote") or ""
 
 
-def _hide_phrase(match: re.Match[str], judge: Judge, keep: Keep) -> str:
+def _hide_phrase(match: re.Match[str], judge: Judge, keep: Keep, found: Found) -> str:
     value = match["secret"]
-    if not judge(match["name"]) or keep(" ", value):
+    if judge(match["name"]) in ("", "plural") or keep(" ", value):
         return match.group()
+    found(value)
     quote = value[0] if value[0] in "\"'" else ""
     closing = quote if quote and len(value) > 1 and value.endswith(quote) else ""
     start, end = match.span("secret")

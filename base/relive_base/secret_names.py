@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
@@ -19,16 +20,29 @@ def _words(text: str) -> frozenset[str]:
 _SECRET_WORDS: Final = _words(
     """password passwords passwd pwd passphrase passcode secret secrets token authorization cookie cookies
     credential credentials creds jwt bearer csrf xsrf otp totp cvv cvc ssn apikey apikeys privatekey secretkey
-    accesskey sessionid sessionkey cardnumber setcookie"""
+    accesskey sessionid sessionkey cardnumber setcookie
+    passwort kennwort passworter senha senhas contrasena contrasenas contrasenya mdp wachtwoord
+    wachtwoorden losenord passord adgangskode kodeord salasana haslo heslo hesla jelszo parola parole sifre
+    geslo parool"""
 )
-_SECRET_ENDINGS: Final = tuple(
-    _words("password passwd passphrase secret token apikey secretkey privatekey accesskey")
-)
+"""In English and, without their accents, in other languages with Latin letters."""
 _SECRET_PAIRS: Final = _words(
     """api_key api_keys access_key secret_key private_key private_keys signing_key encryption_key master_key
     ssh_key auth_key account_key session_id session_key card_number card_no pin_code security_code shared_key
     license_key service_key access_tokens refresh_tokens auth_tokens api_tokens session_tokens amz_signature
-    goog_signature auth_header identified_by"""
+    goog_signature auth_header identified_by decryption_key storage_key subscription_key functions_key
+    host_key deploy_key webhook_key hmac_key aes_key rsa_key client_key consumer_key crypt_key cipher_key
+    recovery_codes recovery_code backup_codes seed_phrase de_passe mat_khau cle_secrete clave_secreta
+    palavra_passe
+    كلمة_المرور كلمة_السر κωδικος_προσβασης"""
+)
+_JOINED_PAIRS: Final = tuple(
+    pair.replace("_", "") for pair in _SECRET_PAIRS if pair.endswith(("_key", "_keys"))
+)
+"""Keys in one word: "encryptionkey", "masterkey"."""
+_SECRET_ENDINGS: Final = (
+    *_words("password passwd passphrase secret token passwort kennwort wachtwoord"),
+    *_JOINED_PAIRS,
 )
 _PASS_OWNERS: Final = _words(
     "db user smtp mysql pg postgres root admin login ftp redis mail email ssh http proxy"
@@ -37,26 +51,61 @@ _PASS_OWNERS: Final = _words(
 _ABOUT_LAST: Final = _words(
     """count counts counter length len size limit limits type types expiry expires expiration ttl url uri
     endpoint policy regex pattern min max usage index valid required enabled changed age field at seconds name
-    names label version used bucket"""
+    names label version used bucket accepted allowed consent banner notice domain path samesite secure
+    httponly prefix suffix status state strength rules rule provider algorithm alg format reset updated
+    created
+    rotated expired invalid missing present set exists error errors warning help placeholder
+    verified confirmed disabled optional needed supported ms ns us minutes hours days date time timeout budget
+    rate price cost arn"""
 )
-_ABOUT_FIRST: Final = _words("has is num max min total n next prev requires needs use uses allow")
+_ABOUT_FIRST: Final = _words(
+    """has is num max min total n next prev requires needs use uses allow allows accept accepts show hide
+    forgot forgotten reset change invalid no missing without count"""
+)
 # Names that are a secret only when the value is text: as an object (a database session) it is looked into.
-_WEAK_NAMES: Final = _words("session auth sid pin pass http_auth basic_auth proxy_auth")
+_WEAK_NAMES: Final = _words("session auth sid pin pass http_auth basic_auth proxy_auth clave")
+# Names that are a secret only as text or a list of text: as a number they are a count.
+_PLURAL_NAMES: Final = _words("tokens otps jwts apikeys")
 
 
+# Pieces of secret names: in a text that has none of them no secret is named.
 _HINTS: Final = (
     "pass", "pin", "pwd", "otp", "key", "token", "cook", "auth", "secret", "cred", "session", "card", "sid",
-    "bearer", "identified", "sig=", "signature", "cv", "ssn", "jwt", "srf", "security",
+    "bearer", "identified", "sig=", "signature", "cv", "ssn", "jwt", "srf", "security", "recovery", "backup",
+    "seed", "slo", "paro", "sifr", "sen", "asana", "clave", "mdp", "kode", "wort", "woord", "jelsz", "khau",
+)  # fmt: skip
+_FOREIGN_HINTS: Final = (
+    "парол", "секретн", "密码", "密碼", "口令", "パスワード", "暗証番号", "비밀번호", "암호", "סיסמ",
+    "المرور", "السر",
+    "πρόσβασης", "προσβασης", "συνθηματικ", "contrase", "contrasenya", "lösen", "hasł", "şifr", "jelsz",
+    "clé", "mật", "khẩu", "slapta", "parol", "secrè",
 )  # fmt: skip
 
 
+def _folded(name: str) -> str:
+    """`name` with Latin letters without their accents."""
+    if name.isascii():
+        return name
+    apart = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    return unicodedata.normalize("NFC", "".join(char for char in apart if not unicodedata.combining(char)))
+
+
+_LETTERS: Final = str.maketrans({"ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "đ": "d", "ß": "ss"})
+_FOREIGN_ENDINGS: Final = tuple(
+    map(_folded, ("密码", "密碼", "口令", "パスワード", "暗証番号", "비밀번호", "암호", "סיסמה", "סיסמא"))
+)
+_FOREIGN_BEGINNINGS: Final = ("парол", "секретн", "συνθηματικ")
+
+
 def split_words(name: str) -> list[str]:
-    """The lower-case words of a name in any convention: "Api-Key", "apiKey", "API_KEY" -> ["api", "key"]."""
-    return [word.lower() for word in _WORDS.findall(name)]
+    """The lower-case words of a name in any convention: "Api-Key", "apiKey", "API_KEY" -> ["api", "key"].
+    Latin letters lose their accents: "contraseña" -> ["contrasena"]."""
+    return [word.lower() for word in _WORDS.findall(_folded(name))]
 
 
 def classify(words: list[str], extra: frozenset[str]) -> str:
-    """ "strong", "weak" or "" for the words of a name; `extra` are further names, their words joined by _."""
+    """ "strong", "weak", "plural" or "" for the words of a name; `extra` are further names, their words
+    joined by _."""
     if not words:
         return ""
     joined = "_".join(words)
@@ -64,14 +113,20 @@ def classify(words: list[str], extra: frozenset[str]) -> str:
         return "strong"
     if joined in _WEAK_NAMES:
         return "weak"
+    if joined in _PLURAL_NAMES:
+        return "plural"
     if len(words) > 1 and (words[-1] in _ABOUT_LAST or words[0] in _ABOUT_FIRST):
         return ""
-    if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words):
+    if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) or _is_foreign(word) for word in words):
         return "strong"
     for first, second in pairwise(words):
         if f"{first}_{second}" in _SECRET_PAIRS or (second == "pass" and first in _PASS_OWNERS):
             return "strong"
     return ""
+
+
+def _is_foreign(word: str) -> bool:
+    return not word.isascii() and (word.endswith(_FOREIGN_ENDINGS) or word.startswith(_FOREIGN_BEGINNINGS))
 
 
 def may_name(lower: str) -> bool:
@@ -86,16 +141,33 @@ def may_name(lower: str) -> bool:
         or "session" in lower
         or "card" in lower
         or "sid" in lower
-        or ("b" in lower and ("bearer" in lower or "identified" in lower))
+        or ("b" in lower and ("bearer" in lower or "identified" in lower or "backup" in lower))
     ):
         return True
     if ("g" in lower and ("sig=" in lower or "signature" in lower)) or ("v" in lower and "cv" in lower):
         return True
     return (
         "ssn" in lower
-        or ("j" in lower and "jwt" in lower)
-        or ("f" in lower and "srf" in lower)
-        or ("y" in lower and "security" in lower)
+        or "seed" in lower
+        or ("j" in lower and ("jwt" in lower or "jelsz" in lower))
+        or ("f" in lower and ("srf" in lower or "sifr" in lower))
+        or ("y" in lower and ("security" in lower or "recovery" in lower))
+        or _may_name_abroad(lower)
+    )
+
+
+def _may_name_abroad(lower: str) -> bool:
+    """The same for names in other languages than English."""
+    return (
+        "sen" in lower
+        or "slo" in lower
+        or ("w" in lower and ("wort" in lower or "woord" in lower))
+        or ("m" in lower and "mdp" in lower)
+        or ("k" in lower and ("kode" in lower or "khau" in lower))
+        or ("p" in lower and "paro" in lower)
+        or ("v" in lower and "clave" in lower)
+        or "asana" in lower
+        or (not lower.isascii() and any(hint in lower for hint in _FOREIGN_HINTS))
     )
 
 
@@ -103,7 +175,7 @@ def name_places(lower: str, extra: Iterable[str] = ()) -> list[int]:
     """Where in a text (in lower case) a secret's name may be: at or around these places, in order. `extra`:
     what else to look for. Empty where `may_name` says that there is none."""
     places: list[int] = []
-    for hint in (*_HINTS, *extra):
+    for hint in (*_HINTS, *(() if lower.isascii() else _FOREIGN_HINTS), *extra):
         place = lower.find(hint)
         while place >= 0:
             places.append(place)

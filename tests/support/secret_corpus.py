@@ -10,8 +10,121 @@ STRIPE = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
 PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----"
 
+PGP = "-----BEGIN PGP " + "PRIVATE KEY BLOCK-----\n\nlQdGBF\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----"
+_HEX = "0123456789abcdef" * 6
+_MIXED = "a1B2c3D4e5F6g7H8i9J0" * 8
+
+# One for each rule on vendors' keys: each must go as a whole, wherever it stands.
+VENDOR_TOKENS = [
+    "ghp_" + _MIXED[:36], "gho_" + _MIXED[:36], "ghu_" + _MIXED[:36], "ghs_" + _MIXED[:36], "ghr_" +
+    _MIXED[:36],
+    "github_pat_" + _MIXED[:40], "npm_" + _MIXED[:36], "rubygems_" + _HEX[:48], "CLOJARS_" + _MIXED[:60],
+    "dckr_pat_" + _MIXED[:27], "sgp_" + _HEX[:40], "squ_" + _HEX[:40], "bkua_" + _HEX[:40],
+    "CCIPAT_" + _MIXED[:30], "glc_" + _MIXED[:60], "glsa_" + _MIXED[:32] + "_" + _HEX[:8],
+    "sk_live_" + _MIXED[:24], "rk_test_" + _MIXED[:24], "whsec_" + _MIXED[:32], "rzp_live_" + _MIXED[:14],
+    "shpat_" + _HEX[:32], "shpca_" + _HEX[:32], "shppa_" + _HEX[:32], "shpss_" + _HEX[:32],
+    "dop_v1_" + _HEX[:64], "doo_v1_" + _HEX[:64], "dor_v1_" + _HEX[:64], "tgp_v1_" + _MIXED[:43],
+    "pscale_tkn_" + _MIXED[:43], "pscale_pw_" + _MIXED[:43], "pnu_" + _MIXED[:36], "rdme_" + _HEX[:70],
+    "sntryu_" + _HEX[:64], "fo1_" + _MIXED[:43], "fm2_" + _MIXED[:100], "sbp_" + _HEX[:40], "nfp_" +
+    _MIXED[:36], "sm_pat_" + _MIXED[:16], "ops_eyJ" + _MIXED[:120], _MIXED[:6] + "_" + _MIXED[:29] + "_mmk",
+    "hf_" + _MIXED[:34], "api_org_" + _MIXED[:34], "gsk_" + _MIXED[:52], "r8_" + _MIXED[:37],
+    "lsv2_pt_" + _HEX[:32] + "_" + _HEX[:10], "lin_api_" + _MIXED[:40], "ntn_" + _MIXED[:46],
+    "secret_" + _MIXED[:43], "figd_" + _MIXED[:40], "tfp_" + _MIXED[:44], "waka_" + _MIXED[:36],
+    "sk-" + _MIXED[:48], "sk-ant-api03-" + _MIXED[:95], "pypi-" + _MIXED[:80], "glpat-" + _MIXED[:20],
+    "glptt-" + _HEX[:40], "glrt-" + _MIXED[:20], "gldt-" + _MIXED[:20], "glagent-" + _MIXED[:50],
+    "xoxb-" + "1234567890-" + _MIXED[:24], "xapp-" + "1-A012-1234567890-" + _HEX[:64],
+    "GOCSPX-" + _MIXED[:28], "pplx-" + _MIXED[:48], "xai-" + _MIXED[:80], "nvapi-" + _MIXED[:64],
+    "PMAK-" + _HEX[:24] + "-" + _HEX[:34], "pul-" + _HEX[:40], "xkeysib-" + _HEX[:64] + "-" + _MIXED[:16],
+    "key-" + _HEX[:32], _HEX[:32] + "-us12", "NRAK-" + _MIXED[:27], "HRKU-AA" + _MIXED[:58],
+    "AGE-SECRET-KEY-1" + "QPZRY9X8GF" * 6, "tskey-auth-" + _MIXED[:12] + "-" + _MIXED[:32],
+    "sq0atp-" + _MIXED[:22], "pat-na1-01234567-89ab-cdef-0123-456789abcdef", "CFPAT-" + _MIXED[:43],
+    "access-production-01234567-89ab-cdef-0123-456789abcdef",
+    "SG." + _MIXED[:22] + "." + _MIXED[:43], "hvs." + _MIXED[:95], "hvb." + _MIXED[:140], "s." + _MIXED[:24],
+    "ya29." + _MIXED[:60], "dp.pt." + _MIXED[:43], "dt0c01." + _MIXED[:24] + "." + _MIXED[:64],
+    _MIXED[:14] + ".atlasv1." + _MIXED[:64], "pat" + _MIXED[:14] + "." + _HEX[:64], "sl." + _MIXED[:130],
+    "v1.0-" + _HEX[:24] + "-" + _HEX[:96] + _HEX[:50], "MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ." + _MIXED[:38],
+    "sha256~" + _MIXED[:43], "abc8Q~" + _MIXED[:34], "AKIA" + "IOSFODNN7EXAMPLE", "ASIA" + "IOSFODNN7EXAMPLE",
+    "ABIA" + "IOSFODNN7EXAMPLE", "ABSK" + _MIXED[:120], "AIza" + _MIXED[:35], "eyJrIjoi" + _MIXED[:80],
+    "LTAI" + _MIXED[:20], "AKID" + _MIXED[:32], "dapi" + _HEX[:32], "EZAK" + _MIXED[:54], "EAAC" +
+    _MIXED[:120], "4b1d" + _MIXED[:38], "AKCp" + _MIXED[:69], "SK" + _HEX[:32], "GR1348941" + _MIXED[:20],
+    "ATATT3" + _MIXED[:100], "ATBB" + _MIXED[:28], "123456789:AA" + _MIXED[:33], "1//0" + _MIXED[:40],
+    "access_token$production$" + _MIXED[:16] + "$" + _HEX[:32], "1/1234567890123:" + _HEX[:32],
+    "$2b$12$" + _MIXED[:53], "$6$" + "saltsalt$" + _MIXED[:86], "pbkdf2_sha256$600000$salty12$" + _MIXED[:44],
+    "$argon2id$v=19$m=65536,t=3,p=4$" + _MIXED[:22] + "$" + _MIXED[:43],
+]  # fmt: skip
 # (text, the part of it that must be gone)
 SECRET_TEXTS = [
+    # addresses and forms, whose blanks are plus signs and whose lines are %0A
+    ("?q=Bearer+abcdefgh1234&x=1", "abcdefgh1234"),
+    ("note=password%3A+hunter2&x=1", "hunter2"),
+    ("note=line%0Apassword%3Dhunter2%0Aend", "hunter2"),
+    ("card=4111+1111+1111+1111&cvc=1", "1111"),
+    ("body=" + PEM.replace(" ", "+").replace("\n", "%0A"), "MIIEow"),
+    ("head=GET+%2F%0D%0ACookie%3A+sid%3D31d4d96e407a%0D%0AHost%3A+h", "31d4d96e407a"),
+    ("q=%D0%BF%D0%B0%D1%80%D0%BE%D0%BB%D1%8C%3Dhunter2", "hunter2"),
+    ("msg=my+api_key+%3D+abc-123-def", "abc-123-def"),
+    ("next=%252Fcb%253Ftoken%253Dabc123", "abc123"),
+    ("a=1&Authorization=Basic+dXNlcjpwYXNzd29yZA%3D%3D", "dXNlcjpw"),
+    ("password=abc+def7&q=Bearer+abcdefgh1234", "def7"),
+    # passwords with signs of their own in an address
+    ("postgresql://app:p@ss/x@db", "ss/x"),
+    ("postgresql://app:p@ss/x@db:5432/shop?sslmode=require", "ss/x"),
+    ("amqp://user:a#b?c@mq:5672/v", "a#b?c"),
+    ("mongodb+srv://u:p%40ss@c0.mongodb.net/db", "p%40ss"),
+    ("two: redis://:abc7@h/0 and https://ada:def8@h/x", "def8"),
+    # command lines and files
+    ("curl -u ada:hunter2 https://api.example.org", "hunter2"),
+    ("curl --user 'ada:hunter2' https://api.example.org", "hunter2"),
+    ("curl -s -X POST --proxy-user ada:hunter2 -x proxy https://h", "hunter2"),
+    ("['curl', '-u', 'ada:hunter2', 'https://h']", "hunter2"),
+    ("http -a ada:hunter2 POST h/x", "hunter2"),
+    ("sshpass -p hunter2 ssh h", "hunter2"),
+    ("redis-cli -h cache -a hunter2 ping", "hunter2"),
+    ("machine api.example.org login ada password hunter2", "hunter2"),
+    ("machine h\n  login ada\n  password opensesame\n", "opensesame"),
+    ("  password hunter2", "hunter2"),
+    ("//registry.example.org/:_authToken=abc-def-1", "abc-def-1"),
+    # keys
+    (f"key {PGP} end", "lQdGBF"),
+    ("https://discord.com/api/webhooks/123456789012345678/" + _MIXED[:68], _MIXED[:68]),
+    ("https://hooks.slack.com/workflows/T0/A0/" + _MIXED[:24], _MIXED[:24]),
+    ("https://api.telegram.org/bot123456789:AA" + _MIXED[:33] + "/sendMessage", _MIXED[:33]),
+    (
+        "https://x.webhook.office.com/webhookb2/"
+        + _HEX[:36]
+        + "@"
+        + _HEX[:36]
+        + "/IncomingWebhook/"
+        + _HEX[:32],
+        _HEX[:32],
+    ),
+    # names in other languages, and with blanks in them
+    ("passwort=hunter2", "hunter2"),
+    ("Kennwort: hunter2", "hunter2"),
+    ("senha=hunter2", "hunter2"),
+    ('{"contraseña": "hunter2"}', "hunter2"),
+    ('{"contrasena": "hunter2"}', "hunter2"),
+    ("mot de passe : hunter2", "hunter2"),
+    ('{"mot_de_passe": "hunter2"}', "hunter2"),
+    ("motDePasse=hunter2", "hunter2"),
+    ("пароль: hunter2", "hunter2"),
+    ("Пароль=hunter2", "hunter2"),
+    ("密码：hunter2", "hunter2"),
+    ('{"密码": "hunter2"}', "hunter2"),
+    ('{"パスワード": "hunter2"}', "hunter2"),
+    ('{"비밀번호": "hunter2"}', "hunter2"),
+    ("wachtwoord=hunter2", "hunter2"),
+    ("lösenord: hunter2", "hunter2"),
+    ("hasło=hunter2", "hunter2"),
+    ("API key: abc-123-def", "abc-123-def"),
+    ("secret key = abc-123-def", "abc-123-def"),
+    ('{"tokens": ["aaa-1", "bbb-2"]}', "bbb-2"),
+    ("tokens=['aaa-1', 'bbb-2']", "bbb-2"),
+    ("encryptionkey: abc-123", "abc-123"),
+    ("EncryptionKey=abc-123", "abc-123"),
+    # a sentence that goes on says nothing, but a password with a digit does
+    ("Wrong password: hunter2 for user ada", "hunter2"),
+    ("password: correct7horse battery", "correct7horse"),
     ("Authorization: Bearer abcdef123456", "abcdef123456"),
     ("got header bearer ZXhhbXBsZQ==", "ZXhhbXBsZQ"),
     ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNlcjpwYXNz"),
@@ -88,6 +201,31 @@ SECRET_TEXTS = [
     ('token="' + "x" * 9000 + '"', "xxxx"),
 ]
 HARMLESS_TEXTS = [
+    'cookies_accepted = "yes"',
+    "cookie_consent=all token_status=active",
+    "Invalid password: must have at least 8 characters",
+    "Invalid token: unexpected end of input",
+    "bad credentials: user not found in directory",
+    "password: expected a string, got a number",
+    "ean=4006381330060 and gtin: 4006381330060",
+    "isbn 9783161484100, code 4111111111111111",
+    '{"sku": "4111111111111111", "barcode": 5500000000000004}',
+    "deadline_ns=4111111111111111",
+    "Set-Cookie: lang=de; Path=/; HttpOnly",
+    "Cookie: theme=dark; currency=EUR; lang=de-DE",
+    "http://localhost:8080/users/@ada and http://h:80/a:b@c",
+    "tokens=12 tokens: 14",
+    "1+1=2 and a+b=c",
+    "100%25 of %E4%F6",
+    "login failed, password is wrong",
+    "password reset for ada",
+    "costs $5 or $6.50",
+    "s.startswith and self.value.strip.lower",
+    "test_a_function_with_a_very_long_name_indeed passed",
+    "module relive_platform.collector.redaction_of_lines",
+    "key-value-store-with-a-long-name is up",
+    "the slogan: parole, parole",
+    "https://example.org/?q=a+b+c&lang=de",
     "2026-11-23 12:00:00 INFO handled order 4711 in 13.2 ms, items=3 total=12.50",
     "token_count=12 max_tokens=4096",
     "the secretary's keyboard has 104 keys",

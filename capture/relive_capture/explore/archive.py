@@ -8,7 +8,7 @@ import os
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +55,7 @@ class ArchiveInfo:
     path: Path
     frames: tuple[str, ...]  # "file:line function", outermost first
     locals_json: str  # innermost frame of the user's own: name -> short text
+    secrets: tuple[str, ...] = ()  # what was hidden in it, for what is added later; never to be written
 
 
 def write_scene(path: str | os.PathLike[str], source: SceneInput) -> ArchiveInfo:
@@ -67,7 +68,8 @@ def write_scene(path: str | os.PathLike[str], source: SceneInput) -> ArchiveInfo
 def pack_scene(path: str | os.PathLike[str], source: SceneInput) -> tuple[ArchiveInfo, bytes]:
     """What `write_scene` writes, without writing it."""
     built = build_members(source)
-    return pack_archive(Path(path), _manifest(source, built), built.files)
+    info, data = pack_archive(Path(path), _manifest(source, built), built.files)
+    return replace(info, secrets=tuple(built.redactor.secrets)), data
 
 
 def pack_archive(
@@ -85,7 +87,6 @@ def pack_archive(
 def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
     record = source.record
     error = _error(source)
-    redactor = Redactor(source.redact_keys)
     return {
         "schema": SCHEMA,
         "invocation_id": record.invocation_id,
@@ -97,7 +98,7 @@ def _manifest(source: SceneInput, built: SceneMembers) -> dict[str, Any]:
         "kind": error.kind,
         "status": record.status,
         "fingerprint": _fingerprint(error, record.function),
-        "error": _clean_error(error, redactor),
+        "error": _clean_error(error, built.redactor),
         "trigger": record.trigger,
         "trace_id": record.trace_id,
         "span_id": record.span_id,

@@ -21,6 +21,7 @@ from relive_base.frames import (
 )
 from relive_base.records import InvocationRecord
 from relive_base.redaction import KeyBlocks, Redactor
+from relive_base.secret_memory import SecretMemory
 
 from relive_capture.explore.cleaning import clean_member
 from relive_capture.explore.names import is_safe_name
@@ -112,12 +113,24 @@ class SceneMembers:
     files: dict[str, bytes]
     parts: dict[str, PartState]
     redactions: list[str]
+    redactor: Redactor = field(default_factory=Redactor)  # which knows the scene's secrets
 
 
 def build_members(source: SceneInput) -> SceneMembers:
-    """All members but manifest.json, in no particular order."""
+    """All members but manifest.json, in no particular order. What is a secret in one place of the scene is
+    one in all of it: where something was found, all is looked at once more."""
+    memory = SecretMemory(source.scene.secrets if source.scene is not None else ())
     redactor = Redactor(source.redact_keys)
-    built = SceneMembers({}, {name: PartState("missing", why) for name, why in PARTS.items()}, [])
+    known = len(memory)
+    built = _built(source, redactor.remembering(memory))
+    if len(memory) > known:
+        built = _built(source, redactor.remembering(memory))
+    return built
+
+
+def _built(source: SceneInput, redactor: Redactor) -> SceneMembers:
+    parts = {name: PartState("missing", why) for name, why in PARTS.items()}
+    built = SceneMembers({}, parts, [], redactor)
     _add_given(built, source.members, source.parts, redactor)
     built.redactions.extend(source.redactions)
     if source.scene is not None:

@@ -24,6 +24,8 @@ _MAX_LOCALS = 64
 _TEXT = 200
 _SOURCE_LINES = 5
 _PACKAGES = ("/site-packages/", "/dist-packages/", "/deps/")
+_NO_SECRETS = ("None", "True", "False", "")
+_TEXTS = "\"'[(b"  # how the repr of a text, or of several, begins
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -106,7 +108,8 @@ class OutsideFrames:
 
     def _local(self, item: dict[str, Any], path: str) -> tuple[str, ValueNode]:
         name, text = str(item.get("name") or "?")[:120], str(item.get("repr") or "?")
-        if self._redactor.secret_key(name) and text not in ("None", "True", "False"):
+        strength = self._redactor.secret_key(name)
+        if strength and text not in _NO_SECRETS and (strength != "plural" or text[0] in _TEXTS):
             self._redactions.append(f"{path}.locals.{name}")
             return name, ValueNode("?", PLACEHOLDER, redacted=True)
         clean = self._redactor.text(text[: _TEXT * 3])

@@ -16,6 +16,7 @@ import msgspec
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_base.patterns import LazyPattern
 from relive_base.redaction import Redactor
+from relive_base.secret_memory import SecretMemory
 
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
@@ -65,6 +66,7 @@ class Moment:
     members: dict[str, bytes]
     parts: dict[str, PartState]
     redactions: list[str]
+    secrets: list[str]
 
 
 class _NoCollection:
@@ -99,14 +101,15 @@ class _Capture:
         self.budget = budget
         self.started_ns = time.perf_counter_ns()
         self.kept = kept = _kept(tuple(spec.redact_keys))
-        self.redactor = kept.redactor
+        self.memory = SecretMemory()
+        self.redactor = kept.redactor.remembering(self.memory)
         self.redactions: list[str] = []
         self.meter = Meter(budget)
         self.skip = skip
         self.in_app = InApp([spec.source, *spec.in_app])
         self.sources = SourceFiles(budget.source_bytes, kept.sources)
         leaves = Leaves()
-        self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves)
+        self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves, self.memory)
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
         self.frames.values = spec.capture != "off"
         self.messages = Messages(leaves, self.redactor.text)
@@ -177,6 +180,8 @@ class _Capture:
 
     def save_environment(self) -> PartState:
         names = [name for name in os.environ if name != "PWD" and self.redactor.secret_key(name)]
+        for name in names:
+            self.memory.add(os.environ.get(name, ""))
         self.redactions.extend(f"environment.{name}" for name in names[:100])
         self.members["environment.json"] = msgspec.json.encode(
             environment(names, self.kept.versions.current())
@@ -212,6 +217,7 @@ class _Capture:
             parts=self.parts,
             redactions=list(dict.fromkeys(self.redactions)),
             capture_ns=time.perf_counter_ns() - self.started_ns,
+            secrets=self.memory.values,
         )
 
 
@@ -261,7 +267,7 @@ def capture_moment(spec: FunctionSpec) -> Moment | None:
             capture = _Capture(spec, Budget(), SKIP_FILES)
             _save_moment(capture)
             parts = {name: capture.parts[name] for name in ("threads", "tasks")}
-            return Moment(capture.members, parts, capture.redactions)
+            return Moment(capture.members, parts, capture.redactions, capture.memory.values)
     except BaseException:
         return None
 
@@ -344,6 +350,8 @@ def _save_rest(capture: _Capture, moment: Moment | None) -> None:
         capture.members.update(moment.members)
         capture.parts.update(moment.parts)
         capture.redactions.extend(moment.redactions)
+        for secret in moment.secrets:
+            capture.memory.add(secret)
     capture.attempt("source", capture.save_source)
     capture.attempt("environment", capture.save_environment)
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.secret_cards import names_a_number
+from relive_base.secret_memory import SecretMemory
+from relive_base.secret_names import split_words
 from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
@@ -29,12 +32,16 @@ _CACHED_TEXT = 80  # texts up to this length are judged once in a capture
 _MAX_CACHE = 20_000
 _SMALL = 10**9  # smaller numbers are no card's and no phone's
 _CARD_DIGITS = 13
+_MOST_CARD_DIGITS = 19
 _LINE = 76
 _BEGINNING = 24
 _INDEXES = len(INDEXES)
 _FLAG = "'-"  # how the text of a command line's option begins
 _VALUE_LABELS = ("", "", "'value': ", "value=")  # by the form that _pairs is given
 _HEAD = 3  # children that the line of a value shows whose children are not walked
+
+_LONG_SECRET = 1024
+_SECRETS = 20  # of one list
 
 _Name = tuple[str, str, str, str]  # label; how secret what is under it is; as a key, as a field in a line
 
@@ -64,7 +71,9 @@ class Walker:
         redactor: Redactor,
         redactions: list[str],
         leaves: Leaves | None = None,
+        memory: SecretMemory | None = None,
     ) -> None:
+        self._memory = memory
         self._budget = budget
         self._meter = meter
         self._redactor = redactor
@@ -215,7 +224,21 @@ class Walker:
         self._path.append(label)
         self._note_redaction()
         self._path.pop()
+        if self._memory is not None:
+            self._remember(value)
         return ValueNode(self._plans.of(type(value)).name, PLACEHOLDER, redacted=True)
+
+    def _remember(self, value: Any) -> None:
+        """A secret text is one wherever else it stands."""
+        memory: Any = self._memory
+        if type(value) is str:
+            memory.add(value)
+        elif type(value) is bytes and len(value) <= _LONG_SECRET:
+            memory.add(value.decode("latin-1"))
+        elif type(value) is list or type(value) is tuple:
+            for item in value[:_SECRETS]:
+                if type(item) is str:
+                    memory.add(item)
 
     def _name(self, key: Any) -> _Name:
         """A dict key or the name of an attribute. Strings as they are (redacted), others by their type's own
@@ -288,13 +311,19 @@ class Walker:
         """(text, length or -1) of a value without children."""
         kind = plan.kind
         if kind == STR:
-            return str_text(value, self._budget.text, self._clean)
+            clean = _same if _may_be_card(value) and self._is_other_number() else self._clean
+            return str_text(value, self._budget.text, clean)
         if kind == INT:
             text = int_text(value)
-            return (text if len(text) < _CARD_DIGITS else self._clean(text)), -1
+            keep = len(text) < _CARD_DIGITS or self._is_other_number()
+            return (text if keep else self._clean(text)), -1
         if kind == BYTES:
             return bytes_text(value, self._budget.text, self._clean)
         return self._clean(plan.call(value)[: self._budget.text * 2]), -1
+
+    def _is_other_number(self) -> bool:
+        """Whether the value's own name says that it is a number that no card has."""
+        return names_a_number(split_words(self._path[-1][:_KEY_TEXT]))
 
     # ------------------------------------------------------------ values with children
 
@@ -479,10 +508,22 @@ def _again(known: ValueNode | None, plan: Plan, address: int) -> ValueNode:
     return ValueNode(plan.name, known.text, address, known.length, ref=True)
 
 
-def _hides(secret: str, value: object) -> bool:
+def _same(text: str) -> str:
+    return text
+
+
+def _may_be_card(value: Any) -> bool:
+    return type(value) is str and _CARD_DIGITS <= len(value) <= _MOST_CARD_DIGITS and value.isdigit()
+
+
+def _hides(secret: str, value: Any) -> bool:
     cls = type(value)
     if value is None or cls is bool:
         return False
+    if secret == "plural":
+        if cls is list or cls is tuple:
+            return bool(value) and issubclass(type(value[0]), str | bytes)
+        return issubclass(cls, str | bytes)
     if secret == "weak":
         return issubclass(cls, str | bytes)
     return not issubclass(cls, type)

@@ -7,7 +7,7 @@ from typing import Final
 
 from relive_base.frames import LogLine, SpanData
 from relive_base.records import InvocationRecord
-from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor
+from relive_base.redaction import KeyBlocks, Redactor
 
 __all__ = ["Redactors", "redact_line", "redact_record", "redact_span"]
 
@@ -72,10 +72,8 @@ def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
 def _attributes(attributes: dict[str, str], redactor: Redactor) -> None:
     renamed: dict[str, str] = {}
     for name, value in attributes.items():
-        if value and redactor.secret_key(name):
-            attributes[name] = PLACEHOLDER
-        elif len(value) > 5:
-            attributes[name] = redactor.text(value)
+        if value and (len(value) > 5 or redactor.secret_key(name)):
+            attributes[name] = redactor.attribute(name, value)
         shown = redactor.key(name)
         if shown is not name:
             renamed[name] = shown

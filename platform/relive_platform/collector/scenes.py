@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
 from relive_base.redaction import Redactor
+from relive_base.secret_memory import SecretMemory
 from relive_capture.explore.archive import ArchiveInfo, SceneError, SceneInput, pack_scene, write_archive
 from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
 from relive_capture.explore.heap.cache import cache_of
@@ -32,6 +33,7 @@ __all__ = ["SceneKeeper", "SceneLimits", "StackMemory", "scene_input"]
 QUEUE_JOBS: Final = 256
 _SWEEP_EVERY: Final = 50
 _DAY_S: Final = 86_400.0
+_SECRETS_OF: Final = 64  # scenes whose heap may still come
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _scene = msgspec.msgpack.Decoder(Scene)
@@ -88,6 +90,7 @@ class SceneKeeper:
         self._limits = limits or SceneLimits()
         self._stacks = stacks or StackMemory()
         self._now = now
+        self._secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()  # by scene, until its heap is there
         self._queue: queue.Queue[SceneJob | HeapJob | None] = queue.Queue(QUEUE_JOBS)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
@@ -141,6 +144,10 @@ class SceneKeeper:
             _log.warning("%s: %s", path, reason)
             job.parts["archive"] = ("partial", reason)
             info, data = pack_scene(path, scene_input(job, self._stacks))
+        if info.secrets:
+            self._secrets[path.name] = info.secrets
+            while len(self._secrets) > _SECRETS_OF:
+                self._secrets.popitem(last=False)
         self._add_rows(info, data)
 
     def _add_rows(self, info: ArchiveInfo, data: bytes) -> None:
@@ -155,7 +162,8 @@ class SceneKeeper:
         members: dict[str, bytes] = {}
         try:
             if job.folder:
-                redactor = Redactor(job.redact_keys)
+                memory = SecretMemory(self._secrets.pop(scene.name, ()))
+                redactor = Redactor(job.redact_keys).remembering(memory)
                 members = collect_heap(job.folder, job.record, redactor, self._limits.heap_bytes)
         except (SceneError, MemoryError) as error:
             state = PartState("missing", getattr(error, "message", "") or "there was no memory to read it")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor, split_words
+from relive_base.secret_memory import SecretMemory
 from relive_base.secret_names import may_name, name_places
 from relive_base.secret_source import hide_literals
 from secret_corpus import (
@@ -19,6 +20,7 @@ from secret_corpus import (
     SECRET_LINES,
     SECRET_NAMES,
     SECRET_TEXTS,
+    VENDOR_TOKENS,
 )
 
 
@@ -159,13 +161,15 @@ def test_headers_and_environment_keep_their_order_and_names() -> None:
     redactor = Redactor()
 
     headers = redactor.headers(
-        [("host", "h"), ("authorization", "Bearer abcdefgh"), ("cookie", "a=b")], "headers", redacted
+        [("host", "h"), ("authorization", "Bearer abcdefgh"), ("cookie", "a=b7x; lang=de")],
+        "headers",
+        redacted,
     )
     environment = redactor.environment(
         {"HOME": "/root", "PWD": "/srv", "DB_PASSWORD": "x"}, "environment", redacted
     )
 
-    assert headers == [("host", "h"), ("authorization", PLACEHOLDER), ("cookie", PLACEHOLDER)]
+    assert headers == [("host", "h"), ("authorization", PLACEHOLDER), ("cookie", f"a={PLACEHOLDER}; lang=de")]
     assert environment == {"HOME": "/root", "PWD": "/srv", "DB_PASSWORD": PLACEHOLDER}
     assert redacted == ["headers.authorization", "headers.cookie", "environment.DB_PASSWORD"]
 
@@ -257,3 +261,98 @@ def test_program_text_far_from_every_secret_name_is_passed_over_without_a_differ
     everywhere = hide_literals(text, redactor.secret_key, redactor._inside, range(len(text) + 1))
     may_hold = may_name(lower) or "shoe" in lower
     assert redactor.source(text) == (everywhere if may_hold else text)
+
+
+@pytest.mark.parametrize("token", VENDOR_TOKENS)
+@pytest.mark.parametrize("around", ["{}", "got {}, thanks", 'x = "{}"', "https://h/?a={}&b=1", "[{}]"])
+def test_a_vendors_key_leaves_wherever_it_stands(token: str, around: str) -> None:
+    redactor = Redactor()
+
+    clean = redactor.text(around.format(token))
+
+    assert token not in clean
+    assert token[len(token) // 2 :] not in clean
+    assert PLACEHOLDER in clean
+
+
+def test_cookies_keep_their_names_their_attributes_and_what_is_no_secret() -> None:
+    redactor = Redactor()
+
+    [(_, sent), (_, given)] = redactor.headers(
+        [
+            ("Cookie", "session=31d4d96e407aad42; theme=dark; cart=8f3ab2"),
+            ("Set-Cookie", "lang=de; Path=/, sid=abc123def; HttpOnly; Expires=Wed, 21 Oct 2026 07:28:00 GMT"),
+        ],
+        "headers",
+        [],
+    )
+
+    assert sent == f"session={PLACEHOLDER}; theme=dark; cart={PLACEHOLDER}"
+    assert given == f"lang=de; Path=/, sid={PLACEHOLDER}; HttpOnly; Expires=Wed, 21 Oct 2026 07:28:00 GMT"
+    assert redactor.text("Cookie: session=abc; theme=dark") == f"Cookie: session={PLACEHOLDER}; theme=dark"
+    assert redactor.headers([("cookie", "4f5e6d7c")], "h", []) == [("cookie", PLACEHOLDER)]
+
+
+def test_cookies_of_an_event_are_looked_into_one_by_one() -> None:
+    event = {"cookies": ["sid=abc123def", "lang=de"], "cookies_accepted": "yes"}
+
+    clean = json.loads(Redactor().json_bytes(json.dumps(event).encode()))
+
+    assert clean == {"cookies": [f"sid={PLACEHOLDER}", "lang=de"], "cookies_accepted": "yes"}
+
+
+def test_a_number_is_a_card_only_where_nothing_says_otherwise() -> None:
+    event = {
+        "ean": 4006381330060,
+        "lines": [{"gtin": "4006381330060", "sku": "4111111111111111"}],
+        "deadline_ns": 4111111111111111,
+        "bare": 4006381330060,  # a bar code by its check digit
+        "card": {"holder": 4111111111111111},
+        "number": "4111 1111 1111 1111",
+        "pan": 4111111111111111,
+    }
+
+    clean = json.loads(Redactor().json_bytes(json.dumps(event).encode()))
+
+    assert clean == {**event, "card": {"holder": PLACEHOLDER}, "number": PLACEHOLDER, "pan": PLACEHOLDER}
+
+
+def test_tokens_in_a_list_are_secrets_and_their_number_is_none() -> None:
+    event = {"tokens": ["aaa-1", "bbb-2"], "usage": {"tokens": 12}, "inner": {"tokens": "abc-1"}}
+
+    clean = json.loads(Redactor().json_bytes(json.dumps(event).encode()))
+
+    assert clean == {"tokens": PLACEHOLDER, "usage": {"tokens": 12}, "inner": {"tokens": PLACEHOLDER}}
+
+
+def test_what_was_a_secret_once_is_one_everywhere_else() -> None:
+    memory = SecretMemory()
+    first = Redactor().remembering(memory)
+
+    # Given what stands under a telling name, in a header, in a text and by its form
+    first.json_bytes(b'{"password": "tr0ub4dor", "mode": "test"}')
+    first.headers([("Authorization", "Bearer abcdef-123456"), ("Cookie", "sid=f00dfeed77; lang=de")], "h", [])
+    first.text("login with token=xyz-987-abc and postgres://ada:s3cr3t-pw@db/x")
+
+    # I expect each of them to be hidden where nothing gives it away, and nothing else
+    second = Redactor().remembering(memory)
+    assert second.text("tr0ub4dor or abcdef-123456") == f"{PLACEHOLDER} or {PLACEHOLDER}"
+    assert second.text("f00dfeed77, xyz-987-abc, s3cr3t-pw") == f"{PLACEHOLDER}, {PLACEHOLDER}, {PLACEHOLDER}"
+    assert second.text("test in de: tr0ub4dors") == "test in de: tr0ub4dors"
+    assert Redactor().text("tr0ub4dor") == "tr0ub4dor"
+
+
+def test_a_memory_of_secrets_is_bounded_and_keeps_no_plain_words() -> None:
+    memory = SecretMemory()
+    for secret in (
+        "production",
+        "abc",
+        "[redacted]",
+        "x" * 5000,
+        *(f"secret-{number}" for number in range(300)),
+    ):
+        memory.add(secret)
+
+    assert len(memory) == 200
+    assert memory.dropped == 100
+    assert memory.values[0] == "secret-0"

@@ -355,3 +355,47 @@ def test_rows_hold_the_head_and_the_whole_archive(tmp_path: Path, scene: Scene) 
     assert json.loads(str(head["Locals"][0])) == {"item": "{'id': 7}"}
     assert [len(chunk) for chunk in blobs["Data"]] == [1 << 20, 1 << 20, 1]  # type: ignore[arg-type]
     assert blobs["Chunks"] == [3, 3, 3]
+
+
+SECRETIVE = """def connect(dsn, vault):
+    password = "tr0ub4dor" + vault
+    shown = [1, password]
+    raise ValueError("cannot log in as ada with " + password)
+
+def handler(event):
+    return connect("db", "-x9")
+"""
+
+
+def test_what_is_secret_in_one_place_is_hidden_in_the_whole_scene(
+    spec: FunctionSpec, load: Callable[..., ModuleType], tmp_path: Path
+) -> None:
+    # Given a secret local that is also in a list and in the message, and secrets of the event in logs and
+    # spans
+    try:
+        load(SECRETIVE).handler({})
+    except ValueError as error:
+        scene = capture_exception(error, kind="exception", spec=spec, invocation_id=INVOCATION)
+    line = LogLine(1, "INFO", "asked for tr0ub4dor-x9 and for s3cr3t-of-event, sid f00dfeed77; mode test")
+    span = SpanData("4b" * 16, "ef" * 8, "ab" * 8, "get s3cr3t-of-event", "Internal", 1, 2, attributes={})
+    head = HttpRequest(
+        method="POST",
+        path="/s3cr3t-of-event",
+        query="",
+        headers=[("cookie", "sid=f00dfeed77; lang=de")],
+        body=b'{"api_key": "s3cr3t-of-event", "copy": "s3cr3t-of-event", "mode": "test"}',
+    )
+
+    source = SceneInput(record=record(), scene=scene, http=head, logs=[line], spans=[span])
+    info = write_scene(tmp_path / "x.scene", source)
+
+    # I expect none of them anywhere in the archive, and the rest as it was
+    with zipfile.ZipFile(info.path) as archive:
+        members = {name: archive.read(name).decode() for name in archive.namelist()}
+    for name, text in members.items():
+        for secret in ("tr0ub4dor-x9", "s3cr3t-of-event", "f00dfeed77"):
+            assert secret not in text, name
+    assert '"mode": "test"' in members["event.bin"]
+    assert "lang=de" in members["context.json"]
+    assert "mode test" in members["logs.jsonl"]
+    assert info.manifest["error"]["message"] == "cannot log in as ada with [redacted]"
