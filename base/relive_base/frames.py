@@ -93,7 +93,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     profile: str = "sampled"  # "sampled" | "precise" | "off"
     capture: str = "full"  # "full" | "frames" | "off"
     isolation_tier: int = 1  # the tier wanted; Ready says which was reached
-    scratch: str = ""  # a writable folder of the worker's own; TMPDIR and HOME point there
+    scratch: str = ""  # a writable folder of the worker's own; HOME, and TMPDIR where it has no /tmp
     redact_keys: list[str] = []  # more key names to redact, from relive.toml
     call_depth: int = 16  # how deep functions may call each other
     load_timeout_s: float = 30.0  # for the import of the user's module
@@ -103,6 +103,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     dependencies: str = ""  # hash of the dependency lock; "" for none
     unix_sockets: bool = False  # whether those of others in the file system may be reached from tier 1 on
     replay: bytes = b""  # msgpack of a relive_capture.cassette_format.Script: this worker replays
+    tmp_mb: int = 512  # room in the worker's own /tmp; 0: it has none
 
 
 class Fork(_Frame, tag="fork"):

@@ -232,6 +232,13 @@ class Settings:
         " the Docker daemon, tmux and the SSH agent of this user.",
         choices=("closed", "open"),
     )
+    tmp_mb: int = _set(
+        512,
+        "Room in each worker's own /tmp, which is in memory and has what its files take; 0: none.",
+        unit="MB",
+        low=0,
+        high=1_048_576,
+    )
     core_mb: int = _set(
         0,
         "Largest core file that a crash may leave for pystack, which reads it and removes it; 0: none.",

@@ -15,7 +15,7 @@ def price(basket):
     return ctypes.string_at(0)
 
 def crashes(event, context):
-    os.chdir(os.environ["TMPDIR"])  # where a relative core_pattern may be written
+    os.chdir(os.environ["HOME"])  # where a relative core_pattern may be written
     return price(event["basket"])
 """
 FILES = {"app.py": SOURCE, "relive.toml": toml({"crashes": 'handler = "app:crashes"\ntimeout_s = 30'})}

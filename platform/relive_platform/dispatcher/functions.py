@@ -94,6 +94,7 @@ class Functions:
             cassette_bytes=settings.cassette_bytes,
             core_mb=settings.core_mb,
             unix_sockets=settings.unix_sockets == "open",
+            tmp_mb=settings.tmp_mb,
             load_timeout_s=settings.start_timeout_s,
         )
         return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from relive_base.frames import FunctionSpec
 
@@ -12,9 +12,10 @@ from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.core_files import core_folder, core_pattern
 from relive_platform.isolation.limits import apply_limits
 from relive_platform.isolation.paths import DEVICES, readable_paths
+from relive_platform.isolation.spaces import TMP, enter, probe_spaces, within
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
 
-__all__ = ["Isolation", "apply", "prepare"]
+__all__ = ["Isolation", "Reached", "apply", "prepare"]
 
 _HIGHEST_TIER: Final = 1
 
@@ -28,51 +29,82 @@ class Isolation:
     program: seccomp.Filter | None = None
     program_with_unix: seccomp.Filter | None = None
     """Where Landlock guards unix sockets, or the owner allows them."""
+    readable: list[str] = field(default_factory=list)
+    no_tmp: str = ""  # why no worker can have a /tmp of its own
 
 
 def prepare(runtime_dir: str, deps_dir: str) -> Isolation:
     """What does not depend on the function version. Never raises; what is missing is told by `apply`."""
     abi = landlock.abi_version()
     rules: list[tuple[int, bool, int]] = []
+    readable = readable_paths(runtime_dir, deps_dir)
     if abi:
-        for path in readable_paths(runtime_dir, deps_dir):
+        for path in readable:
             rules.extend(_rule(path, landlock.READ))
         for path in DEVICES:
             rules.extend(_rule(path, landlock.DEVICE))
+    spaces = within(TMP, readable), probe_spaces()
     if not seccomp.available():
-        return Isolation(abi, rules)
+        return Isolation(abi, rules, None, None, *spaces)
     closed, open_ = (seccomp.assemble(seccomp.machine(), unix_sockets=given) for given in (False, True))
-    return Isolation(abi, rules, closed, open_)
+    return Isolation(abi, rules, closed, open_, *spaces)
 
 
-def apply(spec: FunctionSpec, prepared: Isolation) -> tuple[int, list[str]]:
-    """Take rights away from this process, for good. The tier reached, and what could not be had, in words.
+class Reached(NamedTuple):
+    """What became of a process: the tier, what could not be had, in words, and whether /tmp is its own."""
+
+    tier: int
+    detail: list[str]
+    own_tmp: bool = False
+
+
+def apply(spec: FunctionSpec, prepared: Isolation) -> Reached:
+    """Take rights away from this process, for good.
 
     Tier 0 is always reached: resource limits. Tier 1 needs both Landlock and seccomp; what there is of the
     two is applied in any case.
     """
     detail = apply_limits(spec.memory_mb, spec.core_mb)
     if spec.isolation_tier < 1:
-        return 0, detail
+        return Reached(0, detail)
     if not supported():
-        return 0, [*detail, "tier 1 needs Linux"]
+        return Reached(0, [*detail, "tier 1 needs Linux"])
     missing: list[str] = []
+    no_tmp = _own_tmp(spec, prepared)
+    if no_tmp:
+        detail.append(f"/tmp: {no_tmp}")
     try:
         no_new_privileges()
         drop_capabilities()
     except OSError as error:
-        return 0, [*detail, f"no_new_privs, capabilities: {error.strerror}"]
-    missing += _apply_landlock(spec, prepared)
+        return Reached(0, [*detail, f"no_new_privs, capabilities: {error.strerror}"], not no_tmp)
+    missing += _apply_landlock(spec, prepared, own_tmp=not no_tmp)
     missing += _apply_seccomp(spec, prepared)
     if spec.isolation_tier > _HIGHEST_TIER:
         detail.append(f"tier {spec.isolation_tier} is not available; the highest is {_HIGHEST_TIER}")
-    return (0 if missing else 1), [*detail, *missing]
+    return Reached(0 if missing else 1, [*detail, *missing], not no_tmp)
 
 
-def _apply_landlock(spec: FunctionSpec, prepared: Isolation) -> list[str]:
+def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
+    """Give this process a /tmp; "", or why it has none."""
+    if not spec.tmp_mb:
+        return "none is wanted (RELIVE_TMP_MB is 0)"
+    if prepared.no_tmp:
+        return prepared.no_tmp
+    try:
+        cores = [core_folder(core_pattern())] if spec.core_mb else []
+        enter(spec.tmp_mb, [*prepared.readable, spec.source], [spec.scratch, *cores])
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _apply_landlock(spec: FunctionSpec, prepared: Isolation, *, own_tmp: bool) -> list[str]:
     if not prepared.abi:
         return ["the kernel has no Landlock"]
     own = [*_rule(spec.source, landlock.READ), *_rule(spec.scratch, landlock.READ_WRITE)]
+    if own_tmp:
+        own += _rule(TMP, landlock.READ_WRITE)
     if spec.core_mb:
         own += _rule(core_folder(core_pattern()), landlock.MAKE_FILES)
     try:

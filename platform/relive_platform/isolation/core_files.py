@@ -34,7 +34,7 @@ def explain(pattern: str, wanted: bool) -> str:
         where = f"can be had, in {core_folder(pattern)}"
     else:
         where = (
-            f"kernel.core_pattern is {pattern!r}, relative: only of a function that has changed to its TMPDIR"
+            f"kernel.core_pattern is {pattern!r}, relative: only of a function that has changed to its HOME"
             " (sysctl kernel.core_pattern=/some/folder/core.%p for all)"
         )
     return where if wanted else f"off (RELIVE_CORE_MB is 0); {where}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relive_platform.isolation import landlock, seccomp
+from relive_platform.isolation.spaces import probe_spaces
 from relive_platform.isolation.syscalls import supported
 
 __all__ = ["ROOT_REMEDY", "Probe", "gaps", "probe"]
@@ -42,6 +43,7 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
     abi = landlock.abi_version()
     filters = seccomp.available()
     tier = 1 if abi and filters else 0
+    no_tmp = probe_spaces()
     return [
         _landlock(abi),
         Probe(
@@ -52,6 +54,15 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
         ),
         Probe("unix sockets", True, _unix_sockets(abi, filters, unix_sockets)),
         Probe("user", True, f"warning: {_ROOT}; {ROOT_REMEDY}" if not os.geteuid() else "not root"),
+        Probe(
+            "own /tmp",
+            not no_tmp,
+            f"none: {no_tmp}" if no_tmp else "each worker's own, in a mount namespace",
+            "run as root, or allow user namespaces (sysctl user.max_user_namespaces,"
+            " kernel.apparmor_restrict_unprivileged_userns); until then functions have tempfile and TMPDIR"
+            if no_tmp
+            else "",
+        ),
         Probe(
             "isolation",
             tier == 1,

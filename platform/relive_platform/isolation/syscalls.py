@@ -12,9 +12,11 @@ from typing import Final
 __all__ = [
     "NR_CLOSE_RANGE",
     "adopt_orphans",
+    "check",
     "close_all_but",
     "die_with_parent",
     "drop_capabilities",
+    "libc",
     "no_new_privileges",
     "prctl",
     "prepared_syscall",
@@ -29,8 +31,16 @@ NR_CLOSE_RANGE: Final = 436  # the same on every architecture, as all system cal
 _CAPABILITY_VERSION_3: Final = 0x2008_0522
 _MAX_FD: Final = 0x7FFF_FFFF
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+
+def check(result: int) -> int:
+    """What a function of the C library gave. Raises OSError with its errno where that is negative."""
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
 
 
 def supported() -> bool:
@@ -41,11 +51,7 @@ def supported() -> bool:
 def syscall(number: int, *arguments: object) -> int:
     """Raw system call. Integers are passed as 64 bits wide; pointers as ctypes objects."""
     wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    result: int = _libc.syscall(ctypes.c_long(number), *wide)
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return result
+    return check(libc.syscall(ctypes.c_long(number), *wide))
 
 
 def prepared_syscall(number: int, *arguments: object) -> Callable[[], int]:
@@ -65,9 +71,7 @@ def prepared_syscall(number: int, *arguments: object) -> Callable[[], int]:
 def prctl(option: int, value: int) -> None:
     """prctl with one value; the unused ones are zero, as the newer options demand."""
     zero = ctypes.c_ulong(0)
-    if _libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero) < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    check(libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
 
 
 def no_new_privileges() -> None:

@@ -25,6 +25,7 @@ from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
 from relive_platform.isolation import apply
+from relive_platform.isolation.spaces import TMP
 from relive_platform.worker.background import Background
 from relive_platform.worker.calling import Caller, set_caller
 from relive_platform.worker.channel import Channel
@@ -74,8 +75,8 @@ def run(start: WorkerStart) -> NoReturn:
     connection = take_over(start)
     ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
-    clean_environment(spec)
-    tier, detail = apply(spec, start.isolation)
+    tier, detail, own_tmp = apply(spec, start.isolation)
+    clean_environment(spec, TMP if own_tmp else spec.scratch)
     close_others(connection.fileno(), fault_fd)
     if fault_fd >= 0:
         watch_faults(fault_fd)

@@ -56,15 +56,16 @@ def high_descriptor(fd: int) -> int:
     return fd
 
 
-def clean_environment(spec: FunctionSpec) -> None:
-    """The function's own variables, and the few that programs expect. Nothing of the server's."""
+def clean_environment(spec: FunctionSpec, temporary: str) -> None:
+    """The function's own variables, and the few that programs expect. Nothing of the server's. `temporary`:
+    the folder for files that go with the worker."""
     time_zone = os.environ.get("TZ")
     home = spec.scratch or "/"
     wanted = {
         "PATH": os.environ.get("PATH", _DEFAULT_PATH),
         "LANG": "C.UTF-8",
         "HOME": home,
-        "TMPDIR": home,
+        "TMPDIR": temporary or "/",
         "PYTHONUNBUFFERED": "1",
         "AWS_LAMBDA_FUNCTION_NAME": spec.name,
         "AWS_LAMBDA_FUNCTION_VERSION": str(spec.version),

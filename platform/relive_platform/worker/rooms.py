@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 
 from relive_base.errors import ReliveError
@@ -10,6 +11,7 @@ from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_capture import record as capture
 
 from relive_platform.isolation.limits import make_room_for_files
+from relive_platform.isolation.spaces import TMP
 from relive_platform.worker.namesakes import originals
 
 __all__ = ["capture_failure"]
@@ -29,8 +31,8 @@ def capture_failure(
     """The scene of `error`; where even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
         error.__context__ = None  # how Relive noticed is no part of the user's failure
-    if issubclass(type(error), OSError) and error.args[:1] == (errno.EMFILE,):
-        make_room_for_files()  # or no source file could be read
+    if issubclass(type(error), OSError):
+        _help(error)
     try:
         with originals():
             return capture.capture_exception(
@@ -45,6 +47,21 @@ def capture_failure(
             error=info,
             parts={"frames": PartState("missing", reason)},
         )
+
+
+def _help(error: BaseException) -> None:
+    if error.args[:1] == (errno.EMFILE,):
+        make_room_for_files()  # or no source file could be read
+    path = OSError.filename.__get__(error)
+    folder = os.environ.get("TMPDIR", "")
+    if (
+        error.args[:1] == (errno.EACCES,)
+        and type(path) is str
+        and f"{path}/".startswith(f"{TMP}/")
+        and folder != TMP
+    ):
+        text = f"no function may write to {TMP} here: use tempfile, or the folder in TMPDIR ({folder})"
+        BaseException.add_note(error, text)
 
 
 def _text(error: BaseException) -> str:

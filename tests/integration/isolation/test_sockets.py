@@ -82,7 +82,7 @@ FUNCTIONS = '[functions.attack]\nhandler = "app:handler"\nsource = "."\ntimeout_
 
 @pytest.mark.skipif(not landlock.abi_version(), reason="this kernel has no Landlock")
 async def test_a_function_can_neither_read_the_tokens_nor_talk_to_store_and_api(tmp_path: Path) -> None:
-    async with served(tmp_path / "home", with_api=True, unix_sockets="open") as running:
+    async with served(tmp_path / "home", with_api=True, unix_sockets="open", tmp_mb="0") as running:
         # Given a function of tier 1 in a running server, whose owner's client is served
         await running.deploy(write_app(tmp_path / "app", ATTACK, FUNCTIONS))
         assert await running.rows("SELECT 1") == [(1,)]

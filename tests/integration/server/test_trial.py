@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -48,16 +49,17 @@ async def test_a_version_that_no_worker_can_load_is_refused_where_it_fails(tmp_p
 
 @pytest.mark.skipif(not landlock.abi_version(), reason="this kernel has no Landlock")
 async def test_the_trial_is_as_isolated_as_an_invocation(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.write_text("mine")
-    async with served(tmp_path / "home") as running:
-        # When a module tries to write outside of its scratch folder while it is imported
-        code = f"open({str(victim)!r}, 'w').write('taken')\n" + GOOD
-        with pytest.raises(DeployError, match="PermissionError"):
-            await running.deploy(write_app(tmp_path / "app", code, FUNCTION))
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # not in /tmp: a worker has its own
+        victim = Path(folder) / "victim"
+        victim.write_text("mine")
+        async with served(tmp_path / "home") as running:
+            # When a module tries to write outside of its scratch folder while it is imported
+            code = f"open({str(victim)!r}, 'w').write('taken')\n" + GOOD
+            with pytest.raises(DeployError, match="PermissionError"):
+                await running.deploy(write_app(tmp_path / "app", code, FUNCTION))
 
-    # I expect that it could not
-    assert victim.read_text() == "mine"
+        # I expect that it could not
+        assert victim.read_text() == "mine"
 
 
 async def test_a_trial_works_while_the_host_is_full(tmp_path: Path) -> None:

@@ -196,7 +196,8 @@ def test_the_process_has_only_what_it_needs(running: ZygoteHandle) -> None:
     assert seen["env"]["STAGE"] == "test"
     assert seen["env"]["LANG"] == "de_DE.UTF-8"
     assert seen["env"]["AWS_LAMBDA_FUNCTION_NAME"] == "test-function"
-    assert seen["env"]["HOME"] == worker.spec.scratch == seen["tmp"]
+    assert seen["env"]["HOME"] == worker.spec.scratch
+    assert seen["env"]["TMPDIR"] == seen["tmp"]
     assert seen["cwd"] == worker.spec.source == seen["path"][0]
     assert seen["path"][-1] == str(running.runtime)
     assert seen["sid"] is True
