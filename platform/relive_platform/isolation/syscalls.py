@@ -59,7 +59,7 @@ def prepared_syscall(number: int, *arguments: object) -> Callable[[], int]:
     wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in (number, *arguments)]
 
     def call() -> int:
-        result: int = _libc.syscall(*wide)
+        result: int = libc.syscall(*wide)
         if result < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
