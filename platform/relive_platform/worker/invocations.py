@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from typing import Final
 
@@ -17,6 +18,7 @@ from relive_platform.worker.calling import Caller
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.events import BadEvent
 from relive_platform.worker.failed import Failed
+from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.http_function import HttpAnswer
 from relive_platform.worker.memory import Reserve, rss_bytes
@@ -76,6 +78,7 @@ class Runner:
         failed: Failed,
         background: Background,
         memory_limit: MemoryLimit,
+        forked: ForkedChild,
     ) -> None:
         self._spec = spec
         self._sink = sink
@@ -89,6 +92,7 @@ class Runner:
         self._failed = failed
         self._background = background
         self._memory_limit = memory_limit
+        self._forked = forked
         self._moment: Moment | None = None  # when the timeout struck
         self._bad_result: object = NO_RESULT
         timer.before_raise = self._keep_moment
@@ -183,6 +187,8 @@ class Runner:
             timer.disarm()
         finally:
             timer.disarm()
+            if self._forked.here:
+                self._forked.leave(sys.exc_info()[1])
         if timer.raised is not None:  # the code swallowed it, and came to an end too late
             raise timer.raised
         try:

@@ -32,6 +32,7 @@ from relive_platform.worker.channel import Channel
 from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_platform.worker.failed import Failed
 from relive_platform.worker.faults import watch_faults
+from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
@@ -80,7 +81,8 @@ def run(start: WorkerStart) -> NoReturn:
     close_others(connection.fileno(), fault_fd)
     if fault_fd >= 0:
         watch_faults(fault_fd)
-    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), tier, detail)
+    forked = ForkedChild(fault_fd)
+    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, tier, detail)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:
         handler = worker.load()
@@ -97,12 +99,19 @@ class _Worker:
     """What is made once per process."""
 
     def __init__(
-        self, start: WorkerStart, sink: FrameSink, channel: Channel, tier: int, detail: list[str]
+        self,
+        start: WorkerStart,
+        sink: FrameSink,
+        channel: Channel,
+        forked: ForkedChild,
+        tier: int,
+        detail: list[str],
     ) -> None:
         self._start = start
         self._spec: FunctionSpec = start.spec
         self._sink = sink
         self.channel = channel
+        self._forked = forked
         self._tier = tier
         self._detail = detail
         self._telemetry = Telemetry(sink.record, start.spec)
@@ -128,8 +137,12 @@ class _Worker:
             handler = self._load_in_time()
             self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported
+            if self._forked.here:
+                self._forked.leave(error)
             self._init_failed(error)
             return None
+        if self._forked.here:
+            self._forked.leave()
         self._sink.send_surely(
             Ready(
                 pid=os.getpid(),
@@ -200,6 +213,7 @@ class _Worker:
             self._failed,
             self._background,
             self._memory_limit,
+            self._forked,
         )
         reusable = True
         while True:

@@ -40,7 +40,7 @@ class Output:
     def lines(self, source: str, severity: str, lines: Sequence[str]) -> None:
         """Record `lines` of one write; each is at most one line long."""
         if self._detached:
-            self._to_console(source, lines)
+            self.to_console(source, "".join(f"{line}\n" for line in lines))
             return
         try:
             state, trace_id, span_id = self.whereabouts()
@@ -65,7 +65,7 @@ class Output:
     def record(self, timestamp_ns: int, severity: str, body: str, attributes: dict[str, str]) -> None:
         """Record one record of the logging module."""
         if self._detached:
-            self._to_console("logging", [body])
+            self.to_console("logging", f"{body}\n")
             return
         try:
             state, trace_id, span_id = self.whereabouts()
@@ -116,9 +116,11 @@ class Output:
         except Exception:
             pass  # there is nobody left to tell
 
-    def _to_console(self, source: str, lines: Sequence[str]) -> None:
+    def to_console(self, source: str, text: str) -> None:
+        """Write `text` past the wire: the server reads the console, too."""
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
         try:
-            text = "".join(f"{line}\n" for line in lines)
-            os.write(_DESCRIPTORS[source], text.encode("utf-8", "backslashreplace"))
+            while data:
+                data = data[os.write(_DESCRIPTORS[source], data) :]
         except OSError:
             pass  # the console is gone, and with it whoever would have read this

@@ -145,6 +145,33 @@ class LineStream(io.TextIOBase):
         ]
         self._output.lines(self._source, self._severity, pieces)
 
+    def write_through(self) -> None:
+        """From now on each line goes to the descriptor, and what is flushed: in a child that the user's code
+        forked.
+
+        What its parent has begun to write is the parent's to finish.
+        """
+        self._partials.clear()
+        # Writes in the worker itself pay nothing for it.
+        self._write = self._write_line  # type: ignore[method-assign]
+        self.flush = self.finish = self._write_rest  # type: ignore[method-assign]
+
+    def _write_line(self, text: str) -> None:
+        thread = get_ident()
+        whole, newline, rest = (self._partials.pop(thread, "") + text).rpartition("\n")
+        if rest:
+            self._partials[thread] = rest
+        if newline:  # in one piece: others write there, too
+            self._output.to_console(self._source, f"{whole}\n")
+
+    def _write_rest(self) -> None:
+        while self._partials:
+            try:
+                _, partial = self._partials.popitem()
+            except KeyError:
+                return
+            self._output.to_console(self._source, partial)
+
     def finish(self) -> None:
         """Hand on what every thread has left unfinished."""
         while self._partials:

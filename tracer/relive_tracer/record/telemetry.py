@@ -132,6 +132,8 @@ class Telemetry:
 
     def _after_fork_in_child(self) -> None:
         self._output.detach()
+        self.stdout.write_through()
+        self.stderr.write_through()
         if self._tracing is not None:
             self._tracing.detach_child()
 
