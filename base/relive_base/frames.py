@@ -166,6 +166,8 @@ class HttpRequest(msgspec.Struct, array_like=True):
     client: str = ""
     mount: str = ""
     route: str = ""
+    payload: str = ""  # "1.0" where the trigger wants Lambda's older format of the event
+    names: list[str] = []  # of `headers` as the client wrote them, where `payload` is "1.0"
 
 
 class Invoke(_Frame, tag="invoke"):

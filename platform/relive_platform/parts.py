@@ -12,6 +12,7 @@ from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
 from relive_platform.application import FunctionDefaults, TimerTrigger
 from relive_platform.collector.process import CollectorOptions
+from relive_platform.gateway.access import Access
 from relive_platform.gateway.listener import ListenerLimits
 from relive_platform.packages.content import PackageLimits
 from relive_platform.packages.dependencies import Dependencies
@@ -24,6 +25,7 @@ from relive_platform.settings import Settings
 from relive_platform.timers import Timer
 
 __all__ = [
+    "access_of",
     "collector_options",
     "heap_limits",
     "listener_limits",
@@ -91,6 +93,17 @@ def queue_limits(settings: Settings) -> QueueLimits:
         done_keep_s=settings.done_keep_s,
         done_keep_events=settings.done_keep_events,
         done_keep_bytes=settings.done_keep_bytes,
+    )
+
+
+def access_of(settings: Settings) -> Access:
+    """Who may invoke over HTTP. The address that is bound has the last word: see HttpListener.start."""
+    address = settings.http_address
+    return Access(
+        loopback=address.loopback,
+        token=settings.token,
+        hosts=(*settings.allowed_hosts, *([address.host] if settings.allowed_hosts else [])),
+        proxies=settings.trusted_proxies,
     )
 
 

@@ -36,6 +36,7 @@ from relive_platform.gateway.listener import HttpListener
 from relive_platform.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.locate import ServerInfo
 from relive_platform.parts import (
+    access_of,
     collector_options,
     heap_limits,
     listener_limits,
@@ -218,7 +219,7 @@ class ReliveServer:
         self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
         self.dispatcher.call_handler = Calls(self.dispatcher, settings.call_depth, self.publisher)
         gateway_limits = GatewayLimits(settings.body_limit_bytes, settings.async_body_limit_bytes)
-        self.gateway = Gateway(self.dispatcher, self.publisher, gateway_limits)
+        self.gateway = Gateway(self.dispatcher, self.publisher, gateway_limits, access_of(settings))
         self.functions = Functions(settings, self.host, self.dispatcher, self._set_routes)
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         self.registry.set_trial(
@@ -235,7 +236,10 @@ class ReliveServer:
         settings = self.settings
         self.listener = HttpListener(self.gateway, listener_limits(settings))
         address = settings.http_address
-        await self.listener.start(address.host, address.port)
+        if address.path:
+            await self.listener.start_unix(address.path)
+        else:
+            await self.listener.start(address.host, address.port, loopback=address.loopback)
         self._stack.push_async_callback(self.listener.close)
         self.http_address = self.listener.address
 

@@ -42,6 +42,9 @@ _BYTE_UNITS: Final[dict[str, float]] = {
     "": 1, "b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": _KIB, "mib": _MIB, "gib": _GIB,
 }  # fmt: skip
 _TIME_UNITS: Final[dict[str, float]] = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": _HOUR, "d": _DAY}
+_HOST: Final = re.compile(
+    r"\*|(?:\*?\.)?[A-Za-z0-9_-][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+"
+)
 _NUMBER: Final = re.compile(r"\s*([+-]?[0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -190,6 +193,23 @@ class Settings:
         6 * _MIB, "Largest result of a function.", unit="bytes", low=1, high=48 * _MIB
     )
     connection_limit: int = _set(1_000, "Connections of the gateway; more are refused with 503.", low=1)
+    allowed_hosts: tuple[str, ...] = _set(
+        (),
+        "More names that the gateway answers for, as the `Host` of requests says them: `shop.example`,"
+        " `*.shop.example`; `*`: all. On loopback the default is this machine's own names, elsewhere all.",
+        unit="names",
+    )
+    trusted_proxies: tuple[str, ...] = _set(
+        ("127.0.0.0/8", "::1", "unix"),
+        "Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count: addresses, networks, `unix`.",
+        unit="names",
+    )
+    error_details: str = _set(
+        "auto",
+        "Whether callers over HTTP are told the type and message of a failure, where `relive.toml` does not"
+        " say. `auto`: not on public routes.",
+        choices=("auto", "on", "off"),
+    )
     backlog: int = _set(512, "Connections that wait to be accepted.", low=1, high=65_535)
     header_timeout_s: float = _set(10.0, "Time for a client to send its request head.", unit="s", low=0.1)
     body_timeout_s: float = _set(30.0, "Time for a client to send its body; then 408.", unit="s", low=0.1)
@@ -426,12 +446,31 @@ class Settings:
                     where=variable,
                     remedy="set RELIVE_TOKEN, or listen on 127.0.0.1",
                 )
+        self._check_gateway()
         if self.backoff_limit_s < self.backoff_s:
             raise SettingsError(
                 f"{self.backoff_limit_s} s is less than RELIVE_BACKOFF_S ({self.backoff_s} s)",
                 where="RELIVE_BACKOFF_LIMIT_S",
                 remedy="raise it or lower RELIVE_BACKOFF_S",
             )
+
+    def _check_gateway(self) -> None:
+        for host in self.allowed_hosts:
+            if not _HOST.fullmatch(host):
+                raise SettingsError(
+                    f"{host!r} is not the name of a host",
+                    where="RELIVE_ALLOWED_HOSTS",
+                    remedy="write shop.example, *.shop.example, [::1] or *, without scheme and port",
+                )
+        for proxy in self.trusted_proxies:
+            try:
+                proxy == "unix" or ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                raise SettingsError(
+                    f"{proxy!r} is not an address or a network",
+                    where="RELIVE_TRUSTED_PROXIES",
+                    remedy="write for example 127.0.0.1, 10.0.0.0/8 or unix",
+                ) from None
 
     @property
     def run_dir(self) -> Path:

@@ -48,19 +48,24 @@ def status(answer: bytes) -> int:
 
 
 SMUGGLED = {
-    "length and chunks": b"POST /fn/web/ HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n"
-    b"transfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /fn/web/secret HTTP/1.1\r\nhost: h\r\n\r\n",
-    "two lengths": b"POST /fn/web/ HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n"
+    "length and chunks": b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n"
+    b"transfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /fn/web/secret HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "two lengths": b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n"
     b"content-length: 9\r\n\r\nGET /fn/x",
-    "odd encoding": b"POST /fn/web/ HTTP/1.1\r\nhost: h\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "bad chunk size": b"POST /fn/web/ HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n"
+    "odd encoding": b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\n"
+    b"transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "bad chunk size": b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
     b"\r\nZZ\r\nhi\r\n0\r\n\r\n",
-    "negative length": b"POST /fn/web/ HTTP/1.1\r\nhost: h\r\ncontent-length: -5\r\n\r\nhello",
-    "space in a name": b"GET /fn/web/ HTTP/1.1\r\nhost: h\r\nx-odd : 1\r\n\r\n",
-    "nul in a value": b"GET /fn/web/ HTTP/1.1\r\nhost: h\r\nx-odd: a\x00b\r\n\r\n",
-    "bare line feed in a value": b"GET /fn/web/ HTTP/1.1\r\nhost: h\r\nx-odd: a\rset-cookie: b\r\n\r\n",
+    "negative length": b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\nhello",
+    "space in a name": b"GET /fn/web/ HTTP/1.1\r\nhost: localhost\r\nx-odd : 1\r\n\r\n",
+    "nul in a value": b"GET /fn/web/ HTTP/1.1\r\nhost: localhost\r\nx-odd: a\x00b\r\n\r\n",
+    "bare line feed in a value": b"GET /fn/web/ HTTP/1.1\r\nhost: localhost\r\n"
+    b"x-odd: a\rset-cookie: b\r\n\r\n",
+    "no host": b"GET /fn/web/ HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /fn/web/ HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n",
+    "target and host differ": b"GET http://evil.example/fn/web/ HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "no http": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03hello there\r\n\r\n",
-    "space in the target": b"GET /fn/web/ /evil HTTP/1.1\r\nhost: h\r\n\r\n",
+    "space in the target": b"GET /fn/web/ /evil HTTP/1.1\r\nhost: localhost\r\n\r\n",
 }
 
 
@@ -78,8 +83,8 @@ def test_a_request_that_two_readers_would_read_differently_is_400_and_the_connec
 def test_a_slow_client_is_408_and_others_are_served_meanwhile(lab: Relive) -> None:
     began = time.monotonic()
     for data in (
-        b"GET /fn/web/ HTTP/1.1\r\nhost: h\r\nx-odd: ",
-        b"POST /fn/web/ HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhel",
+        b"GET /fn/web/ HTTP/1.1\r\nhost: localhost\r\nx-odd: ",
+        b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhel",
     ):
         answer, closed = lab.raw(data)
         assert status(answer) == 408
@@ -96,7 +101,7 @@ def test_a_body_over_the_limit_is_413_before_it_is_read(
 ) -> None:
     # When a client announces one byte too much and waits to be asked for it
     more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"POST /fn/web/ HTTP/1.1\r\nhost: h\r\n{more}content-length: {limit + 1}\r\n\r\n"
+    head = f"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\n{more}content-length: {limit + 1}\r\n\r\n"
     answer, closed = lab.raw(head.encode())
 
     # I expect it to be told at once, with the limit
@@ -132,7 +137,7 @@ def test_a_header_that_would_split_the_answer_is_not_sent(lab: Relive) -> None:
     "path", ["/fn/../secret", "/fn/%2e%2e%2fetc", "/fn/a%00b/", "/fn/", "/nowhere", "/fn/%1b[31m/"]
 )
 def test_odd_paths_are_404_and_say_so_in_json(lab: Relive, path: str) -> None:
-    answer, _closed = lab.raw(f"GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".encode())
+    answer, _closed = lab.raw(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
 
     assert status(answer) in (400, 404)
     assert b"\x1b" not in answer

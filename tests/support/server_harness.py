@@ -78,7 +78,7 @@ class Served:
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Answer:
         """One request on a connection of its own."""
-        head = f"{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
         for name, value in (headers or {}).items():
             head += f"{name}: {value}\r\n"
         if body:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from relive_platform.application.callers import caller_problems, cors_of
 from relive_platform.application.errors import ConfigError, Problem
 from relive_platform.application.handlers import check_handler, normalise_handler
 from relive_platform.application.lines import KeyPath, find_line, key_lines
@@ -24,6 +25,7 @@ from relive_platform.application.model import (
 )
 from relive_platform.application.schema import (
     APP,
+    CORS,
     FUNCTION,
     HTTP_METHODS,
     NAME,
@@ -202,6 +204,7 @@ class _Reader:
         handler = self.handler((*path, "handler"), table["handler"], source)
         self.environment((*path, "environment"), table.get("environment", {}))
         triggers = self.triggers(path, name, table.get("triggers", []))
+        self.callers(path, table, triggers)
         if len(self.problems) > before or handler is None:
             return None
         values = _base(self.defaults, name, handler, str(source))
@@ -211,7 +214,17 @@ class _Reader:
         redact = (*self.defaults.redact_keys, *app.get("redact", ()), *table.get("redact", ()))
         values["redact_keys"] = tuple(dict.fromkeys(redact))
         values["in_app"] = tuple(app.get("in_app", ()))
+        if "cors" in table:
+            values["cors"] = cors_of(table["cors"])
         return FunctionConfig(**values)
+
+    def callers(self, path: KeyPath, table: Mapping[str, Any], triggers: Sequence[Trigger]) -> None:
+        before = len(self.problems)
+        if "cors" in table:
+            self.check_table((*path, "cors"), table["cors"], CORS, "cors")
+        if len(self.problems) == before:
+            for where, message, remedy in caller_problems(table, triggers):
+                self.problem((*path, *where), message, remedy)
 
     def source(self, path: KeyPath, text: str) -> Path | None:
         folder = (self.root / text).resolve()
@@ -296,7 +309,7 @@ class _Reader:
                 message = f"{method} {path} is already a route of function {other!r}"
                 self.problem((*at, "path"), message, "give one of them another path or method")
                 break
-        return HttpTrigger(path=path, methods=methods)
+        return HttpTrigger(path=path, methods=methods, payload=values.get("payload", "2.0"))
 
     def timer(self, at: KeyPath, values: dict[str, Any]) -> TimerTrigger:
         try:

@@ -9,6 +9,7 @@ import msgspec
 
 __all__ = [
     "Application",
+    "CorsConfig",
     "FunctionConfig",
     "FunctionDefaults",
     "HttpTrigger",
@@ -19,10 +20,14 @@ __all__ = [
 
 
 class HttpTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="http", kw_only=True):
-    """Requests for `path` (`{name}` matches one segment, `{name+}` the rest). No methods: all of them."""
+    """Requests for `path` (`{name}` matches one segment, `{name+}` the rest). No methods: all of them.
+
+    `payload`: what an event function gets, Lambda's format "1.0" (REST API, load balancer) or "2.0".
+    """
 
     path: str
     methods: tuple[str, ...] = ()
+    payload: str = "2.0"
 
 
 class TimerTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="timer", kw_only=True):
@@ -38,6 +43,17 @@ class QueueTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="queue", k
     """Events published under the name `queue` go to the function."""
 
     queue: str
+
+
+class CorsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which web pages may call a function. No methods: all; no headers: those that a page asks for."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age_s: int = 600
 
 
 Trigger = HttpTrigger | TimerTrigger | QueueTrigger
@@ -83,6 +99,9 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     redact_keys: tuple[str, ...] = ()
     in_app: tuple[str, ...] = ()
     cassette: bool = True
+    public: bool = False  # its routes need no token
+    error_details: bool | None = None  # for callers over HTTP; None: by the server's setting
+    cors: CorsConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

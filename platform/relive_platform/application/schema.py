@@ -9,6 +9,7 @@ from typing import Final
 
 __all__ = [
     "APP",
+    "CORS",
     "FUNCTION",
     "HTTP_METHODS",
     "KINDS",
@@ -65,13 +66,29 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "isolation_tier": Key("whole", "Isolation wanted.", low=0, high=1),
     "dependencies": Key("texts", "Requirement lines; instead of requirements.txt in the source folder."),
     "redact": Key("texts", "More key names whose values are redacted."),
+    "public": Key("flag", "Whether anybody may call its http triggers' paths, without the server's token."),
+    "error_details": Key("flag", "Whether callers over HTTP are told the type and message of a failure."),
+    "cors": Key("table", "Which web pages may call it."),
     "triggers": Key("array", "What starts the function besides `relive invoke` and its own URL."),
+}
+CORS: Final[Mapping[str, Key]] = {
+    "origins": Key(
+        "texts",
+        "As in https://shop.example, https://*.shop.example, http://localhost:*; or *.",
+        required=True,
+    ),
+    "methods": Key("texts", "Default: all."),
+    "headers": Key("texts", "Request headers that pages may send. Default: those that they ask for."),
+    "expose_headers": Key("texts", "Response headers that pages may read."),
+    "credentials": Key("flag", "Whether pages may send cookies; not with origin *."),
+    "max_age_s": Key("whole", "How long a browser remembers the answer.", low=0, high=86_400),
 }
 TRIGGERS: Final[Mapping[str, Mapping[str, Key]]] = {
     "http": {
         "type": Key("text"),
         "path": Key("text", "Begins with /; `{name}` is one segment, `{name+}` the rest.", required=True),
         "methods": Key("texts", "Default: all."),
+        "payload": Key("text", "Lambda's payload format of the event.", choices=("1.0", "2.0")),
     },
     "timer": {
         "type": Key("text"),

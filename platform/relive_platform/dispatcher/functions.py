@@ -11,7 +11,8 @@ from relive_base.frames import FunctionSpec
 
 from relive_platform.application import HttpTrigger, QueueTrigger
 from relive_platform.dispatcher.dispatcher import Dispatcher
-from relive_platform.gateway.routes import Route, Routes
+from relive_platform.gateway.cors import Cors
+from relive_platform.gateway.routes import Policy, Route, Routes
 from relive_platform.pool.function import FunctionPool, PoolLimits
 from relive_platform.pool.host import WorkerHost
 from relive_platform.pool.zygote import ZygoteKey
@@ -51,7 +52,8 @@ class Functions:
             if pool is not None:
                 pool.drain()
         self._queues = _queues(versions)
-        self._on_routes(Routes(_routes(versions)))
+        policies = {version.name: _policy(version, self._settings) for version in versions}
+        self._on_routes(Routes(_routes(versions), policies))
 
     def names(self) -> list[str]:
         """What an event can be sent to: functions and queues, by name."""
@@ -126,8 +128,23 @@ def _queues(versions: Sequence[FunctionVersion]) -> dict[str, str]:
 
 def _routes(versions: Sequence[FunctionVersion]) -> list[Route]:
     return [
-        Route(trigger.path, version.name, frozenset(trigger.methods))
+        Route(trigger.path, version.name, frozenset(trigger.methods), trigger.payload)
         for version in versions
         for trigger in version.config.triggers
         if isinstance(trigger, HttpTrigger)
     ]
+
+
+def _policy(version: FunctionVersion, settings: Settings) -> Policy:
+    """The function's own word on details of errors comes first, then the server's."""
+    config = version.config
+    said = config.error_details
+    if said is None and settings.error_details != "auto":
+        said = settings.error_details == "on"
+    return Policy(
+        public=config.public,
+        cors=Cors(config.cors) if config.cors is not None else None,
+        route_details=not config.public if said is None else said,
+        details=True if said is None else said,
+        event=version.spec.kind == "event",
+    )

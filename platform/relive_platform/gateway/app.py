@@ -17,14 +17,16 @@ from relive_base.traceparent import parse_traceparent
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.dispatcher.publisher import Accepted, Publisher
+from relive_platform.gateway.access import Access, ForeignPage, Unauthorized, UnexpectedHost
 from relive_platform.gateway.head import Head
+from relive_platform.gateway.redirects import below
 from relive_platform.gateway.responses import Response, from_outcome, json_response, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
 from relive_platform.pool.invocation import InvokeRequest, Outcome, Waiter
 from relive_platform.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
 from relive_platform.worker.events import BadEvent, decode_event
 
-__all__ = ["BodyTooLarge", "Exchange", "Gateway", "GatewayLimits", "ReadBody", "answer"]
+__all__ = ["BodyTooLarge", "Exchange", "Gateway", "GatewayLimits", "ReadBody"]
 
 ReadBody = Callable[[int], Awaitable[bytes | None]]
 """Reads the body of a request, up to a limit in bytes: raises BodyTooLarge. None: the client has gone."""
@@ -56,8 +58,22 @@ class _UnknownPath(Exception):
     """No function has this path, which is the argument."""
 
 
+class _Answered(Exception):
+    """There is a response already, without the function: the argument."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response)
+        self.response = response
+
+
 class Exchange(Waiter, Protocol):
-    """A request that waits for its response."""
+    """A request that waits for its response. `cors`: header lines that the response gets; `details`: whether
+    it says what went wrong; `hidden`: the part of the path that the function does not see."""
+
+    head: Head
+    cors: bytes
+    details: bool
+    hidden: str
 
     def respond(self, response: Response, /) -> None: ...
 
@@ -66,18 +82,23 @@ class Gateway:
     """No framework: it is on the path of every request."""
 
     def __init__(
-        self, dispatcher: Dispatcher, publish: Publisher, limits: GatewayLimits | None = None
+        self,
+        dispatcher: Dispatcher,
+        publish: Publisher,
+        limits: GatewayLimits | None = None,
+        access: Access | None = None,
     ) -> None:
         self.routes = Routes()
+        self._access = access or Access()
         self._dispatcher = dispatcher
         self._publish = publish
         self._limits = limits or GatewayLimits()
 
-    async def handle(self, head: Head, read: ReadBody) -> Response | None:
+    async def handle(self, head: Head, read: ReadBody, exchange: Exchange) -> Response | None:
         """One request whose body may still be on its way. None where the client has gone."""
         accepted_ns = time.time_ns()
         try:
-            target = self._target(head)
+            target = self._target(head, exchange)
             limit = self._limits.async_body_bytes if head.asynchronous else self._limits.body_bytes
             length = head.body_bytes
             if length > limit:
@@ -87,8 +108,8 @@ class Gateway:
                 return None
             request = _request(target, head, body, accepted_ns)
             if head.asynchronous:
-                return await self._enqueue(request, head)
-            return answer(await self._dispatcher.submit(request))
+                return await self._enqueue(request, head, exchange)
+            return self.answer(await self._dispatcher.submit(request), exchange)
         except Exception as error:
             return _refusal(error)
 
@@ -98,7 +119,7 @@ class Gateway:
         False where it has to be `handle` (an asynchronous event, which waits for a commit).
         """
         try:
-            target = self._target(head)
+            target = self._target(head, exchange)
             if head.asynchronous:
                 return False
             if len(body) > self._limits.body_bytes:
@@ -108,22 +129,84 @@ class Gateway:
             exchange.respond(_refusal(error))
         return True
 
-    def _target(self, head: Head) -> Target:
-        target = self.routes.find(head.method, head.path)
+    def _target(self, head: Head, exchange: Exchange) -> Target:
+        """Where the request goes, if its client may send it there."""
+        special = head.special
+        self._access.check_host(special.get("host"))
+        if len(special) > 1 or not self._access.loopback:  # more than the host
+            target = self._admitted(head)
+        else:
+            target = self.routes.find(head.method, head.path)
         if target is None or not target.function:
             raise _UnknownPath(head.path)
         if target.function not in self._dispatcher.pools:
             raise UnknownFunction(target.function)
+        if target.cors is not None:
+            exchange.cors = target.cors.lines(special.get("origin"))
+        if not target.details:
+            exchange.details = False
+        if target.hidden:
+            exchange.hidden = target.hidden
         return target
 
-    async def _enqueue(self, request: InvokeRequest, head: Head) -> Response:
+    def _admitted(self, head: Head) -> Target | None:
+        """As `Routes.find`, for a client that has to be looked at. Raises Unauthorized, ForeignPage."""
+        access = self._access
+        special = head.special
+        preflight = self._preflight(head)
+        if preflight is not None:
+            raise _Answered(preflight)
+        known = access.authorise(head)
+        try:
+            target = self.routes.find(head.method, head.path)
+        except MethodNotAllowed:
+            if not known:
+                raise Unauthorized from None
+            raise
+        if not known and (target is None or not target.public):
+            raise Unauthorized
+        if access.loopback and access.foreign(special):
+            cors = target.cors if target is not None else None
+            if cors is None or not cors.allows(special.get("origin")):
+                raise ForeignPage
+        if any(name.startswith("x-forwarded-") for name in special):
+            access.proxies.look(head)
+        return target
+
+    def _preflight(self, head: Head) -> Response | None:
+        """The answer to a browser's question for a function with a `cors` table."""
+        special = head.special
+        if head.method != "OPTIONS" or "origin" not in special:
+            return None
+        method = special.get("access-control-request-method")
+        if method is None:
+            return None
+        try:
+            target = self.routes.find(method.decode("latin-1"), head.path)
+        except MethodNotAllowed:
+            return None
+        if target is None or target.cors is None:
+            return None  # the function may answer it itself
+        return target.cors.preflight(special)
+
+    def answer(self, outcome: Outcome, exchange: Exchange) -> Response:
+        """What the client of an invocation gets; its record is told the status."""
+        response = from_outcome(outcome, exchange.details)
+        outcome.record.http_status = response.status
+        if exchange.hidden and b"location: " in response.head:
+            host = exchange.head.special.get("host", b"")
+            moved = below(response.head, exchange.hidden, host, self.routes.has)
+            response = response._replace(head=moved)
+        return response
+
+    async def _enqueue(self, request: InvokeRequest, head: Head, exchange: Exchange) -> Response:
         http = request.http
         if http is not None and "x-amz-invocation-type" in head.special:
             # Lambda's Invoke: the body is the event, not the request.
             request.event, request.http = http.body, None
             if not await _is_json(http.body):
                 # No retry could help: it fails now, with a scene that keeps its bytes.
-                return answer(await self._dispatcher.submit(request))
+                return self.answer(await self._dispatcher.submit(request), exchange)
         key = next((value for name, value in head.pairs if name == "idempotency-key"), "")
         accepted = await self._publish(request, key)
         more = (
@@ -162,13 +245,6 @@ async def _is_json(body: bytes) -> bool:
     return True
 
 
-def answer(outcome: Outcome) -> Response:
-    """What the client of an invocation gets; its record is told the status."""
-    response = from_outcome(outcome)
-    outcome.record.http_status = response.status
-    return response
-
-
 def _request(target: Target, head: Head, body: bytes, accepted_ns: int) -> InvokeRequest:
     special = head.special
     http = HttpRequest(
@@ -183,11 +259,20 @@ def _request(target: Target, head: Head, body: bytes, accepted_ns: int) -> Invok
         target.mount,
         target.route,
     )
+    if target.payload == "1.0":
+        _spell(http, head)
     request = InvokeRequest(function=target.function, http=http, trigger="http", accepted_ns=accepted_ns)
     parent = special.get("traceparent")
     if parent is not None:
         _continue_trace(request, parent, special.get("tracestate", b""))
     return request
+
+
+def _spell(http: HttpRequest, head: Head) -> None:
+    """Lambda's older event has the names of headers as the client wrote them."""
+    spelled = {name.lower().decode("latin-1"): name.decode("latin-1") for name, _ in head.raw}
+    http.payload = "1.0"
+    http.names = [spelled.get(name, name) for name, _ in head.pairs]
 
 
 def _continue_trace(request: InvokeRequest, parent: bytes, state: bytes) -> None:
@@ -201,6 +286,11 @@ def _continue_trace(request: InvokeRequest, parent: bytes, state: bytes) -> None
 
 def _refusal(error: Exception) -> Response:
     """The answer for a request that no worker saw."""
+    if isinstance(error, _Answered):
+        return error.response
+    refused = _no_access(error)
+    if refused is not None:
+        return refused
     if isinstance(error, UnknownFunction):
         return problem(404, "NotFound", error.message)
     if isinstance(error, _UnknownPath):
@@ -217,3 +307,20 @@ def _refusal(error: Exception) -> Response:
         return problem(status, type(error).__name__, error.message)
     _log.error("a request failed in the gateway", exc_info=error)
     return problem(500, "InternalError", "the gateway failed; its log says why")
+
+
+def _no_access(error: Exception) -> Response | None:
+    """The answer for a client that may not invoke."""
+    if isinstance(error, Unauthorized):
+        more = 'www-authenticate: Bearer realm="relive"\r\n'
+        message = "this server wants its token: Authorization: Bearer TOKEN, or X-Relive-Token: TOKEN"
+        return problem(401, "Unauthorized", message, more)
+    if isinstance(error, UnexpectedHost):
+        message = (
+            f"this server is not {str(error)!r}; RELIVE_ALLOWED_HOSTS names the hosts that it answers for"
+        )
+        return problem(403, "UnexpectedHost", message)
+    if isinstance(error, ForeignPage):
+        message = "a web page of another origin may not call this function; `cors` in relive.toml allows it"
+        return problem(403, "ForeignPage", message)
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
@@ -9,18 +10,28 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 
-__all__ = ["Head", "HeadTexts"]
+__all__ = ["BadHead", "Head", "HeadTexts", "check_authority"]
 
 _SPECIAL: Final = frozenset(
     ("traceparent", "tracestate", "content-length", "transfer-encoding", "prefer",
-     "x-amz-invocation-type", "host", "expect", "connection")
+     "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
+     "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
+     "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+     "x-forwarded-port", "x-forwarded-prefix")
 )  # fmt: skip
+_ONCE: Final = frozenset(
+    ("host", "content-length", "authorization", "x-relive-token", "origin", "sec-fetch-site")
+)
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
 _NAMES_KEPT: Final = 1_024
 _TARGETS_KEPT: Final = 1_024
 _TARGET_BYTES: Final = 256
+
+
+class BadHead(ValueError):
+    """Two readers could read the head differently."""
 
 
 class Head(msgspec.Struct, eq=False):
@@ -33,6 +44,7 @@ class Head(msgspec.Struct, eq=False):
     special: dict[str, bytes]  # the headers that the gateway itself reads
     scheme: str
     client: str  # its address without the port, or ""
+    raw: Sequence[tuple[bytes, bytes]] = ()  # the headers as they came
 
     @property
     def asynchronous(self) -> bool:
@@ -81,7 +93,7 @@ class HeadTexts:
     def headers(
         self, headers: Sequence[tuple[bytes, bytes]]
     ) -> tuple[list[tuple[str, str]], dict[str, bytes]]:
-        """All of them, and those that the gateway itself reads. Names become lower case."""
+        """All of them, and those that the gateway itself reads. Names become lower case. Raises BadHead."""
         known = self._known
         pairs: list[tuple[str, str]] = []
         special: dict[str, bytes] = {}
@@ -93,5 +105,20 @@ class HeadTexts:
                     known[name] = text
             pairs.append((text, value.decode("latin-1")))
             if text in _SPECIAL:
-                special[text] = value
+                special[text] = value if text not in special else _joined(text, special[text], value)
         return pairs, special
+
+
+def _joined(name: str, first: bytes, second: bytes) -> bytes:
+    """What a header that comes twice says."""
+    if name in _ONCE:
+        raise BadHead(f"the header {name} is there twice")
+    return first + b"," + second
+
+
+def check_authority(url: bytes, host: bytes) -> None:
+    """A target may name scheme and host, as for a proxy, but only the Host header's. Raises BadHead."""
+    _, slashes, rest = url.partition(b"://")
+    authority = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    if not slashes or authority.lower() != host.lower():
+        raise BadHead("the target names another host than the Host header")

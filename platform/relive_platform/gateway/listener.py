@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import ipaddress
 import logging
+import os
 import socket
+import stat
 import time
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -18,8 +22,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from relive_platform.gateway.app import BodyTooLarge, Gateway, answer
-from relive_platform.gateway.head import Head, HeadTexts
+from relive_platform.gateway.app import BodyTooLarge, Gateway
+from relive_platform.gateway.cors import with_lines
+from relive_platform.gateway.head import BadHead, Head, HeadTexts, check_authority
 from relive_platform.gateway.responses import Response, problem
 from relive_platform.pool.invocation import Outcome
 
@@ -48,6 +53,19 @@ class ListenerLimits:
     sweep_s: float = 0.25
 
 
+def _remove_stale(path: str) -> None:
+    """Take away a socket that nobody listens on; anything else stays, and binding fails."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(path)
+    except FileNotFoundError:
+        pass
+    except ConnectionRefusedError:
+        os.unlink(path)
+
+
 class _Unwaited:
     """Stands for the event of a request whose body nobody waits for."""
 
@@ -69,6 +87,9 @@ class _Exchange(RequestResponseCycle):
     body: bytearray | bytes = b""  # type: ignore[assignment]
     disconnected = response_complete = waiting_for_100_continue = False
     message_event = cast("asyncio.Event", _Unwaited())
+    cors = b""
+    details = True
+    hidden = ""
 
     def __init__(self, protocol: _Protocol, head: Head, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -84,7 +105,7 @@ class _Exchange(RequestResponseCycle):
         """Respond. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
         self.told = True
         try:
-            self.protocol.respond(self, answer(result))
+            self.protocol.respond(self, self.protocol.owner.gateway.answer(result, self))
         except Exception:
             _log.exception("an outcome could not be given to its client")
 
@@ -194,8 +215,13 @@ class _Protocol(HttpToolsProtocol):
         parser = self.parser
         path, query = texts.target(self.url)
         pairs, special = texts.headers(self.headers)
+        if "host" not in special and parser.get_http_version() == "1.1":
+            raise BadHead("there is no host")
+        if not self.url.startswith(b"/"):
+            check_authority(self.url, special.get("host", b""))
         method = texts.method(parser.get_method())
-        head = Head(method, path, query, pairs, special, self.scheme or "http", self.address)
+        scheme = self.scheme or "http"
+        head = Head(method, path, query, pairs, special, scheme, self.address, self.headers)
         keep_alive = parser.should_keep_alive()
         if "connection" in special:  # without it only HTTP/1.1 keeps connections
             keep_alive = keep_alive and parser.get_http_version() != "1.0"
@@ -260,7 +286,7 @@ class _Protocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def _handle(self, exchange: _Exchange) -> None:
-        response = await self.owner.gateway.handle(exchange.head, exchange.read)
+        response = await self.owner.gateway.handle(exchange.head, exchange.read, exchange)
         if response is not None:
             self.respond(exchange, response)
 
@@ -276,6 +302,8 @@ class _Protocol(HttpToolsProtocol):
             body = b""
         if close:
             exchange.keep_alive = False
+        if exchange.cors:
+            head = with_lines(head, exchange.cors)
         end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
         transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
         exchange.response_complete = True
@@ -388,11 +416,12 @@ class HttpListener:
         )
         self.config.load()
         self.address = ""
+        self._path = ""
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Raises AddressTaken."""
+    async def start(self, host: str, port: int, *, loopback: bool = False) -> None:
+        """Listen. Raises AddressTaken; also where `loopback` is wanted and `host` is no such address."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -406,12 +435,39 @@ class HttpListener:
                 where=f"{host}:{port}",
                 remedy="stop it, or choose another address with --http (port 0 picks a free one)",
             ) from error
-        self._server = await self.loop.create_server(
-            lambda: _Protocol(self), sock=sock, backlog=self.limits.backlog
-        )
         bound = sock.getsockname()
+        if loopback and not ipaddress.ip_address(bound[0]).is_loopback:
+            sock.close()
+            raise AddressTaken(
+                f"{host} is {bound[0]} here, which other machines can reach",
+                where=f"{host}:{port}",
+                remedy="listen on 127.0.0.1, or on an address and set RELIVE_TOKEN",
+            )
         shown = f"[{bound[0]}]" if family == socket.AF_INET6 else bound[0]
-        self.address = f"http://{shown}:{bound[1]}"
+        await self._serve(sock, f"http://{shown}:{bound[1]}")
+
+    async def start_unix(self, path: str) -> None:
+        """Listen on a unix socket that only this user can connect to. Raises AddressTaken."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _remove_stale(path)
+            os.fchmod(sock.fileno(), 0o600)  # the mode that bind gives the file
+            sock.bind(path)
+        except OSError as error:
+            sock.close()
+            taken = error.errno == errno.EADDRINUSE
+            raise AddressTaken(
+                "another program listens there" if taken else f"cannot listen: {error.strerror or error}",
+                where=path,
+                remedy="stop it, or choose another path with --http unix:///PATH",
+            ) from error
+        self._path = path
+        await self._serve(sock, f"unix://{path}")
+
+    async def _serve(self, sock: socket.socket, address: str) -> None:
+        listen = self.loop.create_unix_server if self._path else self.loop.create_server
+        self._server = await listen(lambda: _Protocol(self), sock=sock, backlog=self.limits.backlog)
+        self.address = address
         self._sweep()
 
     def _sweep(self) -> None:
@@ -432,6 +488,9 @@ class HttpListener:
         if self._server is not None:
             self._server.close()
             self._server = None
+            if self._path:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
         for connection in list(self.state.connections):
             connection.shutdown()
 

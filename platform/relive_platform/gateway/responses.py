@@ -36,6 +36,13 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _JSON: Final = "content-type: application/json\r\n"
 _BODILESS: Final = (204, 304)
+_GENERIC: Final = {
+    429: ("TooManyRequests", "the function is busy"),
+    500: ("InternalError", "the function failed"),
+    502: ("BadGateway", "the function gave no answer"),
+    504: ("Timeout", "the function took too long"),
+}
+"""What a client is told of a failure that is none of its business."""
 
 
 class _BadHeader(ValueError):
@@ -50,12 +57,15 @@ def status_of(record: InvocationRecord) -> int:
     return by_status.get(record.status) or by_kind.get(kind, 500)
 
 
-def from_outcome(outcome: Outcome) -> Response:
-    """What the client gets. A header that would split the response makes it a 502."""
+def from_outcome(outcome: Outcome, details: bool = True) -> Response:
+    """What the client gets. A header that would split the response makes it a 502.
+
+    `details`: the client is told the type and message of a failure.
+    """
     record = outcome.record
     result = outcome.result
     if result is None or record.status != "ok":
-        return error_response(record)
+        return error_response(record, details=details)
     status = result.http_status
     try:
         if not 200 <= status <= 599:
@@ -63,7 +73,7 @@ def from_outcome(outcome: Outcome) -> Response:
         more = _own_lines(result)
     except _BadHeader as error:
         failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
-        return error_response(record, failed, 502)
+        return error_response(record, failed, 502, details=details)
     if status in _BODILESS:
         return Response(status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
     body = result.body
@@ -103,18 +113,23 @@ def _ids(record: InvocationRecord) -> str:
     )
 
 
-def error_response(record: InvocationRecord, error: ErrorInfo | None = None, status: int = 0) -> Response:
+def error_response(
+    record: InvocationRecord, error: ErrorInfo | None = None, status: int = 0, *, details: bool = True
+) -> Response:
     """The JSON error of a failed invocation: what, which, and how to look at it."""
     error = error or record.error or ErrorInfo(type="Error", message=record.status)
+    status = status or status_of(record)
+    kind, message = error.type, error.message
+    if not details and error.kind != "bad_event":  # there the client reads of its own event only
+        kind, message = _GENERIC.get(status, _GENERIC[500])
     detail = {
-        "type": error.type,
-        "message": error.message,
+        "type": kind,
+        "message": message,
         "invocation_id": record.invocation_id,
         "trace_id": record.trace_id,
     }
-    if record.failed:
+    if record.failed and details:
         detail["hint"] = f"relive failure {record.invocation_id}"
-    status = status or status_of(record)
     retry = "retry-after: 1\r\n" if status == 429 else ""
     return json_response(status, {"error": detail}, _ids(record) + retry)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MethodNotAllowed", "Route", "Routes", "Target"]
+from relive_platform.gateway.cors import Cors
+
+__all__ = ["MethodNotAllowed", "Policy", "Route", "Routes", "Target"]
 
 FUNCTION_PREFIX: Final = "/fn/"
 _TARGETS_KEPT: Final = 1_024
@@ -35,6 +37,21 @@ class Route:
     path: str
     function: str
     methods: frozenset[str] = frozenset()
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a function says of its callers."""
+
+    public: bool = False  # its routes need no token
+    cors: Cors | None = None
+    route_details: bool = True  # callers of its routes are told what went wrong
+    details: bool = True  # ... and those of /fn/NAME/
+    event: bool = False  # an event function: it does not see `Target.mount`
+
+
+_PRIVATE: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +62,18 @@ class Target:
     path: str
     mount: str
     route: str
+    cors: Cors | None = None
+    public: bool = False
+    details: bool = True  # of a failure
+    payload: str = ""
+    hidden: str = ""  # the mount, where the function does not see it
 
 
 class Routes:
     """Immutable; a deploy builds a new one. Exact paths win over patterns, longer patterns over others."""
 
-    def __init__(self, routes: Iterable[Route] = ()) -> None:
+    def __init__(self, routes: Iterable[Route] = (), policies: Mapping[str, Policy] | None = None) -> None:
+        self._policies = policies or {}
         self._exact: dict[str, list[Route]] = {}
         self._patterns: list[tuple[re.Pattern[str], Route]] = []
         for route in routes:
@@ -72,10 +95,23 @@ class Routes:
                 self._found[method, path] = found
         return found
 
+    def has(self, path: str) -> bool:
+        """Whether `path` is one of an http trigger."""
+        if path.startswith(FUNCTION_PREFIX):
+            return False
+        try:
+            return self.find("GET", path) is not None
+        except MethodNotAllowed:
+            return True
+
     def _search(self, method: str, path: str) -> Target | None:
         if path.startswith(FUNCTION_PREFIX):
             name, slash, rest = path[4:].partition("/")
-            return Target(name, slash + rest or "/", f"/fn/{name}", "")
+            policy = self._policies.get(name, _PRIVATE)
+            mount = FUNCTION_PREFIX + name
+            hidden = mount if policy.event else ""
+            path = slash + rest or "/"
+            return Target(name, path, mount, "", policy.cors, False, policy.details, "", hidden)
         candidates = self._exact.get(path)
         if candidates is None:
             candidates = [route for pattern, route in self._patterns if pattern.fullmatch(path)]
@@ -83,12 +119,16 @@ class Routes:
                 return None
         for route in candidates:
             if not route.methods or method in route.methods:
-                return Target(route.function, path, "", route.path)
+                return self._target(route, path)
         if method == "HEAD":
             for route in candidates:
                 if "GET" in route.methods:
-                    return Target(route.function, path, "", route.path)
+                    return self._target(route, path)
         raise MethodNotAllowed(name for route in candidates for name in route.methods)
+
+    def _target(self, route: Route, path: str) -> Target:
+        policy = self._policies.get(route.function, _PRIVATE)
+        return Target(route.function, path, "", route.path, policy.cors, policy.public, policy.route_details)
 
 
 def _open_ended(path: str) -> bool:

@@ -1,33 +1,15 @@
-"""From bytes to the event a handler gets: strict JSON, and HTTP requests in the shape of Lambda's payload
-2.0."""
+"""From bytes to the event a handler gets: strict JSON."""
 
 from __future__ import annotations
 
-import base64
-import functools
 import json
 import re
-import time
-from datetime import UTC, datetime
-from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 
-from relive_platform.worker.namesakes import originals
-
-__all__ = ["BadEvent", "decode_event", "http_event"]
+__all__ = ["BadEvent", "decode_event"]
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?(?:NaN|Infinity)|[\[\]{}]', re.DOTALL)
-_PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\+?)\}")
-_ROUTES_KEPT: Final = 100
-_TEXT_TYPES: Final = (
-    "text/",
-    "application/json",
-    "application/xml",
-    "application/javascript",
-    "application/x-www-form-urlencoded",
-)
 
 
 class BadEvent(ReliveError):
@@ -105,87 +87,3 @@ def _deepest(body: bytes) -> tuple[int, int]:
         elif token in b"]}":
             depth -= 1
     return deepest, offset
-
-
-def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict[str, object]:
-    """An HTTP request as AWS Lambda's payload format 2.0."""
-    headers: dict[str, str] = {}
-    cookies: list[str] = []
-    for name, value in request.headers:
-        if name == "cookie":
-            cookies += [part.strip() for part in value.split(";")]
-        else:
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-    now = time.time()
-    route_key = f"{request.method} {request.route}" if request.route else "$default"
-    event: dict[str, object] = {
-        "version": "2.0",
-        "routeKey": route_key,
-        "rawPath": request.path,
-        "rawQueryString": request.query,
-        "headers": headers,
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": spec.app or spec.name,
-            "domainName": request.host,
-            "domainPrefix": request.host.partition(".")[0],
-            "http": {
-                "method": request.method,
-                "path": request.path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": request.client,
-                "userAgent": headers.get("user-agent", ""),
-            },
-            "requestId": invoke.invocation_id,
-            "routeKey": route_key,
-            "stage": "$default",
-            "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "timeEpoch": int(now * 1_000),
-        },
-        "isBase64Encoded": False,
-    }
-    if cookies:
-        event["cookies"] = cookies
-    if "{" in request.route and (parameters := _path_parameters(request.route, request.path)):
-        event["pathParameters"] = parameters
-    if request.query:
-        with originals():
-            from urllib.parse import parse_qsl  # here: few workers need it, and the zygote has imported it
-
-        event["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
-    if request.body:
-        event["body"], event["isBase64Encoded"] = _body(request.body, headers.get("content-type", ""))
-    return event
-
-
-@functools.lru_cache(_ROUTES_KEPT)
-def _pattern(route: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """What matches a path of `route`, with a group for each `{name}` or `{name+}`; their names."""
-    texts = _PARAMETER.split(route)  # text, name, "+" or "", text, ...
-    parts = [re.escape(texts[0])]
-    for plus, text in zip(texts[2::3], texts[3::3], strict=True):
-        parts += "(.+)" if plus else "([^/]+)", re.escape(text)
-    return re.compile("".join(parts), re.DOTALL), tuple(texts[1::3])
-
-
-def _path_parameters(route: str, path: str) -> dict[str, str]:
-    pattern, names = _pattern(route)
-    found = pattern.fullmatch(path)
-    return dict(zip(names, found.groups(), strict=True)) if found else {}
-
-
-def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """Values of one name joined by commas, as payload 2.0 has them."""
-    joined: dict[str, str] = {}
-    for name, value in pairs:
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
-
-
-def _body(body: bytes, content_type: str) -> tuple[str, bool]:
-    if not content_type or content_type.startswith(_TEXT_TYPES) or "+json" in content_type:
-        try:
-            return body.decode(), False
-        except UnicodeDecodeError:
-            pass  # said to be text, but is not: hand it on as binary
-    return base64.b64encode(body).decode(), True

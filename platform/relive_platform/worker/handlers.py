@@ -13,9 +13,10 @@ from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 
 from relive_platform.worker.context import Context
 from relive_platform.worker.deadline import HandlerTimeout
-from relive_platform.worker.events import decode_event, http_event
+from relive_platform.worker.events import decode_event
 from relive_platform.worker.http_function import HttpAnswer, http_caller
 from relive_platform.worker.namesakes import originals
+from relive_platform.worker.payload import http_event, trace_headers
 from relive_platform.worker.results import BadResult, check_head, encode_result
 
 __all__ = ["Answer", "Handler", "event_answer"]
@@ -50,7 +51,7 @@ class Handler:
     def decode(self, invoke: Invoke) -> tuple[object, ...]:
         """The arguments of the call. Raises BadEvent."""
         if self._http:
-            return (invoke.http or _request_of(invoke),)
+            return invoke.http or _request_of(invoke), trace_headers(invoke)
         context = Context(self._spec, invoke, self._stream)
         if invoke.http is not None:
             return http_event(invoke, invoke.http, self._spec), context
@@ -97,8 +98,8 @@ def _request_of(invoke: Invoke) -> HttpRequest:
 
 
 def event_answer(value: object) -> Answer:
-    """What an event function returned, as an HTTP answer: payload 2.0's object, or any value as JSON with
-    200."""
+    """What an event function returned, as an HTTP answer: the object of payload 1.0 or 2.0, or any value as
+    JSON with 200."""
     if not isinstance(value, dict) or "statusCode" not in value:
         return Answer(encode_result(value))
     status = value["statusCode"]
@@ -106,12 +107,27 @@ def event_answer(value: object) -> Answer:
         code = int(status)
     except (TypeError, ValueError):
         raise BadResult(f"statusCode is {status!r}", remedy="return an integer, such as 200") from None
-    headers = [(str(name).lower(), str(text)) for name, text in (value.get("headers") or {}).items()]
+    headers = _headers_of(value)
     content_type = next((text for name, text in headers if name == "content-type"), _JSON)
     kept = [pair for pair in headers if pair[0] not in ("content-type", "content-length")]
     kept += [("set-cookie", str(cookie)) for cookie in value.get("cookies") or ()]
     check_head(code, kept)
     return Answer(_answer_body(value), code, content_type, kept)
+
+
+def _headers_of(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names in lower case; those of `multiValueHeaders` win, as they do on AWS."""
+    single, multiple = value.get("headers") or {}, value.get("multiValueHeaders") or {}
+    for name, table in (("headers", single), ("multiValueHeaders", multiple)):
+        if not isinstance(table, dict):
+            raise BadResult(f"{name} is a {type(table).__name__}", remedy="make it a dict")
+    pairs: list[tuple[str, str]] = []
+    for name, values in multiple.items():
+        listed = values if isinstance(values, list | tuple) else [values]
+        pairs += [(str(name).lower(), str(text)) for text in listed]
+    taken = {name for name, _ in pairs}
+    more = [(str(name).lower(), str(text)) for name, text in single.items()]
+    return pairs + [pair for pair in more if pair[0] not in taken]
 
 
 def _answer_body(value: dict[str, Any]) -> bytes:

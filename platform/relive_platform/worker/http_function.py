@@ -50,9 +50,14 @@ class _HeaderNames:
 _names = _HeaderNames()
 
 
-def environ_of(request: HttpRequest) -> dict[str, Any]:
-    """A WSGI environ: only what the protocol demands, so that building it stays cheap."""
-    host, _, port = request.host.partition(":")
+def environ_of(request: HttpRequest, trace: tuple[str, str] | None = None) -> dict[str, Any]:
+    """A WSGI environ: only what the protocol demands, so that building it stays cheap.
+
+    `trace`: the `traceparent` and `tracestate` that the function is to see instead of the client's.
+    """
+    host, _, port = request.host.rpartition(":") if "]" in request.host else request.host.partition(":")
+    if host.endswith(":") or "[" in port:  # an IPv6 address without a port
+        host, port = request.host, ""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": request.mount,
@@ -78,6 +83,12 @@ def environ_of(request: HttpRequest) -> dict[str, Any]:
             environ[key] += ("; " if name == "cookie" else ",") + value
         else:
             environ[key] = value
+    if trace is not None:
+        environ["HTTP_TRACEPARENT"], state = trace
+        if state:
+            environ["HTTP_TRACESTATE"] = state
+        else:
+            environ.pop("HTTP_TRACESTATE", None)
     if request.body:
         environ["CONTENT_LENGTH"] = str(len(request.body))
     if not request.path.isascii():
@@ -132,7 +143,7 @@ def _number(text: str) -> int | None:
 
 def http_caller(
     handler: Callable[..., object], awaited: Callable[[Coroutine[Any, Any, object]], object]
-) -> Callable[[HttpRequest], HttpAnswer]:
+) -> Callable[[HttpRequest, tuple[str, str]], HttpAnswer]:
     """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer.
 
     `awaited` runs the coroutine that an async handler returns.
@@ -141,8 +152,8 @@ def http_caller(
 
     request_of = request_maker()
 
-    def call(request: HttpRequest) -> HttpAnswer:
-        environ = environ_of(request)
+    def call(request: HttpRequest, trace: tuple[str, str]) -> HttpAnswer:
+        environ = environ_of(request, trace)
         try:
             value = handler(request_of(request, environ))
             if type(value) is CoroutineType:

@@ -107,7 +107,9 @@ async def test_hop_by_hop_headers_of_a_function_are_dropped(gateway: Served) -> 
 
 
 async def test_a_body_over_the_limit_is_413_before_it_is_sent(gateway: Served) -> None:
-    head = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 100001\r\nexpect: 100-continue\r\n\r\n"
+    head = (
+        b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100001\r\nexpect: 100-continue\r\n\r\n"
+    )
 
     answer = parse(await gateway.raw(head))
 
@@ -128,7 +130,7 @@ async def test_a_client_that_sends_its_whole_body_before_it_reads_sees_the_413(g
 
 async def test_a_client_that_never_stops_sending_is_cut_off(gateway: Served) -> None:
     reader, writer = await asyncio.open_connection(*gateway.address())
-    writer.write(b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 9000000000\r\n\r\n")
+    writer.write(b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9000000000\r\n\r\n")
     assert parse(await reader.read()).status == 413
 
     async def send_on() -> None:
@@ -143,7 +145,7 @@ async def test_a_client_that_never_stops_sending_is_cut_off(gateway: Served) -> 
 
 async def test_a_chunked_body_over_the_limit_is_413(gateway: Served) -> None:
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
-    head = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
 
     answer = parse(await gateway.raw(head + chunk * 5 + b"0\r\n\r\n"))
 
@@ -151,7 +153,9 @@ async def test_a_chunked_body_over_the_limit_is_413(gateway: Served) -> None:
 
 
 async def test_a_chunked_body_under_the_limit_arrives(gateway: Served) -> None:
-    head = b"POST /fn/web HTTP/1.1\r\nhost: t\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
 
     answer = parse(await gateway.raw(head + b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"))
 
@@ -167,10 +171,10 @@ async def test_a_large_body_arrives(gateway: Served) -> None:
 
 
 async def test_smuggled_requests_are_400_and_the_connection_closes(gateway: Served) -> None:
-    post = b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\n"
+    post = b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
     both = post + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\nGET"
     two = post + b"content-length: 6\r\n\r\nhello!"
-    bare = b"GET /fn/web HTTP/1.1\r\nhost: t\r\nx-a: b\nx-c: d\x00\r\n\r\n"
+    bare = b"GET /fn/web HTTP/1.1\r\nhost: localhost\r\nx-a: b\nx-c: d\x00\r\n\r\n"
 
     for data in (both, two, bare):
         answer = parse(await gateway.raw(data, 2.0))
@@ -181,7 +185,9 @@ async def test_smuggled_requests_are_400_and_the_connection_closes(gateway: Serv
 
 async def test_a_slow_head_and_a_slow_body_are_408(gateway: Served) -> None:
     slow_head = await gateway.raw(b"GET /fn/web HTTP/1.1\r\nx-a: ", 3.0)
-    slow_body = await gateway.raw(b"POST /fn/web HTTP/1.1\r\nhost: t\r\ncontent-length: 10\r\n\r\nabc", 3.0)
+    slow_body = await gateway.raw(
+        b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc", 3.0
+    )
 
     assert parse(slow_head).status == 408
     assert parse(slow_body).status == 408
@@ -195,7 +201,7 @@ async def test_a_huge_head_is_431(gateway: Served) -> None:
 
 
 async def test_two_requests_in_one_packet_are_both_answered_in_order(gateway: Served) -> None:
-    one = b"GET /fn/web/%d HTTP/1.1\r\nhost: t\r\n%s\r\n"
+    one = b"GET /fn/web/%d HTTP/1.1\r\nhost: localhost\r\n%s\r\n"
 
     data = await gateway.raw(one % (1, b"") + one % (2, b"connection: close\r\n"))
 
@@ -205,7 +211,7 @@ async def test_two_requests_in_one_packet_are_both_answered_in_order(gateway: Se
 
 async def test_a_client_that_leaves_does_not_keep_the_worker(gateway: Served) -> None:
     _, writer = await asyncio.open_connection(*gateway.address())
-    writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: t\r\n\r\n")
+    writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: localhost\r\n\r\n")
     await gateway.until(lambda: gateway.server.dispatcher.running == 1)
 
     writer.close()
@@ -247,7 +253,7 @@ async def test_an_event_id_without_end_is_400(gateway: Served) -> None:
 
 async def test_a_client_that_closes_its_end_after_its_request_gets_the_answer(gateway: Served) -> None:
     reader, writer = await asyncio.open_connection(*gateway.address())
-    writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: t\r\n\r\n")
+    writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: localhost\r\n\r\n")
 
     writer.write_eof()
     data = await asyncio.wait_for(reader.read(), 5.0)
@@ -260,7 +266,7 @@ async def test_answers_do_not_pile_up_for_a_client_that_does_not_read(gateway: S
     # Given a client that asks for 60 MB
     sock = socket.create_connection(gateway.address())
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    sock.sendall(b"GET /fn/big HTTP/1.1\r\nhost: t\r\n\r\n" * 60)
+    sock.sendall(b"GET /fn/big HTTP/1.1\r\nhost: localhost\r\n\r\n" * 60)
 
     # When it reads nothing
     pool = gateway.server.dispatcher.pools["big"]
@@ -275,8 +281,8 @@ async def test_answers_do_not_pile_up_for_a_client_that_does_not_read(gateway: S
 
 async def test_a_client_that_reads_late_gets_all_its_answers(gateway: Served) -> None:
     reader, writer = await asyncio.open_connection(*gateway.address(), limit=1 << 16)
-    writer.write(b"GET /fn/big HTTP/1.1\r\nhost: t\r\n\r\n" * 11)
-    writer.write(b"GET /fn/big HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n")
+    writer.write(b"GET /fn/big HTTP/1.1\r\nhost: localhost\r\n\r\n" * 11)
+    writer.write(b"GET /fn/big HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
 
     await asyncio.sleep(0.2)  # less than it takes until a client is cut off
     data = await asyncio.wait_for(reader.read(), 10.0)
@@ -289,7 +295,7 @@ async def test_a_client_that_reads_late_gets_all_its_answers(gateway: Served) ->
 async def test_a_connection_that_sends_no_request_is_closed_when_it_is_idle(gateway: Served) -> None:
     # Given a connection that has its answer
     reader, writer = await asyncio.open_connection(*gateway.address())
-    writer.write(b"GET /fn/web HTTP/1.1\r\nhost: t\r\n\r\n")
+    writer.write(b"GET /fn/web HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert await reader.read(65_536)
 
     # When an empty line comes, which is no request
@@ -305,7 +311,7 @@ async def test_a_connection_that_sends_no_request_is_closed_when_it_is_idle(gate
     [
         b"GET /fn/web HTTP/1.0\r\n\r\n",
         b"GET /fn/web HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
-        b"GET /fn/web HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n",
+        b"GET /fn/web HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
     ],
 )
 async def test_a_client_of_http_1_0_or_one_that_asks_for_it_is_hung_up_on(
@@ -323,6 +329,6 @@ async def test_a_client_of_http_1_0_or_one_that_asks_for_it_is_hung_up_on(
 async def test_a_wish_for_another_protocol_is_passed_over(gateway: Served) -> None:
     wish = b"connection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-key: x\r\n"
 
-    answer = parse(await gateway.raw(b"GET /fn/web HTTP/1.1\r\nhost: t\r\n" + wish + b"\r\n"))
+    answer = parse(await gateway.raw(b"GET /fn/web HTTP/1.1\r\nhost: localhost\r\n" + wish + b"\r\n"))
 
     assert answer.status == 200

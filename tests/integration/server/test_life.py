@@ -155,7 +155,7 @@ def _post_async(url: str) -> bytes:
     host, _, port = url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
         client.sendall(
-            b"POST /fn/slow HTTP/1.1\r\nhost: t\r\nx-amz-invocation-type: Event\r\n"
+            b"POST /fn/slow HTTP/1.1\r\nhost: localhost\r\nx-amz-invocation-type: Event\r\n"
             b"connection: close\r\ncontent-length: 4\r\n\r\n0.01"
         )
         data = b""

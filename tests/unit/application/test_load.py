@@ -14,6 +14,7 @@ from relive_platform.application import (
     from_folder,
     load,
 )
+from relive_platform.application.model import CorsConfig
 
 GOOD = """\
 [app]
@@ -64,8 +65,23 @@ def test_a_whole_application_is_read(write) -> None:
     )
 
 
+def test_who_may_call_is_read(write) -> None:
+    root = write(
+        HEAD + "public = true\nerror_details = false\n"
+        '[functions.f.cors]\norigins = ["https://*.shop.example"]\nmethods = ["post"]\nmax_age_s = 5\n'
+        '[[functions.f.triggers]]\ntype = "http"\npath = "/x"\npayload = "1.0"\n'
+    )
+
+    found = load(root).functions["f"]
+
+    assert (found.public, found.error_details) == (True, False)
+    assert found.cors == CorsConfig(origins=("https://*.shop.example",), methods=("POST",), max_age_s=5)
+    assert found.triggers == (HttpTrigger(path="/x", payload="1.0"),)
+
+
 HEAD = '[functions.f]\nsource = "fn"\nhandler = "cart:handler"\n'
 TRIGGER = f"{HEAD}[[functions.f.triggers]]\n"
+CORS = f"{HEAD}[functions.f.cors]\n"
 
 
 @pytest.mark.parametrize(
@@ -117,6 +133,22 @@ TRIGGER = f"{HEAD}[[functions.f.triggers]]\n"
         (TRIGGER + 'type = "timer"\nschedule = "rate(1 day)"\ntime_zone = "X"', 7, "time zone", "Berlin"),
         (TRIGGER + 'type = "timer"\nschedule = "rate(1 day)"\npayload = "{"', 7, "not JSON", "JSON"),
         (TRIGGER + 'type = "queue"\nqueue = "a/b"', 6, "not allowed", "1 to 64"),
+        (HEAD + "public = true", 4, "no http trigger", "add an http trigger"),
+        (CORS + "origins = []", 5, "0 origins", "1 to 100"),
+        (CORS + 'origins = ["shop.example"]', 5, "not a web origin", "https://shop.example"),
+        (CORS + 'origins = ["*"]\nmethod = ["GET"]', 6, "no key 'method'", "did you mean methods?"),
+        (CORS + 'origins = ["*"]\ncredentials = true', 6, "any web page", "name the origins"),
+        (CORS + 'origins = ["*"]\nmethods = ["GTE"]', 6, "'GTE' is not known", "GET"),
+        (CORS + 'origins = ["*"]\nheaders = ["a b"]', 6, "'a b' is not the name", "letters"),
+        (CORS + 'origins = "*"', 5, "origins is a text", "a list of texts"),
+        (HEAD + "cors = true", 4, "cors is a boolean", "a table"),
+        (TRIGGER + 'type = "http"\npath = "/x"\npayload = "3"', 7, "payload = '3'", "1.0, 2.0"),
+        (
+            HEAD + 'kind = "http"\n[[functions.f.triggers]]\ntype = "http"\npath = "/x"\npayload = "1.0"',
+            8,
+            "an HTTP function",
+            "leave payload out",
+        ),
         ("[functions.f\n", 1, "not valid TOML", "correct the line"),
         ('a = 1\nb = "', 2, "not valid TOML", "correct the line"),
         (HEAD + "source = 1", 4, "not valid TOML", "correct the line"),
@@ -274,9 +306,9 @@ def test_any_text_is_an_application_or_a_config_error(write, text: str) -> None:
 def test_every_key_is_in_the_documentation() -> None:
     from pathlib import Path
 
-    from relive_platform.application.schema import APP, FUNCTION, TRIGGERS
+    from relive_platform.application.schema import APP, CORS, FUNCTION, TRIGGERS
 
     page = (Path(__file__).parents[3] / "docs" / "relive-toml.md").read_text(encoding="utf-8")
-    for keys in (APP, FUNCTION, *TRIGGERS.values()):
+    for keys in (APP, FUNCTION, CORS, *TRIGGERS.values()):
         for key in keys:
             assert f"`{key}`" in page, key

@@ -145,3 +145,20 @@ def test_every_setting_says_what_it_is_and_secrets_are_marked() -> None:
 
 def test_the_page_of_documentation_is_current() -> None:
     assert markdown_table() in DOCS.read_text(encoding="utf-8"), "docs/settings.md: paste markdown_table() in"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RELIVE_ALLOWED_HOSTS", "https://shop.example"),
+        ("RELIVE_ALLOWED_HOSTS", "a.*.example"),
+        ("RELIVE_ALLOWED_HOSTS", "shop.example:80"),
+        ("RELIVE_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("RELIVE_TRUSTED_PROXIES", "proxy.example"),
+        ("RELIVE_ERROR_DETAILS", "maybe"),
+    ],
+)
+def test_what_the_gateway_cannot_use_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({name: value})
+    assert caught.value.where == name

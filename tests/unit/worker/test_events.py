@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.frames import FunctionSpec, HttpRequest, Invoke
-from relive_platform.worker.events import BadEvent, decode_event, http_event
+from relive_platform.worker.events import BadEvent, decode_event
+from relive_platform.worker.payload import http_event
 
 SPEC = FunctionSpec(name="f", version=1, handler="m:h")
 INVOKE = Invoke(invocation_id="i", trace_id="t", span_id="s", deadline_monotonic_ns=0)
@@ -74,7 +75,14 @@ def test_a_request_becomes_payload_2() -> None:
     assert event["routeKey"] == "POST /checkout"
     assert event["rawQueryString"] == "a=1&a=2&b=&c=%20x"
     assert event["queryStringParameters"] == {"a": "1,2", "b": "", "c": " x"}
-    assert event["headers"] == {"x-many": "1,2", "user-agent": "probe"}
+    assert event["headers"] == {
+        "x-many": "1,2",
+        "user-agent": "probe",
+        "x-forwarded-for": "10.0.0.9",
+        "x-forwarded-port": "8700",
+        "x-forwarded-proto": "http",
+        "traceparent": "00-t-s-01",
+    }
     assert event["cookies"] == ["k=v", "l=w"]
     assert (event["body"], event["isBase64Encoded"]) == (base64.b64encode(b"\xff\x00").decode(), True)
     context = event["requestContext"]

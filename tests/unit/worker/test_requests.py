@@ -47,3 +47,24 @@ def test_a_werkzeug_that_sets_other_attributes_is_asked_itself(monkeypatch: pyte
     make = request_maker()
 
     assert make(HttpRequest("GET", "/"), environ_of(HttpRequest("GET", "/"))).trusted
+
+
+def test_a_function_sees_relives_own_trace() -> None:
+    client = [("traceparent", "00-client-span-01"), ("tracestate", "x=y")]
+
+    ours = environ_of(HttpRequest("GET", "/", headers=client), ("00-ours-span-01", "k=v"))
+    alone = environ_of(HttpRequest("GET", "/", headers=client), ("00-ours-span-01", ""))
+
+    assert (ours["HTTP_TRACEPARENT"], ours["HTTP_TRACESTATE"]) == ("00-ours-span-01", "k=v")
+    assert alone["HTTP_TRACEPARENT"] == "00-ours-span-01"
+    assert "HTTP_TRACESTATE" not in alone
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "port"),
+    [("[::1]:8700", "[::1]", "8700"), ("[::1]", "[::1]", "80"), ("a:1", "a", "1"), ("a", "a", "80")],
+)
+def test_an_address_keeps_its_colons(host: str, name: str, port: str) -> None:
+    environ = environ_of(HttpRequest("GET", "/", host=host))
+
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == (name, port)
