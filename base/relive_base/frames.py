@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from relive_base.errors import ReliveError
+from relive_base.escapes import encode_escaped
 
 __all__ = [
     "MAX_FRAME_BYTES",
@@ -499,8 +500,9 @@ _decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
 
 
 def encode_frame(frame: AnyFrame) -> bytes:
-    """`frame` with its length before it. Raises FrameError over MAX_FRAME_BYTES."""
-    payload = _encoder.encode(frame)
+    """`frame` with its length before it. Raises FrameError over MAX_FRAME_BYTES. Lone surrogates in its texts
+    become escapes: UTF-8 has none."""
+    payload = encode_escaped(_encoder.encode, frame)
     length = len(payload)
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a {type(frame).__name__} frame of {length} bytes is over {MAX_FRAME_BYTES}")

@@ -175,7 +175,10 @@ class Redactor:
         try:
             value = json.loads(data, object_pairs_hook=_without_duplicates)
             clean = self.value(value, path, found)
-            return json.dumps(clean, ensure_ascii=False).encode() if len(found) > before else data
+            if len(found) == before:
+                return data
+            # to JSON, too, the escape of a lone surrogate is one
+            return json.dumps(clean, ensure_ascii=False).encode("utf-8", "backslashreplace")
         except (ValueError, RecursionError):
             del found[before:]
         text = data.decode("utf-8", "surrogateescape")

@@ -60,6 +60,8 @@ class ExceptionView(msgspec.Struct, omit_defaults=True, kw_only=True):
     suppressed: bool = False  # `from None`: Python would not print it
     frames_cut: int = 0
     frames_cut_at: int = 0
+    place: list[str] = []  # of a SyntaxError: file, line, text and caret as Python prints them
+    details: list[tuple[str, str]] = []  # facts of a known type: status, body, SQL, fields, stderr
     attributes: list[tuple[str, ValueNode]] = []
     attributes_more: int = 0  # attributes that the budget cut
     chain: list[ExceptionView] = []

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
-import msgspec
+from relive_base.escapes import to_json
 from relive_base.terminal import escape_terminal, one_line
 
 __all__ = [
@@ -122,7 +122,7 @@ def emit(
 
 def emit_object(row: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own. JSON escapes control characters by itself."""
-    click.echo(msgspec.json.encode(row).decode())
+    click.echo(to_json(row).decode())
 
 
 def _table(rows: list[Mapping[str, Any]], columns: list[Column]) -> None:

@@ -299,8 +299,17 @@ def _exception(view: model.ExceptionView, depth: int, sources: _Sources) -> Exce
         view.frames_cut,
         view.frames_cut_at,
         view.suppressed,
-        tuple((name, value_view(node)) for name, node in view.attributes),
+        _attributes(view),
+        tuple(view.details),
+        tuple(view.place),
     )
+
+
+def _attributes(view: model.ExceptionView) -> tuple[tuple[str, ValueView], ...]:
+    values = [(name, value_view(node)) for name, node in view.attributes]
+    if view.attributes_more:
+        values.append(("…", ValueView("", f"{view.attributes_more} more attributes were not captured")))
+    return tuple(values)
 
 
 def _frame(frame: model.FrameView, sources: _Sources) -> FrameView:

@@ -6,7 +6,7 @@ from typing import Final
 
 from relive_base.values import ValueNode
 
-from relive_capture.model import ExceptionView, FrameView, every_exception
+from relive_capture.model import ExceptionView, every_exception
 
 __all__ = ["MAX_EXPANDED", "expand_references"]
 
@@ -16,8 +16,8 @@ shared until a scene is written out as JSON."""
 
 
 def expand_references(views: list[ExceptionView], left: int = MAX_EXPANDED) -> int:
-    """Replace each local that is only a reference by the tree that another frame has under its id. Gives what
-    is left of the `left` nodes that it may add."""
+    """Replace each local, and attribute of an exception, that is only a reference by the tree that another
+    frame has under its id. Gives what is left of the `left` nodes that it may add."""
     frames = [frame for view, _ in every_exception(views) for frame in view.frames]
     trees: dict[int, ValueNode] = {}
     sizes: dict[int, int] = {}
@@ -28,22 +28,25 @@ def expand_references(views: list[ExceptionView], left: int = MAX_EXPANDED) -> i
                 size = _size(node)
                 if size > sizes.get(node.id, 0):
                     trees[node.id], sizes[node.id] = node, size
-    for frame in frames:
-        left = _expand(frame, trees, sizes, left)
+    named = [frame.locals for frame in frames] + [view.attributes for view, _ in every_exception(views)]
+    for values in named:
+        left = _expand(values, trees, sizes, left)
         if left <= 0:
             break
     return left
 
 
-def _expand(frame: FrameView, trees: dict[int, ValueNode], sizes: dict[int, int], left: int) -> int:
-    for index, (name, node) in enumerate(frame.locals):
+def _expand(
+    values: list[tuple[str, ValueNode]], trees: dict[int, ValueNode], sizes: dict[int, int], left: int
+) -> int:
+    for index, (name, node) in enumerate(values):
         tree = trees.get(node.id) if node.ref else None
         if tree is None:
             continue
         left -= sizes[node.id]
         if left <= 0:
             return left
-        frame.locals[index] = (name, tree)
+        values[index] = (name, tree)
     return left
 
 

@@ -14,6 +14,13 @@ from relive_base.terminal import one_line
 from relive_base.values import render, render_lines
 
 from relive_capture.explore.event_diff import healthy_diff
+from relive_capture.explore.exception_text import (
+    attribute_lines,
+    detail_lines,
+    message_lines,
+    title_of,
+    wrapped,
+)
 from relive_capture.explore.members import WENT_ON
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
@@ -25,6 +32,8 @@ _LOG_TAIL = 10
 _EVENT_LINES = 24
 _FRAMES = 12
 _CHANGES = 12
+_LINKED_LINES = 6
+_LINKED_TOLD = 12
 _NOT_HERE = {  # parts that only some failures have, with the reasons that say so
     "heap": "none of the function's code has run",
     "live": "there is nothing to debug",
@@ -90,6 +99,8 @@ def failure_lines(
     frame = own_frame(root)
     if frame is not None:
         lines += _root(frame, width, scene.parts.get("exception"))
+    lines += _told(root, width)
+    if frame is not None:
         lines += _stack(root, width)
     lines += _chain(scene.exceptions, width)
     lines += _background(scene, width)
@@ -104,8 +115,8 @@ def failure_lines(
 def _headline(scene: SceneFile, width: int) -> list[Line]:
     manifest, root = scene.manifest, scene.exceptions[0]
     captured = datetime.fromtimestamp(int(manifest.get("captured_ns", 0)) / 1e9, UTC)
-    lines = [Line(one_line(f"✖ {_title(root)}", width), "title")]
-    lines += [Line(one_line(f"  note: {note}", width), "error") for note in root.notes]
+    title, *rest = message_lines(root, width)
+    lines = [Line(title, "title"), *(Line(text, "error") for text in rest)]
     place = f"{manifest.get('function', '?')} v{manifest.get('version', '?')}"
     facts = [
         place,
@@ -120,10 +131,15 @@ def _headline(scene: SceneFile, width: int) -> list[Line]:
     return lines
 
 
-def _title(view: ExceptionView) -> str:
-    module = view.module
-    name = view.type if module in ("", "builtins", "__main__") else f"{module}.{view.type}"
-    return f"{name}: {view.message}" if view.message else name
+def _told(view: ExceptionView, width: int) -> list[Line]:
+    """What a known type has to tell, and the exception's own attributes."""
+    lines: list[Line] = []
+    if details := detail_lines(view.details, width - 2):
+        lines += [Line(""), Line("Details", "heading"), *(Line(f"  {text}", "local") for text in details)]
+    if attributes := attribute_lines(view, width - 4):
+        heading = one_line(f"Attributes of {view.type}", width)
+        lines += [Line(""), Line(heading, "heading"), *(Line(f"  {text}", "local") for text in attributes)]
+    return lines
 
 
 def _root(frame: FrameView, width: int, part: PartState | None) -> list[Line]:
@@ -203,7 +219,11 @@ def _chain(views: list[ExceptionView], width: int) -> list[Line]:
 
 def _linked(view: ExceptionView, width: int, indent: str) -> list[Line]:
     relation = RELATIONS.get(view.relation, view.relation)
-    lines = [Line(one_line(f"{indent}{relation} {_title(view)}".rstrip(), width), "error")]
+    inner = width - len(indent) - 2
+    first, *rest = wrapped(f"{relation} {title_of(view)}".strip(), inner, _LINKED_LINES)
+    lines = [Line(f"{indent}{first}", "error")]
+    rest += [one_line(text, inner) for text in (*view.place, *(f"note: {note}" for note in view.notes))]
+    lines += [Line(f"{indent}  {text}", "error") for text in rest]
     frame = own_frame(view)
     if frame is not None:
         place = f"{indent}  {frame.file}:{frame.line} in {frame.function}"
@@ -213,7 +233,8 @@ def _linked(view: ExceptionView, width: int, indent: str) -> list[Line]:
         texts = "  ".join(f"{name}={render(node, 60)}" for name, node in frame.locals[:6])
         if texts:
             lines.append(Line(one_line(f"{indent}    {texts}", width), "local"))
-    return lines
+    told = [*detail_lines(view.details, inner - 2), *attribute_lines(view, inner - 2)][:_LINKED_TOLD]
+    return lines + [Line(f"{indent}    {text}", "local") for text in told]
 
 
 def _result(scene: SceneFile, width: int) -> list[Line]:

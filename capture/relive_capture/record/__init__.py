@@ -13,6 +13,7 @@ from relive_capture.record.capture import (
     error_info,
     preload,
 )
+from relive_capture.record.guard import install_guard
 from relive_capture.record.result_path import find_unserialisable
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "capture_moment",
     "error_info",
     "find_unserialisable",
+    "install_guard",
     "preload",
 ]

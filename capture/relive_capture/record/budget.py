@@ -25,6 +25,7 @@ class Budget:
     frames: int = 100  # of one exception; the first and the last half are kept
     exceptions: int = 20  # in a chain and its groups together
     total_bytes: int = 256 * 1024  # of values and source excerpts
+    text_ns: int = 300_000_000  # for `__str__` of all exceptions together
     cpu_ns: int = 10_000_000
     source_lines: int = 5  # before and after a frame's line
     source_bytes: int = 256 * 1024  # of `source/` members together

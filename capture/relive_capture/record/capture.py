@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
 
-import msgspec
+from relive_base.escapes import to_json
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_base.patterns import LazyPattern
 from relive_base.redaction import Redactor
@@ -21,8 +21,10 @@ from relive_base.secret_memory import SecretMemory
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
+from relive_capture.record.details import Details
 from relive_capture.record.fingerprint import fingerprint
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
+from relive_capture.record.guard import Guard
 from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
@@ -55,6 +57,7 @@ NO_RESULT: Final = object()
 _NO_TASKS: Final = "no asyncio task was there"
 _VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
 _WARM_ROUNDS: Final = 4
+_PLACE: Final = LazyPattern(r'  File "([^<"][^"]*)", line (\d+)')
 _SMALL: Final = Budget(frames=40, exceptions=5, total_bytes=64 * 1024, source_lines=2)
 
 
@@ -112,11 +115,16 @@ class _Capture:
         self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves, self.memory)
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
         self.frames.values = spec.capture != "off"
-        self.messages = Messages(leaves, self.redactor.text)
-        self.chain = ChainRecorder(budget, self.frames, self.walker, self.messages, self.in_app, skip)
+        guard = Guard(budget.text_ns)
+        messages = Messages(leaves, self.redactor.text, guard, self._file_name)
+        details = Details(self.redactor, guard)
+        self.chain = ChainRecorder(budget, self.frames, self.walker, messages, details, self.in_app, skip)
         self.bad_result = ""  # why the result cannot be sent
         self.members: dict[str, bytes] = {}
         self.parts: dict[str, PartState] = {}
+
+    def _file_name(self, file: str) -> str:
+        return self.in_app.place(file)[1]
 
     def attempt(self, part: str, step: Any, *arguments: Any) -> None:
         """Run one step; whatever goes wrong in it becomes the part's reason, never an error."""
@@ -130,16 +138,18 @@ class _Capture:
 
     def save_exceptions(self, views: list[ExceptionView]) -> PartState:
         self.chain.fill_locals()
-        self.members["exception.json"] = msgspec.json.encode(views)
+        self.chain.ask()
+        self.members["exception.json"] = to_json(views)
         return self._exception_state(views)
 
     def save_heads(self, views: list[ExceptionView], reason: str) -> PartState:
         """The frames without values: what broke the walk was most likely one of them."""
+        self.chain.ask()
         for view, _ in every_exception(views):
             view.attributes = []
             for frame in view.frames:
                 frame.locals = []
-        self.members["exception.json"] = msgspec.json.encode(views)
+        self.members["exception.json"] = to_json(views)
         return PartState("partial", f"{reason}; tried again without values")
 
     def _exception_state(self, views: list[ExceptionView]) -> PartState:
@@ -163,14 +173,14 @@ class _Capture:
         views, left_out = threads(
             self.budget, self.frames, lambda raw: without_outer(raw, self.skip, self.in_app)
         )
-        self.members["threads.json"] = msgspec.json.encode(views)
+        self.members["threads.json"] = to_json(views)
         return self._beside_state(left_out, "threads")
 
     def save_tasks(self) -> PartState:
         if not any_tasks():
             return PartState("missing", _NO_TASKS)
         views, left_out = tasks(self.budget, self.meter, self.frames)
-        self.members["tasks.json"] = msgspec.json.encode(views)
+        self.members["tasks.json"] = to_json(views)
         return self._beside_state(left_out, "tasks")
 
     def _beside_state(self, left_out: int, what: str) -> PartState:
@@ -183,9 +193,7 @@ class _Capture:
         for name in names:
             self.memory.add(os.environ.get(name, ""))
         self.redactions.extend(f"environment.{name}" for name in names[:100])
-        self.members["environment.json"] = msgspec.json.encode(
-            environment(names, self.kept.versions.current())
-        )
+        self.members["environment.json"] = to_json(environment(names, self.kept.versions.current()))
         return PartState("ok")
 
     def save_result(self, result: object) -> PartState:
@@ -194,7 +202,7 @@ class _Capture:
         if not self.frames.values:
             return PartState("missing", _VALUES_OFF)
         view = ResultView(path=path, reason=reason, value=self.walker.value(result, "result"))
-        self.members["result.json"] = msgspec.json.encode(view)
+        self.members["result.json"] = to_json(view)
         return PartState("ok")
 
     # ------------------------------------------------------------ the whole
@@ -310,6 +318,7 @@ def error_info(error: BaseException, *, kind: str, spec: FunctionSpec) -> ErrorI
     try:
         capture = _Capture(spec, Budget(), SKIP_FILES)
         views = capture.chain.record(error)
+        capture.chain.ask()
         return capture.error(views, kind, capture.chain.root_frames, error_type(error))
     except BaseException as second:
         return _bare_error(error, second, kind)
@@ -369,7 +378,10 @@ def _exact_kind(error: BaseException, kind: str) -> str:
 
 
 def _locate(info: ErrorInfo, view: ExceptionView) -> None:
-    """Innermost frame of the user's own, else the innermost one."""
+    """Where the syntax is wrong; else the innermost frame of the user's own, else the innermost one."""
+    if found := _PLACE.match(view.place[0] if view.place else ""):
+        info.file, info.line = found[1], int(found[2])
+        return
     frames = [frame for frame in view.frames if frame.in_app] or view.frames
     if not frames and view.group:
         _locate(info, view.group[0])

@@ -4,12 +4,16 @@ budget."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from relive_base.errors import ReliveError
+from relive_base.redaction import PLACEHOLDER
 from relive_base.values import ValueNode
 
 from relive_capture.model import ExceptionView
 from relive_capture.record.budget import Budget
+from relive_capture.record.details import Details
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_frames, without_outer
 from relive_capture.record.inspection import (
     class_dict,
@@ -52,6 +56,7 @@ class ChainRecorder:
         recorder: FrameRecorder,
         walker: Walker,
         messages: Messages,
+        details: Details,
         in_app: InApp,
         skip: tuple[str, ...],
     ) -> None:
@@ -59,6 +64,8 @@ class ChainRecorder:
         self._recorder = recorder
         self._walker = walker
         self._messages = messages
+        self._details = details
+        self._asked = 0  # exceptions that were asked for their messages
         self._in_app = in_app
         self._skip = skip
         self._seen: set[int] = set()
@@ -96,6 +103,19 @@ class ChainRecorder:
             view.attributes, view.attributes_more = self._attributes(error, path)
         self._recorder.fill_others(stacks)
 
+    def ask(self) -> None:
+        """Messages as Python prints them, notes and details. The first step that runs code of the user's:
+        frames and locals are known by now."""
+        for error, view, _, _ in self._pending[self._asked :]:
+            self._asked += 1
+            secrets: list[str] = []
+            if self._recorder.values:
+                view.details, secrets = self._details.of(error)
+            asked = self._messages.ask(error, partial(_without, secrets))
+            view.message, view.notes, view.place = asked.message, asked.notes, asked.place
+            if asked.trouble:
+                view.details.append(("message", asked.trouble))
+
     def frames_of(self, error: BaseException) -> list[RawFrame]:
         """The frames of one exception without Relive's own at the outer end."""
         return without_outer(raw_frames(_traceback(error)), self._skip, self._in_app)
@@ -111,8 +131,7 @@ class ChainRecorder:
         view = ExceptionView(
             type=type_name(cls).removeprefix(f"{module_name(cls)}."),
             module=module_name(cls),
-            message=self._messages.message(error),
-            notes=self._messages.notes(error),
+            message=self._messages.static(error),
             relation=relation,
             frames=frames,
             frames_cut=cut,
@@ -125,8 +144,8 @@ class ChainRecorder:
 
     def _attributes(self, error: BaseException, path: str) -> tuple[list[tuple[str, ValueNode]], int]:
         """(attributes, how many are not named)."""
-        if not self._recorder.values:
-            return [], 0
+        if not self._recorder.values or issubclass(type(error), ReliveError):
+            return [], 0  # those of Relive's own say nothing that the message does not
         items = [
             (key, value)
             for key, value in dict_items(instance_dict(error) or {}, _MAX_ATTRIBUTES)
@@ -146,6 +165,12 @@ class ChainRecorder:
             view.group.append(self._head(member, "group", place))
             self._members.append((member, view.group[-1], place))
         view.group_more = len(members) - len(view.group)
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, PLACEHOLDER)
+    return text
 
 
 def _next(error: BaseException, view: ExceptionView) -> tuple[BaseException | None, str]:

@@ -8,6 +8,8 @@ from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
+from relive_base.code_lines import frame_line, traceback_line
+
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.inspection import dict_items, is_heap_type, type_name
@@ -51,7 +53,7 @@ def raw_frames(traceback: TracebackType | None) -> list[RawFrame]:
     while traceback is not None and len(found) < _MAX_RAW:
         frame = traceback.tb_frame
         if not _between(frame):
-            found.append(RawFrame(frame, traceback.tb_lasti, traceback.tb_lineno or 0))
+            found.append(RawFrame(frame, traceback.tb_lasti, traceback_line(traceback)))
         traceback = traceback.tb_next
     return found
 
@@ -61,7 +63,7 @@ def raw_stack(frame: FrameType | None, limit: int = _MAX_RAW) -> list[RawFrame]:
     found: list[RawFrame] = []
     while frame is not None and len(found) < limit:
         if not _between(frame):
-            found.append(RawFrame(frame, frame.f_lasti, frame.f_lineno or 0))
+            found.append(RawFrame(frame, frame.f_lasti, frame_line(frame)))
         frame = frame.f_back
     found.reverse()
     return found

@@ -9,12 +9,12 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_base.code_lines import frame_line, traceback_line
+
 from relive_capture.record.inspection import instance_dict, mro, type_name
 from relive_capture.record.library_types import LATE_TYPES, int_text
 
 __all__ = ["Leaves", "Text", "bytes_text", "int_text", "str_text"]
-
-_frame_line: Callable[[Any], int] = types.FrameType.f_lineno.__get__
 
 
 def str_text(value: str, limit: int, clean: Callable[[str], str]) -> tuple[str, int]:
@@ -66,7 +66,7 @@ def _builtin(value: types.BuiltinFunctionType) -> str:
 def _running(kind: str, code: types.CodeType, frame: types.FrameType | None) -> str:
     if frame is None:
         return _code_text(kind, code) + " (finished)"
-    return _code_text(kind, code, _frame_line(frame) or 0)
+    return _code_text(kind, code, frame_line(frame))
 
 
 def _generator(value: types.GeneratorType[Any, Any, Any]) -> str:
@@ -82,7 +82,7 @@ def _async_generator(value: types.AsyncGeneratorType[Any, Any]) -> str:
 
 
 def _frame(value: types.FrameType) -> str:
-    return _code_text("frame", value.f_code, _frame_line(value) or 0)
+    return _code_text("frame", value.f_code, frame_line(value))
 
 
 def _file_io(value: io.FileIO) -> str:
@@ -113,6 +113,13 @@ def _range(value: range) -> str:
     return f"range({int_text(value.start)}, {int_text(value.stop)}, {int_text(value.step)})"
 
 
+def _memoryview(value: memoryview) -> str:
+    try:
+        return f"<memoryview of {value.nbytes} bytes>"
+    except ValueError:
+        return "<released memoryview>"
+
+
 Text = Callable[[Any], str]
 
 _EXACT: Final[dict[int, Text]] = {
@@ -125,6 +132,7 @@ _EXACT: Final[dict[int, Text]] = {
         (type(...), lambda _: "..."),
         (type(NotImplemented), lambda _: "NotImplemented"),
         (range, _range),
+        (memoryview, _memoryview),
         (types.ModuleType, _module),
         (types.FunctionType, _function),
         (types.MethodType, _method),
@@ -134,17 +142,12 @@ _EXACT: Final[dict[int, Text]] = {
         (types.AsyncGeneratorType, _async_generator),
         (types.FrameType, _frame),
         (types.CodeType, lambda value: _code_text("code", value)),
-        (types.TracebackType, lambda value: f"<traceback at line {value.tb_lineno}>"),
+        (types.TracebackType, lambda value: f"<traceback at line {traceback_line(value)}>"),
         (io.FileIO, _file_io),
         (io.BufferedReader, _buffered),
         (io.BufferedWriter, _buffered),
         (io.BufferedRandom, _buffered),
         (io.TextIOWrapper, _text_io),
-        (types.WrapperDescriptorType, repr),
-        (types.MethodDescriptorType, repr),
-        (types.ClassMethodDescriptorType, repr),
-        (types.GetSetDescriptorType, repr),
-        (types.MemberDescriptorType, repr),
     )
 }
 _BASES: Final[dict[int, Text]] = {id(cls): _EXACT[id(cls)] for cls in (float, complex, types.ModuleType)}

@@ -1,12 +1,14 @@
-"""The message of an exception without calling a `__str__` that the user wrote."""
+"""The message of an exception as Python prints it: its own `__str__` is asked, within a time."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import GetSetDescriptorType, MethodDescriptorType
-from typing import Any
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
+from relive_base.escapes import encodable
+
+from relive_capture.record.guard import Guard, TimeIsUp
 from relive_capture.record.inspection import (
     class_dict,
     instance_dict,
@@ -16,153 +18,164 @@ from relive_capture.record.inspection import (
     static_lookup,
     type_name,
 )
-from relive_capture.record.leaves import Leaves, bytes_text, int_text
+from relive_capture.record.leaves import Leaves
+from relive_capture.record.static_text import StaticText
+from relive_capture.record.suggestions import suggestion
 
-__all__ = ["Messages"]
+__all__ = ["MAX_MESSAGE", "Asked", "Messages"]
 
+MAX_MESSAGE: Final = 2_000
+_MAX_NOTES: Final = 20
+_HUGE_TEXT: Final = 200_000
+_HUGE_ITEMS: Final = 20_000
+_PRINTED: Final = "<{} {}() failed>"  # what the traceback module prints
 _args: Callable[[BaseException], tuple[Any, ...]] = class_dict(BaseException)["args"].__get__
-_MAX_MESSAGE = 2000
-_MAX_ARGS = 8
-_ARG_TEXT = 300
-_MAX_INNER = 3
-_ATTRIBUTES = ("message", "msg", "detail", "description", "reason", "title")
-_UNICODE_ERRORS = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
+_SYNTAX: Final = class_dict(SyntaxError)
+_SYNTAX_PLACE: Final = ("filename", "lineno", "offset", "text", "end_lineno", "end_offset")
+
+
+class Asked:
+    """What an exception said of itself. `trouble`: why that is not what Python prints, or ""."""
+
+    __slots__ = ("message", "notes", "place", "trouble")
+
+    def __init__(self, message: str, notes: list[str], place: list[str], trouble: str) -> None:
+        self.message = message
+        self.notes = notes
+        self.place = place
+        self.trouble = trouble
 
 
 class Messages:
-    """Makes messages, redacted and at most 2,000 characters."""
+    """Makes messages, at most 2,000 characters."""
 
-    def __init__(self, leaves: Leaves, clean: Callable[[str], str]) -> None:
-        self._leaves = leaves
+    def __init__(
+        self, leaves: Leaves, clean: Callable[[str], str], guard: Guard, file_name: Callable[[str], str]
+    ) -> None:
+        """`file_name` gives how frames name a file."""
+        self._file_name = file_name
+        self._static = StaticText(leaves, clean)
         self._clean = clean
+        self._guard = guard
 
-    def message(self, error: BaseException) -> str:
-        """What Python would print behind the type, as far as that can be known from `args` and C fields."""
-        text = self._special(error)
-        if text is None:
-            text = self._from_args(error)
-        return self._clean(text[: _MAX_MESSAGE * 2])[:_MAX_MESSAGE]
+    def static(self, error: BaseException) -> str:
+        """A message that is made without running the user's code."""
+        return self._shown(self._static.text(error))
 
-    def notes(self, error: BaseException) -> list[str]:
-        """`__notes__`, bounded and redacted."""
+    def ask(self, error: BaseException, hide: Callable[[str], str]) -> Asked:
+        """What Python prints of `error`. Runs its `__str__`: whatever else is to be kept of the process was
+        kept before. `hide` takes out what the error's own type shows of secrets."""
+        trouble = ""
+        try:
+            message, trouble = self._message(error)
+            message = self._shown(hide(message))
+        except TimeIsUp:
+            message, trouble = self.static(error), "str() took too long: the message is made of its args"
+        except BaseException as second:
+            message = _PRINTED.format("exception", "str")
+            trouble = f"str() raised {type_name(type(second))}: {self.static(second)}"[:MAX_MESSAGE]
+        return Asked(message, self._notes(error), self._place(error), trouble)
+
+    def _message(self, error: BaseException) -> tuple[str, str]:
+        if issubclass(type(error), SyntaxError):
+            return _syntax_message(error), ""
+        if _is_huge(error):
+            return self._static.text(error), ""
+        own = static_lookup(type(error), "__str__")[0]
+        quick = own is not None and not is_heap_type(own) and _plain_args(error)
+        text = str(error) if quick else self._guard.call(str, error)
+        text = str.__getitem__(text, slice(0, MAX_MESSAGE * 2))
+        if issubclass(type(error), (NameError, AttributeError, ImportError)):
+            try:
+                text += self._guard.call(suggestion, error)
+            except BaseException:
+                return text, ""  # Python prints none where it cannot find one
+        return text, ""
+
+    def _shown(self, text: str) -> str:
+        return encodable(self._clean(text[: MAX_MESSAGE * 2])[:MAX_MESSAGE])
+
+    # ------------------------------------------------------------ notes
+
+    def _notes(self, error: BaseException) -> list[str]:
+        """`__notes__` as Python prints them."""
         notes = named_entry(instance_dict(error), "__notes__")
-        if type(notes) is not list:
+        if notes is None and not _may_have_notes(type(error)):
             return []
-        return [
-            self._clean(note[: _MAX_MESSAGE * 2])[:_MAX_MESSAGE] for note in notes[:20] if type(note) is str
-        ]
+        if type(notes) is list and all(type(note) is str for note in notes[:_MAX_NOTES]):
+            return [self._shown(note) for note in notes[:_MAX_NOTES]]
+        try:
+            found: list[str] = self._guard.call(_printed_notes, error)
+        except BaseException:
+            return []
+        return [self._shown(note) for note in found]
 
-    def _special(self, error: Any) -> str | None:
-        """Built-in classes whose text is more than their args."""
-        base: Any
-        if type(error) is _pydantic_error():
-            return _validation_error(error)
-        for base in mro(type(error)):
-            if is_heap_type(base):
-                continue
-            if base is KeyError:
-                args = _args(error)
-                return self._brief(args[0], quoted=True) if len(args) == 1 else None
-            if base is OSError:
-                return self._os_error(error)
-            if base is SyntaxError or base is ImportError:
-                text = class_dict(base)["msg"].__get__(error)
-                return text if type(text) is str else None
-            if base in _UNICODE_ERRORS:
-                return self._unicode_error(base, error)
-            if base is BaseExceptionGroup:
-                members = BaseExceptionGroup.exceptions.__get__(error)
-                text = BaseExceptionGroup.message.__get__(error)
-                shown = text if type(text) is str else "?"
-                return f"{shown} ({len(members)} sub-exception{'s' if len(members) != 1 else ''})"
-        return None
+    # ------------------------------------------------------------ where the syntax is wrong
 
-    def _os_error(self, error: Any) -> str | None:
-        number, text = (class_dict(OSError)[name].__get__(error) for name in ("errno", "strerror"))
-        if type(number) is not int or type(text) is not str:
-            return None
-        fields = class_dict(OSError)
-        names = [fields[name].__get__(error) for name in ("filename", "filename2")]
-        shown = " -> ".join(self._brief(name, quoted=True) for name in names if name is not None)
-        return f"[Errno {number}] {text}" + (f": {shown}" if shown else "")
-
-    def _unicode_error(self, base: Any, error: Any) -> str | None:
-        reason = base.reason.__get__(error)
-        start, end = base.start.__get__(error), base.end.__get__(error)
-        encoding = base.encoding.__get__(error) if base is not UnicodeTranslateError else "unicode"
-        if type(reason) is not str or type(encoding) is not str:
-            return None
-        verb = "decode" if base is UnicodeDecodeError else "encode"
-        return f"'{encoding[:40]}' codec can't {verb} position {start}-{max(end - 1, start)}: {reason}"
-
-    def _from_args(self, error: BaseException) -> str:
-        args = _args(error)
-        if len(args) == 1:
-            return self._brief(args[0], quoted=False)
-        if args:
-            parts = [self._brief(arg, quoted=True) for arg in args[:_MAX_ARGS]]
-            return f"({', '.join(parts)}{', …' if len(args) > _MAX_ARGS else ''})"
-        return self._from_attributes(error)
-
-    def _from_attributes(self, error: BaseException) -> str:
-        own = instance_dict(error)
-        for name in _ATTRIBUTES:
-            text = named_entry(own, name)
-            if text is None:
-                text = static_lookup(type(error), name)[1]
-            if type(text) is str and text:
-                return text
-        return ""
-
-    def _brief(self, value: Any, *, quoted: bool, depth: int = 0) -> str:
-        """A short text for one argument. An exception in an exception shows its own message."""
-        cls = type(value)
-        if issubclass(cls, BaseException) and depth < _MAX_INNER:
-            args = _args(value)
-            inner = self._brief(args[0], quoted=quoted, depth=depth + 1) if len(args) == 1 else ""
-            return f"{type_name(cls)}({inner})" if quoted else inner or f"<{type_name(cls)}>"
-        if issubclass(cls, str):
-            part = str.__getitem__(value, slice(0, _MAX_MESSAGE * 2))
-            # what is cut is cleaned before: a part of a secret is not recognised
-            return repr(self._clean(part)[:_ARG_TEXT]) if quoted else part
-        if cls is int:
-            return int_text(value)
-        if issubclass(cls, bytes):
-            return bytes_text(value, _ARG_TEXT, self._clean)[0]
-        text = self._leaves.text(value, cls)
-        if text is not None:
-            return self._clean(text)[:_ARG_TEXT]
-        for base in mro(cls):
-            if base in (tuple, list, dict, set, frozenset):
-                return self._container(value, base)
-        return f"<{type_name(cls)}>"
-
-    def _container(self, value: Any, base: Any) -> str:
-        length = base.__len__(value)
-        if base in (tuple, list) and length <= _MAX_ARGS:
-            items = base.__getitem__(value, slice(0, _MAX_ARGS))
-            simple = [item for item in items if type(item) in (str, int, float, bool, type(None))]
-            if len(simple) == length:
-                parts = ", ".join(self._brief(item, quoted=True) for item in simple)
-                return f"[{parts}]" if base is list else f"({parts}{',' if length == 1 else ''})"
-        return f"<{type_name(type(value))} of {length}>"
+    def _place(self, error: BaseException) -> list[str]:
+        """The lines that Python prints before a SyntaxError: file, text, caret."""
+        if not issubclass(type(error), SyntaxError):
+            return []
+        values = [_plain(_SYNTAX[name].__get__(error)) for name in _SYNTAX_PLACE]
+        if values[0] is not None:
+            values[0] = self._file_name(values[0])
+        twin = SyntaxError("", tuple(values))
+        try:
+            shown = traceback.TracebackException(SyntaxError, twin, None)
+            lines = "".join(shown.format_exception_only()).splitlines()[:-1]
+        except Exception:  # its fields are not what they should be
+            return []
+        return [self._shown(line) for line in lines]
 
 
-def _pydantic_error() -> object:
-    """pydantic's exception, which is written in Rust and has no args, where the function has loaded it."""
-    module = sys.modules.get("pydantic_core._pydantic_core")
-    found = None if module is None else (instance_dict(module) or {}).get("ValidationError")
-    return NotImplemented if found is None else found
+def _may_have_notes(cls: type) -> bool:
+    """Whether `__notes__` may come from elsewhere than the exception's own `__dict__`."""
+    if static_lookup(cls, "__notes__")[0] is not None:
+        return True
+    owners = (static_lookup(cls, name)[0] for name in ("__getattr__", "__getattribute__"))
+    return any(owner is not None and is_heap_type(owner) for owner in owners)
 
 
-def _validation_error(error: Any) -> str | None:
-    """ "2 validation errors for Order". Not its `errors()`: to give the details, that calls `__str__` of
-    exceptions which the user's validators raised."""
-    fields = class_dict(type(error))
-    title, count = fields.get("title"), fields.get("error_count")
-    if type(title) is not GetSetDescriptorType or type(count) is not MethodDescriptorType:
-        return None
-    name, number = title.__get__(error), count.__get__(error)()
-    if type(name) is not str or type(number) is not int:
-        return None
-    return f"{number} validation error{'s' if number != 1 else ''} for {name[:200]}"
+def _printed_notes(error: Any) -> list[str]:
+    notes = getattr(error, "__notes__", None)
+    if notes is None:
+        return []
+    if not isinstance(notes, Sequence) or isinstance(notes, str | bytes):
+        return [_printed(notes, "__notes__", repr)]
+    return [_printed(note, "note", str) for note in notes[:_MAX_NOTES]]
+
+
+def _printed(value: object, what: str, function: Callable[[Any], str]) -> str:
+    try:
+        return str.__getitem__(function(value), slice(0, MAX_MESSAGE * 2))
+    except TimeIsUp:
+        raise
+    except BaseException:
+        return _PRINTED.format(what, function.__name__)
+
+
+def _syntax_message(error: BaseException) -> str:
+    text, file, line = (_SYNTAX[name].__get__(error) for name in ("msg", "filename", "lineno"))
+    shown = text if type(text) is str and text else "<no detail available>"
+    return f"{shown} ({file})" if line is None and type(file) is str else shown
+
+
+def _plain(value: Any) -> Any:
+    """A field of a SyntaxError as the twin may have it."""
+    return value if value is None or type(value) is int else (value[:2_000] if type(value) is str else None)
+
+
+def _plain_args(error: BaseException) -> bool:
+    """Whether printing the args runs none of the user's code, and takes no time."""
+    return all(type(arg) in (str, int, float, bool, type(None)) for arg in _args(error)[:8])
+
+
+def _is_huge(error: BaseException) -> bool:
+    """Whether an argument is so large that its text would take much memory."""
+    for arg in _args(error)[:8]:
+        for base in mro(type(arg)):
+            if base in (str, bytes, bytearray) and base.__len__(arg) > _HUGE_TEXT:
+                return True
+            if base in (list, tuple, dict, set, frozenset) and base.__len__(arg) > _HUGE_ITEMS:
+                return True
+    return False

@@ -8,6 +8,8 @@ import sys
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
+from relive_base.code_lines import frame_line
+
 from relive_capture.model import TaskView
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack
@@ -98,7 +100,7 @@ def _stack(coroutine: Any, limit: int) -> tuple[list[RawFrame], str]:
         frame = getattr(current, names[0])
         if frame is None:
             return found[-limit:], ""
-        found.append(RawFrame(frame, frame.f_lasti, frame.f_lineno or 0))
+        found.append(RawFrame(frame, frame.f_lasti, frame_line(frame)))
         current = getattr(current, names[1])
     return found[-limit:], "" if current is None else type_name(type(current))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from relive_capture.model import ExceptionView, FrameView
 
-__all__ = ["traceback_text"]
+__all__ = ["exception_lines", "traceback_text"]
 
 _MAX_CHARS = 16_000
 _RECURRING = 3  # frames that are shown of one that recurs
@@ -24,26 +24,51 @@ def traceback_text(exceptions: list[ExceptionView]) -> str:
     return text if len(text) <= _MAX_CHARS else "…\n" + text[-(_MAX_CHARS - 2) :]
 
 
-def _chain(exceptions: list[ExceptionView]) -> str:
+def _chain(exceptions: list[ExceptionView], depth: int = 0) -> str:
     parts: list[str] = []
     for view in reversed(exceptions):
-        parts.append(_one(view))
+        parts.append(_group(view, depth) if view.group else _one(view, depth))
         if view.relation in _BETWEEN:
-            parts.append(_BETWEEN[view.relation])
+            parts.append(_margin(_BETWEEN[view.relation], depth))
     return "".join(parts)
 
 
-def _one(view: ExceptionView) -> str:
-    lines: list[str] = []
-    if view.frames:
-        lines.append("Traceback (most recent call last):")
-    lines.extend(_frames(view))
+def exception_lines(view: ExceptionView) -> list[str]:
+    """What Python prints after the frames: of a SyntaxError its place, the message, the notes."""
     name = f"{view.module}.{view.type}" if view.module not in ("", "builtins", "__main__") else view.type
-    lines.append(f"{name}: {view.message}" if view.message else name)
-    lines.extend(view.notes)
-    for member in view.group:
-        lines.extend(f"  | {line}" for line in _chain([member, *member.chain]).splitlines())
-    return "\n".join(lines) + "\n"
+    return [*view.place, f"{name}: {view.message}" if view.message else name, *view.notes]
+
+
+def _one(view: ExceptionView, depth: int) -> str:
+    head = ["Traceback (most recent call last):"] if view.frames else []
+    return _margin("\n".join([*head, *_frames(view), *exception_lines(view)]) + "\n", depth)
+
+
+def _group(view: ExceptionView, depth: int) -> str:
+    """A group, its members within a margin, as the traceback module draws it."""
+    inner = max(depth, 1)
+    text = ""
+    if view.frames:
+        head = _margin("Exception Group Traceback (most recent call last):\n", inner)
+        text = head if depth else "  +" + head[3:]
+    text += _margin("\n".join([*_frames(view), *exception_lines(view)]) + "\n", inner)
+    indent = "  " * inner
+    for number, member in enumerate(view.group):
+        text += f"{indent}{'  ' if number else '+-'}+---------------- {number + 1} ----------------\n"
+        text += _chain([member, *member.chain], inner + 1)
+    if view.group_more:
+        text += f"{indent}  +---------------- ... ----------------\n"
+        text += _margin(f"and {view.group_more} more exception{'s'[: view.group_more > 1]}\n", inner + 1)
+    if not (view.group and view.group[-1].group and not view.group_more):  # else that one has drawn it
+        text += f"{indent}  +------------------------------------\n"
+    return text
+
+
+def _margin(text: str, depth: int) -> str:
+    if not depth:
+        return text
+    indent = "  " * depth
+    return "".join(f"{indent}| {line}" for line in text.splitlines(keepends=True))
 
 
 def _frames(view: ExceptionView) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from relive_base.escapes import encodable
 from relive_base.frames import FunctionSpec, PartState, Scene
 from relive_tracer.record import Telemetry
 
@@ -118,10 +119,10 @@ class Background:
             invocation_id = self._telemetry.invocation_id
             scene = capture_failure(error, kind="background", spec=self._spec, invocation_id=invocation_id)
             info = scene.error
-            text = f"exception in {origin} {name}: {info.type}: {info.message}"
+            text = encodable(f"exception in {origin} {name}: {info.type}: {info.message}")
             view = {
                 "origin": origin,
-                "name": name,
+                "name": encodable(name),
                 "happened_ns": happened_ns,
                 "invocation_id": invocation_id,
                 "message": text[:2_000],
@@ -141,7 +142,7 @@ def _attributes(scene: Scene, origin: str, name: str) -> dict[str, str]:
         "exception.type": info.type,
         "exception.message": info.message,
         "exception.stacktrace": info.traceback,
-        f"{origin}.name": name,
+        f"{origin}.name": encodable(name),
     }
 
 

@@ -17,7 +17,7 @@ from relive_platform.worker.events import decode_event
 from relive_platform.worker.http_function import HttpAnswer, http_caller
 from relive_platform.worker.namesakes import originals
 from relive_platform.worker.payload import http_event, trace_headers
-from relive_platform.worker.results import BadResult, check_head, encode_result
+from relive_platform.worker.results import BadResult, check_head, encode_result, encode_text
 
 __all__ = ["Answer", "Handler", "event_answer"]
 
@@ -137,7 +137,7 @@ def _answer_body(value: dict[str, Any]) -> bytes:
     if not isinstance(body, str):
         return bytes(body) if isinstance(body, bytes) else encode_result(body)
     if not value.get("isBase64Encoded"):
-        return body.encode()
+        return encode_text(body)
     try:
         return base64.b64decode(body, validate=True)
     except ValueError as error:

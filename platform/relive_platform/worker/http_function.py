@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from relive_base.frames import HttpRequest
 
-from relive_platform.worker.results import BadResult, check_head, encode_result
+from relive_platform.worker.results import BadResult, check_head, encode_result, encode_text
 
 __all__ = ["HttpAnswer", "environ_of", "http_caller", "request_maker", "to_answer"]
 
@@ -173,7 +173,7 @@ def to_answer(value: object, environ: Mapping[str, Any]) -> HttpAnswer:
     BadResult."""
     kind = type(value)
     if kind is str:
-        return HttpAnswer(cast(str, value).encode())
+        return HttpAnswer(encode_text(cast(str, value)))
     if kind is dict or kind is list:
         return HttpAnswer(encode_result(value), content_type=_JSON)
     if isinstance(value, tuple):
@@ -181,7 +181,7 @@ def to_answer(value: object, environ: Mapping[str, Any]) -> HttpAnswer:
     if isinstance(value, bytes | bytearray):
         return HttpAnswer(bytes(value))
     if isinstance(value, str):
-        return HttpAnswer(value.encode())
+        return HttpAnswer(encode_text(value))
     if isinstance(value, dict | list):
         return HttpAnswer(encode_result(value), content_type=_JSON)
     if hasattr(value, "get_wsgi_response"):
@@ -200,7 +200,7 @@ def _joined(parts: Iterable[object]) -> bytes:
     joined = bytearray()
     for part in parts:
         if isinstance(part, str):
-            joined += part.encode()
+            joined += encode_text(part)
         elif isinstance(part, bytes | bytearray):
             joined += part
         else:

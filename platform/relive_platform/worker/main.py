@@ -21,6 +21,7 @@ from relive_base.frames import (
 )
 from relive_base.ring import RingWriter
 from relive_base.sink import FrameSink
+from relive_capture.record import install_guard
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
@@ -126,6 +127,7 @@ class _Worker:
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
+        install_guard()
         self._telemetry.install()
         self._background.install()
         set_caller(self._caller)

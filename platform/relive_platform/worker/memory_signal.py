@@ -8,4 +8,5 @@ from typing import Final
 __all__ = ["MEMORY_SIGNAL"]
 
 MEMORY_SIGNAL: Final = signal.SIGRTMIN + 6
-"""Beside the profiler's SIGRTMIN+4 and the deadline's SIGRTMIN+5; all others are the user's."""
+"""Beside the profiler's SIGRTMIN+4, the deadline's SIGRTMIN+5 and SIGRTMIN+7, which ends a `__str__` of an
+exception that takes too long; all others are the user's."""

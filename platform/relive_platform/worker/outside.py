@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from relive_base.escapes import encode_escaped
 from relive_base.frames import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, PartState, Playback, Scene
 
 from relive_platform.worker.namesakes import originals
@@ -92,7 +93,7 @@ class _Recorded(Outside):
         )
         try:
             with originals():
-                scene.recording = msgspec.msgpack.encode(self._recorder.recording(notes))
+                scene.recording = encode_escaped(msgspec.msgpack.encode, self._recorder.recording(notes))
         except Exception as error:  # the scene must leave without it
             scene.parts["replay"] = PartState("missing", f"it could not be told: {type(error).__name__}")
 
@@ -139,7 +140,7 @@ class _Replayed(Outside):
         """A replay's own failure is compared, and not replayed again."""
 
     def report(self) -> Playback | None:
-        return Playback(report=msgspec.msgpack.encode(self._player.report()))
+        return Playback(report=encode_escaped(msgspec.msgpack.encode, self._player.report()))
 
     def answer(self, call: Call) -> CallResult | None:
         method = "SEND" if call.asynchronous else "CALL"

@@ -10,7 +10,7 @@ from typing import Final
 
 from relive_base.errors import ReliveError
 
-__all__ = ["BadResult", "check_head", "encode_result", "find_unserialisable", "limit_size"]
+__all__ = ["BadResult", "check_head", "encode_result", "encode_text", "find_unserialisable", "limit_size"]
 
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 200
@@ -36,6 +36,8 @@ def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
             raise BadResult(f"{shown} is not the name of a header", remedy="use letters, digits and -")
         if _CONTROL.search(value):
             raise BadResult(f"the header {name!r} holds control characters", remedy="leave line breaks out")
+        if problem := _surrogate(value):
+            raise BadResult(f"the header {name!r} is a {problem}", remedy="encode it, for example as base64")
 
 
 def _default(value: object) -> object:
@@ -61,6 +63,16 @@ def encode_result(value: object) -> bytes:
         raise BadResult(
             f"the result is not JSON: {find_unserialisable(value) or error}",
             remedy="return dict, list, str, int, float, bool or None",
+        ) from None
+
+
+def encode_text(text: str) -> bytes:
+    """The body of an answer. Raises BadResult where UTF-8 cannot carry it."""
+    try:
+        return str.encode(text)
+    except UnicodeEncodeError:
+        raise BadResult(
+            f"the body is a {_surrogate(text)}", remedy='encode it yourself: text.encode("utf-8", "replace")'
         ) from None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Final
 
+from relive_base.code_lines import frame_line
 from relive_base.frames import StackFrames
 
 __all__ = ["DEEP_FRAME", "StackTable", "frame_hash", "stack_hash", "without_inner", "without_own"]
@@ -107,7 +108,7 @@ class StackTable:
         location = self._lines.get(key)
         if location is None:
             self._codes[id(code)] = code
-            location = (code.co_qualname, self.short(code.co_filename), frame.f_lineno or 0)
+            location = (code.co_qualname, self.short(code.co_filename), frame_line(frame))
             self._lines[key] = location
         return location
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
+
+from relive_capture.record.guard import Guard
 
 __all__ = [
     "Hostile",
@@ -14,14 +17,17 @@ __all__ = [
     "HostileMeta",
     "HostileStr",
     "calls",
+    "printing",
 ]
 
 calls: list[str] = []
+printing: list[str] = []
+"""Calls that were made to print an exception, guarded."""
 
 
 def _trap(name: str) -> Any:
     def method(*_: object, **__: object) -> NoReturn:
-        calls.append(name)
+        _note(name)
         raise SystemExit(f"{name} was called")
 
     return method
@@ -124,10 +130,21 @@ armed: list[bool] = []
 """While it holds something, each call of a trap is noted, and fails."""
 
 
+def _note(name: str) -> None:
+    """What runs to print an exception, within the time that there is for that, is expected."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code is Guard.call.__code__:
+            printing.append(name)
+            return
+        frame = frame.f_back
+    calls.append(name)
+
+
 def _armed(name: str, otherwise: Any = None) -> Any:
     def method(*_: object, **__: object) -> Any:
         if armed:
-            calls.append(name)
+            _note(name)
             raise SystemExit(f"{name} was called")
         return otherwise
 
@@ -169,7 +186,7 @@ def _asked(name: str, answer: Any) -> Any:
 
     def method(cls: type, *arguments: object) -> Any:
         if armed:
-            calls.append(f"type.{name}")
+            _note(f"type.{name}")
             raise SystemExit(name)
         return answer(cls, *arguments)
 

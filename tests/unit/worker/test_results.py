@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_platform.worker.handlers import event_answer
+from relive_platform.worker.http_function import to_answer
 from relive_platform.worker.results import (
     BadResult,
     check_head,
@@ -109,6 +110,12 @@ def test_a_broken_http_answer_is_a_bad_result(value: object, message: str) -> No
         event_answer(value)
 
 
+@pytest.mark.parametrize("value", ["caf\udce9", {"statusCode": 200, "body": "caf\udce9"}])
+def test_a_body_that_utf8_cannot_carry_is_a_bad_result(value: object) -> None:
+    with pytest.raises(BadResult, match="lone surrogate at index 3"):
+        event_answer(value) if isinstance(value, dict) else to_answer(value, {})
+
+
 def test_values_without_a_status_code_are_json() -> None:
     assert (event_answer([1]).status, event_answer([1]).body) == (200, b"[1]")
     assert event_answer({"body": 1}).body == b'{"body":1}'
@@ -124,6 +131,7 @@ def test_values_without_a_status_code_are_json() -> None:
         (200, ("x a", "1"), "'x a'"),
         (200, ("", "1"), "''"),
         (200, ("x-a", "1\r\nset-cookie: b"), "'x-a'"),
+        (200, ("x-a", "caf\udce9"), "'x-a' is a str with a lone surrogate at index 3"),
     ],
 )
 def test_a_head_that_cannot_be_sent_is_named(status: int, header: tuple[str, str], says: str) -> None:

@@ -184,6 +184,6 @@ def test_a_signal_handler_that_raises_leaves_the_framing_whole(
 
 def test_what_cannot_be_encoded_is_not_tried_again(pair: tuple[socket.socket, socket.socket]) -> None:
     sink = FrameSink(pair[0])
-    assert sink.send_surely(Logs(invocation_id="\ud800", lines=[])) is False
+    assert sink.send_surely(Logs(invocation_id="i", lines=[object()])) is False  # type: ignore[list-item]
     assert sink.failed == 1
     assert sink.open

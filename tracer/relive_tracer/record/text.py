@@ -6,23 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
+from relive_base.escapes import encodable
+
 __all__ = ["attribute_text", "bounded", "encodable", "plain_value"]
 
 _ITEMS = 1_000  # of a sequence or mapping in an attribute, over all its levels
 _DEPTH = 16
-
-
-def encodable(text: str) -> str:
-    """`text` as an exact `str` without lone surrogates, which UTF-8 cannot carry: they become escapes."""
-    if type(text) is not str:
-        text = str.__str__(text)
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text
 
 
 def bounded(text: str, limit: int) -> str:

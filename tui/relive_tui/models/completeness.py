@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from relive_tui.models.data import SceneView
+from relive_tui.models.data import ExceptionView, SceneView
 from relive_tui.models.home import failure_title
 from relive_tui.models.text import Line, clean, fit, wrap_lines
 
@@ -40,8 +40,7 @@ def completeness_line(scene: SceneView) -> Line:
 
 def detail_lines(scene: SceneView, width: int) -> list[Line]:
     """The whole messages; every part with its state and the whole reason; the notes; the facts."""
-    titles = [failure_title(exception.type, exception.message) for exception in scene.exceptions]
-    lines: list[Line] = wrap_lines([[(f"  ✖ {title}", "error")] for title in titles], width)
+    lines: list[Line] = wrap_lines([line for each in scene.exceptions for line in _told(each)], width)
     lines = [[("Error", "name")], *lines, []] if lines else []
     lines.append([("Parts", "name")])
     order = list(_SIGNS)
@@ -59,6 +58,18 @@ def detail_lines(scene: SceneView, width: int) -> list[Line]:
             lines += [[], [(title, "name")]]
         for name, text in entries:
             lines += _entry([("    ", ""), (fit(clean(name), _LABEL), "key")], text, width)
+    return lines
+
+
+def _told(exception: ExceptionView) -> list[Line]:
+    """The message with all its lines; under it where the syntax is wrong, and what its type has to tell."""
+    first, *rest = exception.message.split("\n")
+    lines: list[Line] = [[(f"  ✖ {failure_title(exception.type, first)}", "error")]]
+    lines += [[(f"    {clean(text)}", "error")] for text in (*rest, *exception.place)]
+    for name, text in exception.details:
+        head, *others = text.split("\n")
+        lines.append([(f"    {clean(name)}: ", "key"), (clean(head), "")])
+        lines += [[(f"      {clean(other)}", "")] for other in others]
     return lines
 
 

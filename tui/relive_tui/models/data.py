@@ -191,7 +191,8 @@ class ExceptionView:
 
     `relation`: "" (raised), "cause", "context", "group" or "signal". `depth` counts the groups around it;
     `members` are in this group, `members_cut` of them were not kept. `frames_cut` frames are missing after
-    frame `frames_cut_at`. `suppressed`: `raise ... from None` hid what follows.
+    frame `frames_cut_at`. `suppressed`: `raise ... from None` hid what follows. `details` are (name, text) of
+    what its type has to tell; `place` are the lines that Python prints before a SyntaxError.
     """
 
     type: str
@@ -207,6 +208,8 @@ class ExceptionView:
     frames_cut_at: int = 0
     suppressed: bool = False
     attributes: tuple[tuple[str, ValueView], ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    place: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,8 @@ def headline(model: FailureModel) -> list[Line]:
     linked = _linked(model)
     if linked:
         lines.append(linked)
-    notes = [note for note in exception.notes if note.strip()]
+    place = [" ".join(line.strip() for line in exception.place[:2])] if exception.place else []
+    notes = place + [note for note in exception.notes if note.strip()]
     if scene.result is not None and scene.result[1]:
         notes.insert(0, f"{scene.result[0]}: {scene.result[1]}")
     if notes:

@@ -274,6 +274,10 @@ class FailureScreen(FailureActs):
         assert self.model is not None
         exception, result = self.model.exception, self.model.scene.result
         shown = frame.locals if frame else ()
+        if exception is not None and exception.details:
+            text = f"what the {clean(exception.type)} has to tell"
+            facts = tuple((name, ValueView("", fact)) for name, fact in exception.details)
+            shown += (("✖ details", ValueView("", text, children=facts)),)
         if exception is not None and exception.attributes:
             text = f"what the {clean(exception.type)} carries"
             shown += (("✖ exception", ValueView("", text, children=exception.attributes)),)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from relive_base.code_lines import frame_line, traceback_line
 from relive_capture.record.inspection import class_dict, type_name
 
 __all__ = [
@@ -69,7 +70,7 @@ def user_frames(error: BaseException) -> list[tuple[FrameType, int]]:
     stack: list[tuple[FrameType, int]] = []
     trace = traceback_of(error)
     while trace is not None:
-        stack.append((trace.tb_frame, trace.tb_lineno or 0))
+        stack.append((trace.tb_frame, traceback_line(trace)))
         trace = trace.tb_next
     return _without_ours(stack)
 
@@ -79,7 +80,7 @@ def stack_frames(innermost: FrameType) -> list[tuple[FrameType, int]]:
     stack: list[tuple[FrameType, int]] = []
     frame: FrameType | None = innermost
     while frame is not None:
-        stack.append((frame, frame.f_lineno or 0))
+        stack.append((frame, frame_line(frame)))
         frame = frame.f_back
     return _without_ours(stack[::-1])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from relive_base.code_lines import frame_line
 from relive_base.errors import ReliveError
 
 from relive_platform.worker.debugger.chain import (
@@ -29,6 +30,8 @@ __all__ = ["FailurePdb"]
 _PROMPT: Final = "(Pdb) "
 _OURS: Final = ["relive_base.*", "relive_platform.*", "threading", "contextlib"]
 """Modules that `debug` does not step into: printing to a session leads through them."""
+_LIST_BEFORE: Final = 5
+_LIST_LINES: Final = 10
 _ENDED: Final = (
     "the function does not go on, there is nothing left to step through; `debug f(x)` steps through a new"
     " call"
@@ -182,6 +185,19 @@ class FailurePdb(_Nested):
             self.error(f"give a number from 0 to {len(self._views) - 1}")
             return
         self._look_at(int(arg))
+
+    def do_list(self, arg: str) -> bool | None:
+        """list [first[, last] | .]
+
+        The lines around the one where the frame stands, or those that are named.
+        """
+        frame = self.curframe
+        if frame is not None and not frame.f_lineno and (arg == "." or not (arg or self.lineno)):
+            first = max(frame_line(frame) - _LIST_BEFORE, 1)
+            arg = f"{first}, {first + _LIST_LINES}"
+        return super().do_list(arg)
+
+    do_l = do_list
 
     def do_step(self, arg: str) -> None:
         """step, next, return, until, jump

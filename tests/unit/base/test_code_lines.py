@@ -1,0 +1,68 @@
+"""Instructions that have no line of their own stand where the nearest earlier one does."""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FunctionType, TracebackType
+from typing import Any
+
+import pytest
+from relive_base.code_lines import frame_line, line_of, traceback_line
+
+LOOP = """def handler(event):
+    total = 0
+    for at in range(10):
+        total += at
+        if at == 99:
+            print(at)
+    return total
+"""
+
+
+def _compiled() -> CodeType:
+    return next(part for part in compile(LOOP, "main.py", "exec").co_consts if isinstance(part, CodeType))
+
+
+def test_every_instruction_has_a_line() -> None:
+    code = _compiled()
+    known = {offset: line for start, end, line in code.co_lines() for offset in range(start, end, 2)}
+    before = code.co_firstlineno
+    for offset in range(0, len(code.co_code), 2):
+        expected = known.get(offset) or before
+        assert line_of(code, offset) == expected
+        before = expected
+
+
+def test_code_without_lines_stands_at_its_first() -> None:
+    code = _compiled().replace(co_linetable=b"")
+    assert line_of(code, 0) == code.co_firstlineno
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on the jump back has the line of the loop")
+def test_a_frame_at_the_jump_back_of_a_loop() -> None:
+    # Given an exception whose traceback stands on an instruction that has no line
+    code = _compiled()
+    missing = [start for start, _, line in code.co_lines() if line is None and start]
+    assert missing
+    frame = sys._getframe()
+    assert frame_line(frame) == frame.f_lineno
+    # I expect the line before it
+    trace = TracebackType(None, _frame_of(code), missing[-1], 0)
+    assert traceback_line(trace) in range(4, 8)
+
+
+def _frame_of(code: CodeType) -> Any:
+    found: list[Any] = []
+
+    def watch(frame: Any, event: str, _argument: object) -> None:
+        if frame.f_code is code and event == "return":
+            found.append(frame)
+
+    namespace = {"range": range, "print": print}
+    function = FunctionType(code, namespace)
+    sys.setprofile(watch)
+    try:
+        function({})
+    finally:
+        sys.setprofile(None)
+    return found[0]
