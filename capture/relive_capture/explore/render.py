@@ -243,7 +243,7 @@ def _result(scene: SceneFile, width: int) -> list[Line]:
         return []
     lines = [Line(""), Line("Result", "heading")]
     if found := ": ".join(filter(None, (result.path, result.reason))):
-        lines.append(Line(one_line(f"  {found}", width), "error"))
+        lines.append(Line(one_line(f"  not JSON: {found}", width), "error"))
     if result.value is not None:
         lines.append(Line(f"  {render(result.value, width - 2)}", "local"))
     return lines

@@ -196,8 +196,8 @@ class _Capture:
         self.members["environment.json"] = to_json(environment(names, self.kept.versions.current()))
         return PartState("ok")
 
-    def save_result(self, result: object) -> PartState:
-        path, reason = find_unserialisable(result)
+    def save_result(self, result: object, place: tuple[str, str] | None) -> PartState:
+        path, reason = find_unserialisable(result) if place is None else place
         self.bad_result = reason
         if not self.frames.values:
             return PartState("missing", _VALUES_OFF)
@@ -238,14 +238,16 @@ def capture_exception(
     budget: Budget | None = None,
     skip_files: Iterable[str] = SKIP_FILES,
     result: object = NO_RESULT,
+    place: tuple[str, str] | None = None,
     moment: Moment | None = None,
 ) -> Scene:
     """The scene of `error`: frames with locals, chain, groups, sources, threads, environment.
 
     `kind` is one of records.FAILURE_KINDS; a RecursionError or MemoryError makes "exception" more exact. For
-    "bad_result" give the `result` too: the scene then says where inside it the trouble is. `moment` has the
-    threads and tasks of an earlier time. Never raises: where the capture itself fails, it is tried again
-    without values, and `parts` says so; the ErrorInfo is there in any case.
+    "bad_result" give the `result` too, and the `place` inside it (path, what is there) that the encoder has
+    found; else it is looked for. `moment` has the threads and tasks of an earlier time. Never raises: where
+    the capture itself fails, it is tried again without values, and `parts` says so; the ErrorInfo is there in
+    any case.
     """
     captured_ns = time.time_ns()
     kind = _exact_kind(error, kind)
@@ -258,7 +260,7 @@ def capture_exception(
             if "exception.json" not in capture.members:
                 capture.attempt("exception", capture.save_heads, views, capture.parts["exception"].reason)
             if result is not NO_RESULT:
-                capture.attempt("result", capture.save_result, result)
+                capture.attempt("result", capture.save_result, result, place)
             info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
             _save_rest(capture, moment)
             return capture.scene(invocation_id, info, captured_ns)

@@ -13,11 +13,11 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import Call, CallResult, Invoke
 from relive_base.sink import FrameSink
+from relive_capture.record import find_unserialisable
 
 from relive_platform.worker.channel import Channel, ChannelClosed
 from relive_platform.worker.namesakes import originals
 from relive_platform.worker.outside import Outside
-from relive_platform.worker.results import find_unserialisable
 
 __all__ = ["CallRefused", "Caller", "current_caller", "set_caller"]
 
@@ -147,8 +147,8 @@ def _encode(payload: object) -> bytes:
     try:
         return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        problem = find_unserialisable(payload).replace("result", "payload", 1)
-        raise CallRefused(f"the payload is not JSON: {problem or error}") from None
+        path, reason = find_unserialisable(payload, "payload", decimals=False)
+        raise CallRefused(f"the payload is not JSON: {f'{path}: {reason}' if path else error}") from None
 
 
 class _CallSpan:

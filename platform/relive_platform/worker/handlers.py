@@ -135,7 +135,7 @@ def _answer_body(value: dict[str, Any]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        return bytes(body) if isinstance(body, bytes) else encode_result(body)
+        return bytes(body) if isinstance(body, bytes) else encode_result(body, 'result["body"]')
     if not value.get("isBase64Encoded"):
         return encode_text(body)
     try:

@@ -168,14 +168,14 @@ def http_caller(
     return call
 
 
-def to_answer(value: object, environ: Mapping[str, Any]) -> HttpAnswer:
+def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -> HttpAnswer:
     """By Flask's rules: text, bytes, dict or list, (body, status, headers), Response, generator. Raises
-    BadResult."""
+    BadResult. `root`: what the value is of the result."""
     kind = type(value)
     if kind is str:
         return HttpAnswer(encode_text(cast(str, value)))
     if kind is dict or kind is list:
-        return HttpAnswer(encode_result(value), content_type=_JSON)
+        return HttpAnswer(encode_result(value, root), content_type=_JSON)
     if isinstance(value, tuple):
         return _from_tuple(value, environ)
     if isinstance(value, bytes | bytearray):
@@ -183,7 +183,7 @@ def to_answer(value: object, environ: Mapping[str, Any]) -> HttpAnswer:
     if isinstance(value, str):
         return HttpAnswer(encode_text(value))
     if isinstance(value, dict | list):
-        return HttpAnswer(encode_result(value), content_type=_JSON)
+        return HttpAnswer(encode_result(value, root), content_type=_JSON)
     if hasattr(value, "get_wsgi_response"):
         return _from_response(value, environ)
     if value is None:
@@ -240,7 +240,7 @@ def _from_tuple(value: tuple[Any, ...], environ: Mapping[str, Any]) -> HttpAnswe
         raise BadResult(
             f"the handler returned a tuple of {len(value)}", remedy="return (body, status, headers)"
         )
-    answer = to_answer(body, environ)
+    answer = to_answer(body, environ, "result[0]")
     if status is not None:
         answer.status = _status(status)
     for name, text in _pairs(headers):

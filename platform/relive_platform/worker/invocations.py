@@ -216,6 +216,7 @@ class Runner:
             invocation_id=invoke.invocation_id,
             moment=self._moment if kind == "timeout" else None,
             result=self._bad_result,
+            place=error.place if isinstance(error, BadResult) else None,
         )
         self._background.add_to(scene)
         self._outside.tell(scene, invoke)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
 from relive_base.errors import ReliveError
+from relive_capture.record import find_unserialisable
 
-__all__ = ["BadResult", "check_head", "encode_result", "encode_text", "find_unserialisable", "limit_size"]
+__all__ = ["BadResult", "check_head", "encode_result", "encode_text", "limit_size"]
 
-_MAX_NODES: Final = 100_000
-_MAX_DEPTH: Final = 200
-_KEY_TYPES: Final = (str, int, float, bool, type(None))
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SHOWN_CHARS: Final = 100
 
 
 class BadResult(ReliveError):
-    """The handler's result cannot be sent."""
+    """The handler's result cannot be sent. `place`: where inside it the trouble is, and what."""
 
     __module__ = "builtins"  # users read its bare name
+    place: tuple[str, str] = ("", "")
 
 
 def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
@@ -50,20 +49,27 @@ _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 _ATOMS: Final[dict[object, bytes]] = {None: b"null"}
 
 
-def encode_result(value: object) -> bytes:
+def encode_result(value: object, root: str = "result") -> bytes:
     """JSON text, by the rules of AWS Lambda: json.dumps without NaN; Decimal is a number.
 
-    Raises BadResult with the path of the value that broke.
+    Raises BadResult with the path of the value that broke. `root`: what the value is, where it is a part.
     """
     if value is None:
         return b"null"
     try:
         return _encoder.encode(value).encode()
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise BadResult(
-            f"the result is not JSON: {find_unserialisable(value) or error}",
-            remedy="return dict, list, str, int, float, bool or None",
-        ) from None
+    except (TypeError, ValueError, OverflowError, RecursionError, ArithmeticError) as error:
+        raise _bad(value, root, error) from None
+
+
+def _bad(value: object, root: str, error: Exception) -> BadResult:
+    path, reason = find_unserialisable(value, root)
+    bad = BadResult(
+        f"the result is not JSON: {f'{path}: {reason}' if path else error}",
+        remedy="return dict, list, str, int, float, bool or None",
+    )
+    bad.place = path, reason
+    return bad
 
 
 def encode_text(text: str) -> bytes:
@@ -85,66 +91,5 @@ def limit_size(size: int, limit: int) -> None:
         )
 
 
-def find_unserialisable(value: object) -> str:
-    """The first value that JSON does not have, such as 'result["a"][3]: set'; "" where none is found.
-
-    Looks at 100,000 values and 200 levels at most. Calls no code of the value's own type.
-    """
-    parents: list[int] = []
-    stack: list[tuple[str, object, int]] = [("result", value, 0)]
-    seen = 0
-    while stack:
-        path, node, depth = stack.pop()
-        del parents[depth:]
-        seen += 1
-        if seen > _MAX_NODES:
-            return ""
-        problem = _problem(node)
-        if problem:
-            return f"{path}: {problem}"
-        if not isinstance(node, dict | list | tuple):
-            continue
-        if id(node) in parents:
-            return f"{path}: a reference to one of its own parents"
-        if depth >= _MAX_DEPTH:
-            return f"{path}: nested more than {_MAX_DEPTH} levels deep"
-        parents.append(id(node))
-        children = [(f"{path}[{label}]", child, depth + 1) for label, child in _children(node)]
-        bad_key = (
-            next((key for key in node if not isinstance(key, _KEY_TYPES)), None)
-            if isinstance(node, dict)
-            else None
-        )
-        if bad_key is not None:
-            return f"{path}: a key of type {type(bad_key).__name__}"
-        stack.extend(reversed(children))
-    return ""
-
-
-def _children(node: dict[object, object] | list[object] | tuple[object, ...]) -> Iterator[tuple[str, object]]:
-    if isinstance(node, dict):
-        for key, child in dict.items(node):
-            yield json.dumps(key[:60]) if type(key) is str else str(type(key).__name__), child
-    else:
-        for index in range(min(len(node), _MAX_NODES)):
-            yield str(index), node[index]
-
-
-def _problem(node: object) -> str:
-    if node is None or isinstance(node, bool | int | dict | list | tuple):
-        return ""
-    if isinstance(node, float):
-        return "" if node == node and abs(node) != float("inf") else "NaN or an infinity"
-    if isinstance(node, str):
-        return _surrogate(node)
-    if isinstance(node, Decimal):
-        return "" if node.is_finite() else "Decimal that is not finite"
-    return type(node).__name__
-
-
 def _surrogate(text: str) -> str:
-    try:
-        str.encode(text)
-    except UnicodeEncodeError as error:
-        return f"str with a lone surrogate at index {error.start}"
-    return ""
+    return find_unserialisable(text)[1]

@@ -27,6 +27,7 @@ def capture_failure(
     invocation_id: str,
     moment: capture.Moment | None = None,
     result: object = capture.NO_RESULT,
+    place: tuple[str, str] | None = None,
 ) -> Scene:
     """The scene of `error`; where even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
@@ -36,7 +37,13 @@ def capture_failure(
     try:
         with originals():
             return capture.capture_exception(
-                error, kind=kind, spec=spec, invocation_id=invocation_id, moment=moment, result=result
+                error,
+                kind=kind,
+                spec=spec,
+                invocation_id=invocation_id,
+                moment=moment,
+                result=result,
+                place=place,
             )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
         info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)

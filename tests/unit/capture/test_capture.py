@@ -264,9 +264,25 @@ def test_a_bad_result_says_where_it_is_bad(spec: FunctionSpec) -> None:
     scene = capture_exception(error, kind="bad_result", spec=spec, invocation_id="i", result=result)
 
     view = msgspec.json.decode(scene.members["result.json"], type=ResultView)
-    assert view.path == "result.items[1].when"
+    assert view.path == 'result["items"][1]["when"]'
     assert "lock" in view.reason
     assert scene.error.kind == "bad_result"
+
+
+def test_the_place_that_the_encoder_found_is_the_one_in_the_scene(spec: FunctionSpec) -> None:
+    result = {"headers": {"bad name": "1"}, "body": b"fine there"}
+
+    scene = capture_exception(
+        ValueError("no header"),
+        kind="bad_result",
+        spec=spec,
+        invocation_id="i",
+        result=result,
+        place=("", ""),
+    )
+
+    view = msgspec.json.decode(scene.members["result.json"], type=ResultView)
+    assert (view.path, view.reason) == ("", "")
 
 
 def test_results_that_are_bad_for_the_same_reason_are_one_group(spec: FunctionSpec) -> None:
@@ -284,7 +300,7 @@ def test_results_that_are_bad_for_the_same_reason_are_one_group(spec: FunctionSp
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        ({"a": float("nan")}, "result.a"),
+        ({"a": float("nan")}, 'result["a"]'),
         ({(1, 2): 1}, "result"),
         (["\ud800"], "result[0]"),
         (b"x", "result"),
@@ -299,7 +315,7 @@ def test_a_result_that_contains_itself_is_found() -> None:
     value: dict[str, Any] = {}
     value["self"] = value
 
-    assert find_unserialisable(value) == ("result.self", "this dict contains itself")
+    assert find_unserialisable(value) == ('result["self"]', "a reference to one of its own parents")
 
 
 def test_other_threads_are_there_with_frames_and_without_locals(spec: FunctionSpec) -> None:

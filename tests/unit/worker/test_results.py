@@ -9,13 +9,13 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from relive_capture.record import find_unserialisable
 from relive_platform.worker.handlers import event_answer
 from relive_platform.worker.http_function import to_answer
 from relive_platform.worker.results import (
     BadResult,
     check_head,
     encode_result,
-    find_unserialisable,
     limit_size,
 )
 
@@ -41,7 +41,7 @@ class Hostile:
 @given(VALUES)
 def test_results_are_what_json_dumps_makes_of_them(value: object) -> None:
     assert json.loads(encode_result(value)) == json.loads(json.dumps(value))
-    assert find_unserialisable(value) == ""
+    assert find_unserialisable(value) == ("", "")
 
 
 LOOP: list[object] = []
@@ -51,13 +51,20 @@ for _ in range(100_000):
     DEEP = [DEEP]
 
 
+def shallow(levels: int) -> object:
+    made: object = 1
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
 @pytest.mark.parametrize(
     ("value", "place"),
     [
         ({"a": [1, {"b": {3}}]}, 'result["a"][1]["b"]: set'),
         ([1, b"x"], "result[1]: bytes"),
         (object(), "result: object"),
-        ({"a": Hostile()}, 'result["a"]: Hostile'),
+        ({"a": Hostile()}, 'result["a"]: '),
         ({(1, 2): 1}, "result: a key of type tuple"),
         ({"x": float("inf")}, 'result["x"]: NaN or an infinity'),
         ([Decimal("NaN")], "result[0]: Decimal that is not finite"),
@@ -65,12 +72,63 @@ for _ in range(100_000):
         (LOOP, 'result[0]["again"]: a reference to one of its own parents'),
         (DEEP, "nested more than 200 levels deep"),
         ({"first": [1], "second": {1}}, 'result["second"]: set'),
+        ({"total": Decimal("1"), "tags": {"a"}}, 'result["tags"]: set'),
+        ({"deep": shallow(300), "set": {1}}, 'result["set"]: set'),
+        ({"a.b": {'q"': {1}}}, 'result["a.b"]["q\\""]: set'),
+        ({1: {None: {True: {1.5: b""}}}}, "result[1][None][True][1.5]: bytes"),
+        ([10**5000], "result[0]: int of"),
+        ([Decimal("1e5000")], "result[0]: Decimal that is too large"),
+        ({float("nan"): 1}, "result: a key that is NaN or an infinity"),
+        ({"\ud800": 1}, "result: a key that is str with a lone surrogate"),
+        ([(1, [b"x"])], "result[0][1][0]: bytes"),
     ],
 )
 def test_the_path_of_what_broke_is_named(value: object, place: str) -> None:
     with pytest.raises(BadResult) as caught:
         encode_result(value)
     assert place in caught.value.message
+
+
+ODD = st.recursive(
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()))
+    | st.decimals()
+    | st.binary()
+    | st.sets(st.integers()),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("ab") | st.floats() | st.binary() | st.tuples(), inner, max_size=4)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(ODD)
+def test_what_the_encoder_cannot_write_is_found_and_nothing_else(value: object) -> None:
+    found = find_unserialisable(value)
+    if found == ("", ""):
+        encode_result(value)
+        return
+    with pytest.raises(BadResult) as caught:
+        encode_result(value)
+    assert caught.value.place == found
+    assert f"{found[0]}: {found[1]}" in caught.value.message
+    if not found[1].startswith("a key"):
+        broken = eval(found[0], {"result": value})
+        with pytest.raises(BadResult, match=r"not JSON: result: "):
+            encode_result(broken)
+
+
+def test_parts_of_an_http_answer_are_named_within_the_whole_result() -> None:
+    with pytest.raises(BadResult) as caught:
+        event_answer({"statusCode": 200, "body": {"a": {1}}})
+    assert caught.value.place == ('result["body"]["a"]', "set")
+    with pytest.raises(BadResult) as caught:
+        to_answer(({"a": [b""]}, 200), {})
+    assert caught.value.place == ('result[0]["a"][0]', "bytes")
 
 
 def test_lambdas_rules_hold() -> None:
