@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -41,8 +42,11 @@ def _tuple(obj: Any, limit: int) -> Shape:
     length = tuple.__len__(obj)
     if type(obj) is not tuple:
         names: Any = static_lookup(type(obj), "_fields")[1]
-        if type(names) is tuple and len(names) >= len(part) and all(type(name) is str for name in names):
-            return "(", ")", "fields", length, list(zip(names, part, strict=False))
+        if type(names) is not tuple and static_lookup(type(obj), "n_sequence_fields")[0] is not None:
+            names = static_lookup(type(obj), "__match_args__")[1]  # of os.stat_result and the like
+        if type(names) is tuple and names and all(type(name) is str for name in names):
+            labels = names[: len(part)] + tuple(islice(indexes(len(part)), len(names), len(part)))
+            return "(", ")", "fields", length, list(zip(labels, part, strict=True))
     return "(", ")", "plain", length, part
 
 
@@ -59,8 +63,17 @@ def _iterated(cls: Any, open_: str, close: str) -> Callable[[Any, int], Shape]:
 
 
 def _proxy(obj: Any, limit: int) -> Shape:
-    # What a proxy stands for may be a mapping of the user's own, so it is not looked into.
-    return "mappingproxy(", ")", "plain", -1, []
+    # through the collector: what a proxy stands for may be a mapping with methods of the user's
+    held = gc.get_referents(obj)
+    if held and issubclass(type(held[0]), dict):
+        return (
+            "mappingproxy({",
+            "})",
+            "keyed",
+            dict.__len__(held[0]),
+            dict_items(held[0], limit) if limit else [],
+        )
+    return "mappingproxy(", ")", "plain", len(held), held[: max(limit, 0)]
 
 
 CONTAINERS: Final[dict[int, Callable[[Any, int], Shape]]] = {

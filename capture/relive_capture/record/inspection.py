@@ -35,6 +35,14 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, not by C
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE: no class statement makes such a one
 _MAX_NAME = 120
 _MAX_SLOTS = 64
+_OF_C = (  # what C keeps for itself and a reader has no use for
+    "__vectorcalloffset__",
+    "__dictoffset__",
+    "__weaklistoffset__",
+    "_b_base_",
+    "_b_needsfree_",
+    "_objects",
+)
 
 
 def mro(cls: type) -> tuple[type, ...]:
@@ -121,7 +129,7 @@ def slot_readers(cls: type) -> list[tuple[str, Any, type]]:
     for base in reversed(_mro(cls)):
         if is_heap_type(base):
             for name, descriptor in dict_items(_dict(base), 512):
-                if type(descriptor) is MemberDescriptorType and type(name) is str:
+                if type(descriptor) is MemberDescriptorType and type(name) is str and name not in _OF_C:
                     found.append((name, descriptor, base))
     return found[:_MAX_SLOTS]
 

@@ -113,13 +113,6 @@ def _range(value: range) -> str:
     return f"range({int_text(value.start)}, {int_text(value.stop)}, {int_text(value.step)})"
 
 
-def _memoryview(value: memoryview) -> str:
-    try:
-        return f"<memoryview of {value.nbytes} bytes>"
-    except ValueError:
-        return "<released memoryview>"
-
-
 Text = Callable[[Any], str]
 
 _EXACT: Final[dict[int, Text]] = {
@@ -132,7 +125,6 @@ _EXACT: Final[dict[int, Text]] = {
         (type(...), lambda _: "..."),
         (type(NotImplemented), lambda _: "NotImplemented"),
         (range, _range),
-        (memoryview, _memoryview),
         (types.ModuleType, _module),
         (types.FunctionType, _function),
         (types.MethodType, _method),
@@ -148,6 +140,11 @@ _EXACT: Final[dict[int, Text]] = {
         (io.BufferedWriter, _buffered),
         (io.BufferedRandom, _buffered),
         (io.TextIOWrapper, _text_io),
+        (types.WrapperDescriptorType, repr),
+        (types.MethodDescriptorType, repr),
+        (types.ClassMethodDescriptorType, repr),
+        (types.GetSetDescriptorType, repr),
+        (types.MemberDescriptorType, repr),
     )
 }
 _BASES: Final[dict[int, Text]] = {id(cls): _EXACT[id(cls)] for cls in (float, complex, types.ModuleType)}

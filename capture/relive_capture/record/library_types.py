@@ -1,4 +1,5 @@
-"""Short texts for values of well-known libraries: dates, decimals, paths, locks, sockets, numpy, pandas.
+"""Short texts for values of well-known libraries: dates, decimals, paths, locks, sockets,
+scalars of numpy.
 
 A type is looked up in `sys.modules` when a capture begins; nothing is imported for it.
 """
@@ -9,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from relive_capture.record.inspection import (
-    instance_dict,
     is_immutable_type,
     mro,
     static_lookup,
@@ -20,7 +20,8 @@ __all__ = ["LATE_TYPES", "int_text"]
 
 _MAX_INT_BITS = 512
 _MAX_DECIMAL_BYTES = 1024
-_MAX_ITEMS = 8
+_MAX_TEXT = 200
+_TIMES = {"m": "timedelta64", "M": "datetime64"}
 
 
 def int_text(value: int) -> str:
@@ -68,6 +69,8 @@ def _clock(cls: type, value: object) -> str:
 
 
 def _datetime(value: Any) -> str:
+    if type_name(type(value)).endswith(".NaTType"):
+        return "NaT"  # of pandas: a datetime without a time
     return f"{_date(value)}T{_clock(_base(value, 'datetime'), value)}"
 
 
@@ -100,42 +103,23 @@ def _pattern(value: Any) -> str:
     return f"re.compile({pattern[:150]!r})" if type(pattern) in (str, bytes) else "<pattern>"
 
 
-def _array(value: Any) -> str:
-    cls: Any = _base(value, "ndarray")
-    shape, dtype = _field(cls, "shape", value), _field(cls, "dtype", value)
-    size = _field(cls, "size", value)
-    text = f"ndarray shape={shape} dtype={dtype.str[:40]}"
-    if dtype.kind not in "biuf":
-        return text
-    items = ", ".join(repr(cls.item(value, index)) for index in range(min(size, _MAX_ITEMS)))
-    return f"{text} [{items}{', …' if size > _MAX_ITEMS else ''}]"
-
-
 def _number(value: Any) -> str:
-    dtype = _field(_base(value, "generic"), "dtype", value)
-    if dtype.kind not in "biuf":
-        return f"<{dtype.str[:40]}>"
+    """A scalar of numpy."""
     cls: Any = _base(value, "generic")
-    return f"{type_name(type(value))}({cls.item(value)!r})"
-
-
-def _pandas_shape(value: Any) -> list[Any]:
-    manager = (instance_dict(value) or {}).get("_mgr")
-    axes = list(getattr(manager, "axes", ()))
-    return axes if all(type(axis).__module__.partition(".")[0] == "pandas" for axis in axes) else []
-
-
-def _data_frame(value: Any) -> str:
-    axes = _pandas_shape(value)
-    if len(axes) != 2:
-        return "<DataFrame>"
-    names = [name[:40] for name in list(axes[0][:_MAX_ITEMS]) if type(name) is str]
-    return f"DataFrame {len(axes[1])} rows x {len(axes[0])} columns {names}"
-
-
-def _series(value: Any) -> str:
-    axes = _pandas_shape(value)
-    return f"Series of {len(axes[0])}" if len(axes) == 1 else "<Series>"
+    kind = _field(cls, "dtype", value).kind
+    name = type_name(type(value))
+    if kind == "U":
+        return f"{name}({str.__getitem__(value, slice(0, _MAX_TEXT))!r})"
+    if kind == "S":
+        return f"{name}({bytes.__getitem__(value, slice(0, _MAX_TEXT))!r})"
+    if kind in "mM":
+        times: Any = _base(value, _TIMES[kind])
+        return f"{name}('{times.__str__(value)}')"
+    found = cls.item(value)
+    parts = found if type(found) is tuple else (found,)
+    if all(type(part) in (int, float, complex, bool, str, bytes) for part in parts):
+        return f"{name}({repr(found)[:_MAX_TEXT]})"
+    return f"{name}(… {cls.__dict__['nbytes'].__get__(value)} bytes)"
 
 
 Text = Callable[[Any], str]
@@ -157,9 +141,7 @@ LATE_TYPES: Final[tuple[tuple[str, str, Text, bool], ...]] = (
     ("_thread", "LockType", repr, False),
     ("_thread", "RLock", repr, False),
     ("re", "Pattern", _pattern, False),
-    ("numpy", "ndarray", _array, True),
     ("numpy", "generic", _number, True),
-    ("pandas", "DataFrame", _data_frame, False),
-    ("pandas", "Series", _series, False),
+    ("numpy.ma.core", "MaskedConstant", lambda _: "--", False),
 )
 """(module, name, text, whether subclasses are shown through it too)."""

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from relive_capture.record.containers import CONTAINERS
-from relive_capture.record.inspection import class_dict, dict_items, dict_reader, mro, slot_readers, type_name
+from relive_capture.record.containers import CONTAINERS, Shape
+from relive_capture.record.inspection import (
+    class_dict,
+    dict_items,
+    dict_reader,
+    module_name,
+    mro,
+    slot_readers,
+    type_name,
+)
 from relive_capture.record.leaves import Leaves
+from relive_capture.record.opaque import has_hidden, hidden_shape
+from relive_capture.record.shapes import Shapes
 
 __all__ = ["BYTES", "CONSTANT", "CONTAINER", "INT", "LEAF", "OBJECT", "SEQUENCE", "STR", "Plan", "Plans"]
 
@@ -16,13 +26,27 @@ what has children."""
 
 _SIMPLE = {id(str): STR, id(bytes): BYTES, id(bytearray): BYTES, id(int): INT}
 _ARGS = ("args", class_dict(BaseException)["args"], BaseException)
+_CLOSED = frozenset(("numpy", "pandas", "polars", "pyarrow"))  # what their classes have beside is machinery
 _CONSTANTS = frozenset({id(type(None)), id(bool), id(float), id(complex)})
 
 
 class Plan:
     """How values of one type are shown. Holds the type, so that its id stays its own."""
 
-    __slots__ = ("_reader", "_slots", "call", "close", "cls", "exact", "kind", "name", "open", "total")
+    __slots__ = (
+        "_hidden",
+        "_reader",
+        "_slots",
+        "call",
+        "close",
+        "cls",
+        "exact",
+        "kind",
+        "name",
+        "open",
+        "open_to_users",
+        "total",
+    )
 
     def __init__(self, cls: type, kind: int, call: Any = None, exact: bool = True) -> None:
         self.cls = cls
@@ -33,10 +57,13 @@ class Plan:
         self.open, self.close = ("[", "]") if cls is list else ("(", ")")
         if kind == OBJECT:
             self.open = f"{self.name}("
+        self.open_to_users = True
+        """Whether the class may have attributes beside its content that are the user's."""
         self.total = 0
         """How many attributes the object had that was looked at last."""
         self._reader = None if exact else dict_reader(cls)
         self._slots = [] if exact else slot_readers(cls)
+        self._hidden = kind == OBJECT and has_hidden(cls)
         if not exact and any(base is BaseException for base in mro(cls)):
             self._slots = [_ARGS, *self._slots]
 
@@ -60,6 +87,15 @@ class Plan:
                 found.append((name, value))
         return found
 
+    def object_shape(self, obj: object, limit: int) -> Shape:
+        """Of a value that is no container: its attributes; where it has none, what it holds all the same."""
+        items = self.attributes(obj, limit)
+        if self._hidden and not self.total:
+            open_, close, style, length, held = hidden_shape(obj, limit)
+            self.total = max(length, 0)
+            return self.name + open_, close, style, -1, held
+        return self.open, ")", "fields", -1, items
+
     def _namespace(self, obj: object) -> dict[Any, Any] | None:
         if self._reader is None:
             return None
@@ -74,10 +110,11 @@ class Plan:
 class Plans:
     """The plans of one capture, by the id of the type: a type's own hash may be the user's."""
 
-    __slots__ = ("_leaves", "known")
+    __slots__ = ("_leaves", "_shapes", "known")
 
     def __init__(self, leaves: Leaves) -> None:
         self._leaves = leaves
+        self._shapes = Shapes()
         self.known: dict[int, Plan] = {}
 
     def of(self, cls: type) -> Plan:
@@ -99,4 +136,9 @@ class Plans:
             if container is not None:
                 kind = SEQUENCE if cls is list or cls is tuple else CONTAINER
                 return Plan(cls, kind, container, exact=cls is base)
+            shape = self._shapes.of(base)
+            if shape is not None:
+                plan = Plan(cls, CONTAINER, shape, exact=False)
+                plan.open_to_users = module_name(cls).partition(".")[0] not in _CLOSED
+                return plan
         return Plan(cls, OBJECT, exact=False)

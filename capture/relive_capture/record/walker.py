@@ -35,6 +35,7 @@ _CARD_DIGITS = 13
 _MOST_CARD_DIGITS = 19
 _LINE = 76
 _BEGINNING = 24
+_NAMED_ITSELF = ("ndarray ", "DataFrame ", "Series ")  # shapes that say what they are of
 _INDEXES = len(INDEXES)
 _FLAG = "'-"  # how the text of a command line's option begins
 _VALUE_LABELS = ("", "", "'value': ", "value=")  # by the form that _pairs is given
@@ -366,6 +367,8 @@ class Walker:
             limit = _HEAD if depth >= 0 else 0
         open_, close, style, length, items = self._shape(obj, plan, limit)
         total = length if length >= 0 else plan.total
+        if style == "leaf":
+            return ValueNode(plan.name, open_ + close, address, length)
         if walked:
             self._seen[address] = None
             self._left = left - len(items)
@@ -492,13 +495,20 @@ class Walker:
             shape: Shape = plan.call(obj, limit)
             return shape
         if plan.kind == OBJECT:
-            return plan.open, ")", "fields", -1, plan.attributes(obj, limit)
+            return plan.object_shape(obj, limit)
         open_, close, style, length, items = plan.call(obj, limit)
-        more = plan.attributes(obj, limit - len(items))
+        if not open_.startswith(_NAMED_ITSELF):
+            open_ = plan.name + open_
+        if style == "leaf":
+            return open_ + self._clean(items[0]), close, style, length, []
+        more = plan.attributes(obj, limit - len(items)) if plan.open_to_users else []
         if more and style == "plain":
             items = list(zip(indexes(len(items)), items, strict=False))
             style = "fields"
-        return plan.name + open_, close, style, length, items + more
+        if style == "fields" and more:
+            names = {name for name, _ in items if type(name) is str}
+            more = [(name, value) for name, value in more if type(name) is not str or name not in names]
+        return open_, close, style, length, items + more
 
 
 def _again(known: ValueNode | None, plan: Plan, address: int) -> ValueNode:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import collections
 import contextlib
+import contextvars
 import ctypes
 import datetime
 import decimal
 import enum
 import functools
 import gc
+import io
+import itertools
+import mmap
+import sqlite3
 import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
+from xml.etree import ElementTree
 
 import hostile
 import msgspec
+import multidict
+import numpy
 import pytest
 from relive_base.frames import FunctionSpec, Scene
 from relive_capture.record import capture_exception
@@ -30,7 +39,10 @@ BASES: list[type] = [
     collections.OrderedDict, collections.Counter, collections.UserDict, collections.ChainMap, decimal.Decimal,
     datetime.datetime, datetime.date, datetime.timedelta, PurePosixPath, types.SimpleNamespace,
     types.ModuleType, threading.Thread, functools.partial, property, classmethod, array.array,
-    weakref.WeakValueDictionary, ctypes.Structure, BaseException,
+    weakref.WeakValueDictionary, ctypes.Structure, BaseException, io.BytesIO, io.StringIO, weakref.ref,
+    asyncio.Future, ElementTree.Element, ctypes.c_int, ctypes.Union, mmap.mmap, numpy.ndarray,
+    numpy.ma.MaskedArray, multidict.CIMultiDict, sqlite3.Row,
+    itertools.count, map, enumerate, threading.local, contextvars.ContextVar,
 ]  # fmt: skip
 ERRORS: list[type] = [
     Exception, KeyError, OSError, ImportError, SyntaxError, StopIteration, SystemExit, AttributeError,
@@ -42,7 +54,19 @@ _ARGUMENTS: dict[type, tuple[Any, ...]] = {
     functools.partial: (print,),
     classmethod: (print,),
     types.ModuleType: ("m",),
-    array.array: ("i",),
+    array.array: ("i", [1, 2]),
+    io.BytesIO: (b"content",),
+    io.StringIO: ("content",),
+    weakref.ref: (hostile.Hostile,),
+    ElementTree.Element: ("tag", {"a": "b"}),
+    mmap.mmap: (-1, 4096),
+    numpy.ndarray: ((2, 2),),
+    numpy.ma.MaskedArray: ([1, 2],),
+    multidict.CIMultiDict: ([("a", "b")],),
+    sqlite3.Row: (sqlite3.connect(":memory:").execute("SELECT 1 AS a"), (1,)),
+    itertools.count: (3,),
+    map: (str, [1, 2]),
+    enumerate: ([1, 2],),
     UnicodeDecodeError: ("utf-8", b"\xff", 0, 1, "why"),
     ExceptionGroup: ("group", [ValueError("inner")]),
     OSError: (2, "no", "file"),

@@ -190,16 +190,16 @@ def test_depth_breadth_and_nodes_are_bounded() -> None:
     assert count(walk(wide)) <= 301
 
 
-def test_numpy_and_pandas_show_their_shape() -> None:
+def test_numpy_and_pandas_show_their_shape_and_values() -> None:
     numpy = pytest.importorskip("numpy")
     pandas = pytest.importorskip("pandas")
 
     assert walk(numpy.zeros((1000, 1000))).text.startswith("ndarray shape=(1000, 1000) dtype=<f8 [0.0")
     assert walk(numpy.float32(1.5)).text == "numpy.float32(1.5)"
-    assert walk(numpy.empty(3, dtype=object)).text == "ndarray shape=(3,) dtype=|O"
-    assert (
-        walk(pandas.DataFrame({"a": [1, 2], "b": [3, 4]})).text == "DataFrame 2 rows x 2 columns ['a', 'b']"
-    )
+    assert walk(numpy.empty(2, dtype=object)).text == "ndarray shape=(2,) dtype=|O [None, None]"
+    table = walk(pandas.DataFrame({"a": [1, 2], "password": ["hunter2", "x"]}))
+    assert table.text.startswith("DataFrame 2 rows x 2 columns {'a': ndarray shape=(2,) dtype=<i8 [1, 2], ")
+    assert [(name, node.redacted) for name, node in table.children] == [("a", False), ("password", True)]
 
 
 def test_a_dict_that_changes_meanwhile_gives_what_was_read() -> None:
