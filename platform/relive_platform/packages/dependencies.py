@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
+import platform
 import re
 import secrets
 import signal
@@ -24,6 +24,7 @@ from relive_base.errors import ReliveError
 from relive_base.terminal import escape_terminal
 
 from relive_platform.packages.content import flush, remove_tree
+from relive_platform.packages.installer_input import InstallerInput, TooMuch
 from relive_platform.packages.preload import preload_modules, requirement_name
 
 __all__ = ["Dependencies", "DependencyError", "InstalledDependencies", "Requirements"]
@@ -148,13 +149,23 @@ class Dependencies:
         return InstalledDependencies(str(target), lock_hash, tuple(preload_modules(target, needs.lines)))
 
     def lock_hash(self, needs: Requirements) -> str:
-        """16 hex digits over the interpreter, the lines and the content of local files that lines name."""
-        digest = hashlib.sha256(f"{sys.implementation.cache_tag}\n{self._python}\n".encode())
-        for line in needs.lines:
-            digest.update(line.encode() + b"\n")
-            if _LOCAL.match(line) or "file:" in line:
-                digest.update(_local_content(line, needs.folder))
-        return digest.hexdigest()[:16]
+        """16 hex digits over the interpreter and everything that the installer reads: lines, included files,
+        local folders and archives at any depth, and its own settings. Raises DependencyError."""
+        return self._input(needs).hexdigest()[:16]
+
+    def _input(self, needs: Requirements) -> InstallerInput:
+        environment = os.environ if self._environment is None else self._environment
+        found = InstallerInput(needs.folder, environment)
+        machine = (sys.implementation.cache_tag, platform.python_version(), sys.platform, platform.machine())
+        found.note("python", f"{self._python} {machine}")
+        try:
+            found.requirements(needs.text, needs.folder)
+            found.settings()
+        except TooMuch as error:
+            raise DependencyError(
+                str(error), where=needs.file, remedy="name smaller folders, or build wheels of them"
+            ) from error
+        return found
 
     def _install(
         self,
@@ -192,7 +203,7 @@ class Dependencies:
         # uv resolves relative lines against the file that holds them.
         read = needs.file if needs.file.endswith(REQUIREMENTS_FILE) else str(listed)
         command += ["--link-mode", "copy", "-r", read]
-        if any(_LOCAL.match(line) or "file:" in line for line in needs.lines):
+        if self._input(needs).local:
             command.append("--refresh")  # uv would take a local folder's wheel from its cache, changed or not
         environment = dict(os.environ if self._environment is None else self._environment)
         process = subprocess.Popen(
@@ -234,19 +245,6 @@ def _end(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _local_content(line: str, folder: Path) -> bytes:
-    """A hash of the file or folder that a line names, so that a change of it makes a new lock hash."""
-    word = re.sub(r"^\s*(-e|--editable|-r|-c|--requirement|--constraint)[\s=]*", "", line)
-    word = word.split("file:")[-1].split("#")[0].split(";")[0].split("[")[0].strip()
-    place = folder / re.sub(r"^//", "", word)
-    digest = hashlib.sha256()
-    paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-    for path in paths[:10_000]:
-        digest.update(os.path.relpath(path, place).encode() + b"\0")
-        digest.update(path.read_bytes())
-    return digest.digest()
 
 
 def _places(listed: Sequence[str], file: str) -> tuple[int, ...]:

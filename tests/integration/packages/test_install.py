@@ -160,3 +160,22 @@ def test_a_requirement_of_relive_toml_is_named_with_its_line_there(tmp_path, bad
     assert caught.value.where == f"{manifest}:6"
     assert says in caught.value.message
     assert ".tmp-" not in caught.value.message
+
+
+def test_a_package_that_an_included_file_names_is_new_after_its_change(tmp_path: Path) -> None:
+    # Given requirements that lead to a local package two files down
+    local(tmp_path, "tiny", "tiny_module", "VALUE = 1\n")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "requirements.txt").write_text("-r deeper/production.txt\n")
+    (tmp_path / "deeper" / "production.txt").write_text("-r base.txt\n")
+    (tmp_path / "deeper" / "base.txt").write_text("./tiny\n")
+    dependencies = Dependencies(tmp_path / "deps")
+    needs = Requirements.of(tmp_path, (), "")
+    first = dependencies.install(needs)
+    assert dependencies.install(needs) == first
+
+    # When it changes, I expect the new one to be installed beside the old one
+    (tmp_path / "tiny" / "tiny_module.py").write_text("VALUE = 2\n")
+    second = dependencies.install(needs)
+    assert (Path(first.folder) / "tiny_module.py").read_text() == "VALUE = 1\n"
+    assert (Path(second.folder) / "tiny_module.py").read_text() == "VALUE = 2\n"
