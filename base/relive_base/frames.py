@@ -266,6 +266,7 @@ class Ready(_Frame, tag="ready"):
     isolation_tier: int = 0
     isolation_detail: list[str] = []
     cpu_ns: int = 0
+    own_tmp: bool = False  # whether its /tmp is its own
 
 
 class InitFailed(_Frame, tag="init_failed"):

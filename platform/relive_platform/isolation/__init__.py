@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_platform.isolation.applying import Isolation, apply, prepare
+from relive_platform.isolation.applying import Isolation, Reached, apply, prepare
 from relive_platform.isolation.probing import Probe, gaps, probe
 
-__all__ = ["Isolation", "Probe", "apply", "gaps", "prepare", "probe"]
+__all__ = ["Isolation", "Probe", "Reached", "apply", "gaps", "prepare", "probe"]

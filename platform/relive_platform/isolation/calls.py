@@ -113,6 +113,7 @@ REFUSED: Final[dict[str, tuple[int, int]]] = {
     "mq_notify": (244, 184),
     "mq_getsetattr": (245, 185),
     "memfd_secret": (447, 447),
+    "memfd_create": (319, 279),
 }
 """Whatever their arguments."""
 

@@ -244,7 +244,7 @@ class DebugSessions:
                 "pid": kept.worker.pid,
                 "age_s": round(now - kept.since_mono, 1),
                 "expires_s": round(max(kept.since_mono + age_s - now, 0.0), 1),
-                "rss": kept.worker.process.rss_bytes(),
+                "rss": kept.worker.process.held_bytes(),
                 "attached": kept.attached,
                 "failed_ns": kept.record.ended_ns,
             }

@@ -12,7 +12,7 @@ from typing import Final
 from relive_base.errors import NotFound, UsageError
 from relive_base.records import InvocationRecord
 
-from relive_platform.pool.descendants import descendants
+from relive_platform.pool.descendants import descendants, running
 from relive_platform.pool.worker import GONE, Worker
 
 __all__ = ["FrozenLimits", "FrozenWorkers", "Kept", "NotKept", "available_bytes"]
@@ -91,7 +91,7 @@ class FrozenWorkers:
     def _objection(self, worker: Worker) -> str:
         if self.limits.count < 1:
             return "failed workers are not kept (RELIVE_FROZEN_WORKERS is 0)"
-        if descendants(worker.pid, 1):
+        if running(descendants(worker.pid)):
             return "it had started processes that were still running, and must end with them"
         return ""
 

@@ -97,7 +97,7 @@ class HeapTaker:
         return self._short_of_memory(worker)
 
     def _short_of_memory(self, worker: Worker) -> str:
-        held = worker.process.rss_bytes()
+        held = worker.process.held_bytes()
         need = self._need * held + _SPARE_BYTES
         available = self._available()
         if 0 <= available < need:
@@ -119,7 +119,7 @@ class HeapTaker:
                 self._seen.popitem(last=False)
         folder = os.path.join(worker.spec.scratch, f".heap-{next(self._numbers)}")
         limits = self.limits
-        held = worker.process.rss_bytes()
+        held = worker.process.held_bytes()
         self._walks[worker.worker_id] = _Walk(
             worker=worker,
             running=running,
@@ -150,7 +150,7 @@ class HeapTaker:
             reason = ""
             if self._now() > walk.end_mono:
                 reason = "the walk was not done in time"
-            elif walk.worker.process.rss_bytes() > walk.ceiling_bytes:
+            elif walk.worker.process.held_bytes() > walk.ceiling_bytes:
                 reason = f"the walk took the process over {walk.ceiling_bytes // _MB} MB"
             elif walk.worker.state == GONE:
                 reason = "the process ended while its heap was walked"

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from relive_platform.pool.descendants import descendants
+from relive_platform.worker.memory import held_bytes
 from relive_platform.worker.memory_signal import MEMORY_SIGNAL
 
 __all__ = ["WorkerProcess"]
@@ -21,13 +22,14 @@ _GONE: Final = (ProcessLookupError, PermissionError)
 class WorkerProcess:
     """`pid` is 0 until it was forked. What is asked of a process that has ended does nothing."""
 
-    __slots__ = ("_closed", "_statm", "killed", "pid", "reaped")
+    __slots__ = ("_closed", "_statm", "killed", "own_tmp", "pid", "reaped")
 
     def __init__(self) -> None:
         self.pid = 0
         self.reaped = False
         self.killed = False
         """It was told to end, or will be as soon as it was forked."""
+        self.own_tmp = False
         self._closed = False
         self._statm = -1
 
@@ -83,13 +85,17 @@ class WorkerProcess:
                 with suppress(*_GONE):
                     os.kill(self.pid, number)
 
-    def rss_bytes(self) -> int:
-        """Resident memory now; 0 if it cannot be read."""
+    def held_bytes(self, alarm: int = 0) -> int:
+        """Memory that it holds now (worker/memory.py); 0 if it cannot be read.
+
+        Where all that is resident is no more than `alarm`, shared memory is not looked for: 3 us, not 25.
+        """
         try:
             if self._statm < 0:
                 self._statm = os.open(f"/proc/{self.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
             fields = os.pread(self._statm, 128, 0).split()
-            return int(fields[1]) * _PAGE
+            resident, shared = int(fields[1]) * _PAGE, int(fields[2]) * _PAGE
+            return resident - shared if resident <= alarm else held_bytes(self.own_tmp, self.pid)
         except (OSError, IndexError, ValueError):
             return 0
 

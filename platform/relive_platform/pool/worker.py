@@ -439,6 +439,7 @@ class Worker(asyncio.Protocol):
 
     def _on_ready(self, payload: bytes) -> None:
         self.ready = _ready.decode(payload)
+        self.process.own_tmp = self.ready.own_tmp
         self.owner.on_ready(self, self.ready)
 
     def _on_init_failed(self, payload: bytes) -> None:

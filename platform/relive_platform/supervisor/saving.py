@@ -77,7 +77,7 @@ class Saver:
                 return (
                     f"the process did not react in {time.monotonic() - begun:.1f} s ({used_s:.1f} s of CPU)"
                 )
-            held = worker.process.rss_bytes()
+            held = worker.process.held_bytes()
             if held > ceiling:
                 return f"the process grew to {held // _MB} MB before it reacted"
             await asyncio.sleep(limits.look_s)

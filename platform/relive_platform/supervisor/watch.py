@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from relive_base.frames import ErrorInfo, FunctionSpec
 
-from relive_platform.pool.descendants import descendants, private_bytes, unshared_bytes
+from relive_platform.pool.descendants import children_bytes, descendants, exact_children_bytes
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import BUSY, FINISHING, Worker
 from relive_platform.supervisor.dumping import Dumped
@@ -147,28 +147,29 @@ class Supervisor:
             worker.slow_since = now if now > late else 0.0
 
     def _check(self, worker: Worker, running: Running, now: float) -> None:
-        held = worker.process.rss_bytes()
+        limit = int(worker.spec.memory_mb * _MB * self._limits.memory_share)
+        held = worker.process.held_bytes(limit - self._look.children.get(worker.worker_id, 0))
         if self._look.count % self._limits.group_every == 0:
-            self._look_at_children(worker, held, now)
+            self._look_at_children(worker, limit - held, now)
         held += self._look.children.get(worker.worker_id, 0)
         running.rss_peak = max(running.rss_peak, held)
         if worker.state == FINISHING:
             if now > max(running.deadline_mono, running.sent_mono) + self._limits.finish_s:
                 worker.condemned = "finish"
                 worker.kill()
-        elif held > worker.spec.memory_mb * _MB * self._limits.memory_share:
+        elif held > limit:
             self._condemn(worker, running, "memory")
         elif now > max(running.deadline_mono + self._limits.grace_s, running.capture_until_mono):
             self._condemn(worker, running, "timeout")
 
-    def _look_at_children(self, worker: Worker, held: int, now: float) -> None:
-        """The quick sum counts what a fork shares for each process: over the limit, look closely."""
+    def _look_at_children(self, worker: Worker, left: int, now: float) -> None:
+        """The quick sum counts what is shared for each process: over what is `left`, look closely."""
         pids = descendants(worker.pid, _CHILDREN_LIMIT)
-        total = sum(private_bytes(pid) for pid in pids)
-        if held + total > worker.spec.memory_mb * _MB * self._limits.memory_share:
+        total = children_bytes(pids)
+        if total > left:
             exact, since = self._look.close.get(worker.worker_id, (0, 0.0))
             if now - since > self._limits.close_look_s:
-                exact = sum(unshared_bytes(pid) for pid in pids)
+                exact = exact_children_bytes(worker.pid, pids, worker.process.own_tmp)
                 self._look.close[worker.worker_id] = (exact, now)
             total = exact
         self._look.children[worker.worker_id] = total

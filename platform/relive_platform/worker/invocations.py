@@ -21,7 +21,7 @@ from relive_platform.worker.failed import Failed
 from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.http_function import HttpAnswer
-from relive_platform.worker.memory import Reserve, rss_bytes
+from relive_platform.worker.memory import Reserve, held_bytes
 from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
@@ -33,7 +33,7 @@ _KIB: Final = 1024
 _SECOND_NS: Final = 1_000_000_000
 _RSS_EVERY: Final = 16
 _RSS_RARELY: Final = 256
-"""Resident memory is read at each 16th invocation where its peak has grown, else at each 256th: it decides on
+"""Memory is read at each 16th invocation where its peak has grown, else at each 256th: it decides on
 recycling only; the server watches too."""
 _FAST_NS: Final = 100_000
 """Results wait for each other no longer than this, and only where most invocations take less."""
@@ -79,6 +79,7 @@ class Runner:
         background: Background,
         memory_limit: MemoryLimit,
         forked: ForkedChild,
+        own_tmp: bool,
     ) -> None:
         self._spec = spec
         self._sink = sink
@@ -93,6 +94,7 @@ class Runner:
         self._background = background
         self._memory_limit = memory_limit
         self._forked = forked
+        self._own_tmp = own_tmp
         self._moment: Moment | None = None  # when the timeout struck
         self._bad_result: object = NO_RESULT
         timer.before_raise = self._keep_moment
@@ -258,7 +260,7 @@ class Runner:
         count = self._count
         self._count = count + 1
         if not count % _RSS_EVERY and (peak_kib != self._peak_kib or not count % _RSS_RARELY):
-            self._rss_bytes = rss_bytes()
+            self._rss_bytes = held_bytes(self._own_tmp)
             self._peak_kib = peak_kib
         until_ns = self._cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
         return Done(

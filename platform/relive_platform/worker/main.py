@@ -25,7 +25,7 @@ from relive_capture.record import install_guard
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
-from relive_platform.isolation import apply
+from relive_platform.isolation import Reached, apply
 from relive_platform.isolation.spaces import TMP
 from relive_platform.worker.background import Background
 from relive_platform.worker.calling import Caller, set_caller
@@ -77,13 +77,13 @@ def run(start: WorkerStart) -> NoReturn:
     connection = take_over(start)
     ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
-    tier, detail, own_tmp = apply(spec, start.isolation)
-    clean_environment(spec, TMP if own_tmp else spec.scratch)
+    reached = apply(spec, start.isolation)
+    clean_environment(spec, TMP if reached.own_tmp else spec.scratch)
     close_others(connection.fileno(), fault_fd)
     if fault_fd >= 0:
         watch_faults(fault_fd)
     forked = ForkedChild(fault_fd)
-    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, tier, detail)
+    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:
         handler = worker.load()
@@ -105,16 +105,14 @@ class _Worker:
         sink: FrameSink,
         channel: Channel,
         forked: ForkedChild,
-        tier: int,
-        detail: list[str],
+        reached: Reached,
     ) -> None:
         self._start = start
         self._spec: FunctionSpec = start.spec
         self._sink = sink
         self.channel = channel
         self._forked = forked
-        self._tier = tier
-        self._detail = detail
+        self._reached = reached
         self._telemetry = Telemetry(sink.record, start.spec)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
@@ -123,7 +121,9 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
-        self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
+        self._memory_limit = MemoryLimit(
+            self._spec, sink, self._failed, self._reserve, self.stay, reached.own_tmp
+        )
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
@@ -150,9 +150,10 @@ class _Worker:
                 pid=os.getpid(),
                 started_ns=self._start.started_ns,
                 loaded_ns=time.time_ns(),
-                isolation_tier=self._tier,
-                isolation_detail=self._detail,
+                isolation_tier=self._reached.tier,
+                isolation_detail=self._reached.detail,
                 cpu_ns=time.process_time_ns(),
+                own_tmp=self._reached.own_tmp,
             )
         )
         profile = self._sampler.stop_init()
@@ -193,7 +194,7 @@ class _Worker:
                 started_ns=self._start.started_ns,
                 failed_ns=failed_ns,
                 error=scene.error,
-                isolation_tier=self._tier,
+                isolation_tier=self._reached.tier,
             )
         )
 
@@ -216,6 +217,7 @@ class _Worker:
             self._background,
             self._memory_limit,
             self._forked,
+            self._reached.own_tmp,
         )
         reusable = True
         while True:

@@ -6,12 +6,14 @@ import mmap
 import os
 from typing import Final
 
-__all__ = ["RESERVE_BYTES", "Reserve", "rss_bytes"]
+from relive_platform.isolation.spaces import TMP
+
+__all__ = ["RESERVE_BYTES", "Reserve", "held_bytes", "tmp_bytes"]
 
 RESERVE_BYTES: Final = 32 * 1024 * 1024
 """Reserved address space, given back at a MemoryError so that the capture and the answer have room."""
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_KIB: Final = 1024
 
 
 class Reserve:
@@ -30,13 +32,41 @@ class Reserve:
             block.close()
 
 
-def rss_bytes() -> int:
-    """Resident memory now; 0 where it cannot be read."""
+def held_bytes(own_tmp: bool, pid: int | str = "self") -> int:
+    """Memory that only the end of the process, or its will, gives back: anonymous and shared pages. Those of
+    mapped files are not: the kernel takes them as it needs them. 0 where it cannot be read.
+
+    `own_tmp`: what is mapped of its own /tmp counts there, and has its own limit.
+    """
+    anonymous = shared = 0
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"RssAnon:"):
+            anonymous = int(line.split()[1]) * _KIB
+        elif line.startswith(b"RssShmem:"):
+            shared = int(line.split()[1]) * _KIB
+            break
+    if shared and own_tmp:
+        shared = max(shared - tmp_bytes(pid), 0)
+    return anonymous + shared
+
+
+def tmp_bytes(pid: int | str = "self") -> int:
+    """What the files in the own /tmp of a process take; 0 where that cannot be read."""
     try:
-        fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return int(os.read(fd, 64).split(None, 2)[1]) * _PAGE
-        finally:
-            os.close(fd)
-    except (OSError, ValueError, IndexError):
+        found = os.statvfs(f"/proc/{pid}/root{TMP}")
+    except OSError:
         return 0
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def _read(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 4_096)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)

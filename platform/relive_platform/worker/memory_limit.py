@@ -18,7 +18,7 @@ from relive_base.sink import FrameSink
 from relive_capture import record as capture
 
 from relive_platform.worker.failed import Failed
-from relive_platform.worker.memory import Reserve, rss_bytes
+from relive_platform.worker.memory import Reserve, held_bytes
 from relive_platform.worker.memory_signal import MEMORY_SIGNAL
 from relive_platform.worker.namesakes import originals
 
@@ -37,6 +37,7 @@ class MemoryLimit:
         failed: Failed,
         reserve: Reserve,
         stay: Callable[[], None],
+        own_tmp: bool,
     ) -> None:
         """`stay` does not return: it serves the server's commands until the process is to leave."""
         self._spec = spec
@@ -44,6 +45,7 @@ class MemoryLimit:
         self._failed = failed
         self._reserve = reserve
         self._stay = stay
+        self._own_tmp = own_tmp
         self.invoke: Invoke | None = None
         """What there is to save; None while the handler does not run."""
         self.quiet: Callable[[], object] = bool
@@ -61,6 +63,7 @@ class MemoryLimit:
         self.quiet()
         self._reserve.release()
         limit = self._spec.memory_mb
+        held = held_bytes(self._own_tmp) // _MB
         with originals():
             scene = capture.capture_frames(
                 frame,
@@ -68,7 +71,7 @@ class MemoryLimit:
                 spec=self._spec,
                 invocation_id=invoke.invocation_id,
                 error_name="MemoryLimitExceeded",
-                message=f"the worker held {rss_bytes() // _MB} MB; at 85 % of its {limit} MB it is stopped",
+                message=f"the worker held {held} MB; at 85 % of its {limit} MB it is stopped",
             )
         self._failed.keep_stack(invoke.invocation_id, frame)
         self._sink.send_surely(scene)

@@ -16,7 +16,7 @@ from typing import Final
 from relive_base.frames import FunctionSpec
 
 from relive_platform.isolation.limits import FRAME_FD_FLOOR
-from relive_platform.isolation.syscalls import close_all_but
+from relive_platform.isolation.syscalls import adopt_orphans, close_all_but
 from relive_platform.zygote.options import WorkerStart
 
 __all__ = ["clean_environment", "close_others", "enter_source", "high_descriptor", "take_over"]
@@ -28,6 +28,7 @@ def take_over(start: WorkerStart) -> socket.socket:
     """Own session, only the worker's own descriptors, default signals. The frame socket, on a high
     descriptor."""
     os.setsid()
+    adopt_orphans()  # what its children leave behind stays below it: it is counted, and ends with it
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

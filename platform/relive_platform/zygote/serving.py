@@ -9,7 +9,6 @@ import select
 import signal
 import sys
 import time
-from collections import deque
 from types import FrameType
 from typing import Final
 
@@ -26,7 +25,8 @@ from relive_platform.zygote.preload import import_modules, preload_record_side
 __all__ = ["Zygote", "serve"]
 
 _KIB: Final = 1024
-_DEAD_KEPT: Final = 64
+_END_S: Final = 2.0
+_LOOK_S: Final = 0.005
 _FDS_NEEDED: Final = 2
 
 
@@ -69,8 +69,7 @@ class Zygote:
         self._control = control
         self._runtime_dir = runtime_dir
         self._isolation = isolation
-        self._workers: dict[int, tuple[int, str]] = {}  # pid -> worker id, its scratch folder
-        self._dead: deque[str] = deque(maxlen=_DEAD_KEPT)  # scratch folders of workers that have ended
+        self._workers: dict[int, int] = {}  # pid -> worker id
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, ready: ZygoteReady) -> WorkerStart | None:
@@ -131,7 +130,7 @@ class Zygote:
         if pid < 0:
             self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=reason))
             return None
-        self._workers[pid] = (frame.worker_id, frame.spec.scratch)
+        self._workers[pid] = frame.worker_id
         self._control.send(Forked(worker_id=frame.worker_id, pid=pid, forked_ns=forked_ns))
         return None
 
@@ -146,10 +145,9 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            worker_id, scratch = self._workers.pop(pid, (None, ""))
+            worker_id = self._workers.pop(pid, None)
             if worker_id is not None:
                 _kill_group(pid)  # what the user's code had started and left behind
-                self._dead.append(scratch)
             self._kill_orphans()
             if worker_id is None:
                 continue
@@ -164,21 +162,27 @@ class Zygote:
             )
 
     def _kill_orphans(self) -> None:
-        """End what workers that are gone had started in sessions of its own: it is our child now.
-
-        It is told by its environment from what a worker that lives has cut loose.
-        """
-        homes = {b"HOME=" + os.fsencode(scratch) for scratch in self._dead if scratch}
+        """End what workers that are gone had started: a worker that lives adopts its own, so that any child
+        of this process which is no worker has been left behind by one."""
         for pid in _children():
-            if pid not in self._workers and homes & set(_environment(pid)):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+            if pid not in self._workers:
+                _kill(pid)
 
     def _kill_workers(self) -> None:
+        """And what they have started, in whatever session: it becomes a child of this process."""
         for pid in self._workers:
             _kill_group(pid)
-            with contextlib.suppress(ProcessLookupError):  # it had not got its own group yet
-                os.kill(pid, signal.SIGKILL)
+            _kill(pid)  # it had not got its own group yet
+        end = time.monotonic() + _END_S
+        while time.monotonic() < end:
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            for pid in _children():
+                _kill(pid)
+            select.select([], [], [], _LOOK_S)
 
 
 def _hash_seed() -> int:
@@ -191,12 +195,13 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def _children() -> list[int]:
     return [int(word) for word in _read(f"/proc/self/task/{os.getpid()}/children").split()]
-
-
-def _environment(pid: int) -> list[bytes]:
-    return _read(f"/proc/{pid}/environ").split(b"\0")
 
 
 def _read(path: str) -> bytes:

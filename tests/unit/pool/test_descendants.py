@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
-from relive_platform.pool.descendants import descendants, private_bytes, unshared_bytes
+from relive_platform.pool.descendants import (
+    children_bytes,
+    descendants,
+    exact_children_bytes,
+    running,
+)
+from relive_platform.worker.memory import held_bytes
 
 CHILD = """
 import os, subprocess, sys, time
@@ -51,8 +59,8 @@ def test_processes_in_other_sessions_and_of_other_threads_are_found() -> None:
 
         # ... and that what the two share counts once where it is looked at closely
         pids = [started[0].pid, *grandchild]
-        assert sum(map(private_bytes, pids)) > 80 << 20
-        assert sum(map(unshared_bytes, pids)) < 70 << 20
+        assert children_bytes(pids) > 80 << 20
+        assert exact_children_bytes(os.getpid(), pids, False) < 70 << 20
     finally:
         for pid in descendants(started[0].pid):
             os.kill(pid, 9)
@@ -66,5 +74,53 @@ def test_a_process_that_has_ended_has_nothing() -> None:
     child.wait()
 
     assert descendants(child.pid) == []
-    assert private_bytes(child.pid) == 0
-    assert unshared_bytes(child.pid) == 0
+    assert children_bytes([child.pid]) == 0
+    assert exact_children_bytes(os.getpid(), [child.pid], False) == 0
+
+
+def test_one_that_nobody_has_waited_for_does_not_run() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "print(flush=True)"], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.read()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+    assert descendants(os.getpid()) == [child.pid]
+    assert running([child.pid]) == []
+    child.wait()
+
+
+SHARING = """
+import mmap, os, sys, time
+block = mmap.mmap(-1, 40 << 20)
+block[::4096] = b"x" * len(block[::4096])
+if not os.fork():
+    block[::4096]
+    print("started", flush=True)
+    time.sleep(60)
+sys.stdin.read()
+"""
+
+
+def test_shared_memory_counts_and_mapped_files_do_not(tmp_path: Path) -> None:
+    # Given two processes that share 40 MB, and this one with a mapped file of as much
+    file = Path("/var/tmp") / f"relive-mapped-{os.getpid()}"
+    parent = subprocess.Popen([sys.executable, "-c", SHARING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        file.write_bytes(b"x" * (40 << 20))
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as pages:
+            before = held_bytes(False)
+            pages[::4096]
+            assert held_bytes(False) < before + (20 << 20)
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        child = descendants(parent.pid)
+
+        # I expect that it counts for each at first, and once where it is looked at closely
+        assert held_bytes(False, parent.pid) > 40 << 20
+        assert children_bytes(child) > 40 << 20
+        assert exact_children_bytes(parent.pid, child, False) < 30 << 20
+    finally:
+        for pid in descendants(parent.pid):
+            os.kill(pid, 9)
+        parent.communicate()
+        file.unlink(missing_ok=True)

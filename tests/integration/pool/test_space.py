@@ -1,0 +1,135 @@
+"""What a function holds in memory, and what it leaves running, in real workers under a real supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from pool_harness import Platform
+
+MAPPED = """
+import mmap, os
+def handler(event, context):
+    path = os.path.join(os.environ[event], "big.bin")
+    with open(path, "wb") as out:
+        for _ in range(120):
+            out.write(b"x" * (1 << 20))
+    total = 0
+    with open(path, "rb") as source, mmap.mmap(source.fileno(), 0, prot=mmap.PROT_READ) as pages:
+        for _ in range(60):
+            total += sum(pages[::4096])
+    os.unlink(path)
+    return total
+"""
+
+HOARDS = {
+    "anonymous": "block = bytearray(150 << 20)",
+    "shared": "block = mmap.mmap(-1, 150 << 20); block[::4096] = b'x' * len(block[::4096])",
+    "child": "os.fork() or hold(150)",
+    "detached": "os.fork() or (os.setsid(), os.fork() and os._exit(0), hold(150))",
+}
+HOARD = """
+import mmap, os, time
+def hold(size):
+    block = bytearray(size << 20)
+    time.sleep(60)
+def handler(event, context):
+    %s
+    time.sleep(60)
+"""
+
+LEFT_BEHIND = """
+import os, subprocess, sys, time
+SLEEPER = "import time, sys; print(flush=True); time.sleep(120)"
+def handler(event, context):
+    reading, writing = os.pipe()
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            os.dup2(writing, 1)
+            os.execve(sys.executable, [sys.executable, "-I", "-c", SLEEPER, "relive-test-%d"], {})
+        os._exit(0)
+    os.wait()
+    os.read(reading, 1)
+    return "started"
+"""
+
+
+@pytest.mark.parametrize("place", ["HOME", "TMPDIR"])
+async def test_the_pages_of_a_mapped_file_are_no_memory_of_the_function(
+    workers: Platform, place: str
+) -> None:
+    # Given a function of 96 MB that maps a file of 120 MB
+    workers.deploy("f", MAPPED, memory_mb=96, timeout_s=60.0)
+
+    outcome = await workers.invoke("f", json.dumps(place).encode())
+
+    # I expect that it is left alone
+    assert outcome.record.status == "ok", outcome.error
+    assert int(outcome.body) == 60 * (120 << 20) // 4096 * ord("x")
+
+
+@pytest.mark.parametrize("name", HOARDS)
+async def test_memory_counts_whatever_it_is_and_whoever_holds_it(workers: Platform, name: str) -> None:
+    workers.deploy("f", HOARD % HOARDS[name], memory_mb=96, timeout_s=60.0)
+
+    outcome = await workers.invoke("f")
+
+    assert (outcome.record.status, outcome.error.kind) == ("memory", "memory")  # type: ignore[union-attr]
+
+
+async def test_memory_that_nobody_can_count_is_refused(workers: Platform) -> None:
+    workers.deploy("f", "import os\ndef handler(event, context):\n    os.memfd_create('hidden')\n")
+
+    outcome = await workers.invoke("f")
+
+    if outcome.record.isolation_tier < 1:
+        pytest.skip("no seccomp here")
+    assert outcome.error is not None
+    assert outcome.error.type == "PermissionError"
+
+
+def _running(mark: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mark.encode() in line.split(b"\0") and mark:
+                found.append(int(entry.name))
+    return found
+
+
+async def test_what_a_worker_leaves_behind_without_a_trace_ends_with_it(workers: Platform) -> None:
+    # Given a process that has cut every tie: another session, no parent, no environment
+    pool = workers.deploy("f", LEFT_BEHIND % os.getpid(), timeout_s=20.0)
+    mark = f"relive-test-{os.getpid()}"
+    assert (await workers.invoke("f")).body == b'"started"'
+    assert len(_running(mark)) == 1
+
+    # When its worker leaves
+    pool.remove_idle(pool.idle[0])
+
+    # I expect that it ends
+    await workers.until(lambda: not _running(mark))
+
+
+@pytest.mark.parametrize("who", ["worker", "server"])
+async def test_it_ends_where_the_worker_or_the_server_is_killed(workers: Platform, who: str) -> None:
+    workers.deploy("f", LEFT_BEHIND % (os.getpid() + (who == "server")), timeout_s=20.0)
+    mark = f"relive-test-{os.getpid() + (who == 'server')}"
+    await workers.invoke("f")
+    assert len(_running(mark)) == 1
+
+    if who == "worker":
+        os.kill(next(iter(workers.host.workers.values())).pid, 9)
+    else:  # the zygote sees the same end of its socket
+        zygote = next(iter(workers.zygotes._ready.values()))
+        assert zygote._socket is not None
+        zygote._socket.shutdown(2)
+
+    await workers.until(lambda: not _running(mark))
