@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,21 +119,42 @@ def deploy(session: Session, path: Path, name: str, handler: str, take_over: boo
 
 
 def _pack(path: Path) -> bytes:
-    """A zip of `path` for a server elsewhere; a zip is taken as it is."""
+    """A zip of `path` for a server elsewhere; a zip is taken as it is, a relive.toml stands for its folder.
+
+    Links to files and folders of the same application become copies. Raises UsageError for other ones.
+    """
     if path.is_file():
-        return path.read_bytes()
+        if path.suffix != ".toml":
+            return path.read_bytes()
+        path = path.absolute().parent
     buffer = io.BytesIO()
+    root = path.resolve()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(path.rglob("*")):
-            relative = file.relative_to(path)
-            if _SKIPPED.intersection(relative.parts) or not file.is_file():
-                continue
-            if file.is_symlink():
-                raise UsageError(
-                    f"{relative} is a symbolic link", where=str(path), remedy="put the file itself there"
-                )
-            archive.write(file, str(relative))
+        for file in _files(root, root, (root,)):
+            archive.write(file, str(file.relative_to(root)))
     return buffer.getvalue()
+
+
+def _files(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name in _SKIPPED:
+            continue
+        real = entry.resolve()
+        if entry.is_symlink() and (
+            not real.is_relative_to(root)
+            or not real.exists()
+            or any(part.is_relative_to(real) for part in above)
+            or _SKIPPED.intersection(real.relative_to(root).parts)
+        ):
+            raise UsageError(
+                f"{entry.relative_to(root)} is a link to {real}, which cannot be packed",
+                where=str(root),
+                remedy="remove it, or put what it leads to into the application",
+            )
+        if real.is_dir():
+            yield from _files(root, entry, (*above, real))
+        elif real.is_file():
+            yield entry
 
 
 @click.command()

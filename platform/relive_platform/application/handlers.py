@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +17,11 @@ from relive_platform.application.errors import Problem
 
 __all__ = ["check_handler", "normalise_handler"]
 
-_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
-_DOTTED: Final = rf"{_NAME}(?:\.{_NAME})*"
-_COLON: Final = re.compile(rf"({_DOTTED}):({_DOTTED})")
-_LAMBDA: Final = re.compile(rf"((?:{_NAME}[./])*{_NAME})\.({_NAME})")
+_PART: Final = r"[^\s./:\\]+"  # of a module's name: whatever a file can be called, as on Lambda
+_NAME: Final = r"[^\W\d]\w*"
+_COLON: Final = re.compile(rf"((?:{_PART}\.)*{_PART}):({_NAME}(?:\.{_NAME})*)")
+_LAMBDA: Final = re.compile(rf"((?:{_PART}[./])*{_PART})\.({_NAME})")
+_ENDINGS: Final = (".py", ".pyc", *EXTENSION_SUFFIXES)
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _MAX_SOURCE_BYTES: Final = 16 * 1024 * 1024
 _LITERALS: Final = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.JoinedStr, ast.ListComp)
@@ -25,6 +29,8 @@ _LITERALS: Final = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.Jo
 
 def normalise_handler(text: str) -> str | None:
     """`module:attribute` for that form and for Lambda's `dir/module.attribute`; None where it is neither."""
+    if not text.isprintable():
+        return None
     if match := _COLON.fullmatch(text):
         return f"{match[1]}:{match[2]}"
     if match := _LAMBDA.fullmatch(text):
@@ -46,10 +52,22 @@ class _Names:
 
 
 def _module_file(source: Path, module: str) -> Path | None:
+    """The file that Python would import: source, else compiled, else an extension."""
     base = source.joinpath(*module.split("."))
-    for candidate in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
+    for ending in _ENDINGS:
+        for candidate in (base / f"__init__{ending}", base.with_name(f"{base.name}{ending}")):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _check_compiled(path: Path, file: str, line: int) -> Problem | None:
+    """Code without source can only be looked at by running it, which the trial does."""
+    if path.suffix == ".pyc":
+        with path.open("rb") as reader:
+            if reader.read(4) != MAGIC_NUMBER:
+                message = f"{path} was not compiled by Python {sys.version_info[0]}.{sys.version_info[1]}"
+                return Problem(file, line, message, "compile it with the Python that Relive runs on")
     return None
 
 
@@ -98,10 +116,12 @@ def check_handler(source: Path, handler: str, *, file: str, line: int) -> Proble
     module, _, attribute = handler.partition(":")
     path = _module_file(source, module)
     if path is None:
-        found = sorted(entry.stem for entry in source.glob("*.py"))
+        found = sorted({entry.name.split(".")[0] for entry in source.glob("*.*") if _is_module(entry)})
         close = difflib.get_close_matches(module, found, n=1)
         remedy = f"did you mean {close[0]}:{attribute}?" if close else f"create {module.replace('.', '/')}.py"
         return Problem(file, line, f"the handler's module {module!r} is not in {source}", remedy)
+    if path.suffix != ".py":
+        return _check_compiled(path, file, line)
     if path.stat().st_size > _MAX_SOURCE_BYTES:
         return None
     try:
@@ -112,6 +132,10 @@ def check_handler(source: Path, handler: str, *, file: str, line: int) -> Proble
             str(path), at, f"the handler's module is not valid Python: {error}", "correct the line"
         )
     return _judge(path, attribute, _collect(tree), file, line)
+
+
+def _is_module(path: Path) -> bool:
+    return path.name.endswith(_ENDINGS)
 
 
 def _judge(path: Path, attribute: str, names: _Names, file: str, line: int) -> Problem | None:

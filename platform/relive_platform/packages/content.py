@@ -33,7 +33,7 @@ __all__ = [
 
 IGNORE_FILE: Final = ".reliveignore"
 _IGNORED: Final = (
-    ".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache",
+    ".git", ".hg", ".svn", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache",
     ".DS_Store",
 )  # fmt: skip
 _BLOCK_BYTES: Final = 256 * 1024
@@ -98,39 +98,70 @@ def _patterns(root: Path) -> list[str]:
     return [*patterns, *(line.strip().strip("/") for line in lines if line.strip() and line[0] != "#")]
 
 
-def copy_folder(source: Path, target: Path, limits: PackageLimits | None = None) -> None:
+def copy_folder(
+    source: Path, target: Path, limits: PackageLimits | None = None, within: Path | None = None
+) -> None:
     """Copy the regular files below `source` into the new folder `target`. Raises PackageError.
 
     Version control, caches, virtual environments and what `.reliveignore` lists stay behind. A link to a file
-    inside `source` becomes a copy of the file; every other link is refused.
+    or a folder inside `within` (the application; None: `source`) becomes a copy; every other link is refused.
     """
     budget = _Budget(limits or PackageLimits(), str(source))
     target.mkdir(parents=True)
-    _copy(source, source, target, _patterns(source), budget)
+    copier = _Copier(source, (within or source).resolve(), _patterns(source), budget)
+    copier.copy(source, target, (source.resolve(),))
 
 
-def _copy(root: Path, folder: Path, target: Path, patterns: Sequence[str], budget: _Budget) -> None:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        relative = str(path.relative_to(root))
-        if _ignored(entry.name, relative, patterns):
-            continue
-        budget.entry(relative)
-        if relative.count("/") > _MAX_DEPTH:
-            raise budget.refuse(relative, f"it lies deeper than {_MAX_DEPTH} folders", "make it flatter")
-        if entry.is_symlink():
-            real = path.resolve()
-            if not real.is_relative_to(root.resolve()) or not real.is_file():
-                raise budget.refuse(relative, "it is a link out of the package", "replace it by the file")
-        elif entry.is_dir():
-            (target / entry.name).mkdir()
-            _copy(root, path, target / entry.name, patterns, budget)
-            continue
-        elif not entry.is_file():
-            raise budget.refuse(relative, "it is neither a file nor a folder", "leave it out")
-        with path.open("rb") as reader:
-            _write(reader, target / entry.name, relative, budget)
-        shutil.copymode(path, target / entry.name)
+@dataclass(frozen=True, slots=True)
+class _Copier:
+    root: Path
+    within: Path
+    patterns: Sequence[str]
+    budget: _Budget
+
+    def copy(self, folder: Path, target: Path, above: tuple[Path, ...]) -> None:
+        """`above`: the real folders that `folder` lies in, itself the last."""
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            path = Path(entry.path)
+            relative = str(path.relative_to(self.root))
+            if _ignored(entry.name, relative, self.patterns) or _derived(path):
+                continue
+            self.budget.entry(relative)
+            if relative.count("/") > _MAX_DEPTH:
+                message = f"it lies deeper than {_MAX_DEPTH} folders"
+                raise self.budget.refuse(relative, message, "make it flatter")
+            real = self._real(path, relative, above) if entry.is_symlink() else above[-1] / entry.name
+            if real.is_dir():
+                (target / entry.name).mkdir()
+                self.copy(path, target / entry.name, (*above, real))
+            elif real.is_file():
+                with real.open("rb") as reader:
+                    _write(reader, target / entry.name, relative, self.budget)
+                shutil.copymode(real, target / entry.name)
+            else:
+                raise self.budget.refuse(relative, "it is neither a file nor a folder", "leave it out")
+
+    def _real(self, path: Path, relative: str, above: tuple[Path, ...]) -> Path:
+        """Where a link leads to, all the way. Raises PackageError where that is no place to follow it to."""
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            message = "it is a link to nothing, or to itself"
+            raise self.budget.refuse(relative, message, f"remove it, or list it in {IGNORE_FILE}") from error
+        if not real.is_relative_to(self.within):
+            message = f"it is a link out of the application, to {real}"
+            raise self.budget.refuse(relative, message, f"put what it leads to below {self.within}")
+        if any(part in _IGNORED for part in real.relative_to(self.within).parts):
+            raise self.budget.refuse(relative, "it is a link to what is never packed", "remove it")
+        if any(folder.is_relative_to(real) for folder in above):
+            message = "it is a link to a folder that it lies in"
+            raise self.budget.refuse(relative, message, f"remove it, or list it in {IGNORE_FILE}")
+        return real
+
+
+def _derived(path: Path) -> bool:
+    """Whether it is compiled code beside its source; without a source it is the code."""
+    return path.suffix == ".pyc" and path.with_suffix(".py").exists()
 
 
 def _write(reader: IO[bytes], target: Path, name: str, budget: _Budget, ceiling: int | None = None) -> None:
@@ -166,7 +197,9 @@ def _unpack(package: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budge
     name = info.filename
     budget.entry(name)
     parts = _safe_parts(info, budget)
-    if any(_ignored(part, part, _IGNORED) for part in parts):
+    if any(_ignored(part, part, _IGNORED) for part in parts) or (
+        name.endswith(".pyc") and name[:-1] in package.NameToInfo
+    ):
         return
     place = target.joinpath(*parts)
     try:

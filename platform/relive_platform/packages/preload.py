@@ -11,7 +11,6 @@ from typing import Final
 __all__ = ["canonical", "preload_modules", "requirement_name"]
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\[<>=!~;@#(\s])")
-_MODULE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_MODULES: Final = 64
 
 
@@ -57,4 +56,4 @@ def _modules(dist: Distribution) -> set[str]:
                 names.add(head)
             elif len(file.parts) == 1 and file.suffix in (".py", ".so"):
                 names.add(head.partition(".")[0])
-    return {name for name in names if _MODULE.fullmatch(name) and not name.startswith("_")}
+    return {name for name in names if name.isidentifier() and not name.startswith("_")}

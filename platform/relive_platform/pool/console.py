@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 from collections.abc import Callable
 from typing import Final
 
 from relive_base.frames import LogLine
+from relive_tracer.record.redraws import redrawn
 
 __all__ = ["ConsoleReader"]
 
 LINE_LIMIT: Final = 16_384
+_DRAWN_EVERY_S: Final = 1.0
 
 
 class ConsoleReader(asyncio.Protocol):
-    """Cuts a worker's console pipe into log lines; a line over the limit is cut in two."""
+    """Cuts a worker's console pipe into log lines; a line over the limit is cut in two.
+
+    A progress bar, which carriage returns draw again and again, becomes a line once a second, and at its end.
+    """
 
     def __init__(self, on_lines: Callable[[list[LogLine]], None]) -> None:
         self._on_lines = on_lines
-        self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._drawn = -_DRAWN_EVERY_S
         self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        *lines, rest = (self._rest + data).split(b"\n")
+        now = time.monotonic()
+        keep = now - self._drawn >= _DRAWN_EVERY_S
+        lines, rest, kept = redrawn(self._rest, self._decoder.decode(data), keep)
+        if kept:
+            self._drawn = now
         if len(rest) > LINE_LIMIT:
             lines.append(rest)
-            rest = b""
+            rest = ""
         self._rest = rest
         if lines:
             self._emit(lines)
@@ -37,21 +49,15 @@ class ConsoleReader(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._rest:
             self._emit([self._rest])
-            self._rest = b""
+            self._rest = ""
 
     def close(self) -> None:
         """Stop reading."""
         if self._transport is not None:
             self._transport.close()
 
-    def _emit(self, lines: list[bytes]) -> None:
+    def _emit(self, lines: list[str]) -> None:
         now = time.time_ns()
         self._on_lines(
-            [
-                LogLine(
-                    now, "INFO", line[:LINE_LIMIT].decode("utf-8", "replace").rstrip("\r"), source="console"
-                )
-                for line in lines
-                if line
-            ]
+            [LogLine(now, "INFO", line[:LINE_LIMIT].rstrip("\r"), source="console") for line in lines if line]
         )

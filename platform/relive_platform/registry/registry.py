@@ -203,7 +203,7 @@ class Registry:
         code_dir = self._home / "code" / config.name / str(number)
         scratch = self._home / "tmp" / secrets.token_hex(8)
         try:
-            copy_folder(source, scratch, self._limits)
+            copy_folder(source, scratch, self._limits, application.root)
             digest = code_hash(scratch)
             installed = self._install(application, config, progress, cancelled)
             fingerprint = _fingerprint(digest, config, installed, application.name)

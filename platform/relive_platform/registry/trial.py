@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from relive_platform.registry.model import FunctionVersion, TrialResult
+from relive_platform.worker.lambda_variables import lambda_variables
 
 __all__ = ["SubprocessTrial"]
 
@@ -74,6 +75,7 @@ class SubprocessTrial:
         job["path"] = [version.code_dir, *filter(None, [version.deps_dir])]
         with tempfile.TemporaryDirectory(prefix="relive-trial-") as scratch:
             environment = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
+            environment |= lambda_variables(version.spec)
             environment |= {"PYTHONDONTWRITEBYTECODE": "1", **version.spec.environment}
             try:
                 process = subprocess.Popen(

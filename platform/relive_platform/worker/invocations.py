@@ -21,6 +21,7 @@ from relive_platform.worker.failed import Failed
 from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.http_function import HttpAnswer
+from relive_platform.worker.lambda_variables import tell_trace
 from relive_platform.worker.memory import Reserve, held_bytes
 from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
@@ -114,6 +115,7 @@ class Runner:
         self._sink.watched = True
         self._telemetry.begin(invoke)
         self._caller.begin(invoke)
+        tell_trace(invoke)
         started_ns = time.time_ns()
         self._outside.begin(started_ns)
         self._memory_limit.invoke = invoke

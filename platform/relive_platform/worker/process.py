@@ -17,6 +17,7 @@ from relive_base.frames import FunctionSpec
 
 from relive_platform.isolation.limits import FRAME_FD_FLOOR
 from relive_platform.isolation.syscalls import adopt_orphans, close_all_but
+from relive_platform.worker.lambda_variables import lambda_variables
 from relive_platform.zygote.options import WorkerStart
 
 __all__ = ["clean_environment", "close_others", "enter_source", "high_descriptor", "take_over"]
@@ -68,11 +69,8 @@ def clean_environment(spec: FunctionSpec, temporary: str) -> None:
         "HOME": home,
         "TMPDIR": temporary or "/",
         "PYTHONUNBUFFERED": "1",
-        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": str(spec.version),
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
-        "LAMBDA_TASK_ROOT": spec.source,
         "RELIVE_FUNCTION": spec.name,
+        **lambda_variables(spec),
         **spec.environment,
     }
     os.environ.clear()

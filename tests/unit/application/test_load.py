@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -312,3 +314,39 @@ def test_every_key_is_in_the_documentation() -> None:
     for keys in (APP, FUNCTION, CORS, *TRIGGERS.values()):
         for key in keys:
             assert f"`{key}`" in page, key
+
+
+@pytest.mark.parametrize(
+    ("file", "handler", "normal"),
+    [
+        ("größe.py", "größe:händler", "größe:händler"),
+        ("größe.py", "größe.händler", "größe:händler"),
+        ("my-module.py", "my-module.händler", "my-module:händler"),
+        ("2fa.py", "2fa:händler", "2fa:händler"),
+        ("api/v1/日本.py", "api/v1/日本.händler", "api.v1.日本:händler"),
+        ("api/v1/日本.py", "api.v1.日本:händler", "api.v1.日本:händler"),
+    ],
+)
+def test_a_handler_may_lie_in_a_module_of_any_name(tmp_path: Path, file, handler, normal) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("def händler(event, context): ...\n", encoding="utf-8")
+
+    application = from_folder(tmp_path, name="f", handler=handler)
+
+    assert application.functions["f"].handler == normal
+
+
+@pytest.mark.parametrize(
+    "handler", ["a b:c", "a\x1b:c", "../a:c", "/a:c", "a:b:c", "a:1", ".a:c", "a\\b:c", ":c", "a:"]
+)
+def test_what_cannot_be_a_handler_is_refused(tmp_path: Path, handler: str) -> None:
+    with pytest.raises(ConfigError, match="not module:attribute"):
+        from_folder(tmp_path, name="f", handler=handler)
+
+
+def test_compiled_code_of_another_python_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "old.pyc").write_bytes(b"\x03\xf3\r\n" + bytes(12))
+
+    with pytest.raises(ConfigError, match="was not compiled by Python"):
+        from_folder(tmp_path, name="f", handler="old:handler")

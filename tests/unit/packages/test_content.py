@@ -45,6 +45,70 @@ def test_a_folder_is_copied_without_what_is_not_code(tmp_path) -> None:
     assert set(tree(tmp_path / "b")) == {"cart.py", "pkg/x.py", ".reliveignore"}
 
 
+def test_links_within_the_application_become_copies(tmp_path) -> None:
+    # Given a function that links to a shared folder and to a file beside its own
+    app, source = tmp_path / "app", tmp_path / "app" / "orders"
+    (app / "shared" / "deep").mkdir(parents=True)
+    source.mkdir()
+    (app / "shared" / "deep" / "prices.py").write_text("VAT = 19")
+    (app / "common.py").write_text("NAME = 1")
+    (source / "shared").symlink_to("../shared")
+    (source / "common.py").symlink_to("../common.py")
+    (app / "shared" / "again").symlink_to("deep")
+
+    # When it is copied, I expect plain files and folders
+    copy_folder(source, tmp_path / "out", within=app)
+    assert (tmp_path / "out" / "shared" / "deep" / "prices.py").read_text() == "VAT = 19"
+    assert (tmp_path / "out" / "shared" / "again" / "prices.py").read_text() == "VAT = 19"
+    assert (tmp_path / "out" / "common.py").read_text() == "NAME = 1"
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "says"),
+    [
+        ("orders/out", "../../secret", "out of the application"),
+        ("orders/out.py", "../../secret/key.py", "out of the application"),
+        ("orders/root", "/", "out of the application"),
+        ("orders/self", ".", "lies in"),
+        ("orders/up", "..", "lies in"),
+        ("shared/back", "../orders", "lies in"),
+        ("shared/out", "../../secret", "out of the application"),
+        ("shared/hop", "../hop", "out of the application"),
+        ("orders/loop", "loop", "to nothing, or to itself"),
+        ("orders/gone", "nowhere", "to nothing, or to itself"),
+        ("orders/history", "../.git", "never packed"),
+    ],
+)
+def test_links_never_lead_out_or_around(tmp_path, place: str, target: str, says: str) -> None:
+    app = tmp_path / "app"
+    for folder in ("orders", "shared", ".git"):
+        (app / folder).mkdir(parents=True)
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key.py").write_text("KEY = 1")
+    (app / "hop").symlink_to("../secret")
+    (app / "orders" / "shared").symlink_to("../shared")
+    (app / place).symlink_to(target)
+
+    with pytest.raises(PackageError, match=says):
+        copy_folder(app / "orders", tmp_path / "out", within=app)
+
+
+def test_compiled_code_without_its_source_is_code(tmp_path) -> None:
+    source = tmp_path / "source"
+    (source / "__pycache__").mkdir(parents=True)
+    for name in ("both.py", "both.pyc", "alone.pyc", "__pycache__/both.cpython-311.pyc"):
+        (source / name).write_text("x")
+    copy_folder(source, tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+            archive.write(path, str(path.relative_to(source)))
+    unpack_zip(tmp_path / "a.zip", tmp_path / "unpacked")
+
+    for out in ("out", "unpacked"):
+        assert sorted(path.name for path in (tmp_path / out).rglob("*")) == ["alone.pyc", "both.py"]
+
+
 def test_links_inside_are_followed_and_links_outside_are_refused(tmp_path) -> None:
     source = fill(tmp_path / "a", **{"x.py": "1"})
     (source / "y.py").symlink_to("x.py")

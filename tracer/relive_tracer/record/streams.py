@@ -7,13 +7,16 @@ import io
 import sys
 from collections.abc import Callable, Iterable
 from threading import get_ident
+from time import monotonic
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 from relive_tracer.record.output import Output
+from relive_tracer.record.redraws import redrawn
 
 __all__ = ["LineStream"]
 
+_DRAWN_EVERY_S: Final = 1.0
 TakeRecord = Callable[[Any, str], bool]
 
 
@@ -58,6 +61,7 @@ class LineStream(io.TextIOBase):
         self._output = output
         self._line_chars = line_chars
         self._partials: dict[int, str] = {}
+        self._drawn: dict[int, float] = {}  # when a thread's bar was last handed on
         self._buffer = _Bytes(self)
         self._emit_code: CodeType | None = None
         self._take_record: TakeRecord | None = None
@@ -119,6 +123,9 @@ class LineStream(io.TextIOBase):
 
     def _write(self, text: str) -> None:
         thread = get_ident()
+        if "\r" in text or (self._partials and self._partials.get(thread, "").endswith("\r")):
+            self._draw(thread, text)
+            return
         end = text.rfind("\n")
         if end < 0:
             partial = self._partials.pop(thread, "") + text
@@ -133,10 +140,24 @@ class LineStream(io.TextIOBase):
         whole = self._partials.pop(thread, "") + text[:end]
         if end + 1 < len(text):
             self._partials[thread] = text[end + 1 :]
-        if "\n" in whole or len(whole) > self._line_chars or whole[-1:] == "\r":
-            self._hand_on([line.removesuffix("\r") for line in whole.split("\n")])
+        if "\n" in whole or len(whole) > self._line_chars:
+            self._hand_on(whole.split("\n"))
         else:
             self._output.lines(self._source, self._severity, [whole])
+
+    def _draw(self, thread: int, text: str) -> None:
+        """Text with carriage returns: a bar becomes a line once a second, and at its end."""
+        now = monotonic()
+        keep = now - self._drawn.get(thread, -_DRAWN_EVERY_S) >= _DRAWN_EVERY_S
+        lines, rest, kept = redrawn(self._partials.pop(thread, ""), text, keep)
+        if kept:
+            self._drawn[thread] = now
+        if lines:
+            self._hand_on(lines)
+        if len(rest) > self._line_chars:
+            self._hand_on([rest.removesuffix("\r")])
+        elif rest:
+            self._partials[thread] = rest
 
     def _hand_on(self, lines: list[str]) -> None:
         limit = self._line_chars
@@ -179,4 +200,5 @@ class LineStream(io.TextIOBase):
                 _, partial = self._partials.popitem()
             except KeyError:  # another thread finished its line just now
                 return
-            self._hand_on([partial])
+            self._hand_on([partial.removesuffix("\r")])
+        self._drawn.clear()

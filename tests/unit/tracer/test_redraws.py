@@ -1,0 +1,99 @@
+"""Progress bars in logs: the state at the end and one now and then, and no text lost that is no bar."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_platform.pool.console import ConsoleReader
+from relive_tracer.record import streams
+from relive_tracer.record.redraws import redrawn
+from relive_tracer.record.streams import LineStream
+
+
+class Lines:
+    """Stands where the way out is."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def lines(self, source: str, severity: str, lines: list[str]) -> None:
+        self.bodies += lines
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    moment = [100.0]
+    monkeypatch.setattr(streams, "monotonic", lambda: moment[0])
+    return moment
+
+
+def stream() -> tuple[LineStream, list[str]]:
+    out = Lines()
+    return LineStream("stderr", "INFO", 2, out, 1000), out.bodies  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["\r{}", "{}\r", "\r        \r{}"])
+def test_a_bar_is_its_last_state_and_one_each_second(now: list[float], form: str) -> None:
+    # Given a bar that is drawn ten times a second for three seconds
+    text, bodies = stream()
+    for percent in range(31):
+        text.write(form.format(f"{percent} of 30"))
+        now[0] += 0.1
+    text.write("\n")
+    text.write("done\n")
+
+    # I expect its first state, one of each second, and the last one as it stood
+    assert bodies[-2:] == ["30 of 30", "done"]
+    assert 4 <= len(bodies) <= 6
+    assert all("\r" not in body for body in bodies)
+
+
+def test_a_bar_that_never_ends_its_line_is_there_at_the_end(now: list[float]) -> None:
+    text, bodies = stream()
+    for percent in range(5):
+        text.write(f"\r{percent}%")
+    text.finish()
+
+    assert bodies == ["0%", "4%"]
+
+
+def test_text_of_one_write_loses_nothing(now: list[float]) -> None:
+    text, bodies = stream()
+    text.write("one\rtwo\rthree\n")
+    text.write("dos\r\nunix\n\r\n")
+
+    assert bodies == ["one", "two", "three", "dos", "unix", ""]
+
+
+@given(st.lists(st.text("ab\r\n ", max_size=8), max_size=8))
+def test_without_bars_dropped_every_word_is_there_in_its_order(writes: list[str]) -> None:
+    rest, lines = "", []
+    for text in writes:
+        more, rest, _ = redrawn(rest, text, True)
+        lines += more
+        assert not any("\n" in line or "\r" in line for line in more)
+    words = "".join([*lines, rest]).replace(" ", "").replace("\r", "")
+    assert words == "".join(writes).translate({13: None, 10: None, 32: None})
+
+
+@given(st.text(st.characters(blacklist_characters="\r", blacklist_categories=["Cs"])))
+def test_text_without_carriage_returns_is_cut_as_ever(text: str) -> None:
+    lines, rest, _ = redrawn("", text, False)
+    expected = text.split("\n")
+    assert [*lines, rest] == expected
+
+
+def test_a_bar_of_a_subprocess_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+    reader = ConsoleReader(lambda lines: found.extend(line.body for line in lines))
+    reader.connection_made(asyncio.Transport())
+    for percent in range(50):
+        reader.data_received(f"\r{percent}% é".encode()[:-1])
+        reader.data_received("é".encode()[-1:])
+    reader.data_received(b"\nend\n")
+
+    assert found[-2:] == ["49% é", "end"]
+    assert len(found) < 20
