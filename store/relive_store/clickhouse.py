@@ -18,7 +18,7 @@ from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.engine_errors import from_code
 from relive_store.errors import QueryError, QueryTimeout, StoreError, StoreUnavailable
-from relive_store.guard import check_name, check_query, check_query_id, quoted
+from relive_store.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
 from relive_store.packing import unpack
 from relive_store.parameters import render_parameters
@@ -140,6 +140,7 @@ class ClickHouseStore:
         }
         self._pool = _Pool({**self._options, "database": self._database})
         self._closing = threading.Lock()
+        self._checked = Checked(self._form_of)
 
     def query(
         self,
@@ -162,7 +163,8 @@ class ClickHouseStore:
             "result_overflow_mode": "throw",
         }
         if read_only:
-            settings["readonly"] = 2
+            settings["readonly"] = 1
+            self._checked.check(statement)
         check_query_id(query_id)
         with self._pool.client(timeout_s) as client, _our_errors(self.url):
             connection = client.connection
@@ -175,6 +177,13 @@ class ClickHouseStore:
                     statement, rendered, with_column_types=True, columnar=True, query_id=query_id or None
                 )
         return native.cells(header, [list(column) for column in data], bytes_columns)
+
+    def _form_of(self, statement: str) -> str:
+        rendered = {
+            name: _Rendered(text) for name, text in render_parameters(FORM_OF, {"query": statement}).items()
+        }
+        with self._pool.client(GRACE_S) as client, _our_errors(self.url):
+            return str(client.execute(FORM_OF, rendered, settings={"readonly": 1})[0][0])
 
     def insert(self, table: str, columns: ColumnData, *, token: str = "", timeout_s: float = 60.0) -> int:
         """See Store.insert."""

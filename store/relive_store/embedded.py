@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -21,7 +21,7 @@ from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.engine_errors import from_text
 from relive_store.errors import QueryError, QueryTimeout, StoreUnavailable
-from relive_store.guard import check_name, check_query, check_query_id, quoted
+from relive_store.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
 from relive_store.packing import unpack
 from relive_store.parameters import render_parameters
@@ -39,7 +39,6 @@ _SET_WRITER = (
     "SET async_insert = 0, max_partitions_per_insert_block = 0, insert_deduplicate = 1,"
     " deduplicate_blocks_in_dependent_materialized_views = 1, flatten_nested = 1"
 )
-_SET_READER = f"SET readonly = 2, max_result_bytes = {MAX_RESULT_BYTES}, result_overflow_mode = 'throw'"
 _TABLE_COLUMNS = (
     "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
     " AND default_kind NOT IN ('MATERIALIZED', 'ALIAS')"
@@ -120,14 +119,15 @@ class ChdbStore:
             connect = engine.connect
             # The engine's own sub-folder: a listing of tables must not meet our lock file.
             where = str(path / "data")
-            self._readers = _Pool([connect(where) for _ in range(READERS)])
+            # A reader's session serves one query: with `readonly = 1` it can never be given another limit.
+            self._readers = _Pool([None] * READERS)
+            self._connect: Callable[[], Any] = lambda: connect(where)
+            self._checked = Checked(self._form_of)
             self._writers = _Pool([connect(where) for _ in range(WRITERS)])
             self._admin = connect(where)
             self._admin_lock = threading.Lock()
             for session in self._writers.sessions:
                 session.query(_SET_WRITER)
-            for session in self._readers.sessions:
-                session.query(_SET_READER)
         except BaseException:
             self._lock.release()
             raise
@@ -148,15 +148,33 @@ class ChdbStore:
         rendered = render_parameters(statement, parameters)
         limits = f"max_execution_time = {max(timeout_s, 0.001):.3f}, max_result_rows = {int(max_rows)}"
         scope = f"SET {limits}, result_overflow_mode = 'throw', log_comment = '{check_query_id(query_id)}'"
-        pool = self._readers if read_only else self._writers
-        with pool.session(timeout_s) as session:
-            _run(session, scope)
-            if not read_only:
+        if not read_only:
+            with self._writers.session(timeout_s) as session:
+                _run(session, scope)
                 self._types.clear()
+                return native.decode(_run(session, statement, rendered), bytes_columns)
+        with self._reader(timeout_s) as session:
+            self._checked.check(statement)
+            _run(session, f"{scope}, max_result_bytes = {MAX_RESULT_BYTES}, readonly = 1")
             data = _run(session, statement, rendered)
-            if not data and read_only:
+            if not data:
                 return self._header(session, statement, rendered)
         return native.decode(data, bytes_columns)
+
+    @contextmanager
+    def _reader(self, timeout_s: float) -> Iterator[Any]:
+        """A new session, which takes a millisecond, in one of the READERS places."""
+        with self._readers.session(timeout_s):
+            session = self._connect()
+            try:
+                yield session
+            finally:
+                session.close()
+
+    def _form_of(self, statement: str) -> str:
+        with self._admin_lock:
+            data = _run(self._admin, FORM_OF, render_parameters(FORM_OF, {"query": statement}))
+        return str(native.decode(data).scalar())
 
     def _header(self, session: Any, statement: str, rendered: Mapping[str, str]) -> Columns:
         """Names and types of a result without rows, which the engine leaves out."""
@@ -234,7 +252,7 @@ class ChdbStore:
     def close(self) -> None:
         """Wait for nothing: close the engine and let others have the directory."""
         with self._closing:
-            sessions = [*self._readers.sessions, *self._writers.sessions, self._admin]
+            sessions = [*self._writers.sessions, self._admin]
             self._readers, self._writers = _Pool([]), _Pool([])
             for session in sessions:
                 session.close()

@@ -1,28 +1,51 @@
-"""What a read-only query may not be, checked on its text before the engine's own read-only mode sees it.
+"""What a read-only query may not be.
 
-The engine's mode stops writes to tables. It does not stop `INTO OUTFILE`, settings that outlive the query,
-and
-table functions that read files or open connections.
+Three walls stand one behind the other. `check_query` looks at the text. `check_form` looks at the form in
+which the engine's own parser writes the query again: there no comment, no quote of another script and no
+second statement can hide a call. Then the engine runs it with `readonly = 1`, which refuses writes, changed
+settings and every table function that reaches outside the store. What that mode lets through (the function
+`file`, those that ask a language model, the structure of a file) is what `check_form` refuses.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
+from collections.abc import Callable
 
 from relive_store.errors import QueryError
 
-__all__ = ["check_name", "check_query", "check_query_id", "quoted", "without_literals"]
+__all__ = [
+    "FORM_OF",
+    "Checked",
+    "check_form",
+    "check_name",
+    "check_query",
+    "check_query_id",
+    "quoted",
+    "without_literals",
+]
+
+FORM_OF = "SELECT formatQuerySingleLine({query:String}) AS form"
+"""The engine's own form of a query. It refuses more than one statement, and executes nothing."""
 
 _LITERALS = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*' | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL
+    r"""'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*`
+    | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/""",
+    re.VERBOSE | re.DOTALL,
 )
-_READS = ("select", "with", "show", "describe", "desc", "explain", "exists", "values")
+_READS = ("select", "with", "show", "describe", "desc", "explain", "exists", "values", "from")
+# In the engine's form: names that need quotes have backticks, strings have single quotes.
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|`(?P<name>(?:[^`\\]|\\.)*)`", re.DOTALL)
 _OUTSIDE = re.compile(
-    r"""\b(?:file|files|filecluster|url|urlcluster|s3|s3cluster|gcs|oss|cosn|azureblobstorage\w*|hdfs\w*|remote|remotesecure
-    |cluster|clusterallreplicas|mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|executable|python|iceberg\w*|deltalake\w*
-    |hudi\w*|paimon\w*|ytsaurus|arrowflight|input|loop|dictionary_file)[`"]?\s*\(""",
+    r"""(?<![\w.])(?:file|files|filecluster|filesystem|url|urlcluster|s3|s3cluster|gcs|oss|cosn|azureblobstorage\w*
+    |hdfs\w*|remote|remotesecure|cluster|clusterallreplicas|mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|bigquery
+    |executable|python|eval|iceberg\w*|deltalake\w*|hudi\w*|paimon\w*|ytsaurus|arrowflight|arrowstream|input|loop
+    |dictionary_file|prometheusquery\w*|catboostevaluate|ai[A-Z]\w*)\s?\(""",
     re.VERBOSE | re.IGNORECASE,
 )
+_APPLIED = re.compile(r"\bAPPLY\s?\(?\s?(?:file|catboostevaluate|ai[A-Z]\w*)\b", re.IGNORECASE)
+_DESCRIBED = re.compile(r"DESC(?:RIBE)?\s+(?:TABLE\s+)?(?!(?:view|table)\b)\w+\s?\(", re.IGNORECASE)
 _OUTPUT = re.compile(
     r"\binto\s+outfile\b|\bformat\s+[A-Za-z]\w*\s*(?:settings\b.*)?$", re.IGNORECASE | re.DOTALL
 )
@@ -31,8 +54,13 @@ _QUERY_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 def without_literals(sql: str) -> str:
-    """`sql` with string literals and comments taken out."""
-    return _LITERALS.sub(lambda match: "''" if match.group().startswith("'") else " ", sql)
+    """`sql` with string literals, quoted names and comments taken out."""
+    return _LITERALS.sub(_emptied, sql)
+
+
+def _emptied(match: re.Match[str]) -> str:
+    first = match.group()[0]
+    return first * 2 if first in "'\"`" else " "
 
 
 def check_query(sql: str, *, read_only: bool) -> str:
@@ -46,21 +74,55 @@ def check_query(sql: str, *, read_only: bool) -> str:
     if _OUTPUT.search(bare):
         raise QueryError("a query must not name its output", remedy="leave out FORMAT and INTO OUTFILE")
     if read_only:
-        _check_reads(bare)
+        word = re.match(r"[\s(]*([A-Za-z]+)", bare)
+        if word is None or word.group(1).lower() not in _READS:
+            raise QueryError(
+                "only queries that read are allowed here",
+                remedy="begin with SELECT, WITH, SHOW, DESCRIBE or EXPLAIN",
+            )
     return statement
 
 
-def _check_reads(bare: str) -> None:
-    word = re.match(r"[\s(]*([A-Za-z]+)", bare)
-    if word is None or word.group(1).lower() not in _READS:
-        raise QueryError(
-            "only queries that read are allowed here",
-            remedy="begin with SELECT, WITH, SHOW, DESCRIBE or EXPLAIN",
-        )
-    outside = _OUTSIDE.search(bare)
+def check_form(form: str) -> None:
+    """Refuse a read-only query that reaches outside the store, given the engine's own form of it. Raises
+    QueryError."""
+    bare = _QUOTED.sub(_unquoted, form)
+    outside = _OUTSIDE.search(bare) or _APPLIED.search(bare)
     if outside:
-        name = outside.group().rstrip('( \n\t`"')
+        name = outside.group().strip("( ").split()[-1].strip("(")
         raise QueryError(f"{name}() reaches outside the store; a read-only query may not use it")
+    if _DESCRIBED.match(bare):
+        raise QueryError("only tables and queries can be described here, not what a function reads")
+    if _OUTPUT.search(bare):
+        raise QueryError("a query must not name its output", remedy="leave out FORMAT and INTO OUTFILE")
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    name = match["name"]
+    if name is None:
+        return "''"
+    return name if name.isidentifier() else "``"
+
+
+class Checked:
+    """Read-only statements that have passed `check_form`: Relive's own come again and again. Bounded."""
+
+    def __init__(self, form_of: Callable[[str], str], limit: int = 512) -> None:
+        self._form_of = form_of
+        self._limit = limit
+        self._passed: OrderedDict[str, None] = OrderedDict()
+
+    def check(self, statement: str) -> None:
+        """Raises QueryError, also where the engine's parser refuses the statement."""
+        if statement in self._passed:
+            return
+        check_form(self._form_of(statement))
+        self._passed[statement] = None
+        while len(self._passed) > self._limit:
+            try:
+                self._passed.popitem(last=False)
+            except KeyError:  # another thread was quicker
+                break
 
 
 def check_name(name: str) -> str:

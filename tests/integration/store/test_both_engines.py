@@ -100,6 +100,25 @@ def test_times_and_numbers_as_parameters(store: Store) -> None:
         "SELECT 1 FORMAT JSON",
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT * FROM `file`('/etc/passwd', 'LineAsString')",
+        "SELECT file('/etc/passwd')",
+        "SELECT 1 AS \"'\", * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT 1 AS `'`, file('/etc/passwd') --'",
+        "SELECT 1 AS \u201c'\u201d, file('/etc/passwd') --'",
+        "SELECT $a$'$a$, file('/etc/passwd') --'",
+        "SELECT 1 /* ' */ , file('/etc/passwd') --'",
+        "SELECT * APPLY file FROM (SELECT '/etc/passwd')",
+        "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
+        "SELECT * FROM filesystem('/etc')",
+        "SELECT * FROM eval('SELECT 1')",
+        "SELECT * FROM executable('id', 'TSV', 'a String')",
+        "SELECT * FROM sqlite('/etc/passwd', 'x')",
+        "SELECT count() FROM (SELECT * FROM icebergLocal('/etc'))",
+        "DESCRIBE TABLE file('/etc/passwd')",
+        "DESC file('/etc/passwd')",
+        "EXPLAIN SELECT * FROM file('/etc/passwd')",
+        "WITH (SELECT file('/etc/passwd')) AS x SELECT x",
+        "SELECT 1 SETTINGS readonly = 0",
+        "SELECT 1 SETTINGS max_execution_time = 0",
         "SELECT * FROM url /* */ ('http://127.0.0.1:1/', 'LineAsString')",
         "SET readonly = 0",
         "SYSTEM SHUTDOWN",
@@ -112,6 +131,27 @@ def test_a_read_only_query_reads_only(store: Store, sql: str) -> None:
     with pytest.raises(QueryError):
         store.query(sql)
     assert store.query("SELECT count() FROM otel_traces").scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 'file(1)' AS \"file (x)\", format('{}', 'a')",
+        "SELECT number AS file FROM numbers(3)",
+        "SHOW TABLES",
+        "DESCRIBE TABLE otel_traces",
+        "DESCRIBE (SELECT 1)",
+        "EXPLAIN SELECT 1",
+        "EXISTS TABLE otel_traces",
+        "WITH 1 AS x SELECT x",
+        "(SELECT 1)",
+        "FROM numbers(2) SELECT *",
+        "SELECT * FROM values('a UInt8', 1, 2)",
+        "SELECT * FROM merge(currentDatabase(), 'otel_traces')",
+    ],
+)
+def test_what_only_looks_like_reaching_outside_is_read(store: Store, sql: str) -> None:
+    store.query(sql)
 
 
 def test_semicolons_and_keywords_inside_literals_are_fine(store: Store) -> None:
