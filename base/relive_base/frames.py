@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from relive_base.attributes import Attribute
 from relive_base.errors import ReliveError
 from relive_base.escapes import encode_escaped
 
@@ -40,6 +41,7 @@ __all__ = [
     "Late",
     "LogLine",
     "Logs",
+    "OpenSpan",
     "PartState",
     "Playback",
     "Profile",
@@ -50,6 +52,7 @@ __all__ = [
     "SpanData",
     "SpanEvent",
     "SpanLink",
+    "SpanUpdate",
     "Spans",
     "StackFrames",
     "Stop",
@@ -105,6 +108,10 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     unix_sockets: bool = False  # whether those of others in the file system may be reached from tier 1 on
     replay: bytes = b""  # msgpack of a relive_capture.cassette_format.Script: this worker replays
     tmp_mb: int = 512  # room in the worker's own /tmp; 0: it has none
+    instance: str = ""  # the worker's own id: the `service.instance.id` of its telemetry
+    resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
+    relive_version: str = ""
+    propagators: str = ""  # OTEL_PROPAGATORS of the server, where the function's environment has none
 
 
 class Fork(_Frame, tag="fork"):
@@ -187,6 +194,7 @@ class Invoke(_Frame, tag="invoke"):
     profile: str = ""  # overrides the spec's, where not empty
     depth: int = 0  # how many function-to-function calls lie above this one
     start_before_monotonic_ns: int = 0  # sent ahead: later than this it is skipped; 0: whenever it comes
+    baggage: str = ""  # the W3C header's value
 
 
 class TakeHeap(_Frame, tag="take_heap"):
@@ -255,6 +263,7 @@ class ErrorInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
     function: str = ""
     fingerprint: str = ""
     traceback: str = ""
+    module: str = ""  # the import name of the module that `function` is in
 
 
 class Ready(_Frame, tag="ready"):
@@ -325,7 +334,7 @@ class SpanEvent(msgspec.Struct, array_like=True):
 
     timestamp_ns: int
     name: str
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Attribute] = {}
 
 
 class SpanLink(msgspec.Struct, array_like=True):
@@ -334,12 +343,11 @@ class SpanLink(msgspec.Struct, array_like=True):
     trace_id: str
     span_id: str
     trace_state: str = ""
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Attribute] = {}
 
 
 class SpanData(msgspec.Struct, array_like=True):
-    """A finished span. Attribute values are strings, as the store's Map(String, String) holds them:
-    str as it is, bool true/false, numbers in decimal, everything else as JSON."""
+    """A finished span. Attribute values keep their type (`relive_base.attributes`)."""
 
     trace_id: str
     span_id: str
@@ -350,7 +358,7 @@ class SpanData(msgspec.Struct, array_like=True):
     end_ns: int
     status: str = "Unset"  # "Unset" | "Ok" | "Error"
     status_message: str = ""
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Attribute] = {}
     events: list[SpanEvent] = []
     links: list[SpanLink] = []
     scope: str = ""
@@ -358,11 +366,36 @@ class SpanData(msgspec.Struct, array_like=True):
     trace_state: str = ""
 
 
+class OpenSpan(msgspec.Struct, array_like=True):
+    """A span that has begun and not ended, told with the first of its children that has ended: what lies
+    below it has a parent also where the process ends before it does."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: str
+    start_ns: int
+    scope: str = ""
+
+
 class Spans(_Frame, tag="spans"):
     """Spans of the user's own, as soon as each is finished."""
 
     invocation_id: str
     spans: list[SpanData]
+    open: list[OpenSpan] = []
+
+
+class SpanUpdate(_Frame, tag="span_update"):
+    """What the function's code has put on the invoke span just now. Its ids and times are the platform's.
+
+    Attributes are set, events and links added; name, status and its message are as they are now.
+    `whole`: all there is of it, in place of what was told before."""
+
+    invocation_id: str
+    span: SpanData
+    whole: bool = False
 
 
 class LogLine(msgspec.Struct, array_like=True):
@@ -374,7 +407,8 @@ class LogLine(msgspec.Struct, array_like=True):
     trace_id: str = ""
     span_id: str = ""
     source: str = "stdout"
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Attribute] = {}
+    event_name: str = ""  # what kind of thing it tells, such as "exception"; "" for an ordinary line
 
 
 class Logs(_Frame, tag="logs"):
@@ -487,11 +521,14 @@ class Call(_Frame, tag="call"):
     timeout_s: float = 0.0  # 0: what is left of the caller's own time
     depth: int = 0
     idempotency_key: str = ""
+    trace_state: str = ""
+    sampled: bool = True
+    baggage: str = ""
 
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
-    | Result | Done | Skipped | Late | Spans | Logs | Profile | Scene | Call
+    | Result | Done | Skipped | Late | Spans | SpanUpdate | Logs | Profile | Scene | Call
     | TakeHeap | HeapTaken | Playback
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip

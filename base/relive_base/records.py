@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from relive_base.frames import ErrorInfo
+from relive_base.frames import ErrorInfo, SpanData
 
 __all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
 
@@ -78,6 +78,17 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     event_bytes: int = 0
     result_bytes: int = 0
     attributes: dict[str, str] = {}
+    instance: str = ""  # the worker's id, as its telemetry's resource has it
+    resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the function
+    sampled: bool = True  # the caller's flag, which is handed on
+    ready_ns: int = 0  # of a queued event: when this attempt became due; 0: when it was enqueued
+    http_scheme: str = ""
+    http_host: str = ""  # as the client named it, with the port where it gave one
+    http_query: str = ""
+    client: str = ""  # whoever sent the request, by the proxies' word
+    peer: str = ""  # the other end of the connection, address and port: "127.0.0.1:5000"
+    user_agent: str = ""
+    span: SpanData | None = None  # what the function's code has put on the invoke span
 
     @property
     def failed(self) -> bool:
@@ -91,8 +102,8 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
 
     @property
     def queue_ns(self) -> int:
-        """Waiting: from acceptance (or commit to the queue) to dispatch, without the cold start."""
-        begin = self.enqueued_ns or self.accepted_ns
+        """Waiting: from acceptance (or when a queued event became due) to dispatch, without cold start."""
+        begin = self.ready_ns or self.enqueued_ns or self.accepted_ns
         end = self.init_started_ns or self.dispatched_ns
         return max(end - begin, 0) if begin and end else 0
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
+from relive_base.attributes import Attribute
 from relive_base.secret_assignments import hide_assignments, is_harmless
 from relive_base.secret_cards import hide_cards, is_card, may_hold_card, names_a_number
 from relive_base.secret_cookies import hide_cookies
@@ -282,6 +283,13 @@ class Redactor:
         where there was none."""
         clean = self._entry(name, value, "", [], 0) if value else value
         return value if clean == value else str(clean)
+
+    def typed_attribute(self, name: str, value: Attribute) -> Attribute:
+        """As `attribute`, of a value that may be no text."""
+        clean = self._entry(name, value, "", [], 0)
+        if clean == value:
+            return value
+        return clean if isinstance(clean, str | int | float | list) else str(clean)
 
     def headers(
         self, headers: Iterable[tuple[str, str]], path: str, redacted: list[str]

@@ -61,12 +61,12 @@ def collector_options(settings: Settings) -> CollectorOptions:
 
 def _check_otlp(settings: Settings) -> None:
     if settings.otlp:
-        endpoint_settings(settings.otlp, settings.otlp_protocol)
-        return
-    found = OtlpSettings.from_environment(os.environ)
+        found: OtlpSettings | None = endpoint_settings(settings.otlp, settings.otlp_protocol, env=os.environ)
+    else:
+        found = OtlpSettings.from_environment(os.environ)
     for chosen in (found.traces, found.logs) if found is not None else ():
-        if chosen is not None and chosen.secure:
-            chosen.trusted()
+        if chosen is not None:
+            chosen.check()
 
 
 def heap_limits(settings: Settings) -> HeapLimits:

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from relive_base.errors import Refused
-from relive_base.frames import LogLine, Logs, encode_frame
+from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.garbage import settle
 
 from relive_platform.collector.collector import Collector
@@ -33,6 +33,7 @@ from relive_platform.dispatcher.functions import Functions
 from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.app import Gateway, GatewayLimits
 from relive_platform.gateway.listener import HttpListener
+from relive_platform.gateway.propagation import Propagation
 from relive_platform.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.locate import ServerInfo
 from relive_platform.parts import (
@@ -219,7 +220,13 @@ class ReliveServer:
         self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
         self.dispatcher.call_handler = Calls(self.dispatcher, settings.call_depth, self.publisher)
         gateway_limits = GatewayLimits(settings.body_limit_bytes, settings.async_body_limit_bytes)
-        self.gateway = Gateway(self.dispatcher, self.publisher, gateway_limits, access_of(settings))
+        self.gateway = Gateway(
+            self.dispatcher,
+            self.publisher,
+            gateway_limits,
+            access_of(settings),
+            Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
+        )
         self.functions = Functions(settings, self.host, self.dispatcher, self._set_routes)
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         self.registry.set_trial(
@@ -300,8 +307,8 @@ class ReliveServer:
     def _serving(self, name: str) -> FunctionVersion | None:
         return self.functions.receiver(name)
 
-    def _span(self, version: FunctionVersion, invocation_id: str, span: Any) -> None:
-        self.collector.platform_span(version.spec, invocation_id, span)
+    def _span(self, spec: FunctionSpec, invocation_id: str, span: Any) -> None:
+        self.collector.platform_span(spec, invocation_id, span)
 
     def _in_flight(self) -> dict[str, int]:
         return {name: version.config.max_workers for name, version in self.functions.serving.items()}

@@ -78,6 +78,8 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "dropped": ack.otlp_dropped,
             "queued": ack.otlp_queued,
             "last_error": ack.otlp_error,
+            "skipped": ack.otlp_skipped,
+            "off": ack.otlp_off,
         },
     }
 

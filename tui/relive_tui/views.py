@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from relive_base.attributes import attribute_texts
 from relive_base.json_text import parse_bounded
 
 from relive_tui.models.compare import HotChange
@@ -119,7 +120,9 @@ def span_row(row: tracer.SpanRow) -> SpanRow:
 
 def scene_span(span: SpanData, service: str) -> SpanRow:
     """Of a span in a scene."""
-    events = tuple(EventView(event.timestamp_ns, event.name, event.attributes) for event in span.events)
+    events = tuple(
+        EventView(event.timestamp_ns, event.name, attribute_texts(event.attributes)) for event in span.events
+    )
     return SpanRow(
         span.span_id,
         span.parent_span_id,
@@ -131,7 +134,7 @@ def scene_span(span: SpanData, service: str) -> SpanRow:
         service,
         span.status,
         span.status_message,
-        span.attributes,
+        attribute_texts(span.attributes),
         events,
     )
 

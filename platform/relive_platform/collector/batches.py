@@ -18,6 +18,8 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
     app: str = ""
     code_hash: str = ""
     redact_keys: list[str] = []
+    instance: str = ""  # the worker's id
+    resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the function
 
 
 class Telemetry(msgspec.Struct, array_like=True, gc=False):
@@ -35,6 +37,7 @@ class Finished(msgspec.Struct, array_like=True):
     record: InvocationRecord
     profiles: list[bytes] = []
     redact_keys: list[str] = []
+    span_updates: list[bytes] = []  # SpanUpdate frames
 
 
 class SceneJob(msgspec.Struct, array_like=True):
@@ -101,3 +104,5 @@ class Ack(msgspec.Struct, array_like=True):
     scenes_failed: int = 0
     otlp_queued: int = 0
     otlp_error: str = ""
+    otlp_skipped: int = 0
+    otlp_off: str = ""

@@ -159,7 +159,12 @@ class Collector(asyncio.Protocol):
             profiles = profiles + worker.init_profiles
             worker.init_profiles = []
         self._finished.append(
-            Finished(record, profiles, worker.spec.redact_keys if worker is not None else [])
+            Finished(
+                record,
+                profiles,
+                worker.spec.redact_keys if worker is not None else [],
+                running.span_updates,
+            )
         )
         if record.has_scene:
             job = scene_job(running, worker, profiles)
@@ -287,7 +292,8 @@ def _size(job: SceneJob) -> int:
 
 
 def _source_of(spec: FunctionSpec) -> Source:
-    return Source(spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys)
+    own = spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return Source(spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys, spec.instance, own)
 
 
 def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:

@@ -8,21 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from relive_base.frames import LogLine, Logs, Profile, Spans
+from relive_base.attributes import attribute_texts
+from relive_base.frames import LogLine, Logs, Profile, Spans, SpanUpdate
 from relive_base.records import InvocationRecord
 from relive_base.redaction import KeyBlocks
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
+from relive_tracer.explore.failures import OpenSpans, failure_line
 from relive_tracer.explore.invocation_rows import invocation_columns
+from relive_tracer.explore.invoke_spans import merged
 from relive_tracer.explore.platform_rows import add_spans_of, derives_spans
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
-from relive_platform.collector.batches import Batch, Source
+from relive_platform.collector.batches import Batch, Finished, Source
 from relive_platform.collector.redaction import Redactors, redact_line, redact_record, redact_span
 
 __all__ = ["Exporter", "Ingest", "RowWriter"]
 
 _log = logging.getLogger(__name__)
 _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
+_update = msgspec.msgpack.Decoder(SpanUpdate)
 _profile = msgspec.msgpack.Decoder(Profile)
 
 Columns = Mapping[str, Sequence[object]]
@@ -49,6 +53,7 @@ class Ingest:
         exporter: Exporter | None = None,
         redactors: Redactors | None = None,
         on_profile: Callable[[str, Profile], None] = lambda function, profile: None,
+        resource: str = "",
     ) -> None:
         self.malformed = 0
         self._writer = writer
@@ -57,6 +62,8 @@ class Ingest:
         self._redactors = redactors or Redactors()
         self._blocks = KeyBlocks()
         self._stacks = StackCache()
+        self._resource = resource  # OTEL_RESOURCE_ATTRIBUTES of the server
+        self._open = OpenSpans()
 
     def write(self, batch: Batch) -> None:
         """Everything of a batch but its scenes."""
@@ -65,17 +72,22 @@ class Ingest:
         self._telemetry(batch, spans, lines)
         records = [item.record for item in batch.finished]
         for item in batch.finished:
+            self._merge(item)
             redact_record(item.record, self._redactors.of(item.redact_keys))
+            self._conclude(item.record, spans, lines)
         # What is exported has to be made here; else the store makes the spans of ordinary invocations itself.
         derived = [self._exporter is None and derives_spans(record) for record in records]
-        add_spans_of(spans, [record for record, done in zip(records, derived, strict=True) if not done])
+        made_here = [record for record, done in zip(records, derived, strict=True) if not done]
+        add_spans_of(spans, made_here, self._resource)
         if len(spans):
             self._writer.add("otel_traces", spans.columns)
         logs = log_columns(lines) if lines else None
         if logs is not None:
             self._writer.add("otel_logs", logs)
         if records:
-            self._writer.add("invocations", invocation_columns(records, derived=derived))
+            self._writer.add(
+                "invocations", invocation_columns(records, derived=derived, given=self._resource)
+            )
         self._profiles(batch)
         if self._exporter is not None:
             self._exporter.submit(spans.columns)
@@ -96,16 +108,71 @@ class Ingest:
             key = (item.source, invocation_id, item.attempt)
             ref = refs.get(key)
             if ref is None:
-                ref = refs[key] = _ref(batch.sources[item.source], invocation_id, item.attempt)
+                ref = refs[key] = self._ref(batch.sources[item.source], invocation_id, item.attempt)
             redactor = self._redactors.of(batch.sources[item.source].redact_keys)
             if isinstance(frame, Logs):
                 for line in frame.lines:
                     redact_line(line, redactor, self._blocks, invocation_id)
                     lines.append((line, ref))
             else:
+                if frame.open:
+                    self._open.opened(invocation_id, item.attempt, frame.open, redactor)
                 for span in frame.spans:
                     redact_span(span, redactor)
                     spans.add_span(span, ref)
+                    self._open.ended(invocation_id, item.attempt, span.span_id)
+
+    def _merge(self, item: Finished) -> None:
+        """What the function's code put on the invoke span becomes part of the record."""
+        updates = []
+        for payload in item.span_updates:
+            try:
+                updates.append(_update.decode(payload))
+            except (msgspec.DecodeError, msgspec.ValidationError):
+                self.malformed += 1
+        if updates:
+            item.record.span = merged(updates)
+            item.record.attributes = {
+                **item.record.attributes,
+                **attribute_texts(item.record.span.attributes),
+            }
+
+    def _conclude(
+        self, record: InvocationRecord, spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]
+    ) -> None:
+        """Of a failed one: spans that its process did not end, and the exception as a log record."""
+        left = self._open.left(record)
+        line = failure_line(record) if record.failed else None
+        if not left and line is None:
+            return
+        ref = FunctionRef(
+            record.function,
+            record.version,
+            record.app,
+            record.code_hash,
+            record.invocation_id,
+            record.attempt,
+            record.instance,
+            self._resource,
+            record.resource,
+        )
+        for span in left:
+            spans.add_span(span, ref)
+        if line is not None:
+            lines.append((line, ref))
+
+    def _ref(self, source: Source, invocation_id: str, attempt: int) -> FunctionRef:
+        return FunctionRef(
+            source.name,
+            source.version,
+            source.app,
+            source.code_hash,
+            invocation_id,
+            attempt,
+            source.instance,
+            self._resource,
+            source.resource,
+        )
 
     def _profiles(self, batch: Batch) -> None:
         found: list[tuple[Profile, InvocationRecord]] = []
@@ -124,7 +191,3 @@ class Ingest:
             stacks = stack_columns(found, self._stacks, time.time_ns())
             if stacks["StackHash"]:
                 self._writer.add("profile_stacks", stacks)
-
-
-def _ref(source: Source, invocation_id: str, attempt: int) -> FunctionRef:
-    return FunctionRef(source.name, source.version, source.app, source.code_hash, invocation_id, attempt)

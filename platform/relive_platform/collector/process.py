@@ -24,6 +24,7 @@ from relive_base.priority import stand_back
 from relive_store import open_store
 from relive_store.writer import Writer
 from relive_tracer.explore.otlp import OtlpExporter
+from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, endpoint_settings
 
 from relive_platform.collector.batches import Ack, Batch
 from relive_platform.collector.ingest import Ingest
@@ -107,7 +108,13 @@ class _Service:
         self._exporter = _exporter(options)
         limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days, options.heap_bytes)
         stacks = StackMemory()
-        self._ingest = Ingest(self._writer, self._exporter, redactors, stacks.learn)
+        self._ingest = Ingest(
+            self._writer,
+            self._exporter,
+            redactors,
+            stacks.learn,
+            os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),
+        )
         self._scenes = SceneKeeper(Path(options.scenes_dir), self._writer, limits, stacks)
         self._decoder = msgspec.msgpack.Decoder(Batch)
         self._encoder = msgspec.msgpack.Encoder()
@@ -165,6 +172,7 @@ class _Service:
             otlp = self._exporter.stats()
             ack.otlp_sent, ack.otlp_failed, ack.otlp_dropped = otlp.sent, otlp.failed, otlp.dropped
             ack.otlp_queued, ack.otlp_error = otlp.queued, otlp.last_error
+            ack.otlp_skipped, ack.otlp_off = otlp.skipped, otlp.off
         body = self._encoder.encode(ack)
         try:
             self._control.sendall(len(body).to_bytes(4, "big") + body)
@@ -186,13 +194,14 @@ def _exporter(options: CollectorOptions) -> OtlpExporter | None:
     try:
         if not options.otlp:
             return OtlpExporter.from_environment(os.environ, options.otlp_queue_limit)
-        return OtlpExporter(
+        chosen = endpoint_settings(
             options.otlp,
             options.otlp_protocol,
             options.otlp_headers,
-            options.otlp_timeout_s,
-            options.otlp_queue_limit,
+            options.otlp_timeout_s if options.otlp_timeout_s != DEFAULT_TIMEOUT_S else None,
+            env=os.environ,
         )
+        return OtlpExporter(settings=chosen, queue_limit=options.otlp_queue_limit)
     except ReliveError as error:  # such as a certificate that is gone by now: recording goes on
         _log.error("there is no export: %s", error)
         return None

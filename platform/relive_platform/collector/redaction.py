@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Final
 
+from relive_base.attributes import Attribute, attribute_texts
 from relive_base.frames import LogLine, SpanData
 from relive_base.records import InvocationRecord
 from relive_base.redaction import KeyBlocks, Redactor
@@ -62,20 +64,39 @@ def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
     record.http_path = redactor.text(record.http_path)
     record.event_id = redactor.text(record.event_id)
     record.trace_state = redactor.text(record.trace_state)
-    _attributes(record.attributes, redactor)
+    record.http_query = redactor.text(record.http_query)
+    record.user_agent = _often(redactor, record.user_agent)
+    _texts(record.attributes, redactor)
+    if record.span is not None:
+        redact_span(record.span, redactor)
     error = record.error
     if error is not None:
         error.message = redactor.text(error.message)
         error.traceback = redactor.text(error.traceback)
 
 
-def _attributes(attributes: dict[str, str], redactor: Redactor) -> None:
+def _attributes(attributes: dict[str, Attribute], redactor: Redactor) -> None:
     renamed: dict[str, str] = {}
     for name, value in attributes.items():
-        if value and (len(value) > 5 or redactor.secret_key(name)):
+        if type(value) is not str:
+            attributes[name] = redactor.typed_attribute(name, value)
+        elif value and (len(value) > 5 or redactor.secret_key(name)):
             attributes[name] = redactor.attribute(name, value)
         shown = redactor.key(name)
         if shown is not name:
             renamed[name] = shown
     for name, shown in renamed.items():
         attributes[shown] = attributes.pop(name)
+
+
+def _texts(attributes: dict[str, str], redactor: Redactor) -> None:
+    typed: dict[str, Attribute] = dict(attributes)
+    _attributes(typed, redactor)
+    attributes.clear()
+    attributes.update(attribute_texts(typed))
+
+
+@lru_cache(maxsize=1_024)
+def _often(redactor: Redactor, text: str) -> str:
+    """What comes with many requests."""
+    return redactor.text(text)

@@ -43,11 +43,15 @@ class Calls:
             timeout_s=max(min(call.timeout_s or left_s, left_s), 0.001),
             caller_invocation_id=caller,
             depth=call.depth,
+            trace_state=call.trace_state,
+            sampled=call.sampled,
+            baggage=call.baggage,
         )
         try:
             if call.asynchronous:
                 request.timeout_s = 0.0
-                task = asyncio.get_running_loop().create_task(self._publish(request, call.idempotency_key))
+                accepting = self._publish(request, call.idempotency_key, worker.spec)
+                task = asyncio.get_running_loop().create_task(accepting)
                 self._tasks.add(task)
                 task.add_done_callback(lambda done: self._queued(worker, call, done))
             else:

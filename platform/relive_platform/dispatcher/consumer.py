@@ -51,6 +51,7 @@ class Consumer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._background: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._started_ns = time.time_ns()
 
     def wake(self) -> None:
         """Events became ready."""
@@ -121,7 +122,7 @@ class Consumer:
 
     async def _run(self, lease: Lease) -> None:
         try:
-            request = request_of(lease)
+            request = request_of(lease, self._started_ns)
         except (msgspec.MsgspecError, ValueError) as error:
             # No retry could help; left alone, its lease would be extended for ever.
             text = f"it cannot be read: {error}"

@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from msgspec.structs import replace
-from relive_base.frames import Call, Done, ErrorInfo, Result
+from relive_base.frames import Call, Done, ErrorInfo, HttpRequest, Result
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
 
@@ -94,12 +94,14 @@ class Dispatcher:
             accepted_ns=request.accepted_ns or time.time_ns(),
             timeout_ns=int(timeout_s * 1e9),
             event_bytes=len(request.event),
+            sampled=request.sampled,
         )
         if http is None or request.event_id:
             _tell_origin(record, request)  # an answered request has no other origin
         if http is not None:
             record.http_method, record.http_path, record.http_route = http.method, http.path, http.route
             record.event_bytes = len(http.body)
+            _tell_client(record, request, http)
         running = Running(
             request=request,
             record=record,
@@ -233,6 +235,13 @@ class Dispatcher:
             running.heap = found
 
 
+def _tell_client(record: InvocationRecord, request: InvokeRequest, http: HttpRequest) -> None:
+    """Where an HTTP request comes from."""
+    record.http_query = http.query
+    record.http_scheme, record.http_host = request.scheme, request.host
+    record.client, record.peer, record.user_agent = request.client, request.peer, request.user_agent
+
+
 def _tell_origin(record: InvocationRecord, request: InvokeRequest) -> None:
     """Where a queued event or a call comes from."""
     record.link_trace_id = request.link_trace_id
@@ -240,3 +249,6 @@ def _tell_origin(record: InvocationRecord, request: InvokeRequest) -> None:
     record.event_id = request.event_id
     record.caller_invocation_id = request.caller_invocation_id
     record.enqueued_ns = request.enqueued_ns
+    record.ready_ns = request.ready_ns
+    if request.attributes:
+        record.attributes = dict(request.attributes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 from relive_base.frames import FunctionSpec
+from relive_base.resource import relive_version
 
 from relive_platform.application import HttpTrigger, QueueTrigger
 from relive_platform.dispatcher.dispatcher import Dispatcher
@@ -98,6 +100,9 @@ class Functions:
             unix_sockets=settings.unix_sockets == "open",
             tmp_mb=settings.tmp_mb,
             load_timeout_s=settings.start_timeout_s,
+            resource=os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),
+            relive_version=relive_version(),
+            propagators=os.environ.get("OTEL_PROPAGATORS", ""),
         )
         return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
-from relive_base.frames import HttpRequest, SpanData
+from relive_base.frames import FunctionSpec, HttpRequest, SpanData
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_tracer.explore.platform_rows import producer_span
 
@@ -26,7 +26,9 @@ EVENT_ID_CHARS: Final = 256
 HTTP_EVENT: Final = "application/x-relive-http"
 _INVOCATION: Final = "relive.invocation_id"
 _SAMPLED: Final = "relive.sampled"
-_DROPPED: Final = frozenset(("traceparent", "tracestate", "idempotency-key", "prefer", "date"))
+_BAGGAGE: Final = "relive.baggage"
+_OWN: Final = frozenset((_INVOCATION, _SAMPLED, _BAGGAGE))
+_DROPPED: Final = frozenset(("traceparent", "tracestate", "baggage", "idempotency-key", "prefer", "date"))
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(HttpRequest)
 
@@ -57,7 +59,7 @@ class Publisher:
         self,
         queue: PublishQueue,
         serving: Callable[[str], FunctionVersion | None],
-        on_span: Callable[[FunctionVersion, str, SpanData], None],
+        on_span: Callable[[FunctionSpec, str, SpanData], None],
         names: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._queue = queue
@@ -65,8 +67,13 @@ class Publisher:
         self._on_span = on_span
         self._names = names
 
-    async def __call__(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
-        """Accept an event. Raises UnknownFunction and what the queue refuses it with."""
+    async def __call__(
+        self, request: InvokeRequest, idempotency_key: str = "", publisher: FunctionSpec | None = None
+    ) -> Accepted:
+        """Accept an event; `publisher`: the function that sends it, whose the publishing span is.
+
+        Raises UnknownFunction and what the queue refuses it with.
+        """
         version = self._serving(request.function)
         if version is None:
             raise UnknownFunction(request.function, self._names())
@@ -91,7 +98,7 @@ class Publisher:
             trace_state=request.trace_state,
             caller_invocation_id=request.caller_invocation_id,
             depth=request.depth,
-            attributes={_INVOCATION: invocation_id, _SAMPLED: "1" if request.sampled else "0"},
+            attributes=_carried(request, invocation_id),
             retries=version.config.retries,
             max_age_s=version.config.max_age_s,
             identity=_identity(request),
@@ -108,11 +115,30 @@ class Publisher:
                 end_ns=time.time_ns(),
                 event_id=receipt.event_id,
             )
-            self._on_span(version, invocation_id, span)
+            caller = request.caller_invocation_id if publisher is not None else ""
+            self._on_span(publisher or version.spec, caller or invocation_id, span)
         found = receipt.invocation_id if receipt.duplicate else invocation_id
         return Accepted(
             receipt.event_id, found, trace_id, span_id, receipt.duplicate, receipt.state, receipt.result
         )
+
+    def tell_server(self, request: InvokeRequest, invocation_id: str, span: SpanData) -> None:
+        """The SERVER span of a request that is answered as soon as its event is accepted, or refused."""
+        version = self._serving(request.function)
+        if version is not None:
+            self._on_span(version.spec, invocation_id, span)
+
+
+def _carried(request: InvokeRequest, invocation_id: str) -> dict[str, str]:
+    """What each delivery takes along beside the event."""
+    carried = {
+        **request.attributes,
+        _INVOCATION: invocation_id,
+        _SAMPLED: "1" if request.sampled else "0",
+    }
+    if request.baggage:
+        carried[_BAGGAGE] = request.baggage
+    return carried
 
 
 def _body(request: InvokeRequest) -> tuple[bytes, str]:
@@ -135,9 +161,13 @@ def _identity(request: InvokeRequest) -> bytes:
     return _encoder.encode(("http", http.method, http.path, http.query, kind, http.body))
 
 
-def request_of(lease: Lease) -> InvokeRequest:
-    """The request of one delivery. The publishing span is its parent, and is linked from it."""
+def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
+    """The request of one delivery. The publishing span is its parent, and is linked from it.
+
+    `since_ns`: when deliveries began; an attempt before that has not lasted longer.
+    """
     event = lease.event
+    carried = event.attributes
     http = None
     body = event.body
     if event.content_type == HTTP_EVENT:
@@ -151,15 +181,18 @@ def request_of(lease: Lease) -> InvokeRequest:
         trace_id=event.trace_id,
         parent_span_id=event.span_id,
         trace_state=event.trace_state,
-        sampled=event.attributes.get(_SAMPLED, "1") == "1",
+        sampled=carried.get(_SAMPLED, "1") == "1",
         attempt=lease.attempt,
-        invocation_id=event.attributes.get(_INVOCATION) or _derived_id(event),
+        invocation_id=carried.get(_INVOCATION) or _derived_id(event),
         event_id=event.event_id,
         enqueued_ns=event.enqueued_ns,
         link_trace_id=event.trace_id,
         link_span_id=event.span_id,
         caller_invocation_id=event.caller_invocation_id,
         depth=event.depth,
+        baggage=carried.get(_BAGGAGE, ""),
+        ready_ns=max(lease.due_ns, since_ns) if lease.attempt > 1 else 0,
+        attributes={name: value for name, value in carried.items() if name not in _OWN},
     )
 
 

@@ -12,13 +12,14 @@ from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
 from relive_base.frames import HttpRequest
-from relive_base.traceparent import parse_traceparent
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.dispatcher.publisher import Accepted, Publisher
+from relive_platform.gateway.accepting import accept
 from relive_platform.gateway.access import Access, ForeignPage, Unauthorized, UnexpectedHost
 from relive_platform.gateway.head import Head
+from relive_platform.gateway.propagation import Propagation
 from relive_platform.gateway.redirects import below
 from relive_platform.gateway.responses import Response, from_outcome, json_response, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
@@ -32,6 +33,7 @@ ReadBody = Callable[[int], Awaitable[bytes | None]]
 """Reads the body of a request, up to a limit in bytes: raises BodyTooLarge. None: the client has gone."""
 
 _log = logging.getLogger(__name__)
+_HEADER_CHARS: Final = 512  # kept of a user agent
 _LARGE_JSON_BYTES: Final = 65_536  # from here on a thread reads it
 _QUEUE_ERRORS: Final = (
     (BadEventId, 400),
@@ -87,12 +89,14 @@ class Gateway:
         publish: Publisher,
         limits: GatewayLimits | None = None,
         access: Access | None = None,
+        propagation: Propagation | None = None,
     ) -> None:
         self.routes = Routes()
         self._access = access or Access()
         self._dispatcher = dispatcher
         self._publish = publish
         self._limits = limits or GatewayLimits()
+        self._propagation = propagation or Propagation()
 
     async def handle(self, head: Head, read: ReadBody, exchange: Exchange) -> Response | None:
         """One request whose body may still be on its way. None where the client has gone."""
@@ -106,7 +110,7 @@ class Gateway:
             body = await read(limit) if length else b""
             if body is None:
                 return None
-            request = _request(target, head, body, accepted_ns)
+            request = _request(target, head, body, accepted_ns, self._propagation)
             if head.asynchronous:
                 return await self._enqueue(request, head, exchange)
             return self.answer(await self._dispatcher.submit(request), exchange)
@@ -124,7 +128,8 @@ class Gateway:
                 return False
             if len(body) > self._limits.body_bytes:
                 raise BodyTooLarge(self._limits.body_bytes)
-            self._dispatcher.begin(_request(target, head, body, time.time_ns()), exchange)
+            request = _request(target, head, body, time.time_ns(), self._propagation)
+            self._dispatcher.begin(request, exchange)
         except Exception as error:
             exchange.respond(_refusal(error))
         return True
@@ -200,7 +205,8 @@ class Gateway:
         return response
 
     async def _enqueue(self, request: InvokeRequest, head: Head, exchange: Exchange) -> Response:
-        http = request.http
+        http = original = request.http
+        assert original is not None
         if http is not None and "x-amz-invocation-type" in head.special:
             # Lambda's Invoke: the body is the event, not the request.
             request.event, request.http = http.body, None
@@ -208,10 +214,11 @@ class Gateway:
                 # No retry could help: it fails now, with a scene that keeps its bytes.
                 return self.answer(await self._dispatcher.submit(request), exchange)
         key = next((value for name, value in head.pairs if name == "idempotency-key"), "")
-        accepted = await self._publish(request, key)
+        accepted = await accept(self._publish, request, original, key, _status_for)
+        flags = "01" if request.sampled else "00"
         more = (
             f"x-relive-invocation-id: {accepted.invocation_id}\r\n"
-            f"traceparent: 00-{accepted.trace_id}-{accepted.span_id}-01\r\n"
+            f"traceparent: 00-{accepted.trace_id}-{accepted.span_id}-{flags}\r\n"
             "preference-applied: respond-async\r\n"
         )
         return json_response(202, _acceptance(accepted), more)
@@ -245,7 +252,9 @@ async def _is_json(body: bytes) -> bool:
     return True
 
 
-def _request(target: Target, head: Head, body: bytes, accepted_ns: int) -> InvokeRequest:
+def _request(
+    target: Target, head: Head, body: bytes, accepted_ns: int, propagation: Propagation
+) -> InvokeRequest:
     special = head.special
     http = HttpRequest(
         head.method,
@@ -261,10 +270,18 @@ def _request(target: Target, head: Head, body: bytes, accepted_ns: int) -> Invok
     )
     if target.payload == "1.0":
         _spell(http, head)
-    request = InvokeRequest(function=target.function, http=http, trigger="http", accepted_ns=accepted_ns)
-    parent = special.get("traceparent")
-    if parent is not None:
-        _continue_trace(request, parent, special.get("tracestate", b""))
+    request = InvokeRequest(
+        function=target.function,
+        http=http,
+        trigger="http",
+        accepted_ns=accepted_ns,
+        scheme=http.scheme,
+        host=http.host,
+        client=head.client,
+        peer=head.peer,
+        user_agent=special.get("user-agent", b"").decode("latin-1")[:_HEADER_CHARS],
+    )
+    propagation.carry_on(request, head)
     return request
 
 
@@ -275,13 +292,11 @@ def _spell(http: HttpRequest, head: Head) -> None:
     http.names = [spelled.get(name, name) for name, _ in head.pairs]
 
 
-def _continue_trace(request: InvokeRequest, parent: bytes, state: bytes) -> None:
-    found = parse_traceparent(parent.decode("latin-1"))
-    if found is not None:
-        request.trace_id = found.trace_id
-        request.parent_span_id = found.span_id
-        request.sampled = found.sampled
-        request.trace_state = state.decode("latin-1")[:512]
+def _status_for(error: ReliveError) -> int:
+    """What the queue refuses an event with."""
+    if isinstance(error, UnknownFunction):
+        return 404
+    return next((code for kind, code in _QUEUE_ERRORS if isinstance(error, kind)), 503)
 
 
 def _refusal(error: Exception) -> Response:
@@ -303,8 +318,7 @@ def _refusal(error: Exception) -> Response:
     if isinstance(error, Stopping):
         return problem(503, "Stopping", error.message, close=True)
     if isinstance(error, ReliveError):
-        status = next((code for kind, code in _QUEUE_ERRORS if isinstance(error, kind)), 503)
-        return problem(status, type(error).__name__, error.message)
+        return problem(_status_for(error), type(error).__name__, error.message)
     _log.error("a request failed in the gateway", exc_info=error)
     return problem(500, "InternalError", "the gateway failed; its log says why")
 

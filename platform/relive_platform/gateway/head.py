@@ -13,11 +13,11 @@ import msgspec
 __all__ = ["BadHead", "Head", "HeadTexts", "check_authority"]
 
 _SPECIAL: Final = frozenset(
-    ("traceparent", "tracestate", "content-length", "transfer-encoding", "prefer",
+    ("traceparent", "tracestate", "baggage", "content-length", "transfer-encoding", "prefer",
      "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
      "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-     "x-forwarded-port", "x-forwarded-prefix")
+     "x-forwarded-port", "x-forwarded-prefix", "user-agent")
 )  # fmt: skip
 _ONCE: Final = frozenset(
     ("host", "content-length", "authorization", "x-relive-token", "origin", "sec-fetch-site")
@@ -45,6 +45,7 @@ class Head(msgspec.Struct, eq=False):
     scheme: str
     client: str  # its address without the port, or ""
     raw: Sequence[tuple[bytes, bytes]] = ()  # the headers as they came
+    peer: str = ""  # the same with the port
 
     @property
     def asynchronous(self) -> bool:

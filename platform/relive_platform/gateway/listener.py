@@ -148,7 +148,7 @@ class _Protocol(HttpToolsProtocol):
     def __init__(self, owner: HttpListener) -> None:
         super().__init__(config=owner.config, server_state=owner.state, app_state={}, _loop=owner.loop)
         self.owner = owner
-        self.address = ""
+        self.address = self.peer = ""
         self.receiving = ""  # "head" or "body", from a request's first byte to its last
         self.head_since = owner.loop.time()  # it did not come in one piece; 0 while none is on its way
         self.body_since = 0.0
@@ -164,6 +164,7 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         self.address = str(self.client[0]) if self.client else ""
+        self.peer = f"{self.address}:{self.client[1]}" if self.client else ""
         if len(self.connections) > self.owner.limits.connections:
             self.owner.refused += 1
             self.refuse(
@@ -221,7 +222,7 @@ class _Protocol(HttpToolsProtocol):
             check_authority(self.url, special.get("host", b""))
         method = texts.method(parser.get_method())
         scheme = self.scheme or "http"
-        head = Head(method, path, query, pairs, special, scheme, self.address, self.headers)
+        head = Head(method, path, query, pairs, special, scheme, self.address, self.headers, self.peer)
         keep_alive = parser.should_keep_alive()
         if "connection" in special:  # without it only HTTP/1.1 keeps connections
             keep_alive = keep_alive and parser.get_http_version() != "1.0"

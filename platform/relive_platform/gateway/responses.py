@@ -109,7 +109,7 @@ def _type_line(content_type: str) -> str:
 def _ids(record: InvocationRecord) -> str:
     return (
         f"x-relive-invocation-id: {record.invocation_id}\r\n"
-        f"traceparent: 00-{record.trace_id}-{record.span_id}-01\r\n"
+        f"traceparent: 00-{record.trace_id}-{record.span_id}-{'01' if record.sampled else '00'}\r\n"
     )
 
 

@@ -77,6 +77,7 @@ def _template(spec: FunctionSpec) -> InvocationRecord:
         app=spec.app,
         code_hash=spec.code_hash,
         memory_limit_bytes=spec.memory_mb * _MB,
+        resource=spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", ""),
     )
 
 
@@ -174,6 +175,7 @@ class FunctionPool:
         record.dispatched_ns = now = time.time_ns()
         record.worker_pid = worker.pid
         record.worker_id = worker.worker_id
+        record.instance = worker.spec.instance
         if ready is not None:
             record.isolation_tier = ready.isolation_tier
         if worker.invocations == 0 and ready is not None:

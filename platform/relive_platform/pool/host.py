@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,7 +118,8 @@ class WorkerHost:
         worker_id = self._next_id
         self._next_id += 1
         scratch = self._scratch_dir / str(worker_id)
-        worker = Worker(worker_id, msgspec.structs.replace(spec, scratch=str(scratch)), owner)
+        own = msgspec.structs.replace(spec, scratch=str(scratch), instance=str(uuid.uuid4()))
+        worker = Worker(worker_id, own, owner)
         self.workers[worker_id] = worker
         self._empty.clear()
         task = asyncio.get_running_loop().create_task(self._start(worker, key, scratch))

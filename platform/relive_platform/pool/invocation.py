@@ -38,6 +38,14 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     caller_invocation_id: str = ""
     depth: int = 0
     accepted_ns: int = 0  # 0: now
+    baggage: str = ""  # the W3C header's value
+    ready_ns: int = 0  # of a queued event: when this attempt became due
+    attributes: dict[str, str] = {}  # what the trigger has to say of itself: faas.cron, faas.time
+    scheme: str = ""  # of an HTTP request, by the proxies' word: scheme, host, client
+    host: str = ""
+    client: str = ""
+    peer: str = ""  # the other end of its connection: "127.0.0.1:5000"
+    user_agent: str = ""
 
 
 class Outcome(msgspec.Struct, eq=False):
@@ -98,6 +106,7 @@ class Running(msgspec.Struct, kw_only=True, eq=False):
     scene: bytes = b""  # msgpack of a Scene frame
     telemetry: list[bytes] = []  # payloads of Spans and Logs frames
     telemetry_bytes: int = 0
+    span_updates: list[bytes] = []  # payloads of SpanUpdate frames
     profiles: list[bytes] = []  # payloads of Profile frames
     external: dict[str, bytes] = {}  # members a dump from outside gave
     external_parts: dict[str, tuple[str, str]] = {}

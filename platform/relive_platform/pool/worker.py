@@ -45,6 +45,7 @@ GONE: Final = "gone"
 
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
+SPAN_UPDATES_KEPT: Final = 256  # of one invocation; a worker sends half as many
 PROFILES_KEPT: Final = 4  # of one invocation
 CONSOLE_LATE_S: Final = 0.1
 CAPTURE_S: Final = 5.0
@@ -129,6 +130,7 @@ class Worker(asyncio.Protocol):
             "done": self._on_done,
             "spans": self._on_telemetry,
             "logs": self._on_telemetry,
+            "span_update": self._on_span_update,
             "profile": self._on_profile,
             "skipped": self._on_skipped,
             "late": self._on_late,
@@ -276,6 +278,7 @@ class Worker(asyncio.Protocol):
             profile=profile,
             depth=request.depth,
             start_before_monotonic_ns=int(running.start_before_mono * 1e9),
+            baggage=request.baggage,
         )
         outgoing = self._outgoing
         outgoing.append(encode_frame(frame))
@@ -406,6 +409,12 @@ class Worker(asyncio.Protocol):
             if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
                 running.telemetry.append(payload)
         self.owner.on_telemetry(self, payload)
+
+    def _on_span_update(self, payload: bytes) -> None:
+        """What the function's code put on the invoke span: told with the record."""
+        running = self.current
+        if running is not None and len(running.span_updates) < SPAN_UPDATES_KEPT:
+            running.span_updates.append(payload)
 
     def writing(self) -> Running | None:
         """Whose text comes through the console pipe, which may be a moment behind the frames."""

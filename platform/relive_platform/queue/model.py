@@ -142,6 +142,7 @@ class Lease:
     attempt: int
     token: int
     seq: int
+    due_ns: int = 0  # when this delivery became due
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ MARKS: Final = "SELECT key, value FROM marks"
 UNMARK: Final = "DELETE FROM marks WHERE key = ?"
 
 DUE: Final = (
-    "SELECT seq, id, attempts, token, enqueued_ns, detail, body FROM events"
+    "SELECT seq, id, attempts, token, enqueued_ns, next_at_ns, detail, body FROM events"
     " WHERE state = 0 AND function = ? AND next_at_ns <= ? ORDER BY next_at_ns, seq LIMIT ?"
 )
 TAKE: Final = "UPDATE events SET state = 1, attempts = attempts + 1, token = token + 1 WHERE seq = ?"

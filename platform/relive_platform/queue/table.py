@@ -172,7 +172,7 @@ class EventTable:
     def _take(self, function: str, wanted: int, now_ns: int, end_ns: int) -> tuple[list[Lease], bool]:
         rows = self._db.execute(sql.DUE, (function, now_ns, wanted)).fetchall()
         taken = []
-        for seq, event_id, attempts, token, enqueued_ns, detail, body in rows:
+        for seq, event_id, attempts, token, enqueued_ns, due_ns, detail, body in rows:
             event = msgspec.structs.replace(
                 self._decoder.decode(detail), event_id=event_id, body=body, enqueued_ns=enqueued_ns
             )
@@ -184,7 +184,7 @@ class EventTable:
             self._db.execute(sql.TAKE, (seq,))
             self._leases[seq] = (token + 1, end_ns)
             self.holdings.move(function, READY, LEASED, len(body) + len(detail))
-            taken.append(Lease(event=event, attempt=attempts + 1, token=token + 1, seq=seq))
+            taken.append(Lease(event=event, attempt=attempts + 1, token=token + 1, seq=seq, due_ns=due_ns))
         return taken, len(rows) == wanted
 
     def next_due_ns(self) -> int | None:

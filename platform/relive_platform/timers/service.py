@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
+from relive_base.ids import new_trace_id
 
 from relive_platform.queue.model import Clock, QueuedEvent, Receipt, SystemClock
 from relive_platform.timers.schedule import Schedule, parse_schedule
@@ -210,6 +211,7 @@ def _event(timer: Timer, due_ns: int) -> QueuedEvent:
         body=json.dumps(document, separators=(",", ":")).encode(),
         event_id=event_id,
         trigger="timer",
+        trace_id=new_trace_id(),  # one for all attempts
         attributes={"faas.time": time, "faas.cron": timer.schedule},
         retries=timer.retries,
         max_age_s=timer.max_age_s,

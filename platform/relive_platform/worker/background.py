@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from relive_base.attributes import Attributes
 from relive_base.escapes import encodable
 from relive_base.frames import FunctionSpec, PartState, Scene
 from relive_tracer.record import Telemetry
@@ -136,7 +137,7 @@ class Background:
             return  # the hooks of Python say what there is to say
 
 
-def _attributes(scene: Scene, origin: str, name: str) -> dict[str, str]:
+def _attributes(scene: Scene, origin: str, name: str) -> Attributes:
     info = scene.error
     return {
         "exception.type": info.type,

@@ -89,7 +89,11 @@ class Caller:
                 timeout_s=timeout_s or 0.0,
                 depth=invoke.depth + 1,
                 idempotency_key=idempotency_key,
+                trace_state=invoke.trace_state,
+                sampled=invoke.sampled,
+                baggage=invoke.baggage,
             )
+            span.carry_on(frame)
             answer = self._outside.answer(frame) or self._ask(frame, max(wait_s, 0.0) + _GRACE_S)
             span.answered(answer)
             return answer
@@ -174,6 +178,18 @@ class _CallSpan:
         if context.is_valid:
             self.ids = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         return self
+
+    def carry_on(self, frame: Call) -> None:
+        """The trace's state and flag, and the baggage, as the calling code has them by now."""
+        from opentelemetry.baggage.propagation import W3CBaggagePropagator
+
+        context = self._span.get_span_context()
+        if context.is_valid:
+            frame.trace_state = context.trace_state.to_header()
+            frame.sampled = bool(context.trace_flags & 1)
+        carrier: dict[str, str] = {}
+        W3CBaggagePropagator().inject(carrier)
+        frame.baggage = carrier.get("baggage", "")
 
     def answered(self, answer: CallResult) -> None:
         """Note the callee's invocation, and that it failed."""

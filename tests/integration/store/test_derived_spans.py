@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from relive_base.frames import SpanData
 from relive_base.records import InvocationRecord
 from relive_store import Store
 from relive_tracer.explore.invocation_rows import invocation_columns
@@ -24,6 +25,7 @@ def warm(**more: Any) -> InvocationRecord:
     return record(dispatched_ns=NOW + MS // 2, **more)
 
 
+GIVEN = "deployment.environment.name=prod"
 ORDINARY = (
     warm(),
     warm(parent_span_id="ca" * 8),
@@ -35,17 +37,28 @@ ORDINARY = (
     warm(responded_ns=0),
     warm(ended_ns=0),
     warm(ended_ns=NOW, responded_ns=NOW - MS),  # a clock that went back
+    warm(
+        http_scheme="https",
+        http_host="shop.example:8443",
+        http_query="sku=ü&n=1",
+        client="203.0.113.9",
+        peer="127.0.0.1:54321",
+        user_agent='Mozilla/5.0 ("quoted", \\)',
+        instance="w-1",
+        resource="team=blau%20weiß",
+    ),
+    warm(http_scheme="http", http_host="[::1]", peer="::1:7", sampled=False),
 )
 
 
 def test_ordinary_invocations_have_the_same_spans_from_the_store(store: Store) -> None:
     # Given ordinary invocations of every shape, and spans made of them here
     assert all(map(derives_spans, ORDINARY))
-    store.insert("otel_traces", platform_columns(ORDINARY))
+    store.insert("otel_traces", platform_columns(ORDINARY, GIVEN))
     made_here = list(store.query(SPANS).rows())
     store.execute("TRUNCATE TABLE otel_traces")
     # When only their rows are inserted
-    store.insert("invocations", invocation_columns(ORDINARY, derived=[True] * len(ORDINARY)))
+    store.insert("invocations", invocation_columns(ORDINARY, derived=[True] * len(ORDINARY), given=GIVEN))
     # I expect the same spans
     assert list(store.query(SPANS).rows()) == made_here
     assert len(made_here) == 2 * len(ORDINARY)
@@ -59,6 +72,8 @@ def test_rows_of_other_invocations_make_no_spans(store: Store) -> None:
         warm(trigger="api"),
         warm(trace_state="a=b"),
         warm(attributes={"own": "1"}),
+        warm(http_status=503),
+        warm(span=SpanData("", "", "", "", "Internal", 0, 0)),
         warm(init_started_ns=NOW, init_ended_ns=NOW + 1, cold=True),
     ]
     assert not any(map(derives_spans, others))

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from relive_base.frames import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans
+from relive_base.frames import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans, SpanUpdate
 from relive_store import Store, open_store
 from relive_store.process import StoreProcess
+from relive_tracer.explore.invoke_spans import merged
 
 PRELUDE = """
 import logging, os, signal, socket, subprocess, sys, threading, time
@@ -23,7 +24,8 @@ from relive_base.frames import FunctionSpec, Invoke
 from relive_base.sink import FrameSink
 from relive_tracer.record import Telemetry, TelemetryLimits, preload
 sink = FrameSink(socket.socket(fileno=int(sys.argv[1])))
-SPEC = FunctionSpec(name="shop", version=3, handler="m:h", app="demo", output_limit_bytes=@OUTPUT@)
+SPEC = FunctionSpec(name="shop", version=3, handler="m:h", app="demo", output_limit_bytes=@OUTPUT@,
+                    instance="w-1", environment=dict(os.environ), source=os.getcwd())
 telemetry = Telemetry(sink.send, SPEC, TelemetryLimits(**@LIMITS@))
 telemetry.install()
 def invoke(number=1, **more):
@@ -50,6 +52,11 @@ class Recorded:
     @property
     def lines(self) -> list[tuple[str, LogLine]]:
         return [(f.invocation_id, line) for f in self.frames if isinstance(f, Logs) for line in f.lines]
+
+    @property
+    def invoke_span(self) -> SpanData:
+        """What was put on the invoke span, as the collector puts it together."""
+        return merged([f for f in self.frames if isinstance(f, SpanUpdate)])
 
     @property
     def bodies(self) -> list[str]:

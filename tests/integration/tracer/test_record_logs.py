@@ -138,7 +138,7 @@ def test_logging_works_without_any_setup(run_worker: Run) -> None:
     ]  # fmt: skip
     assert {x.source for x in lines} == {"logging"}
     assert lines[0].attributes["logger.name"] == "shop.cart"
-    assert lines[0].attributes["order"] == "7"
+    assert lines[0].attributes["order"] == 7
     assert "object" not in lines[0].attributes
     failed = lines[-1].attributes
     assert (failed["exception.type"], failed["exception.message"]) == ("KeyError", "'sku'")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from relive_base.frames import Spans
+
 Run = Callable[..., Any]
 
 
@@ -21,16 +23,16 @@ def test_a_span_is_a_child_of_the_invoke_span(run_worker: Run) -> None:
                 pass
         tell(telemetry.end())
     """)
-    # I expect both under the invoke span, with their attributes as text
+    # I expect both under the invoke span, with their attributes of the types they had
     load, parse = recorded.span("load"), recorded.span("parse")
     assert (load.trace_id, load.parent_span_id) == (f"{7:032x}", f"{7:016x}")
     assert (parse.trace_id, parse.parent_span_id) == (load.trace_id, load.span_id)
     assert load.attributes == {
         "s": "text",
-        "b": "true",
-        "i": "7",
-        "f": "0.5",
-        "l": '[1,"a"]',
+        "b": True,
+        "i": 7,
+        "f": 0.5,
+        "l": [1, "a"],
         "h": str(2**200),
     }
     assert [(e.name, e.attributes) for e in load.events] == [("cache miss", {"key": "k1"})]
@@ -71,8 +73,12 @@ def test_a_span_that_ended_before_kill_9_is_in_the_socket(run_worker: Run) -> No
                 print("last words")
             os.kill(os.getpid(), signal.SIGKILL)
     """)
-    # I expect the inner span and the line
+    # I expect the inner span and the line, and to know of the outer one
     assert recorded.returncode == -9
+    opened = {span.name: span for f in recorded.frames if isinstance(f, Spans) for span in f.open}
+    outer = opened["outer"]
+    assert outer.parent_span_id == f"{1:016x}"
+    assert outer.span_id == recorded.span("finished").parent_span_id
     assert [s.name for _, s in recorded.spans] == ["finished"]
     assert recorded.bodies == ["last words"]
 
@@ -171,8 +177,8 @@ def test_limits_cut_and_count(run_worker: Run) -> None:
     big = recorded.span("big")
     assert len([k for k in big.attributes if k.startswith("k")]) == 5
     assert big.attributes["k49"] == "v" * 9 + "…"
-    assert big.attributes["otel.dropped_attributes_count"] == "45"
-    assert big.attributes["otel.dropped_events_count"] == "46"
+    assert big.attributes["otel.dropped_attributes_count"] == 45
+    assert big.attributes["otel.dropped_events_count"] == 46
     assert (len(big.events), len(big.links)) == (4, 3)
     assert len(recorded.spans) == 6
     assert "spans=6, logs=0, dropped=5" in recorded.console

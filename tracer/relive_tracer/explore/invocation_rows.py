@@ -10,7 +10,8 @@ from msgspec.structs import astuple
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
 
-from relive_tracer.explore.rows import ColumnLists
+from relive_tracer.explore.http_attributes import client_json, peer_port
+from relive_tracer.explore.rows import ColumnLists, resource_json
 
 __all__ = ["invocation_columns"]
 
@@ -52,6 +53,7 @@ _PLAIN: Final = (
     ("EventBytes", "event_bytes"),
     ("ResultBytes", "result_bytes"),
     ("Attributes", "attributes"),
+    ("HttpQuery", "http_query"),
 )
 _FIELDS: Final = InvocationRecord.__struct_fields__
 _FLAGS: Final = (("Cold", "cold"), ("Pooled", "pooled"), ("HasScene", "has_scene"))
@@ -68,12 +70,16 @@ _ERROR: Final = (
 
 
 def invocation_columns(
-    records: Sequence[InvocationRecord], record_version: int = 0, derived: Sequence[bool] = ()
+    records: Sequence[InvocationRecord],
+    record_version: int = 0,
+    derived: Sequence[bool] = (),
+    given: str = "",
 ) -> ColumnLists:
     """Columns of `invocations`. Of two rows for one attempt the higher `record_version` stays.
 
     By default the version is the latest time on the record: a later, fuller record replaces an earlier one.
     `derived` says for each whether the store makes its spans (`platform_rows.derives_spans`); none: of none.
+    `given`: OTEL_RESOURCE_ATTRIBUTES of the server.
     """
     count = len(records)
     rows = zip(*map(astuple, records), strict=True) if records else [()] * len(_FIELDS)
@@ -81,12 +87,20 @@ def invocation_columns(
     columns: ColumnLists = {column: list(cells[name]) for column, name in _PLAIN}
     for column, name in _FLAGS:
         columns[column] = list(map(int, cells[name]))
+    # Texts that many rows share: the store keeps each once, and makes spans' attributes of them.
+    columns["Resource"] = [_resource(record, given) for record in records]
+    columns["HttpClient"] = [client_json(record) if record.http_method else "" for record in records]
+    columns["PeerPort"] = [peer_port(record) for record in records]
     columns["DerivesSpans"] = list(map(int, derived)) if derived else [0] * count
     _add_times(columns, cells)
     _add_errors(columns, cells["error"])
     times = (cells[name] for name in ("responded_ns", "ended_ns", "dispatched_ns", "accepted_ns"))
     columns["RecordVersion"] = [record_version] * count if record_version else list(map(max, *times))
     return columns
+
+
+def _resource(r: InvocationRecord, given: str) -> str:
+    return resource_json(r.function, r.version, r.app, r.code_hash, r.instance, given, r.resource)
 
 
 def _add_errors(columns: ColumnLists, errors: Sequence[ErrorInfo | None]) -> None:
@@ -100,7 +114,10 @@ def _add_errors(columns: ColumnLists, errors: Sequence[ErrorInfo | None]) -> Non
 def _add_times(columns: ColumnLists, cells: Mapping[str, Sequence[int]]) -> None:
     """As the record's own properties, which cost a call each."""
     accepted = cells["accepted_ns"]
-    queued = [enqueued or begin for enqueued, begin in zip(cells["enqueued_ns"], accepted, strict=True)]
+    queued = [
+        ready or enqueued or begin
+        for ready, enqueued, begin in zip(cells["ready_ns"], cells["enqueued_ns"], accepted, strict=True)
+    ]
     taken = [init or end for init, end in zip(cells["init_started_ns"], cells["dispatched_ns"], strict=True)]
     columns["TotalNs"] = _between(accepted, cells["responded_ns"])
     columns["DurationNs"] = _between(cells["started_ns"], cells["ended_ns"])

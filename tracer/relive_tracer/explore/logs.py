@@ -15,7 +15,7 @@ __all__ = ["LogFilter", "page"]
 
 _ROWS: Final = """
 SELECT Timestamp, SeverityText, Body, ServiceName, InvocationId, TraceId, SpanId, LogAttributes,
-    ResourceAttributes, SeverityNumber
+    ResourceAttributes, SeverityNumber, EventName, AttributeTypes
 FROM otel_logs
 WHERE __WHERE__
 ORDER BY Timestamp __DIRECTION__
@@ -92,4 +92,6 @@ def _row(values: tuple[Any, ...]) -> LogRow:
         attributes=attributes,
         resource=values[8],
         severity_number=values[9],
+        event_name=values[10],
+        types=values[11],
     )

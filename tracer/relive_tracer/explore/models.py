@@ -47,6 +47,7 @@ class SpanRow:
     links: tuple[SpanLinkRow, ...] = ()
     scope: str = ""
     scope_version: str = ""
+    types: dict[str, str] = field(default_factory=dict)  # of the attributes that are not text
 
     @property
     def end_ns(self) -> int:
@@ -74,6 +75,8 @@ class LogRow:
     attributes: dict[str, str] = field(default_factory=dict)
     resource: dict[str, str] = field(default_factory=dict)
     severity_number: int = 0
+    event_name: str = ""
+    types: dict[str, str] = field(default_factory=dict)  # of the attributes that are not text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

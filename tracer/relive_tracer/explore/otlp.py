@@ -21,7 +21,6 @@ from relive_tracer.explore.otlp_messages import (
     traces_request,
 )
 from relive_tracer.explore.otlp_settings import (
-    DEFAULT_TIMEOUT_S,
     OtlpSettings,
     RetryPolicy,
     SignalSettings,
@@ -33,19 +32,25 @@ __all__ = ["OtlpExporter", "OtlpStats", "export_rows"]
 
 QUEUE_LIMIT: Final = 50_000
 BATCH_ROWS: Final = 2_000
+_OPTIONAL: Final = frozenset({"logs"})
+"""Signals that a collector may do without: that it does not take them is no failure."""
+_AGAIN_S: Final = 300.0
 
 Rows = Mapping[str, Sequence[object]] | Sequence[SpanRow] | Sequence[LogRow]
 
 
 @dataclass(frozen=True, slots=True)
 class OtlpStats:
-    """Rows so far. `failed`: refused by the collector, or out of retries; `dropped`: the queue was full."""
+    """Rows so far. `failed`: refused by the collector, or out of retries; `dropped`: the queue was full;
+    `skipped`: log lines for a collector that takes none, and `off` says why."""
 
     sent: int = 0
     failed: int = 0
     dropped: int = 0
     queued: int = 0
     last_error: str = ""
+    skipped: int = 0
+    off: str = ""
 
 
 class OtlpExporter:
@@ -60,7 +65,7 @@ class OtlpExporter:
         endpoint: str = "",
         protocol: str = "",
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float | None = None,
         queue_limit: int = QUEUE_LIMIT,
         *,
         settings: OtlpSettings | None = None,
@@ -73,6 +78,8 @@ class OtlpExporter:
         self._changed = threading.Condition()
         self._queued = self._sent = self._failed = self._dropped = 0
         self._last_error = ""
+        self._skipped = 0
+        self._off: dict[str, tuple[str, float]] = {}  # signal -> why it is not sent, and until when
         self._abandoned = False  # closed while a batch was under way
         self._closing_at = 0.0  # monotonic time when the thread must have ended; 0 while open
         # Opened here, so that settings that cannot work are an error of the caller's, not of the thread's.
@@ -105,6 +112,9 @@ class OtlpExporter:
             if self._closing_at:
                 self._dropped += count
                 return
+            if self._is_off(signal):
+                self._skipped += count
+                return
             self._queue.append((signal, rows, count))
             self._queued += count
             while self._queued > self._limit and self._queue:
@@ -116,7 +126,10 @@ class OtlpExporter:
     def stats(self) -> OtlpStats:
         """What has been counted so far."""
         with self._changed:
-            return OtlpStats(self._sent, self._failed, self._dropped, self._queued, self._last_error)
+            off = "; ".join(f"{signal}: {why}" for signal, (why, _) in self._off.items())
+            return OtlpStats(
+                self._sent, self._failed, self._dropped, self._queued, self._last_error, self._skipped, off
+            )
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was submitted has been sent or given up. False when the time was over first."""
@@ -164,15 +177,37 @@ class OtlpExporter:
     def _export(self, signal: str, rows: list[Row]) -> None:
         for start in range(0, len(rows), BATCH_ROWS):
             part = rows[start : start + BATCH_ROWS]
+            if self._is_off(signal):
+                self._skip(len(part))
+                continue
             try:
                 answer = self._deliver(signal, part)
             except Exception as error:  # a row that protobuf does not take
                 answer = Answer(False, 0, f"{type(error).__name__}: {error}")
-            if answer.ok:
+            if answer.unsupported and signal in _OPTIONAL:
+                self._switch_off(signal, answer.message)
+                self._skip(len(part))
+            elif answer.ok:
+                self._off.pop(signal, None)
                 rejected = min(answer.rejected, len(part))
                 self._finished(len(part) - rejected, rejected, answer.message)
             else:
                 self._finished(0, len(part), answer.message)
+
+    def _is_off(self, signal: str) -> bool:
+        why = self._off.get(signal)
+        return why is not None and time.monotonic() < why[1]
+
+    def _switch_off(self, signal: str, message: str) -> None:
+        """The collector has no service for it, as Jaeger has none for logs. Asked again later."""
+        with self._changed:
+            why = f"not sent, the collector does not take them ({message})"
+            self._off[signal] = why, time.monotonic() + _AGAIN_S
+
+    def _skip(self, count: int) -> None:
+        with self._changed:
+            if not self._abandoned:
+                self._skipped += count
 
     def _finished(self, sent: int, failed: int, message: str) -> None:
         with self._changed:

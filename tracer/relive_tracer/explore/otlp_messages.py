@@ -7,22 +7,18 @@ from typing import Any, Final
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from relive_base.attributes import Attribute, typed_value
 
 from relive_tracer.explore.models import LogRow, SpanRow
-from relive_tracer.explore.rows import LOG_COLUMNS, SEVERITY_NUMBERS, SPAN_COLUMNS
+from relive_tracer.explore.rows import INTEGER_NAMES, LOG_COLUMNS, SEVERITY_NUMBERS, SPAN_COLUMNS
 
 __all__ = ["column_tuples", "log_tuples", "logs_request", "span_tuples", "traces_request"]
 
 _KINDS: Final = {"Internal": 1, "Server": 2, "Client": 3, "Producer": 4, "Consumer": 5}
 _STATUSES: Final = {"Unset": Status.STATUS_CODE_UNSET, "Ok": Status.STATUS_CODE_OK}
-
-_INTEGERS: Final = frozenset(
-    {"http.response.status_code", "code.line.number", "faas.max_memory", "relive.attempt", "server.port"}
-)
-"""The store holds text only; these are integers by the semantic conventions and go out as such."""
 
 Row = tuple[Any, ...]
 
@@ -35,7 +31,7 @@ def span_tuples(rows: Iterable[SpanRow]) -> list[Row]:
             r.resource, r.scope, r.scope_version, r.attributes, r.duration_ns, r.status, r.status_message,
             [e.timestamp_ns for e in r.events], [e.name for e in r.events], [e.attributes for e in r.events],
             [k.trace_id for k in r.links], [k.span_id for k in r.links], [k.trace_state for k in r.links],
-            [k.attributes for k in r.links],
+            [k.attributes for k in r.links], r.types,
         )
         for r in rows
     ]  # fmt: skip
@@ -47,7 +43,7 @@ def log_tuples(rows: Iterable[LogRow]) -> list[Row]:
         (
             r.timestamp_ns, r.trace_id, r.span_id, int(bool(r.trace_id)), r.severity,
             r.severity_number or SEVERITY_NUMBERS.get(r.severity, 0), r.function, r.body, "",
-            r.resource, "", r.attributes.get("logger.name", ""), "", {}, r.attributes,
+            r.resource, "", r.attributes.get("logger.name", ""), "", {}, r.attributes, r.event_name, r.types,
         )
         for r in rows
     ]  # fmt: skip
@@ -66,7 +62,7 @@ def traces_request(rows: Iterable[Row]) -> ExportTraceServiceRequest:
             group = resources.get(resource_key)
             if group is None:
                 group = resources[resource_key] = request.resource_spans.add()
-                _fill(group.resource.attributes, dict(resource_key))
+                _fill(group.resource.attributes, dict(resource_key), {})
             scope = scopes[scope_key] = group.scope_spans.add()
             scope.scope.name, scope.scope.version = row[9], row[10]
         _fill_span(scope.spans.add(), row)
@@ -86,7 +82,7 @@ def logs_request(rows: Iterable[Row]) -> ExportLogsServiceRequest:
             group = resources.get(resource_key)
             if group is None:
                 group = resources[resource_key] = request.resource_logs.add()
-                _fill(group.resource.attributes, dict(resource_key))
+                _fill(group.resource.attributes, dict(resource_key), {})
             scope = scopes[scope_key] = group.scope_logs.add()
             scope.scope.name, scope.scope.version = row[11], row[12]
         _fill_record(scope.log_records.add(), row)
@@ -111,18 +107,21 @@ def _fill_span(span: Span, row: Row) -> None:
     span.kind = _KINDS.get(kind, 1)  # type: ignore[assignment]
     span.start_time_unix_nano = start_ns
     span.end_time_unix_nano = start_ns + row[12]
-    _fill(span.attributes, row[11])
+    types = row[22]
+    _fill(span.attributes, row[11], types)
     span.status.code = _STATUSES.get(row[13], Status.STATUS_CODE_ERROR)
     if row[14]:
         span.status.message = row[14]
-    for at, event_name, attributes in zip(row[15], row[16], row[17], strict=False):
+    for index, (at, event_name, attributes) in enumerate(zip(row[15], row[16], row[17], strict=False)):
         event = span.events.add()
         event.time_unix_nano, event.name = at, event_name
-        _fill(event.attributes, attributes)
-    for linked_trace, linked_span, state, attributes in zip(row[18], row[19], row[20], row[21], strict=False):
+        _fill(event.attributes, attributes, types, f"event/{index}/")
+    for index, (linked_trace, linked_span, state, attributes) in enumerate(
+        zip(row[18], row[19], row[20], row[21], strict=False)
+    ):
         link = span.links.add()
         link.trace_id, link.span_id, link.trace_state = _bytes(linked_trace), _bytes(linked_span), state
-        _fill(link.attributes, attributes)
+        _fill(link.attributes, attributes, types, f"link/{index}/")
 
 
 def _fill_record(record: LogRecord, row: Row) -> None:
@@ -135,7 +134,9 @@ def _fill_record(record: LogRecord, row: Row) -> None:
     record.severity_text = row[4]
     record.severity_number = row[5]
     record.body.string_value = row[7]
-    _fill(record.attributes, row[14])
+    if row[15]:
+        record.event_name = row[15]
+    _fill(record.attributes, row[14], row[16])
 
 
 def _bytes(text: str) -> bytes:
@@ -145,16 +146,36 @@ def _bytes(text: str) -> bytes:
         return b""
 
 
-def _fill(target: Any, attributes: Mapping[str, str]) -> None:
-    target.extend([KeyValue(key=key, value=_value(key, value)) for key, value in attributes.items()])
+def _fill(target: Any, attributes: Mapping[str, str], types: Mapping[str, str], prefix: str = "") -> None:
+    target.extend(
+        [
+            KeyValue(key=key, value=_value(key, value, types.get(prefix + key, "") if types else ""))
+            for key, value in attributes.items()
+        ]
+    )
 
 
-def _value(key: str, value: str) -> AnyValue:
-    if key in _INTEGERS and value.isdecimal() and len(value) < 19:
-        return AnyValue(int_value=int(value))
+def _value(key: str, text: str, code: str) -> AnyValue:
+    if code:
+        return _any_value(typed_value(text, code))
+    # The platform's own attributes, whose types the semantic conventions give.
+    if key in INTEGER_NAMES and text.isdecimal() and len(text) < 19:
+        return AnyValue(int_value=int(text))
     if key == "faas.coldstart":
-        return AnyValue(bool_value=value == "true")
-    return AnyValue(string_value=value)
+        return AnyValue(bool_value=text == "true")
+    return AnyValue(string_value=text)
+
+
+def _any_value(value: Attribute) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, str):
+        return AnyValue(string_value=value)
+    return AnyValue(array_value=ArrayValue(values=[_any_value(item) for item in value]))
 
 
 def column_tuples(signal: str, columns: Mapping[str, Sequence[object]]) -> list[Row]:

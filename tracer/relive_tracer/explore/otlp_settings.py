@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -40,25 +40,41 @@ class SignalSettings:
     timeout_s: float = DEFAULT_TIMEOUT_S
     certificate: str = ""  # a PEM file with the authorities to trust; "" means the system's
     gzip: bool = True
+    client_certificate: str = ""  # a PEM file by which we are known; "" for none
+    client_key: str = ""  # its key, where that is a file of its own
+
+    def check(self) -> None:
+        """Read all files. Raises OtlpSettingsError."""
+        if self.secure:
+            self.trusted()
+            self.tls()
+
+    def client_pair(self) -> tuple[bytes | None, bytes | None]:
+        """Key and certificate for gRPC; None for none. Raises OtlpSettingsError."""
+        if not self.client_certificate:
+            return None, None
+        certificate = _file(self.client_certificate, "CLIENT_CERTIFICATE")
+        key = _file(self.client_key, "CLIENT_KEY") if self.client_key else certificate
+        return key, certificate
 
     def trusted(self) -> bytes | None:
         """The PEM text of `certificate`, None for the system's. Raises OtlpSettingsError."""
         if not self.certificate:
             return None
-        try:
-            return Path(self.certificate).read_bytes()
-        except OSError as error:
-            raise OtlpSettingsError(
-                f"the certificate cannot be read: {error}", where=_PREFIX + "CERTIFICATE"
-            ) from error
+        return _file(self.certificate, "CERTIFICATE")
 
     def tls(self) -> ssl.SSLContext:
         """A client's TLS context. Raises OtlpSettingsError."""
+        variable = "CERTIFICATE"
         try:
-            return ssl.create_default_context(cafile=self.certificate or None)
+            context = ssl.create_default_context(cafile=self.certificate or None)
+            if self.client_certificate:
+                variable = "CLIENT_CERTIFICATE"
+                context.load_cert_chain(self.client_certificate, self.client_key or None)
+            return context
         except (OSError, ssl.SSLError) as error:
             raise OtlpSettingsError(
-                f"the certificate cannot be used: {error}", where=_PREFIX + "CERTIFICATE"
+                f"the certificate cannot be used: {error}", where=_PREFIX + variable
             ) from error
 
 
@@ -85,29 +101,59 @@ def endpoint_settings(
     endpoint: str,
     protocol: str = "",
     headers: Mapping[str, str] | None = None,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
+    timeout_s: float | None = None,
     *,
+    env: Mapping[str, str] | None = None,
     certificate: str = "",
+    client_certificate: str = "",
+    client_key: str = "",
     gzip: bool = True,
 ) -> OtlpSettings:
     """For one endpoint given by hand: `http://host:4317`. Without a scheme the connection is in plain text.
 
-    Without a protocol it is gRPC, but HTTP on port 4318 or with a path. Raises OtlpSettingsError.
+    Without a protocol it is gRPC, but HTTP on port 4318 or with a path. `env`: the standard variables say
+    what is not given here (headers, certificates, time, compression, signals that are off), but no other
+    endpoint. Raises OtlpSettingsError.
     """
-    url = _parse(endpoint, "endpoint")
-    kind = _protocol(protocol, url, "protocol")
-    common = {
-        "protocol": kind,
-        "secure": url.scheme == "https",
-        "headers": {k.lower(): v for k, v in (headers or {}).items()},
-        "timeout_s": timeout_s,
-        "certificate": certificate,
-        "gzip": gzip,
+    given = {k: v for k, v in (env or {}).items() if not k.endswith("_ENDPOINT")}
+    given[_PREFIX + "ENDPOINT"] = endpoint
+    if "://" not in endpoint:
+        given[_PREFIX + "INSECURE"] = "true"
+    own = {
+        "PROTOCOL": protocol,
+        "CERTIFICATE": certificate,
+        "CLIENT_CERTIFICATE": client_certificate,
+        "CLIENT_KEY": client_key,
+        "COMPRESSION": "" if gzip else "none",
     }
-    return OtlpSettings(
-        SignalSettings(target=_target(url, kind, "/v1/traces"), **common),  # type: ignore[arg-type]
-        SignalSettings(target=_target(url, kind, "/v1/logs"), **common),  # type: ignore[arg-type]
-    )
+    for name, value in own.items():
+        if value:
+            for part in ("", "TRACES_", "LOGS_"):
+                given[f"{_PREFIX}{part}{name}"] = value
+    _parse(endpoint, "endpoint")
+    more = {k.lower(): v for k, v in (headers or {}).items()}
+
+    def chosen(name: str, path: str) -> SignalSettings | None:
+        found = _signal(given, name, path)
+        if found is None:
+            return None
+        return replace(
+            found,
+            headers={**found.headers, **more},
+            timeout_s=found.timeout_s if timeout_s is None else timeout_s,
+        )
+
+    return OtlpSettings(chosen("TRACES", "/v1/traces"), chosen("LOGS", "/v1/logs"))
+
+
+def _file(path: str, variable: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise OtlpSettingsError(
+            f"the {variable.lower().replace('_', ' ')} cannot be read: {error.strerror}: {path}",
+            where=_PREFIX + variable,
+        ) from error
 
 
 def _signal(env: Mapping[str, str], signal: str, path: str) -> SignalSettings | None:
@@ -135,6 +181,8 @@ def _signal(env: Mapping[str, str], signal: str, path: str) -> SignalSettings | 
         headers=_headers(value("HEADERS")),
         timeout_s=_timeout(value("TIMEOUT")),
         certificate=value("CERTIFICATE"),
+        client_certificate=value("CLIENT_CERTIFICATE"),
+        client_key=value("CLIENT_KEY"),
         gzip=value("COMPRESSION").lower() != "none",
     )
 

@@ -36,6 +36,7 @@ _RETRYABLE_CODES: Final = frozenset(
     }
 )
 _RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
+_NO_SUCH_SERVICE: Final = frozenset({404, 405, 501})
 _ANSWER_BYTES: Final = 65_536
 
 
@@ -48,6 +49,7 @@ class Answer:
     message: str = ""
     retryable: bool = False
     retry_after_s: float = 0.0
+    unsupported: bool = False  # there is no such service: the same would come of every further request
 
 
 class Transport(Protocol):
@@ -85,7 +87,7 @@ class GrpcTransport:
         compression = grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
         options = [("grpc.max_reconnect_backoff_ms", 5_000), ("grpc.enable_retries", 0)]
         if settings.secure:
-            credentials = grpc.ssl_channel_credentials(settings.trusted())
+            credentials = grpc.ssl_channel_credentials(settings.trusted(), *settings.client_pair())
             self._channel = grpc.secure_channel(settings.target, credentials, options, compression)
         else:
             self._channel = grpc.insecure_channel(settings.target, options, compression)
@@ -98,7 +100,13 @@ class GrpcTransport:
         except grpc.RpcError as error:
             code = error.code()
             details = error.details() or ""
-            return Answer(False, 0, f"{code.name}: {details}"[:500], code in _RETRYABLE_CODES)
+            return Answer(
+                False,
+                0,
+                f"{code.name}: {details}"[:500],
+                code in _RETRYABLE_CODES,
+                unsupported=code is grpc.StatusCode.UNIMPLEMENTED,
+            )
         except ValueError as error:  # the channel was closed meanwhile
             return Answer(False, 0, str(error))
 
@@ -163,6 +171,7 @@ class HttpTransport:
             f"HTTP {response.status} {response.reason}"[:500],
             response.status in _RETRYABLE_STATUSES,
             _seconds(response.headers.get("retry-after", "")),
+            response.status in _NO_SUCH_SERVICE,
         )
 
     def close(self) -> None:

@@ -13,10 +13,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from relive_base.attributes import Attribute
 from relive_base.frames import SpanData, SpanLink
 from relive_base.records import InvocationRecord
+from relive_base.resource import relive_version
 
-from relive_tracer.explore.rows import SPAN_COLUMNS, ColumnLists, SpanColumns, resource_of
+from relive_tracer.explore.http_attributes import http_attributes, http_name
+from relive_tracer.explore.rows import (
+    INTEGER_NAMES,
+    SCOPE,
+    SPAN_COLUMNS,
+    ColumnLists,
+    SpanColumns,
+    event_lists,
+    link_lists,
+    resource_of,
+    split_types,
+)
 
 __all__ = [
     "add_platform_spans",
@@ -25,13 +38,17 @@ __all__ = [
     "platform_columns",
     "platform_spans",
     "producer_span",
+    "record_resource",
+    "server_span",
 ]
 
 _QUEUE_BITS: Final = 0x5155455545000001
 _INIT_BITS: Final = 0x494E495400000002
 _FAAS_TRIGGERS: Final = {"http": "http", "queue": "pubsub", "timer": "timer"}
+_TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {"http": "Server", "api": "Server", "call": "Server", "queue": "Consumer"}
 _MESSAGE_CHARS: Final = 2_000
+_SERVER_ERROR: Final = 500
 _SHORT_WAIT_NS: Final = 1_000_000
 """A worker was free: such a wait is told by the record, and is not worth a span of its own."""
 
@@ -43,23 +60,31 @@ def platform_spans(record: InvocationRecord) -> ColumnLists:
     return platform_columns((record,))
 
 
-def platform_columns(records: Iterable[InvocationRecord]) -> ColumnLists:
+def platform_columns(records: Iterable[InvocationRecord], given: str = "") -> ColumnLists:
     """Columns of otel_traces with the platform's spans of `records`."""
     result = SpanColumns()
-    add_spans_of(result, records)
+    add_spans_of(result, records, given)
     return result.columns
 
 
-def add_spans_of(out: SpanColumns, records: Iterable[InvocationRecord]) -> None:
-    """The spans of many records. Most are plain: theirs are made column by column, in a third of the time."""
+def record_resource(record: InvocationRecord, given: str = "") -> dict[str, str]:
+    """The resource of a record's spans; `given`: OTEL_RESOURCE_ATTRIBUTES of the server."""
+    r = record
+    return resource_of(r.function, r.version, r.app, r.code_hash, r.instance, given, r.resource)
+
+
+def add_spans_of(out: SpanColumns, records: Iterable[InvocationRecord], given: str = "") -> None:
+    """The spans of many records. Most are plain: theirs are made column by column, in a third of the time.
+
+    `given`: OTEL_RESOURCE_ATTRIBUTES of the server."""
     plain: list[InvocationRecord] = []
     for record in records:
         if _is_plain(record):
             plain.append(record)
         else:
-            add_platform_spans(out, record)
+            add_platform_spans(out, record, given)
     if plain:
-        out.extend(_plain_columns(plain))
+        out.extend(_plain_columns(plain, given))
 
 
 def derives_spans(record: InvocationRecord) -> bool:
@@ -79,20 +104,28 @@ def _is_plain(r: InvocationRecord) -> bool:
         and not r.enqueued_ns
         and not r.link_span_id
         and not r.attributes
+        and r.span is None
+        and r.http_status < _SERVER_ERROR
         and not r.init_ended_ns
         and r.started_ns > 0
         and r.dispatched_ns - r.accepted_ns < _SHORT_WAIT_NS
     )
 
 
-def _plain_columns(records: list[InvocationRecord]) -> ColumnLists:
+def _plain_columns(records: list[InvocationRecord], given: str) -> ColumnLists:
     """The trigger spans of all, then the invoke spans of all."""
     count = len(records)
     begins = [r.accepted_ns for r in records], [r.started_ns for r in records]
     ends = [r.responded_ns or r.ended_ns for r in records], [r.ended_ns or r.responded_ns for r in records]
-    resources = [resource_of(r.function, r.version, r.app, r.code_hash) for r in records]
+    resources = [record_resource(r, given) for r in records]
     starts = begins[0] + begins[1]
-    constants: dict[str, object] = {"ScopeName": "relive", "ScopeVersion": "", "StatusMessage": ""}
+    constants: dict[str, object] = {
+        "ScopeName": SCOPE,
+        "ScopeVersion": relive_version(),
+        "StatusMessage": "",
+        "StatusCode": "Unset",
+        "AttributeTypes": {},
+    }
     constants.update((name, []) for name in SPAN_COLUMNS if name.startswith(("Events.", "Links.")))
     columns: dict[str, Any] = {name: [value] * (2 * count) for name, value in constants.items()}
     columns |= {
@@ -101,34 +134,33 @@ def _plain_columns(records: list[InvocationRecord]) -> ColumnLists:
         "SpanId": [r.trigger_span_id for r in records] + [r.span_id for r in records],
         "ParentSpanId": [r.parent_span_id for r in records] + [r.trigger_span_id for r in records],
         "TraceState": [r.trace_state for r in records] * 2,
-        "SpanName": [_http_name(r) for r in records] + [r.function for r in records],
+        "SpanName": [http_name(r) for r in records] + [r.function for r in records],
         "SpanKind": ["Server"] * count + ["Internal"] * count,
         "ServiceName": [r.function for r in records] * 2,
         "ResourceAttributes": resources * 2,
         "SpanAttributes": [
-            *(_http_attributes(r, {"faas.invocation_id": r.invocation_id}) for r in records),
+            *(http_attributes(r, {"faas.invocation_id": r.invocation_id}) for r in records),
             *(_invoke_attributes(r, {"faas.invocation_id": r.invocation_id}) for r in records),
         ],
         "Duration": [
             end - start if end > start else 0 for start, end in zip(starts, ends[0] + ends[1], strict=True)
         ],
-        "StatusCode": ["Unset"] * count + ["Ok"] * count,
     }
     return columns
 
 
-def add_platform_spans(out: SpanColumns, record: InvocationRecord) -> None:
+def add_platform_spans(out: SpanColumns, record: InvocationRecord, given: str = "") -> None:
     """Two to four spans: trigger, queue, init, invoke; those that did not happen are left out."""
     name = record.function
-    resource = resource_of(name, record.version, record.app, record.code_hash)
+    resource = record_resource(record, given)
     trace_id = record.trace_id
     shared = {"faas.invocation_id": record.invocation_id}
-    if record.attempt != 1:
+    if record.attempt != 1 or record.event_id:
         shared["relive.attempt"] = str(record.attempt)
     _add_trigger(out, record, resource, shared)
     queue_ns = record.queue_ns
     if queue_ns >= _SHORT_WAIT_NS or record.enqueued_ns:
-        start = record.enqueued_ns or record.accepted_ns
+        start = _waits_since(record)
         # A queued event waited before its consumer's span began: that wait belongs to the producer.
         queued_here = record.enqueued_ns and record.link_trace_id == trace_id and record.link_span_id
         parent = record.link_span_id if queued_here else record.trigger_span_id
@@ -153,6 +185,11 @@ def add_platform_spans(out: SpanColumns, record: InvocationRecord) -> None:
         _add_invoke(out, record, resource, shared)
 
 
+def _waits_since(record: InvocationRecord) -> int:
+    """Since when it waited. What was tried before waited since it was due again, not while it ran."""
+    return record.ready_ns or record.enqueued_ns or record.accepted_ns
+
+
 def _derived(span_id: str, bits: int) -> str:
     try:
         return f"{int(span_id, 16) ^ bits:016x}"
@@ -169,11 +206,11 @@ def _add_trigger(
     out: SpanColumns, record: InvocationRecord, resource: dict[str, str], shared: dict[str, str]
 ) -> None:
     trigger = record.trigger
-    failed = record.failed or (record.status == "rejected" and record.http_status >= 500)
+    failed = _trigger_failed(record)
     links: Links | None = None
     parent = record.parent_span_id
     if trigger == "http":
-        name, attributes = _http_name(record), _http_attributes(record, shared)
+        name, attributes = http_name(record), http_attributes(record, shared)
     elif trigger == "queue" or record.link_span_id:
         name, attributes = f"process {record.function}", _messaging(record, shared)
     else:
@@ -184,9 +221,11 @@ def _add_trigger(
             parent = record.link_span_id
     if failed or record.status == "rejected":
         attributes = {**attributes, "error.type": _error_type(record)}
+    # A timer's span begins when it fired: nobody else's does, and the wait lies below it.
+    begin = _waits_since(record) if trigger == "timer" else record.accepted_ns
     out.add(
-        record.accepted_ns,
-        record.responded_ns or record.ended_ns or record.dispatched_ns or record.accepted_ns,
+        begin,
+        _trigger_end(record),
         (record.trace_id, record.trigger_span_id, parent, record.trace_state),
         name,
         _KINDS.get(trigger, "Internal"),
@@ -194,27 +233,51 @@ def _add_trigger(
         resource,
         attributes,
         "Error" if failed else "Unset",
-        _message(record) if failed else "",
+        _message(record) if failed and (record.failed or record.error is not None) else "",
         links=links,
     )
 
 
-def _http_name(record: InvocationRecord) -> str:
-    return f"{record.http_method} {record.http_route or record.function}"
+def _trigger_end(record: InvocationRecord) -> int:
+    return record.responded_ns or record.ended_ns or record.dispatched_ns or record.accepted_ns
 
 
-def _http_attributes(record: InvocationRecord, shared: dict[str, str]) -> dict[str, str]:
-    attributes = {**shared, "http.request.method": record.http_method, "url.path": record.http_path}
-    if record.http_route:
-        attributes["http.route"] = record.http_route
-    if record.http_status:
-        attributes["http.response.status_code"] = str(record.http_status)
-    return attributes
+def _trigger_failed(record: InvocationRecord) -> bool:
+    """Of HTTP the status says it: a 4xx is the client's error, and leaves the server's span as it is."""
+    if record.trigger == "http" and record.http_status and not record.event_id:
+        return record.http_status >= _SERVER_ERROR
+    return record.failed
+
+
+def server_span(record: InvocationRecord) -> SpanData:
+    """The trigger's span alone, of a request that was answered before its event ran."""
+    texts = http_attributes(record, {})
+    failed = record.http_status >= _SERVER_ERROR
+    if failed:
+        texts["error.type"] = _error_type(record)
+    attributes: dict[str, Attribute] = {
+        name: int(value) if name in INTEGER_NAMES else value for name, value in texts.items()
+    }
+    return SpanData(
+        trace_id=record.trace_id,
+        span_id=record.trigger_span_id,
+        parent_span_id=record.parent_span_id,
+        name=http_name(record),
+        kind="Server",
+        start_ns=record.accepted_ns,
+        end_ns=_trigger_end(record),
+        status="Error" if failed else "Unset",
+        status_message=_message(record) if failed else "",
+        attributes=attributes,
+        scope=SCOPE,
+        trace_state=record.trace_state,
+    )
 
 
 def _messaging(record: InvocationRecord, shared: dict[str, str]) -> dict[str, str]:
     return {
         **shared,
+        "faas.trigger": _FAAS_TRIGGERS.get(record.trigger, "other"),
         "messaging.system": "relive",
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",
@@ -225,16 +288,19 @@ def _messaging(record: InvocationRecord, shared: dict[str, str]) -> dict[str, st
 
 def _plain(record: InvocationRecord, shared: dict[str, str]) -> tuple[str, dict[str, str]]:
     verb = {"timer": "timer", "call": "call"}.get(record.trigger, "invoke")
-    attributes = shared
+    attributes = {**shared, "faas.trigger": _FAAS_TRIGGERS.get(record.trigger, "other")}
+    attributes.update((name, value) for name, value in record.attributes.items() if name in _TIMER_ATTRIBUTES)
     if record.caller_invocation_id:
-        attributes = {**shared, "relive.caller_invocation_id": record.caller_invocation_id}
+        attributes["relive.caller_invocation_id"] = record.caller_invocation_id
     if record.event_id:
-        attributes = {**attributes, "relive.event_id": record.event_id}
+        attributes["relive.event_id"] = record.event_id
     return f"{verb} {record.function}", attributes
 
 
 def _error_type(record: InvocationRecord) -> str:
-    return record.error.type if record.error is not None else record.status
+    if record.error is not None:
+        return record.error.type
+    return record.status if record.status != "ok" else str(record.http_status)
 
 
 def _add_invoke(
@@ -243,24 +309,46 @@ def _add_invoke(
     start = record.started_ns or record.init_ended_ns or record.dispatched_ns
     end = record.ended_ns or record.responded_ns or start
     attributes = _invoke_attributes(record, shared)
-    if record.attributes:
-        attributes = {**record.attributes, **attributes}
+    own = record.span
+    types: dict[str, str] = {}
     events: tuple[list[object], list[object], list[object]] | None = None
+    links: Links | None = None
+    if own is not None:
+        given = split_types(own.attributes, types)
+        for name in attributes.keys() & types.keys():
+            del types[name]  # ours stays
+        attributes = {**given, **attributes}
+        events, links = event_lists(own, types), link_lists(own, types)
+    status, message = (own.status, own.status_message) if own is not None else ("Unset", "")
     if record.failed:
-        events = _failure(record, attributes, end)
+        status, message = "Error", _message(record)
+        events = _with_failure(events, _failure(record, attributes, end))
+        for name in ("error.type", "code.file.path", "code.line.number", "code.function.name"):
+            types.pop(name, None)
     out.add(
         start,
         end,
         (record.trace_id, record.span_id, record.trigger_span_id, record.trace_state),
-        record.function,
+        (own.name if own is not None else "") or record.function,
         "Internal",
         record.function,
         resource,
         attributes,
-        "Error" if record.failed else "Ok",
-        _message(record) if record.failed else "",
+        status,
+        message,
         events=events,
+        links=links,
+        types=types,
     )
+
+
+def _with_failure(
+    events: tuple[list[object], list[object], list[object]] | None,
+    failure: tuple[list[object], list[object], list[object]] | None,
+) -> tuple[list[object], list[object], list[object]] | None:
+    if events is None or failure is None:
+        return events or failure
+    return events[0] + failure[0], events[1] + failure[1], events[2] + failure[2]
 
 
 def _invoke_attributes(record: InvocationRecord, shared: dict[str, str]) -> dict[str, str]:
@@ -288,7 +376,8 @@ def _failure(
     if error.file:
         attributes["code.file.path"] = error.file
         attributes["code.line.number"] = str(error.line)
-        attributes["code.function.name"] = error.function
+        module = f"{error.module}." if error.module else ""
+        attributes["code.function.name"] = f"{module}{error.function}"
     details = {"exception.type": error.type, "exception.message": error.message}
     if error.traceback:
         details["exception.stacktrace"] = error.traceback
@@ -327,6 +416,6 @@ def producer_span(
             "messaging.message.id": event_id,
         },
         links=links or [],
-        scope="relive",
+        scope=SCOPE,
         trace_state=trace_state,
     )

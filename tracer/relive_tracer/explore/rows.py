@@ -5,23 +5,32 @@ Everything here runs once per span on the collector's thread, so columns are fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from relive_base.attributes import Attribute, type_code, value_text
 from relive_base.frames import LogLine, SpanData
+from relive_base.resource import relive_version, resource_attributes, sdk_version
 
 __all__ = [
+    "INTEGER_NAMES",
     "LOG_COLUMNS",
+    "SCOPE",
     "SEVERITY_NUMBERS",
     "SPAN_COLUMNS",
     "ColumnLists",
     "FunctionRef",
     "SpanColumns",
+    "event_lists",
+    "link_lists",
     "log_columns",
+    "resource_json",
     "resource_of",
     "span_columns",
+    "split_types",
 ]
 
 ColumnLists = dict[str, list[object]]
@@ -50,6 +59,7 @@ SPAN_COLUMNS: Final = (
     "Links.SpanId",
     "Links.TraceState",
     "Links.Attributes",
+    "AttributeTypes",
 )
 
 LOG_COLUMNS: Final = (
@@ -68,12 +78,26 @@ LOG_COLUMNS: Final = (
     "ScopeVersion",
     "ScopeAttributes",
     "LogAttributes",
+    "EventName",
+    "AttributeTypes",
 )
 
 SEVERITY_NUMBERS: Final = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
 """The lowest number of each range of OpenTelemetry's log data model."""
 
-_SCOPE: Final = "relive"
+INTEGER_NAMES: Final = frozenset(
+    {
+        "code.line.number",
+        "faas.max_memory",
+        "http.response.status_code",
+        "network.peer.port",
+        "relive.attempt",
+        "server.port",
+    }
+)
+"""Integers by the semantic conventions, in the platform's spans. Elsewhere `AttributeTypes` says it."""
+
+SCOPE: Final = "relive"
 _RESOURCES_KEPT: Final = 4_096
 _NONE: Final[list[object]] = []  # shared by all spans without events or links; nobody changes it
 _EMPTY: Final[dict[str, str]] = {}
@@ -89,22 +113,52 @@ class FunctionRef:
     code_hash: str = ""
     invocation_id: str = ""
     attempt: int = 1
+    instance: str = ""  # the worker's id
+    given: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
+    own: str = ""  # the same of the function
+
+    @property
+    def resource(self) -> dict[str, str]:
+        """Its resource attributes."""
+        return resource_of(
+            self.name, self.version, self.app, self.code_hash, self.instance, self.given, self.own
+        )
 
 
 @lru_cache(maxsize=_RESOURCES_KEPT)
-def resource_of(name: str, version: int, app: str, code_hash: str) -> dict[str, str]:
-    """The resource attributes of a function version: one shared dict each, not to be changed."""
-    resource = {
-        "service.name": name,
-        "service.version": str(version),
-        "faas.name": name,
-        "faas.version": str(version),
-    }
-    if app:
-        resource["service.namespace"] = app
-    if code_hash:
-        resource["relive.code_hash"] = code_hash
-    return resource
+def resource_of(
+    name: str, version: int, app: str, code_hash: str, instance: str = "", given: str = "", own: str = ""
+) -> dict[str, str]:
+    """The resource attributes of a worker: one shared dict each, not to be changed."""
+    return resource_attributes(
+        name, version, app, code_hash, instance, given, own,
+        sdk_version=sdk_version(), distro_version=relive_version(),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=_RESOURCES_KEPT)
+def resource_json(
+    name: str, version: int, app: str, code_hash: str, instance: str = "", given: str = "", own: str = ""
+) -> str:
+    """`resource_of` as JSON."""
+    found = resource_of(name, version, app, code_hash, instance, given, own)
+    return json.dumps(found, ensure_ascii=False)
+
+
+def split_types(
+    attributes: Mapping[str, Attribute], types: dict[str, str], prefix: str = ""
+) -> dict[str, str]:
+    """The values as text; what is not text is noted in `types`, under `prefix` and its name."""
+    texts: dict[str, str] = {}
+    for name, value in attributes.items():
+        if type(value) is str:
+            texts[name] = value
+            if name in INTEGER_NAMES:
+                types[prefix + name] = "s"
+        else:
+            texts[name] = value_text(value)
+            types[prefix + name] = type_code(value)
+    return texts
 
 
 class SpanColumns:
@@ -136,12 +190,15 @@ class SpanColumns:
         attributes: dict[str, str],
         status: str = "Unset",
         status_message: str = "",
-        scope: str = _SCOPE,
-        scope_version: str = "",
+        scope: str = SCOPE,
+        scope_version: str | None = None,
         events: tuple[list[object], list[object], list[object]] | None = None,
         links: tuple[list[object], list[object], list[object], list[object]] | None = None,
+        types: dict[str, str] = _EMPTY,
     ) -> None:
-        """One span. `ids`: trace, span and parent span id, trace state. `events`, `links`: parallel lists."""
+        """One span. `ids`: trace, span and parent span id, trace state. `events`, `links`: parallel lists.
+
+        `scope_version`: None is this version of Relive. `types`: as `split_types` notes them."""
         a = self._appends
         a[0](start_ns)
         a[1](ids[0])
@@ -153,7 +210,7 @@ class SpanColumns:
         a[7](service)
         a[8](resource)
         a[9](scope)
-        a[10](scope_version)
+        a[10](relive_version() if scope_version is None else scope_version)
         a[11](attributes)
         a[12](end_ns - start_ns if end_ns > start_ns else 0)
         a[13](status)
@@ -167,28 +224,17 @@ class SpanColumns:
         a[19](spans)
         a[20](states)
         a[21](link_attributes)
+        a[22](types)
 
     def add_span(self, span: SpanData, ref: FunctionRef) -> None:
         """A span of the user's own. Adds the invocation's id to its attributes."""
-        attributes = span.attributes
+        types: dict[str, str] = {}
+        attributes = split_types(span.attributes, types)
         if ref.invocation_id:
-            attributes = {**attributes, "faas.invocation_id": ref.invocation_id}
+            attributes["faas.invocation_id"] = ref.invocation_id
             if ref.attempt != 1:
                 attributes["relive.attempt"] = str(ref.attempt)
-        events = links = None
-        if span.events:
-            events = (
-                [e.timestamp_ns for e in span.events],
-                [e.name for e in span.events],
-                [e.attributes for e in span.events],
-            )
-        if span.links:
-            links = (
-                [k.trace_id for k in span.links],
-                [k.span_id for k in span.links],
-                [k.trace_state for k in span.links],
-                [k.attributes for k in span.links],
-            )
+                types.pop("relive.attempt", None)
         self.add(
             span.start_ns,
             span.end_ns,
@@ -196,15 +242,43 @@ class SpanColumns:
             span.name,
             span.kind,
             ref.name,
-            resource_of(ref.name, ref.version, ref.app, ref.code_hash),
+            ref.resource,
             attributes,
             span.status,
             span.status_message,
             span.scope,
-            span.scope_version,
-            events,  # type: ignore[arg-type]
-            links,  # type: ignore[arg-type]
+            span.scope_version or (None if span.scope == SCOPE else ""),
+            event_lists(span, types),
+            link_lists(span, types),
+            types or _EMPTY,
         )
+
+
+def event_lists(
+    span: SpanData, types: dict[str, str]
+) -> tuple[list[object], list[object], list[object]] | None:
+    """Times, names and attributes of a span's events."""
+    if not span.events:
+        return None
+    return (
+        [event.timestamp_ns for event in span.events],
+        [event.name for event in span.events],
+        [split_types(event.attributes, types, f"event/{i}/") for i, event in enumerate(span.events)],
+    )
+
+
+def link_lists(
+    span: SpanData, types: dict[str, str]
+) -> tuple[list[object], list[object], list[object], list[object]] | None:
+    """Trace ids, span ids, states and attributes of a span's links."""
+    if not span.links:
+        return None
+    return (
+        [link.trace_id for link in span.links],
+        [link.span_id for link in span.links],
+        [link.trace_state for link in span.links],
+        [split_types(link.attributes, types, f"link/{i}/") for i, link in enumerate(span.links)],
+    )
 
 
 def span_columns(spans: Iterable[tuple[SpanData, FunctionRef]]) -> ColumnLists:
@@ -219,6 +293,7 @@ def log_columns(lines: Iterable[tuple[LogLine, FunctionRef]]) -> ColumnLists:
     """Columns of otel_logs. The line's source becomes the attribute `log.iostream` or the scope's name."""
     pairs = list(lines)
     count = len(pairs)
+    types: list[dict[str, str]] = [{} for _ in pairs]
     constant_text: list[object] = [""] * count
     return {
         "Timestamp": [line.timestamp_ns for line, _ in pairs],
@@ -230,21 +305,23 @@ def log_columns(lines: Iterable[tuple[LogLine, FunctionRef]]) -> ColumnLists:
         "ServiceName": [ref.name for _, ref in pairs],
         "Body": [line.body for line, _ in pairs],
         "ResourceSchemaUrl": constant_text,
-        "ResourceAttributes": [
-            resource_of(ref.name, ref.version, ref.app, ref.code_hash) for _, ref in pairs
-        ],
+        "ResourceAttributes": [ref.resource for _, ref in pairs],
         "ScopeSchemaUrl": constant_text,
-        "ScopeName": [line.attributes.get("logger.name", "") for line, _ in pairs],
+        "ScopeName": [str(line.attributes.get("logger.name", "")) for line, _ in pairs],
         "ScopeVersion": constant_text,
         "ScopeAttributes": [_EMPTY] * count,
-        "LogAttributes": [_log_attributes(line, ref) for line, ref in pairs],
+        "LogAttributes": [
+            _log_attributes(line, ref, noted) for (line, ref), noted in zip(pairs, types, strict=True)
+        ],
+        "EventName": [line.event_name for line, _ in pairs],
+        "AttributeTypes": list(types),
     }
 
 
-def _log_attributes(line: LogLine, ref: FunctionRef) -> dict[str, str]:
+def _log_attributes(line: LogLine, ref: FunctionRef, types: dict[str, str]) -> dict[str, str]:
     attributes = {"relive.source": line.source}
     if line.attributes:
-        attributes.update(line.attributes)
+        attributes.update(split_types(line.attributes, types))
     if ref.invocation_id:
         attributes["faas.invocation_id"] = ref.invocation_id
         if ref.attempt != 1:

@@ -27,7 +27,7 @@ _SPANS: Final = """
 SELECT Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
     ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
     Events.Timestamp, Events.Name, Events.Attributes,
-    Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes
+    Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes, AttributeTypes
 FROM otel_traces
 WHERE __WHERE__
 ORDER BY Timestamp, SpanId
@@ -127,4 +127,5 @@ def _span(v: tuple[Any, ...]) -> SpanRow:
         status_message=v[14],
         events=tuple(map(SpanEventRow, v[15], v[16], v[17])) if v[15] else (),
         links=tuple(map(SpanLinkRow, v[18], v[19], v[20], v[21])) if v[18] else (),
+        types=v[22],
     )

@@ -21,6 +21,7 @@ class TelemetryLimits:
     events: int = 128  # of one span
     links: int = 128  # of one span
     spans: int = 1_000  # of one invocation
+    span_updates: int = 128  # of the invoke span that leave one by one; what is more, when the handler ends
     open_spans: int = 10_000  # started and not ended yet, over all invocations of a worker
     line_chars: int = 16_384  # of one log line; a longer one is split (streams) or cut (logging)
     stacktrace_chars: int = 16_000

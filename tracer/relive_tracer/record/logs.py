@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
+from relive_base.attributes import Attributes
+
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.output import Output
-from relive_tracer.record.text import bounded, plain_value
+from relive_tracer.record.text import bounded, log_value
 
-__all__ = ["EMIT_CODE", "LoggingSetup", "RecordHandler", "severity_of"]
+__all__ = ["EMIT_CODE", "LoggingSetup", "Places", "RecordHandler", "severity_of"]
 
+_PLACES = 4_096
 EMIT_CODE: CodeType = logging.StreamHandler.emit.__code__
 
 _SEVERITIES = ((10, "TRACE"), (20, "DEBUG"), (30, "INFO"), (40, "WARN"), (50, "ERROR"))
@@ -29,6 +33,46 @@ def severity_of(level: int) -> str:
     return "FATAL"
 
 
+class Places:
+    """Where log calls stand, as the platform names places: files relative to the function's own folder,
+    functions by module and qualified name. Each place is looked up once."""
+
+    def __init__(self, source: str, limits: TelemetryLimits) -> None:
+        self._root = source.rstrip("/") + "/" if source else ""
+        self._limits = limits
+        self._known: dict[tuple[str, int, str | None], tuple[str, str]] = {}
+
+    def of(self, record: logging.LogRecord) -> tuple[str, str]:
+        """File and function."""
+        key = (record.pathname, record.lineno, record.funcName)
+        found = self._known.get(key)
+        if found is None:
+            file = record.pathname
+            if self._root and file.startswith(self._root):
+                file = file[len(self._root) :]
+            found = (
+                bounded(file, self._limits.value_chars),
+                bounded(_qualified(record), self._limits.name_chars),
+            )
+            if len(self._known) >= _PLACES:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+
+def _qualified(record: logging.LogRecord) -> str:
+    """The function that logs, by the frame that still runs it; its bare name where there is none."""
+    frame = sys._getframe(1)
+    function = record.funcName or ""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == function and code.co_filename == record.pathname:
+            module = frame.f_globals.get("__name__")
+            return f"{module}.{code.co_qualname}" if type(module) is str else code.co_qualname
+        frame = frame.f_back  # type: ignore[assignment]
+    return function
+
+
 class RecordHandler(logging.Handler):
     """Stands first on the root logger and records every record that reaches it.
 
@@ -36,9 +80,10 @@ class RecordHandler(logging.Handler):
     see is recorded once, and one that only a StreamHandler sees keeps its level and its exception.
     """
 
-    def __init__(self, output: Output, limits: TelemetryLimits) -> None:
+    def __init__(self, output: Output, limits: TelemetryLimits, places: Places) -> None:
         super().__init__(logging.NOTSET)
         self._output = output
+        self._places = places
         self._limits = limits
         self._seen = threading.local()
         self._traceback = logging.Formatter()
@@ -83,7 +128,7 @@ class RecordHandler(logging.Handler):
             attributes,
         )
 
-    def _body(self, record: logging.LogRecord, attributes: dict[str, str]) -> str:
+    def _body(self, record: logging.LogRecord, attributes: Attributes) -> str:
         try:
             return self.format(record) if self.formatter is not None else record.getMessage()
         except Exception as error:
@@ -93,13 +138,14 @@ class RecordHandler(logging.Handler):
             attributes["log.format_error"] = type(error).__name__
             return record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__name__}>"
 
-    def _attributes(self, record: logging.LogRecord) -> dict[str, str]:
+    def _attributes(self, record: logging.LogRecord) -> Attributes:
         limits = self._limits
-        attributes = {
+        file, function = self._places.of(record)
+        attributes: Attributes = {
             "logger.name": bounded(record.name, limits.name_chars),
-            "code.file.path": bounded(record.pathname, limits.value_chars),
-            "code.line.number": str(record.lineno),
-            "code.function.name": bounded(record.funcName or "", limits.name_chars),
+            "code.file.path": file,
+            "code.line.number": record.lineno if type(record.lineno) is int else 0,
+            "code.function.name": function,
         }
         if record.threadName and record.threadName != "MainThread":
             attributes["thread.name"] = bounded(record.threadName, limits.name_chars)
@@ -107,14 +153,14 @@ class RecordHandler(logging.Handler):
         if len(extra) > len(_OWN) - 3:
             for name, value in extra.items():
                 if name not in _OWN and len(attributes) < limits.log_attributes:
-                    text = plain_value(value)
-                    if text is not None:
-                        attributes[bounded(name, limits.name_chars)] = bounded(text, limits.value_chars)
+                    kept = log_value(value, limits.value_chars)
+                    if kept is not None:
+                        attributes[bounded(name, limits.name_chars)] = kept
         if record.exc_info:
             self._exception(record, attributes)
         return attributes
 
-    def _exception(self, record: logging.LogRecord, attributes: dict[str, str]) -> None:
+    def _exception(self, record: logging.LogRecord, attributes: Attributes) -> None:
         info = record.exc_info
         if info is None or info[0] is None:
             return

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from relive_base.attributes import Attributes
 from relive_base.frames import AnyFrame, LogLine, Logs
 
 from relive_tracer.record.interruption import of_signal_handler
@@ -62,16 +63,21 @@ class Output:
             if of_signal_handler(error):
                 raise
 
-    def record(self, timestamp_ns: int, severity: str, body: str, attributes: dict[str, str]) -> None:
-        """Record one record of the logging module."""
+    def record(
+        self, timestamp_ns: int, severity: str, body: str, attributes: Attributes, event_name: str = ""
+    ) -> None:
+        """Record one record of the logging module, or an event of that name."""
         if self._detached:
             self.to_console("logging", f"{body}\n")
             return
         try:
             state, trace_id, span_id = self.whereabouts()
-            size = len(body) + len(attributes.get("exception.stacktrace", ""))
+            stack = attributes.get("exception.stacktrace", "")
+            size = len(body) + (len(stack) if type(stack) is str else 0)
             if self._take(state, [size]):
-                line = LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging", attributes)
+                line = LogLine(
+                    timestamp_ns, severity, body, trace_id, span_id, "logging", attributes, event_name
+                )
                 self._deliver(state, [line])
         except Exception as error:  # as above
             self._lost(1)

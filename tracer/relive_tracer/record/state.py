@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 __all__ = ["InvocationState", "TelemetryCounts", "Where", "Whereabouts"]
 
@@ -20,6 +20,7 @@ class InvocationState:
     """Counters and ids of one invocation. The empty id is the time before a worker's first invocation."""
 
     __slots__ = (
+        "baggage",
         "bytes_left",
         "dropped",
         "dropped_lines",
@@ -29,6 +30,7 @@ class InvocationState:
         "span",
         "span_id",
         "spans",
+        "started_ns",
         "trace_id",
         "trace_state",
     )
@@ -39,7 +41,9 @@ class InvocationState:
         self.span_id = span_id
         self.sampled = True
         self.trace_state = ""
-        self.span: object = None  # the invoke span as OpenTelemetry sees it, once it is asked for
+        self.baggage = ""
+        self.started_ns = 0
+        self.span: Any = None  # the invoke span as OpenTelemetry sees it, once it is asked for
         self.bytes_left = output_limit_bytes
         self.spans = 0
         self.logs = 0

@@ -9,10 +9,11 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from relive_base.attributes import Attributes
 from relive_base.frames import AnyFrame, FunctionSpec, Invoke
 
 from relive_tracer.record.limits import TelemetryLimits
-from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, RecordHandler
+from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, Places, RecordHandler
 from relive_tracer.record.outlet import Outlet
 from relive_tracer.record.output import Output
 from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
@@ -57,7 +58,7 @@ class Telemetry:
         chars = self.limits.line_chars
         self.stdout = LineStream("stdout", "INFO", 1, self._output, chars)
         self.stderr = LineStream("stderr", "WARN", 2, self._output, chars)
-        self._handler = RecordHandler(self._output, self.limits)
+        self._handler = RecordHandler(self._output, self.limits, Places(spec.source, self.limits))
         self._logging = LoggingSetup(self._handler)
         self._before: tuple[Any, Any] | None = None
 
@@ -80,11 +81,13 @@ class Telemetry:
 
         try:
             tracing = Tracing(self._send, self._spec, self.limits, self._state)
-            tracing.install()
+            missing = tracing.install()
         except Exception as error:  # an SDK that does not fit; the invocations must run all the same
             return f"{type(error).__name__}: {error}"
         self._tracing = tracing
         self._output.whereabouts = tracing.whereabouts
+        if missing:
+            self._output.lines("logging", "WARN", [missing])
         return ""
 
     def begin(self, invoke: Invoke) -> None:
@@ -117,10 +120,10 @@ class Telemetry:
         """Of the invocation that runs, or ran last; "" before the first one."""
         return self._state.invocation_id
 
-    def error(self, body: str, attributes: dict[str, str]) -> None:
-        """Record a line of our own about the user's code, at level ERROR. Never raises; from any thread."""
+    def error(self, body: str, attributes: Attributes) -> None:
+        """Record an exception of the user's code, at level ERROR. Never raises; from any thread."""
         chars = self.limits.line_chars
-        self._output.record(time.time_ns(), "ERROR", bounded(body, chars), attributes)
+        self._output.record(time.time_ns(), "ERROR", bounded(body, chars), attributes, "exception")
 
     def current_span_id(self) -> str:
         """The span id of the calling code: the parent for a call to another function."""

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
+from relive_base.attributes import Attribute
 from relive_base.escapes import encodable
 
-__all__ = ["attribute_text", "bounded", "encodable", "plain_value"]
+__all__ = ["attribute_text", "bounded", "encodable", "log_value", "plain_value", "typed_list"]
 
 _ITEMS = 1_000  # of a sequence or mapping in an attribute, over all its levels
 _DEPTH = 16
+_SMALLEST = -(1 << 63)
+_LARGEST = (1 << 63) - 1
 
 
 def bounded(text: str, limit: int) -> str:
@@ -48,6 +51,44 @@ def attribute_text(value: object, limit: int) -> str:
         else:
             text = json.dumps(_jsonable(value, [_ITEMS], 0), ensure_ascii=False, separators=(",", ":"))
     return bounded(text, limit)
+
+
+def typed_list(
+    values: list[object] | tuple[object, ...], limit: int
+) -> list[str | bool | int | float] | None:
+    """The values where all are text, numbers or truth values and their text is at most `limit` characters
+    long; None where the list is to go as (cut) text."""
+    if len(values) > _ITEMS:
+        return None
+    result: list[str | bool | int | float] = []
+    room = limit
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            text = encodable(cast(str, value))
+            room -= len(text)
+            result.append(text)
+        elif kind is bool or kind is float or (kind is int and _SMALLEST <= cast(int, value) <= _LARGEST):
+            result.append(cast(float, value))
+        else:
+            return None
+        room -= 4
+        if room < 0:
+            return None
+    return result
+
+
+def log_value(value: object, limit: int) -> Attribute | None:
+    """An extra field of a log record: plain values and flat lists as they are; None for anything else."""
+    kind = type(value)
+    if kind is bool or kind is float:
+        return cast(float, value)
+    if kind is int and _SMALLEST <= cast(int, value) <= _LARGEST:
+        return cast(int, value)
+    if kind is list or kind is tuple:
+        return typed_list(cast("list[object]", value), limit)
+    text = plain_value(value)
+    return bounded(text, limit) if text is not None else None
 
 
 def _jsonable(value: object, budget: list[int], depth: int) -> object:

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, cast
 
 import opentelemetry.context as context_api
 import opentelemetry.trace as trace_api
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.span import TraceState
-from relive_base.frames import AnyFrame, FunctionSpec, Invoke, Spans
+from relive_base.frames import AnyFrame, FunctionSpec, Invoke, OpenSpan, Spans
 from relive_base.ids import new_span_id, new_trace_id
+from relive_base.resource import resource_attributes
 
-from relive_tracer.record.convert import span_data
+from relive_tracer.record.convert import open_span, span_data
 from relive_tracer.record.interruption import of_signal_handler
+from relive_tracer.record.invoke_span import InvokeSpan, SpanSettings
 from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.propagation import Propagation
 from relive_tracer.record.state import InvocationState, Where
 
 __all__ = ["Tracing"]
@@ -33,6 +39,7 @@ __all__ = ["Tracing"]
 _STATE_KEY = "relive-invocation"
 # The key under which the API keeps the current span; asking it is the way that survives a change of its name.
 _SPAN_KEY = next(iter(trace_api.set_span_in_context(NonRecordingSpan(SpanContext(1, 1, False)), Context())))
+_baggage = W3CBaggagePropagator()
 _logger = logging.getLogger("relive")
 
 
@@ -85,7 +92,8 @@ class InvocationContext:
     their own. Here they become children of the invoke span.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: SpanSettings) -> None:
+        self._settings = settings
         self._variable: ContextVar[Context | InvocationState] = ContextVar("relive_otel_context")
         self.fallback: Context | InvocationState = Context()
 
@@ -97,12 +105,12 @@ class InvocationContext:
         """As in the API, but the invocation's context where nothing has been attached."""
         current = self._variable.get(None)
         if type(current) is InvocationState:
-            current = _context_of(current)
+            current = self._context_of(current)
             self._variable.set(current)
         elif current is None:
             current = self.fallback
             if type(current) is InvocationState:
-                return _context_of(current)
+                return self._context_of(current)
         return cast(Context, current)
 
     def detach(self, token: Token[Context | InvocationState]) -> None:
@@ -114,16 +122,17 @@ class InvocationContext:
         current = self._variable.get(self.fallback)
         return current if type(current) is InvocationState else None
 
-
-def _context_of(state: InvocationState) -> Context:
-    span = state.span
-    if span is None:
-        flags = TraceFlags(TraceFlags.SAMPLED if state.sampled else TraceFlags.DEFAULT)
-        trace_state = TraceState.from_header([state.trace_state]) if state.trace_state else None
-        span = state.span = NonRecordingSpan(
-            SpanContext(int(state.trace_id, 16), int(state.span_id, 16), True, flags, trace_state)
-        )
-    return Context({_SPAN_KEY: span, _STATE_KEY: state})
+    def _context_of(self, state: InvocationState) -> Context:
+        span = state.span
+        if span is None:
+            flags = TraceFlags(TraceFlags.SAMPLED if state.sampled else TraceFlags.DEFAULT)
+            trace_state = TraceState.from_header([state.trace_state]) if state.trace_state else None
+            ids = SpanContext(int(state.trace_id, 16), int(state.span_id, 16), False, flags, trace_state)
+            span = state.span = InvokeSpan(ids, state, self._settings)
+        context = Context({_SPAN_KEY: span, _STATE_KEY: state})
+        if state.baggage:
+            context = _baggage.extract({"baggage": state.baggage}, context)
+        return context
 
 
 class _Sender(SpanProcessor):
@@ -139,6 +148,7 @@ class _Sender(SpanProcessor):
         self._limits = limits
         self._state_of = state_of
         self._open: dict[int, InvocationState] = {}
+        self.untold: dict[int, Span] = {}  # open ones that nothing has been told of
         self._lock = threading.RLock()
         self.detached = False
 
@@ -147,30 +157,55 @@ class _Sender(SpanProcessor):
         opened = self._open
         if len(opened) >= self._limits.open_spans:
             try:
-                opened.pop(next(iter(opened)), None)  # the oldest: most likely it will never be ended
+                oldest = next(iter(opened))  # most likely it will never be ended
+                opened.pop(oldest, None)
+                self.untold.pop(oldest, None)
             except (RuntimeError, StopIteration):
                 pass  # another thread changed it just now
-        opened[span.context.span_id] = self._state_of(parent_context)
+        span_id = span.context.span_id
+        opened[span_id] = self._state_of(parent_context)
+        self.untold[span_id] = span
 
     def on_end(self, span: ReadableSpan) -> None:
         """Convert and send. Raises nothing of its own."""
         if self.detached:
             return
         context = span.context
-        state = self._open.pop(context.span_id, None) if context is not None else None
+        state = None
+        if context is not None:
+            state = self._open.pop(context.span_id, None)
+            self.untold.pop(context.span_id, None)
         if state is None:
             state = self._state_of(None)
         try:
+            parent = span.parent
+            above = self._above(parent) if parent is not None and parent.span_id in self.untold else []
             with self._lock:
                 if state.spans >= self._limits.spans:
                     state.dropped += 1
                     return
                 state.spans += 1
             data = span_data(span, self._limits)
-            if not self._send(Spans(invocation_id=state.invocation_id, spans=[data])):
+            if not self._send(Spans(invocation_id=state.invocation_id, spans=[data], open=above)):
                 self._failed(state)
         except Exception as error:  # a span that cannot be recorded must never fail the code that made it
             self._failed(state)
+            if of_signal_handler(error):
+                raise
+
+    def _above(self, parent: SpanContext | None) -> list[OpenSpan]:
+        """The open spans from `parent` up that nothing has been told of, each told once."""
+        found = []
+        while parent is not None and (span := self.untold.pop(parent.span_id, None)) is not None:
+            found.append(open_span(span, self._limits))
+            parent = span.parent
+        return found
+
+    def tell_open(self, context: SpanContext, state: InvocationState) -> None:
+        """Something else names this open span, such as a log line. Raises nothing of its own."""
+        try:
+            self._send(Spans(invocation_id=state.invocation_id, spans=[], open=self._above(context)))
+        except Exception as error:
             if of_signal_handler(error):
                 raise
 
@@ -183,6 +218,7 @@ class _Sender(SpanProcessor):
         """In a child that the user's code forked: the socket is the parent's."""
         self._lock = threading.RLock()
         self._open = {}
+        self.untold = {}
         self.detached = True
 
 
@@ -196,28 +232,35 @@ class Tracing:
         limits: TelemetryLimits,
         idle: InvocationState,
     ) -> None:
-        self._context = InvocationContext()
+        resource = Resource(_resource(spec))
+        span_limits = _span_limits(limits)
+        self._context = InvocationContext(
+            SpanSettings(spec.name, resource, spec.relive_version, span_limits, limits, send)
+        )
         self._state = idle
         self._sender = _Sender(send, limits, self._state_of)
         self._token: Token[Context | InvocationState] | None = None
         self._provider = _Provider(
             sampler=_RecordEverything(),
-            resource=Resource(_resource(spec)),
+            resource=resource,
             shutdown_on_exit=False,
             id_generator=_Ids(),
-            span_limits=_span_limits(limits),
+            span_limits=span_limits,
         )
+        self._propagation = Propagation(spec.environment.get("OTEL_PROPAGATORS") or spec.propagators)
         self._provider.add_span_processor(self._sender)
         self._known: object = self._provider
 
-    def install(self) -> None:
-        """Make ours the global provider, in such a way that the user's code can still set its own."""
+    def install(self) -> str:
+        """Make ours the global provider, in such a way that the user's code can still set its own. Gives what
+        of it could not be done, or ""."""
         context_api._RUNTIME_CONTEXT = cast(Any, self._context)
         logging.getLogger("opentelemetry.attributes").addFilter(_tells_news)
         if hasattr(trace_api, "_TRACER_PROVIDER"):
             trace_api._TRACER_PROVIDER = self._provider
         else:
             trace_api.set_tracer_provider(self._provider)
+        return self._propagation.install()
 
     def begin(self, invoke: Invoke, state: InvocationState) -> None:
         """The invoke span becomes the current span of this thread and the default of all others."""
@@ -226,11 +269,16 @@ class Tracing:
             self._join(provider)
         state.sampled = invoke.sampled
         state.trace_state = invoke.trace_state
+        state.baggage = invoke.baggage
+        state.started_ns = time.time_ns()
         self._state = self._context.fallback = state
         self._token = self._context.attach(state)
 
     def end(self) -> None:
         """This thread's context is again what it was, whatever the user's code left attached."""
+        state = self._state
+        if state.span is not None:
+            state.span.finish()
         token = self._token
         if token is not None:
             self._token = None
@@ -252,6 +300,8 @@ class Tracing:
         if span is None or span is state.span:
             return state, state.trace_id, state.span_id
         current = cast(trace_api.Span, span).get_span_context()
+        if current.span_id in self._sender.untold:
+            self._sender.tell_open(current, state)
         return state, format(current.trace_id, "032x"), format(current.span_id, "016x")
 
     def _state_of(self, context: Context | None) -> InvocationState:
@@ -282,6 +332,7 @@ class Tracing:
         if getattr(trace_api, "_TRACER_PROVIDER", None) is self._provider:
             trace_api._TRACER_PROVIDER = None
         logging.getLogger("opentelemetry.attributes").removeFilter(_tells_news)
+        self._propagation.uninstall()
         context_api._RUNTIME_CONTEXT = context_api._load_runtime_context()
 
 
@@ -291,15 +342,11 @@ def _tells_news(record: logging.LogRecord) -> bool:
 
 
 def _resource(spec: FunctionSpec) -> dict[str, str]:
-    resource = {
-        "service.name": spec.name,
-        "service.version": str(spec.version),
-        "faas.name": spec.name,
-        "faas.version": str(spec.version),
-    }
-    if spec.app:
-        resource["service.namespace"] = spec.app
-    return resource
+    own = spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return resource_attributes(
+        spec.name, spec.version, spec.app, spec.code_hash, spec.instance, spec.resource, own,
+        sdk_version=sdk_version, distro_version=spec.relive_version,
+    )  # fmt: skip
 
 
 def _span_limits(limits: TelemetryLimits) -> SpanLimits:
