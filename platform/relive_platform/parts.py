@@ -142,9 +142,15 @@ def registry_of(settings: Settings) -> Registry:
             ratio=settings.package_ratio,
         ),
         trial=SubprocessTrial(
-            timeout_s=settings.trial_timeout_s, extra_path=[str(build_runtime(settings.home))]
+            timeout_s=settings.trial_timeout_s,
+            extra_path=[str(build_runtime(settings.home))],
+            sandbox_home=str(settings.home.absolute()) if settings.isolation_tier > 0 else "",
         ),
-        dependencies=Dependencies(settings.home / "deps", timeout_s=settings.install_timeout_s),
+        dependencies=Dependencies(
+            settings.home / "deps",
+            timeout_s=settings.install_timeout_s,
+            sandbox=settings.isolation_tier > 0,
+        ),
     )
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Final
 
-__all__ = ["DEVICES", "readable_paths"]
+__all__ = ["DEVICES", "link_targets", "readable_paths", "system_paths", "without"]
 
 _SYSTEM: Final = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/proc", "/sys"
@@ -50,13 +50,19 @@ def readable_paths(runtime_dir: str, deps_dir: str) -> list[str]:
     folder is replaced by what is in it, but for the way to the home.
     """
     home = os.path.dirname(os.path.dirname(os.path.realpath(runtime_dir)))
-    paths: list[str] = []
-    for path in [*_SYSTEM, *_settings_of_the_system(), *_interpreter(), *_name_resolution()]:
-        paths.extend(_without(path, home))
+    paths = system_paths(home)
     paths.append(runtime_dir)
-    paths.extend(_link_targets(runtime_dir))
+    paths.extend(link_targets(runtime_dir))
     if deps_dir:
         paths.append(deps_dir)
+    return list(dict.fromkeys(paths))
+
+
+def system_paths(home: str) -> list[str]:
+    """What any program needs: the system and this interpreter, nothing of Relive's `home`."""
+    paths: list[str] = []
+    for path in [*_SYSTEM, *_settings_of_the_system(), *_interpreter(), *_name_resolution()]:
+        paths.extend(without(path, home))
     return list(dict.fromkeys(paths))
 
 
@@ -81,7 +87,7 @@ def _name_resolution() -> list[str]:
     return [path for path in real if os.path.exists(path)]
 
 
-def _link_targets(runtime_dir: str) -> list[str]:
+def link_targets(runtime_dir: str) -> list[str]:
     """What the links in the runtime folder point to, those of its namespace folder included."""
     found: list[str] = []
     for folder in (runtime_dir, os.path.join(runtime_dir, "opentelemetry")):
@@ -95,7 +101,7 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _without(path: str, excluded: str) -> list[str]:
+def without(path: str, excluded: str) -> list[str]:
     """`path`, or what is in it, so that `excluded` and what is below it is not there."""
     real = os.path.realpath(path)
     if _is_below(real, excluded):
@@ -109,5 +115,5 @@ def _without(path: str, excluded: str) -> list[str]:
         return []
     for entry in entries:
         if not entry.is_symlink():
-            found.extend(_without(entry.path, excluded))
+            found.extend(without(entry.path, excluded))
     return found

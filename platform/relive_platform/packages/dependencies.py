@@ -23,8 +23,10 @@ import uv
 from relive_base.errors import ReliveError
 from relive_base.terminal import escape_terminal
 
+from relive_platform.isolation.confined import confined
 from relive_platform.packages.content import flush, remove_tree
 from relive_platform.packages.installer_input import InstallerInput, TooMuch
+from relive_platform.packages.installing import installer_environment, readable_places
 from relive_platform.packages.preload import preload_modules, requirement_name
 
 __all__ = ["Dependencies", "DependencyError", "InstalledDependencies", "Requirements"]
@@ -33,6 +35,9 @@ REQUIREMENTS_FILE: Final = "requirements.txt"
 _MAX_REQUIREMENTS_BYTES: Final = 1024 * 1024
 _MAX_OUTPUT_LINES: Final = 200
 _NOISE: Final = ("Using Python", "Using CPython", "Resolved", "Downloading", "Downloaded", "Building")
+_NO_BUILD: Final = re.compile(r"[Bb]uilding (from source|source distributions) is disabled")
+_BUILD_NEEDED: Final = "building from source is disabled"
+_END_S: Final = 5.0
 _LOCAL: Final = re.compile(r"\s*(\.{0,2}/|-e\s|--editable|file:|-r\s|-c\s|--requirement|--constraint)")
 
 
@@ -123,8 +128,13 @@ class Dependencies:
         python: str = sys.executable,
         timeout_s: float = 600.0,
         environment: dict[str, str] | None = None,
+        sandbox: bool = True,
     ) -> None:
+        """`environment`: of the installer, as far as it is about indexes, proxies and certificates.
+        `sandbox`: keep packages' own code, which a build runs, from all but its folder and the network."""
         self._root = root
+        self._home = root.absolute().parent
+        self._sandbox = sandbox
         self._python = python
         self._timeout_s = timeout_s
         self._environment = environment
@@ -197,15 +207,46 @@ class Dependencies:
         progress: Callable[[str], None],
         cancelled: Cancelled | None,
     ) -> None:
-        command = [uv.find_uv_bin(), "pip", "install", "--target", str(site), "--python", self._python]
-        command += ["--no-progress", "--color", "never"]
-        # Copies, not links into uv's cache: a function that writes there must not spoil other ones.
         # uv resolves relative lines against the file that holds them.
         read = needs.file if needs.file.endswith(REQUIREMENTS_FILE) else str(listed)
-        command += ["--link-mode", "copy", "-r", read]
-        if self._input(needs).local:
-            command.append("--refresh")  # uv would take a local folder's wheel from its cache, changed or not
-        environment = dict(os.environ if self._environment is None else self._environment)
+        found = self._input(needs)
+        status, output = 1, [_BUILD_NEEDED]
+        if not found.local:  # wheels run no code: they may come from, and go to, the cache that all share
+            cache = self._home / "cache" / "uv"
+            status, output = self._uv(["--no-build"], needs, found, read, site, cache, progress, cancelled)
+        if status and any(_NO_BUILD.search(line) for line in output):
+            remove_tree(site)
+            # A cache of its own: what the code of a build writes there, others would install.
+            cache = site.parent / "cache"
+            status, output = self._uv([], needs, found, read, site, cache, progress, cancelled)
+        if status:
+            raise _failure(needs, read, output)
+        site.mkdir(exist_ok=True)  # uv makes none where a marker excludes every line
+
+    def _uv(
+        self,
+        options: list[str],
+        needs: Requirements,
+        found: InstallerInput,
+        read: str,
+        site: Path,
+        cache: Path,
+        progress: Callable[[str], None],
+        cancelled: Cancelled | None,
+    ) -> tuple[int, list[str]]:
+        """Exit status and last lines. Raises DependencyError where it takes too long."""
+        command = [uv.find_uv_bin(), "pip", "install", "--target", str(site), "--python", self._python]
+        # Compiled now: nothing else will write there. Copies, not links into uv's cache: a function that
+        # writes there must not spoil other ones.
+        command += ["--no-progress", "--color", "never", "--compile-bytecode", "--link-mode", "copy"]
+        command += [*options, "-r", read]
+        given = os.environ if self._environment is None else self._environment
+        environment = installer_environment(given, site.parent, cache)
+        cache.mkdir(parents=True, exist_ok=True)
+        if self._sandbox:
+            readable = [read, *readable_places(found.paths, needs.folder, environment, str(self._home))]
+            writable = [str(site.parent), str(cache)]
+            command = confined(command, home=str(self._home), read=readable, write=writable)
         process = subprocess.Popen(
             command, cwd=needs.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, start_new_session=True,
@@ -230,21 +271,23 @@ class Dependencies:
         if expired.is_set():
             message = f"the installation took longer than {self._timeout_s:g} s"
             raise DependencyError(message, where=needs.file, remedy="raise RELIVE_INSTALL_TIMEOUT_S")
-        if status != 0:
-            raise _failure(needs, read, list(output))
-        site.mkdir(exist_ok=True)  # uv makes none where a marker excludes every line
+        return status, list(output)
 
 
 def _end(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
     if process.poll() is None:
         expired.set()
         _kill(process)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Asked: what runs it in the sandbox ends what has left the process group, too."""
+    process.terminate()
 
 
 def _places(listed: Sequence[str], file: str) -> tuple[int, ...]:

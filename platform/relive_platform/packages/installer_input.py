@@ -67,6 +67,11 @@ class InstallerInput:
         """Of all that was read so far."""
         return self._digest.hexdigest()
 
+    @property
+    def paths(self) -> list[str]:
+        """The files and folders that were read, resolved."""
+        return [path for _, path in self._seen]
+
     def note(self, kind: str, text: str) -> None:
         """Something that is no file."""
         self._add(kind.encode(), text.encode("utf-8", "surrogateescape"))
@@ -156,6 +161,7 @@ class InstallerInput:
             return True
         if not project.is_file():
             return False
+        self._seen.add(("settings", os.path.realpath(project)))
         try:
             table = tomllib.loads(self._text(project).decode()).get("tool", {}).get("uv")
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, AttributeError):

@@ -77,7 +77,9 @@ class Registry:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._defaults = defaults or FunctionDefaults()
         self._limits = limits or PackageLimits()
-        self._trial = trial or SubprocessTrial(extra_path=[str(build_runtime(self._home))])
+        self._trial = trial or SubprocessTrial(
+            extra_path=[str(build_runtime(self._home))], sandbox_home=str(self._home)
+        )
         self._dependencies = dependencies or Dependencies(self._home / "deps")
         self._clock_ns = clock_ns
         self._table = VersionTable(self._home)

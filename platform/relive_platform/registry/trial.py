@@ -13,11 +13,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from relive_platform.isolation.confined import confined
+from relive_platform.isolation.paths import link_targets
 from relive_platform.registry.model import FunctionVersion, TrialResult
 from relive_platform.worker.lambda_variables import lambda_variables
 
 __all__ = ["SubprocessTrial"]
 
+_END_S: Final = 5.0
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 _SCRIPT: Final = r"""
 import json, os, sys
@@ -62,7 +65,11 @@ class SubprocessTrial:
         timeout_s: float = 30.0,
         python: str = sys.executable,
         extra_path: Sequence[str] = (),
+        sandbox_home: str = "",
     ) -> None:
+        """`sandbox_home`: Relive's home, from which the handler's code is kept; "": it is kept from
+        nothing."""
+        self._home = sandbox_home
         self._timeout_s = timeout_s
         self._python = python
         self._extra = list(extra_path)
@@ -77,9 +84,17 @@ class SubprocessTrial:
             environment = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
             environment |= lambda_variables(version.spec)
             environment |= {"PYTHONDONTWRITEBYTECODE": "1", **version.spec.environment}
+            command = [self._python, "-I", "-S", "-B", "-c", _SCRIPT, json.dumps(job)]
+            if self._home:
+                readable = [
+                    *job["path"],
+                    *self._extra,
+                    *(to for path in self._extra for to in link_targets(path)),
+                ]
+                command = confined(command, home=self._home, read=readable, write=[scratch])
             try:
                 process = subprocess.Popen(
-                    [self._python, "-I", "-S", "-B", "-c", _SCRIPT, json.dumps(job)],
+                    command,
                     cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL, pass_fds=(writer,), start_new_session=True,
                 )  # fmt: skip
@@ -96,6 +111,9 @@ class SubprocessTrial:
             status = process.wait(self._timeout_s)
         except subprocess.TimeoutExpired:
             status = None
+            process.terminate()  # what runs it in the sandbox ends what has left the process group, too
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_S)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # with whatever it started
         process.wait()

@@ -24,7 +24,9 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(tmp_path: Path):
-    opened = Registry(tmp_path / "home", trial=SubprocessTrial(timeout_s=10))
+    opened = Registry(
+        tmp_path / "home", trial=SubprocessTrial(timeout_s=10, sandbox_home=str(tmp_path / "home"))
+    )
     yield opened
     opened.close()
 
@@ -54,7 +56,9 @@ def test_code_that_does_not_load_is_refused_where_it_fails(registry, source, cod
 
 
 def test_loading_that_never_ends_is_ended(source, tmp_path) -> None:
-    registry = Registry(tmp_path / "home", trial=SubprocessTrial(timeout_s=1.0))
+    registry = Registry(
+        tmp_path / "home", trial=SubprocessTrial(timeout_s=1.0, sandbox_home=str(tmp_path / "home"))
+    )
     (source / "m.py").write_text("def handler(e, c): ...\nwhile True: pass\n")
 
     with pytest.raises(DeployError, match="longer than 1 s"):
