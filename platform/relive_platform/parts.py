@@ -115,6 +115,10 @@ def listener_limits(settings: Settings) -> ListenerLimits:
         head_s=settings.header_timeout_s,
         body_s=settings.body_timeout_s,
         keep_alive_s=settings.keep_alive_s,
+        head_bytes=settings.head_limit_bytes,
+        target_bytes=settings.target_limit_bytes,
+        headers=settings.header_limit,
+        chunk_bytes=settings.chunk_limit_bytes,
     )
 
 

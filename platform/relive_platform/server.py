@@ -51,6 +51,7 @@ from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.pool.trial import WorkerTrial
 from relive_platform.pool.worker import FINISHING, Worker
 from relive_platform.pool.zygotes import Zygotes
+from relive_platform.process_limits import MemoryKeeper
 from relive_platform.queue.backoff import Backoff
 from relive_platform.queue.events import EventQueue
 from relive_platform.registry import Deployed, FunctionVersion, Progress
@@ -105,6 +106,9 @@ class ReliveServer:
         self.loop = asyncio.get_running_loop()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="relive")
         self._stack.callback(self.executor.shutdown, wait=False, cancel_futures=True)
+        memory = MemoryKeeper()
+        memory.start()
+        self._stack.callback(memory.stop)
         try:
             self._own_home()
             await self._start_store()
@@ -219,7 +223,9 @@ class ReliveServer:
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
         self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
         self.dispatcher.call_handler = Calls(self.dispatcher, settings.call_depth, self.publisher)
-        gateway_limits = GatewayLimits(settings.body_limit_bytes, settings.async_body_limit_bytes)
+        gateway_limits = GatewayLimits(
+            settings.body_limit_bytes, settings.async_body_limit_bytes, settings.bodies_limit_bytes
+        )
         self.gateway = Gateway(
             self.dispatcher,
             self.publisher,

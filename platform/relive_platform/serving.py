@@ -12,6 +12,7 @@ from collections.abc import Callable
 import uvloop
 from relive_base.errors import ReliveError
 
+from relive_platform.process_limits import open_many_files
 from relive_platform.server import ControlApi, ReliveServer
 from relive_platform.settings import Settings
 
@@ -26,6 +27,7 @@ def run(
     on_ready: Callable[[ReliveServer], None] | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `request_stop`. A second signal ends at once. Raises ReliveError."""
+    open_many_files(settings.connection_limit)
     uvloop.run(_serve(settings, api, on_ready))
 
 

@@ -192,7 +192,29 @@ class Settings:
     result_limit_bytes: int = _set(
         6 * _MIB, "Largest result of a function.", unit="bytes", low=1, high=48 * _MIB
     )
-    connection_limit: int = _set(1_000, "Connections of the gateway; more are refused with 503.", low=1)
+    bodies_limit_bytes: int = _set(
+        256 * _MIB, "All large bodies in the gateway's memory together; then 503.", unit="bytes", low=_MIB
+    )
+    head_limit_bytes: int = _set(
+        65_536, "Largest head of a request, with its line; then 431.", unit="bytes", low=1024, high=_MIB
+    )
+    target_limit_bytes: int = _set(
+        16_384, "Longest path and query of a request; then 414.", unit="bytes", low=256, high=_MIB
+    )
+    header_limit: int = _set(200, "Headers of a request; then 431.", low=10, high=10_000)
+    chunk_limit_bytes: int = _set(
+        16_384,
+        "Longest chunk extension, and all trailers, of a chunked body; then 431.",
+        unit="bytes",
+        low=256,
+        high=_MIB,
+    )
+    connection_limit: int = _set(
+        1_000,
+        "Connections of the gateway. One more takes the place of the one that has been idle longest; where"
+        " none is idle it is refused with 503.",
+        low=1,
+    )
     allowed_hosts: tuple[str, ...] = _set(
         (),
         "More names that the gateway answers for, as the `Host` of requests says them: `shop.example`,"

@@ -27,6 +27,7 @@ CALLS = {f"{module}.{name}" for module, names in OF_MODULES.items() for name in 
 ALLOWED = {
     # a process of our own, before it starts a thread
     "platform/relive_platform/collector/process.py": {"os.environ.update"},
+    "platform/relive_platform/process_limits.py": {"resource.setrlimit"},
     "platform/relive_platform/isolation/confined.py": {"resource.setrlimit"},
     "platform/relive_platform/isolation/limits.py": {"resource.setrlimit"},
     "platform/relive_platform/worker/process.py": {

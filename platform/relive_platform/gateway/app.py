@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.accepting import accept
 from relive_platform.gateway.access import Access, ForeignPage, Unauthorized, UnexpectedHost
+from relive_platform.gateway.bodies import BodiesFull, BodyBudget, BodyTooLarge
 from relive_platform.gateway.head import Head
 from relive_platform.gateway.propagation import Propagation
 from relive_platform.gateway.redirects import below
@@ -27,10 +27,7 @@ from relive_platform.pool.invocation import InvokeRequest, Outcome, Waiter
 from relive_platform.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
 from relive_platform.worker.events import BadEvent, decode_event
 
-__all__ = ["BodyTooLarge", "Exchange", "Gateway", "GatewayLimits", "ReadBody"]
-
-ReadBody = Callable[[int], Awaitable[bytes | None]]
-"""Reads the body of a request, up to a limit in bytes: raises BodyTooLarge. None: the client has gone."""
+__all__ = ["Exchange", "Gateway", "GatewayLimits"]
 
 _log = logging.getLogger(__name__)
 _HEADER_CHARS: Final = 512  # kept of a user agent
@@ -50,10 +47,7 @@ class GatewayLimits:
 
     body_bytes: int = 6 * 1_048_576
     async_body_bytes: int = 1_048_576
-
-
-class BodyTooLarge(Exception):
-    """The body is over the limit, which is its argument."""
+    bodies_bytes: int = 256 * 1_048_576  # of all large requests together
 
 
 class _UnknownPath(Exception):
@@ -78,6 +72,7 @@ class Exchange(Waiter, Protocol):
     hidden: str
 
     def respond(self, response: Response, /) -> None: ...
+    async def read(self, limit: int, budget: BodyBudget, /) -> bytes | None: ...
 
 
 class Gateway:
@@ -97,8 +92,9 @@ class Gateway:
         self._publish = publish
         self._limits = limits or GatewayLimits()
         self._propagation = propagation or Propagation()
+        self.bodies = BodyBudget(self._limits.bodies_bytes)
 
-    async def handle(self, head: Head, read: ReadBody, exchange: Exchange) -> Response | None:
+    async def handle(self, head: Head, exchange: Exchange) -> Response | None:
         """One request whose body may still be on its way. None where the client has gone."""
         accepted_ns = time.time_ns()
         try:
@@ -107,7 +103,7 @@ class Gateway:
             length = head.body_bytes
             if length > limit:
                 raise BodyTooLarge(limit)
-            body = await read(limit) if length else b""
+            body = await exchange.read(limit, self.bodies) if length else b""
             if body is None:
                 return None
             request = _request(target, head, body, accepted_ns, self._propagation)
@@ -116,6 +112,8 @@ class Gateway:
             return self.answer(await self._dispatcher.submit(request), exchange)
         except Exception as error:
             return _refusal(error)
+        finally:
+            self.bodies.give_back(exchange)
 
     def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool:
         """A request that is complete: `exchange` is told of the outcome, without a task in between.
@@ -315,6 +313,9 @@ def _refusal(error: Exception) -> Response:
         return problem(405, "MethodNotAllowed", f"this path takes {error}", allow)
     if isinstance(error, BodyTooLarge):
         return problem(413, "BodyTooLarge", f"the body is over {error} bytes", close=True)
+    if isinstance(error, BodiesFull):
+        message = f"large requests hold {error} bytes already; try again"
+        return problem(503, "BodiesFull", message, "retry-after: 1\r\n", close=True)
     if isinstance(error, Stopping):
         return problem(503, "Stopping", error.message, close=True)
     if isinstance(error, ReliveError):

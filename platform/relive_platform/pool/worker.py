@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 from relive_base.frames import (
     Call,
     CallResult,
@@ -31,7 +32,7 @@ from relive_base.ring import RingBroken, RingReader
 from relive_platform.isolation.core_files import core_pattern, take_core
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
-from relive_platform.pool.invocation import Running
+from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.process import WorkerProcess
 
 __all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
@@ -55,6 +56,8 @@ BURST: Final = 4
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
+LARGE_BYTES: Final = 65_536
+_NO_REQUEST: Final = InvokeRequest(function="")
 _BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
 _RESULT: Final = b"\xa6result"  # the tag, behind the array's length
 _result = msgspec.msgpack.Decoder(Result)
@@ -381,6 +384,9 @@ class Worker(asyncio.Protocol):
             following.sent_mono = now
             self.state = BUSY
         self.owner.on_done(self, running, done)
+        record = running.record
+        if record.event_bytes + record.result_bytes > LARGE_BYTES and self._last is running:
+            self._last = replace(running, request=_NO_REQUEST, result=None)  # what is large leaves memory
 
     def _on_skipped(self, payload: bytes) -> None:
         """An event that was sent ahead came too late: it is the current one by now, or was taken back."""

@@ -47,6 +47,11 @@ class Caller:
         """The invocation that calls are made for from now on."""
         self._invoke = invoke
 
+    def forget_event(self) -> None:
+        """Keep of the invocation what calls need, and not its event, which may be large."""
+        if self._invoke is not None:
+            self._invoke = msgspec.structs.replace(self._invoke, event=b"", http=None)
+
     def extend(self, seconds: float) -> None:
         """Let calls made from now on take so long, whatever is left of the invocation."""
         if self._invoke is not None:

@@ -22,7 +22,7 @@ from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.http_function import HttpAnswer
 from relive_platform.worker.lambda_variables import tell_trace
-from relive_platform.worker.memory import Reserve, held_bytes
+from relive_platform.worker.memory import LARGE_BYTES, Reserve, held_bytes
 from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
@@ -105,6 +105,7 @@ class Runner:
         self._peak_kib = 0  # when resident memory was read last
         self._cpu_ns = 0  # CPU time of this process at the end of the last invocation
         self._typical_ns = _SECOND_NS  # until it is known
+        self.large = False  # the last event or its answer was: memory is to be given back
         self._untold_ns = 0  # when the first invocation began that the server has not been told of; 0: none
         self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
 
@@ -141,6 +142,8 @@ class Runner:
                 headers=answer.headers,
             )
             profile = self._sampler.stop()
+            size = len(answer.body) + len(invoke.event) + (len(invoke.http.body) if invoke.http else 0)
+            self.large = size > LARGE_BYTES
             if self._background.fresh:
                 scene = self._background.scene(invoke.invocation_id)
                 self._outside.tell(scene, invoke)

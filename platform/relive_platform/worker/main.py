@@ -37,7 +37,7 @@ from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
 from relive_platform.worker.loading import load_handler
-from relive_platform.worker.memory import Reserve
+from relive_platform.worker.memory import Reserve, give_back
 from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.namesakes import give_way, originals
 from relive_platform.worker.outside import outside_of
@@ -232,6 +232,10 @@ class _Worker:
                         self._sink.send_surely(Skipped(invocation_id=frame.invocation_id))
                     else:
                         reusable = runner.run(frame, self.channel.pending)
+                        frame = None
+                        if runner.large and reusable:
+                            self._caller.forget_event()
+                            give_back()
             except HandlerTimeout:
                 continue  # it came between the handler's end and the disarming, and has been dealt with
 

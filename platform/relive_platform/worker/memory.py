@@ -7,8 +7,12 @@ import os
 from typing import Final
 
 from relive_platform.isolation.spaces import TMP
+from relive_platform.isolation.syscalls import libc
 
-__all__ = ["RESERVE_BYTES", "Reserve", "held_bytes", "tmp_bytes"]
+__all__ = ["LARGE_BYTES", "RESERVE_BYTES", "Reserve", "give_back", "held_bytes", "tmp_bytes"]
+
+LARGE_BYTES: Final = 1_048_576
+"""After an event or a result of this size the free memory of this process goes back to the kernel."""
 
 RESERVE_BYTES: Final = 32 * 1024 * 1024
 """Reserved address space, given back at a MemoryError so that the capture and the answer have room."""
@@ -70,3 +74,10 @@ def _read(path: str) -> bytes:
         return b""
     finally:
         os.close(fd)
+
+
+def give_back() -> None:
+    """Hand free memory to the kernel: glibc keeps what large events took, in case there are more."""
+    trim = getattr(libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)

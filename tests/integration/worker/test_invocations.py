@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,25 @@ def test_an_answer_that_is_no_unicode_is_a_bad_result_and_no_waiting(running: Zy
     outcome = worker.request()
     assert outcome.result.status == "error"
     assert outcome.result.error.kind == "bad_result"
+
+
+def test_a_large_event_leaves_no_memory_behind(running: ZygoteHandle) -> None:
+    # Given a worker that has had a small event
+    worker = running.worker("def handler(event, context):\n    return len(event['x'])\n")
+    worker.invoke({"x": ""})
+    before = resident(worker.pid)
+
+    # When it gets large ones
+    for _ in range(3):
+        assert worker.invoke({"x": "y" * 6_000_000}).value == 6_000_000
+
+    # I expect it to hold no more than before, soon after its answer
+    deadline = time.monotonic() + 20
+    while resident(worker.pid) > before + 3_000_000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert resident(worker.pid) <= before + 3_000_000
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process's memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()

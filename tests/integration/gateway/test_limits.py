@@ -1,0 +1,122 @@
+"""Every part of a request counts against a limit, and nobody is locked out."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from server_harness import Answer, Served, parse, served, write_app
+
+CHUNKED = b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+GET = b"GET /fn/web HTTP/1.1\r\nhost: localhost\r\n"
+
+
+async def answered(gateway: Served, start: bytes, more: bytes, *, times: int = 2_000) -> Answer:
+    """The answer to a request that goes on and on, and how the connection ends."""
+    reader, writer = await asyncio.open_connection(*gateway.address())
+    writer.write(start)
+
+    async def send() -> None:
+        for _ in range(times):
+            writer.write(more)
+            await writer.drain()
+
+    sending = asyncio.ensure_future(send())
+    try:
+        data = await asyncio.wait_for(reader.read(), 20.0)
+    except ConnectionError:
+        data = b""
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    writer.close()
+    return parse(data)
+
+
+ENDLESS = {
+    "trailer": (CHUNKED + b"5\r\nhello\r\n0\r\nx-trailer: ", b"y" * 4_000, 431),
+    "trailers": (CHUNKED + b"5\r\nhello\r\n0\r\n", b"x-trailer: y\r\n" * 300, 431),
+    "extension": (CHUNKED + b"5;", b"z" * 4_000, 431),
+    "fast extension": (CHUNKED + b"5;", b"a=b;" * 10_000, 431),
+    "extensions": (CHUNKED, b"1;" + b"e" * 4_000 + b"\r\nx\r\n", 431),
+    "header": (GET + b"x-long: ", b"v" * 4_000, 431),
+    "headers": (GET, b"x-many: 1\r\n" * 400, 431),
+    "target": (b"GET /fn/web?", b"q" * 4_000, 414),
+}
+WHOLE = {
+    "headers": (GET + b"x-many: 1\r\n" * 250 + b"\r\n", 431),
+    "target": (b"GET /fn/web?" + b"q" * 17_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n", 414),
+    "head": (GET + b"x-long: " + b"v" * 90_000 + b"\r\n\r\n", 431),
+    "within": (GET + b"x-long: " + b"v" * 30_000 + b"\r\nconnection: close\r\n\r\n", 200),
+}
+
+
+async def test_no_part_of_a_request_goes_on_for_ever(gateway: Served) -> None:
+    for name, (start, more, status) in ENDLESS.items():
+        answer = await answered(gateway, start, more)
+
+        # a client that was still sending may see the connection reset before it has read its answer
+        assert answer.status in (status, 0), name
+        await gateway.until(lambda: gateway.server.listener.connections == 0)
+        assert (await gateway.http("GET", "/fn/web")).status == 200
+
+
+async def test_a_request_in_one_piece_counts_as_well(gateway: Served) -> None:
+    for name, (data, status) in WHOLE.items():
+        assert parse(await gateway.raw(data)).status == status, name
+
+    # ... and trailers within the limit are read, and no function sees them
+    end = b"5;name=value\r\nhello\r\n0\r\nx-test: smuggled\r\n\r\n"
+    answer = parse(await gateway.raw(CHUNKED.replace(b"host:", b"connection: close\r\nhost:") + end))
+    assert answer.status == 200
+    assert b"smuggled" not in answer.body
+
+
+SOURCE = """
+def web(request):
+    return str(len(request.get_data()))
+"""
+FUNCTIONS = '[functions.web]\nsource = "."\nhandler = "app:web"\nkind = "http"\nmax_workers = 1\n'
+
+
+async def test_idle_connections_and_half_sent_bodies_lock_nobody_out(tmp_path: Path) -> None:
+    # Given a server for few connections and little memory
+    app = write_app(tmp_path / "app", SOURCE, FUNCTIONS)
+    limits = {"connection_limit": 6, "bodies_limit_bytes": 1_048_576}
+    async with served(tmp_path / "home", **limits) as server:
+        await server.deploy(app)
+
+        # When more clients than that connect and stay, some after a request, some without any
+        idle = []
+        for number in range(20):
+            reader, writer = await asyncio.open_connection(*server.address())
+            idle.append(writer)
+            if number % 2:
+                writer.write(GET + b"\r\n")
+                assert b"200" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+
+        # I expect further requests to be answered all the same, and none to be turned away
+        for _ in range(5):
+            assert (await server.http("GET", "/fn/web")).status == 200
+        assert server.server.listener.refused == 0
+        assert server.server.listener.closed_idle >= 14
+        for writer in idle:
+            writer.close()
+
+        # When two clients have sent most of a large body each
+        chunk = b"%x\r\n" % 500_000 + b"x" * 500_000 + b"\r\n"
+        first = await asyncio.open_connection(*server.address())
+        second = await asyncio.open_connection(*server.address())
+        budget = server.server.gateway.bodies
+        for _, writer in (first, second):
+            writer.write(CHUNKED + chunk)
+        await server.until(lambda: budget.held_bytes == 1_000_000)
+
+        # I expect a third one to be told to wait, and those two to be answered, which gives all back
+        refused = await server.http("POST", "/fn/web", b"x" * 100_000)
+        assert (refused.status, refused.error["type"]) == (503, "BodiesFull")
+        for reader, writer in (first, second):
+            writer.write(b"0\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(65_536), 20)
+            assert answer.endswith(b"500000")
+            writer.close()
+        await server.until(lambda: budget.held_bytes == 0)
