@@ -22,12 +22,13 @@ from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
 from relive_capture.record.details import Details
-from relive_capture.record.fingerprint import fingerprint
+from relive_capture.record.fingerprint import fingerprint, place_names
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.guard import Guard
 from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
+from relive_capture.record.signatures import Signatures
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import ModuleVersions, environment, threads
 from relive_capture.record.tasks import any_tasks, tasks
@@ -109,6 +110,8 @@ class _Capture:
         self.redactions: list[str] = []
         self.meter = Meter(budget)
         self.skip = skip
+        module = spec.handler.partition(":")[0].replace(".", "/")
+        self.handler_file = f"{spec.source}/{module}.py"
         self.in_app = InApp([spec.source, *spec.in_app])
         self.sources = SourceFiles(budget.source_bytes, kept.sources)
         leaves = Leaves()
@@ -119,7 +122,6 @@ class _Capture:
         messages = Messages(leaves, self.redactor.text, guard, self._file_name)
         details = Details(self.redactor, guard)
         self.chain = ChainRecorder(budget, self.frames, self.walker, messages, details, self.in_app, skip)
-        self.bad_result = ""  # why the result cannot be sent
         self.members: dict[str, bytes] = {}
         self.parts: dict[str, PartState] = {}
 
@@ -198,7 +200,6 @@ class _Capture:
 
     def save_result(self, result: object, place: tuple[str, str] | None) -> PartState:
         path, reason = find_unserialisable(result) if place is None else place
-        self.bad_result = reason
         if not self.frames.values:
             return PartState("missing", _VALUES_OFF)
         view = ResultView(path=path, reason=reason, value=self.walker.value(result, "result"))
@@ -209,12 +210,32 @@ class _Capture:
 
     def error(self, views: list[ExceptionView], kind: str, frames: list[RawFrame], name: str) -> ErrorInfo:
         info = ErrorInfo(type=name, message="", kind=kind)
-        info.fingerprint = fingerprint(kind, name, frames, self.in_app, self.bad_result)
+        info.fingerprint = fingerprint(kind, name, frames, self.in_app, self._shapes(kind))
         if views:
             info.message = views[0].message
             _locate(info, views[0])
             info.traceback = traceback_text(views)
         return info
+
+    def _shapes(self, kind: str) -> list[str]:
+        """What tells this failure from others at its place."""
+        shapes = Signatures(self.in_app, self.sources)
+        if kind == "bad_result":
+            return [
+                part
+                for view, _ in self.chain.causes()[:1]
+                for part in shapes.of_result(view.message, self.handler_file)
+            ]
+        found: list[str] = []
+        for view, frames in self.chain.causes():
+            if found:
+                found += [f"from {_name_of(view)}", *place_names(frames, self.in_app)]
+            found += shapes.of(view, frames)
+        members = {
+            "\n".join([_name_of(view), *place_names(frames, self.in_app), *shapes.of(view, frames)])
+            for view, frames in self.chain.leaves()
+        }
+        return found + sorted(members)
 
     def scene(self, invocation_id: str, error: ErrorInfo, captured_ns: int) -> Scene:
         return Scene(
@@ -365,6 +386,10 @@ def _save_rest(capture: _Capture, moment: Moment | None) -> None:
             capture.memory.add(secret)
     capture.attempt("source", capture.save_source)
     capture.attempt("environment", capture.save_environment)
+
+
+def _name_of(view: ExceptionView) -> str:
+    return f"{view.module}.{view.type}"
 
 
 def _exact_kind(error: BaseException, kind: str) -> str:

@@ -11,7 +11,7 @@ from relive_base.errors import ReliveError
 from relive_base.redaction import PLACEHOLDER
 from relive_base.values import ValueNode
 
-from relive_capture.model import ExceptionView
+from relive_capture.model import ExceptionView, every_exception
 from relive_capture.record.budget import Budget
 from relive_capture.record.details import Details
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_frames, without_outer
@@ -43,6 +43,7 @@ def error_type(error: BaseException) -> str:
     return type_name(type(error))
 
 
+_CAUSES: Final = 4  # that tell a failure from others
 _MAX_MEMBERS: Final = 1_000  # of a group that are looked at
 _MAX_ATTRIBUTES: Final = 1_000  # of an exception that are looked at
 
@@ -65,6 +66,7 @@ class ChainRecorder:
         self._walker = walker
         self._messages = messages
         self._details = details
+        self._views: list[ExceptionView] = []  # the chain
         self._asked = 0  # exceptions that were asked for their messages
         self._in_app = in_app
         self._skip = skip
@@ -77,11 +79,28 @@ class ChainRecorder:
     def record(self, error: BaseException) -> list[ExceptionView]:
         """The raised exception first, then what it was raised from. What members of groups were raised from
         comes after all of these, so that it never takes their place."""
-        views = self._links(error, "", "exception")
+        views = self._views = self._links(error, "", "exception")
         for member, view, path in self._members:  # grows meanwhile: a cause may be a group itself
             following, relation = _next(member, view)
             view.chain = self._links(following, relation, f"{path}.chain")
         return views
+
+    def causes(self) -> list[tuple[ExceptionView, list[RawFrame]]]:
+        """The raised exception, and what it was raised `from`, with the frames that are kept of them."""
+        found = [
+            (view, frames)
+            for number, (view, frames) in enumerate(map(self._with_frames, self._views[:_CAUSES]))
+            if number == 0 or view.relation == "cause"
+        ]
+        return [pair for number, pair in enumerate(found) if number == 0 or pair[0] is self._views[number]]
+
+    def leaves(self) -> list[tuple[ExceptionView, list[RawFrame]]]:
+        """The exceptions in the raised group that are no groups themselves; none where it is no group."""
+        members = [view for view, depth in every_exception(self._views[:1]) if depth and not view.group]
+        return [self._with_frames(view) for view in members if view.relation == "group"]
+
+    def _with_frames(self, view: ExceptionView) -> tuple[ExceptionView, list[RawFrame]]:
+        return view, next((frames for _, known, frames, _ in self._pending if known is view), [])
 
     def _links(self, error: BaseException | None, relation: str, path: str) -> list[ExceptionView]:
         """`error` and what it was raised from, as far as it is not known already."""

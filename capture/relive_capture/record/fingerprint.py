@@ -3,45 +3,52 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from relive_capture.model import FrameView
 from relive_capture.record.frames import RawFrame
 from relive_capture.record.sources import InApp
 
-__all__ = ["fingerprint", "fingerprint_of_names", "fingerprint_of_views"]
+__all__ = ["fingerprint", "fingerprint_of_names", "fingerprint_of_views", "place_names"]
 
 _MAX_FRAMES = 30
 # Parts of a name that differ between runs: addresses, generated counters, comprehension and lambda markers.
 _VOLATILE = re.compile(r"0x[0-9a-fA-F]+|\d{3,}")
 
 
-def fingerprint(kind: str, error_type: str, frames: list[RawFrame], in_app: InApp, detail: str = "") -> str:
-    """16 hex digits from the kind, the error's type and the user's own frames (file, function), and from a
-    `detail` where frames say nothing: why a result cannot be sent.
+def fingerprint(
+    kind: str, error_type: str, frames: list[RawFrame], in_app: InApp, shapes: Sequence[str] = ()
+) -> str:
+    """16 hex digits from the kind, the error's type, the user's own frames (file, function), and from what
+    `shapes` says: the failing expression, the message without its data, what the error was raised from.
 
-    No message, no line numbers, no absolute paths: it survives edits above the line, other machines and other
-    versions. Recursion counts once, however deep it went. Without any frame of the user's own, the three
-    innermost ones stand in.
+    No line numbers, no absolute paths: it survives edits above the line, other machines and other versions.
+    Recursion counts once, however deep it went. Without any frame of the user's own, the three innermost ones
+    stand in.
     """
+    return fingerprint_of_names(kind, error_type, place_names(frames, in_app), shapes)
+
+
+def place_names(frames: list[RawFrame], in_app: InApp) -> list[str]:
+    """ "file:function" of the user's own frames, else of the three innermost ones."""
     own = [raw for raw in frames if in_app.place(raw.frame.f_code.co_filename)[0]]
-    chosen = own or frames[-3:]
-    names = [
-        f"{in_app.stable(raw.frame.f_code.co_filename)}:{raw.frame.f_code.co_qualname}" for raw in chosen
+    return [
+        f"{in_app.stable(raw.frame.f_code.co_filename)}:{raw.frame.f_code.co_qualname}"
+        for raw in own or frames[-3:]
     ]
-    return fingerprint_of_names(kind, error_type, [*names, detail] if detail else names)
 
 
-def fingerprint_of_names(kind: str, error_type: str, names: list[str]) -> str:
+def fingerprint_of_names(kind: str, error_type: str, names: list[str], shapes: Sequence[str] = ()) -> str:
     """The same from "file:function" names, outermost first."""
     distinct = list(dict.fromkeys(_VOLATILE.sub("#", name) for name in names))
     if len(distinct) > _MAX_FRAMES:
         distinct = distinct[:10] + distinct[-(_MAX_FRAMES - 10) :]
     if kind in ("timeout", "memory", "recursion"):
         # Where such a failure strikes differs from run to run below the point where it began.
-        distinct = distinct[:4]
+        distinct, shapes = distinct[:4], ()
     import hashlib  # here: only failures need it, and it loads OpenSSL
 
-    text = "\n".join([kind, error_type, *distinct])
+    text = "\n".join([kind, error_type, *distinct, *shapes])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

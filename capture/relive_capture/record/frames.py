@@ -16,7 +16,16 @@ from relive_capture.record.inspection import dict_items, is_heap_type, type_name
 from relive_capture.record.sources import InApp, SourceFiles
 from relive_capture.record.walker import Begun, Walker
 
-__all__ = ["FrameRecorder", "RawFrame", "Stack", "frame_locals", "raw_frames", "raw_stack", "without_outer"]
+__all__ = [
+    "FrameRecorder",
+    "RawFrame",
+    "Stack",
+    "code_position",
+    "frame_locals",
+    "raw_frames",
+    "raw_stack",
+    "without_outer",
+]
 
 _MAX_RAW = 20_000
 _STANDS = ("cassette/", "playback/")
@@ -199,7 +208,7 @@ class FrameRecorder:
         key = (id(code), lasti)
         known = self._positions.get(key)
         if known is None:
-            known = self._positions[key] = _position(code, lasti)
+            known = self._positions[key] = code_position(code, lasti)
         return known
 
     def _add_source(self, view: FrameView, raw: RawFrame) -> None:
@@ -216,7 +225,8 @@ def _module(frame: FrameType) -> str:
     return name[:200] if type(name) is str else ""
 
 
-def _position(code: CodeType, lasti: int) -> _Position:
+def code_position(code: CodeType, lasti: int) -> _Position:
+    """(line, end line, column, end column) of the instruction at `lasti`; None where unknown."""
     index = lasti // 2
     if not 0 <= index <= _MAX_INSTRUCTIONS:
         return None, None, None, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -121,6 +120,8 @@ class Messages:
             values[0] = self._file_name(values[0])
         twin = SyntaxError("", tuple(values))
         try:
+            import traceback  # here: few failures need it
+
             shown = traceback.TracebackException(SyntaxError, twin, None)
             lines = "".join(shown.format_exception_only()).splitlines()[:-1]
         except Exception:  # its fields are not what they should be

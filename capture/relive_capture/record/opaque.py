@@ -20,6 +20,7 @@ _item_size: Callable[[type], int] = _layout["__itemsize__"].__get__
 _dict_offset: Callable[[type], int] = _layout["__dictoffset__"].__get__
 _weak_offset: Callable[[type], int] = _layout["__weakrefoffset__"].__get__
 _POINTER: Final = tuple.__itemsize__
+_MAX_CHECKED: Final = 100_000
 _EMPTY: Final = object.__basicsize__
 
 
@@ -43,8 +44,19 @@ def hidden_shape(obj: object, limit: int) -> Shape:
 def held_by(obj: object) -> list[Any]:
     """What the garbage collector sees in an object, without its class and its modules."""
     return [
-        one for one in gc.get_referents(obj) if type(one) is not ModuleType and not _is_class_of(one, obj)
+        one
+        for one in gc.get_referents(obj)
+        if type(one) is not ModuleType and not _is_class_of(one, obj) and _is_whole(one)
     ]
+
+
+def _is_whole(one: Any) -> bool:
+    """Whether no place in it is empty: C code keeps lists of its own that are filled later (such as the stack
+    of an XML parser), and to read an empty place would be fatal. The collector passes over these."""
+    cls = type(one)
+    if cls is not list and cls is not tuple:
+        return True
+    return len(one) <= _MAX_CHECKED and len(gc.get_referents(one)) == len(one)
 
 
 def size_text(obj: object) -> str:

@@ -145,6 +145,12 @@ class SourceFiles:
         file = self._file(path)
         return ([], 0) if file is None else self._cache.excerpt(file, line, around, whole)
 
+    def names(self, path: str, text: str) -> bool:
+        """Whether `text` stands in quotes in the file."""
+        file = self._file(path)
+        plain = text.encode("utf-8", "backslashreplace")
+        return file is not None and (b'"%b"' % plain in file.data or b"'%b'" % plain in file.data)
+
     def members(self, files: dict[str, str]) -> tuple[dict[str, bytes], str]:
         """({"source/" + shown name: bytes}, "" or what the limit left out) for {path: shown name}."""
         found: dict[str, bytes] = {}

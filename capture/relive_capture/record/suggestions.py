@@ -7,7 +7,6 @@ it.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final
@@ -56,6 +55,8 @@ def _added(twin: Any, trace: TracebackType | None) -> str:
     if sys.version_info < (3, 12):
         found = _guess(twin, trace)
         return f". Did you mean: '{found}'?" if found else ""
+    import traceback  # here: few failures need it
+
     shown = traceback.TracebackException(type(twin), twin, trace, limit=0, lookup_lines=False)
     text = "".join(shown.format_exception_only())
     return text.removeprefix(type(twin).__name__).removeprefix(": ").rstrip("\n")

@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from conftest import caught
 from relive_base.frames import FunctionSpec, Scene
 from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView, every_exception
 from relive_capture.record import Budget, capture_exception, capture_frames, find_unserialisable
+from relive_platform.worker.results import encode_result, limit_size
 
 Load = Callable[..., ModuleType]
 Capture = Callable[..., Scene]
@@ -287,7 +289,7 @@ def test_the_place_that_the_encoder_found_is_the_one_in_the_scene(spec: Function
 
 def test_results_that_are_bad_for_the_same_reason_are_one_group(spec: FunctionSpec) -> None:
     def group(result: object) -> str:
-        error = TypeError("this result cannot be sent")
+        error = caught(lambda: limit_size(len(encode_result(result)), 5))
         return capture_exception(
             error, kind="bad_result", spec=spec, invocation_id="i", result=result
         ).error.fingerprint
