@@ -329,3 +329,55 @@ def test_the_process_ends_with_the_session_when_the_server_is_gone(
     session.worker.wire.socket.close()
 
     assert home.wait_exit(session.worker).status == 0
+
+
+CLOSURES = """
+FACTOR = 10
+class ApiError(Exception):
+    def __init__(self, *, status, body):
+        self.status, self.body = status, body
+def pick(rows, wanted):
+    limit = 2
+    raise ApiError(status=409, body={"reason": "already shipped"})
+def handler(event, context):
+    return pick(event["rows"], event["wanted"])
+"""
+ROWS = {"rows": [{"n": 1}, {"n": 3}], "wanted": [1]}
+
+
+def test_comprehensions_and_lambdas_see_the_locals_on_every_python(home: ZygoteHandle) -> None:
+    session = failed(home, ROWS, CLOSURES)
+
+    assert session.say("p [r for r in rows if r['n'] in wanted]") == "[{'n': 1}]"
+    assert session.say("p any(r['n'] > limit for r in rows)") == "True"
+    assert session.say("pp sorted(rows, key=lambda r: -r['n'] * limit)[0]") == "{'n': 3}"
+    assert session.say("{r['n'] for r in rows if r['n'] > limit}") == "{3}"
+    assert session.say("!found = [r['n'] * FACTOR for r in rows if r['n'] in wanted]") == ""
+    assert session.say("p found, [x for x in found]") == "([10], [10])"
+    assert session.say("def over(x): return x > limit") == ""
+    assert session.say("p [over(r['n']) for r in rows]") == "[False, True]"
+    assert session.say("p [last := r['n'] for r in rows]") == "[1, 3]"
+    assert session.say("p last") == "3"
+    assert session.say("whatis (r for r in rows)") == "<class 'generator'>"
+    assert session.say("p [nothing for r in rows]") == "*** NameError: name 'nothing' is not defined"
+    assert session.say("u").endswith('-> return pick(event["rows"], event["wanted"])')
+    assert session.say("p [r for r in event['rows']][0]") == "{'n': 1}"
+
+
+def test_the_exception_has_a_name_on_every_python(home: ZygoteHandle) -> None:
+    session = failed(home, ROWS, CLOSURES)
+
+    assert session.say("p $_exception.status, $_exception.body['reason']") == "(409, 'already shipped')"
+    assert session.say("p __exception__[0].__name__, __exception__[1].status") == "('ApiError', 409)"
+    assert session.say("p [key for key in $_exception.body]") == "['reason']"
+    session.say("u")
+    assert session.say("p $_exception.status") == "409"
+    assert session.say("whatis $_exception") == "<class 'main.ApiError'>"
+
+
+def test_the_name_of_the_exception_follows_the_one_that_is_looked_at(home: ZygoteHandle) -> None:
+    session = failed(home)
+
+    assert session.say("p type($_exception).__name__") == "'ValueError'"
+    session.say("exceptions 0")
+    assert session.say("p type($_exception).__name__, $_exception.args") == "('KeyError', ('price',))"

@@ -313,3 +313,27 @@ def test_deep_and_long_expressions_are_refused() -> None:
     for text in ("-" * 200 + "1", "(" * 900 + "1" + ")" * 900, "1" * 5_000, "\0"):
         with pytest.raises(CannotEvaluate):
             evaluator.evaluate(text)
+
+
+API_ERROR = """
+class ApiError(Exception):
+    def __init__(self, *, status, body):
+        self.status, self.body = status, body
+
+def handler(event):
+    raise ApiError(status=409, body={"reason": "already shipped"})
+"""
+
+
+def test_the_exception_has_the_names_that_pdb_gives_it(
+    tmp_path: Path, load: Callable[[str], ModuleType], capture: Callable[..., Scene]
+) -> None:
+    taken = capture(load(API_ERROR).handler, {})
+    write_scene(tmp_path / "a.scene", SceneInput(record=record(), scene=taken))
+    session = PostMortem(read_scene(tmp_path / "a.scene"))
+
+    assert session.run("p $_exception.status") == "409\n"
+    assert session.run("p $_exception.body['reason']") == "'already shipped'\n"
+    assert session.run("p __exception__[1].status == 409") == "True\n"
+    assert session.run("p __exception__").startswith("(<class '")
+    assert session.run("whatis $_exception") == "ApiError\n"

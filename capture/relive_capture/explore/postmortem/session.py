@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmd
 import io
 import json
+import re
 from typing import Final
 
 from relive_base.values import ValueNode, render, render_lines
@@ -29,6 +30,7 @@ _LOG_LINES: Final = 20
 _TEXT_CHARS: Final = 65_536
 _WIDTH: Final = 1_000
 _COMPLETIONS: Final = 200
+_EXCEPTION: Final = re.compile(r"\$_exception\b")  # pdb's name for what is looked at
 _NEEDS_PROCESS: Final = (
     "interact", "step", "s", "next", "n", "return", "r", "until", "unt", "jump", "j", "debug", "display",
     "undisplay", "break", "b", "tbreak", "clear", "cl", "ignore", "condition", "commands", "run", "restart",
@@ -107,12 +109,13 @@ class PostMortem(cmd.Cmd):
 
     def _evaluator(self) -> Evaluator:
         frame = self._place.frame
-        return Evaluator(dict(self._locals()), self._trees, frame.locals_more if frame is not None else 0)
+        names = {"__exception__": _pair(self._place.view), **dict(self._locals())}
+        return Evaluator(names, self._trees, frame.locals_more if frame is not None else 0)
 
     def _evaluate(self, text: str) -> Result:
         if not text:
             raise CannotEvaluate("give an expression")
-        return self._evaluator().evaluate(text)
+        return self._evaluator().evaluate(_EXCEPTION.sub("__exception__[1]", text))
 
     def _frame(self) -> FrameView:
         frame = self._place.frame
@@ -321,7 +324,7 @@ class PostMortem(cmd.Cmd):
         for line in sorted({(method.__doc__ or "").strip() for method in told} - {""}):
             self._say(line)
         if not arg:
-            self._say("an expression alone is printed: names, attributes, subscripts, len(), comparisons")
+            self._say("an expression alone is printed: names, attributes, subscripts, len(), $_exception")
 
     do_w = do_bt = do_where
     do_u = do_up
@@ -340,7 +343,7 @@ def _entry_text(entry: Entry) -> str:
 
 
 def _title(view: ExceptionView) -> str:
-    name = view.type if view.module in ("", "builtins", "__main__") else f"{view.module}.{view.type}"
+    name = _title_of_type(view)
     return f"{name}: {view.message}" if view.message else name
 
 
@@ -349,6 +352,24 @@ def _frame_text(frame: FrameView, mark: str) -> str:
     index = frame.line - frame.source_first_line
     code = frame.source[index].strip() if 0 <= index < len(frame.source) else ""
     return f"{text}\n-> {code}" if code else text
+
+
+def _pair(view: ExceptionView) -> ValueNode:
+    """What pdb calls `__exception__`: the type and the exception, with the attributes that the scene has."""
+    error = ValueNode(
+        view.type,
+        f"{view.type}({view.message!r})" if view.message else f"{view.type}()",
+        children=view.attributes,
+        more=view.attributes_more,
+    )
+    name = ValueNode("type", f"<class '{_title_of_type(view)}'>")
+    return ValueNode(
+        "tuple", f"({name.text}, {error.text})", length=2, children=[("[0]", name), ("[1]", error)]
+    )
+
+
+def _title_of_type(view: ExceptionView) -> str:
+    return view.type if view.module in ("", "builtins", "__main__") else f"{view.module}.{view.type}"
 
 
 def _one(node: ValueNode) -> str:

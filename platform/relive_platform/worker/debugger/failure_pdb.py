@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pdb
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
 from relive_base.code_lines import frame_line
@@ -22,6 +23,7 @@ from relive_platform.worker.debugger.chain import (
 )
 from relive_platform.worker.debugger.completion import complete_line, frame_namespaces
 from relive_platform.worker.debugger.interrupts import Interrupts
+from relive_platform.worker.debugger.scopes import both_namespaces, has_scopes
 from relive_platform.worker.debugger.streams import SessionStreams
 from relive_platform.worker.namesakes import originals
 
@@ -30,6 +32,8 @@ __all__ = ["FailurePdb"]
 _PROMPT: Final = "(Pdb) "
 _OURS: Final = ["relive_base.*", "relive_platform.*", "threading", "contextlib"]
 """Modules that `debug` does not step into: printing to a session leads through them."""
+_VARIABLES: Final = "__pdb_convenience_variables"
+_DOLLAR: Final = re.compile(r"\$([a-zA-Z_][a-zA-Z0-9_]*)")
 _LIST_BEFORE: Final = 5
 _LIST_LINES: Final = 10
 _ENDED: Final = (
@@ -44,7 +48,11 @@ class _View:
 
     name: str
     stack: list[tuple[FrameType, int]]
-    trace: TracebackType | None = None
+    error: BaseException | None = None
+
+    @property
+    def trace(self) -> TracebackType | None:
+        return None if self.error is None else traceback_of(self.error)
 
 
 def _views(failure: BaseException | FrameType) -> tuple[list[_View], int]:
@@ -54,10 +62,19 @@ def _views(failure: BaseException | FrameType) -> tuple[list[_View], int]:
     chain = exception_chain(failure)
     named = [(exception_name(error), error) for error in chain]
     named += [(f"{relation}: {exception_name(error)}", error) for relation, error in group_members(chain)]
-    views = [_View(name, user_frames(error), traceback_of(error)) for name, error in named]
+    views = [_View(name, user_frames(error), error) for name, error in named]
     shown = [view for view in views if view.stack]
     last = views[len(chain) - 1]
     return shown, shown.index(last) if last in shown else 0
+
+
+def _compiled(text: str, mode: str) -> CodeType | None:
+    """`text` as code if it has scopes of its own; None where it has none or is wrong."""
+    try:
+        code: CodeType = compile(text.lstrip(), "<stdin>", mode)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return None
+    return code if has_scopes(code) else None
 
 
 class _Nested(pdb.Pdb):
@@ -78,6 +95,45 @@ class _Nested(pdb.Pdb):
         with originals():
             return super().set_break(*arguments, **options)
 
+    # What has scopes of its own finds the frame's locals, on every Python.
+
+    def _getval(self, arg: str) -> Any:
+        try:
+            return self._evaluated(arg)
+        except BaseException:
+            self._error_exc()  # type: ignore[attr-defined]
+            raise
+
+    def _getval_except(self, arg: str, frame: FrameType | None = None) -> Any:
+        code = _compiled(arg, "eval") if frame is None else None
+        return super()._getval_except(arg, frame) if code is None else self._evaluated(arg)
+
+    def _evaluated(self, text: str) -> Any:
+        assert self.curframe is not None
+        code = _compiled(text, "eval")
+        if code is None:  # plain, or wrong: what Python says of it
+            return eval(text, self.curframe.f_globals, self.curframe_locals)
+        own: Any = self.curframe_locals
+        with both_namespaces(self.curframe.f_globals, own) as merged:
+            return eval(code, merged, own)
+
+    def default(self, line: str) -> None:
+        text = line[1:].strip() if line[:1] == "!" else line
+        code = _compiled(text + "\n", "single")
+        if code is None or self.curframe is None:
+            super().default(line)
+            return
+        streams, hook = (sys.stdin, sys.stdout), sys.displayhook
+        try:
+            sys.stdin, sys.stdout, sys.displayhook = self.stdin, self.stdout, self.displayhook
+            own: Any = self.curframe_locals
+            with both_namespaces(self.curframe.f_globals, own) as merged:
+                exec(code, merged, own)  # noqa: S102 - it is the user's own line
+        except BaseException:
+            self._error_exc()  # type: ignore[attr-defined]
+        finally:
+            (sys.stdin, sys.stdout), sys.displayhook = streams, hook
+
     def do_debug(self, arg: str) -> None:
         """debug code
 
@@ -90,7 +146,10 @@ class _Nested(pdb.Pdb):
         tracing = sys.gettrace()
         sys.settrace(None)
         try:
-            sys.call_tracing(nested.run, (arg, self.curframe.f_globals, self.curframe.f_locals))
+            own: Any = self.curframe_locals
+            with both_namespaces(self.curframe.f_globals, own) as merged:
+                namespace = self.curframe.f_globals if _compiled(arg, "exec") is None else merged
+                sys.call_tracing(nested.run, (arg, namespace, own))
         except Exception as error:
             self.error(exception_name(error))
         finally:
@@ -109,6 +168,7 @@ class FailurePdb(_Nested):
         interrupts: Interrupts,
         own: Callable[[str], bool],
     ) -> None:
+        self._views: list[_View] = []  # pdb's own __init__ calls `forget`
         super().__init__(stdin=streams.input, stdout=streams.output)
         self.prompt = _PROMPT
         self._streams = streams
@@ -132,10 +192,36 @@ class FailurePdb(_Nested):
     def _look_at(self, number: int) -> None:
         self._shown = number
         self.setup(None, self._views[number].trace)
+        self._name_exception()
         below = len(self.stack) - 1 - self.curindex
         if below:
             self.message(f"({below} frame{'s' * (below > 1)} of libraries below this one: d)")
         self.print_stack_entry(self.stack[self.curindex])
+
+    def _select_frame(self, number: int) -> None:
+        super()._select_frame(number)
+        self._name_exception()
+
+    def _name_exception(self) -> None:
+        """What is looked at is `$_exception`, as in Python 3.13, and with its type `__exception__`, as where
+        pdb stops at one."""
+        error = self._views[self._shown].error
+        if self.curframe is not None and error is not None:
+            self.curframe.f_globals.setdefault(_VARIABLES, {})["_exception"] = error
+            own: Any = self.curframe_locals
+            own["__exception__"] = type(error), error
+
+    def precmd(self, line: str) -> str:
+        """`$name` is a convenience variable: pdb itself knows them since Python 3.12."""
+        found = super().precmd(line)
+        return found if sys.version_info >= (3, 12) else _DOLLAR.sub(rf'{_VARIABLES}["\1"]', found)
+
+    def forget(self) -> None:
+        """Leave nothing of the session in the function's own namespaces."""
+        for view in self._views:
+            for frame, _ in view.stack:
+                frame.f_globals.pop(_VARIABLES, None)
+        super().forget()
 
     def get_stack(self, f: FrameType | None, t: TracebackType | None) -> tuple[list[Any], int]:
         """The frames of the exception that is looked at, and the innermost one of the user's own."""
