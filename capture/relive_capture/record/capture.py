@@ -413,7 +413,8 @@ def _locate(info: ErrorInfo, view: ExceptionView) -> None:
     if not frames and view.group:
         _locate(info, view.group[0])
     elif frames:
-        info.file, info.line, info.function = frames[-1].file, frames[-1].line, frames[-1].function
+        last = frames[-1]
+        info.file, info.line, info.function, info.module = last.file, last.line, last.function, last.module
 
 
 def _small_scene(

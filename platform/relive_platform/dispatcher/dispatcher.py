@@ -99,7 +99,8 @@ class Dispatcher:
         if http is None or request.event_id:
             _tell_origin(record, request)  # an answered request has no other origin
         if http is not None:
-            record.http_method, record.http_path, record.http_route = http.method, http.path, http.route
+            record.http_method, record.http_route = http.method, http.route
+            record.http_path = http.mount.rstrip("/") + http.path  # as the client asked for it
             record.event_bytes = len(http.body)
             _tell_client(record, request, http)
         running = Running(

@@ -61,7 +61,7 @@ def _record(request: InvokeRequest, http: HttpRequest) -> InvocationRecord:
         trace_state=request.trace_state,
         accepted_ns=request.accepted_ns or time.time_ns(),
         http_method=http.method,
-        http_path=http.path,
+        http_path=http.mount.rstrip("/") + http.path,
         http_route=http.route,
         http_query=http.query,
         http_scheme=request.scheme,

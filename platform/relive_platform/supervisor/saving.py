@@ -118,6 +118,11 @@ def _adopt(running: Running) -> None:
         running.scene = b""  # a hostile worker's; there is no other
         return
     if error is not None:
-        error.file, error.line, error.function = told.file, told.line, told.function
+        error.file, error.line, error.function, error.module = (
+            told.file,
+            told.line,
+            told.function,
+            told.module,
+        )
         error.traceback = told.traceback
         error.fingerprint = told.fingerprint or error.fingerprint

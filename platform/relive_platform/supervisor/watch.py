@@ -233,5 +233,6 @@ class Supervisor:
 def _locate(error: ErrorInfo, found: ErrorInfo) -> None:
     """Add to `error`, which the record already has, where the worker stood."""
     error.file, error.line, error.function = found.file, found.line, found.function
+    error.module = found.module
     error.traceback = found.traceback
     error.fingerprint = found.fingerprint or error.fingerprint

@@ -82,7 +82,7 @@ class Caller:
             )
         left_s = (invoke.deadline_monotonic_ns - time.monotonic_ns()) / _SECOND_NS
         wait_s = min(timeout_s, left_s) if timeout_s is not None else left_s
-        with _CallSpan(function, asynchronous) as span:
+        with _CallSpan(function) as span:
             trace_id, span_id = span.ids or (invoke.trace_id, invoke.span_id)
             frame = Call(
                 call_id=self._next_id(),
@@ -163,19 +163,18 @@ def _encode(payload: object) -> bytes:
 class _CallSpan:
     """A span around the call. `ids`: its trace and span id, None where no OpenTelemetry SDK is installed."""
 
-    def __init__(self, function: str, asynchronous: bool) -> None:
+    def __init__(self, function: str) -> None:
         self._function = function
-        self._asynchronous = asynchronous
         self.ids: tuple[str, str] | None = None
 
     def __enter__(self) -> _CallSpan:
         with originals():
             from opentelemetry import trace
 
-        kind = trace.SpanKind.PRODUCER if self._asynchronous else trace.SpanKind.CLIENT
         self._manager = trace.get_tracer("relive").start_as_current_span(
             f"invoke {self._function}",
-            kind=kind,
+            # Of an event, too: its PRODUCER span is the one that puts it on the queue.
+            kind=trace.SpanKind.CLIENT,
             attributes={"faas.invoked_name": self._function, "faas.invoked_provider": "relive"},
         )
         self._span = self._manager.__enter__()

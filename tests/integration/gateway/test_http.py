@@ -228,7 +228,7 @@ async def test_an_asynchronous_request_is_202_and_runs(gateway: Served) -> None:
     invocation = answer.headers["x-relive-invocation-id"]
     await gateway.until(lambda: not gateway.server.queue.list().result())
     rows = await gateway.rows("SELECT InvocationId, Status, Trigger, HttpPath FROM invocations")
-    assert rows == [(invocation, "ok", "queue", "/later")]
+    assert rows == [(invocation, "ok", "queue", "/fn/web/later")]
 
 
 async def test_an_idempotency_key_runs_once_and_another_body_is_409(gateway: Served) -> None:
