@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -73,6 +74,17 @@ class _LazyGroup(click.Group):
             hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"No such command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from relive_base.errors import NotFound
+
+        try:
+            return super().invoke(ctx)
+        except NotFound as error:
+            late = ctx.obj.lateness() if ctx.obj is not None and ctx.obj.has_read else ""
+            if late:  # it may be there and not be readable yet
+                raise NotFound(f"{error.message}; {late}", where=error.where, remedy=error.remedy) from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in GROUPS.items():

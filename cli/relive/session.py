@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relive_base.errors import ReliveError, UsageError
 from relive_platform.locate import ServerInfo, default_home, find_server, require_server
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _SETTLE_LIMIT_S = 5.0
+_LATE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Session:
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _store: Store | None = None
     _control: ControlClient | None = None
+    _status: dict[str, Any] | None = None  # of the server, when the store was opened
 
     @classmethod
     def create(cls, home: Path | None, server: str, environment: Mapping[str, str]) -> Session:
@@ -62,7 +64,7 @@ class Session:
         What was answered before is in it: a failure that somebody has just seen must be the newest one.
         """
         if self._store is None:
-            if self.info() is not None:
+            if self.reachable:
                 self._settle()
             from relive_platform.reading import open_reader
 
@@ -75,10 +77,34 @@ class Session:
             self._closing.callback(self._store.close)
         return self._store
 
+    @property
+    def reachable(self) -> bool:
+        """Whether there is a server to ask."""
+        return bool(self.server) or self.info() is not None
+
     def _settle(self) -> None:
         """Have the server write what it still holds; a server or store in trouble must not hinder reading."""
         with contextlib.suppress(ReliveError):
-            self.control().status(flush_s=_SETTLE_LIMIT_S)
+            self._status = self.control().status(flush_s=_SETTLE_LIMIT_S)
+
+    def lateness(self) -> str:
+        """What was recorded and cannot be read yet, in a sentence; "" where all is there.
+
+        As it was when `store` was opened.
+        """
+        if not self.reachable:
+            return _spooled(self.home / "spool")
+        if self._status is None:
+            try:
+                self._status = self.control().status()
+            except ReliveError as error:
+                return f"how far the store is behind is not known: {error.message}"
+        return _lateness(self._status.get("store", {}))
+
+    @property
+    def has_read(self) -> bool:
+        """Whether the store was opened."""
+        return self._store is not None
 
     def close(self) -> None:
         """Close what was opened."""
@@ -96,3 +122,26 @@ class Session:
                 f"the server at {address} wants a token, and {path} cannot be read ({error.strerror})",
                 remedy="set RELIVE_TOKEN to what run/token of the server's home holds",
             ) from error
+
+
+def _lateness(store: Mapping[str, Any]) -> str:
+    """Of the part `store` of a server's status."""
+    waiting = int(store.get("buffered_rows", 0)) + int(store.get("spooled_rows", 0))
+    rows = f"{waiting:,} rows wait" if waiting else "newer rows are on their way"
+    lag_s = float(store.get("lag_s", 0.0))
+    state = str(store.get("state", "ready"))
+    if state != "ready":
+        reason = f" ({store['reason']})" if store.get("reason") else ""
+        return f"the store is {state}{reason}: what is recorded now is shown later; {rows}"
+    if lag_s > _LATE_S:
+        return f"the store is behind by {lag_s:,.0f} s: what happened since is shown later; {rows}"
+    return ""
+
+
+def _spooled(spool: Path) -> str:
+    """Without a server: what one has left for the store."""
+    count = sum(1 for _ in spool.rglob("*.batch")) if spool.is_dir() else 0
+    if not count:
+        return ""
+    files = "1 file of telemetry waits" if count == 1 else f"{count:,} files of telemetry wait"
+    return f"the store has not got all yet: {files} for a server; start one: relive serve"

@@ -13,6 +13,7 @@ import click
 from relive_base.errors import Refused, UsageError
 from relive_base.terminal import one_line
 
+from relive.listing import tell_lateness
 from relive.output import Column, emit, emit_object, format_ms, format_time, json_option
 from relive.session import Session
 
@@ -194,3 +195,5 @@ def functions(session: Session, as_json: bool) -> None:
             }
         )
     emit(rows, _COLUMNS, as_json=as_json, empty="no functions yet; deploy some: relive deploy PATH")
+    if rows:
+        tell_lateness(session)

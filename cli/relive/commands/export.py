@@ -9,6 +9,7 @@ import click
 from relive_base.errors import ExitCode, UsageError
 
 from relive.durations import DURATION, WAIT, since_ns
+from relive.listing import tell_lateness
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -73,6 +74,7 @@ def export(
         stats = otlp.export_rows(settings, spans, timeout_s=timeout_s)
         sent, failed = sent + stats.sent, failed + stats.failed + stats.dropped
         last_error = stats.last_error or last_error
+    tell_lateness(session)
     if as_json:
         emit_object({"sent": sent, "failed": failed})
     else:

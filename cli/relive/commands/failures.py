@@ -11,7 +11,8 @@ import click
 from relive_base.errors import ExitCode, UsageError
 
 from relive.durations import DURATION, since_ns
-from relive.output import Column, echo, emit, emit_object, format_bytes, format_time, json_option
+from relive.listing import emit_recorded
+from relive.output import Column, echo, emit_object, format_bytes, format_time, json_option
 from relive.session import Session
 
 __all__ = ["failure", "failures", "scene"]
@@ -51,8 +52,14 @@ def failures(
         rows = [_group_row(entry) for entry in explore.groups(session.store(), found, limit)]
     else:
         rows = [_failure_row(entry) for entry in explore.page(session.store(), found, limit, 0)]
-    shown = emit(rows, _COLUMNS, as_json=as_json, empty="no failures")
+    shown = emit_recorded(
+        session, rows, _COLUMNS, function=function, as_json=as_json, empty=_nothing(function, since)
+    )
     return ExitCode.DONE if shown else ExitCode.FAILED
+
+
+def _nothing(function: str, since: float | None) -> str:
+    return f"no failures{f' of {function}' if function else ''}{' in this time' if since else ''}"
 
 
 def _failure_row(entry: Any) -> dict[str, Any]:

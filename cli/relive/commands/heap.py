@@ -12,6 +12,7 @@ import click
 from relive_base.errors import NotFound, UsageError
 
 from relive.commands.failures import is_scene_file, load_scene
+from relive.listing import check_function
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -123,7 +124,8 @@ def _of_function(session: Session, ident: str) -> str:
         return ident
     newest = failures.page(session.store(), failures.FailureFilter(function=ident), 1, 0)
     if not newest:
-        raise NotFound(f"no failure of a function {ident!r} is known", remedy="list them: relive failures")
+        check_function(session, ident)
+        raise NotFound(f"no failure of {ident} is known", remedy="list them: relive failures")
     return str(newest[0].invocation_id)
 
 

@@ -10,6 +10,7 @@ from relive_base.errors import ExitCode, UsageError
 from relive_base.records import STATUSES
 
 from relive.durations import DURATION, since_ns
+from relive.listing import emit_recorded
 from relive.output import Column, echo, emit, format_bytes, format_ns, format_time, json_option
 from relive.session import Session
 
@@ -58,7 +59,11 @@ def invocations(
             raise UsageError(f"{part!r} is no status", remedy=f"one of: {', '.join(STATUSES)}")
     found = explore.InvocationFilter(function=function, statuses=statuses, since_ns=since_ns(since))
     rows = [_row(entry) for entry in explore.page(session.store(), found, limit=limit)]
-    shown = emit(rows, _COLUMNS, as_json=as_json, empty="no invocations; make one: relive invoke FUNCTION")
+    chosen = statuses or since is not None
+    empty = f"no invocations{f' of {function}' if function else ''}" + (
+        " match" if chosen else f"; make one: relive invoke {function or 'FUNCTION'}"
+    )
+    shown = emit_recorded(session, rows, _COLUMNS, function=function, as_json=as_json, empty=empty)
     return ExitCode.DONE if shown else ExitCode.FAILED
 
 

@@ -11,6 +11,7 @@ from relive_base.errors import ExitCode
 from relive_base.terminal import escape_terminal
 
 from relive.durations import DURATION, since_ns
+from relive.listing import check_function, tell_lateness
 from relive.output import echo, emit_object, format_time, json_option
 from relive.session import Session
 
@@ -52,13 +53,17 @@ def logs(
     from relive_tracer.explore import logs as explore
 
     chosen = invocations.get(session.store(), invocation).invocation_id if invocation else ""
+    if function and follow:
+        check_function(session, function)
     feed = _begin_to_follow(session, function, chosen) if follow else None
     found = explore.LogFilter(function=function, invocation_id=chosen, since_ns=since_ns(since))
     rows = [_row(line) for line in explore.page(session.store(), found, limit=limit)]
     _print(sorted(rows, key=lambda row: row["timestamp_ns"]), as_json)
     if feed is not None:
         return _follow(feed, rows, as_json)
-    if not rows and not as_json:
+    if not rows and function:
+        check_function(session, function)
+    if not tell_lateness(session) and not rows and not as_json:
         echo(_nothing(function, chosen), err=True)
     return ExitCode.DONE if rows else ExitCode.FAILED
 

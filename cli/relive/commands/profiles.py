@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 from relive_base.errors import ExitCode, NotFound
+from relive_platform.names import unknown_name
 
 from relive.durations import DURATION, since_ns
-from relive.output import Column, echo, emit, emit_object, json_option
+from relive.listing import emit_recorded, function_names, tell_lateness
+from relive.output import Column, echo, emit_object, json_option
 from relive.session import Session
 
 __all__ = ["flame", "hot", "profile"]
@@ -77,8 +79,13 @@ def hot(
     )
     result = explore.hot(session.store(), found, "line" if by == "line" else "function", limit)
     rows = [_row(entry) for entry in result.rows]
-    shown = emit(
-        rows, _columns(by), as_json=as_json, empty="no samples yet; invoke a function that runs a few ms"
+    shown = emit_recorded(
+        session,
+        rows,
+        _columns(by),
+        function=function,
+        as_json=as_json,
+        empty="no samples; invoke a function that runs a few ms",
     )
     if shown and not as_json:
         echo(
@@ -141,6 +148,7 @@ def flame(
     )
     tree = explore.flame(session.store(), found)
     text = export.export(tree, form)
+    tell_lateness(session)
     if output is None:
         echo(text)
     else:
@@ -159,9 +167,13 @@ def _invocation(session: Session, subject: str) -> tuple[str, ...]:
     try:
         return (explore.get(store, subject).invocation_id,)
     except NotFound as error:
-        raise NotFound(
-            f"{subject!r} is neither a function that was invoked nor an invocation",
-            remedy="relive invocations",
+        names = function_names(session)
+        if subject in names:
+            return ()  # it has not been invoked
+        if subject == "last":
+            raise
+        raise unknown_name(
+            NotFound, "function and no invocation", subject, names, "relive functions"
         ) from error
 
 

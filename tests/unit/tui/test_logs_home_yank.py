@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from relive_tui.models.data import FailureGroup, FunctionRow, InvocationRow, LogRow
-from relive_tui.models.home import FailureRows, FunctionRows, Health, health_line, preview_lines
+from relive_tui.models.home import (
+    FailureRows,
+    FunctionRows,
+    Health,
+    health_line,
+    lateness,
+    preview_lines,
+)
 from relive_tui.models.invocations import InvocationRows, invocation_preview
 from relive_tui.models.logs import LogTail, log_line
 from relive_tui.models.pager import Pager
@@ -129,3 +136,10 @@ def test_the_file_for_copied_text_is_private_and_never_follows_a_link(tmp_path: 
     with pytest.raises(OSError):
         save_yank("evil", link)
     assert target.read_text() == "mine"
+
+
+def test_a_list_without_rows_says_how_far_the_store_is_behind() -> None:
+    assert lateness(None) == lateness(Health(False, 99.0)) == lateness(Health(True, 0.4)) == ""
+    assert "behind by 377 s" in lateness(Health(True, 377.2, spooled=92))
+    assert "92 rows wait" in lateness(Health(True, 377.2, spooled=92))
+    assert "starting: \\x1b[31m" in lateness(Health(True, store="starting: \x1b[31m"))

@@ -22,10 +22,13 @@ __all__ = [
     "failure_title",
     "health_line",
     "kind_label",
+    "lateness",
     "matches_group",
     "place",
     "preview_lines",
 ]
+
+_LATE_S = 2.0  # what is younger arrives while one looks
 
 _S = 1_000_000_000
 NEW_S = 120
@@ -185,6 +188,18 @@ class Health:
     store: str = ""  # why the store cannot be used now
 
 
+def lateness(health: Health | None) -> str:
+    """Why what was recorded is perhaps not shown yet; "" where all is there or there is no server to ask."""
+    if health is None or not health.reachable:
+        return ""
+    waiting = f"\n\n{count_short(health.spooled)} rows wait" if health.spooled else ""
+    if health.store:
+        return f"The store is {clean(health.store)}.{waiting}"
+    if health.lag_s > _LATE_S:
+        return f"The store is behind by {health.lag_s:,.0f} s: what happened since is shown later.{waiting}"
+    return ""
+
+
 def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
     """The live line at the bottom of Home."""
     if paused:
@@ -200,7 +215,7 @@ def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
         line += [("  ! store ", "warn"), (clean(health.store), "warn")]
         if health.spooled:
             line += [("  spooled ", "dim"), (count_short(health.spooled), "")]
-    late = health.lag_s > 2.0
+    late = health.lag_s > _LATE_S
     line += [
         ("  ingest lag ", "dim"),
         (("! " if late else "") + f"{health.lag_s:.1f}s", "warn" if late else ""),

@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import count_short
+from relive_tui.models.home import Health, lateness
 from relive_tui.models.scope import Place, Scope
 from relive_tui.models.text import Line, clean
 from relive_tui.tickets import Cancelled, Ticket
@@ -266,6 +267,16 @@ class ReliveScreen(Screen[None]):
             for rows in self.query(VirtualRows):
                 if not len(rows.source) and rows.waiting:
                     rows.say_empty(f"{clean(error.message)}\n\n{clean(error.remedy)}", waiting=True)
+
+    def say_nothing(self, rows: VirtualRows, text: str) -> None:
+        """An answer without rows: say `text`, or how far the store is behind, which is then the reason."""
+        rows.say_empty(text)
+
+        def told(health: Health | None) -> None:
+            if late := lateness(health):
+                rows.say_empty(late)
+
+        self.ask(f"lateness of {rows.id}", Feed("status"), lambda _ticket: self.data.health(), told)
 
     def _beat(self) -> None:
         if not self.is_current or self.busy:

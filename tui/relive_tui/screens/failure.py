@@ -107,7 +107,7 @@ class FailureScreen(FailureActs):
     def failed(self, group: str, error: BaseException) -> None:
         if group == "scene" and self.model is None:
             rows = self.query_one("#frames", VirtualRows)
-            rows.say_empty("No scene to show.\n\nrelive failures\nlists them")
+            self.say_nothing(rows, "No scene to show.\n\nrelive failures\nlists them")
 
     def _scene(self, scene: SceneView) -> None:
         scope = replace(

@@ -92,7 +92,10 @@ class FlameScreen(ReliveScreen):
         self.model.search = before.search
         self._select_hottest(hot)
         graph = self.query_one("#flame", FlameGraph)
-        graph.say_empty(EMPTY)
+        if hot:
+            graph.say_empty(EMPTY)
+        else:
+            self.say_nothing(graph, EMPTY)
         graph.styles.height = min(max(len(self.model.levels) + 2, 6), max(self.size.height // 2, 6))
         graph.show_flame(self.model)
         rows = self.query_one("#hot", VirtualRows)

@@ -17,6 +17,7 @@ from relive_tui.models.home import (
     FunctionRows,
     Health,
     health_line,
+    lateness,
     matches_group,
     preview_lines,
 )
@@ -101,7 +102,7 @@ class HomeScreen(ReliveScreen):
             f"Failures  {total:,} in {counted(len(groups), 'group')}" if groups else "Failures"
         )
         rows.border_subtitle = f"/ {safe_title(self.text)}" if self.text else ""
-        rows.say_empty(NO_MATCH if self.text and self.groups.value else NO_FAILURES)
+        rows.say_empty(NO_MATCH if self.text and self.groups.value else lateness(self.health) or NO_FAILURES)
         self._preview_now()
 
     def _functions(self, functions: list[FunctionRow]) -> None:
@@ -110,7 +111,7 @@ class HomeScreen(ReliveScreen):
         merged = [replace(row, hot_line=self.hottest.get(row.name, "")) for row in functions]
         rows.show(FunctionRows(merged, self.data.now_ns()))
         rows.border_title = f"Functions  {len(functions)}"
-        rows.say_empty(NO_MATCH if self.text and self.stats.value else NO_FUNCTIONS)
+        rows.say_empty(NO_MATCH if self.text and self.stats.value else lateness(self.health) or NO_FUNCTIONS)
 
     def _hottest(self, hottest: dict[str, str]) -> None:
         self.hottest = hottest
@@ -118,7 +119,12 @@ class HomeScreen(ReliveScreen):
             self._functions(self.stats.value)
 
     def _healthy(self, health: Health | None) -> None:
+        changed = lateness(health) != lateness(self.health)
         self.health = health
+        if changed and self.groups.value == []:
+            self._groups([])
+        if changed and self.stats.value == []:
+            self._functions([])
         self.update_bars()
 
     def update_bars(self) -> None:

@@ -113,7 +113,10 @@ class InvocationsScreen(ReliveScreen):
             self.until_ns, self.new_rows, self.scope_loaded = until, 0, scope
             self.pager.put(0, first, self.pager.reset(max(count, len(first))))
             rows = self.query_one("#rows", VirtualRows)
-            rows.say_empty(EMPTY)
+            if first:
+                rows.say_empty(EMPTY)
+            else:
+                self.say_nothing(rows, EMPTY)
             rows.show(rows.source, rows.cursor if keep else self._beginning(first))
             self._show_filter()
             self._show_preview()

@@ -74,8 +74,11 @@ class LogsScreen(ReliveScreen):
 
     def _arrived(self, rows: list[LogRow]) -> None:
         panel = self.query_one("#rows", VirtualRows)
-        panel.say_empty(EMPTY)
         appended, fell = self.tail.add(rows)
+        if len(self.tail):
+            panel.say_empty(EMPTY)
+        else:
+            self.say_nothing(panel, EMPTY)
         if self.tail.following:
             panel.show(self.tail, len(self.tail) - 1)
         elif appended:

@@ -88,14 +88,17 @@ class TraceScreen(ReliveScreen):
             self.load()
 
     def failed(self, group: str, error: BaseException) -> None:
-        if self.trace is None:
-            self.query_one("#waterfall", VirtualRows).say_empty(EMPTY)
+        if self.trace is None and group == "trace":
+            self.say_nothing(self.query_one("#waterfall", VirtualRows), EMPTY)
 
     def _arrived(self, answer: tuple[str, Trace]) -> None:
         trace_id, trace = answer
         spans, before = trace.spans, self.current_span()
         waterfall = self.query_one("#waterfall", VirtualRows)
-        waterfall.say_empty(EMPTY)
+        if spans:
+            waterfall.say_empty(EMPTY)
+        else:
+            self.say_nothing(waterfall, EMPTY)
         if self.trace is not None and len(spans) == len(self.trace.spans):
             return
         if trace_id != self.scope.trace_id:
