@@ -74,7 +74,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     if JOB.get("stay"):
         stay(JOB["stay"])
     name = "hostile-1.0-py3-none-any.whl"
-    module = @SPY@ + f"\\nJOB = {JOB!r}\\nBUILT = {report!r}\\nIMPORTED = spy(JOB)\\n"
+    module = @SPY@ + f"\\nJOB = {JOB!r}\\nBUILT = {report!r}\\nIMPORTED = spy(JOB)\\nPID = os.getpid()\\n"
     with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
         wheel.writestr("hostile.py", module)
         wheel.writestr("hostile.pth", "import hostile; hostile.BY_PTH = hostile.spy(hostile.JOB)\\n")
@@ -149,7 +149,8 @@ def loot(home: Path) -> Iterator[Loot]:
 
 
 def hostile_sdist(folder: Path, job: dict[str, Any]) -> Path:
-    """A source folder; what it found as it was built is `hostile.BUILT`, as it was imported `IMPORTED`."""
+    """A source folder; what it found as it was built is `hostile.BUILT`, as it was imported, in the
+    process `hostile.PID`, `IMPORTED`; and by its .pth file `BY_PTH`."""
     project = folder / "hostile"
     project.mkdir(parents=True)
     (project / "pyproject.toml").write_text(PROJECT)

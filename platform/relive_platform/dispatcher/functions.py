@@ -17,7 +17,7 @@ from relive_platform.gateway.cors import Cors
 from relive_platform.gateway.routes import Policy, Route, Routes
 from relive_platform.pool.function import FunctionPool, PoolLimits
 from relive_platform.pool.host import WorkerHost
-from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.pool.zygote import Confinement, ZygoteKey
 from relive_platform.registry.model import FunctionVersion
 from relive_platform.settings import Settings
 
@@ -104,7 +104,8 @@ class Functions:
             relive_version=relive_version(),
             propagators=os.environ.get("OTEL_PROPAGATORS", ""),
         )
-        return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload))
+        confined = Confinement.of(spec, version.deps_dir)
+        return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload), confined=confined)
 
 
 def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from relive_base.frames import FunctionSpec
 
 from relive_platform.isolation import landlock, seccomp
+from relive_platform.isolation.confining import Confined
 from relive_platform.isolation.core_files import core_folder, core_pattern
 from relive_platform.isolation.limits import apply_limits
 from relive_platform.isolation.paths import DEVICES, readable_paths
+from relive_platform.isolation.slots import Slot, enter_slot
 from relive_platform.isolation.spaces import TMP, enter, probe_spaces, within
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
 
@@ -31,9 +33,15 @@ class Isolation:
     """Where Landlock guards unix sockets, or the owner allows them."""
     readable: list[str] = field(default_factory=list)
     no_tmp: str = ""  # why no worker can have a /tmp of its own
+    slots: tuple[Slot, ...] = ()  # where the zygote is under Landlock, and no worker can make one
+    slot: Slot | None = None
+
+    def with_slot(self, slot: Slot | None) -> Isolation:
+        """For one worker."""
+        return self if slot is None else replace(self, slot=slot)
 
 
-def prepare(runtime_dir: str, deps_dir: str) -> Isolation:
+def prepare(runtime_dir: str, deps_dir: str, confined: Confined | None = None) -> Isolation:
     """What does not depend on the function version. Never raises; what is missing is told by `apply`."""
     abi = landlock.abi_version()
     rules: list[tuple[int, bool, int]] = []
@@ -43,11 +51,12 @@ def prepare(runtime_dir: str, deps_dir: str) -> Isolation:
             rules.extend(_rule(path, landlock.READ))
         for path in DEVICES:
             rules.extend(_rule(path, landlock.DEVICE))
-    spaces = within(TMP, readable), probe_spaces()
-    if not seccomp.available():
-        return Isolation(abi, rules, None, None, *spaces)
-    closed, open_ = (seccomp.assemble(seccomp.machine(), unix_sockets=given) for given in (False, True))
-    return Isolation(abi, rules, closed, open_, *spaces)
+    closed = open_ = None
+    if seccomp.available():
+        closed, open_ = (seccomp.assemble(seccomp.machine(), unix_sockets=given) for given in (False, True))
+    no_tmp = probe_spaces() if confined is None else confined.no_slots or "all of this zygote's are in use"
+    slots = () if confined is None else confined.slots
+    return Isolation(abi, rules, closed, open_, within(TMP, readable), no_tmp, slots)
 
 
 class Reached(NamedTuple):
@@ -89,9 +98,12 @@ def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
     """Give this process a /tmp; "", or why it has none."""
     if not spec.tmp_mb:
         return "none is wanted (RELIVE_TMP_MB is 0)"
-    if prepared.no_tmp:
+    if prepared.no_tmp and prepared.slot is None:
         return prepared.no_tmp
     try:
+        if prepared.slot is not None:
+            enter_slot(prepared.slot)
+            return ""
         cores = [core_folder(core_pattern())] if spec.core_mb else []
         enter(spec.tmp_mb, [*prepared.readable, spec.source], [spec.scratch, *cores])
     except OSError as error:

@@ -117,7 +117,7 @@ class WorkerHost:
         """Begin to start a worker, whatever the limit says: `fork`, or the one trial of a deploy."""
         worker_id = self._next_id
         self._next_id += 1
-        scratch = self._scratch_dir / str(worker_id)
+        scratch = key.scratch_root(self._scratch_dir) / str(worker_id)
         own = msgspec.structs.replace(spec, scratch=str(scratch), instance=str(uuid.uuid4()))
         worker = Worker(worker_id, own, owner)
         self.workers[worker_id] = worker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import hashlib
 import json
 import os
 import secrets
@@ -13,7 +14,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -25,12 +26,13 @@ from relive_base.frames import (
     Forked,
     FrameDecoder,
     FrameError,
+    FunctionSpec,
     Stop,
     ZygoteReady,
     encode_frame,
 )
 
-__all__ = ["Zygote", "ZygoteError", "ZygoteKey"]
+__all__ = ["Confinement", "Zygote", "ZygoteError", "ZygoteKey"]
 
 BOOTSTRAP: Final = Path(__file__).resolve().parent.parent / "zygote" / "bootstrap.py"
 _READ_BYTES: Final = 65_536
@@ -43,6 +45,31 @@ class ZygoteError(ReliveError):
 
 
 @dataclass(frozen=True, slots=True)
+class Confinement:
+    """A zygote imports code of others, and is kept from all but this. `code_root`: the folder of its workers'
+    sources; the rest is what its workers get, as in their FunctionSpec."""
+
+    code_root: str
+    tmp_mb: int = 0
+    core: bool = False
+    unix_sockets: bool = False
+
+    @classmethod
+    def of(cls, spec: FunctionSpec, deps_dir: str) -> Confinement | None:
+        """For a worker of `spec`; None where the zygote imports nothing of others, or tier 0 is wanted.
+
+        The sources of functions with one dependency set are in one folder (see `registry`), others on their
+        own.
+        """
+        if not deps_dir or spec.isolation_tier < 1:
+            return None
+        parent = Path(spec.source).parent.parent
+        shared = parent.name == f"@{Path(deps_dir).name}"
+        root = str(parent) if shared else spec.source
+        return cls(root, spec.tmp_mb, bool(spec.core_mb), spec.unix_sockets)
+
+
+@dataclass(frozen=True, slots=True)
 class ZygoteKey:
     """What makes a zygote: the interpreter, the folder of dependencies and what to import of it."""
 
@@ -50,6 +77,14 @@ class ZygoteKey:
     deps_dir: str = ""
     preload: tuple[str, ...] = ()
     hash_seed: int = 0  # of str and bytes, on which the order of a set depends; 0: by chance
+    confined: Confinement | None = None
+
+    def scratch_root(self, scratch: Path) -> Path:
+        """The folder below `scratch` for the folders of its workers."""
+        if self.confined is None:
+            return scratch
+        named = "\n".join((self.deps_dir, self.confined.code_root, *self.preload))
+        return scratch / hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -62,13 +97,20 @@ class Zygote:
     """One zygote process. Everything but the constructor runs on the event loop."""
 
     def __init__(
-        self, key: ZygoteKey, runtime_dir: Path, log: Path, on_death: Callable[[Zygote], None]
+        self,
+        key: ZygoteKey,
+        runtime_dir: Path,
+        log: Path,
+        on_death: Callable[[Zygote], None],
+        scratch: Path | None = None,
     ) -> None:
+        """`scratch`: the folder for those of the workers, where the key wants the zygote confined."""
         self.key = key
         self.ready: ZygoteReady | None = None
         self.alive = False
         self._runtime_dir = runtime_dir
         self._log = log
+        self._scratch = key.scratch_root(scratch) if scratch is not None else None
         self._on_death = on_death
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -87,7 +129,7 @@ class Zygote:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
-        options = json.dumps({"deps_dir": self.key.deps_dir, "preload": list(self.key.preload)})
+        options = json.dumps(self._options())
         command = [
             # as with -I, but for PYTHONHASHSEED
             self.key.python, "-P", "-s", "-S", str(BOOTSTRAP),
@@ -116,7 +158,15 @@ class Zygote:
                 remedy="raise RELIVE_ZYGOTE_TIMEOUT_S or import less at module level",
             ) from None
 
+    def _options(self) -> dict[str, object]:
+        options: dict[str, object] = {"deps_dir": self.key.deps_dir, "preload": list(self.key.preload)}
+        if self.key.confined is not None and self._scratch is not None:
+            options |= asdict(self.key.confined) | {"scratch_root": str(self._scratch)}
+        return options
+
     def _spawn(self, command: list[str], control: socket.socket) -> subprocess.Popen[bytes]:
+        if self.key.confined is not None and self._scratch is not None:
+            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _open_log(self._log) as log:
             return subprocess.Popen(
                 command,

@@ -27,6 +27,8 @@ class Zygotes:
     ) -> None:
         self._runtime_dir = runtime_dir
         self._log_dir = log_dir
+        self.scratch_dir = log_dir / "scratch"
+        """The folder for those of all workers."""
         self._timeout_s = timeout_s
         self._on_death = on_death
         self._ready: dict[ZygoteKey, Zygote] = {}
@@ -54,7 +56,7 @@ class Zygotes:
         if self._closed:
             raise ZygoteError("the server is stopping")
         await asyncio.sleep(self._delay(key))
-        zygote = Zygote(key, self._runtime_dir, self._log_dir / "zygote.log", self._died)
+        zygote = Zygote(key, self._runtime_dir, self._log_dir / "zygote.log", self._died, self.scratch_dir)
         await zygote.start(self._timeout_s)
         self._ready[key] = zygote
         return zygote

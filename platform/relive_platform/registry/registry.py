@@ -202,12 +202,12 @@ class Registry:
         cancelled.check()
         progress(Progress("copy", config.name, str(source)))
         number = self._table.highest(config.name) + 1
-        code_dir = self._home / "code" / config.name / str(number)
         scratch = self._home / "tmp" / secrets.token_hex(8)
         try:
             copy_folder(source, scratch, self._limits, application.root)
             digest = code_hash(scratch)
             installed = self._install(application, config, progress, cancelled)
+            code_dir = self._code_dir(config.name, number, installed)
             fingerprint = _fingerprint(digest, config, installed, application.name)
             current = self._table.get(config.name, 0)
             if current is not None and self._table.fingerprint(config.name) == fingerprint:
@@ -226,6 +226,11 @@ class Registry:
             remove_tree(code_dir)
             raise
         return _Staged(version, fingerprint, time.monotonic() - began)
+
+    def _code_dir(self, name: str, number: int, installed: InstalledDependencies) -> Path:
+        """Functions with one dependency set beside each other: the zygote that imports it sees no others."""
+        code = self._home / "code"
+        return (code / f"@{installed.lock_hash}" if installed.lock_hash else code) / name / str(number)
 
     def _install(
         self,

@@ -16,7 +16,7 @@ from relive_capture.explore.reader import SceneFile
 from relive_platform.application.load import MANIFEST, load
 from relive_platform.packages.dependencies import Dependencies, Requirements
 from relive_platform.pool.invocation import InvokeRequest
-from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.pool.zygote import Confinement, ZygoteKey
 from relive_platform.registry.model import FunctionVersion
 from relive_platform.registry.storage import VersionTable
 from relive_platform.replay.errors import ReplayError
@@ -74,7 +74,13 @@ def make_plan(
     )
     return Plan(
         spec=spec,
-        zygote=ZygoteKey(sys.executable, chosen.deps_dir, chosen.preload, _hash_seed(recorded)),
+        zygote=ZygoteKey(
+            sys.executable,
+            chosen.deps_dir,
+            chosen.preload,
+            _hash_seed(recorded),
+            confined=Confinement.of(spec, chosen.deps_dir),
+        ),
         request=_request(scene, recorded, spec),
         code=chosen.code,
         notes=notes,

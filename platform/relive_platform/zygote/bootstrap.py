@@ -1,6 +1,7 @@
 """First file of a zygote: `python -I -S bootstrap.py RUNTIME_DIR CONTROL_FD OPTIONS`.
 
-OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names).
+OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names), and what
+`confining` takes.
 Nothing of the server's environment is on sys.path: dependencies, the standard library, Relive's runtime.
 """
 
@@ -17,8 +18,10 @@ def main(arguments: list[str]) -> None:
     runtime_dir, control_fd, options_text = arguments
     options_map = json.loads(options_text)
     sys.path.append(runtime_dir)
+    from relive_platform.isolation.confining import confine
     from relive_platform.zygote.paths import add_dependencies, prefer_runtime
 
+    confined = confine(runtime_dir, options_map)  # from here on others' code runs: .pth files are the first
     # Before anything else is imported: where the function brings its own msgspec or OpenTelemetry, it is
     # used.
     folders = add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
@@ -32,7 +35,7 @@ def main(arguments: list[str]) -> None:
         from relive_platform.zygote.serving import serve
     from relive_platform.zygote.options import ZygoteOptions
 
-    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit, folders)
+    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit, folders, confined)
     # The child's stack starts here too, so that the user's tracebacks hold nothing of the zygote's loop.
     start = serve(int(control_fd), options)
     if start is not None:

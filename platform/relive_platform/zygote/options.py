@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from relive_base.frames import FunctionSpec
 
 from relive_platform.isolation import Isolation
+from relive_platform.isolation.confining import Confined
 
 __all__ = ["WorkerStart", "ZygoteOptions"]
 
@@ -24,14 +25,22 @@ class ZygoteOptions:
     folders: list[str] = field(default_factory=list)
     """`deps_dir` and what its .pth files name."""
 
+    confined: Confined | None = None
+    """What the zygote has taken from itself already."""
+
     @classmethod
     def from_json(
-        cls, runtime_dir: str, options: Mapping[str, object], misfit: str, folders: list[str]
+        cls,
+        runtime_dir: str,
+        options: Mapping[str, object],
+        misfit: str,
+        folders: list[str],
+        confined: Confined | None,
     ) -> ZygoteOptions:
         """From the bootstrap's third argument; unknown keys are ignored."""
         preload = options.get("preload") or []
         names = [str(name) for name in preload] if isinstance(preload, list) else []
-        return cls(runtime_dir, str(options.get("deps_dir") or ""), names, misfit, folders)
+        return cls(runtime_dir, str(options.get("deps_dir") or ""), names, misfit, folders, confined)
 
 
 @dataclass(frozen=True, slots=True)

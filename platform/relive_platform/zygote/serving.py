@@ -15,6 +15,7 @@ from typing import Final
 from relive_base.frames import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
 
 from relive_platform.isolation import Isolation, prepare
+from relive_platform.isolation.slots import SlotPool
 from relive_platform.isolation.syscalls import adopt_orphans, die_with_parent
 from relive_platform.worker.namesakes import give_way
 from relive_platform.zygote.control import ControlSocket, ServerGone
@@ -52,7 +53,7 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
         import_ns=time.monotonic_ns() - began_ns,
         failed_imports=failed,
     )
-    isolation = prepare(options.runtime_dir, options.deps_dir)
+    isolation = prepare(options.runtime_dir, options.deps_dir, options.confined)
     # From here on the closed socket tells; there is time to end the workers, of which a stopped one cannot.
     die_with_parent(wanted=False)
     # What is there now lives as long as the zygote: no collection in a worker may touch, and so copy, its
@@ -70,6 +71,7 @@ class Zygote:
         self._runtime_dir = runtime_dir
         self._isolation = isolation
         self._workers: dict[int, int] = {}  # pid -> worker id
+        self._slots = SlotPool(isolation.slots)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, ready: ZygoteReady) -> WorkerStart | None:
@@ -106,6 +108,7 @@ class Zygote:
         return self._fork(frame, fds)
 
     def _fork(self, frame: Fork, fds: tuple[int, ...]) -> WorkerStart | None:
+        slot = self._slots.take()
         forked_ns = time.time_ns()
         try:
             pid = os.fork()
@@ -119,7 +122,7 @@ class Zygote:
                 frame_fd=fds[0],
                 console_fd=fds[1],
                 started_ns=time.time_ns(),
-                isolation=self._isolation,
+                isolation=self._isolation.with_slot(slot),
                 fault_fd=fds[_FDS_NEEDED] if len(fds) > _FDS_NEEDED else -1,
                 ring_fd=fds[_FDS_NEEDED + 1] if len(fds) > _FDS_NEEDED + 1 else -1,
                 hash_seed=_hash_seed(),
@@ -127,6 +130,7 @@ class Zygote:
             )
         for fd in fds:
             os.close(fd)
+        self._slots.taken(slot, pid)
         if pid < 0:
             self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=reason))
             return None
@@ -149,6 +153,7 @@ class Zygote:
             if worker_id is not None:
                 _kill_group(pid)  # what the user's code had started and left behind
             self._kill_orphans()
+            self._slots.free(pid)
             if worker_id is None:
                 continue
             self._control.send(

@@ -1,0 +1,175 @@
+"""Own /tmp folders for the workers of a zygote that is under Landlock, which forbids mounting for good.
+
+They are made before: each a mount namespace (see `spaces`) in a user namespace of its own, held by
+descriptors. A worker enters one that is free; what it leaves there is removed before the next one comes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relive_platform.isolation.spaces import TMP, enter
+from relive_platform.isolation.syscalls import check, libc, syscall
+
+__all__ = ["Slot", "SlotPool", "clear", "enter_slot", "make_slots"]
+
+_NEW_MOUNTS: Final = 0x0002_0000
+_NEW_USER: Final = 0x1000_0000
+_NR_SETNS: Final = {"x86_64": 308, "aarch64": 268}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Descriptors of the two namespaces, and of the /tmp in them."""
+
+    user: int
+    mounts: int
+    tmp: int
+
+
+class SlotPool:
+    """Which of a zygote's slots are free."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._free = list(slots)
+        self._used: dict[int, Slot] = {}  # by the worker's pid
+
+    def take(self) -> Slot | None:
+        """An empty one; None where all are in use."""
+        if not self._free:
+            return None
+        slot = self._free.pop()
+        clear(slot)
+        return slot
+
+    def taken(self, slot: Slot | None, pid: int) -> None:
+        """By this worker; by nobody where it could not be started (below 0)."""
+        if slot is not None and pid > 0:
+            self._used[pid] = slot
+        elif slot is not None:
+            self._free.append(slot)
+
+    def free(self, pid: int) -> None:
+        """This process has ended."""
+        slot = self._used.pop(pid, None)
+        if slot is not None:
+            clear(slot)
+            self._free.append(slot)
+
+
+def make_slots(
+    count: int, tmp_mb: int, readable: Sequence[str], writable: Sequence[str]
+) -> tuple[list[Slot], str]:
+    """As many as can be had, and why not all. The caller has one thread, and can wait for its children."""
+    slots: list[Slot] = []
+    for _ in range(count):
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        child = os.fork()
+        if not child:
+            _hold(writing, tmp_mb, readable, writable)
+        os.close(writing)
+        said = os.read(reading, 200)
+        os.close(reading)
+        try:
+            if said != b"\1":
+                return slots, said.decode(errors="replace") or "the attempt ended early"
+            slots.append(_slot(child))
+        except OSError as error:
+            return slots, str(error)
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    return slots, ""
+
+
+def _slot(pid: int) -> Slot:
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    return Slot(
+        os.open(f"/proc/{pid}/ns/user", flags),
+        os.open(f"/proc/{pid}/ns/mnt", flags),
+        os.open(f"/proc/{pid}/root{TMP}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
+    )
+
+
+def _hold(writing: int, tmp_mb: int, readable: Sequence[str], writable: Sequence[str]) -> None:
+    """Make the namespaces, say so, and wait for the end. Does not return."""
+    try:
+        uid, gid = os.geteuid(), os.getegid()
+        # Also for root: the worker, which has no capability, is then the owner, and may enter.
+        check(libc.unshare(ctypes.c_int(_NEW_USER)))
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
+        ):
+            _write(f"/proc/self/{name}", text)
+        enter(tmp_mb, readable, writable)
+        os.write(writing, b"\1")
+        while True:
+            signal.pause()
+    except OSError as error:
+        os.write(writing, (error.strerror or str(error)).encode())
+    finally:
+        os._exit(1)
+
+
+def enter_slot(slot: Slot) -> None:
+    """Go on in this slot. Raises OSError."""
+    number = _NR_SETNS[os.uname().machine]
+    syscall(number, slot.user, _NEW_USER)
+    syscall(number, slot.mounts, _NEW_MOUNTS)
+
+
+def clear(slot: Slot) -> None:
+    """Remove what a worker has left. What has been mounted there (the function's folders, where they are
+    below /tmp) is another file system, and stays. Never raises."""
+    _empty(slot.tmp, os.fstat(slot.tmp).st_dev)
+
+
+def _empty(folder: int, device: int) -> None:
+    try:
+        opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return
+    try:
+        for name in os.listdir(opened):
+            _remove(opened, name, device)
+    except OSError:
+        pass
+    finally:
+        os.close(opened)
+
+
+def _remove(folder: int, name: str, device: int) -> None:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if found.st_dev != device:
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            os.unlink(name, dir_fd=folder)
+            return
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        inner = os.open(name, flags, dir_fd=folder)
+        try:
+            if os.fstat(inner).st_dev == device:
+                os.chmod(f"/proc/self/fd/{inner}", 0o700)
+                _empty(inner, device)
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=folder)
+    except OSError:
+        return  # it is in use, or holds what stays
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
