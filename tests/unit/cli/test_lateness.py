@@ -82,5 +82,5 @@ def test_an_id_that_is_not_found_may_be_on_its_way(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(group._LazyGroup, "get_command", lambda self, ctx, name: command)
     monkeypatch.setattr(Session, "create", classmethod(lambda cls, *_: late))
     with pytest.raises(NotFound, match="behind by 30 s") as caught:
-        group.cli.main(["failure", "x"], standalone_mode=False)
+        group.cli.main(["failure"], standalone_mode=False)
     assert "relive failures" in caught.value.remedy
