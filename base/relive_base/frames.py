@@ -56,6 +56,8 @@ __all__ = [
     "Spans",
     "StackFrames",
     "Stop",
+    "StreamHead",
+    "StreamPart",
     "TakeHeap",
     "ZygoteReady",
     "decode_frame",
@@ -106,6 +108,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     cassette_bytes: int = 2_097_152  # of all of them; 0: none
     dependencies: str = ""  # hash of the dependency lock; "" for none
     unix_sockets: bool = False  # whether those of others in the file system may be reached from tier 1 on
+    stream_limit_bytes: int = 268_435_456  # of an answer that is sent part by part
     replay: bytes = b""  # msgpack of a relive_capture.cassette_format.Script: this worker replays
     tmp_mb: int = 512  # room in the worker's own /tmp; 0: it has none
     instance: str = ""  # the worker's own id: the `service.instance.id` of its telemetry
@@ -195,6 +198,7 @@ class Invoke(_Frame, tag="invoke"):
     depth: int = 0  # how many function-to-function calls lie above this one
     start_before_monotonic_ns: int = 0  # sent ahead: later than this it is skipped; 0: whenever it comes
     baggage: str = ""  # the W3C header's value
+    stream: bool = False  # the caller takes an answer part by part: StreamHead, StreamPart
 
 
 class TakeHeap(_Frame, tag="take_heap"):
@@ -302,6 +306,29 @@ class Result(_Frame, tag="result"):
     error: ErrorInfo | None = None
     reusable: bool = True  # False: the worker must get no further event
     done: Done | None = None  # where nothing else is left to tell, the last frame comes within this one
+    streamed_bytes: int = 0  # of the body, sent before in parts
+
+
+class StreamHead(_Frame, tag="stream_head"):
+    """The answer of an invocation begins; its body follows in StreamParts, its end with the Result.
+
+    A CallResult for `left_id` tells the worker that the client has gone."""
+
+    http_status: int
+    content_type: str = ""
+    headers: list[tuple[str, str]] = []
+    length: int = -1  # of the body, where the function says it
+    left_id: int = 0
+    invocation_id: str = ""
+
+
+class StreamPart(_Frame, tag="stream_part"):
+    """A part of the body. Where `call_id` is not 0, the worker waits for a CallResult: the client has taken
+    it, or is gone (not ok)."""
+
+    invocation_id: str
+    body: bytes
+    call_id: int = 0
 
 
 class Done(_Frame, tag="done"):
@@ -528,7 +555,8 @@ class Call(_Frame, tag="call"):
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
-    | Result | Done | Skipped | Late | Spans | SpanUpdate | Logs | Profile | Scene | Call
+    | Result | StreamHead | StreamPart | Done | Skipped | Late | Spans | SpanUpdate | Logs | Profile | Scene
+    | Call
     | TakeHeap | HeapTaken | Playback
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip

@@ -215,6 +215,9 @@ class Settings:
         " none is idle it is refused with 503.",
         low=1,
     )
+    stream_limit_bytes: int = _set(
+        256 * _MIB, "Largest answer of an HTTP function that is sent part by part.", unit="bytes", low=1024
+    )
     allowed_hosts: tuple[str, ...] = _set(
         (),
         "More names that the gateway answers for, as the `Host` of requests says them: `shop.example`,"

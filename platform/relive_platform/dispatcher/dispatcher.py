@@ -166,7 +166,7 @@ class Dispatcher:
         record.error = result.error
         record.started_ns = result.started_ns
         record.ended_ns = result.ended_ns
-        record.result_bytes = len(result.body)
+        record.result_bytes = len(result.body) + result.streamed_bytes
         if record.http_method and result.status == "ok":
             record.http_status = result.http_status
         self._settle(running)

@@ -94,6 +94,7 @@ class Functions:
             version.spec,
             isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
+            stream_limit_bytes=settings.stream_limit_bytes,
             call_depth=settings.call_depth,
             cassette_bytes=settings.cassette_bytes,
             core_mb=settings.core_mb,

@@ -23,7 +23,7 @@ from relive_platform.gateway.propagation import Propagation
 from relive_platform.gateway.redirects import below
 from relive_platform.gateway.responses import Response, from_outcome, json_response, problem
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
-from relive_platform.pool.invocation import InvokeRequest, Outcome, Waiter
+from relive_platform.pool.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
 from relive_platform.worker.events import BadEvent, decode_event
 
@@ -62,7 +62,7 @@ class _Answered(Exception):
         self.response = response
 
 
-class Exchange(Waiter, Protocol):
+class Exchange(StreamReader, Protocol):
     """A request that waits for its response. `cors`: header lines that the response gets; `details`: whether
     it says what went wrong; `hidden`: the part of the path that the function does not see."""
 
@@ -95,7 +95,7 @@ class Gateway:
         self.bodies = BodyBudget(self._limits.bodies_bytes)
 
     async def handle(self, head: Head, exchange: Exchange) -> Response | None:
-        """One request whose body may still be on its way. None where the client has gone."""
+        """One request whose body may still be on its way. None where `exchange` is told, or has gone."""
         accepted_ns = time.time_ns()
         try:
             target = self._target(head, exchange)
@@ -109,11 +109,11 @@ class Gateway:
             request = _request(target, head, body, accepted_ns, self._propagation)
             if head.asynchronous:
                 return await self._enqueue(request, head, exchange)
-            return self.answer(await self._dispatcher.submit(request), exchange)
+            self._dispatcher.begin(request, exchange)
         except Exception as error:
             return _refusal(error)
-        finally:
-            self.bodies.give_back(exchange)
+        else:
+            return None
 
     def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool:
         """A request that is complete: `exchange` is told of the outcome, without a task in between.
@@ -203,6 +203,7 @@ class Gateway:
         return response
 
     async def _enqueue(self, request: InvokeRequest, head: Head, exchange: Exchange) -> Response:
+        request.stream = False  # what waits here takes an answer in one piece
         http = original = request.http
         assert original is not None
         if http is not None and "x-amz-invocation-type" in head.special:
@@ -277,6 +278,7 @@ def _request(
         host=http.host,
         client=head.client,
         peer=head.peer,
+        stream=True,
         user_agent=special.get("user-agent", b"").decode("latin-1")[:_HEADER_CHARS],
     )
     propagation.carry_on(request, head)

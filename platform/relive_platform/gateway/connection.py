@@ -62,6 +62,7 @@ class Connection(HttpToolsProtocol):
         self.unread_since = 0.0
         self.deaf_since = 0.0  # it was answered before all of its body was here: the rest is thrown away
         self.access_log = False
+        self.streamed: Exchange | None = None  # whose answer is being sent in parts
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -173,6 +174,8 @@ class Connection(HttpToolsProtocol):
             keep_alive = keep_alive and parser.get_http_version() != "1.0"
         previous = self.cycle
         exchange = self.cycle = Exchange(self, head, keep_alive)
+        if not keep_alive and parser.get_http_version() == "1.0":
+            exchange.old = True
         if previous is None or previous.response_complete:
             self._start(exchange)
         else:
@@ -248,7 +251,10 @@ class Connection(HttpToolsProtocol):
     async def _handle(self, exchange: Exchange) -> None:
         response = await self.owner.gateway.handle(exchange.head, exchange)
         if response is not None:
+            exchange.free()
             self.respond(exchange, response)
+        elif exchange.disconnected and not exchange.told:
+            exchange.free()
 
     # ------------------------------------------------------------ out
 
@@ -291,8 +297,69 @@ class Connection(HttpToolsProtocol):
         else:
             self._go_on()
 
+    # ------------------------------------------------------------ out, part by part
+
+    def begin_stream(self, exchange: Exchange, response: Response) -> None:
+        """The head of an answer whose body follows."""
+        transport = self.transport
+        self.streamed = exchange
+        if exchange.disconnected or transport.is_closing():
+            exchange.lost()
+            return
+        status, head, _, _ = response
+        bodiless = exchange.head.method == "HEAD" or status in (204, 304)
+        exchange.chunked = not bodiless and exchange.length < 0 and not exchange.old
+        if exchange.cors:
+            head = with_lines(head, exchange.cors)
+        framing = b"transfer-encoding: chunked\r\n" if exchange.chunked else b""
+        if exchange.length >= 0 and status not in (204, 304):
+            framing = b"content-length: %d\r\n" % exchange.length
+        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
+        transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, framing, end)))
+        if bodiless and exchange.stream is not None:
+            exchange.length = 0
+            exchange.stream.left()  # the function need not go on
+
+    def write_part(self, exchange: Exchange, part: bytes) -> bool:
+        """Whether it was written: the client is there, and wants a body."""
+        if exchange.disconnected or self.transport.is_closing() or not exchange.length:
+            return False
+        if exchange.chunked:
+            self.transport.write(b"%x\r\n%s\r\n" % (len(part), part))
+        else:
+            self.transport.write(part)
+        return True
+
+    def end_stream(self, exchange: Exchange, ok: bool) -> None:
+        """A clean end, or none: a client has to see that an answer broke off."""
+        self.streamed = None
+        transport = self.transport
+        if exchange.disconnected or transport.is_closing():
+            return
+        if not ok and exchange.length:
+            if exchange.chunked or exchange.length > 0:
+                transport.close()
+            else:
+                transport.abort()  # HTTP/1.0: the end of the connection is the end of the answer
+            return
+        if exchange.chunked:
+            transport.write(b"0\r\n\r\n")
+        exchange.response_complete = True
+        exchange.message_event.set()
+        if not exchange.keep_alive:
+            self._close(exchange)
+        self.on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.streamed is not None:
+            self.streamed.lost()
+            self.streamed = None
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        if self.streamed is not None:
+            self.streamed.taken()
         if self.held:
             self.held = False
             self._go_on()

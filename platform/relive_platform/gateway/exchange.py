@@ -6,12 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
+from relive_base.frames import StreamHead, StreamPart
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from relive_platform.gateway.bodies import BodyBudget, BodyTooLarge
 from relive_platform.gateway.head import Head
-from relive_platform.gateway.responses import Response
-from relive_platform.pool.invocation import Outcome
+from relive_platform.gateway.responses import Response, from_stream
+from relive_platform.pool.invocation import AnswerStream, Outcome, Running
 
 if TYPE_CHECKING:
     from relive_platform.gateway.connection import Connection
@@ -41,6 +42,13 @@ class Exchange(RequestResponseCycle):
     cors = b""
     details = True
     hidden = ""
+    budget: BodyBudget | None = None  # that its body counts in until it is answered
+    old = False  # HTTP/1.0, which has no chunks
+    stream: AnswerStream | None = None  # the worker's end, where the answer comes in parts
+    status = 0  # that was sent with the head of such an answer
+    length = -1  # of its body, where the function says it
+    chunked = False
+    waiting = 0  # call id of a part that the client has not taken yet
 
     def __init__(self, protocol: Connection, head: Head, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -55,6 +63,11 @@ class Exchange(RequestResponseCycle):
     def set_result(self, result: Outcome, /) -> None:
         """Respond. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
         self.told = True
+        self.free()
+        if self.stream is not None:
+            result.record.http_status = self.status
+            self.protocol.end_stream(self, result.ok)
+            return
         try:
             self.protocol.respond(self, self.protocol.owner.gateway.answer(result, self))
         except Exception:
@@ -63,6 +76,56 @@ class Exchange(RequestResponseCycle):
     def respond(self, response: Response) -> None:
         """Send the response."""
         self.protocol.respond(self, response)
+
+    def free(self) -> None:
+        """Its body counts no more."""
+        if self.budget is not None:
+            self.budget.give_back(self)
+            self.budget = None
+
+    # ------------------------------------------------------------ an answer in parts
+
+    def begin_stream(self, running: Running, head: StreamHead, stream: AnswerStream, /) -> None:
+        """The answer begins: its head goes out at once."""
+        if self.stream is not None or self.told:
+            return
+        response = from_stream(running.record, head, self.details)
+        if response.body:  # its headers cannot be sent
+            self.told = True
+            self.respond(response)
+            stream.left()
+            return
+        self.running = running
+        self.stream = stream
+        self.status, self.length = response.status, head.length
+        self.protocol.begin_stream(self, response)
+
+    def take_part(self, part: StreamPart, /) -> None:
+        """A part of the body. The worker goes on when the client has taken it."""
+        if self.stream is None:
+            return
+        if not self.protocol.write_part(self, part.body):
+            self.stream.left()
+        elif part.call_id:
+            self.waiting = part.call_id
+            if not self.protocol.flow.write_paused:
+                self.taken()
+
+    def taken(self) -> None:
+        """The client has taken what was sent."""
+        if self.stream is not None and self.waiting:
+            waiting, self.waiting = self.waiting, 0
+            self.stream.taken(waiting)
+
+    def lost(self) -> None:
+        """The client has gone in the middle of the answer."""
+        self.disconnected = True
+        if self.stream is not None and not self.told:
+            record = self.running.record
+            record.attributes = {**record.attributes, "relive.client_disconnected": "true"}
+            self.stream.left()
+
+    # ------------------------------------------------------------ the body
 
     def open(self) -> None:
         """Have the body read piece by piece, by `read`."""
@@ -86,6 +149,7 @@ class Exchange(RequestResponseCycle):
             size += len(part)
             if size > limit:
                 raise BodyTooLarge(limit)
+            self.budget = budget
             budget.take(self, len(part))
             parts.append(part)
             if not message.get("more_body", False):

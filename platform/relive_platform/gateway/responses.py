@@ -6,12 +6,20 @@ import json
 import re
 from typing import Final, NamedTuple
 
-from relive_base.frames import ErrorInfo, Result
+from relive_base.frames import ErrorInfo, Result, StreamHead
 from relive_base.records import InvocationRecord
 
 from relive_platform.pool.invocation import Outcome
 
-__all__ = ["Response", "error_response", "from_outcome", "json_response", "problem", "status_of"]
+__all__ = [
+    "Response",
+    "error_response",
+    "from_outcome",
+    "from_stream",
+    "json_response",
+    "problem",
+    "status_of",
+]
 
 
 class Response(NamedTuple):
@@ -81,7 +89,19 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
     return Response(status, head.encode("latin-1", "replace"), body)
 
 
-def _own_lines(result: Result) -> str:
+def from_stream(record: InvocationRecord, head: StreamHead, details: bool) -> Response:
+    """The head of an answer that comes in parts; where it cannot be sent, a whole response that says so."""
+    try:
+        more = _own_lines(head)
+        if not 200 <= head.http_status <= 599:
+            raise _BadHeader(f"the function answered with the HTTP status {head.http_status}")
+    except _BadHeader as error:
+        failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
+        return error_response(record, failed, 502, details=details)
+    return Response(head.http_status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
+
+
+def _own_lines(result: Result | StreamHead) -> str:
     """The function's own headers, checked."""
     if not result.headers and result.content_type:  # nearly all
         return _type_line(result.content_type)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-from relive_base.frames import ErrorInfo, HttpRequest, Result
+from relive_base.frames import ErrorInfo, HttpRequest, Result, StreamHead, StreamPart
 from relive_base.records import InvocationRecord
 
 if TYPE_CHECKING:
     from relive_platform.pool.worker import Worker
 
-__all__ = ["HeapFound", "InvokeRequest", "Outcome", "Running", "Waiter"]
+__all__ = ["AnswerStream", "HeapFound", "InvokeRequest", "Outcome", "Running", "StreamReader", "Waiter"]
 
 
 class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
@@ -38,6 +38,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     caller_invocation_id: str = ""
     depth: int = 0
     accepted_ns: int = 0  # 0: now
+    stream: bool = False  # the waiter is a StreamReader, and takes the answer part by part
     baggage: str = ""  # the W3C header's value
     ready_ns: int = 0  # of a queued event: when this attempt became due
     attributes: dict[str, str] = {}  # what the trigger has to say of itself: faas.cron, faas.time
@@ -75,6 +76,23 @@ class Waiter(Protocol):
 
     def done(self) -> bool: ...
     def set_result(self, result: Outcome, /) -> None: ...
+
+
+class AnswerStream(Protocol):
+    """The worker's end of an answer that comes in parts."""
+
+    def taken(self, call_id: int) -> None:
+        """The client has taken the part with this id: the function may go on."""
+
+    def left(self) -> None:
+        """The client has gone: the function is to stop."""
+
+
+class StreamReader(Waiter, Protocol):
+    """A waiter that takes an answer part by part; `set_result` comes at its end, or where it breaks off."""
+
+    def begin_stream(self, running: Running, head: StreamHead, stream: AnswerStream, /) -> None: ...
+    def take_part(self, part: StreamPart, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

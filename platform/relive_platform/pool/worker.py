@@ -34,6 +34,7 @@ from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
 from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.process import WorkerProcess
+from relive_platform.pool.streaming import WorkerStream, begin_stream, take_part
 
 __all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
 
@@ -124,6 +125,7 @@ class Worker(asyncio.Protocol):
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its frames go to
         self._eof = False
+        self._stream: WorkerStream | None = None  # of the answer that comes in parts
         self._transport: asyncio.Transport | None = None
         self._ring: RingReader | None = None
         self._reader = FrameReader(self._on_payload)
@@ -146,6 +148,8 @@ class Worker(asyncio.Protocol):
             "debug_offer": self._on_debug,
             "debug_ended": self._on_debug,
             "playback": self._on_playback,
+            "stream_head": self._on_stream_head,
+            "stream_part": self._on_stream_part,
         }
 
     # ------------------------------------------------------------ life
@@ -281,6 +285,7 @@ class Worker(asyncio.Protocol):
             profile=profile,
             depth=request.depth,
             start_before_monotonic_ns=int(running.start_before_mono * 1e9),
+            stream=request.stream,
             baggage=request.baggage,
         )
         outgoing = self._outgoing
@@ -375,7 +380,7 @@ class Worker(asyncio.Protocol):
 
     def _end(self, running: Running, result: Result, done: Done) -> None:
         """The invocation is over; on with what was sent ahead."""
-        self.current = None
+        self.current = self._stream = None
         now = time.monotonic()
         self._last, self.ended_mono = running, now
         self.rss_bytes = done.rss_bytes
@@ -442,6 +447,16 @@ class Worker(asyncio.Protocol):
             self.current.scene = payload
         else:
             self.scene = payload
+
+    def _on_stream_head(self, payload: bytes) -> None:
+        running = self.current
+        if running is not None and running.result is None and not self.condemned:
+            self._stream = begin_stream(running, payload, self.answer)
+
+    def _on_stream_part(self, payload: bytes) -> None:
+        running = self.current
+        if running is not None and running.result is None and not self.condemned and self._stream:
+            take_part(running, payload, self._stream)
 
     def _on_late(self, payload: bytes) -> None:
         """Its timeout has struck: it gets time to say where, once."""

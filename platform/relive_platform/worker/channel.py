@@ -94,6 +94,23 @@ class Channel:
             self._expected.discard(call_id)
             self._answers.pop(call_id, None)
 
+    def look(self, call_id: int) -> CallResult | None:
+        """The answer to an announced call if it has come already; it stays announced. Raises FrameError."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._read(0.0)
+            except ChannelClosed:
+                pass  # whoever waits for an answer is told
+            finally:
+                self._reading.release()
+                self._wake()
+        return self._answers.get(call_id)
+
+    def forget(self, call_id: int) -> None:
+        """No answer to this call is of interest any more."""
+        self._expected.discard(call_id)
+        self._answers.pop(call_id, None)
+
     def _lead_or_follow(self, call_id: int, left_s: float) -> None:
         if not self._reading.acquire(blocking=False):
             self._follow(lambda: call_id in self._answers, min(left_s, _FOLLOW_S))

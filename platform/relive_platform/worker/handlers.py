@@ -14,10 +14,11 @@ from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 from relive_platform.worker.context import Context
 from relive_platform.worker.deadline import HandlerTimeout
 from relive_platform.worker.events import decode_event
-from relive_platform.worker.http_function import HttpAnswer, http_caller
+from relive_platform.worker.http_function import HttpAnswer, Sender, http_caller
 from relive_platform.worker.namesakes import originals
 from relive_platform.worker.payload import http_event, trace_headers
 from relive_platform.worker.results import BadResult, check_head, encode_result, encode_text
+from relive_platform.worker.streaming import Streamer
 
 __all__ = ["Answer", "Handler", "event_answer"]
 
@@ -41,16 +42,28 @@ class Handler:
     answer (raises BadResult): three steps, because each fails in its own way.
     """
 
-    def __init__(self, function: Callable[..., object], spec: FunctionSpec, stream: str) -> None:
+    def __init__(
+        self,
+        function: Callable[..., object],
+        spec: FunctionSpec,
+        stream: str,
+        streamer: Streamer | None = None,
+    ) -> None:
         self._spec = spec
         self._stream = stream
+        self._streamer = streamer
         self._http = spec.kind == "http"
         self._loop = _Loop() if _is_async(function) else None
-        self._call: Callable[..., object] = http_caller(function, self._awaited) if self._http else function
+        self._call: Callable[..., object] = function
+        if self._http:
+            sender = Sender(self._awaited, spec.result_limit_bytes, streamer)
+            self._call = http_caller(function, sender)
 
     def decode(self, invoke: Invoke) -> tuple[object, ...]:
         """The arguments of the call. Raises BadEvent."""
         if self._http:
+            if self._streamer is not None:
+                self._streamer.begin(invoke)
             return invoke.http or _request_of(invoke), trace_headers(invoke)
         context = Context(self._spec, invoke, self._stream)
         if invoke.http is not None:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Final, cast
 
-from relive_base.frames import HttpRequest
+from relive_base.frames import HttpRequest, StreamHead
 
 from relive_platform.worker.results import BadResult, check_head, encode_result, encode_text
+from relive_platform.worker.streaming import Streamer, encoded, joined
 
-__all__ = ["HttpAnswer", "environ_of", "http_caller", "request_maker", "to_answer"]
+__all__ = [
+    "Awaited",
+    "HttpAnswer",
+    "Sender",
+    "environ_of",
+    "http_caller",
+    "request_maker",
+    "take_headers",
+    "to_answer",
+]
+
+Awaited = Callable[[Coroutine[Any, Any, object]], object]
+"""Runs a coroutine to its end."""
 
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
@@ -30,6 +43,9 @@ class HttpAnswer:
     status: int = _OK
     content_type: str = _HTML
     headers: list[tuple[str, str]] = field(default_factory=list)
+    parts: Any = None  # an iterator of the body's parts, plain or asynchronous
+    close: Callable[[], object] | None = None  # tells the iterator that no more is wanted
+    length: int = -1  # of the parts together, where the function says it
 
 
 class _HeaderNames:
@@ -141,16 +157,57 @@ def _number(text: str) -> int | None:
         return None
 
 
-def http_caller(
-    handler: Callable[..., object], awaited: Callable[[Coroutine[Any, Any, object]], object]
-) -> Callable[[HttpRequest, tuple[str, str]], HttpAnswer]:
-    """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer.
+class Sender:
+    """Brings an answer whose body comes in parts to its caller: `limit` bytes in one piece, or as they come
+    where the caller takes them so."""
 
-    `awaited` runs the coroutine that an async handler returns.
-    """
+    def __init__(self, awaited: Awaited, limit: int, streamer: Streamer | None = None) -> None:
+        self.awaited = awaited
+        self._limit = limit
+        self._streamer = streamer
+
+    def send(self, answer: HttpAnswer) -> HttpAnswer:
+        """Check it, and have its parts sent or joined. Raises BadResult, and what the iterator raises."""
+        if answer.parts is None:
+            if answer.headers or answer.status != _OK:
+                check_head(answer.status, answer.headers)
+            return answer
+        try:
+            check_head(answer.status, answer.headers)
+            parts = answer.parts
+            self._send(answer, parts if hasattr(parts, "__next__") else _each(parts, self.awaited))
+        finally:
+            if answer.close is not None:
+                answer.close()
+        return answer
+
+    def _send(self, answer: HttpAnswer, parts: Iterator[object]) -> None:
+        streamer = self._streamer
+        if streamer is None or not streamer.wanted:
+            answer.body = joined(parts, self._limit)
+            return
+        # Up to the first part all is as usual: what fails there has an answer that says so.
+        first = next(filter(None, map(encoded, parts)), b"")
+        if not first or len(first) >= answer.length >= 0:
+            answer.body = joined(parts, self._limit, first)
+            return
+        head = StreamHead(
+            http_status=answer.status,
+            content_type=answer.content_type,
+            headers=answer.headers,
+            length=answer.length,
+        )
+        streamer.send(head, first, parts)
+
+
+def http_caller(
+    handler: Callable[..., object], sender: Sender
+) -> Callable[[HttpRequest, tuple[str, str]], HttpAnswer]:
+    """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer."""
     from werkzeug.exceptions import HTTPException
 
     request_of = request_maker()
+    awaited = sender.awaited
 
     def call(request: HttpRequest, trace: tuple[str, str]) -> HttpAnswer:
         environ = environ_of(request, trace)
@@ -160,16 +217,13 @@ def http_caller(
                 value = awaited(value)
         except HTTPException as error:  # abort(404) and the like
             value = error.get_response(environ)
-        answer = to_answer(value, environ)
-        if answer.headers or answer.status != _OK:
-            check_head(answer.status, answer.headers)
-        return answer
+        return sender.send(to_answer(value, environ))
 
     return call
 
 
 def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -> HttpAnswer:
-    """By Flask's rules: text, bytes, dict or list, (body, status, headers), Response, generator. Raises
+    """By Flask's rules: text, bytes, dict or list, (body, status, headers), Response, iterator. Raises
     BadResult. `root`: what the value is of the result."""
     kind = type(value)
     if kind is str:
@@ -188,41 +242,55 @@ def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -
         return _from_response(value, environ)
     if value is None:
         raise BadResult("the handler returned None", remedy="return text, a dict or a Response")
-    if hasattr(value, "__next__"):
-        return HttpAnswer(_joined(cast("Iterable[object]", value)))
+    if hasattr(value, "__next__") or hasattr(value, "__anext__"):
+        return HttpAnswer(b"", parts=value, close=getattr(value, "close", None))
     raise BadResult(
         f"the handler returned a value of type {kind.__name__}",
         remedy="return str, bytes, dict, list, (body, status, headers) or a Response",
     )
 
 
-def _joined(parts: Iterable[object]) -> bytes:
-    joined = bytearray()
-    for part in parts:
-        if isinstance(part, str):
-            joined += encode_text(part)
-        elif isinstance(part, bytes | bytearray):
-            joined += part
-        else:
-            raise BadResult(f"the generator gave a {type(part).__name__}", remedy="yield str or bytes")
-    return bytes(joined)
+def _each(value: Any, awaited: Awaited) -> Iterator[object]:
+    """What an asynchronous iterator gives."""
+
+    async def following() -> object:
+        return await value.__anext__()
+
+    try:
+        while True:
+            yield awaited(following())
+    except StopAsyncIteration:
+        return
+    finally:
+        if hasattr(value, "aclose"):
+            awaited(value.aclose())
 
 
 def _from_response(value: Any, environ: Mapping[str, Any]) -> HttpAnswer:
     parts, status, headers = value.get_wsgi_response(environ)
+    answer = HttpAnswer(b"", int(status.split(" ", 1)[0]), "")
+    take_headers(answer, headers)
+    if getattr(value, "is_streamed", False):
+        answer.parts, answer.close = iter(parts), getattr(parts, "close", None)
+        return answer
     try:
-        body = b"".join(parts)
+        answer.body = b"".join(parts)
     finally:
         if hasattr(parts, "close"):
             parts.close()
-    answer = HttpAnswer(body, int(status.split(" ", 1)[0]), "")
+    return answer
+
+
+def take_headers(answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
+    """Put the headers of a WSGI answer in their places."""
     for name, text in headers:
         lower = name.lower()
         if lower == "content-type":
             answer.content_type = text
-        elif lower != "content-length":
+        elif lower == "content-length":
+            answer.length = int(text) if text.isdecimal() else -1
+        else:
             answer.headers.append((lower, text))
-    return answer
 
 
 def _from_tuple(value: tuple[Any, ...], environ: Mapping[str, Any]) -> HttpAnswer:
@@ -243,11 +311,7 @@ def _from_tuple(value: tuple[Any, ...], environ: Mapping[str, Any]) -> HttpAnswe
     answer = to_answer(body, environ, "result[0]")
     if status is not None:
         answer.status = _status(status)
-    for name, text in _pairs(headers):
-        if name.lower() == "content-type":
-            answer.content_type = text
-        elif name.lower() != "content-length":
-            answer.headers.append((name.lower(), text))
+    take_headers(answer, _pairs(headers))
     return answer
 
 

@@ -27,6 +27,7 @@ from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
 from relive_platform.worker.rooms import capture_failure
+from relive_platform.worker.streaming import Streamer
 
 __all__ = ["Runner", "failure_kind"]
 
@@ -81,7 +82,9 @@ class Runner:
         memory_limit: MemoryLimit,
         forked: ForkedChild,
         own_tmp: bool,
+        streamer: Streamer,
     ) -> None:
+        self._streamer = streamer
         self._spec = spec
         self._sink = sink
         self._telemetry = telemetry
@@ -140,6 +143,7 @@ class Runner:
                 content_type=answer.content_type,
                 http_status=answer.status,
                 headers=answer.headers,
+                streamed_bytes=self._streamer.sent_bytes,
             )
             profile = self._sampler.stop()
             size = len(answer.body) + len(invoke.event) + (len(invoke.http.body) if invoke.http else 0)
@@ -239,6 +243,7 @@ class Runner:
             http_status=http_status,
             error=scene.error,
             reusable=reusable,
+            streamed_bytes=self._streamer.sent_bytes,
         )
 
     def _quiet(self) -> None:

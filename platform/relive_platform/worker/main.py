@@ -49,6 +49,7 @@ from relive_platform.worker.process import (
     take_over,
 )
 from relive_platform.worker.rooms import capture_failure
+from relive_platform.worker.streaming import Streamer
 from relive_platform.zygote.options import WorkerStart
 
 __all__ = ["preload", "run"]
@@ -118,6 +119,7 @@ class _Worker:
         self._timer = DeadlineTimer(lambda: sink.busy)
         self._outside = outside_of(self._spec, start.hash_seed)
         self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)
+        self._streamer = Streamer(sink, channel, self._spec.stream_limit_bytes)
         self._reserve = Reserve()
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
@@ -169,7 +171,7 @@ class _Worker:
             function = load_handler(self._spec)
         finally:
             self._timer.disarm()
-        return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}")
+        return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}", self._streamer)
 
     def _init_failed(self, error: BaseException) -> None:
         self._reserve.release()
@@ -218,6 +220,7 @@ class _Worker:
             self._memory_limit,
             self._forked,
             self._reached.own_tmp,
+            self._streamer,
         )
         reusable = True
         while True:
