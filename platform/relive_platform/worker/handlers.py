@@ -14,6 +14,7 @@ from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 from relive_platform.worker.context import Context
 from relive_platform.worker.deadline import HandlerTimeout
 from relive_platform.worker.events import decode_event
+from relive_platform.worker.flask_context import flask_caller
 from relive_platform.worker.http_function import HttpAnswer, Sender, http_caller
 from relive_platform.worker.namesakes import originals
 from relive_platform.worker.payload import http_event, trace_headers
@@ -57,7 +58,7 @@ class Handler:
         self._call: Callable[..., object] = function
         if self._http:
             sender = Sender(self._awaited, spec.result_limit_bytes, streamer)
-            self._call = http_caller(function, sender)
+            self._call = flask_caller(function, sender, spec.name) or http_caller(function, sender)
 
     def decode(self, invoke: Invoke) -> tuple[object, ...]:
         """The arguments of the call. Raises BadEvent."""

@@ -18,6 +18,7 @@ __all__ = [
     "Awaited",
     "HttpAnswer",
     "Sender",
+    "each_of",
     "environ_of",
     "http_caller",
     "request_maker",
@@ -175,7 +176,7 @@ class Sender:
         try:
             check_head(answer.status, answer.headers)
             parts = answer.parts
-            self._send(answer, parts if hasattr(parts, "__next__") else _each(parts, self.awaited))
+            self._send(answer, parts if hasattr(parts, "__next__") else each_of(parts, self.awaited))
         finally:
             if answer.close is not None:
                 answer.close()
@@ -250,7 +251,7 @@ def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -
     )
 
 
-def _each(value: Any, awaited: Awaited) -> Iterator[object]:
+def each_of(value: Any, awaited: Awaited) -> Iterator[object]:
     """What an asynchronous iterator gives."""
 
     async def following() -> object:

@@ -169,9 +169,9 @@ class _Worker:
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
             function = load_handler(self._spec)
+            return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}", self._streamer)
         finally:
             self._timer.disarm()
-        return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}", self._streamer)
 
     def _init_failed(self, error: BaseException) -> None:
         self._reserve.release()
