@@ -140,7 +140,8 @@ def _lateness(store: Mapping[str, Any]) -> str:
 
 def _spooled(spool: Path) -> str:
     """Without a server: what one has left for the store."""
-    count = sum(1 for _ in spool.rglob("*.batch")) if spool.is_dir() else 0
+    waiting = spool.rglob("*.batch") if spool.is_dir() else ()
+    count = sum("bad" not in path.relative_to(spool).parts for path in waiting)  # those are never delivered
     if not count:
         return ""
     files = "1 file of telemetry waits" if count == 1 else f"{count:,} files of telemetry wait"

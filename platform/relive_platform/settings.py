@@ -383,7 +383,7 @@ class Settings:
         100_000, "Finished events of one function that are remembered; the oldest leave first.", low=0
     )
     done_keep_bytes: int = _set(
-        256 * _MIB,
+        64 * _MIB,
         "Size of the results of one function's finished events; the oldest leave first, their ids stay.",
         unit="bytes",
         low=0,

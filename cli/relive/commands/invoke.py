@@ -78,6 +78,8 @@ def invoke(
     elif response.status == "accepted":
         click.echo(f"accepted {response.invocation_id}")
         click.echo(f"  relive events {function}      see where it is", err=True)
+    elif response.status == "ok" and asynchronous and not response.result:
+        echo(f"event {response.invocation_id} was done before; its result is not kept any more", err=True)
     elif response.status == "ok":
         click.echo(response.result.decode("utf-8", "replace"))
     else:

@@ -91,7 +91,7 @@ class QueueLimits:
     dead_keep_bytes: int = 256 * 1024**2
     dead_keep_s: float = 14 * 86_400.0
     done_keep_events: int = 100_000  # ids of finished events
-    done_keep_bytes: int = 256 * 1024**2  # their results
+    done_keep_bytes: int = 64 * 1024**2  # their results
     done_keep_s: float = 86_400.0
     result_bytes: int = 256 * 1024  # of one finished event's result; larger ones are not kept
     ballast_bytes: int = 8 * 1024**2

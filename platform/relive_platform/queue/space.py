@@ -18,7 +18,7 @@ _STEP_PAGES: Final = 2_000  # 8 MB moved at a time, so that nobody waits for lon
 _KEPT_PAGES: Final = 256  # what is free is used again: a little of it always stays
 _WORTH_PAGES: Final = 1_024  # and less than this, in a file that is in use, is not worth moving
 _WAL_BYTES: Final = 8 * 1024 * 1024
-_REBUILT_BYTES: Final = 256 * 1024 * 1024
+_REBUILT_BYTES: Final = 512 * 1024 * 1024  # seconds, once in the life of an old file
 _REBUILD_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 _log = logging.getLogger(__name__)
 

@@ -60,6 +60,9 @@ def test_a_store_that_has_all_says_none(tmp_path: Path, capsys) -> None:
 def test_without_a_server_what_it_left_for_the_store_is_said(tmp_path: Path, capsys) -> None:
     home = Session.create(tmp_path, "", {})
     assert home.lateness() == ""
+    (tmp_path / "spool" / "bad").mkdir(parents=True)
+    (tmp_path / "spool" / "bad" / "0001.batch").write_bytes(b"x")  # nothing waits for this one
+    assert home.lateness() == ""
 
     (tmp_path / "spool" / "1").mkdir(parents=True)
     (tmp_path / "spool" / "1" / "0001.batch").write_bytes(b"x")
