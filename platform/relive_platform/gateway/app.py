@@ -287,7 +287,7 @@ def _request(
 
 def _spell(http: HttpRequest, head: Head) -> None:
     """Lambda's older event has the names of headers as the client wrote them."""
-    spelled = {name.lower().decode("latin-1"): name.decode("latin-1") for name, _ in head.raw}
+    spelled = {name.lower().decode("latin-1"): name.decode("latin-1") for name, _ in reversed(head.raw)}
     http.payload = "1.0"
     http.names = [spelled.get(name, name) for name, _ in head.pairs]
 

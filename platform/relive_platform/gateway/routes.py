@@ -111,7 +111,7 @@ class Routes:
             mount = FUNCTION_PREFIX + name
             hidden = mount if policy.event else ""
             path = slash + rest or "/"
-            return Target(name, path, mount, "", policy.cors, False, policy.details, "", hidden)
+            return Target(name, path, mount, "", cors=policy.cors, details=policy.details, hidden=hidden)
         candidates = self._exact.get(path)
         if candidates is None:
             candidates = [route for pattern, route in self._patterns if pattern.fullmatch(path)]
@@ -128,7 +128,16 @@ class Routes:
 
     def _target(self, route: Route, path: str) -> Target:
         policy = self._policies.get(route.function, _PRIVATE)
-        return Target(route.function, path, "", route.path, policy.cors, policy.public, policy.route_details)
+        return Target(
+            function=route.function,
+            path=path,
+            mount="",
+            route=route.path,
+            cors=policy.cors,
+            public=policy.public,
+            details=policy.route_details,
+            payload=route.payload,
+        )
 
 
 def _open_ended(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_platform.gateway.routes import MethodNotAllowed, Route, Routes
+from relive_platform.gateway.routes import MethodNotAllowed, Policy, Route, Routes
 
 
 def test_a_function_has_its_own_url_whatever_the_routes_are() -> None:
@@ -57,3 +57,16 @@ def test_the_methods_decide_and_head_follows_get() -> None:
     assert [target.function for target in found if target] == ["reads", "writes", "reads"]
     with pytest.raises(MethodNotAllowed, match="GET, POST"):
         routes.find("DELETE", "/a")
+
+
+def test_a_target_has_what_its_route_and_function_say() -> None:
+    policies = {"f": Policy(public=True, route_details=False, event=True)}
+    routes = Routes([Route("/a/{id}", "f", payload="1.0")], policies)
+
+    route, own = routes.find("GET", "/a/1"), routes.find("GET", "/fn/f/x")
+
+    assert route is not None
+    assert own is not None
+    assert (route.payload, route.public, route.details, route.hidden) == ("1.0", True, False, "")
+    assert (own.payload, own.public, own.details, own.hidden) == ("", False, True, "/fn/f")
+    assert [routes.has(path) for path in ("/a/1", "/fn/f", "/b")] == [True, False, False]
