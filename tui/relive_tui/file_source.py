@@ -198,7 +198,9 @@ class FileSource(LoneSource):
     # ------------------------------------------------------------ files
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
-        return self._scene.source(file).splitlines()
+        from relive_base.source_text import split_source
+
+        return split_source(self._scene.source(file))
 
     def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
         """The archive's copy of the file, written beside the user's other caches to be looked at."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from relive_base.errors import NotFound, ServerUnreachable
+from relive_base.source_text import split_source
 
 from relive_tui.models.format import short_id
 from relive_tui.models.progress import Progress
@@ -411,7 +412,7 @@ class DataSource:
             scene = scenes.load(self._use(ticket), self._scenes_dir, scope.invocation_id, scope.attempt)
         except NotFound:
             return ()
-        return scene.source(file).splitlines()
+        return split_source(scene.source(file))
 
     def _deployed_source(self, scope: Scope, file: str) -> Sequence[str]:
         from relive_profiler.explore.source import SourceLines

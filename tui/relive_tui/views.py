@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from relive_base.attributes import attribute_texts
 from relive_base.json_text import parse_bounded
+from relive_base.source_text import split_source
 
 from relive_tui.models.compare import HotChange
 from relive_tui.models.data import (
@@ -277,7 +278,7 @@ class _Sources:
         """(lines, number of the first one): the whole file where the scene has it."""
         if frame.in_app:
             if frame.file not in self._files:
-                self._files[frame.file] = tuple(self._scene.source(frame.file).splitlines())
+                self._files[frame.file] = tuple(split_source(self._scene.source(frame.file)))
             whole = self._files[frame.file]
             if 0 < len(whole) <= MAX_SOURCE_LINES and frame.line <= len(whole):
                 return whole, 1

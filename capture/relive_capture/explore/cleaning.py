@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 from relive_base.redaction import Redactor
+from relive_base.source_text import decode_source, encode_source
 
 __all__ = ["clean_member"]
 
@@ -23,13 +24,13 @@ def clean_member(name: str, data: bytes, redactor: Redactor) -> bytes:
     if name.endswith(_COLUMNS):
         return data
     if name.startswith("source/"):
-        text = data.decode("utf-8", "surrogateescape")
+        text = decode_source(data)
         clean = redactor.source(text)
-    elif name.endswith(".json"):
+        return data if clean == text else encode_source(clean, data)
+    if name.endswith(".json"):
         return _clean_json(data, redactor)
-    else:
-        text = data.decode("utf-8", "surrogateescape")
-        clean = redactor.text(text)
+    text = data.decode("utf-8", "surrogateescape")
+    clean = redactor.text(text)
     return data if clean == text else clean.encode("utf-8", "surrogateescape")
 
 

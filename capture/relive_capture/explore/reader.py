@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from relive_base.frames import LogLine, PartState, SpanData
 from relive_base.json_text import depth_over
+from relive_base.source_text import decode_source
 from relive_base.values import ValueNode
 
 from relive_capture.cassette_format import Exchange, ReplayNotes
@@ -245,12 +246,17 @@ class SceneFile:
         return [name.removeprefix("source/") for name in self._infos if name.startswith("source/")]
 
     def source(self, file: str) -> str:
-        """The text of a source file, "" where the scene does not have it or it is over the limit."""
+        """The text of a source file in the encoding that it declares, "" where the scene does not have it or
+        it is over the limit."""
+        return decode_source(self.source_bytes(file))
+
+    def source_bytes(self, file: str) -> bytes:
+        """A source file as it is, b"" where the scene does not have it or it is over the limit."""
         name = f"source/{file}"
         info = self._infos.get(name)
         if info is None or info.file_size > self._limits.source_bytes:
-            return ""
-        return self.member(name).decode("utf-8", "replace")
+            return b""
+        return self.member(name)
 
     # ------------------------------------------------------------ members
 

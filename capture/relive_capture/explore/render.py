@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 import msgspec
 from relive_base.frames import PartState
@@ -59,10 +60,18 @@ class Line:
     style: str = ""
 
 
-def render_text(scene: SceneFile, width: int = 120, commands: Sequence[str] = (), heap: str = "") -> str:
+def render_text(
+    scene: SceneFile,
+    width: int = 120,
+    commands: Sequence[str] = (),
+    heap: str = "",
+    *,
+    all_frames: bool = False,
+) -> str:
     """The whole failure as plain text. `commands`: what to type next, where it is not the usual; `heap`: what
-    there is to say of the heap."""
-    return "\n".join(line.text for line in failure_lines(scene, width, commands, heap))
+    there is to say of the heap; `all_frames`: with each frame's line and locals, also those of libraries."""
+    lines = failure_lines(scene, width, commands, heap, all_frames=all_frames)
+    return "\n".join(line.text for line in lines)
 
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
@@ -90,7 +99,12 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
 
 
 def failure_lines(
-    scene: SceneFile, width: int = 120, commands: Sequence[str] = (), heap: str = ""
+    scene: SceneFile,
+    width: int = 120,
+    commands: Sequence[str] = (),
+    heap: str = "",
+    *,
+    all_frames: bool = False,
 ) -> list[Line]:
     """Headline, root line with source and locals, chain, event, log tail, completeness, what to type next."""
     width = max(width, 40)
@@ -101,7 +115,7 @@ def failure_lines(
         lines += _root(frame, width, scene.parts.get("exception"))
     lines += _told(root, width)
     if frame is not None:
-        lines += _stack(root, width)
+        lines += _every_frame(root, width) if all_frames else _stack(root, width)
     lines += _chain(scene.exceptions, width)
     lines += _background(scene, width)
     lines += _result(scene, width)
@@ -182,12 +196,18 @@ def _marks(frame: FrameView, text: str) -> str:
     if frame.column < 0 or frame.end_column < 0:
         return ""
     raw = text.encode("utf-8", "replace")
-    start = len(raw[: frame.column].decode("utf-8", "replace").expandtabs(4))
+    start = _cells(raw[: frame.column])
     end_column = frame.end_column if frame.end_line == frame.line else len(raw)
-    end = len(raw[:end_column].decode("utf-8", "replace").expandtabs(4))
-    if end <= start or text.expandtabs(4)[start:end] == text.expandtabs(4).strip():
+    end = _cells(raw[:end_column])
+    if end <= start or raw[frame.column : end_column].strip() == raw.strip():
         return ""
     return " " * start + "^" * (end - start)
+
+
+def _cells(beginning: bytes) -> int:
+    """How many columns of a terminal the beginning of a line takes, as it is shown."""
+    shown = one_line(beginning.decode("utf-8", "replace").expandtabs(4))
+    return sum(0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in shown)
 
 
 def _stack(view: ExceptionView, width: int) -> list[Line]:
@@ -204,6 +224,25 @@ def _stack(view: ExceptionView, width: int) -> list[Line]:
         lines.append(Line(one_line(f"  {frame.function:<28} {frame.file}:{frame.line}", width), "frame"))
     hidden += view.frames_cut
     return [*lines, Line(f"  … {hidden} more frames", "dim")] if hidden else lines
+
+
+def _every_frame(view: ExceptionView, width: int) -> list[Line]:
+    """All frames, innermost first, each with its line and its locals; those of libraries are marked."""
+    lines = [Line(""), Line("Frames, innermost first", "heading")]
+    for number in range(len(view.frames) - 1, -1, -1):
+        frame = view.frames[number]
+        place = f"  {frame.function:<28} {frame.file}:{frame.line}"
+        lines.append(Line(one_line(place if frame.in_app else f"{place}  (library)", width), "frame"))
+        index = frame.line - frame.source_first_line
+        if 0 <= index < len(frame.source):
+            lines.append(Line(one_line(f"    > {frame.source[index].strip()}", width), "source"))
+        for name, node in frame.locals[:_LOCALS]:
+            lines.append(Line(one_line(f"    {name} = {render(node, width)}", width), "local"))
+        more = len(frame.locals) - _LOCALS + frame.locals_more
+        lines += [Line(f"    … {more} more", "dim")] if more > 0 else []
+        if view.frames_cut and number == view.frames_cut_at:
+            lines.append(Line(f"  … {view.frames_cut} more frames", "dim"))
+    return lines
 
 
 def _chain(views: list[ExceptionView], width: int) -> list[Line]:

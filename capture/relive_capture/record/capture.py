@@ -112,8 +112,8 @@ class _Capture:
         self.skip = skip
         module = spec.handler.partition(":")[0].replace(".", "/")
         self.handler_file = f"{spec.source}/{module}.py"
-        self.in_app = InApp([spec.source, *spec.in_app])
-        self.sources = SourceFiles(budget.source_bytes, kept.sources)
+        self.in_app = InApp([spec.source, *spec.in_app], here=True)
+        self.sources = SourceFiles(budget.source_bytes, kept.sources, here=True)
         leaves = Leaves()
         self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves, self.memory)
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)

@@ -1,5 +1,5 @@
-"""Source files of frames: read directly and within limits, never through linecache (whose loaders may be
-the user's)."""
+"""Source files of frames: read directly and within limits, never by linecache's functions (whose loaders may
+be the user's). What is no file, but has its text in linecache, is read from there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 import stat
 
 from relive_base.redaction import Redactor
+from relive_base.source_text import decode_source, encode_source, split_source
+
+from relive_capture.record.virtual_sources import virtual_lines, virtual_name
 
 __all__ = ["InApp", "SourceCache", "SourceFiles"]
 
@@ -19,10 +22,11 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
 class InApp:
-    """Decides whose a file is. `roots`: the function's own folder first, then others that count as its
-    own."""
+    """Decides whose a file is. `roots`: the function's own folder first, then others that count as its own.
+    `here`: whether the frames are of this process, so that its linecache knows code that is in no file."""
 
-    def __init__(self, roots: list[str]) -> None:
+    def __init__(self, roots: list[str], *, here: bool = False) -> None:
+        self._here = here
         self._roots: list[str] = []
         for root in roots:
             if root:
@@ -40,6 +44,8 @@ class InApp:
         return known
 
     def _place(self, file: str) -> tuple[bool, str]:
+        if self._here and virtual_lines(file) is not None:
+            return True, virtual_name(file)
         if file.startswith("<"):
             return False, file
         library = any(part in file for part in _LIBRARY_PARTS)
@@ -73,7 +79,7 @@ class _File:
     def __init__(self, stamp: tuple[int, int, int], data: bytes) -> None:
         self.stamp = stamp
         self.data = data
-        self.lines = _lines(data)
+        self.lines = split_source(decode_source(data))
         self.clean: bytes | None = None
         self.clean_lines: list[str] | None = None
         self.excerpts: dict[tuple[int, int], tuple[list[str], int]] = {}
@@ -107,12 +113,14 @@ class SourceCache:
     def clean(self, file: _File) -> bytes:
         """The whole file without secrets."""
         if file.clean is None:
-            file.clean = self._redactor.source(file.data.decode("utf-8", "replace")).encode()
+            text = decode_source(file.data)
+            clean = self._redactor.source(text)
+            file.clean = file.data if clean == text else encode_source(clean, file.data)
         return file.clean
 
     def _clean_lines(self, file: _File) -> list[str]:
         if file.clean_lines is None:
-            file.clean_lines = _lines(self.clean(file))
+            file.clean_lines = split_source(decode_source(self.clean(file)))
         return file.clean_lines
 
     def excerpt(self, file: _File, line: int, around: int, whole: bool) -> tuple[list[str], int]:
@@ -132,9 +140,10 @@ class SourceCache:
 
 
 class SourceFiles:
-    """The source files of one capture: each is looked at once."""
+    """The source files of one capture: each is looked at once. `here`: the frames are of this process."""
 
-    def __init__(self, limit_bytes: int, cache: SourceCache) -> None:
+    def __init__(self, limit_bytes: int, cache: SourceCache, *, here: bool = False) -> None:
+        self._here = here
         self._limit = limit_bytes
         self._cache = cache
         self._files: dict[str, _File | None] = {}
@@ -168,13 +177,13 @@ class SourceFiles:
 
     def _file(self, path: str) -> _File | None:
         if path not in self._files:
-            self._files[path] = self._cache.file(path)
+            self._files[path] = self._virtual(path) or self._cache.file(path)
         return self._files[path]
 
-
-def _lines(data: bytes) -> list[str]:
-    # not splitlines(): to Python, a form feed does not end a line
-    return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    def _virtual(self, path: str) -> _File | None:
+        lines = virtual_lines(path) if self._here else None
+        data = "".join(lines).encode("utf-8", "backslashreplace") if lines is not None else b""
+        return _File((0, 0, 0), data) if data and len(data) <= _MAX_FILE_BYTES else None
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -108,9 +108,10 @@ def _where(entry: Any) -> str:
 
 @click.command()
 @click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@click.option("--all-frames", is_flag=True, help="Each frame with its line and locals, libraries' too.")
 @json_option
 @click.pass_obj
-def failure(session: Session, ident: str, as_json: bool) -> None:
+def failure(session: Session, ident: str, all_frames: bool, as_json: bool) -> None:
     """Show why an invocation failed: the failing line, its locals, the event, the logs.
 
     \b
@@ -118,7 +119,7 @@ def failure(session: Session, ident: str, as_json: bool) -> None:
     relive failure 01a2086a
     relive failure ./theirs.scene
     """
-    _show_scene(session, ident, as_json)
+    _show_scene(session, ident, as_json, all_frames=all_frames)
 
 
 def is_scene_file(ident: str) -> bool:
@@ -227,7 +228,7 @@ def _archive(session: Session, ident: str) -> tuple[str, bytes]:
     return scenes.archive_bytes(session.store(), session.scenes_dir, ident)
 
 
-def _show_scene(session: Session, ident: str, as_json: bool) -> None:
+def _show_scene(session: Session, ident: str, as_json: bool, *, all_frames: bool = False) -> None:
     from relive_capture.explore import render
 
     found = load_scene(session, ident)
@@ -236,7 +237,7 @@ def _show_scene(session: Session, ident: str, as_json: bool) -> None:
         return
     width = shutil.get_terminal_size((120, 40)).columns
     if not is_scene_file(ident):
-        echo(render.render_text(found, width=width, heap=_heap_note(session, found)))
+        echo(render.render_text(found, width=width, heap=_heap_note(session, found), all_frames=all_frames))
         return
     # Its trace and profile are in the home that it comes from: what can be done here is said instead.
     from relive.group import COMMANDS
@@ -244,7 +245,11 @@ def _show_scene(session: Session, ident: str, as_json: bool) -> None:
     name = shlex.quote(ident)
     offered = ("debug", "replay", "heap") if found.has_heap else ("debug", "replay")
     commands = [f"relive {known} {name}" for known in offered if known in COMMANDS]
-    echo(render.render_text(found, width=width, commands=commands, heap=_heap_note(session, found)))
+    echo(
+        render.render_text(
+            found, width=width, commands=commands, heap=_heap_note(session, found), all_frames=all_frames
+        )
+    )
 
 
 def _heap_note(session: Session, found: Any) -> str:

@@ -195,7 +195,7 @@ def _from_archive(
     What the archive says of its own isolation does not count."""
     name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
     module = recorded.handler.partition(":")[0].replace(".", "/")
-    files = [file for file in scene.sources if not file.startswith("/")]
+    files = [file for file in scene.sources if not file.startswith(("/", "<"))]
     if not module or not {f"{module}.py", f"{module}/__init__.py"} & set(files):
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed"
@@ -216,7 +216,7 @@ def _from_archive(
         if not target.resolve().is_relative_to(source.resolve()):
             raise ReplayError("a source file of the scene leads out of its folder", where=file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(scene.source(file), encoding="utf-8")
+        target.write_bytes(scene.source_bytes(file))
     if not _LOCK_HASH.fullmatch(recorded.dependencies):
         raise ReplayError("the scene's dependency set has no name that one can have", remedy=_CODE)
     deps_dir = home / "deps" / recorded.dependencies if recorded.dependencies else None

@@ -22,6 +22,7 @@ from relive_base.frames import (
 from relive_base.ring import RingWriter
 from relive_base.sink import FrameSink
 from relive_capture.record import install_guard
+from relive_capture.record.sources import InApp
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
@@ -284,8 +285,8 @@ class _Worker:
         reason = "this process has not failed"
         if failure is not None:
             self._caller.extend(_DEBUG_CALLS_S)
-            own = [os.path.join(folder, "") for folder in (self._spec.source, *self._spec.in_app) if folder]
-            reason = debug_failure(failure, link, lambda file: file.startswith(tuple(own)))
+            own = InApp([self._spec.source, *self._spec.in_app], here=True)
+            reason = debug_failure(failure, link, lambda file: own.place(file)[0])
         link.end(reason)
         return link.following
 

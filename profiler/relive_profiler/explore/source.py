@@ -6,6 +6,8 @@ import os
 from collections import OrderedDict
 from typing import Final
 
+from relive_base.source_text import decode_source, split_source
+
 __all__ = ["SourceLines", "source_line"]
 
 _MAX_FILE_BYTES: Final = 4 * 1024 * 1024
@@ -46,7 +48,7 @@ class SourceLines:
             return []
         try:
             with open(path, "rb") as stream:
-                return stream.read(_MAX_FILE_BYTES).decode("utf-8", "replace").splitlines()
+                return split_source(decode_source(stream.read(_MAX_FILE_BYTES)))
         except OSError:
             return []
 

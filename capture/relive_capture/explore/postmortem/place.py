@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import Final
 
+from relive_base.source_text import split_source
+
 from relive_capture.explore.reader import SceneFile
 from relive_capture.model import ExceptionView, FrameView, every_exception
 
@@ -80,7 +82,7 @@ def source_of(scene: SceneFile, frame: FrameView) -> tuple[list[str], int]:
     """(lines, number of the first): the whole file where the scene has it, else what is around the line."""
     text = scene.source(frame.file)[:_SOURCE_CHARS]
     if text:
-        return text.splitlines(), 1
+        return split_source(text), 1
     return list(frame.source), frame.source_first_line
 
 
