@@ -44,6 +44,8 @@ def spy(job):
     for path in job["folders"]:
         report["list " + path] = attempt(os.listdir, path)
         report["write " + path] = attempt(write, path + "/planted")
+        report["mode of " + path] = attempt(os.chmod, path, 0o700)
+        report["time of " + path] = attempt(os.utime, path)
     pid = job["pid"]
     for name in ("environ", "mem", "maps"):
         report["proc " + name] = attempt(read, f"/proc/{pid}/{name}")
@@ -117,7 +119,7 @@ class Loot:
     def assert_safe(self, report: dict[str, str]) -> None:
         """Nothing was read, written or reached."""
         assert SECRET not in json.dumps(report)
-        refused = ("PermissionError", "FileNotFoundError", "ProcessLookupError")
+        refused = ("PermissionError", "OSError", "FileNotFoundError", "ProcessLookupError")
         assert {name: text for name, text in report.items() if text not in refused} == {
             "own environment": report["own environment"]
         }

@@ -13,6 +13,7 @@ from relive_platform.isolation.confining import Confined
 from relive_platform.isolation.core_files import core_folder, core_pattern
 from relive_platform.isolation.limits import apply_limits
 from relive_platform.isolation.paths import DEVICES, readable_paths
+from relive_platform.isolation.read_only import make_read_only
 from relive_platform.isolation.slots import Slot, enter_slot
 from relive_platform.isolation.spaces import TMP, enter, probe_spaces, within
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
@@ -106,6 +107,7 @@ def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
             return ""
         cores = [core_folder(core_pattern())] if spec.core_mb else []
         enter(spec.tmp_mb, [*prepared.readable, spec.source], [spec.scratch, *cores])
+        make_read_only([TMP, spec.scratch, *cores])
     except OSError as error:
         return str(error)
     return ""

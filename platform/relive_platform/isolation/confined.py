@@ -18,6 +18,7 @@ from typing import Final
 
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.paths import DEVICES, system_paths
+from relive_platform.isolation.read_only import own_view
 from relive_platform.isolation.syscalls import adopt_orphans, drop_capabilities, no_new_privileges
 
 __all__ = ["confined", "main"]
@@ -85,6 +86,8 @@ def _confine(home: str, read: list[str], write: list[str]) -> list[str]:
     """What could not be had, in words."""
     abi = landlock.abi_version()
     missing: list[str] = []
+    with contextlib.suppress(OSError):  # `gaps` tells where it cannot be had
+        own_view(write)
     no_new_privileges()
     drop_capabilities()
     if abi:

@@ -7,6 +7,7 @@ dependency set, and their scratch folders.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Final
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.core_files import core_folder, core_pattern
 from relive_platform.isolation.paths import DEVICES, readable_paths
+from relive_platform.isolation.read_only import own_view
 from relive_platform.isolation.slots import Slot, make_slots
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
 
@@ -42,11 +44,14 @@ def confine(runtime_dir: str, options: Mapping[str, object]) -> Confined | None:
         return None
     core = core_folder(core_pattern()) if options.get("core") else ""
     readable = [*readable_paths(runtime_dir, str(options.get("deps_dir") or "")), code]
+    writable = [path for path in (scratch, core) if path]
+    with contextlib.suppress(OSError):  # `gaps` tells where it cannot be had
+        own_view([*writable, "/proc"])  # where the slots' user namespaces are told who is who
     slots: list[Slot] = []
     reason = "none is wanted (RELIVE_TMP_MB is 0)"
     tmp_mb = int(str(options.get("tmp_mb") or 0))
     if tmp_mb:
-        slots, reason = make_slots(_SLOTS, tmp_mb, readable, [path for path in (scratch, core) if path])
+        slots, reason = make_slots(_SLOTS, tmp_mb, readable, writable)
     unix_sockets = bool(options.get("unix_sockets"))
     no_new_privileges()
     drop_capabilities()

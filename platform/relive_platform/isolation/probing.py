@@ -94,6 +94,11 @@ def gaps(tier: int, unix_sockets: bool = False) -> list[str]:
         found.append("no seccomp: functions can limit and slow down all processes of the server's user")
     if unix_sockets or not (filters or landlock.guards_unix_sockets(abi)):
         found.append("functions reach unix sockets that have a path (databases, Docker, tmux, SSH agent)")
+    if no_mounts := probe_spaces():
+        found.append(
+            f"no mounts of their own ({no_mounts}): functions can change modes and times of what the server's"
+            " user owns"
+        )
     return [text for text in found if text]
 
 

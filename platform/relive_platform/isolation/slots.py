@@ -6,7 +6,6 @@ descriptors. A worker enters one that is free; what it leaves there is removed b
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import stat
@@ -14,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from relive_platform.isolation.read_only import make_read_only, own_user
 from relive_platform.isolation.spaces import TMP, enter
-from relive_platform.isolation.syscalls import check, libc, syscall
+from relive_platform.isolation.syscalls import syscall
 
 __all__ = ["Slot", "SlotPool", "clear", "enter_slot", "make_slots"]
 
@@ -100,16 +100,9 @@ def _slot(pid: int) -> Slot:
 def _hold(writing: int, tmp_mb: int, readable: Sequence[str], writable: Sequence[str]) -> None:
     """Make the namespaces, say so, and wait for the end. Does not return."""
     try:
-        uid, gid = os.geteuid(), os.getegid()
-        # Also for root: the worker, which has no capability, is then the owner, and may enter.
-        check(libc.unshare(ctypes.c_int(_NEW_USER)))
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{uid} {uid} 1"),
-            ("gid_map", f"{gid} {gid} 1"),
-        ):
-            _write(f"/proc/self/{name}", text)
+        own_user()  # also for root: the worker, which has no capability, is then the owner, and may enter
         enter(tmp_mb, readable, writable)
+        make_read_only([TMP, *writable])
         os.write(writing, b"\1")
         while True:
             signal.pause()
@@ -165,11 +158,3 @@ def _remove(folder: int, name: str, device: int) -> None:
         os.rmdir(name, dir_fd=folder)
     except OSError:
         return  # it is in use, or holds what stays
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)

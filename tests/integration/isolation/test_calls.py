@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.calls import ARGUMENTS, REFUSED
+from relive_platform.isolation.spaces import probe_spaces
 from worker_harness import WorkerHandle, ZygoteHandle
 
 pytestmark = [
@@ -197,6 +198,24 @@ def test_unix_sockets_of_the_user_are_out_of_reach(running: ZygoteHandle, tmp_pa
         allowed = running.worker(TRY, unix_sockets=True, tmp_mb=0)  # this one lies below /tmp
         assert allowed.invoke(connect.format(path)).value == 1
         assert allowed.invoke(connect.format(abstract)).value == errno.EPERM
+
+
+@pytest.mark.skipif(bool(probe_spaces()), reason="no mount namespaces here")
+def test_modes_owners_and_times_of_others_files_cannot_be_changed(running: ZygoteHandle) -> None:
+    # Given files of the server's user: its home, and others
+    worker = running.worker(TRY, tmp_mb=16)
+    before = running.home.stat(), Path.home().stat()
+    for path in (sys.prefix, str(Path.home()), "/etc/hostname"):
+        # When a function changes what Landlock does not look at, I expect a refusal
+        for call in ("chmod({!r}, 0)", "utime({!r})", "chown({!r}, 0, 0)", "setxattr({!r}, 'user.x', b'')"):
+            answer = worker.invoke(f"os.{call.format(path)}").value
+            assert answer in (errno.EROFS, errno.EPERM), (call, path)
+    for call in ("chmod({!r}, 0)", "utime({!r})"):  # below /tmp, where it sees another folder
+        worker.invoke(f"os.{call.format(str(running.home))}")
+    assert (running.home.stat(), Path.home().stat()) == before
+    # and that its own files are its own
+    for folder in ("/tmp", worker.spec.scratch):
+        assert worker.invoke(f"open('{folder}/x', 'w').close(), os.chmod('{folder}/x', 0o600)").value
 
 
 def test_secrets_of_the_system_and_of_the_user_cannot_be_read(worker: WorkerHandle) -> None:
