@@ -173,17 +173,20 @@ class EventTable:
         rows = self._db.execute(sql.DUE, (function, now_ns, wanted)).fetchall()
         taken = []
         for seq, event_id, attempts, token, enqueued_ns, due_ns, detail, body in rows:
-            event = msgspec.structs.replace(
-                self._decoder.decode(detail), event_id=event_id, body=body, enqueued_ns=enqueued_ns
-            )
+            size = len(body) + len(detail)
+            try:
+                known = self._decoder.decode(detail)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                # One that nobody can read must not keep the others back.
+                self._bury(function, seq, READY, f"it cannot be read: {error}", size)
+                continue
+            event = msgspec.structs.replace(known, event_id=event_id, body=body, enqueued_ns=enqueued_ns)
             if now_ns - enqueued_ns > event.max_age_s * _NS:
-                self._bury(
-                    function, seq, READY, f"it is older than {event.max_age_s:g} s", len(body) + len(detail)
-                )
+                self._bury(function, seq, READY, f"it is older than {event.max_age_s:g} s", size)
                 continue
             self._db.execute(sql.TAKE, (seq,))
             self._leases[seq] = (token + 1, end_ns)
-            self.holdings.move(function, READY, LEASED, len(body) + len(detail))
+            self.holdings.move(function, READY, LEASED, size)
             taken.append(Lease(event=event, attempt=attempts + 1, token=token + 1, seq=seq, due_ns=due_ns))
         return taken, len(rows) == wanted
 
@@ -236,7 +239,10 @@ class EventTable:
         self, seq: int, held: _Held, error: str, retry_at_ns: int | None = None, retry: bool = True
     ) -> FailOutcome:
         function, _, attempts, enqueued_ns, detail, _, size = held
-        event = self._decoder.decode(detail)
+        try:
+            event = self._decoder.decode(detail)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            event, retry = QueuedEvent(function=function, body=b""), False
         now_ns = self._clock.time_ns()
         if retry_at_ns is None:
             retry_at_ns = now_ns + int(self._backoff.delay_s(attempts, self._draw.random()) * _NS)

@@ -21,7 +21,7 @@ from relive_base.frames import FunctionSpec
 
 from relive_platform.application import Application, ConfigError, FunctionDefaults, HttpTrigger, load
 from relive_platform.application.load import MANIFEST, from_folder
-from relive_platform.application.model import FunctionConfig
+from relive_platform.application.model import FunctionConfig, QueueTrigger
 from relive_platform.application.schema import HTTP_METHODS, NAME
 from relive_platform.packages.content import (
     PackageLimits,
@@ -157,6 +157,7 @@ class Registry:
         if not take_over:
             self._check_owners(application, configs)
         retired = self._retired(application, only)
+        self._check_queues(application, configs, retired)
         self._check_routes(configs, retired)
         staged: list[_Staged] = []
         try:
@@ -326,6 +327,28 @@ class Registry:
                 remedy="give the function another name, or deploy with --take-over",
             )
 
+    def _check_queues(
+        self, application: Application, configs: list[FunctionConfig], retired: list[str]
+    ) -> None:
+        """A queue's name leads to one function, also where a function of that name would come first. Raises
+        DeployError."""
+        ours = {config.name for config in configs} | set(retired)
+        others = [version for version in self.functions() if version.name not in ours]
+        taken = {name: version for version in others for name in _queue_names(version.config)}
+        for config in configs:
+            for name in _queue_names(config):
+                if name in taken:
+                    message = f"the queue {name!r} is already one of function {taken[name].name!r}"
+                    raise DeployError(message, where=f"function {config.name!r}", remedy="name it otherwise")
+            if config.name in taken and taken[config.name].spec.app != application.name:
+                other = taken[config.name]
+                raise DeployError(
+                    f"events that are sent to {config.name!r} go to {other.name!r} of application"
+                    f" {other.spec.app!r}, which has a queue of that name",
+                    where=f"function {config.name!r}",
+                    remedy="give one of them another name",
+                )
+
     def _check_routes(self, configs: list[FunctionConfig], retired: list[str]) -> None:
         names = {config.name for config in configs}
         taken = {
@@ -408,6 +431,10 @@ def _renamed(folder: str, shown: str) -> Iterator[None]:
 
 def _name_of(path: Path) -> str:
     return path.stem if NAME.fullmatch(path.stem) else ""
+
+
+def _queue_names(config: FunctionConfig) -> list[str]:
+    return [trigger.queue for trigger in config.triggers if isinstance(trigger, QueueTrigger)]
 
 
 def _routes(config: FunctionConfig) -> list[tuple[str, str]]:

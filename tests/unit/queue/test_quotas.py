@@ -275,6 +275,24 @@ def test_a_home_that_was_stuck_full_of_results_comes_alive_again(open_queue, tmp
     assert path.stat().st_size < 6 * MIB
 
 
+def test_an_event_that_cannot_be_read_keeps_no_other_back(open_queue, tmp_path) -> None:
+    # Given a queue with an event whose details are damaged, before others
+    queue = open_queue()
+    for name in ("a", "b"):
+        for number in range(3):
+            queue.publish(event(name, event_id=str(number))).result(5)
+    queue.close()
+    with sqlite3.connect(tmp_path / "events.db") as db:
+        db.execute("UPDATE events SET detail = ? WHERE id = '0'", (b'{"retries": "x"',))
+    db.close()
+
+    # I expect all others to be delivered, and the damaged ones to lie dead with the reason
+    again = open_queue()
+    leases = again.lease(100).result(5)
+    assert sorted(lease.event.function for lease in leases) == ["a", "a", "b", "b"]
+    assert {row.last_error.split(":")[0] for row in again.list("dead").result(5)} == {"it cannot be read"}
+
+
 def test_dead_events_are_retried_and_discarded_all_at_once(open_queue) -> None:
     queue = open_queue()
     for name in ("a", "b", "c"):

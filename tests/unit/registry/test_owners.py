@@ -46,6 +46,23 @@ def test_a_folder_without_a_manifest_takes_no_function_of_an_application(registr
         registry.deploy(folder, "pay", "main:handler")
 
 
+QUEUE = '[[functions.{}.triggers]]\ntype = "queue"\nqueue = "parcels"\n'
+
+
+def test_a_queue_of_another_application_is_not_taken(registry: Registry, write) -> None:
+    # Given an application with a queue
+    registry.deploy(write(app="shop", pack=(CODE, QUEUE.format("pack"))))
+
+    # I expect neither a queue nor a function of that name to get its events silently
+    with pytest.raises(DeployError, match="queue 'parcels' is already one of function 'pack'"):
+        registry.deploy(write("second", app="blog", post=(CODE, QUEUE.format("post"))))
+    with pytest.raises(DeployError, match="go to 'pack' of application 'shop'"):
+        registry.deploy(write("third", app="third", parcels=(CODE, "")))
+    # ... and the application itself to move it as it likes
+    registry.deploy(write(app="shop", pack=(CODE, ""), ship=(CODE, QUEUE.format("ship"))))
+    assert registry.get("ship").config.triggers
+
+
 def test_a_function_that_its_application_has_given_up_may_be_had_by_another(
     registry: Registry, write
 ) -> None:
