@@ -65,7 +65,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "pending_bytes": collector.pending_bytes,
         },
         "isolation_tier": _tier(server),
-        "isolation_gaps": gaps(server.settings.isolation_tier, server.settings.unix_sockets == "open"),
+        "isolation_gaps": _gaps(server),
         "functions": len(server.functions.serving),
         "workers": server.host.counts(),
         "zygotes": len(server.host.zygotes.pids()),
@@ -88,6 +88,13 @@ def _tier(server: ReliveServer) -> int:
     """The lowest tier that a running worker reached; what is wanted where none runs."""
     tiers = [worker.ready.isolation_tier for worker in server.host.workers.values() if worker.ready]
     return min(tiers, default=server.settings.isolation_tier)
+
+
+def _gaps(server: ReliveServer) -> list[str]:
+    """What is not kept apart here, and what the workers that run say of themselves."""
+    found = gaps(server.settings.isolation_tier, server.settings.unix_sockets == "open")
+    told = [worker.ready.isolation_detail for worker in server.host.workers.values() if worker.ready]
+    return list(dict.fromkeys([*found, *(line for detail in told for line in detail)]))
 
 
 def _version() -> str:

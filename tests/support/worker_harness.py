@@ -231,12 +231,13 @@ class ZygoteHandle:
         preload: list[str] | None = None,
         python: str = sys.executable,
         environment: dict[str, str] | None = None,
+        tier: int = 1,
     ) -> None:
         self.home = home
         self.runtime = build_runtime(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         script = self.runtime / "relive_platform" / "zygote" / "bootstrap.py"
-        options = json.dumps({"deps_dir": deps_dir, "preload": preload or []})
+        options = json.dumps({"deps_dir": deps_dir, "preload": preload or [], "tier": tier})
         self.process = subprocess.Popen(
             [python, "-I", "-S", str(script), str(self.runtime), str(theirs.fileno()), options],
             pass_fds=[theirs.fileno()],

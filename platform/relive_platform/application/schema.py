@@ -63,7 +63,7 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "max_age_s": Key("number", "Age at which an event is no longer tried.", low=1, high=1_209_600),
     "output_limit_bytes": Key("whole", "Output and logs of one invocation.", low=1024, high=1_073_741_824),
     "result_limit_bytes": Key("whole", "Largest result.", low=1, high=50_331_648),
-    "isolation_tier": Key("whole", "Isolation wanted.", low=0, high=1),
+    "isolation_tier": Key("whole", "The highest isolation that is wanted.", low=0, high=2),
     "dependencies": Key("texts", "Requirement lines; instead of requirements.txt in the source folder."),
     "redact": Key("texts", "More key names whose values are redacted."),
     "public": Key("flag", "Whether anybody may call its http triggers' paths, without the server's token."),

@@ -105,8 +105,13 @@ class Functions:
             relive_version=relive_version(),
             propagators=os.environ.get("OTEL_PROPAGATORS", ""),
         )
-        confined = Confinement.of(spec, version.deps_dir)
-        return spec, ZygoteKey(sys.executable, version.deps_dir, tuple(version.preload), confined=confined)
+        return spec, ZygoteKey(
+            sys.executable,
+            version.deps_dir,
+            tuple(version.preload),
+            confined=Confinement.of(spec, version.deps_dir),
+            tier=settings.isolation_tier,
+        )
 
 
 def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from relive_base.frames import FunctionSpec
 
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.confining import Confined
 from relive_platform.isolation.core_files import core_folder, core_pattern
+from relive_platform.isolation.family import FAMILY_TIER
 from relive_platform.isolation.limits import apply_limits
 from relive_platform.isolation.paths import DEVICES, readable_paths
 from relive_platform.isolation.read_only import make_read_only
@@ -19,8 +20,6 @@ from relive_platform.isolation.spaces import TMP, enter, probe_spaces, within
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
 
 __all__ = ["Isolation", "Reached", "apply", "prepare"]
-
-_HIGHEST_TIER: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,16 @@ class Isolation:
     no_tmp: str = ""  # why no worker can have a /tmp of its own
     slots: tuple[Slot, ...] = ()  # where the zygote is under Landlock, and no worker can make one
     slot: Slot | None = None
+    no_family: str = ""  # why the zygote has no spaces of its own
 
     def with_slot(self, slot: Slot | None) -> Isolation:
         """For one worker."""
         return self if slot is None else replace(self, slot=slot)
 
 
-def prepare(runtime_dir: str, deps_dir: str, confined: Confined | None = None) -> Isolation:
+def prepare(
+    runtime_dir: str, deps_dir: str, confined: Confined | None = None, no_family: str = "not wanted"
+) -> Isolation:
     """What does not depend on the function version. Never raises; what is missing is told by `apply`."""
     abi = landlock.abi_version()
     rules: list[tuple[int, bool, int]] = []
@@ -57,7 +59,7 @@ def prepare(runtime_dir: str, deps_dir: str, confined: Confined | None = None) -
         closed, open_ = (seccomp.assemble(seccomp.machine(), unix_sockets=given) for given in (False, True))
     no_tmp = probe_spaces() if confined is None else confined.no_slots or "all of this zygote's are in use"
     slots = () if confined is None else confined.slots
-    return Isolation(abi, rules, closed, open_, within(TMP, readable), no_tmp, slots)
+    return Isolation(abi, rules, closed, open_, within(TMP, readable), no_tmp, slots, no_family=no_family)
 
 
 class Reached(NamedTuple):
@@ -90,9 +92,12 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> Reached:
         return Reached(0, [*detail, f"no_new_privs, capabilities: {error.strerror}"], not no_tmp)
     missing += _apply_landlock(spec, prepared, own_tmp=not no_tmp)
     missing += _apply_seccomp(spec, prepared)
-    if spec.isolation_tier > _HIGHEST_TIER:
-        detail.append(f"tier {spec.isolation_tier} is not available; the highest is {_HIGHEST_TIER}")
-    return Reached(0 if missing else 1, [*detail, *missing], not no_tmp)
+    tier = 0 if missing else 1
+    if spec.isolation_tier >= FAMILY_TIER:
+        lacking = prepared.no_family or no_tmp
+        tier = tier if lacking or missing else FAMILY_TIER
+        missing += [f"tier {FAMILY_TIER}: {lacking}"] if lacking else []
+    return Reached(tier, [*detail, *missing], not no_tmp)
 
 
 def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:

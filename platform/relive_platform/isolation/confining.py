@@ -15,6 +15,7 @@ from typing import Final
 
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.core_files import core_folder, core_pattern
+from relive_platform.isolation.family import Family
 from relive_platform.isolation.paths import DEVICES, readable_paths
 from relive_platform.isolation.read_only import own_view
 from relive_platform.isolation.slots import Slot, make_slots
@@ -35,7 +36,7 @@ class Confined:
     no_slots: str = ""
 
 
-def confine(runtime_dir: str, options: Mapping[str, object]) -> Confined | None:
+def confine(runtime_dir: str, options: Mapping[str, object], family: Family | None = None) -> Confined | None:
     """For the bootstrap's options `code_root`, `scratch_root`, `tmp_mb`, `core`, `unix_sockets`; None where
     it is not wanted. What the kernel cannot do, each worker says for itself. Raises OSError where it can, and
     does not."""
@@ -60,7 +61,7 @@ def confine(runtime_dir: str, options: Mapping[str, object]) -> Confined | None:
         wanted = [(path, landlock.READ) for path in readable]
         wanted += [(path, landlock.DEVICE) for path in DEVICES]
         wanted += [(scratch, landlock.READ_WRITE), (core, landlock.MAKE_FILES)]
-        _restrict(wanted, slots, abi, unix_sockets)
+        _restrict(wanted, slots, family, abi, unix_sockets)
     if seccomp.available():
         reachable = unix_sockets or landlock.guards_unix_sockets(abi)
         seccomp.install(
@@ -69,11 +70,14 @@ def confine(runtime_dir: str, options: Mapping[str, object]) -> Confined | None:
     return Confined(tuple(slots), reason)
 
 
-def _restrict(wanted: list[tuple[str, int]], slots: list[Slot], abi: int, unix_sockets: bool) -> None:
+def _restrict(
+    wanted: list[tuple[str, int]], slots: list[Slot], family: Family | None, abi: int, unix_sockets: bool
+) -> None:
     opened = [(landlock.open_path(path), rights) for path, rights in wanted if path]
     rules = [(*found, rights) for found, rights in opened if found]
     try:
         own = [(slot.tmp, True, landlock.READ_WRITE) for slot in slots]
+        own += [] if family is None else [(family.numbers, True, landlock.READ)]
         landlock.restrict([*rules, *own], abi, unix_sockets=unix_sockets)
     finally:
         for descriptor, _folder, _rights in rules:

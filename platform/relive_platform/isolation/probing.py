@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relive_platform.isolation import landlock, seccomp
+from relive_platform.isolation.family import FAMILY_TIER, probe_family
 from relive_platform.isolation.spaces import probe_spaces
 from relive_platform.isolation.syscalls import supported
 
@@ -19,6 +20,15 @@ ROOT_REMEDY: Final = (
 _ROOT: Final = (
     "the server runs as root: a function that breaks out of its limits, and a mistake of Relive's, has the"
     " whole machine"
+)
+_SPACES_REMEDY: Final = (
+    "run as root, or allow user namespaces (sysctl user.max_user_namespaces,"
+    " kernel.apparmor_restrict_unprivileged_userns)"
+)
+_TIERS: Final = (
+    "own session, limits, clean environment",
+    "Landlock and seccomp",
+    "Landlock, seccomp, and spaces of its own",
 )
 _ABI_FILES: Final = 3
 
@@ -42,8 +52,9 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
         return [Probe("isolation", False, "tier 0: tier 1 needs Linux", "run Relive on Linux 5.13 or newer")]
     abi = landlock.abi_version()
     filters = seccomp.available()
-    tier = 1 if abi and filters else 0
     no_tmp = probe_spaces()
+    no_family = no_tmp or probe_family()
+    tier = 0 if not (abi and filters) else 1 if no_family else FAMILY_TIER
     return [
         _landlock(abi),
         Probe(
@@ -58,18 +69,15 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
             "own /tmp",
             not no_tmp,
             f"none: {no_tmp}" if no_tmp else "each worker's own, in a mount namespace",
-            "run as root, or allow user namespaces (sysctl user.max_user_namespaces,"
-            " kernel.apparmor_restrict_unprivileged_userns); until then functions have tempfile and TMPDIR"
-            if no_tmp
-            else "",
+            f"{_SPACES_REMEDY}; until then functions have tempfile and TMPDIR" if no_tmp else "",
         ),
         Probe(
-            "isolation",
-            tier == 1,
-            f"tier {tier}"
-            + (": Landlock and seccomp" if tier else ": own session, limits, clean environment"),
-            "" if tier else "see the lines above",
+            "own spaces",
+            not no_family,
+            f"none: {no_family}" if no_family else "/proc, /dev, process numbers and IPC of each zygote",
+            _SPACES_REMEDY if no_family else "",
         ),
+        Probe("isolation", tier > 0, f"tier {tier}: {_TIERS[tier]}", "" if tier else "see the lines above"),
     ]
 
 

@@ -78,6 +78,7 @@ class ZygoteKey:
     preload: tuple[str, ...] = ()
     hash_seed: int = 0  # of str and bytes, on which the order of a set depends; 0: by chance
     confined: Confinement | None = None
+    tier: int = 1  # the highest that its workers may want
 
     def scratch_root(self, scratch: Path) -> Path:
         """The folder below `scratch` for the folders of its workers."""
@@ -159,7 +160,11 @@ class Zygote:
             ) from None
 
     def _options(self) -> dict[str, object]:
-        options: dict[str, object] = {"deps_dir": self.key.deps_dir, "preload": list(self.key.preload)}
+        options: dict[str, object] = {
+            "deps_dir": self.key.deps_dir,
+            "preload": list(self.key.preload),
+            "tier": self.key.tier,
+        }
         if self.key.confined is not None and self._scratch is not None:
             options |= asdict(self.key.confined) | {"scratch_root": str(self._scratch)}
         return options

@@ -80,6 +80,7 @@ def make_plan(
             chosen.preload,
             _hash_seed(recorded),
             confined=Confinement.of(spec, chosen.deps_dir),
+            tier=spec.isolation_tier,
         ),
         request=_request(scene, recorded, spec),
         code=chosen.code,

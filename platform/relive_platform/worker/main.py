@@ -150,7 +150,7 @@ class _Worker:
             self._forked.leave()
         self._sink.send_surely(
             Ready(
-                pid=os.getpid(),
+                pid=self._start.pid,
                 started_ns=self._start.started_ns,
                 loaded_ns=time.time_ns(),
                 isolation_tier=self._reached.tier,
@@ -193,7 +193,7 @@ class _Worker:
             self._sink.send_surely(report)
         self._sink.send_surely(
             InitFailed(
-                pid=os.getpid(),
+                pid=self._start.pid,
                 started_ns=self._start.started_ns,
                 failed_ns=failed_ns,
                 error=scene.error,

@@ -1,7 +1,7 @@
 """First file of a zygote: `python -I -S bootstrap.py RUNTIME_DIR CONTROL_FD OPTIONS`.
 
-OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names), and what
-`confining` takes.
+OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names), `tier`
+(of isolation, the highest that its workers may want), and what `confining` takes.
 Nothing of the server's environment is on sys.path: dependencies, the standard library, Relive's runtime.
 """
 
@@ -19,9 +19,14 @@ def main(arguments: list[str]) -> None:
     options_map = json.loads(options_text)
     sys.path.append(runtime_dir)
     from relive_platform.isolation.confining import confine
+    from relive_platform.isolation.family import spaces_for
+
+    family, no_family = spaces_for(int(options_map.get("tier") or 1))
     from relive_platform.zygote.paths import add_dependencies, prefer_runtime
 
-    confined = confine(runtime_dir, options_map)  # from here on others' code runs: .pth files are the first
+    confined = confine(
+        runtime_dir, options_map, family
+    )  # from here on others' code runs: .pth files are the first
     # Before anything else is imported: where the function brings its own msgspec or OpenTelemetry, it is
     # used.
     folders = add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
@@ -35,7 +40,7 @@ def main(arguments: list[str]) -> None:
         from relive_platform.zygote.serving import serve
     from relive_platform.zygote.options import ZygoteOptions
 
-    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit, folders, confined)
+    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit, folders, confined, family, no_family)
     # The child's stack starts here too, so that the user's tracebacks hold nothing of the zygote's loop.
     start = serve(int(control_fd), options)
     if start is not None:

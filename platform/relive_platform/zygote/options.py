@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from relive_base.frames import FunctionSpec
 
-from relive_platform.isolation import Isolation
+from relive_platform.isolation.applying import Isolation
 from relive_platform.isolation.confining import Confined
+from relive_platform.isolation.family import Family
 
 __all__ = ["WorkerStart", "ZygoteOptions"]
 
@@ -24,6 +25,9 @@ class ZygoteOptions:
     """Why Relive's own packages come before the function's, which is the exception."""
     folders: list[str] = field(default_factory=list)
     """`deps_dir` and what its .pth files name."""
+    family: Family | None = None
+    no_family: str = ""
+    """Why it has no spaces of its own."""
 
     confined: Confined | None = None
     """What the zygote has taken from itself already."""
@@ -36,11 +40,14 @@ class ZygoteOptions:
         misfit: str,
         folders: list[str],
         confined: Confined | None,
+        family: Family | None,
+        no_family: str,
     ) -> ZygoteOptions:
         """From the bootstrap's third argument; unknown keys are ignored."""
         preload = options.get("preload") or []
         names = [str(name) for name in preload] if isinstance(preload, list) else []
-        return cls(runtime_dir, str(options.get("deps_dir") or ""), names, misfit, folders, confined)
+        deps_dir = str(options.get("deps_dir") or "")
+        return cls(runtime_dir, deps_dir, names, misfit, folders, family, no_family, confined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +64,4 @@ class WorkerStart:
     ring_fd: int = -1  # where there is none, frames go by the socket
     hash_seed: int = 0  # of str and bytes; 0: not known
     runtime_dir: str = ""
+    pid: int = 0  # as the server knows it: in a space of its own a process has another number

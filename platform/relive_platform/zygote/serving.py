@@ -15,6 +15,7 @@ from typing import Final
 from relive_base.frames import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
 
 from relive_platform.isolation import Isolation, prepare
+from relive_platform.isolation.family import Family
 from relive_platform.isolation.slots import SlotPool
 from relive_platform.isolation.syscalls import adopt_orphans, die_with_parent
 from relive_platform.worker.namesakes import give_way
@@ -53,24 +54,27 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
         import_ns=time.monotonic_ns() - began_ns,
         failed_imports=failed,
     )
-    isolation = prepare(options.runtime_dir, options.deps_dir, options.confined)
+    isolation = prepare(options.runtime_dir, options.deps_dir, options.confined, options.no_family)
     # From here on the closed socket tells; there is time to end the workers, of which a stopped one cannot.
     die_with_parent(wanted=False)
     # What is there now lives as long as the zygote: no collection in a worker may touch, and so copy, its
     # pages.
     gc.collect()
     gc.freeze()
-    return Zygote(control, isolation, options.runtime_dir).run(ready)
+    return Zygote(control, isolation, options.runtime_dir, options.family).run(ready)
 
 
 class Zygote:
     """Single-threaded. Children that died are noticed by SIGCHLD through a pipe, never by waiting."""
 
-    def __init__(self, control: ControlSocket, isolation: Isolation, runtime_dir: str) -> None:
+    def __init__(
+        self, control: ControlSocket, isolation: Isolation, runtime_dir: str, family: Family | None
+    ) -> None:
         self._control = control
         self._runtime_dir = runtime_dir
+        self._family = family
         self._isolation = isolation
-        self._workers: dict[int, int] = {}  # pid -> worker id
+        self._workers: dict[int, tuple[int, int]] = {}  # pid -> worker id, pid as the server knows it
         self._slots = SlotPool(isolation.slots)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -127,15 +131,22 @@ class Zygote:
                 ring_fd=fds[_FDS_NEEDED + 1] if len(fds) > _FDS_NEEDED + 1 else -1,
                 hash_seed=_hash_seed(),
                 runtime_dir=self._runtime_dir,
+                pid=os.getpid() if self._family is None else self._family.own_pid(),
             )
         for fd in fds:
             os.close(fd)
         self._slots.taken(slot, pid)
+        if pid >= 0:
+            try:
+                known = pid if self._family is None else self._family.pid_of(pid)
+            except (OSError, ValueError) as error:
+                _kill(pid)
+                pid, reason = -1, f"the worker's process could not be found: {error}"
         if pid < 0:
             self._control.send(Forked(worker_id=frame.worker_id, pid=0, error=reason))
             return None
-        self._workers[pid] = frame.worker_id
-        self._control.send(Forked(worker_id=frame.worker_id, pid=pid, forked_ns=forked_ns))
+        self._workers[pid] = frame.worker_id, known
+        self._control.send(Forked(worker_id=frame.worker_id, pid=known, forked_ns=forked_ns))
         return None
 
     def _reap(self) -> None:
@@ -149,7 +160,7 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            worker_id = self._workers.pop(pid, None)
+            worker_id, known = self._workers.pop(pid, (None, 0))
             if worker_id is not None:
                 _kill_group(pid)  # what the user's code had started and left behind
             self._kill_orphans()
@@ -159,7 +170,7 @@ class Zygote:
             self._control.send(
                 Exited(
                     worker_id=worker_id,
-                    pid=pid,
+                    pid=known,
                     status=status,
                     peak_rss_bytes=usage.ru_maxrss * _KIB,
                     cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),

@@ -92,7 +92,7 @@ async def test_a_function_can_neither_read_the_tokens_nor_talk_to_store_and_api(
         outcome = await running.invoke("attack", event)
 
         # I expect that it is refused everywhere
-        assert outcome.record.isolation_tier == 1
+        assert outcome.record.isolation_tier >= 1
         found: dict[str, Any] = msgspec.json.decode(outcome.body)
         assert set(found["tokens"].values()) == {"PermissionError"}, found["tokens"]
         assert "StoreRefused" in found["store"]
