@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.core_files import core_folder, core_pattern
@@ -28,8 +27,7 @@ _CALLS_OF_A_ZYGOTE: Final = ("setns", "pidfd_open")
 """Into a slot, of which it has the descriptors; and for the numbers of its children."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confined:
+class Confined(NamedTuple):
     """What came of it: a /tmp for each of so many workers, and why not for more."""
 
     slots: tuple[Slot, ...] = ()

@@ -10,8 +10,7 @@ import os
 import signal
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from relive_platform.isolation.read_only import make_read_only, own_user
 from relive_platform.isolation.spaces import TMP, enter
@@ -24,8 +23,7 @@ _NEW_USER: Final = 0x1000_0000
 _NR_SETNS: Final = {"x86_64": 308, "aarch64": 268}
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """Descriptors of the two namespaces, and of the /tmp in them."""
 
     user: int

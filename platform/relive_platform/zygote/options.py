@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from relive_base.frames import FunctionSpec
 
@@ -14,16 +14,18 @@ from relive_platform.isolation.family import Family
 __all__ = ["WorkerStart", "ZygoteOptions"]
 
 
-@dataclass(frozen=True, slots=True)
-class ZygoteOptions:
+# Tuples: to make a dataclass takes three times as long, and each zygote makes them.
+
+
+class ZygoteOptions(NamedTuple):
     """One zygote serves one dependency set."""
 
     runtime_dir: str
-    deps_dir: str = ""
-    preload: list[str] = field(default_factory=list)
-    misfit: str = ""
+    deps_dir: str
+    preload: list[str]
+    misfit: str
     """Why Relive's own packages come before the function's, which is the exception."""
-    folders: list[str] = field(default_factory=list)
+    folders: list[str]
     """`deps_dir` and what its .pth files name."""
     family: Family | None = None
     no_family: str = ""
@@ -50,8 +52,7 @@ class ZygoteOptions:
         return cls(runtime_dir, deps_dir, names, misfit, folders, family, no_family, confined)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStart:
+class WorkerStart(NamedTuple):
     """What a child has right after the fork: its descriptors and what it is to be."""
 
     worker_id: int
