@@ -170,7 +170,7 @@ class _Worker:
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
             function = load_handler(self._spec)
-            return Handler(function, self._spec, f"{self._spec.version}/{os.getpid()}", self._streamer)
+            return Handler(function, self._spec, f"{self._spec.version}/{self._start.pid}", self._streamer)
         finally:
             self._timer.disarm()
 

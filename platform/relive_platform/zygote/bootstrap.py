@@ -25,8 +25,8 @@ def main(arguments: list[str]) -> None:
     from relive_platform.zygote.paths import add_dependencies, prefer_runtime
 
     confined = confine(runtime_dir, options_map, family)
-    # From here on others' code runs: .pth files are the first. Before anything else is imported: where the function brings its own msgspec or OpenTelemetry, it is
-    # used.
+    # From here on others' code runs: .pth files are the first. Before anything else is imported: where the
+    # function brings its own msgspec or OpenTelemetry, it is used.
     folders = add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
     try:
         from relive_platform.zygote.serving import serve
