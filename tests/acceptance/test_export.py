@@ -156,14 +156,20 @@ def test_what_was_recorded_is_exported_afterwards(relive: Relive, protocol: str)
         traces = [ask(relive) for _ in range(3)]
         relive.eventually(lambda: not relive.json("events"))
 
+    secrets = relive.home / "headers"
+    secrets.write_text("# of the tenant\nx-team = green\n")
     with RECEIVERS[protocol]() as received:
         # When I send one of them, I expect that one, whole
-        flags = ("--otlp", received.endpoint, "--protocol", protocol)
+        flags = ("--otlp", received.endpoint, "--protocol", protocol, "--headers", str(secrets))
         (sent,) = relive.json("export", "trace", traces[0], *flags)
         spans = complete(received, traces[0])
         assert spans is not None
-        assert sent == {"sent": len(spans), "failed": 0}
+        lines = received.log_records
+        assert sent == {"sent": len(spans), "logs": len(lines), "failed": 0, "skipped": 0}
+        assert [line.body.string_value for line in lines] == ["priced"]
+        assert {line.trace_id.hex() for line in lines} == {traces[0]}
         assert {span.trace_id for span in received.spans} == {traces[0]}
+        assert {headers["x-team"] for headers in received.headers} == {"green"}
         listed = relive.json("trace", traces[0])
         assert {span["span_id"] for span in listed} == set(spans)
 
@@ -177,6 +183,7 @@ def test_what_was_recorded_is_exported_afterwards(relive: Relive, protocol: str)
         (sent,) = relive.json("export", "--since", "1h", *flags)
         assert {span.trace_id for span in received.spans} == set(traces)
         assert sent["sent"] == len(received.spans) == len({span.span_id for span in received.spans})
+        assert sent["logs"] == len(received.log_records) == len(traces)
 
     # When nobody listens any more, I expect to be told
     done = relive.run(

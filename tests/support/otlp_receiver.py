@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -97,13 +98,20 @@ class _Servicer(trace_service_pb2_grpc.TraceServiceServicer, logs_service_pb2_gr
 
 
 @contextlib.contextmanager
-def otlp_over_grpc() -> Iterator[Received]:
-    """A gRPC receiver; its `endpoint` is what users give to --otlp."""
+def otlp_over_grpc(
+    *, logs: bool = True, credentials: grpc.ServerCredentials | None = None
+) -> Iterator[Received]:
+    """A gRPC receiver; its `endpoint` is what users give to --otlp. Without `logs` it has no such service,
+    as Jaeger has none."""
     received = Received()
     server = grpc.server(ThreadPoolExecutor(4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Servicer(received), server)
-    logs_service_pb2_grpc.add_LogsServiceServicer_to_server(_Servicer(received), server)
-    received.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if logs:
+        logs_service_pb2_grpc.add_LogsServiceServicer_to_server(_Servicer(received), server)
+    if credentials is None:
+        received.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    else:
+        received.endpoint = f"https://127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     server.start()
     try:
         yield received
@@ -112,9 +120,10 @@ def otlp_over_grpc() -> Iterator[Received]:
 
 
 @contextlib.contextmanager
-def otlp_over_http() -> Iterator[Received]:
-    """An HTTP receiver of protobuf bodies at /v1/traces and /v1/logs."""
+def otlp_over_http(*, logs: bool = True, tls: ssl.SSLContext | None = None) -> Iterator[Received]:
+    """An HTTP receiver of protobuf bodies at /v1/traces and, with `logs`, at /v1/logs."""
     received = Received()
+    paths = ("/v1/traces", "/v1/logs") if logs else ("/v1/traces",)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -123,17 +132,18 @@ def otlp_over_http() -> Iterator[Received]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            traces = self.path == "/v1/traces"
+            traces = self.path.endswith("/v1/traces")
             kind = (
                 trace_service_pb2.ExportTraceServiceRequest
                 if traces
                 else logs_service_pb2.ExportLogsServiceRequest
             )
             request = kind.FromString(body)
-            received.requests.append(request)
+            if self.path in paths:
+                received.requests.append(request)
             received.headers.append({key.lower(): value for key, value in self.headers.items()})
             answer = _ANSWERS[kind]().SerializeToString()
-            self.send_response(200 if self.path in ("/v1/traces", "/v1/logs") else 404)
+            self.send_response(200 if self.path in paths else 404)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", str(len(answer)))
             self.end_headers()
@@ -143,9 +153,12 @@ def otlp_over_http() -> Iterator[Received]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    received.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    scheme = "http" if tls is None else "https"
+    received.endpoint = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     try:
         yield received
     finally:

@@ -47,16 +47,23 @@ def export_trace_file(store: Store, trace_id: str, folder: Path, limit: int) -> 
 
 
 def send_trace(store: Store, trace_id: str, endpoint: str, limit: int) -> str:
-    """Send a trace to an OTLP collector. Raises ReliveError where it does not take it."""
-    from relive_tracer.explore import otlp, traces
+    """Send a trace and its logs to an OTLP collector; the standard variables say with which headers and
+    certificates. Raises ReliveError where it does not take it."""
+    from relive_tracer.explore import logs, otlp, traces
     from relive_tracer.explore.otlp_settings import endpoint_settings
 
     spans = traces.trace(store, trace_id, limit)
-    stats = otlp.export_rows(endpoint_settings(endpoint, ""), spans, timeout_s=SEND_LIMIT_S)
+    settings = endpoint_settings(endpoint, "", env=os.environ)
+    stats = otlp.export_rows(settings, spans, timeout_s=SEND_LIMIT_S)
     failed = stats.failed + stats.dropped
-    return f"{stats.sent} spans sent to {endpoint}" + (
-        f", {failed} failed: {stats.last_error}" if failed else ""
-    )
+    told = f"{stats.sent} spans sent to {endpoint}"
+    if settings.logs is not None and not failed:
+        lines = logs.page(store, logs.LogFilter(trace_id=trace_id))
+        lines_stats = otlp.export_rows(settings, logs=lines, timeout_s=SEND_LIMIT_S)
+        failed += lines_stats.failed + lines_stats.dropped
+        told += f", {lines_stats.sent} log lines" if lines_stats.sent else ""
+        told += f", {lines_stats.off}" if lines_stats.off else ""
+    return told + (f", {failed} failed: {stats.last_error}" if failed else "")
 
 
 def export_scene(store: Store, scenes_dir: Path, invocation_id: str, attempt: int, folder: Path) -> str:

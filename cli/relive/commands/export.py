@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
 
 import click
 from relive_base.errors import ExitCode, UsageError
@@ -15,25 +17,56 @@ from relive.session import Session
 
 if TYPE_CHECKING:
     from relive_store import Store
-    from relive_tracer.explore.models import SpanRow
+    from relive_tracer.explore.models import LogRow, SpanRow
+    from relive_tracer.explore.otlp_settings import OtlpSettings
 
 __all__ = ["export"]
 
-_PAGE_SPANS = 5_000
+_PAGE_ROWS = 5_000
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+@dataclass
+class _Sent:
+    """What became of it so far."""
+
+    spans: int = 0
+    logs: int = 0
+    failed: int = 0
+    skipped: int = 0
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        told = f"{self.spans} spans and {self.logs} log lines sent, {self.failed} failed"
+        if self.skipped:
+            told += f", {self.skipped} log lines left out"
+        return told + (f": {self.why}" if self.why and (self.failed or self.skipped) else "")
 
 
 @click.command()
 @click.argument("what", nargs=-1, metavar="trace ID")
-@click.option("--since", type=DURATION, default=None, help="All traces of the last 15m, 1h, ...")
+@click.option("--since", type=DURATION, default=None, help="All traces and logs of the last 15m, 1h, ...")
 @click.option(
     "--otlp",
     "endpoint",
-    required=True,
-    help="The collector: http://HOST:4317 (gRPC), http://HOST:4318 (HTTP).",
+    default="",
+    help="The collector: http://HOST:4317 (gRPC), http://HOST:4318 (HTTP).  "
+    "[default: OTEL_EXPORTER_OTLP_ENDPOINT]",
 )
 @click.option(
     "--protocol", type=click.Choice(["grpc", "http"]), default=None, help="By the port where it is not given."
 )
+@click.option(
+    "--headers",
+    "headers_file",
+    type=click.File(),
+    help="A file with headers, one NAME=VALUE a line; - reads them from stdin. They are secrets:"
+    " RELIVE_OTLP_HEADERS and OTEL_EXPORTER_OTLP_HEADERS have them, too.",
+)
+@click.option("--certificate", type=_FILE, default=None, help="PEM file of the authorities to trust.")
+@click.option("--client-certificate", type=_FILE, default=None, help="PEM file of our own certificate (mTLS).")
+@click.option("--client-key", type=_FILE, default=None, help="Its key, where that is a file of its own.")
 @click.option(
     "--timeout", "timeout_s", type=WAIT, default=30.0, help="Give up after this long.  [default: 30s]"
 )
@@ -45,17 +78,23 @@ def export(
     since: float | None,
     endpoint: str,
     protocol: str | None,
+    headers_file: IO[str] | None,
+    certificate: str | None,
+    client_certificate: str | None,
+    client_key: str | None,
     timeout_s: float,
     as_json: bool,
 ) -> int:
-    """Send one trace, or all of a time, to an OTLP collector such as Jaeger.
+    """Send one trace with its logs, or all of a time, to an OTLP collector such as Jaeger.
+
+    What is not given is as the standard OTEL_EXPORTER_OTLP_* variables say; OTEL_LOGS_EXPORTER=none leaves
+    the logs out.
 
     \b
     relive export trace last --otlp http://127.0.0.1:4317
-    relive export --since 1h --otlp http://127.0.0.1:4318
+    relive export --since 1h --otlp https://otlp.example --headers ~/.otlp-headers
     """
-    from relive_tracer.explore import otlp
-    from relive_tracer.explore.otlp_settings import endpoint_settings
+    from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
     if what and (len(what) != 2 or what[0] != "trace"):
         raise UsageError(
@@ -65,28 +104,78 @@ def export(
         raise UsageError(
             "name one trace, or a time", remedy="relive export trace ID, or relive export --since 1h"
         )
+    settings: OtlpSettings | None
+    if endpoint:
+        settings = endpoint_settings(
+            endpoint,
+            protocol or "",
+            {**_pairs(os.environ.get("RELIVE_OTLP_HEADERS", "").split(",")), **_pairs(headers_file or ())},
+            env=os.environ,
+            certificate=certificate or "",
+            client_certificate=client_certificate or "",
+            client_key=client_key or "",
+        )
+    else:
+        settings = OtlpSettings.from_environment(os.environ)
+    if settings is None:
+        raise UsageError("where to is not said", remedy="--otlp http://HOST:4317")
+    for chosen in (settings.traces, settings.logs):
+        if chosen is not None:
+            chosen.check()
     store = session.store()
-    settings = endpoint_settings(endpoint, protocol or "")
-    pages = [_trace(store, what[1])] if what else _pages(store, since_ns(since))
-    sent = failed = 0
-    last_error = ""
-    for spans in pages:
-        stats = otlp.export_rows(settings, spans, timeout_s=timeout_s)
-        sent, failed = sent + stats.sent, failed + stats.failed + stats.dropped
-        last_error = stats.last_error or last_error
+    sent = _send(store, what[1] if what else "", since_ns(since), settings, timeout_s)
     tell_lateness(session)
     if as_json:
-        emit_object({"sent": sent, "failed": failed})
+        emit_object({"sent": sent.spans, "logs": sent.logs, "failed": sent.failed, "skipped": sent.skipped})
     else:
-        why = f": {last_error}" if failed else ""
-        echo(f"{sent} spans sent, {failed} failed{why}", err=bool(failed))
-    return ExitCode.FAILED if failed or not sent else ExitCode.DONE
+        echo(sent.text, err=bool(sent.failed))
+    return ExitCode.FAILED if sent.failed or not sent.spans + sent.logs else ExitCode.DONE
 
 
-def _trace(store: Store, ident: str) -> list[SpanRow]:
-    from relive_tracer.explore import traces
+def _pairs(lines: Iterable[str]) -> dict[str, str]:
+    pairs = {}
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if equals and name.strip() and not name.lstrip().startswith("#"):
+            pairs[name.strip()] = value.strip()
+    return pairs
 
-    return traces.trace(store, traces.resolve(store, ident))
+
+def _send(store: Store, ident: str, begin_ns: int, settings: OtlpSettings, timeout_s: float) -> _Sent:
+    from relive_tracer.explore import otlp
+
+    sent = _Sent()
+    for spans, lines in _parts(store, ident, begin_ns, settings):
+        stats = otlp.export_rows(settings, spans, lines, timeout_s=timeout_s)
+        if spans:
+            sent.spans += stats.sent
+        else:
+            sent.logs += stats.sent
+        sent.failed += stats.failed + stats.dropped
+        sent.skipped += stats.skipped
+        sent.why = stats.off or stats.last_error or sent.why
+    return sent
+
+
+def _parts(
+    store: Store, ident: str, begin_ns: int, settings: OtlpSettings
+) -> Iterator[tuple[list[SpanRow], list[LogRow]]]:
+    """Spans or log lines to send, a page at a time."""
+    from relive_tracer.explore import logs, traces
+
+    wanted = logs.LogFilter(since_ns=begin_ns)
+    if ident:
+        trace_id = traces.resolve(store, ident)
+        wanted = logs.LogFilter(trace_id=trace_id)
+        spans = traces.trace(store, trace_id)
+        if spans and settings.traces is not None:
+            yield spans, []
+    elif settings.traces is not None:
+        for spans in _pages(store, begin_ns):
+            yield spans, []
+    if settings.logs is not None:
+        for lines in logs.pages(store, wanted, _PAGE_ROWS):
+            yield [], lines
 
 
 def _pages(store: Store, begin_ns: int) -> Iterator[list[SpanRow]]:
@@ -94,6 +183,6 @@ def _pages(store: Store, begin_ns: int) -> Iterator[list[SpanRow]]:
     from relive_tracer.explore import traces
 
     after = ""
-    while spans := traces.spans_since(store, begin_ns, after_span_id=after, limit=_PAGE_SPANS):
+    while spans := traces.spans_since(store, begin_ns, after_span_id=after, limit=_PAGE_ROWS):
         yield spans
         begin_ns, after = spans[-1].start_ns, spans[-1].span_id

@@ -35,6 +35,33 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
         endpoint_settings("http://host:1", "carrier pigeon")
 
 
+def test_the_variables_say_what_is_not_given_by_hand() -> None:
+    env = {
+        P + "ENDPOINT": "http://elsewhere:1", P + "LOGS_ENDPOINT": "http://elsewhere:2",
+        P + "HEADERS": "a=1,b=2", P + "CERTIFICATE": "ca.pem", P + "CLIENT_CERTIFICATE": "me.pem",
+        P + "CLIENT_KEY": "me.key", P + "TIMEOUT": "2500", P + "TRACES_COMPRESSION": "none",
+    }  # fmt: skip
+    settings = endpoint_settings("https://here:4317", headers={"B": "3"}, env=env)
+    traces, logs = settings.traces, settings.logs
+    assert traces is not None
+    assert logs is not None
+    assert (traces.target, logs.target, traces.secure) == ("here:4317", "here:4317", True)
+    assert (traces.headers, traces.timeout_s) == ({"a": "1", "b": "3"}, 2.5)
+    assert (traces.certificate, traces.client_certificate, traces.client_key) == (
+        "ca.pem",
+        "me.pem",
+        "me.key",
+    )
+    assert (traces.gzip, logs.gzip) == (False, True)
+    # What is given wins, and a signal can be switched off.
+    given = endpoint_settings(
+        "https://here:4317", certificate="mine.pem", timeout_s=1.0, env={**env, "OTEL_LOGS_EXPORTER": "none"}
+    )
+    assert given.logs is None
+    assert given.traces is not None
+    assert (given.traces.certificate, given.traces.timeout_s) == ("mine.pem", 1.0)
+
+
 def read(**env: str) -> tuple[SignalSettings | None, SignalSettings | None]:
     settings = OtlpSettings.from_environment({P + k if k[:5] != "OTEL_" else k: v for k, v in env.items()})
     return (settings.traces, settings.logs) if settings is not None else (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from relive_tracer.explore.conditions import Conditions, Page, invocation_since_
 from relive_tracer.explore.models import LogRow
 from relive_tracer.explore.rows import SEVERITY_NUMBERS
 
-__all__ = ["LogFilter", "page"]
+__all__ = ["LogFilter", "page", "pages"]
 
 _ROWS: Final = """
 SELECT Timestamp, SeverityText, Body, ServiceName, InvocationId, TraceId, SpanId, LogAttributes,
@@ -76,6 +77,22 @@ def page(
     if not forward:
         rows.reverse()
     return rows
+
+
+def pages(store: Store, filter: LogFilter, limit: int = 5_000) -> Iterator[list[LogRow]]:
+    """All lines that `filter` lets through, oldest first, each once, at most `limit` at a time."""
+    begin = filter.since_ns
+    while True:
+        rows = page(store, filter, after_ns=begin - 1, limit=limit)
+        if len(rows) < limit:
+            if rows:
+                yield rows
+            return
+        last = rows[-1].timestamp_ns
+        # Lines of one moment stay together: those of the last one may go on in the next page.
+        whole = [row for row in rows if row.timestamp_ns < last]
+        yield whole or rows
+        begin = last if whole else last + 1
 
 
 def _row(values: tuple[Any, ...]) -> LogRow:

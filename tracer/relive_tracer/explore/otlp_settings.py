@@ -47,6 +47,7 @@ class SignalSettings:
         """Read all files. Raises OtlpSettingsError."""
         if self.secure:
             self.trusted()
+            self.client_pair()
             self.tls()
 
     def client_pair(self) -> tuple[bytes | None, bytes | None]:
