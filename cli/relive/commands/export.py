@@ -65,7 +65,9 @@ class _Sent:
     " RELIVE_OTLP_HEADERS and OTEL_EXPORTER_OTLP_HEADERS have them, too.",
 )
 @click.option("--certificate", type=_FILE, default=None, help="PEM file of the authorities to trust.")
-@click.option("--client-certificate", type=_FILE, default=None, help="PEM file of our own certificate (mTLS).")
+@click.option(
+    "--client-certificate", type=_FILE, default=None, help="PEM file of our own certificate (mTLS)."
+)
 @click.option("--client-key", type=_FILE, default=None, help="Its key, where that is a file of its own.")
 @click.option(
     "--timeout", "timeout_s", type=WAIT, default=30.0, help="Give up after this long.  [default: 30s]"

@@ -152,7 +152,7 @@ def flame(
     if output is None:
         echo(text)
     else:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
         echo(f"{output}  {len(text):,} characters", err=True)
     return ExitCode.DONE if tree.samples else ExitCode.FAILED
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
 
 import pytest
 from relive_profiler.explore.export import (
@@ -13,6 +17,7 @@ from relive_profiler.explore.export import (
     to_speedscope,
     to_text,
 )
+from relive_profiler.explore.flame_page import to_page
 from relive_profiler.explore.folding import Folded
 from relive_profiler.explore.tree import build
 
@@ -49,12 +54,23 @@ def test_text_is_pyinstruments_tree(tree):
     assert "checkout" in text
 
 
+FRAME_FIELDS = {"name": str, "file": str, "line": int, "col": int}
+UNITS = {"bytes", "microseconds", "milliseconds", "nanoseconds", "none", "seconds"}
+
+
 def _check_speedscope(document):
-    """The rules of speedscope's evented profiles."""
+    """speedscope's published schema, and what its reader asks beyond: opened and closed in order."""
     assert document["$schema"] == "https://www.speedscope.app/file-format-schema.json"
+    assert document.keys() <= {"$schema", "profiles", "shared", "name", "activeProfileIndex", "exporter"}
     frames = document["shared"]["frames"]
+    for frame in frames:
+        assert "name" in frame
+        assert all(type(value) is FRAME_FIELDS[name] for name, value in frame.items())
+        assert frame.get("line", 1) > 0
     for profile in document["profiles"]:
+        assert profile.keys() == {"type", "name", "unit", "startValue", "endValue", "events"}
         assert profile["type"] == "evented"
+        assert profile["unit"] in UNITS
         open_frames = []
         at = profile["startValue"]
         for event in profile["events"]:
@@ -72,8 +88,23 @@ def _check_speedscope(document):
 
 def test_speedscope_reads_what_is_written(tree):
     document = _check_speedscope(json.loads(to_speedscope(tree)))
-    assert document["profiles"][0]["endValue"] == pytest.approx(0.1)
-    assert {frame["name"] for frame in document["shared"]["frames"]} >= {"h", "a", "b", "c"}
+    (profile,) = document["profiles"]
+    assert (profile["endValue"], profile["unit"]) == (100_000_000, "nanoseconds")
+    frames = document["shared"]["frames"]
+    assert [frame["name"] for frame in frames] == ["checkout", "h", "a", "c", "b"]  # and no "[self]"
+    assert frames[1] == {"name": "h", "file": "h.py", "line": 1}
+    events = [
+        (event["type"], frames[event["frame"]]["name"], event["at"] // 10**6) for event in profile["events"]
+    ]
+    assert events == [
+        ("O", "checkout", 0), ("O", "h", 0), ("O", "a", 0), ("O", "c", 0), ("C", "c", 50), ("C", "a", 80),
+        ("O", "b", 80), ("C", "b", 100), ("C", "h", 100), ("C", "checkout", 100),
+    ]  # fmt: skip
+
+
+def test_a_function_that_calls_itself_is_one_frame(stack, folded):
+    document = json.loads(to_speedscope(build(folded(stack("h h h", ms=5)))))
+    assert len(_check_speedscope(document)["shared"]["frames"]) == 2
 
 
 def test_collapsed_is_a_line_per_stack(tree):
@@ -84,19 +115,92 @@ def test_collapsed_is_a_line_per_stack(tree):
     ]
 
 
-def test_html_cannot_be_broken_out_of_by_a_name(hostile):
-    page = to_html(hostile)
-    assert "<script>alert" not in page
-    assert "\\u003c/script\\u003e\\u003cscript\\u003ealert(1)" in page
-    assert page.count("<script>") == to_html(build(Folded())).count("<script>")
-    page.encode("utf-8")
+class _Page(HTMLParser):
+    """The tags of a page, and the text inside those that are asked for."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, str] = {}
+        self._in: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in.append(dict(attrs).get("id") or tag)
+
+    def handle_endtag(self, tag):
+        if self._in:
+            self._in.pop()
+
+    def handle_data(self, data):
+        if self._in:
+            self.texts[self._in[-1]] = self.texts.get(self._in[-1], "") + data
+
+    @property
+    def data(self):
+        return json.loads(self.texts["data"])
 
 
-def test_html_holds_the_data_as_json(tree):
-    page = to_html(tree)
-    start = page.rindex("const sessionData = ") + len("const sessionData = ")
-    data = json.loads(page[start : page.index(";\n", start)])
-    assert data["frame_tree"]["time"] == pytest.approx(0.1)
+WRITTEN = 1_796_000_000_123_456_789  # 2026-11-30 00:53:20 UTC
+
+
+def test_the_page_names_what_it_shows_and_when_it_was_written(tree):
+    page = _Page(to_html(tree, WRITTEN))
+    assert page.texts["title"] == "checkout: wall time, sampled"
+    assert page.texts["h1"] == "checkout"
+    assert "2026-11-30 00:53:20 UTC" in to_html(tree, WRITTEN)
+    assert datetime.now(UTC).strftime("%Y-%m-") in to_html(tree)
+
+
+def test_the_page_holds_the_tree(tree):
+    data = _Page(to_html(tree)).data
+    names = [data["texts"][name] for name in data["names"]]
+    assert names == ["checkout", "h", "a", "c", "b"]
+    assert data["depths"] == [0, 1, 2, 3, 2]
+    assert [value // 10**6 for value in data["values"]] == [100, 100, 80, 50, 20]
+    assert sum(data["own"]) == data["values"][0]
+    assert (data["unit"], data["left_out"]) == ("ns", 0)
+
+
+def test_nothing_is_loaded_from_outside(tree):
+    text = to_html(tree)
+    page = _Page(text)
+    # No address at all, and a policy under which the browser would fetch none.
+    assert not re.search(r"(?i)https?://|//[a-z]+\.|@import|url\(", text)
+    assert not [
+        attributes for _, attributes in page.tags if attributes.keys() & {"src", "href", "action", "srcset"}
+    ]
+    policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    for kind, tag in (("style-src", "style"), ("script-src", "script")):
+        digest = base64.b64encode(hashlib.sha256(page.texts[tag].encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+
+
+def test_the_page_cannot_be_broken_out_of_by_a_name(hostile):
+    text = to_html(hostile)
+    empty = _Page(to_html(build(Folded())))
+    assert [tag for tag, _ in _Page(text).tags] == [tag for tag, _ in empty.tags]
+    assert "<script>alert" not in text
+    assert _Page(text).data["texts"][1].startswith("</script><script>alert(1)</script>")
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize("name", ["@style@", "@data@ @script@", "@nosuch@", "a & b <i>"])
+def test_a_name_that_looks_like_the_template_is_a_name(stack, folded, name):
+    page = _Page(to_html(build(folded(stack("h", ms=1)), title=name)))
+    assert page.texts["h1"] == name
+    assert page.data["texts"][1] == name
+
+
+def test_a_page_of_a_large_tree_keeps_its_sum(stack, folded):
+    big = build(folded(*(stack(f"h f{number}", ms=1 + number % 50) for number in range(2000))))
+    data = _Page(to_page(big, WRITTEN, 100)).data
+    assert len(data["names"]) <= 200
+    assert data["left_out"] == len(big) - len(data["names"])
+    assert sum(data["own"]) == big.value[0]
 
 
 @pytest.mark.parametrize("format_", FORMATS)
