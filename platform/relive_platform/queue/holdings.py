@@ -132,13 +132,13 @@ class Holdings:
             )
             raise QueueFull(message, remedy=f"{remedy}RELIVE_QUEUE_BYTES")
         # Of a small disk a function gets as much as it leaves to the others.
-        free = self._free_now(size)
-        if holding.all_bytes + size > free:
-            message = f"events of {function} hold {holding.all_bytes:,} bytes, and the disk has {free:,} left"
+        held, free = sum(holding.bytes), self.free(size)
+        if held + size > free:
+            message = f"events of {function} hold {held:,} bytes, and the disk has {max(free, 0):,} left"
             raise DiskFull(message, remedy="free disk space; events that were accepted are safe")
 
-    def _free_now(self, size: int) -> int:
-        """What the disk has left; it is not asked for each small event."""
+    def free(self, size: int) -> int:
+        """What the disk has left after `size` more bytes; it is not asked for each small event."""
         now_ns = self._clock.monotonic_ns()
         stale = not self._looked_ns or now_ns - self._looked_ns > _LOOK_AFTER_NS
         if stale or self._grown > _LOOK_AFTER_BYTES:

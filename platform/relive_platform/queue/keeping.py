@@ -64,7 +64,11 @@ class Keeping:
     # ------------------------------------------------------------ finished ones
 
     def _trim_results(self, function: str, count: int) -> int:
-        holding, limit = self._holdings.of(function), self._limits.done_keep_bytes
+        holding = self._holdings.of(function)
+        if not holding.done_bytes:
+            return 0
+        # On a small disk they take no more than they leave: they must not keep events out.
+        limit = min(self._limits.done_keep_bytes, self._holdings.free(0))
         removed = 0
         if holding.done_bytes > limit:
             for seq, size in self._db.execute(sql.OLDEST_RESULTS, (function, count)).fetchall():

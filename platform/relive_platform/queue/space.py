@@ -54,7 +54,7 @@ class FileSpace:
         worth = max(_KEPT_PAGES if idle else _WORTH_PAGES, 0 if idle else pages // 4)
         before, self._draining = self._draining, free > _KEPT_PAGES and (self._draining or free > worth)
         if not self._draining:
-            self._shorten_log(0 if before else _WAL_BYTES)  # it is the checkpoint that cuts the file
+            self._shorten_log(0 if before or idle else _WAL_BYTES)  # it is the checkpoint that cuts the file
             return False
         if self._pragma("auto_vacuum") != _INCREMENTAL:
             self._draining = False

@@ -180,6 +180,22 @@ def test_one_function_fills_no_more_of_a_small_disk_than_it_leaves(open_queue, m
     assert fill("third") >= 2
 
 
+def test_results_take_no_more_of_a_small_disk_than_they_leave(open_queue, monkeypatch) -> None:
+    # Given a disk with little room
+    monkeypatch.setattr(Committer, "free_bytes", lambda self: 2 * MIB)
+    queue = open_queue()
+    for number in range(30):
+        queue.publish(event("f", event_id=str(number))).result(5)
+        finish(queue, b"r" * 200 * KIB)
+
+    # I expect only some of the results to be kept, and all ids; and others' events to be accepted
+    again = [queue.publish(event("f", event_id=str(number))).result(5) for number in range(30)]
+    assert all(receipt.state == "done" for receipt in again)
+    assert 1 <= sum(receipt.result is not None for receipt in again) <= 10
+    queue.publish(event("g", b"x" * 500 * KIB)).result(5)
+    queue.publish(event("f", b"x" * 500 * KIB)).result(5)
+
+
 def test_the_file_gives_its_room_back(open_queue, tmp_path, clock) -> None:
     # Given a queue through which much has gone
     queue = open_queue(done_keep_bytes=MIB)
