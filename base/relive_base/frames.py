@@ -307,6 +307,7 @@ class Result(_Frame, tag="result"):
     reusable: bool = True  # False: the worker must get no further event
     done: Done | None = None  # where nothing else is left to tell, the last frame comes within this one
     streamed_bytes: int = 0  # of the body, sent before in parts
+    answered: bool = False  # it has failed, and answered all the same, with a 5xx
 
 
 class StreamHead(_Frame, tag="stream_head"):

@@ -11,7 +11,8 @@ from relive_base.frames import ErrorInfo, SpanData
 __all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
 
 STATUSES: Final = ("ok", "error", "timeout", "memory", "crash", "init_error", "rejected")
-"""What became of an invocation. "error": the handler raised or its result was unusable; "crash": the process
+"""What became of an invocation. "error": the handler raised, its result was unusable, or it
+answered over HTTP with a 5xx status; "crash": the process
 ended (exit, signal); "rejected": a limit refused it before it ran."""
 
 FAILURE_KINDS: Final = (
@@ -23,6 +24,7 @@ FAILURE_KINDS: Final = (
     "exit",  # sys.exit, os._exit
     "signal",  # killed by a signal, segfault, abort
     "bad_result",  # the result cannot be serialised or is too large
+    "response",  # it answered with a 5xx status, and no exception of it is known
     "bad_event",  # the payload cannot be decoded
     "background",  # a thread or task of a successful invocation failed, which no caller saw
 )

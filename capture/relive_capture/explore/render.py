@@ -35,9 +35,10 @@ _FRAMES = 12
 _CHANGES = 12
 _LINKED_LINES = 6
 _LINKED_TOLD = 12
-_NOT_HERE = {  # parts that only some failures have, with the reasons that say so
-    "heap": "none of the function's code has run",
+_NOT_HERE = {  # parts that only some failures have, with the reasons that say so, a | between two
+    "heap": "there is no failed process to look into|none of the function's code has run",
     "live": "there is nothing to debug",
+    "source": "no frame of the function's own code",
     "native": "not needed",
     "result": "gave no result",
     "spans": "made no spans",
@@ -371,8 +372,8 @@ def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:
 
 def part_state(name: str, part: PartState) -> str:
     """ "ok", "partial", "missing", or "not_applicable": such a failure, or this version, never has it."""
-    known = _NOT_HERE.get(name, WENT_ON)
-    if part.state == "missing" and (known in part.reason or part.reason == WENT_ON):
+    known = _NOT_HERE.get(name, WENT_ON).split("|")
+    if part.state == "missing" and (any(text in part.reason for text in known) or part.reason == WENT_ON):
         return "not_applicable"
     return part.state
 

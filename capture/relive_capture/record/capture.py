@@ -22,13 +22,13 @@ from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
 from relive_capture.record.details import Details
-from relive_capture.record.fingerprint import fingerprint, place_names
+from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, place_names
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.guard import Guard
 from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
 from relive_capture.record.result_path import find_unserialisable
-from relive_capture.record.signatures import Signatures
+from relive_capture.record.signatures import Signatures, message_shape
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import ModuleVersions, environment, threads
 from relive_capture.record.tasks import any_tasks, tasks
@@ -38,6 +38,7 @@ from relive_capture.record.walker import Walker
 __all__ = [
     "NO_RESULT",
     "SKIP_FILES",
+    "capture_answer",
     "capture_exception",
     "capture_frames",
     "capture_moment",
@@ -57,6 +58,8 @@ SKIP_FILES: Final = (
 NO_RESULT: Final = object()
 _NO_TASKS: Final = "no asyncio task was there"
 _VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
+_ANSWER_BYTES: Final = 8_000
+_ANSWER_CHARS: Final = 2_000
 _WARM_ROUNDS: Final = 4
 _PLACE: Final = LazyPattern(r'  File "([^<"][^"]*)", line (\d+)')
 _SMALL: Final = Budget(frames=40, exceptions=5, total_bytes=64 * 1024, source_lines=2)
@@ -333,6 +336,27 @@ def capture_frames(
         return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:
         return _bare_scene(None, second, kind, invocation_id, captured_ns)
+
+
+def capture_answer(
+    status: str, phrase: str, *, body: bytes, route: str, spec: FunctionSpec, invocation_id: str
+) -> Scene:
+    """The scene of an invocation that answered with the HTTP status `status`, where no exception is known.
+    Failures of a function are one where status, route and the answer's text without its data are the same.
+    Never raises."""
+    captured_ns = time.time_ns()
+    try:
+        capture = _Capture(spec, Budget(), SKIP_FILES)
+        text = capture.redactor.text(body[:_ANSWER_BYTES].decode("utf-8", "backslashreplace"))[:_ANSWER_CHARS]
+        view = ExceptionView(type=status, message=phrase, relation="signal")
+        view.details = [("status", f"{status} {phrase}".strip())] + ([("body", text)] if text else [])
+        capture.attempt("exception", capture.save_exceptions, [view])
+        info = ErrorInfo(type=status, message=phrase, kind="response")
+        info.fingerprint = fingerprint_of_names("response", status, [route], [message_shape(text)])
+        _save_rest(capture, None)
+        return capture.scene(invocation_id, info, captured_ns)
+    except BaseException as second:
+        return _bare_scene(None, second, "response", invocation_id, captured_ns)
 
 
 def error_info(error: BaseException, *, kind: str, spec: FunctionSpec) -> ErrorInfo:

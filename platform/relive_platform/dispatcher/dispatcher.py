@@ -167,7 +167,7 @@ class Dispatcher:
         record.started_ns = result.started_ns
         record.ended_ns = result.ended_ns
         record.result_bytes = len(result.body) + result.streamed_bytes
-        if record.http_method and result.status == "ok":
+        if record.http_method and (result.status == "ok" or result.answered):
             record.http_status = result.http_status
         self._settle(running)
 

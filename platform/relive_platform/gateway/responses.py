@@ -72,7 +72,7 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
     """
     record = outcome.record
     result = outcome.result
-    if result is None or record.status != "ok":
+    if result is None or (record.status != "ok" and not (result.answered and record.status == "error")):
         return error_response(record, details=details)
     status = result.http_status
     try:

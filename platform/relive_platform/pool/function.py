@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from relive_base.frames import Call, Done, FunctionSpec, InitFailed, Ready, Result
 from relive_base.records import InvocationRecord
 
-from relive_platform.pool.heaps import PENDING
+from relive_platform.pool.heaps import NO_HEAP, PENDING
 from relive_platform.pool.invocation import HeapFound, InvokeRequest, Running
 from relive_platform.pool.scaling import FORK_COST_S, smoothed, workers_wanted
 from relive_platform.pool.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
@@ -359,8 +359,9 @@ class FunctionPool:
         result = running.result
         if result is None or result.status == "ok" or worker.current is not None:
             return False
-        if result.reusable and done.reusable:  # none of the function's code has run
-            running.external_parts["live"] = ("missing", "there is nothing to debug: the handler never began")
+        if result.reusable and done.reusable:  # none of the function's code has run, or it goes on
+            why = "the function answered, and goes on" if result.answered else "the handler never began"
+            running.external_parts["live"] = ("missing", f"there is nothing to debug: {why}")
             return False
         return self._host.freeze(worker, running)
 
@@ -372,7 +373,8 @@ class FunctionPool:
         if result.status == "ok":
             return self.heap_next and not self._host.heaps.objection(worker, "")
         if result.reusable and done.reusable:
-            running.external_parts["heap"] = ("missing", "none of the function's code has run")
+            why = "the function answered, and goes on" if result.answered else "none of its code has run"
+            running.external_parts["heap"] = ("missing", f"{NO_HEAP}: {why}")
             return False
         return self._has_room_for_heap(worker, running)
 

@@ -21,9 +21,10 @@ from relive_platform.pool.frozen import available_bytes
 from relive_platform.pool.invocation import HeapFound, Running
 from relive_platform.pool.worker import GONE, Worker
 
-__all__ = ["PENDING", "HeapLimits", "HeapTaker"]
+__all__ = ["NO_HEAP", "PENDING", "HeapLimits", "HeapTaker"]
 
 PENDING: Final = "the snapshot is being taken"
+NO_HEAP: Final = "there is no failed process to look into"
 _MB: Final = 1_048_576
 _SPARE_BYTES: Final = 64 * _MB
 _FINGERPRINTS: Final = 10_000

@@ -45,7 +45,8 @@ def flask_caller(
             if type(value) is CoroutineType:
                 value = sender.awaited(value)
             return app.make_response(_for_flask(value, app, sender))
-        except _answers():
+        except _answers() as error:
+            sender.refused(error)
             raise  # abort(404) and the like
         except BaseException as error:
             failed.append(error)  # Flask would make an answer of it

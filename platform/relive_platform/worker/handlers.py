@@ -49,7 +49,9 @@ class Handler:
         spec: FunctionSpec,
         stream: str,
         streamer: Streamer | None = None,
+        notice: Callable[[BaseException], None] | None = None,
     ) -> None:
+        """`notice` is told of an exception that is an answer with a 5xx status."""
         self._spec = spec
         self._stream = stream
         self._streamer = streamer
@@ -57,7 +59,7 @@ class Handler:
         self._loop = _Loop() if _is_async(function) else None
         self._call: Callable[..., object] = function
         if self._http:
-            sender = Sender(self._awaited, spec.result_limit_bytes, streamer)
+            sender = Sender(self._awaited, spec.result_limit_bytes, streamer, notice or _ignore)
             self._call = flask_caller(function, sender, spec.name) or http_caller(function, sender)
 
     def decode(self, invoke: Invoke) -> tuple[object, ...]:
@@ -98,6 +100,10 @@ class Handler:
         if invoke.http is not None:
             return event_answer(value)
         return Answer(encode_result(value))
+
+
+def _ignore(_error: BaseException) -> None:
+    """For whom no invocation is recorded."""
 
 
 def _is_async(function: Callable[..., object]) -> bool:

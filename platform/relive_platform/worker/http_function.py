@@ -33,6 +33,7 @@ _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
 _MAX_HEADER_NAMES: Final = 1_000
 _OK: Final = 200
+_SERVER_ERROR: Final = 500
 _EXAMPLE: Final = HttpRequest("get", "//a/b", "q=1", [], b"", "https", "host:81", "127.0.0.1:2", "/fn/x/")
 
 
@@ -162,10 +163,23 @@ class Sender:
     """Brings an answer whose body comes in parts to its caller: `limit` bytes in one piece, or as they come
     where the caller takes them so."""
 
-    def __init__(self, awaited: Awaited, limit: int, streamer: Streamer | None = None) -> None:
+    def __init__(
+        self,
+        awaited: Awaited,
+        limit: int,
+        streamer: Streamer | None = None,
+        notice: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """`notice` is told of an exception that is an answer with a 5xx status."""
         self.awaited = awaited
+        self._notice = notice
         self._limit = limit
         self._streamer = streamer
+
+    def refused(self, error: Any) -> None:
+        """An HTTPException is the answer: abort(503)."""
+        if self._notice is not None and (error.code or 0) >= _SERVER_ERROR:
+            self._notice(getattr(error, "original_exception", None) or error)
 
     def send(self, answer: HttpAnswer) -> HttpAnswer:
         """Check it, and have its parts sent or joined. Raises BadResult, and what the iterator raises."""
@@ -218,6 +232,7 @@ def http_caller(
                 value = awaited(value)
         except HTTPException as error:  # abort(404) and the like
             value = error.get_response(environ)
+            sender.refused(error)
         return sender.send(to_answer(value, environ))
 
     return call

@@ -11,7 +11,7 @@ from relive_base.frames import Done, FunctionSpec, Invoke, Late, Profile, Result
 from relive_base.sink import FrameSink
 from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
-from relive_tracer.record import Telemetry
+from relive_tracer.record import SIGNALLED, Telemetry
 
 from relive_platform.worker.background import Background
 from relive_platform.worker.calling import Caller
@@ -19,6 +19,7 @@ from relive_platform.worker.deadline import DeadlineTimer, HandlerTimeout, witho
 from relive_platform.worker.events import BadEvent
 from relive_platform.worker.failed import Failed
 from relive_platform.worker.forked import ForkedChild
+from relive_platform.worker.framework_errors import FrameworkErrors
 from relive_platform.worker.handlers import Answer, Handler
 from relive_platform.worker.http_function import HttpAnswer
 from relive_platform.worker.lambda_variables import tell_trace
@@ -26,7 +27,7 @@ from relive_platform.worker.memory import LARGE_BYTES, Reserve, held_bytes
 from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
-from relive_platform.worker.rooms import capture_failure
+from relive_platform.worker.rooms import capture_answer, capture_failure
 from relive_platform.worker.streaming import Streamer
 
 __all__ = ["Runner", "failure_kind"]
@@ -61,6 +62,11 @@ def failure_kind(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, BadEvent):
         return "error", "bad_event", _BAD_REQUEST
     return "error", "exception", _INTERNAL_ERROR
+
+
+def _route(invoke: Invoke) -> str:
+    http = invoke.http
+    return f"{http.method} {http.route}" if http is not None else ""
 
 
 class Runner:
@@ -98,6 +104,7 @@ class Runner:
         self._background = background
         self._memory_limit = memory_limit
         self._forked = forked
+        self._frameworks = FrameworkErrors(lambda error: telemetry.noticed.note(error, SIGNALLED))
         self._own_tmp = own_tmp
         self._moment: Moment | None = None  # when the timeout struck
         self._bad_result: object = NO_RESULT
@@ -118,6 +125,8 @@ class Runner:
         cpu_ns = self._cpu_ns if self._sink.watched else time.process_time_ns()
         self._sink.watched = True
         self._telemetry.begin(invoke)
+        if invoke.http is not None:
+            self._frameworks.watch()
         self._caller.begin(invoke)
         tell_trace(invoke)
         started_ns = time.time_ns()
@@ -134,24 +143,9 @@ class Runner:
             profile = self._sampler.stop()  # the capture is no part of it
             result = self._fail(error, invoke, started_ns, ended_ns)
         else:
-            result = Result(
-                invocation_id=invoke.invocation_id,
-                status="ok",
-                started_ns=started_ns,
-                ended_ns=time.time_ns(),
-                body=answer.body,
-                content_type=answer.content_type,
-                http_status=answer.status,
-                headers=answer.headers,
-                streamed_bytes=self._streamer.sent_bytes,
-            )
+            result = self._answered(answer, invoke, started_ns)
             profile = self._sampler.stop()
-            size = len(answer.body) + len(invoke.event) + (len(invoke.http.body) if invoke.http else 0)
-            self.large = size > LARGE_BYTES
-            if self._background.fresh:
-                scene = self._background.scene(invoke.invocation_id)
-                self._outside.tell(scene, invoke)
-                self._sink.send_surely(scene, bell=False)
+            self._beside(result, invoke)
         self._outside.end()
         report = self._outside.report()
         if report is not None:
@@ -170,6 +164,30 @@ class Runner:
             self._sink.send_surely(self._fail(unsendable, invoke, started_ns, result.ended_ns))
             self._finish(invoke, profile, False, cpu_ns)
         return False
+
+    def _answered(self, answer: Answer | HttpAnswer, invoke: Invoke, started_ns: int) -> Result:
+        size = len(answer.body) + len(invoke.event) + (len(invoke.http.body) if invoke.http else 0)
+        self.large = size > LARGE_BYTES
+        return Result(
+            invocation_id=invoke.invocation_id,
+            status="ok",
+            started_ns=started_ns,
+            ended_ns=time.time_ns(),
+            body=answer.body,
+            content_type=answer.content_type,
+            http_status=answer.status,
+            headers=answer.headers,
+            streamed_bytes=self._streamer.sent_bytes,
+        )
+
+    def _beside(self, result: Result, invoke: Invoke) -> None:
+        """Send the scene of what has failed in spite of the answer, or in it."""
+        if invoke.http is not None and result.http_status >= _INTERNAL_ERROR:
+            self._fail_answered(result, invoke)
+        elif self._background.fresh:
+            scene = self._background.scene(invoke.invocation_id)
+            self._outside.tell(scene, invoke)
+            self._sink.send_surely(scene, bell=False)
 
     def _tell(self, started_ns: int, ended_ns: int, more: bool) -> bool:
         """Whether the server is to be told now.
@@ -245,6 +263,22 @@ class Runner:
             reusable=reusable,
             streamed_bytes=self._streamer.sent_bytes,
         )
+
+    def _fail_answered(self, result: Result, invoke: Invoke) -> None:
+        """The function has answered over HTTP, with a 5xx status: the client gets that, and it is a failure,
+        of the exception that its framework has logged or signalled where there was one."""
+        error = self._telemetry.noticed.take()
+        spec, ident = self._spec, invoke.invocation_id
+        if error is None:
+            scene = capture_answer(result, spec=spec, invocation_id=ident, route=_route(invoke))
+        else:
+            scene = capture_failure(error, kind="exception", spec=spec, invocation_id=ident)
+            self._failed.keep(ident, error)
+        self._background.add_to(scene)
+        self._outside.tell(scene, invoke)
+        self._sink.send_surely(scene, bell=False)
+        result.status, result.error, result.answered = "error", scene.error, True
+        result.reusable = error is None
 
     def _quiet(self) -> None:
         """No timer of ours rings any more."""

@@ -24,7 +24,7 @@ from relive_base.sink import FrameSink
 from relive_capture.record import install_guard
 from relive_capture.record.sources import InApp
 from relive_profiler.record import Sampler
-from relive_tracer.record import Telemetry
+from relive_tracer.record import SIGNALLED, Telemetry
 
 from relive_platform.isolation import Reached, apply
 from relive_platform.isolation.spaces import TMP
@@ -170,9 +170,19 @@ class _Worker:
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
             function = load_handler(self._spec)
-            return Handler(function, self._spec, f"{self._spec.version}/{self._start.pid}", self._streamer)
+            return Handler(
+                function,
+                self._spec,
+                f"{self._spec.version}/{self._start.pid}",
+                self._streamer,
+                self._signalled,
+            )
         finally:
             self._timer.disarm()
+
+    def _signalled(self, error: BaseException) -> None:
+        """An exception that is answered with a 5xx status."""
+        self._telemetry.noticed.note(error, SIGNALLED)
 
     def _init_failed(self, error: BaseException) -> None:
         self._reserve.release()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import time
+from http import HTTPStatus
 
 from relive_base.errors import ReliveError
-from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
+from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Result, Scene
 from relive_capture import record as capture
 
 from relive_platform.isolation.limits import make_room_for_files
 from relive_platform.isolation.spaces import TMP
 from relive_platform.worker.namesakes import originals
 
-__all__ = ["capture_failure"]
+__all__ = ["capture_answer", "capture_failure"]
 
 _MESSAGE_CHARS = 2_000
 
@@ -53,6 +54,23 @@ def capture_failure(
             captured_ns=time.time_ns(),
             error=info,
             parts={"frames": PartState("missing", reason)},
+        )
+
+
+def capture_answer(result: Result, *, spec: FunctionSpec, invocation_id: str, route: str) -> Scene:
+    """The scene of an answer with a 5xx status, of which no exception is known: status and body."""
+    try:
+        phrase = HTTPStatus(result.http_status).phrase
+    except ValueError:
+        phrase = ""
+    with originals():
+        return capture.capture_answer(
+            str(result.http_status),
+            phrase,
+            body=result.body if spec.capture != "off" else b"",
+            route=route,
+            spec=spec,
+            invocation_id=invocation_id,
         )
 
 

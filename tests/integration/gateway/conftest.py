@@ -18,6 +18,10 @@ def web(request):
             "query": request.args.to_dict(), "header": request.headers.get("x-test"),
             "from": request.remote_addr}
 
+def busy(request):
+    return {"error": "maintenance"}, 503, {"retry-after": "9"}
+
+
 def odd(request):
     return "x", 200, {"x-evil": "a\\r\\nset-cookie: b", "connection": "close"}
 
@@ -51,7 +55,7 @@ def big(request):
 FUNCTIONS = "".join(
     f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nkind = "http"\n'
     "timeout_s = 0.5\nmax_workers = 1\n"
-    for name in ("web", "odd", "hops", "empty", "fails", "dies", "slow", "nap", "big")
+    for name in ("web", "busy", "odd", "hops", "empty", "fails", "dies", "slow", "nap", "big")
 ) + (
     '[functions.event]\nsource = "."\nhandler = "app:event"\n'
     '[[functions.event.triggers]]\ntype = "http"\npath = "/orders/{id}"\nmethods = ["GET", "POST"]\n'

@@ -97,6 +97,21 @@ async def test_a_header_that_would_split_the_response_is_refused(gateway: Served
     assert rows == [("error", "BadResult", 1)]
 
 
+async def test_a_server_error_of_the_functions_own_is_its_answer_and_a_failure(gateway: Served) -> None:
+    # When a function answers with a 5xx status
+    answer = await gateway.http("GET", "/fn/busy")
+    # Then the client gets just that
+    assert (answer.status, answer.headers["retry-after"]) == (503, "9")
+    assert json.loads(answer.body) == {"error": "maintenance"}
+    # Then the invocation has failed, with a scene and spans that say so
+    rows = await gateway.rows("SELECT Status, ErrorType, ErrorKind, HttpStatus, HasScene FROM invocations")
+    assert rows == [("error", "503", "response", 503, 1)]
+    spans = await gateway.rows(
+        "SELECT StatusCode, SpanAttributes['error.type'] FROM otel_traces WHERE SpanKind = 'Server'"
+    )
+    assert spans == [("Error", "503")]
+
+
 async def test_hop_by_hop_headers_of_a_function_are_dropped(gateway: Served) -> None:
     answer = await gateway.http("GET", "/fn/hops")
 

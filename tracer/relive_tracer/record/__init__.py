@@ -1,7 +1,8 @@
 """Runs inside the function's process: spans, logs and output lines leave it as they are finished."""
 
 from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.noticed import SIGNALLED
 from relive_tracer.record.state import TelemetryCounts
 from relive_tracer.record.telemetry import Telemetry, preload
 
-__all__ = ["Telemetry", "TelemetryCounts", "TelemetryLimits", "preload"]
+__all__ = ["SIGNALLED", "Telemetry", "TelemetryCounts", "TelemetryLimits", "preload"]

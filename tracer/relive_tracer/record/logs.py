@@ -13,6 +13,7 @@ from relive_base.attributes import Attributes
 
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.noticed import LOGGED, PRINTED, SIGNALLED, Noticed
 from relive_tracer.record.output import Output
 from relive_tracer.record.text import bounded, log_value
 
@@ -80,10 +81,13 @@ class RecordHandler(logging.Handler):
     see is recorded once, and one that only a StreamHandler sees keeps its level and its exception.
     """
 
-    def __init__(self, output: Output, limits: TelemetryLimits, places: Places) -> None:
+    def __init__(
+        self, output: Output, limits: TelemetryLimits, places: Places, noticed: Noticed | None = None
+    ) -> None:
         super().__init__(logging.NOTSET)
         self._output = output
         self._places = places
+        self._noticed = noticed or Noticed()
         self._limits = limits
         self._seen = threading.local()
         self._traceback = logging.Formatter()
@@ -118,6 +122,7 @@ class RecordHandler(logging.Handler):
         return True
 
     def _record(self, record: logging.LogRecord, text: str | None) -> None:
+        self._notice(record)
         attributes = self._attributes(record)
         if text is None:
             text = self._body(record, attributes)
@@ -127,6 +132,14 @@ class RecordHandler(logging.Handler):
             bounded(text, self._limits.line_chars),
             attributes,
         )
+
+    def _notice(self, record: logging.LogRecord) -> None:
+        info = record.exc_info
+        is_error = record.levelno >= logging.ERROR
+        if type(info) is tuple and isinstance(info[1], BaseException):
+            self._noticed.note(info[1], SIGNALLED if is_error else LOGGED)
+        elif is_error:
+            self._noticed.note(sys.exc_info()[1], PRINTED)
 
     def _body(self, record: logging.LogRecord, attributes: Attributes) -> str:
         try:

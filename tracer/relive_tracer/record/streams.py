@@ -65,11 +65,16 @@ class LineStream(io.TextIOBase):
         self._buffer = _Bytes(self)
         self._emit_code: CodeType | None = None
         self._take_record: TakeRecord | None = None
+        self._note: Callable[[str], None] | None = None
 
     def watch_records(self, emit_code: CodeType, take_record: TakeRecord) -> None:
         """Ask `take_record` about every write that comes from the function with `emit_code`."""
         self._emit_code = emit_code
         self._take_record = take_record
+
+    def watch_text(self, note: Callable[[str], None]) -> None:
+        """Show `note` every text that is written, but for log records."""
+        self._note = note
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -118,6 +123,8 @@ class LineStream(io.TextIOBase):
             frame = sys._getframe(1)
             if frame.f_code is self._emit_code and self._take_record(frame.f_locals.get("record"), text):
                 return len(text)
+        if self._note is not None:
+            self._note(text)
         self._write(text)
         return len(text)
 

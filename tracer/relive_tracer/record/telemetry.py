@@ -14,6 +14,7 @@ from relive_base.frames import AnyFrame, FunctionSpec, Invoke
 
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, Places, RecordHandler
+from relive_tracer.record.noticed import Noticed
 from relive_tracer.record.outlet import Outlet
 from relive_tracer.record.output import Output
 from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
@@ -58,7 +59,9 @@ class Telemetry:
         chars = self.limits.line_chars
         self.stdout = LineStream("stdout", "INFO", 1, self._output, chars)
         self.stderr = LineStream("stderr", "WARN", 2, self._output, chars)
-        self._handler = RecordHandler(self._output, self.limits, Places(spec.source, self.limits))
+        self.noticed = Noticed()
+        places = Places(spec.source, self.limits)
+        self._handler = RecordHandler(self._output, self.limits, places, self.noticed)
         self._logging = LoggingSetup(self._handler)
         self._before: tuple[Any, Any] | None = None
 
@@ -68,6 +71,8 @@ class Telemetry:
         sys.stdout, sys.stderr = self.stdout, self.stderr
         self.stdout.watch_records(EMIT_CODE, self._handler.from_stream)
         self.stderr.watch_records(EMIT_CODE, self._handler.from_stream)
+        self.stdout.watch_text(self.noticed.note_text)
+        self.stderr.watch_text(self.noticed.note_text)
         self._logging.install()
         reason = preload()
         if not reason:
@@ -96,6 +101,7 @@ class Telemetry:
             invoke.invocation_id, invoke.trace_id, invoke.span_id, self._spec.output_limit_bytes
         )
         self._state = state
+        self.noticed.begin(invoke.http is not None)
         self._logging.ensure()
         if self._tracing is not None:
             self._tracing.begin(invoke, state)
@@ -105,6 +111,7 @@ class Telemetry:
 
         What threads and tasks of the user's code finish later is still sent, under the right invocation.
         """
+        self.noticed.begin(False)
         try:
             self.stdout.finish()
             self.stderr.finish()

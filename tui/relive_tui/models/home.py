@@ -42,6 +42,7 @@ KINDS = {
     "signal": "killed",
     "bad_result": "result",
     "bad_event": "event",
+    "response": "answer",
 }
 
 
