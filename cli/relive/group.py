@@ -25,7 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "deploy": ("deploy", "Deploy the functions that a relive.toml names"),
         "functions": ("deploy", "List the functions with their last day"),
         "invoke": ("invoke", "Invoke a function with an event"),
-        "events": ("events", "List asynchronous events; retry a dead one"),
+        "events": ("events", "List asynchronous events; retry or discard dead ones"),
     },
     "What happened": {
         "invocations": ("invocations", "List invocations, newest first"),

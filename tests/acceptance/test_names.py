@@ -44,4 +44,5 @@ def test_a_name_that_nobody_knows_is_an_error_everywhere(lab: Relive) -> None:
 def test_a_function_without_rows_is_no_error_of_the_name(lab: Relive) -> None:
     assert "no failures of checkout" in lab.run("failures", "checkout", check=False).stderr
     assert "no invocations of checkout" in lab.run("invocations", "checkout", check=False).stderr
+    assert "relive failures checkout" in lab.run("failure", "checkout", check=False).stderr
     assert "no event of checkout" in lab.run("events", "checkout", check=False).stderr

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from relive_base.errors import ExitCode, UsageError
+from relive_base.errors import ExitCode, NotFound, UsageError
 
 from relive.durations import DURATION, since_ns
-from relive.listing import emit_recorded
+from relive.listing import emit_recorded, function_names
 from relive.output import Column, echo, emit_object, format_bytes, format_time, json_option
 from relive.session import Session
 
@@ -133,7 +133,13 @@ def load_scene(session: Session, ident: str) -> Any:
 
     if is_scene_file(ident):
         return archive.read_scene(Path(ident))
-    return scenes.load(session.store(), session.scenes_dir, ident)
+    try:
+        return scenes.load(session.store(), session.scenes_dir, ident)
+    except NotFound as error:
+        if ident == "last" or ident not in function_names(session):
+            raise
+        hint = f"{ident} is a function; list its failures: relive failures {ident}"
+        raise type(error)(error.message, remedy=hint) from error
 
 
 @click.command()
