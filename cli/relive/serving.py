@@ -12,6 +12,7 @@ from relive_base.environment import hide_secrets
 from relive_base.errors import ExitCode
 from relive_platform.control import ControlPlane
 from relive_platform.isolation import gaps
+from relive_platform.isolation.spaces import probe_spaces
 from relive_platform.server import ReliveServer
 from relive_platform.serving import run
 from relive_platform.settings import Settings, unknown_variables
@@ -29,7 +30,8 @@ def run_server(
     for name in unknown_variables(environment):
         echo(f"note: {name} is no setting of Relive; see docs/settings.md", err=True)
     settings = Settings.from_environment(environment, {"home": home, **overrides})
-    for gap in gaps(settings.isolation_tier, settings.unix_sockets == "open"):
+    no_mounts = probe_spaces() if settings.isolation_tier and settings.tmp_mb else ""
+    for gap in gaps(settings.isolation_tier, settings.unix_sockets == "open", no_mounts):
         echo(f"warning: {gap}; see relive doctor", err=True)
 
     hide_secrets()  # /proc/PID/environ shows to others what this process was started with

@@ -22,7 +22,7 @@ from relive_platform.isolation.syscalls import drop_capabilities, no_new_privile
 
 __all__ = ["Confined", "confine"]
 
-_SLOTS: Final = 32
+_SLOTS: Final = 16
 _CALLS_OF_A_ZYGOTE: Final = ("setns", "pidfd_open")
 """Into a slot, of which it has the descriptors; and for the numbers of its children."""
 

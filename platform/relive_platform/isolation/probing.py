@@ -81,8 +81,12 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
     ]
 
 
-def gaps(tier: int, unix_sockets: bool = False) -> list[str]:
-    """What is not kept apart here though `tier` is wanted, in words: for `relive status`, and to warn of."""
+def gaps(tier: int, unix_sockets: bool = False, no_mounts: str = "") -> list[str]:
+    """What is not kept apart here though `tier` is wanted, in words: for `relive status`, and to warn of.
+
+    `no_mounts`: why workers have no mounts of their own, which `probe_spaces` finds out by a fork, and the
+    server does not.
+    """
     found: list[str] = []
     if not os.geteuid():
         found.append(_ROOT)
@@ -102,7 +106,7 @@ def gaps(tier: int, unix_sockets: bool = False) -> list[str]:
         found.append("no seccomp: functions can limit and slow down all processes of the server's user")
     if unix_sockets or not (filters or landlock.guards_unix_sockets(abi)):
         found.append("functions reach unix sockets that have a path (databases, Docker, tmux, SSH agent)")
-    if no_mounts := probe_spaces():
+    if no_mounts:
         found.append(
             f"no mounts of their own ({no_mounts}): functions can change modes and times of what the server's"
             " user owns"

@@ -66,24 +66,29 @@ def make_slots(
 ) -> tuple[list[Slot], str]:
     """As many as can be had, and why not all. The caller has one thread, and can wait for its children."""
     slots: list[Slot] = []
-    for _ in range(count):
+    reason = ""
+    started: list[tuple[int, int]] = []
+    for _ in range(count):  # all at once: the kernel lets each wait
         reading, writing = os.pipe2(os.O_CLOEXEC)
         child = os.fork()
         if not child:
             _hold(writing, tmp_mb, readable, writable)
         os.close(writing)
-        said = os.read(reading, 200)
-        os.close(reading)
+        started.append((child, reading))
+    for child, reading in started:
         try:
-            if said != b"\1":
-                return slots, said.decode(errors="replace") or "the attempt ended early"
-            slots.append(_slot(child))
+            said = os.read(reading, 200)
+            if said == b"\1":
+                slots.append(_slot(child))
+            else:
+                reason = said.decode(errors="replace") or "the attempt ended early"
         except OSError as error:
-            return slots, str(error)
-        finally:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    return slots, ""
+            reason = str(error)
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+    for child, _reading in started:
+        os.waitpid(child, 0)
+    return slots, reason
 
 
 def _slot(pid: int) -> Slot:
