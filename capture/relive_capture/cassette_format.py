@@ -133,6 +133,8 @@ class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):
     environment: list[str] = []  # names of the variables
     limits: list[str] = []  # that were hit, in words
     hash_seed: int = 0  # of str and bytes; 0: not known
+    served: int = 0  # invocations that the process had served before
+    globals: dict[str, str] = {}  # of the application's modules, at the failure: "module.name" -> short text
 
 
 class Recording(msgspec.Struct, kw_only=True):
@@ -165,3 +167,4 @@ class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     redacted: list[str] = []  # redacted values that were handed to the function
     drawn: int = 0  # bytes of os.urandom beyond the recorded ones
     clock: str = ""  # why the clock could not be moved
+    globals: dict[str, str] = {}  # as ReplayNotes.globals, before the invocation

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import brotli
+
 __all__ = ["serving"]
 
 
@@ -34,6 +36,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(b"no such thing", status=404)
         elif path == "/gzip":
             self._answer(gzip.compress(json.dumps(answer).encode()), encoding="gzip")
+        elif path == "/silence":
+            self.server.closing.wait(30)  # type: ignore[attr-defined]
+        elif path == "/half":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"the first half")
+            self.server.closing.wait(30)  # type: ignore[attr-defined]
+        elif path == "/brotli":
+            self._answer(brotli.compress(json.dumps(answer).encode()), encoding="br")
         elif path == "/large":
             self._answer(b"x" * 600_000)
         else:
@@ -65,6 +77,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     count = 0
 
+    def __init__(self, *arguments: object) -> None:
+        self.closing = threading.Event()
+        super().__init__(*arguments)  # type: ignore[arg-type]
+
     def handle_error(self, *_: object) -> None: ...
 
 
@@ -77,6 +93,7 @@ def serving() -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,12 +11,12 @@ from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.cassette_format import Body, Exchange, Failure, RawExchange, Recording
+from relive_capture.explore.content_coding import decoded
 from relive_capture.wire import Message, parse_request, parse_response
 
 __all__ = ["Cassette", "build_cassette", "decode_recording"]
 
 _UNPACKED_BYTES: Final = 4 * 1024 * 1024
-_UNPACKING: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _decoder = msgspec.msgpack.Decoder(Recording)
 
 
@@ -185,7 +184,7 @@ def _clean_body(
     if not encoding or encoding == "identity":
         clean = redactor.json_bytes(data, path, places)
         return (body if clean is data else body_of(clean, complete=body.complete, cut=body.cut)), False
-    plain = _unpack(data, encoding)
+    plain = decoded(data, encoding, _UNPACKED_BYTES)
     if plain is None:
         places.append(f"{path} ({encoding} cannot be searched for secrets)")
         return Body(complete=False, cut=len(data)), True
@@ -193,17 +192,3 @@ def _clean_body(
     if clean is plain:
         return body, False
     return body_of(clean, complete=body.complete, cut=body.cut), True
-
-
-def _unpack(data: bytes, encoding: str) -> bytes | None:
-    window = _UNPACKING.get(encoding)
-    if window is None:
-        return None
-    for bits in (window, -15):
-        try:
-            unpacker = zlib.decompressobj(bits)
-            plain = unpacker.decompress(data, _UNPACKED_BYTES)
-        except zlib.error:
-            continue
-        return None if unpacker.unconsumed_tail else plain
-    return None

@@ -34,6 +34,7 @@ def recorded_members(
     notes.function, notes.version = record.function, record.version
     notes.invocation_id, notes.trace_id = record.invocation_id, record.trace_id
     notes.attempt, notes.trigger = record.attempt, record.trigger
+    notes.globals = {redactor.key(name): redactor.text(text) for name, text in notes.globals.items()}
     built = Recorded({"replay.json": msgspec.json.encode(notes)}, {}, [])
     if found is not None:
         _add_cassette(built, found, redactor)

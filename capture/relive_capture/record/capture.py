@@ -22,7 +22,7 @@ from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
 from relive_capture.record.details import Details
-from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, place_names
+from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, own_names, place_names
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.guard import Guard
 from relive_capture.record.leaves import Leaves
@@ -232,7 +232,8 @@ class _Capture:
         found: list[str] = []
         for view, frames in self.chain.causes():
             if found:
-                found += [f"from {_name_of(view)}", *place_names(frames, self.in_app)]
+                # Where in a library is no part of the bug: a call that is cancelled stands anywhere.
+                found += [f"from {_name_of(view)}", *own_names(frames, self.in_app)]
             found += shapes.of(view, frames)
         members = {
             "\n".join([_name_of(view), *place_names(frames, self.in_app), *shapes.of(view, frames)])

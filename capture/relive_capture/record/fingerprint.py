@@ -9,7 +9,7 @@ from relive_capture.model import FrameView
 from relive_capture.record.frames import RawFrame
 from relive_capture.record.sources import InApp
 
-__all__ = ["fingerprint", "fingerprint_of_names", "fingerprint_of_views", "place_names"]
+__all__ = ["fingerprint", "fingerprint_of_names", "fingerprint_of_views", "own_names", "place_names"]
 
 _MAX_FRAMES = 30
 # Parts of a name that differ between runs: addresses, generated counters, comprehension and lambda markers.
@@ -31,11 +31,16 @@ def fingerprint(
 
 def place_names(frames: list[RawFrame], in_app: InApp) -> list[str]:
     """ "file:function" of the user's own frames, else of the three innermost ones."""
-    own = [raw for raw in frames if in_app.place(raw.frame.f_code.co_filename)[0]]
-    return [
-        f"{in_app.stable(raw.frame.f_code.co_filename)}:{raw.frame.f_code.co_qualname}"
-        for raw in own or frames[-3:]
-    ]
+    return own_names(frames, in_app) or [_name(raw, in_app) for raw in frames[-3:]]
+
+
+def own_names(frames: list[RawFrame], in_app: InApp) -> list[str]:
+    """ "file:function" of the user's own frames."""
+    return [_name(raw, in_app) for raw in frames if in_app.place(raw.frame.f_code.co_filename)[0]]
+
+
+def _name(raw: RawFrame, in_app: InApp) -> str:
+    return f"{in_app.stable(raw.frame.f_code.co_filename)}:{raw.frame.f_code.co_qualname}"
 
 
 def fingerprint_of_names(kind: str, error_type: str, names: list[str], shapes: Sequence[str] = ()) -> str:

@@ -167,7 +167,7 @@ def scene(
     relive scene last --output failure.scene
     relive scene failure.scene               shows it; no server is needed
     relive debug failure.scene               a read-only debugger on its frames
-    relive scene last --to-test tests/       a pytest file that fails until the code is mended
+    relive scene last --to-test tests/       a pytest file that repeats it; it is run once
     """
     if test is not None:
         _write_test(session, ident, test, code, as_json)
@@ -201,6 +201,7 @@ def _target(given: str, name: str) -> Path:
 
 def _write_test(session: Session, ident: str, target: str, code: Path | None, as_json: bool) -> None:
     from relive_platform.replay import pytest_file
+    from relive_platform.replay.trying import try_test
 
     found = load_scene(session, ident)
     path = _target(target, pytest_file.file_name(found))
@@ -216,14 +217,29 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
             remedy="name another",
         )
     where = pytest_file.find_code(str(found.manifest["function"]), code, path)
-    text = pytest_file.pytest_file(found, where, path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(pytest_file.pytest_file(found, where, path), encoding="utf-8")
+    notes = found.replay_notes
+    tried = try_test(path, found, notes.timeout_s if notes is not None else 0.0)
+    text = pytest_file.pytest_file(found, where, path, tried.text)
     path.write_text(text, encoding="utf-8")
     if as_json:
-        emit_object({"path": str(path), "bytes": len(text.encode()), "source": str(where.source)})
-    else:
-        echo(f"{path}  fails until {where.source} is mended")
-        echo(f"  python -m pytest {shlex.quote(str(path))}")
+        emit_object(
+            {
+                "path": str(path),
+                "bytes": len(text.encode()),
+                "source": str(where.source),
+                "outcome": tried.outcome,
+                "tried": tried.text,
+                "notes": list(tried.notes),
+            }
+        )
+        return
+    echo(f"{path}  tests {where.source}")
+    echo(f"  {tried.text}")
+    for note in tried.notes:
+        echo(f"  note: {note}")
+    echo(f"  python -m pytest {shlex.quote(str(path))}")
 
 
 def _archive(session: Session, ident: str) -> tuple[str, bytes]:

@@ -40,6 +40,7 @@ class ReplayRun(msgspec.Struct, kw_only=True):
     result: Any = None  # what the handler returned, as far as it is JSON
     calls: PlaybackReport = msgspec.field(default_factory=PlaybackReport)
     log: list[str] = []
+    fresh_globals: dict[str, str] = {}  # of the function's modules, before it ran
     scene: bytes = b""  # the archive of this run's own failure
 
 

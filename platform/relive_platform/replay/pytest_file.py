@@ -1,4 +1,4 @@
-"""From a scene to a pytest file that fails the same way, and passes once the code is mended."""
+"""From a scene to a pytest file that repeats the failure, and passes once the code is fixed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from relive_capture.explore.reader import SceneFile
 from relive_platform.application.load import MANIFEST, load
 from relive_platform.application.model import FunctionConfig
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.stand_ins import stand_in
 
 __all__ = ["MARK", "MAX_BYTES", "Code", "file_name", "find_code", "pytest_file"]
 
@@ -70,8 +71,9 @@ def find_code(function: str, given: Path | None, target: Path) -> Code:
     )
 
 
-def pytest_file(scene: SceneFile, code: Code, target: Path) -> str:
-    """The text of the file; `target` is where it will be, for the path from there to the code.
+def pytest_file(scene: SceneFile, code: Code, target: Path, outcome: str = "") -> str:
+    """The text of the file; `target` is where it will be, for the path from there to the code. `outcome`:
+    what came out when it was run, in a sentence.
 
     Raises ReplayError where such a failure cannot be a test of the code, or would be too large a file.
     """
@@ -86,7 +88,7 @@ def pytest_file(scene: SceneFile, code: Code, target: Path) -> str:
     arguments = _arguments(scene, recorded, code, names)
     shown = {name: f"{name} = {value}\n" for name, value in names.items()}
     text = _TEMPLATE.format(
-        docstring=_docstring(scene),
+        docstring=_docstring(scene, code, outcome),
         source=_path_text(code.source, target.absolute().parent),
         given="".join(text for name, text in shown.items() if name in _FIRST),
         arguments="".join(f"        {name}={value},\n" for name, value in arguments.items()),
@@ -248,15 +250,17 @@ def _literal(value: object) -> str:
 
 
 def _environment(config: FunctionConfig | None) -> dict[str, str]:
-    """Without secrets: the test is going to lie beside code."""
+    """With stand-ins for secrets: the test is going to lie beside code."""
     if config is None:
         return {}
     redactor = Redactor(config.redact_keys)
-    return {
-        name: value
-        for name, value in config.environment.items()
-        if not redactor.secret_key(name) and redactor.text(value) == value
-    }
+    return {name: stand_in(name, value, redactor) for name, value in config.environment.items()}
+
+
+def _stood_in(config: FunctionConfig | None) -> list[str]:
+    """Names of variables whose value in the test is not the real one."""
+    real = config.environment if config is not None else {}
+    return [name for name, value in _environment(config).items() if value != real[name]]
 
 
 def _path_text(source: Path, folder: Path) -> str:
@@ -264,7 +268,7 @@ def _path_text(source: Path, folder: Path) -> str:
     return repr(Path(os.path.relpath(source, folder)).as_posix())
 
 
-def _docstring(scene: SceneFile) -> str:
+def _docstring(scene: SceneFile, code: Code, outcome: str) -> str:
     error = scene.manifest["error"]
     when = datetime.fromtimestamp(scene.manifest["captured_ns"] // _SECOND_NS, UTC)
     place = ""
@@ -275,8 +279,11 @@ def _docstring(scene: SceneFile) -> str:
         _plain(f"{scene.manifest['function']} failed on {when:%Y-%m-%d %H:%M:%S} UTC: {message}{place}"),
         "",
         f"{MARK}{scene.invocation_id} --to-test",
-        "It fails the same way as long as the code does, and passes once the code is mended.",
+        _plain(one_line(outcome, 400)) or "It has not been run yet.",
     ]
+    made_up = _stood_in(code.config)
+    if made_up:
+        lines += ["", _plain(one_line(f"Stand-ins of the same shape for secrets: {', '.join(made_up)}", 400))]
     hidden = sorted(
         {place for place in scene.redactions if place.startswith(("event", "context", "cassette"))}
     )

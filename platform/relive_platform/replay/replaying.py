@@ -27,6 +27,7 @@ from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.replay.model import OTHER, PASSED, SAME, UNRECORDED, ReplayOutcome, ReplayRun
 from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
 from relive_platform.replay.stage import Played, Stage
+from relive_platform.replay.warmth import warm_notes
 from relive_platform.runtime_path import RuntimeFolderError, build_runtime
 from relive_platform.settings import Settings
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["ReplayOptions", "replay"]
 
 _LOG_LINES: Final = 200
+_SHOWN: Final = 5
+_GIVEN: Final = ("event", "context.http", "environment")  # what the function is given
 _playback = msgspec.msgpack.Decoder(Playback)
 _report = msgspec.msgpack.Decoder(PlaybackReport)
 _logs = msgspec.msgpack.Decoder(Logs)
@@ -85,7 +88,7 @@ def replay(
         recorded_file=error.file,
         recorded_line=error.line,
         runs=runs,
-        notes=plan.notes + _run_notes(runs),
+        notes=plan.notes + _run_notes(runs) + _reasons(scene, runs),
     )
 
 
@@ -143,7 +146,9 @@ class _Runs:
 
 def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> ReplayRun:
     running = played.running
-    found = ReplayRun(outcome=PASSED, seconds=seconds, calls=_calls(played), log=_log_tail(running.telemetry))
+    calls = _calls(played)
+    found = ReplayRun(outcome=PASSED, seconds=seconds, calls=calls, log=_log_tail(running.telemetry))
+    found.fresh_globals, calls.globals = calls.globals, {}
     error = running.record.error
     if error is None and not running.scene:
         found.result = _result(running.result.body if running.result is not None else b"")
@@ -209,12 +214,24 @@ def _recorded_error(scene: SceneFile) -> ErrorInfo:
     )
 
 
+def _reasons(scene: SceneFile, runs: list[ReplayRun]) -> list[str]:
+    """What the recorded run had and a replay has not, where it came out otherwise."""
+    if all(run.outcome == SAME for run in runs):
+        return []
+    hidden = [place for place in scene.redactions if place.startswith(_GIVEN)] + runs[-1].calls.redacted
+    notes = []
+    if hidden:
+        more = f" and {len(hidden) - _SHOWN} more" if len(hidden) > _SHOWN else ""
+        notes.append(f"redacted values may be the reason: {', '.join(hidden[:_SHOWN])}{more}")
+    return notes + warm_notes(scene.replay_notes, runs[-1].fresh_globals)
+
+
 def _run_notes(runs: list[ReplayRun]) -> list[str]:
     """What the last run's worker says."""
     calls = runs[-1].calls
     notes = [f"the clock is today's: {calls.clock}"] if calls.clock else []
-    if calls.redacted:
-        notes.append(f"the function got redacted values: {', '.join(calls.redacted[:5])}")
+    if calls.redacted and runs[-1].outcome == SAME:
+        notes.append(f"the function got redacted values: {', '.join(calls.redacted[:_SHOWN])}")
     if calls.drawn:
         notes.append(f"{calls.drawn} random bytes were new: the function asked for more than it had recorded")
     return notes

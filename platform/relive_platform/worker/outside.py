@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -76,6 +77,7 @@ class _Recorded(Outside):
 
     def tell(self, scene: Scene, invoke: Invoke | None) -> None:
         from relive_capture.cassette_format import ReplayNotes
+        from relive_capture.record.module_state import module_state
 
         spec = self._spec
         notes = ReplayNotes(
@@ -91,8 +93,11 @@ class _Recorded(Outside):
             environment=sorted(os.environ)[:_NAMES],
             hash_seed=self._hash_seed,
         )
+        notes.served = max(self._recorder.served, 0)
         try:
             with originals():
+                if notes.served:
+                    notes.globals = module_state(spec)
                 scene.recording = encode_escaped(msgspec.msgpack.encode, self._recorder.recording(notes))
         except Exception as error:  # the scene must leave without it
             scene.parts["replay"] = PartState("missing", f"it could not be told: {type(error).__name__}")
@@ -131,10 +136,17 @@ class _Replayed(Outside):
 
     def __init__(self, spec: FunctionSpec, player: Player) -> None:
         self._player = player
+        self._spec = spec
         self.install = player.install  # type: ignore[method-assign]
         self.begin = player.begin  # type: ignore[method-assign]
         self.end = player.end  # type: ignore[method-assign]
         self.uninstall = player.uninstall  # type: ignore[method-assign]
+
+    def loaded(self) -> None:
+        from relive_capture.record.module_state import module_state
+
+        with suppress(Exception):  # it is for a note alone
+            self._player.globals = module_state(self._spec)
 
     def tell(self, scene: Scene, invoke: Invoke | None) -> None:
         """A replay's own failure is compared, and not replayed again."""

@@ -108,6 +108,44 @@ async def main():
                 got.append(type(error).__name__)
 asyncio.run(main())
 """,
+    "httpx_given_up": """
+import asyncio, httpx
+async def main():
+    async with httpx.AsyncClient(timeout=None) as client:
+        for path in ("/silence", "/half"):
+            try:
+                await asyncio.wait_for(client.get(SERVER + path), 0.2)
+            except TimeoutError as error:
+                got.append((path, repr(error), type(error.__cause__).__name__))
+        try:
+            async with asyncio.timeout(0.2):
+                await client.get(SERVER + "/silence")
+        except TimeoutError as error:
+            got.append(repr(error))
+        task = asyncio.create_task(client.get(SERVER + "/silence"))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        got.append(type((await asyncio.gather(task, return_exceptions=True))[0]).__name__)
+        got.append((await client.get(SERVER + "/brotli")).json()["path"])
+asyncio.run(main())
+""",
+    "aiohttp_given_up": """
+import aiohttp, asyncio
+async def main():
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as session:
+        for path in ("/silence", "/half"):
+            try:
+                async with session.get(SERVER + path) as answer:
+                    await answer.read()
+            except TimeoutError as error:
+                got.append((path, repr(error)))
+        try:
+            async with asyncio.timeout(0.1):
+                await session.get(SERVER + "/silence")
+        except TimeoutError as error:
+            got.append(repr(error))
+asyncio.run(main())
+""",
     "botocore": """
 import botocore.session
 client = botocore.session.get_session().create_client(

@@ -38,7 +38,7 @@ def _patch_connect(recorder: Recorder, connector: Any) -> None:
         token = INSIDE.set(True)
         try:
             return await connect(self, request, *arguments, **options)
-        except Exception as error:
+        except BaseException as error:  # also where it is cancelled
             call = tape.call("parts", "aiohttp", method=request.method, url=str(request.url))
             call.failed(error, "connect")
             raise
@@ -65,16 +65,19 @@ def _patch_send(recorder: Recorder, request: Any) -> None:
 
 
 def _patch_start(response: Any) -> None:
+    from asyncio import CancelledError  # aiohttp has imported it
+
     start = response.start
 
     @wraps(start)
     async def recorded(self: Any, connection: Any) -> Any:
         try:
             return await start(self, connection)
-        except Exception as error:
+        except BaseException as error:
             call = _call_of(connection.protocol)
             if call is not None:
-                call.failed(error, "response")
+                timer = type(error) is TimeoutError and error.__cause__  # its own timer has cancelled it
+                call.failed(timer if isinstance(timer, CancelledError) else error, "response")
             raise
 
     response.start = recorded

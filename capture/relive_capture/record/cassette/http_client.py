@@ -49,7 +49,7 @@ def _patch_send(recorder: Recorder, connection: Any) -> None:
         call.sent(data)
         try:
             send(self, data)
-        except Exception as error:
+        except BaseException as error:  # also where the time limit strikes
             del tape.on_socket[key]
             call.failed(error, "send")
             raise
@@ -81,7 +81,7 @@ def _patch_begin(recorder: Recorder, response: Any) -> None:
             call.raw.response_cut = 1  # somebody else's kind of socket
         try:
             begin(self)
-        except Exception as error:
+        except BaseException as error:
             call.failed(error, "response")
             raise
 
@@ -98,7 +98,7 @@ class _CopyingSocketIO(socket.SocketIO):
         call: Call = self._relive_call  # type: ignore[attr-defined]
         try:
             count = _readinto(self, buffer)
-        except Exception as error:
+        except BaseException as error:
             call.failed(error, "body")
             raise
         if count:

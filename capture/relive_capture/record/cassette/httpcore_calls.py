@@ -35,7 +35,7 @@ def _patch_sync(recorder: Recorder, pool: Any) -> None:
         token = INSIDE.set(True)
         try:
             response = handle(self, request)
-        except Exception as error:
+        except BaseException as error:  # also where it is cancelled
             call.failed(error, "response")
             raise
         finally:
@@ -60,7 +60,7 @@ def _patch_async(recorder: Recorder, pool: Any) -> None:
         token = INSIDE.set(True)
         try:
             response = await handle(self, request)
-        except Exception as error:
+        except BaseException as error:  # also where it is cancelled
             call.failed(error, "response")
             raise
         finally:
@@ -129,7 +129,9 @@ class _Received(_Wrapped):
             for chunk in self._stream:
                 self._call.received(chunk)
                 yield chunk
-        except Exception as error:
+        except GeneratorExit:  # not read to its end
+            raise
+        except BaseException as error:
             self._call.failed(error, "body")
             raise
         self._call.raw.ended = True
@@ -141,7 +143,9 @@ class _AsyncReceived(_Wrapped):
             async for chunk in self._stream:
                 self._call.received(chunk)
                 yield chunk
-        except Exception as error:
+        except GeneratorExit:  # not read to its end
+            raise
+        except BaseException as error:
             self._call.failed(error, "body")
             raise
         self._call.raw.ended = True

@@ -27,11 +27,12 @@ class Recorder:
     function uses none of it."""
 
     __slots__ = ("_chance", "_http", "_init", "_limits", "_monotonic_ns", "_spare", "_states", "_wall_ns",
-                 "tape")  # fmt: skip
+                 "served", "tape")  # fmt: skip
 
     def __init__(self, *, http: bool = True, limits: TapeLimits | None = None) -> None:
         self.tape: Tape | None = None
         """Where calls go; None while there is no invocation."""
+        self.served = -1  # invocations before the one that runs
         self._http = http
         self._limits = limits or TapeLimits()
         self._chance = Chance()
@@ -65,6 +66,7 @@ class Recorder:
 
     def begin(self, started_ns: int) -> None:
         """An invocation begins; `started_ns` is its start, ns since the epoch."""
+        self.served += 1
         self._wall_ns = started_ns
         self._monotonic_ns = time.monotonic_ns()
         self._states = self._chance.snapshot()

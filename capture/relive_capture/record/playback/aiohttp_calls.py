@@ -7,7 +7,7 @@ from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.playback.answers import rebuild, wire_answer
+from relive_capture.record.playback.answers import is_abandoned, rebuild, wait_async, wire_answer
 from relive_capture.wire import parse_request
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def play_aiohttp(player: Player, module: ModuleType) -> None:
 
     async def create_connection(self: Any, request: Any, *_arguments: Any, **_options: Any) -> Any:
         entry = player.deck.failed("http", str(request.url))
+        if entry is not None and is_abandoned(entry):
+            await wait_async()
         if entry is not None and entry.failure is not None:
             failure = entry.failure
             raise rebuild(failure, request.connection_key) if failure.inner is not None else rebuild(failure)
@@ -42,8 +44,9 @@ def play_aiohttp(player: Player, module: ModuleType) -> None:
         if isinstance(transport, _Transport):
             body = await transport.whole()
             exchange = player.request(self.method, str(self.url), body)
-            protocol.data_received(wire_answer(exchange, self.method))
-            if exchange.failure is not None:
+            if exchange.status:
+                protocol.data_received(wire_answer(exchange, self.method))
+            if exchange.failure is not None and not is_abandoned(exchange):
                 protocol.connection_lost(rebuild(exchange.failure))
         return await start(self, connection)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 
 from relive_base.errors import ReliveError
 
 from relive_capture.bodies import body_bytes
 from relive_capture.cassette_format import Exchange, Failure
 
-__all__ = ["NotInCassette", "rebuild", "wire_answer"]
+__all__ = ["NotInCassette", "is_abandoned", "rebuild", "wait", "wait_async", "wire_answer"]
 
 _MODULES = (
     "builtins", "socket", "ssl", "http.client", "asyncio.exceptions", "httpcore", "httpcore._exceptions",
@@ -17,12 +19,43 @@ _MODULES = (
 )  # fmt: skip
 _FRAMING = ("transfer-encoding", "content-length")
 _NO_BODY = (204, 304)
+_ABANDONED = (
+    "asyncio.exceptions.CancelledError", "concurrent.futures._base.CancelledError", "trio.Cancelled",
+    "builtins.KeyboardInterrupt", "builtins.SystemExit",
+)  # fmt: skip
+_OUR_TIMEOUT = ("relive.", "relive_platform.")
+_LONG_S = 3600.0
 
 
 class NotInCassette(ReliveError):
     """The call is not in the scene's cassette."""
 
     __module__ = "relive"
+
+
+def is_abandoned(exchange: Exchange) -> bool:
+    """Whether the function gave the call up: it was cancelled, or a time limit struck before it had its
+    answer, or all of its body. Played back, it waits for ever: whoever gave it up does so again."""
+    failure = exchange.failure
+    if failure is None:
+        return not exchange.status
+    return failure.type in _ABANDONED or failure.type.startswith(_OUR_TIMEOUT)
+
+
+def wait() -> None:
+    """Until a signal handler raises, as the time limit's does."""
+    while True:
+        time.sleep(_LONG_S)
+
+
+async def wait_async() -> None:
+    """Until it is cancelled. In the loop of trio, too."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        await sys.modules["trio"].sleep_forever()  # httpcore runs on it
+    else:
+        await loop.create_future()
 
 
 def rebuild(failure: Failure, *leading: object) -> Exception:

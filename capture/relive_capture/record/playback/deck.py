@@ -69,6 +69,8 @@ class Deck:
             if at == wanted:
                 if entry.kind != kind or entry.status or entry.failure is None:
                     return None
+                if kind == "http" and entry.failure.where != "connect":
+                    return None  # it was connected; what came of that is the answer's
                 self._use(entry)
                 self._down[kind, wanted] = entry
                 return entry
@@ -80,7 +82,7 @@ class Deck:
         self.redacted += [
             f"{entry.method} {entry.url}: {place}"
             for place in entry.redacted
-            if place.startswith("response.body")
+            if place.startswith("response.")
         ]
 
     def unused(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from relive_capture.bodies import body_bytes
 from relive_capture.cassette_format import Exchange
 from relive_capture.record.cassette.httpcore_calls import url_text
-from relive_capture.record.playback.answers import rebuild
+from relive_capture.record.playback.answers import is_abandoned, rebuild, wait, wait_async
 
 if TYPE_CHECKING:
     from relive_capture.record.playback.player import Player
@@ -25,12 +25,18 @@ def play_httpcore(player: Player, module: ModuleType) -> None:
     @wraps(sync.handle_request)
     def played(self: Any, request: Any) -> Any:
         body = b"".join(request.stream)
-        return _response(module, player.request(request.method.decode(), url_text(request.url), body))
+        exchange = player.request(request.method.decode(), url_text(request.url), body)
+        if not exchange.status:
+            wait()
+        return _response(module, exchange)
 
     @wraps(asynchronous.handle_async_request)
     async def played_async(self: Any, request: Any) -> Any:
         body = b"".join([chunk async for chunk in request.stream])
-        return _response(module, player.request(request.method.decode(), url_text(request.url), body))
+        exchange = player.request(request.method.decode(), url_text(request.url), body)
+        if not exchange.status:
+            await wait_async()
+        return _response(module, exchange)
 
     player.undo.set(sync, "handle_request", played)
     player.undo.set(asynchronous, "handle_async_request", played_async)
@@ -50,16 +56,23 @@ class _Body:
     def __init__(self, exchange: Exchange) -> None:
         self._data = body_bytes(exchange.response_body)
         self._failure = exchange.failure
+        self._abandoned = is_abandoned(exchange)
 
     def __iter__(self) -> Iterator[bytes]:
         if self._data:
             yield self._data
+        if self._abandoned:
+            wait()
         if self._failure is not None:
             raise rebuild(self._failure)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self:
-            yield chunk
+        if self._data:
+            yield self._data
+        if self._abandoned:
+            await wait_async()
+        if self._failure is not None:
+            raise rebuild(self._failure)
 
     def close(self) -> None: ...
 

@@ -9,7 +9,7 @@ from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.cassette_format import Exchange, PlaybackReport, Script
-from relive_capture.record.playback.answers import NotInCassette, rebuild
+from relive_capture.record.playback.answers import NotInCassette, is_abandoned, rebuild
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
 from relive_capture.record.playback.deck import Deck
@@ -32,6 +32,8 @@ class Player:
         self.deck = Deck(script.exchanges, Redactor(redact_keys))
         self.own_ports: set[object] = set()
         """Where the function itself has listened: it may go there."""
+        self.globals: dict[str, str] = {}
+        """Of the application's modules, as they were loaded."""
         self._dice = Dice()
         self._clock = Clock(script.clock)
 
@@ -67,11 +69,12 @@ class Player:
         self.undo.undo()
 
     def request(self, method: str, url: str, body: bytes) -> Exchange:
-        """The recorded call; raises what it ended in before there was a response, and NotInCassette."""
+        """The recorded call; raises what it ended in before there was a response, and NotInCassette. Of one
+        that was given up (`is_abandoned`) without a response, the caller waits."""
         found = self.deck.take("http", method, url, body)
         if found is None:
             raise NotInCassette(f"{method} {url} is not in the scene's cassette", remedy=self._remedy)
-        if found.failure is not None and not found.status:
+        if found.failure is not None and not found.status and not is_abandoned(found):
             raise rebuild(found.failure)
         return found
 
@@ -110,4 +113,5 @@ class Player:
             redacted=deck.redacted[:_KEPT],
             drawn=self._dice.drawn,
             clock=self._clock.problem,
+            globals=self.globals,
         )

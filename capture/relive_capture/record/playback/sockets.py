@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.playback.answers import NotInCassette, rebuild, wire_answer
+from relive_capture.record.playback.answers import NotInCassette, is_abandoned, rebuild, wait, wire_answer
 from relive_capture.wire import parse_request
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class FakeSocket(socket.socket):
         self._place = f"{host}:{port}"
         self._scheme = "http"
         self._sent = bytearray()
+        self.abandoned = False  # what it answers was not read to its end: a time limit struck
 
     def secure(self) -> FakeSocket:
         """The same, as after a TLS handshake."""
@@ -96,7 +97,11 @@ class FakeSocket(socket.socket):
         target = request.target
         url = target if "://" in target.split("?")[0] else f"{self._scheme}://{self._place}{target}"
         exchange = self._player.request(request.method, url, request.body)
-        failure = rebuild(exchange.failure) if exchange.failure is not None else None
+        if not exchange.status:
+            wait()
+        abandoned = is_abandoned(exchange)
+        failure = rebuild(exchange.failure) if exchange.failure is not None and not abandoned else None
+        self.abandoned = abandoned
         return wire_answer(exchange, request.method), failure
 
     def recv(self, *_arguments: Any) -> bytes:
@@ -127,6 +132,8 @@ class _Answer(io.RawIOBase):
         count = min(len(buffer), len(self._data))
         if not count and self._failure is not None:
             raise self._failure
+        if not count and self._owner.abandoned:
+            wait()
         buffer[:count] = self._data[:count]
         self._data = self._data[count:]
         return count
