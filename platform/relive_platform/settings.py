@@ -269,7 +269,7 @@ class Settings:
         5.0, "Time that running invocations get when the server stops.", unit="s", low=0
     )
     isolation_tier: int = _set(
-        2,
+        1,
         "The highest isolation that is wanted: 0 own process group and limits, 1 also Landlock, seccomp and a"
         " private /tmp, 2 also process numbers, /proc, /dev and IPC of their own. A worker reaches what the"
         " machine offers of it.",
