@@ -88,7 +88,8 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     http_host: str = ""  # as the client named it, with the port where it gave one
     http_query: str = ""
     client: str = ""  # whoever sent the request, by the proxies' word
-    peer: str = ""  # the other end of the connection, address and port: "127.0.0.1:5000"
+    peer: str = ""  # the address of the connection's other end
+    peer_port: int = 0
     user_agent: str = ""
     span: SpanData | None = None  # what the function's code has put on the invoke span
 

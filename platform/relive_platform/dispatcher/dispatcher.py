@@ -240,7 +240,8 @@ def _tell_client(record: InvocationRecord, request: InvokeRequest, http: HttpReq
     """Where an HTTP request comes from."""
     record.http_query = http.query
     record.http_scheme, record.http_host = request.scheme, request.host
-    record.client, record.peer, record.user_agent = request.client, request.peer, request.user_agent
+    record.client, record.peer, record.peer_port = request.client, request.peer, request.peer_port
+    record.user_agent = request.user_agent
 
 
 def _tell_origin(record: InvocationRecord, request: InvokeRequest) -> None:

@@ -68,5 +68,6 @@ def _record(request: InvokeRequest, http: HttpRequest) -> InvocationRecord:
         http_host=request.host,
         client=request.client,
         peer=request.peer,
+        peer_port=request.peer_port,
         user_agent=request.user_agent,
     )

@@ -278,6 +278,7 @@ def _request(
         host=http.host,
         client=head.client,
         peer=head.peer,
+        peer_port=head.peer_port,
         stream=True,
         user_agent=special.get("user-agent", b"").decode("latin-1")[:_HEADER_CHARS],
     )

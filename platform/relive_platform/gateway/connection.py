@@ -45,7 +45,8 @@ class Connection(HttpToolsProtocol):
     def __init__(self, owner: HttpListener) -> None:
         super().__init__(config=owner.config, server_state=owner.state, app_state={}, _loop=owner.loop)
         self.owner = owner
-        self.address = self.peer = ""
+        self.address = ""
+        self.port = 0
         self.receiving = ""  # "head" or "body", from a request's first byte to its last
         self.head_since = owner.loop.time()  # it did not come in one piece; 0 while none is on its way
         self.body_since = 0.0
@@ -67,7 +68,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         self.address = str(self.client[0]) if self.client else ""
-        self.peer = f"{self.address}:{self.client[1]}" if self.client else ""
+        self.port = self.client[1] if self.client else 0
         if len(self.connections) > self.owner.limits.connections and not self.owner.make_room(self):
             self.owner.refused += 1
             self.refuse(
@@ -164,7 +165,8 @@ class Connection(HttpToolsProtocol):
             check_authority(self.url, special.get("host", b""))
         method = texts.method(parser.get_method())
         scheme = self.scheme or "http"
-        head = Head(method, path, query, pairs, special, scheme, self.address, self.headers, self.peer)
+        address = self.address
+        head = Head(method, path, query, pairs, special, scheme, address, self.headers, address, self.port)
         self.headers = _NOWHERE
         if "transfer-encoding" in special:
             self.chunked = True

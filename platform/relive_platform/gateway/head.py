@@ -45,7 +45,8 @@ class Head(msgspec.Struct, eq=False):
     scheme: str
     client: str  # its address without the port, or ""
     raw: Sequence[tuple[bytes, bytes]] = ()  # the headers as they came
-    peer: str = ""  # the same with the port
+    peer: str = ""  # the address of the connection's other end, whatever proxies say
+    peer_port: int = 0
 
     @property
     def asynchronous(self) -> bool:

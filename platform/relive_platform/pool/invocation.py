@@ -45,7 +45,8 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     scheme: str = ""  # of an HTTP request, by the proxies' word: scheme, host, client
     host: str = ""
     client: str = ""
-    peer: str = ""  # the other end of its connection: "127.0.0.1:5000"
+    peer: str = ""  # the address of its connection's other end
+    peer_port: int = 0
     user_agent: str = ""
 
 

@@ -42,12 +42,13 @@ ORDINARY = (
         http_host="shop.example:8443",
         http_query="sku=ü&n=1",
         client="203.0.113.9",
-        peer="127.0.0.1:54321",
+        peer="127.0.0.1",
+        peer_port=54321,
         user_agent='Mozilla/5.0 ("quoted", \\)',
         instance="w-1",
         resource="team=blau%20weiß",
     ),
-    warm(http_scheme="http", http_host="[::1]", peer="::1:7", sampled=False),
+    warm(http_scheme="http", http_host="[::1]", peer="::1", peer_port=7, sampled=False),
 )
 
 

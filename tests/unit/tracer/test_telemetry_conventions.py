@@ -85,7 +85,7 @@ def test_numbers_that_json_has_not() -> None:
 
 HTTP: Wire = {
     "http_scheme": "https", "http_host": "shop.example", "http_query": "sku=A", "client": "203.0.113.9",
-    "peer": "127.0.0.1:54321", "user_agent": "curl/8", "instance": "w-1",
+    "peer": "127.0.0.1", "peer_port": 54321, "user_agent": "curl/8", "instance": "w-1",
 }  # fmt: skip
 
 

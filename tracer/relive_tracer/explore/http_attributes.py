@@ -8,7 +8,7 @@ from typing import Final
 
 from relive_base.records import InvocationRecord
 
-__all__ = ["client_json", "http_attributes", "http_name", "peer_port"]
+__all__ = ["client_json", "http_attributes", "http_name"]
 
 _KEPT: Final = 4_096
 _PORTS: Final = {"http": "80", "https": "443"}
@@ -34,9 +34,8 @@ def http_attributes(record: InvocationRecord, shared: dict[str, str]) -> dict[st
         attributes["http.response.status_code"] = str(record.http_status)
     if record.http_query:
         attributes["url.query"] = record.http_query
-    port = peer_port(record)
-    if port:
-        attributes["network.peer.port"] = str(port)
+    if record.peer_port:
+        attributes["network.peer.port"] = str(record.peer_port)
     return attributes
 
 
@@ -45,15 +44,8 @@ def client_json(record: InvocationRecord) -> str:
     return _client_json(*_facts(record))
 
 
-def peer_port(record: InvocationRecord) -> int:
-    """The port of the connection's other end; 0 where it is not known."""
-    port = record.peer.rpartition(":")[2]
-    return int(port) if port.isdecimal() and len(port) < 6 else 0
-
-
 def _facts(record: InvocationRecord) -> tuple[str, str, str, str, str]:
-    peer = record.peer.rpartition(":")[0]
-    return record.http_scheme, record.http_host, record.client, peer, record.user_agent
+    return record.http_scheme, record.http_host, record.client, record.peer, record.user_agent
 
 
 @lru_cache(maxsize=_KEPT)

@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
 
-from relive_tracer.explore.http_attributes import client_json, peer_port
+from relive_tracer.explore.http_attributes import client_json
 from relive_tracer.explore.rows import ColumnLists, resource_json
 
 __all__ = ["invocation_columns"]
@@ -54,6 +54,7 @@ _PLAIN: Final = (
     ("ResultBytes", "result_bytes"),
     ("Attributes", "attributes"),
     ("HttpQuery", "http_query"),
+    ("PeerPort", "peer_port"),
 )
 _FIELDS: Final = InvocationRecord.__struct_fields__
 _FLAGS: Final = (("Cold", "cold"), ("Pooled", "pooled"), ("HasScene", "has_scene"))
@@ -88,9 +89,8 @@ def invocation_columns(
     for column, name in _FLAGS:
         columns[column] = list(map(int, cells[name]))
     # Texts that many rows share: the store keeps each once, and makes spans' attributes of them.
-    columns["Resource"] = [_resource(record, given) for record in records]
+    columns["Resource"] = _resources(records, given)
     columns["HttpClient"] = [client_json(record) if record.http_method else "" for record in records]
-    columns["PeerPort"] = [peer_port(record) for record in records]
     columns["DerivesSpans"] = list(map(int, derived)) if derived else [0] * count
     _add_times(columns, cells)
     _add_errors(columns, cells["error"])
@@ -99,8 +99,18 @@ def invocation_columns(
     return columns
 
 
-def _resource(r: InvocationRecord, given: str) -> str:
-    return resource_json(r.function, r.version, r.app, r.code_hash, r.instance, given, r.resource)
+def _resources(records: Sequence[InvocationRecord], given: str) -> list[object]:
+    """As JSON; of one worker all are the same, and asking for it by its id alone is a third of the time."""
+    of: dict[str, str] = {}
+    found: list[object] = []
+    for r in records:
+        text = of.get(r.instance)
+        if text is None:
+            text = resource_json(r.function, r.version, r.app, r.code_hash, r.instance, given, r.resource)
+            if r.instance:
+                of[r.instance] = text
+        found.append(text)
+    return found
 
 
 def _add_errors(columns: ColumnLists, errors: Sequence[ErrorInfo | None]) -> None:
