@@ -1,0 +1,111 @@
+"""What Grafana's ClickHouse plugin and HyperDX ask of the OpenTelemetry tables, asked of ours."""
+
+from __future__ import annotations
+
+import pytest
+from relive_base.frames import LogLine
+from relive_store import Store
+from relive_tracer.explore.failures import failure_line
+from relive_tracer.explore.platform_rows import platform_columns
+from relive_tracer.explore.rows import FunctionRef, log_columns
+from tracer_records import failed_record, record
+
+FAILED = failed_record(instance="w-1", http_status=500)
+
+# Grafana: a trace as its panel wants it, with the table of trace ids to narrow the time.
+GRAFANA_TRACE = """
+WITH '@trace@' as trace_id,
+    (SELECT min(Start) FROM "otel_traces_trace_id_ts" WHERE TraceId = trace_id) as trace_start,
+    (SELECT max(End) + 1 FROM "otel_traces_trace_id_ts" WHERE TraceId = trace_id) as trace_end
+SELECT "TraceId" as traceID, "SpanId" as spanID, "ParentSpanId" as parentSpanID, "ServiceName" as serviceName,
+    "SpanName" as operationName, multiply(toUnixTimestamp64Nano("Timestamp"), 0.000001) as startTime,
+    multiply("Duration", 0.000001) as duration,
+    arrayMap(key -> map('key', key, 'value', "SpanAttributes"[key]), mapKeys("SpanAttributes")) as tags,
+    arrayMap(key -> map('key', key, 'value', "ResourceAttributes"[key]), mapKeys("ResourceAttributes"))
+        as serviceTags,
+    if("StatusCode" IN ('Error', 'STATUS_CODE_ERROR'), 2, 0) as statusCode, "SpanKind" as kind,
+    "StatusMessage" as statusMessage, "ScopeName" as instrumentationLibraryName,
+    arrayMap((name, timestamp, attributes) -> tuple(name, toString(toUnixTimestamp64Milli(timestamp)),
+        arrayMap(key -> map('key', key, 'value', attributes[key]), mapKeys(attributes))),
+        "Events.Name", "Events.Timestamp", "Events.Attributes") as logs,
+    arrayMap((traceID, spanID, attributes) -> tuple(traceID, spanID,
+        arrayMap(key -> map('key', key, 'value', attributes[key]), mapKeys(attributes))),
+        "Links.TraceId", "Links.SpanId", "Links.Attributes") as references
+FROM "otel_traces"
+WHERE traceID = trace_id AND "Timestamp" >= trace_start AND "Timestamp" <= trace_end
+ORDER BY "Timestamp" ASC LIMIT 1000
+"""
+GRAFANA_SEARCH = """
+SELECT "TraceId" as traceID, "ServiceName" as serviceName, "SpanName" as operationName,
+    "Timestamp" as startTime, multiply("Duration", 0.000001) as duration
+FROM "otel_traces"
+WHERE ( Timestamp >= now() - INTERVAL 1 HOUR AND Timestamp <= now() + INTERVAL 1 HOUR )
+    AND ( ParentSpanId = '' ) AND ( Duration > 0 ) AND ( SpanAttributes['http.response.status_code'] = '500' )
+ORDER BY Timestamp DESC, Duration DESC LIMIT 1000
+"""
+GRAFANA_LOGS = """
+SELECT "Timestamp" as "timestamp", "Body" as "body", "SeverityText" as "level", "LogAttributes" as "labels",
+    "TraceId" as "traceID"
+FROM "otel_logs"
+WHERE ( TimestampTime >= now() - INTERVAL 1 HOUR AND TimestampTime <= now() + INTERVAL 1 HOUR )
+    AND ( timestamp >= now() - INTERVAL 1 HOUR ) AND (body LIKE '%KeyError%')
+ORDER BY timestamp DESC LIMIT 1000
+"""
+GRAFANA_VOLUME = """
+SELECT toStartOfInterval("TimestampTime", INTERVAL 1 minute) as "time",
+    sum(toInt64(multiSearchAny(toString("SeverityText"), ['error', 'ERROR', 'Error']))) as error
+FROM "otel_logs" GROUP BY time ORDER BY time ASC
+"""
+# HyperDX: its search, the histogram above it, the fields beside it, an event's details, a service's chart.
+HYPERDX_SEARCH = """
+SELECT Timestamp, ServiceName, SeverityText, Body, TimestampTime, TraceId, SpanId, EventName
+FROM default.otel_logs
+WHERE (TimestampTime >= fromUnixTimestamp64Milli(toInt64(toUnixTimestamp(now()) - 3600) * 1000)
+    AND TimestampTime <= fromUnixTimestamp64Milli(toInt64(toUnixTimestamp(now()) + 3600) * 1000))
+    AND (hasToken(lower(Body), lower('keyerror')))
+ORDER BY TimestampTime DESC, Timestamp DESC LIMIT 200 OFFSET 0
+"""
+HYPERDX_HISTOGRAM = """
+SELECT count(), SeverityText, toStartOfInterval(toDateTime(TimestampTime), INTERVAL 1 minute) AS bucket
+FROM default.otel_logs GROUP BY SeverityText, bucket ORDER BY bucket
+"""
+HYPERDX_FIELDS = """
+WITH sampled AS (SELECT ResourceAttributes AS attributes FROM default.otel_traces LIMIT 100000)
+SELECT DISTINCT key FROM (SELECT arrayJoin(mapKeys(attributes)) AS key FROM sampled) WHERE key = 'host.name'
+"""
+HYPERDX_EVENT = """
+SELECT *, Timestamp AS "__hdx_timestamp", TraceId AS "__hdx_trace_id", SpanAttributes AS "__hdx_attributes",
+    arrayFilter(x -> x.1 = 'exception', arrayMap((n, a) -> (n, a), Events.Name, Events.Attributes)) AS errors
+FROM default.otel_traces WHERE TraceId = '@trace@' AND SpanKind = 'Internal' LIMIT 1
+"""
+HYPERDX_SERVICE = """
+SELECT countIf(StatusCode = 'Error') / count() AS "Error Rate", quantile(0.95)(Duration) / 1e6 AS p95,
+    SpanName AS Endpoint
+FROM default.otel_traces WHERE ServiceName = 'checkout' AND SpanKind IN ('Server', 'SPAN_KIND_SERVER')
+GROUP BY Endpoint ORDER BY p95 DESC LIMIT 20
+"""
+QUERIES = {name: text for name, text in globals().items() if name.startswith(("GRAFANA_", "HYPERDX_"))}
+
+
+@pytest.fixture
+def recorded(store: Store) -> Store:
+    """A success, a failure, its exception's log record and a line."""
+    line = failure_line(FAILED)
+    assert line is not None
+    ref = FunctionRef("checkout", 3, "shop", instance="w-1")
+    printed = LogLine(FAILED.started_ns, "INFO", "pricing", FAILED.trace_id, FAILED.span_id)
+    store.insert("otel_traces", platform_columns([record(), FAILED]))
+    store.insert("otel_logs", log_columns([(line, ref), (printed, ref)]))
+    return store
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_their_queries_find_what_was_recorded(recorded: Store, name: str) -> None:
+    asked = QUERIES[name].replace("default.", "").replace("@trace@", FAILED.trace_id)
+    rows = list(recorded.query(asked).dicts())
+    assert rows
+    if name == "GRAFANA_TRACE":
+        assert {row["statusCode"] for row in rows} == {0, 2}
+        assert any(row["logs"] for row in rows)
+    if name == "HYPERDX_SERVICE":
+        assert rows[0]["Error Rate"] == 0.5
