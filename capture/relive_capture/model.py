@@ -88,9 +88,11 @@ class ThreadView(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class TaskView(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A task of asyncio: the frames of its coroutine and of what that awaits, outermost first.
+    """A task of asyncio or trio, or a greenlet: the frames of its coroutine and of what that awaits, or those
+    of the exception that it failed with; outermost first.
 
     `state`: "pending", "finished", "failed" or "cancelled". `awaits`: the type that the innermost one awaits.
+    `kind`: "task", "trio task" or "greenlet".
     """
 
     name: str
@@ -98,6 +100,9 @@ class TaskView(msgspec.Struct, omit_defaults=True, kw_only=True):
     awaits: str = ""
     error: str = ""  # the type of the exception it ended with
     frames: list[FrameView] = []
+    message: str = ""  # of that exception
+    kind: str = "task"
+    unseen: bool = False  # nobody has asked for that exception
 
 
 class BackgroundView(msgspec.Struct, omit_defaults=True, kw_only=True):

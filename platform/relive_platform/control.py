@@ -299,6 +299,7 @@ def _entry(followed: FollowedLine) -> pb.LogEntry:
         trace_id=line.trace_id,
         span_id=line.span_id,
         source=line.source,
+        stacktrace=str(line.attributes.get("exception.stacktrace", "")),
     )
 
 

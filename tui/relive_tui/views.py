@@ -228,10 +228,10 @@ def _stacks(facts: SceneFacts, sources: _Sources) -> Iterator[StackView]:
         yield StackView("thread", thread.name, _frames(thread.frames, sources))
     tasks: list[model.TaskView] = facts.read("tasks", [])
     for task in tasks:
-        state = f"✖ {task.error}" if task.error else task.state
+        state = f"✖ {failure_title(task.error, task.message)}" if task.error else task.state
         if task.awaits:
             state += f", awaits {task.awaits}"
-        yield StackView("task", task.name, _frames(task.frames, sources), state)
+        yield StackView(task.kind, task.name, _frames(task.frames, sources), state)
 
 
 def _difference(facts: SceneFacts) -> EventDiff | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from unicodedata import combining, east_asian_width
@@ -14,6 +13,7 @@ from relive_base.json_text import parse_bounded, pretty
 from relive_base.terminal import one_line
 from relive_base.values import render, render_lines
 
+from relive_capture.explore.beside_text import beside_lines, waiting_lines
 from relive_capture.explore.event_diff import healthy_diff
 from relive_capture.explore.exception_text import (
     attribute_lines,
@@ -22,6 +22,7 @@ from relive_capture.explore.exception_text import (
     title_of,
     wrapped,
 )
+from relive_capture.explore.lines import Line
 from relive_capture.explore.members import WENT_ON
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
@@ -33,6 +34,7 @@ _LOG_TAIL = 10
 _EVENT_LINES = 24
 _FRAMES = 12
 _CHANGES = 12
+_INTERRUPTED = ("timeout", "memory", "signal")
 _LINKED_LINES = 6
 _LINKED_TOLD = 12
 _NOT_HERE = {  # parts that only some failures have, with the reasons that say so, a | between two
@@ -52,15 +54,6 @@ _NOT_HERE = {  # parts that only some failures have, with the reasons that say s
 RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line. `style`: "title", "meta", "heading", "source", "mark", "local", "frame", "error", "log",
-    "dim", "command" or ""."""
-
-    text: str
-    style: str = ""
-
-
 def render_text(
     scene: SceneFile,
     width: int = 120,
@@ -77,7 +70,7 @@ def render_text(
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
     """The same for machines: manifest, exception, event, context, how the event differs from the last one
-    that succeeded, failures beside it, logs, parts, redactions."""
+    that succeeded, failures beside it, tasks, threads, logs, parts, redactions."""
     difference = healthy_diff(scene)
     return {
         "manifest": scene.manifest,
@@ -86,6 +79,8 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
         "context": scene.context,
         "healthy": None if difference is None else difference.as_json(),
         "background": msgspec.to_builtins(scene.background),
+        "tasks": msgspec.to_builtins(scene.tasks),
+        "threads": msgspec.to_builtins(scene.threads),
         "result": msgspec.to_builtins(scene.result),
         "logs": [
             {"timestamp_ns": line.timestamp_ns, "severity": line.severity, "body": line.body}
@@ -111,20 +106,37 @@ def failure_lines(
     width = max(width, 40)
     lines = _headline(scene, width)
     root = scene.exceptions[0]
-    frame = own_frame(root)
+    beside = beside_lines(scene, width)
+    waited = scene.manifest.get("kind") in _INTERRUPTED
+    lines += beside if waited else []  # what it waited for, most likely
+    shown, where = _focus(root)
+    frame = own_frame(shown)
     if frame is not None:
+        lines += [Line(""), Line(one_line(where, width), "error")] if where else []
         lines += _root(frame, width, scene.parts.get("exception"))
     lines += _told(root, width)
     if frame is not None:
-        lines += _every_frame(root, width) if all_frames else _stack(root, width)
+        lines += _every_frame(shown, width) if all_frames else _stack(shown, width)
     lines += _chain(scene.exceptions, width)
-    lines += _background(scene, width)
+    lines += [] if waited else beside
+    lines += waiting_lines(scene, width)
     lines += _result(scene, width)
     lines += _event(scene, width)
     lines += _difference(scene, width)
     lines += _logs(scene, width)
     lines += _parts(scene, width, heap)
     return lines + _next(scene, commands)
+
+
+def _focus(root: ExceptionView) -> tuple[ExceptionView, str]:
+    """(the exception whose frame is shown in full, which one that is where it is not the raised one). A group
+    only says where it was put together: its first member is shown."""
+    view = root
+    while view.group:
+        view = view.group[0]
+    if view is root or own_frame(view) is None:
+        return root, ""
+    return view, f"the first in the group: {title_of(view)}"
 
 
 def _headline(scene: SceneFile, width: int) -> list[Line]:
@@ -329,17 +341,6 @@ def _difference(scene: SceneFile, width: int) -> list[Line]:
     lines += [Line(one_line(f"  {change.text()}", width), "local") for change in found.changes[:_CHANGES]]
     more = len(found.changes) - _CHANGES + found.more
     return [*lines, Line(f"  … {more} more", "dim")] if more > 0 else lines
-
-
-def _background(scene: SceneFile, width: int) -> list[Line]:
-    """What failed in threads and tasks that nobody waited for, but for the one that the scene is of."""
-    lines: list[Line] = []
-    for view in scene.background if scene.manifest.get("kind") != "background" else scene.background[1:]:
-        lines.append(Line(one_line(f"  {view.message}", width), "error"))
-        frame = own_frame(view.exceptions[0]) if view.exceptions else None
-        if frame is not None:
-            lines.append(Line(one_line(f"    {frame.file}:{frame.line} in {frame.function}", width), "frame"))
-    return [Line(""), Line("Failed beside it", "heading"), *lines] if lines else []
 
 
 def _logs(scene: SceneFile, width: int) -> list[Line]:

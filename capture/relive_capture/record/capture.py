@@ -182,9 +182,9 @@ class _Capture:
         return self._beside_state(left_out, "threads")
 
     def save_tasks(self) -> PartState:
-        if not any_tasks():
+        if not any_tasks(self.chain.knows):
             return PartState("missing", _NO_TASKS)
-        views, left_out = tasks(self.budget, self.meter, self.frames)
+        views, left_out = tasks(self.budget, self.meter, self.frames, self.chain.knows, self.chain.message_of)
         self.members["tasks.json"] = to_json(views)
         return self._beside_state(left_out, "tasks")
 
@@ -297,7 +297,7 @@ def capture_moment(spec: FunctionSpec) -> Moment | None:
     """The other threads and the asyncio tasks as they stand now; None where there are none. Never raises."""
     try:
         with _NoCollection():
-            if len(sys._current_frames()) == 1 and not any_tasks():
+            if len(sys._current_frames()) == 1 and not any_tasks(lambda _: False):
                 return None
             capture = _Capture(spec, Budget(), SKIP_FILES)
             _save_moment(capture)

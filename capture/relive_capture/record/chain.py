@@ -116,7 +116,9 @@ class ChainRecorder:
     def fill_locals(self) -> None:
         """Locals of the user's own frames recorded so far, then attributes of the exceptions, then locals of
         libraries' frames; the raised exception's first."""
-        stacks = [Stack(view.frames, frames, path) for _, view, frames, path in self._pending]
+        # A group only says where it was put together: its members come first.
+        pending = sorted(self._pending, key=lambda one: bool(one[1].group))
+        stacks = [Stack(view.frames, frames, path) for _, view, frames, path in pending]
         self._recorder.fill_own(stacks)
         for error, view, _, path in self._pending:
             view.attributes, view.attributes_more = self._attributes(error, path)
@@ -134,6 +136,15 @@ class ChainRecorder:
             view.message, view.notes, view.place = asked.message, asked.notes, asked.place
             if asked.trouble:
                 view.details.append(("message", asked.trouble))
+
+    def knows(self, error: BaseException) -> bool:
+        """Whether it is one of the chain, or of its groups."""
+        return id(error) in self._seen
+
+    def message_of(self, error: BaseException) -> str:
+        """What Python prints of an exception beside those of the chain."""
+        secrets = self._details.of(error)[1] if self._recorder.values else []
+        return self._messages.ask(error, partial(_without, secrets)).message
 
     def frames_of(self, error: BaseException) -> list[RawFrame]:
         """The frames of one exception without Relive's own at the outer end."""

@@ -18,6 +18,8 @@ from relive.session import Session
 __all__ = ["logs"]
 
 _FLUSH_LIMIT_S = 2.0
+_TRACEBACK_LINES = 40
+_TRACEBACK_HEAD = 6
 _COLORS = {"ERROR": "red", "FATAL": "red", "WARN": "yellow", "DEBUG": "bright_black", "TRACE": "bright_black"}
 
 
@@ -30,6 +32,9 @@ _COLORS = {"ERROR": "red", "FATAL": "red", "WARN": "yellow", "DEBUG": "bright_bl
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="The newest lines."
 )
+@click.option(
+    "--tracebacks/--no-tracebacks", default=True, help="Under each line that has one; shown by default."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
 @json_option
 @click.pass_obj
@@ -39,6 +44,7 @@ def logs(
     invocation: str,
     since: float | None,
     limit: int,
+    tracebacks: bool,
     follow: bool,
     as_json: bool,
 ) -> int:
@@ -48,6 +54,7 @@ def logs(
     relive logs checkout --follow
     relive logs --invocation last
     relive logs checkout --since 1h --json
+    relive logs checkout --no-tracebacks
     """
     from relive_tracer.explore import invocations
     from relive_tracer.explore import logs as explore
@@ -58,9 +65,9 @@ def logs(
     feed = _begin_to_follow(session, function, chosen) if follow else None
     found = explore.LogFilter(function=function, invocation_id=chosen, since_ns=since_ns(since))
     rows = [_row(line) for line in explore.page(session.store(), found, limit=limit)]
-    _print(sorted(rows, key=lambda row: row["timestamp_ns"]), as_json)
+    _print(sorted(rows, key=lambda row: row["timestamp_ns"]), as_json, tracebacks)
     if feed is not None:
-        return _follow(feed, rows, as_json)
+        return _follow(feed, rows, as_json, tracebacks)
     if not rows and function:
         check_function(session, function)
     if not tell_lateness(session) and not rows and not as_json:
@@ -81,7 +88,7 @@ def _begin_to_follow(session: Session, function: str, invocation_id: str) -> Ite
     return feed
 
 
-def _follow(feed: Iterator[Any], shown: list[dict[str, Any]], as_json: bool) -> int:
+def _follow(feed: Iterator[Any], shown: list[dict[str, Any]], as_json: bool, tracebacks: bool) -> int:
     """Live lines, without those that were just shown; ends by Ctrl-C or with the server."""
     known = Counter(map(_identity, shown))
     try:
@@ -92,7 +99,7 @@ def _follow(feed: Iterator[Any], shown: list[dict[str, Any]], as_json: bool) -> 
                     known[identity] -= 1
                 else:
                     rows.append(row)
-            _print(rows, as_json)
+            _print(rows, as_json, tracebacks)
             if batch.dropped:
                 echo(f"({batch.dropped} lines dropped: this terminal was too slow)", err=True)
     except KeyboardInterrupt:
@@ -114,10 +121,17 @@ def _row(line: Any) -> dict[str, Any]:
         "trace_id": line.trace_id,
         "span_id": line.span_id,
         "source": line.source,
+        "stacktrace": _stacktrace(line),
     }
 
 
-def _print(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
+def _stacktrace(line: Any) -> str:
+    """Of a line from the store, or of one that comes live."""
+    attributes = getattr(line, "attributes", None)
+    return line.stacktrace if attributes is None else str(attributes.get("exception.stacktrace", ""))
+
+
+def _print(rows: Iterable[dict[str, Any]], as_json: bool, tracebacks: bool) -> None:
     for row in rows:
         if as_json:
             emit_object(row)
@@ -127,3 +141,18 @@ def _print(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
         )
         name = escape_terminal(row["function"])
         click.echo(f"{head} {name} {row['invocation_id'][-12:]}  {escape_terminal(row['body'])}")
+        for line in _folded(row["stacktrace"]) if tracebacks else ():
+            click.echo(click.style(f"    {escape_terminal(line)}", dim=True))
+
+
+def _folded(stacktrace: str) -> list[str]:
+    """The lines of a traceback; of a long one its beginning and, longer, its end, which names the error."""
+    lines = stacktrace.rstrip("\n").split("\n") if stacktrace else []
+    left_out = len(lines) - _TRACEBACK_LINES
+    if left_out <= 0:
+        return lines
+    return [
+        *lines[:_TRACEBACK_HEAD],
+        f"  … {left_out} more lines (--json has all) …",
+        *lines[_TRACEBACK_HEAD + left_out :],
+    ]

@@ -241,7 +241,7 @@ class FollowLogsRequest(_message.Message):
     def __init__(self, function: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = ("timestamp_ns", "severity", "body", "function", "invocation_id", "trace_id", "span_id", "source")
+    __slots__ = ("timestamp_ns", "severity", "body", "function", "invocation_id", "trace_id", "span_id", "source", "stacktrace")
     TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
@@ -250,6 +250,7 @@ class LogEntry(_message.Message):
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     SPAN_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    STACKTRACE_FIELD_NUMBER: _ClassVar[int]
     timestamp_ns: int
     severity: str
     body: str
@@ -258,7 +259,8 @@ class LogEntry(_message.Message):
     trace_id: str
     span_id: str
     source: str
-    def __init__(self, timestamp_ns: _Optional[int] = ..., severity: _Optional[str] = ..., body: _Optional[str] = ..., function: _Optional[str] = ..., invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    stacktrace: str
+    def __init__(self, timestamp_ns: _Optional[int] = ..., severity: _Optional[str] = ..., body: _Optional[str] = ..., function: _Optional[str] = ..., invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., source: _Optional[str] = ..., stacktrace: _Optional[str] = ...) -> None: ...
 
 class LogBatch(_message.Message):
     __slots__ = ("lines", "dropped")

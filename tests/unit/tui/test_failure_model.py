@@ -361,5 +361,17 @@ def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_chang
 def test_logs_around_come_from_the_scene_and_the_store_once_each() -> None:
     second = 1_000_000_000
     early, before, after = (LogRow(n * second, "INFO", f"line {n}") for n in (1, 9, 11))
-    rows, earlier, upto = logs_around(([early, before], [before, after]), 10 * second, 2 * second)
+    rows, earlier, upto = logs_around(([early, before], [before, after]), 10 * second, 2 * second, least=1)
     assert ([row.body for row in rows], earlier, upto) == (["line 9", "line 11"], 1, 1)
+
+
+def test_the_last_lines_before_a_failure_are_shown_however_old_they_are() -> None:
+    # Given a function that was silent for a minute before its timeout
+    second = 1_000_000_000
+    lines = [LogRow(n * second, "INFO", f"line {n}") for n in range(20)]
+    late = LogRow(81 * second, "ERROR", "after")
+    # When the lines around the failure are asked for
+    rows, earlier, upto = logs_around([[*lines, late]], 80 * second, 2 * second)
+    # Then the last ones before it are there, and how many are not
+    assert [row.body for row in rows] == [*(f"line {n}" for n in range(8, 20)), "after"]
+    assert (earlier, upto) == (8, 12)

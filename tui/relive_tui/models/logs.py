@@ -13,6 +13,8 @@ __all__ = ["LogTail", "log_line", "logs_around", "severity_look"]
 
 MAX_LINES = 20_000
 _LOOKS = {"ERROR": ("✖", "error"), "FATAL": ("✖", "error"), "WARN": ("!", "warn"), "DEBUG": ("·", "dim")}
+LEAST_BEFORE = 12
+"""Lines before a failure that are shown however long before it they were written."""
 
 
 def severity_look(severity: str) -> tuple[str, str]:
@@ -35,13 +37,14 @@ def log_line(row: LogRow, *, with_function: bool = True) -> Line:
 
 
 def logs_around(
-    sources: Iterable[Iterable[LogRow]], at_ns: int, window_ns: int
+    sources: Iterable[Iterable[LogRow]], at_ns: int, window_ns: int, least: int = LEAST_BEFORE
 ) -> tuple[list[LogRow], int, int]:
-    """(the lines within `window_ns` of a moment, each once, oldest first; how many were earlier; how many of
-    them were written up to the moment). Without a moment (0): all lines."""
+    """(the lines within `window_ns` of a moment, and where fewer than `least` of them came before it the last
+    ones before, each once, oldest first; how many were earlier; how many of them were written up to the
+    moment). Without a moment (0): all lines."""
     seen: set[tuple[int, str]] = set()
     rows: list[LogRow] = []
-    earlier = 0
+    before: list[LogRow] = []  # the window
     for row in sorted((row for source in sources for row in source), key=lambda row: row.timestamp_ns):
         key = (row.timestamp_ns, row.body)
         if key in seen:
@@ -49,9 +52,11 @@ def logs_around(
         seen.add(key)
         if not at_ns or abs(row.timestamp_ns - at_ns) <= window_ns:
             rows.append(row)
-        else:
-            earlier += row.timestamp_ns < at_ns
-    return rows, earlier, sum(row.timestamp_ns <= at_ns for row in rows) if at_ns else len(rows)
+        elif row.timestamp_ns < at_ns:
+            before.append(row)
+    until = sum(row.timestamp_ns <= at_ns for row in rows) if at_ns else len(rows)
+    filled = before[-(least - until) :] if until < least else []
+    return filled + rows, len(before) - len(filled), len(filled) + until
 
 
 class LogTail:

@@ -148,8 +148,8 @@ class FailureScreen(FailureActs):
         at = scene.captured_ns
 
         def work(ticket: Ticket) -> list[LogRow]:
-            since, until = (at - LOGS_AROUND_NS, at + LOGS_AROUND_NS) if at else (0, 0)
-            return self.data.logs(ticket, scope, since_ns=since, until_ns=until, limit=500)
+            until = at + LOGS_AROUND_NS if at else 0
+            return self.data.logs(ticket, scope, since_ns=0, until_ns=until, limit=500)
 
         self.ask("logs", Feed("log lines"), work, lambda rows: self._show_logs(scene, rows))
 

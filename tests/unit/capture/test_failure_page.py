@@ -1,0 +1,147 @@
+"""What `relive failure` prints of an exception, and of what went on beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pydantic
+import pytest
+from conftest import caught
+from relive_base.frames import FunctionSpec, LogLine, Scene
+from relive_base.records import InvocationRecord
+from relive_capture.explore.archive import SceneFile, SceneInput, read_scene, write_scene
+from relive_capture.explore.render import render_text, to_json
+from relive_capture.record import capture_exception, capture_moment
+
+Load = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Callable[..., SceneFile]:
+    """An archive of a scene, opened."""
+
+    def page(scene: Scene, kind: str = "exception", logs: tuple[LogLine, ...] = ()) -> SceneFile:
+        record = InvocationRecord(
+            invocation_id="0192b0a0-0000-7000-8000-000000000007",
+            trace_id="a" * 32,
+            span_id="b" * 16,
+            function="shop",
+            version=3,
+            trigger_span_id="c" * 16,
+            status="error",
+        )
+        scene.error.kind = kind
+        write_scene(tmp_path / "a.scene", SceneInput(record=record, scene=scene, event=b"{}", logs=logs))
+        return read_scene(tmp_path / "a.scene")
+
+    return page
+
+
+def taken(error: BaseException, spec: FunctionSpec, **options: object) -> Scene:
+    return capture_exception(error, kind="exception", spec=spec, invocation_id="i", **options)  # type: ignore[arg-type]
+
+
+class Order(pydantic.BaseModel):
+    sku: str
+    count: int
+
+
+class ApiError(Exception):
+    def __init__(self, *, status: int, body: object) -> None:
+        self.status, self.body = status, body
+
+
+def test_a_message_has_all_its_lines(spec: FunctionSpec, page: Callable[..., SceneFile]) -> None:
+    error = caught(lambda: Order.model_validate({"count": "many"}))
+
+    text = render_text(page(taken(error, spec)), width=100)
+
+    lines = text.splitlines()
+    assert lines[0] == "✖ pydantic_core._pydantic_core.ValidationError: 2 validation errors for Order"
+    assert "  sku" in lines
+    assert "    Field required [type=missing, input_value={'count': 'many'}, input_type=dict]" in lines
+    assert "count  Input should be a valid integer, unable to parse string" in text
+
+
+def test_details_and_attributes_are_on_the_page(spec: FunctionSpec, page: Callable[..., SceneFile]) -> None:
+    command = ["sh", "-c", "echo one; echo bad header >&2; exit 3"]
+    error = caught(lambda: subprocess.run(command, check=True, capture_output=True, text=True))
+    found = page(taken(error, spec))
+    text = render_text(found)
+    assert "exit status  3" in text
+    assert "stderr       bad header" in text
+    shown = dict(to_json(found)["exception"][0]["details"])
+    assert (shown["exit status"], shown["stdout"]) == ("3", "one")
+
+    error = caught(lambda: (_ for _ in ()).throw(ApiError(status=409, body={"reason": "shipped"})))
+    text = render_text(page(taken(error, spec)))
+    assert "Attributes of ApiError\n  status = 409\n  body = {'reason': 'shipped'}" in text
+
+
+def test_a_syntax_error_is_on_the_page_as_python_prints_it(
+    spec: FunctionSpec, load: Load, page: Callable[..., SceneFile]
+) -> None:
+    (Path(spec.source) / "plugin.py").write_text("def f(:\n    pass\n")
+    app = load("import importlib.util\ndef handler(path):\n    compile(open(path).read(), path, 'exec')\n")
+    scene = taken(caught(app.handler, str(Path(spec.source) / "plugin.py")), spec)
+
+    text = render_text(page(scene))
+
+    assert text.startswith(
+        '✖ SyntaxError: invalid syntax\n    File "plugin.py", line 1\n      def f(:\n            ^\n'
+    )
+    assert (scene.error.file, scene.error.line) == ("plugin.py", 1)
+
+
+def test_a_group_shows_its_first_member_in_full(
+    spec: FunctionSpec, load: Load, page: Callable[..., SceneFile]
+) -> None:
+    app = load(
+        "def one(sku):\n    raise ValueError(f'no {sku}')\n"
+        "def handler(skus):\n"
+        "    found = []\n"
+        "    for sku in skus:\n"
+        "        try:\n            one(sku)\n"
+        "        except ValueError as error:\n            found.append(error)\n"
+        "    raise ExceptionGroup('several', found)\n"
+    )
+
+    text = render_text(page(taken(caught(app.handler, ["A1", "B2"]), spec)))
+
+    assert "✖ ExceptionGroup: several (2 sub-exceptions)" in text
+    assert "the first in the group: ValueError: no A1" in text
+    assert "app.py:2 in one" in text
+    assert "in the group ValueError: no B2" in text
+
+
+def test_what_failed_behind_a_timeout_comes_first(spec: FunctionSpec, page: Callable[..., SceneFile]) -> None:
+    # Given a timeout while a task has failed unseen, and another one waits
+    async def fails(sku: str) -> None:
+        raise ApiError(status=409, body=sku)
+
+    async def main() -> Scene:
+        tasks = [asyncio.create_task(fails("A1"), name="pricing")]
+        tasks.append(asyncio.create_task(asyncio.sleep(60), name="waits"))
+        await asyncio.sleep(0)
+        moment = capture_moment(spec)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return taken(TimeoutError("shop ran longer than its 3 s"), spec, moment=moment)
+
+    # When it is shown
+    text = render_text(page(asyncio.run(main()), kind="timeout"))
+    # Then the failure is right below the headline, and where the others stood further down
+    assert text.index("Failed beside it") < text.index("exception in task pricing:") < text.index("Event")
+    assert "ApiError" in text[: text.index("Event")]
+    assert "task waits" in text[text.index("Tasks") :]
+
+
+def test_the_json_has_tasks_and_threads(spec: FunctionSpec, page: Callable[..., SceneFile]) -> None:
+    found = to_json(page(taken(ValueError("x"), spec)))
+    assert (found["tasks"], found["threads"]) == ([], [])
+    assert msgspec.json.encode(found)

@@ -1,0 +1,50 @@
+"""How `relive logs` shows a line that has a traceback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from relive.commands import logs
+from relive_tracer.explore.models import LogRow
+
+TRACE = "Traceback (most recent call last):\n" + "".join(
+    f'  File "main.py", line {n}, in f\n    call({n})\n' for n in range(40)
+)
+
+
+def shown(stacktrace: str, capsys: pytest.CaptureFixture[str], **options: bool) -> list[str]:
+    row = LogRow(
+        timestamp_ns=1,
+        severity="ERROR",
+        body="it failed",
+        function="shop",
+        invocation_id="0192b0a0-0000-7000-8000-000000000007",
+        trace_id="",
+        span_id="",
+        source="logging",
+        attributes={"exception.stacktrace": stacktrace},
+    )
+    logs._print([logs._row(row)], options.get("as_json", False), options.get("tracebacks", True))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_traceback_stands_under_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown("Traceback (most recent call last):\nValueError: \x1b[31mx\n", capsys)
+
+    assert lines[0].endswith("it failed")
+    assert lines[1:] == ["    Traceback (most recent call last):", "    ValueError: \\x1b[31mx"]
+
+
+def test_a_long_one_is_folded_in_the_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(TRACE + "ValueError: x\n", capsys)
+
+    assert len(lines) == 1 + 40 + 1
+    assert "… 42 more lines (--json has all) …" in lines[7]
+    assert lines[-1] == "    ValueError: x"
+
+
+def test_without_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(shown(TRACE, capsys, tracebacks=False)) == 1
+    assert len(shown("", capsys)) == 1
+    assert json.loads(shown(TRACE, capsys, as_json=True)[0])["stacktrace"] == TRACE
