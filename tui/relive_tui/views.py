@@ -460,7 +460,8 @@ def health_of(status: Mapping[str, Any] | None) -> Health:
         int(store.get("spooled_rows", 0)),
         " ".join(f"{workers[name]} {name}" for name in ("busy", "idle", "frozen") if workers.get(name)),
         " ".join(f"{queue[name]} {name}" for name in ("ready", "leased", "dead") if queue.get(name)),
-        store=_store_problem(store),
+        f"isolation tier {status['isolation_tier']}" if "isolation_tier" in status else "",
+        _store_problem(store),
     )
 
 

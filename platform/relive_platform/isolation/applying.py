@@ -22,7 +22,7 @@ from relive_platform.isolation.syscalls import drop_capabilities, no_new_privile
 __all__ = ["Isolation", "Reached", "apply", "prepare"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)  # what it does not need would take longer to make than all of it
 class Isolation:
     """What a zygote has prepared for its children: open path descriptors, the assembled filter."""
 

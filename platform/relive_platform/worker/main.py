@@ -69,7 +69,10 @@ def preload() -> None:
     import werkzeug.exceptions
     import werkzeug.wrappers  # noqa: F401
 
+    from relive_platform.worker.rehearsal import rehearse
+
     sysconfig.get_paths()  # parses the interpreter's build configuration: a millisecond
+    rehearse()
 
 
 def run(start: WorkerStart) -> NoReturn:

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
         from relive_platform.zygote.serving import serve
     from relive_platform.zygote.options import ZygoteOptions
 
-    options = ZygoteOptions.from_json(runtime_dir, options_map, misfit, folders, confined, family, no_family)
+    options = ZygoteOptions(runtime_dir, options_map, misfit, folders, confined, family, no_family)
     # The child's stack starts here too, so that the user's tracebacks hold nothing of the zygote's loop.
     start = serve(int(control_fd), options)
     if start is not None:

@@ -21,19 +21,25 @@ from typing import Any, Final
 
 from relive_base.frames import Profile, StackFrames
 
+from relive_profiler.record import timer
 from relive_profiler.record.precise import PreciseProfiler
 from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
-from relive_profiler.record.stacks import StackTable, without_inner, without_own
+from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
 
 __all__ = ["Sampler", "SamplerLimits", "preload"]
 
 _RESEND_AFTER_NS: Final = 3 * 86_400 * 1_000_000_000
 _HERE: Final = os.path.dirname(__file__)
+_WARM_ROUNDS: Final = 9  # from the eighth on the interpreter has adapted its code
 
 
 def preload() -> None:
-    """For the zygote: have everything imported that a worker's sampler needs."""
+    """For the zygote: have everything at hand that a worker's sampler needs."""
+    standard_folders()
+    timer.preload()
+    for _ in range(_WARM_ROUNDS):
+        StackTable(_HERE)
 
 
 class Sampler:

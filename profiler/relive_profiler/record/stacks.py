@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
@@ -13,7 +14,15 @@ from typing import Final
 from relive_base.code_lines import frame_line
 from relive_base.frames import StackFrames
 
-__all__ = ["DEEP_FRAME", "StackTable", "frame_hash", "stack_hash", "without_inner", "without_own"]
+__all__ = [
+    "DEEP_FRAME",
+    "StackTable",
+    "frame_hash",
+    "stack_hash",
+    "standard_folders",
+    "without_inner",
+    "without_own",
+]
 
 DEEP_FRAME: Final = "(deeper than the limit)"
 """The outermost frame of a stack that was cut, so that cut stacks share one root."""
@@ -121,10 +130,16 @@ class StackTable:
         return file
 
 
+@functools.cache
+def standard_folders() -> frozenset[str]:
+    """Of the standard library. The same for all workers; to find them out takes half a millisecond."""
+    return frozenset(os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
+
+
 def _roots(source: str, path: Sequence[str]) -> list[tuple[str, str]]:
     """(folder with a trailing slash, label), longest folder first."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}/"
-    standard = {os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
+    standard = standard_folders()
     roots = dict.fromkeys(standard, version)
     for entry in path:
         folder = os.path.abspath(entry) + os.sep

@@ -8,13 +8,14 @@ hardware timer. Timers are not inherited over fork.
 from __future__ import annotations
 
 import ctypes
+import functools
 import signal
 import sys
 import threading
 import time
 from typing import Any, Final
 
-__all__ = ["PROFILE_SIGNAL", "ThreadTimer", "TimerUnavailable", "cpu_timer", "tick_ns"]
+__all__ = ["PROFILE_SIGNAL", "ThreadTimer", "TimerUnavailable", "cpu_timer", "preload", "tick_ns"]
 
 PROFILE_SIGNAL: Final[int] = int(signal.SIGRTMIN) + 4 if hasattr(signal, "SIGRTMIN") else 0
 """Far enough from the signals that C libraries and users take (glibc's own are below SIGRTMIN)."""
@@ -40,8 +41,9 @@ class _SigEvent(ctypes.Structure):
     )
 
 
+@functools.cache
 def _library() -> Any:
-    # PyDLL keeps the GIL: none of the calls blocks, and giving it up costs more than the call.
+    # Once, in the zygote. PyDLL keeps the GIL: no call blocks, and giving it up costs more than the call.
     for name in (None, "librt.so.1"):
         try:
             library = ctypes.PyDLL(name, use_errno=True)
@@ -113,3 +115,11 @@ def tick_ns() -> int:
     except (OSError, OverflowError):
         return 0
     return tick if 0 < tick <= _LONGEST_TICK_NS else 0
+
+
+def preload() -> None:
+    """For the zygote: have the C library's functions at hand."""
+    try:
+        _library()
+    except TimerUnavailable:
+        return  # each sampler finds out for itself, and says so

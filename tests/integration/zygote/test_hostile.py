@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hostile_package import hostile_sdist, loot
 from relive_platform.isolation import landlock, seccomp
+from relive_platform.isolation.family import probe_family
 from relive_platform.isolation.spaces import probe_spaces
 from server_harness import Served, served, write_app
 
@@ -57,16 +58,19 @@ def _write_app(folder: Path, job: dict[str, Any]) -> Path:
     return app
 
 
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(tmp_path / "home", max_workers=4) as started:
+TIERS = [1] if probe_family() else [1, 2]
+
+
+@pytest.fixture(params=TIERS)
+async def running(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    async with served(tmp_path / "home", max_workers=4, isolation_tier=request.param) as started:
         yield started
 
 
 async def _ask(running: Served, function: str, event: dict[str, Any]) -> Any:
     outcome = await running.invoke(function, msgspec.json.encode(event))
     assert outcome.record.status == "ok", outcome.body
-    assert outcome.record.isolation_tier >= 1
+    assert outcome.record.isolation_tier == running.server.settings.isolation_tier
     return msgspec.json.decode(outcome.body)
 
 

@@ -3,6 +3,6 @@
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.noticed import SIGNALLED
 from relive_tracer.record.state import TelemetryCounts
-from relive_tracer.record.telemetry import Telemetry, preload
+from relive_tracer.record.telemetry import Telemetry, preload, rehearse
 
-__all__ = ["SIGNALLED", "Telemetry", "TelemetryCounts", "TelemetryLimits", "preload"]
+__all__ = ["SIGNALLED", "Telemetry", "TelemetryCounts", "TelemetryLimits", "preload", "rehearse"]

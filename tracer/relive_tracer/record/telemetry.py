@@ -24,7 +24,7 @@ from relive_tracer.record.text import bounded
 if TYPE_CHECKING:
     from relive_tracer.record.tracing import Tracing
 
-__all__ = ["Telemetry", "preload"]
+__all__ = ["Telemetry", "preload", "rehearse"]
 
 
 def preload() -> str:
@@ -38,6 +38,16 @@ def preload() -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def rehearse(spec: FunctionSpec) -> None:
+    """For the zygote, after `preload`: make once what a worker makes, so that its code has run."""
+    try:
+        from relive_tracer.record.tracing import Tracing
+
+        Tracing(lambda _frame: True, spec, TelemetryLimits(), InvocationState("", "", "", 0))
+    except Exception:
+        return  # `preload` says why
 
 
 class Telemetry:
