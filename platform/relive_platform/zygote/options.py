@@ -49,8 +49,8 @@ class WorkerStart:
     """What a child has right after the fork: its descriptors and what it is to be."""
 
     __slots__ = (
-        "console_fd", "fault_fd", "frame_fd", "hash_seed", "isolation", "pid", "ring_fd", "runtime_dir", "spec",
-        "started_ns", "worker_id",
+        "console_fd", "fault_fd", "frame_fd", "hash_seed", "isolation", "pid", "ring_fd", "runtime_dir",
+        "spec", "started_ns", "worker_id",
     )  # fmt: skip
 
     def __init__(
