@@ -35,12 +35,14 @@ class Receiver:
         self.logs: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
+        self.resources: list[dict[str, str]] = []
         self.address = ""
 
     def take(self, request: Any, headers: dict[str, str], path: str = "") -> None:
         self.headers.append(headers)
         self.paths.append(path)
         for group in getattr(request, "resource_spans", ()):
+            self.resources.append({x.key: x.value.string_value for x in group.resource.attributes})
             self.spans += [span.name for scope in group.scope_spans for span in scope.spans]
         for group in getattr(request, "resource_logs", ()):
             self.logs += [row.body.string_value for scope in group.scope_logs for row in scope.log_records]
@@ -176,6 +178,25 @@ async def test_each_signal_may_have_an_endpoint_of_its_own(
     assert over_grpc.spans == []
     assert over_grpc.logs == ["password=[redacted]"]
     assert over_grpc.headers[0]["x-team"] == "blue"
+
+
+async def test_with_an_endpoint_of_ours_the_other_variables_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over_http: Receiver
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-team=blue")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=prod,host.name=ours")
+
+    await _recorded(tmp_path, otlp=over_http.address)
+
+    assert "price" in over_http.spans
+    assert over_http.logs == []
+    assert set(over_http.paths) == {"/v1/traces"}
+    assert {headers["x-team"] for headers in over_http.headers} == {"blue"}
+    assert {resource["deployment.environment.name"] for resource in over_http.resources} == {"prod"}
+    assert {resource["host.name"] for resource in over_http.resources} == {"ours"}
 
 
 @pytest.mark.parametrize(
