@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from math import isfinite
+from typing import Any, Final, TypeAlias
 
-__all__ = ["Attribute", "Attributes", "attribute_texts", "type_code", "typed_value", "value_text"]
+__all__ = [
+    "Attribute",
+    "Attributes",
+    "attribute_texts",
+    "json_safe",
+    "type_code",
+    "typed_value",
+    "value_text",
+]
 
 Item: TypeAlias = str | bool | int | float
 Attribute: TypeAlias = str | bool | int | float | list[str | bool | int | float]
@@ -55,6 +64,17 @@ def typed_value(text: str, code: str) -> Attribute:
     except (ValueError, RecursionError):
         pass  # as it is
     return text
+
+
+def json_safe(value: Any) -> Any:
+    """`value` (of dicts, lists, plain values) with what JSON has no number for as text: NaN, infinities."""
+    if type(value) is float:
+        return value if isfinite(value) else repr(value)
+    if isinstance(value, list):
+        return [json_safe(item) for item in value]
+    if isinstance(value, dict):
+        return {name: json_safe(item) for name, item in value.items()}
+    return value
 
 
 def _flat(items: Iterable[object]) -> bool:

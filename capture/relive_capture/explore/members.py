@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from relive_base.attributes import json_safe
 from relive_base.frames import (
     ErrorInfo,
     HttpRequest,
@@ -241,7 +242,9 @@ def _add_logs(built: SceneMembers, lines: Sequence[LogLine], redactor: Redactor)
         if body is not line.body:
             built.redactions.append(f"logs[{number}]")
             row["body"] = body
-        row["attributes"] = redactor.value(line.attributes, f"logs[{number}].attributes", built.redactions)
+        row["attributes"] = json_safe(
+            redactor.value(line.attributes, f"logs[{number}].attributes", built.redactions)
+        )
         rows.append(msgspec.json.encode(row))
     built.files["logs.jsonl"] = b"\n".join(rows) + b"\n"
     left_out = len(lines) - len(kept)
@@ -263,7 +266,7 @@ def _add_spans(built: SceneMembers, spans: Sequence[SpanData], redactor: Redacto
         row["events"] = redactor.value(
             msgspec.to_builtins(span.events), f"spans[{number}].events", built.redactions
         )
-        rows.append(row)
+        rows.append(json_safe(row))
     built.files["spans.json"] = msgspec.json.encode(rows)
     left_out = len(spans) - len(rows)
     _partial(built, "spans", left_out, "spans left out")

@@ -29,6 +29,7 @@ class Telemetry(msgspec.Struct, array_like=True, gc=False):
     invocation_id: str
     attempt: int
     payload: bytes
+    sampled: bool = True  # the flag of its trace
 
 
 class Finished(msgspec.Struct, array_like=True):

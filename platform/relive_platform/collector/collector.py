@@ -143,10 +143,11 @@ class Collector(asyncio.Protocol):
         """Spans or log lines of a worker."""
         running = worker.current
         if running is None:
-            invocation_id, attempt = "", 1
+            invocation_id, attempt, sampled = "", 1, True
         else:
-            invocation_id, attempt = running.record.invocation_id, running.record.attempt
-        self._telemetry.append(Telemetry(self._source(worker), invocation_id, attempt, payload))
+            record = running.record
+            invocation_id, attempt, sampled = record.invocation_id, record.attempt, record.sampled
+        self._telemetry.append(Telemetry(self._source(worker), invocation_id, attempt, payload, sampled))
         if self.followers:
             self.followers.offer(worker.spec, invocation_id, payload)
         self._arm()

@@ -19,7 +19,7 @@ from relive_tracer.explore.invoke_spans import merged
 from relive_tracer.explore.platform_rows import add_spans_of, derives_spans
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
-from relive_platform.collector.batches import Batch, Finished, Source
+from relive_platform.collector.batches import Batch, Finished, Source, Telemetry
 from relive_platform.collector.redaction import Redactors, redact_line, redact_record, redact_span
 
 __all__ = ["Exporter", "Ingest", "RowWriter"]
@@ -108,7 +108,7 @@ class Ingest:
             key = (item.source, invocation_id, item.attempt)
             ref = refs.get(key)
             if ref is None:
-                ref = refs[key] = self._ref(batch.sources[item.source], invocation_id, item.attempt)
+                ref = refs[key] = self._ref(batch.sources[item.source], invocation_id, item)
             redactor = self._redactors.of(batch.sources[item.source].redact_keys)
             if isinstance(frame, Logs):
                 for line in frame.lines:
@@ -155,23 +155,25 @@ class Ingest:
             record.instance,
             self._resource,
             record.resource,
+            record.sampled,
         )
         for span in left:
             spans.add_span(span, ref)
         if line is not None:
             lines.append((line, ref))
 
-    def _ref(self, source: Source, invocation_id: str, attempt: int) -> FunctionRef:
+    def _ref(self, source: Source, invocation_id: str, item: Telemetry) -> FunctionRef:
         return FunctionRef(
             source.name,
             source.version,
             source.app,
             source.code_hash,
             invocation_id,
-            attempt,
+            item.attempt,
             source.instance,
             self._resource,
             source.resource,
+            item.sampled,
         )
 
     def _profiles(self, batch: Batch) -> None:

@@ -143,6 +143,7 @@ class _Service:
         try:
             _tell_missing_scenes(batch, self._scenes.room())
             self._ingest.write(batch)
+            _tell_attributes(batch)
             for job in batch.scenes:
                 self._scenes.submit(job)
             for heap in batch.heaps:
@@ -178,6 +179,18 @@ class _Service:
             self._control.sendall(len(body).to_bytes(4, "big") + body)
         except ConnectionError:
             pass  # the server is gone; `run` sees it too
+
+
+def _tell_attributes(batch: Batch) -> None:
+    """What the function put on its invoke span is in its scene, too."""
+    told = {
+        (item.record.invocation_id, item.record.attempt): item.record.attributes
+        for item in batch.finished
+        if item.span_updates
+    }
+    for job in batch.scenes if told else ():
+        key = (job.record.invocation_id, job.record.attempt)
+        job.record.attributes = told.get(key, job.record.attributes)
 
 
 def _tell_missing_scenes(batch: Batch, room: int) -> None:

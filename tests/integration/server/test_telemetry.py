@@ -166,7 +166,7 @@ async def test_a_trace_goes_on_to_callees_and_queues(tmp_path: Path, shop: Path)
     assert (trace_id, attributes["number"], types["number"]) == (CALLER[0], "41", "i")
     assert attributes["code.function.name"] == "app.order"
     assert attributes["code.file.path"] == "app.py"
-    assert flags in (0, 1)
+    assert flags == 0
 
 
 async def test_a_request_whose_event_is_queued_has_a_server_span(tmp_path: Path, shop: Path) -> None:
@@ -198,7 +198,7 @@ async def test_an_answer_of_503_is_an_error_of_the_server(tmp_path: Path, shop: 
         "Error",
         "503",
     )
-    assert named(spans, "unavailable")["status"] == "Unset"
+    assert server["attributes"]["http.response.status_code"] == "503"
 
 
 async def test_nothing_is_an_orphan_where_the_process_ends_itself(tmp_path: Path, shop: Path) -> None:

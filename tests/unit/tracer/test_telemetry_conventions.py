@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.attributes import type_code, typed_value, value_text
+from relive_base.attributes import json_safe, type_code, typed_value, value_text
 from relive_base.frames import ErrorInfo, OpenSpan, SpanData, SpanEvent, SpanLink, SpanUpdate
 from relive_base.records import InvocationRecord
 from relive_base.resource import parse_resource_attributes
@@ -276,3 +276,8 @@ def test_spans_that_nobody_ended_end_with_their_process() -> None:
 @given(st.text())
 def test_resource_attributes_of_any_text(text: str) -> None:
     assert all(parse_resource_attributes(text).keys())
+
+
+def test_numbers_that_json_has_not_are_text_in_a_scene() -> None:
+    values = {"a": math.nan, "b": [1.5, math.inf], "c": {"d": -math.inf, "e": True, "f": "x"}}
+    assert json_safe(values) == {"a": "nan", "b": [1.5, "inf"], "c": {"d": "-inf", "e": True, "f": "x"}}

@@ -116,6 +116,7 @@ class FunctionRef:
     instance: str = ""  # the worker's id
     given: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
     own: str = ""  # the same of the function
+    sampled: bool = True  # the flag of its trace
 
     @property
     def resource(self) -> dict[str, str]:
@@ -299,7 +300,7 @@ def log_columns(lines: Iterable[tuple[LogLine, FunctionRef]]) -> ColumnLists:
         "Timestamp": [line.timestamp_ns for line, _ in pairs],
         "TraceId": [line.trace_id for line, _ in pairs],
         "SpanId": [line.span_id for line, _ in pairs],
-        "TraceFlags": [1 if line.trace_id else 0 for line, _ in pairs],
+        "TraceFlags": [1 if line.trace_id and ref.sampled else 0 for line, ref in pairs],
         "SeverityText": [line.severity for line, _ in pairs],
         "SeverityNumber": [SEVERITY_NUMBERS.get(line.severity, 0) for line, _ in pairs],
         "ServiceName": [ref.name for _, ref in pairs],
