@@ -168,7 +168,9 @@ def _sqlalchemy(error: Any) -> Iterator[Fact]:
         named = tuple(named_parameters(str(statement), parameters))
         yield Fact("SQL", statement)
         if parameters:
-            yield Fact("parameters", dict(named) if named else parameters, named=named)
+            many = isinstance(parameters, list | tuple) and isinstance(parameters[0], list | tuple | Mapping)
+            what = f"parameters, the first of {len(parameters)}" if many else "parameters"
+            yield Fact(what, dict(named) if named else parameters, named=named)
     original = _get(error, "orig")
     if original is not None:
         yield Fact("driver error", f"{type(original).__module__}.{type(original).__qualname__}")
@@ -256,6 +258,7 @@ SOURCES: Final[dict[tuple[str, str], Source]] = {
     ("builtins", "UnicodeEncodeError"): _unicode,
     ("urllib", "HTTPError"): _urllib,
     ("sqlite3", "Error"): _postgres,
+    ("requests", "JSONDecodeError"): _json,
     ("requests", "RequestException"): http_facts,
     ("httpx", "HTTPError"): http_facts,
     ("aiohttp", "ClientResponseError"): _aiohttp,
