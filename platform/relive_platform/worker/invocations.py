@@ -230,6 +230,7 @@ class Runner:
 
     def _fail(self, error: BaseException, invoke: Invoke, started_ns: int, ended_ns: int) -> Result:
         self._timer.disarm()
+        self._telemetry.failed = True
         if self._timer.raised is not None and not isinstance(error, HandlerTimeout):
             error = self._timer.raised  # what came of the interruption is not the cause
         if isinstance(error, HandlerTimeout):
@@ -267,6 +268,7 @@ class Runner:
     def _fail_answered(self, result: Result, invoke: Invoke) -> None:
         """The function has answered over HTTP, with a 5xx status: the client gets that, and it is a failure,
         of the exception that its framework has logged or signalled where there was one."""
+        self._telemetry.failed = True
         error = self._telemetry.noticed.take()
         spec, ident = self._spec, invoke.invocation_id
         if error is None:

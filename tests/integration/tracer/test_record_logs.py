@@ -120,6 +120,35 @@ def test_a_flood_is_bounded_and_counted(run_worker: Run) -> None:
     assert recorded.console.splitlines() == ["TelemetryCounts(spans=0, logs=100, dropped=900)"] * 2
 
 
+def test_the_last_lines_of_a_failure_are_there_in_spite_of_the_limit(run_worker: Run) -> None:
+    # Given a function that floods its output, and fails after it has said why
+    recorded = run_worker(
+        """
+        telemetry.begin(invoke())
+        for i in range(1000):
+            print("x" * 99)
+        logging.error("no stock of %s", "A1")
+        telemetry.failed = True
+        tell(telemetry.end())
+        telemetry.begin(invoke(2))
+        print("next")
+        tell(telemetry.end())
+        """,
+        output_limit=10_000,
+    )
+    # Then its last lines are told after what was dropped, in their order, and counted as told
+    bodies = [x.body for i, x in recorded.lines if i == "invocation-1"]
+    assert (
+        bodies[100]
+        == "881 lines dropped: the output limit of this invocation was reached; the last 20 follow"
+    )
+    assert bodies[101:] == ["x" * 99] * 19 + ["no stock of A1"]
+    times = [x.timestamp_ns for i, x in recorded.lines if i == "invocation-1"]
+    assert times == sorted(times)
+    assert [x.body for i, x in recorded.lines if i == "invocation-2"] == ["next"]
+    assert "logs=120, dropped=881" in recorded.console
+
+
 def test_logging_works_without_any_setup(run_worker: Run) -> None:
     recorded = run_worker("""
         telemetry.begin(invoke())

@@ -25,5 +25,6 @@ class TelemetryLimits:
     open_spans: int = 10_000  # started and not ended yet, over all invocations of a worker
     line_chars: int = 16_384  # of one log line; a longer one is split (streams) or cut (logging)
     stacktrace_chars: int = 16_000
+    tail_chars: int = 2_000  # of a line over the output limit that is kept for a failure
     log_attributes: int = 32
     frame_lines: int = 200  # lines of one write that travel in one frame

@@ -12,8 +12,8 @@ from relive_base.frames import AnyFrame, LogLine, Logs
 
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
-from relive_tracer.record.state import InvocationState, Whereabouts
-from relive_tracer.record.text import encodable
+from relive_tracer.record.state import TAIL_LINES, InvocationState, Whereabouts
+from relive_tracer.record.text import bounded, encodable
 
 __all__ = ["Output"]
 
@@ -58,6 +58,9 @@ class Output:
                         for i, x in enumerate(part)
                     ],
                 )
+            for i in range(max(room, len(lines) - TAIL_LINES), len(lines)):
+                body = bounded(lines[i], self._limits.tail_chars)
+                state.tail.append(LogLine(now + i, severity, body, trace_id, span_id, source))
         except Exception as error:  # a line that cannot be recorded must never fail the code that wrote it
             self._lost(len(lines))
             if of_signal_handler(error):
@@ -79,20 +82,33 @@ class Output:
                     timestamp_ns, severity, body, trace_id, span_id, "logging", attributes, event_name
                 )
                 self._deliver(state, [line])
+            else:
+                body = bounded(body, self._limits.tail_chars)
+                state.tail.append(LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging"))
         except Exception as error:  # as above
             self._lost(1)
             if of_signal_handler(error):
                 raise
 
-    def close(self, state: InvocationState) -> None:
-        """Tell how many lines the limit cut off, as one last line of the invocation."""
+    def close(self, state: InvocationState, failed: bool = False) -> None:
+        """Tell how many lines the limit cut off, as one last line of the invocation; where it has failed, the
+        last ones of them after that."""
         dropped = state.dropped_lines
-        if dropped and not self._detached:
-            state.dropped_lines = 0
-            body = f"{dropped} lines dropped: the output limit of this invocation was reached"
-            line = LogLine(time.time_ns(), "WARN", body, state.trace_id, state.span_id, "logging")
-            if not self._send(Logs(invocation_id=state.invocation_id, lines=[line], dropped=dropped)):
-                state.dropped += 1
+        if not dropped or self._detached:
+            return
+        tail = list(state.tail) if failed else []
+        state.tail.clear()
+        state.dropped_lines = 0
+        state.dropped -= len(tail)
+        body = f"{dropped - len(tail)} lines dropped: the output limit of this invocation was reached"
+        body += f"; the last {len(tail)} follow" if tail else ""
+        at_ns = tail[0].timestamp_ns - 1 if tail else time.time_ns()
+        told = LogLine(at_ns, "WARN", body, state.trace_id, state.span_id, "logging")
+        frame = Logs(invocation_id=state.invocation_id, lines=[told, *tail], dropped=dropped - len(tail))
+        if self._send(frame):
+            state.logs += len(tail)
+        else:
+            state.dropped += 1 + len(tail)
 
     def _take(self, state: InvocationState, sizes: list[int]) -> int:
         """How many of the lines the output limit still allows; counts the rest."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from relive_base.frames import LogLine
 
 __all__ = ["InvocationState", "TelemetryCounts", "Where", "Whereabouts"]
+
+TAIL_LINES: Final = 20
+"""Lines over the output limit that are kept for an invocation that fails."""
 
 
 class TelemetryCounts(NamedTuple):
@@ -31,6 +37,7 @@ class InvocationState:
         "span_id",
         "spans",
         "started_ns",
+        "tail",
         "trace_id",
         "trace_state",
     )
@@ -49,6 +56,7 @@ class InvocationState:
         self.logs = 0
         self.dropped = 0
         self.dropped_lines = 0  # by the output limit, not yet told
+        self.tail: deque[LogLine] = deque(maxlen=TAIL_LINES)  # the last of these: a failure's are told
 
     def counts(self) -> TelemetryCounts:
         """What has been counted so far."""

@@ -74,6 +74,8 @@ class Telemetry:
         self._handler = RecordHandler(self._output, self.limits, places, self.noticed)
         self._logging = LoggingSetup(self._handler)
         self._before: tuple[Any, Any] | None = None
+        self.failed = False
+        """Whether the invocation that runs has failed: then the last lines over the output limit are told."""
 
     def install(self) -> None:
         """Take over stdout, stderr, the root logger and OpenTelemetry's global provider. Never raises."""
@@ -111,6 +113,7 @@ class Telemetry:
             invoke.invocation_id, invoke.trace_id, invoke.span_id, self._spec.output_limit_bytes
         )
         self._state = state
+        self.failed = False
         self.noticed.begin(invoke.http is not None)
         self._logging.ensure()
         if self._tracing is not None:
@@ -125,7 +128,7 @@ class Telemetry:
         try:
             self.stdout.finish()
             self.stderr.finish()
-            self._output.close(self._state)
+            self._output.close(self._state, self.failed)
         except Exception:  # what cannot be flushed is lost, the invocation is not
             self._state.dropped += 1
         if self._tracing is not None:
