@@ -11,6 +11,8 @@ from relive_store.retention import DEFAULT_DAYS, scaled_days
 from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
 from relive_platform.application import FunctionDefaults, TimerTrigger
+from relive_platform.collector.journal import Journal
+from relive_platform.collector.journal_place import journal_place, open_place, sweep_places
 from relive_platform.collector.process import CollectorOptions
 from relive_platform.gateway.access import Access
 from relive_platform.gateway.listener import ListenerLimits
@@ -28,7 +30,9 @@ __all__ = [
     "access_of",
     "collector_options",
     "heap_limits",
+    "journal_of",
     "listener_limits",
+    "plain_collector_options",
     "queue_limits",
     "registry_of",
     "retention_of",
@@ -36,12 +40,24 @@ __all__ = [
 ]
 
 
-def collector_options(settings: Settings) -> CollectorOptions:
+def collector_options(settings: Settings, run: int = 0) -> CollectorOptions:
     """What the collector's process is started with. Raises OtlpSettingsError where export cannot work."""
     _check_otlp(settings)
+    options = plain_collector_options(settings)
+    options.run = run
+    options.otlp, options.otlp_protocol = settings.otlp, settings.otlp_protocol
+    options.otlp_headers = settings.header_pairs()
+    options.otlp_timeout_s = settings.otlp_timeout_s
+    options.otlp_queue_limit = settings.otlp_queue_limit
+    return options
+
+
+def plain_collector_options(settings: Settings) -> CollectorOptions:
+    """For a process that exports nothing, and serves no server: it finishes what was left behind."""
     return CollectorOptions(
         store_url=settings.store_url,
         spool_dir=str(settings.home / "spool"),
+        journal_dir=str(journal_place(settings.home, settings.journal_dir)),
         scenes_dir=str(settings.home / "scenes"),
         flush_s=settings.flush_s,
         flush_rows=settings.flush_rows,
@@ -51,11 +67,6 @@ def collector_options(settings: Settings) -> CollectorOptions:
         scenes_days=settings.scenes_days,
         heap_bytes=settings.heap_archive_bytes,
         redact_keys=settings.redact_keys,
-        otlp=settings.otlp,
-        otlp_protocol=settings.otlp_protocol,
-        otlp_headers=settings.header_pairs(),
-        otlp_timeout_s=settings.otlp_timeout_s,
-        otlp_queue_limit=settings.otlp_queue_limit,
     )
 
 
@@ -67,6 +78,15 @@ def _check_otlp(settings: Settings) -> None:
     for chosen in (found.traces, found.logs) if found is not None else ():
         if chosen is not None:
             chosen.check()
+
+
+def journal_of(settings: Settings, run: int) -> Journal:
+    """The journal of one run of the server."""
+    place = journal_place(settings.home, settings.journal_dir)
+    sweep_places(place)
+    return Journal(
+        place / f"{run:x}", settings.journal_bytes, open_place=lambda: open_place(place, settings.home)
+    )
 
 
 def heap_limits(settings: Settings) -> HeapLimits:

@@ -46,10 +46,10 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
         time.sleep(_POLL_S)  # it says where its store is in a moment
     if url := environment.get("RELIVE_STORE"):
         return open_store(url)
-    return _open_offline(home)
+    return _open_offline(home, environment)
 
 
-def _open_offline(home: Path) -> Store:
+def _open_offline(home: Path, environment: Mapping[str, str]) -> Store:
     directory = home / "store"
     if not directory.is_dir():
         raise NotFound(
@@ -58,4 +58,8 @@ def _open_offline(home: Path) -> Store:
         )
     from relive_store.offline import open_offline
 
-    return open_offline(directory, home / "run" / "reader.sock", idle_exit_s=_IDLE_EXIT_S)
+    store = open_offline(directory, home / "run" / "reader.sock", idle_exit_s=_IDLE_EXIT_S)
+    from relive_platform.leftovers import deliver_leftovers
+
+    deliver_leftovers(home, environment, store.url)
+    return store

@@ -40,6 +40,7 @@ from relive_platform.parts import (
     access_of,
     collector_options,
     heap_limits,
+    journal_of,
     listener_limits,
     queue_limits,
     registry_of,
@@ -169,10 +170,13 @@ class ReliveServer:
             self._announce()
 
     async def _start_collector(self) -> None:
-        options = collector_options(self.settings)
+        run = time.time_ns()
+        options = collector_options(self.settings, run)
         log = self.run_dir / "collector.log"
         self.collector = Collector(
-            lambda control: spawn(control, options, log), redact_keys=self.settings.redact_keys
+            lambda control: spawn(control, options, log),
+            redact_keys=self.settings.redact_keys,
+            journal=journal_of(self.settings, run),
         )
         self._stack.push_async_callback(self.collector.close, _FLUSH_S)
         await self.collector.start()

@@ -422,6 +422,18 @@ class Settings:
     spool_bytes: int = _set(
         _GIB, "Telemetry on disk while the store is down; then the oldest is dropped.", unit="bytes", low=_MIB
     )
+    journal_dir: str = _set(
+        "",
+        "Where telemetry on its way into the spool is kept in case that the server is killed. It is not"
+        " redacted yet, so by default it is in memory: /dev/shm.",
+        unit="path",
+    )
+    journal_bytes: int = _set(
+        256 * _MIB,
+        "Size of that; it grows from 4 MiB as needed.",
+        unit="bytes",
+        low=16 * _MIB,
+    )
     flush_s: float = _set(0.25, "How often telemetry is written to the store.", unit="s", low=0.01, high=60)
     flush_rows: int = _set(10_000, "Rows after which telemetry is written at once.", low=1)
     store_wait_s: float = _set(

@@ -63,6 +63,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "pid": collector.pid,
             "restarts": collector.restarts,
             "pending_bytes": collector.pending_bytes,
+            "journal": _journal(server),
         },
         "isolation_tier": _tier(server),
         "isolation_gaps": _gaps(server),
@@ -71,7 +72,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "zygotes": len(server.host.zygotes.pids()),
         "connections": server.listener.connections if server.http_address else 0,
         "queue": queue,
-        "scenes": {"written": ack.scenes, "failed": ack.scenes_failed},
+        "scenes": {"written": ack.scenes_written, "failed": ack.scenes_failed + collector.dropped_scenes},
         "otlp": {
             "sent": ack.otlp_sent,
             "failed": ack.otlp_failed,
@@ -82,6 +83,11 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "off": ack.otlp_off,
         },
     }
+
+
+def _journal(server: ReliveServer) -> str:
+    journal = server.collector.journal
+    return (journal.problem or "ok") if journal is not None else "none"
 
 
 def _tier(server: ReliveServer) -> int:

@@ -1,8 +1,9 @@
-"""Batches on disk, between the writer and the store: one file a batch, oldest first, bounded, checked by
-CRC."""
+"""Batches on disk, between the writer and the store: one file for what was written at once, whatever its
+tables, oldest first, bounded, checked by CRC."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import struct
@@ -10,19 +11,22 @@ import threading
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["Batch", "Spool", "SpoolCorrupt"]
+from relive_store.errors import StoreError
 
-_MAGIC = b"RLSP1\n"
+__all__ = ["Batch", "Mark", "Spool", "SpoolCorrupt", "SpoolInUse", "own_spool"]
+
+_MAGIC = b"RLSP2\n"
 _HEADER = struct.Struct(">II")  # CRC-32 of the body, length of the body
-_NAME = re.compile(r"(\d{20})-(\d{6})-(\d+)\.batch")
-
+_NAME = re.compile(r"(\d{20})-(\d{6})-(\d+)(?:-([0-9a-f]+)-(\d+)-(\d+))?\.batch")
+_MARK = struct.Struct(">QQ")
+_MARK_NAME = re.compile(r"([0-9a-f]+)\.mark")
 
 _BAD_FILES = 1_000
 """Batches that the store refused are kept to be looked at: the newest, up to this many and a quarter of the
@@ -31,6 +35,45 @@ spool's limit."""
 
 class SpoolCorrupt(Exception):
     """A spool file is not what was written."""
+
+
+class SpoolInUse(StoreError):
+    """Another process works on this spool."""
+
+
+def own_spool(directory: Path) -> int:
+    """Take the spool for this process; a descriptor that holds it, and lets go of it with the process,
+    whatever happens. Raises SpoolInUse."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / "lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "another process"
+        os.close(handle)
+        raise SpoolInUse(
+            f"the spool is still held by process {owner}, which writes what an earlier server has left",
+            where=str(directory),
+            remedy=f"wait until it has ended, or: kill {owner}",
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the telemetry of one run of a server has come: everything up to number `rows` is spooled, and
+    of its scenes everything up to number `scenes`."""
+
+    run: int
+    rows: int = 0
+    scenes: int = 0
+
+    def and_then(self, later: Mark) -> Mark:
+        """Of the same run: as far as both say."""
+        return Mark(self.run, max(self.rows, later.rows), max(self.scenes, later.scenes))
 
 
 class Batch(msgspec.Struct, array_like=True):
@@ -65,6 +108,7 @@ class Spool:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._in_flight = ""
         self._counter = 0
+        self._marks: dict[int, Mark] = {}
         self.dropped_rows = 0
         self.corrupt_files = 0
         self._adopt()
@@ -78,8 +122,51 @@ class Spool:
             if match:
                 entry = _Entry(int(match.group(1)), int(match.group(3)), path.stat().st_size)
                 self._entries[path.name] = entry
+                if match.group(4):
+                    self._note(Mark(int(match.group(4), 16), int(match.group(5)), int(match.group(6))))
             else:
                 self._set_aside(path)
+        for path in self.directory.glob("*.mark"):
+            match = _MARK_NAME.fullmatch(path.name)
+            data = path.read_bytes()
+            if match and len(data) == _MARK.size:
+                self._note(Mark(int(match.group(1), 16), *_MARK.unpack(data)))
+
+    def _note(self, mark: Mark) -> Mark:
+        known = self._marks.get(mark.run, mark)
+        merged = self._marks[mark.run] = known.and_then(mark)
+        return merged
+
+    def mark(self, run: int) -> Mark:
+        """How far the telemetry of a run has come."""
+        with self._guard:
+            return self._marks.get(run, Mark(run))
+
+    def runs(self) -> list[int]:
+        """Of which something is known."""
+        with self._guard:
+            return list(self._marks)
+
+    def advance(self, mark: Mark) -> None:
+        """Note, for good, how far a run has come. Raises OSError."""
+        with self._guard:
+            merged = self._note(mark)
+            # One small write: a process that is killed has done it or has not.
+            handle = os.open(self._mark_path(mark.run), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(handle, _MARK.pack(merged.rows, merged.scenes), 0)
+            finally:
+                os.close(handle)
+
+    def forget(self, run: int) -> None:
+        """Nothing of this run will ever come again."""
+        with self._guard:
+            self._marks.pop(run, None)
+            with suppress(OSError):
+                self._mark_path(run).unlink()
+
+    def _mark_path(self, run: int) -> Path:
+        return self.directory / f"{run:x}.mark"
 
     @property
     def rows(self) -> int:
@@ -99,13 +186,18 @@ class Spool:
         with self._guard:
             return next((entry.created_ns for entry in self._entries.values()), 0)
 
-    def put(self, batch: Batch) -> None:
-        """On disk and flushed when this returns. Raises OSError."""
-        body = msgspec.msgpack.encode(batch)
+    def put(self, batches: Sequence[Batch], mark: Mark | None = None) -> None:
+        """All of `batches` and the mark, or nothing: on disk when this returns. Raises OSError."""
+        body = msgspec.msgpack.encode(batches)
+        rows = sum(batch.rows for batch in batches)
         created_ns = self._clock_ns()
         with self._guard:
             self._counter = (self._counter + 1) % 1_000_000
-            name = f"{created_ns:020d}-{self._counter:06d}-{batch.rows}.batch"
+            name = f"{created_ns:020d}-{self._counter:06d}-{rows}"
+            if mark is not None:
+                merged = self._marks.get(mark.run, mark).and_then(mark)
+                name += f"-{merged.run:x}-{merged.rows}-{merged.scenes}"
+            name += ".batch"
         temporary = self.directory / f"{name}.tmp"
         try:
             with temporary.open("wb") as file:
@@ -119,8 +211,11 @@ class Spool:
                 temporary.unlink()
             raise
         size = len(_MAGIC) + _HEADER.size + len(body)
+        if mark is not None:
+            with suppress(OSError):  # the file's name says it as well, as long as the file is there
+                self.advance(mark)
         with self._guard:
-            self._entries[name] = _Entry(created_ns, batch.rows, size)
+            self._entries[name] = _Entry(created_ns, rows, size)
             self._shrink()
 
     def _shrink(self) -> None:
@@ -141,7 +236,7 @@ class Spool:
             self._in_flight = next(iter(self._entries), "")
             return self._in_flight
 
-    def read(self, name: str) -> Batch:
+    def read(self, name: str) -> list[Batch]:
         """Raises SpoolCorrupt."""
         try:
             data = (self.directory / name).read_bytes()
@@ -155,7 +250,7 @@ class Spool:
         if len(body) != length or zlib.crc32(body) != checksum:
             raise SpoolCorrupt(f"{name}: cut off or changed")
         try:
-            return msgspec.msgpack.decode(body, type=Batch)
+            return msgspec.msgpack.decode(body, type=list[Batch])
         except msgspec.DecodeError as error:
             raise SpoolCorrupt(f"{name}: {error}") from error
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -17,7 +17,7 @@ from relive_store.chunks import chunked, row_count
 from relive_store.errors import QueryCancelled, QueryLimit, QueryTimeout, StoreError, StoreUnavailable
 from relive_store.interface import ColumnData, Store
 from relive_store.packing import pack, unpack
-from relive_store.spool import Batch, Spool, SpoolCorrupt
+from relive_store.spool import Batch, Mark, Spool, SpoolCorrupt
 from relive_store.text import clean_columns
 
 __all__ = ["Writer", "WriterStats"]
@@ -27,6 +27,7 @@ BUFFER_BYTES = 256 * 1024 * 1024
 """Of bytes cells, such as pieces of scenes; other cells are counted as rows."""
 FLUSH_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 64 * 1024 * 1024
+FILE_ROWS = 100_000
 FIRST_BACKOFF_S = 0.25
 LAST_BACKOFF_S = 5.0
 BUSY_INTERVAL_S = 1.0
@@ -68,8 +69,28 @@ class _Piece:
     table: str
     columns: ColumnData
     rows: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """What was added at once, and is spooled at once: all of it or nothing is on disk."""
+
+    pieces: list[_Piece]
+    rows: int
     size: int
     added_ns: int
+    mark: Mark | None = None
+
+
+@dataclass(slots=True)
+class _File:
+    """What goes into one file of the spool."""
+
+    batches: list[Batch]
+    rows: int
+    size: int
+    mark: Mark | None
+    groups: int
 
 
 class Writer:
@@ -91,7 +112,9 @@ class Writer:
         buffer_rows: int = BUFFER_ROWS,
         insert_timeout_s: float = 60.0,
         clock_ns: Callable[[], int] = time.time_ns,
+        on_spooled: Callable[[Mark], None] = lambda mark: None,
     ) -> None:
+        self._on_spooled = on_spooled
         self._store_factory = store_factory
         self._store: Store | None = None
         self._interval_s = flush_interval_s
@@ -99,10 +122,12 @@ class Writer:
         self._buffer_rows = buffer_rows
         self._insert_timeout_s = insert_timeout_s
         self._clock_ns = clock_ns
-        self._spool = Spool(spool_dir, spool_limit_bytes, clock_ns=clock_ns)
+        self.spool = self._spool = Spool(spool_dir, spool_limit_bytes, clock_ns=clock_ns)
         self._changed = threading.Condition()
-        self._pieces: deque[_Piece] = deque()
-        self._unspooled: deque[tuple[Batch, int]] = deque()  # where the disk refused them
+        self._groups: deque[_Group] = deque()
+        self._unspooled: deque[_File] = deque()  # where the disk refused them
+        self._added = 0  # groups, since the beginning
+        self._spooled = 0
         self._buffered = 0
         self._buffered_bytes = 0
         self._written = 0
@@ -123,6 +148,34 @@ class Writer:
 
     def add(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Take rows; the columns must not be changed afterwards. Never blocks, never raises."""
+        self.add_all([(table, columns)])
+
+    def add_all(
+        self, tables: Sequence[tuple[str, Mapping[str, Sequence[object]]]], mark: Mark | None = None
+    ) -> None:
+        """As `add`, for rows that belong together: one file of the spool gets all of them, and `mark` too.
+        Rows over a limit are dropped and counted; the mark counts nevertheless."""
+        pieces = [piece for table, columns in tables if (piece := self._piece(table, columns)) is not None]
+        rows = sum(piece.rows for piece in pieces)
+        if not rows and mark is None:
+            return
+        size = sum(_bytes_in(column) for piece in pieces for column in piece.columns.values())
+        with self._changed:
+            full = self._buffered + rows > self._buffer_rows or self._buffered_bytes + size > BUFFER_BYTES
+            if rows and (full or self._closing):
+                self._dropped += rows
+                self._last_error = "the writer is closed" if self._closing else "the writer's buffer is full"
+                pieces, rows, size = [], 0, 0
+                if mark is None or self._closing:
+                    return
+            self._groups.append(_Group(pieces, rows, size, self._clock_ns(), mark))
+            self._added += 1
+            self._buffered += rows
+            self._buffered_bytes += size
+            if self._buffered >= self._flush_rows or self._buffered_bytes >= FLUSH_BYTES:
+                self._changed.notify_all()
+
+    def _piece(self, table: str, columns: Mapping[str, Sequence[object]]) -> _Piece | None:
         try:
             rows = row_count(columns)
         except (StoreError, TypeError) as error:
@@ -130,21 +183,22 @@ class Writer:
                 (len(column) for column in columns.values() if hasattr(column, "__len__")), default=1
             )
             self._count_dropped(longest, f"{table}: {error}")
-            return
-        if not rows:
-            return
-        size = sum(map(_bytes_in, columns.values()))
+            return None
+        return _Piece(table, columns, rows) if rows else None
+
+    def spooled(self, timeout_s: float) -> bool:
+        """Wait until what was added before is on disk; False where it took longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
         with self._changed:
-            full = self._buffered + rows > self._buffer_rows or self._buffered_bytes + size > BUFFER_BYTES
-            if full or self._closing:
-                self._dropped += rows
-                self._last_error = "the writer is closed" if self._closing else "the writer's buffer is full"
-                return
-            self._pieces.append(_Piece(table, columns, rows, size, self._clock_ns()))
-            self._buffered += rows
-            self._buffered_bytes += size
-            if self._buffered >= self._flush_rows or self._buffered_bytes >= FLUSH_BYTES:
-                self._changed.notify_all()
+            wanted = self._added
+            self._flushing = True
+            self._changed.notify_all()
+            while self._spooled < wanted:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._stopped.is_set():
+                    return False
+                self._changed.wait(min(left, 0.05))
+            return True
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until the store has what was added before; False where it took longer than `timeout_s`."""
@@ -178,7 +232,7 @@ class Writer:
 
     def _lag_ns(self) -> int:
         """Age of the oldest row that the store has not got."""
-        oldest = [piece.added_ns for piece in list(self._pieces)[:1]]
+        oldest = [group.added_ns for group in list(self._groups)[:1]]
         spooled = self._spool.oldest_ns
         oldest += [spooled] if spooled else []
         return max(self._clock_ns() - min(oldest), 0) if oldest else 0
@@ -205,12 +259,11 @@ class Writer:
         while True:
             with self._changed:
                 self._await_batch()
-                pieces, self._pieces = self._pieces, deque()
+                groups, self._groups = self._groups, deque()
                 self._flushing = False
-            try:
-                self._to_disk(pieces)
-            except Exception as error:  # this thread must not end: rows that cannot be packed are counted
-                self._count_dropped(0, f"{type(error).__name__}: {error}")
+            for chunk in _chunks(groups):
+                self._add_file(chunk)
+            self._to_disk()
             if self._stopped.is_set():
                 return
             if self._unspooled:
@@ -227,34 +280,51 @@ class Writer:
                 return
             self._changed.wait(left)
 
-    def _to_disk(self, pieces: deque[_Piece]) -> None:
-        groups: dict[tuple[str, tuple[str, ...]], list[_Piece]] = {}
-        for piece in pieces:
-            groups.setdefault((piece.table, tuple(sorted(piece.columns))), []).append(piece)
-        for (table, names), group in groups.items():
-            rows, size = sum(piece.rows for piece in group), sum(piece.size for piece in group)
+    def _add_file(self, groups: list[_Group]) -> None:
+        """Pack what goes into one file. Rows that cannot be packed are counted: this thread must not end."""
+        tables: dict[tuple[str, tuple[str, ...]], list[_Piece]] = {}
+        for group in groups:
+            for piece in group.pieces:
+                tables.setdefault((piece.table, tuple(sorted(piece.columns))), []).append(piece)
+        batches: list[Batch] = []
+        for (table, names), pieces in tables.items():
+            rows = sum(piece.rows for piece in pieces)
             try:
-                batches = _packed(table, _merged(names, group), rows)
-            except (TypeError, ValueError, OverflowError) as error:
-                self._settle(rows, size)
-                self._count_dropped(rows, f"{table}: {error}")
-                continue
-            self._unspooled.extend((batch, size if index == 0 else 0) for index, batch in enumerate(batches))
+                batches += _packed(table, _merged(names, pieces), rows)
+            except Exception as error:
+                self._count_dropped(rows, f"{table}: {type(error).__name__}: {error}")
+        mark = None
+        for group in groups:
+            if group.mark is not None:
+                mark = group.mark if mark is None else mark.and_then(group.mark)
+        rows, size = sum(group.rows for group in groups), sum(group.size for group in groups)
+        self._unspooled.append(_File(batches, rows, size, mark, len(groups)))
+
+    def _to_disk(self) -> None:
         while self._unspooled:
-            batch, size = self._unspooled[0]
+            file = self._unspooled[0]
             try:
-                self._spool.put(batch)
+                if file.batches:
+                    self._spool.put(file.batches, file.mark)
+                elif file.mark is not None:
+                    self._spool.advance(file.mark)
             except OSError as error:
                 self._last_error = f"cannot write the spool: {error}"
                 return
             self._unspooled.popleft()
-            self._settle(batch.rows, size)
+            self._settle(file)
 
-    def _settle(self, rows: int, size: int) -> None:
+    def _settle(self, file: _File) -> None:
         with self._changed:
-            self._buffered -= rows
-            self._buffered_bytes -= size
+            self._buffered -= file.rows
+            self._buffered_bytes -= file.size
+            self._spooled += file.groups
             self._changed.notify_all()
+        if file.mark is not None:
+            try:
+                self._on_spooled(file.mark)
+            except Exception as error:  # this thread must not end
+                self._failed(error)
 
     def _count_dropped(self, rows: int, reason: str) -> None:
         with self._changed:
@@ -297,8 +367,9 @@ class Writer:
     def _deliver(self, name: str, tries: int) -> bool:
         """Whether the batch is settled, one way or the other."""
         try:
-            batch = self._spool.read(name)
-            self._insert(batch, name.removesuffix(".batch"))
+            batches = self._spool.read(name)
+            for index, batch in enumerate(batches):
+                self._insert(batch, _token(name, index))
         except _RETRIED as error:
             self._failed(error)
             return False
@@ -309,7 +380,7 @@ class Writer:
             self._spool.set_aside(name)
         except StoreError as error:
             self._failed(error)
-            return self._salvage(name)
+            return self._usable() and self._salvage(name)
         except (SpoolCorrupt, msgspec.DecodeError) as error:
             self._failed(error)
             self._spool.set_aside(name)
@@ -319,33 +390,30 @@ class Writer:
         else:
             with self._changed:
                 self._spool.remove(name)
-                self._written += batch.rows
+                self._written += sum(batch.rows for batch in batches)
         with self._changed:
             self._changed.notify_all()
         return True
 
+    def _usable(self) -> bool:
+        """Whether the store, opened anew, is one at all: without its tables it refuses everything, which is
+        no fault of the rows."""
+        try:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+            self._store = self._store_factory()
+        except Exception as error:
+            self._failed(error)
+            return False
+        return True
+
     def _salvage(self, name: str) -> bool:
-        """Insert what the store takes of a batch that it refuses as a whole: one wrong row costs itself."""
+        """Insert what the store takes of a file that it refuses: one wrong row costs itself."""
         saved = 0
         try:
-            batch = self._spool.read(name)
-            columns = unpack(batch.columns)
-            parts = [(0, batch.rows)]  # start and length; what was refused is tried again in halves
-            for _ in range(_SALVAGE_TRIES):
-                if not parts:
-                    break
-                start, count = parts.pop()
-                part = {key: values[start : start + count] for key, values in columns.items()}
-                try:
-                    packed = Batch(batch.table, count, pack(part))
-                    self._insert(packed, f"{name.removesuffix('.batch')}-{start}-{count}")
-                    saved += count
-                except _RETRIED:
-                    raise
-                except StoreError:
-                    half = count // 2
-                    if half:
-                        parts += [(start, half), (start + half, count - half)]
+            for index, batch in enumerate(self._spool.read(name)):
+                saved += self._save_rows(batch, _token(name, index))
         except _RETRIED as error:
             self._failed(error)
             return False  # what it has got already has tokens of its own
@@ -356,6 +424,29 @@ class Writer:
             self._written += saved
             self._changed.notify_all()
         return True
+
+    def _save_rows(self, batch: Batch, token: str) -> int:
+        """What is refused is tried again in halves; how many rows the store has taken."""
+        saved = 0
+        columns = unpack(batch.columns)
+        parts = [(0, batch.rows)]  # start and length
+        for _ in range(_SALVAGE_TRIES):
+            if not parts:
+                break
+            start, count = parts.pop()
+            whole = count == batch.rows
+            part = {key: values[start : start + count] for key, values in columns.items()}
+            try:
+                packed = batch if whole else Batch(batch.table, count, pack(part))
+                self._insert(packed, token if whole else f"{token}-{start}-{count}")
+                saved += count
+            except _RETRIED:
+                raise
+            except StoreError:
+                half = count // 2
+                if half:
+                    parts += [(start, half), (start + half, count - half)]
+        return saved
 
     def _insert(self, batch: Batch, token: str) -> None:
         if self._store is None:
@@ -370,6 +461,29 @@ class Writer:
     def _failed(self, error: Exception) -> None:
         with self._changed:
             self._last_error = f"{type(error).__name__}: {error}"[:500]
+
+
+def _chunks(groups: deque[_Group]) -> Iterator[list[_Group]]:
+    """What goes into one file each: not too much, and of one run of a server."""
+    chunk: list[_Group] = []
+    size, rows, run = 0, 0, 0
+    for group in groups:
+        own = group.mark.run if group.mark is not None else run
+        full = size + group.size > BATCH_BYTES or rows + group.rows > FILE_ROWS
+        if chunk and (full or (run and own != run)):
+            yield chunk
+            chunk, size, rows = [], 0, 0
+        chunk.append(group)
+        size += group.size
+        rows += group.rows
+        run = own
+    if chunk:
+        yield chunk
+
+
+def _token(name: str, index: int) -> str:
+    """Of one table's rows in a file of the spool: the same each time they are sent."""
+    return f"{name.removesuffix('.batch')}-{index}"
 
 
 def _bytes_in(column: Sequence[object]) -> int:

@@ -36,6 +36,12 @@ class Recording:
         self.console_lines: list[LogLine] = []
         self.heaps: list[tuple[Running, HeapFound]] = []
 
+    def begun(self, running: Running) -> None: ...
+
+    def answered(self, running: Running) -> None: ...
+
+    def abandoned(self, running: Running) -> None: ...
+
     def telemetry(self, worker: Worker, payload: bytes) -> None:
         self.payloads.append(payload)
 

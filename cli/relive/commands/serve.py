@@ -99,7 +99,8 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
     run = session.home / "run"
     log = run / "server.log"
     try:
-        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        session.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run.mkdir(exist_ok=True, mode=0o700)
         log.touch()
     except OSError as error:
         raise ReliveError(

@@ -1,13 +1,34 @@
-"""What the server hands to the collector's process, and what comes back."""
+"""What the server hands to the collector's process, and what comes back.
+
+The items of a batch are frames (4 bytes of length, msgpack), so that the same bytes go into the server's
+journal and to the process. Rows and scenes are numbered apart, each from 1 in a run of a server: a scene may
+take long.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
-from relive_base.frames import HttpRequest
+from relive_base.frames import ErrorInfo, HttpRequest
 from relive_base.records import InvocationRecord
 from relive_capture.explore.members import HealthyEvent
 
-__all__ = ["Ack", "Batch", "Finished", "HeapJob", "SceneJob", "Source", "Telemetry"]
+__all__ = [
+    "Ack",
+    "Answered",
+    "Batch",
+    "Begun",
+    "Finished",
+    "HeapJob",
+    "Item",
+    "SceneJob",
+    "Source",
+    "Telemetry",
+    "Tentative",
+    "encode_item",
+    "items_of",
+]
 
 
 class Source(msgspec.Struct, array_like=True, frozen=True):
@@ -22,17 +43,41 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
     resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the function
 
 
-class Telemetry(msgspec.Struct, array_like=True, gc=False):
+class Telemetry(msgspec.Struct, array_like=True, gc=False, tag="t"):
     """A Spans or Logs frame as the worker sent it."""
 
-    source: int  # index into the batch's sources
+    source: msgspec.Raw  # a Source
     invocation_id: str
     attempt: int
     payload: bytes
     sampled: bool = True  # the flag of its trace
 
 
-class Finished(msgspec.Struct, array_like=True):
+class Begun(msgspec.Struct, array_like=True, tag="b"):
+    """An attempt was accepted: what is known of it if the server ends before it does. Only in the journal."""
+
+    record: InvocationRecord
+
+
+class Answered(msgspec.Struct, array_like=True, tag="a"):
+    """The caller has its answer; the record follows with the attempt's last frame. Only in the journal."""
+
+    invocation_id: str
+    attempt: int
+    status: str
+    dispatched_ns: int
+    started_ns: int
+    ended_ns: int
+    responded_ns: int
+    http_status: int
+    result_bytes: int
+    worker_pid: int
+    worker_id: int
+    cold: bool = False
+    error: ErrorInfo | None = None
+
+
+class Finished(msgspec.Struct, array_like=True, tag="f"):
     """An invocation with all its frames in; `profiles` are Profile frames."""
 
     record: InvocationRecord
@@ -41,7 +86,7 @@ class Finished(msgspec.Struct, array_like=True):
     span_updates: list[bytes] = []  # SpanUpdate frames
 
 
-class SceneJob(msgspec.Struct, array_like=True):
+class SceneJob(msgspec.Struct, array_like=True, tag="s"):
     """What the server has for the scene of a failed invocation."""
 
     record: InvocationRecord
@@ -61,9 +106,17 @@ class SceneJob(msgspec.Struct, array_like=True):
     in_app: list[str] = []
     healthy: HealthyEvent | None = None
     core: str = ""  # a core file to read, and to remove
+    span_updates: list[bytes] = []  # SpanUpdate frames
 
 
-class HeapJob(msgspec.Struct, array_like=True):
+class Tentative(msgspec.Struct, array_like=True, tag="p"):
+    """The scene of an attempt that has been answered, as it would be if the server ended now. Only in the
+    journal."""
+
+    job: SceneJob
+
+
+class HeapJob(msgspec.Struct, array_like=True, tag="h"):
     """A heap snapshot for a scene that was written before, or for a baseline. `folder` has the worker's
     files; who works on the job removes it."""
 
@@ -75,20 +128,46 @@ class HeapJob(msgspec.Struct, array_like=True):
     redact_keys: list[str] = []
 
 
+Item = Telemetry | Finished | SceneJob | HeapJob | Begun | Answered | Tentative
+
+_encoder = msgspec.msgpack.Encoder()
+_item: msgspec.msgpack.Decoder[Item] = msgspec.msgpack.Decoder(Item)
+
+
+def encode_item(item: Item) -> bytes:
+    """With its length before it."""
+    body = _encoder.encode(item)
+    return len(body).to_bytes(4, "big") + body
+
+
+def items_of(data: bytes | memoryview) -> Iterator[Item]:
+    """Every item in `data`. Raises msgspec.DecodeError at the first that is none, or is cut off."""
+    view = memoryview(data)
+    start, size = 0, len(view)
+    while size - start >= 4:
+        end = start + 4 + int.from_bytes(view[start : start + 4], "big")
+        if end > size or end == start + 4:
+            raise msgspec.DecodeError("an item is cut off")
+        yield _item.decode(view[start + 4 : end])
+        start = end
+
+
 class Batch(msgspec.Struct, array_like=True):
-    """One message to the collector's process. `flush_s` > 0 asks to have everything in the store first."""
+    """One message to the collector's process: rows (Telemetry and Finished) whose first one has number
+    `first`, or scenes (SceneJob and HeapJob) likewise. `flush_s` > 0 asks to have everything in the store
+    first. `end`: the server stops in order, nothing follows."""
 
     number: int
-    sources: list[Source] = []
-    telemetry: list[Telemetry] = []
-    finished: list[Finished] = []
-    scenes: list[SceneJob] = []
+    first: int = 0
+    rows: bytes = b""
+    scenes: bytes = b""
     flush_s: float = 0.0
-    heaps: list[HeapJob] = []
+    end: bool = False
 
 
 class Ack(msgspec.Struct, array_like=True):
-    """The collector's process has taken over the batch. The rest is for `relive status`."""
+    """Where the collector's process stands: rows up to number `rows` and scenes up to number `scenes` of this
+    run are spooled, `number` is the last question that was answered. The rest is for `relive status`."""
 
     number: int
     flushed: bool = True
@@ -101,9 +180,13 @@ class Ack(msgspec.Struct, array_like=True):
     otlp_sent: int = 0
     otlp_failed: int = 0
     otlp_dropped: int = 0
-    scenes: int = 0
+    scenes_written: int = 0
     scenes_failed: int = 0
     otlp_queued: int = 0
     otlp_error: str = ""
     otlp_skipped: int = 0
     otlp_off: str = ""
+    rows: int = 0
+    scenes: int = 0
+    spool_full: float = 0.0  # from 0 to 1
+    lost: int = 0  # attempts that a server before had begun and not ended

@@ -1,7 +1,8 @@
 """The server's end of the collector: takes what was recorded, bounded, and hands it on in batches.
 
-On the hot path an invocation costs a few list appends; encoding a batch costs about 3 us an invocation.
-Conversion to columns, redaction, scenes and the store are the collector process's work (`process.py`).
+What is recorded is encoded once, and goes into the journal at once: from there a `kill -9` of the server
+loses nothing. A batch is kept until the collector's process has spooled it: a `kill -9` of that loses nothing
+either. Conversion to columns, redaction, scenes and the store are the work of that process (`service.py`).
 """
 
 from __future__ import annotations
@@ -20,9 +21,23 @@ from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanDa
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.members import HealthyEvent
 
-from relive_platform.collector.batches import Ack, Batch, Finished, HeapJob, SceneJob, Source, Telemetry
+from relive_platform.collector.batches import (
+    Ack,
+    Answered,
+    Batch,
+    Begun,
+    Finished,
+    HeapJob,
+    SceneJob,
+    Source,
+    Telemetry,
+    Tentative,
+    encode_item,
+)
 from relive_platform.collector.followers import Followers
+from relive_platform.collector.journal import Journal
 from relive_platform.collector.redaction import Redactors
+from relive_platform.collector.shares import Shares
 from relive_platform.pool.framing import FrameReader
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import HeapFound, Running
@@ -33,6 +48,9 @@ __all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
 _EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
+_ASKED: Final = 64
+_SOURCES: Final = 4_096
+_ITEM_BYTES: Final = MAX_FRAME_BYTES - 65_536
 _log = logging.getLogger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _ack = msgspec.msgpack.Decoder(Ack)
@@ -44,8 +62,9 @@ class CollectorLimits:
 
     interval_s: float = 0.05
     batch_items: int = 1_024
-    pending_bytes: int = 128 * 1_048_576  # sent and not taken over yet; more is dropped and counted
-    scene_bytes: int = 8 * 1_048_576  # of one batch; with more, it is sent at once
+    pending_bytes: int = 128 * 1_048_576  # not spooled yet; more is dropped and counted
+    batch_bytes: int = 8 * 1_048_576  # with more, a batch is sent at once
+    scenes: int = 4_096  # not written yet; of more failures there is a row without a scene
 
 
 @dataclass(slots=True)
@@ -55,8 +74,48 @@ class CollectorStats:
     pid: int = 0
     pending_bytes: int = 0
     dropped_items: int = 0
+    dropped_scenes: int = 0
     restarts: int = 0
     ack: Ack = field(default_factory=lambda: Ack(number=0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A message that is not spooled yet."""
+
+    last: int  # number of its last item
+    message: bytes
+    amounts: dict[str, int]  # bytes by function
+    items: dict[str, int]
+
+
+class _Stream:
+    """Items of one kind, numbered from 1: those of the next batch, and the batches not spooled yet."""
+
+    __slots__ = ("amounts", "counts", "items", "last", "pending", "size")
+
+    def __init__(self) -> None:
+        self.items: list[bytes] = []
+        self.size = 0
+        self.last = 0
+        self.amounts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self.pending: deque[_Pending] = deque()
+
+    def add(self, function: str, data: bytes) -> None:
+        self.items.append(data)
+        size = len(data)
+        self.size += size
+        self.last += 1
+        self.amounts[function] = self.amounts.get(function, 0) + size
+        self.counts[function] = self.counts.get(function, 0) + 1
+
+    def take(self) -> bytes:
+        data = b"".join(self.items)
+        self.items.clear()
+        self.size = 0
+        self.amounts, self.counts = {}, {}
+        return data
 
 
 class Collector(asyncio.Protocol):
@@ -67,7 +126,9 @@ class Collector(asyncio.Protocol):
         spawn: Callable[[socket.socket], subprocess.Popen[bytes]],
         limits: CollectorLimits | None = None,
         redact_keys: Sequence[str] = (),
+        journal: Journal | None = None,
     ) -> None:
+        self.journal = journal
         self.followers = Followers(Redactors(redact_keys))
         self.stats = CollectorStats()
         self._spawn = spawn
@@ -77,16 +138,15 @@ class Collector(asyncio.Protocol):
         self._reader = FrameReader(self._on_ack)
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
-        self._sources: list[Source] = []
-        self._source_index: dict[int, int] = {}  # id of a pool's spec -> index; the pools outlive the batch
-        self._telemetry: list[Telemetry] = []
-        self._finished: list[Finished] = []
-        self._scenes: list[SceneJob] = []
-        self._heaps: list[HeapJob] = []
-        self._scene_bytes = 0
-        self._pending: deque[tuple[int, bytes]] = deque()
+        self._source_bytes: dict[tuple[str, int, str], msgspec.Raw] = {}
+        self._rows = _Stream()
+        self._scenes = _Stream()
+        self._room = Shares(self._limits.pending_bytes)
+        self._slots = Shares(self._limits.scenes)
+        self._asked: deque[tuple[int, bytes]] = deque(maxlen=_ASKED)  # not answered yet
         self._flushes: dict[int, asyncio.Future[bool]] = {}
         self._closing = False
+        self._caught_up = False
         self._lost = asyncio.Event()
 
     async def start(self) -> None:
@@ -102,7 +162,11 @@ class Collector(asyncio.Protocol):
         self._lost.clear()
         self._reader = FrameReader(self._on_ack)
         await loop.create_unix_connection(lambda: self, sock=ours)
-        for _, message in self._pending:
+        self._caught_up = True  # until here nothing was sent: what is new comes behind what waits
+        for stream in (self._scenes, self._rows):
+            for waiting in stream.pending:
+                self._write(waiting.message)
+        for _, message in self._asked:
             self._write(message)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -118,6 +182,7 @@ class Collector(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._caught_up = False
         self._lost.set()
         if not self._closing:
             delay = _BACKOFF_S[min(self.stats.restarts, len(_BACKOFF_S) - 1)]
@@ -139,6 +204,45 @@ class Collector(asyncio.Protocol):
 
     # What the dispatcher tells.
 
+    def begun(self, running: Running) -> None:
+        """An attempt was accepted."""
+        if self.journal is not None:
+            record = running.record
+            self.journal.begin((record.invocation_id, record.attempt), encode_item(Begun(record)))
+
+    def answered(self, running: Running) -> None:
+        """Its caller is about to get the answer; its last frame is still to come."""
+        journal = self.journal
+        if journal is None:
+            return
+        record = running.record
+        key = (record.invocation_id, record.attempt)
+        if record.failed:
+            job = scene_job(running, running.worker, running.profiles)
+            journal.add(key, encode_item(Tentative(job)))
+        else:
+            answer = Answered(
+                record.invocation_id,
+                record.attempt,
+                record.status,
+                record.dispatched_ns,
+                record.started_ns,
+                record.ended_ns,
+                record.responded_ns,
+                record.http_status,
+                record.result_bytes,
+                record.worker_pid,
+                record.worker_id,
+                record.cold,
+                record.error,
+            )
+            journal.add(key, encode_item(answer))
+
+    def abandoned(self, running: Running) -> None:
+        """Its caller has gone before it ran: there is nothing to tell of it."""
+        if self.journal is not None:
+            self.journal.forget((running.record.invocation_id, running.record.attempt))
+
     def telemetry(self, worker: Worker, payload: bytes) -> None:
         """Spans or log lines of a worker."""
         running = worker.current
@@ -147,10 +251,11 @@ class Collector(asyncio.Protocol):
         else:
             record = running.record
             invocation_id, attempt, sampled = record.invocation_id, record.attempt, record.sampled
-        self._telemetry.append(Telemetry(self._source(worker), invocation_id, attempt, payload, sampled))
+        taken = self._row(worker.spec, invocation_id, attempt, payload, sampled)
+        if not taken and running is not None:
+            running.record.dropped += 1
         if self.followers:
             self.followers.offer(worker.spec, invocation_id, payload)
-        self._arm()
 
     def finished(self, running: Running, worker: Worker | None) -> None:
         """An invocation with its last frame in."""
@@ -159,85 +264,140 @@ class Collector(asyncio.Protocol):
         if worker is not None and worker.init_profiles:
             profiles = profiles + worker.init_profiles
             worker.init_profiles = []
-        self._finished.append(
-            Finished(
-                record,
-                profiles,
-                worker.spec.redact_keys if worker is not None else [],
-                running.span_updates,
-            )
-        )
         if record.has_scene:
-            job = scene_job(running, worker, profiles)
-            self._scenes.append(job)
-            self._scene_bytes += _size(job)
-        self._arm()
+            self._scene(scene_job(running, worker, profiles))
+        keys = worker.spec.redact_keys if worker is not None else []
+        item = Finished(record, profiles, keys, running.span_updates)
+        data = encode_item(item)
+        key = (record.invocation_id, record.attempt)
+        if self._room.total + len(data) > self._limits.pending_bytes or len(data) > _ITEM_BYTES:
+            self.stats.dropped_items += 1
+            if self.journal is not None:
+                self.journal.forget(key)
+            return
+        if self.journal is not None:
+            self.journal.end(key, data)
+        self._take(self._rows, record.function, data)
 
     def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
         """What became of a heap snapshot, after its scene."""
         keys = worker.spec.redact_keys
-        self._heaps.append(
+        self._add_scene(
             HeapJob(running.record, found.state, found.reason, found.folder, found.baseline, keys)
         )
-        self._arm()
 
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""
         payload = encode_frame(Spans(invocation_id=invocation_id, spans=[span]))[4:]
-        self._sources.append(_source_of(spec))
-        self._telemetry.append(Telemetry(len(self._sources) - 1, invocation_id, 1, payload))
+        self._row(spec, invocation_id, 1, payload)
+
+    def _source(self, spec: FunctionSpec) -> msgspec.Raw:
+        key = (spec.name, spec.version, spec.instance)
+        found = self._source_bytes.get(key)
+        if found is None:
+            if len(self._source_bytes) >= _SOURCES:
+                self._source_bytes.clear()
+            own = spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+            source = Source(
+                spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys, spec.instance, own
+            )
+            found = self._source_bytes[key] = msgspec.Raw(_encoder.encode(source))
+        return found
+
+    def _row(
+        self, spec: FunctionSpec, invocation_id: str, attempt: int, payload: bytes, sampled: bool = True
+    ) -> bool:
+        """Whether there was room for it."""
+        data = encode_item(Telemetry(self._source(spec), invocation_id, attempt, payload, sampled))
+        size = len(data)
+        if not (self._room.admits(spec.name, size) and self._room.paced(spec.name, size)):
+            self.stats.dropped_items += 1
+            return False
+        if self.journal is not None:
+            self.journal.row(data)
+        self._take(self._rows, spec.name, data)
+        return True
+
+    def _scene(self, job: SceneJob) -> None:
+        """The record says that it has a scene: not where there is no room for it among those that wait."""
+        if not self._add_scene(job):
+            job.record.has_scene = False
+            self.stats.dropped_scenes += 1
+
+    def _add_scene(self, job: SceneJob | HeapJob) -> bool:
+        data = encode_item(job)
+        function = job.record.function
+        fits = self._slots.admits(function, 1) and self._room.admits(function, len(data))
+        if not fits or len(data) > _ITEM_BYTES:
+            return False
+        if self.journal is not None:
+            self.journal.scene(data)
+        self._slots.add(function, 1)
+        self._take(self._scenes, function, data)
+        return True
+
+    def _take(self, stream: _Stream, function: str, data: bytes) -> None:
+        stream.add(function, data)
+        self._room.add(function, len(data))
+        self.stats.pending_bytes = self._room.total
         self._arm()
 
-    def _source(self, worker: Worker) -> int:
-        spec = worker.spec
-        index = self._source_index.get(worker.worker_id)
-        if index is None:
-            index = self._source_index[worker.worker_id] = len(self._sources)
-            self._sources.append(_source_of(spec))
-        return index
-
     def _arm(self) -> None:
-        items = len(self._finished) + len(self._telemetry)
-        if items >= self._limits.batch_items or self._scene_bytes > self._limits.scene_bytes:
+        rows, scenes, limits = self._rows, self._scenes, self._limits
+        if len(rows.items) >= limits.batch_items or rows.size + scenes.size > limits.batch_bytes:
             self._send()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._limits.interval_s, self._send)
+            self._timer = asyncio.get_running_loop().call_later(limits.interval_s, self._send)
 
     # Out and in.
 
-    def _send(self, flush_s: float = 0.0, *, empty: bool = False) -> None:
+    def _send(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        items = len(self._telemetry) + len(self._finished) + len(self._scenes) + len(self._heaps)
-        if not items and not flush_s and not empty:
-            return
+        # Scenes first: a process that dies between both leaves a scene without a row for a moment, which
+        # nobody sees, and not a row that has no scene.
+        for stream in (self._scenes, self._rows):
+            if stream.items:
+                self._send_stream(stream)
+
+    def _send_stream(self, stream: _Stream) -> None:
+        first = stream.last - len(stream.items) + 1
+        amounts, counts = stream.amounts, stream.counts
+        data = stream.take()
+        scenes = stream is self._scenes
         self._number += 1
-        batch = Batch(
-            self._number, self._sources, self._telemetry, self._finished, self._scenes, flush_s, self._heaps
-        )
-        body = _encoder.encode(batch)
-        self._sources, self._telemetry, self._finished, self._scenes = [], [], [], []
-        self._source_index, self._scene_bytes, self._heaps = {}, 0, []
-        stats = self.stats
-        full = stats.pending_bytes + len(body) > self._limits.pending_bytes and not flush_s
-        if full or len(body) > MAX_FRAME_BYTES:  # no process could read it, however often it is started
-            stats.dropped_items += items
-            return
-        message = len(body).to_bytes(4, "big") + body
-        stats.pending_bytes += len(message)
-        self._pending.append((self._number, message))
+        message = _framed(Batch(self._number, first, b"" if scenes else data, data if scenes else b""))
+        stream.pending.append(_Pending(stream.last, message, amounts, counts))
+        self._write(message)
+
+    def _ask(self, flush_s: float = 0.0, *, end: bool = False) -> None:
+        """A batch without rows: it is answered at once, or when everything is in the store."""
+        self._send()
+        self._number += 1
+        message = _framed(Batch(self._number, flush_s=flush_s, end=end))
+        self._asked.append((self._number, message))
         self._write(message)
 
     def _write(self, message: bytes) -> None:
-        if self._transport is not None:
+        if self._transport is not None and self._caught_up:
             self._transport.write(message)
 
     def _on_ack(self, payload: bytes) -> None:
         ack = _ack.decode(payload)
         self.stats.ack = ack
-        while self._pending and self._pending[0][0] <= ack.number:
-            self.stats.pending_bytes -= len(self._pending.popleft()[1])
+        for stream, done in ((self._rows, ack.rows), (self._scenes, ack.scenes)):
+            while stream.pending and stream.pending[0].last <= done:
+                spooled = stream.pending.popleft()
+                self._room.free(spooled.amounts)
+                if stream is self._scenes:
+                    self._slots.free(spooled.items)
+        self._room.pressure = ack.spool_full
+        self.stats.pending_bytes = self._room.total
+        if self.journal is not None:
+            self.journal.settled(ack.rows, ack.scenes)
+        while self._asked and self._asked[0][0] <= ack.number:
+            self._asked.popleft()
         for number in [number for number in self._flushes if number <= ack.number]:
             future = self._flushes.pop(number)
             if not future.done():
@@ -245,12 +405,12 @@ class Collector(asyncio.Protocol):
 
     async def flush(self, timeout_s: float = 10.0) -> bool:
         """Have everything recorded so far in the store. False where it did not get there in time."""
-        self._send(flush_s=timeout_s)
+        self._ask(timeout_s)
         return await self._acknowledged(timeout_s + 1.0)
 
     async def refresh(self, timeout_s: float = _REFRESH_S) -> bool:
         """Have `stats.ack` say how things are now, also while no batches come. False: it is an old one."""
-        self._send(empty=True)
+        self._ask()
         return await self._acknowledged(timeout_s)
 
     async def _acknowledged(self, timeout_s: float) -> bool:
@@ -265,13 +425,17 @@ class Collector(asyncio.Protocol):
     async def close(self, timeout_s: float = 10.0) -> None:
         """Hand on what is left and wait until the process has it safe."""
         if self._transport is not None:
-            await self.flush(timeout_s)
+            self._ask(timeout_s, end=True)
+            await self._acknowledged(timeout_s + 1.0)
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
             self._transport.close()
         await self._reap(timeout_s)
+        if self.journal is not None:
+            spooled = not self._rows.pending and not self._scenes.pending
+            self.journal.close(remove=spooled and not self.journal.attempts)
 
     async def _reap(self, timeout_s: float) -> None:
         process = self._process
@@ -285,16 +449,9 @@ class Collector(asyncio.Protocol):
             await loop.run_in_executor(None, process.wait)
 
 
-def _size(job: SceneJob) -> int:
-    """What it is large by, bytes."""
-    parts = (job.telemetry, job.profiles, job.members.values())
-    body = len(job.http.body) if job.http is not None else 0
-    return len(job.scene) + len(job.event) + body + sum(len(item) for part in parts for item in part)
-
-
-def _source_of(spec: FunctionSpec) -> Source:
-    own = spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    return Source(spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys, spec.instance, own)
+def _framed(batch: Batch) -> bytes:
+    body = _encoder.encode(batch)
+    return len(body).to_bytes(4, "big") + body
 
 
 def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
@@ -327,6 +484,7 @@ def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) ->
         kind=spec.kind if spec is not None else "",
         source=spec.source if spec is not None else "",
         in_app=spec.in_app if spec is not None else [],
+        span_updates=running.span_updates,
         core=worker.core if worker is not None else "",
         healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
     )

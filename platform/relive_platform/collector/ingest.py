@@ -13,21 +13,24 @@ from relive_base.frames import LogLine, Logs, Profile, Spans, SpanUpdate
 from relive_base.records import InvocationRecord
 from relive_base.redaction import KeyBlocks
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
+from relive_store.spool import Mark
 from relive_tracer.explore.failures import OpenSpans, failure_line
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_tracer.explore.invoke_spans import merged
 from relive_tracer.explore.platform_rows import add_spans_of, derives_spans
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
-from relive_platform.collector.batches import Batch, Finished, Source, Telemetry
+from relive_platform.collector.batches import Finished, Source, Telemetry
 from relive_platform.collector.redaction import Redactors, redact_line, redact_record, redact_span
 
-__all__ = ["Exporter", "Ingest", "RowWriter"]
+__all__ = ["Columns", "Exporter", "Ingest", "RowWriter", "add_updates"]
 
 _log = logging.getLogger(__name__)
 _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
 _update = msgspec.msgpack.Decoder(SpanUpdate)
 _profile = msgspec.msgpack.Decoder(Profile)
+_source = msgspec.msgpack.Decoder(Source)
+_SOURCES = 10_000
 
 Columns = Mapping[str, Sequence[object]]
 
@@ -35,7 +38,7 @@ Columns = Mapping[str, Sequence[object]]
 class RowWriter(Protocol):
     """Takes columns, never blocks (relive_store.writer)."""
 
-    def add(self, table: str, columns: Columns) -> None: ...
+    def add_all(self, tables: Sequence[tuple[str, Columns]], mark: Mark | None = None) -> None: ...
 
 
 class Exporter(Protocol):
@@ -64,14 +67,17 @@ class Ingest:
         self._stacks = StackCache()
         self._resource = resource  # OTEL_RESOURCE_ATTRIBUTES of the server
         self._open = OpenSpans()
+        self._sources: dict[bytes, Source] = {}
 
-    def write(self, batch: Batch) -> None:
-        """Everything of a batch but its scenes."""
+    def write(self, rows: Sequence[Telemetry | Finished], mark: Mark | None = None) -> None:
+        """All rows of a batch, in one file of the spool, with the mark that says so."""
         spans = SpanColumns()
         lines: list[tuple[LogLine, FunctionRef]] = []
-        self._telemetry(batch, spans, lines)
-        records = [item.record for item in batch.finished]
-        for item in batch.finished:
+        tables: list[tuple[str, Columns]] = []
+        self._telemetry([item for item in rows if isinstance(item, Telemetry)], spans, lines)
+        finished = [item for item in rows if isinstance(item, Finished)]
+        records = [item.record for item in finished]
+        for item in finished:
             self._merge(item)
             redact_record(item.record, self._redactors.of(item.redact_keys))
             self._conclude(item.record, spans, lines)
@@ -80,23 +86,25 @@ class Ingest:
         made_here = [record for record, done in zip(records, derived, strict=True) if not done]
         add_spans_of(spans, made_here, self._resource)
         if len(spans):
-            self._writer.add("otel_traces", spans.columns)
+            tables.append(("otel_traces", spans.columns))
         logs = log_columns(lines) if lines else None
         if logs is not None:
-            self._writer.add("otel_logs", logs)
+            tables.append(("otel_logs", logs))
         if records:
-            self._writer.add(
-                "invocations", invocation_columns(records, derived=derived, given=self._resource)
-            )
-        self._profiles(batch)
+            given = self._resource
+            tables.append(("invocations", invocation_columns(records, derived=derived, given=given)))
+        tables += self._profiles(finished)
+        self._writer.add_all(tables, mark)
         if self._exporter is not None:
             self._exporter.submit(spans.columns)
             if logs is not None:
                 self._exporter.submit(logs, "logs")
 
-    def _telemetry(self, batch: Batch, spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]) -> None:
-        refs: dict[tuple[int, str, int], FunctionRef] = {}
-        for item in batch.telemetry:
+    def _telemetry(
+        self, items: Sequence[Telemetry], spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]
+    ) -> None:
+        refs: dict[tuple[bytes, str, int], FunctionRef] = {}
+        for item in items:
             try:
                 frame = _frames.decode(item.payload)
             except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -105,11 +113,13 @@ class Ingest:
                 continue
             # A frame of an earlier invocation may come late: its own id counts, where it has one.
             invocation_id = frame.invocation_id or item.invocation_id
-            key = (item.source, invocation_id, item.attempt)
+            raw = bytes(item.source)
+            source = self._source(raw)
+            key = (raw, invocation_id, item.attempt)
             ref = refs.get(key)
             if ref is None:
-                ref = refs[key] = self._ref(batch.sources[item.source], invocation_id, item)
-            redactor = self._redactors.of(batch.sources[item.source].redact_keys)
+                ref = refs[key] = self._ref(source, invocation_id, item)
+            redactor = self._redactors.of(source.redact_keys)
             if isinstance(frame, Logs):
                 for line in frame.lines:
                     redact_line(line, redactor, self._blocks, invocation_id)
@@ -123,19 +133,7 @@ class Ingest:
                     self._open.ended(invocation_id, item.attempt, span.span_id)
 
     def _merge(self, item: Finished) -> None:
-        """What the function's code put on the invoke span becomes part of the record."""
-        updates = []
-        for payload in item.span_updates:
-            try:
-                updates.append(_update.decode(payload))
-            except (msgspec.DecodeError, msgspec.ValidationError):
-                self.malformed += 1
-        if updates:
-            item.record.span = merged(updates)
-            item.record.attributes = {
-                **item.record.attributes,
-                **attribute_texts(item.record.span.attributes),
-            }
+        self.malformed += add_updates(item.record, item.span_updates)
 
     def _conclude(
         self, record: InvocationRecord, spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]
@@ -176,9 +174,17 @@ class Ingest:
             item.sampled,
         )
 
-    def _profiles(self, batch: Batch) -> None:
+    def _source(self, raw: bytes) -> Source:
+        found = self._sources.get(raw)
+        if found is None:
+            if len(self._sources) >= _SOURCES:
+                self._sources.clear()
+            found = self._sources[raw] = _source.decode(raw)
+        return found
+
+    def _profiles(self, finished: Sequence[Finished]) -> list[tuple[str, Columns]]:
         found: list[tuple[Profile, InvocationRecord]] = []
-        for item in batch.finished:
+        for item in finished:
             for payload in item.profiles:
                 try:
                     profile = _profile.decode(payload)
@@ -188,8 +194,26 @@ class Ingest:
                 found.append((profile, item.record))
                 if profile.new_stacks:
                     self._on_profile(item.record.function, profile)
-        if found:
-            self._writer.add("profiles", profile_columns(found))
-            stacks = stack_columns(found, self._stacks, time.time_ns())
-            if stacks["StackHash"]:
-                self._writer.add("profile_stacks", stacks)
+        if not found:
+            return []
+        tables: list[tuple[str, Columns]] = [("profiles", profile_columns(found))]
+        stacks = stack_columns(found, self._stacks, time.time_ns())
+        if stacks["StackHash"]:
+            tables.append(("profile_stacks", stacks))
+        return tables
+
+
+def add_updates(record: InvocationRecord, payloads: Sequence[bytes]) -> int:
+    """What the function's code put on the invoke span becomes part of the record; how many of the SpanUpdate
+    frames cannot be read."""
+    updates = []
+    malformed = 0
+    for payload in payloads:
+        try:
+            updates.append(_update.decode(payload))
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            malformed += 1
+    if updates:
+        record.span = merged(updates)
+        record.attributes = {**record.attributes, **attribute_texts(record.span.attributes)}
+    return malformed

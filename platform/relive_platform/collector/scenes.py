@@ -23,18 +23,20 @@ from relive_capture.explore.heap.collecting import collect_heap, remove_raw
 from relive_capture.explore.heap_archive import add_heap, write_baseline
 from relive_capture.explore.names import scene_path
 from relive_capture.explore.rows import blob_columns, scene_columns
+from relive_store.spool import Mark
 
 from relive_platform.collector.batches import HeapJob, SceneJob
 from relive_platform.collector.cores import read_core
-from relive_platform.collector.ingest import RowWriter
+from relive_platform.collector.ingest import Columns, RowWriter, add_updates
+from relive_platform.collector.redaction import Redactors, redact_record
 
 __all__ = ["SceneKeeper", "SceneLimits", "StackMemory", "scene_input"]
 
-QUEUE_JOBS: Final = 256
 _SWEEP_EVERY: Final = 50
 _DAY_S: Final = 86_400.0
 _SECRETS_OF: Final = 64  # scenes whose heap may still come
 T = TypeVar("T")
+Tables = list[tuple[str, Columns]]
 _log = logging.getLogger(__name__)
 _scene = msgspec.msgpack.Decoder(Scene)
 _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
@@ -73,7 +75,7 @@ class StackMemory:
 
 
 class SceneKeeper:
-    """One thread writes scenes, so that telemetry never waits for them. Jobs over the bound are counted."""
+    """One thread writes scenes, so that telemetry never waits for them. The server bounds how many wait."""
 
     def __init__(
         self,
@@ -82,7 +84,9 @@ class SceneKeeper:
         limits: SceneLimits | None = None,
         stacks: StackMemory | None = None,
         now: Callable[[], float] = time.time,
+        redactors: Redactors | None = None,
     ) -> None:
+        self._redactors = redactors or Redactors()
         self.written = 0
         self.failed = 0
         self._folder = folder
@@ -91,50 +95,60 @@ class SceneKeeper:
         self._stacks = stacks or StackMemory()
         self._now = now
         self._secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()  # by scene, until its heap is there
-        self._queue: queue.Queue[SceneJob | HeapJob | None] = queue.Queue(QUEUE_JOBS)
+        self._queue: queue.SimpleQueue[tuple[SceneJob | HeapJob, Mark | None] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._changed = threading.Condition()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
         self._thread.start()
 
-    def submit(self, job: SceneJob | HeapJob) -> None:
-        """Have a scene written, or a heap added to one; never blocks."""
-        try:
-            self._queue.put_nowait(job)
-        except queue.Full:
-            self.failed += 1
+    def submit(self, job: SceneJob | HeapJob, mark: Mark | None = None) -> None:
+        """Have a scene written, or a heap added to one; never blocks. `mark` is spooled with its rows."""
+        with self._changed:
+            self._waiting += 1
+        self._queue.put((job, mark))
 
-    def room(self) -> int:
-        """How many jobs `submit` takes; only more until the next one."""
-        return QUEUE_JOBS - self._queue.qsize()
+    def flush(self, timeout_s: float = 60.0) -> bool:
+        """Wait until what was submitted is written; False where it took longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while self._waiting:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
 
-    def flush(self) -> None:
-        """Wait until what was submitted is written."""
-        self._queue.join()
-
-    def close(self) -> None:
-        """Write what is left and end the thread."""
+    def close(self, timeout_s: float = 60.0) -> bool:
+        """Write what is left and end the thread; False where it took longer than `timeout_s`."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (entry := self._queue.get()) is not None:
+            job, mark = entry
+            tables: Tables = []
             try:
-                if isinstance(job, HeapJob):
-                    self._add_heap(job)
-                    continue
-                self._write(job)
-                self.written += 1
-                if self.written % _SWEEP_EVERY == 1:
-                    self.sweep()
+                tables = self._add_heap(job) if isinstance(job, HeapJob) else self._write(job)
+                if isinstance(job, SceneJob):
+                    self.written += 1
+                    if self.written % _SWEEP_EVERY == 1:
+                        self.sweep()
             except Exception:  # a scene that cannot be written must not cost the next one
                 self.failed += 1
                 _log.exception("the scene of %s was not written", job.record.invocation_id)
             finally:
-                self._queue.task_done()
-        self._queue.task_done()
+                self._writer.add_all(tables, mark)
+                with self._changed:
+                    self._waiting -= 1
+                    self._changed.notify_all()
 
-    def _write(self, job: SceneJob) -> None:
+    def _write(self, job: SceneJob) -> Tables:
         record = job.record
+        if job.span_updates:
+            add_updates(record, job.span_updates)
+            redact_record(record, self._redactors.of(job.redact_keys))
         path = self._folder / f"{record.invocation_id}-{record.attempt}.scene"
         info, data = pack_scene(path, scene_input(job, self._stacks))
         try:
@@ -148,13 +162,9 @@ class SceneKeeper:
             self._secrets[path.name] = info.secrets
             while len(self._secrets) > _SECRETS_OF:
                 self._secrets.popitem(last=False)
-        self._add_rows(info, data)
+        return _rows(info, data)
 
-    def _add_rows(self, info: ArchiveInfo, data: bytes) -> None:
-        self._writer.add("failure_scenes", scene_columns([info]))
-        self._writer.add("scene_blobs", blob_columns(info.hash, data, time.time_ns()))
-
-    def _add_heap(self, job: HeapJob) -> None:
+    def _add_heap(self, job: HeapJob) -> Tables:
         """The scene is in the store since its failure; it gets a second row, which takes the place
         of the first."""
         state = PartState(job.state, job.reason)
@@ -167,20 +177,23 @@ class SceneKeeper:
                 members = collect_heap(job.folder, job.record, redactor, self._limits.heap_bytes)
         except (SceneError, MemoryError) as error:
             state = PartState("missing", getattr(error, "message", "") or "there was no memory to read it")
-        finally:
-            if job.folder:
-                remove_raw(job.folder)
-        if job.baseline:
+        try:
+            if not job.baseline:
+                return self._with_heap(scene, members, state)
             if members:
                 write_baseline(self._folder, job.record, members, state)
-            return
+            return []
+        finally:
+            if job.folder:  # only now: a process that is killed before does it all again
+                remove_raw(job.folder)
+
+    def _with_heap(self, scene: Path, members: dict[str, bytes], state: PartState) -> Tables:
         try:
             added = add_heap(scene, members, state)
         except OSError as error:
             state = PartState("missing", f"no file could be written ({error.strerror})")
             added = add_heap(scene, {}, state)
-        if added is not None:
-            self._add_rows(*added)
+        return _rows(*added) if added is not None else []
 
     def sweep(self) -> int:
         """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""
@@ -204,6 +217,13 @@ class SceneKeeper:
                 path.with_suffix(".replays.jsonl").unlink(missing_ok=True)
                 removed += 1
         return removed
+
+
+def _rows(info: ArchiveInfo, data: bytes) -> Tables:
+    return [
+        ("failure_scenes", scene_columns([info])),
+        ("scene_blobs", blob_columns(info.hash, data, time.time_ns())),
+    ]
 
 
 def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:

@@ -28,6 +28,9 @@ __all__ = ["CallHandler", "Dispatcher", "Recorder"]
 class Recorder(Protocol):
     """Who keeps what was recorded (the collector)."""
 
+    def begun(self, running: Running) -> None: ...
+    def answered(self, running: Running) -> None: ...
+    def abandoned(self, running: Running) -> None: ...
     def telemetry(self, worker: Worker, payload: bytes) -> None: ...
     def finished(self, running: Running, worker: Worker | None) -> None: ...
     def heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
@@ -112,7 +115,9 @@ class Dispatcher:
             profile=request.profile,
         )
         self.running += 1
-        if not pool.submit(running):
+        if pool.submit(running):
+            self._recorder.begun(running)
+        else:
             self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
 
     def _reject(self, running: Running, message: str) -> None:
@@ -123,6 +128,7 @@ class Dispatcher:
         """Give the answer; the record is complete but for what still comes after it."""
         record = running.record
         record.responded_ns = time.time_ns()
+        self._recorder.answered(running)  # before anybody knows of it: it must not be lost any more
         if not running.future.done():
             running.future.set_result(Outcome(record, running.result))
 
@@ -177,7 +183,7 @@ class Dispatcher:
         record.peak_rss_bytes = done.peak_rss_bytes
         record.spans = done.spans
         record.logs = done.logs
-        record.dropped = done.dropped
+        record.dropped += done.dropped  # to what the server itself refused
         self._finish(running, running.worker)
 
     def on_condemned(self, worker: Worker, running: Running, why: str) -> None:
@@ -215,6 +221,7 @@ class Dispatcher:
 
     def on_waited(self, pool: FunctionPool, running: Running) -> None:
         if running.future.done():  # its caller has gone
+            self._recorder.abandoned(running)
             self._leave()
             return
         limit = pool.limits.max_workers

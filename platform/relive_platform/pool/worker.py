@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -32,6 +33,7 @@ from relive_base.ring import RingBroken, RingReader
 from relive_platform.isolation.core_files import core_pattern, take_core
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
+from relive_platform.pool.intake import Intake
 from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.process import WorkerProcess
 from relive_platform.pool.streaming import WorkerStream, begin_stream, take_part
@@ -48,6 +50,7 @@ GONE: Final = "gone"
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
 SPAN_UPDATES_KEPT: Final = 256  # of one invocation; a worker sends half as many
+EVIDENCE_BYTES: Final = 16 * 1_048_576  # of one invocation's span updates and the like
 PROFILES_KEPT: Final = 4  # of one invocation
 CONSOLE_LATE_S: Final = 0.1
 CAPTURE_S: Final = 5.0
@@ -59,6 +62,7 @@ AHEAD_S: Final = 0.020
 
 LARGE_BYTES: Final = 65_536
 _NO_REQUEST: Final = InvokeRequest(function="")
+_log = logging.getLogger(__name__)
 _BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
 _RESULT: Final = b"\xa6result"  # the tag, behind the array's length
 _result = msgspec.msgpack.Decoder(Result)
@@ -94,6 +98,7 @@ class Worker(asyncio.Protocol):
         self.owner = owner
         self.state = STARTING
         self.process = WorkerProcess()
+        self.intake = Intake(spec.output_limit_bytes)
         self.pid = 0
         self.requested_ns = time.time_ns()
         self.requested_mono = time.monotonic()
@@ -133,8 +138,8 @@ class Worker(asyncio.Protocol):
         self._handlers = {
             "result": self._on_result,
             "done": self._on_done,
-            "spans": self._on_telemetry,
-            "logs": self._on_telemetry,
+            "spans": self._on_spans,
+            "logs": self._on_logs,
             "span_update": self._on_span_update,
             "profile": self._on_profile,
             "skipped": self._on_skipped,
@@ -259,6 +264,7 @@ class Worker(asyncio.Protocol):
         """Send the event. The caller has taken the worker out of the idle list, or sends it ahead."""
         request, record = running.request, running.record
         self.invocations += 1
+        self.intake.begin(record.invocation_id)
         now = time.monotonic()
         running.worker = self
         running.sent_mono = now
@@ -410,6 +416,26 @@ class Worker(asyncio.Protocol):
             self.current.sent_mono = time.monotonic()
         self.owner.on_skipped(self, running)
 
+    def _on_spans(self, payload: bytes) -> None:
+        if self.intake.takes(payload, spans=True):
+            self._on_telemetry(payload)
+        else:
+            self._refused()
+
+    def _on_logs(self, payload: bytes) -> None:
+        if self.intake.takes(payload, spans=False):
+            self._on_telemetry(payload)
+        else:
+            self._refused()
+
+    def _refused(self) -> None:
+        """It has told of an invocation that is not its own, or more than it may."""
+        if self.current is not None:
+            self.current.record.dropped += 1
+        if self.intake.flooded and not self.process.killed:
+            _log.error("worker %d of %s floods its channel: it is ended", self.pid, self.spec.name)
+            self.kill()
+
     def _on_telemetry(self, payload: bytes) -> None:
         running = self.current
         if running is None:
@@ -425,7 +451,9 @@ class Worker(asyncio.Protocol):
         """What the function's code put on the invoke span: told with the record."""
         running = self.current
         if running is not None and len(running.span_updates) < SPAN_UPDATES_KEPT:
-            running.span_updates.append(payload)
+            running.telemetry_bytes += len(payload)
+            if running.telemetry_bytes <= EVIDENCE_BYTES:
+                running.span_updates.append(payload)
 
     def writing(self) -> Running | None:
         """Whose text comes through the console pipe, which may be a moment behind the frames."""
@@ -439,7 +467,7 @@ class Worker(asyncio.Protocol):
 
     def _on_profile(self, payload: bytes) -> None:
         kept = self.init_profiles if self.current is None else self.current.profiles
-        if len(kept) < PROFILES_KEPT:
+        if len(kept) < PROFILES_KEPT and len(payload) <= EVIDENCE_BYTES:
             kept.append(payload)
 
     def _on_scene(self, payload: bytes) -> None:

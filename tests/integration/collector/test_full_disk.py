@@ -23,8 +23,9 @@ folder = Path(sys.argv[1])
 tables = {}
 
 class Rows:
-    def add(self, table, columns):
-        tables.setdefault(table, []).append(columns)
+    def add_all(self, added, mark=None):
+        for table, columns in added:
+            tables.setdefault(table, []).append(columns)
 
 def fail(name):
     error = ErrorInfo(type="KeyError", message="sku", kind="exception")

@@ -18,6 +18,7 @@ from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.record.heap import take_heap
 from relive_platform.collector.batches import HeapJob, SceneJob
 from relive_platform.collector.scenes import SceneKeeper, SceneLimits
+from relive_store.spool import Mark
 
 SECRET = "AKIAABCDEFGHIJKLMNOP"
 
@@ -28,8 +29,10 @@ class Rows:
     def __init__(self) -> None:
         self.tables: list[tuple[str, Mapping[str, Sequence[Any]]]] = []
 
-    def add(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        self.tables.append((table, columns))
+    def add_all(
+        self, tables: Sequence[tuple[str, Mapping[str, Sequence[Any]]]], mark: Mark | None = None
+    ) -> None:
+        self.tables += tables
 
     def of(self, table: str) -> list[Mapping[str, Sequence[Any]]]:
         return [columns for name, columns in self.tables if name == table]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relive_platform.collector.batches import Batch, Finished
+from relive_platform.collector.batches import Finished
 from relive_platform.collector.ingest import Ingest
+from relive_store.spool import Mark
 from tracer_records import MS, NOW, failed_record, record
 
 Columns = Mapping[str, Sequence[Any]]
@@ -18,16 +19,16 @@ class Rows:
     def __init__(self) -> None:
         self.tables: dict[str, Columns] = {}
 
-    def add(self, table: str, columns: Columns) -> None:
-        self.tables[table] = columns
+    def add_all(self, tables: Sequence[tuple[str, Columns]], mark: Mark | None = None) -> None:
+        self.tables.update(tables)
 
     def submit(self, rows: Columns, signal: str = "traces") -> None:
         self.tables[signal] = rows
 
 
-def batch() -> Batch:
+def batch() -> list[Finished]:
     ordinary = record(dispatched_ns=NOW + MS // 2)
-    return Batch(1, finished=[Finished(ordinary), Finished(failed_record())])
+    return [Finished(ordinary), Finished(failed_record())]
 
 
 def test_the_spans_of_ordinary_invocations_are_left_to_the_store() -> None:

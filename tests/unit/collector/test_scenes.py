@@ -11,11 +11,11 @@ from pathlib import Path
 from relive_base.frames import MAX_FRAME_BYTES, ErrorInfo, LogLine, Logs, encode_frame
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
-from relive_platform.collector.batches import Batch, Finished, SceneJob
+from relive_platform.collector.batches import SceneJob
 from relive_platform.collector.collector import Collector, CollectorLimits
-from relive_platform.collector.process import _tell_missing_scenes
 from relive_platform.collector.scenes import SceneKeeper, SceneLimits
 from relive_platform.pool.invocation import InvokeRequest, Running
+from relive_store.spool import Mark
 
 
 class Kept:
@@ -24,8 +24,10 @@ class Kept:
     def __init__(self) -> None:
         self.tables: list[str] = []
 
-    def add(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
-        self.tables.append(table)
+    def add_all(
+        self, tables: Sequence[tuple[str, Mapping[str, Sequence[object]]]], mark: Mark | None = None
+    ) -> None:
+        self.tables += [table for table, _ in tables]
 
 
 def failed() -> InvocationRecord:
@@ -77,36 +79,43 @@ def test_a_scene_that_passes_its_retention_takes_its_analysed_heap_along(tmp_pat
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"a-1.{'0' * 32}.heap"]
 
 
-def test_a_record_does_not_claim_a_scene_that_there_is_no_room_for() -> None:
-    records = [failed() for _ in range(3)]
-    batch = Batch(1, finished=list(map(Finished, records)), scenes=list(map(SceneJob, records)))
+def running(event: bytes = b"") -> Running:
+    return Running(
+        request=InvokeRequest(function="f", event=event),
+        record=failed(),
+        future=asyncio.get_running_loop().create_future(),
+        timeout_s=1.0,
+        accepted_mono=0.0,
+    )
 
-    _tell_missing_scenes(batch, 2)
 
-    assert [item.record.has_scene for item in batch.finished] == [True, True, False]
+def away(_: object) -> subprocess.Popen[bytes]:
+    raise OSError("not now")
+
+
+async def test_a_record_does_not_claim_a_scene_that_there_is_no_room_for() -> None:
+    # Given room for two scenes that are not written yet
+    collector = Collector(away, CollectorLimits(scenes=4))
+    # When three invocations fail
+    failures = [running() for _ in range(3)]
+    for one in failures:
+        collector.finished(one, None)
+    # I expect the third record to say that there is none, and that to be counted
+    assert [one.record.has_scene for one in failures] == [True, True, False]
+    assert collector.stats.dropped_scenes == 1
 
 
 async def test_no_message_to_the_collector_is_larger_than_it_can_read() -> None:
     # Given a collector whose process is away
-    def spawn(_: object) -> subprocess.Popen[bytes]:
-        raise OSError("not now")
-
-    collector = Collector(spawn, CollectorLimits(pending_bytes=1 << 30))
+    collector = Collector(away, CollectorLimits(pending_bytes=1 << 30))
 
     # When many events of 3 MB fail at once
     for _ in range(60):
-        running = Running(
-            request=InvokeRequest(function="f", event=b"x" * 3_000_000),
-            record=failed(),
-            future=asyncio.get_running_loop().create_future(),
-            timeout_s=1.0,
-            accepted_mono=0.0,
-        )
-        collector.finished(running, None)
+        collector.finished(running(b"x" * 3_000_000), None)
     collector._send()
 
     # I expect all of them to wait, in messages that it can read
-    sizes = [len(message) for _, message in collector._pending]
+    sizes = [len(waiting.message) for waiting in collector._scenes.pending]
     assert sum(sizes) > 180_000_000
     assert max(sizes) <= MAX_FRAME_BYTES
     assert collector.stats.dropped_items == 0

@@ -24,6 +24,7 @@ STATUS_LOOK = {
     "crash": ("☠", "error"),
     "init_error": ("✖", "error"),
     "rejected": ("⊘", "dim"),
+    "lost": ("‽", "warn"),
 }
 """Sign and style of a status; the word stands beside it, so that colour is never the only sign."""
 

@@ -1,0 +1,67 @@
+"""Where the journals of a home's servers lie: in memory (/dev/shm), for what is in them is not redacted yet.
+
+/dev/shm/relive-UID-HOME/     0700; HOME is a hash of the home's path, which `home` in it spells out
+    RUN/                      of one run of a server
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+__all__ = ["is_ours", "journal_place", "open_place", "sweep_places"]
+
+_SHARED: Final = Path("/dev/shm")
+_HOME: Final = "home"
+_NOT_OURS: Final = "another user may write there"
+
+
+def journal_place(home: Path, chosen: str = "") -> Path:
+    """The folder for the journals of `home`, in memory or in the folder that was chosen."""
+    name = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
+    return (Path(chosen) if chosen else _SHARED) / f"relive-{os.geteuid()}-{name}"
+
+
+def open_place(place: Path, home: Path) -> None:
+    """Make the folder. Raises OSError, also where it is not ours alone: all users may make such folders."""
+    with suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+    if not is_ours(place):
+        raise PermissionError(1, _NOT_OURS, str(place))
+    note = place / _HOME
+    if not note.exists():
+        note.write_bytes(os.fsencode(home.resolve()))
+
+
+def is_ours(place: Path) -> bool:
+    """Whether it is there, and nobody else can have written into it."""
+    try:
+        found = place.lstat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid == os.geteuid()
+        and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    )
+
+
+def sweep_places(beside: Path) -> None:
+    """Remove what belongs to homes that are no more, next to `beside`: nobody else gives that memory back."""
+    with suppress(OSError):
+        for place in beside.parent.glob(f"relive-{os.geteuid()}-*"):
+            if place != beside and is_ours(place) and not _has_home(place):
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _has_home(place: Path) -> bool:
+    try:
+        home = (place / _HOME).read_bytes()
+    except OSError:
+        return True  # it is being made
+    return os.path.isdir(home)

@@ -1,0 +1,102 @@
+"""What of the spans and log lines of a worker is taken: only those of invocations that it has or had, and
+only as many as its function may tell. The worker's own recording keeps to both; code that writes into the
+channel itself need not.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+import msgspec
+from relive_base.frames import Logs, Spans
+
+__all__ = ["FLOOD_BYTES", "SPAN_BYTES", "Intake", "frame_invocation"]
+
+SPAN_BYTES: Final = 16 * 1_048_576
+"""Of the spans of one invocation, as they come."""
+FLOOD_BYTES: Final = 64 * 1_048_576
+"""What a worker may send in one invocation beyond its limits, which nobody keeps; then it is ended."""
+_ATTRIBUTE_BYTES: Final = 4_096  # of a line are free; what is more counts as its text does
+_INVOCATIONS: Final = 256  # of a worker, whose stragglers may still come
+_ARRAY_16: Final = 0xDC
+_STR_8: Final = 0xD9
+_frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
+
+
+def frame_invocation(payload: bytes) -> bytes:
+    """The invocation id of a frame, its second field, as it stands; b"" where there is none."""
+    start = 3 if payload[0] == _ARRAY_16 else 1
+    at = start + 1 + (payload[start] & 0x1F)  # behind the tag, a text of up to 31 bytes
+    if at >= len(payload):
+        return b""
+    head = payload[at]
+    if head == _STR_8 and at + 1 < len(payload):
+        return payload[at + 2 : at + 2 + payload[at + 1]]
+    return payload[at + 1 : at + 1 + (head & 0x1F)] if 0xA0 <= head <= 0xBF else b""
+
+
+class _Meter:
+    """What has come of one invocation."""
+
+    __slots__ = ("log_bytes", "span_bytes", "text")
+
+    def __init__(self) -> None:
+        self.log_bytes = self.span_bytes = self.text = 0
+
+
+class Intake:
+    """Of one worker. `limit_bytes` is its function's `output_limit_bytes`.
+
+    Lines are counted as they come, without a look inside, until they could be over the limit; from there on
+    by their text. So a worker that keeps to its limit is never cut, and one that does not gets twice as much.
+    """
+
+    __slots__ = ("_limit", "_meters", "over_bytes")
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.over_bytes = 0  # refused since the invocation began
+        self._limit = limit_bytes
+        self._meters: OrderedDict[bytes, _Meter] = OrderedDict()
+        self._meters[b""] = _Meter()
+
+    def begin(self, invocation_id: str) -> None:
+        """The worker gets an invocation."""
+        meters = self._meters
+        meters[invocation_id.encode()] = _Meter()
+        meters[b""] = _Meter()
+        self.over_bytes = 0
+        if len(meters) > _INVOCATIONS:
+            oldest = next(name for name in meters if name)
+            del meters[oldest]
+
+    def takes(self, payload: bytes, *, spans: bool) -> bool:
+        """Whether a Spans or Logs frame is taken. Raises msgspec.DecodeError."""
+        meter = self._meters.get(frame_invocation(payload))
+        size = len(payload)
+        if meter is None:
+            pass  # somebody else's
+        elif spans:
+            meter.span_bytes += size
+            if meter.span_bytes <= SPAN_BYTES:
+                return True
+        else:
+            meter.log_bytes += size
+            if meter.log_bytes <= self._limit or self._within(meter, payload):
+                return True
+        self.over_bytes += size
+        return False
+
+    @property
+    def flooded(self) -> bool:
+        """Whether so much has come beyond the limits that no code of ours can have sent it."""
+        return self.over_bytes > FLOOD_BYTES
+
+    def _within(self, meter: _Meter, payload: bytes) -> bool:
+        if meter.text > self._limit:
+            return False
+        frame = _frames.decode(payload)
+        for line in frame.lines if isinstance(frame, Logs) else ():
+            more = sum(len(name) + len(str(value)) for name, value in line.attributes.items())
+            meter.text += len(line.body) + 1 + max(more - _ATTRIBUTE_BYTES, 0)
+        return meter.text <= self._limit

@@ -1,0 +1,73 @@
+"""What a worker may tell: of its own invocations, and within its function's limit."""
+
+from __future__ import annotations
+
+from relive_base.frames import LogLine, Logs, SpanData, Spans, encode_frame
+from relive_platform.pool.intake import FLOOD_BYTES, SPAN_BYTES, Intake, frame_invocation
+
+ID = "01a2273a-8fe9-765f-a2d4-25a95b06b645"
+OTHER = "01a2273a-0000-765f-a2d4-25a95b06b645"
+LIMIT = 10_000
+
+
+def logs(*bodies: str, invocation_id: str = ID, **more: str) -> bytes:
+    lines = [LogLine(1, "INFO", body, attributes=dict(more)) for body in bodies]
+    return encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:]
+
+
+def span(name: str, invocation_id: str = ID) -> bytes:
+    data = SpanData("1" * 32, "2" * 16, "3" * 16, name, "Internal", 1, 2)
+    return encode_frame(Spans(invocation_id=invocation_id, spans=[data]))[4:]
+
+
+def test_the_id_of_a_frame_is_read_without_decoding_it() -> None:
+    for text in ("", "short", ID, "x" * 200):
+        assert frame_invocation(logs("a", invocation_id=text)) == text.encode()
+        assert frame_invocation(span("a", text)) == text.encode()
+
+
+def test_a_worker_tells_of_its_own_invocations_alone() -> None:
+    # Given a worker that had one invocation, and has another
+    intake = Intake(LIMIT)
+    intake.begin("the-one-before")
+    intake.begin(ID)
+    # I expect lines of both, of none, and of nobody else's
+    assert intake.takes(logs("a"), spans=False)
+    assert intake.takes(logs("late", invocation_id="the-one-before"), spans=False)
+    assert intake.takes(logs("between", invocation_id=""), spans=False)
+    assert not intake.takes(logs("forged", invocation_id=OTHER), spans=False)
+    assert not intake.takes(span("forged", OTHER), spans=True)
+
+
+def test_one_that_keeps_to_its_limit_is_never_cut_however_short_its_lines() -> None:
+    intake = Intake(LIMIT)
+    intake.begin(ID)
+    for _ in range(LIMIT // 2):  # a byte and its newline: the frames are thirty times as large
+        assert intake.takes(logs("x"), spans=False)
+
+
+def test_one_that_ignores_its_limit_gets_twice_as_much_and_no_more() -> None:
+    intake = Intake(LIMIT)
+    intake.begin(ID)
+    taken = sum(intake.takes(logs("y" * 500), spans=False) for _ in range(1_000)) * 500
+    assert taken + 1_000 >= LIMIT
+    assert taken <= 2 * LIMIT
+    # Attributes are no way around it
+    intake.begin(OTHER)
+    wide = logs("", invocation_id=OTHER, key="z" * 8_000)
+    assert sum(intake.takes(wide, spans=False) for _ in range(100)) <= 5
+    # ... and the next invocation has all of its own again
+    intake.begin("next")
+    assert intake.takes(logs("again", invocation_id="next"), spans=False)
+
+
+def test_spans_have_a_limit_and_a_flood_is_told() -> None:
+    intake = Intake(LIMIT)
+    intake.begin(ID)
+    large = span("n" * 1_000_000)
+    taken = sum(intake.takes(large, spans=True) for _ in range(40))
+    assert taken * len(large) <= SPAN_BYTES
+    assert not intake.flooded
+    for _ in range(FLOOD_BYTES // len(large)):
+        intake.takes(large, spans=True)
+    assert intake.flooded
