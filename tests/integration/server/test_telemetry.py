@@ -46,7 +46,8 @@ def dies(event, context):
             pass
         with tracer.start_as_current_span("label"):
             print("printing the label")
-            os._exit(3)
+            with tracer.start_as_current_span("stick"):
+                os._exit(3)
 
 def fails(event, context):
     raise KeyError("sku")
@@ -216,6 +217,7 @@ async def test_nothing_is_an_orphan_where_the_process_ends_itself(tmp_path: Path
     assert pack["attributes"]["relive.unfinished"] == "true"
     assert pack["parent"] == outcome.record.span_id
     assert lines == [(label["id"],)]
+    assert named(spans, "stick")["parent"] == label["id"]
 
 
 async def test_an_uncaught_exception_is_in_the_log(tmp_path: Path, shop: Path) -> None:

@@ -6,11 +6,13 @@ Importing this module imports the SDK, which is the dear part; the zygote does i
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import Any, cast
+from functools import wraps
+from typing import Any, NoReturn, cast
 
 import opentelemetry.context as context_api
 import opentelemetry.trace as trace_api
@@ -201,6 +203,19 @@ class _Sender(SpanProcessor):
             parent = span.parent
         return found
 
+    def tell_all(self) -> None:
+        """The process ends now: tell of all that is open. Raises nothing of its own."""
+        if self.detached:
+            return
+        try:
+            for span_id, span in list(self.untold.items()):
+                state = self._open.get(span_id) or self._state_of(None)
+                above = self._above(span.get_span_context())
+                if above:
+                    self._send(Spans(invocation_id=state.invocation_id, spans=[], open=above))
+        except Exception:
+            return  # the code wants to end, and will
+
     def tell_open(self, context: SpanContext, state: InvocationState) -> None:
         """Something else names this open span, such as a log line. Raises nothing of its own."""
         try:
@@ -260,7 +275,19 @@ class Tracing:
             trace_api._TRACER_PROVIDER = self._provider
         else:
             trace_api.set_tracer_provider(self._provider)
+        cast(Any, os)._exit = self._telling_exit(os._exit)
         return self._propagation.install()
+
+    def _telling_exit(self, real: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
+        """`os._exit` skips every `finally`: spans that are open would be gone without a word."""
+
+        @wraps(real)
+        def _exit(status: int) -> NoReturn:
+            self._sender.tell_all()
+            real(status)
+
+        self._real_exit = real
+        return _exit
 
     def begin(self, invoke: Invoke, state: InvocationState) -> None:
         """The invoke span becomes the current span of this thread and the default of all others."""
@@ -333,6 +360,7 @@ class Tracing:
             trace_api._TRACER_PROVIDER = None
         logging.getLogger("opentelemetry.attributes").removeFilter(_tells_news)
         self._propagation.uninstall()
+        cast(Any, os)._exit = self._real_exit
         context_api._RUNTIME_CONTEXT = context_api._load_runtime_context()
 
 
