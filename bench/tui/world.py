@@ -208,7 +208,6 @@ class _Shop:
         from relive_capture.explore.archive import SceneInput, write_scene
         from relive_capture.explore.names import scene_path
         from relive_capture.record import capture_exception
-        from relive_capture.record.capture import SKIP_FILES
 
         module, folder = self.modules[record.function]
         kind = "timeout" if record.status == "timeout" else "exception"
@@ -222,7 +221,7 @@ class _Shop:
                 kind=kind,
                 spec=spec,
                 invocation_id=record.invocation_id,
-                skip_files=(*SKIP_FILES, __file__),
+                skip_files=(__file__,),
             )
         assert scene is not None
         record.error, record.has_scene = scene.error, True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from relive_capture.record.budget import Budget
 from relive_capture.record.capture import (
     NO_RESULT,
-    SKIP_FILES,
     Moment,
     capture_answer,
     capture_exception,
@@ -19,7 +18,6 @@ from relive_capture.record.result_path import find_unserialisable
 
 __all__ = [
     "NO_RESULT",
-    "SKIP_FILES",
     "Budget",
     "Moment",
     "capture_answer",

@@ -37,7 +37,6 @@ from relive_capture.record.walker import Walker
 
 __all__ = [
     "NO_RESULT",
-    "SKIP_FILES",
     "capture_answer",
     "capture_exception",
     "capture_frames",
@@ -45,15 +44,6 @@ __all__ = [
     "error_info",
     "preload",
 ]
-
-SKIP_FILES: Final = (
-    "/relive_platform/",
-    "/relive_tracer/",
-    "/relive_capture/",
-    "/relive_profiler/",
-    "/relive/",
-)
-"""Frames of files whose path contains one of these are Relive's own and are dropped at the outer end."""
 
 NO_RESULT: Final = object()
 _NO_TASKS: Final = "no asyncio task was there"
@@ -261,7 +251,7 @@ def capture_exception(
     spec: FunctionSpec,
     invocation_id: str,
     budget: Budget | None = None,
-    skip_files: Iterable[str] = SKIP_FILES,
+    skip_files: Iterable[str] = (),
     result: object = NO_RESULT,
     place: tuple[str, str] | None = None,
     moment: Moment | None = None,
@@ -299,7 +289,7 @@ def capture_moment(spec: FunctionSpec) -> Moment | None:
         with _NoCollection():
             if len(sys._current_frames()) == 1 and not any_tasks(lambda _: False):
                 return None
-            capture = _Capture(spec, Budget(), SKIP_FILES)
+            capture = _Capture(spec, Budget(), ())
             _save_moment(capture)
             parts = {name: capture.parts[name] for name in ("threads", "tasks")}
             return Moment(capture.members, parts, capture.redactions, capture.memory.values)
@@ -316,7 +306,7 @@ def capture_frames(
     error_name: str = "Timeout",
     message: str = "",
     budget: Budget | None = None,
-    skip_files: Iterable[str] = SKIP_FILES,
+    skip_files: Iterable[str] = (),
 ) -> Scene:
     """The scene of a running stack where no exception is at hand (an interrupted handler). Never raises."""
     captured_ns = time.time_ns()
@@ -347,7 +337,7 @@ def capture_answer(
     Never raises."""
     captured_ns = time.time_ns()
     try:
-        capture = _Capture(spec, Budget(), SKIP_FILES)
+        capture = _Capture(spec, Budget(), ())
         text = capture.redactor.text(body[:_ANSWER_BYTES].decode("utf-8", "backslashreplace"))[:_ANSWER_CHARS]
         view = ExceptionView(type=status, message=phrase, relation="signal")
         view.details = [("status", f"{status} {phrase}".strip())] + ([("body", text)] if text else [])
@@ -364,7 +354,7 @@ def error_info(error: BaseException, *, kind: str, spec: FunctionSpec) -> ErrorI
     """The short form alone: type, message, place, fingerprint, traceback, without locals. Never raises."""
     kind = _exact_kind(error, kind)
     try:
-        capture = _Capture(spec, Budget(), SKIP_FILES)
+        capture = _Capture(spec, Budget(), ())
         views = capture.chain.record(error)
         capture.chain.ask()
         return capture.error(views, kind, capture.chain.root_frames, error_type(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -9,6 +11,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from relive_base.code_lines import frame_line, traceback_line
+from relive_base.own_code import is_own
 
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
@@ -28,7 +31,9 @@ __all__ = [
 ]
 
 _MAX_RAW = 20_000
-_STANDS = ("cassette/", "playback/")
+_RECORD = os.path.dirname(__file__) + os.sep
+_STANDS = (f"{_RECORD}cassette{os.sep}", f"{_RECORD}playback{os.sep}")
+_IMPORTLIB = os.path.dirname(importlib.__file__) + os.sep
 _MAX_INSTRUCTIONS = 20_000
 _MAX_LOCALS = 5_000  # of a frame that are looked at
 _Position = tuple[int | None, int | None, int | None, int | None]
@@ -80,21 +85,20 @@ def raw_stack(frame: FrameType | None, limit: int = _MAX_RAW) -> list[RawFrame]:
 
 def _between(frame: FrameType) -> bool:
     """Whether it is where Relive stands between a function and a library that it calls."""
-    file = frame.f_code.co_filename
-    return "/relive_capture/record/" in file and file.split("/record/")[-1].startswith(_STANDS)
+    return frame.f_code.co_filename.startswith(_STANDS)
 
 
 def without_outer(frames: list[RawFrame], skip: tuple[str, ...], in_app: InApp) -> list[RawFrame]:
-    """`frames` without what called the user's code: everything up to the last frame whose file contains
-    one of
-    `skip`, and the import machinery behind it, but nothing from the first of the user's own frames on."""
+    """`frames` without what called the user's code: everything up to the last frame of Relive's own or
+    of one of the files in `skip`, and the import machinery behind it, but nothing from the first of the
+    user's own frames on."""
     start = 0
     for index, raw in enumerate(frames[:64]):
         file = raw.frame.f_code.co_filename
         if in_app.place(file)[0]:
             break
-        importing = start == index and (file.startswith("<frozen importlib") or "/importlib/" in file)
-        if importing or any(part in file for part in skip):
+        importing = start == index and file.startswith(("<frozen importlib", _IMPORTLIB))
+        if importing or is_own(file) or file in skip:
             start = index + 1
     return frames[start:]
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from relive_base.code_lines import frame_line
 from relive_base.frames import StackFrames
+from relive_base.own_code import own_folders
 
 __all__ = [
     "DEEP_FRAME",
@@ -27,11 +28,8 @@ __all__ = [
 DEEP_FRAME: Final = "(deeper than the limit)"
 """The outermost frame of a stack that was cut, so that cut stacks share one root."""
 
-_OWN: Final = tuple(
-    f"/{name}/"
-    for name in ("relive_platform", "relive_base", "relive_tracer", "relive_capture", "relive_profiler")
-)
-_PUBLIC: Final = "/relive/calls.py"  # what user code calls to call other functions
+_OWN: Final = "<relive>/"
+"""How the names of Relive's own files begin in a stack."""
 _IMPORTLIB: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 Location = tuple[str, str, int]  # function, file, line
@@ -124,6 +122,9 @@ class StackTable:
     def _shorten(self, file: str) -> str:
         if self._source and file.startswith(self._source):
             return file[len(self._source) :]
+        for folder in own_folders():
+            if file.startswith(folder):
+                return f"{_OWN}{os.path.basename(folder[:-1])}/{file[len(folder) :]}"
         for root, label in self._roots:
             if file.startswith(root):
                 return label + file[len(root) :]
@@ -149,14 +150,14 @@ def _roots(source: str, path: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _own(file: str) -> bool:
-    return any(part in file for part in _OWN) or file.endswith(_PUBLIC)
+    return file.startswith(_OWN)
 
 
 def without_own(locations: list[Location]) -> list[Location]:
     """`locations` from the first frame that the platform called, whatever lay between its own frames."""
     start = 0
     for index, (_, file, _line) in enumerate(locations):
-        if _own("/" + file):
+        if _own(file):
             start = index + 1
         elif not file.startswith(("<", "python3.")):
             return locations[start:]
@@ -172,7 +173,7 @@ def without_inner(locations: list[Location]) -> list[Location]:
     end = len(locations)
     for index in range(end - 1, -1, -1):
         file = locations[index][1]
-        if _own("/" + file):
+        if _own(file):
             end = index
         elif not file.startswith(("<", "python3.")):
             break

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import inspect
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -226,23 +228,36 @@ def test_the_fingerprint_of_recursion_does_not_depend_on_its_depth(load: Load, c
     assert capture(app.handler, 3).error.fingerprint == capture(app.handler, 30).error.fingerprint
 
 
-def test_frames_of_the_platform_are_dropped_at_the_outer_end(
-    spec: FunctionSpec, load: Load, tmp_path: Path
-) -> None:
-    app = load(CART)
-    folder = tmp_path / "relive_platform" / "worker"
-    folder.mkdir(parents=True)
-    code = compile("def call(f, e):\n    return f(e)\n", str(folder / "main.py"), "exec")
+def called_from(file: str, function: Callable[..., object]) -> BaseException:
+    """What `function` raises, called by code in `file`."""
     namespace: dict[str, Any] = {}
-    exec(code, namespace)  # noqa: S102
+    exec(compile("def call(f, e):\n    return f(e)\n", file, "exec"), namespace)  # noqa: S102
+    return caught(namespace["call"], function, {"items": [{}]})
 
-    try:
-        namespace["call"](app.handler, {"items": [{}]})
-    except KeyError as error:
-        scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+
+@pytest.mark.parametrize("package", ["relive_platform", "relive_capture", "relive"])
+def test_frames_of_the_platform_are_dropped_at_the_outer_end(
+    spec: FunctionSpec, load: Load, package: str
+) -> None:
+    folder = os.path.dirname(importlib.import_module(package).__file__ or "")
+    error = called_from(os.path.join(folder, "worker", "main.py"), load(CART).handler)
+
+    scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i")
 
     view = msgspec.json.decode(scene.members["exception.json"], type=list[ExceptionView])[0]
     assert [frame.function for frame in view.frames] == ["handler", "handler.<locals>.<genexpr>", "price"]
+
+
+@pytest.mark.parametrize("path", ["relive/x.py", "relive_platform/worker/main.py", "importlib/x.py"])
+def test_frames_in_folders_that_are_called_like_relives_stay(
+    spec: FunctionSpec, load: Load, tmp_path: Path, path: str
+) -> None:
+    error = called_from(str(tmp_path / "somewhere" / path), load(CART).handler)
+
+    scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+
+    view = msgspec.json.decode(scene.members["exception.json"], type=list[ExceptionView])[0]
+    assert view.frames[1].function == "call"
 
 
 def test_an_interrupted_stack_is_captured_without_an_exception(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import os
 import subprocess
 import sys
 
@@ -47,6 +49,25 @@ def test_files_are_named_from_the_folder_they_lie_in(tmp_path):
     assert table.short("<string>") == "<string>"
 
 
+def own(package, name):
+    """The file of that name in one of Relive's packages, as its frames name it."""
+    return os.path.join(os.path.dirname(importlib.import_module(package).__file__), name)
+
+
+def test_a_users_project_that_is_called_relive_is_no_own_code(tmp_path):
+    # Given a function in a folder, with a package, a home and a library called like Relive's own
+    source = tmp_path / "relive" / "relive_platform" / "code"
+    table = StackTable(str(source), [str(tmp_path / "relive" / "relive_tracer")])
+    files = [source / "relive" / "calls.py", tmp_path / "relive" / "relive_tracer" / "relive_base" / "x.py"]
+    library = _frame_in(str(files[1]), "library", "return call(None)")
+    user = _frame_in(str(files[0]), "handler")
+    # When its stack is interned
+    stack = table.intern(library(user), sys._getframe(), 100)
+    # Then all of it is there
+    assert stack.functions == ["library", "handler"]
+    assert stack.files == ["site-packages/relive_base/x.py", "relive/calls.py"]
+
+
 def _frame_in(file, name="outer", inner="return __import__('sys')._getframe()"):
     namespace: dict = {}
     exec(compile(f"def {name}(call):\n    {inner}", file, "exec"), namespace)  # noqa: S102 - frames of files that do not exist
@@ -56,11 +77,11 @@ def _frame_in(file, name="outer", inner="return __import__('sys')._getframe()"):
 def test_the_platforms_own_frames_are_cut_off_at_both_ends(tmp_path):
     # Given a worker that calls, through a standard library function, the user's code, which calls the client
     table = StackTable(str(tmp_path), [])
-    client = _frame_in("/run/relive_platform/client.py", "client")
+    client = _frame_in(own("relive_platform", "client.py"), "client")
     user = _frame_in(str(tmp_path / "app.py"), "handler", "return call(None)")
-    worker = _frame_in("/run/relive_platform/worker/main.py", "worker", "return call[0](call[1])")
+    worker = _frame_in(own("relive_platform", "worker/main.py"), "worker", "return call[0](call[1])")
     bootstrap = _frame_in("<frozen runpy>", "bootstrap", "return call[0](call[1])")
-    inner = _frame_in("/run/relive_platform/worker/run.py", "inner", "return call[0](call[1])")
+    inner = _frame_in(own("relive_platform", "worker/run.py"), "inner", "return call[0](call[1])")
     frame = bootstrap((worker, (inner, (user, client))))
     # When its stack is interned
     stack = table.intern(frame, sys._getframe(), 100)
@@ -73,8 +94,8 @@ def test_waiting_for_another_function_is_the_time_of_the_line_that_calls_it(tmp_
 
     # Given a handler that invokes another function, which waits on Relive's channel in the standard library
     table = StackTable(str(tmp_path), [])
-    calls = _frame_in("/run/runtime/relive/calls.py", "invoke", "return call[0](call[1])")
-    channel = _frame_in("/run/relive_platform/worker/channel.py", "readable", "return call(None)")
+    calls = _frame_in(own("relive", "calls.py"), "invoke", "return call[0](call[1])")
+    channel = _frame_in(own("relive_platform", "worker/channel.py"), "readable", "return call(None)")
     select = _frame_in(selectors.__file__, "select")
     user = _frame_in(str(tmp_path / "cart.py"), "checkout", "return call[0](call[1])")
     # When its stack is interned
@@ -86,7 +107,7 @@ def test_waiting_for_another_function_is_the_time_of_the_line_that_calls_it(tmp_
 def test_user_code_that_relive_calls_back_keeps_its_whole_stack(tmp_path):
     table = StackTable(str(tmp_path), [])
     user = _frame_in(str(tmp_path / "app.py"), "handler", "return call[0](call[1])")
-    sink = _frame_in("/run/relive_tracer/record/lines.py", "write", "return call(None)")
+    sink = _frame_in(own("relive_tracer", "record/lines.py"), "write", "return call(None)")
     text = _frame_in(str(tmp_path / "text.py"), "to_text")
     stack = table.intern(user((sink, text)), sys._getframe(), 100)
     assert stack.functions == ["handler", "write", "to_text"]
@@ -94,7 +115,7 @@ def test_user_code_that_relive_calls_back_keeps_its_whole_stack(tmp_path):
 
 def test_only_relives_own_frames_is_no_stack(tmp_path):
     table = StackTable(str(tmp_path), [])
-    worker = _frame_in("/run/relive_platform/worker/main.py", "worker")
+    worker = _frame_in(own("relive_platform", "worker/main.py"), "worker")
     frame = worker(None)
     assert table.intern(frame, frame.f_back, 100) is None
 
@@ -103,7 +124,7 @@ def test_the_standard_library_called_by_the_platform_is_no_stack_of_the_function
     import json.decoder
 
     table = StackTable(str(tmp_path), [])
-    worker = _frame_in("/run/relive_platform/worker/main.py", "worker", "return call(None)")
+    worker = _frame_in(own("relive_platform", "worker/main.py"), "worker", "return call(None)")
     library = _frame_in(json.decoder.__file__, "decode")
     assert table.intern(worker(library), sys._getframe(), 100) is None
     assert table.intern(library(None), sys._getframe(), 100).functions == ["decode"]

@@ -16,7 +16,6 @@ from relive_base.frames import FunctionSpec, HeapTaken, TakeHeap
 from relive_base.redaction import Redactor
 
 from relive_capture.heap_format import LABEL_SHIFT, HeapMeta, HeapRoot, HeapType
-from relive_capture.record.capture import SKIP_FILES
 from relive_capture.record.frames import RawFrame, raw_frames, raw_stack, without_outer
 from relive_capture.record.heap.files import write_folder
 from relive_capture.record.heap.names import Strings, key_text, name_text
@@ -134,7 +133,7 @@ class _Snapshot:
             raw = raw_stack(frame)
         else:
             raw = raw_frames(_traceback(error) if error is not None else None)
-        return without_outer(raw, SKIP_FILES, self._in_app)
+        return without_outer(raw, (), self._in_app)
 
     def _strings(self, heap: Heap, near: NearTexts) -> Strings:
         """Names first, as the labels number them; then the texts of values."""

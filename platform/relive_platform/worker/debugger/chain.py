@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final
 
 from relive_base.code_lines import frame_line, traceback_line
+from relive_base.own_code import is_own
 from relive_capture.record.inspection import class_dict, type_name
 
 __all__ = [
@@ -28,7 +29,7 @@ _members: Callable[[BaseExceptionGroup[Any]], tuple[BaseException, ...]] = class
     "exceptions"
 ].__get__
 _args: Callable[[BaseException], Any] = _base["args"].__get__
-_OURS: Final = ("/relive_platform/", "/relive/__", "<frozen runpy>")
+_RUNPY: Final = "<frozen runpy>"
 
 
 def exception_chain(error: BaseException) -> list[BaseException]:
@@ -88,7 +89,8 @@ def stack_frames(innermost: FrameType) -> list[tuple[FrameType, int]]:
 def _without_ours(stack: list[tuple[FrameType, int]]) -> list[tuple[FrameType, int]]:
     start = 0
     for index, (frame, _) in enumerate(stack[:_SKIPPED_FRAMES]):
-        if any(part in frame.f_code.co_filename for part in _OURS):
+        file = frame.f_code.co_filename
+        if file.startswith(_RUNPY) or is_own(file):
             start = index + 1
     return stack[start:] or stack
 
