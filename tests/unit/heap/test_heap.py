@@ -7,6 +7,7 @@ from itertools import islice, pairwise
 from heap_builder import HeapBuilder, frame_root
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relive_capture.explore.heap.compare import compare
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
 from relive_capture.explore.heap.reading import read_members
@@ -289,3 +290,46 @@ def test_a_long_linked_list_is_named_by_its_head_and_its_path_has_two_ends() -> 
     assert "› .next › … 19,904 more … › .next ›" in path.text
     assert path.steps[-1].node == links[-1]
     assert heap.paths(shared, 1, 1)[0].text == "cart.py:88 handler › queue › .head › .next › .pool"
+
+
+def test_relives_own_objects_are_neither_suspects_nor_growth() -> None:
+    def heap_with(count: int) -> Heap:
+        builder = shop()
+        rows = [builder.add("str", 50_000) for _ in range(count)]
+        spans = builder.add("list", 800, [(builder.label(INDEX, at), row) for at, row in enumerate(rows)])
+        keeper = builder.add(
+            "relive_capture.record.sources.SourceCache", 64, [(builder.label(ATTRIBUTE, "files"), spans)]
+        )
+        kept = builder.add("bytes", count * 400_000)
+        builder.roots.append(
+            HeapRoot(
+                kind="module",
+                name="relive_tracer.record.spans",
+                targets=[(builder.label(INTERNAL, ""), kept)],
+            )
+        )
+        builder.roots.append(
+            HeapRoot(kind="interpreter", name="types", targets=[(builder.label(INTERNAL, ""), keeper)])
+        )
+        return opened(builder)
+
+    before, after = heap_with(2), heap_with(40)
+
+    assert [leak.holds for leak in suspects(before)] == ["bytes"]
+    assert all("relive" not in leak.path.text for leak in suspects(after) if leak.path is not None)
+    found = compare(before, after)
+    assert not [place.path for place in found.places if "relive" in place.path or ".files" in place.path]
+    assert not [row.name for row in found.types if row.name.startswith("relive_")]
+
+
+def test_what_the_users_frame_keeps_in_relives_context_is_a_suspect() -> None:
+    builder = HeapBuilder()
+    cache = builder.add("list", 900_000)
+    context = builder.add(
+        "relive_platform.worker.context.Context", 64, [(builder.label(ATTRIBUTE, "cache"), cache)]
+    )
+    frame_root(builder, "cart.py:88 handler", {"context": context})
+
+    (leak,) = suspects(opened(builder))
+
+    assert leak.retained == 900_064

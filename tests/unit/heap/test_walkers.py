@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
+import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -252,3 +254,25 @@ def test_any_graph(nodes: list[Any]) -> None:
     classes = tuple(OWN_CLASSES)
     with tempfile.TemporaryDirectory() as folder:
         assert assert_same(nodes[:1], nodes, Path(folder), skip=classes) < 1_000
+
+
+def sizes_of(walk: Any, values: list[Any], held_bytes: int, folder: Path) -> list[int]:
+    heap = walk(list(values), [], (), collections.deque, 1_000_000, 1 << 30, 60.0, held_bytes)
+    sizes = columns_of(heap, folder)["size"]
+    return [sizes[heap.index(value)] for value in values]
+
+
+@pytest.mark.parametrize("walk", [walker.walk, pytest.param(NATIVE, marks=needs_native)], ids=["python", "c"])
+def test_no_object_is_larger_than_what_the_process_holds(walk: Any, tmp_path: Path) -> None:
+    # Given an object whose type keeps a pointer where others count their items, and a large array
+    raw = msgspec.Raw(b"abc")
+    large = numpy.zeros(1_000_000, dtype="u1")
+    values = [raw, large, (1, 2, 3), 10**40]
+    # When a process of 500 KB is walked, and one of 1 GB
+    small, whole = (sizes_of(walk, values, held, tmp_path) for held in (500_000, 1 << 30))
+    # Then none claims more than that
+    assert raw.__sizeof__() > 1 << 40
+    assert small[0] == whole[0] < 200
+    assert small[1] < 500
+    assert whole[1] > 1_000_000
+    assert small[2:] == whole[2:] == [sys.getsizeof(value) for value in values[2:]]

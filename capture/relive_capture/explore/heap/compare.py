@@ -14,6 +14,7 @@ from typing import Final
 
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.locate import Locator
+from relive_capture.explore.heap.ours import is_our_name, is_ours
 from relive_capture.explore.heap.summaries import types
 
 __all__ = ["Comparison", "PlaceGrowth", "TypeGrowth", "compare"]
@@ -154,7 +155,9 @@ def _grown(before: Heap, after: Heap, found: dict[int, int | None]) -> list[Plac
             objects_after=after.retained_objects(node),
         )
         for node, other in found.items()
-        if node not in leads_on and not _is_one_of_many(after, node, found, growth)
+        if node not in leads_on
+        and not _is_one_of_many(after, node, found, growth)
+        and not is_ours(after, node)
     ]
 
 
@@ -184,7 +187,7 @@ def _gone(before: Heap, here: Locator, there: Locator, seen: set[int]) -> list[P
             objects_after=0,
         )
         for node in gone
-        if before.dominator(node) not in gone
+        if before.dominator(node) not in gone and not is_ours(before, node)
     ]
 
 
@@ -193,6 +196,8 @@ def _types(before: Heap, after: Heap) -> list[TypeGrowth]:
     new = {row.name: row for row in types(after)}
     rows = []
     for name in {**new, **old}:
+        if is_our_name(name):
+            continue
         was, now = old.get(name), new.get(name)
         rows.append(
             TypeGrowth(

@@ -10,6 +10,7 @@ from typing import Final
 from relive_capture.explore.heap.analysis import SuspectNode
 from relive_capture.explore.heap.heap import Heap, RetainerPath
 from relive_capture.explore.heap.labels import type_text
+from relive_capture.explore.heap.ours import is_ours
 from relive_capture.explore.heap.summaries import locals_of
 
 __all__ = ["SUSPECT_SHARE", "Suspect", "find_suspects", "suspects"]
@@ -64,6 +65,8 @@ def _candidates(heap: Heap, least: float) -> Iterator[int]:
             if heap.retained(child) < least:
                 break
             rest -= heap.retained(child)
+            if is_ours(heap, child):
+                continue
             if heap.is_object(child):
                 yield child
             else:

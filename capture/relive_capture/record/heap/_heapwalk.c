@@ -14,6 +14,7 @@
 #include <structmember.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,6 +96,7 @@ typedef struct {
     size_t rest_count, rest_room;
     uint64_t total;
     uint64_t max_objects, max_bytes;
+    uint64_t held_bytes; /* by the process: no object has more */
     int64_t cpu_end_ns, cpu_start_ns, cpu_ns;
     const char *truncated;
     int stopped;
@@ -187,11 +189,29 @@ trusted_size(const char *name)
     return 0;
 }
 
+/* Whether the number of items in an object means what it says: a C type may keep something else there. */
+static int
+counts_items(PyTypeObject *type)
+{
+    if (type->tp_itemsize == 0) {
+        return 1;
+    }
+    for (; type != NULL; type = type->tp_base) {
+        int of_python = !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) && strchr(type->tp_name, '.') == NULL;
+        if (of_python && type->tp_itemsize != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static PyCFunction
 size_function(PyTypeObject *type)
 {
+    int counted = counts_items(type);
     for (; type != NULL; type = type->tp_base) {
-        if (type->tp_methods == NULL || !trusted_size(type->tp_name)) {
+        if (type->tp_methods == NULL || !trusted_size(type->tp_name)
+            || (type == &PyBaseObject_Type && !counted)) {
             continue;
         }
         for (PyMethodDef *method = type->tp_methods; method->ml_name != NULL; method++) {
@@ -289,7 +309,7 @@ type_number(Heap *heap, PyTypeObject *type)
 }
 
 static uint64_t
-size_of(PyObject *object, const TypeInfo *info)
+size_of(PyObject *object, const TypeInfo *info, uint64_t held_bytes)
 {
     Py_ssize_t size = -1;
     if (info->size != NULL) {
@@ -302,7 +322,7 @@ size_of(PyObject *object, const TypeInfo *info)
             PyErr_Clear();
         }
     }
-    if (size < 0) {
+    if (size < 0 || (uint64_t)size > held_bytes) {
         size = info->type->tp_basicsize;
     }
     return (uint64_t)(size + info->before);
@@ -362,7 +382,7 @@ number_of(Heap *heap, PyObject *object)
         return NONE;
     }
     heap->type_of[number] = type;
-    heap->size_of[number] = size_of(object, &heap->infos[type]);
+    heap->size_of[number] = size_of(object, &heap->infos[type], heap->held_bytes);
     heap->total += heap->size_of[number];
     heap->value[number] = 0;
     heap->flags[number] = 0;
@@ -1081,10 +1101,10 @@ static PyObject *
 walk(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *roots, *others, *skip, *deque;
-    unsigned long long max_objects, max_bytes;
+    unsigned long long max_objects, max_bytes, held_bytes = ULLONG_MAX;
     double cpu_s;
-    if (!PyArg_ParseTuple(args, "O!O!O!O!KKd", &PyList_Type, &roots, &PyList_Type, &others, &PyTuple_Type, &skip,
-                          &PyType_Type, &deque, &max_objects, &max_bytes, &cpu_s)) {
+    if (!PyArg_ParseTuple(args, "O!O!O!O!KKd|K", &PyList_Type, &roots, &PyList_Type, &others, &PyTuple_Type, &skip,
+                          &PyType_Type, &deque, &max_objects, &max_bytes, &cpu_s, &held_bytes)) {
         return NULL;
     }
     Heap *heap = PyObject_New(Heap, &Heap_type);
@@ -1096,6 +1116,7 @@ walk(PyObject *Py_UNUSED(module), PyObject *args)
     heap->deque = (PyTypeObject *)deque;
     heap->max_objects = max_objects < LABEL_MASK ? max_objects : LABEL_MASK;
     heap->max_bytes = max_bytes;
+    heap->held_bytes = held_bytes;
     heap->cpu_start_ns = cpu_now_ns();
     heap->cpu_end_ns = heap->cpu_start_ns + (int64_t)(cpu_s * 1e9);
     if (!table_open(&heap->objects, 65536) || !table_open(&heap->types, 4096)
@@ -1113,7 +1134,7 @@ walk(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyMethodDef module_methods[] = {
     {"walk", walk, METH_VARARGS,
-     "walk(roots, others, skip, deque, max_objects, max_bytes, cpu_s) -> Heap. Raises MemoryError."},
+     "walk(roots, others, skip, deque, max_objects, max_bytes, cpu_s, held_bytes) -> Heap. Raises MemoryError."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -10,5 +10,6 @@ def walk(
     max_objects: int,
     max_bytes: int,
     cpu_s: float,
+    held_bytes: int = ...,
     /,
 ) -> Heap: ...

@@ -36,8 +36,9 @@ class Heap(Protocol):
     def write(self, column: str, descriptor: int, /) -> int: ...
 
 
-Walk = Callable[[list[Any], list[Any], tuple[Any, ...], type, int, int, float], Heap]
-"""(roots, others, skip, deque, max_objects, max_bytes, cpu_s)"""
+Walk = Callable[[list[Any], list[Any], tuple[Any, ...], type, int, int, float, int], Heap]
+"""(roots, others, skip, deque, max_objects, max_bytes, cpu_s, held_bytes): no object is larger than
+`held_bytes`, what the process holds."""
 
 
 def native_walk() -> Walk | None:

@@ -109,7 +109,8 @@ class _Snapshot:
         name, walk = chosen_walk()
         command = self._command
         targets = [value for root in roots for _, _, value in root.targets]
-        heap = walk(targets, others, (others,), deque, command.max_objects, command.max_bytes, command.cpu_s)
+        limits = command.max_objects, command.max_bytes, command.cpu_s
+        heap = walk(targets, others, (others,), deque, *limits, rss_bytes or sys.maxsize)
         strings = self._strings(heap, near)
         meta = HeapMeta(
             objects=heap.objects,

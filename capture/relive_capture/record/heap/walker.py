@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from array import array
 from collections.abc import Sequence
@@ -30,7 +31,9 @@ _CHUNK: Final = 65_536
 class PythonHeap:
     """What a walk found; the methods are those of the Heap in _heapwalk.c. It holds every object it found."""
 
-    def __init__(self, skip: Sequence[Any], max_objects: int, max_bytes: int, cpu_s: float) -> None:
+    def __init__(
+        self, skip: Sequence[Any], max_objects: int, max_bytes: int, cpu_s: float, held_bytes: int
+    ) -> None:
         self.edges = 0
         self.bytes = 0
         self.truncated = ""
@@ -41,7 +44,7 @@ class PythonHeap:
         self._max_bytes = max_bytes
         self._stopped = False
         self._skip = {id(item) for item in skip}
-        self._sizes = Sizes()
+        self._sizes = Sizes(held_bytes)
         self._holder = Holder()
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
@@ -295,8 +298,9 @@ def walk(
     max_objects: int,
     max_bytes: int,
     cpu_s: float,
+    held_bytes: int = sys.maxsize,
 ) -> PythonHeap:
     """Everything that `roots` and `others` reach. Raises MemoryError."""
-    heap = PythonHeap(skip, max_objects, max_bytes, cpu_s)
+    heap = PythonHeap(skip, max_objects, max_bytes, cpu_s, held_bytes)
     heap.run(roots, others)
     return heap
