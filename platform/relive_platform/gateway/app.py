@@ -18,7 +18,7 @@ from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.accepting import accept
 from relive_platform.gateway.access import Access, ForeignPage, Unauthorized, UnexpectedHost
 from relive_platform.gateway.bodies import BodiesFull, BodyBudget, BodyTooLarge
-from relive_platform.gateway.head import Head
+from relive_platform.gateway.head import FORWARDED, GUARDED, Head
 from relive_platform.gateway.propagation import Propagation
 from relive_platform.gateway.redirects import below
 from relive_platform.gateway.responses import Response, from_outcome, json_response, problem
@@ -136,7 +136,7 @@ class Gateway:
         """Where the request goes, if its client may send it there."""
         special = head.special
         self._access.check_host(special.get("host"))
-        if len(special) > 1 or not self._access.loopback:  # more than the host
+        if GUARDED in special or FORWARDED in special or not self._access.loopback:
             target = self._admitted(head)
         else:
             target = self.routes.find(head.method, head.path)
@@ -172,7 +172,7 @@ class Gateway:
             cors = target.cors if target is not None else None
             if cors is None or not cors.allows(special.get("origin")):
                 raise ForeignPage
-        if any(name.startswith("x-forwarded-") for name in special):
+        if FORWARDED in special:
             access.proxies.look(head)
         return target
 

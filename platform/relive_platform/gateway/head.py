@@ -10,7 +10,12 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 
-__all__ = ["BadHead", "Head", "HeadTexts", "check_authority"]
+__all__ = ["FORWARDED", "GUARDED", "BadHead", "Head", "HeadTexts", "check_authority"]
+
+GUARDED: Final = " guarded"
+"""A key of `Head.special`, as no header can have: one of them says who asks, and is to be looked at."""
+FORWARDED: Final = " forwarded"
+"""... and one of them says what a proxy knows."""
 
 _SPECIAL: Final = frozenset(
     ("traceparent", "tracestate", "baggage", "content-length", "transfer-encoding", "prefer",
@@ -18,6 +23,10 @@ _SPECIAL: Final = frozenset(
      "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
      "x-forwarded-port", "x-forwarded-prefix", "user-agent")
+)  # fmt: skip
+_WHO_ASKS: Final = frozenset(
+    ("authorization", "x-relive-token", "origin", "sec-fetch-site", "access-control-request-method",
+     "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix")
 )  # fmt: skip
 _ONCE: Final = frozenset(
     ("host", "content-length", "authorization", "x-relive-token", "origin", "sec-fetch-site")
@@ -108,6 +117,8 @@ class HeadTexts:
             pairs.append((text, value.decode("latin-1")))
             if text in _SPECIAL:
                 special[text] = value if text not in special else _joined(text, special[text], value)
+                if text in _WHO_ASKS:
+                    special[FORWARDED if text.startswith("x-forwarded-") else GUARDED] = b""
         return pairs, special
 
 
