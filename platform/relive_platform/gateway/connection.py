@@ -23,6 +23,7 @@ __all__ = ["Connection"]
 SMALL_BODY_BYTES: Final = 65_536  # up to here uvicorn takes a body in without pausing
 SLICE_BYTES: Final = 8_192
 """The parser gets no more at once of what may have no end, so that it is counted in time."""
+_PIPELINED: Final = 32  # requests that wait for the answers before them; what comes then is not parsed yet
 _FRAMING_RATIO: Final = 8  # bytes of framing for each byte of a chunked body, at most
 
 
@@ -55,9 +56,11 @@ class Connection(HttpToolsProtocol):
         self.framing = 0  # bytes of a chunked body since its last part
         self.body_bytes = 0  # of a chunked body
         self.wire_bytes = 0  # with its framing
+        self.unparsed = b""  # behind many requests that wait already
         self.refusal: Response | None = None  # why the parser was stopped
         self.idle_since = 0.0
         self.small: Exchange | None = None
+        self.going = False
         self.held = False  # the client does not read what it was answered: nothing more is begun for it
         self.unread = 0
         self.unread_since = 0.0
@@ -79,6 +82,9 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.deaf_since or self.transport.is_closing():
+            return
+        if self.unparsed:
+            self.unparsed += data
             return
         size = len(data)
         try:
@@ -105,6 +111,9 @@ class Connection(HttpToolsProtocol):
             piece = view[start : start + SLICE_BYTES]
             self.parser.feed_data(piece)
             if self.deaf_since or self.transport.is_closing():
+                break
+            if len(self.pipeline) > _PIPELINED:
+                self.unparsed = bytes(view[start + SLICE_BYTES :])
                 break
             if self.receiving and start + SLICE_BYTES < len(data):
                 self._watch(len(piece))
@@ -223,6 +232,8 @@ class Connection(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client may close its end after its request: it still gets the answer."""
+        if self.unparsed:
+            return True
         if self.cycle is None or self.cycle.response_complete or self.receiving:
             return None
         self.cycle.keep_alive = False  # it is the last one, also where others wait before it
@@ -367,15 +378,46 @@ class Connection(HttpToolsProtocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        if self.transport.is_closing():
+        """Begin what waits, one after the other: many may be refused at once, without a worker."""
+        if self.going:
+            return  # called from below
+        self.going = True
+        try:
+            while self.pipeline and not self._stopped:
+                exchange = cast("Exchange", self.pipeline.pop()[0])
+                if not self.pipeline:
+                    self._take_more()
+                self._start(exchange)
+                if not exchange.response_complete:
+                    return
+        finally:
+            self.going = False
+        if self.deaf_since and not self.transport.is_closing():
+            self.flow.resume_reading()  # what still comes is heard out
+        if self._stopped:
             return
-        self.flow.resume_reading()
-        if self.deaf_since:
-            return
-        if self.pipeline:
-            self._start(cast("Exchange", self.pipeline.pop()[0]))
-        else:
+        self._take_more()
+        if not self.unparsed:
             self.idle_since = self.loop.time()
+
+    @property
+    def _stopped(self) -> bool:
+        """Nothing more is begun."""
+        return self.held or bool(self.deaf_since) or self.transport.is_closing()
+
+    def _take_more(self) -> None:
+        """What waits to be parsed comes before what waits in the socket."""
+        if self.unparsed:
+            self.loop.call_soon(self._feed_rest)
+        else:
+            self.flow.resume_reading()
+
+    def _feed_rest(self) -> None:
+        data, self.unparsed = self.unparsed, b""
+        if data:
+            self.data_received(data)
+            if not self.unparsed and not self.pipeline and not self.transport.is_closing():
+                self.flow.resume_reading()
 
     def refuse(self, response: Response) -> None:
         """Answer and close, whatever the client still sends."""

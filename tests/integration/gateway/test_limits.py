@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 from server_harness import Answer, Served, parse, served, write_app
@@ -69,6 +70,24 @@ async def test_a_request_in_one_piece_counts_as_well(gateway: Served) -> None:
     answer = parse(await gateway.raw(CHUNKED.replace(b"host:", b"connection: close\r\nhost:") + end))
     assert answer.status == 200
     assert b"smuggled" not in answer.body
+
+
+async def test_requests_without_end_wait_in_the_socket(gateway: Served) -> None:
+    # Given a client that sends thousands of requests behind one that takes a while
+    reader, writer = await asyncio.open_connection(*gateway.address())
+    one = b"GET /nowhere/%d HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    writer.write(GET.replace(b"web", b"nap") + b"\r\n" + b"".join(one % number for number in range(5_000)))
+    open_ones = gateway.server.listener.state.connections
+    await gateway.until(lambda: any(len(connection.pipeline) for connection in open_ones))
+
+    # I expect few of them to be looked at before it is answered, and all to be answered in their order
+    assert all(len(connection.pipeline) < 500 for connection in open_ones)
+    writer.write(one.replace(b"%d", b"last").replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+    data = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    found = [int(number) for number in re.findall(rb"/nowhere/(\d+)", data)]
+    assert found == list(range(5_000))
+    assert data.count(b"HTTP/1.1 404") == 5_001
 
 
 SOURCE = """
