@@ -12,9 +12,9 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.paths import DEVICES, system_paths
@@ -33,13 +33,16 @@ def confined(
     home: str,
     read: Iterable[str] = (),
     write: Iterable[str] = (),
+    copies: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The command line that runs `command` in the sandbox.
 
     It may read the system, the interpreter and `read`, write below `write` alone, and use the network;
-    nothing below `home`, Relive's, but what `read` and `write` name there. SIGTERM ends all of it.
+    nothing below `home`, Relive's, but what `read` and `write` name there. In the folders that are the keys
+    of `copies` it sees, and writes, the copies that the values name; where it cannot have mounts of its own,
+    the folders themselves. SIGTERM ends all of it.
     """
-    options = {"home": home, "read": list(read), "write": list(write)}
+    options = {"home": home, "read": list(read), "write": list(write), "copies": dict(copies or {})}
     return [
         sys.executable, "-I", "-m", "relive_platform.isolation.confined", json.dumps(options), *command
     ]  # fmt: skip
@@ -70,10 +73,10 @@ def main(arguments: list[str]) -> int:
     return _BY_SIGNAL - code
 
 
-def _become(options: dict[str, list[str]], command: list[str]) -> None:
+def _become(options: dict[str, Any], command: list[str]) -> None:
     """Take the rights away, then run `command` instead of this. Does not return."""
     try:
-        for problem in _confine(str(options["home"]), options["read"], options["write"]):
+        for problem in _confine(str(options["home"]), options["read"], options["write"], options["copies"]):
             os.write(2, f"note: this is not kept apart: {problem}\n".encode())
         os.execvp(command[0], command)
     except OSError as error:
@@ -82,18 +85,18 @@ def _become(options: dict[str, list[str]], command: list[str]) -> None:
         os._exit(_NOT_STARTED)
 
 
-def _confine(home: str, read: list[str], write: list[str]) -> list[str]:
+def _confine(home: str, read: list[str], write: list[str], copies: dict[str, str]) -> list[str]:
     """What could not be had, in words."""
     abi = landlock.abi_version()
     missing: list[str] = []
     with contextlib.suppress(OSError):  # `gaps` tells where it cannot be had
-        own_view(write)
+        own_view(write, copies)
     no_new_privileges()
     drop_capabilities()
     if abi:
         wanted = [(path, landlock.READ) for path in [*system_paths(home), *read]]
         wanted += [(path, landlock.DEVICE) for path in DEVICES]
-        wanted += [(path, landlock.READ_WRITE) for path in write]
+        wanted += [(path, landlock.READ_WRITE) for path in [*write, *copies]]
         opened = [(landlock.open_path(path), rights) for path, rights in wanted]
         landlock.restrict([(*found, rights) for found, rights in opened if found], abi)
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from relive_platform.isolation.syscalls import check, libc, syscall
@@ -34,8 +34,9 @@ class _Attributes(ctypes.Structure):
     )
 
 
-def own_view(writable: Iterable[str]) -> None:
-    """Mounts of its own for this process, which has one thread, in which only `writable` can be changed.
+def own_view(writable: Iterable[str], copies: Mapping[str, str] | None = None) -> None:
+    """Mounts of its own for this process, which has one thread, in which only `writable` can be changed, and
+    the folders that are the keys of `copies`: there it sees, and changes, the copies that the values name.
 
     Raises OSError where it cannot be had; the process then sees what it saw.
     """
@@ -45,7 +46,10 @@ def own_view(writable: Iterable[str]) -> None:
         own_user()
         check(libc.unshare(ctypes.c_int(_NEW_MOUNTS)))
     check(libc.mount(b"none", b"/", None, ctypes.c_ulong(_ALL_PRIVATE), None))
-    make_read_only(writable)
+    for folder, copy in sorted((copies or {}).items()):
+        names = os.fsencode(copy), os.fsencode(folder)
+        check(libc.mount(*names, None, ctypes.c_ulong(_BIND), None))
+    make_read_only([*writable, *(copies or {})])
 
 
 def own_user() -> None:

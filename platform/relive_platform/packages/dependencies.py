@@ -26,7 +26,11 @@ from relive_base.terminal import escape_terminal
 from relive_platform.isolation.confined import confined
 from relive_platform.packages.content import flush, remove_tree
 from relive_platform.packages.installer_input import InstallerInput, TooMuch
-from relive_platform.packages.installing import installer_environment, readable_places
+from relive_platform.packages.installing import (
+    copies_of_projects,
+    installer_environment,
+    readable_places,
+)
 from relive_platform.packages.preload import preload_modules, requirement_name
 
 __all__ = ["Dependencies", "DependencyError", "InstalledDependencies", "Requirements"]
@@ -246,7 +250,8 @@ class Dependencies:
         if self._sandbox:
             readable = [read, *readable_places(found.paths, needs.folder, environment, str(self._home))]
             writable = [str(site.parent), str(cache)]
-            command = confined(command, home=str(self._home), read=readable, write=writable)
+            copies = copies_of_projects(readable, site.parent / "projects")
+            command = confined(command, home=str(self._home), read=readable, write=writable, copies=copies)
         process = subprocess.Popen(
             command, cwd=needs.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, start_new_session=True,

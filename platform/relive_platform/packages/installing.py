@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from relive_platform.isolation.paths import without
+from relive_platform.packages.content import remove_tree
 
-__all__ = ["installer_environment", "readable_places"]
+__all__ = ["copies_of_projects", "installer_environment", "readable_places"]
 
 _KEPT: Final = (
     "PATH", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY",
@@ -22,6 +26,7 @@ _ARCHIVES: Final = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2")
 _LISTS: Final = (".txt", ".in", ".toml", ".html")
 _PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg")
 _LOOKED_AT: Final = 1_000
+_LEFT_OUT: Final = shutil.ignore_patterns(".venv", "__pycache__", ".tox", "node_modules")
 
 
 def installer_environment(given: Mapping[str, str], scratch: Path, cache: Path) -> dict[str, str]:
@@ -75,10 +80,37 @@ def readable_places(
     return list(dict.fromkeys(found))
 
 
+def copies_of_projects(places: Iterable[str], into: Path) -> dict[str, str]:
+    """A copy in `into` for each of `places` that is a project: its build writes beside its sources, as
+    setuptools does, and must not change what the user has there."""
+    copies: dict[str, str] = {}
+    remove_tree(into)
+    for number, place in enumerate(path for path in places if _is_project(Path(path))):
+        copy = into / str(number)
+        # What is no file, or cannot be read, is left out; the build says what it misses.
+        with contextlib.suppress(OSError):
+            shutil.copytree(place, copy, symlinks=True, ignore=_LEFT_OUT, copy_function=_copy_file)
+        if copy.is_dir():
+            for folder, _names, _files in os.walk(copy):
+                os.chmod(folder, 0o700)  # the user's may be read-only
+            copies[place] = str(copy)
+    return copies
+
+
+def _copy_file(source: str, target: str) -> None:
+    if not stat.S_ISREG(os.stat(source).st_mode):
+        raise shutil.SpecialFileError(source)
+    shutil.copy2(source, target)
+
+
+def _is_project(place: Path) -> bool:
+    return place.is_dir() and any((place / name).is_file() for name in _PROJECT)
+
+
 def _installable(place: Path) -> bool:
     if not place.is_dir():
         return place.name.endswith(_ARCHIVES + _LISTS)
-    if any((place / name).is_file() for name in _PROJECT):
+    if _is_project(place):
         return True
     with os.scandir(place) as entries:
         return any(

@@ -179,3 +179,28 @@ def test_a_package_that_an_included_file_names_is_new_after_its_change(tmp_path:
     second = dependencies.install(needs)
     assert (Path(first.folder) / "tiny_module.py").read_text() == "VALUE = 1\n"
     assert (Path(second.folder) / "tiny_module.py").read_text() == "VALUE = 2\n"
+
+
+WRITING_BACKEND = """
+import os
+if not os.path.exists("made.egg-info"):  # it is loaded for each step
+    os.mkdir("made.egg-info")  # as setuptools does, beside the sources
+    with open("tiny_module.py", "a") as file:
+        file.write("MADE = True" + chr(10))
+"""
+
+
+def test_a_build_writes_beside_its_sources_and_the_users_stay_as_they_are(tmp_path: Path) -> None:
+    # Given a project in a folder that nobody may write to, whose build writes there
+    project = local(tmp_path)
+    backend = project / "backend.py"
+    backend.write_text(WRITING_BACKEND + backend.read_text())
+    before = {path.name: path.read_bytes() for path in project.iterdir()}
+    project.chmod(0o555)
+    try:
+        installed = Dependencies(tmp_path / "deps").install(needs(tmp_path, "./tiny\n"))
+    finally:
+        project.chmod(0o755)
+
+    assert (Path(installed.folder) / "tiny_module.py").read_text() == "VALUE = 1\nMADE = True\n"
+    assert {path.name: path.read_bytes() for path in project.iterdir()} == before
