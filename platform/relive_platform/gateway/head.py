@@ -20,13 +20,14 @@ FORWARDED: Final = " forwarded"
 _SPECIAL: Final = frozenset(
     ("traceparent", "tracestate", "baggage", "content-length", "transfer-encoding", "prefer",
      "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
-     "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
+     "referer", "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
      "x-forwarded-port", "x-forwarded-prefix", "user-agent")
 )  # fmt: skip
 _WHO_ASKS: Final = frozenset(
-    ("authorization", "x-relive-token", "origin", "sec-fetch-site", "access-control-request-method",
-     "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix")
+    ("authorization", "x-relive-token", "origin", "referer", "sec-fetch-site",
+     "access-control-request-method", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+     "x-forwarded-port", "x-forwarded-prefix")
 )  # fmt: skip
 _ONCE: Final = frozenset(
     ("host", "content-length", "authorization", "x-relive-token", "origin", "sec-fetch-site")

@@ -194,6 +194,10 @@ async def test_a_client_that_leaves_ends_the_function(server: Served, tmp_path: 
     await server.until(lambda: server.server.dispatcher.running == 0, 30)
     rows = await server.rows("SELECT Status, HasScene FROM invocations")
     assert rows == [("ok", 0)]
+    said = await server.rows(
+        "SELECT SpanAttributes['relive.client_disconnected'] FROM otel_traces WHERE SpanKind = 'Server'"
+    )
+    assert said == [("true",)]
 
 
 async def test_a_slow_client_slows_the_function_down(server: Served, tmp_path: Path) -> None:

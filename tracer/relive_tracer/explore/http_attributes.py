@@ -11,6 +11,7 @@ from relive_base.records import InvocationRecord
 __all__ = ["client_json", "http_attributes", "http_name"]
 
 _KEPT: Final = 4_096
+_LEFT: Final = "relive.client_disconnected"  # in the middle of an answer; no other record has it
 _PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -36,6 +37,8 @@ def http_attributes(record: InvocationRecord, shared: dict[str, str]) -> dict[st
         attributes["url.query"] = record.http_query
     if record.peer_port:
         attributes["network.peer.port"] = str(record.peer_port)
+    if _LEFT in record.attributes:
+        attributes[_LEFT] = record.attributes[_LEFT]
     return attributes
 
 
