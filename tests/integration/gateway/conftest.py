@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from server_harness import Served, served, write_app
 
 __all__ = ["gateway"]
@@ -62,10 +62,11 @@ FUNCTIONS = "".join(
 )
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Served]:
-    """Small limits, so that tests of them are quick."""
-    app = write_app(tmp_path / "app", SOURCE, FUNCTIONS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One for all tests of a module. Small limits, so that tests of them are quick."""
+    folder = tmp_path_factory.mktemp("gateway")
+    app = write_app(folder / "app", SOURCE, FUNCTIONS)
     limits = {
         "body_limit_bytes": 100_000,
         "header_timeout_s": 0.5,
@@ -73,6 +74,6 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Served]:
         "wait_limit_s": 0.2,
         "keep_alive_s": 1.0,
     }
-    async with served(tmp_path / "home", **limits) as running:
+    async with served(folder / "home", **limits) as running:
         await running.deploy(app)
         yield running

@@ -11,6 +11,8 @@ import pytest
 from relive_platform.gateway.listener import AddressTaken
 from server_harness import Served, parse, served, write_app
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 TOKEN = "a-long-and-random-token"
 SOURCE = """
 def shows(request):

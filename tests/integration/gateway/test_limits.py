@@ -6,7 +6,10 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
 from server_harness import Answer, Served, parse, served, write_app
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHUNKED = b"POST /fn/web HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
 GET = b"GET /fn/web HTTP/1.1\r\nhost: localhost\r\n"
