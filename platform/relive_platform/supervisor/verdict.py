@@ -44,7 +44,8 @@ def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
         return "timeout", timeout_verdict(worker, running)
     if worker.condemned == "memory":
         return "memory", memory_verdict(worker, running)
-    held = max(running.rss_peak, worker.exited.peak_rss_bytes if worker.exited else 0)
+    # The system's own figure has the pages of mapped files in it: only where nobody has looked.
+    held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)
     killed = worker.exited is not None and worker.exited.status == signal.SIGKILL
     if killed and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
         running.rss_peak = held

@@ -24,6 +24,20 @@ def handler(event, context):
     return total
 """
 
+KILLED = """
+import mmap, os, signal, time
+def handler(event, context):
+    path = os.path.join(os.environ["HOME"], "big.bin")
+    with open(path, "wb") as out:
+        for _ in range(120):
+            out.write(b"x" * (1 << 20))
+    with open(path, "rb") as source, mmap.mmap(source.fileno(), 0, prot=mmap.PROT_READ) as pages:
+        pages[::4096]
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(20)
+"""
+
 HOARDS = {
     "anonymous": "block = bytearray(150 << 20)",
     "shared": "block = mmap.mmap(-1, 150 << 20); block[::4096] = b'x' * len(block[::4096])",
@@ -69,6 +83,14 @@ async def test_the_pages_of_a_mapped_file_are_no_memory_of_the_function(
     # I expect that it is left alone
     assert outcome.record.status == "ok", outcome.error
     assert int(outcome.body) == 60 * (120 << 20) // 4096 * ord("x")
+
+
+async def test_a_kill_with_a_mapped_file_is_not_taken_for_the_memory_limit(workers: Platform) -> None:
+    workers.deploy("f", KILLED, memory_mb=96, timeout_s=60.0)
+
+    outcome = await workers.invoke("f")
+
+    assert (outcome.record.status, outcome.error.kind) == ("crash", "signal")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", HOARDS)
