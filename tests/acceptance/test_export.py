@@ -25,7 +25,8 @@ def web(request):
     return {"total": total}
 
 def price(event, context):
-    with tracer.start_as_current_span("look up", attributes={"sku": event["sku"]}):
+    with tracer.start_as_current_span("look up", attributes={"sku": event["sku"], "n": 3}) as span:
+        span.set_attributes({"vip": True, "f": 0.5})
         return 7
 
 def order(event, context):
@@ -96,6 +97,12 @@ def test_everything_is_exported_as_it_happens(relive: Relive, protocol: str, giv
             assert services_up(spans, "pack")[-1] == "web"
             assert any(span.links for span in spans.values() if span.service == "order")
             assert any(span.attributes.get("faas.trigger") == "http" for span in spans.values())
+            look_up = next(span for span in spans.values() if span.name == "look up")
+            assert (look_up.attributes["n"], look_up.attributes["vip"], look_up.attributes["f"]) == (
+                3,
+                True,
+                0.5,
+            )
 
             # ... the log line with its trace, and the count
             (line,) = [record for record in received.log_records if record.body.string_value == "priced"]
@@ -172,6 +179,8 @@ def test_what_was_recorded_is_exported_afterwards(relive: Relive, protocol: str)
         assert {headers["x-team"] for headers in received.headers} == {"green"}
         listed = relive.json("trace", traces[0])
         assert {span["span_id"] for span in listed} == set(spans)
+        look_up = next(span for span in spans.values() if span.name == "look up")
+        assert [look_up.attributes[name] for name in ("sku", "n", "vip", "f")] == ["A", 3, True, 0.5]
 
         # When I send the last, I expect the newest
         received.requests.clear()

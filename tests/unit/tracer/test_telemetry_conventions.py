@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
 from typing import Any
 
+import opentelemetry.semconv._incubating.attributes as semconv_incubating
+import opentelemetry.semconv.attributes as semconv_stable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -281,3 +285,35 @@ def test_resource_attributes_of_any_text(text: str) -> None:
 def test_numbers_that_json_has_not_are_text_in_a_scene() -> None:
     values = {"a": math.nan, "b": [1.5, math.inf], "c": {"d": -math.inf, "e": True, "f": "x"}}
     assert json_safe(values) == {"a": "nan", "b": [1.5, "inf"], "c": {"d": "-inf", "e": True, "f": "x"}}
+
+
+def conventional_names() -> set[str]:
+    """All attribute names of OpenTelemetry's published semantic conventions."""
+    found: set[str] = set()
+    for package in (semconv_stable, semconv_incubating):
+        for module in pkgutil.iter_modules(package.__path__):
+            names = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
+            found |= {value for value in names.values() if isinstance(value, str) and "." in value}
+    return found
+
+
+def test_every_name_is_a_conventional_one_or_ours() -> None:
+    known = conventional_names()
+    records = [
+        record(**HTTP),
+        failed_record(status="crash", cold=True, init_started_ns=NOW, init_ended_ns=NOW + MS),
+        record(trigger="queue", event_id="e", link_span_id="ab" * 8, enqueued_ns=NOW - MS, attempt=2),
+        record(trigger="timer", event_id="t", attributes={"faas.cron": "* * * * *", "faas.time": "x"}),
+        record(trigger="call", caller_invocation_id="i", event_id="e"),
+    ]
+    columns = platform_columns(records, "deployment.environment.name=x")
+    line = failure_line(failed_record())
+    assert line is not None
+    logs = log_columns([(line, FunctionRef("f", 1, "app", "hash", "i", 2, "w"))])
+    used = {
+        name
+        for column in (columns["SpanAttributes"], columns["ResourceAttributes"], logs["LogAttributes"])
+        for attributes in column
+        for name in attributes  # type: ignore[attr-defined]
+    }
+    assert {name for name in used - known if not name.startswith("relive.")} == set()
