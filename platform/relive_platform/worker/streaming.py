@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from relive_base.frames import CallResult, Invoke, StreamHead, StreamPart
 from relive_base.sink import FrameSink
 
-from relive_platform.worker.results import BadResult, limit_size
+from relive_platform.worker.results import BadResult, encode_text, limit_size
 
 __all__ = ["Part", "Streamer", "encoded", "joined"]
 
@@ -26,7 +26,7 @@ def encoded(part: object) -> bytes:
     if type(part) is bytes:
         return part
     if isinstance(part, str):
-        return part.encode()
+        return encode_text(part)
     if isinstance(part, bytes | bytearray | memoryview):
         return bytes(part)
     raise BadResult(f"the iterator gave a {type(part).__name__}", remedy="yield str or bytes")

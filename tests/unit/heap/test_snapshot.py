@@ -116,6 +116,26 @@ def test_no_secret_is_in_the_files(tmp_path: Path, walker: str) -> None:
 
 
 @in_a_fresh_process
+def test_names_that_utf8_cannot_carry_are_escaped(tmp_path: Path, walker: str) -> None:
+    # Given names that hold lone surrogates, as those of undecodable files do
+    def fail_with(_held: object) -> None:
+        raise ValueError("x")
+
+    kind = type("Cafe", (), {})
+    kind.__qualname__ = "Caf\udce9"
+    try:
+        fail_with({"caf\udce9": kind()})
+    except ValueError as error:
+        caught = error
+    # When the heap is taken
+    taken = take(tmp_path, caught)
+    # Then it is whole, and the names are there with escapes
+    assert taken.state == "ok", taken.reason
+    files = b"".join(file.read_bytes() for file in (tmp_path / "heap").glob("*.json"))
+    assert b"Caf\\\\udce9" in files
+
+
+@in_a_fresh_process
 def test_far_keys_are_names_or_lengths(tmp_path: Path) -> None:
     take(tmp_path, failed())
 

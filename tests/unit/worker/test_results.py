@@ -18,6 +18,7 @@ from relive_platform.worker.results import (
     encode_result,
     limit_size,
 )
+from relive_platform.worker.streaming import joined
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text("abé\u2028"),
@@ -172,6 +173,11 @@ def test_a_broken_http_answer_is_a_bad_result(value: object, message: str) -> No
 def test_a_body_that_utf8_cannot_carry_is_a_bad_result(value: object) -> None:
     with pytest.raises(BadResult, match="lone surrogate at index 3"):
         event_answer(value) if isinstance(value, dict) else to_answer(value, {})
+
+
+def test_a_part_that_utf8_cannot_carry_is_a_bad_result() -> None:
+    with pytest.raises(BadResult, match="lone surrogate at index 3"):
+        joined(iter(["fine", "caf\udce9"]), 100)
 
 
 def test_values_without_a_status_code_are_json() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-import msgspec
+from relive_base.escapes import to_json
 
 from relive_capture.heap_format import COLUMNS, HeapMeta, HeapRoot, HeapType
 from relive_capture.record.heap.native import Heap
@@ -49,7 +49,7 @@ def _write_column(folder: int, heap: Heap, name: str) -> int:
 
 
 def _write_json(folder: int, name: str, part: Any) -> int:
-    data = msgspec.json.encode(part)
+    data = to_json(part)
     file = os.open(f"{name}.json", _NEW, 0o600, dir_fd=folder)
     try:
         view = memoryview(data)
