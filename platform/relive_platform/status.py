@@ -64,6 +64,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "restarts": collector.restarts,
             "pending_bytes": collector.pending_bytes,
             "journal": _journal(server),
+            "lost_attempts": ack.lost,
         },
         "isolation_tier": _tier(server),
         "isolation_gaps": _gaps(server),

@@ -9,7 +9,6 @@ import signal
 import threading
 from pathlib import Path
 
-import pytest
 from kill_rounds import run_rounds
 from relive_cli import Relive, toml
 
@@ -34,9 +33,9 @@ def test_no_answer_is_lost_when_any_process_is_killed_under_load(tmp_path: Path)
     assert outcome.failures > 10
 
 
-@pytest.mark.parametrize("collector_too", [False, True])
-def test_an_attempt_cut_off_by_a_kill_of_the_server_has_a_row(relive: Relive, collector_too: bool) -> None:
-    # Given a synchronous and an asynchronous invocation that run
+def _cut_off(relive: Relive, *also: str) -> None:
+    """Kill the server, and others of its processes, in the middle of a synchronous and of an asynchronous
+    invocation."""
     with relive.serving():
         relive.run("deploy", str(relive.application(FILES)))
 
@@ -49,26 +48,35 @@ def test_an_attempt_cut_off_by_a_kill_of_the_server_has_a_row(relive: Relive, co
         answer = relive.request("/fn/slow/", b"{}", {"x-amz-invocation-type": "Event"})
         assert answer.status == 202
         relive.eventually(lambda: relive.json("status")[0]["workers"]["busy"] == 2)
-        # When the server is killed, and perhaps the process that could have told of it
         status = relive.json("status")[0]
-        pids = [status["collector"]["pid"], status["pid"]] if collector_too else [status["pid"]]
-        for pid in pids:
+        for pid in [*(status[name]["pid"] for name in also), status["pid"]]:
             os.kill(pid, signal.SIGKILL)
         caller.join()
-    # I expect both to have a row, while no server runs
+
+
+def test_attempts_cut_off_by_a_kill_of_the_server_have_rows_when_it_starts_again(relive: Relive) -> None:
+    _cut_off(relive)
+    with relive.serving():
+        rows = _rows(relive)
+        assert {row["trigger"] for row in rows} == {"http", "queue"}
+        assert all("the server ended" in json.dumps(row) for row in rows)
+        status = relive.json("status")[0]
+        assert status["store"]["dropped_rows"] == 0
+
+
+def test_they_have_rows_while_no_server_runs_too_and_when_nobody_was_left_to_tell(relive: Relive) -> None:
+    # Given that the process which could have told of it was killed as well
+    _cut_off(relive, "collector", "store")
+    # I expect both in what is read of the home
     rows = _rows(relive)
     assert [row["status"] for row in rows] == ["lost", "lost"]
-    assert {row["trigger"] for row in rows} == {"http", "queue"}
-    assert all("the server ended" in json.dumps(row) for row in rows)
     assert "lost" in relive.run("invocations").stdout
-    # ... still after the next start, and the event to run again as its next attempt or to be dead
-    with relive.serving():
-        assert [row["status"] for row in _rows(relive)].count("lost") == 2
-        assert relive.json("status")[0]["store"]["dropped_rows"] == 0
 
 
 def _rows(relive: Relive) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = relive.eventually(
-        lambda: [row for row in relive.json("invocations", check=False) if row["status"] == "lost"], 60
-    )
+    found: list[dict[str, object]] = relive.eventually(lambda: len(found := _lost(relive)) == 2 and found, 60)
     return found
+
+
+def _lost(relive: Relive) -> list[dict[str, object]]:
+    return [row for row in relive.json("invocations", check=False) if row["status"] == "lost"]

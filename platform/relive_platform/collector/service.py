@@ -112,6 +112,8 @@ class CollectorService:
                     _log.error("the spool cannot be used: %s", error)
                     self._send(Ack(0, last_error=f"the spool cannot be used: {error.strerror or error}"))
                 told = True
+            if self._is_orphan():
+                raise SystemExit("its server has ended while it waited for the spool: the journal has all")
             time.sleep(_LOCK_RETRY_S)
 
     def _open_store(self) -> Store:
@@ -149,12 +151,14 @@ class CollectorService:
             # Last, and not for long: what a dead collector keeps waiting can be sent from the store later.
             self._exporter.close(_EXPORT_CLOSE_S)
 
+    def _is_orphan(self) -> bool:
+        return bool(self._run) and abandoned(Path(self._options.journal_dir) / f"{self._run:x}")
+
     def _server_is_gone(self) -> bool:
         """Whether it has ended: it may only have given up on this process. A moment lies between the end of
         its socket and that of its lock."""
-        folder = Path(self._options.journal_dir) / f"{self._run:x}"
         give_up = time.monotonic() + _GONE_S
-        while not (gone := abandoned(folder)) and time.monotonic() < give_up:
+        while not (gone := self._is_orphan()) and time.monotonic() < give_up:
             time.sleep(_LOCK_RETRY_S)
         return gone
 
@@ -199,7 +203,7 @@ class CollectorService:
 
     def _await_room(self) -> None:
         """What is not spooled yet is bounded here, too: the server keeps the rest, and shares room out."""
-        while self._writer.stats().buffered_rows > _BUFFER_ROWS:
+        while self._writer.stats().buffered_rows > _BUFFER_ROWS and not self._is_orphan():
             self._send(self._state())
             self._writer.spooled(_ROOM_S)
 

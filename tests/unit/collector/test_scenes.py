@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from relive_base.frames import MAX_FRAME_BYTES, ErrorInfo, LogLine, Logs, encode_frame
+from relive_base.frames import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
 from relive_platform.collector.batches import SceneJob
@@ -119,3 +119,25 @@ async def test_no_message_to_the_collector_is_larger_than_it_can_read() -> None:
     assert sum(sizes) > 180_000_000
     assert max(sizes) <= MAX_FRAME_BYTES
     assert collector.stats.dropped_items == 0
+
+
+async def test_a_flood_of_one_function_costs_no_other_a_row_nor_a_scene() -> None:
+    # Given a collector whose process is away, and a function that floods: lines, and large failures
+    collector = Collector(away, CollectorLimits(pending_bytes=1_000_000, scenes=100))
+    loud = FunctionSpec(name="f", version=1, handler="m:h")
+    for _ in range(2_000):
+        collector._row(loud, "i", 1, b"x" * 1_000)
+    for _ in range(200):
+        collector.finished(running(b"y" * 10_000), None)
+    dropped = collector.stats.dropped_items
+    assert dropped > 1_000
+    assert collector.stats.dropped_scenes > 100
+    # When others have something to tell
+    quiet = FunctionSpec(name="quiet", version=1, handler="m:h")
+    failure = running()
+    failure.record.function = "quiet"
+    # I expect room for all of it
+    assert all(collector._row(quiet, "q", 1, b"a line") for _ in range(20))
+    collector.finished(failure, None)
+    assert failure.record.has_scene
+    assert collector.stats.dropped_items == dropped
