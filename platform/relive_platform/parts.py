@@ -12,7 +12,7 @@ from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
 from relive_platform.application import FunctionDefaults, TimerTrigger
 from relive_platform.collector.journal import Journal
-from relive_platform.collector.journal_place import journal_place, open_place, sweep_places
+from relive_platform.collector.journal_place import journal_place, leave_place, open_place, sweep_places
 from relive_platform.collector.process import CollectorOptions
 from relive_platform.gateway.access import Access
 from relive_platform.gateway.listener import ListenerLimits
@@ -85,7 +85,10 @@ def journal_of(settings: Settings, run: int) -> Journal:
     place = journal_place(settings.home, settings.journal_dir)
     sweep_places(place)
     return Journal(
-        place / f"{run:x}", settings.journal_bytes, open_place=lambda: open_place(place, settings.home)
+        place / f"{run:x}",
+        settings.journal_bytes,
+        open_place=lambda: open_place(place, settings.home),
+        leave_place=lambda: leave_place(place),
     )
 
 

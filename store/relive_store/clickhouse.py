@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, LifoQueue
@@ -32,6 +33,9 @@ CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 10.0
 """The server enforces a query's timeout; this much later the connection is given up."""
 MAX_RESULT_BYTES = 256 * 1024 * 1024
+
+# The driver logs each attempt that fails with its traceback. We raise what it raises, with a reason.
+logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 _KILL = "KILL QUERY WHERE query_id = {id:String} ASYNC"
 _INSERT_SETTINGS = {

@@ -105,6 +105,8 @@ def test_a_server_starts_without_its_store_says_so_and_runs_functions(relive: Re
         assert "Traceback" not in done.stderr
         # ... the row to wait in the spool
         relive.eventually(lambda: relive.json("status")[0]["store"]["spooled_rows"])
+        # ... without a traceback in the server's log
+        assert "Traceback" not in (relive.home / "run" / "server.log").read_text()
         # ... and the password in no command line
         assert not [line for line in relive.processes() if "hunter2" in line]
 

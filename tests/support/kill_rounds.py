@@ -188,7 +188,10 @@ class KillRounds:
             self.outcome.dropped = store["dropped_rows"]
             return not waits and store["state"] == "ready" and not status["collector"]["pending_bytes"]
 
-        self.relive.eventually(settled, LIMIT_S)
+        try:
+            self.relive.eventually(settled, LIMIT_S)
+        except AssertionError as error:
+            raise AssertionError(f"not settled: {self.relive.json('status')}") from error
 
     def compare(self) -> Outcome:
         """Every answer against the store."""

@@ -163,6 +163,8 @@ class Batch(msgspec.Struct, array_like=True):
     scenes: bytes = b""
     flush_s: float = 0.0
     end: bool = False
+    rows_done: int = 0  # of number 0, the first message: what an earlier process has acknowledged
+    scenes_done: int = 0
 
 
 class Ack(msgspec.Struct, array_like=True):

@@ -161,8 +161,13 @@ class Collector(asyncio.Protocol):
         self.stats.pid = self._process.pid
         self._lost.clear()
         self._reader = FrameReader(self._on_ack)
-        await loop.create_unix_connection(lambda: self, sock=ours)
+        self._caught_up = False
+        transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
+        if transport is not self._transport:
+            return  # it has ended already: it is started again
         self._caught_up = True  # until here nothing was sent: what is new comes behind what waits
+        done = self.stats.ack
+        self._write(_framed(Batch(0, rows_done=done.rows, scenes_done=done.scenes)))
         for stream in (self._scenes, self._rows):
             for waiting in stream.pending:
                 self._write(waiting.message)

@@ -88,9 +88,11 @@ class Journal:
         segment_bytes: int = SEGMENT_BYTES,
         clock: Callable[[], float] = time.monotonic,
         open_place: Callable[[], None] = lambda: None,
+        leave_place: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = folder
         self._open_place = open_place
+        self._leave_place = leave_place
         self.problem = ""
         self.rows = 0  # recorded so far
         self.scenes = 0
@@ -183,6 +185,7 @@ class Journal:
             with suppress(OSError):
                 (self.folder / _OWNER).unlink()
                 self.folder.rmdir()
+            self._leave_place()
         if self._owner >= 0:
             os.close(self._owner)
             self._owner = -1

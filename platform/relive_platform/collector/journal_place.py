@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["is_ours", "journal_place", "open_place", "sweep_places"]
+__all__ = ["is_ours", "journal_place", "leave_place", "open_place", "sweep_places"]
 
 _SHARED: Final = Path("/dev/shm")
 _HOME: Final = "home"
@@ -49,6 +49,14 @@ def is_ours(place: Path) -> bool:
         and found.st_uid == os.geteuid()
         and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     )
+
+
+def leave_place(place: Path) -> None:
+    """Remove the folder where nothing is in it any more."""
+    with suppress(OSError):
+        if {path.name for path in place.iterdir()} <= {_HOME}:
+            (place / _HOME).unlink(missing_ok=True)
+            place.rmdir()
 
 
 def sweep_places(beside: Path) -> None:

@@ -168,6 +168,10 @@ class CollectorService:
         except (msgspec.DecodeError, msgspec.ValidationError):
             _log.exception("a batch of the server cannot be read")
             return
+        if not batch.number:
+            self._received = self._received.and_then(Mark(self._run, batch.rows_done, batch.scenes_done))
+            self._done = self._done.and_then(self._received)
+            return
         flushed = True
         try:
             if batch.rows:
@@ -186,6 +190,9 @@ class CollectorService:
             self._number = batch.number
 
     def _take_rows(self, batch: Batch) -> None:
+        if batch.first > self._received.rows + 1:
+            _log.error("rows from number %d on came too early", batch.first)
+            return  # they are not acknowledged, and come again
         items = list(items_of(batch.rows))
         last = batch.first + len(items) - 1
         new = items[max(self._received.rows - batch.first + 1, 0) :]
@@ -208,6 +215,9 @@ class CollectorService:
             self._writer.spooled(_ROOM_S)
 
     def _take_scenes(self, batch: Batch) -> None:
+        if batch.first > self._received.scenes + 1:
+            _log.error("scenes from number %d on came too early", batch.first)
+            return
         for number, item in enumerate(items_of(batch.scenes), batch.first):
             if number > self._received.scenes and isinstance(item, (SceneJob, HeapJob)):
                 mark = Mark(self._run, scenes=number)
