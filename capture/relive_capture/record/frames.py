@@ -195,13 +195,13 @@ class FrameRecorder:
 
     def cut_reasons(self) -> list[str]:
         """What the limits cut since this was asked last, in words."""
-        found = []
+        cut: list[str] = []
         if self.locals_cut:
-            limit = self._meter.over or "the share of one value of the CPU limit"
-            found.append(f"{limit} was reached, {self.locals_cut} values are not shown in full")
+            cut.append(f"{self.locals_cut} values are not shown in full")
         if self.frames_cut:
-            what = f"{self.frames_cut} frames of libraries have no locals"
-            found.append(f"{self._meter.over} was reached, {what}")
+            cut.append(f"{self.frames_cut} frames of libraries have no locals")
+        limit = self._meter.over or "the share of one value of the CPU limit"
+        found = [f"{limit} was reached: {', '.join(cut)}"] if cut else []
         if self.locals_unnamed:
             found.append(f"{self.locals_unnamed} locals are left out")
         self.locals_cut = self.frames_cut = self.locals_unnamed = 0
