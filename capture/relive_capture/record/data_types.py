@@ -13,7 +13,7 @@ from relive_capture.record.descriptors import buffer, call, field, fields
 from relive_capture.record.inspection import instance_dict, module_name, mro, type_name
 from relive_capture.record.opaque import hidden_shape
 
-__all__ = ["DATA_SHAPES", "UNEXPOSED_SHAPES", "base_of"]
+__all__ = ["DATA_SHAPES", "UNEXPOSED_MODULES", "UNEXPOSED_SHAPES", "base_of"]
 
 _MAX_COLUMNS: Final = 16
 _MAX_BASES: Final = 8
@@ -242,6 +242,7 @@ def _regex(obj: Any, limit: int) -> Shape:
     return "(", ")", "fields", len(found), found[:limit]
 
 
+UNEXPOSED_MODULES: Final = ("regex", "google._upb._message")
 UNEXPOSED_SHAPES: Final = {
     "_regex.Pattern": _regex,
     "_regex.Match": _regex,

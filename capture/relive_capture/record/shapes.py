@@ -7,7 +7,7 @@ from typing import Any
 
 from relive_capture.record.c_types import KNOWN_SHAPES, LATE_SHAPES, ShapeOf
 from relive_capture.record.containers import Shape
-from relive_capture.record.data_types import DATA_SHAPES, UNEXPOSED_SHAPES
+from relive_capture.record.data_types import DATA_SHAPES, UNEXPOSED_MODULES, UNEXPOSED_SHAPES
 from relive_capture.record.inspection import instance_dict, type_name
 from relive_capture.record.opaque import hidden_shape
 
@@ -19,10 +19,11 @@ _PANIC = "PanicException"  # of libraries in Rust, and no Exception
 class Shapes:
     """By the id of the type, for one capture."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_by_name", "_found")
 
     def __init__(self) -> None:
         self._found = dict(KNOWN_SHAPES)
+        self._by_name = any(module in sys.modules for module in UNEXPOSED_MODULES)
         for module, name, shape in LATE_SHAPES + DATA_SHAPES:
             loaded = sys.modules.get(module)
             cls = None if loaded is None else (instance_dict(loaded) or {}).get(name)
@@ -31,7 +32,9 @@ class Shapes:
 
     def of(self, cls: type) -> ShapeOf | None:
         """What reads the values of exactly this type, guarded: where it fails, the object's size is said."""
-        shape = self._found.get(id(cls)) or UNEXPOSED_SHAPES.get(type_name(cls))
+        shape = self._found.get(id(cls))
+        if shape is None and self._by_name:
+            shape = UNEXPOSED_SHAPES.get(type_name(cls))
         return None if shape is None else _guarded(shape)
 
 

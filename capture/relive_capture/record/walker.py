@@ -35,6 +35,7 @@ _CARD_DIGITS = 13
 _MOST_CARD_DIGITS = 19
 _LINE = 76
 _BEGINNING = 24
+_LITTLE = 1_500  # bytes: what values of fewer cost is not worth a look at the clock
 _NAMED_ITSELF = ("ndarray ", "DataFrame ", "Series ")  # shapes that say what they are of
 _INDEXES = len(INDEXES)
 _FLAG = "'-"  # how the text of a command line's option begins
@@ -124,8 +125,12 @@ class Walker:
         budget, meter = self._budget, self._meter
         depth = self._take_up(begun)
         waiting = begun.waiting
+        looked = -_LITTLE - 1
         for number, index in enumerate(waiting):
-            meter.share(part if number == len(waiting) - 1 else part / 2)
+            last = number == len(waiting) - 1
+            if last or meter.bytes_used > looked + _LITTLE:  # else the last share is as good as a new one
+                looked = meter.bytes_used
+                meter.share(part if last else part / 2)
             if meter.over:
                 break
             name, value = begun.items[index]
