@@ -72,7 +72,8 @@ class Invocation:
     def run(self) -> Any:
         """What the handler returned: the value of its JSON, or the body's text for an HTTP answer.
 
-        Raises what the handler raises; Timeout, BadResult and BadEvent as on the platform; FunctionDied.
+        Raises what the handler raises; what is behind an HTTP answer with a 5xx status, ServerError where
+        that is not known; Timeout, BadResult and BadEvent as on the platform; FunctionDied.
         """
         __tracebackhide__ = True
         if self.apart:
@@ -90,6 +91,8 @@ class Invocation:
         from relive_platform.worker.loading import load_handler
         from relive_platform.worker.results import limit_size
 
+        from relive.testing_answers import watched_answers
+
         spec = self._spec()
         with ExitStack() as stack:
             if self.beside:
@@ -99,7 +102,9 @@ class Invocation:
             outside = stack.enter_context(_played(spec))
             stack.enter_context(_in_source(Path(spec.source), self._variables()))
             limit = stack.enter_context(_time_limit(self.function, self.timeout_s))
-            handler = Handler(load_handler(spec), spec, "test")
+            watch = stack.enter_context(watched_answers())
+            handler = Handler(load_handler(spec), spec, "test", notice=watch.signalled)
+            watch.loaded()
             stack.callback(handler.close)
             invoke = self._invoke(limit.deadline_ns)
             stack.enter_context(_calls_answered(outside, invoke))
@@ -110,6 +115,8 @@ class Invocation:
                 raise limit.raised  # whatever the handler made of it, the invocation has timed out
             answer = handler.encode(value, invoke)
             limit_size(len(answer.body), self.result_limit_bytes)
+            if invoke.http is not None:
+                watch.check(answer.status, answer.body)
         return _plain(answer.body, answer.content_type)
 
     def _spec(self) -> Any:

@@ -79,7 +79,8 @@ def _judged(told: dict[str, str], scene: SceneFile) -> Tried:
     if name == "FunctionDied":  # it runs in a process of its own, and ends as it did
         recorded = str(error.get("type", "")) in message or scene.manifest["kind"] in _ENDINGS
         return Tried(SAME if recorded else OTHER, f"It was run once, and failed with {said}")
-    if name.rpartition(".")[2] == wanted:
+    answered = name == "ServerError" and scene.manifest["kind"] == "response" and wanted in message
+    if answered or name.rpartition(".")[2] == wanted:
         return Tried(SAME, f"It was run once, and failed with the recorded error, {said}")
     notes: tuple[str, ...] = ()
     if name in ("ModuleNotFoundError", "ImportError"):

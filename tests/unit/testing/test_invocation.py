@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from relive.testing import FunctionDied, Invocation
+from relive.testing_answers import ServerError
 from relive_base.errors import ReliveError
 
 SOURCE = """
@@ -36,6 +37,16 @@ def swallows(event, context):
 
 def sets(event, context):
     return {"a": [{1}]}
+
+def answers(event, context):
+    how = event["rawPath"]
+    try:
+        {}["sku"]
+    except KeyError:
+        if how == "/logged":
+            import logging
+            logging.exception("failed")
+    return {"statusCode": 404 if how == "/fine" else 503, "body": "busy"}
 
 def chance(event, context):
     return [random.random(), str(uuid.uuid4()), time.time()]
@@ -191,3 +202,17 @@ def test_everything_is_put_back(source: Path) -> None:
 def test_a_source_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(ReliveError, match="source is not there"):
         invocation(tmp_path / "gone", "order").run()
+
+
+def test_an_answer_with_a_server_error_is_a_failure(source: Path) -> None:
+    """As on the platform: of the exception behind it, where one is known."""
+
+    def asked(path: str) -> Any:
+        request = {"method": "GET", "path": path, "host": "localhost"}
+        return invocation(source, "answers", request=request).run()
+
+    with pytest.raises(KeyError, match="sku"):
+        asked("/logged")
+    with pytest.raises(ServerError, match="answered with 503: busy"):
+        asked("/bare")
+    assert asked("/fine") == "busy"
