@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -17,13 +19,12 @@ from relive_capture.record.fingerprint import fingerprint_of_views
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.traceback_text import traceback_text
 
-__all__ = ["OutsideFrames", "OutsideView", "is_program"]
+__all__ = ["OutsideFrames", "OutsideView", "is_program", "library_folders"]
 
 _MAX_FRAMES = 100
 _MAX_LOCALS = 64
 _TEXT = 200
 _SOURCE_LINES = 5
-_PACKAGES = ("/site-packages/", "/dist-packages/", "/deps/")
 _NO_SECRETS = ("None", "True", "False", "")
 _TEXTS = "\"'[(b"  # how the repr of a text, or of several, begins
 _STDLIB = os.path.dirname(os.__file__) + os.sep
@@ -44,6 +45,7 @@ class OutsideFrames:
 
     def __init__(self, source: str, in_app: Sequence[str], redact_keys: Sequence[str]) -> None:
         self._in_app = InApp([source, *in_app])
+        self._libraries = library_folders(source)
         self._redactor = Redactor(redact_keys)
         self._sources = SourceFiles(256 * 1024, SourceCache(self._redactor))
         self._redactions: list[str] = []
@@ -96,7 +98,7 @@ class OutsideFrames:
         view = FrameView(
             file=shown[-300:], line=line, function=str(frame.get("name") or "?")[:200], in_app=in_app
         )
-        if is_program(file, self._in_app):
+        if is_program(file, self._in_app, self._libraries):
             if in_app:
                 self._files.setdefault(file, shown)
             around = _SOURCE_LINES if in_app else 1
@@ -134,13 +136,24 @@ class OutsideFrames:
         return threads
 
 
-def is_program(file: str, in_app: InApp) -> bool:
+def library_folders(source: str) -> tuple[str, ...]:
+    """The real folders of libraries that a function in the folder `source` may have: of the interpreter, and
+    of dependencies, which lie beside the code of all functions in a home."""
+    folders = {_STDLIB, *(os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib"))}
+    for parent in PurePath(os.path.realpath(source)).parents:
+        if parent.name == "code":
+            folders.add(os.path.join(parent.parent, "deps", ""))
+            break
+    return tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
+
+
+def is_program(file: str, in_app: InApp, libraries: tuple[str, ...]) -> bool:
     """Whether a file that a frame names may be read. The function's code can name any: the server, which may
-    read more than the function, reads the function's own program and installed packages alone."""
+    read more than the function, reads the function's own program and what is in `libraries`."""
     path = os.path.realpath(file)
     if not path.endswith(".py"):
         return False
-    return in_app.place(path)[0] or path.startswith(_STDLIB) or any(part in path for part in _PACKAGES)
+    return in_app.place(path)[0] or path.startswith(libraries)
 
 
 def _main_thread(threads: list[dict[str, Any]]) -> dict[str, Any]:
