@@ -11,12 +11,20 @@ line costs.
 CPU is the process's own clock (all threads, user and system), read from outside before and after a batch. A
 third worker, without recording too, shows what a difference of nothing looks like: the noise of the method.
 Workers are replaced by fresh ones several times, because two processes can differ for life.
+
+Each handler is measured twice: with invocations that follow each other at once, a batch on each side in turn,
+and with invocations that come now and then, as most do in real life, one on each side in turn. Then what
+records is cold, in every cache of the processor, and what it leaves armed wakes a worker that waits. So there
+the CPU counts from one invocation's beginning to the next one's.
+
+One handler compares the sampled profile alone: all else is recorded on both sides.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import random
 import statistics
 import sys
 import tempfile
@@ -35,6 +43,10 @@ MAX_PERCENT = 4.0
 MAX_US = 60.0
 BATCH_CPU_MS = 100.0
 MAX_BATCH = 250  # what a batch prints must fit the console's pipe: it is read between batches
+PAUSES_S = (
+    0.02,
+    0.06,
+)  # between two invocations that come now and then; each side's own are three times as far apart
 SIDES = ("off", "on", "off again")
 _SWITCH = "relive_bench_switch"
 _HARNESS = Path(__file__).resolve().parents[2] / "tests" / "support" / "worker_harness.py"
@@ -104,6 +116,13 @@ async def gather(rounds):
         total += sum(await asyncio.gather(*(one(number) for number in range(20))))
     return total
 
+def fib(number):
+    return number if number < 2 else fib(number - 1) + fib(number - 2)
+
+def recursive(rounds, context):
+    for _ in range(rounds):
+        fib(20)
+
 def spin(rounds):
     total = 0
     for number in range(rounds):
@@ -146,6 +165,7 @@ class Work:
     handler: str
     cpu_ms: float
     targets: bool = True
+    profile_only: bool = False
 
 
 WORKS = (
@@ -154,6 +174,7 @@ WORKS = (
     Work("asyncio", "tasks", 10.0),
     Work("1 ms", "millisecond", 1.0),
     Work("1 ms with a span of its own", "millisecond_span", 1.0, targets=False),
+    Work("recursion, the profile alone", "recursive", 10.0, profile_only=True),
     Work("empty", "empty", 0.0),
     Work("empty and silent", "silent", 0.0),
 )
@@ -189,10 +210,9 @@ class Bench:
         self._zygote = zygote
         self._source = source
 
-    def measure(self, work: Work, generations: int, turns: int) -> Pairs:
+    def measure(self, work: Work, rounds: int, generations: int, turns: int) -> Pairs:
         """`generations` times three fresh workers, each with `turns` batches."""
         pairs = Pairs()
-        rounds = self._rounds(work)
         for _ in range(generations):
             with self._workers(work) as workers:
                 size = self._size(workers["off"], rounds)
@@ -202,6 +222,24 @@ class Bench:
                     order = SIDES[turn % 3 :] + SIDES[: turn % 3]
                     for side in order if turn % 2 else reversed(order):
                         pairs.cpu_us[side].append(self._batch(workers[side], rounds, size))
+        return pairs
+
+    def now_and_then(self, work: Work, rounds: int, generations: int, turns: int) -> Pairs:
+        """As `measure`, each turn one invocation on each side, after a pause."""
+        pairs = Pairs()
+        for _ in range(generations):
+            with self._workers(work) as workers:
+                for worker in workers.values():
+                    self._batch(worker, rounds, 20)
+                before = {side: cpu_ns(worker.pid) for side, worker in workers.items()}
+                for _ in range(turns):
+                    for side in random.sample(SIDES, len(SIDES)):
+                        time.sleep(random.uniform(*PAUSES_S))
+                        self._batch(workers[side], rounds, 1)
+                    for side, worker in workers.items():
+                        now = cpu_ns(worker.pid)
+                        pairs.cpu_us[side].append((now - before[side]) / 1e3)
+                        before[side] = now
         return pairs
 
     @contextmanager
@@ -216,14 +254,14 @@ class Bench:
                 worker.close()
 
     def _worker(self, work: Work, side: str) -> Any:
-        recording = "on" if side == "on" else "off"
+        recording = "on" if side == "on" or work.profile_only else "off"
         spec = self._zygote.spec(
             self._source,
             f"handlers:{work.handler}",
             name="bench",
             memory_mb=1024,
             timeout_s=60.0,
-            profile="sampled" if recording == "on" else "off",
+            profile="sampled" if side == "on" else "off",
             capture="frames" if recording == "on" else "off",
             environment={"RELIVE_BENCH": recording, "OPENBLAS_NUM_THREADS": "1"},
         )
@@ -246,7 +284,7 @@ class Bench:
         each_us = self._batch(worker, rounds, 10)
         return int(min(max(BATCH_CPU_MS * 1e3 / each_us, 5), MAX_BATCH))
 
-    def _rounds(self, work: Work) -> int:
+    def rounds(self, work: Work) -> int:
         """How many rounds of the work take its time: fixed work, so that an interruption makes it longer."""
         if not work.cpu_ms:
             return 0
@@ -285,13 +323,16 @@ def _dependencies(folder: Path) -> tuple[Path, list[str]]:
     return deps, [_SWITCH, "numpy"]
 
 
-def _rows(work: Work, pairs: Pairs) -> list[Row]:
-    base, percent, extra = pairs.base_us(), pairs.percent(), pairs.extra_us()
-    label = f"recording, {work.label}"
-    rows = [_row(f"{label}: without recording", base, "us CPU/invocation")]
+def _rows(work: Work, pairs: Pairs, *, now_and_then: bool = False) -> list[Row]:
+    """Now and then, the aim is a share where the handler is long, else a time."""
+    label = f"recording, {work.label}" + ", now and then" * now_and_then
+    long = work.cpu_ms > 1.0
+    rows = [_row(f"{label}: without recording", pairs.base_us(), "us CPU/invocation")]
     if work.cpu_ms >= 1.0:
-        rows.append(_row(f"{label}: overhead", percent, "% CPU", MAX_PERCENT if work.targets else None))
-    rows.append(_row(f"{label}: overhead", extra, "us CPU/invocation", MAX_US if work.targets else None))
+        most = MAX_PERCENT if work.targets and (long or not now_and_then) else None
+        rows.append(_row(f"{label}: overhead", pairs.percent(), "% CPU", most))
+    most = MAX_US if work.targets and not work.profile_only and not (long and now_and_then) else None
+    rows.append(_row(f"{label}: overhead", pairs.extra_us(), "us CPU/invocation", most))
     noise = abs(pairs.extra_us("off again"))
     rows.append(_row(f"{label}: off against off", noise, "us CPU/invocation"))
     return rows
@@ -305,7 +346,7 @@ def _row(name: str, value: float, unit: str, most: float | None = None) -> Row:
 
 def run(quick: bool = False) -> list[Row]:
     """Overhead of each handler in percent and in us, and the difference of two workers that do the same."""
-    generations, turns = (2, 6) if quick else (5, 12)
+    generations, turns, single_turns = (2, 6, 20) if quick else (5, 12, 30)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="rl-rec-") as name:
         folder = Path(name)
@@ -324,7 +365,10 @@ def run(quick: bool = False) -> list[Row]:
                     unit = "not measured: numpy is not installed"
                     rows.append({"name": "recording, numpy", "value": None, "unit": unit})
                     continue
-                rows += _rows(work, bench.measure(work, generations, turns))
+                rounds = bench.rounds(work)
+                rows += _rows(work, bench.measure(work, rounds, generations, turns))
+                seldom = bench.now_and_then(work, rounds, generations, single_turns)
+                rows += _rows(work, seldom, now_and_then=True)
     return rows
 
 

@@ -155,14 +155,13 @@ class Runner:
             result.done = self._done(invoke, 0, True, cpu_ns)
             if self._sink.send_surely(result, bell=self._tell(started_ns, result.ended_ns, more)):
                 return True
-        elif self._sink.send_surely(result, bell=False):
-            self._untold_ns = 0
-            self._finish(invoke, profile, result.reusable, cpu_ns)
+        elif self._finish(invoke, result, profile, cpu_ns):
             return result.reusable
         if self._sink.open:
             unsendable = BadResult("the answer has text that is no Unicode", remedy="look at its headers")
-            self._sink.send_surely(self._fail(unsendable, invoke, started_ns, result.ended_ns))
-            self._finish(invoke, profile, False, cpu_ns)
+            result = self._fail(unsendable, invoke, started_ns, result.ended_ns)
+            result.reusable = False
+            self._finish(invoke, result, None, cpu_ns)
         return False
 
     def _answered(self, answer: Answer | HttpAnswer, invoke: Invoke, started_ns: int) -> Result:
@@ -291,13 +290,15 @@ class Runner:
         """A timeout releases locks and ends tasks on its way up: only now do all of them stand there."""
         self._moment = capture_moment(self._spec)
 
-    def _finish(self, invoke: Invoke, profile: Profile | None, reusable: bool, cpu_ns: int) -> None:
-        done = self._done(invoke, profile.dropped if profile is not None else 0, reusable, cpu_ns)
+    def _finish(self, invoke: Invoke, result: Result, profile: Profile | None, cpu_ns: int) -> bool:
+        """Send the result and what comes after it, in one write. Whether the result has left."""
+        self._untold_ns = 0
+        done = self._done(invoke, profile.dropped if profile is not None else 0, result.reusable, cpu_ns)
         if profile is not None:
-            if self._sink.send(profile, done):
-                return
+            if self._sink.send_surely(result, profile, done):
+                return True
             self._sampler.not_delivered(profile)
-        self._sink.send_surely(done)
+        return self._sink.send_surely(result, done)
 
     def _done(self, invoke: Invoke, dropped: int, reusable: bool, cpu_ns: int) -> Done:
         counts = self._telemetry.end()

@@ -27,7 +27,10 @@ _CHECK_ALL: Final = 64
 _CHECK_EVERY: Final = 16
 _SELDOM_NS: Final = 10_000_000
 """Whether it waited is looked up, which takes 2 us, at a worker's first 64 invocations, at each that begins
-more than 10 ms after the one before, and at each 16th of the others."""
+more than 10 ms after the one before, and at each 16th of the others.
+
+After a pause as long, what an invocation leaves armed would most likely wake a worker that waits for its next
+one: 50 to 100 us, where calling it off takes 2."""
 _BRIEF_NS: Final = 100_000
 _BRIEF_SHARE: Final = 16
 """An invocation that was off the CPU for no longer than this, or 1/16 of its time, has not waited."""
@@ -59,7 +62,7 @@ class SamplerLimits:
     samples: int = 400
     depth: int = 200  # frames of a stack; the innermost are kept
     stacks: int = 50_000  # different stacks that a worker tells of; more are dropped and counted
-    cached_stacks: int = 20_000  # looks of a stack, by instruction, that the cache holds
+    cached_stacks: int = 20_000  # different looks, and codes looked at, that the cache holds
     unseen_wait_ns: int = 20_000_000  # a wait in an invocation that goes by CPU time is looked at after this
 
 
@@ -77,8 +80,8 @@ def voluntary_switches() -> int:
 class Rhythm:
     """Two one-shot timers that send the same signal. Times are of the caller's clocks, in ns.
 
-    Programming the hardware timer costs 7 us. So the end of an invocation leaves a shot alone that is due
-    soon: the next invocation takes it over, or it comes once and is ignored.
+    Programming the hardware timer costs 7 us. So where invocations follow each other, the end of one leaves a
+    shot alone that is due soon: the next invocation takes it over, or it comes once and is ignored.
     """
 
     __slots__ = (
@@ -91,9 +94,11 @@ class Rhythm:
         "_cpu_clock",
         "_cpu_delay_ns",
         "_due",
+        "_ended",
         "_limits",
         "_number",
         "_random",
+        "_seldom",
         "_switches",
         "_switches_before",
         "_tick_ns",
@@ -124,6 +129,8 @@ class Rhythm:
         self._waits = 1  # checked invocations that must not wait before one goes by CPU time
         self._number = 0
         self._begun = self._cpu_begun = 0
+        self._ended = 0  # when the invocation before ended; 0: there was none
+        self._seldom = False  # this one began after a pause
         self._cpu_clock = cpu_clock
         self._switches = switches
         self._switches_before = 0
@@ -143,6 +150,7 @@ class Rhythm:
         if self._checking:
             self._switches_before = self._switches()
         self._begun, self._cpu_begun = now, cpu
+        self._seldom = 0 < self._ended < now - _SELDOM_NS
         limits = self._limits
         interval = limits.interval_ns
         if self._cpu is not None and not self._waits and not loading:
@@ -219,7 +227,9 @@ class Rhythm:
     def end(self, now: int) -> None:
         """The invocation is over."""
         interval = self._limits.interval_ns
-        if not self._by_cpu and self._due - now > interval + interval // 4:
+        self._ended = now
+        ahead = self._due - now
+        if ahead > 0 and (self._seldom or (not self._by_cpu and ahead > interval + interval // 4)):
             self._wall.disarm()
             self._due = now - self._draw() * interval // 1024
         if self._checking:

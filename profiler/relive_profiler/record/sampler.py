@@ -70,8 +70,7 @@ class Sampler:
         self._switches = switches
         self._clock = clock
         self._cpu_clock = cpu_clock
-        self._table = StackTable(source)
-        self._seen: dict[tuple[int, ...], StackFrames | None] = {}
+        self._table = StackTable(source, cached=self._limits.cached_stacks)
         self._sent: set[int] = set()
         self._sent_since_ns = clock()
         self._rhythm: Rhythm | None = None
@@ -182,7 +181,6 @@ class Sampler:
             # The profile is lost, not the invocation.
             self.reason = f"pyinstrument: {type(error).__name__}"
         if len(self._table.stacks) > self._limits.stacks:
-            self._seen.clear()
             self._table.forget()
         return self._profile("precise", ended) if self._fold else None
 
@@ -262,25 +260,7 @@ class Sampler:
             self._busy = False
 
     def _look(self, frame: FrameType | None, wall_ns: int, cpu_ns: int, first_ns: int) -> None:
-        limits = self._limits
-        outer = self._outer
-        keys: list[int] = []
-        add = keys.append
-        inner = frame
-        room = limits.depth
-        while inner is not None and inner is not outer and room:
-            add(id(inner.f_code))
-            add(inner.f_lasti)
-            inner = inner.f_back
-            room -= 1
-        key = tuple(keys)
-        try:
-            stack = self._seen[key]
-        except KeyError:
-            if len(self._seen) >= limits.cached_stacks:
-                self._seen.clear()
-                self._table.forget()
-            stack = self._seen[key] = self._table.intern(frame, outer, limits.depth)
+        stack = self._table.look(frame, self._outer, self._limits.depth)
         if stack is None:
             return
         if self._samples == 1 and wall_ns < first_ns:

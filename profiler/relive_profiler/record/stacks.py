@@ -43,10 +43,24 @@ def frame_hash(function: str, file: str, line: int) -> bytes:
 
 def stack_hash(locations: Sequence[Location]) -> int:
     """An unsigned 64-bit number, the same in every process. Outermost frame first."""
-    digest = blake2b(digest_size=8)
-    for location in locations:
-        digest.update(frame_hash(*location))
-    return int.from_bytes(digest.digest(), "big")
+    return _number(b"".join([frame_hash(*location) for location in locations]))
+
+
+def _number(digests: bytes) -> int:
+    return int.from_bytes(blake2b(digests, digest_size=8).digest(), "big")
+
+
+class _Place:
+    """A location, one object for each: a stack is looked up by the identity of its places."""
+
+    __slots__ = ("digest", "location")
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.digest = frame_hash(*location)
+
+
+_CUT: Final = _Place((DEEP_FRAME, "", 0))
 
 
 class StackTable:
@@ -54,14 +68,20 @@ class StackTable:
 
     Files below `source` are named relative to it, so that versions of a function compare; those below other
     folders of the import path become "site-packages/...", the standard library's "python3.11/...".
+
+    A look walks the frames once. What it meets for the first time is worked out, and kept until more than
+    `cached` stacks or codes are: then all is forgotten.
     """
 
-    __slots__ = ("_codes", "_lines", "_names", "_roots", "_source", "stacks")
+    __slots__ = ("_cached", "_codes", "_lines", "_names", "_places", "_roots", "_seen", "_source", "stacks")
 
-    def __init__(self, source: str = "", path: Sequence[str] | None = None) -> None:
+    def __init__(self, source: str = "", path: Sequence[str] | None = None, cached: int = 20_000) -> None:
         self.stacks: dict[int, StackFrames] = {}  # by stack hash
-        self._codes: dict[int, CodeType] = {}  # keeps the codes alive whose id is a key elsewhere
-        self._lines: dict[tuple[int, int], Location] = {}  # (id of the code, last instruction)
+        self._cached = cached
+        self._codes: list[CodeType] = []  # keeps the codes alive whose id is a key below
+        self._lines: dict[int, dict[int, _Place]] = {}  # by id of the code and last instruction
+        self._places: dict[Location, _Place] = {}
+        self._seen: dict[tuple[_Place, ...], StackFrames | None] = {}
         self._names: dict[str, str] = {}
         self._source = os.path.abspath(source) + os.sep if source else ""
         self._roots = _roots(self._source, sys.path if path is None else path)
@@ -71,31 +91,53 @@ class StackTable:
         self.stacks.clear()
         self._codes.clear()
         self._lines.clear()
+        self._places.clear()
+        self._seen.clear()
         self._names.clear()
 
-    def intern(self, frame: FrameType | None, outer: FrameType | None, depth: int) -> StackFrames | None:
+    def look(self, frame: FrameType | None, outer: FrameType | None, depth: int) -> StackFrames | None:
         """The stack from `frame` (innermost) outwards up to `outer`, without Relive's own at either end.
 
         None where nothing but Relive's own frames is on it. Runs no code of the user's.
         """
-        locations: list[Location] = []
-        while frame is not None and frame is not outer and len(locations) < depth:
-            locations.append(self._location(frame.f_code, frame.f_lasti, frame))
+        lines = self._lines
+        places: list[_Place] = []
+        add = places.append
+        while frame is not None and frame is not outer:
+            if not depth:
+                add(_CUT)
+                break
+            depth -= 1
+            try:
+                add(lines[id(frame.f_code)][frame.f_lasti])
+            except KeyError:
+                add(self._place(frame))
             frame = frame.f_back
-        cut = frame is not None and frame is not outer
-        locations.reverse()
+        key = tuple(places)
+        try:
+            return self._seen[key]
+        except KeyError:
+            if len(self._seen) >= self._cached:
+                self.forget()
+            stack = self._seen[key] = self._intern(places)
+            return stack
+
+    def _intern(self, places: list[_Place]) -> StackFrames | None:
+        places.reverse()
+        cut = places[:1] == [_CUT]
+        locations = [place.location for place in places[cut:]]
         kept = [
             location for location in without_inner(without_own(locations)) if location[1] not in _IMPORTLIB
         ]
         if not kept:
             return None
         if cut:
-            kept.insert(0, (DEEP_FRAME, "", 0))
+            kept.insert(0, _CUT.location)
         return self.add(kept)
 
     def add(self, locations: Sequence[Location]) -> StackFrames:
         """The one StackFrames of these locations: outermost first, files as `short` names them."""
-        number = stack_hash(locations)
+        number = _number(b"".join([self._placed(location).digest for location in locations]))
         stack = self.stacks.get(number)
         if stack is None:
             functions, files, lines = zip(*locations, strict=True)
@@ -110,14 +152,24 @@ class StackTable:
             name = self._names[file] = self._shorten(file)
         return name
 
-    def _location(self, code: CodeType, last: int, frame: FrameType) -> Location:
-        key = (id(code), last)
-        location = self._lines.get(key)
-        if location is None:
-            self._codes[id(code)] = code
-            location = (code.co_qualname, self.short(code.co_filename), frame_line(frame))
-            self._lines[key] = location
-        return location
+    def _place(self, frame: FrameType) -> _Place:
+        """Where `frame` stands, from now on known by its code and instruction."""
+        code = frame.f_code
+        place = self._placed((code.co_qualname, self.short(code.co_filename), frame_line(frame)))
+        known = self._lines.get(id(code))
+        if known is None:
+            if len(self._codes) >= self._cached:  # code that is made anew again and again
+                self.forget()
+            self._codes.append(code)
+            known = self._lines[id(code)] = {}
+        known[frame.f_lasti] = place
+        return place
+
+    def _placed(self, location: Location) -> _Place:
+        place = self._places.get(location)
+        if place is None:
+            place = self._places[location] = _Place(location)
+        return place
 
     def _shorten(self, file: str) -> str:
         if self._source and file.startswith(self._source):

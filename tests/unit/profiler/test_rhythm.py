@@ -122,6 +122,40 @@ def test_in_a_burst_of_short_invocations_few_are_asked_whether_they_waited(bench
     assert len(asked) == 11
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["by CPU time", "by the real clock"])
+def test_after_a_pause_nothing_is_left_to_wake_a_worker_that_waits(bench, waits):
+    # Given a function that computes, or one that waits
+    if waits:
+        invoke(bench, 10, 5, waits=1)
+    # When an invocation comes a second after the one before
+    bench.pass_ms(1000, 0)
+    before = bench.timer.disarmed
+    invoke(bench, 1, 1)
+    # Then its shot by the real clock is called off, and the next one asks for its own
+    assert bench.timer.disarmed == before + 1
+    armed = len(bench.timer.armed)
+    bench.pass_ms(1000, 0)
+    bench.sampler.start("next")
+    assert len(bench.timer.armed) == armed + 1
+
+
+def test_the_grid_of_looks_does_not_know_when_invocations_begin_that_come_now_and_then(bench):
+    # Given a function that goes by the real clock, with a short invocation each second
+    invoke(bench, 10, 5, waits=1)
+    delays = []
+    for _ in range(400):
+        bench.pass_ms(1000, 0)
+        bench.sampler.start("i")
+        delays.append(bench.due - bench.now)
+        bench.pass_ms(0.3, 0.1)
+        bench.switches += 1
+        bench.sampler.stop()
+    # Then its shots are spread evenly over the interval of 2 ms, and a little beyond
+    assert all(0 < delay <= 2.5 * MS for delay in delays)
+    quarters = [sum(n * MS / 2 < delay <= (n + 1) * MS / 2 for delay in delays) for n in range(4)]
+    assert all(60 < quarter < 150 for quarter in quarters), quarters
+
+
 def test_the_real_clocks_shot_brings_a_look_that_is_overdue(bench):
     # Given an invocation that computed for 20 ms, whose look by CPU time came late or not at all
     bench.sampler.start("i")
