@@ -14,6 +14,7 @@ __all__ = ["OpenSpans", "failure_line"]
 
 _INVOCATIONS: Final = 10_000
 _SPANS: Final = 1_000  # of one invocation
+_NAME_CHARS: Final = 512  # as the worker cuts it; it is not trusted to do so
 _WHY: Final = "the process ended before this span did"
 
 
@@ -60,7 +61,7 @@ class OpenSpans:
         known = self._of.setdefault((invocation_id, attempt), {})
         for span in spans:
             if len(known) < _SPANS:
-                span.name = texts.text(span.name)
+                span.name = texts.text(span.name[:_NAME_CHARS])
                 known[span.span_id] = span
         if len(self._of) > _INVOCATIONS:
             self._of.popitem(last=False)
