@@ -375,3 +375,19 @@ def test_the_last_lines_before_a_failure_are_shown_however_old_they_are() -> Non
     # Then the last ones before it are there, and how many are not
     assert [row.body for row in rows] == [*(f"line {n}" for n in range(8, 20)), "after"]
     assert (earlier, upto) == (8, 12)
+
+
+def test_what_a_type_has_to_tell_and_where_the_syntax_is_wrong_can_be_read() -> None:
+    # Given an error with details, its message in two lines, and one that has a place
+    told = ExceptionView("CalledProcessError", "failed\nand how", details=(("stderr", "bad header\nbye"),))
+    place = ('  File "plugin.py", line 1', "    def f(:", "          ^")
+    syntax = ExceptionView("SyntaxError", "invalid syntax", place=place)
+    both = replace(scene(), exceptions=(told, syntax))
+    # Then the details screen has all of it, a line for each line
+    text = [line_text(line).rstrip() for line in detail_lines(both, 60)]
+    for wanted in ("  ✖ CalledProcessError: failed", "    and how", "    stderr: bad header", "      bye"):
+        assert wanted in text
+    assert any("def f(:" in line for line in text)
+    # Then the headline of the other names the place
+    model = FailureModel(replace(both, exceptions=(syntax,)))
+    assert 'File "plugin.py", line 1 def f(:' in " ".join(map(line_text, headline(model)))
