@@ -63,7 +63,7 @@ def test_a_users_project_that_is_called_relive_is_no_own_code(tmp_path):
     library = _frame_in(str(files[1]), "library", "return call(None)")
     user = _frame_in(str(files[0]), "handler")
     # When its stack is interned
-    stack = table.intern(library(user), sys._getframe(), 100)
+    stack = table.look(library(user), sys._getframe(), 100)
     # Then all of it is there
     assert stack.functions == ["library", "handler"]
     assert stack.files == ["site-packages/relive_base/x.py", "relive/calls.py"]
