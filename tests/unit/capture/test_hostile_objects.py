@@ -78,6 +78,8 @@ _ARGUMENTS: dict[type, tuple[Any, ...]] = {
     decimal.Decimal: ("1.5",),
 }
 
+_LOOP = asyncio.new_event_loop()  # not a thread's own one, which other tests may have taken away
+
 
 def instance(base: type, metaclass: type = type) -> Any:
     """An instance of a hostile subclass of `base`, made while the traps were not armed."""
@@ -85,8 +87,9 @@ def instance(base: type, metaclass: type = type) -> Any:
     arguments = _ARGUMENTS.get(base, ())
     made = base.__new__(cls, *arguments)
     init = base.__init__
+    options = {"loop": _LOOP} if base is asyncio.Future else {}
     with contextlib.suppress(TypeError):
-        init(made, *arguments)
+        init(made, *arguments, **options)
     return made
 
 
