@@ -214,7 +214,10 @@ class FailurePdb(_Nested):
     def precmd(self, line: str) -> str:
         """`$name` is a convenience variable: pdb itself knows them since Python 3.12."""
         found = super().precmd(line)
-        return found if sys.version_info >= (3, 12) else _DOLLAR.sub(rf'{_VARIABLES}["\1"]', found)
+        if sys.version_info >= (3, 12):
+            return found
+        # No template: `re` would be imported for it, and that may be a module of the function's own.
+        return _DOLLAR.sub(lambda match: f'{_VARIABLES}["{match[1]}"]', found)
 
     def forget(self) -> None:
         """Leave nothing of the session in the function's own namespaces."""
