@@ -569,7 +569,10 @@ _decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
 def encode_frame(frame: AnyFrame) -> bytes:
     """`frame` with its length before it. Raises FrameError over MAX_FRAME_BYTES. Lone surrogates in its texts
     become escapes: UTF-8 has none."""
-    payload = encode_escaped(_encoder.encode, frame)
+    try:
+        payload = _encoder.encode(frame)
+    except UnicodeEncodeError:
+        payload = encode_escaped(_encoder.encode, frame)
     length = len(payload)
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a {type(frame).__name__} frame of {length} bytes is over {MAX_FRAME_BYTES}")

@@ -71,17 +71,13 @@ class FrameSink:
     def send(self, *frames: AnyFrame) -> bool:
         """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, where it could not be
         done."""
-        return self._sent_and_told(frames, True)
+        data = None if self._cut else self._encode(frames)
+        return data is not None and self._send(data, len(frames), True)
 
     def record(self, *frames: AnyFrame) -> bool:
         """As `send`, for what the server need not see at once: it does within milliseconds, dead or alive."""
-        return self._sent_and_told(frames, not self.watched)
-
-    def _sent_and_told(self, frames: tuple[AnyFrame, ...], bell: bool) -> bool:
-        if self._cut:
-            return False
-        data = self._encode(frames)
-        return data is not None and self._send(data, len(frames), bell)
+        data = None if self._cut else self._encode(frames)
+        return data is not None and self._send(data, len(frames), not self.watched)
 
     def ring(self) -> None:
         """Have the server look at what `send_surely` left for later."""
@@ -118,9 +114,12 @@ class FrameSink:
         try:
             self._inside.add(thread)
             with self._lock:
-                if self._ring is None:
+                ring = self._ring
+                if ring is None:
                     return self._write(data)
-                return self._write_ring(self._ring, data, frames, bell)
+                if data and not bell and not self._rest and len(data) <= INLINE_BYTES and ring.put(data):
+                    return not self._cut  # as nearly always
+                return self._write_ring(ring, data, frames, bell)
         finally:
             self._inside.discard(thread)
             if on_main:

@@ -26,8 +26,20 @@ _SEVERITIES = ((10, "TRACE"), (20, "DEBUG"), (30, "INFO"), (40, "WARN"), (50, "E
 _OWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 
 
+_NAMES = {
+    10: "DEBUG",
+    20: "INFO",
+    30: "WARN",
+    40: "ERROR",
+    50: "FATAL",
+}  # the levels that nearly all records have
+
+
 def severity_of(level: int) -> str:
     """OpenTelemetry's name for a level of the logging module."""
+    name = _NAMES.get(level)
+    if name is not None:
+        return name
     for below, name in _SEVERITIES:
         if level < below:
             return name

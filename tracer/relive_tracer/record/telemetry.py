@@ -15,7 +15,6 @@ from relive_base.frames import AnyFrame, FunctionSpec, Invoke
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, Places, RecordHandler
 from relive_tracer.record.noticed import Noticed
-from relive_tracer.record.outlet import Outlet
 from relive_tracer.record.output import Output
 from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
 from relive_tracer.record.streams import LineStream
@@ -51,7 +50,8 @@ def rehearse(spec: FunctionSpec) -> None:
 
 
 class Telemetry:
-    """One per worker. `send` must not raise; it gives False for what could not be sent.
+    """One per worker. `send` must not raise; it gives False for what could not be sent. A signal handler of
+    the user's that prints calls it from inside itself: its frame has to wait there.
 
     `install` once, before the user's code is imported; then `begin` and `end` around each handler call, both
     on the thread that runs the handler. What is recorded before the first `begin` has no invocation (id "").
@@ -61,7 +61,7 @@ class Telemetry:
         self, send: Callable[[AnyFrame], bool], spec: FunctionSpec, limits: TelemetryLimits | None = None
     ) -> None:
         self._spec = spec
-        self._send = Outlet(send).send
+        self._send = send
         self.limits = limits or TelemetryLimits()
         self._state = InvocationState("", "", "", spec.output_limit_bytes)
         self._tracing: Tracing | None = None
