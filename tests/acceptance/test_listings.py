@@ -117,6 +117,19 @@ def test_the_status_has_its_inner_fields(lab: Relive) -> None:
     assert status["isolation_tier"] in (0, 1, 2)
 
 
+def test_the_doctor_beside_a_server_finds_the_tier_that_it_reaches_and_is_quiet(lab: Relive) -> None:
+    """It has talked gRPC by then, whose threads no child of a fork has."""
+    done = lab.run("doctor", "--json", check=False)
+    found = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    lab.run("invoke", "fine")
+    (ran,) = lab.json("invocations", "fine", "--limit", "1")
+
+    assert done.stderr == ""
+    assert found["engine"]["ok"]
+    wanted = lab.json("status")[0]["isolation_tier"]
+    assert ran["isolation_tier"] == min(wanted, int(found["isolation"]["detail"][len("tier ")]))
+
+
 def test_deploy_has_its_fields(lab: Relive) -> None:
     folder = lab.application({"app.py": SOURCE, "relive.toml": toml(FUNCTIONS)})
 

@@ -111,9 +111,9 @@ def _engine(session: Session) -> Finding:
 
 
 def _isolation(session: Session) -> Iterator[Finding]:
-    from relive_platform.isolation.probing import probe
+    from relive_platform.isolation.probing import probe_apart
 
-    for found in probe(session.environment.get("RELIVE_UNIX_SOCKETS") == "open"):
+    for found in probe_apart(session.environment.get("RELIVE_UNIX_SOCKETS") == "open"):
         yield Finding(found.name, found.ok, found.detail, found.remedy)
 
 

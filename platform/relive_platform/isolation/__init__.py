@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from relive_platform.isolation.applying import Isolation, Reached, apply, prepare
-    from relive_platform.isolation.probing import Probe, gaps, probe
+    from relive_platform.isolation.probing import Probe, gaps, probe, probe_apart
 
-__all__ = ["Isolation", "Probe", "Reached", "apply", "gaps", "prepare", "probe"]
+__all__ = ["Isolation", "Probe", "Reached", "apply", "gaps", "prepare", "probe", "probe_apart"]
 
 _APPLYING = ("Isolation", "Reached", "apply", "prepare")
 

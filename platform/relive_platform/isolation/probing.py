@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+import shlex
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from relive_platform.isolation import landlock, seccomp
@@ -11,7 +15,7 @@ from relive_platform.isolation.family import FAMILY_TIER, probe_family
 from relive_platform.isolation.spaces import probe_spaces
 from relive_platform.isolation.syscalls import supported
 
-__all__ = ["ROOT_REMEDY", "Probe", "gaps", "probe"]
+__all__ = ["ROOT_REMEDY", "Probe", "gaps", "probe", "probe_apart"]
 
 ROOT_REMEDY: Final = (
     "run it as a user of its own: `useradd --system --create-home relive`, then `sudo -u relive relive serve`"
@@ -31,6 +35,8 @@ _TIERS: Final = (
     "Landlock, seccomp, and spaces of its own",
 )
 _ABI_FILES: Final = 3
+_APART_LIMIT_S: Final = 30.0
+_OPEN: Final = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ class Probe:
 def probe(unix_sockets: bool = False) -> list[Probe]:
     """Looks, changes nothing. The last entry is the tier that workers will reach.
 
-    `unix_sockets`: whether the owner allows those that have a path.
+    Forks, so this process is to have one thread: elsewhere `probe_apart`. `unix_sockets`: whether the owner
+    allows those that have a path.
     """
     if not supported():
         return [Probe("isolation", False, "tier 0: tier 1 needs Linux", "run Relive on Linux 5.13 or newer")]
@@ -79,6 +86,21 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
         ),
         Probe("isolation", tier > 0, f"tier {tier}: {_TIERS[tier]}", "" if tier else "see the lines above"),
     ]
+
+
+def probe_apart(unix_sockets: bool = False) -> list[Probe]:
+    """`probe` in an interpreter of its own: what it tries there needs a process without other threads, which
+    one that has talked gRPC is not. Raises OSError and subprocess.SubprocessError.
+    """
+    command = [sys.executable, "-P", "-m", __spec__.name, *([_OPEN] if unix_sockets else [])]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_APART_LIMIT_S
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        remedy = f"see all of it: {shlex.join(command)}"
+        return [Probe("isolation", False, f"not known: the attempt failed: {last}", remedy)]
+    return [Probe(**entry) for entry in json.loads(done.stdout)]
 
 
 def gaps(tier: int, unix_sockets: bool = False, no_mounts: str = "") -> list[str]:
@@ -133,3 +155,7 @@ def _landlock(abi: int) -> Probe:
         detail = f"ABI {abi}: files are protected, signals to other processes are not (Linux 6.12 or newer)"
         return Probe("landlock", True, detail)
     return Probe("landlock", True, f"ABI {abi}")
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(entry) for entry in probe(_OPEN in sys.argv[1:])]))
