@@ -113,7 +113,7 @@ class Redactor:
         raw = text.encode("ascii", "replace")
         if may_hold_token(text, raw):
             result = hide_tokens(result, lower, self._hide_form)
-        if (" " in lower or "=" in lower or ":" in lower or "<" in lower) and (
+        if (" " in lower or "=" in lower or ":" in lower or "<" in lower or "," in lower) and (
             may_name(lower) or (self._hints and self._may_name(lower))
         ):
             result = hide_assignments(result, lower, self.secret_key, is_harmless, self._found)
@@ -154,6 +154,8 @@ class Redactor:
             # one letter in lower case is two: then no place is where it was
             places = name_places(lower, self._hints) if len(lower) == len(result) else range(len(result))
             result = hide_literals(result, self.secret_key, self._inside, places)
+        if self._known is not None:
+            result = self._known.sub(_same_lines, result)
         return result
 
     def _inside(self, body: str) -> str:
@@ -345,7 +347,13 @@ def _holds_secret(strength: str, value: object) -> bool:
         return False
     if strength == "plural":
         return isinstance(value, str) or (isinstance(value, list) and isinstance(value[0], str))
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value):
+        return True  # user and password
     return strength == "strong" or isinstance(value, str | int)
+
+
+def _same_lines(match: re.Match[str]) -> str:
+    return PLACEHOLDER + "\n" * match.group().count("\n")
 
 
 def _is_number(value: int | str) -> bool:

@@ -35,11 +35,14 @@ def _words(text: str) -> frozenset[str]:
 _rule = LazyPattern
 _NAMED = _rule(
     r"(?<!\w)(?P<name>[^\W\d][\w-]{0,60}+)",
-    r"""(?P<sep>\\{0,4}["']?\]?[ \t]{0,20}(?:=>|[=:]=?)(?:\s{1,20}(?=\\{0,4}b?["'])|[ \t]{0,20}))""",
+    r"""(?P<sep>\\{0,8}["']?\]?[*`]{0,3}[ \t]{0,20}(?:=>|[=:]=?)[*`]{0,3}""",
+    r"""(?:\s{1,20}(?=\\{0,8}[bBuUrRfF]{0,2}["'])""",
+    r"""|[ \t]{0,20}\r?\n[ \t]{1,20}(?=[^\s:]+[ \t]*(?:\r?\n|\Z))|[ \t]{0,20}))""",
 )
 _VALUE = _rule(
-    r"""b?(?P<quote>\\{0,4}["'])(?:(?!(?P=quote))(?:\\[\s\S]|[\s\S]))*""",
-    r"""|\{[^{}\n]{0,4000}\}|\[[^\[\]\n]{0,4000}\]""",
+    r"""[|>][+-]?\d?[+-]?[ \t]*\r?\n(?:[ \t]+[^\n]*(?:\n|\Z))+""",  # a block of YAML
+    r"""|[bBuUrRfF]{0,2}(?P<quote>\\{0,8}(?:'{3}|"{3}|["']))(?:(?!(?P=quote))(?:\\[\s\S]|[\s\S]))*""",
+    r"""|\{[^{}\n]{0,4000}\}|\[[^\[\]\n]{0,4000}\]|\([^()\n]{0,4000}\)""",
     r"""|[^\s"'&;,)}\]\\]+""",
 )
 # Headers whose value has blanks, commas and semicolons of its own, up to the end of the line.
@@ -48,38 +51,58 @@ _HEADER_VALUE = _rule(r"""[^\r\n"'\\][^\r\n\\]*""")
 _QUOTED_HEADER_VALUE = _rule(r"""[^\r\n"'\\]+""")
 _HARMLESS: Final = _words(
     """none null true false str int bytes string required missing invalid expired undefined nil *** ****
-    optional[str] yes no on off accepted denied"""
+    optional[str] yes no on off accepted denied incorrect wrong unknown empty malformed unchanged"""
 )
 # How a sentence goes on behind "Invalid password: ".
 _PROSE: Final = _words(
-    """must should shall may might can cannot could would will was were is are has have had does did do not no
-    too the a an this that these it its you your we at in on of for from to with without by if when please
-    expected unexpected got use used using unknown contains contain only cannot can't isn't doesn't wasn't
-    wrong
-    incorrect mismatch needs need requires failed failure error user account value field key minimum
-    maximum length characters already be been"""
+    """see must should shall may might can cannot could would will was were is are has have had does did do
+    not no too the a an this that these it its you your we at in on of for from to with without by
+    if when please expected unexpected got use used using unknown contains contain only can't isn't
+    doesn't wasn't wrong incorrect mismatch needs need requires failed failure error user account
+    value field key minimum maximum length characters already be been"""
 )
 _COMPLAINTS: Final = _words(
     """invalid bad wrong missing incorrect unknown expired malformed unexpected weak no refused rejected
     insecure empty"""
 )
+_TWO_TEXTS: Final = _rule(r"""\(\s*[bu]?(["'])[^"']*\1\s*,\s*[bu]?(["'])[^"']*\2\s*\)""")
 _WORD_AFTER: Final = _rule(r"[ ]+[^\W\d_]{1,20}(?![\w=:@])")
 _WORD_BEFORE: Final = _rule(r"([^\W\d_]{1,20})[ ]\Z")
-_WORDS_BEFORE: Final = _rule(r"(?:(?<=\s)|(?<=[\"',;(])|\A)(?:([^\W\d_]{2,20})[ ])?([^\W\d_]{2,20})[ ]\Z")
+_WORDS_BEFORE: Final = _rule(r"(?:(?<=\s)|(?<=[\"',;(*#`])|\A)(?:([^\W\d_]{2,20})[ ])?([^\W\d_]{2,20})[ ]\Z")
 _WORDS_REACH: Final = 44
 _AZURE = _rule(r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=(?P<secret>[A-Za-z0-9+/%]{16,}=*)")
+_SIGNATURE = _rule(r"(?i)(?<=[?&;])signature=(?P<secret>[^&\s\"'<>]{8,})")
 
 # Each has groups "name" and "secret".
 _FLAG = _rule(
-    r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,60})(?:[\"'],)?[ \t]+",
+    r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,60})(?:[\"'],[ \t]*|[ \t]+)",
     r"""(?P<secret>"[^"\n]*"|'[^'\n]*'|[^\s"'-]\S*)""",
 )
 _PAIR = _rule(r"""[(\[]b?["'](?P<name>[\w-]{1,60})["'],\s?(?P<secret>b?(["'])(?:(?!\3)[^\n])*\3)[)\]]""")
 _SQL = _rule(r"(?i)\b(?P<name>password|passwd|identified\s{1,5}by|secret)\s{1,5}(?P<secret>'[^'\n]*')")
-_XML = _rule(r"<(?:[\w-]{1,40}:)?(?P<name>[A-Za-z][\w.-]{0,60})(?:\s[^<>]{0,200})?>(?P<secret>[^<>]+)</")
+_XML = _rule(
+    r"<(?:[\w-]{1,40}:)?(?P<name>[A-Za-z][\w.-]{0,60})(?:\s[^<>]{0,200})?>",
+    r"(?P<secret>\s*<!\[CDATA\[[\s\S]*?\]\]>\s*|[^<>]+)</",
+)
+_NAMED_ELEMENT = _rule(
+    r"""<[\w:.-]{1,60}\s(?:[^<>]{0,200}\s)?(?:name|key)=["'](?P<name>[\w./-]{1,60})["'][^<>]{0,200}>""",
+    r"""(?P<secret>[^<>]+)</""",
+)
+_PASSWORD_FIELD = _rule(
+    r"""(?i)<input\b[^<>]{0,200}\btype=["']?(?P<name>password)\b[^<>]{0,200}?\bvalue=(?P<secret>["'][^"'<>]*)"""
+)
 _NAME_AND_VALUE = _rule(
-    r"""(?i)\b(?:name|key|header)\\?["']?\s{0,3}[=:]\s{0,3}\\?["'](?P<name>[\w.-]{1,60})\\?["']""",
-    r"""[^{}<>]{0,100}?\bvalue\\?["']?\s{0,3}[=:]\s{0,3}(?P<secret>\\?["'][^"'<>]*)""",
+    r"""(?i)\b(?:name|key|header)\\?["']?\s{0,3}[=:]\s{0,3}\\?["'](?P<name>[\w./-]{1,60})\\?["']""",
+    r"""[^{}<>]{0,100}?\bvalue\\?["']?\s{0,3}[=:]\s{0,3}\[?(?P<secret>\\?["'][^"'<>]*)""",
+)
+_VALUE_AND_NAME = _rule(
+    r"""(?i)\bvalue\\?["']?\s{0,3}[=:]\s{0,3}\[?(?P<secret>\\?(["'])(?:(?!\2)[^<>\\\n]){0,4000}\2?)""",
+    r"""[^{}<>]{0,100}?\b(?:name|key|header)\\?["']?\s{0,3}[=:]\s{0,3}\\?["']""",
+    r"""(?P<name>[\w./-]{1,60})\\?["']""",
+)
+_YAML_ENTRY = _rule(
+    r"""\bname:[ \t]{0,3}["']?(?P<name>[\w./-]{1,60})["']?[ \t]*\r?\n[ \t]*value:[ \t]{0,3}""",
+    r"""(?P<secret>[^\r\n]+)""",
 )
 _FORM_PART = _rule(
     r"""(?i)\bname="(?P<name>[^"\r\n]{1,60})"[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,5}\r?\n\r?\n""",
@@ -91,6 +114,10 @@ _PHRASES: Final = (
     (("(", "["), _PAIR),
     (("</",), _XML),
     (("value",), _NAME_AND_VALUE),
+    (("value",), _VALUE_AND_NAME),
+    (("value",), _YAML_ENTRY),
+    (("</",), _NAMED_ELEMENT),
+    (("<input",), _PASSWORD_FIELD),
     (("form-data",), _FORM_PART),
 )
 
@@ -109,6 +136,8 @@ def hide_assignments(
     if "=" in lower or ":" in lower:
         if "key=" in lower or "sig=" in lower:
             text = _AZURE.sub(hide_group, text)
+        if "signature=" in lower:
+            text = _SIGNATURE.sub(hide_group, text)
         text = _hide_named(text, judge, keep, found)
     for hints, pattern in _PHRASES:
         if hints[0] in lower or hints[-1] in lower:
@@ -140,6 +169,8 @@ def _counts(strength: str, separator: str, value: re.Match[str]) -> bool:
     """Whether a value is a secret under a name that is one for text only."""
     if strength == "strong" or _quote(value):
         return True
+    if value.group()[:1] == "(":
+        return strength == "weak" and _TWO_TEXTS.fullmatch(value.group()) is not None
     if strength == "weak":
         return "=" in separator
     return value.group()[:1] == "[" and ('"' in value.group() or "'" in value.group())

@@ -23,7 +23,7 @@ _SECRET_WORDS: Final = _words(
     accesskey sessionid sessionkey cardnumber setcookie
     passwort kennwort passworter senha senhas contrasena contrasenas contrasenya mdp wachtwoord
     wachtwoorden losenord passord adgangskode kodeord salasana haslo heslo hesla jelszo parola parole sifre
-    geslo parool"""
+    geslo parool pw psk motdepasse lozinka matkhau dbpass dbpw κωδικος"""
 )
 """In English and, without their accents, in other languages with Latin letters."""
 _SECRET_PAIRS: Final = _words(
@@ -32,8 +32,8 @@ _SECRET_PAIRS: Final = _words(
     license_key service_key access_tokens refresh_tokens auth_tokens api_tokens session_tokens amz_signature
     goog_signature auth_header identified_by decryption_key storage_key subscription_key functions_key
     host_key deploy_key webhook_key hmac_key aes_key rsa_key client_key consumer_key crypt_key cipher_key
-    recovery_codes recovery_code backup_codes seed_phrase de_passe mat_khau cle_secrete clave_secreta
-    palavra_passe
+    recovery_codes recovery_code backup_codes seed_phrase de_passe mat_khau kata_sandi pass_word fernet_key
+    hub_signature cle_secrete clave_secreta palavra_passe
     كلمة_المرور كلمة_السر κωδικος_προσβασης"""
 )
 _JOINED_PAIRS: Final = tuple(
@@ -41,7 +41,7 @@ _JOINED_PAIRS: Final = tuple(
 )
 """Keys in one word: "encryptionkey", "masterkey"."""
 _SECRET_ENDINGS: Final = (
-    *_words("password passwd passphrase secret token passwort kennwort wachtwoord"),
+    *_words("password passwd passphrase secret token sessionid sessid passwort kennwort wachtwoord"),
     *_JOINED_PAIRS,
 )
 _PASS_OWNERS: Final = _words(
@@ -70,9 +70,10 @@ _PLURAL_NAMES: Final = _words("tokens otps jwts apikeys")
 
 # Pieces of secret names: in a text that has none of them no secret is named.
 _HINTS: Final = (
-    "pass", "pin", "pwd", "otp", "key", "token", "cook", "auth", "secret", "cred", "session", "card", "sid",
-    "bearer", "identified", "sig=", "signature", "cv", "ssn", "jwt", "srf", "security", "recovery", "backup",
-    "seed", "slo", "paro", "sifr", "sen", "asana", "clave", "mdp", "kode", "wort", "woord", "jelsz", "khau",
+    "pass", "pin", "pw", "psk", "otp", "key", "token", "cook", "auth", "secret", "cred", "sess",
+    "card", "sid", "bearer", "identified", "sig=", "signature", "cv", "ssn", "jwt", "srf",
+    "security", "recovery", "backup", "seed", "slo", "paro", "sifr", "sen", "asana", "clave", "mdp",
+    "kode", "wort", "woord", "jelsz", "khau", "lozink", "sandi", "fernet",
 )  # fmt: skip
 _FOREIGN_HINTS: Final = (
     "парол", "секретн", "密码", "密碼", "口令", "パスワード", "暗証番号", "비밀번호", "암호", "סיסמ",
@@ -133,12 +134,15 @@ def may_name(lower: str) -> bool:
     """Whether a text (in lower case) may hold a secret's name. One flat expression: a loop over the hints
     takes three times as long; to look for one character first costs a fifth of looking for a word."""
     if (
-        ("p" in lower and ("pass" in lower or "pin" in lower or "pwd" in lower or "otp" in lower))
+        (
+            "p" in lower
+            and ("pass" in lower or "pin" in lower or "pw" in lower or "otp" in lower or "psk" in lower)
+        )
         or ("k" in lower and ("key" in lower or "token" in lower or "cook" in lower))
         or "auth" in lower
         or "secret" in lower
         or "cred" in lower
-        or "session" in lower
+        or "sess" in lower
         or "card" in lower
         or "sid" in lower
         or ("b" in lower and ("bearer" in lower or "identified" in lower or "backup" in lower))
@@ -167,6 +171,9 @@ def _may_name_abroad(lower: str) -> bool:
         or ("p" in lower and "paro" in lower)
         or ("v" in lower and "clave" in lower)
         or "asana" in lower
+        or "sandi" in lower
+        or ("z" in lower and "lozink" in lower)
+        or ("f" in lower and "fernet" in lower)
         or (not lower.isascii() and any(hint in lower for hint in _FOREIGN_HINTS))
     )
 

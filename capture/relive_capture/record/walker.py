@@ -245,6 +245,11 @@ class Walker:
             for item in value[:_SECRETS]:
                 if type(item) is str:
                     memory.add(item)
+        elif type(value) is dict:
+            for entry in list(value.items())[:_SECRETS]:
+                for item in entry:
+                    if type(item) is str:
+                        memory.add(item)
 
     def _name(self, key: Any) -> _Name:
         """A dict key or the name of an attribute. Strings as they are (redacted), others by their type's own
@@ -539,6 +544,8 @@ def _hides(secret: str, value: Any) -> bool:
         if cls is list or cls is tuple:
             return bool(value) and issubclass(type(value[0]), str | bytes)
         return issubclass(cls, str | bytes)
+    if secret == "weak" and (cls is tuple or cls is list):  # user and password
+        return len(value) == 2 and type(value[0]) is str and type(value[1]) is str
     if secret == "weak":
         return issubclass(cls, str | bytes)
     return not issubclass(cls, type)

@@ -342,6 +342,23 @@ def test_what_was_a_secret_once_is_one_everywhere_else() -> None:
     assert Redactor().text("tr0ub4dor") == "tr0ub4dor"
 
 
+def test_what_is_known_goes_from_source_too_and_no_line_does() -> None:
+    known = Redactor().remembering(SecretMemory(["tr0ub4dor"]))
+
+    clean = known.source('user, secret = "bob", "tr0ub4dor"\nsetattr(o, "x", "tr0ub4dor")\n')
+
+    assert "tr0ub4dor" not in clean
+    assert clean.count("\n") == 2
+
+
+def test_user_and_password_in_a_pair_are_hidden_as_one() -> None:
+    event = {"auth": ["bob", "hunter2"], "session": ["a", 1], "other": ["bob", "x"]}
+
+    clean = json.loads(Redactor().json_bytes(json.dumps(event).encode()))
+
+    assert clean == {"auth": PLACEHOLDER, "session": ["a", 1], "other": ["bob", "x"]}
+
+
 def test_a_memory_of_secrets_is_bounded_and_keeps_no_plain_words() -> None:
     memory = SecretMemory()
     for secret in (
