@@ -25,12 +25,12 @@ from relive_capture.record.details import Details
 from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, own_names, place_names
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.guard import Guard
-from relive_capture.record.leaves import Leaves
 from relive_capture.record.messages import Messages
+from relive_capture.record.plans import KnownTypes
 from relive_capture.record.result_path import find_unserialisable
 from relive_capture.record.signatures import Signatures, message_shape
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
-from relive_capture.record.surroundings import ModuleVersions, environment, threads
+from relive_capture.record.surroundings import Environment, ModuleVersions, threads
 from relive_capture.record.tasks import any_tasks, tasks
 from relive_capture.record.traceback_text import traceback_text
 from relive_capture.record.walker import Walker
@@ -79,12 +79,20 @@ class _NoCollection:
 
 
 class _Kept:
-    """What captures of one process share: judged names, source files that were read, versions of modules."""
+    """What captures of one process share: judged names, source files that were read, versions of modules, how
+    C types are shown, facts of the environment."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.redactor = Redactor(keys)
         self.sources = SourceCache(self.redactor)
         self.versions = ModuleVersions()
+        self.environment = Environment()
+        self._types: KnownTypes | None = None
+
+    def types(self) -> KnownTypes:
+        """What is known of types by now."""
+        self._types = found = KnownTypes() if self._types is None else self._types.current()
+        return found
 
 
 _kept = lru_cache(maxsize=4)(_Kept)
@@ -107,12 +115,12 @@ class _Capture:
         self.handler_file = f"{spec.source}/{module}.py"
         self.in_app = InApp([spec.source, *spec.in_app], here=True)
         self.sources = SourceFiles(budget.source_bytes, kept.sources, here=True)
-        leaves = Leaves()
-        self.walker = Walker(budget, self.meter, self.redactor, self.redactions, leaves, self.memory)
+        types = kept.types()
+        self.walker = Walker(budget, self.meter, self.redactor, self.redactions, types, self.memory)
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
         self.frames.values = spec.capture != "off"
         guard = Guard(budget.text_ns)
-        messages = Messages(leaves, self.redactor.text, guard, self._file_name)
+        messages = Messages(types.leaves, self.redactor.text, guard, self._file_name)
         details = Details(self.redactor, guard)
         self.chain = ChainRecorder(budget, self.frames, self.walker, messages, details, self.in_app, skip)
         self.members: dict[str, bytes] = {}
@@ -184,11 +192,13 @@ class _Capture:
         return PartState("partial", "; ".join(reasons)) if reasons else PartState("ok")
 
     def save_environment(self) -> PartState:
-        names = [name for name in os.environ if name != "PWD" and self.redactor.secret_key(name)]
-        for name in names:
+        names = list(os.environ)
+        secret = [name for name in names if name != "PWD" and self.redactor.secret_key(name)]
+        for name in secret:
             self.memory.add(os.environ.get(name, ""))
-        self.redactions.extend(f"environment.{name}" for name in names[:100])
-        self.members["environment.json"] = to_json(environment(names, self.kept.versions.current()))
+        self.redactions.extend(f"environment.{name}" for name in secret[:100])
+        found = self.kept.environment.json(names, secret, self.kept.versions.current())
+        self.members["environment.json"] = found
         return PartState("ok")
 
     def save_result(self, result: object, place: tuple[str, str] | None) -> PartState:

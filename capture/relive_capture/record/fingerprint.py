@@ -45,7 +45,7 @@ def _name(raw: RawFrame, in_app: InApp) -> str:
 
 def fingerprint_of_names(kind: str, error_type: str, names: list[str], shapes: Sequence[str] = ()) -> str:
     """The same from "file:function" names, outermost first."""
-    distinct = list(dict.fromkeys(_VOLATILE.sub("#", name) for name in names))
+    distinct = list(dict.fromkeys(_VOLATILE.sub("#", name) for name in dict.fromkeys(names)))
     if len(distinct) > _MAX_FRAMES:
         distinct = distinct[:10] + distinct[-(_MAX_FRAMES - 10) :]
     if kind in ("timeout", "memory", "recursion"):

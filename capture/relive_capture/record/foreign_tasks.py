@@ -7,6 +7,7 @@ import gc
 import sys
 from collections.abc import Iterable
 from itertools import islice
+from types import BuiltinFunctionType
 from typing import Any, Final, NamedTuple
 
 from relive_capture.record.inspection import class_dict, instance_dict, named_entry, type_name
@@ -60,7 +61,11 @@ def _greenlet() -> Any:
     module = sys.modules.get("greenlet._greenlet")
     if module is None or ("sqlalchemy" in sys.modules and not any(name in sys.modules for name in _USERS)):
         return None
-    found = (instance_dict(module) or {}).get("greenlet")
+    known = instance_dict(module) or {}
+    users = known.get("get_total_main_greenlets")  # threads that have ever used one
+    if type(users) is BuiltinFunctionType and not users():
+        return None
+    found = known.get("greenlet")
     return found if issubclass(type(found), type) else None
 
 
@@ -80,7 +85,10 @@ def _greenlets() -> Iterable[Foreign]:
         return
     frame_of = class_dict(base)["gr_frame"].__get__
     kinds = _kinds(base)
-    found = [one for one in islice(gc.get_objects(), _MAX_OBJECTS) if id(type(one)) in kinds]
+    objects = gc.get_objects()
+    if kinds.isdisjoint(map(id, map(type, objects))):  # in C throughout: there may be millions
+        return
+    found = [one for one in islice(objects, _MAX_OBJECTS) if id(type(one)) in kinds]
     for one in found[:_MAX_FOUND]:
         frame = frame_of(one)
         if frame is not None:  # it has begun and waits

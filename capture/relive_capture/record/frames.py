@@ -11,7 +11,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from relive_base.code_lines import frame_line, traceback_line
-from relive_base.own_code import is_own
+from relive_base.own_code import own_folders
 
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
@@ -93,12 +93,13 @@ def without_outer(frames: list[RawFrame], skip: tuple[str, ...], in_app: InApp) 
     of one of the files in `skip`, and the import machinery behind it, but nothing from the first of the
     user's own frames on."""
     start = 0
+    own = own_folders()
     for index, raw in enumerate(frames[:64]):
         file = raw.frame.f_code.co_filename
         if in_app.place(file)[0]:
             break
         importing = start == index and file.startswith(("<frozen importlib", _IMPORTLIB))
-        if importing or is_own(file) or file in skip:
+        if importing or file.startswith(own) or file in skip:
             start = index + 1
     return frames[start:]
 

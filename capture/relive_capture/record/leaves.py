@@ -151,18 +151,21 @@ _BASES: Final[dict[int, Text]] = {id(cls): _EXACT[id(cls)] for cls in (float, co
 
 
 class Leaves:
-    """Texts by type, for one capture: built-in types, and those of modules that the function has loaded."""
+    """Texts by type: of built-in types, and of those of modules that the function has loaded by now. Holds
+    these, so that their ids stay their own."""
 
-    __slots__ = ("_bases", "_exact")
+    __slots__ = ("_bases", "_exact", "_held")
 
     def __init__(self) -> None:
         self._exact = dict(_EXACT)
         self._bases = dict(_BASES)
+        self._held: list[Any] = []
         for module, name, text, with_subclasses in LATE_TYPES:
             loaded = sys.modules.get(module)
             cls = None if loaded is None else (instance_dict(loaded) or {}).get(name)
             if issubclass(type(cls), type):
                 self._exact[id(cls)] = text
+                self._held.append(cls)
                 if with_subclasses:
                     self._bases[id(cls)] = text
 

@@ -12,6 +12,7 @@ from relive_capture.record.inspection import (
     class_dict,
     instance_dict,
     is_heap_type,
+    is_immutable_type,
     mro,
     named_entry,
     static_lookup,
@@ -29,6 +30,10 @@ _HUGE_TEXT: Final = 200_000
 _HUGE_ITEMS: Final = 20_000
 _PRINTED: Final = "<{} {}() failed>"  # what the traceback module prints
 _args: Callable[[BaseException], tuple[Any, ...]] = class_dict(BaseException)["args"].__get__
+_QUICK: Final = frozenset(map(id, (str, int, float, complex, bool, bytes, type(None))))
+_QUICK_NAMES: Final = ("decimal.Decimal", "datetime.date", "datetime.timedelta")  # of C
+_QUICK_ITEMS: Final = 8
+_QUICK_LEVELS: Final = 3
 _SYNTAX: Final = class_dict(SyntaxError)
 _SYNTAX_PLACE: Final = ("filename", "lineno", "offset", "text", "end_lineno", "end_offset")
 
@@ -168,7 +173,24 @@ def _plain(value: Any) -> Any:
 
 def _plain_args(error: BaseException) -> bool:
     """Whether printing the args runs none of the user's code, and takes no time."""
-    return all(type(arg) in (str, int, float, bool, type(None)) for arg in _args(error)[:8])
+    args = _args(error)
+    return len(args) <= _QUICK_ITEMS and all(_is_quick(arg, _QUICK_LEVELS) for arg in args)
+
+
+def _is_quick(value: Any, levels: int) -> bool:
+    """Whether the repr of `value` is C code alone, and short."""
+    cls: Any = type(value)
+    if id(cls) in _QUICK:
+        return True
+    if cls is list or cls is tuple:
+        return levels > 0 and len(value) <= _QUICK_ITEMS and all(_is_quick(one, levels - 1) for one in value)
+    if cls is dict:
+        return (
+            levels > 0
+            and len(value) <= _QUICK_ITEMS
+            and all(_is_quick(one, levels - 1) for item in list(value.items()) for one in item)
+        )
+    return is_immutable_type(cls) and type_name(cls) in _QUICK_NAMES
 
 
 def _is_huge(error: BaseException) -> bool:

@@ -1,7 +1,9 @@
-"""How values of one type are shown: found once per type and capture, then looked up."""
+"""How values of one type are shown: found once per type and capture, of C types once per process, then looked
+up."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from relive_capture.record.containers import CONTAINERS, Shape
@@ -9,6 +11,7 @@ from relive_capture.record.inspection import (
     class_dict,
     dict_items,
     dict_reader,
+    is_immutable_type,
     module_name,
     mro,
     slot_readers,
@@ -18,7 +21,19 @@ from relive_capture.record.leaves import Leaves
 from relive_capture.record.opaque import has_hidden, hidden_shape
 from relive_capture.record.shapes import Shapes
 
-__all__ = ["BYTES", "CONSTANT", "CONTAINER", "INT", "LEAF", "OBJECT", "SEQUENCE", "STR", "Plan", "Plans"]
+__all__ = [
+    "BYTES",
+    "CONSTANT",
+    "CONTAINER",
+    "INT",
+    "LEAF",
+    "OBJECT",
+    "SEQUENCE",
+    "STR",
+    "KnownTypes",
+    "Plan",
+    "Plans",
+]
 
 STR, BYTES, INT, LEAF, CONSTANT, CONTAINER, SEQUENCE, OBJECT = range(8)
 """CONSTANT: a leaf whose text cannot hold a secret. SEQUENCE: exactly a list or a tuple. From CONTAINER on:
@@ -107,25 +122,47 @@ class Plan:
         return found if issubclass(type(found), dict) else None
 
 
+class KnownTypes:
+    """What captures of one process share, as long as no other module is loaded. `plans` are those of types
+    that C made: the user's own come and go."""
+
+    __slots__ = ("_loaded", "leaves", "plans", "shapes")
+
+    def __init__(self) -> None:
+        self._loaded = _loaded()
+        self.leaves = Leaves()
+        self.shapes = Shapes()
+        self.plans: dict[int, Plan] = {}
+
+    def current(self) -> KnownTypes:
+        """This one, or another where modules were loaded since."""
+        return self if self._loaded == _loaded() else KnownTypes()
+
+
+def _loaded() -> int:
+    return dict.__len__(sys.modules) if issubclass(type(sys.modules), dict) else 0
+
+
 class Plans:
     """The plans of one capture, by the id of the type: a type's own hash may be the user's."""
 
-    __slots__ = ("_leaves", "_shapes", "known")
+    __slots__ = ("_types", "known")
 
-    def __init__(self, leaves: Leaves) -> None:
-        self._leaves = leaves
-        self._shapes = Shapes()
-        self.known: dict[int, Plan] = {}
+    def __init__(self, types: KnownTypes) -> None:
+        self._types = types
+        self.known: dict[int, Plan] = dict(types.plans)
 
     def of(self, cls: type) -> Plan:
         """The plan for values of exactly this type."""
         plan = self.known.get(id(cls))
         if plan is None:
             plan = self.known[id(cls)] = self._make(cls)
+            if plan.exact and is_immutable_type(cls):
+                self._types.plans[id(cls)] = plan
         return plan
 
     def _make(self, cls: type) -> Plan:
-        finder = self._leaves.finder(cls)
+        finder = self._types.leaves.finder(cls)
         if finder is not None:
             return Plan(cls, CONSTANT if id(cls) in _CONSTANTS else LEAF, finder)
         for base in mro(cls):
@@ -136,7 +173,7 @@ class Plans:
             if container is not None:
                 kind = SEQUENCE if cls is list or cls is tuple else CONTAINER
                 return Plan(cls, kind, container, exact=cls is base)
-            shape = self._shapes.of(base)
+            shape = self._types.shapes.of(base)
             if shape is not None:
                 plan = Plan(cls, CONTAINER, shape, exact=False)
                 plan.open_to_users = module_name(cls).partition(".")[0] not in _CLOSED

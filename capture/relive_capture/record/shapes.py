@@ -17,18 +17,20 @@ _PANIC = "PanicException"  # of libraries in Rust, and no Exception
 
 
 class Shapes:
-    """By the id of the type, for one capture."""
+    """By the id of the type: of those that are loaded by now. Holds them: their ids stay their own."""
 
-    __slots__ = ("_by_name", "_found")
+    __slots__ = ("_by_name", "_found", "_held")
 
     def __init__(self) -> None:
         self._found = dict(KNOWN_SHAPES)
+        self._held: list[Any] = []
         self._by_name = any(module in sys.modules for module in UNEXPOSED_MODULES)
         for module, name, shape in LATE_SHAPES + DATA_SHAPES:
             loaded = sys.modules.get(module)
             cls = None if loaded is None else (instance_dict(loaded) or {}).get(name)
             if issubclass(type(cls), type):
                 self._found[id(cls)] = shape
+                self._held.append(cls)
 
     def of(self, cls: type) -> ShapeOf | None:
         """What reads the values of exactly this type, guarded: where it fails, the object's size is said."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import opcode
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from types import CodeType
 from typing import Final
 
@@ -98,11 +99,17 @@ def _raises(raw: RawFrame) -> bool:
 def _constants(codes: Iterable[CodeType]) -> frozenset[str]:
     """The words in the texts of these functions: what a message has of them is no data."""
     found: set[str] = set()
-    for code in codes:
+    for code in {id(code): code for code in codes}.values():  # by id: to compare code takes its time
         for constant in code.co_consts[:_MAX_CONSTANTS]:
             if type(constant) is str:
-                found.update(match.group() for match in _WORDS.finditer(constant[:_MAX_MESSAGE]))
+                found |= _words(constant[:_MAX_MESSAGE])
     return frozenset(found)
+
+
+@lru_cache(maxsize=1024)
+def _words(text: str) -> frozenset[str]:
+    """The words of a text of the program."""
+    return frozenset(match.group() for match in _WORDS.finditer(text))
 
 
 def message_shape(text: str, words: frozenset[str] | None = None) -> str:

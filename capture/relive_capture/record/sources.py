@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 
 from relive_base.redaction import Redactor
 from relive_base.source_text import decode_source, encode_source, split_source
@@ -27,13 +28,7 @@ class InApp:
 
     def __init__(self, roots: list[str], *, here: bool = False) -> None:
         self._here = here
-        self._roots: list[str] = []
-        for root in roots:
-            if root:
-                for folder in (root, os.path.realpath(root)):
-                    prefix = folder.rstrip(os.sep) + os.sep
-                    if prefix not in self._roots:
-                        self._roots.append(prefix)
+        self._roots = _prefixes(tuple(roots))
         self._known: dict[str, tuple[bool, str]] = {}
 
     def place(self, file: str) -> tuple[bool, str]:
@@ -69,6 +64,13 @@ class InApp:
         if file.startswith(_STDLIB):
             return file[len(_STDLIB) :]
         return os.path.basename(file)
+
+
+@lru_cache(maxsize=16)
+def _prefixes(roots: tuple[str, ...]) -> tuple[str, ...]:
+    """How files below `roots` begin; asked of the disk once per process."""
+    real = ((root, os.path.realpath(root)) for root in roots if root)
+    return tuple(dict.fromkeys(folder.rstrip(os.sep) + os.sep for both in real for folder in both))
 
 
 class _File:

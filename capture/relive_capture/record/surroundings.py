@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from relive_base.escapes import to_json
+
 from relive_capture.model import ThreadView
 from relive_capture.record.budget import Budget
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack
 from relive_capture.record.inspection import dict_items, instance_dict
 
-__all__ = ["ModuleVersions", "environment", "thread_names", "threads"]
+__all__ = ["Environment", "ModuleVersions", "thread_names", "threads"]
 
 _MAX_NAMES = 500
 _MAX_MODULES = 3000
@@ -21,23 +23,42 @@ _MAX_MODULES = 3000
 _HARMLESS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONUTF8", "STAGE")
 
 
-def environment(redacted_names: list[str], versions: dict[str, str]) -> dict[str, Any]:
-    """Facts about the process, as JSON-able data. Values of environment variables are left out but for a
-    few."""
-    names = sorted(os.environ)[:_MAX_NAMES]
-    system = os.uname()
-    return {
-        "python": sys.version.split()[0],
-        "implementation": sys.implementation.name,
-        "system": f"{system.sysname} {system.release} {system.machine}",
-        "pid": os.getpid(),
-        "cpus": os.cpu_count(),
-        "recursion_limit": sys.getrecursionlimit(),
-        "variables": names,
-        "values": {name: os.environ[name][:200] for name in _HARMLESS if name in os.environ},
-        "secret_variables": [name for name in names if name in redacted_names],
-        "modules": versions,
-    }
+class Environment:
+    """Facts about the process. Values of environment variables are left out but for a few. Written once, as
+    long as nothing of it changes."""
+
+    def __init__(self) -> None:
+        self._state: object = None
+        self._versions: dict[str, str] | None = None
+        self._json = b""
+
+    def json(self, names: list[str], secret: list[str], versions: dict[str, str]) -> bytes:
+        """`names` are all variables, `secret` those whose names say so."""
+        values = {name: os.environ[name][:200] for name in _HARMLESS if name in os.environ}
+        state = names, secret, values, os.getpid(), sys.getrecursionlimit()
+        # versions by identity: they are always found anew as a whole
+        if self._versions is not versions or self._state != state:
+            self._json = to_json(self._facts(names, secret, versions, values))
+            self._state, self._versions = state, versions
+        return self._json
+
+    def _facts(
+        self, names: list[str], secret: list[str], versions: dict[str, str], values: dict[str, str]
+    ) -> dict[str, Any]:
+        shown = sorted(names)[:_MAX_NAMES]
+        system = os.uname()
+        return {
+            "python": sys.version.split()[0],
+            "implementation": sys.implementation.name,
+            "system": f"{system.sysname} {system.release} {system.machine}",
+            "pid": os.getpid(),
+            "cpus": os.cpu_count(),
+            "recursion_limit": sys.getrecursionlimit(),
+            "variables": shown,
+            "values": values,
+            "secret_variables": [name for name in shown if name in secret],
+            "modules": versions,
+        }
 
 
 class ModuleVersions:

@@ -19,8 +19,19 @@ from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.containers import INDEXES, Shape, index_label, indexes
-from relive_capture.record.leaves import Leaves, bytes_text, int_text, str_text
-from relive_capture.record.plans import BYTES, CONSTANT, CONTAINER, INT, OBJECT, SEQUENCE, STR, Plan, Plans
+from relive_capture.record.leaves import bytes_text, int_text, str_text
+from relive_capture.record.plans import (
+    BYTES,
+    CONSTANT,
+    CONTAINER,
+    INT,
+    OBJECT,
+    SEQUENCE,
+    STR,
+    KnownTypes,
+    Plan,
+    Plans,
+)
 from relive_capture.record.previews import preview
 
 __all__ = ["Begun", "Walker"]
@@ -72,7 +83,7 @@ class Walker:
         meter: Meter,
         redactor: Redactor,
         redactions: list[str],
-        leaves: Leaves | None = None,
+        types: KnownTypes | None = None,
         memory: SecretMemory | None = None,
     ) -> None:
         self._memory = memory
@@ -80,7 +91,7 @@ class Walker:
         self._meter = meter
         self._redactor = redactor
         self._redactions = redactions
-        self._plans = Plans(leaves or Leaves())
+        self._plans = Plans(types or KnownTypes())
         self._clean_texts: dict[str, str] = {}
         self._strings: dict[str, ValueNode] = {}  # nodes of short texts without a secret
         self._ints: dict[int, ValueNode] = {}  # nodes of small numbers

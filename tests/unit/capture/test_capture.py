@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import decimal
 import gc
 import importlib
 import inspect
@@ -369,6 +370,26 @@ def test_the_environment_has_names_and_no_secret_value(
     assert environment["python"] == sys.version.split()[0]
     assert all(b"v3ry-s3cr3t" not in data for data in scene.members.values())
     assert "environment.SHOP_API_KEY" in scene.redactions
+
+
+def test_what_captures_share_follows_the_process(
+    load: Load, capture: Capture, views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given captures before a module is loaded and a variable is set
+    app = load("def handler(value):\n    raise ValueError(1)\n")
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "decimal")
+        first = capture(app.handler, decimal.Decimal("1.5"))
+    # When both are there
+    monkeypatch.setenv("SHOP_STAGE_NAME", "blue")
+    second = capture(app.handler, decimal.Decimal("1.5"))
+    # Then the next capture knows
+    before, after = (msgspec.json.decode(one.members["environment.json"]) for one in (first, second))
+    assert "SHOP_STAGE_NAME" not in before["variables"]
+    assert "SHOP_STAGE_NAME" in after["variables"]
+    shown = [dict(views(one)[0].frames[-1].locals)["value"].text for one in (first, second)]
+    assert shown[0] != "Decimal('1.5')"
+    assert shown[1] == "Decimal('1.5')"
 
 
 def test_a_secret_in_the_users_code_leaves_the_source(load: Load, capture: Capture) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import configparser
+import datetime
 import decimal
 import email.errors
 import http.client
@@ -310,6 +311,46 @@ class Huge(Exception):
 
 
 QUICK = Budget(text_ns=30_000_000)
+
+
+class SlowRepr:
+    def __repr__(self) -> str:
+        time.sleep(5)
+        return "late"
+
+
+SLOW_ARGS = [(1, 2, 3, 4, 5, 6, 7, 8, SlowRepr()), ((1, [SlowRepr()]), 2), ({"a": {"b": SlowRepr()}}, 2)]
+
+
+@pytest.mark.parametrize("args", SLOW_ARGS, ids=["ninth", "in a tuple", "in a dict"])
+def test_a_slow_repr_of_an_argument_is_not_waited_for(
+    args: tuple[object, ...], spec: FunctionSpec, views: Views
+) -> None:
+    # Given an exception of a built-in class, whose text asks an argument anywhere in it
+    error = caught(lambda: _raise(ValueError(*args)))
+    # When it is captured
+    scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i", budget=QUICK)
+    # Then its time is up
+    assert views(scene)[0].details == [("message", "str() took too long: the message is made of its args")]
+
+
+PLAIN_ARGS = [
+    ("sku", decimal.Decimal("9.50"), 3),
+    (datetime.date(2026, 11, 29), datetime.timedelta(hours=2)),
+    ([1, {"a": (None, b"x", 1.5)}], True),
+]
+
+
+@pytest.mark.parametrize("args", PLAIN_ARGS)
+def test_arguments_of_c_types_need_no_watch(
+    args: tuple[object, ...], spec: FunctionSpec, views: Views
+) -> None:
+    # Given no time at all for the user's code
+    error = caught(lambda: _raise(ValueError(*args)))
+    scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i", budget=Budget(text_ns=0))
+    # Then what C code makes of the arguments is there all the same
+    assert views(scene)[0].message == str(error)
+    assert views(scene)[0].details == []
 
 
 @pytest.mark.parametrize("kind", [Endless, Sleeping, Stubborn])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -124,3 +126,27 @@ def test_greenlets_are_shown(spec: FunctionSpec) -> None:
     ]
     one.switch()
     assert [(view.kind, view.state) for view in found] == [("greenlet", "pending")]
+
+
+LOOKS = """
+import gc
+import greenlet
+from relive_base.frames import FunctionSpec
+from relive_capture.record import capture_moment
+
+spec = FunctionSpec(name="shop", version=1, handler="a:b", source="/nowhere")
+looks, objects = [], gc.get_objects
+gc.get_objects = lambda: looks.append(1) or objects()
+capture_moment(spec)
+print(len(looks))
+greenlet.getcurrent()
+capture_moment(spec)
+print(len(looks))
+"""
+
+
+def test_memory_is_looked_through_for_greenlets_only_where_one_was_used() -> None:
+    pytest.importorskip("greenlet")
+    # Given the library loaded, as HTTP clients and telemetry load it: no look; then one is used: a look
+    done = subprocess.run([sys.executable, "-c", LOOKS], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1"]
