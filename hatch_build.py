@@ -1,6 +1,6 @@
-"""Builds the C extension when a compiler and Python's headers are there; else the wheel is pure Python.
+"""Builds the C extensions when a compiler and Python's headers are there; else the wheel is pure Python.
 
-RELIVE_PURE_PYTHON=1 leaves it out.
+RELIVE_PURE_PYTHON=1 leaves them out.
 """
 
 from __future__ import annotations
@@ -15,28 +15,32 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = Path("capture/relive_capture/record/heap")
-SOURCE = "_heapwalk.c"
+EXTENSIONS = {
+    Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays",
+    Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay",
+}
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unused-parameter")  # the interpreter's own headers have unused ones
 
 
 class ExtensionHook(BuildHookInterface):
-    """Compiles in place, so that an editable installation finds it, and adds it to a wheel."""
+    """Compiles in place, so that an editable installation finds them, and adds them to a wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
-        target = Path(self.root) / FOLDER / f"_heapwalk{sysconfig.get_config_var('EXT_SUFFIX')}"
-        problem = compile_extension(Path(self.root) / FOLDER / SOURCE, target)
-        if problem:
-            self.app.display_warning(f"the heap walker stays in Python: {problem}")
-            return
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
-        build_data["artifacts"].append(f"/{FOLDER}/{target.name}")
-        build_data["force_include"][str(target)] = f"relive_capture/record/heap/{target.name}"
+        for source, without in EXTENSIONS.items():
+            target = source.with_name(source.stem + sysconfig.get_config_var("EXT_SUFFIX"))
+            problem = compile_extension(Path(self.root) / source, Path(self.root) / target)
+            if problem:
+                self.app.display_warning(f"{without} in Python: {problem}")
+                continue
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["artifacts"].append(f"/{target}")
+            # Packages lie one folder deep in the source, and at the top of a wheel.
+            build_data["force_include"][str(Path(self.root) / target)] = str(Path(*target.parts[1:]))
 
 
 def compile_extension(source: Path, target: Path) -> str:

@@ -15,6 +15,8 @@ from relive_base.code_lines import frame_line
 from relive_base.frames import StackFrames
 from relive_base.own_code import own_folders
 
+from relive_profiler.record.native import chosen_walk
+
 __all__ = [
     "DEEP_FRAME",
     "StackTable",
@@ -73,7 +75,18 @@ class StackTable:
     `cached` stacks or codes are: then all is forgotten.
     """
 
-    __slots__ = ("_cached", "_codes", "_lines", "_names", "_places", "_roots", "_seen", "_source", "stacks")
+    __slots__ = (
+        "_cached",
+        "_codes",
+        "_lines",
+        "_names",
+        "_places",
+        "_roots",
+        "_seen",
+        "_source",
+        "_walk",
+        "stacks",
+    )
 
     def __init__(self, source: str = "", path: Sequence[str] | None = None, cached: int = 20_000) -> None:
         self.stacks: dict[int, StackFrames] = {}  # by stack hash
@@ -83,6 +96,7 @@ class StackTable:
         self._places: dict[Location, _Place] = {}
         self._seen: dict[tuple[_Place, ...], StackFrames | None] = {}
         self._names: dict[str, str] = {}
+        self._walk = chosen_walk()
         self._source = os.path.abspath(source) + os.sep if source else ""
         self._roots = _roots(self._source, sys.path if path is None else path)
 
@@ -100,32 +114,18 @@ class StackTable:
 
         None where nothing but Relive's own frames is on it. Runs no code of the user's.
         """
-        lines = self._lines
-        places: list[_Place] = []
-        add = places.append
-        while frame is not None and frame is not outer:
-            if not depth:
-                add(_CUT)
-                break
-            depth -= 1
-            try:
-                add(lines[id(frame.f_code)][frame.f_lasti])
-            except KeyError:
-                add(self._place(frame))
-            frame = frame.f_back
-        key = tuple(places)
+        key: tuple[_Place, ...] = self._walk(frame, outer, depth, self._lines, self._place, _CUT)
         try:
             return self._seen[key]
         except KeyError:
             if len(self._seen) >= self._cached:
                 self.forget()
-            stack = self._seen[key] = self._intern(places)
+            stack = self._seen[key] = self._intern(key)
             return stack
 
-    def _intern(self, places: list[_Place]) -> StackFrames | None:
-        places.reverse()
-        cut = places[:1] == [_CUT]
-        locations = [place.location for place in places[cut:]]
+    def _intern(self, places: tuple[_Place, ...]) -> StackFrames | None:
+        cut = places[-1:] == (_CUT,)
+        locations = [place.location for place in reversed(places[: len(places) - cut])]
         kept = [
             location for location in without_inner(without_own(locations)) if location[1] not in _IMPORTLIB
         ]

@@ -1,8 +1,9 @@
-"""One-shot POSIX timers that signal one thread, by ctypes: on the real clock, and on the thread's CPU time.
+"""One-shot POSIX timers that signal one thread: on the real clock, and on the thread's CPU time.
 
 One-shot, armed again by the signal's handler: while native code keeps the interpreter away, there is one
 signal and not one every millisecond. Arming costs 1 us, and 7 us more where it programs a virtual machine's
-hardware timer. Timers are not inherited over fork.
+hardware timer; by ctypes, where there is no C extension, 10 us more in code that has not run for a while.
+Timers are not inherited over fork.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
+
+from relive_profiler.record.native import chosen_settime
 
 __all__ = ["PROFILE_SIGNAL", "ThreadTimer", "TimerUnavailable", "cpu_timer", "preload", "tick_ns"]
 
@@ -56,10 +60,24 @@ def _library() -> Any:
     raise TimerUnavailable("the C library has no timer_create")
 
 
+def _settime_of(library: Any) -> Callable[[int, int], None]:
+    settime = library.timer_settime
+    spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
+
+    def set_once(timer: int, delay_ns: int) -> None:
+        if delay_ns < _SECOND_NS:
+            spec[2], spec[3] = 0, delay_ns
+        else:
+            spec[2], spec[3] = divmod(delay_ns, _SECOND_NS)
+        settime(timer, 0, spec, None)
+
+    return set_once
+
+
 class ThreadTimer:
     """A timer for the thread that makes it, on CLOCK_MONOTONIC or another clock. Raises TimerUnavailable."""
 
-    __slots__ = ("_delete", "_id", "_settime", "_spec")
+    __slots__ = ("_delete", "_id", "_set")
 
     def __init__(self, signum: int = PROFILE_SIGNAL, clock: int = _MONOTONIC) -> None:
         if not sys.platform.startswith("linux") or not signum:
@@ -70,25 +88,16 @@ class ThreadTimer:
         if library.timer_create(clock, ctypes.byref(event), ctypes.byref(timer)) != 0:
             raise TimerUnavailable(f"timer_create failed with errno {ctypes.get_errno()}")
         self._id = timer.value
-        self._settime = library.timer_settime
         self._delete = library.timer_delete
-        self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
+        self._set = chosen_settime() or _settime_of(library)
 
     def arm(self, delay_ns: int) -> None:
         """Signal once, `delay_ns` from now (at least 1 ns)."""
-        spec = self._spec
-        if delay_ns < _SECOND_NS:
-            spec[2] = 0
-            spec[3] = delay_ns if delay_ns > 0 else 1
-        else:
-            spec[2], spec[3] = divmod(delay_ns, _SECOND_NS)
-        self._settime(self._id, 0, spec, None)
+        self._set(self._id, delay_ns if delay_ns > 0 else 1)
 
     def disarm(self) -> None:
         """Signal no more; one that is already on its way may still arrive."""
-        spec = self._spec
-        spec[2] = spec[3] = 0
-        self._settime(self._id, 0, spec, None)
+        self._set(self._id, 0)
 
     def delete(self) -> None:
         """Give the timer back to the kernel."""

@@ -1,0 +1,148 @@
+/* What the sampler does most often, in C: a few lines of machine code, where in Python and ctypes it is code
+ * and data in many pages, and an invocation that comes after a pause finds all of them out of the caches.
+ *
+ * Everything here goes by public API, so that one source serves all versions; native.py has the same in
+ * Python.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <time.h>
+
+#define SECOND_NS 1000000000LL
+
+/* settime(timer, delay_ns): signal once, so long from now; 0: not at all. */
+static PyObject *
+settime(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    struct itimerspec spec = {{0, 0}, {0, 0}};
+    long long delay_ns;
+    void *timer;
+
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "settime(timer, delay_ns)");
+        return NULL;
+    }
+    timer = PyLong_AsVoidPtr(args[0]);
+    if (timer == NULL && PyErr_Occurred()) {
+        return NULL;
+    }
+    delay_ns = PyLong_AsLongLong(args[1]);
+    if (delay_ns == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (delay_ns > 0) {
+        spec.it_value.tv_sec = (time_t)(delay_ns / SECOND_NS);
+        spec.it_value.tv_nsec = (long)(delay_ns % SECOND_NS);
+    }
+    timer_settime((timer_t)timer, 0, &spec, NULL);
+    Py_RETURN_NONE;
+}
+
+/* The place of a frame that is known: a borrowed reference; NULL without an error where it is not. */
+static PyObject *
+known_place(PyObject *lines, PyFrameObject *frame)
+{
+    PyObject *place = NULL;
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    PyObject *key = PyLong_FromVoidPtr(code);
+
+    Py_DECREF(code); /* the frame holds it */
+    if (key != NULL) {
+        PyObject *instructions = PyDict_GetItemWithError(lines, key);
+        Py_DECREF(key);
+        if (instructions != NULL) {
+            PyObject *last = PyLong_FromLong(PyFrame_GetLasti(frame));
+            if (last != NULL) {
+                place = PyDict_GetItemWithError(instructions, last);
+                Py_DECREF(last);
+            }
+        }
+    }
+    return place;
+}
+
+/* walk(frame, outer, depth, lines, place, cut): see native.py. */
+static PyObject *
+walk(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *places, *result, *outer, *lines, *make, *cut, *frame;
+    long depth;
+
+    if (count != 6 || !PyDict_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "walk(frame, outer, depth, lines, place, cut)");
+        return NULL;
+    }
+    outer = args[1];
+    lines = args[3];
+    make = args[4];
+    cut = args[5];
+    depth = PyLong_AsLong(args[2]);
+    if (depth == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    places = PyList_New(0);
+    if (places == NULL) {
+        return NULL;
+    }
+    frame = args[0];
+    Py_INCREF(frame);
+    while (frame != NULL && PyFrame_Check(frame) && frame != outer) {
+        PyObject *place, *back;
+        int failed;
+
+        if (depth-- <= 0) {
+            failed = PyList_Append(places, cut);
+            Py_DECREF(frame);
+            frame = NULL;
+            if (failed) {
+                Py_DECREF(places);
+                return NULL;
+            }
+            break;
+        }
+        place = known_place(lines, (PyFrameObject *)frame);
+        if (place != NULL) {
+            Py_INCREF(place);
+        }
+        else if (!PyErr_Occurred()) {
+            place = PyObject_CallOneArg(make, frame);
+        }
+        failed = place == NULL || PyList_Append(places, place) < 0;
+        Py_XDECREF(place);
+        if (failed) {
+            Py_DECREF(frame);
+            Py_DECREF(places);
+            return NULL;
+        }
+        back = (PyObject *)PyFrame_GetBack((PyFrameObject *)frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    Py_XDECREF(frame);
+    result = PyList_AsTuple(places);
+    Py_DECREF(places);
+    return result;
+}
+
+static PyMethodDef module_methods[] = {
+    {"settime", (PyCFunction)(void (*)(void))settime, METH_FASTCALL, "settime(timer, delay_ns)"},
+    {"walk", (PyCFunction)(void (*)(void))walk, METH_FASTCALL,
+     "walk(frame, outer, depth, lines, place, cut) -> tuple of places, innermost first"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_looks",
+    .m_doc = "Walks frames and sets timers; see native.py.",
+    .m_size = 0,
+    .m_methods = module_methods,
+};
+
+PyMODINIT_FUNC
+PyInit__looks(void)
+{
+    return PyModule_Create(&module_definition);
+}

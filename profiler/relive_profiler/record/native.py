@@ -1,0 +1,67 @@
+"""What the sampler does most often: by the C extension where it was built, else in Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, TypeVar
+
+__all__ = ["PURE_VARIABLE", "chosen_settime", "chosen_walk", "native", "walk"]
+
+PURE_VARIABLE: Final = "RELIVE_PURE_PYTHON"
+"""Set to 1 it keeps the extension from being built, and from being used."""
+
+Place = TypeVar("Place")
+
+
+def native() -> Any | None:
+    """The extension; None where it was not built, or for another interpreter, or is not wanted."""
+    if os.environ.get(PURE_VARIABLE) == "1":
+        return None
+    try:
+        from relive_profiler.record import _looks
+    except ImportError:
+        return None
+    return _looks
+
+
+def walk(
+    frame: FrameType | None,
+    outer: FrameType | None,
+    depth: int,
+    lines: dict[int, dict[int, Place]],
+    place: Callable[[FrameType], Place],
+    cut: Place,
+    /,
+) -> tuple[Place, ...]:
+    """The places from `frame` outwards up to `outer`, which is not among them.
+
+    `lines`: places by the id of a code and the last instruction; `place` makes what is missing. After `depth`
+    frames a `cut` stands for the rest.
+    """
+    places: list[Place] = []
+    add = places.append
+    while frame is not None and frame is not outer:
+        if not depth:
+            add(cut)
+            break
+        depth -= 1
+        try:
+            add(lines[id(frame.f_code)][frame.f_lasti])
+        except KeyError:
+            add(place(frame))
+        frame = frame.f_back
+    return tuple(places)
+
+
+def chosen_walk() -> Callable[..., tuple[Any, ...]]:
+    """`walk`, as fast as it can be had."""
+    extension = native()
+    return walk if extension is None else extension.walk
+
+
+def chosen_settime() -> Callable[[int, int], None] | None:
+    """`timer_settime` for (timer, delay in ns; 0 disarms); None where there is no extension."""
+    extension = native()
+    return None if extension is None else extension.settime
