@@ -78,6 +78,10 @@ walk(PyObject *module, PyObject *const *args, Py_ssize_t count)
     lines = args[3];
     make = args[4];
     cut = args[5];
+    if (args[0] != Py_None && !PyFrame_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "walk: not a frame");
+        return NULL;
+    }
     depth = PyLong_AsLong(args[2]);
     if (depth == -1 && PyErr_Occurred()) {
         return NULL;
@@ -86,9 +90,9 @@ walk(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (places == NULL) {
         return NULL;
     }
-    frame = args[0];
-    Py_INCREF(frame);
-    while (frame != NULL && PyFrame_Check(frame) && frame != outer) {
+    frame = args[0] == Py_None ? NULL : args[0];
+    Py_XINCREF(frame);
+    while (frame != NULL && frame != outer) {
         PyObject *place, *back;
         int failed;
 

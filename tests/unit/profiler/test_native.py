@@ -71,6 +71,14 @@ def test_what_cannot_be_told_of_a_frame_is_raised(walk):
 
 
 @needs_extension
+def test_what_is_no_frame_is_refused():
+    assert extension.walk(None, None, 10, {}, str, CUT) == ()
+    for arguments in (("not a frame", None, 10, {}, str, CUT), (None, None, 10, [], str, CUT), (None,)):
+        with pytest.raises(TypeError):
+            extension.walk(*arguments)
+
+
+@needs_extension
 def test_the_walk_keeps_nothing_alive():
     # Given a place that nothing else holds
     class Place:
