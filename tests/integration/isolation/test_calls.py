@@ -209,7 +209,8 @@ def test_modes_owners_and_times_of_others_files_cannot_be_changed(running: Zygot
         # When a function changes what Landlock does not look at, I expect a refusal
         for call in ("chmod({!r}, 0)", "utime({!r})", "chown({!r}, 0, 0)", "setxattr({!r}, 'user.x', b'')"):
             answer = worker.invoke(f"os.{call.format(path)}").value
-            assert answer in (errno.EROFS, errno.EPERM), (call, path)
+            hidden = (errno.ENOENT,) if path.startswith("/tmp/") else ()  # its own /tmp lies over it
+            assert answer in (errno.EROFS, errno.EPERM, *hidden), (call, path)
     for call in ("chmod({!r}, 0)", "utime({!r})"):  # below /tmp, where it sees another folder
         worker.invoke(f"os.{call.format(str(running.home))}")
     assert (running.home.stat(), Path.home().stat()) == before

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import resource
 
+from fresh_process import in_a_fresh_process
 from relive_platform.process_limits import GROWTH_BYTES, LOOK_S, RARELY_S, MemoryKeeper, open_many_files
 
 MB = 1_048_576
 
 
+@in_a_fresh_process
 def test_memory_that_was_freed_in_pieces_goes_back_to_the_kernel() -> None:
     # Given blocks that glibc keeps, because what is still in use lies between and behind them
     keeper = MemoryKeeper()
@@ -24,6 +26,7 @@ def test_memory_that_was_freed_in_pieces_goes_back_to_the_kernel() -> None:
     assert len(pins) == 1_000
 
 
+@in_a_fresh_process
 def test_what_is_in_use_is_looked_at_less_and_less_often() -> None:
     keeper = MemoryKeeper()
     held = bytearray(b"x" * (2 * GROWTH_BYTES))
