@@ -105,6 +105,7 @@ class PlatformBackend:
                 header.handler,
                 tell,
                 take_over=header.take_over,
+                sender="" if header.path else header.sender or "an upload",
                 cancelled=cancelled,
             )
         ]
@@ -136,13 +137,7 @@ class PlatformBackend:
 
     def invoke(self, request: pb.InvokeRequest) -> pb.InvokeResponse:
         """A failure of the function is an answer; only what never ran is an error."""
-        limit = self._server.settings.body_limit_bytes
-        if request.asynchronous:
-            limit = self._server.settings.async_body_limit_bytes
-        if len(request.event) > limit:
-            raise Refused(
-                f"the event has {len(request.event)} bytes, over {limit}", remedy="send a reference"
-            )
+        self._server.event_sizes.check(request.event, asynchronous=request.asynchronous)
         parent = parse_traceparent(request.traceparent) if request.traceparent else None
         wanted = InvokeRequest(
             function=request.function,

@@ -28,7 +28,7 @@ from relive_platform.collector.process import spawn
 from relive_platform.dispatcher.calls import Calls
 from relive_platform.dispatcher.consumer import Consumer
 from relive_platform.dispatcher.dispatcher import Dispatcher
-from relive_platform.dispatcher.errors import UnknownFunction
+from relive_platform.dispatcher.errors import EventSizes, UnknownFunction
 from relive_platform.dispatcher.functions import Functions
 from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.gateway.app import Gateway, GatewayLimits
@@ -226,7 +226,10 @@ class ReliveServer:
         self._stack.callback(self.queue.close)
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
         self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
-        self.dispatcher.call_handler = Calls(self.dispatcher, settings.call_depth, self.publisher)
+        self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
+        self.dispatcher.call_handler = Calls(
+            self.dispatcher, settings.call_depth, self.publisher, self.event_sizes
+        )
         gateway_limits = GatewayLimits(
             settings.body_limit_bytes, settings.async_body_limit_bytes, settings.bodies_limit_bytes
         )
@@ -382,6 +385,7 @@ class ReliveServer:
         progress: Callable[[Progress], None] | None = None,
         *,
         take_over: bool = False,
+        sender: str = "",
         cancelled: Cancellation | None = None,
     ) -> list[Deployed]:
         """Deploy a folder or a zip. Blocks; call it from another thread than the loop's."""
@@ -391,6 +395,7 @@ class ReliveServer:
             handler=handler or None,
             progress=progress or (lambda _: None),
             take_over=take_over,
+            sender=sender,
             cancelled=cancelled,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -53,7 +54,11 @@ _COLUMNS = [
 @click.argument("path", type=click.Path(path_type=Path, exists=True), default=".")
 @click.option("--name", default="", help="The function's name, for a folder without relive.toml.")
 @click.option("--handler", default="", help="module:attribute, for a folder without relive.toml.")
-@click.option("--take-over", is_flag=True, help="Take functions that another application has.")
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take functions that another application has, and an application's place that came from elsewhere.",
+)
 @json_option
 @click.pass_obj
 def deploy(session: Session, path: Path, name: str, handler: str, take_over: bool, as_json: bool) -> None:
@@ -66,7 +71,8 @@ def deploy(session: Session, path: Path, name: str, handler: str, take_over: boo
 
     Each deploy makes a new, immutable version; the same code and configuration keep the version they have.
     If anything is wrong, or you press Ctrl-C, the running version stays in service. A function that another
-    application has is refused without --take-over.
+    application has, and an application of a name that came from another folder, is refused without
+    --take-over.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -94,7 +100,13 @@ def deploy(session: Session, path: Path, name: str, handler: str, take_over: boo
         place = None if remote else path.absolute()
         try:
             deployed = control.deploy(
-                place, package=package, name=name, handler=handler, take_over=take_over, progress=show
+                place,
+                package=package,
+                name=name,
+                handler=handler,
+                take_over=take_over,
+                sender=f"{socket.gethostname()}:{_place(path)}" if remote else "",
+                progress=show,
             )
         except KeyboardInterrupt:
             raise Refused(
@@ -117,6 +129,11 @@ def deploy(session: Session, path: Path, name: str, handler: str, take_over: boo
             click.echo(one_line(f"{entry.function}  version {entry.version}  {state}  {entry.url}"))
     for detail in retired:
         click.echo(one_line(f"no longer in service: {detail}", 500), err=True)
+
+
+def _place(path: Path) -> Path:
+    """The folder or zip that is deployed."""
+    return path.resolve().parent if path.suffix == ".toml" else path.resolve()
 
 
 def _pack(path: Path) -> bytes:

@@ -84,10 +84,13 @@ class ControlClient:
         name: str = "",
         handler: str = "",
         take_over: bool = False,
+        sender: str = "",
         progress: Callable[[pb.Progress], None] | None = None,
         timeout_s: float = 900.0,
     ) -> list[pb.Deployed]:
         """Deploy a folder or zip that the server can read (`path`), or upload a zip (`package`).
+
+        `sender`: where an uploaded package was before.
 
         If this is left before its end, by any exception, nothing goes live, unless it was just being put into
         service.
@@ -95,7 +98,9 @@ class ControlClient:
 
         def messages() -> Iterator[pb.DeployRequest]:
             place = str(path) if path is not None else ""
-            header = pb.DeployHeader(path=place, name=name, handler=handler, take_over=take_over)
+            header = pb.DeployHeader(
+                path=place, name=name, handler=handler, take_over=take_over, sender=sender
+            )
             yield pb.DeployRequest(header=header)
             for start in range(0, len(package or b""), _CHUNK_BYTES):
                 yield pb.DeployRequest(chunk=(package or b"")[start : start + _CHUNK_BYTES])

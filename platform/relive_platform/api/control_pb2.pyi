@@ -7,16 +7,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DeployHeader(_message.Message):
-    __slots__ = ("path", "name", "handler", "take_over")
+    __slots__ = ("path", "name", "handler", "take_over", "sender")
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
     path: str
     name: str
     handler: str
     take_over: bool
-    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ..., take_over: _Optional[bool] = ...) -> None: ...
+    sender: str
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ..., take_over: _Optional[bool] = ..., sender: _Optional[str] = ...) -> None: ...
 
 class DeployRequest(_message.Message):
     __slots__ = ("header", "chunk")

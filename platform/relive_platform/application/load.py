@@ -136,6 +136,7 @@ class _Reader:
             root=self.root,
             redact_keys=tuple(app.get("redact", ())),
             in_app=tuple(app.get("in_app", ())),
+            named="name" in app,
         )
 
     def count(self, tables: Mapping[str, object]) -> None:

@@ -106,7 +106,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """A checked `relive.toml`. `file` is "" for a folder without one."""
+    """A checked `relive.toml`. `file` is "" for a folder without one; `named`: not after its folder."""
 
     name: str
     functions: dict[str, FunctionConfig] = field(default_factory=dict)
@@ -114,3 +114,4 @@ class Application:
     root: Path = Path()
     redact_keys: tuple[str, ...] = ()
     in_app: tuple[str, ...] = ()
+    named: bool = True

@@ -9,6 +9,7 @@ from relive_base.errors import ReliveError
 from relive_base.frames import Call, CallResult, ErrorInfo
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
+from relive_platform.dispatcher.errors import EventSizes
 from relive_platform.dispatcher.publisher import Accepted, Publisher
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import InvokeRequest, Outcome
@@ -20,10 +21,13 @@ __all__ = ["Calls"]
 class Calls:
     """Serves the Call frames of all workers."""
 
-    def __init__(self, dispatcher: Dispatcher, depth_limit: int, publish: Publisher) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, depth_limit: int, publish: Publisher, sizes: EventSizes | None = None
+    ) -> None:
         self._dispatcher = dispatcher
         self._depth_limit = depth_limit
         self._publish = publish
+        self._sizes = sizes or EventSizes()
         self._tasks: set[asyncio.Task[Accepted]] = set()
 
     def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
@@ -48,6 +52,7 @@ class Calls:
             baggage=call.baggage,
         )
         try:
+            self._sizes.check(call.payload, asynchronous=call.asynchronous)
             if call.asynchronous:
                 request.timeout_s = 0.0
                 accepting = self._publish(request, call.idempotency_key, worker.spec)

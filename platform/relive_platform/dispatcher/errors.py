@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from relive_base.errors import NotFound, Refused
 
-__all__ = ["Stopping", "UnknownFunction"]
+__all__ = ["EventSizes", "EventTooLarge", "Stopping", "UnknownFunction"]
 
 
 class UnknownFunction(NotFound):
@@ -24,3 +25,25 @@ class UnknownFunction(NotFound):
 
 class Stopping(Refused):
     """The server is stopping and takes no more events."""
+
+
+class EventTooLarge(Refused):
+    """An event is over the limit of its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventSizes:
+    """How many bytes an event may have that is not a request's: of a caller who waits, and on the queue."""
+
+    body_bytes: int = 6_291_456
+    async_body_bytes: int = 1_048_576
+
+    def check(self, event: bytes, *, asynchronous: bool) -> None:
+        """Raises EventTooLarge."""
+        limit = self.async_body_bytes if asynchronous else self.body_bytes
+        if len(event) > limit:
+            setting = "RELIVE_ASYNC_BODY_LIMIT_BYTES" if asynchronous else "RELIVE_BODY_LIMIT_BYTES"
+            raise EventTooLarge(
+                f"the event has {len(event):,} bytes, over {limit:,}",
+                remedy=f"send a reference to it, or raise {setting}",
+            )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from relive_base.errors import ReliveError
 from relive_base.frames import FunctionSpec
 
 from relive_platform.application.model import FunctionConfig
 
-__all__ = ["Deployed", "FunctionVersion", "Progress", "TrialResult"]
+__all__ = ["DeployError", "Deployed", "FunctionVersion", "Progress", "TrialResult"]
+
+
+class DeployError(ReliveError):
+    """The deploy was refused; what was in service stays in service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

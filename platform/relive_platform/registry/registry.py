@@ -34,7 +34,8 @@ from relive_platform.packages.content import (
 )
 from relive_platform.packages.dependencies import Dependencies, InstalledDependencies, Requirements
 from relive_platform.registry.cancellation import Cancellation
-from relive_platform.registry.model import Deployed, FunctionVersion, Progress, TrialResult
+from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
+from relive_platform.registry.owners import check_origin, check_owners, origin_of
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
 from relive_platform.runtime_path import build_runtime
@@ -42,10 +43,6 @@ from relive_platform.runtime_path import build_runtime
 __all__ = ["DeployError", "Registry", "UnknownFunction"]
 
 _log = logging.getLogger(__name__)
-
-
-class DeployError(ReliveError):
-    """The deploy was refused; what was in service stays in service."""
 
 
 class UnknownFunction(NotFound):
@@ -123,15 +120,18 @@ class Registry:
         *,
         kind: str = "event",
         take_over: bool = False,
+        sender: str = "",
         cancelled: Cancellation | None = None,
     ) -> list[Deployed]:
         """Deploy a folder, a `relive.toml` or a zip. It blocks: call it in a thread.
 
-        `take_over`: functions that another application has become this one's. Raises ConfigError,
-        PackageError, DependencyError, DeployError or DeployCancelled; what was in service then stays.
+        `take_over`: functions that another application has become this one's, and so does the application of
+        this name that came from elsewhere. `sender`: where an uploaded package was before. Raises
+        ConfigError, PackageError, DependencyError, DeployError or DeployCancelled; what was in service then
+        stays.
         """
         cancelled = cancelled or Cancellation()
-        with self._deploying, self._exclusive(), self._opened(Path(path)) as root:
+        with self._deploying, self._exclusive(), self._opened(Path(path), sender) as root:
             cancelled.check()
             progress(Progress("read", detail=str(path)))
             if (root if root.is_file() else root / MANIFEST).is_file():
@@ -143,19 +143,23 @@ class Registry:
                 application = from_folder(
                     root, name=name, handler=handler, kind=kind, defaults=self._defaults
                 )
-            return self._deploy(application, name, progress, take_over, cancelled)
+            origin = origin_of(Path(path), application, sender)
+            configs = [config for config in application.functions.values() if name in (None, config.name)]
+            if not take_over:
+                serving = self.functions()
+                check_origin(application, serving, self._table.origin(application.name), origin)
+                check_owners(application, configs, serving)
+            return self._deploy(application, configs, name, progress, origin, cancelled)
 
     def _deploy(
         self,
         application: Application,
+        configs: list[FunctionConfig],
         only: str | None,
         progress: Callable[[Progress], None],
-        take_over: bool,
+        origin: str,
         cancelled: Cancellation,
     ) -> list[Deployed]:
-        configs = [config for config in application.functions.values() if only in (None, config.name)]
-        if not take_over:
-            self._check_owners(application, configs)
         retired = self._retired(application, only)
         self._check_queues(application, configs, retired)
         self._check_routes(configs, retired)
@@ -165,7 +169,7 @@ class Registry:
                 staged.append(self._stage(application, config, progress, cancelled))
             added = [(item.version, item.fingerprint) for item in staged if not item.unchanged]
             cancelled.check()
-            self._table.commit(added, retired)
+            self._table.commit(added, retired, {application.name: origin} if origin else {})
         except BaseException:
             for item in staged:
                 if not item.unchanged:
@@ -311,22 +315,6 @@ class Registry:
             if version.spec.app == application.name and version.name not in application.functions
         ]
 
-    def _check_owners(self, application: Application, configs: list[FunctionConfig]) -> None:
-        """A function in service belongs to its application. Raises DeployError."""
-        owners = {version.name: version.spec.app for version in self.functions()}
-        taken = {
-            c.name: owners[c.name]
-            for c in configs
-            if owners.get(c.name, application.name) != application.name
-        }
-        if taken:
-            listed = ", ".join(f"{name!r} of application {owner!r}" for name, owner in sorted(taken.items()))
-            raise DeployError(
-                f"application {application.name!r} would take over what another one has: {listed}",
-                where=application.file or str(application.root),
-                remedy="give the function another name, or deploy with --take-over",
-            )
-
     def _check_queues(
         self, application: Application, configs: list[FunctionConfig], retired: list[str]
     ) -> None:
@@ -374,7 +362,7 @@ class Registry:
                 _log.exception("a listener of the registry failed")
 
     @contextlib.contextmanager
-    def _opened(self, path: Path) -> Iterator[Path]:
+    def _opened(self, path: Path, sender: str) -> Iterator[Path]:
         """The folder (or relive.toml) to read: `path` itself, or a zip's, unpacked for the time being."""
         if path.is_dir() or path.name == MANIFEST:
             yield path.absolute()
@@ -392,7 +380,7 @@ class Registry:
             if len(inner) == 1 and inner[0].is_dir() and not (root / MANIFEST).exists():
                 root = inner[0] if (inner[0] / MANIFEST).exists() else root  # zipped with its folder
             # An application without a name takes its folder's: here the zip's own name.
-            renamed = scratch / (_name_of(path) or "package")
+            renamed = scratch / (_name_of(Path(sender) if sender else path) or "package")
             if root != renamed:
                 os.rename(root, renamed)
             with _renamed(str(renamed), str(path)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,10 @@ CREATE TABLE IF NOT EXISTS latest (
     version INTEGER NOT NULL,
     retired INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS applications (
+    app TEXT PRIMARY KEY,
+    origin TEXT NOT NULL        -- where it was deployed from last
+) WITHOUT ROWID;
 """
 _INSERT: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)"
 _POINT: Final = (
@@ -55,6 +59,11 @@ _FINGERPRINT: Final = (
 _WITH_CODE: Final = (
     "SELECT document FROM versions WHERE json_extract(CAST(document AS TEXT), '$.spec.code_hash') = ?"
     " ORDER BY created_ns DESC LIMIT 1"
+)
+_ORIGIN: Final = "SELECT origin FROM applications WHERE app = ?"
+_CAME: Final = (
+    "INSERT INTO applications (app, origin) VALUES (?, ?)"
+    " ON CONFLICT (app) DO UPDATE SET origin = excluded.origin"
 )
 _HIGHEST: Final = "SELECT coalesce(max(version), 0) FROM versions WHERE function = ?"
 
@@ -92,8 +101,14 @@ class VersionTable:
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(_Row)
 
-    def commit(self, added: Sequence[tuple[FunctionVersion, str]], retired: Sequence[str]) -> None:
-        """Add versions (with their fingerprints) and put them in service, all or none."""
+    def commit(
+        self,
+        added: Sequence[tuple[FunctionVersion, str]],
+        retired: Sequence[str],
+        origins: Mapping[str, str] = {},
+    ) -> None:
+        """Add versions (with their fingerprints) and put them in service, all or none. `origins`: where their
+        applications came from."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -102,6 +117,7 @@ class VersionTable:
                     self._db.execute(_POINT, (version.name, version.version))
                 for name in retired:
                     self._db.execute(_RETIRE, (name,))
+                self._db.executemany(_CAME, origins.items())
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
@@ -140,6 +156,11 @@ class VersionTable:
     def fingerprint(self, name: str) -> str:
         """The fingerprint of the version in service, or ""."""
         rows = self._read(_FINGERPRINT, name)
+        return str(rows[0][0]) if rows else ""
+
+    def origin(self, app: str) -> str:
+        """Where an application was deployed from last, or ""."""
+        rows = self._read(_ORIGIN, app)
         return str(rows[0][0]) if rows else ""
 
     def highest(self, name: str) -> int:

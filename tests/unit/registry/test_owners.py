@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,72 @@ def test_an_installation_that_hangs_is_ended_when_it_is_cancelled(tmp_path: Path
     helper.join(60)
     listener.close()
     registry.close()
+
+
+@pytest.mark.parametrize("header", ["", '[app]\nname = "api"\n'], ids=["default name", "explicit name"])
+def test_two_folders_of_one_name_are_two_applications(
+    registry: Registry, tmp_path: Path, header: str
+) -> None:
+    # Given two people's applications whose folders are both called api
+    def application(place: str, function: str) -> Path:
+        root = tmp_path / place / "api"
+        root.mkdir(parents=True)
+        (root / "main.py").write_text(CODE)
+        table = f'[functions.{function}]\nsource = "."\nhandler = "main:handler"\n'
+        (root / "relive.toml").write_text(header + table)
+        return root
+
+    def serving() -> set[str]:
+        return {version.name for version in registry.functions()}
+
+    first, second = application("shop", "pay"), application("blog", "post")
+    registry.deploy(first)
+
+    # When the second is deployed, I expect it to be refused, and to say what to do
+    with pytest.raises(
+        DeployError, match=r"came from .*/shop/api; this one comes from .*/blog/api"
+    ) as caught:
+        registry.deploy(second)
+    assert "[app] name" in caught.value.remedy
+    assert "--take-over" in caught.value.remedy
+    assert serving() == {"pay"}
+    # ... the same folder to be deployed again, by any of its paths
+    (tmp_path / "link").symlink_to(first.parent)
+    assert [entry.unchanged for entry in registry.deploy(tmp_path / "link/api/relive.toml")] == [True]
+    # ... and what has moved to be taken over once
+    moved = first.rename(tmp_path / "moved")
+    (moved / "relive.toml").write_text(
+        '[app]\nname = "api"\n' + (moved / "relive.toml").read_text()[len(header) :]
+    )
+    with pytest.raises(DeployError):
+        registry.deploy(moved)
+    registry.deploy(moved, take_over=True)
+    registry.deploy(moved)
+    assert serving() == {"pay"}
+
+
+def test_packages_without_a_name_are_known_by_their_place_and_others_by_their_name(
+    registry: Registry, tmp_path: Path
+) -> None:
+    def package(place: str, function: str, header: str = "") -> Path:
+        target = tmp_path / place
+        target.parent.mkdir(exist_ok=True)
+        with zipfile.ZipFile(target, "w") as archive:
+            table = f'[functions.{function}]\nsource = "src"\nhandler = "main:handler"\n'
+            archive.writestr("relive.toml", header + table)
+            archive.writestr("src/main.py", CODE)
+        return target
+
+    # Given one from a laptop, and an application with a name
+    upload = package("package.zip", "pay")
+    registry.deploy(upload, sender="laptop:/home/a/api")
+    registry.deploy(package("v1/shop.zip", "post", '[app]\nname = "shop"\n'))
+
+    # I expect another laptop's folder of that name to be refused, and the same one to be welcome
+    with pytest.raises(DeployError, match="came from laptop:/home/a/api"):
+        registry.deploy(package("package.zip", "steal"), sender="laptop:/home/b/api")
+    registry.deploy(package("package.zip", "pay"), sender="laptop:/home/a/api")
+    assert registry.get("pay").spec.app == "api"
+    # ... and the named one to come from wherever it was built
+    registry.deploy(package("v2/shop.zip", "post", '[app]\nname = "shop"\n'))
+    assert {version.name for version in registry.functions()} == {"pay", "post"}
