@@ -19,7 +19,9 @@ __all__ = ["run_apart"]
 _GRACE_S: Final = 10.0
 _MAX_BYTES: Final = 16 * 1_048_576
 _MB: Final = 1_048_576
+_MAX_CHARS: Final = 1_000_000
 _DIED_REMEDY: Final = "run it under a debugger: relive replay ID --pdb"
+_MISSING_REMEDY: Final = "install the function's requirements where the test runs"
 
 
 def run_apart(run: Callable[[], Any], timeout_s: float, memory_mb: int) -> Any:
@@ -40,7 +42,10 @@ def run_apart(run: Callable[[], Any], timeout_s: float, memory_mb: int) -> Any:
         raise FunctionDied(_ending(status, timeout_s), remedy=_DIED_REMEDY)
     told = json.loads(text)
     if "error" in told:
-        raise FunctionDied(f"the function failed\n\n{told['error']}")
+        raise FunctionDied(
+            f"the function failed: {told['error']}\n\n{told['traceback'].rstrip()}",
+            remedy=_MISSING_REMEDY if told["missing"] else "",
+        )
     return told["result"]
 
 
@@ -51,8 +56,12 @@ def _child(run: Callable[[], Any], memory_mb: int, writing: int) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         told = {"result": run()}
-    except BaseException:
-        told = {"error": traceback.format_exc()[:_MAX_BYTES]}
+    except BaseException as error:
+        told = {
+            "error": "".join(traceback.format_exception_only(error)).strip()[:_MAX_CHARS],
+            "missing": isinstance(error, ImportError),
+            "traceback": traceback.format_exc()[:_MAX_CHARS],
+        }
     with contextlib.suppress(BaseException):
         data = json.dumps(told).encode()
         while data:

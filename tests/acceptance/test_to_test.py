@@ -242,7 +242,10 @@ def test_a_folder_that_is_not_there_is_made(lab: Relive, application: Path) -> N
     (row,) = lab.json("scene", failed, "--to-test", f"{application}/new/tests/", *code)
     assert Path(row["path"]).parent == application / "new" / "tests"
 
-    done = lab.run("scene", failed, "--to-test", str(application / "checks"), *code, check=False)
+    (row,) = lab.json("scene", failed, "--to-test", str(application / "bare"), *code)
+    assert Path(row["path"]).parent == application / "bare"
+
+    done = lab.run("scene", failed, "--to-test", str(application / "checks.txt"), *code, check=False)
     assert done.returncode == 2
     assert "is no Python file" in done.stderr
 

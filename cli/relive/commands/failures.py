@@ -204,7 +204,8 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
     from relive_platform.replay.trying import try_test
 
     found = load_scene(session, ident)
-    path = _target(target, pytest_file.file_name(found))
+    folder = target if Path(target).suffix or Path(target).exists() else f"{target}/"
+    path = _target(folder, pytest_file.file_name(found))
     if path.suffix != ".py":
         raise UsageError(
             f"{path} is no Python file, so pytest would not find it",

@@ -21,6 +21,7 @@ UNKNOWN: Final = "unknown"
 _GRACE_S: Final = 30.0
 _MARK: Final = "relive-outcome:"
 _CHARS: Final = 200
+_FAILED: Final = "the function failed: "  # as FunctionDied says it
 _ENDINGS: Final = ("signal", "exit", "memory")
 # The file is run as pytest runs it: as a module, its one function called.
 _RUNNER: Final = """
@@ -76,13 +77,30 @@ def _judged(told: dict[str, str], scene: SceneFile) -> Tried:
     wanted = str(error.get("type", "")).rpartition(".")[2]
     first = message.splitlines()[0] if message else ""
     said = one_line(f"{name}: {first}" if first else name, _CHARS)
-    if name == "FunctionDied":  # it runs in a process of its own, and ends as it did
-        recorded = str(error.get("type", "")) in message or scene.manifest["kind"] in _ENDINGS
-        return Tried(SAME if recorded else OTHER, f"It was run once, and failed with {said}")
+    if name == "FunctionDied":  # it ran in a process of its own
+        return _judged_apart(message, said, scene)
     answered = name == "ServerError" and scene.manifest["kind"] == "response" and wanted in message
     if answered or name.rpartition(".")[2] == wanted:
         return Tried(SAME, f"It was run once, and failed with the recorded error, {said}")
-    notes: tuple[str, ...] = ()
+    return Tried(OTHER, f"It was run once, and failed otherwise than recorded: {said}", _missing(name))
+
+
+def _judged_apart(message: str, said: str, scene: SceneFile) -> Tried:
+    """It failed there, or it ended its process."""
+    kind, recorded = scene.manifest["kind"], str(scene.manifest["error"].get("type", ""))
+    first = message.partition("\n")[0]
+    if not first.startswith(_FAILED):
+        same = kind in _ENDINGS or recorded in message
+        return Tried(SAME if same else OTHER, f"It was run once, and failed with {said}")
+    failed = first.removeprefix(_FAILED)
+    name = failed.partition(":")[0].rpartition(".")[2]
+    same = name == recorded.rpartition(".")[2] or (kind == "memory" and name == "MemoryError")
+    words = "with" if same else "otherwise than recorded:"
+    text = f"It was run once, and failed {words} {one_line(failed, _CHARS)}"
+    return Tried(SAME if same else OTHER, text, () if same else _missing(name))
+
+
+def _missing(name: str) -> tuple[str, ...]:
     if name in ("ModuleNotFoundError", "ImportError"):
-        notes = ("install the function's requirements where the test runs",)
-    return Tried(OTHER, f"It was run once, and failed otherwise than recorded: {said}", notes)
+        return ("install the function's requirements where the test runs",)
+    return ()

@@ -172,6 +172,16 @@ def test_what_would_end_the_process_ends_another_one(source: Path, name: str, sa
         invocation(source, name, apart=True, memory_mb=64).run()
 
 
+def test_a_missing_requirement_in_the_other_process_is_named_with_its_remedy(source: Path) -> None:
+    (source / "needs.py").write_text("import nowhere_installed\ndef handler(event, context): pass\n")
+    with pytest.raises(FunctionDied) as caught:
+        Invocation(source=source, handler="needs:handler", apart=True).run()
+    first, *_, last = str(caught.value).splitlines()
+    assert first == "the function failed: ModuleNotFoundError: No module named 'nowhere_installed'"
+    assert "Traceback (most recent call last)" in str(caught.value)
+    assert last.endswith("install the function's requirements where the test runs")
+
+
 def test_a_result_comes_back_from_the_other_process(source: Path) -> None:
     assert invocation(source, "order", event={"sku": 2}, apart=True).run()["sku"] == 2
 
