@@ -201,7 +201,8 @@ class Dispatcher:
             record.ended_ns = record.ended_ns or time.time_ns()
             if worker.exited is not None:
                 record.cpu_ns = record.cpu_ns or worker.exited.cpu_ns
-                record.peak_rss_bytes = max(record.peak_rss_bytes, worker.exited.peak_rss_bytes)
+                if not running.rss_peak:  # the system's own figure has the pages of mapped files in it
+                    record.peak_rss_bytes = max(record.peak_rss_bytes, worker.exited.peak_rss_bytes)
             record.status, record.error = status, error
             self._settle(running)
         self._finish(running, worker)

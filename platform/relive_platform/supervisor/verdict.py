@@ -28,14 +28,10 @@ def timeout_verdict(worker: Worker, running: Running) -> ErrorInfo:
 
 
 def memory_verdict(worker: Worker, running: Running) -> ErrorInfo:
-    """The worker came too close to its memory limit."""
-    held = running.rss_peak // _MB
-    return _error(
-        worker,
-        "MemoryLimitExceeded",
-        f"the worker held {held} MB; at 85 % of its {worker.spec.memory_mb} MB it is stopped",
-        "memory",
-    )
+    """The worker came too close to its memory limit. How much it held is the invocation's peak, and nothing
+    that tells two failures apart."""
+    text = f"the worker was stopped at 85 % of its {worker.spec.memory_mb} MB of memory"
+    return _error(worker, "MemoryLimitExceeded", text, "memory")
 
 
 def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
@@ -49,7 +45,8 @@ def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
     killed = worker.exited is not None and worker.exited.status == signal.SIGKILL
     if killed and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
         running.rss_peak = held
-        return "memory", memory_verdict(worker, running)
+        text = f"the worker was killed (SIGKILL) with over 80 % of its {worker.spec.memory_mb} MB of memory"
+        return "memory", _error(worker, "MemoryLimitExceeded", text, "memory")
     return "crash", _death(worker)
 
 

@@ -127,9 +127,7 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
-        self._memory_limit = MemoryLimit(
-            self._spec, sink, self._failed, self._reserve, self.stay, reached.own_tmp
-        )
+        self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""

@@ -11,20 +11,17 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
 
 from relive_base.frames import FunctionSpec, Invoke
 from relive_base.sink import FrameSink
 from relive_capture import record as capture
 
 from relive_platform.worker.failed import Failed
-from relive_platform.worker.memory import Reserve, held_bytes
+from relive_platform.worker.memory import Reserve
 from relive_platform.worker.memory_signal import MEMORY_SIGNAL
 from relive_platform.worker.namesakes import originals
 
 __all__ = ["MemoryLimit"]
-
-_MB: Final = 1_048_576
 
 
 class MemoryLimit:
@@ -37,7 +34,6 @@ class MemoryLimit:
         failed: Failed,
         reserve: Reserve,
         stay: Callable[[], None],
-        own_tmp: bool,
     ) -> None:
         """`stay` does not return: it serves the server's commands until the process is to leave."""
         self._spec = spec
@@ -45,7 +41,6 @@ class MemoryLimit:
         self._failed = failed
         self._reserve = reserve
         self._stay = stay
-        self._own_tmp = own_tmp
         self.invoke: Invoke | None = None
         """What there is to save; None while the handler does not run."""
         self.quiet: Callable[[], object] = bool
@@ -63,7 +58,6 @@ class MemoryLimit:
         self.quiet()
         self._reserve.release()
         limit = self._spec.memory_mb
-        held = held_bytes(self._own_tmp) // _MB
         with originals():
             scene = capture.capture_frames(
                 frame,
@@ -71,7 +65,7 @@ class MemoryLimit:
                 spec=self._spec,
                 invocation_id=invoke.invocation_id,
                 error_name="MemoryLimitExceeded",
-                message=f"the worker held {held} MB; at 85 % of its {limit} MB it is stopped",
+                message=f"the worker was stopped at 85 % of its {limit} MB of memory",
             )
         self._failed.keep_stack(invoke.invocation_id, frame)
         self._sink.send_surely(scene)

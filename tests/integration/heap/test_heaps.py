@@ -144,6 +144,10 @@ async def test_at_the_memory_limit_the_hoard_is_the_biggest(platforms: Platform)
     # And: the process told its frames itself
     scene = scene_of(run)
     assert scene.error.type == "MemoryLimitExceeded"
+    # ... in the words that the caller has, which are the same each time
+    assert scene.error.message == "the worker was stopped at 85 % of its 96 MB of memory"
+    assert outcome.record.error is not None
+    assert outcome.record.error.message == scene.error.message
     assert run.record.error is not None
     assert run.record.error.function == "grow"
     # And: the largest list is the hoard, held by the module
