@@ -17,7 +17,8 @@ and with invocations that come now and then, as most do in real life, one on eac
 records is cold, in every cache of the processor, and what it leaves armed wakes a worker that waits. So there
 the CPU counts from one invocation's beginning to the next one's.
 
-One handler compares the sampled profile alone: all else is recorded on both sides.
+One handler compares the sampled profile alone: all else is recorded on both sides. There one worker is all of
+them, with and without a profile in turn, so that two processes' difference is no part of it.
 """
 
 from __future__ import annotations
@@ -43,10 +44,7 @@ MAX_PERCENT = 4.0
 MAX_US = 60.0
 BATCH_CPU_MS = 100.0
 MAX_BATCH = 250  # what a batch prints must fit the console's pipe: it is read between batches
-PAUSES_S = (
-    0.02,
-    0.06,
-)  # between two invocations that come now and then; each side's own are three times as far apart
+PAUSES_S = (0.02, 0.06)  # after each where they come now and then: a shot that is left comes within 20 ms
 SIDES = ("off", "on", "off again")
 _SWITCH = "relive_bench_switch"
 _HARNESS = Path(__file__).resolve().parents[2] / "tests" / "support" / "worker_harness.py"
@@ -221,47 +219,50 @@ class Bench:
                 for turn in range(turns):
                     order = SIDES[turn % 3 :] + SIDES[: turn % 3]
                     for side in order if turn % 2 else reversed(order):
-                        pairs.cpu_us[side].append(self._batch(workers[side], rounds, size))
+                        pairs.cpu_us[side].append(
+                            self._batch(workers[side], rounds, size, _profile(work, side))
+                        )
         return pairs
 
     def now_and_then(self, work: Work, rounds: int, generations: int, turns: int) -> Pairs:
-        """As `measure`, each turn one invocation on each side, after a pause."""
+        """As `measure`, each turn one invocation on each side, with a pause after it."""
         pairs = Pairs()
         for _ in range(generations):
             with self._workers(work) as workers:
                 for worker in workers.values():
                     self._batch(worker, rounds, 20)
-                before = {side: cpu_ns(worker.pid) for side, worker in workers.items()}
                 for _ in range(turns):
                     for side in random.sample(SIDES, len(SIDES)):
+                        worker = workers[side]
+                        began = cpu_ns(worker.pid)
+                        self._batch(worker, rounds, 1, _profile(work, side))
                         time.sleep(random.uniform(*PAUSES_S))
-                        self._batch(workers[side], rounds, 1)
-                    for side, worker in workers.items():
-                        now = cpu_ns(worker.pid)
-                        pairs.cpu_us[side].append((now - before[side]) / 1e3)
-                        before[side] = now
+                        pairs.cpu_us[side].append((cpu_ns(worker.pid) - began) / 1e3)
         return pairs
 
     @contextmanager
     def _workers(self, work: Work) -> Iterator[dict[str, Any]]:
-        workers = {side: self._worker(work, side) for side in SIDES}
+        if work.profile_only:
+            workers = dict.fromkeys(SIDES, self._worker(work, "on"))
+        else:
+            workers = {side: self._worker(work, side) for side in SIDES}
         try:
             yield workers
         finally:
-            for worker in workers.values():
+            for worker in {worker.pid: worker for worker in workers.values()}.values():
                 worker.stop()
                 self._zygote.wait_exit(worker)
                 worker.close()
 
     def _worker(self, work: Work, side: str) -> Any:
-        recording = "on" if side == "on" or work.profile_only else "off"
+        recording = "on" if side == "on" else "off"
         spec = self._zygote.spec(
             self._source,
             f"handlers:{work.handler}",
             name="bench",
             memory_mb=1024,
             timeout_s=60.0,
-            profile="sampled" if side == "on" else "off",
+            profile="sampled" if recording == "on" else "off",
             capture="frames" if recording == "on" else "off",
             environment={"RELIVE_BENCH": recording, "OPENBLAS_NUM_THREADS": "1"},
         )
@@ -269,11 +270,11 @@ class Bench:
         worker.start()
         return worker
 
-    def _batch(self, worker: Any, rounds: int, count: int) -> float:
+    def _batch(self, worker: Any, rounds: int, count: int, profile: str = "") -> float:
         """us of CPU per invocation."""
         began = cpu_ns(worker.pid)
         for _ in range(count):
-            outcome = worker.invoke(rounds)
+            outcome = worker.invoke(rounds, profile=profile)
             if outcome.result.status != "ok":
                 raise RuntimeError(f"the handler failed: {outcome.result.error}")
         used = cpu_ns(worker.pid) - began
@@ -321,6 +322,13 @@ def _dependencies(folder: Path) -> tuple[Path, list[str]]:
         if (site / name).is_dir():
             (deps / name).symlink_to(site / name)
     return deps, [_SWITCH, "numpy"]
+
+
+def _profile(work: Work, side: str) -> str:
+    """What an invocation asks for; "": what its function says."""
+    if not work.profile_only:
+        return ""
+    return "sampled" if side == "on" else "off"
 
 
 def _rows(work: Work, pairs: Pairs, *, now_and_then: bool = False) -> list[Row]:
