@@ -177,6 +177,6 @@ async def test_a_deploy_whose_client_is_interrupted_does_not_go_live(tmp_path: P
         # I expect the client to say so, and the old version to go on; and the next deploy not to wait for it
         assert client.returncode == 4
         assert "cancelled" in told
-        await running.deploy(write_app(tmp_path / "other", CODE.replace("test", "other"), one))
+        await running.deploy(write_app(tmp_path / "app", CODE.replace("test", "other"), one))
         assert running.server.functions.serving["healthy"].version == 1
         assert json.loads((await running.invoke("healthy", b"{}")).body) == "ok"
