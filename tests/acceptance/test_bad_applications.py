@@ -47,12 +47,12 @@ def server() -> Iterator[Relive]:
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_application_is_refused_and_the_old_version_serves(server: Relive, case: str) -> None:
     # Given a version in service
-    server.run("deploy", str(server.application(GOOD)))
+    server.run("deploy", str(server.application(GOOD)), "--take-over")
     assert server.run("invoke", "f").stdout.strip() == '"good"'
 
     # When a bad one is deployed
     changes, said = BAD[case]
-    done = server.run("deploy", str(server.application(GOOD | changes)), check=False)
+    done = server.run("deploy", str(server.application(GOOD | changes)), "--take-over", check=False)
 
     # I expect an error that names the place and the remedy
     assert done.returncode in (1, 2), done

@@ -35,7 +35,8 @@ _decoder = msgspec.msgpack.Decoder(HttpRequest)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event is durable. All its attempts have this invocation id; `span_id` is the publishing span."""
+    """An event is durable. All its attempts have this invocation id, which is "" where it is not kept any
+    more; `span_id` is the publishing span."""
 
     event_id: str
     invocation_id: str
@@ -117,7 +118,7 @@ class Publisher:
             )
             caller = request.caller_invocation_id if publisher is not None else ""
             self._on_span(publisher or version.spec, caller or invocation_id, span)
-        found = receipt.invocation_id if receipt.duplicate else invocation_id
+        found = _found(receipt) if receipt.duplicate else invocation_id
         return Accepted(
             receipt.event_id, found, trace_id, span_id, receipt.duplicate, receipt.state, receipt.result
         )
@@ -183,7 +184,7 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
         trace_state=event.trace_state,
         sampled=carried.get(_SAMPLED, "1") == "1",
         attempt=lease.attempt,
-        invocation_id=carried.get(_INVOCATION) or _derived_id(event),
+        invocation_id=_invocation_of(event),
         event_id=event.event_id,
         enqueued_ns=event.enqueued_ns,
         link_trace_id=event.trace_id,
@@ -194,6 +195,15 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
         ready_ns=max(lease.due_ns, since_ns) if lease.attempt > 1 else 0,
         attributes={name: value for name, value in carried.items() if name not in _OWN},
     )
+
+
+def _found(receipt: Receipt) -> str:
+    """The invocation id of the event that this one is a duplicate of."""
+    return receipt.invocation_id or (_invocation_of(receipt.accepted) if receipt.accepted else "")
+
+
+def _invocation_of(event: QueuedEvent) -> str:
+    return event.attributes.get(_INVOCATION) or _derived_id(event)
 
 
 def _derived_id(event: QueuedEvent) -> str:

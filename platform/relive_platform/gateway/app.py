@@ -215,9 +215,9 @@ class Gateway:
         key = next((value for name, value in head.pairs if name == "idempotency-key"), "")
         accepted = await accept(self._publish, request, original, key, _status_for)
         flags = "01" if request.sampled else "00"
+        known = f"x-relive-invocation-id: {accepted.invocation_id}\r\n" if accepted.invocation_id else ""
         more = (
-            f"x-relive-invocation-id: {accepted.invocation_id}\r\n"
-            f"traceparent: 00-{accepted.trace_id}-{accepted.span_id}-{flags}\r\n"
+            f"{known}traceparent: 00-{accepted.trace_id}-{accepted.span_id}-{flags}\r\n"
             "preference-applied: respond-async\r\n"
         )
         return json_response(202, _acceptance(accepted), more)
@@ -227,7 +227,7 @@ def _acceptance(accepted: Accepted) -> dict[str, object]:
     """What the sender is told; of a duplicate also what became of the first."""
     told: dict[str, object] = {
         "event_id": accepted.event_id,
-        "invocation_id": accepted.invocation_id,
+        **({"invocation_id": accepted.invocation_id} if accepted.invocation_id else {}),
         "trace_id": accepted.trace_id,
         "duplicate": accepted.duplicate,
         "state": accepted.state,

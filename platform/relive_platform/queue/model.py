@@ -132,6 +132,7 @@ class Receipt:
     state: str = "ready"  # "ready" | "leased" | "dead" | "done"
     invocation_id: str = ""  # of the attempt that finished it
     result: bytes | None = None
+    accepted: QueuedEvent | None = None  # of a duplicate: the first, without its body, until it is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

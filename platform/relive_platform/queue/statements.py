@@ -89,7 +89,7 @@ INSERT: Final = (
     "INSERT INTO events (function, id, state, next_at_ns, attempts, token, enqueued_ns, last_error, digest,"
     " detail, body) VALUES (?, ?, 0, ?, 0, 0, ?, '', ?, ?, ?) ON CONFLICT (function, id) DO NOTHING"
 )
-KNOWN: Final = "SELECT state, digest FROM events WHERE function = ? AND id = ?"
+KNOWN: Final = "SELECT state, digest, detail, enqueued_ns FROM events WHERE function = ? AND id = ?"
 KNOWN_FINISHED: Final = "SELECT digest, invocation_id, result FROM finished WHERE function = ? AND id = ?"
 MARK: Final = (
     "INSERT INTO marks VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"

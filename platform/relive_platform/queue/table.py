@@ -112,8 +112,11 @@ class EventTable:
     def _known(self, event: QueuedEvent, digest: bytes) -> Receipt | None:
         key = (event.function, event.event_id)
         if row := self._db.execute(sql.KNOWN, key).fetchone():
-            receipt = Receipt(event_id=event.event_id, duplicate=True, state=STATES[row[0]])
-            first = row[1]
+            state, first, detail, enqueued_ns = row
+            accepted = msgspec.structs.replace(
+                self._decoder.decode(detail), event_id=event.event_id, enqueued_ns=enqueued_ns
+            )
+            receipt = Receipt(event_id=event.event_id, duplicate=True, state=STATES[state], accepted=accepted)
         elif row := self._db.execute(sql.KNOWN_FINISHED, key).fetchone():
             first, invocation_id, result = row
             receipt = Receipt(

@@ -16,7 +16,7 @@ from typing import Any, Final
 from relive_platform.isolation.confined import confined
 from relive_platform.isolation.paths import link_targets
 from relive_platform.registry.model import FunctionVersion, TrialResult
-from relive_platform.worker.lambda_variables import lambda_variables
+from relive_platform.worker.lambda_variables import lambda_variables, log_stream
 
 __all__ = ["SubprocessTrial"]
 
@@ -82,7 +82,7 @@ class SubprocessTrial:
         job["path"] = [version.code_dir, *filter(None, [version.deps_dir])]
         with tempfile.TemporaryDirectory(prefix="relive-trial-") as scratch:
             environment = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
-            environment |= lambda_variables(version.spec)
+            environment |= lambda_variables(version.spec, log_stream(version.spec, os.getpid()))
             environment |= {"PYTHONDONTWRITEBYTECODE": "1", **version.spec.environment}
             command = [self._python, "-I", "-S", "-B", "-c", _SCRIPT, json.dumps(job)]
             if self._home:

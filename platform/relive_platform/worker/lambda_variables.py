@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Final
 
 from relive_base.frames import FunctionSpec, Invoke
 
-__all__ = ["lambda_variables", "tell_trace"]
+__all__ = ["lambda_variables", "log_stream", "tell_trace"]
 
 _REGION: Final = "us-east-1"  # clients of AWS want some region; `environment` may say another one
 _TIME_ZONE: Final = ":UTC"
 _TRACE: Final = "_X_AMZN_TRACE_ID"
 
 
-def lambda_variables(spec: FunctionSpec, stream: str = "") -> dict[str, str]:
+def log_stream(spec: FunctionSpec, pid: int) -> str:
+    """The name of a worker's log stream, in Lambda's form: year/month/day/[version]instance."""
+    began_ns = time.time_ns()
+    day = time.strftime("%Y/%m/%d", time.gmtime(began_ns // 1_000_000_000))
+    return f"{day}/[{spec.version}]{began_ns:016x}{pid:016x}"
+
+
+def lambda_variables(spec: FunctionSpec, stream: str) -> dict[str, str]:
     """Those of a worker. `stream`: the name of its log stream."""
     own = spec.environment
     region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or _REGION

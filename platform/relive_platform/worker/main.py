@@ -37,6 +37,7 @@ from relive_platform.worker.faults import watch_faults
 from relive_platform.worker.forked import ForkedChild
 from relive_platform.worker.handlers import Handler
 from relive_platform.worker.invocations import Runner
+from relive_platform.worker.lambda_variables import log_stream
 from relive_platform.worker.loading import load_handler
 from relive_platform.worker.memory import Reserve, give_back
 from relive_platform.worker.memory_limit import MemoryLimit
@@ -83,12 +84,13 @@ def run(start: WorkerStart) -> NoReturn:
     ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
     reached = apply(spec, start.isolation)
-    clean_environment(spec, TMP if reached.own_tmp else spec.scratch)
+    stream = log_stream(spec, start.pid)
+    clean_environment(spec, TMP if reached.own_tmp else spec.scratch, stream)
     close_others(connection.fileno(), fault_fd)
     if fault_fd >= 0:
         watch_faults(fault_fd)
     forked = ForkedChild(fault_fd)
-    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached)
+    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached, stream)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:
         handler = worker.load()
@@ -111,8 +113,10 @@ class _Worker:
         channel: Channel,
         forked: ForkedChild,
         reached: Reached,
+        stream: str,
     ) -> None:
         self._start = start
+        self._stream = stream
         self._spec: FunctionSpec = start.spec
         self._sink = sink
         self.channel = channel
@@ -171,13 +175,7 @@ class _Worker:
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
             function = load_handler(self._spec)
-            return Handler(
-                function,
-                self._spec,
-                f"{self._spec.version}/{self._start.pid}",
-                self._streamer,
-                self._signalled,
-            )
+            return Handler(function, self._spec, self._stream, self._streamer, self._signalled)
         finally:
             self._timer.disarm()
 

@@ -58,9 +58,9 @@ def high_descriptor(fd: int) -> int:
     return fd
 
 
-def clean_environment(spec: FunctionSpec, temporary: str) -> None:
+def clean_environment(spec: FunctionSpec, temporary: str, stream: str) -> None:
     """The function's own variables, and the few that programs expect. Nothing of the server's. `temporary`:
-    the folder for files that go with the worker."""
+    the folder for files that go with the worker. `stream`: its log stream's name."""
     time_zone = os.environ.get("TZ")
     home = spec.scratch or "/"
     wanted = {
@@ -70,7 +70,7 @@ def clean_environment(spec: FunctionSpec, temporary: str) -> None:
         "TMPDIR": temporary or "/",
         "PYTHONUNBUFFERED": "1",
         "RELIVE_FUNCTION": spec.name,
-        **lambda_variables(spec),
+        **lambda_variables(spec, stream),
         **spec.environment,
     }
     os.environ.clear()

@@ -8,7 +8,7 @@ import json
 import socket
 
 import pytest
-from server_harness import Served, parse
+from server_harness import Answer, Served, parse
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -263,6 +263,27 @@ async def test_an_idempotency_key_runs_once_and_another_body_is_409(gateway: Ser
     other = await gateway.http("POST", "/fn/web", b"b", headers)
 
     assert (first.status, again.status, other.status) == (202, 202, 409)
+
+
+async def test_a_duplicate_of_what_waits_or_runs_has_the_id_of_its_invocation(gateway: Served) -> None:
+    # Given two events for one worker: the first runs and the second waits, or both wait still
+    async def send(key: str) -> Answer:
+        headers = {"prefer": "respond-async", "idempotency-key": key}
+        return await gateway.http("POST", "/fn/nap", b"a", headers)
+
+    first = {key: json.loads((await send(key)).body) for key in ("nap-1", "nap-2")}
+    # When each is sent again
+    again = {key: await send(key) for key in first}
+
+    # I expect the id that its invocation has or will have
+    for key, answer in again.items():
+        told = json.loads(answer.body)
+        assert (told["duplicate"], told["event_id"]) == (True, key)
+        assert told["invocation_id"] == first[key]["invocation_id"] != ""
+        assert answer.headers["x-relive-invocation-id"] == told["invocation_id"]
+    await gateway.until(lambda: not gateway.server.queue.list().result())
+    rows = await gateway.rows("SELECT EventId, InvocationId FROM invocations WHERE EventId LIKE 'nap-%'")
+    assert dict(rows) == {key: told["invocation_id"] for key, told in first.items()}
 
 
 async def test_an_event_id_without_end_is_400(gateway: Served) -> None:

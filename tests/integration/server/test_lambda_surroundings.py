@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import py_compile
+import re
 import sys
 from pathlib import Path
 
@@ -18,10 +19,12 @@ def handler(event, context):
     names = [
         "AWS_REGION", "AWS_DEFAULT_REGION", "TZ", "_X_AMZN_TRACE_ID", "_HANDLER", "AWS_EXECUTION_ENV",
         "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
     ]
     print("\\r 50%", end="", file=sys.stderr)
     print("\\r100%", file=sys.stderr)
     return {**{name: os.environ.get(name) for name in names}, "trace": context.trace_id,
+            "stream": context.log_stream_name,
             "offset": time.localtime(0).tm_hour, "shared": größe.WERT}
 """
 APP = """\
@@ -71,6 +74,12 @@ async def test_lambdas_variables_shared_folders_and_modules_of_any_name(tmp_path
         assert (first["TZ"], first["offset"]) == (":UTC", 0)
         assert first["_HANDLER"] == "日本語.handler"
         assert first["AWS_EXECUTION_ENV"] == f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}"
+        # ... the same log stream in both places, one for each worker, as Lambda writes it
+        form = r"\d{4}/\d\d/\d\d/\[1\][0-9a-f]{32}"
+        for answer in (first, second, compiled):
+            assert re.fullmatch(form, answer["AWS_LAMBDA_LOG_STREAM_NAME"])
+            assert answer["stream"] == answer["AWS_LAMBDA_LOG_STREAM_NAME"]
+        assert first["stream"] == second["stream"] != compiled["stream"]
         # ... relive.toml's own, where it has some
         assert (compiled["AWS_REGION"], compiled["AWS_DEFAULT_REGION"]) == ("eu-central-1", "eu-central-1")
         assert (compiled["TZ"], compiled["offset"]) == ("Asia/Tokyo", 9)
