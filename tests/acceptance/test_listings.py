@@ -133,7 +133,7 @@ def test_the_doctor_beside_a_server_finds_the_tier_that_it_reaches_and_is_quiet(
 def test_deploy_has_its_fields(lab: Relive) -> None:
     folder = lab.application({"app.py": SOURCE, "relive.toml": toml(FUNCTIONS)})
 
-    for row in lab.json("deploy", str(folder), "--take-over"):
+    for row in lab.json("deploy", str(folder)):
         assert {"function", "version", "code_hash", "seconds"} <= set(row)
 
 

@@ -40,7 +40,7 @@ def test_each_deploy_is_a_version_that_stays(lab: Relive) -> None:
     # Given a second version
     changed = SOURCE.replace("CODE = 1", "CODE = 2")
     folder = lab.application({"app.py": changed, "relive.toml": toml(FUNCTIONS)})
-    deployed = lab.json("deploy", str(folder), "--take-over")
+    deployed = lab.json("deploy", str(folder))
     assert {(row["function"], row["version"]) for row in deployed} == {("hot", 2), ("version", 2)}
 
     # I expect the latest by default, the first on demand, and each recorded with its own

@@ -57,7 +57,7 @@ _COLUMNS = [
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Take functions that another application has, and an application's place that came from elsewhere.",
+    help="Take what another application has: its functions, or its folder's name.",
 )
 @json_option
 @click.pass_obj
@@ -71,7 +71,7 @@ def deploy(session: Session, path: Path, name: str, handler: str, take_over: boo
 
     Each deploy makes a new, immutable version; the same code and configuration keep the version they have.
     If anything is wrong, or you press Ctrl-C, the running version stays in service. A function that another
-    application has, and an application of a name that came from another folder, is refused without
+    application has, and an application without a name whose folder's name is taken, is refused without
     --take-over.
     """
     from rich.console import Console

@@ -14,19 +14,21 @@ __all__ = ["check_origin", "check_owners", "origin_of"]
 
 
 def origin_of(path: Path, application: Application, sender: str) -> str:
-    """Where `application`, deployed as `path`, comes from: its folder.
+    """Where `application`, deployed as `path`, comes from: its folder, or the package's own place.
 
-    "" for a package that names its application, which may come from anywhere; one that does not is known by
-    its own place. `sender`: where an uploaded package was before, "" for what is on this machine.
+    "" for one that has a name of its own, which may come from anywhere: another checkout, a build machine.
+    `sender`: where an uploaded package was before, "" for what is on this machine.
     """
+    if application.named:
+        return ""
     if not sender and (path.is_dir() or path.name == MANIFEST):
         return str(application.root.resolve())
-    return "" if application.named else sender or str(path.resolve())
+    return sender or str(path.resolve())
 
 
 def check_origin(application: Application, serving: Sequence[FunctionVersion], known: str, came: str) -> None:
-    """An application in service is replaced from where it came from: two folders may have one name. "" where
-    that says nothing. Raises DeployError."""
+    """An application without a name of its own is replaced from where it came from: two folders may have one
+    name. "" where that says nothing. Raises DeployError."""
     count = sum(version.spec.app == application.name for version in serving)
     if not count or "" in (known, came) or known == came:
         return

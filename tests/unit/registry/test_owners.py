@@ -172,17 +172,14 @@ def test_an_installation_that_hangs_is_ended_when_it_is_cancelled(tmp_path: Path
     registry.close()
 
 
-@pytest.mark.parametrize("header", ["", '[app]\nname = "api"\n'], ids=["default name", "explicit name"])
-def test_two_folders_of_one_name_are_two_applications(
-    registry: Registry, tmp_path: Path, header: str
-) -> None:
+def test_two_folders_of_one_name_are_two_applications(registry: Registry, tmp_path: Path) -> None:
     # Given two people's applications whose folders are both called api
     def application(place: str, function: str) -> Path:
         root = tmp_path / place / "api"
         root.mkdir(parents=True)
         (root / "main.py").write_text(CODE)
         table = f'[functions.{function}]\nsource = "."\nhandler = "main:handler"\n'
-        (root / "relive.toml").write_text(header + table)
+        (root / "relive.toml").write_text(table)
         return root
 
     def serving() -> set[str]:
@@ -203,10 +200,8 @@ def test_two_folders_of_one_name_are_two_applications(
     (tmp_path / "link").symlink_to(first.parent)
     assert [entry.unchanged for entry in registry.deploy(tmp_path / "link/api/relive.toml")] == [True]
     # ... and what has moved to be taken over once
-    moved = first.rename(tmp_path / "moved")
-    (moved / "relive.toml").write_text(
-        '[app]\nname = "api"\n' + (moved / "relive.toml").read_text()[len(header) :]
-    )
+    (tmp_path / "moved").mkdir()
+    moved = first.rename(tmp_path / "moved" / "api")
     with pytest.raises(DeployError):
         registry.deploy(moved)
     registry.deploy(moved, take_over=True)

@@ -132,7 +132,7 @@ def test_a_route_of_another_application_is_not_taken(registry, write) -> None:
         registry.deploy(write("other", "other", b=(CODE, ROUTE.format("b"))))
 
     # But a function of the same application may be renamed
-    registry.deploy(write("renamed", "shop", b=(CODE, ROUTE.format("b"))), take_over=True)
+    registry.deploy(write("renamed", "shop", b=(CODE, ROUTE.format("b"))))
     assert serving(registry) == {"b": 1}
 
 
