@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 EXTENSIONS = {
     Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays",
+    Path("capture/relive_capture/record/_trees.c"): "the walker of values stays",
     Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay",
 }
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unused-parameter")  # the interpreter's own headers have unused ones

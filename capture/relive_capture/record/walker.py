@@ -1,6 +1,7 @@
 """The bounded walker: a Python value becomes a tree of texts, within limits and without calling its code.
 
-Most of a capture's time is spent here, so the loops over children treat the common types in place.
+Most of a capture's time is spent here, so the loops over children treat the common types in place; and where
+it was built, `_trees.c` does the same as `_one` and what that calls.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from relive_base.redaction import PLACEHOLDER, Redactor
@@ -19,6 +20,7 @@ from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.containers import INDEXES, Shape, index_label, indexes
+from relive_capture.record.extensions import is_pure, native_trees
 from relive_capture.record.leaves import bytes_text, int_text, str_text
 from relive_capture.record.plans import (
     BYTES,
@@ -33,6 +35,9 @@ from relive_capture.record.plans import (
     Plans,
 )
 from relive_capture.record.previews import preview
+
+if TYPE_CHECKING:
+    from relive_capture.record._trees import Trees
 
 __all__ = ["Begun", "Walker"]
 
@@ -85,7 +90,11 @@ class Walker:
         redactions: list[str],
         types: KnownTypes | None = None,
         memory: SecretMemory | None = None,
+        *,
+        pure: bool | None = None,
     ) -> None:
+        """`pure`: whether trees are made in Python alone; None: as RELIVE_PURE_PYTHON says, where they can be
+        made in C."""
         self._memory = memory
         self._budget = budget
         self._meter = meter
@@ -104,6 +113,21 @@ class Walker:
         self._ticks = 0
         self._breadth = budget.breadth
         self._path: list[str] = []
+        native = None if (is_pure() if pure is None else pure) else native_trees()
+        self._trees = None if native is None else self._in_c(native)
+
+    def _in_c(self, native: type[Trees]) -> Trees:
+        return native(
+            self._strings,
+            self._ints,
+            self._names,
+            self._plans.known,
+            self._meter,
+            ValueNode,
+            INDEXES,
+            _hides,
+            self._budget.total_bytes,
+        )
 
     # ------------------------------------------------------------ roots
 
@@ -291,6 +315,8 @@ class Walker:
 
     def _one(self, label: str, value: Any, depth: int) -> ValueNode:
         """The node of one value; whoever calls has counted it."""
+        if self._trees is not None:
+            return self._trees.one(self, label, value, depth)
         cls = type(value)
         plan = self._plans.known.get(id(cls))
         if plan is None:

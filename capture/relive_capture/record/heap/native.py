@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from relive_capture.record.extensions import PURE_VARIABLE, is_pure
 from relive_capture.record.heap import walker
 
 __all__ = ["PURE_VARIABLE", "Heap", "Walk", "chosen_walk", "native_walk"]
-
-PURE_VARIABLE: Final = "RELIVE_PURE_PYTHON"
-"""Set to 1 it keeps the extension from being built, and from being used."""
 
 
 class Heap(Protocol):
@@ -52,5 +49,5 @@ def native_walk() -> Walk | None:
 
 def chosen_walk() -> tuple[str, Walk]:
     """("c" or "python", the walk)."""
-    native = None if os.environ.get(PURE_VARIABLE) == "1" else native_walk()
+    native = None if is_pure() else native_walk()
     return ("python", walker.walk) if native is None else ("c", native)
