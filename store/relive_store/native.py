@@ -25,6 +25,7 @@ from clickhouse_driver.writer import write_binary_str, write_binary_uint8
 from relive_store.columns import Columns
 from relive_store.errors import QueryError
 from relive_store.maps import ATTRIBUTES, EMPTY_ARRAYS, write_attributes, write_empty
+from relive_store.repeated import Gathered, write_repeated
 from relive_store.text import clean_columns
 
 __all__ = ["ExactBlockInput", "ExactBlockOutput", "cells", "decode", "driver_settings", "encode"]
@@ -133,19 +134,12 @@ class ExactBlockOutput(BlockOutputStream):  # type: ignore[misc]  # clickhouse-d
         elif spec in EMPTY_ARRAYS and not any(cells):
             write_empty(spec, len(cells), self.fout)
         else:
+            stored = _storage_type(spec)
+            if write_repeated(self.context, stored, cells, self.fout):
+                return
             if "Nullable" in spec:
                 cells = list(cells)  # the driver replaces None in place: the caller's list is not ours
-            write_column(self.context, name, _storage_type(spec), cells, self.fout)
-
-
-class _Collector:
-    """Stands where the writer expects a socket."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def sendall(self, data: bytes) -> None:
-        self.parts.append(bytes(data))
+            write_column(self.context, name, stored, cells, self.fout)
 
 
 class _BytesReader(BufferedReader):  # type: ignore[misc]  # clickhouse-driver has no types
@@ -170,7 +164,7 @@ class _BytesReader(BufferedReader):  # type: ignore[misc]  # clickhouse-driver h
 def encode(columns: Mapping[str, Sequence[object]], types: Mapping[str, str]) -> bytes:
     """`columns` as one Native block. Raises QueryError naming what does not fit."""
     header = [(name, types[name]) for name in columns]
-    collector = _Collector()
+    collector = Gathered()
     stream = ExactBlockOutput(
         BufferedSocketWriter(collector, _WRITE_BUFFER_BYTES), _context(_OldestRevision())
     )

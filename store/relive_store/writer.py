@@ -30,14 +30,17 @@ BATCH_BYTES = 64 * 1024 * 1024
 FILE_ROWS = 100_000
 FIRST_BACKOFF_S = 0.25
 LAST_BACKOFF_S = 5.0
-BUSY_INTERVAL_S = 1.0
+BUSY_INTERVAL_S = 2.5
 BUSY_FACTOR = 10
-"""While the store has work left, larger batches: ten times as many rows cost it about twice as much."""
+"""While the store has work left, or rests, larger batches: ten times as many rows cost it about twice as
+much."""
 REST_ROWS = 2_000
 REST_FACTOR = 3.0
-REST_LAG_S = 5.0
+REST_LAG_S = 3.0
+LEAST_REST_S = 0.5
 """After a large insert the store rests three times as long as it took, so that a burst of invocations has the
-machine to itself; not where rows have waited for 5 s, nor where somebody waits for a flush."""
+machine to itself; not where rows have waited for 3 s. After any other it rests half a second, as the smallest
+costs it tens of milliseconds. Never where somebody waits for a flush."""
 _RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
 _LIMIT_TRIES = 5
 _SALVAGE_TRIES = 64
@@ -135,6 +138,7 @@ class Writer:
         self._last_error = ""
         self._flushing = False
         self._flushers = 0
+        self._delivering = False  # or at rest after it
         self._closing = False
         self._stopped = threading.Event()
         self._threads = [
@@ -271,14 +275,19 @@ class Writer:
 
     def _await_batch(self) -> None:
         """Until it is time to spool: an interval has gone by, or enough rows are there."""
-        busy = self._spool.rows > 0
+        busy = self._busy
         rows = self._flush_rows * (BUSY_FACTOR if busy else 1)
         until = time.monotonic() + (max(self._interval_s, BUSY_INTERVAL_S) if busy else self._interval_s)
         while not (self._flushing or self._stopped.is_set() or self._buffered >= rows):
             left = until - time.monotonic()
-            if left <= 0 or (busy and not self._spool.rows):
+            if left <= 0 or (busy and not self._busy):
                 return
             self._changed.wait(left)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether what is spooled now would have to wait: then it had better be one large file."""
+        return self._delivering or self._spool.rows > 0
 
     def _add_file(self, groups: list[_Group]) -> None:
         """Pack what goes into one file. Rows that cannot be packed are counted: this thread must not end."""
@@ -343,20 +352,24 @@ class Writer:
                     self._changed.wait(self._interval_s)
                 continue
             tries += 1
+            self._delivering = True
             began, written = time.monotonic(), self._written
             if self._deliver(name, tries):
                 backoff_s, tries = FIRST_BACKOFF_S, 0
                 self._rest(time.monotonic() - began, self._written - written)
+                with self._changed:
+                    self._delivering = False
+                    self._changed.notify_all()
             else:
+                self._delivering = False
                 self._spool.release()
                 self._stopped.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
 
     def _rest(self, took_s: float, rows: int) -> None:
-        """Leave the machine to others for a while after a large insert (REST_ROWS)."""
-        if rows < REST_ROWS:
-            return
-        until = time.monotonic() + REST_FACTOR * took_s
+        """Leave the machine to others for a while (REST_ROWS)."""
+        rest_s = REST_FACTOR * took_s if rows >= REST_ROWS else 0.0
+        until = time.monotonic() + max(rest_s, LEAST_REST_S)
         with self._changed:
             while not (self._flushers or self._closing or self._lag_ns() > REST_LAG_S * 1e9):
                 left = until - time.monotonic()

@@ -7,7 +7,9 @@ take long.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 from relive_base.frames import ErrorInfo, HttpRequest
@@ -130,6 +132,7 @@ class HeapJob(msgspec.Struct, array_like=True, tag="h"):
 
 Item = Telemetry | Finished | SceneJob | HeapJob | Begun | Answered | Tentative
 
+_LENGTH: Final = struct.Struct(">I")
 _encoder = msgspec.msgpack.Encoder()
 _item: msgspec.msgpack.Decoder[Item] = msgspec.msgpack.Decoder(Item)
 
@@ -137,18 +140,20 @@ _item: msgspec.msgpack.Decoder[Item] = msgspec.msgpack.Decoder(Item)
 def encode_item(item: Item) -> bytes:
     """With its length before it."""
     body = _encoder.encode(item)
-    return len(body).to_bytes(4, "big") + body
+    return _LENGTH.pack(len(body)) + body
 
 
 def items_of(data: bytes | memoryview) -> Iterator[Item]:
     """Every item in `data`. Raises msgspec.DecodeError at the first that is none, or is cut off."""
     view = memoryview(data)
     start, size = 0, len(view)
-    while size - start >= 4:
-        end = start + 4 + int.from_bytes(view[start : start + 4], "big")
-        if end > size or end == start + 4:
+    while size - start >= _LENGTH.size:
+        (length,) = _LENGTH.unpack_from(view, start)
+        start += _LENGTH.size
+        end = start + length
+        if end > size or not length:
             raise msgspec.DecodeError("an item is cut off")
-        yield _item.decode(view[start + 4 : end])
+        yield _item.decode(view[start:end])
         start = end
 
 

@@ -74,13 +74,17 @@ class Ingest:
         spans = SpanColumns()
         lines: list[tuple[LogLine, FunctionRef]] = []
         tables: list[tuple[str, Columns]] = []
-        self._telemetry([item for item in rows if isinstance(item, Telemetry)], spans, lines)
-        finished = [item for item in rows if isinstance(item, Finished)]
+        finished = [item for item in rows if type(item) is Finished]
+        if len(finished) < len(rows):
+            self._telemetry([item for item in rows if isinstance(item, Telemetry)], spans, lines)
         records = [item.record for item in finished]
         for item in finished:
-            self._merge(item)
-            redact_record(item.record, self._redactors.of(item.redact_keys))
-            self._conclude(item.record, spans, lines)
+            record = item.record
+            if item.span_updates:
+                self.malformed += add_updates(record, item.span_updates)
+            redact_record(record, self._redactors.of(item.redact_keys))
+            if record.status != "ok" or self._open:
+                self._conclude(record, spans, lines)
         # What is exported has to be made here; else the store makes the spans of ordinary invocations itself.
         derived = [self._exporter is None and derives_spans(record) for record in records]
         made_here = [record for record, done in zip(records, derived, strict=True) if not done]
@@ -131,9 +135,6 @@ class Ingest:
                     redact_span(span, redactor)
                     spans.add_span(span, ref)
                     self._open.ended(invocation_id, item.attempt, span.span_id)
-
-    def _merge(self, item: Finished) -> None:
-        self.malformed += add_updates(item.record, item.span_updates)
 
     def _conclude(
         self, record: InvocationRecord, spans: SpanColumns, lines: list[tuple[LogLine, FunctionRef]]

@@ -14,6 +14,7 @@ from relive_base.redaction import KeyBlocks, Redactor
 __all__ = ["Redactors", "redact_line", "redact_record", "redact_span"]
 
 _KEPT: Final = 256
+_REPEATED_CHARS: Final = 256
 
 
 class Redactors:
@@ -26,8 +27,10 @@ class Redactors:
 
     def of(self, keys: Sequence[str]) -> Redactor:
         """For a function with these `redact_keys`."""
+        if not keys:
+            return self.plain
         wanted = tuple(keys)
-        if not wanted or wanted == self._keys:
+        if wanted == self._keys:
             return self.plain
         found = self._made.get(wanted)
         if found is None:
@@ -61,12 +64,13 @@ def redact_line(line: LogLine, redactor: Redactor, blocks: KeyBlocks, owner: Has
 def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
     """What the caller gave (path, event's id, trace state), attributes, and the error: the worker has
     redacted its own, but not one that the server made."""
-    record.http_path = redactor.text(record.http_path)
+    record.http_path = _repeated(redactor, record.http_path)
+    record.user_agent = _repeated(redactor, record.user_agent)
+    record.http_query = redactor.text(record.http_query)
     record.event_id = redactor.text(record.event_id)
     record.trace_state = redactor.text(record.trace_state)
-    record.http_query = redactor.text(record.http_query)
-    record.user_agent = _often(redactor, record.user_agent)
-    _texts(record.attributes, redactor)
+    if record.attributes:
+        _texts(record.attributes, redactor)
     if record.span is not None:
         redact_span(record.span, redactor)
     error = record.error
@@ -96,7 +100,13 @@ def _texts(attributes: dict[str, str], redactor: Redactor) -> None:
     attributes.update(attribute_texts(typed))
 
 
-@lru_cache(maxsize=1_024)
-def _often(redactor: Redactor, text: str) -> str:
-    """What comes with many requests."""
+def _repeated(redactor: Redactor, text: str) -> str:
+    """What comes with many requests is looked through once."""
+    if len(text) > _REPEATED_CHARS:
+        return redactor.text(text)
+    return _once(redactor, text) if text else text
+
+
+@lru_cache(maxsize=4_096)
+def _once(redactor: Redactor, text: str) -> str:
     return redactor.text(text)

@@ -48,3 +48,15 @@ def test_what_is_exported_is_made_here_and_not_again_by_the_store() -> None:
     assert list(written.tables["invocations"]["DerivesSpans"]) == [0, 0]
     assert exported.tables["traces"] == written.tables["otel_traces"]
     assert set(exported.tables["traces"]["StatusCode"]) == {"Error", "Unset"}
+
+
+def test_a_path_that_comes_again_is_redacted_again_by_its_functions_own_names() -> None:
+    # Given one path, often: of functions to which "colour" is nothing special, and of one whose secret it is
+    path = "/paint?colour=teal-1234&token=abc123def456"
+    finished = [Finished(record(http_path=path), [], keys) for keys in ([], ["colour"], [], ["colour"])]
+    written = Rows()
+    # When they are written
+    Ingest(written).write(finished)
+    # I expect each without what is a secret of its function
+    plain, own = "/paint?colour=teal-1234&token=[redacted]", "/paint?colour=[redacted]&token=[redacted]"
+    assert list(written.tables["invocations"]["HttpPath"]) == [plain, own, plain, own]

@@ -56,6 +56,10 @@ class OpenSpans:
     def __init__(self) -> None:
         self._of: OrderedDict[tuple[str, int], dict[str, OpenSpan]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Invocations that have some."""
+        return len(self._of)
+
     def opened(self, invocation_id: str, attempt: int, spans: Iterable[OpenSpan], texts: _Texts) -> None:
         """They were told of; their names are redacted here."""
         known = self._of.setdefault((invocation_id, attempt), {})

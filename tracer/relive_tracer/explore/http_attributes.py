@@ -8,7 +8,10 @@ from typing import Final
 
 from relive_base.records import InvocationRecord
 
-__all__ = ["client_json", "http_attributes", "http_name"]
+__all__ = ["FACTS", "client_json", "http_attributes", "http_name"]
+
+FACTS: Final = ("http_scheme", "http_host", "client", "peer", "user_agent")
+"""Fields of a record that many requests have in common."""
 
 _KEPT: Final = 4_096
 _LEFT: Final = "relive.client_disconnected"  # in the middle of an answer; no other record has it
@@ -42,11 +45,6 @@ def http_attributes(record: InvocationRecord, shared: dict[str, str]) -> dict[st
     return attributes
 
 
-def client_json(record: InvocationRecord) -> str:
-    """What many requests have in common, as JSON: the store keeps each different text once."""
-    return _client_json(*_facts(record))
-
-
 def _facts(record: InvocationRecord) -> tuple[str, str, str, str, str]:
     return record.http_scheme, record.http_host, record.client, record.peer, record.user_agent
 
@@ -67,7 +65,8 @@ def _client(scheme: str, host: str, client: str, peer: str, user_agent: str) -> 
 
 
 @lru_cache(maxsize=_KEPT)
-def _client_json(scheme: str, host: str, client: str, peer: str, user_agent: str) -> str:
+def client_json(scheme: str, host: str, client: str, peer: str, user_agent: str) -> str:
+    """FACTS as JSON: the store keeps each different text once."""
     return json.dumps(_client(scheme, host, client, peer, user_agent), ensure_ascii=False)
 
 

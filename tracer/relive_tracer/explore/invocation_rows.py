@@ -10,10 +10,12 @@ from msgspec.structs import astuple
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
 
-from relive_tracer.explore.http_attributes import client_json
-from relive_tracer.explore.rows import ColumnLists, resource_json
+from relive_tracer.explore.http_attributes import FACTS, client_json
+from relive_tracer.explore.rows import resource_json
 
 __all__ = ["invocation_columns"]
+
+_Columns = dict[str, Sequence[Any]]
 
 _PLAIN: Final = (
     ("InvocationId", "invocation_id"),
@@ -75,7 +77,7 @@ def invocation_columns(
     record_version: int = 0,
     derived: Sequence[bool] = (),
     given: str = "",
-) -> ColumnLists:
+) -> _Columns:
     """Columns of `invocations`. Of two rows for one attempt the higher `record_version` stays.
 
     By default the version is the latest time on the record: a later, fuller record replaces an earlier one.
@@ -84,13 +86,13 @@ def invocation_columns(
     """
     count = len(records)
     rows = zip(*map(astuple, records), strict=True) if records else [()] * len(_FIELDS)
-    cells: dict[str, Sequence[Any]] = dict(zip(_FIELDS, rows, strict=True))
-    columns: ColumnLists = {column: list(cells[name]) for column, name in _PLAIN}
+    cells: _Columns = dict(zip(_FIELDS, rows, strict=True))
+    columns: _Columns = {column: cells[name] for column, name in _PLAIN}
     for column, name in _FLAGS:
         columns[column] = list(map(int, cells[name]))
     # Texts that many rows share: the store keeps each once, and makes spans' attributes of them.
     columns["Resource"] = _resources(records, given)
-    columns["HttpClient"] = [client_json(record) if record.http_method else "" for record in records]
+    columns["HttpClient"] = _clients(cells)
     columns["DerivesSpans"] = list(map(int, derived)) if derived else [0] * count
     _add_times(columns, cells)
     _add_errors(columns, cells["error"])
@@ -113,7 +115,14 @@ def _resources(records: Sequence[InvocationRecord], given: str) -> list[object]:
     return found
 
 
-def _add_errors(columns: ColumnLists, errors: Sequence[ErrorInfo | None]) -> None:
+def _clients(cells: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Of each request; most come with few different facts."""
+    found = list(zip(*(cells[name] for name in FACTS), strict=True))
+    texts = {facts: client_json(*facts) for facts in set(found)}
+    return [texts[facts] if method else "" for facts, method in zip(found, cells["http_method"], strict=True)]
+
+
+def _add_errors(columns: _Columns, errors: Sequence[ErrorInfo | None]) -> None:
     if any(errors):
         found = [error or _NO_ERROR for error in errors]
         columns |= {column: list(map(attrgetter(name), found)) for column, name in _ERROR}
@@ -121,7 +130,7 @@ def _add_errors(columns: ColumnLists, errors: Sequence[ErrorInfo | None]) -> Non
         columns |= {column: [getattr(_NO_ERROR, name)] * len(errors) for column, name in _ERROR}
 
 
-def _add_times(columns: ColumnLists, cells: Mapping[str, Sequence[int]]) -> None:
+def _add_times(columns: _Columns, cells: Mapping[str, Sequence[int]]) -> None:
     """As the record's own properties, which cost a call each."""
     accepted = cells["accepted_ns"]
     queued = [

@@ -1,0 +1,74 @@
+"""The writer's rhythm: how often the store is asked to insert."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from relive_store.interface import Store
+from relive_store.writer import Writer
+
+
+class _Counting:
+    """Takes rows; counts them insert by insert. The engine itself would only hide the rhythm."""
+
+    def __init__(self) -> None:
+        self.inserts: list[int] = []
+        self.inserted = threading.Event()
+
+    def insert(
+        self, table: str, columns: Mapping[str, Sequence[object]], *, token: str = "", timeout_s: float = 60.0
+    ) -> int:
+        rows = len(next(iter(columns.values())))
+        self.inserts.append(rows)
+        self.inserted.set()
+        return rows
+
+    def close(self) -> None:
+        pass
+
+
+def _writer(store: Any, folder: Path) -> Writer:
+    return Writer(lambda: cast(Store, store), folder / "spool", flush_interval_s=0.01)
+
+
+def test_rows_that_come_one_by_one_are_inserted_together(tmp_path: Path) -> None:
+    # Given a writer that has just inserted
+    store = _Counting()
+    writer = _writer(store, tmp_path)
+    writer.add("t", {"a": [0]})
+    assert store.inserted.wait(30)
+    # When 30 rows come, every 10 ms one
+    for number in range(30):
+        writer.add("t", {"a": [number]})
+        time.sleep(0.01)
+    assert writer.flush(30)
+    assert writer.close()
+    # I expect all of them in a few inserts, not in one each
+    assert sum(store.inserts) == 31
+    assert len(store.inserts) <= 5
+
+
+def test_the_first_row_after_a_pause_does_not_wait(tmp_path: Path) -> None:
+    store = _Counting()
+    writer = _writer(store, tmp_path)
+    writer.add("t", {"a": [0]})
+    assert store.inserted.wait(30)  # nobody asked for it
+    assert writer.close()
+
+
+def test_who_asks_for_a_flush_does_not_wait_for_the_rest(tmp_path: Path) -> None:
+    # Given a store that is at rest after a large insert
+    store = _Counting()
+    writer = _writer(store, tmp_path)
+    writer.add("t", {"a": list(range(5_000))})
+    assert store.inserted.wait(30)
+    # When more comes, and somebody asks for it
+    writer.add("t", {"a": [1]})
+    assert writer.flush(30)
+    # I expect it in the store
+    assert sum(store.inserts) == 5_001
+    assert writer.close()
