@@ -82,7 +82,8 @@ class Signatures:
             lines[-1] = lines[-1].encode("utf-8", "replace")[:end_column].decode("utf-8", "replace")
             lines[0] = lines[0].encode("utf-8", "replace")[column:].decode("utf-8", "replace")
         text = "".join("".join(lines).split()).replace("'", '"')
-        return re.sub(r",([)\]}])", r"\1", text)[:_MAX_EXPRESSION]
+        # No template: C code would look `re` up for it, which may be the function's own.
+        return re.sub(r",([)\]}])", lambda match: match[1], text)[:_MAX_EXPRESSION]
 
     def _of_program(self, key: str, own: list[RawFrame]) -> bool:
         """Whether a missing key is one that the program names, and not one that came with the data."""

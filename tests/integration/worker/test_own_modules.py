@@ -97,6 +97,15 @@ def test_a_failure_among_such_modules_is_recorded_whole(home: ZygoteHandle) -> N
     assert "LookupError" in session.until_prompt()
     assert session.say("p order['sku']") == "'A-1'"
     assert session.say("p mine['pdb'].OWN, mine['json'].OWN") == "(True, True)"
+    # ... also what imports only when it is asked for
+    commands = ["w", "l", "pp order", "tbreak handler", "b", "cl 1", "help pp", "alias px p %1", "px order"]
+    answers = {command: session.say(command) for command in commands}
+    answers["debug"] = session.say("debug handler('own', None)")
+    assert not [item for item in answers.items() if "***" in item[1] or "AttributeError" in item[1]]
+    assert "ENTERING RECURSIVE DEBUGGER" in answers["debug"]
+    assert "--Call--" in session.say("s")
+    assert "'own'" in session.say("p event")
+    assert "LEAVING RECURSIVE DEBUGGER" in session.say("c")
     assert session.say("p getattr(sys, 'strangers', [])") == "[]"
     session.say("q")
 

@@ -91,6 +91,10 @@ class _Nested(pdb.Pdb):
         with originals():
             return super().format_stack_entry(*arguments, **options)
 
+    def reset(self) -> None:
+        with originals():
+            super().reset()
+
     def set_break(self, *arguments: Any, **options: Any) -> str | None:
         with originals():
             return super().set_break(*arguments, **options)
@@ -140,7 +144,8 @@ class _Nested(pdb.Pdb):
         Step through the code, which is an expression or a statement, with a debugger of its own.
         """
         assert self.curframe is not None
-        nested = _Nested(stdin=self.stdin, stdout=self.stdout)
+        with originals():  # pdb imports readline
+            nested = _Nested(stdin=self.stdin, stdout=self.stdout)
         nested.prompt = f"({self.prompt.strip()}) "
         self.message("ENTERING RECURSIVE DEBUGGER")
         tracing = sys.gettrace()
