@@ -28,13 +28,14 @@ typedef struct {
     /* while a tree is made */
     PyObject *walker, *seen, *path; /* borrowed */
     Py_ssize_t left, breadth, ticks, used;
+    size_t spent; /* locals that were counted */
 } Trees;
 
 /* Interned texts, made once. */
 #define TEXTS(X) \
     X(_left) X(_breadth) X(_ticks) X(_seen) X(_path) X(bytes_used) X(stop) X(check) X(text) X(kind) X(name) X(call) \
     X(total) X(more) X(ref) X(of) X(_plans) X(_name) X(_hidden) X(_plain) X(_shape) X(_hide_named_items) \
-    X(_hide_named_value) X(list) X(tuple) X(dict) X(plain) X(keyed) X(leaf) X(length) X(int) X(float)
+    X(_hide_named_value) X(_cut) X(_known) X(type) X(children) X(list) X(tuple) X(dict) X(plain) X(keyed) X(leaf) X(length) X(int) X(float)
 #define DECLARE(name) static PyObject *str_##name;
 TEXTS(DECLARE)
 static PyObject *text_comma, *text_empty, *text_dots, *text_colon_value, *text_field_value;
@@ -108,6 +109,18 @@ stopped(Trees *trees)
     return found;
 }
 
+/* Tell the meter what was used, and have it read the clock. */
+static int
+flush(Trees *trees)
+{
+    if (set_size(trees->meter, str_bytes_used, trees->used) < 0) {
+        return -1;
+    }
+    PyObject *done = PyObject_CallMethodNoArgs(trees->meter, str_check);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 /* Count a container's children. The clock is read every 16th time. */
 static int
 charge(Trees *trees, Py_ssize_t size, Py_ssize_t count)
@@ -117,12 +130,7 @@ charge(Trees *trees, Py_ssize_t size, Py_ssize_t count)
     if (trees->ticks % CHECK_EVERY && trees->used <= trees->total_bytes) {
         return 0;
     }
-    if (set_size(trees->meter, str_bytes_used, trees->used) < 0) {
-        return -1;
-    }
-    PyObject *done = PyObject_CallMethodNoArgs(trees->meter, str_check);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return flush(trees);
 }
 
 static PyObject *
@@ -368,20 +376,28 @@ name_of(Trees *trees, PyObject *key)
     return name;
 }
 
+/* Whether what a name says of secrets hides the value under it; -1: an error. */
+static int
+hides(Trees *trees, PyObject *secret, PyObject *value)
+{
+    if (!PyUnicode_CheckExact(secret) || !PyUnicode_GET_LENGTH(secret)) {
+        return 0;
+    }
+    PyObject *arguments[] = {secret, value};
+    PyObject *found = PyObject_Vectorcall(trees->hides, arguments, 2, NULL);
+    int hidden = found == NULL ? -1 : PyObject_IsTrue(found);
+    Py_XDECREF(found);
+    return hidden;
+}
+
 /* The node of a value that goes under a name; new reference. */
 static PyObject *
 named_value(Trees *trees, PyObject *name, PyObject *value, Py_ssize_t depth)
 {
-    PyObject *label = PyTuple_GET_ITEM(name, 0), *secret = PyTuple_GET_ITEM(name, 1);
-    if (PyUnicode_GET_LENGTH(secret)) {
-        PyObject *arguments[] = {secret, value};
-        PyObject *hides = PyObject_Vectorcall(trees->hides, arguments, 2, NULL);
-        int hidden = hides == NULL ? -1 : PyObject_IsTrue(hides);
-        Py_XDECREF(hides);
-        if (hidden) {
-            return hidden < 0 ? NULL
-                              : PyObject_CallMethodObjArgs(trees->walker, str__hidden, label, value, NULL);
-        }
+    PyObject *label = PyTuple_GET_ITEM(name, 0);
+    int hidden = hides(trees, PyTuple_GET_ITEM(name, 1), value);
+    if (hidden) {
+        return hidden < 0 ? NULL : PyObject_CallMethodObjArgs(trees->walker, str__hidden, label, value, NULL);
     }
     PyObject *node = quick(trees, value);
     return node != NULL || PyErr_Occurred() ? node : make_one(trees, label, value, depth);
@@ -857,6 +873,179 @@ end(Trees *trees)
                : 0;
 }
 
+/* What a local of a frame is shown as that has nothing inside, or that must not be shown; None of the others. New
+ * reference. */
+static PyObject *
+plain_local(Trees *trees, PyObject *label, PyObject *value)
+{
+    PyObject *name = name_of(trees, label), *node = NULL;
+    if (name == NULL) {
+        return NULL;
+    }
+    int hidden = hides(trees, PyTuple_GET_ITEM(name, 1), value);
+    Py_DECREF(name);
+    if (hidden) {
+        return hidden < 0 ? NULL : PyObject_CallMethodObjArgs(trees->walker, str__hidden, label, value, NULL);
+    }
+    node = quick(trees, value);
+    if (node != NULL || PyErr_Occurred()) {
+        return node;
+    }
+    PyObject *plan = plan_of(trees, Py_TYPE(value));
+    Py_ssize_t kind = 0;
+    int known = plan == NULL ? -1 : get_size(plan, str_kind, &kind);
+    Py_XDECREF(plan);
+    if (known < 0) {
+        return NULL;
+    }
+    return kind >= CONTAINER ? Py_NewRef(Py_None) : make_one(trees, label, value, 0);
+}
+
+/* Count a local's node. The clock is read every 32nd time; where there is no time left, the walker cuts the text.
+ * Takes the reference. */
+static PyObject *
+counted(Trees *trees, PyObject *node)
+{
+    int stop = stopped(trees);
+    if (stop > 0) {
+        Py_SETREF(node, PyObject_CallMethodOneArg(trees->walker, str__cut, node));
+    }
+    PyObject *text = stop < 0 || node == NULL ? NULL : PyObject_GetAttr(node, str_text);
+    if (text == NULL || !PyUnicode_CheckExact(text)) {
+        Py_XDECREF(text);
+        Py_XDECREF(node);
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "a node's text must be a str");
+        }
+        return NULL;
+    }
+    trees->used += NODE_BYTES + PyUnicode_GET_LENGTH(text);
+    Py_DECREF(text);
+    if ((++trees->spent % 32 == 0 || trees->used > trees->total_bytes) && flush(trees) < 0) {
+        Py_CLEAR(node);
+    }
+    return node;
+}
+
+static PyObject *
+plain_locals(Trees *trees, PyObject *items)
+{
+    PyObject *nodes = PyList_New(0);
+    for (Py_ssize_t index = 0; nodes != NULL && index < PyList_GET_SIZE(items); index++) {
+        PyObject *item = PyList_GET_ITEM(items, index), *node = NULL;
+        if (!PyTuple_CheckExact(item) || PyTuple_GET_SIZE(item) != 2) {
+            PyErr_SetString(PyExc_TypeError, "an item has two parts");
+        }
+        else {
+            Py_INCREF(item);
+            node = plain_local(trees, PyTuple_GET_ITEM(item, 0), PyTuple_GET_ITEM(item, 1));
+            Py_DECREF(item);
+        }
+        if (node != NULL && node != Py_None) {
+            node = counted(trees, node);
+        }
+        if (node == NULL || PyList_Append(nodes, node) < 0) {
+            Py_CLEAR(nodes);
+        }
+        Py_XDECREF(node);
+    }
+    return nodes;
+}
+
+static PyObject *
+Trees_plainly(Trees *trees, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 2 || trees->walker != NULL || !PyList_CheckExact(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "plainly(walker, items), one at a time");
+        return NULL;
+    }
+    PyObject *nodes = NULL;
+    if (begin(trees, arguments[0]) == 0) {
+        nodes = plain_locals(trees, arguments[1]);
+        if (nodes != NULL && end(trees) < 0) {
+            Py_CLEAR(nodes);
+        }
+    }
+    Py_CLEAR(trees->seen);
+    Py_CLEAR(trees->path);
+    trees->walker = NULL;
+    return nodes;
+}
+
+/* Whether a tree is all there, so that it may be referred to; -1: an error. */
+static int
+is_whole(Trees *trees, PyObject *node)
+{
+    PyObject *children = PyObject_GetAttr(node, str_children);
+    if (children == NULL) {
+        return -1;
+    }
+    int any = PyList_CheckExact(children) && PyList_GET_SIZE(children) > 0;
+    Py_DECREF(children);
+    if (!any || trees->left <= 0) {
+        return 0;
+    }
+    int stop = stopped(trees);
+    return stop < 0 ? -1 : !stop;
+}
+
+/* A local with everything below it, or a ref to it where an earlier frame has it. `known`: by address, the depth and
+ * the tree. */
+static PyObject *
+local_node(Trees *trees, PyObject *known, PyObject *name, PyObject *value, PyObject *depth)
+{
+    PyObject *address = PyLong_FromVoidPtr(value), *node = NULL, *entry;
+    Py_ssize_t levels = PyLong_AsSsize_t(depth);
+    if (address == NULL || (levels == -1 && PyErr_Occurred())) {
+        goto done;
+    }
+    entry = PyDict_GetItemWithError(known, address);
+    if (entry == NULL && PyErr_Occurred()) {
+        goto done;
+    }
+    if (entry != NULL && PyLong_AsSsize_t(PyTuple_GET_ITEM(entry, 0)) >= levels) {
+        PyObject *tree = Py_NewRef(PyTuple_GET_ITEM(entry, 1)), *type = PyObject_GetAttr(tree, str_type);
+        node = type == NULL ? NULL : again(trees, tree, type, address);
+        Py_XDECREF(type);
+        Py_DECREF(tree);
+        goto done;
+    }
+    Py_SETREF(trees->seen, PyDict_New());
+    node = trees->seen == NULL ? NULL : make_one(trees, name, value, levels);
+    int whole = node == NULL ? 0 : is_whole(trees, node);
+    if (whole) {
+        entry = whole < 0 ? NULL : PyTuple_Pack(2, depth, node);
+        if (entry == NULL || PyDict_SetItem(known, address, entry) < 0) {
+            Py_CLEAR(node);
+        }
+        Py_XDECREF(entry);
+    }
+done:
+    Py_XDECREF(address);
+    return node == NULL ? NULL : counted(trees, node);
+}
+
+static PyObject *
+Trees_local(Trees *trees, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 4 || trees->walker != NULL || !PyLong_CheckExact(arguments[3])) {
+        PyErr_SetString(PyExc_TypeError, "local(walker, name, value, depth), one at a time");
+        return NULL;
+    }
+    PyObject *node = NULL, *known = PyObject_GetAttr(arguments[0], str__known);
+    if (known != NULL && PyDict_CheckExact(known) && begin(trees, arguments[0]) == 0) {
+        node = local_node(trees, known, arguments[1], arguments[2], arguments[3]);
+        if (node != NULL && end(trees) < 0) {
+            Py_CLEAR(node);
+        }
+    }
+    Py_XDECREF(known);
+    Py_CLEAR(trees->seen);
+    Py_CLEAR(trees->path);
+    trees->walker = NULL;
+    return node;
+}
+
 static PyObject *
 Trees_one(Trees *trees, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -934,6 +1123,10 @@ Trees_dealloc(Trees *trees)
 static PyMethodDef Trees_methods[] = {
     {"one", (PyCFunction)(void (*)(void))Trees_one, METH_FASTCALL,
      "one(walker, label, value, depth) -> ValueNode: the node of one value; whoever calls has counted it."},
+    {"local", (PyCFunction)(void (*)(void))Trees_local, METH_FASTCALL,
+     "local(walker, name, value, depth) -> ValueNode: a frame's local, or a ref to it; counted."},
+    {"plainly", (PyCFunction)(void (*)(void))Trees_plainly, METH_FASTCALL,
+     "plainly(walker, items) -> nodes of a frame's locals; None of those that have something inside."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -33,7 +33,7 @@ from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import Environment, ModuleVersions, threads
 from relive_capture.record.tasks import any_tasks, tasks
 from relive_capture.record.traceback_text import traceback_text
-from relive_capture.record.walker import Walker
+from relive_capture.record.walker import KnownTexts, Walker
 
 __all__ = [
     "NO_RESULT",
@@ -87,6 +87,7 @@ class _Kept:
         self.sources = SourceCache(self.redactor)
         self.versions = ModuleVersions()
         self.environment = Environment()
+        self.texts = KnownTexts()
         self._types: KnownTypes | None = None
 
     def types(self) -> KnownTypes:
@@ -116,7 +117,9 @@ class _Capture:
         self.in_app = InApp([spec.source, *spec.in_app], here=True)
         self.sources = SourceFiles(budget.source_bytes, kept.sources, here=True)
         types = kept.types()
-        self.walker = Walker(budget, self.meter, self.redactor, self.redactions, types, self.memory)
+        self.walker = Walker(
+            budget, self.meter, self.redactor, self.redactions, types, self.memory, texts=kept.texts
+        )
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
         self.frames.values = spec.capture != "off"
         guard = Guard(budget.text_ns)

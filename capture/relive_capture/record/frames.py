@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
@@ -238,7 +237,7 @@ def code_position(code: CodeType, lasti: int) -> _Position:
     return next(islice(code.co_positions(), index, None), (None, None, None, None))
 
 
-def frame_locals(frame: FrameType, limit: int) -> Iterator[tuple[str, Any]]:
+def frame_locals(frame: FrameType, limit: int) -> list[tuple[str, Any]]:
     """Locals by name; those of a module or class body too, without dunder names."""
     namespace: Any = frame.f_locals
     cls = type(namespace)
@@ -247,7 +246,7 @@ def frame_locals(frame: FrameType, limit: int) -> Iterator[tuple[str, Any]]:
     elif not is_heap_type(cls) and type_name(cls) == "FrameLocalsProxy":
         items = list(islice(namespace.items(), limit))  # Python 3.13; C code throughout
     else:
-        return  # a namespace of the user's own class, as a metaclass's __prepare__ may give
-    for name, value in items:
-        if type(name) is str and not (name.startswith("__") and name.endswith("__")):
-            yield name, value
+        return []  # a namespace of the user's own class, as a metaclass's __prepare__ may give
+    return [
+        item for item in items if type(item[0]) is str and (item[0][:2] != "__" or not item[0].endswith("__"))
+    ]

@@ -20,6 +20,7 @@ __all__ = [
     "is_immutable_type",
     "mro",
     "named_entry",
+    "plain_name",
     "slot_readers",
     "static_lookup",
     "type_name",
@@ -73,6 +74,12 @@ def type_name(cls: type) -> str:
     if not module or module in ("builtins", "__main__"):
         return text
     return f"{module}.{text}"[:_MAX_NAME]
+
+
+def plain_name(cls: type) -> str:
+    """The name alone, without module and outer classes."""
+    name = _qualname(cls)
+    return name.rpartition(".")[2] if type(name) is str else "?"
 
 
 def module_name(cls: type) -> str:

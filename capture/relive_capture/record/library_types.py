@@ -12,6 +12,7 @@ from typing import Any, Final
 from relive_capture.record.inspection import (
     is_immutable_type,
     mro,
+    plain_name,
     static_lookup,
     type_name,
 )
@@ -33,7 +34,7 @@ def int_text(value: int) -> str:
 def _base(value: object, name: str) -> type:
     """The class named `name` along the MRO of `value`: the library's own one, not one that is called so."""
     for cls in mro(type(value)):
-        if is_immutable_type(cls) and type_name(cls).rpartition(".")[2] == name:
+        if is_immutable_type(cls) and plain_name(cls) == name:
             return cls
     raise TypeError(name)
 

@@ -39,7 +39,7 @@ from relive_capture.record.previews import preview
 if TYPE_CHECKING:
     from relive_capture.record._trees import Trees
 
-__all__ = ["Begun", "Walker"]
+__all__ = ["Begun", "KnownTexts", "Walker"]
 
 _NODE_BYTES = 56  # of JSON around the texts of a node: names of fields, label, address
 _MAX_REDACTIONS = 1000
@@ -61,7 +61,31 @@ _HEAD = 3  # children that the line of a value shows whose children are not walk
 _LONG_SECRET = 1024
 _SECRETS = 20  # of one list
 
+_MOST_SHARED = 2_000  # texts, numbers and names each that one capture leaves to the next
+
 _Name = tuple[str, str, str, str]  # label; how secret what is under it is; as a key, as a field in a line
+
+
+class KnownTexts:
+    """Nodes of short texts without a secret and of small numbers, and names that are judged."""
+
+    __slots__ = ("ints", "names", "strings")
+
+    def __init__(self) -> None:
+        self.strings: dict[str, ValueNode] = {}
+        self.ints: dict[int, ValueNode] = {}
+        self.names: dict[str, _Name] = {}
+
+    def current(self) -> KnownTexts:
+        """This one, where it is no larger than one capture may leave it to the next: what is full is begun
+        again."""
+        if len(self.strings) > _MOST_SHARED:
+            self.strings = {}
+        if len(self.ints) > _MOST_SHARED:
+            self.ints = {}
+        if len(self.names) > _MOST_SHARED:
+            self.names = {}
+        return self
 
 
 @dataclass(slots=True)
@@ -91,9 +115,11 @@ class Walker:
         types: KnownTypes | None = None,
         memory: SecretMemory | None = None,
         *,
+        texts: KnownTexts | None = None,
         pure: bool | None = None,
     ) -> None:
-        """`pure`: whether trees are made in Python alone; None: as RELIVE_PURE_PYTHON says, where they can be
+        """`texts`: what captures of a process share of names and plain values, judged by the same names.
+        `pure`: whether trees are made in Python alone; None: as RELIVE_PURE_PYTHON says, where they can be
         made in C."""
         self._memory = memory
         self._budget = budget
@@ -102,9 +128,11 @@ class Walker:
         self._redactions = redactions
         self._plans = Plans(types or KnownTypes())
         self._clean_texts: dict[str, str] = {}
-        self._strings: dict[str, ValueNode] = {}  # nodes of short texts without a secret
-        self._ints: dict[int, ValueNode] = {}  # nodes of small numbers
-        self._names: dict[str, _Name] = {}
+        texts = KnownTexts() if texts is None or budget.text < _CACHED_TEXT else texts.current()
+        self._strings = texts.strings
+        self._ints = texts.ints
+        self._clean_names = texts.names
+        self._names = dict(texts.names)
         self._seen: dict[int, ValueNode | None] = {}  # by address, in the current local; None: not finished
         self._known: dict[int, tuple[int, ValueNode]] = {}  # by address: depth and tree of a local
         self._left = 0  # nodes
@@ -148,7 +176,11 @@ class Walker:
         self._named += len(shown)
         self._meter.names()
         self._path = [path]
-        nodes: list[ValueNode | None] = [self._plainly(name, value) for name, value in shown]
+        nodes: list[ValueNode | None]
+        if self._trees is None:
+            nodes = [self._plainly(name, value) for name, value in shown]
+        else:
+            nodes = self._trees.plainly(self, shown)
         waiting = [index for index, node in enumerate(nodes) if node is None]
         # every local has a node of its own before the first one is looked into
         left = (budget.frame_nodes if near else budget.outer_nodes) - len(shown)
@@ -175,17 +207,17 @@ class Walker:
 
     def finish(self, begun: Begun) -> tuple[list[tuple[str, ValueNode]], int]:
         """(trees of the locals, how many are not named): what nobody came to look into gets one line."""
-        self._take_up(begun)
-        self._meter.names()
-        self._seen = {}
-        for index in begun.waiting:
-            if begun.nodes[index] is None:
-                name, value = begun.items[index]
-                begun.nodes[index] = self._local(name, value, 0)
-                begun.cut += 1
-        names = (name for name, _ in begun.items)
-        trees = [(name, node) for name, node in zip(names, begun.nodes, strict=True) if node is not None]
-        return trees, begun.unnamed
+        unseen = [index for index in begun.waiting if begun.nodes[index] is None]
+        if unseen:
+            self._take_up(begun)
+            self._meter.names()
+            self._seen = {}
+        for index in unseen:
+            name, value = begun.items[index]
+            begun.nodes[index] = self._local(name, value, 0)
+            begun.cut += 1
+        named = zip(begun.items, begun.nodes, strict=True)
+        return [(item[0], node) for item, node in named if node is not None], begun.unnamed
 
     def _take_up(self, begun: Begun) -> int:
         """Go on with a frame; how deep."""
@@ -212,10 +244,15 @@ class Walker:
 
     def _counted(self, node: ValueNode) -> ValueNode:
         """A local's node; where even what is there for names is used up, with the beginning of its text."""
-        if self._meter.stop and not node.children and len(node.text) > _BEGINNING:
-            node = msgspec.structs.replace(node, text=f"{node.text[:_BEGINNING]}…")
+        if self._meter.stop:
+            node = self._cut(node)
         self._meter.spend(_NODE_BYTES + len(node.text))
         return node
+
+    def _cut(self, node: ValueNode) -> ValueNode:
+        if node.children or len(node.text) <= _BEGINNING:
+            return node
+        return msgspec.structs.replace(node, text=f"{node.text[:_BEGINNING]}…")
 
     def value(self, value: object, path: str) -> ValueNode:
         """One tree of its own, with a frame's number of nodes."""
@@ -229,6 +266,8 @@ class Walker:
         """A frame's local, with everything below it. What is handed from frame to frame is walked once and
         then referred to: the frames live as long as the capture, so an address stands for one object.
         Reading the scene puts it back."""
+        if self._trees is not None:
+            return self._trees.local(self, name, value, depth)
         address = id(value)
         known = self._known.get(address)
         if known is not None and known[0] >= depth:
@@ -297,6 +336,8 @@ class Walker:
             known = label, secret, f"{as_key}: ", f"{label}="
             if type(key) is str and len(self._names) < _MAX_CACHE and len(key) <= _KEY_TEXT:
                 self._names[key] = known
+                if label == key:  # another one is noted as redacted in each capture
+                    self._clean_names[key] = known
         return known
 
     def _key_text(self, key: Any) -> str:

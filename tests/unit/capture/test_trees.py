@@ -18,9 +18,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from relive_base.redaction import Redactor
 from relive_base.secret_memory import SecretMemory
+from relive_base.values import ValueNode
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.extensions import native_trees
-from relive_capture.record.walker import Walker
+from relive_capture.record.walker import KnownTexts, Walker
 
 pytestmark = pytest.mark.skipif(native_trees() is None, reason="the extension was not built")
 
@@ -180,6 +181,46 @@ def test_an_error_on_the_way_leaves_nothing_half_done(error: type[BaseException]
         assert error is MemoryError
         assert "not readable, MemoryError" in first.children[1][1].text
     assert walker.value([1, 2], "y").text == "[1, 2]"
+
+
+def test_what_captures_share_gives_the_same_trees_and_notes() -> None:
+    # Given texts, numbers and names that earlier captures have left, some of them secret
+    values = {
+        "password": "hunter2!",
+        "sku": "a-1",
+        CARD: 3,
+        "note": f"card {CARD}",
+        "n": 17,
+        "x": (1.5, "a-1"),
+    }
+    shared, seen = KnownTexts(), []
+
+    def capture(texts: KnownTexts | None) -> Any:
+        budget, redactions = Budget(), []  # type: ignore[var-annotated]
+        walker = Walker(budget, Meter(budget), Redactor(), redactions, texts=texts)
+        locals_, _ = walker.frame_locals([*values.items(), ("all", values)], "f")
+        return msgspec.to_builtins(locals_), redactions
+
+    # When captures share them, each says what one of its own says
+    for _ in range(3):
+        seen.append(capture(shared))
+    assert seen == [capture(None)] * 3
+    # Then what is kept holds no secret, and has a bound
+    kept = msgspec.to_builtins([shared.strings, shared.ints, shared.names])
+    assert CARD not in str(kept)
+    assert "hunter2!" not in str(kept)
+    shared.strings.update((f"text {number}", ValueNode("str")) for number in range(5_000))
+    assert not shared.current().strings
+
+
+def test_shorter_texts_are_not_taken_from_what_is_shared() -> None:
+    shared, long = KnownTexts(), "abc " * 10
+    for limit, shown in ((200, repr(long)), (8, "'abc abc '…")):
+        budget = Budget(text=limit)
+        nodes, _ = Walker(budget, Meter(budget), Redactor(), [], texts=shared).frame_locals(
+            [("a", long)], "f"
+        )
+        assert nodes[0][1].text == shown
 
 
 LEAK = """
