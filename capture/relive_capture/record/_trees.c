@@ -13,6 +13,7 @@
 #define WIDTH 80
 #define PART 28
 #define HEAD 3
+#define DOTS 0x2026
 #define SMALL 1000000000L
 #define MAX_CACHE 20000
 #define CHECK_EVERY 16
@@ -151,6 +152,24 @@ same_text(PyObject *one, PyObject *other)
 
 /* ------------------------------------------------------------ one line for a container */
 
+/* The first characters of a text, dots, and one character after them, if that is not 0. */
+static PyObject *
+cut_text(PyObject *text, Py_ssize_t count, Py_UCS4 after)
+{
+    Py_UCS4 widest = DOTS;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        Py_UCS4 character = PyUnicode_READ_CHAR(text, index);
+        widest = character > widest ? character : widest;
+    }
+    PyObject *found = PyUnicode_New(count + 1 + (after != 0), widest);
+    if (found == NULL || PyUnicode_CopyCharacters(found, 0, text, 0, count) < 0
+        || PyUnicode_WriteChar(found, count, DOTS) < 0
+        || (after && PyUnicode_WriteChar(found, count + 1, after) < 0)) {
+        Py_CLEAR(found);
+    }
+    return found;
+}
+
 /* The head of a text: `Order(…)`, `'The quick brown…'`. */
 static PyObject *
 shorter(PyObject *text)
@@ -160,30 +179,15 @@ shorter(PyObject *text)
         return Py_NewRef(text);
     }
     Py_UCS4 first = PyUnicode_READ_CHAR(text, 0), last = PyUnicode_READ_CHAR(text, length - 1);
-    PyObject *head, *found;
     if (last == ')' || last == ']' || last == '}') {
         for (Py_ssize_t index = 0; index < PART; index++) {
             Py_UCS4 character = PyUnicode_READ_CHAR(text, index);
             if (character == '(' || character == '[' || character == '{') {
-                head = PyUnicode_Substring(text, 0, index + 1);
-                found = head == NULL ? NULL : PyUnicode_FromFormat("%U%U%c", head, text_dots, (int)last);
-                Py_XDECREF(head);
-                return found;
+                return cut_text(text, index + 1, last);
             }
         }
     }
-    head = PyUnicode_Substring(text, 0, PART - 2);
-    if (head == NULL) {
-        return NULL;
-    }
-    if (first == '\'' || first == '"') {
-        found = PyUnicode_FromFormat("%U%U%c", head, text_dots, (int)first);
-    }
-    else {
-        found = PyUnicode_Concat(head, text_dots);
-    }
-    Py_DECREF(head);
-    return found;
+    return cut_text(text, PART - 2, first == '\'' || first == '"' ? first : 0);
 }
 
 static int
@@ -790,14 +794,14 @@ planned(Trees *trees, PyObject *value, PyObject *plan)
 
 /* In place of an error: a C accessor may refuse an object in an odd state; that is worth a text. */
 static PyObject *
-unreadable(Trees *trees, PyObject *plan)
+unreadable(Trees *trees, PyTypeObject *cls, PyObject *plan)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {
         return NULL;
     }
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
-    PyObject *name = PyObject_GetAttr(plan, str_name), *text = NULL, *node = NULL;
+    PyObject *name = plan == NULL ? PyType_GetName(cls) : PyObject_GetAttr(plan, str_name), *text = NULL, *node = NULL;
     PyObject *error = name == NULL ? NULL : PyType_GetName((PyTypeObject *)type);
     if (error != NULL) {
         text = PyUnicode_FromFormat("<%U: not readable, %U>", name, error);
@@ -819,14 +823,14 @@ make_one(Trees *trees, PyObject *label, PyObject *value, Py_ssize_t depth)
 {
     PyTypeObject *cls = Py_TYPE(value);
     int own = cls == &PyDict_Type || cls == &PyList_Type || cls == &PyTuple_Type;
-    PyObject *plan = plan_of(trees, cls), *node = NULL;
-    Py_ssize_t kind;
-    if (plan == NULL || get_size(plan, str_kind, &kind) < 0 || PyList_Append(trees->path, label) < 0) {
+    PyObject *plan = own ? NULL : plan_of(trees, cls), *node = NULL;
+    Py_ssize_t kind = CONTAINER;
+    if ((!own && (plan == NULL || get_size(plan, str_kind, &kind) < 0)) || PyList_Append(trees->path, label) < 0) {
         Py_XDECREF(plan);
         return NULL;
     }
     if (kind >= CONTAINER) {
-        node = compound(trees, value, own ? NULL : plan, depth);
+        node = compound(trees, value, plan, depth);
     }
     else if (kind == CONSTANT) {
         node = planned(trees, value, plan);
@@ -835,9 +839,9 @@ make_one(Trees *trees, PyObject *label, PyObject *value, Py_ssize_t depth)
         node = PyObject_CallMethodObjArgs(trees->walker, str__plain, value, plan, NULL);
     }
     if (node == NULL) {
-        node = unreadable(trees, plan);
+        node = unreadable(trees, cls, plan);
     }
-    Py_DECREF(plan);
+    Py_XDECREF(plan);
     Py_ssize_t size = PyList_GET_SIZE(trees->path);
     if (node != NULL && size && PyList_SetSlice(trees->path, size - 1, size, NULL) < 0) {
         Py_CLEAR(node);
@@ -891,7 +895,11 @@ plain_local(Trees *trees, PyObject *label, PyObject *value)
     if (node != NULL || PyErr_Occurred()) {
         return node;
     }
-    PyObject *plan = plan_of(trees, Py_TYPE(value));
+    PyTypeObject *cls = Py_TYPE(value);
+    if (cls == &PyDict_Type || cls == &PyList_Type || cls == &PyTuple_Type) {
+        return Py_NewRef(Py_None);
+    }
+    PyObject *plan = plan_of(trees, cls);
     Py_ssize_t kind = 0;
     int known = plan == NULL ? -1 : get_size(plan, str_kind, &kind);
     Py_XDECREF(plan);

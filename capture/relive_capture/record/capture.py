@@ -123,14 +123,11 @@ class _Capture:
         self.frames = FrameRecorder(budget, self.meter, self.walker, self.in_app, self.sources)
         self.frames.values = spec.capture != "off"
         guard = Guard(budget.text_ns)
-        messages = Messages(types.leaves, self.redactor.text, guard, self._file_name)
+        messages = Messages(types.leaves, self.redactor.text, guard, self.in_app.shown)
         details = Details(self.redactor, guard)
         self.chain = ChainRecorder(budget, self.frames, self.walker, messages, details, self.in_app, skip)
         self.members: dict[str, bytes] = {}
         self.parts: dict[str, PartState] = {}
-
-    def _file_name(self, file: str) -> str:
-        return self.in_app.place(file)[1]
 
     def attempt(self, part: str, step: Any, *arguments: Any) -> None:
         """Run one step; whatever goes wrong in it becomes the part's reason, never an error."""

@@ -38,6 +38,10 @@ class InApp:
             known = self._known[file] = self._place(file)
         return known
 
+    def shown(self, file: str) -> str:
+        """How frames name it."""
+        return self.place(file)[1]
+
     def _place(self, file: str) -> tuple[bool, str]:
         if self._here and virtual_lines(file) is not None:
             return True, virtual_name(file)

@@ -98,7 +98,7 @@ def wrong_encoding(event, context):
     """
     event = {hex = "5afc72696368"}
     error = "UnicodeDecodeError"
-    says = "can't decode position 1"
+    says = "can't decode byte 0xfc in position 1"
     locals = {raw = "Z"}
     """
     raw = bytes.fromhex(event["hex"])

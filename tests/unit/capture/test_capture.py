@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -390,6 +391,32 @@ def test_what_captures_share_follows_the_process(
     shown = [dict(views(one)[0].frames[-1].locals)["value"].text for one in (first, second)]
     assert shown[0] != "Decimal('1.5')"
     assert shown[1] == "Decimal('1.5')"
+
+
+def test_a_capture_keeps_nothing_of_the_users_alive(spec: FunctionSpec) -> None:
+    # Given a failure with an object of the user's among its locals, and no collector
+    class Connection:
+        pass
+
+    def fail() -> None:
+        connection = Connection()
+        alive.append(weakref.ref(connection))
+        raise ValueError(connection)
+
+    alive: list[weakref.ref[Connection]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        error: BaseException | None = caught(fail)
+        # When it is captured and forgotten
+        assert error is not None
+        scene = capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+        error = None
+        # Then the object is gone, without the collector
+        assert scene.members
+        assert alive[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_secret_in_the_users_code_leaves_the_source(load: Load, capture: Capture) -> None:

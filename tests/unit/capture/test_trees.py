@@ -49,7 +49,8 @@ Pair = collections.namedtuple("Pair", "name value")
 
 CARD = "4111 1111 1111 1111"
 words = st.sampled_from(
-    ["a", "value", "name", "key", "password", "x-api-key", "tokens", "--password", "-", "'", '"', "ä…", "",
+    ["a", "\U0001f600" * 40, "a" * 27 + "\U0001f600" * 9, "value", "name", "key", "password", "x-api-key",
+     "tokens", "--password", "-", "'", '"', "ä…", "",
      "Bearer abcdefghijklmnop", CARD, "4111111111111111", "[redacted]", "x" * 27, "x" * 29, "y" * 81,
      "z" * 700, "\ud800", "\x1b[0m"]
 )  # fmt: skip
