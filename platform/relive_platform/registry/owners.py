@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from relive_platform.application import Application
 from relive_platform.application.load import MANIFEST
 from relive_platform.application.model import FunctionConfig
 from relive_platform.registry.model import DeployError, FunctionVersion
 
-__all__ = ["check_origin", "check_owners", "origin_of"]
+__all__ = ["ANYWHERE", "check_origin", "check_owners", "origin_of"]
+
+ANYWHERE: Final = "*"
+_NAMED: Final = "a relive.toml that names it"
 
 
 def origin_of(path: Path, application: Application, sender: str) -> str:
     """Where `application`, deployed as `path`, comes from: its folder, or the package's own place.
 
-    "" for one that has a name of its own, which may come from anywhere: another checkout, a build machine.
-    `sender`: where an uploaded package was before, "" for what is on this machine.
+    ANYWHERE for one that has a name of its own: another checkout, a build machine. `sender`: where an
+    uploaded package was before, "" for what is on this machine.
     """
     if application.named:
-        return ""
+        return ANYWHERE
     if not sender and (path.is_dir() or path.name == MANIFEST):
         return str(application.root.resolve())
     return sender or str(path.resolve())
@@ -28,10 +32,11 @@ def origin_of(path: Path, application: Application, sender: str) -> str:
 
 def check_origin(application: Application, serving: Sequence[FunctionVersion], known: str, came: str) -> None:
     """An application without a name of its own is replaced from where it came from: two folders may have one
-    name. "" where that says nothing. Raises DeployError."""
+    name. `known` is "" where nobody has noted it. Raises DeployError."""
     count = sum(version.spec.app == application.name for version in serving)
-    if not count or "" in (known, came) or known == came:
+    if not count or known in ("", came):
         return
+    known, came = (_NAMED if place == ANYWHERE else place for place in (known, came))
     plural = "s" if count > 1 else ""
     rename = "[app] name in its relive.toml" if application.file else "--name"
     raise DeployError(

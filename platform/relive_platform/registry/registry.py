@@ -169,7 +169,7 @@ class Registry:
                 staged.append(self._stage(application, config, progress, cancelled))
             added = [(item.version, item.fingerprint) for item in staged if not item.unchanged]
             cancelled.check()
-            self._table.commit(added, retired, {application.name: origin} if origin else {})
+            self._table.commit(added, retired, {application.name: origin})
         except BaseException:
             for item in staged:
                 if not item.unchanged:

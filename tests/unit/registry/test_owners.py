@@ -209,6 +209,31 @@ def test_two_folders_of_one_name_are_two_applications(registry: Registry, tmp_pa
     assert serving() == {"pay"}
 
 
+def test_a_name_of_its_own_and_a_folders_name_are_two_applications(
+    registry: Registry, tmp_path: Path
+) -> None:
+    def application(place: str, function: str, header: str) -> Path:
+        root = tmp_path / place / "api"
+        root.mkdir(parents=True)
+        (root / "main.py").write_text(CODE)
+        table = f'[functions.{function}]\nsource = "."\nhandler = "main:handler"\n'
+        (root / "relive.toml").write_text(header + table)
+        return root
+
+    named = '[app]\nname = "api"\n'
+    registry.deploy(application("shop", "pay", ""))
+
+    # When an application that calls itself so comes along, I expect it to be refused; and the other way round
+    with pytest.raises(DeployError, match=r"this one comes from a relive.toml that names it"):
+        registry.deploy(application("blog", "post", named))
+    registry.deploy(tmp_path / "blog/api", take_over=True)
+    with pytest.raises(DeployError, match=r"came from a relive.toml that names it"):
+        registry.deploy(tmp_path / "shop/api")
+    # ... and the one with a name to be deployed from anywhere
+    registry.deploy(application("elsewhere", "post", named))
+    assert {version.name for version in registry.functions()} == {"post"}
+
+
 def test_packages_without_a_name_are_known_by_their_place_and_others_by_their_name(
     registry: Registry, tmp_path: Path
 ) -> None:
