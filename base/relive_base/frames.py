@@ -115,6 +115,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
     relive_version: str = ""
     propagators: str = ""  # OTEL_PROPAGATORS of the server, where the function's environment has none
+    uid: int = 0  # the user and the group that the worker becomes; 0: it has its zygote's
 
 
 class Fork(_Frame, tag="fork"):
@@ -140,6 +141,8 @@ class ZygoteReady(_Frame, tag="zygote_ready"):
     python: str
     import_ns: int = 0
     failed_imports: dict[str, str] = {}
+    uid: int = 0  # the user that it runs as
+    own_users: bool = False  # whether a worker can become the one that its FunctionSpec names
 
 
 class Forked(_Frame, tag="forked"):

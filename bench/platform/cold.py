@@ -16,6 +16,7 @@ from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.pool.function import FunctionPool, PoolLimits
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.pool.users import UserRange
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.runtime_path import build_runtime
@@ -69,8 +70,10 @@ async def _measure(name: str, rounds: int, tier: int = 1) -> tuple[list[float], 
     """Milliseconds of the first event of a forked worker, and of one that was waiting."""
     # Not below /tmp: each worker has its own, and would have to mount this again.
     folder = Path(tempfile.mkdtemp(prefix="relive-cold-", dir="/var/tmp"))
+    folder.chmod(0o755)  # noqa: ASYNC240 - nothing else runs; else a worker with a user of its own has no way there
     (folder / "app.py").write_text(_HANDLERS[name])
-    zygotes = Zygotes(build_runtime(folder), folder, 120.0, lambda key: None)
+    users = UserRange(900_000, 65_536)
+    zygotes = Zygotes(build_runtime(folder), folder, 120.0, lambda key: None, users)
     host = WorkerHost(zygotes, HostLimits(), folder / "scratch", lambda *_: None, lambda _: None)
     dispatcher = Dispatcher(_Nothing(), host.pools)
     spec = FunctionSpec(
@@ -79,7 +82,8 @@ async def _measure(name: str, rounds: int, tier: int = 1) -> tuple[list[float], 
     )  # fmt: skip
     limits = PoolLimits(max_workers=1, waiting_workers=0, recycle_n=1)
     deps, preload = _dependencies(name)
-    pool = FunctionPool(spec, ZygoteKey(sys.executable, deps, preload, tier=tier), limits, host, dispatcher)
+    key = ZygoteKey(sys.executable, deps, preload, tier=tier, code_root=str(folder))
+    pool = FunctionPool(spec, key, limits, host, dispatcher)
     dispatcher.serve(pool)
     cold: list[float] = []
     waiting: list[float] = []

@@ -6,6 +6,7 @@ anything come from its own dependency folder. So workers get this folder, last o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -72,7 +73,16 @@ def build_runtime(home: Path, extra: Sequence[str] = ()) -> Path:
                 where=str(folder),
                 remedy="give the home folder to this user, on a file system with symlinks",
             ) from error
+    _open_to_read(folder)
     return folder
+
+
+def _open_to_read(folder: Path) -> None:
+    """Whatever the umask was: a worker may have a user of its own."""
+    for path in (folder.parent, folder, *folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):  # another user's; what it may not read, a worker says
+                path.chmod(0o755)
 
 
 def _create(folder: Path, links: dict[str, Path]) -> None:

@@ -50,6 +50,7 @@ from relive_platform.parts import (
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.pool.trial import WorkerTrial
+from relive_platform.pool.users import UserRange
 from relive_platform.pool.worker import FINISHING, Worker
 from relive_platform.pool.zygotes import Zygotes
 from relive_platform.process_limits import MemoryKeeper
@@ -185,7 +186,11 @@ class ReliveServer:
         settings = self.settings
         runtime = build_runtime(self.home)
         zygotes = Zygotes(
-            runtime, self.run_dir, settings.zygote_timeout_s, lambda key: self.host.zygote_died(key)
+            runtime,
+            self.run_dir,
+            settings.zygote_timeout_s,
+            lambda key: self.host.zygote_died(key),
+            UserRange(settings.uid_base, settings.uid_count),
         )
         self.host = WorkerHost(
             zygotes,

@@ -271,10 +271,23 @@ class Settings:
     isolation_tier: int = _set(
         1,
         "The highest isolation that is wanted: 0 own process group and limits, 1 also Landlock, seccomp and a"
-        " private /tmp, 2 also process numbers, /proc, /dev and IPC of their own. A worker reaches what the"
-        " machine offers of it.",
+        " private /tmp, 2 also process numbers, /proc, /dev and IPC of their own, and where the server is"
+        " root, a user for each worker. A worker reaches what the machine offers of it.",
         low=0,
         high=2,
+    )
+    uid_base: int = _set(
+        900_000,
+        "The first number of the users, and groups, that tier 2 gives to workers where the server runs as"
+        " root: of a range that nobody else on the machine uses.",
+        low=65_536,
+        high=4_000_000_000,
+    )
+    uid_count: int = _set(
+        65_536,
+        "How many users there are for workers: each dependency set that is in use takes 256.",
+        low=256,
+        high=100_000_000,
     )
     unix_sockets: str = _set(
         "closed",

@@ -30,6 +30,7 @@ ALLOWED = {
     "platform/relive_platform/process_limits.py": {"resource.setrlimit"},
     "platform/relive_platform/isolation/confined.py": {"resource.setrlimit"},
     "platform/relive_platform/isolation/limits.py": {"resource.setrlimit"},
+    "platform/relive_platform/isolation/users.py": {"os.setgroups"},
     "platform/relive_platform/worker/process.py": {
         *("os.setsid", "resource.setrlimit", "os.environ.clear", "os.environ.update", "time.tzset"),
         *("os.chdir", "sys.path.insert"),

@@ -16,6 +16,7 @@ from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.pool.function import FunctionPool, PoolLimits
 from relive_platform.pool.host import HostLimits, WorkerHost
 from relive_platform.pool.invocation import HeapFound, InvokeRequest, Outcome, Running
+from relive_platform.pool.users import UserRange
 from relive_platform.pool.worker import Worker
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
@@ -55,13 +56,16 @@ class Recording:
 class Platform:
     """One host of workers; `deploy` puts a function in service."""
 
-    def __init__(self, folder: Path, limits: HostLimits) -> None:
+    def __init__(self, folder: Path, limits: HostLimits, tier: int = 1) -> None:
+        self.tier = tier
         self.folder = folder
         self.code = folder / "code"
         self.code.mkdir()
         self.recording = Recording()
         runtime = build_runtime(folder)
-        self.zygotes = Zygotes(runtime, folder / "run", 30.0, lambda key: self.host.zygote_died(key))
+        self.zygotes = Zygotes(
+            runtime, folder / "run", 30.0, lambda key: self.host.zygote_died(key), UserRange(900_000, 65_536)
+        )
         self.executor = ThreadPoolExecutor(2)
         self.host = WorkerHost(
             self.zygotes,
@@ -87,10 +91,11 @@ class Platform:
         module = f"{name}_v{version}"
         (self.code / f"{module}.py").write_text(source)
         values = {"timeout_s": 5.0, "memory_mb": 128, "source": str(self.code)} | spec
+        values.setdefault("isolation_tier", self.tier)
         built = FunctionSpec(name=name, version=version, handler=f"{module}:handler", **values)
         pool = FunctionPool(
             built,
-            ZygoteKey(sys.executable),
+            ZygoteKey(sys.executable, tier=self.tier, code_root=str(self.code)),
             limits or PoolLimits(waiting_workers=0),
             self.host,
             self.dispatcher,
@@ -120,9 +125,9 @@ class Platform:
 
 
 @asynccontextmanager
-async def platform(folder: Path, limits: HostLimits | None = None) -> AsyncIterator[Platform]:
+async def platform(folder: Path, limits: HostLimits | None = None, tier: int = 1) -> AsyncIterator[Platform]:
     """A platform that leaves no process behind."""
-    built = Platform(folder, limits or HostLimits())
+    built = Platform(folder, limits or HostLimits(), tier)
     try:
         yield built
     finally:

@@ -232,12 +232,30 @@ class ZygoteHandle:
         python: str = sys.executable,
         environment: dict[str, str] | None = None,
         tier: int = 1,
+        users: tuple[int, int] | None = None,
+        confined: bool = False,
     ) -> None:
+        """`users`: the first, and how many there are, for workers in tier 2. `confined`: as one that imports
+        the code of others."""
         self.home = home
         self.runtime = build_runtime(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         script = self.runtime / "relive_platform" / "zygote" / "bootstrap.py"
-        options = json.dumps({"deps_dir": deps_dir, "preload": preload or [], "tier": tier})
+        options = json.dumps(
+            {
+                "deps_dir": deps_dir,
+                "preload": preload or [],
+                "tier": tier,
+                "users": users,
+                "code_root": str(home / "code"),
+                "scratch_root": str(home / "scratch"),
+                "confined": confined,
+                "tmp_mb": 16,
+            }
+        )
+        for folder in (home / "code", home / "scratch"):
+            folder.mkdir(exist_ok=True)
+        self._users = users
         self.process = subprocess.Popen(
             [python, "-I", "-S", str(script), str(self.runtime), str(theirs.fileno()), options],
             pass_fds=[theirs.fileno()],
@@ -270,6 +288,13 @@ class ZygoteHandle:
         """A spec with a scratch folder of its own."""
         scratch = self.home / "scratch" / str(self._next_id + 1)
         scratch.mkdir(parents=True, exist_ok=True)
+        uid = 0
+        if self._users is not None and self.ready.own_users and fields.get("isolation_tier", 1) > 1:
+            fields.setdefault("uid", self._users[0] + 1 + self._next_id)
+            uid = fields["uid"]
+        if self.ready.uid or uid:
+            os.chown(scratch, uid or self.ready.uid, self.ready.uid)
+            scratch.chmod(0o770)
         fields.setdefault("scratch", str(scratch))
         fields.setdefault("name", "test-function")
         fields.setdefault("version", 1)
@@ -285,6 +310,8 @@ class ZygoteHandle:
         worker = WorkerHandle(self._next_id, spec, ours, console_read, reader)
         self.workers[worker.worker_id] = worker
         faults = FaultFile()
+        if spec.uid:
+            os.fchown(console_write, spec.uid, self.ready.uid)
         given = [theirs.fileno(), console_write, faults.duplicate(), *([ring] if ring >= 0 else [])]
         faults.close()
         data = encode_frame(Fork(worker_id=worker.worker_id, spec=spec, descriptors=len(given)))

@@ -111,6 +111,7 @@ class Functions:
             tuple(version.preload),
             confined=Confinement.of(spec, version.deps_dir),
             tier=settings.isolation_tier,
+            code_root=str(settings.home.absolute() / "code"),
         )
 
 

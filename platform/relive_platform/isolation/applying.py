@@ -18,6 +18,8 @@ from relive_platform.isolation.read_only import make_read_only
 from relive_platform.isolation.slots import Slot, enter_slot
 from relive_platform.isolation.spaces import TMP, enter, probe_spaces, within
 from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
+from relive_platform.isolation.users import become
+from relive_platform.isolation.ways import closed_part
 
 __all__ = ["Isolation", "Reached", "apply", "prepare"]
 
@@ -36,6 +38,7 @@ class Isolation:
     slots: tuple[Slot, ...] = ()  # where the zygote is under Landlock, and no worker can make one
     slot: Slot | None = None
     no_family: str = ""  # why the zygote has no spaces of its own
+    no_users: str = ""  # why no worker can have a user of its own
 
     def with_slot(self, slot: Slot | None) -> Isolation:
         """For one worker."""
@@ -43,7 +46,11 @@ class Isolation:
 
 
 def prepare(
-    runtime_dir: str, deps_dir: str, confined: Confined | None = None, no_family: str = "not wanted"
+    runtime_dir: str,
+    deps_dir: str,
+    confined: Confined | None = None,
+    no_family: str = "not wanted",
+    no_users: str = "not wanted",
 ) -> Isolation:
     """What does not depend on the function version. Never raises; what is missing is told by `apply`."""
     abi = landlock.abi_version()
@@ -59,7 +66,11 @@ def prepare(
         closed, open_ = (seccomp.assemble(seccomp.machine(), unix_sockets=given) for given in (False, True))
     no_tmp = probe_spaces() if confined is None else confined.no_slots or "all of this zygote's are in use"
     slots = () if confined is None else confined.slots
-    return Isolation(abi, rules, closed, open_, within(TMP, readable), no_tmp, slots, no_family=no_family)
+    if confined is not None and not slots:  # a confined zygote's worker changes its user in one
+        no_users = no_users or no_tmp
+    return Isolation(
+        abi, rules, closed, open_, within(TMP, readable), no_tmp, slots, None, no_family, no_users
+    )
 
 
 class Reached(NamedTuple):
@@ -76,7 +87,8 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> Reached:
     Tier 0 is always reached: resource limits. Tier 1 needs both Landlock and seccomp; what there is of the
     two is applied in any case.
     """
-    detail = apply_limits(spec.memory_mb, spec.core_mb)
+    no_user = _no_user(spec, prepared)
+    detail = apply_limits(spec.memory_mb, spec.core_mb, own_user=not no_user)
     if spec.isolation_tier < 1:
         return Reached(0, detail)
     if not supported():
@@ -86,6 +98,7 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> Reached:
     if no_tmp:
         detail.append(f"/tmp: {no_tmp}")
     try:
+        no_user = no_user or _become(spec.uid)
         no_new_privileges()
         drop_capabilities()
     except OSError as error:
@@ -97,7 +110,31 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> Reached:
         lacking = prepared.no_family or no_tmp
         tier = tier if lacking or missing else FAMILY_TIER
         missing += [f"tier {FAMILY_TIER}: {lacking}"] if lacking else []
+        missing += [f"no user of its own: {no_user}"] if no_user and not lacking else []
     return Reached(tier, [*detail, *missing], not no_tmp)
+
+
+def _no_user(spec: FunctionSpec, prepared: Isolation) -> str:
+    """Why this worker cannot have a user of its own; "" where it can."""
+    if spec.isolation_tier < FAMILY_TIER or prepared.no_users:
+        return prepared.no_users or "not wanted"
+    if not spec.uid:
+        return "all of its zygote's are in use"
+    if prepared.slots and prepared.slot is None:
+        return prepared.no_tmp
+    for path, read in ((spec.source, True), (spec.scratch, False)):
+        closed = closed_part(path, read=read)
+        if closed:
+            return f"others may not pass {closed}"
+    return ""
+
+
+def _become(uid: int) -> str:
+    try:
+        become(uid)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:

@@ -18,7 +18,8 @@ from relive_platform.isolation.family import Family
 from relive_platform.isolation.paths import DEVICES, readable_paths
 from relive_platform.isolation.read_only import own_view
 from relive_platform.isolation.slots import Slot, make_slots
-from relive_platform.isolation.syscalls import drop_capabilities, no_new_privileges, supported
+from relive_platform.isolation.syscalls import CAP_KILL, drop_capabilities, no_new_privileges, supported
+from relive_platform.isolation.users import Users, become, keep_capabilities
 
 __all__ = ["Confined", "confine"]
 
@@ -34,10 +35,19 @@ class Confined(NamedTuple):
     no_slots: str = ""
 
 
-def confine(runtime_dir: str, options: Mapping[str, object], family: Family | None = None) -> Confined | None:
+def confine(
+    runtime_dir: str,
+    options: Mapping[str, object],
+    family: Family | None = None,
+    users: Users | None = None,
+) -> Confined | None:
     """For the bootstrap's options `code_root`, `scratch_root`, `tmp_mb`, `core`, `unix_sockets`; None where
     it is not wanted. What the kernel cannot do, each worker says for itself. Raises OSError where it can, and
-    does not."""
+    does not.
+
+    With `users` this process becomes the first of them. Its workers are others, which it may end: with
+    process numbers of its own (`family`) there is nobody else that it could reach.
+    """
     code, scratch = str(options.get("code_root") or ""), str(options.get("scratch_root") or "")
     if not code or not supported():
         return None
@@ -50,10 +60,13 @@ def confine(runtime_dir: str, options: Mapping[str, object], family: Family | No
     reason = "none is wanted (RELIVE_TMP_MB is 0)"
     tmp_mb = int(str(options.get("tmp_mb") or 0))
     if tmp_mb:
-        slots, reason = make_slots(_SLOTS, tmp_mb, readable, writable)
+        slots, reason = make_slots(_SLOTS, tmp_mb, readable, writable, users)
     unix_sockets = bool(options.get("unix_sockets"))
+    if users is not None:
+        keep_capabilities()
+        become(users.first)
     no_new_privileges()
-    drop_capabilities()
+    drop_capabilities(None if users is None else CAP_KILL)
     abi = landlock.abi_version()
     if abi:
         wanted = [(path, landlock.READ) for path in readable]

@@ -40,10 +40,11 @@ def explain(pattern: str, wanted: bool) -> str:
     return where if wanted else f"off (RELIVE_CORE_MB is 0); {where}"
 
 
-def take_core(pattern: str, pid: int, scratch: str, into: str) -> str:
+def take_core(pattern: str, pid: int, scratch: str, into: str, uid: int = 0) -> str:
     """The core file of the dead process `pid`, moved out of its scratch folder to `into`; "" if it has none.
 
-    An absolute pattern's stays where it is. Blocks for a moment.
+    An absolute pattern's stays where it is. `uid`: the process's user, where it had one of its own. Blocks
+    for a moment.
     """
     if not pattern or pattern.startswith("|"):
         return ""
@@ -55,7 +56,7 @@ def take_core(pattern: str, pid: int, scratch: str, into: str) -> str:
     for path in glob.glob(wanted)[:1]:
         try:
             found = os.lstat(path)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid() or not found.st_size:
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != (uid or os.getuid()) or not found.st_size:
                 return ""
             if relative:
                 os.rename(path, into)

@@ -22,8 +22,10 @@ _MORE_FILES: Final = 64
 _MIB: Final = 1024 * 1024
 
 
-def apply_limits(memory_mb: int, core_mb: int = 0) -> list[str]:
+def apply_limits(memory_mb: int, core_mb: int = 0, *, own_user: bool = False) -> list[str]:
     """Set the limits; what could not be set, in words.
+
+    Processes are counted by user: where this one gets a user of its own, its own are counted, and no others.
 
     Memory: RLIMIT_DATA, not RLIMIT_AS, because mapped files and the reserved, never used address space of
     allocators are not memory. One allocation far over the limit becomes a MemoryError; the slow growth that
@@ -36,8 +38,8 @@ def apply_limits(memory_mb: int, core_mb: int = 0) -> list[str]:
         ("files", resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES * 4),
         ("data", resource.RLIMIT_DATA, data, None),
     ]
-    tasks = _tasks()
-    if tasks:
+    tasks = 0 if own_user else _tasks()
+    if tasks or own_user:
         wanted.append(("processes", resource.RLIMIT_NPROC, tasks + _PROCESS_SLACK, None))
     for name, limit, soft, hard in wanted:
         present_hard = resource.getrlimit(limit)[1]

@@ -16,8 +16,10 @@ __all__ = [
     "NO_EXECUTE",
     "NO_SUID",
     "bind",
+    "make_folders",
     "make_private",
     "mount",
+    "unmount",
     "unshare",
 ]
 
@@ -34,6 +36,7 @@ _REMOUNT: Final = 32
 _BIND: Final = 4_096
 _RECURSIVE: Final = 16_384
 _PRIVATE: Final = 1 << 18
+_DETACH: Final = 2
 
 
 def unshare(spaces: int) -> None:
@@ -61,19 +64,32 @@ def mount(
     check(libc.mount(source, target, kind, ctypes.c_ulong(flags), options))
 
 
+def unmount(target: str) -> None:
+    """What was mounted there last, and what is in it. Raises OSError."""
+    check(libc.umount2(os.fsencode(target), ctypes.c_int(_DETACH)))
+
+
 def bind(descriptor: int, path: str, *, may_write: bool) -> None:
     """What `descriptor` names, at `path`, which is made where there is nothing. Needs /proc."""
     source, target = f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path)
     if not os.path.exists(path):  # else it is in what was put back before
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_folders(os.path.dirname(path))
         if os.path.isdir(source):
-            os.mkdir(path)
+            make_folders(path)
         else:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC))
     mount(source, target, None, _BIND | _RECURSIVE)
     if not may_write:
         flags = os.statvfs(path).f_flag & (NO_SUID | NO_DEVICES | NO_EXECUTE)
         mount(None, target, None, _BIND | _REMOUNT | _READ_ONLY | flags)
+
+
+def make_folders(path: str) -> None:
+    """This folder and those above it, where all may pass, whatever the umask."""
+    if not os.path.isdir(path):
+        make_folders(os.path.dirname(path))
+        os.mkdir(path)
+        os.chmod(path, 0o755)
 
 
 def _write(path: str, text: str) -> None:

@@ -14,6 +14,7 @@ from relive_platform.isolation import landlock, seccomp
 from relive_platform.isolation.family import FAMILY_TIER, probe_family
 from relive_platform.isolation.spaces import probe_spaces
 from relive_platform.isolation.syscalls import supported
+from relive_platform.isolation.users import ONLY_ROOT
 
 __all__ = ["ROOT_REMEDY", "Probe", "gaps", "probe", "probe_apart"]
 
@@ -25,6 +26,10 @@ _ROOT: Final = (
     "the server runs as root: a function that breaks out of its limits, and a mistake of Relive's, has the"
     " whole machine"
 )
+_ROOT_WITH_USERS: Final = (
+    "the server runs as root: a mistake of Relive's has the whole machine; functions in tier 2"
+    " have users of their own"
+)
 _SPACES_REMEDY: Final = (
     "run as root, or allow user namespaces (sysctl user.max_user_namespaces,"
     " kernel.apparmor_restrict_unprivileged_userns)"
@@ -34,6 +39,7 @@ _TIERS: Final = (
     "Landlock and seccomp",
     "Landlock, seccomp, and spaces of its own",
 )
+_NO_CGROUPS: Final = "each process's memory by RLIMIT_DATA and the server's watch, processes by RLIMIT_NPROC"
 _ABI_FILES: Final = 3
 _APART_LIMIT_S: Final = 30.0
 _OPEN: Final = "open"
@@ -84,6 +90,8 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
             f"none: {no_family}" if no_family else "/proc, /dev, process numbers and IPC of each zygote",
             _SPACES_REMEDY if no_family else "",
         ),
+        Probe("own user", True, _users(no_family)),
+        Probe("cgroups", True, f"not used: {_NO_CGROUPS}"),
         Probe("isolation", tier > 0, f"tier {tier}: {_TIERS[tier]}", "" if tier else "see the lines above"),
     ]
 
@@ -111,7 +119,7 @@ def gaps(tier: int, unix_sockets: bool = False, no_mounts: str = "") -> list[str
     """
     found: list[str] = []
     if not os.geteuid():
-        found.append(_ROOT)
+        found.append(_ROOT_WITH_USERS if tier >= FAMILY_TIER else _ROOT)
     if tier < 1:
         return [*found, "tier 0 is set: functions read and change what the server's user can"]
     if not supported():
@@ -134,6 +142,14 @@ def gaps(tier: int, unix_sockets: bool = False, no_mounts: str = "") -> list[str
             " user owns"
         )
     return [text for text in found if text]
+
+
+def _users(no_family: str) -> str:
+    if no_family:
+        return f"none: {no_family}"
+    if os.geteuid():
+        return f"none in tier {FAMILY_TIER}: {ONLY_ROOT}; a worker has the server's"
+    return f"each worker's own in tier {FAMILY_TIER}, from RELIVE_UID_BASE on"
 
 
 def _unix_sockets(abi: int, filters: bool, allowed: bool) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 __all__ = [
+    "CAP_KILL",
     "NR_CLOSE_RANGE",
     "adopt_orphans",
     "check",
@@ -79,15 +80,19 @@ def no_new_privileges() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_capabilities() -> None:
-    """No capability for this process and, with no_new_privs, for what it executes: root is then a user like
-    others.
+CAP_KILL: Final = 5
+
+
+def drop_capabilities(but_for: int | None = None) -> None:
+    """No capability for this process and, with no_new_privs, for what it executes, but for one below 32: root
+    is then a user like others.
 
     Without it, root reads other processes' memory past Landlock (CAP_PERFMON). Raises OSError.
     """
+    kept = 0 if but_for is None else 1 << but_for
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    syscall(126 if os.uname().machine == "x86_64" else 91, header, nothing)
+    sets = (ctypes.c_uint32 * 6)(kept, kept)  # effective, permitted
+    syscall(126 if os.uname().machine == "x86_64" else 91, header, sets)
 
 
 def die_with_parent(wanted: bool = True) -> None:

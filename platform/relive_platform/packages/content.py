@@ -27,6 +27,7 @@ __all__ = [
     "copy_folder",
     "flush",
     "make_read_only",
+    "open_to_read",
     "remove_tree",
     "unpack_zip",
 ]
@@ -263,6 +264,19 @@ def make_read_only(root: Path) -> None:
     for folder, _, _ in os.walk(root, topdown=False):
         os.chmod(folder, 0o555)
         flush(Path(folder))
+
+
+def open_to_read(root: Path) -> None:
+    """Let other users read what is below `root`, and pass it: a worker may have a user of its own. What is
+    above decides who gets here."""
+    for folder, _, files in os.walk(root):
+        os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | 0o555)
+        for name in files:
+            path = os.path.join(folder, name)
+            mode = os.lstat(path).st_mode
+            more = 0o555 if mode & stat.S_IXUSR else 0o444
+            if stat.S_ISREG(mode) and mode & more != more:
+                os.chmod(path, stat.S_IMODE(mode) | more)
 
 
 def flush(path: Path) -> None:

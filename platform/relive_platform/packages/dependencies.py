@@ -24,7 +24,7 @@ from relive_base.errors import ReliveError
 from relive_base.terminal import escape_terminal
 
 from relive_platform.isolation.confined import confined
-from relive_platform.packages.content import flush, remove_tree
+from relive_platform.packages.content import flush, open_to_read, remove_tree
 from relive_platform.packages.installer_input import InstallerInput, TooMuch
 from relive_platform.packages.installing import (
     copies_of_projects,
@@ -197,6 +197,7 @@ class Dependencies:
             listed.write_text(needs.text, encoding="utf-8")
             # Beside the code, so that relative paths and `-r other.txt` mean what they say.
             self._run(needs, listed, scratch / "site", progress, cancelled)
+            open_to_read(scratch / "site")
             os.sync()  # thousands of files: one sync is far cheaper than an fsync each
             os.rename(scratch / "site", target)
             flush(self._root)

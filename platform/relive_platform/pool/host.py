@@ -26,8 +26,9 @@ from relive_platform.pool.frozen import FrozenLimits, FrozenWorkers
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.heaps import HeapLimits, HeapTaker
 from relive_platform.pool.invocation import Running
+from relive_platform.pool.users import UserBlock
 from relive_platform.pool.worker import BUSY, FINISHING, IDLE, STARTING, Worker, WorkerOwner
-from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.pool.zygote import Zygote, ZygoteKey
 from relive_platform.pool.zygotes import Zygotes
 
 __all__ = ["HostLimits", "WorkerHost"]
@@ -71,6 +72,7 @@ class WorkerHost:
         self._scratch_dir = scratch_dir
         self._on_console = on_console
         self._next_id = 1
+        self._users: dict[int, UserBlock] = {}  # where a worker's user is from
         self._starved = False
         self._closed = False
         self._empty = asyncio.Event()
@@ -145,6 +147,7 @@ class WorkerHost:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             console_read, console_write = os.pipe()
             ours.setblocking(False)
+            self._give_user(worker, zygote, scratch, console_write)
             worker.faults = FaultFile()
             ring = make_ring()
             await worker.open(ours, RingReader(ring) if ring >= 0 else None)
@@ -169,6 +172,13 @@ class WorkerHost:
             worker.on_exited,
         )
 
+    def _give_user(self, worker: Worker, zygote: Zygote, scratch: Path, console: int) -> None:
+        uid = zygote.take_user(worker.spec.isolation_tier)
+        if uid and zygote.users is not None:
+            worker.spec = msgspec.structs.replace(worker.spec, uid=uid)
+            self._users[worker.worker_id] = zygote.users
+        zygote.hand_over(uid, scratch, console)
+
     def freed(self) -> None:
         """A worker became idle or left: another function may want its place."""
         if self._starved:
@@ -184,8 +194,12 @@ class WorkerHost:
         self.heaps.gone(worker)
         self.debugging.gone(worker)
         self.frozen.gone(worker)
+        users = self._users.pop(worker.worker_id, None)
         # Nothing waits for it: the folder is inside run/, which is emptied at the next start.
-        asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
+        removed = asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))
+        if users is not None:
+            uid = worker.spec.uid
+            removed.add_done_callback(lambda _: users.give_back(uid))
 
     def freeze(self, worker: Worker, running: Running) -> bool:
         """Keep a failed worker, stopped, as the live scene; the scene says so, or why it is not there."""

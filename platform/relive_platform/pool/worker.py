@@ -235,7 +235,8 @@ class Worker(asyncio.Protocol):
             self._transport.abort()
         self.process.close()
         if self.spec.core_mb and self.exited is not None and os.WCOREDUMP(self.exited.status):
-            self.core = take_core(core_pattern(), self.pid, self.spec.scratch, f"{self.spec.scratch}.core")
+            scratch = self.spec.scratch
+            self.core = take_core(core_pattern(), self.pid, scratch, f"{scratch}.core", self.spec.uid)
         self.owner.on_gone(self)
         if self.faults is not None:
             self.faults.close()

@@ -32,6 +32,9 @@ from relive_base.frames import (
     encode_frame,
 )
 
+from relive_platform.isolation.family import FAMILY_TIER
+from relive_platform.pool.users import BLOCK, UserBlock
+
 __all__ = ["Confinement", "Zygote", "ZygoteError", "ZygoteKey"]
 
 BOOTSTRAP: Final = Path(__file__).resolve().parent.parent / "zygote" / "bootstrap.py"
@@ -79,6 +82,7 @@ class ZygoteKey:
     hash_seed: int = 0  # of str and bytes, on which the order of a set depends; 0: by chance
     confined: Confinement | None = None
     tier: int = 1  # the highest that its workers may want
+    code_root: str = ""  # the folder of its workers' sources, where it is not confined
 
     def scratch_root(self, scratch: Path) -> Path:
         """The folder below `scratch` for the folders of its workers."""
@@ -104,14 +108,16 @@ class Zygote:
         log: Path,
         on_death: Callable[[Zygote], None],
         scratch: Path | None = None,
+        users: UserBlock | None = None,
     ) -> None:
-        """`scratch`: the folder for those of the workers, where the key wants the zygote confined."""
+        """`scratch`: the folder for those of the workers. `users`: to be theirs."""
         self.key = key
         self.ready: ZygoteReady | None = None
         self.alive = False
         self._runtime_dir = runtime_dir
         self._log = log
         self._scratch = key.scratch_root(scratch) if scratch is not None else None
+        self.users = users
         self._on_death = on_death
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -119,6 +125,11 @@ class Zygote:
         self._workers: dict[int, _Listener] = {}
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._became_ready: asyncio.Future[ZygoteReady] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there has been a process, whose end is told."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -165,13 +176,19 @@ class Zygote:
             "preload": list(self.key.preload),
             "tier": self.key.tier,
         }
+        if self._scratch is not None:
+            options |= {"scratch_root": str(self._scratch), "code_root": self.key.code_root}
         if self.key.confined is not None and self._scratch is not None:
-            options |= asdict(self.key.confined) | {"scratch_root": str(self._scratch)}
+            options |= asdict(self.key.confined) | {"confined": True}
+        if self.users is not None:
+            options["users"] = [self.users.first, BLOCK]
         return options
 
     def _spawn(self, command: list[str], control: socket.socket) -> subprocess.Popen[bytes]:
-        if self.key.confined is not None and self._scratch is not None:
+        if self._scratch is not None and (self.key.confined is not None or self.users is not None):
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.users is not None:  # the way to each worker's own
+                self._scratch.chmod(0o711)
         with _open_log(self._log) as log:
             return subprocess.Popen(
                 command,
@@ -187,6 +204,22 @@ class Zygote:
                 cwd="/",
                 start_new_session=True,  # the terminal's Ctrl-C is for the server, which stops it in order
             )
+
+    def take_user(self, tier: int) -> int:
+        """The user for a worker that wants this tier; 0: the zygote's own."""
+        if self.users is None or self.ready is None or not self.ready.own_users or tier < FAMILY_TIER:
+            return 0
+        return self.users.take()
+
+    def hand_over(self, uid: int, scratch: Path, console: int) -> None:
+        """Give a worker's folder and console to the user that it will have (0: the zygote's); the zygote's
+        own may use them, too. Raises OSError."""
+        if self.users is None or self.ready is None:
+            return
+        owner, group = uid or self.ready.uid, self.ready.uid
+        os.chown(scratch, owner, group)
+        os.chmod(scratch, 0o770)
+        os.fchown(console, owner, group)
 
     def fork(
         self,

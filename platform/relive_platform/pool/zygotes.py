@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from relive_platform.isolation.family import FAMILY_TIER
+from relive_platform.pool.users import UserRange
 from relive_platform.pool.zygote import Zygote, ZygoteError, ZygoteKey
 
 __all__ = ["Zygotes"]
@@ -23,8 +26,14 @@ class Zygotes:
     """Gives the zygote for a key; starting one takes as long as its imports."""
 
     def __init__(
-        self, runtime_dir: Path, log_dir: Path, timeout_s: float, on_death: Callable[[ZygoteKey], None]
+        self,
+        runtime_dir: Path,
+        log_dir: Path,
+        timeout_s: float,
+        on_death: Callable[[ZygoteKey], None],
+        users: UserRange | None = None,
     ) -> None:
+        """`users`: for workers in tier 2, where this process is root."""
         self._runtime_dir = runtime_dir
         self._log_dir = log_dir
         self.scratch_dir = log_dir / "scratch"
@@ -35,6 +44,7 @@ class Zygotes:
         self._starting: dict[ZygoteKey, asyncio.Task[Zygote]] = {}
         self._deaths: dict[ZygoteKey, list[float]] = {}
         self._closed = False
+        self._users = users if not os.geteuid() else None
 
     def ready(self, key: ZygoteKey) -> Zygote | None:
         """The zygote if it runs and can fork."""
@@ -56,8 +66,15 @@ class Zygotes:
         if self._closed:
             raise ZygoteError("the server is stopping")
         await asyncio.sleep(self._delay(key))
-        zygote = Zygote(key, self._runtime_dir, self._log_dir / "zygote.log", self._died, self.scratch_dir)
-        await zygote.start(self._timeout_s)
+        users = self._users.take() if self._users is not None and key.tier >= FAMILY_TIER else None
+        zygote = Zygote(
+            key, self._runtime_dir, self._log_dir / "zygote.log", self._died, self.scratch_dir, users
+        )
+        try:
+            await zygote.start(self._timeout_s)
+        finally:
+            if not zygote.begun:
+                self._give_back(zygote)
         self._ready[key] = zygote
         return zygote
 
@@ -70,11 +87,16 @@ class Zygotes:
     def _died(self, zygote: Zygote) -> None:
         self._deaths.setdefault(zygote.key, []).append(time.monotonic())
         self._ready.pop(zygote.key, None)
+        self._give_back(zygote)
         if not self._closed:
             _log.warning(
                 "the zygote of %s ended; a new one is started when needed", zygote.key.deps_dir or "stdlib"
             )
             self._on_death(zygote.key)
+
+    def _give_back(self, zygote: Zygote) -> None:
+        if self._users is not None and zygote.users is not None:
+            self._users.give_back(zygote.users)
 
     def pids(self) -> list[int]:
         """Of the zygotes that run."""

@@ -219,7 +219,7 @@ class Registry:
                 return _Staged(current, fingerprint, time.monotonic() - began, unchanged=True)
             version = self._version(application, config, number, digest, code_dir, installed)
             remove_tree(code_dir)  # left by a deploy that was killed before it was in service
-            code_dir.parent.mkdir(parents=True, exist_ok=True)
+            _make_parents(code_dir, self._home / "code")
             os.rename(scratch, code_dir)
             make_read_only(code_dir)
             flush(code_dir.parent)
@@ -394,6 +394,13 @@ class Registry:
         with (self._home / ".deploy.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _make_parents(path: Path, top: Path) -> None:
+    """The folders from `top` to above `path`, which others may pass: a worker may have a user of its own."""
+    for folder in reversed([folder for folder in path.parents if folder.is_relative_to(top)]):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
 
 
 @contextlib.contextmanager

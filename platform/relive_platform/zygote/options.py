@@ -28,6 +28,7 @@ class ZygoteOptions:
         confined: Confined | None,
         family: Family | None,
         no_family: str,
+        no_users: str,
     ) -> None:
         """From the bootstrap's third argument; unknown keys are ignored."""
         preload = options.get("preload") or []
@@ -43,6 +44,8 @@ class ZygoteOptions:
         self.family = family
         self.no_family = no_family
         """Why it has no spaces of its own."""
+        self.no_users = no_users
+        """Why it has no users for its workers."""
 
 
 class WorkerStart:

@@ -48,13 +48,18 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     failed = import_modules(options.preload)
     if options.misfit:
         failed["relive"] = f"a package of the function does not fit, Relive's own is used: {options.misfit}"
+    import_ns = time.monotonic_ns() - began_ns
+    isolation = prepare(
+        options.runtime_dir, options.deps_dir, options.confined, options.no_family, options.no_users
+    )
     ready = ZygoteReady(
         pid=os.getpid(),
         python=".".join(map(str, sys.version_info[:3])),
-        import_ns=time.monotonic_ns() - began_ns,
+        import_ns=import_ns,
         failed_imports=failed,
+        uid=os.geteuid(),
+        own_users=not isolation.no_users,
     )
-    isolation = prepare(options.runtime_dir, options.deps_dir, options.confined, options.no_family)
     # From here on the closed socket tells; there is time to end the workers, of which a stopped one cannot.
     die_with_parent(wanted=False)
     # What is there now lives as long as the zygote: no collection in a worker may touch, and so copy, its
@@ -135,7 +140,7 @@ class Zygote:
             )
         for fd in fds:
             os.close(fd)
-        self._slots.taken(slot, pid)
+        self._slots.taken(slot, pid, 0 if self._isolation.no_users else frame.spec.uid)
         if pid >= 0:
             try:
                 known = pid if self._family is None else self._family.pid_of(pid)
@@ -181,7 +186,7 @@ class Zygote:
         """End what workers that are gone had started: a worker that lives adopts its own, so that any child
         of this process which is no worker has been left behind by one."""
         for pid in _children():
-            if pid not in self._workers:
+            if pid not in self._workers and not self._slots.owns(pid):
                 _kill(pid)
 
     def _kill_workers(self) -> None:
