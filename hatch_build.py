@@ -16,9 +16,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 EXTENSIONS = {
-    Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays",
-    Path("capture/relive_capture/record/_trees.c"): "the walker of values stays",
-    Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay",
+    Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays in Python",
+    Path("capture/relive_capture/record/_trees.c"): "the walker of values stays in Python",
+    Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay in Python",
+    Path("platform/relive_platform/worker/_standstill.c"): "crashes have frames without locals",
 }
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unused-parameter")  # the interpreter's own headers have unused ones
 
@@ -35,7 +36,7 @@ class ExtensionHook(BuildHookInterface):
             target = source.with_name(source.stem + sysconfig.get_config_var("EXT_SUFFIX"))
             problem = compile_extension(Path(self.root) / source, Path(self.root) / target)
             if problem:
-                self.app.display_warning(f"{without} in Python: {problem}")
+                self.app.display_warning(f"{without}: {problem}")
                 continue
             build_data["pure_python"] = False
             build_data["infer_tag"] = True

@@ -19,6 +19,7 @@ __all__ = [
     "AnyFrame",
     "Call",
     "CallResult",
+    "Crashed",
     "DebugComplete",
     "DebugEnded",
     "DebugLine",
@@ -360,6 +361,14 @@ class Late(_Frame, tag="late"):
     invocation_id: str
 
 
+class Crashed(_Frame, tag="crashed"):
+    """The process has got a fatal `signal` in `thread` (as `threading.get_ident`), and has stopped itself: it
+    waits to be read from outside, and ended."""
+
+    signal: int
+    thread: int = 0
+
+
 class SpanEvent(msgspec.Struct, array_like=True):
     """An event on a span."""
 
@@ -559,8 +568,8 @@ class Call(_Frame, tag="call"):
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
-    | Result | StreamHead | StreamPart | Done | Skipped | Late | Spans | SpanUpdate | Logs | Profile | Scene
-    | Call
+    | Result | StreamHead | StreamPart | Done | Skipped | Late | Crashed | Spans | SpanUpdate | Logs | Profile
+    | Scene | Call
     | TakeHeap | HeapTaken | Playback
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip

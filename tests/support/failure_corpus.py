@@ -37,6 +37,7 @@ from relive_cli import Relive, relive_home, toml
 from relive_platform.api import control_pb2 as pb
 from relive_platform.packages.dependencies import Dependencies, Requirements
 from relive_platform.replay import ReplayOptions, replay
+from relive_platform.worker.faults import can_stand_still
 
 FOLDER = Path(__file__).resolve().parents[1] / "acceptance" / "failures"
 LIBRARIES = ("numpy", "pandas", "pydantic", "requests")
@@ -44,11 +45,13 @@ AT_ONCE = 4
 _MARK = re.compile(r"# fails here(?:: (\w+))?\s*$")
 _CORE = ("event", "context", "exception", "source", "threads", "tasks", "environment", "profile")
 _LOST = {"threads": "ended", "tasks": "ended", "environment": "ended", "profile": "went with"}
+_LOST_BUT_FRAMES = {name: _LOST[name] for name in ("tasks", "environment", "profile")}
+_NO_LOCALS = dict.fromkeys(("exception", "threads"), "without locals")
 _MISSING: dict[str, dict[str, str]] = {
     # the process was stopped and read from outside, with its locals
-    "outside": {name: _LOST[name] for name in ("tasks", "environment", "profile")},
-    # Python's fault handler wrote the frames
-    "crash": {**_LOST, "exception": "without locals", "threads": "without locals"},
+    "outside": _LOST_BUT_FRAMES,
+    # the process stopped where it crashed; without the C extension Python's fault handler wrote the frames
+    "crash": _LOST_BUT_FRAMES if can_stand_still() else {**_LOST, **_NO_LOCALS},
     # nothing was left to read
     "gone": {**_LOST, "exception": "ended", "source": "no frames"},
     # none of the function's own code is on the stack
@@ -248,13 +251,13 @@ def judge(outcome: Outcome) -> Iterator[str]:
         yield f"error {error['type']}"
     if expected.says not in error["message"]:
         yield f"message {error['message']!r}"
-    yield from _place(outcome, own_frame(root))
+    yield from _place(outcome, own_frame(root), "without locals" in scene.parts["exception"].reason)
     yield from _event(outcome, scene)
     yield from _more(expected, scene, root)
     yield from _parts(expected, scene)
 
 
-def _place(outcome: Outcome, frame: FrameView | None) -> Iterator[str]:
+def _place(outcome: Outcome, frame: FrameView | None, without_locals: bool) -> Iterator[str]:
     expected = outcome.expected
     if not expected.has_frames:
         return
@@ -269,7 +272,7 @@ def _place(outcome: Outcome, frame: FrameView | None) -> Iterator[str]:
     shown = {name: f"{node.type} {render(node, 400)} length {node.length}" for name, node in frame.locals}
     outcome.has_locals = bool(shown)
     for name, text in expected.locals.items():
-        if text not in shown.get(name, ""):
+        if text not in shown.get(name, "") and not without_locals:
             yield f"local {name} is {shown.get(name)!r}"
 
 

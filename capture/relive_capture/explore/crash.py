@@ -27,9 +27,15 @@ _NO_LOCALS: Final = "from the fault handler: frames without locals"
 
 
 def crash_view(
-    text: str, error: ErrorInfo, source: str, in_app: Sequence[str] = (), redact_keys: Sequence[str] = ()
+    text: str,
+    error: ErrorInfo,
+    source: str,
+    in_app: Sequence[str] = (),
+    redact_keys: Sequence[str] = (),
+    why: str = "",
 ) -> OutsideView | None:
-    """Exception, threads and source files for `text`; None where it names no fatal error."""
+    """Exception, threads and source files for `text`; None where it names no fatal error. `why` there is no
+    more."""
     report = parse_fault(text)
     if report is None:
         return None
@@ -37,8 +43,9 @@ def crash_view(
     view = frames.convert(report.as_dump(), error.kind, error.type, error.message)
     if view is None:
         return None
-    view.parts["exception"] = PartState("partial", _NO_LOCALS)
-    view.parts["threads"] = PartState("partial", _NO_LOCALS)
+    reason = f"{_NO_LOCALS}: {why}" if why else _NO_LOCALS
+    view.parts["exception"] = PartState("partial", reason)
+    view.parts["threads"] = PartState("partial", reason)
     return view
 
 

@@ -11,7 +11,7 @@ import msgspec
 from relive_base.frames import ErrorInfo, PartState
 from relive_base.redaction import Redactor
 
-from relive_capture.explore.outside_frames import OutsideFrames
+from relive_capture.explore.outside_frames import OutsideFrames, put_first
 from relive_capture.explore.programs import MAX_OUTPUT_BYTES, find_program, run_program
 from relive_capture.explore.pystack import (
     PystackError,
@@ -59,15 +59,16 @@ def dump(
     in_app: Sequence[str] = (),
     redact_keys: Sequence[str] = (),
     values: bool = True,
+    thread: int = 0,
 ) -> ExternalDump:
     """Frames of process `pid`, which stands still meanwhile. Never raises; ends by `timeout_s`.
 
     py-spy reads the frames, pystack, where it is installed, native stacks, or the frames where py-spy cannot.
-    Without `values` there are no locals. `source` is the function's code folder: frames in it are the
-    user's own.
+    Without `values` there are no locals. `thread` (as `threading.get_ident`) is the one that failed, where it
+    is not the main one. `source` is the function's code folder: frames in it are the user's own.
     """
     deadline = time.monotonic() + timeout_s
-    reader = _Reader(OutsideFrames(source, in_app, redact_keys), kind, error_type, message, values)
+    reader = _Reader(OutsideFrames(source, in_app, redact_keys), kind, error_type, message, values, thread)
     found = reader.with_py_spy(pid, timeout_s)
     left_s = deadline - time.monotonic()
     if found.ok:
@@ -85,6 +86,7 @@ class _Reader:
     error_type: str
     message: str
     values: bool
+    thread: int
 
     def with_py_spy(self, pid: int, timeout_s: float) -> ExternalDump:
         program = py_spy_path()
@@ -107,6 +109,7 @@ class _Reader:
             return _failed(f"py-spy wrote more than {MAX_OUTPUT_BYTES} bytes", "")
         try:
             threads = msgspec.json.decode(output, type=list[dict[str, Any]])
+            put_first(threads, lambda found: found.get("thread_id") == self.thread)
             found = self._found(threads, "py-spy")
             found.members["native/pyspy.json"] = msgspec.json.encode(self.frames.clean(threads))
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:

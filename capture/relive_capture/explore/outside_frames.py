@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -19,7 +19,7 @@ from relive_capture.record.fingerprint import fingerprint_of_views
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.traceback_text import traceback_text
 
-__all__ = ["OutsideFrames", "OutsideView", "is_program", "library_folders"]
+__all__ = ["OutsideFrames", "OutsideView", "is_program", "library_folders", "put_first"]
 
 _MAX_FRAMES = 100
 _MAX_LOCALS = 64
@@ -27,6 +27,7 @@ _TEXT = 200
 _SOURCE_LINES = 5
 _NO_SECRETS = ("None", "True", "False", "")
 _TEXTS = "\"'[(b"  # how the repr of a text, or of several, begins
+_MAIN = "MainThread"  # as Python calls it
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -156,7 +157,17 @@ def is_program(file: str, in_app: InApp, libraries: tuple[str, ...]) -> bool:
     return in_app.place(path)[0] or path.startswith(libraries)
 
 
+def put_first(threads: list[dict[str, Any]], failed: Callable[[dict[str, Any]], bool]) -> None:
+    """Have the thread that failed taken for the one that runs the handler, whichever it was."""
+    found = next(filter(failed, threads), None)
+    if found is not None:
+        for thread in threads:
+            if thread.get("thread_name") == _MAIN:
+                thread["thread_name"] = "main thread"
+        found["thread_name"] = _MAIN
+
+
 def _main_thread(threads: list[dict[str, Any]]) -> dict[str, Any]:
     """The thread that runs the handler: MainThread, else the first one."""
-    named = [thread for thread in threads if thread.get("thread_name") == "MainThread"]
+    named = [thread for thread in threads if thread.get("thread_name") == _MAIN]
     return (named or threads)[0]

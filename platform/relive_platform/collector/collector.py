@@ -42,12 +42,15 @@ from relive_platform.pool.framing import FrameReader
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import HeapFound, Running
 from relive_platform.pool.worker import Worker
+from relive_platform.worker.faults import can_stand_still
 
 __all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
 
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
 _EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
+_NO_STOP: Final = "the process did not stop to be read"
+_CANNOT_STOP: Final = "a process cannot stop to be read: Relive's C extensions were not built"
 _ASKED: Final = 64
 _SOURCES: Final = 4_096
 _ITEM_BYTES: Final = MAX_FRAME_BYTES - 65_536
@@ -474,6 +477,8 @@ def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) ->
     members = running.external
     if worker is not None and running.record.status in ("crash", "init_error"):
         members = {**members, **_fault_member(worker)}
+        if FAULT_MEMBER in members and _died_at_once(running, worker):
+            parts = {"exception": ("missing", _NO_STOP if can_stand_still() else _CANNOT_STOP), **parts}
     return SceneJob(
         record=running.record,
         scene=running.scene,
@@ -508,6 +513,12 @@ def _healthy(worker: Worker) -> HealthyEvent | None:
         return None
     request, record = pool.healthy
     return HealthyEvent(record.invocation_id, record.started_ns, record.trigger, request.event, request.http)
+
+
+def _died_at_once(running: Running, worker: Worker) -> bool:
+    """Of a fatal signal, without standing still."""
+    error = running.record.error
+    return worker.crashed is None and error is not None and error.kind == "signal"
 
 
 def _fault_member(worker: Worker) -> dict[str, bytes]:

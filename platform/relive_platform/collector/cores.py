@@ -12,7 +12,7 @@ from relive_base.redaction import Redactor
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.external import PYSTACK_MEMBER
 from relive_capture.explore.fault_text import parse_fault
-from relive_capture.explore.outside_frames import OutsideFrames
+from relive_capture.explore.outside_frames import OutsideFrames, put_first
 from relive_capture.explore.pystack import PystackError, parse_pystack, pystack_core, stack_lines
 
 from relive_platform.collector.batches import SceneJob
@@ -32,7 +32,8 @@ def read_core(job: SceneJob, error: ErrorInfo) -> None:
         frames = OutsideFrames(job.source, job.in_app, job.redact_keys)
         view = frames.convert(threads, error.kind, error.type, error.message)
     except PystackError as problem:
-        job.parts["native"] = ("partial", f"the core file could not be read: {problem}")
+        if PYSTACK_MEMBER not in job.members:
+            job.parts["native"] = ("partial", f"the core file could not be read: {problem}")
         return
     finally:
         with contextlib.suppress(OSError):
@@ -55,9 +56,4 @@ def _name_the_dead(threads: list[dict[str, Any]], fault: str) -> None:
     if report is None or not report.threads:
         return
     wanted = [name for _, _, name in report.threads[0].frames]
-    found = next((one for one in threads if [frame["name"] for frame in one["frames"]] == wanted), None)
-    if found is not None:
-        for thread in threads:
-            if thread["thread_name"] == "MainThread":
-                thread["thread_name"] = "main thread"
-        found["thread_name"] = "MainThread"
+    put_first(threads, lambda found: [frame["name"] for frame in found["frames"]] == wanted)

@@ -269,19 +269,20 @@ def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:
 def _add_crash(job: SceneJob, logs: list[LogLine]) -> None:
     """The frames of a process that died of a fatal error, where it could save none itself."""
     error = job.record.error
-    if error is None or error.kind != "signal" or job.scene or "exception.json" in job.members:
+    if error is None or error.kind != "signal" or job.scene:
         return
     if job.core:
         read_core(job, error)
-    if "exception.json" in job.members:
-        return
     member = job.members.get(FAULT_MEMBER)
     if member is None:  # the function has turned on its own fault handler, or the interpreter gave up
         text = "\n".join(line.body for line in logs if line.source == "console")
         locate(error, text, job.source, job.in_app)
     else:
         text = member.decode("utf-8", "replace")
-    view = crash_view(text, error, job.source, job.in_app, job.redact_keys)
+    if "exception.json" in job.members:  # it was read from outside, or from its core file
+        return
+    why = job.parts.get("exception", ("", ""))[1]
+    view = crash_view(text, error, job.source, job.in_app, job.redact_keys, why)
     if view is not None:
         job.members.update(view.members)
         job.members[FAULT_MEMBER] = text.encode()

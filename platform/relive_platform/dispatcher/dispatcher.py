@@ -16,9 +16,8 @@ from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import HeapFound, InvokeRequest, Outcome, Running, Waiter
 from relive_platform.pool.worker import Worker
 from relive_platform.supervisor.verdict import (
+    condemned_verdict,
     init_verdict,
-    memory_verdict,
-    timeout_verdict,
     worker_verdict,
 )
 
@@ -188,8 +187,9 @@ class Dispatcher:
 
     def on_condemned(self, worker: Worker, running: Running, why: str) -> None:
         """The supervisor is about to stop a worker: the caller hears it now, the scene follows."""
-        verdict = timeout_verdict if why == "timeout" else memory_verdict
-        self._fail(running, why, verdict(worker, running))
+        if worker.ready is None:
+            _tell_init(worker, running)
+        self._fail(running, *condemned_verdict(worker, running, why))
 
     def on_worker_lost(self, pool: FunctionPool, worker: Worker, running: Running) -> None:
         if running.result is None:
@@ -197,8 +197,9 @@ class Dispatcher:
             status, error = worker_verdict(worker, running)
             if worker.condemned and record.error is not None:
                 status, error = record.status, record.error  # told already, located since
-            record.started_ns = record.started_ns or record.dispatched_ns
-            record.ended_ns = record.ended_ns or time.time_ns()
+            if worker.ready is not None:
+                record.started_ns = record.started_ns or record.dispatched_ns
+                record.ended_ns = record.ended_ns or time.time_ns()
             if worker.exited is not None:
                 record.cpu_ns = record.cpu_ns or worker.exited.cpu_ns
                 if not running.rss_peak:  # the system's own figure has the pages of mapped files in it
@@ -210,13 +211,7 @@ class Dispatcher:
     def on_init_lost(self, pool: FunctionPool, worker: Worker, running: Running | None) -> None:
         if running is None:
             return
-        record = running.record
-        record.cold = True
-        record.worker_pid, record.worker_id = worker.pid, worker.worker_id
-        record.init_started_ns = max(worker.requested_ns, record.accepted_ns)
-        record.init_ended_ns = time.time_ns()
-        running.scene = worker.scene
-        running.telemetry = list(worker.init_telemetry)
+        _tell_init(worker, running)
         self._fail(running, "init_error", init_verdict(worker))
         self._finish(running, worker)
 
@@ -242,6 +237,17 @@ class Dispatcher:
             self._recorder.heap(running, worker, found)
         else:
             running.heap = found
+
+
+def _tell_init(worker: Worker, running: Running) -> None:
+    """An invocation that waited for a worker whose module could not be loaded."""
+    record = running.record
+    record.cold = True
+    record.worker_pid, record.worker_id = worker.pid, worker.worker_id
+    record.init_started_ns = max(worker.requested_ns, record.accepted_ns)
+    record.init_ended_ns = time.time_ns()
+    running.scene = worker.scene
+    running.telemetry = list(worker.init_telemetry)
 
 
 def _tell_client(record: InvocationRecord, request: InvokeRequest, http: HttpRequest) -> None:

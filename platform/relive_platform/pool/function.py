@@ -354,6 +354,25 @@ class FunctionPool:
             self.take_back(worker)
         self._replace()
 
+    def on_crashed(self, worker: Worker) -> None:
+        """It stands still where it crashed: to be read from outside, unless nobody waits for what it did."""
+        if worker.condemned:
+            return  # it is being stopped already
+        if worker.state == STARTING:
+            worker.current = self._next_waiting()
+            if worker.current is not None:
+                self.starting -= 1
+                self.init_failures += 1
+                worker.state = FROZEN
+        running = worker.current
+        if running is None or running.result is not None:
+            worker.kill()
+            return
+        self._host.watch(worker)
+        if worker.ahead:
+            self.take_back(worker)
+        self._replace()
+
     def _keep(self, worker: Worker, running: Running, done: Done) -> bool:
         """Whether the worker stays, frozen, as the live scene of what has just failed in it."""
         result = running.result

@@ -106,6 +106,9 @@ class _Owner:
         self.told.set()
         self.gone.set()
 
+    def on_crashed(self, worker: Worker) -> None:
+        worker.kill()  # its fault handler has told where
+
     def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
     def on_done(self, worker: Worker, running: Running, done: Done) -> None: ...
     def on_saved(self, worker: Worker, running: Running) -> None: ...

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from relive_base.frames import (
     Call,
     CallResult,
+    Crashed,
     Done,
     Exited,
     Forked,
@@ -37,6 +38,7 @@ from relive_platform.pool.intake import Intake
 from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.process import WorkerProcess
 from relive_platform.pool.streaming import WorkerStream, begin_stream, take_part
+from relive_platform.worker.faults import FAULTS
 
 __all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
 
@@ -71,6 +73,7 @@ _ready = msgspec.msgpack.Decoder(Ready)
 _init_failed = msgspec.msgpack.Decoder(InitFailed)
 _call = msgspec.msgpack.Decoder(Call)
 _skipped = msgspec.msgpack.Decoder(Skipped)
+_crashed = msgspec.msgpack.Decoder(Crashed)
 
 
 class WorkerOwner(Protocol):
@@ -82,6 +85,7 @@ class WorkerOwner(Protocol):
     def on_done(self, worker: Worker, running: Running, done: Done) -> None: ...
     def on_saved(self, worker: Worker, running: Running) -> None: ...
     def on_skipped(self, worker: Worker, running: Running) -> None: ...
+    def on_crashed(self, worker: Worker) -> None: ...
     def take_back(self, worker: Worker) -> None: ...
     def scale(self) -> None: ...
     def on_call(self, worker: Worker, call: Call) -> None: ...
@@ -115,7 +119,8 @@ class Worker(asyncio.Protocol):
         self._last: Running | None = None  # the one before, and when it was done
         self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
-        self.condemned = ""  # why the supervisor stops it: "timeout", "memory"
+        self.condemned = ""  # why the supervisor stops it: "timeout", "memory", "crash"
+        self.crashed: Crashed | None = None  # it has stopped itself at a fatal signal
         self.fork_error = ""
         self.init_failed: InitFailed | None = None
         self.scene = b""  # a Scene frame that came outside an invocation: of a failed init
@@ -144,6 +149,7 @@ class Worker(asyncio.Protocol):
             "profile": self._on_profile,
             "skipped": self._on_skipped,
             "late": self._on_late,
+            "crashed": self._on_crashed,
             "scene": self._on_scene,
             "ready": self._on_ready,
             "init_failed": self._on_init_failed,
@@ -492,6 +498,12 @@ class Worker(asyncio.Protocol):
         running = self.current
         if running is not None and not running.capture_until_mono:
             running.capture_until_mono = time.monotonic() + CAPTURE_S
+
+    def _on_crashed(self, payload: bytes) -> None:
+        crashed = _crashed.decode(payload)
+        if crashed.signal in FAULTS and self.crashed is None and self.state != GONE:
+            self.crashed = crashed
+            self.owner.on_crashed(self)
 
     def _on_playback(self, payload: bytes) -> None:
         self.playback = payload

@@ -20,8 +20,10 @@ class Dumped:
     redactions: list[str] = field(default_factory=list)
 
 
-def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped:
+def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo, thread: int = 0) -> Dumped:
     """Stacks, with locals unless the function says `capture = "off"`. Blocks up to `timeout_s`.
+
+    `thread` (as `threading.get_ident`) is the one that failed; 0, or one without Python: the main thread.
 
     What fails is a part with its reason.
     """
@@ -35,6 +37,7 @@ def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo
         in_app=spec.in_app,
         redact_keys=spec.redact_keys,
         values=spec.capture != "off",
+        thread=thread,
     )
     parts = {name: (part.state, part.reason) for name, part in dumped.parts.items()}
     return Dumped(dict(dumped.members), parts, dumped.error, list(dumped.redactions))

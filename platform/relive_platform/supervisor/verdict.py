@@ -12,12 +12,11 @@ from relive_capture.explore.crash import locate
 
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import Worker
+from relive_platform.worker.faults import FAULTS
 
-__all__ = ["init_verdict", "memory_verdict", "timeout_verdict", "worker_verdict"]
+__all__ = ["condemned_verdict", "init_verdict", "memory_verdict", "timeout_verdict", "worker_verdict"]
 
 _MB: Final = 1_048_576
-_FAULTS: Final = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-"""Signals at which Python's fault handler writes the stacks."""
 _OOM_SHARE: Final = 0.8  # a SIGKILL of a worker that held this much of its limit counts as out of memory
 
 
@@ -34,12 +33,19 @@ def memory_verdict(worker: Worker, running: Running) -> ErrorInfo:
     return _error(worker, "MemoryLimitExceeded", text, "memory")
 
 
+def condemned_verdict(worker: Worker, running: Running, why: str) -> tuple[str, ErrorInfo]:
+    """Status and error for a worker that the supervisor stops because of `why`."""
+    if why == "timeout":
+        return why, timeout_verdict(worker, running)
+    if why == "memory":
+        return why, memory_verdict(worker, running)
+    return ("crash", _death(worker)) if worker.ready is not None else ("init_error", init_verdict(worker))
+
+
 def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
     """Status and error for a worker that died while it was busy."""
-    if worker.condemned == "timeout":
-        return "timeout", timeout_verdict(worker, running)
-    if worker.condemned == "memory":
-        return "memory", memory_verdict(worker, running)
+    if worker.condemned in ("timeout", "memory", "crash"):
+        return condemned_verdict(worker, running, worker.condemned)
     # The system's own figure has the pages of mapped files in it: only where nobody has looked.
     held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)
     killed = worker.exited is not None and worker.exited.status == signal.SIGKILL
@@ -56,7 +62,7 @@ def init_verdict(worker: Worker) -> ErrorInfo:
         return worker.init_failed.error
     if worker.fork_error:
         return _error(worker, "WorkerStartError", worker.fork_error, "init")
-    if worker.condemned:
+    if worker.condemned and worker.crashed is None:
         return _error(worker, "InitTimeout", "the module was not loaded in time", "timeout")
     death = _death(worker)
     death.message = f"while its module was loading, {death.message}"
@@ -65,13 +71,15 @@ def init_verdict(worker: Worker) -> ErrorInfo:
 
 def _death(worker: Worker) -> ErrorInfo:
     status = worker.exited.status if worker.exited is not None else -1
+    if worker.crashed is not None:
+        status = worker.crashed.signal  # it stood still; what ended it then says nothing
     if status < 0:
         return _error(worker, "WorkerLost", "the worker was lost together with its zygote", "exit")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         text = f"the worker was killed by signal {number} ({_name(number)})"
         error = _error(worker, "WorkerKilled", text, "signal")
-        if number in _FAULTS:
+        if number in FAULTS:
             locate(error, worker.fault_text(), worker.spec.source, worker.spec.in_app)
         return error
     code = os.waitstatus_to_exitcode(status)

@@ -29,7 +29,9 @@ _log = logging.getLogger(__name__)
 class ExternalDump(Protocol):
     """Looks into a process (`dumping.dump_worker`); blocks."""
 
-    def __call__(self, pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo) -> Dumped: ...
+    def __call__(
+        self, pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo, thread: int = 0
+    ) -> Dumped: ...
 
 
 class Saving(Protocol):
@@ -48,6 +50,7 @@ class WatchLimits:
     finish_s: float = 5.0  # for a worker that has answered to send the rest
     memory_share: float = 0.85
     dump_timeout_s: float = 3.0
+    core_s: float = 15.0  # for a worker that crashed to leave its core file
     group_every: int = 20  # what a worker has started is summed up at each 20th look
     close_look_s: float = 0.5  # not more often than this exactly: it takes the loop milliseconds
 
@@ -91,7 +94,11 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, worker: Worker) -> None:
-        """A worker got an event."""
+        """A worker got an event, or has crashed in one and stands still."""
+        running = worker.current
+        if worker.crashed is not None and running is not None and not worker.condemned:
+            self._condemn(worker, running, "crash")
+            return
         self._got_event = True
         if self._armed is None:
             self._arm()
@@ -179,6 +186,9 @@ class Supervisor:
         if why == "memory" and self._saver is not None:
             self._saver.ask(worker, running)
             end = self._save_and_kill(worker, running, self._saver)
+        elif why == "crash":
+            worker.process.freeze()  # with its children
+            end = self._dump_and_kill(worker, running)
         else:
             worker.process.freeze()  # it must not grow on, nor go on with its work, while it is looked at
             running.external_parts["heap"] = ("missing", "the process did not react")
@@ -208,19 +218,32 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         try:
             error = running.record.error or ErrorInfo(type="", message="")
-            found = loop.run_in_executor(self._executor, self._dump, worker.pid, limit_s, worker.spec, error)
+            thread = worker.crashed.thread if worker.crashed is not None else 0
+            found = loop.run_in_executor(
+                self._executor, self._dump, worker.pid, limit_s, worker.spec, error, thread
+            )
             dumped = await asyncio.wait_for(found, limit_s + 1.0)
             running.external = dumped.members
             running.external_parts.update(dumped.parts)
             running.external_redactions = dumped.redactions
             if dumped.error is not None:
                 _locate(error, dumped.error)
+            if worker.crashed is not None and worker.spec.core_mb:
+                await self._let_die(worker)
         except Exception as failure:  # a dump that fails must never keep the worker alive
             _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
-            running.external_parts["exception"] = ("missing", f"the dump failed: {failure}"[:300])
+            running.external_parts["exception"] = ("missing", f"the dump failed: {failure!r}"[:300])
         finally:
             self._look.forget(worker.worker_id)
             worker.kill()
+
+    async def _let_die(self, worker: Worker) -> None:
+        """Of its own signal, which has the system write a core file."""
+        worker.process.thaw()
+        for _ in range(int(self._limits.core_s / self._limits.interval_s)):
+            if worker.exited is not None:
+                break
+            await asyncio.sleep(self._limits.interval_s)
 
     def close(self) -> None:
         """Stop watching."""
@@ -232,7 +255,9 @@ class Supervisor:
 
 def _locate(error: ErrorInfo, found: ErrorInfo) -> None:
     """Add to `error`, which the record already has, where the worker stood."""
+    error.traceback = error.traceback or found.traceback
+    error.module = error.module or found.module
+    if error.kind == "signal" and error.line:
+        return  # the fault handler has told, and so the caller: the group of a failure stays what it was
     error.file, error.line, error.function = found.file, found.line, found.function
-    error.module = found.module
-    error.traceback = found.traceback
     error.fingerprint = found.fingerprint or error.fingerprint

@@ -88,7 +88,7 @@ def run(start: WorkerStart) -> NoReturn:
     clean_environment(spec, TMP if reached.own_tmp else spec.scratch, stream)
     close_others(connection.fileno(), fault_fd)
     if fault_fd >= 0:
-        watch_faults(fault_fd)
+        watch_faults(fault_fd, connection.fileno())
     forked = ForkedChild(fault_fd)
     worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached, stream)
     os.register_at_fork(after_in_child=worker.channel.abandon)

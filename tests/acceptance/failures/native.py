@@ -4,6 +4,8 @@ import ctypes
 import mmap
 import platform
 import sys
+import tempfile
+import threading
 import zlib
 
 ILLEGAL = b"\x0f\x0b" if platform.machine() == "x86_64" else b"\x00\x00\x00\x00"
@@ -16,6 +18,7 @@ def segmentation_fault(event, context):
     status = "crash"
     error = "WorkerKilled"
     says = "SIGSEGV"
+    locals = {address = "0"}
     missing = "crash"
     """
     address = event["address"]
@@ -29,6 +32,7 @@ def abort(event, context):
     status = "crash"
     error = "WorkerKilled"
     says = "SIGABRT"
+    locals = {why = "assertion"}
     missing = "crash"
     """
     why = event["why"]
@@ -43,6 +47,7 @@ def interpreter_gives_up(event, context):
     status = "crash"
     error = "WorkerKilled"
     says = "a broken extension"
+    locals = {event = "a broken extension"}
     missing = "crash"
     """
     why = event["why"].encode()
@@ -56,12 +61,50 @@ def illegal_instruction(event, context):
     status = "crash"
     error = "WorkerKilled"
     says = "SIGILL"
+    locals = {event = "4096"}
     missing = "crash"
     """
     page = mmap.mmap(-1, event["size"], prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     page.write(ILLEGAL)
     entry = ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
     entry()  # fails here
+
+
+def crash_in_a_thread(event, context):
+    """
+    event = {address = 0}
+    kind = "signal"
+    status = "crash"
+    error = "WorkerKilled"
+    says = "SIGSEGV"
+    locals = {address = "0"}
+    missing = "crash"
+    """
+    reader = threading.Thread(target=_read_in_a_thread, args=(event["address"],), name="reader")
+    reader.start()
+    reader.join()
+
+
+def _read_in_a_thread(address):
+    return ctypes.string_at(address)  # fails here: crash_in_a_thread
+
+
+def end_of_a_mapped_file(event, context):
+    """
+    event = {size = 4096}
+    kind = "signal"
+    status = "crash"
+    error = "WorkerKilled"
+    says = "SIGBUS"
+    locals = {size = "4096"}
+    missing = "crash"
+    """
+    size = event["size"]
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        view = mmap.mmap(file.fileno(), size)
+        file.truncate(0)
+        return view[0]  # fails here
 
 
 def stack_overflow(event, context):

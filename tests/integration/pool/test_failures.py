@@ -14,6 +14,9 @@ from relive_base.frames import Logs, Scene, Spans
 from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.worker.faults import FAULTS, can_stand_still
+
+stands_still = pytest.mark.skipif(not can_stand_still(), reason="the C extensions were not built")
 
 OK_OR = """import os, time, signal, sys, re
 def handler(event, context):
@@ -40,6 +43,14 @@ async def _failed_run(workers: Platform) -> Running:
 
     await workers.until(failed)
     return failed()[0]
+
+
+def _locals(running: Running, function: str) -> dict[str, str]:
+    """Of the failure's own frame, as texts."""
+    frames = msgspec.json.decode(running.external["exception.json"])[0]["frames"]
+    own = [frame for frame in frames if frame.get("in_app")]
+    assert own[-1]["function"] == function
+    return {name: node["text"] for name, node in own[-1]["locals"]}
 
 
 async def test_an_exception_is_an_error_and_has_a_scene(workers: Platform) -> None:
@@ -70,18 +81,111 @@ async def test_a_signal_is_named(workers: Platform, name: str) -> None:
 
 
 @pytest.mark.parametrize("more", ["", "    __import__('faulthandler').disable()\n"])
-async def test_a_crash_in_native_code_is_located_by_the_fault_handler(workers: Platform, more: str) -> None:
+async def test_a_crash_in_native_code_is_located(workers: Platform, more: str) -> None:
     body = f"{more}    import ctypes\n    ctypes.string_at(0)\n"
 
     await _fails(workers, body)
 
     running = await _failed_run(workers)
     assert running.record.error is not None
-    assert running.worker is not None
-    if more:  # the function's own choice stays
-        assert (running.worker.fault_text(), running.record.error.line) == ("", 0)
+    if more:  # by reading the process that stands still
+        assert running.record.error.line == (7 if can_stand_still() else 0)
     else:
         assert (running.record.error.function, running.record.error.line) == ("handler", 6)
+
+
+@stands_still
+@pytest.mark.parametrize("name", [number.name for number in FAULTS])
+async def test_a_crash_has_its_locals_and_its_caller_does_not_wait_for_them(
+    workers: Platform, name: str
+) -> None:
+    # Given a handler that dies of a fatal signal
+    body = f"    basket = ['apple', 3]\n    os.kill(os.getpid(), signal.{name})\n    time.sleep(60)\n"
+    workers.deploy("f", OK_OR + body, timeout_s=60.0)
+
+    # When it has, I expect the caller to be told before anybody has read the process
+    outcome = await workers.invoke("f")
+    assert not workers.recording.finished_runs
+    assert outcome.error is not None
+    assert (outcome.record.status, outcome.error.kind) == ("crash", "signal")
+    assert name in outcome.error.message
+
+    # ... then its frames to be read with their locals, and its end; the next event gets another worker
+    running = await _failed_run(workers)
+    assert running.external_parts["exception"] == ("ok", "read from outside with py-spy")
+    assert _locals(running, "handler")["basket"] == '["apple", 3]'
+    assert (outcome.error.file, outcome.error.line) == ("f_v1.py", 6)
+    assert running.worker is not None
+    assert running.worker.exited is not None
+    assert (await workers.invoke("f", b'"ok"')).ok
+
+
+@stands_still
+async def test_the_thread_that_crashed_is_the_failure(workers: Platform) -> None:
+    body = (
+        "    import threading\n"
+        "    threading.Thread(target=read, args=(event,)).start()\n    time.sleep(60)\n\n"
+        "def read(event):\n    wanted = 17\n    __import__('ctypes').string_at(0)\n"
+    )
+
+    status, kind, _, message = await _fails(workers, body, timeout_s=60.0)
+
+    assert (status, kind) == ("crash", "signal")
+    assert "SIGSEGV" in message
+    assert _locals(await _failed_run(workers), "read")["wanted"] == "17"
+
+
+@stands_still
+async def test_a_crash_while_the_module_loads_has_its_locals(workers: Platform) -> None:
+    workers.deploy("broken", "import ctypes\ndef prepare(rate):\n    ctypes.string_at(0)\nprepare(12)\n")
+
+    outcome = await workers.invoke("broken")
+
+    assert outcome.record.status == "init_error"
+    assert outcome.error is not None
+    assert (outcome.error.file, outcome.error.line) == ("broken_v1.py", 3)
+    assert "while its module was loading" in outcome.error.message
+    running = await _failed_run(workers)
+    assert _locals(running, "prepare")["rate"] == "12"
+    assert (running.record.cold, running.record.started_ns) == (True, 0)
+
+
+async def test_a_crash_that_no_caller_waits_for_ends_the_worker_at_once(workers: Platform) -> None:
+    # Given a worker with a thread that waits for the handler's end, and crashes then
+    body = (
+        "    import threading\n    threading.Thread(target=later).start()\n\n"
+        "def later():\n    time.sleep(0.3)\n    __import__('ctypes').string_at(0)\n"
+    )
+    workers.deploy("f", OK_OR + body)
+    assert (await workers.invoke("f")).ok
+
+    # When it has, I expect no process to stand still, and the next event to be served
+    await workers.until(lambda: not workers.host.workers)
+    assert (await workers.invoke("f", b'"ok"')).ok
+
+
+async def test_a_child_that_the_function_forked_dies_of_its_crash(workers: Platform) -> None:
+    body = (
+        "    child = os.fork()\n    if not child:\n        __import__('ctypes').string_at(0)\n"
+        "    return os.waitpid(child, 0)[1] & 127\n"
+    )
+    workers.deploy("f", OK_OR + body)
+
+    assert (await workers.invoke("f")).body == b"11"
+
+
+@stands_still
+async def test_events_that_wait_behind_a_crash_are_served_by_another_worker(workers: Platform) -> None:
+    # Given a worker that is sent events ahead
+    body = "    if event == 'crash':\n        os.kill(os.getpid(), signal.SIGSEGV)\n    return event\n"
+    workers.deploy("f", OK_OR + body, limits=PoolLimits(max_workers=1, waiting_workers=0))
+    await asyncio.gather(*(workers.invoke("f", b"1") for _ in range(50)))
+
+    # When one of many crashes, I expect it to be the only one that fails
+    events = [b'"crash"' if number == 10 else b'"fine"' for number in range(30)]
+    outcomes = await asyncio.gather(*(workers.invoke("f", event) for event in events))
+    assert [outcome.record.status for outcome in outcomes].count("crash") == 1
+    assert [outcome.record.status for outcome in outcomes].count("ok") == 29
 
 
 async def test_a_crash_while_the_module_loads_is_located(workers: Platform) -> None:

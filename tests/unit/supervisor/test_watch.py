@@ -36,6 +36,7 @@ class LookedAt:
         self.worker_id = worker_id
         self.state = state
         self.condemned = ""
+        self.crashed = None
         self.ahead: list[object] = []
         self.current = SimpleNamespace(sent_mono=float("inf")) if state == BUSY else None
         self.looks = 0
@@ -58,7 +59,7 @@ def supervise(*workers: LookedAt) -> Supervisor:
     return Supervisor(
         lambda: {worker.worker_id: worker for worker in workers},  # type: ignore[misc]
         lambda worker, running, why: None,
-        lambda pid, timeout_s, spec, error: Dumped(),
+        lambda pid, timeout_s, spec, error, thread=0: Dumped(),
         ThreadPoolExecutor(1),
         WatchLimits(interval_s=0.0001),
     )
