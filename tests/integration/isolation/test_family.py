@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from relive_base.frames import Crashed
+from relive_capture.explore.external import dump
 from relive_platform.isolation import landlock
 from relive_platform.isolation.family import probe_family
+from relive_platform.worker.faults import can_stand_still
 from worker_harness import WorkerHandle, ZygoteHandle, zygote
 
 pytestmark = pytest.mark.skipif(
@@ -79,6 +82,11 @@ def test_signals_to_itself_work_as_ever(family: ZygoteHandle) -> None:
         worker = family.worker(CODE, isolation_tier=2)
         worker.wire.send(worker.invoke_frame(f"os.kill(os.getpid(), {int(number)}), time.sleep(20)"))
 
+        if number == signal.SIGSEGV and can_stand_still():
+            worker.wire.until(Crashed)
+            dumped = dump(worker.pid, 20.0)
+            assert b"event" in dumped.members["exception.json"], dumped.reason
+            os.kill(worker.pid, signal.SIGCONT)
         exited = family.wait_exit(worker)
 
         assert (exited.pid, os.WTERMSIG(exited.status)) == (worker.pid, number)
