@@ -74,3 +74,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
     assert (report is None) == ("Fatal Python error: " not in text) or report is None
     assert error.line == 0 or report is not None
+
+
+def test_the_scene_says_why_there_are_no_locals() -> None:
+    error = ErrorInfo(type="WorkerKilled", message="", kind="signal")
+
+    view = crash_view(TEXT, error, "/code/v1", why="the process did not stop to be read")
+
+    assert view is not None
+    reason = view.parts["exception"].reason
+    assert reason == "from the fault handler: frames without locals: the process did not stop to be read"
