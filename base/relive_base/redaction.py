@@ -148,7 +148,9 @@ class Redactor:
         """Program text without its secrets. Only literals and comments count: `password = ask()` stays as it
         is. Lines stay where they are."""
         lower = text.lower()
-        result = hide_tokens(hide_forms(text, lower, hide_lines), lower, hide_lines)
+        result = hide_forms(text, lower, hide_lines) if may_have_form(lower) else text
+        if may_hold_token(text, text.encode("ascii", "replace")):
+            result = hide_tokens(result, lower, hide_lines)
         if self._may_name(lower):
             lower = result.lower()
             # one letter in lower case is two: then no place is where it was
