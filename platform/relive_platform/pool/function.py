@@ -363,11 +363,11 @@ class FunctionPool:
             if worker.current is not None:
                 self.starting -= 1
                 self.init_failures += 1
-                worker.state = FROZEN
         running = worker.current
         if running is None or running.result is not None:
             worker.kill()
             return
+        worker.state = FROZEN  # out of the pool: another one takes its place while it is read
         self._host.watch(worker)
         if worker.ahead:
             self.take_back(worker)

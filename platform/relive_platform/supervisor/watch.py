@@ -50,6 +50,7 @@ class WatchLimits:
     finish_s: float = 5.0  # for a worker that has answered to send the rest
     memory_share: float = 0.85
     dump_timeout_s: float = 3.0
+    crashes_at_once: int = 2  # that are read from outside; further ones have their fault handler's frames
     core_s: float = 15.0  # for a worker that crashed to leave its core file
     group_every: int = 20  # what a worker has started is summed up at each 20th look
     close_look_s: float = 0.5  # not more often than this exactly: it takes the loop milliseconds
@@ -91,6 +92,7 @@ class Supervisor:
         self._armed: asyncio.TimerHandle | None = None  # the next look; there is never more than one
         self._got_event = False  # some worker, since the last look began
         self._look = _Look()
+        self._reading = 0  # processes that crashed
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, worker: Worker) -> None:
@@ -188,7 +190,7 @@ class Supervisor:
             end = self._save_and_kill(worker, running, self._saver)
         elif why == "crash":
             worker.process.freeze()  # with its children
-            end = self._dump_and_kill(worker, running)
+            end = self._read_crash(worker, running)
         else:
             worker.process.freeze()  # it must not grow on, nor go on with its work, while it is looked at
             running.external_parts["heap"] = ("missing", "the process did not react")
@@ -236,6 +238,19 @@ class Supervisor:
         finally:
             self._look.forget(worker.worker_id)
             worker.kill()
+
+    async def _read_crash(self, worker: Worker, running: Running) -> None:
+        """A function may crash faster than its processes can be read: few of them wait for that."""
+        if self._reading >= self._limits.crashes_at_once:
+            reason = f"{self._reading} other processes that crashed were being read"
+            running.external_parts["exception"] = ("missing", reason)
+            worker.kill()
+            return
+        self._reading += 1
+        try:
+            await self._dump_and_kill(worker, running)
+        finally:
+            self._reading -= 1
 
     async def _let_die(self, worker: Worker) -> None:
         """Of its own signal, which has the system write a core file."""

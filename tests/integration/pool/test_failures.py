@@ -13,6 +13,7 @@ from pool_harness import Platform
 from relive_base.frames import Logs, Scene, Spans
 from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.invocation import Running
+from relive_platform.pool.worker import FROZEN
 from relive_platform.pool.zygote import ZygoteKey
 from relive_platform.worker.faults import FAULTS, can_stand_still
 
@@ -162,6 +163,36 @@ async def test_a_crash_that_no_caller_waits_for_ends_the_worker_at_once(workers:
     # When it has, I expect no process to stand still, and the next event to be served
     await workers.until(lambda: not workers.host.workers)
     assert (await workers.invoke("f", b'"ok"')).ok
+
+
+@stands_still
+async def test_of_many_crashes_at_once_few_are_read_and_the_others_say_so(workers: Platform) -> None:
+    body = "    os.kill(os.getpid(), signal.SIGSEGV)\n    time.sleep(60)\n"
+    workers.deploy("f", OK_OR + body, limits=PoolLimits(max_workers=6, waiting_workers=0), timeout_s=60.0)
+
+    outcomes = await asyncio.gather(*(workers.invoke("f") for _ in range(12)))
+
+    assert {outcome.record.status for outcome in outcomes} == {"crash"}
+    await workers.until(lambda: len(workers.recording.finished_runs) == 12, 60.0)
+    parts = [running.external_parts["exception"] for running in workers.recording.finished_runs]
+    assert ("ok", "read from outside with py-spy") in parts
+    assert all(state == "ok" or "were being read" in reason for state, reason in parts)
+    assert (await workers.invoke("f", b'"ok"')).ok
+
+
+@stands_still
+async def test_the_next_event_does_not_wait_until_a_crash_was_read(workers: Platform) -> None:
+    # Given a function that may have one worker
+    body = "    os.kill(os.getpid(), signal.SIGSEGV)\n    time.sleep(60)\n"
+    workers.deploy("f", OK_OR + body, limits=PoolLimits(max_workers=1, waiting_workers=0), timeout_s=60.0)
+    crashed = await workers.invoke("f")
+    assert crashed.record.status == "crash"
+    assert [worker.state for worker in workers.host.workers.values() if worker.crashed] == [FROZEN]
+
+    # When the next event comes while that one is read, I expect it to get another worker
+    again = await workers.invoke("f", b'"ok"')
+    assert again.ok
+    assert again.record.worker_id != crashed.record.worker_id
 
 
 async def test_a_child_that_the_function_forked_dies_of_its_crash(workers: Platform) -> None:
