@@ -50,7 +50,7 @@ class WatchLimits:
     finish_s: float = 5.0  # for a worker that has answered to send the rest
     memory_share: float = 0.85
     dump_timeout_s: float = 3.0
-    crashes_at_once: int = 2  # that are read from outside; further ones have their fault handler's frames
+    crashes_at_once: int = 6  # that are read from outside; further ones have their fault handler's frames
     core_s: float = 15.0  # for a worker that crashed to leave its core file
     group_every: int = 20  # what a worker has started is summed up at each 20th look
     close_look_s: float = 0.5  # not more often than this exactly: it takes the loop milliseconds
@@ -232,6 +232,9 @@ class Supervisor:
                 _locate(error, dumped.error)
             if worker.crashed is not None and worker.spec.core_mb:
                 await self._let_die(worker)
+        except TimeoutError:
+            reason = f"it was not read within {limit_s + 1.0:g} s"
+            running.external_parts["exception"] = ("missing", reason)
         except Exception as failure:  # a dump that fails must never keep the worker alive
             _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
             running.external_parts["exception"] = ("missing", f"the dump failed: {failure!r}"[:300])
