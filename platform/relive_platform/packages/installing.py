@@ -98,9 +98,11 @@ def copies_of_projects(places: Iterable[str], into: Path) -> dict[str, str]:
 
 
 def _copy_file(source: str, target: str) -> None:
-    if not stat.S_ISREG(os.stat(source).st_mode):
+    mode = os.stat(source).st_mode
+    if not stat.S_ISREG(mode):
         raise shutil.SpecialFileError(source)
     shutil.copy2(source, target)
+    os.chmod(target, stat.S_IMODE(mode) | 0o600)  # a build writes anew what an earlier one has made
 
 
 def _is_project(place: Path) -> bool:

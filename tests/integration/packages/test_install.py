@@ -204,3 +204,35 @@ def test_a_build_writes_beside_its_sources_and_the_users_stay_as_they_are(tmp_pa
 
     assert (Path(installed.folder) / "tiny_module.py").read_text() == "VALUE = 1\nMADE = True\n"
     assert {path.name: path.read_bytes() for path in project.iterdir()} == before
+
+
+REWRITING_BACKEND = """
+import os
+if os.path.exists("tiny.egg-info/links.txt"):  # as setuptools does with what it made before
+    open("tiny.egg-info/links.txt", "w").close()
+    os.replace("tiny.egg-info", "done.egg-info")
+    with open("tiny_module.py", "a") as file:
+        file.write("MADE = True" + chr(10))
+"""
+
+
+def test_a_build_writes_anew_what_is_read_only_in_the_users_folder(tmp_path: Path) -> None:
+    # Given a project that was built before, and was made read-only to its last file
+    project = local(tmp_path)
+    backend = project / "backend.py"
+    backend.write_text(REWRITING_BACKEND + backend.read_text())
+    (project / "tiny.egg-info").mkdir()
+    (project / "tiny.egg-info" / "links.txt").write_text("old\n")
+    paths = [*project.rglob("*"), project]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        # When its build writes those files
+        installed = Dependencies(tmp_path / "deps").install(needs(tmp_path, "./tiny\n"))
+    finally:
+        for path in reversed(paths):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+    # I expect it to be installed, and the user's files to stay
+    assert (Path(installed.folder) / "tiny_module.py").read_text() == "VALUE = 1\nMADE = True\n"
+    assert (project / "tiny.egg-info" / "links.txt").read_text() == "old\n"
