@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from relive_base.frames import LogLine
+from relive_tracer.record.output import CLOSE_NS
 from relive_tracer.record.redraws import redrawn
 
 __all__ = ["ConsoleReader"]
@@ -18,7 +19,8 @@ _DRAWN_EVERY_S: Final = 1.0
 
 
 class ConsoleReader(asyncio.Protocol):
-    """Cuts a worker's console pipe into log lines; a line over the limit is cut in two.
+    """Cuts a worker's console pipe into log lines; a line over the limit is cut in two. Each has a later
+    timestamp than the one before it, so that what sorts by time shows them in the order of writing.
 
     A progress bar, which carriage returns draw again and again, becomes a line once a second, and at its end.
     """
@@ -28,6 +30,7 @@ class ConsoleReader(asyncio.Protocol):
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._drawn = -_DRAWN_EVERY_S
+        self._stamped_ns = 0  # the latest line
         self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,7 +60,12 @@ class ConsoleReader(asyncio.Protocol):
             self._transport.close()
 
     def _emit(self, lines: list[str]) -> None:
-        now = time.time_ns()
-        self._on_lines(
-            [LogLine(now, "INFO", line[:LINE_LIMIT].rstrip("\r"), source="console") for line in lines if line]
-        )
+        first_ns = time.time_ns()
+        if 0 <= self._stamped_ns - first_ns < CLOSE_NS:
+            first_ns = self._stamped_ns + 1
+        found = [
+            LogLine(first_ns + i, "INFO", line[:LINE_LIMIT].rstrip("\r"), source="console")
+            for i, line in enumerate(filter(None, lines))
+        ]
+        self._stamped_ns = max(self._stamped_ns, first_ns + len(found) - 1)
+        self._on_lines(found)

@@ -200,6 +200,17 @@ def test_function_statistics(clean_store: Store) -> None:
     assert (idle.invocations, idle.errors, idle.p50_ms, idle.last_failure_ns) == (1, 0, 0.0, 0)
 
 
+def test_lines_of_one_moment_keep_their_order_whichever_way_they_are_read(clean_store: Store) -> None:
+    # Given lines that all have one time, as programs of others send them
+    own = record()
+    bodies = [f"line {chr(ord('z') - i)}" for i in range(26)]
+    clean_store.insert("otel_logs", log_columns([(LogLine(NOW, "INFO", body), ref(own)) for body in bodies]))
+    # When they are listed from the end or followed from the beginning, I expect the order of writing
+    assert [r.body for r in logs.page(clean_store, LogFilter())] == bodies
+    assert [r.body for r in logs.page(clean_store, LogFilter(), limit=5)] == bodies[-5:]
+    assert [r.body for r in logs.page(clean_store, LogFilter(), after_ns=NOW - 1)] == bodies
+
+
 def test_log_pages_and_following(clean_store: Store) -> None:
     own, other = record(), record(function="pricing")
     lines = [

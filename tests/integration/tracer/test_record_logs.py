@@ -293,3 +293,24 @@ def test_an_alarm_that_raises_while_a_line_is_recorded_reaches_the_code(run_work
 
     # I expect each alarm to be heard
     assert recorded.console.splitlines()[-1] == "60", recorded.errors
+
+
+def test_lines_sort_by_time_in_the_order_of_writing(run_worker: Run) -> None:
+    # Given a clock that stands still, and an output limit that keeps only the tail after ten lines
+    recorded = run_worker(
+        """
+        logging.raiseExceptions = False
+        time.time_ns, time.time = (lambda now=time.time_ns(): now), (lambda now=time.time(): now)
+        telemetry.begin(invoke())
+        print("z\\ny\\nx"); print("w"); print("v\\nu")
+        logging.getLogger("shop").warning("t")
+        sys.stderr.write("s\\n"); print("r"); print("q"); print("p\\no"); print("n")
+        telemetry.failed = True
+        telemetry.end()
+        """,
+        output_limit=20,
+    )
+    # When they are sorted by time, I expect the order of writing, and each time once
+    by_time = sorted(recorded.lines, key=lambda pair: pair[1].timestamp_ns)
+    assert [line.body[0] for _, line in by_time] == [*"zyxwvutsrq", "0", *"pon"], recorded.errors
+    assert len({line.timestamp_ns for _, line in by_time}) == len(by_time)

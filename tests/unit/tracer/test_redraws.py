@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -97,3 +98,29 @@ def test_a_bar_of_a_subprocess_is_the_same(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert found[-2:] == ["49% é", "end"]
     assert len(found) < 20
+
+
+def test_console_lines_of_one_write_and_of_the_next_have_ever_later_timestamps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a clock that stands still, as it does within one write
+    found: list[tuple[int, str]] = []
+    reader = ConsoleReader(lambda lines: found.extend((line.timestamp_ns, line.body) for line in lines))
+    reader.connection_made(asyncio.Transport())
+    monkeypatch.setattr(time, "time_ns", lambda: 1_000)
+
+    # When lines come together and soon after, I expect that sorting by time gives the order of writing
+    reader.data_received(b"c3\n\nb2\na1\n")
+    reader.data_received(b"h8\ng7\nlast")
+    reader.connection_lost(None)
+    assert [body for _, body in sorted(found)] == ["c3", "b2", "a1", "h8", "g7", "last"]
+    assert len({at_ns for at_ns, _ in found}) == len(found)
+
+
+def test_console_lines_after_the_clock_was_set_back_have_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+    reader = ConsoleReader(lambda lines: found.extend(line.timestamp_ns for line in lines))
+    for now_ns in (10**12, 10**9):
+        monkeypatch.setattr(time, "time_ns", lambda now_ns=now_ns: now_ns)
+        reader.data_received(b"line\n")
+    assert found == [10**12, 10**9]

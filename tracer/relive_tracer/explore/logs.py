@@ -19,7 +19,7 @@ SELECT Timestamp, SeverityText, Body, ServiceName, InvocationId, TraceId, SpanId
     ResourceAttributes, SeverityNumber, EventName, AttributeTypes
 FROM otel_logs
 WHERE __WHERE__
-ORDER BY Timestamp __DIRECTION__
+ORDER BY Timestamp __DIRECTION__, _part __DIRECTION__, _part_offset __DIRECTION__
 LIMIT {limit:UInt32}
 """
 

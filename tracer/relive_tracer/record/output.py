@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from relive_base.attributes import Attributes
 from relive_base.frames import AnyFrame, LogLine, Logs
@@ -15,7 +16,11 @@ from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.state import TAIL_LINES, InvocationState, Whereabouts
 from relive_tracer.record.text import bounded, encodable
 
-__all__ = ["Output"]
+__all__ = ["CLOSE_NS", "Output"]
+
+CLOSE_NS: Final = 10_000_000
+"""A line that is at most so much earlier than the one written before it gets a later timestamp than that one;
+a time further back is meant: a record of the logging module that waited, or a clock that was set back."""
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2, "logging": 2}
 
@@ -45,7 +50,7 @@ class Output:
             return
         try:
             state, trace_id, span_id = self.whereabouts()
-            now = time.time_ns()
+            now = _moment(state, time.time_ns(), len(lines))
             if len(lines) == 1:  # as nearly always
                 text = lines[0]
                 line = LogLine(now, severity, encodable(text), trace_id, span_id, source)
@@ -65,7 +70,7 @@ class Output:
                 )
             for i in range(max(room, len(lines) - TAIL_LINES), len(lines)):
                 body = bounded(lines[i], self._limits.tail_chars)
-                state.tail.append(LogLine(now + i, severity, body, trace_id, span_id, source))
+                state.tail.append(LogLine(now + 1 + i, severity, body, trace_id, span_id, source))
         except Exception as error:  # a line that cannot be recorded must never fail the code that wrote it
             self._lost(len(lines))
             if of_signal_handler(error):
@@ -82,6 +87,7 @@ class Output:
             state, trace_id, span_id = self.whereabouts()
             stack = attributes.get("exception.stacktrace", "")
             size = len(body) + (len(stack) if type(stack) is str else 0)
+            timestamp_ns = _moment(state, timestamp_ns)
             line = LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging", attributes, event_name)
             self._one(state, line, size)
         except Exception as error:  # as above
@@ -101,7 +107,7 @@ class Output:
         state.dropped -= len(tail)
         body = f"{dropped - len(tail)} lines dropped: the output limit of this invocation was reached"
         body += f"; the last {len(tail)} follow" if tail else ""
-        at_ns = tail[0].timestamp_ns - 1 if tail else time.time_ns()
+        at_ns = tail[0].timestamp_ns - 1 if tail else max(time.time_ns(), state.stamped_ns + 1)
         told = LogLine(at_ns, "WARN", body, state.trace_id, state.span_id, "logging")
         frame = Logs(invocation_id=state.invocation_id, lines=[told, *tail], dropped=dropped - len(tail))
         if self._send(frame):
@@ -167,3 +173,12 @@ class Output:
                 data = data[os.write(_DESCRIPTORS[source], data) :]
         except OSError:
             pass  # the console is gone, and with it whoever would have read this
+
+
+def _moment(state: InvocationState, at_ns: int, count: int = 1) -> int:
+    """The timestamp of the first of `count` lines written at `at_ns`: later than the line before it, so that
+    sorting by time gives the order of writing, by 2 ns, so that `close` has room between them."""
+    if 0 <= state.stamped_ns + 2 - at_ns < CLOSE_NS:
+        at_ns = state.stamped_ns + 2
+    state.stamped_ns = max(state.stamped_ns, at_ns + count - 1)
+    return at_ns

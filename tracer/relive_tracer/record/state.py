@@ -36,6 +36,7 @@ class InvocationState:
         "span",
         "span_id",
         "spans",
+        "stamped_ns",
         "started_ns",
         "tail",
         "trace_id",
@@ -50,6 +51,7 @@ class InvocationState:
         self.trace_state = ""
         self.baggage = ""
         self.started_ns = 0
+        self.stamped_ns = 0  # the latest of its lines
         self.span: Any = None  # the invoke span as OpenTelemetry sees it, once it is asked for
         self.bytes_left = output_limit_bytes
         self.spans = 0
