@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from relive_base.errors import ExitCode, UsageError
 
 from relive.durations import DURATION, WAIT, since_ns
 from relive.listing import tell_lateness
+from relive.otlp_headers import headers_of_lines, headers_of_variable
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -107,11 +108,13 @@ def export(
             "name one trace, or a time", remedy="relive export trace ID, or relive export --since 1h"
         )
     settings: OtlpSettings | None
+    if headers_file is not None and not endpoint:
+        raise UsageError("--headers goes with --otlp", remedy="--otlp http://HOST:4317")
     if endpoint:
         settings = endpoint_settings(
             endpoint,
             protocol or "",
-            {**_pairs(os.environ.get("RELIVE_OTLP_HEADERS", "").split(",")), **_pairs(headers_file or ())},
+            _headers(headers_file),
             env=os.environ,
             certificate=certificate or "",
             client_certificate=client_certificate or "",
@@ -134,13 +137,12 @@ def export(
     return ExitCode.FAILED if sent.failed or not sent.spans + sent.logs else ExitCode.DONE
 
 
-def _pairs(lines: Iterable[str]) -> dict[str, str]:
-    pairs = {}
-    for line in lines:
-        name, equals, value = line.partition("=")
-        if equals and name.strip() and not name.lstrip().startswith("#"):
-            pairs[name.strip()] = value.strip()
-    return pairs
+def _headers(file: IO[str] | None) -> dict[str, str]:
+    found = headers_of_variable(os.environ.get("RELIVE_OTLP_HEADERS", ""), "RELIVE_OTLP_HEADERS")
+    if file is not None:
+        source = "--headers -" if file.name == "<stdin>" else str(file.name)
+        found.update(headers_of_lines(file, source))
+    return found
 
 
 def _send(store: Store, ident: str, begin_ns: int, settings: OtlpSettings, timeout_s: float) -> _Sent:
