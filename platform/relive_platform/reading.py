@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from relive_base.addresses import without_password
 from relive_base.errors import NotFound
 from relive_store import Store, StoreUnavailable, open_store
 
@@ -31,7 +32,7 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
             if info.store_problem:
                 raise StoreUnavailable(
                     f"the server's store is not there: {info.store_problem}",
-                    where=info.store,
+                    where=without_password(info.store),
                     remedy="functions go on, and what is recorded waits in the spool: relive status",
                 )
             return open_store(info.store)

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from relive_base.addresses import without_password
 from relive_base.errors import ReliveError
 
 from relive_platform.isolation import gaps
@@ -49,7 +50,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "state": keeper.health.state,
             "reason": keeper.health.reason,
             "engine": server.store.engine,
-            "address": _without_password(server.settings.store_url),
+            "address": without_password(server.settings.store_url),
             "pid": keeper.pid,
             "restarts": keeper.restarts,
             "lag_s": round(ack.lag_s, 3),
@@ -108,11 +109,3 @@ def _version() -> str:
     from relive_platform.server import VERSION
 
     return VERSION
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    if not at:
-        return url
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}"

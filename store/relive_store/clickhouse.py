@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, LifoQueue
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
 from clickhouse_driver.errors import ServerException
+from relive_base.addresses import without_password
+from relive_base.errors import UsageError
 
 from relive_store import native
 from relive_store.chunks import chunk_token, chunked, row_count
@@ -124,16 +126,34 @@ def _our_errors(where: str) -> Iterator[None]:
         raise QueryError(f"the data does not fit: {error}") from error
 
 
+def _parts(url: str) -> tuple[SplitResult, int | None]:
+    """The URL, and the port in it. Raises UsageError, without what may be a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        check_name(parts.path.strip("/") or "default")
+        if "@" in parts.query + parts.fragment:
+            raise ValueError("the password holds a ? or #")
+    except (ValueError, QueryError):
+        # Not `from` it: it may quote a part of the password.
+        raise UsageError(
+            f"not the URL of a ClickHouse server: {without_password(url)!r}",
+            remedy="write clickhouse://user:password@host:9000/database, with % codes in the password for"
+            " what is neither letter nor digit",
+        ) from None
+    return parts, port
+
+
 class ClickHouseStore:
     """A Store on a ClickHouse server: clickhouse://user:password@host:9000/database."""
 
     engine = "clickhouse"
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._database = check_name(parts.path.strip("/") or "default")
+        parts, given_port = _parts(url)
+        self._database = parts.path.strip("/") or "default"
         host = parts.hostname or "127.0.0.1"
-        port = parts.port or (9440 if parts.scheme == "clickhouses" else 9000)
+        port = given_port or (9440 if parts.scheme == "clickhouses" else 9000)
         self.url = f"{parts.scheme}://{host}:{port}/{self._database}"
         self._options: dict[str, Any] = {
             "host": host,

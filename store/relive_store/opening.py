@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relive_base.addresses import without_password
 from relive_base.errors import UsageError
 
 from relive_store.client import UnixStore
@@ -31,6 +32,6 @@ def open_store(url: str) -> Store:
 
         return ClickHouseStore(url)
     raise UsageError(
-        f"not a store: {url!r}",
+        f"not a store: {without_password(url)!r}",
         remedy="use chdb:///directory, unix:///socket or clickhouse://user@host:9000/database",
     )

@@ -103,10 +103,19 @@ def test_a_server_starts_without_its_store_says_so_and_runs_functions(relive: Re
         assert "store is not there" in done.stderr
         assert "127.0.0.1:1" in done.stderr
         assert "Traceback" not in done.stderr
+        # ... nothing that is said to show the password
+        failures, told = relive.run("failures", check=False), relive.run("doctor", check=False)
+        assert failures.returncode == 3
+        for said in (done, failures, told):
+            assert "hunter2" not in said.stdout + said.stderr
+        assert "clickhouse://me:***@127.0.0.1:1/x" in done.stderr
+        assert status["store"]["address"] == "clickhouse://me:***@127.0.0.1:1/x"
         # ... the row to wait in the spool
         relive.eventually(lambda: relive.json("status")[0]["store"]["spooled_rows"])
         # ... without a traceback in the server's log
-        assert "Traceback" not in (relive.home / "run" / "server.log").read_text()
+        log = (relive.home / "run" / "server.log").read_text()
+        assert "Traceback" not in log
+        assert "hunter2" not in log
         # ... and the password in no command line
         assert not [line for line in relive.processes() if "hunter2" in line]
 

@@ -49,6 +49,7 @@ def export_trace_file(store: Store, trace_id: str, folder: Path, limit: int) -> 
 def send_trace(store: Store, trace_id: str, endpoint: str, limit: int) -> str:
     """Send a trace and its logs to an OTLP collector; the standard variables say with which headers and
     certificates. Raises ReliveError where it does not take it."""
+    from relive_base.addresses import without_password
     from relive_tracer.explore import logs, otlp, traces
     from relive_tracer.explore.otlp_settings import endpoint_settings
 
@@ -56,7 +57,7 @@ def send_trace(store: Store, trace_id: str, endpoint: str, limit: int) -> str:
     settings = endpoint_settings(endpoint, "", env=os.environ)
     stats = otlp.export_rows(settings, spans, timeout_s=SEND_LIMIT_S)
     failed = stats.failed + stats.dropped
-    told = f"{stats.sent} spans sent to {endpoint}"
+    told = f"{stats.sent} spans sent to {without_password(endpoint)}"
     if settings.logs is not None and not failed:
         lines = logs.page(store, logs.LogFilter(trace_id=trace_id))
         lines_stats = otlp.export_rows(settings, logs=lines, timeout_s=SEND_LIMIT_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from relive_base.addresses import names_password, without_password
 from relive_base.errors import ExitCode, ReliveError, ServerUnreachable
 from relive_platform.locate import find_server, server_lock_held
 
@@ -62,17 +63,11 @@ def serve(
     overrides = {name: value for name, value in given.items() if value is not None}
     if daemon:
         return _start_daemon(session, overrides, as_json)
-    if any(_names_password(address) for address in (store, otlp)):
+    if any(names_password(address or "") for address in (store, otlp)):
         _start_over(session, overrides, as_json)
     from relive.serving import run_server
 
     return run_server(session.home, overrides, session.environment, as_json=as_json)
-
-
-def _names_password(address: str | None) -> bool:
-    """Whether it is a URL with a password: every user of the machine can read command lines."""
-    head, at, _ = (address or "").rpartition("@")
-    return bool(at) and ":" in head.partition("://")[2]
 
 
 def _as_variables(overrides: dict[str, str]) -> dict[str, str]:
@@ -127,7 +122,14 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
         info = find_server(session.home)
         if info is not None and info.pid == process.pid:
             if as_json:
-                emit_object({"pid": info.pid, "http": info.http, "api": info.api, "store": info.store})
+                emit_object(
+                    {
+                        "pid": info.pid,
+                        "http": info.http,
+                        "api": info.api,
+                        "store": without_password(info.store),
+                    }
+                )
             else:
                 echo(f"ready: functions at {info.http}/fn/NAME/ (pid {info.pid})")
                 if info.store_problem:

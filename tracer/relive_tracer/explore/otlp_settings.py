@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from relive_base.addresses import without_password
+
 from relive_tracer.explore.errors import OtlpSettingsError
 
 __all__ = ["DEFAULT_TIMEOUT_S", "OtlpSettings", "RetryPolicy", "SignalSettings", "endpoint_settings"]
@@ -194,10 +196,14 @@ def _parse(endpoint: str, where: str) -> SplitResult:
         url = urlsplit(text if "://" in text else f"//{text}")
         port = url.port
     except ValueError as error:
-        raise OtlpSettingsError(f"{endpoint!r} is not an address: {error}", where=where) from error
+        shown = without_password(endpoint)
+        why = f": {error}" if shown == endpoint else ""  # which may quote a part of a password
+        raise OtlpSettingsError(f"{shown!r} is not an address{why}", where=where) from None
     if url.scheme not in ("", "http", "https") or not url.hostname or port == 0:
         raise OtlpSettingsError(
-            f"{endpoint!r} is not an OTLP endpoint", where=where, remedy="for example http://localhost:4317"
+            f"{without_password(endpoint)!r} is not an OTLP endpoint",
+            where=where,
+            remedy="for example http://localhost:4317",
         )
     return url
 
