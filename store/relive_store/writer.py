@@ -49,7 +49,8 @@ _SALVAGE_TRIES = 64
 
 @dataclass(frozen=True, slots=True)
 class WriterStats:
-    """`lag_s`: age of the oldest row that the store has not got. Rows count from the writer's start."""
+    """`lag_s`: age of the oldest row that the store has not got. Rows count from the writer's start.
+    `last_error`: why rows wait now; where none do, what last cost some."""
 
     lag_s: float
     buffered_rows: int
@@ -135,7 +136,9 @@ class Writer:
         self._buffered_bytes = 0
         self._written = 0
         self._dropped = 0
-        self._last_error = ""
+        self._last_error = ""  # that cost rows: it stays
+        self._waiting_error = ""  # that is tried again: it goes when the store takes rows
+        self._disk_error = ""  # the same, of the spool
         self._flushing = False
         self._flushers = 0
         self._delivering = False  # or at rest after it
@@ -231,7 +234,7 @@ class Writer:
                 spooled_bytes=self._spool.size_bytes,
                 written_rows=self._written,
                 dropped_rows=self._dropped + self._spool.dropped_rows,
-                last_error=self._last_error,
+                last_error=self._waiting_error or self._disk_error or self._last_error,
             )
 
     def _lag_ns(self) -> int:
@@ -318,8 +321,9 @@ class Writer:
                 elif file.mark is not None:
                     self._spool.advance(file.mark)
             except OSError as error:
-                self._last_error = f"cannot write the spool: {error}"
+                self._disk_error = f"cannot write the spool: {error}"
                 return
+            self._disk_error = ""
             self._unspooled.popleft()
             self._settle(file)
 
@@ -384,23 +388,24 @@ class Writer:
             for index, batch in enumerate(batches):
                 self._insert(batch, _token(name, index))
         except _RETRIED as error:
-            self._failed(error)
+            self._waits(error)
             return False
         except QueryLimit as error:
-            self._failed(error)
             if tries < _LIMIT_TRIES:  # memory may be short only now
+                self._waits(error)
                 return False
+            self._settled(error)
             self._spool.set_aside(name)
         except StoreError as error:
-            self._failed(error)
-            return self._usable() and self._salvage(name)
+            return self._usable() and self._salvage(name, error)
         except (SpoolCorrupt, msgspec.DecodeError) as error:
-            self._failed(error)
+            self._settled(error)
             self._spool.set_aside(name)
         except Exception as error:  # this thread must not end
-            self._failed(error)
+            self._waits(error)
             return False
         else:
+            self._settled()
             with self._changed:
                 self._spool.remove(name)
                 self._written += sum(batch.rows for batch in batches)
@@ -417,21 +422,22 @@ class Writer:
             self._store = None
             self._store = self._store_factory()
         except Exception as error:
-            self._failed(error)
+            self._waits(error)
             return False
         return True
 
-    def _salvage(self, name: str) -> bool:
+    def _salvage(self, name: str, refused: Exception) -> bool:
         """Insert what the store takes of a file that it refuses: one wrong row costs itself."""
         saved = 0
         try:
             for index, batch in enumerate(self._spool.read(name)):
                 saved += self._save_rows(batch, _token(name, index))
         except _RETRIED as error:
-            self._failed(error)
+            self._waits(error)
             return False  # what it has got already has tokens of its own
         except Exception as error:  # this thread must not end
-            self._failed(error)
+            refused = error
+        self._settled(refused)
         with self._changed:
             self._spool.set_aside(name, saved)
             self._written += saved
@@ -473,7 +479,23 @@ class Writer:
 
     def _failed(self, error: Exception) -> None:
         with self._changed:
-            self._last_error = f"{type(error).__name__}: {error}"[:500]
+            self._last_error = _told(error)
+
+    def _settled(self, error: Exception | None = None) -> None:
+        """Rows wait no more: the store has them, or `error` cost them."""
+        with self._changed:
+            self._waiting_error = ""
+            if error is not None:
+                self._last_error = _told(error)
+
+    def _waits(self, error: Exception) -> None:
+        """For an error after which the same rows are tried again."""
+        with self._changed:
+            self._waiting_error = _told(error)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 def _chunks(groups: deque[_Group]) -> Iterator[list[_Group]]:

@@ -74,6 +74,8 @@ def test_nothing_is_lost_while_the_store_is_down(process: StoreProcess, short_di
     process.start()
     assert writer.flush(30)
     assert _distinct(process) == (2_000, 2_000)
+    # And nothing is said to be wrong any more
+    assert writer.stats().last_error == ""
     writer.close()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from relive_store.errors import StoreUnavailable
 from relive_store.interface import Store
 from relive_store.writer import Writer
 
@@ -72,3 +73,28 @@ def test_who_asks_for_a_flush_does_not_wait_for_the_rest(tmp_path: Path) -> None
     # I expect it in the store
     assert sum(store.inserts) == 5_001
     assert writer.close()
+
+
+def test_an_error_that_cost_rows_is_told_again_when_one_that_cost_none_is_over(tmp_path: Path) -> None:
+    # Given a writer that has lost rows, and whose store is away
+    class Away(_Counting):
+        away = True
+
+        def insert(self, *arguments: Any, **more: Any) -> int:
+            if self.away:
+                raise StoreUnavailable("it is away")
+            return super().insert(*arguments, **more)
+
+    store = Away()
+    writer = _writer(store, tmp_path)
+    writer.add("t", {"a": [0], "b": [0, 1]})
+    lost = writer.stats().last_error
+    assert lost.startswith("t: ")
+    writer.add("t", {"a": [0]})
+    assert writer.flush(0.3) is False
+    assert writer.stats().last_error == "StoreUnavailable: it is away"
+    # When it is back, I expect that the rows that it never got are told of
+    store.away = False
+    assert writer.flush(30)
+    assert (writer.stats().last_error, writer.stats().dropped_rows) == (lost, 2)
+    writer.close()
