@@ -26,7 +26,7 @@ class AnswerWatch(logging.Handler):
         super().__init__(logging.NOTSET)
         self._noticed = Noticed()
         self._noticed.begin(True)
-        self._frameworks = FrameworkErrors(self.signalled)
+        self._frameworks = FrameworkErrors(self._noticed.note)
 
     def signalled(self, error: BaseException) -> None:
         """The framework says that it will answer with this."""
@@ -39,6 +39,11 @@ class AnswerWatch(logging.Handler):
     def loaded(self) -> None:
         """The function's module, and with it the framework, is there."""
         self._frameworks.watch()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._frameworks.close()
+        self._noticed.begin(False)
 
     def check(self, status: int, body: bytes) -> None:
         """Raise what is behind an answer with a 5xx status."""
@@ -60,3 +65,4 @@ def watched_answers() -> Iterator[AnswerWatch]:
         yield watch
     finally:
         root.removeHandler(watch)
+        watch.close()

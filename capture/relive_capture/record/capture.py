@@ -343,17 +343,18 @@ def capture_answer(
     status: str, phrase: str, *, body: bytes, route: str, spec: FunctionSpec, invocation_id: str
 ) -> Scene:
     """The scene of an invocation that answered with the HTTP status `status`, where no exception is known.
-    Failures of a function are one where status, route and the answer's text without its data are the same.
+    Failures are one where function, status, route and the answer's text without its data are the same.
     Never raises."""
     captured_ns = time.time_ns()
     try:
         capture = _Capture(spec, Budget(), ())
         text = capture.redactor.text(body[:_ANSWER_BYTES].decode("utf-8", "backslashreplace"))[:_ANSWER_CHARS]
         view = ExceptionView(type=status, message=phrase, relation="signal")
-        view.details = [("status", f"{status} {phrase}".strip())] + ([("body", text)] if text else [])
+        told = {"status": f"{status} {phrase}".strip(), "request": capture.redactor.text(route), "body": text}
+        view.details = [(name, value) for name, value in told.items() if value]
         capture.attempt("exception", capture.save_exceptions, [view])
         info = ErrorInfo(type=status, message=phrase, kind="response")
-        info.fingerprint = fingerprint_of_names("response", status, [route], [message_shape(text)])
+        info.fingerprint = fingerprint_of_names("response", status, [spec.name, route], [message_shape(text)])
         _save_rest(capture, None)
         return capture.scene(invocation_id, info, captured_ns)
     except BaseException as second:

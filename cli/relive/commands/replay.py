@@ -169,20 +169,27 @@ def _print(outcome: ReplayOutcome) -> None:
         counted = ", ".join(f"{count} {name}" for name, count in outcome.counts.items() if count)
         echo(f"  {len(outcome.runs)} runs: {counted}")
     run = outcome.runs[-1]
-    place = f"{outcome.recorded_file}:{outcome.recorded_line}" if outcome.recorded_file else ""
-    echo(one_line(f"  recorded  {outcome.recorded_type}: {outcome.recorded_message}  {place}", 200))
+    recorded = _failure(
+        outcome.recorded_type, outcome.recorded_message, outcome.recorded_file, outcome.recorded_line
+    )
+    echo(one_line(f"  recorded  {recorded}", 200))
     if run.outcome == "passed":
         text = msgspec.json.encode(run.result).decode()
         echo(one_line(f"  result    {text}", 200))
     else:
-        place = f"{run.file}:{run.line}" if run.file else ""
-        echo(one_line(f"  replayed  {run.error_type}: {run.message}  {place}", 200))
+        echo(one_line(f"  replayed  {_failure(run.error_type, run.message, run.file, run.line)}", 200))
     _print_differences(run)
     _print_calls(run)
     if run.outcome == "unrecorded" and run.calls.answered and not run.calls.unused:
         echo("  after all the recorded ones, without the recorded failure; --live lets it be made")
     for note in outcome.notes:
         echo(one_line(f"  note: {note}", 200))
+
+
+def _failure(error_type: str, message: str, file: str, line: int) -> str:
+    """ "KeyError: 'sku'  main.py:7"; what is not there leaves no gap."""
+    said = f"{error_type}: {message}" if message.strip() else error_type
+    return f"{said}  {file}:{line}" if file else said
 
 
 def _print_differences(run: ReplayRun) -> None:

@@ -11,7 +11,7 @@ from relive_base.frames import Done, FunctionSpec, Invoke, Late, Profile, Result
 from relive_base.sink import FrameSink
 from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
-from relive_tracer.record import SIGNALLED, Telemetry
+from relive_tracer.record import Telemetry
 
 from relive_platform.worker.background import Background
 from relive_platform.worker.calling import Caller
@@ -28,6 +28,7 @@ from relive_platform.worker.memory_limit import MemoryLimit
 from relive_platform.worker.outside import Outside
 from relive_platform.worker.results import BadResult, limit_size
 from relive_platform.worker.rooms import capture_answer, capture_failure
+from relive_platform.worker.route_shapes import route_of
 from relive_platform.worker.streaming import Streamer
 
 __all__ = ["Runner", "failure_kind"]
@@ -62,11 +63,6 @@ def failure_kind(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, BadEvent):
         return "error", "bad_event", _BAD_REQUEST
     return "error", "exception", _INTERNAL_ERROR
-
-
-def _route(invoke: Invoke) -> str:
-    http = invoke.http
-    return f"{http.method} {http.route}" if http is not None else ""
 
 
 class Runner:
@@ -104,7 +100,7 @@ class Runner:
         self._background = background
         self._memory_limit = memory_limit
         self._forked = forked
-        self._frameworks = FrameworkErrors(lambda error: telemetry.noticed.note(error, SIGNALLED))
+        self._frameworks = FrameworkErrors(telemetry.noticed.note)
         self._own_tmp = own_tmp
         self._moment: Moment | None = None  # when the timeout struck
         self._bad_result: object = NO_RESULT
@@ -271,7 +267,7 @@ class Runner:
         error = self._telemetry.noticed.take()
         spec, ident = self._spec, invoke.invocation_id
         if error is None:
-            scene = capture_answer(result, spec=spec, invocation_id=ident, route=_route(invoke))
+            scene = capture_answer(result, spec=spec, invocation_id=ident, route=route_of(invoke.http))
         else:
             scene = capture_failure(error, kind="exception", spec=spec, invocation_id=ident)
             self._failed.keep(ident, error)

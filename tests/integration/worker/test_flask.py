@@ -127,3 +127,60 @@ def test_a_module_of_the_functions_own_called_flask_is_not_flask(running: Zygote
     worker.start()
 
     assert worker.request("GET", "/").result.body == b"mine"
+
+
+APP = """
+import flask
+from werkzeug.wrappers import Response
+
+app = flask.Flask("shop")
+
+@app.errorhandler(Exception)
+def sorry(error):
+    return "sorry", 500
+
+@app.get("/price")
+def price():
+    order = {"sku": 7}
+    return str(order["price"])
+
+@app.get("/busy/<int:number>")
+def busy(number):
+    return "busy", 503
+
+@app.get("/full/<int:number>")
+def full(number):
+    return "busy", 503
+
+def handler(request):
+    return Response.from_app(app, request.environ)
+"""
+
+
+def test_an_error_handler_of_the_application_does_not_hide_the_exception(with_flask: ZygoteHandle) -> None:
+    # Given a Flask application that answers for all of its exceptions itself, without logging them
+    worker = with_flask.worker(APP, kind="http")
+    # When one of its answers has no exception, and the next one has
+    bare = worker.request("GET", "/busy/1").result
+    worker.request("GET", "/full/1")
+    outcome = worker.request("GET", "/price")
+    # Then that is the failure, with its frames
+    result, scene = outcome.result, outcome.scene
+    assert (result.status, result.http_status, result.body) == ("error", 500, b"sorry")
+    assert result.error is not None
+    assert (result.error.type, result.error.kind, result.error.function) == ("KeyError", "exception", "price")
+    assert scene is not None
+    assert b'"order"' in scene.members["exception.json"]
+    assert b"framework_errors" not in scene.members["exception.json"]
+    assert bare.error is not None
+    assert bare.error.kind == "response"
+
+
+def test_answers_without_an_exception_are_one_failure_for_each_route(with_flask: ZygoteHandle) -> None:
+    worker = with_flask.worker(APP, kind="http")
+
+    errors = [worker.request("GET", path).result.error for path in ("/busy/1", "/busy/22", "/full/1")]
+
+    first, same, other = [error.fingerprint for error in errors if error is not None]
+    assert first == same
+    assert first != other

@@ -22,13 +22,16 @@ def test_flask_signals_what_it_answers_with_500() -> None:
         return {}["sku"]  # type: ignore[no-any-return]
 
     heard: list[BaseException] = []
-    errors = FrameworkErrors(heard.append)
+    errors = FrameworkErrors(lambda error, rank: heard.append(error))
     errors.watch()
     errors.watch()
     # When it fails
-    assert Client(app).get("/").status_code == 500
-    # Then the exception is known, once, with its frames
-    assert [type(error) for error in heard] == [KeyError]
+    try:
+        assert Client(app).get("/").status_code == 500
+    finally:
+        errors.close()
+    # Then the exception is known, and no other, with its frames
+    assert {type(error) for error in heard} == {KeyError}
     assert heard[0].__traceback__ is not None
 
 
@@ -37,11 +40,12 @@ def test_django_sends_while_the_exception_is_handled(monkeypatch: pytest.MonkeyP
     module: Any = types.ModuleType("django.core.signals")
     receivers: list[Any] = []
     module.got_request_exception = types.SimpleNamespace(
-        connect=lambda receiver, weak: receivers.append(receiver)
+        connect=lambda receiver, weak: receivers.append(receiver), disconnect=receivers.remove
     )
     monkeypatch.setitem(sys.modules, "django.core.signals", module)
     heard: list[BaseException] = []
-    FrameworkErrors(heard.append).watch()
+    errors = FrameworkErrors(lambda error, rank: heard.append(error))
+    errors.watch()
     # When it is sent
     error = ValueError("x")
     try:
@@ -51,9 +55,12 @@ def test_django_sends_while_the_exception_is_handled(monkeypatch: pytest.MonkeyP
     receivers[0](sender=object)
     # Then the exception at hand was heard
     assert heard == [error]
+    # Then it can be left again
+    errors.close()
+    assert receivers == []
 
 
 def test_a_module_that_is_only_called_so_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "quart.signals", types.ModuleType("quart.signals"))
 
-    FrameworkErrors(lambda error: None).watch()
+    FrameworkErrors(lambda error, rank: None).watch()

@@ -1,8 +1,8 @@
 """Runs inside the function's process: spans, logs and output lines leave it as they are finished."""
 
 from relive_tracer.record.limits import TelemetryLimits
-from relive_tracer.record.noticed import SIGNALLED
+from relive_tracer.record.noticed import HANDLED, SIGNALLED
 from relive_tracer.record.state import TelemetryCounts
 from relive_tracer.record.telemetry import Telemetry, preload, rehearse
 
-__all__ = ["SIGNALLED", "Telemetry", "TelemetryCounts", "TelemetryLimits", "preload", "rehearse"]
+__all__ = ["HANDLED", "SIGNALLED", "Telemetry", "TelemetryCounts", "TelemetryLimits", "preload", "rehearse"]

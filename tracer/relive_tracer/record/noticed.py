@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from types import TracebackType
+from typing import Any, Final
 
 __all__ = ["HANDLED", "LOGGED", "PRINTED", "SIGNALLED", "Noticed"]
 
 SIGNALLED: Final = 4
-"""The framework says that this is it, or it is logged as an error, with its traceback."""
+"""The framework says that this is it, or looks for its handler; or it is logged as an error, with it."""
 PRINTED: Final = 3
 """An error is logged without it, or its traceback is printed, while it is handled."""
 LOGGED: Final = 2
 """It is logged with its traceback, but not as an error."""
 HANDLED: Final = 1
-"""Something is printed while it is handled."""
+"""Something is printed, or a response is made, while it is handled."""
 
 _TRACEBACK: Final = "Traceback (most recent call last)"
+_TRACEBACK_OF: Final[Any] = vars(BaseException)["__traceback__"]  # a class of the user's may have its own
 
 
 class Noticed:
     """The latest exception of the surest kind. It is kept until its invocation ends, and only where somebody
-    may want it: an exception keeps its frames, and what they hold, alive."""
+    may want it: an exception keeps its frames, and what they hold, alive. Its traceback is kept beside it:
+    Starlette takes it away once the application's handler has answered."""
 
-    __slots__ = ("_error", "_rank", "_wanted")
+    __slots__ = ("_error", "_rank", "_traceback", "_wanted")
 
     def __init__(self) -> None:
         self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._rank = 0
         self._wanted = False
 
     def begin(self, wanted: bool) -> None:
         """An invocation begins; `wanted`: its answer has a status."""
         self._wanted = wanted
-        self._error, self._rank = None, 0
+        self._error, self._traceback, self._rank = None, None, 0
 
     def note(self, error: BaseException | None, rank: int) -> None:
         """An exception came by; from any thread."""
         if self._wanted and error is not None and rank >= self._rank:
+            traceback = _traceback_of(error)
+            if traceback is not None or error is not self._error:
+                self._traceback = traceback
             self._error, self._rank = error, rank
 
     def note_text(self, text: str) -> None:
@@ -49,6 +56,13 @@ class Noticed:
 
     def take(self) -> BaseException | None:
         """What was noticed; from now on nothing is kept."""
-        error = self._error
+        error, traceback = self._error, self._traceback
         self.begin(False)
+        if error is not None and traceback is not None and _traceback_of(error) is None:
+            BaseException.with_traceback(error, traceback)
         return error
+
+
+def _traceback_of(error: BaseException) -> TracebackType | None:
+    found: TracebackType | None = _TRACEBACK_OF.__get__(error)
+    return found
