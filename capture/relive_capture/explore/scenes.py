@@ -16,7 +16,7 @@ from relive_capture.explore.names import parse_scene_name, scene_path
 from relive_capture.explore.queries import BLOB
 from relive_capture.explore.reader import Limits, SceneFile, read_scene
 
-__all__ = ["archive_bytes", "load", "load_from_disk", "with_same_heap"]
+__all__ = ["archive_bytes", "load", "load_from_disk", "path_on_disk", "with_same_heap"]
 
 _MAX_CHUNKS = Limits().archive_bytes // (1024 * 1024) + 1
 _MAX_LISTED = 200_000
@@ -51,12 +51,24 @@ def load_from_disk(scenes_dir: Path | str, ident: str = "last") -> SceneFile | N
 
     "last" is the file that was written last. Raises SceneError (damaged).
     """
+    try:
+        path = path_on_disk(scenes_dir, ident)
+    except AmbiguousScene:
+        return None
+    return read_scene(path) if path is not None else None
+
+
+def path_on_disk(scenes_dir: Path | str, ident: str = "last") -> Path | None:
+    """The file of the scene that `ident` means, as `load_from_disk`; None where there is none.
+
+    Raises AmbiguousScene.
+    """
     folder = Path(scenes_dir)
     if ident == "last":
         newest = max(_files(folder), default=None)
-        return read_scene(newest[1]) if newest is not None else None
-    found = _on_disk(folder, ident, 0)
-    return read_scene(scene_path(folder, found[0][0], found[0][1])) if len(found) == 1 else None
+        return newest[1] if newest is not None else None
+    found = _only(_on_disk(folder, ident, 0), ident)
+    return scene_path(folder, found[0], found[1]) if found is not None else None
 
 
 def with_same_heap(store: Store, scenes_dir: Path | str, scene: SceneFile) -> SceneFile | None:
@@ -91,14 +103,19 @@ def _find(store: Store, folder: Path, ident: str, attempt: int) -> tuple[str, in
     if not found and ident != "last":
         # a scene is on disk a moment before its row is in the store
         found = _on_disk(folder, ident, attempt)
-    if not found:
+    only = _only(found, ident)
+    if only is None:
         if ident == "last":
             raise SceneNotFound("nothing has failed yet", remedy="see how it would look: relive demo")
         raise SceneNotFound(f"no failure's id begins with {ident!r}", remedy="list them: relive failures")
+    return only
+
+
+def _only(found: list[tuple[str, int, str]], ident: str) -> tuple[str, int, str] | None:
     if len(found) > 1:
         names = " and ".join(entry[0] for entry in found)
         raise AmbiguousScene(f"{ident!r} may mean {names}", remedy="give more of the id")
-    return found[0]
+    return found[0] if found else None
 
 
 def _on_disk(folder: Path, prefix: str, attempt: int) -> list[tuple[str, int, str]]:

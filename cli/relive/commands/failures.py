@@ -129,12 +129,12 @@ def is_scene_file(ident: str) -> bool:
 
 def load_scene(session: Session, ident: str) -> Any:
     """The scene of a failed invocation, or of an archive file. Raises SceneError where it is none."""
-    from relive_capture.explore import archive, scenes
+    from relive_capture.explore import archive
 
     if is_scene_file(ident):
         return archive.read_scene(Path(ident))
     try:
-        return scenes.load(session.store(), session.scenes_dir, ident)
+        return archive.read_scene(_archive(session, ident)[1])
     except NotFound as error:
         if ident == "last" or ident not in function_names(session):
             raise
@@ -244,11 +244,24 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
 
 
 def _archive(session: Session, ident: str) -> tuple[str, bytes]:
-    from relive_capture.explore import scenes
+    """(file name, bytes); those of the home's own file, and a note, where the store cannot be read."""
+    from relive_capture.explore import archive, scenes
+    from relive_store import StoreError
 
     if is_scene_file(ident):
-        return Path(ident).name, load_scene(session, ident).raw
-    return scenes.archive_bytes(session.store(), session.scenes_dir, ident)
+        return Path(ident).name, archive.read_scene(Path(ident)).raw
+    try:
+        return scenes.archive_bytes(session.store(), session.scenes_dir, ident)
+    except (StoreError, NotFound) as error:
+        known = isinstance(error, NotFound) and session.has_read  # the store was read, and has no such scene
+        path = None if known or session.server else scenes.path_on_disk(session.scenes_dir, ident)
+        if path is None:
+            raise
+        which = "the newest scene file" if ident == "last" else "the scene file"
+        reason = " ".join(error.message.split())
+        echo(f"note: the store cannot be read: {reason}", err=True)
+        echo(f"      this is {which} of the home, {path.name}", err=True)
+        return path.name, archive.read_scene(path).raw
 
 
 def _show_scene(session: Session, ident: str, as_json: bool, *, all_frames: bool = False) -> None:
