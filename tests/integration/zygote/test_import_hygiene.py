@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,8 +52,12 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _probe(code: str, runtime: Path) -> tuple[float, list[str]]:
-    command = [sys.executable, "-I", "-S", "-c", code, str(runtime)]
-    cost, modules = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    """As where it is installed: from bytecode, which an environment may keep from being written."""
+    cached = f"pycache_prefix={runtime.parent / 'bytecode'}"
+    command = [sys.executable, "-I", "-S", "-X", cached, "-c", code, str(runtime)]
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    cost, modules = json.loads(done.stdout)
     return cost, modules
 
 
