@@ -34,7 +34,7 @@ _OTHER_NUMBERS: Final = _words(
 )
 _NAME_BEFORE: Final = LazyPattern(r"""([^\W\d][\w-]{0,60})["'\]\\]{0,4}\s{0,5}[=:#]?\s{0,5}["'\\]{0,4}\Z""")
 _REACH: Final = 80
-_WORDS: Final = re.compile(r"[a-z]+\d*")
+_WORDS: Final = LazyPattern(r"[a-z]+\d*")
 
 
 def names_a_number(words: list[str]) -> bool:
@@ -76,7 +76,7 @@ def _is_named_otherwise(text: str, start: int) -> bool:
         return False
     name = found[1]
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return names_a_number(_WORDS.findall(split))
+    return names_a_number([word.group() for word in _WORDS.finditer(split)])
 
 
 def _is_ean(digits: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
@@ -87,14 +86,17 @@ def _folded(name: str) -> str:
     """`name` with Latin letters without their accents."""
     if name.isascii():
         return name
+    import unicodedata  # only names in other scripts need it
+
     apart = unicodedata.normalize("NFKD", name.translate(_LETTERS))
     return unicodedata.normalize("NFC", "".join(char for char in apart if not unicodedata.combining(char)))
 
 
 _LETTERS: Final = str.maketrans({"ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "đ": "d", "ß": "ss"})
-_FOREIGN_ENDINGS: Final = tuple(
-    map(_folded, ("密码", "密碼", "口令", "パスワード", "暗証番号", "비밀번호", "암호", "סיסמה", "סיסמא"))
-)
+# As `_folded` gives them.
+_FOREIGN_ENDINGS: Final = (
+    "密码", "密碼", "口令", "ハスワート", "暗証番号", "비밀번호", "암호", "סיסמה", "סיסמא",
+)  # fmt: skip
 _FOREIGN_BEGINNINGS: Final = ("парол", "секретн", "συνθηματικ")
 
 

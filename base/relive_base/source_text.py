@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from encodings.aliases import aliases
+from functools import cache
 from typing import Final
 
 __all__ = ["decode_source", "encode_source", "source_encoding", "split_source"]
 
-_COOKIE: Final = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]{1,40})")
-_BLANK: Final = re.compile(rb"[ \t\f]*(?:#[^\r\n]*)?$")
-_LINES: Final = re.compile(rb"\r\n|\r|\n")
+_COOKIE: Final = rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]{1,40})"
+_BLANK: Final = rb"[ \t\f]*(?:#[^\r\n]*)?$"
+_LINES: Final = rb"\r\n|\r|\n"
 _HEAD_BYTES: Final = 2_000
-_KNOWN: Final = frozenset(aliases) | frozenset(aliases.values())
-# no other name is looked up: a codec that the user has registered is code of the user's
 
 
 def source_encoding(data: bytes) -> str:
@@ -22,11 +20,11 @@ def source_encoding(data: bytes) -> str:
     that name; "utf-8-sig" where it begins with a byte order mark."""
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
-    for line in _LINES.split(data[:_HEAD_BYTES], maxsplit=2)[:2]:
-        found = _COOKIE.match(line)
+    for line in re.split(_LINES, data[:_HEAD_BYTES], maxsplit=2)[:2]:
+        found = re.match(_COOKIE, line)
         if found is not None:
             return _known(found[1].decode("ascii", "replace"))
-        if _BLANK.match(line) is None:
+        if re.match(_BLANK, line) is None:
             break  # only a first line of nothing but a comment lets the second one say it
     return "utf-8"
 
@@ -48,9 +46,18 @@ def split_source(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+@cache
+def _names() -> frozenset[str]:
+    """Of encodings that Python has. No other name is looked up: a codec that the user has registered is
+    code of the user's."""
+    from encodings.aliases import aliases
+
+    return frozenset(aliases) | frozenset(aliases.values())
+
+
 def _known(name: str) -> str:
     normal = name.lower().replace("-", "_").replace(".", "_")
-    if normal not in _KNOWN:
+    if normal not in _names():
         return "utf-8"
     try:
         "".encode(name)

@@ -21,14 +21,12 @@ from relive_base.secret_memory import SecretMemory
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
-from relive_capture.record.details import Details
 from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, own_names, place_names
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.guard import Guard
 from relive_capture.record.messages import Messages
 from relive_capture.record.plans import KnownTypes
 from relive_capture.record.result_path import find_unserialisable
-from relive_capture.record.signatures import Signatures, message_shape
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import Environment, ModuleVersions, threads
 from relive_capture.record.tasks import any_tasks, tasks
@@ -124,6 +122,8 @@ class _Capture:
         self.frames.values = spec.capture != "off"
         guard = Guard(budget.text_ns)
         messages = Messages(types.leaves, self.redactor.text, guard, self.in_app.shown)
+        from relive_capture.record.details import Details  # `preload` has imported it, in the zygote
+
         details = Details(self.redactor, guard)
         self.chain = ChainRecorder(budget, self.frames, self.walker, messages, details, self.in_app, skip)
         self.members: dict[str, bytes] = {}
@@ -222,6 +222,8 @@ class _Capture:
 
     def _shapes(self, kind: str) -> list[str]:
         """What tells this failure from others at its place."""
+        from relive_capture.record.signatures import Signatures
+
         shapes = Signatures(self.in_app, self.sources)
         if kind == "bad_result":
             return [
@@ -347,6 +349,8 @@ def capture_answer(
     Never raises."""
     captured_ns = time.time_ns()
     try:
+        from relive_capture.record.signatures import message_shape
+
         capture = _Capture(spec, Budget(), ())
         text = capture.redactor.text(body[:_ANSWER_BYTES].decode("utf-8", "backslashreplace"))[:_ANSWER_CHARS]
         view = ExceptionView(type=status, message=phrase, relation="signal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import ReliveError
 from relive_base.redaction import PLACEHOLDER
@@ -13,7 +13,6 @@ from relive_base.values import ValueNode
 
 from relive_capture.model import ExceptionView, every_exception
 from relive_capture.record.budget import Budget
-from relive_capture.record.details import Details
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_frames, without_outer
 from relive_capture.record.inspection import (
     class_dict,
@@ -25,6 +24,9 @@ from relive_capture.record.inspection import (
 from relive_capture.record.messages import Messages
 from relive_capture.record.sources import InApp
 from relive_capture.record.walker import Walker
+
+if TYPE_CHECKING:
+    from relive_capture.record.details import Details
 
 __all__ = ["ChainRecorder", "error_type"]
 

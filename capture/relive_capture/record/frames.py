@@ -47,13 +47,15 @@ class RawFrame:
     line: int
 
 
-@dataclass(slots=True)
 class Stack:
     """Frames and what will be shown of them. `path` begins names of redacted places."""
 
-    views: list[FrameView]
-    frames: list[RawFrame]
-    path: str
+    __slots__ = ("frames", "path", "views")
+
+    def __init__(self, views: list[FrameView], frames: list[RawFrame], path: str) -> None:
+        self.views = views
+        self.frames = frames
+        self.path = path
 
     def numbers(self, *, own: bool) -> list[int]:
         """The places of the user's own frames, or of the others, innermost first."""

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from relive_base.patterns import LazyPattern
+
 __all__ = ["named_parameters"]
 
 _MAX_SQL: Final = 20_000
 _MAX_NAMES: Final = 500
 _MARK: Final = r"(?:\?|%s|%\(\w+\)s|:\w+|\$\d+)"
-_INSERT: Final = re.compile(r"\binto\s+[\w.\"`\[\]]+\s*\(([^()]*)\)\s*values\s*\(([^()]*)\)", re.I)
-_COMPARED: Final = re.compile(rf"([A-Za-z_]\w*)[\"`\]]?\s*(?:=|<|>|<=|>=|<>|!=|\blike\b)\s*({_MARK})", re.I)
+_INSERT: Final = LazyPattern(r"\binto\s+[\w.\"`\[\]]+\s*\(([^()]*)\)\s*values\s*\(([^()]*)\)", flags=re.I)
+_COMPARED: Final = LazyPattern(
+    rf"([A-Za-z_]\w*)[\"`\]]?\s*(?:=|<|>|<=|>=|<>|!=|\blike\b)\s*({_MARK})", flags=re.I
+)
 
 
 def named_parameters(statement: str, parameters: Any) -> Iterator[tuple[str, Any]]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import Any, Final
+
+from relive_base.patterns import LazyPattern
 
 from relive_capture.record.inspection import instance_dict, named_entry
 
 __all__ = ["virtual_lines", "virtual_name"]
 
 _MAX_LINES: Final = 20_000
-_GENERATED: Final = re.compile(r"<frozen |generated|-gen-|^<string>$|^<stdin>$")
+_GENERATED: Final = LazyPattern(r"<frozen |generated|-gen-|^<string>$|^<stdin>$")
 """Names that libraries give to methods they make (attrs, decorator, makefun): no code of the user's."""
 
 

@@ -7,7 +7,6 @@ it was built, `_trees.c` does the same as `_one` and what that calls.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -88,19 +87,31 @@ class KnownTexts:
         return self
 
 
-@dataclass(slots=True)
 class Begun:
     """A frame's locals while they are walked. `waiting`: numbers of those that have something inside.
     `cut`: how many of these the limits left without all that would have been shown."""
 
-    path: str
-    near: bool
-    items: list[tuple[str, Any]]
-    nodes: list[ValueNode | None]
-    waiting: list[int]
-    left: int
-    unnamed: int
-    cut: int = 0
+    __slots__ = ("cut", "items", "left", "near", "nodes", "path", "unnamed", "waiting")
+
+    def __init__(
+        self,
+        path: str,
+        near: bool,
+        items: list[tuple[str, Any]],
+        nodes: list[ValueNode | None],
+        waiting: list[int],
+        left: int,
+        unnamed: int,
+        cut: int = 0,
+    ) -> None:
+        self.path = path
+        self.near = near
+        self.items = items
+        self.nodes = nodes
+        self.waiting = waiting
+        self.left = left
+        self.unnamed = unnamed
+        self.cut = cut
 
 
 class Walker:

@@ -7,7 +7,6 @@ Relive itself does not need Flask. Where the function's dependencies have it, `j
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -72,7 +71,9 @@ def flask_caller(
 def _flask() -> Any:
     """The module, if it is there and is Flask."""
     try:
-        if importlib.util.find_spec("flask") is None:
+        from importlib.util import find_spec  # only HTTP functions need it
+
+        if find_spec("flask") is None:
             return None
         module = importlib.import_module("flask")
     except Exception:  # it is broken: the function is told when it imports it itself

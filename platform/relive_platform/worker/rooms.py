@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from http import HTTPStatus
 
 from relive_base.errors import ReliveError
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Result, Scene
@@ -60,6 +59,8 @@ def capture_failure(
 def capture_answer(result: Result, *, spec: FunctionSpec, invocation_id: str, route: str) -> Scene:
     """The scene of an answer with a 5xx status, of which no exception is known: status and body."""
     try:
+        from http import HTTPStatus  # only failures need it
+
         phrase = HTTPStatus(result.http_status).phrase
     except ValueError:
         phrase = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import site
 import sys
 
 __all__ = ["add_dependencies", "dependencies_first", "prefer_runtime"]
@@ -17,6 +16,8 @@ def add_dependencies(deps_dir: str, runtime_dir: str) -> list[str]:
     its, which is for the function and not for Relive. The interpreter runs with -S; the names that `site`
     adds to the builtins (exit, quit, help) are added here, because functions use them.
     """
+    import site  # once, in the process that needs it: it takes 2 ms
+
     # A virtual environment's interpreter would give the function's own subprocesses Relive's packages.
     sys.executable = getattr(sys, "_base_executable", "") or sys.executable
     site.setquit()
