@@ -272,7 +272,7 @@ class Redactor:
             texts = [text for text in value if isinstance(text, str)]
             if name[-7:].lower() == "cookies" and len(texts) == len(value):
                 return [hide_cookies(text, PLACEHOLDER, self._found) for text in texts]
-            for text in texts:
+            for text in texts[-1:] if len(value) == 2 else texts:  # of two, the first is a user's name
                 self._found(text)
         if not isinstance(value, str):
             return PLACEHOLDER

@@ -35,11 +35,12 @@ class SecretMemory:
         return list(self._values)
 
     def add(self, text: str) -> None:
-        """Keep a secret, and each part of it that is one by itself (the key in `Bearer KEY`), if it is long
-        and odd enough not to stand in every other text by chance."""
+        """Keep a secret, and the key in `Bearer KEY`, if it is long and odd enough not to stand in every
+        other text by chance."""
         value = text.removeprefix("b'").removeprefix('b"').strip(_EDGES)
-        parts = value.split() if " " in value and len(value) <= _MAX_CHARS else []
-        for part in (value, *(part for part in parts if len(part) >= 2 * _MIN_CHARS)):
+        scheme, _, key = value.partition(" ")
+        alone = scheme.isalpha() and len(key) >= 2 * _MIN_CHARS and " " not in key
+        for part in (value, key) if alone else (value,):
             if not _is_telling(part) or part in self._values:
                 continue
             if len(self._values) >= _MOST:

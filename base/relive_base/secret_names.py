@@ -50,7 +50,7 @@ _PASS_OWNERS: Final = _words(
 _ABOUT_LAST: Final = _words(
     """count counts counter length len size limit limits type types expiry expires expiration ttl url uri
     endpoint policy regex pattern min max usage index valid required enabled changed age field at seconds name
-    names label version used bucket accepted allowed consent banner notice domain path samesite secure
+    names lock label version used bucket accepted allowed consent banner notice domain path samesite secure
     httponly prefix suffix status state strength rules rule provider algorithm alg format reset updated
     created
     rotated expired invalid missing present set exists error errors warning help placeholder

@@ -327,14 +327,14 @@ class Walker:
         elif type(value) is bytes and len(value) <= _LONG_SECRET:
             memory.add(value.decode("latin-1"))
         elif type(value) is list or type(value) is tuple:
-            for item in value[:_SECRETS]:
+            # of two, the first is a user's name
+            for item in value[-1:] if len(value) == 2 else value[:_SECRETS]:
                 if type(item) is str:
                     memory.add(item)
         elif type(value) is dict:
-            for entry in list(value.items())[:_SECRETS]:
-                for item in entry:
-                    if type(item) is str:
-                        memory.add(item)
+            for key, item in list(value.items())[:_SECRETS]:  # not hosts, users and paths beside them
+                if type(item) is str and type(key) is str and self._redactor.secret_key(key[:_KEY_TEXT]):
+                    memory.add(item)
 
     def _name(self, key: Any) -> _Name:
         """A dict key or the name of an attribute. Strings as they are (redacted), others by their type's own

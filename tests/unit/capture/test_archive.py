@@ -399,3 +399,26 @@ def test_what_is_secret_in_one_place_is_hidden_in_the_whole_scene(
     assert "lang=de" in members["context.json"]
     assert "mode test" in members["logs.jsonl"]
     assert info.manifest["error"]["message"] == "cannot log in as ada with [redacted]"
+
+
+def test_what_stands_beside_a_secret_is_none(
+    spec: FunctionSpec, load: Callable[..., ModuleType], tmp_path: Path
+) -> None:
+    # Given a cookie jar, whose cookies lie under their domains, and credentials with a host
+    code = """
+def handler(event):
+    jar = {"_cookies": {"shop.example.org": {"/basket": {"sid": "f00dfeed77"}}}}
+    credentials = {"host": "db.example.org", "password": "tr0ub4dor-x9"}
+    auth = ("administrator", "s3cr3t-of-auth")
+    raise ValueError("GET shop.example.org/basket by administrator of db.example.org with tr0ub4dor-x9")
+"""
+    try:
+        load(code).handler({})
+    except ValueError as error:
+        scene = capture_exception(error, kind="exception", spec=spec, invocation_id=INVOCATION)
+
+    info = write_scene(tmp_path / "x.scene", SceneInput(record=record(), scene=scene))
+
+    # I expect domains, hosts and users to stay
+    wanted = "GET shop.example.org/basket by administrator of db.example.org with [redacted]"
+    assert info.manifest["error"]["message"] == wanted
