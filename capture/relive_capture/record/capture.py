@@ -353,11 +353,12 @@ def capture_answer(
 
         capture = _Capture(spec, Budget(), ())
         text = capture.redactor.text(body[:_ANSWER_BYTES].decode("utf-8", "backslashreplace"))[:_ANSWER_CHARS]
-        view = ExceptionView(type=status, message=phrase, relation="signal")
-        told = {"status": f"{status} {phrase}".strip(), "request": capture.redactor.text(route), "body": text}
+        said = " for ".join(part for part in (phrase, capture.redactor.text(route)) if part)
+        view = ExceptionView(type=status, message=said, relation="signal")
+        told = {"status": f"{status} {phrase}".strip(), "body": text}
         view.details = [(name, value) for name, value in told.items() if value]
         capture.attempt("exception", capture.save_exceptions, [view])
-        info = ErrorInfo(type=status, message=phrase, kind="response")
+        info = ErrorInfo(type=status, message=said, kind="response")
         info.fingerprint = fingerprint_of_names("response", status, [spec.name, route], [message_shape(text)])
         _save_rest(capture, None)
         return capture.scene(invocation_id, info, captured_ns)

@@ -24,13 +24,15 @@ _CALLS: Final = (
     ("starlette._exception_handler", "", "is_async_callable", SIGNALLED),
     ("starlette.middleware.exceptions", "", "is_async_callable", SIGNALLED),  # before Starlette 0.28
     ("starlette.middleware.errors", "", "is_async_callable", SIGNALLED),
+    ("django.core.handlers.base", "BaseHandler", "process_exception_by_middleware", SIGNALLED),
     # What each response is made with: `except Exception: return JSONResponse(..., 500)`.
     ("werkzeug.sansio.response", "Response", "_clean_status", HANDLED),
     ("starlette.responses", "Response", "init_headers", HANDLED),
+    ("django.http.response", "HttpResponseBase", "make_bytes", HANDLED),
 )
 """Module, class or "", what is called there while the exception is handled, and how sure it then is.
 
-All of them return before the application's code goes on: Relive stands in none of its tracebacks."""
+All but that of Django's middleware return before the application's code goes on, with no frame of Relive."""
 
 
 class FrameworkErrors:

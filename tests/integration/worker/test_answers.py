@@ -102,7 +102,7 @@ def test_a_5xx_without_an_exception_is_a_failure_of_its_own_kind(running: Zygote
     assert result.headers == [("retry-after", "9")]
     assert result.error is not None
     assert (result.error.type, result.error.kind) == ("503", "response")
-    assert result.error.message == "Service Unavailable"
+    assert result.error.message == "Service Unavailable for GET /"
     assert outcome.scene is not None
     assert b"maintenance" in outcome.scene.members["exception.json"]
     # Then the worker goes on: nothing in it has failed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -221,3 +223,23 @@ def test_the_frameworks_are_left_as_they_were() -> None:
     # Then all of it was hooked, and none is any more
     assert not set(during) & set(before)
     assert [vars(place)[name] for place, name in places] == before
+
+
+def test_a_response_of_django_too(monkeypatch: pytest.MonkeyPatch, noticed: Noticed) -> None:
+    # Given a module with the response that Django has (which the tests do not install)
+    class HttpResponseBase:
+        def make_bytes(self, value: str) -> bytes:
+            return value.encode()
+
+    module: Any = types.ModuleType("django.http.response")
+    module.HttpResponseBase = HttpResponseBase
+    monkeypatch.setitem(sys.modules, "django.http.response", module)
+    errors = FrameworkErrors(noticed.note)
+    errors.watch()
+    # When one is made in an except block, I expect the exception to be known
+    try:
+        price({})
+    except KeyError:
+        assert HttpResponseBase().make_bytes("x") == b"x"
+    assert frames(noticed.take())[-1] == "price"
+    errors.close()

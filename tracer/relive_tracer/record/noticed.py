@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["HANDLED", "LOGGED", "PRINTED", "SIGNALLED", "Noticed"]
 
 SIGNALLED: Final = 4
-"""The framework says that this is it, or looks for its handler; or it is logged as an error, with it."""
+"""The framework tells of it, or asks for its handler; or it is logged, with its traceback, as an error."""
 PRINTED: Final = 3
 """An error is logged without it, or its traceback is printed, while it is handled."""
 LOGGED: Final = 2
