@@ -148,7 +148,7 @@ class DataSource:
         try:
             return scene_view(scenes.load(store, self._scenes_dir, invocation_id, attempt))
         except NotFound as missing:
-            row = None if invocation_id == "last" else self._failed_row(ticket, invocation_id, attempt)
+            row = None if invocation_id == "last" else self._row_of(ticket, invocation_id, attempt)
             if row is None:
                 raise
             return scene_of_record(row, f"no scene: {missing.message}")
@@ -175,7 +175,15 @@ class DataSource:
 
         ident, attempt = scope.invocation_id or "last", scope.attempt
         store = self._use(ticket)
-        scene = scenes.load(store, self._scenes_dir, ident, attempt)
+        try:
+            scene = scenes.load(store, self._scenes_dir, ident, attempt)
+        except NotFound as missing:
+            from relive_tui.views import without_scene
+
+            row = None if ident == "last" else self._row_of(ticket, ident, attempt)
+            if row is None:
+                raise
+            return without_scene(row, missing.message)
         same = None if scene.has_heap else scenes.with_same_heap(store, self._scenes_dir, scene)
         if same is None:
             return self._heaps().open(ticket, scene, progress)
@@ -224,7 +232,7 @@ class DataSource:
                 self._shelf = HeapShelf(self._scenes_dir / "cache")
             return self._shelf
 
-    def _failed_row(self, ticket: Ticket, invocation_id: str, attempt: int) -> InvocationRow | None:
+    def _row_of(self, ticket: Ticket, invocation_id: str, attempt: int) -> InvocationRow | None:
         from relive_tracer.explore import invocations
 
         from relive_tui.views import invocation_row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ from relive_tui.models.data import (
     StackView,
     ValueView,
 )
+from relive_tui.models.format import short_id
+from relive_tui.models.heap_view import HeapView
 from relive_tui.models.home import Health, failure_title
 from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_facts import SceneFacts
@@ -68,6 +71,7 @@ __all__ = [
     "scene_span",
     "scene_view",
     "span_row",
+    "without_scene",
 ]
 
 MAX_SOURCE_LINES = 5_000
@@ -242,6 +246,17 @@ def _difference(facts: SceneFacts) -> EventDiff | None:
         return None
     changes = tuple(EventChange(row.path, row.change, row.before, row.after) for row in found.changes)
     return EventDiff(changes, found.more, found.invocation_id, found.started_ns)
+
+
+def without_scene(row: InvocationRow, missing: str) -> HeapView:
+    """Of an invocation that has no scene, and so no heap; `missing` is what was said of its scene."""
+    name = f"{row.function} {short_id(row.invocation_id)}"
+    if row.status == "ok":
+        command = f"relive heap {shlex.quote(row.function)} --next"
+        return HeapView(reason=f"{name} succeeded, and only a failure has one", next_command=command)
+    if row.status == "rejected":
+        return HeapView(reason=f"{name} was rejected: it did not run")
+    return HeapView(reason=f"{name} has no scene: {missing}")
 
 
 def heap_ref(row: FailureRow) -> HeapRef:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from relive_tui.app import ReliveApp
 from relive_tui.models.data import InvocationRow
 from relive_tui.models.filtering import InvocationQuery, parse_filter
 from relive_tui.models.invocations import ORDERS
-from relive_tui.models.scope import Scope
+from relive_tui.models.scope import Place, Scope
 from relive_tui.source import DataSource
 from relive_tui.tickets import Cancelled, Ticket, TicketStore
+from relive_tui.views import without_scene
 from relive_tui.widgets.rows import VirtualRows
 from textual.pilot import Pilot
 
@@ -126,6 +128,33 @@ async def test_five_on_a_failure_without_a_heap_shows_that_of_the_same_failure(
         # And what belongs to it belongs to the failure that it was taken of
         await press(app, pilot, "B")
         assert [note.message for note in app._notifications][-1].startswith("no other failure")
+
+
+async def test_five_on_a_success_says_that_it_succeeded(world: Any) -> None:
+    # Given the newest success, of which the logs are shown
+    source = source_of(world)
+    (row,) = source.invocations(
+        Ticket(), Scope(range_ns=0), parse_filter("status:ok"), until_ns=world.now_ns + 10**9,
+        order="newest", offset=0, limit=1, after=None,
+    )  # fmt: skip
+    source.close()
+    async with opened(world, "invocations") as (app, pilot):
+        app.go(Place("logs", replace(app.here.scope, invocation_id=row.invocation_id, attempt=row.attempt)))
+        await settle(app, pilot)
+        # When 5 is pressed, Then that is no failed query that is tried again
+        await press(app, pilot, "5")
+        text = shown(app)
+        assert f"{row.invocation_id[:13]} succeeded, and only a failure" in text
+        assert f"relive heap {row.function} --next" in text
+        assert "retrying" not in text
+
+
+def test_what_has_no_scene_is_said_by_how_it_ended() -> None:
+    rows = {status: InvocationRow("abc", "shop", status=status) for status in ("ok", "rejected", "crash")}
+    reasons = {status: without_scene(row, "it has expired").reason for status, row in rows.items()}
+    assert "succeeded" in reasons["ok"]
+    assert "did not run" in reasons["rejected"]
+    assert reasons["crash"].endswith("has no scene: it has expired")
 
 
 def test_the_heap_of_an_earlier_attempt_of_the_same_event_is_found(world: Any, tmp_path: Path) -> None:
