@@ -10,7 +10,7 @@ from relive_base.addresses import without_password
 from relive_base.errors import NotFound
 from relive_store import Store, StoreUnavailable, open_store
 
-from relive_platform.locate import find_server, server_lock_held
+from relive_platform.locate import ServerInfo, find_server, server_lock_held
 
 __all__ = ["open_reader"]
 
@@ -30,11 +30,7 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
         info = find_server(home)
         if info is not None:
             if info.store_problem:
-                raise StoreUnavailable(
-                    f"the server's store is not there: {info.store_problem}",
-                    where=without_password(info.store),
-                    remedy="functions go on, and what is recorded waits in the spool: relive status",
-                )
+                raise _not_there(info)
             return open_store(info.store)
         if not server_lock_held(home):
             break
@@ -50,9 +46,18 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
     return _open_offline(home, environment)
 
 
+def _not_there(info: ServerInfo) -> StoreUnavailable:
+    problem, _, remedy = info.store_problem.partition(" remedy: ")
+    return StoreUnavailable(
+        f"the server's store is not there: {problem}",
+        where=without_password(info.store),
+        remedy=remedy or "functions go on, and what is recorded waits in the spool: relive status",
+    )
+
+
 def _open_offline(home: Path, environment: Mapping[str, str]) -> Store:
     directory = home / "store"
-    if not directory.is_dir():
+    if not directory.exists():
         raise NotFound(
             f"nothing is recorded in {home}",
             remedy="start with: relive demo, or relive serve and relive deploy",

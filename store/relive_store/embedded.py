@@ -19,6 +19,7 @@ from typing import Any
 from relive_store import native
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
+from relive_store.damage import not_opened, not_usable
 from relive_store.engine_errors import from_text
 from relive_store.errors import QueryError, QueryTimeout, StoreUnavailable
 from relive_store.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
@@ -48,12 +49,15 @@ _KILL = "KILL QUERY WHERE Settings['log_comment'] = {id:String} ASYNC"
 
 class DirectoryLock:
     """An flock on `<directory>/relive.lock`, with the owner's pid in it. Raises StoreUnavailable where it
-    is taken."""
+    is taken, or cannot be made."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = directory / "relive.lock"
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise not_usable(directory, error) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -123,8 +127,11 @@ class ChdbStore:
             self._readers = _Pool([None] * READERS)
             self._connect: Callable[[], Any] = lambda: connect(where)
             self._checked = Checked(self._form_of)
-            self._writers = _Pool([connect(where) for _ in range(WRITERS)])
-            self._admin = connect(where)
+            try:
+                self._writers = _Pool([connect(where) for _ in range(WRITERS)])
+                self._admin = connect(where)
+            except RuntimeError as error:
+                raise not_opened(path, error) from error
             self._admin_lock = threading.Lock()
             for session in self._writers.sessions:
                 session.query(_SET_WRITER)

@@ -97,10 +97,11 @@ def _start(store: UnixStore, directory: Path, socket_path: Path, idle_exit_s: fl
             process.kill()
             process.wait()
             how = f"was not ready within {_START_LIMIT_S:g} s" if late else ending(process.returncode)
+            said, _, remedy = last_words(log, start).partition("\n  remedy: ")
             raise StoreUnavailable(
-                f"the recorded data cannot be opened: its process {how}: {last_words(log, start)}",
+                f"the recorded data cannot be opened: its process {how}: {said}",
                 where=str(directory),
-                remedy=f"all that it has said is in {log}",
+                remedy=remedy or f"all that it has said is in {log}",
             )
         time.sleep(_POLL_S)
 

@@ -135,6 +135,11 @@ def test_a_damaged_store_is_named_and_what_was_recorded_comes_back_with_it(reliv
         assert status["store"]["state"] != "ready"
         assert status["store"]["reason"]
         assert "Traceback" not in status["store"]["reason"]
+        # ... what to do about it to be said
+        told = relive.run("invocations", check=False).stderr
+        assert "damaged or unreadable" in told
+        assert told.count("remedy: ") == 1
+        assert f"mv {store} {store}.damaged" in told.partition("remedy: ")[2]
         # ... and the store is there again
         store.unlink()
         (relive.home / "kept").rename(store)

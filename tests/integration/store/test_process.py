@@ -146,6 +146,31 @@ def test_why_it_did_not_start_is_said_in_a_line_without_a_traceback(short_dir: P
     assert caught.value.message.rstrip(": ") == caught.value.message
 
 
+def test_a_folder_that_the_engine_cannot_open_is_told_with_what_to_do(short_dir: Path) -> None:
+    # Given a store with a table whose definition was damaged
+    directory = short_dir / "store"
+    made = StoreProcess(directory, short_dir / "s.sock", log_path=short_dir / "log")
+    made.start()
+    store = open_store(made.url)
+    store.migrate()
+    store.close()
+    made.stop()
+    definition = next(path for path in directory.rglob("invocations.sql") if path.is_file())
+    definition.write_text("garbage")
+    # When it is started
+    with pytest.raises(StoreUnavailable) as caught:
+        made.start()
+    # I expect it to be named as damaged, and the way on; nothing of the engine's codes
+    told = caught.value.message
+    assert f"{directory}: the store's folder is damaged or unreadable" in told
+    assert f"mv {directory} {directory}.damaged" in told
+    assert "EmbeddedServer" not in told
+    # ... and that to work
+    directory.rename(f"{directory}.damaged")
+    made.start()
+    made.stop()
+
+
 def test_a_process_that_says_nothing_has_a_reason_too(short_dir: Path) -> None:
     made = StoreProcess(short_dir / "store", short_dir / "s.sock", log_path=short_dir / "log")
     made.launch()
