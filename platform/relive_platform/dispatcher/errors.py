@@ -44,6 +44,6 @@ class EventSizes:
         if len(event) > limit:
             setting = "RELIVE_ASYNC_BODY_LIMIT_BYTES" if asynchronous else "RELIVE_BODY_LIMIT_BYTES"
             raise EventTooLarge(
-                f"the event has {len(event):,} bytes, over {limit:,}",
+                f"the event has {len(event)} bytes, over {limit}",
                 remedy=f"send a reference to it, or raise {setting}",
             )
