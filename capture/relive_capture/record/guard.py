@@ -46,6 +46,7 @@ class _Alarm:
         self.installed = False
         self._lock = threading.Lock()
         self._due: dict[int, int] = {}  # thread -> monotonic ns
+        self._told: set[int] = set()  # threads that Python was asked to raise in
 
     def install(self) -> None:
         """On the main thread only."""
@@ -57,11 +58,13 @@ class _Alarm:
             self._due[thread] = due_ns
 
     def end(self, thread: int) -> None:
-        """After this, nothing is raised in the thread any more."""
+        """After this, nothing is raised in the thread any more. Called in that thread."""
         with self._lock:
             self._due.pop(thread, None)
-        if thread != threading.main_thread().ident:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+            told = thread in self._told
+            self._told.discard(thread)
+        if told:
+            _take_what_is_pending(thread)
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         if not self._lock.acquire(blocking=False):
@@ -72,6 +75,7 @@ class _Alarm:
             late = [thread for thread, due_ns in self._due.items() if now >= due_ns]
             for thread in late:
                 if thread != main:
+                    self._told.add(thread)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
                         ctypes.c_ulong(thread), ctypes.py_object(TimeIsUp)
                     )
@@ -79,6 +83,20 @@ class _Alarm:
             self._lock.release()
         if main in late:
             raise TimeIsUp
+
+
+def _take_what_is_pending(thread: int) -> None:
+    """Have what may still be raised in this, the current thread, raised here.
+
+    Taking it back (an exception of NULL) would leave the interpreter's flag set for good: in 3.11 every function
+    that is traced or profiled from then on, in any thread, would never get past its first instruction.
+    """
+    try:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TimeIsUp))
+        for _ in range(2):  # a loop's end is where Python looks
+            pass
+    except TimeIsUp:
+        pass
 
 
 _alarm = lru_cache(maxsize=1)(_Alarm)
