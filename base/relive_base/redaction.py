@@ -2,7 +2,7 @@
 
 Three rules, applied everywhere: by the name a value goes under ("password", "x-api-key"), by the shape of the
 value itself (a bearer token, a private key, a card number), and, within one scene, by what was found to be a
-secret elsewhere in it. `docs/redaction.md` lists them.
+secret elsewhere in it. `docs/explanation/redaction.md` lists them.
 Only the places that were redacted are kept, never the values.
 """
 

@@ -470,7 +470,8 @@ class Settings:
         for name in given:
             if name not in known:
                 raise SettingsError(
-                    f"there is no setting {name!r}", remedy=_near(name, known) or "see docs/settings.md"
+                    f"there is no setting {name!r}",
+                    remedy=_near(name, known) or "see docs/reference/settings.md",
                 )
         for item in known.values():
             if item.field in given:
@@ -651,7 +652,7 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def markdown_table() -> str:
-    """The table of docs/settings.md."""
+    """The table of docs/reference/settings.md."""
     lines = ["| variable | default | unit | what it is |", "| --- | --- | --- | --- |"]
     for item in settings():
         doc = item.doc

@@ -26,7 +26,7 @@ SKIPPED = (
     "code",
     "deps",
     "store",
-)  # as docs/redaction.md says; the store is queried
+)  # as docs/explanation/redaction.md says; the store is queried
 
 
 def functions() -> dict[str, str]:

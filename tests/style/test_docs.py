@@ -19,7 +19,7 @@ IN_FUNCTIONS = {"RELIVE_FUNCTION"}
 
 
 def pages() -> list[Path]:
-    return [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
+    return [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -88,8 +88,9 @@ class _Alarm:
 def _take_what_is_pending(thread: int) -> None:
     """Have what may still be raised in this, the current thread, raised here.
 
-    Taking it back (an exception of NULL) would leave the interpreter's flag set for good: in 3.11 every function
-    that is traced or profiled from then on, in any thread, would never get past its first instruction.
+    Taking it back (an exception of NULL) would leave the interpreter's flag set for good: in 3.11 every
+    function that is traced or profiled from then on, in any thread, would never get past its first
+    instruction.
     """
     try:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TimeIsUp))

@@ -177,7 +177,7 @@ def _without_heap(scene: SceneFile) -> NotFound:
     part = scene.parts.get("heap")
     reason = part.reason if part is not None and part.reason else "none was taken"
     other = scene.heap_elsewhere  # taken of the same failure a moment before
-    remedy = "`relive failure` shows the values of the frames; docs/scenes.md says when a heap is taken"
+    remedy = "see the values of the frames: relive failure"
     return NotFound(
         f"the scene of {scene.invocation_id} has no heap: {reason}",
         remedy=f"relive heap {other}" if other else remedy,

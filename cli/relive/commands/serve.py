@@ -57,7 +57,7 @@ def serve(
     relive serve --daemon --http 127.0.0.1:0
     relive serve --store clickhouse://default@127.0.0.1:9000/relive --otlp http://127.0.0.1:4317
 
-    Every other setting is a RELIVE_* variable: see docs/settings.md.
+    Every other setting is a RELIVE_* variable: see docs/reference/settings.md.
     """
     given = {"http": http, "api": api, "store": store, "otlp": otlp}
     overrides = {name: value for name, value in given.items() if value is not None}

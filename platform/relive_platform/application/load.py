@@ -145,7 +145,7 @@ class _Reader:
             self.problem(("functions",), message, f"write 1 to {_MAX_FUNCTIONS} tables [functions.NAME]")
 
     def parse(self) -> dict[str, Any]:
-        remedy = f"write a {MANIFEST}; docs/relive-toml.md describes it"
+        remedy = f"write a {MANIFEST}; docs/reference/relive-toml.md describes it"
         try:
             if self.file.stat().st_size > _MAX_MANIFEST_BYTES:
                 raise ConfigError([Problem(self.shown, 0, "the file is over 1 MiB", "make it smaller")])

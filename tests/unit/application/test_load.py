@@ -310,7 +310,7 @@ def test_every_key_is_in_the_documentation() -> None:
 
     from relive_platform.application.schema import APP, CORS, FUNCTION, TRIGGERS
 
-    page = (Path(__file__).parents[3] / "docs" / "relive-toml.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "relive-toml.md").read_text(encoding="utf-8")
     for keys in (APP, FUNCTION, CORS, *TRIGGERS.values()):
         for key in keys:
             assert f"`{key}`" in page, key

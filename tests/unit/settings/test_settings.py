@@ -16,7 +16,7 @@ from relive_platform.settings import (
     unknown_variables,
 )
 
-DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -144,7 +144,9 @@ def test_every_setting_says_what_it_is_and_secrets_are_marked() -> None:
 
 
 def test_the_page_of_documentation_is_current() -> None:
-    assert markdown_table() in DOCS.read_text(encoding="utf-8"), "docs/settings.md: paste markdown_table() in"
+    assert markdown_table() in DOCS.read_text(encoding="utf-8"), (
+        "docs/reference/settings.md: paste markdown_table() in"
+    )
 
 
 @pytest.mark.parametrize(
