@@ -6,7 +6,7 @@ import re
 
 from relive_base.patterns import LazyPattern
 
-__all__ = ["escape_terminal", "one_line"]
+__all__ = ["escape_terminal", "one_line", "title_line"]
 
 # C0 but tab and newline, DEL, C1, and the Unicode controls that reorder or hide text.
 _UNSAFE = LazyPattern(
@@ -22,6 +22,12 @@ def _visible(match: re.Match[str]) -> str:
 def escape_terminal(text: str) -> str:
     """`text` with every control character written as an escape; newlines and tabs stay."""
     return _UNSAFE.sub(_visible, text)
+
+
+def title_line(text: str, width: int | None = None) -> str:
+    """`one_line` for a message of several lines: `↵` where one ends."""
+    lines = (line.strip() for line in text.split("\n"))
+    return one_line(" ↵ ".join(line for line in lines if line), width)
 
 
 def one_line(text: str, width: int | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from relive_base.escapes import to_json
-from relive_base.terminal import escape_terminal, one_line
+from relive_base.terminal import escape_terminal, one_line, title_line
 
 __all__ = [
     "Column",
@@ -18,6 +18,7 @@ __all__ = [
     "emit",
     "emit_object",
     "format_bytes",
+    "format_message",
     "format_ms",
     "format_ns",
     "format_plain",
@@ -81,6 +82,11 @@ def format_plain(value: object) -> str:
     if value is None:
         return _NEVER
     return one_line(value) if isinstance(value, str) else one_line(str(value))
+
+
+def format_message(value: object) -> str:
+    """An exception's message on one line: where one of its lines ends, a mark."""
+    return title_line(str(value)) if value else _NEVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class ReliveApp(App[int]):
         if view == "home":
             self.go(self.navigator.stack[0] if self.navigator.stack[0].view == "home" else Place("home"))
             return
-        self.go(Place(view, self.here.lens_scope()))
+        self.go(Place(view, self.here.lens(view)))
 
     def action_leave(self) -> None:
         """Escape: close what the screen has open, else go back."""

@@ -173,8 +173,11 @@ class DataSource:
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         from relive_capture.explore import scenes
 
-        ident, attempt = scope.invocation_id or "last", scope.attempt
         store = self._use(ticket)
+        ident, attempt = scope.invocation_id or self._newest_failure(ticket, scope), scope.attempt
+        if not ident:
+            what = "of this trace" if scope.trace_id else f"of {scope.function}"
+            return HeapView(reason=f"no failure {what} is known", next_command="relive failures")
         try:
             scene = scenes.load(store, self._scenes_dir, ident, attempt)
         except NotFound as missing:
@@ -190,6 +193,18 @@ class DataSource:
         found = self._heaps().open(ticket, same, progress)
         why = f"same failure; {short_id(scene.invocation_id)} has no heap"
         return replace(found, reason=why, invocation_id=same.invocation_id, attempt=same.attempt)
+
+    def _newest_failure(self, ticket: Ticket, scope: Scope) -> str:
+        """The id of the newest failure of the scope's function, "last" of all; "" if there is none, and for a
+        trace of which no invocation is known."""
+        from relive_capture.explore import failures
+
+        if scope.trace_id:
+            return ""
+        if not scope.function:
+            return "last"
+        rows = failures.page(self._use(ticket), failures.FailureFilter(function=scope.function), limit=1)
+        return rows[0].invocation_id if rows else ""
 
     def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
         from relive_capture.explore import failures

@@ -12,7 +12,7 @@ from relive_base.errors import ExitCode, NotFound, UsageError
 
 from relive.durations import DURATION, since_ns
 from relive.listing import emit_recorded, function_names
-from relive.output import Column, echo, emit_object, format_bytes, format_time, json_option
+from relive.output import Column, echo, emit_object, format_bytes, format_message, format_time, json_option
 from relive.session import Session
 
 __all__ = ["failure", "failures", "scene"]
@@ -22,7 +22,7 @@ _COLUMNS = [
     Column("function", "function"),
     Column("kind", "kind"),
     Column("error_type", "error"),
-    Column("message", "message", width=48),
+    Column("message", "message", format_message, width=48),
     Column("where", "where"),
     Column("count", "count", right=True),
     Column("invocation_id", "invocation"),

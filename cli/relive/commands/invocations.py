@@ -11,7 +11,16 @@ from relive_base.records import STATUSES
 
 from relive.durations import DURATION, since_ns
 from relive.listing import emit_recorded
-from relive.output import Column, echo, emit, format_bytes, format_ns, format_time, json_option
+from relive.output import (
+    Column,
+    echo,
+    emit,
+    format_bytes,
+    format_message,
+    format_ns,
+    format_time,
+    json_option,
+)
 from relive.session import Session
 
 __all__ = ["invocations", "trace"]
@@ -30,7 +39,7 @@ _COLUMNS = [
     Column("peak_rss_bytes", "memory", format_bytes, right=True),
     Column("cold", "cold", lambda cold: "cold" if cold else ""),
     Column("error_type", "error"),
-    Column("error_message", "message", width=40),
+    Column("error_message", "message", format_message, width=40),
     Column("invocation_id", "invocation"),
 ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 from relive_base.errors import ExitCode, ReliveError, UsageError
-from relive_base.terminal import one_line
+from relive_base.terminal import one_line, title_line
 
 from relive.commands.failures import is_scene_file, load_scene
 from relive.output import echo, emit_object, json_option
@@ -188,7 +188,7 @@ def _print(outcome: ReplayOutcome) -> None:
 
 def _failure(error_type: str, message: str, file: str, line: int) -> str:
     """ "KeyError: 'sku'  main.py:7"; what is not there leaves no gap."""
-    said = f"{error_type}: {message}" if message.strip() else error_type
+    said = f"{error_type}: {title_line(message)}" if message.strip() else error_type
     return f"{said}  {file}:{line}" if file else said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relive_base.terminal import one_line
+from relive_base.terminal import one_line, title_line
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -108,7 +108,7 @@ def _hogs(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _failure_lines(row: dict[str, Any]) -> list[str]:
     place = f"{Path(row['file']).name}:{row['line']}" if row["file"] else "(no Python frame)"
-    error = one_line(f"{row['error_type']}: {row['message']}", 74)
+    error = title_line(f"{row['error_type']}: {row['message']}", 74)
     lines = [
         f"  {row['function']:<10} {error}  x{row['count']}",
         f"  {'':<10} {place}  {one_line(row['source'], 80)}",

@@ -88,6 +88,15 @@ async def test_locals_say_what_they_hold_and_five_goes_to_that_object(sample: An
         assert app.navigator.here.view == "failure"
 
 
+async def test_five_on_a_trace_opens_the_heap_of_the_invocation_under_the_cursor(sample: Any) -> None:
+    sample.with_heap = True
+    # Given a trace that was opened by its id
+    async with opened(sample, "trace", "4bf92f3577b34da6a3ce929d0e0e4736") as (app, pilot):
+        # When the heap is asked for, Then it is that of the invocation whose span it is
+        await press(app, pilot, "5")
+        assert f"heap {CHECKOUT} 0" in sample.asked
+
+
 async def test_without_a_heap_it_says_why_and_what_to_type_and_nothing_else_offers_it(sample: Any) -> None:
     async with opened(sample, "failure") as (app, pilot):
         assert "5 heap" not in text_of(app)
@@ -96,6 +105,9 @@ async def test_without_a_heap_it_says_why_and_what_to_type_and_nothing_else_offe
         await press(app, pilot, "escape", "5")
         assert "No heap here: capture=frames" in text_of(app)
         assert "relive heap checkout --next" in text_of(app)
+        # And a key for its suspects says nothing of a heap that is not here
+        await press(app, pilot, "e")
+        assert "tenth of the heap" not in " ".join(note.message for note in app._notifications)
 
 
 async def test_why_there_is_none_is_said_whole_in_a_narrow_pane(sample: Any, monkeypatch: Any) -> None:

@@ -391,3 +391,27 @@ def test_what_a_type_has_to_tell_and_where_the_syntax_is_wrong_can_be_read() -> 
     # Then the headline of the other names the place
     model = FailureModel(replace(both, exceptions=(syntax,)))
     assert 'File "plugin.py", line 1 def f(:' in " ".join(map(line_text, headline(model)))
+
+
+def test_a_message_of_several_lines_is_a_headline_without_escapes() -> None:
+    error = ExceptionView("pydantic.ValidationError", "1 error for Cart\nsku\n  Field required\n")
+    model = FailureModel(replace(scene(), exceptions=(error,)))
+    assert line_text(headline(model)[0]) == "✖ ValidationError: 1 error for Cart ↵ sku ↵ Field required"
+
+
+def test_source_is_scrolled_until_its_carets_are_seen_and_only_then() -> None:
+    # Given a failing expression at the end of a long line
+    line = "    return " + "first_of_all(" * 4 + "plist[item['sku']]" + ")" * 4
+    column = line.index("plist")
+    frame = FrameView(
+        "/srv/cart.py", 3, "price", source=("def f():", line, ""), source_first_line=2, column=column,
+        end_column=column + 18, end_line=3,
+    )  # fmt: skip
+    rows = SourceRows(frame)
+    # When the panel is narrow, Then all carets are within it
+    carets = line_text(rows.line(2, 40, False))
+    pan = rows.pan_for(40)
+    assert carets[pan : pan + 40].count("^") == 18
+    # And where it is wide, or even the carets have no room, they begin within it
+    assert rows.pan_for(len(carets)) == 0
+    assert carets[rows.pan_for(10) :][:10].strip(" ") == "^^^"

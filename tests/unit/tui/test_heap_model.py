@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_capture.explore.heap import summaries
 from relive_capture.explore.heap.compare import compare
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
@@ -192,3 +193,30 @@ def test_what_the_recorder_itself_holds_is_no_growth() -> None:
 
 def test_sizes_with_a_sign() -> None:
     assert [signed(count) for count in (0, 3 << 20, -2048)] == ["=", "+3.0M", "-2.0K"]
+
+
+def test_relives_own_is_the_last_that_is_shown_as_filling_the_memory() -> None:
+    # Given a heap in which a module of Relive's, and an object of its classes, hold most
+    builder = HeapBuilder()
+    buffer = builder.add("bytes", 900_000)
+    recorder = builder.add("relive_capture.record.capture.Capture", 64, [(builder.label(INDEX, 0), buffer)])
+    own = builder.add("list", 50_000)
+    more = builder.add("dict", 700_000)
+    module = builder.add("module", 72, [(builder.label(INTERNAL, "__dict__"), more)])
+    frame_root(builder, "cart.py:88 handler", {"rows": own})
+    named = (("relive_capture.record.capture", module), ("relive_base.sink", recorder))
+    for name, target in named:
+        builder.roots.append(
+            HeapRoot(kind="module", name=name, targets=[(builder.label(INTERNAL, ""), target)])
+        )
+    heap = heap_of(read_members(builder.members().__getitem__, "test"))
+    model = HeapModel(view_heap(heap))
+    # Then neither is a suspect, the user's stands first, and the rest can still be found
+    assert not [
+        suspect for suspect in view_heap(heap).suspects if suspect.node not in (own, heap.dominator(own))
+    ]
+    model.show_suspect(0)
+    tops = [heap.name(entry.node) for entry in model.rows.entries if entry.depth == 0]  # type: ignore[union-attr]
+    assert "relive" not in tops[0]
+    assert model.show_dominated(buffer) >= 0
+    assert summaries.biggest(heap, 10) == [own]

@@ -171,3 +171,24 @@ def test_a_trace_that_grows_stays_folded_and_zoomed() -> None:
     assert whole.zoom == (-5, 105)
     rows.critical = {0: 1}
     assert set(rows.grown(grown.trace).shown) == set(rows.grown(grown.trace).critical)
+
+
+def test_a_span_belongs_to_the_invocation_above_it_and_a_root_to_the_one_that_failed() -> None:
+    # Given a request that called two invocations, of which the second failed at its second attempt
+    rows = [
+        SpanRow("root", "", "POST /", 0, 99),
+        SpanRow("a", "root", "first", 1, 9, attributes={"faas.invocation_id": "one"}),
+        SpanRow("a1", "a", "SELECT", 2, 5),
+        SpanRow(
+            "b", "root", "second", 20, 9, status="Error",
+            attributes={"faas.invocation_id": "two", "relive.attempt": "2"},
+        ),
+    ]  # fmt: skip
+    trace = build_trace(rows)
+    assert [trace.invocation_of(index) for index in range(4)] == [
+        ("two", 2),
+        ("one", 0),
+        ("one", 0),
+        ("two", 2),
+    ]
+    assert build_trace([span("alone")]).invocation_of(0) == ("", 0)

@@ -14,6 +14,8 @@ __all__ = ["SourceRows", "last_line", "names_in", "relevant_first"]
 _NAME = re.compile(r"(?<![\w.\"'])[^\W\d]\w*")
 _COMPOUND = re.compile(r"\s*(?:async\s+)?(?:with|for|while|if|try|def|class|match)\b")
 MAX_EXPRESSION_LINES = 50
+_MARGIN_CELLS = 7
+"""The mark, the line's number and a space."""
 
 
 class SourceRows:
@@ -40,6 +42,15 @@ class SourceRows:
             return 0
         return min(max(self.frame.line - self.frame.source_first_line, 0), len(self._source) - 1)
 
+    def pan_for(self, width: int) -> int:
+        """How many cells to scroll so that the carets are seen in a panel of `width`, with as much before
+        them as there is room for; 0 if they are seen anyway."""
+        end = _MARGIN_CELLS + len(self._carets)
+        if not self._carets or end <= width:
+            return 0
+        start = _MARGIN_CELLS + len(self._carets) - len(self._carets.lstrip())
+        return min(end + 1 - width, max(start - _MARGIN_CELLS, 0))
+
     def header(self, width: int) -> Line | None:
         return None
 
@@ -51,7 +62,7 @@ class SourceRows:
             return [("the source of this frame was not at hand", "dim")]
         if self._carets and index > self.row_of_line():
             if index == self.row_of_line() + 1:
-                return [("       ", ""), (self._carets, "error")]
+                return [(" " * _MARGIN_CELLS, ""), (self._carets, "error")]
             index -= 1
         number = self.frame.source_first_line + index
         hit = self.frame.line <= number <= self._last

@@ -10,7 +10,7 @@ from relive_tui.models.format import age, clock, clock_ms, count_short, sparklin
 from relive_tui.models.home import failure_title, kind_label
 from relive_tui.models.stacks import RELATIONS, frames_of, group_around, start_of
 from relive_tui.models.syntax import highlight_python
-from relive_tui.models.text import Line, clean, fit, fit_left, line_width, width_of
+from relive_tui.models.text import Line, clean, clean_title, fit, fit_left, line_width, width_of
 
 __all__ = ["FailureModel", "FrameRows", "headline", "history_line", "preview_of", "replay_text"]
 
@@ -171,7 +171,7 @@ def headline(model: FailureModel) -> list[Line]:
     """What happened, in one to three lines: the exception; what it stands in or was caused by; its notes."""
     scene, exception = model.scene, model.exception or (model.scene.exceptions or (None,))[0]
     if exception is None:
-        return [[("✖ ", "error"), (clean(scene.note or scene.kind), "error")]]
+        return [[("✖ ", "error"), (clean_title(scene.note or scene.kind), "error")]]
     first: Line = [("✖ ", "error"), (failure_title(exception.type, exception.message), "error")]
     kind = kind_label(scene.kind)
     if kind:
@@ -186,7 +186,7 @@ def headline(model: FailureModel) -> list[Line]:
         notes.insert(0, f"{scene.result[0]}: {scene.result[1]}")
     if notes:
         more = f"  (+{len(notes) - 1}, i shows)" if len(notes) > 1 else ""
-        lines.append([("✎ ", "warn"), (clean(notes[0]), "warn"), (more, "dim")])
+        lines.append([("✎ ", "warn"), (clean_title(notes[0]), "warn"), (more, "dim")])
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ __all__ = ["HeapModel", "HeapView", "Rows", "view_heap"]
 
 Rows = HeapTree | TypeRows | GrowthRows
 VIEWS = ("growth", "dominators", "types", "objects", "roots")
+_LARGE_SHARE = 0.001
 _NUMBERS = "①②③④⑤"
 
 
@@ -50,6 +51,21 @@ def view_heap(heap: Heap) -> HeapView:
 
     types = [(row.name, row.count, row.shallow, row.retained) for row in summaries.types(heap)]
     return HeapView(heap, suspects(heap), types, list(islice(biggest_first(heap), MAX_FOUND)))
+
+
+def _ours_last(heap: Heap) -> Iterator[int]:
+    """What no other object holds, the largest first; then Relive's own, which is no answer to what fills the
+    memory. Who holds an object is asked of the large ones only: it takes a walk."""
+    from relive_capture.explore.heap.ours import is_ours, marks_ours
+
+    ours = []
+    least = _LARGE_SHARE * heap.total
+    for node in islice(heap.analysis.tree.children(heap.root), MAX_FOUND):
+        if marks_ours(heap, node) or (heap.retained(node) >= least and is_ours(heap, node)):
+            ours.append(node)
+        else:
+            yield node
+    yield from ours
 
 
 class HeapModel:
@@ -118,7 +134,7 @@ class HeapModel:
         if view == "roots":
             held = [edge.node for edge in heap.referents(heap.root, 0, MAX_FOUND)]
             return HeapTree(heap, "referents", sorted(held, key=lambda node: -heap.retained(node)))
-        return HeapTree(heap, "dominated", islice(heap.analysis.tree.children(heap.root), MAX_FOUND))
+        return HeapTree(heap, "dominated", _ours_last(heap))
 
     def turn(self, step: int) -> None:
         """The next (or previous) view."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from relive_tui.models.columns import Column, Table
 from relive_tui.models.format import age, bytes_short, clock, count_short, percent, rate, sparkline
 from relive_tui.models.syntax import hit_line
-from relive_tui.models.text import Line, Span, clean, fit, width_of
+from relive_tui.models.text import Line, Span, clean, clean_title, fit, width_of
 
 if TYPE_CHECKING:
     from relive_tui.models.data import FailureGroup, FunctionRow, Preview
@@ -108,7 +108,7 @@ def matches_group(group: FailureGroup, text: str) -> bool:
 def failure_title(error_type: str, message: str) -> str:
     """`KeyError: 'sku'`, on one line."""
     short = clean(error_type.rpartition(".")[2] or "failure")
-    return f"{short}: {clean(message)}" if message else short
+    return f"{short}: {clean_title(message)}" if message.strip() else short
 
 
 class FunctionRows:

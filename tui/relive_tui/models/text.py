@@ -6,13 +6,14 @@ All text that came from data goes through `clean` here, once: no escape sequence
 
 from __future__ import annotations
 
-from relive_base.terminal import one_line
+from relive_base.terminal import one_line, title_line
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 __all__ = [
     "Line",
     "Span",
     "clean",
+    "clean_title",
     "fit",
     "fit_left",
     "join",
@@ -34,6 +35,11 @@ MAX_TEXT = 4_000
 def clean(text: str) -> str:
     """`text` on one line, with every control character visible and nothing hidden."""
     return one_line(text[:MAX_TEXT])
+
+
+def clean_title(text: str) -> str:
+    """A message as `clean` gives it, with `↵` where a line ends."""
+    return title_line(text[:MAX_TEXT])
 
 
 def width_of(text: str) -> int:

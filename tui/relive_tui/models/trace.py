@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from relive_tui.models.data import SpanRow
 from relive_tui.models.format import clock_ms, duration
-from relive_tui.models.text import Line, clean, fit
+from relive_tui.models.text import Line, clean, clean_title, fit
 
 __all__ = ["Trace", "WaterfallRows", "bar", "build_trace", "critical_path", "minimap", "span_lines"]
 
@@ -42,6 +42,18 @@ class Trace:
         if errors:
             return max(errors, key=lambda index: (self.depth[index], -self.spans[index].start_ns))
         return max(range(len(self.spans)), key=lambda index: self.self_ns[index], default=0)
+
+    def invocation_of(self, index: int) -> tuple[str, int]:
+        """(invocation id, attempt or 0) of a span: its own, its nearest ancestor's, else that of the trace's
+        worst span or of any other; "" where no span has one."""
+        order = [*self.path(index)[::-1], *self.path(self.worst())[::-1], *range(len(self.spans))]
+        for place in order:
+            attributes = self.spans[place].attributes
+            ident = attributes.get("faas.invocation_id", "")
+            if ident:
+                attempt = attributes.get("relive.attempt", "")
+                return ident, int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0
+        return "", 0
 
     def path(self, index: int) -> list[int]:
         """Ancestors of a span, from the root."""
@@ -305,7 +317,7 @@ def span_lines(trace: Trace, index: int) -> list[Line]:
         ],
     ]  # fmt: skip
     if span.status_message:
-        lines.append([(clean(span.status_message), "error")])
+        lines.append([(clean_title(span.status_message), "error")])
     for name, value in sorted(span.attributes.items()):
         lines.append([(clean(name), "key"), (" = ", "dim"), (clean(value), "value")])
     for event in span.events:

@@ -115,6 +115,10 @@ class ReliveScreen(Screen[None]):
         """What a digit takes along to the next screen."""
         return self.scope
 
+    def lens(self, view: str) -> Scope:
+        """The same for the `view` behind the digit: some look at one invocation only."""
+        return self.lens_scope()
+
     def yank_text(self) -> str:
         """What `y` copies: by default the command that reopens this view."""
         return ""

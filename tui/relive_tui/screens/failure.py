@@ -263,7 +263,7 @@ class FailureScreen(FailureActs):
         shown = self._values(frame)
         key = (self.model.stack, self.model.frame)
         opened = self.opened.setdefault(key, open_what_fits(shown, values.page_rows))
-        source.scroll_sideways(0)
+        source.scroll_sideways(rows.pan_for(source.size.width))
         values.scroll_sideways(0)
         names = names_in(frame) if frame else ()
         values.show(ValueRows(shown, opened, names, self._sizes(shown)), 0)

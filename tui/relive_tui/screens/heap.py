@@ -304,7 +304,10 @@ class HeapScreen(ReliveScreen):
         self.ask("path", Feed("another path"), lambda ticket: model.heap.path(node, number), done, once=True)
 
     def go_error(self, step: int) -> None:
-        if self.model is None or not self.model.found.suspects:
+        if self.model is None:
+            self.app.bell()  # there is no heap, as the list says, or not yet
+            return
+        if not self.model.found.suspects:
             self.notify("no object holds a tenth of the heap", timeout=2, markup=False)
             return
         self._show(self.model.show_suspect(self.model.suspect + step))

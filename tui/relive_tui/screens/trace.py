@@ -14,7 +14,7 @@ from relive_tui.models.data import LogRow, SpanRow
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import counted, duration
 from relive_tui.models.logs import log_line
-from relive_tui.models.scope import Place
+from relive_tui.models.scope import Place, Scope
 from relive_tui.models.trace import Trace, WaterfallRows, build_trace, critical_path, minimap, span_lines
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
@@ -288,6 +288,17 @@ class TraceScreen(ReliveScreen):
         shown = self.rows.shown
         waterfall.show(self.rows, shown.index(index) if index in shown else 0)
         self._show_span()
+
+    def lens(self, view: str) -> Scope:
+        """A heap and a flame graph are of one invocation: of the span under the cursor's."""
+        scope = self.lens_scope()
+        if view not in ("heap", "flame") or self.trace is None:
+            return scope
+        index = self.current()
+        ident, attempt = self.trace.invocation_of(index) if index >= 0 else ("", 0)
+        if not ident or (ident == scope.invocation_id and scope.attempt):
+            return scope
+        return replace(scope, invocation_id=ident, attempt=attempt, function="", span_id="")
 
     def action_export(self) -> None:
         """To a collector, or into a file."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from relive_capture.explore.heap.graph import NONE
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.labels import place_text, type_text
+from relive_capture.explore.heap.ours import is_ours, marks_ours
 from relive_capture.explore.heap.reach import UNKNOWN
 
 __all__ = [
@@ -21,6 +24,9 @@ __all__ = [
     "threads",
     "types",
 ]
+
+_OURS_SEEN: Final = 200
+"""So many of Relive's own objects are looked past below a holder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +164,14 @@ def _is_below(heap: Heap, node: int, others: set[int]) -> bool:
 
 
 def biggest(heap: Heap, limit: int = 50) -> list[int]:
-    """The objects that retain most among those that no other object holds alone."""
+    """The objects that retain most among those that no other object holds alone; without Relive's own."""
     found: list[int] = []
     waiting = [heap.root]
     while waiting:
-        for child in heap.children(waiting.pop(), 0, max(limit, len(heap.graph.holders))):
+        for child in heap.children(waiting.pop(), 0, max(limit + _OURS_SEEN, len(heap.graph.holders))):
             if heap.is_object(child):
                 found.append(child)
-            else:
+            elif not marks_ours(heap, child):
                 waiting.append(child)
-    return sorted(found, key=lambda node: -heap.retained(node))[:limit]
+    largest = sorted(found, key=lambda node: -heap.retained(node))
+    return list(islice((node for node in largest if not is_ours(heap, node)), limit))
