@@ -19,7 +19,7 @@ EXTENSIONS = {
     Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays in Python",
     Path("capture/relive_capture/record/_trees.c"): "the walker of values stays in Python",
     Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay in Python",
-    Path("platform/relive_platform/worker/_standstill.c"): "crashes have frames without locals",
+    Path("runtime/relive_runtime/worker/_standstill.c"): "crashes have frames without locals",
 }
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unused-parameter")  # the interpreter's own headers have unused ones
 

@@ -10,17 +10,20 @@ import sys
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["is_own", "own_folders"]
+__all__ = ["PACKAGES", "is_own", "is_own_name", "own_folders"]
 
-_PACKAGES: Final = (
+PACKAGES: Final = (
     "relive_base",
     "relive_store",
     "relive_tracer",
     "relive_capture",
     "relive_profiler",
+    "relive_runtime",
     "relive_platform",
     "relive_tui",
 )
+"""Relive's packages, but for the public one."""
+
 _PUBLIC: Final = "relive"
 """The package of the command and of what functions import: others may have one of that name."""
 
@@ -30,9 +33,14 @@ def is_own(file: str) -> bool:
     return file.startswith(own_folders())
 
 
+def is_own_name(name: str) -> bool:
+    """Whether a dotted name begins with one of Relive's packages, the public one left out."""
+    return name.partition(".")[0] in PACKAGES
+
+
 def own_folders() -> tuple[str, ...]:
     """The folders of Relive's packages that are loaded, each with a separator at its end."""
-    return _folders(tuple(_file_of(name) for name in (*_PACKAGES, _PUBLIC)))
+    return _folders(tuple(_file_of(name) for name in (*PACKAGES, _PUBLIC)))
 
 
 def _file_of(name: str) -> str:

@@ -51,7 +51,7 @@ _HARNESS = Path(__file__).resolve().parents[2] / "tests" / "support" / "worker_h
 
 SWITCH_CODE = '''
 """Preloaded by the zygote: workers with RELIVE_BENCH=off get recorders that do nothing."""
-import relive_platform.worker.main as worker
+import relive_runtime.worker.main as worker
 from relive_tracer.record.state import TelemetryCounts
 
 class NoTelemetry:

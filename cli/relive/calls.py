@@ -79,7 +79,7 @@ def _value(body: bytes) -> Any:
 def _exchange(
     function: str, payload: Any, timeout_s: float | None, *, asynchronous: bool, event_id: str = ""
 ) -> CallResult:
-    from relive_platform.worker.calling import CallRefused, current_caller
+    from relive_runtime.worker.calling import CallRefused, current_caller
 
     caller = current_caller()
     if caller is None:

@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 import relive_base.ids  # noqa: F401  # before chance is replayed: its random bytes are not the function's
 from relive_base.errors import ReliveError
-from relive_platform.worker.namesakes import own_modules
+from relive_runtime.worker.namesakes import own_modules
 
 __all__ = ["FunctionDied", "Invocation"]
 
@@ -87,9 +87,9 @@ class Invocation:
         raise failure  # here, and not above: nothing is added to its context
 
     def _run(self) -> Any:
-        from relive_platform.worker.handlers import Handler
-        from relive_platform.worker.loading import load_handler
-        from relive_platform.worker.results import limit_size
+        from relive_runtime.adapters.handlers import Handler
+        from relive_runtime.adapters.results import limit_size
+        from relive_runtime.worker.loading import load_handler
 
         from relive.testing_answers import watched_answers
 
@@ -202,7 +202,7 @@ def _plain(body: bytes, content_type: str) -> Any:
 @contextmanager
 def _played(spec: Any) -> Iterator[Any]:
     """Calls, clock and chance as they were, from before the module is loaded."""
-    from relive_platform.worker.outside import replayed
+    from relive_runtime.worker.outside import replayed
 
     outside = replayed(spec, _REMEDY)
     try:
@@ -215,7 +215,7 @@ def _played(spec: Any) -> Iterator[Any]:
 @contextmanager
 def _calls_answered(outside: Any, invoke: Any) -> Iterator[None]:
     """`relive.invoke` and `relive.send` are answered from the calls, too."""
-    from relive_platform.worker.calling import Caller, current_caller, set_caller
+    from relive_runtime.worker.calling import Caller, current_caller, set_caller
 
     nobody: Any = None  # all is answered before a server would be asked
     caller = Caller(nobody, nobody, 16, outside)
@@ -277,7 +277,7 @@ def _time_limit(function: str, timeout_s: float) -> Iterator[_Limit]:
     import signal
     import time
 
-    from relive_platform.worker.deadline import DEADLINE_SIGNAL, DeadlineTimer, without_signal_frame
+    from relive_runtime.worker.deadline import DEADLINE_SIGNAL, DeadlineTimer, without_signal_frame
 
     deadline_ns = time.monotonic_ns() + int(timeout_s * _NS)
     if threading.current_thread() is not threading.main_thread():

@@ -13,6 +13,7 @@ import msgspec
 from relive_base.errors import Refused, ReliveError, UsageError
 from relive_base.frames import ErrorInfo
 from relive_base.traceparent import parse_traceparent
+from relive_runtime.adapters.events import BadEvent, decode_event
 from relive_store import Columns
 
 from relive_platform.api import control_pb2 as pb
@@ -26,7 +27,6 @@ from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Progress
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server import ReliveServer
-from relive_platform.worker.events import BadEvent, decode_event
 
 __all__ = ["ControlPlane", "PlatformBackend"]
 

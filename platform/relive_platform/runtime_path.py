@@ -27,7 +27,7 @@ _OWN_PACKAGES: Final = (
     "relive_tracer",
     "relive_capture",
     "relive_profiler",
-    "relive_platform",
+    "relive_runtime",
     "relive",
 )
 _DISTRIBUTIONS: Final = (

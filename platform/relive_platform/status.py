@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from relive_base.addresses import without_password
 from relive_base.errors import ReliveError
-
-from relive_platform.isolation import gaps
+from relive_runtime.isolation import gaps
 
 if TYPE_CHECKING:
     from relive_platform.server import ReliveServer

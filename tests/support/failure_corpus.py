@@ -37,7 +37,7 @@ from relive_cli import Relive, relive_home, toml
 from relive_platform.api import control_pb2 as pb
 from relive_platform.packages.dependencies import Dependencies, Requirements
 from relive_platform.replay import ReplayOptions, replay
-from relive_platform.worker.faults import can_stand_still
+from relive_runtime.worker.faults import can_stand_still
 
 FOLDER = Path(__file__).resolve().parents[1] / "acceptance" / "failures"
 LIBRARIES = ("numpy", "pandas", "pydantic", "requests")

@@ -240,7 +240,7 @@ class ZygoteHandle:
         self.home = home
         self.runtime = build_runtime(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        script = self.runtime / "relive_platform" / "zygote" / "bootstrap.py"
+        script = self.runtime / "relive_runtime" / "zygote" / "bootstrap.py"
         options = json.dumps(
             {
                 "deps_dir": deps_dir,

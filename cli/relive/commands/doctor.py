@@ -111,7 +111,7 @@ def _engine(session: Session) -> Finding:
 
 
 def _isolation(session: Session) -> Iterator[Finding]:
-    from relive_platform.isolation.probing import probe_apart
+    from relive_runtime.isolation.probing import probe_apart
 
     for found in probe_apart(session.environment.get("RELIVE_UNIX_SOCKETS") == "open"):
         yield Finding(found.name, found.ok, found.detail, found.remedy)
@@ -157,7 +157,7 @@ def _pystack(session: Session) -> Finding:
 
 def _core_files(session: Session) -> Finding:
     """Optional: the fault handler tells the stacks of a crash, a core file its locals, too."""
-    from relive_platform.isolation.core_files import core_pattern, explain
+    from relive_runtime.isolation.core_files import core_pattern, explain
 
     wanted = session.environment.get("RELIVE_CORE_MB", "0") not in ("", "0")
     return Finding("core files", True, explain(core_pattern(), wanted))

@@ -20,6 +20,7 @@ import msgspec
 from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.members import HealthyEvent
+from relive_runtime.worker.faults import can_stand_still
 
 from relive_platform.collector.batches import (
     Ack,
@@ -42,7 +43,6 @@ from relive_platform.pool.framing import FrameReader
 from relive_platform.pool.function import FunctionPool
 from relive_platform.pool.invocation import HeapFound, Running
 from relive_platform.pool.worker import Worker
-from relive_platform.worker.faults import can_stand_still
 
 __all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
 

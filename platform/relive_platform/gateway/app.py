@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
 from relive_base.frames import HttpRequest
+from relive_runtime.adapters.events import BadEvent, decode_event
 
 from relive_platform.dispatcher.dispatcher import Dispatcher
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
@@ -25,7 +26,6 @@ from relive_platform.gateway.responses import Response, from_outcome, json_respo
 from relive_platform.gateway.routes import MethodNotAllowed, Routes, Target
 from relive_platform.pool.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
-from relive_platform.worker.events import BadEvent, decode_event
 
 __all__ = ["Exchange", "Gateway", "GatewayLimits"]
 

@@ -22,8 +22,8 @@ from typing import Final, Protocol
 import uv
 from relive_base.errors import ReliveError
 from relive_base.terminal import escape_terminal
+from relive_runtime.isolation.confined import confined
 
-from relive_platform.isolation.confined import confined
 from relive_platform.packages.content import flush, open_to_read, remove_tree
 from relive_platform.packages.installer_input import InstallerInput, TooMuch
 from relive_platform.packages.installing import (

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from relive_platform.isolation.paths import without
+from relive_runtime.isolation.paths import without
+
 from relive_platform.packages.content import remove_tree
 
 __all__ = ["copies_of_projects", "installer_environment", "readable_places"]

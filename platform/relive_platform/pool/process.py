@@ -7,9 +7,10 @@ import signal
 from contextlib import suppress
 from typing import Final
 
+from relive_runtime.worker.memory import held_bytes
+from relive_runtime.worker.memory_signal import MEMORY_SIGNAL
+
 from relive_platform.pool.descendants import descendants
-from relive_platform.worker.memory import held_bytes
-from relive_platform.worker.memory_signal import MEMORY_SIGNAL
 
 __all__ = ["WorkerProcess"]
 

@@ -30,15 +30,15 @@ from relive_base.frames import (
     encode_frame,
 )
 from relive_base.ring import RingBroken, RingReader
+from relive_runtime.isolation.core_files import core_pattern, take_core
+from relive_runtime.worker.faults import FAULTS
 
-from relive_platform.isolation.core_files import core_pattern, take_core
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
 from relive_platform.pool.intake import Intake
 from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.process import WorkerProcess
 from relive_platform.pool.streaming import WorkerStream, begin_stream, take_part
-from relive_platform.worker.faults import FAULTS
 
 __all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
 
+import relive_runtime
 from relive_base.errors import ReliveError
 from relive_base.frames import (
     AnyFrame,
@@ -31,13 +32,13 @@ from relive_base.frames import (
     ZygoteReady,
     encode_frame,
 )
+from relive_runtime.isolation.family import FAMILY_TIER
 
-from relive_platform.isolation.family import FAMILY_TIER
 from relive_platform.pool.users import BLOCK, UserBlock
 
 __all__ = ["Confinement", "Zygote", "ZygoteError", "ZygoteKey"]
 
-BOOTSTRAP: Final = Path(__file__).resolve().parent.parent / "zygote" / "bootstrap.py"
+BOOTSTRAP: Final = Path(relive_runtime.__file__).resolve().parent / "zygote" / "bootstrap.py"
 _READ_BYTES: Final = 65_536
 _SEND_RETRY_S: Final = 0.002
 _HASH_SEEDS: Final = 2**32 - 1

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from relive_platform.isolation.family import FAMILY_TIER
+from relive_runtime.isolation.family import FAMILY_TIER
+
 from relive_platform.pool.users import UserRange
 from relive_platform.pool.zygote import Zygote, ZygoteError, ZygoteKey
 

@@ -13,10 +13,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from relive_platform.isolation.confined import confined
-from relive_platform.isolation.paths import link_targets
+from relive_runtime.isolation.confined import confined
+from relive_runtime.isolation.paths import link_targets
+from relive_runtime.worker.lambda_variables import lambda_variables, log_stream
+
 from relive_platform.registry.model import FunctionVersion, TrialResult
-from relive_platform.worker.lambda_variables import lambda_variables, log_stream
 
 __all__ = ["SubprocessTrial"]
 

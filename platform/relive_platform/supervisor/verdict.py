@@ -9,10 +9,10 @@ from typing import Final
 
 from relive_base.frames import ErrorInfo
 from relive_capture.explore.crash import locate
+from relive_runtime.worker.faults import FAULTS
 
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import Worker
-from relive_platform.worker.faults import FAULTS
 
 __all__ = ["condemned_verdict", "init_verdict", "memory_verdict", "timeout_verdict", "worker_verdict"]
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_platform.isolation import landlock, seccomp
-from relive_platform.isolation.calls import ARGUMENTS, REFUSED
-from relive_platform.isolation.spaces import probe_spaces
+from relive_runtime.isolation import landlock, seccomp
+from relive_runtime.isolation.calls import ARGUMENTS, REFUSED
+from relive_runtime.isolation.spaces import probe_spaces
 from worker_harness import WorkerHandle, ZygoteHandle
 
 pytestmark = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from relive_base.frames import Crashed
 from relive_capture.explore.external import dump
-from relive_platform.isolation import landlock
-from relive_platform.isolation.family import probe_family
-from relive_platform.worker.faults import can_stand_still
+from relive_runtime.isolation import landlock
+from relive_runtime.isolation.family import probe_family
+from relive_runtime.worker.faults import can_stand_still
 from worker_harness import WorkerHandle, ZygoteHandle, zygote
 
 pytestmark = pytest.mark.skipif(

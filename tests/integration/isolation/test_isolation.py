@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from relive_base.frames import FunctionSpec
-from relive_platform.isolation import apply, landlock, prepare, probe, seccomp
-from relive_platform.isolation.calls import REFUSED
+from relive_runtime.isolation import apply, landlock, prepare, probe, seccomp
+from relive_runtime.isolation.calls import REFUSED
 from worker_harness import WorkerHandle, ZygoteHandle
 
 needs_landlock = pytest.mark.skipif(not landlock.abi_version(), reason="this kernel has no Landlock")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from relive_platform.isolation.spaces import probe_spaces
+from relive_runtime.isolation.spaces import probe_spaces
 from worker_harness import WorkerHandle, ZygoteHandle
 
 needs_mounts = pytest.mark.skipif(bool(probe_spaces()), reason="no mount namespace can be had here")

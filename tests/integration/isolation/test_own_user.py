@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from relive_platform.isolation import landlock
-from relive_platform.isolation.family import probe_family
+from relive_runtime.isolation import landlock
+from relive_runtime.isolation.family import probe_family
 from worker_harness import WorkerHandle, ZygoteHandle, zygote
 
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from relive_platform.isolation import landlock
+from relive_runtime.isolation import landlock
 from server_harness import served, write_app
 
 ATTACK = '''

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from hostile_package import SECRET, hostile_sdist, loot
-from relive_platform.isolation import landlock, seccomp
 from relive_platform.packages.dependencies import Dependencies, DependencyError, Requirements
+from relive_runtime.isolation import landlock, seccomp
 
 pytestmark = pytest.mark.skipif(
     not (landlock.guards_signals(landlock.abi_version()) and seccomp.available()),

@@ -15,7 +15,7 @@ from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.invocation import Running
 from relive_platform.pool.worker import FROZEN
 from relive_platform.pool.zygote import ZygoteKey
-from relive_platform.worker.faults import FAULTS, can_stand_still
+from relive_runtime.worker.faults import FAULTS, can_stand_still
 
 stands_still = pytest.mark.skipif(not can_stand_still(), reason="the C extensions were not built")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from pool_harness import Platform, platform
-from relive_platform.isolation import landlock
-from relive_platform.isolation.family import probe_family
 from relive_platform.pool.users import BLOCK, UserBlock, UserRange
+from relive_runtime.isolation import landlock
+from relive_runtime.isolation.family import probe_family
 
 WHO = "import os\ndef handler(event, context):\n    return [os.getuid(), os.getgid(), os.environ['HOME']]\n"
 FAILS = """

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from relive_platform.isolation import landlock
 from relive_platform.registry import DeployError
+from relive_runtime.isolation import landlock
 from server_harness import served, write_app
 
 FUNCTION = '[functions.f]\nhandler = "app:handler"\nsource = "."\n'

@@ -87,7 +87,7 @@ def test_the_traceback_of_a_child_begins_in_the_users_code(worker: WorkerHandle)
     worker.invoke("exception")
     text = worker.console()
     assert text.startswith("Traceback (most recent call last):\n")
-    assert "relive_platform" not in text
+    assert "relive_runtime" not in text
     assert [line.split(", in ")[1] for line in text.splitlines() if ", in " in line] == [
         "handler",
         "work",

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 from hostile_package import hostile_sdist, loot
-from relive_platform.isolation import landlock, seccomp
-from relive_platform.isolation.family import probe_family
-from relive_platform.isolation.spaces import probe_spaces
+from relive_runtime.isolation import landlock, seccomp
+from relive_runtime.isolation.family import probe_family
+from relive_runtime.isolation.spaces import probe_spaces
 from server_harness import Served, served, write_app
 
 pytestmark = pytest.mark.skipif(

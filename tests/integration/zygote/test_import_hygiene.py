@@ -23,6 +23,7 @@ FORBIDDEN = (
     "textual",
     "requests",
     "relive_store",
+    "relive_platform",
     "werkzeug",
 )
 PROBE = """
@@ -31,7 +32,7 @@ sys.path.append(sys.argv[1])
 began = time.process_time()
 import relive_base.frames, relive_base.sink, relive_base.ids
 import relive_tracer.record, relive_profiler.record, relive_capture.record
-import relive_platform.worker.main, relive_platform.zygote.serving
+import relive_runtime.worker.main, relive_runtime.zygote.serving
 import relive
 cost = time.process_time() - began
 print(json.dumps([cost, sorted(sys.modules)]))

@@ -22,7 +22,7 @@ from conftest import caught
 from relive_base.frames import FunctionSpec, Scene
 from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView, every_exception
 from relive_capture.record import Budget, capture_exception, capture_frames, find_unserialisable
-from relive_platform.worker.results import encode_result, limit_size
+from relive_runtime.adapters.results import encode_result, limit_size
 
 Load = Callable[..., ModuleType]
 Capture = Callable[..., Scene]
@@ -237,7 +237,7 @@ def called_from(file: str, function: Callable[..., object]) -> BaseException:
     return caught(namespace["call"], function, {"items": [{}]})
 
 
-@pytest.mark.parametrize("package", ["relive_platform", "relive_capture", "relive"])
+@pytest.mark.parametrize("package", ["relive_runtime", "relive_capture", "relive"])
 def test_frames_of_the_platform_are_dropped_at_the_outer_end(
     spec: FunctionSpec, load: Load, package: str
 ) -> None:
@@ -250,7 +250,7 @@ def test_frames_of_the_platform_are_dropped_at_the_outer_end(
     assert [frame.function for frame in view.frames] == ["handler", "handler.<locals>.<genexpr>", "price"]
 
 
-@pytest.mark.parametrize("path", ["relive/x.py", "relive_platform/worker/main.py", "importlib/x.py"])
+@pytest.mark.parametrize("path", ["relive/x.py", "relive_runtime/worker/main.py", "importlib/x.py"])
 def test_frames_in_folders_that_are_called_like_relives_stay(
     spec: FunctionSpec, load: Load, tmp_path: Path, path: str
 ) -> None:

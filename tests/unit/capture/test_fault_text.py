@@ -20,7 +20,7 @@ Current thread 0x00007fcbefc98b80 (most recent call first):
   File "/usr/lib/python3.11/ctypes/__init__.py", line 519 in string_at
   File "/code/v1/cart.py", line 9 in price
   File "/code/v1/cart.py", line 21 in handler
-  File "/relive_platform/worker/handlers.py", line 60 in call
+  File "/relive_runtime/adapters/handlers.py", line 60 in call
   ...
 
 Extension modules: msgspec._core, numpy.core._multiarray_umath (total: 2)

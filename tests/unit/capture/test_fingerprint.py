@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relive_base.frames import FunctionSpec, Scene
 from relive_capture.record import capture_exception
 from relive_capture.record.signatures import message_shape
-from relive_platform.worker.results import BadResult, encode_result, limit_size
+from relive_runtime.adapters.results import BadResult, encode_result, limit_size
 
 Capture = Callable[..., Scene]
 Load = Callable[..., ModuleType]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_platform.isolation.core_files import core_folder, explain, take_core
+from relive_runtime.isolation.core_files import core_folder, explain, take_core
 
 
 @pytest.mark.parametrize(

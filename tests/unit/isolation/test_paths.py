@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_platform.isolation import paths
 from relive_platform.runtime_path import build_runtime
+from relive_runtime.isolation import paths
 
 
 @pytest.fixture
@@ -42,5 +42,5 @@ def test_a_home_elsewhere_leaves_system_folders_whole(system: Path, tmp_path: Pa
 
 def test_what_the_runtime_links_to_can_be_read(tmp_path: Path) -> None:
     found = paths.readable_paths(str(build_runtime(tmp_path / "home")), "")
-    for name in ("relive_base", "relive_platform", "msgspec", "werkzeug"):
+    for name in ("relive_base", "relive_runtime", "msgspec", "werkzeug"):
         assert [path for path in found if path.endswith(f"/{name}")], name

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from relive_platform.isolation import landlock, probing, seccomp
-from relive_platform.isolation.probing import gaps
+from relive_runtime.isolation import landlock, probing, seccomp
+from relive_runtime.isolation.probing import gaps
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.isolation.calls import ARGUMENTS, CLONE3, NEWEST, REFUSED
-from relive_platform.isolation.seccomp import Filter, assemble
+from relive_runtime.isolation.calls import ARGUMENTS, CLONE3, NEWEST, REFUSED
+from relive_runtime.isolation.seccomp import Filter, assemble
 
 ALLOW = 0x7FFF_0000
 EPERM = 0x0005_0000 | errno.EPERM

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_platform.isolation.spaces import probe_spaces
-from relive_platform.isolation.ways import closed_part
 from relive_platform.packages.content import open_to_read
+from relive_runtime.isolation.spaces import probe_spaces
+from relive_runtime.isolation.ways import closed_part
 
 OPENS = """
 import os, sys
-from relive_platform.isolation.mounts import NEW_MOUNTS, make_private, unshare
-from relive_platform.isolation.ways import open_ways
+from relive_runtime.isolation.mounts import NEW_MOUNTS, make_private, unshare
+from relive_runtime.isolation.ways import open_ways
 unshare(NEW_MOUNTS)
 make_private()
 try:

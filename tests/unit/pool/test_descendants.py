@@ -15,7 +15,7 @@ from relive_platform.pool.descendants import (
     exact_children_bytes,
     running,
 )
-from relive_platform.worker.memory import held_bytes
+from relive_runtime.worker.memory import held_bytes
 
 CHILD = """
 import os, subprocess, sys, time

@@ -68,7 +68,7 @@ def test_an_error_inside_pyinstrument_never_reaches_the_function(monkeypatch):
 
 def test_the_platforms_own_frames_above_the_handler_are_left_out(monkeypatch):
     # Given a precise profile whose stacks begin in the platform
-    stack = [("call", "<relive>/relive_platform/worker/handlers.py", 60), ("handler", "cart.py", 5)]
+    stack = [("call", "<relive>/relive_runtime/adapters/handlers.py", 60), ("handler", "cart.py", 5)]
     monkeypatch.setattr(PreciseProfiler, "start", lambda *_: "")
     monkeypatch.setattr(PreciseProfiler, "stop", lambda *_: ([(stack, 3, 3_000_000, 1_000_000)], 0))
     sampler = Sampler("precise")

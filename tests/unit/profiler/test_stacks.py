@@ -57,7 +57,7 @@ def own(package, name):
 
 def test_a_users_project_that_is_called_relive_is_no_own_code(tmp_path):
     # Given a function in a folder, with a package, a home and a library called like Relive's own
-    source = tmp_path / "relive" / "relive_platform" / "code"
+    source = tmp_path / "relive" / "relive_runtime" / "code"
     table = StackTable(str(source), [str(tmp_path / "relive" / "relive_tracer")])
     files = [source / "relive" / "calls.py", tmp_path / "relive" / "relive_tracer" / "relive_base" / "x.py"]
     library = _frame_in(str(files[1]), "library", "return call(None)")
@@ -80,9 +80,9 @@ def test_the_platforms_own_frames_are_cut_off_at_both_ends(tmp_path):
     table = StackTable(str(tmp_path), [])
     client = _frame_in(own("relive_platform", "client.py"), "client")
     user = _frame_in(str(tmp_path / "app.py"), "handler", "return call(None)")
-    worker = _frame_in(own("relive_platform", "worker/main.py"), "worker", "return call[0](call[1])")
+    worker = _frame_in(own("relive_runtime", "worker/main.py"), "worker", "return call[0](call[1])")
     bootstrap = _frame_in("<frozen runpy>", "bootstrap", "return call[0](call[1])")
-    inner = _frame_in(own("relive_platform", "worker/run.py"), "inner", "return call[0](call[1])")
+    inner = _frame_in(own("relive_runtime", "worker/run.py"), "inner", "return call[0](call[1])")
     frame = bootstrap((worker, (inner, (user, client))))
     # When it is looked at
     stack = table.look(frame, sys._getframe(), 100)
@@ -96,7 +96,7 @@ def test_waiting_for_another_function_is_the_time_of_the_line_that_calls_it(tmp_
     # Given a handler that invokes another function, which waits on Relive's channel in the standard library
     table = StackTable(str(tmp_path), [])
     calls = _frame_in(own("relive", "calls.py"), "invoke", "return call[0](call[1])")
-    channel = _frame_in(own("relive_platform", "worker/channel.py"), "readable", "return call(None)")
+    channel = _frame_in(own("relive_runtime", "worker/channel.py"), "readable", "return call(None)")
     select = _frame_in(selectors.__file__, "select")
     user = _frame_in(str(tmp_path / "cart.py"), "checkout", "return call[0](call[1])")
     # When it is looked at
@@ -116,7 +116,7 @@ def test_user_code_that_relive_calls_back_keeps_its_whole_stack(tmp_path):
 
 def test_only_relives_own_frames_is_no_stack(tmp_path):
     table = StackTable(str(tmp_path), [])
-    worker = _frame_in(own("relive_platform", "worker/main.py"), "worker")
+    worker = _frame_in(own("relive_runtime", "worker/main.py"), "worker")
     frame = worker(None)
     assert table.look(frame, frame.f_back, 100) is None
 
@@ -125,7 +125,7 @@ def test_the_standard_library_called_by_the_platform_is_no_stack_of_the_function
     import json.decoder
 
     table = StackTable(str(tmp_path), [])
-    worker = _frame_in(own("relive_platform", "worker/main.py"), "worker", "return call(None)")
+    worker = _frame_in(own("relive_runtime", "worker/main.py"), "worker", "return call(None)")
     library = _frame_in(json.decoder.__file__, "decode")
     assert table.look(worker(library), sys._getframe(), 100) is None
     assert table.look(library(None), sys._getframe(), 100).functions == ["decode"]

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.worker.debugger.chain import exception_chain, exception_name, user_frames
-from relive_platform.worker.debugger.completion import complete_line, frame_namespaces
+from relive_runtime.debugger.chain import exception_chain, exception_name, user_frames
+from relive_runtime.debugger.completion import complete_line, frame_namespaces
 
 COMMANDS = ["p", "pp", "where"]
 

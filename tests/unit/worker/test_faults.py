@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import pytest
 from relive_base.frames import AnyFrame, Crashed, FrameDecoder
 from relive_capture.explore.fault_text import parse_fault
-from relive_platform.worker.faults import FAULTS, can_stand_still
+from relive_runtime.worker.faults import FAULTS, can_stand_still
 
 BEGIN = """
 import ctypes, os, signal, socket, sys, threading, time
-from relive_platform.worker.faults import watch_faults
+from relive_runtime.worker.faults import watch_faults
 fault, wire = int(sys.argv[1]), int(sys.argv[2])
 """
 WATCH = BEGIN + "watch_faults(fault, wire)\n"

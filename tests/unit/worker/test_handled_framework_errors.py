@@ -15,7 +15,7 @@ import starlette._exception_handler as starlette_lookup
 import starlette.responses
 import werkzeug.sansio.response
 from flask.sansio.app import App
-from relive_platform.worker.framework_errors import FrameworkErrors
+from relive_runtime.adapters.framework_errors import FrameworkErrors
 from relive_tracer.record.noticed import Noticed
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -129,7 +129,7 @@ def test_a_handler_that_raises_again_has_no_frame_of_relive(noticed: Noticed) ->
     # When it fails, I expect the traceback that it has without Relive
     with pytest.raises(KeyError) as raised:
         Client(app).get("/")
-    assert not [frame for frame in raised.traceback if "relive_platform" in str(frame.path)]
+    assert not [frame for frame in raised.traceback if "relive_runtime" in str(frame.path)]
 
 
 def status_of(app: Starlette, path: str) -> int:

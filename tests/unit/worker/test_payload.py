@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from relive_base.frames import FunctionSpec, HttpRequest, Invoke
-from relive_platform.worker.handlers import event_answer
-from relive_platform.worker.payload import http_event
-from relive_platform.worker.results import BadResult
+from relive_runtime.adapters.handlers import event_answer
+from relive_runtime.adapters.payload import http_event
+from relive_runtime.adapters.results import BadResult
 
 SPEC = FunctionSpec(name="f", version=1, handler="m:h", app="shop")
 INVOKE = Invoke(

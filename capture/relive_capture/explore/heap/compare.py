@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from relive_base.own_code import is_own_name
+
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.locate import Locator
-from relive_capture.explore.heap.ours import is_our_name, is_ours
+from relive_capture.explore.heap.ours import is_ours
 from relive_capture.explore.heap.summaries import types
 
 __all__ = ["Comparison", "PlaceGrowth", "TypeGrowth", "compare"]
@@ -196,7 +198,7 @@ def _types(before: Heap, after: Heap) -> list[TypeGrowth]:
     new = {row.name: row for row in types(after)}
     rows = []
     for name in {**new, **old}:
-        if is_our_name(name):
+        if is_own_name(name):
             continue
         was, now = old.get(name), new.get(name)
         rows.append(

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from relive_base.own_code import is_own_name
+
 from relive_capture.explore.heap.heap import Heap
 
-__all__ = ["is_our_name", "is_ours", "marks_ours"]
+__all__ = ["is_ours", "marks_ours"]
 
-_PACKAGES: Final = frozenset(
-    (
-        "relive_base",
-        "relive_store",
-        "relive_tracer",
-        "relive_capture",
-        "relive_profiler",
-        "relive_platform",
-        "relive_tui",
-    )
-)
 _MODULE: Final = "module "  # how the text of a path begins at one
 _OF_USERS: Final = ("frame", "local", "thread")
-
-
-def is_our_name(name: str) -> bool:
-    """Whether a dotted name begins with one of Relive's packages."""
-    return name.partition(".")[0] in _PACKAGES
 
 
 def marks_ours(heap: Heap, node: int) -> bool:
     """Whether the node itself is a module of Relive's, or an object of one of its classes."""
     if heap.is_object(node):
-        return heap.snapshot.types[heap.snapshot.type[node]].module.partition(".")[0] in _PACKAGES
+        return is_own_name(heap.snapshot.types[heap.snapshot.type[node]].module)
     holder = heap.holder(node)
-    return holder.kind == "module" and is_our_name(holder.name)
+    return holder.kind == "module" and is_own_name(holder.name)
 
 
 def is_ours(heap: Heap, node: int) -> bool:
@@ -44,7 +30,7 @@ def is_ours(heap: Heap, node: int) -> bool:
         return marks_ours(heap, node)
     first = path.steps[0]
     if first.label.startswith(_MODULE):
-        return is_our_name(first.label.removeprefix(_MODULE))
+        return is_own_name(first.label.removeprefix(_MODULE))
     if not heap.is_object(first.node) and heap.holder(first.node).kind in _OF_USERS:
         return False
     return any(marks_ours(heap, step.node) for step in path.steps)

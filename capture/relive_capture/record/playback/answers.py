@@ -21,9 +21,8 @@ _FRAMING = ("transfer-encoding", "content-length")
 _NO_BODY = (204, 304)
 _ABANDONED = (
     "asyncio.exceptions.CancelledError", "concurrent.futures._base.CancelledError", "trio.Cancelled",
-    "builtins.KeyboardInterrupt", "builtins.SystemExit",
+    "builtins.KeyboardInterrupt", "builtins.SystemExit", "builtins.Timeout",  # the last is that of Relive
 )  # fmt: skip
-_OUR_TIMEOUT = ("relive.", "relive_platform.")
 _LONG_S = 3600.0
 
 
@@ -39,7 +38,7 @@ def is_abandoned(exchange: Exchange) -> bool:
     failure = exchange.failure
     if failure is None:
         return not exchange.status
-    return failure.type in _ABANDONED or failure.type.startswith(_OUR_TIMEOUT)
+    return failure.type in _ABANDONED
 
 
 def wait() -> None:

@@ -1,7 +1,0 @@
-"""A real pdb on the frames of a failed invocation, inside the process that failed. It talks over a
-link, not a terminal."""
-
-from relive_platform.worker.debugger.link import DebugLink, FrameLink
-from relive_platform.worker.debugger.session import debug_failure
-
-__all__ = ["DebugLink", "FrameLink", "debug_failure"]

@@ -1,0 +1,1 @@
+"""What lives in the user's process: zygote, worker, adapters to handlers, isolation, the debugger's end."""

@@ -1,0 +1,318 @@
+"""One invocation after the other, on the main thread."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import Final
+
+from relive_base.frames import Done, FunctionSpec, Invoke, Late, Profile, Result
+from relive_base.sink import FrameSink
+from relive_capture.record import NO_RESULT, Moment, capture_moment
+from relive_profiler.record import Sampler
+from relive_tracer.record import Telemetry
+
+from relive_runtime.adapters.events import BadEvent
+from relive_runtime.adapters.framework_errors import FrameworkErrors
+from relive_runtime.adapters.handlers import Answer, Handler
+from relive_runtime.adapters.http_function import HttpAnswer
+from relive_runtime.adapters.results import BadResult, limit_size
+from relive_runtime.adapters.route_shapes import route_of
+from relive_runtime.adapters.streaming import Streamer
+from relive_runtime.worker.background import Background
+from relive_runtime.worker.calling import Caller
+from relive_runtime.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
+from relive_runtime.worker.failed import Failed
+from relive_runtime.worker.forked import ForkedChild
+from relive_runtime.worker.lambda_variables import tell_trace
+from relive_runtime.worker.memory import LARGE_BYTES, Reserve, held_bytes
+from relive_runtime.worker.memory_limit import MemoryLimit
+from relive_runtime.worker.outside import Outside
+from relive_runtime.worker.rooms import capture_answer, capture_failure
+
+__all__ = ["Runner", "failure_kind"]
+
+_KIB: Final = 1024
+_SECOND_NS: Final = 1_000_000_000
+_RSS_EVERY: Final = 16
+_RSS_RARELY: Final = 256
+"""Memory is read at each 16th invocation where its peak has grown, else at each 256th: it decides on
+recycling only; the server watches too."""
+_FAST_NS: Final = 100_000
+"""Results wait for each other no longer than this, and only where most invocations take less."""
+_STEP: Final = 4
+_BAD_REQUEST: Final = 400
+_BAD_GATEWAY: Final = 502
+_GATEWAY_TIMEOUT: Final = 504
+_INTERNAL_ERROR: Final = 500
+
+
+def failure_kind(error: BaseException) -> tuple[str, str, int]:
+    """Status, failure kind (records.STATUSES, FAILURE_KINDS) and HTTP status of what a handler raised."""
+    if isinstance(error, HandlerTimeout):
+        return "timeout", "timeout", _GATEWAY_TIMEOUT
+    if isinstance(error, SystemExit):
+        return "crash", "exit", _BAD_GATEWAY
+    if isinstance(error, MemoryError):
+        return "memory", "memory", _BAD_GATEWAY
+    if isinstance(error, RecursionError):
+        return "error", "recursion", _INTERNAL_ERROR
+    if isinstance(error, BadResult):
+        return "error", "bad_result", _BAD_GATEWAY
+    if isinstance(error, BadEvent):
+        return "error", "bad_event", _BAD_REQUEST
+    return "error", "exception", _INTERNAL_ERROR
+
+
+class Runner:
+    """Runs the handler and tells the server of it: the Result first, what was recorded after it."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        sink: FrameSink,
+        telemetry: Telemetry,
+        sampler: Sampler,
+        timer: DeadlineTimer,
+        caller: Caller,
+        outside: Outside,
+        handler: Handler,
+        reserve: Reserve,
+        failed: Failed,
+        background: Background,
+        memory_limit: MemoryLimit,
+        forked: ForkedChild,
+        own_tmp: bool,
+        streamer: Streamer,
+    ) -> None:
+        self._streamer = streamer
+        self._spec = spec
+        self._sink = sink
+        self._telemetry = telemetry
+        self._sampler = sampler
+        self._timer = timer
+        self._caller = caller
+        self._outside = outside
+        self._handler = handler
+        self._reserve = reserve
+        self._failed = failed
+        self._background = background
+        self._memory_limit = memory_limit
+        self._forked = forked
+        self._frameworks = FrameworkErrors(telemetry.noticed.note)
+        self._own_tmp = own_tmp
+        self._moment: Moment | None = None  # when the timeout struck
+        self._bad_result: object = NO_RESULT
+        timer.before_raise = self._keep_moment
+        memory_limit.quiet = self._quiet
+        self._count = 0
+        self._rss_bytes = 0
+        self._peak_kib = 0  # when resident memory was read last
+        self._cpu_ns = 0  # CPU time of this process at the end of the last invocation
+        self._typical_ns = _SECOND_NS  # until it is known
+        self.large = False  # the last event or its answer was: memory is to be given back
+        self._untold_ns = 0  # when the first invocation began that the server has not been told of; 0: none
+        self._timeout_text = f"{spec.name} ran longer than its {spec.timeout_s:g} s"
+
+    def run(self, invoke: Invoke, more: bool = False) -> bool:
+        """One invocation. Whether the worker may get another one. `more`: the next one has come already."""
+        # Still watched: it has not waited since the last one, so that there is no need for another reading.
+        cpu_ns = self._cpu_ns if self._sink.watched else time.process_time_ns()
+        self._sink.watched = True
+        self._telemetry.begin(invoke)
+        if invoke.http is not None:
+            self._frameworks.watch()
+        self._caller.begin(invoke)
+        tell_trace(invoke)
+        started_ns = time.time_ns()
+        self._outside.begin(started_ns)
+        self._memory_limit.invoke = invoke
+        try:
+            answer = self._answer(invoke)
+            self._memory_limit.invoke = None
+        except BaseException as error:
+            if type(error) is not BadEvent:  # the one failure that the worker goes on after
+                self._reserve.release()  # first of all: there may be no memory left for the next line
+            self._memory_limit.invoke = None
+            ended_ns = time.time_ns()
+            profile = self._sampler.stop()  # the capture is no part of it
+            result = self._fail(error, invoke, started_ns, ended_ns)
+        else:
+            result = self._answered(answer, invoke, started_ns)
+            profile = self._sampler.stop()
+            self._beside(result, invoke)
+        self._outside.end()
+        report = self._outside.report()
+        if report is not None:
+            self._sink.send_surely(report, bell=False)
+        if profile is None and result.reusable:
+            # Nothing is left to tell: all in one frame, which wakes the server once.
+            result.done = self._done(invoke, 0, True, cpu_ns)
+            if self._sink.send_surely(result, bell=self._tell(started_ns, result.ended_ns, more)):
+                return True
+        elif self._finish(invoke, result, profile, cpu_ns):
+            return result.reusable
+        if self._sink.open:
+            unsendable = BadResult("the answer has text that is no Unicode", remedy="look at its headers")
+            result = self._fail(unsendable, invoke, started_ns, result.ended_ns)
+            result.reusable = False
+            self._finish(invoke, result, None, cpu_ns)
+        return False
+
+    def _answered(self, answer: Answer | HttpAnswer, invoke: Invoke, started_ns: int) -> Result:
+        size = len(answer.body) + len(invoke.event) + (len(invoke.http.body) if invoke.http else 0)
+        self.large = size > LARGE_BYTES
+        return Result(
+            invocation_id=invoke.invocation_id,
+            status="ok",
+            started_ns=started_ns,
+            ended_ns=time.time_ns(),
+            body=answer.body,
+            content_type=answer.content_type,
+            http_status=answer.status,
+            headers=answer.headers,
+            streamed_bytes=self._streamer.sent_bytes,
+        )
+
+    def _beside(self, result: Result, invoke: Invoke) -> None:
+        """Send the scene of what has failed in spite of the answer, or in it."""
+        if invoke.http is not None and result.http_status >= _INTERNAL_ERROR:
+            self._fail_answered(result, invoke)
+        elif self._background.fresh:
+            scene = self._background.scene(invoke.invocation_id)
+            self._outside.tell(scene, invoke)
+            self._sink.send_surely(scene, bell=False)
+
+    def _tell(self, started_ns: int, ended_ns: int, more: bool) -> bool:
+        """Whether the server is to be told now.
+
+        Results of fast invocations in a row are told together: waking it costs more than such an invocation.
+        Where one turns slow, the server finds what came before it within milliseconds by itself.
+        """
+        typical = self._typical_ns
+        # Steps towards the median: that the machine was busy with others for a moment does not count.
+        self._typical_ns += typical >> _STEP if ended_ns - started_ns > typical else -(typical >> _STEP)
+        if not self._untold_ns:
+            self._untold_ns = started_ns
+        now = not more or typical > _FAST_NS or ended_ns - self._untold_ns > _FAST_NS
+        if now:
+            self._untold_ns = 0
+        return now
+
+    def _answer(self, invoke: Invoke) -> Answer | HttpAnswer:
+        handler = self._handler
+        timer = self._timer
+        arguments = handler.decode(invoke)
+        self._sampler.start(invoke.invocation_id, mode=invoke.profile)
+        try:
+            timer.arm(invoke.deadline_monotonic_ns, self._timeout_text)
+            value = handler.call(arguments)
+            timer.disarm()
+        finally:
+            timer.disarm()
+            if self._forked.here:
+                self._forked.leave(sys.exc_info()[1])
+        if timer.raised is not None:  # the code swallowed it, and came to an end too late
+            raise timer.raised
+        try:
+            answer = handler.encode(value, invoke)
+            limit_size(len(answer.body), self._spec.result_limit_bytes)
+        except BadResult:
+            self._bad_result = value
+            raise
+        return answer
+
+    def _fail(self, error: BaseException, invoke: Invoke, started_ns: int, ended_ns: int) -> Result:
+        self._timer.disarm()
+        self._telemetry.failed = True
+        if self._timer.raised is not None and not isinstance(error, HandlerTimeout):
+            error = self._timer.raised  # what came of the interruption is not the cause
+        if isinstance(error, HandlerTimeout):
+            # On a busy machine the capture takes longer than the server gives code that swallows its timeout.
+            self._sink.send(Late(invocation_id=invoke.invocation_id))
+            error = self._handler.timed_out(error)
+            without_signal_frame(error)
+        status, kind, http_status = failure_kind(error)
+        scene = capture_failure(
+            error,
+            kind=kind,
+            spec=self._spec,
+            invocation_id=invoke.invocation_id,
+            moment=self._moment if kind == "timeout" else None,
+            result=self._bad_result,
+            place=error.place if isinstance(error, BadResult) else None,
+        )
+        self._background.add_to(scene)
+        self._outside.tell(scene, invoke)
+        self._sink.send_surely(scene, bell=False)
+        reusable = kind == "bad_event"  # there, none of the user's code has run
+        if not reusable:
+            self._failed.keep(invoke.invocation_id, error)
+        return Result(
+            invocation_id=invoke.invocation_id,
+            status=status,
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            http_status=http_status,
+            error=scene.error,
+            reusable=reusable,
+            streamed_bytes=self._streamer.sent_bytes,
+        )
+
+    def _fail_answered(self, result: Result, invoke: Invoke) -> None:
+        """The function has answered over HTTP, with a 5xx status: the client gets that, and it is a failure,
+        of the exception that its framework has logged or signalled where there was one."""
+        self._telemetry.failed = True
+        error = self._telemetry.noticed.take()
+        spec, ident = self._spec, invoke.invocation_id
+        if error is None:
+            scene = capture_answer(result, spec=spec, invocation_id=ident, route=route_of(invoke.http))
+        else:
+            scene = capture_failure(error, kind="exception", spec=spec, invocation_id=ident)
+            self._failed.keep(ident, error)
+        self._background.add_to(scene)
+        self._outside.tell(scene, invoke)
+        self._sink.send_surely(scene, bell=False)
+        result.status, result.error, result.answered = "error", scene.error, True
+        result.reusable = error is None
+
+    def _quiet(self) -> None:
+        """No timer of ours rings any more."""
+        self._timer.disarm()
+        self._sampler.stop()
+
+    def _keep_moment(self) -> None:
+        """A timeout releases locks and ends tasks on its way up: only now do all of them stand there."""
+        self._moment = capture_moment(self._spec)
+
+    def _finish(self, invoke: Invoke, result: Result, profile: Profile | None, cpu_ns: int) -> bool:
+        """Send the result and what comes after it, in one write. Whether the result has left."""
+        self._untold_ns = 0
+        done = self._done(invoke, profile.dropped if profile is not None else 0, result.reusable, cpu_ns)
+        if profile is not None:
+            if self._sink.send_surely(result, profile, done):
+                return True
+            self._sampler.not_delivered(profile)
+        return self._sink.send_surely(result, done)
+
+    def _done(self, invoke: Invoke, dropped: int, reusable: bool, cpu_ns: int) -> Done:
+        counts = self._telemetry.end()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        peak_kib = usage.ru_maxrss
+        count = self._count
+        self._count = count + 1
+        if not count % _RSS_EVERY and (peak_kib != self._peak_kib or not count % _RSS_RARELY):
+            self._rss_bytes = held_bytes(self._own_tmp)
+            self._peak_kib = peak_kib
+        until_ns = self._cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
+        return Done(
+            invocation_id=invoke.invocation_id,
+            cpu_ns=max(until_ns - cpu_ns, 0),
+            peak_rss_bytes=peak_kib * _KIB,
+            rss_bytes=self._rss_bytes,
+            spans=counts.spans,
+            logs=counts.logs,
+            dropped=counts.dropped + dropped,
+            reusable=reusable,
+        )

@@ -1,0 +1,315 @@
+"""A worker from its first line to its last."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Final, NoReturn
+
+from relive_base.errors import ReliveError
+from relive_base.frames import (
+    AnyFrame,
+    DebugStart,
+    FunctionSpec,
+    InitFailed,
+    Invoke,
+    Ready,
+    Skipped,
+    Stop,
+    TakeHeap,
+)
+from relive_base.ring import RingWriter
+from relive_base.sink import FrameSink
+from relive_capture.record import install_guard
+from relive_capture.record.sources import InApp
+from relive_profiler.record import Sampler
+from relive_tracer.record import SIGNALLED, Telemetry
+
+from relive_runtime.adapters.handlers import Handler
+from relive_runtime.adapters.streaming import Streamer
+from relive_runtime.isolation import Reached, apply
+from relive_runtime.isolation.spaces import TMP
+from relive_runtime.worker.background import Background
+from relive_runtime.worker.calling import Caller, set_caller
+from relive_runtime.worker.channel import Channel
+from relive_runtime.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
+from relive_runtime.worker.failed import Failed
+from relive_runtime.worker.faults import watch_faults
+from relive_runtime.worker.forked import ForkedChild
+from relive_runtime.worker.invocations import Runner
+from relive_runtime.worker.lambda_variables import log_stream
+from relive_runtime.worker.loading import load_handler
+from relive_runtime.worker.memory import Reserve, give_back
+from relive_runtime.worker.memory_limit import MemoryLimit
+from relive_runtime.worker.namesakes import give_way, originals
+from relive_runtime.worker.outside import outside_of
+from relive_runtime.worker.process import (
+    clean_environment,
+    close_others,
+    enter_source,
+    high_descriptor,
+    take_over,
+)
+from relive_runtime.worker.rooms import capture_failure
+from relive_runtime.zygote.options import WorkerStart
+
+__all__ = ["preload", "run"]
+
+_SECOND_NS: Final = 1_000_000_000
+_NICE: Final = 10
+_DEBUG_CALLS_S: Final = 3_600.0
+"""Calls of other functions that a debugger's user makes: they have no deadline of an invocation any more."""
+
+
+def preload() -> None:
+    """In the zygote: import what only some workers need, and fill caches, so that no worker has to."""
+    import asyncio  # noqa: F401
+    import sysconfig
+
+    import werkzeug.exceptions
+    import werkzeug.wrappers  # noqa: F401
+
+    from relive_runtime.worker.rehearsal import rehearse
+
+    sysconfig.get_paths()  # parses the interpreter's build configuration: a millisecond
+    rehearse()
+
+
+def run(start: WorkerStart) -> NoReturn:
+    """Be a worker until the server says Stop or is gone. Does not return: atexit handlers are not run, as the
+    platform may end a worker at any time."""
+    spec = start.spec
+    connection = take_over(start)
+    ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
+    fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
+    reached = apply(spec, start.isolation)
+    stream = log_stream(spec, start.pid)
+    clean_environment(spec, TMP if reached.own_tmp else spec.scratch, stream)
+    close_others(connection.fileno(), fault_fd)
+    if fault_fd >= 0:
+        watch_faults(fault_fd, connection.fileno())
+    forked = ForkedChild(fault_fd)
+    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached, stream)
+    os.register_at_fork(after_in_child=worker.channel.abandon)
+    try:
+        handler = worker.load()
+        if handler is not None:
+            worker.serve(handler)
+        else:
+            worker.stay()
+    except ReliveError:
+        pass  # the server is gone
+    os._exit(0)
+
+
+class _Worker:
+    """What is made once per process."""
+
+    def __init__(
+        self,
+        start: WorkerStart,
+        sink: FrameSink,
+        channel: Channel,
+        forked: ForkedChild,
+        reached: Reached,
+        stream: str,
+    ) -> None:
+        self._start = start
+        self._stream = stream
+        self._spec: FunctionSpec = start.spec
+        self._sink = sink
+        self.channel = channel
+        self._forked = forked
+        self._reached = reached
+        self._telemetry = Telemetry(sink.record, start.spec)
+        self._sampler = Sampler(start.spec.profile, source=start.spec.source)
+        self._timer = DeadlineTimer(lambda: sink.busy)
+        self._outside = outside_of(self._spec, start.hash_seed)
+        self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)
+        self._streamer = Streamer(sink, channel, self._spec.stream_limit_bytes)
+        self._reserve = Reserve()
+        self._failed = Failed()
+        self._background = Background(self._spec, self._telemetry)
+        self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
+
+    def load(self) -> Handler | None:
+        """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
+        install_guard()
+        self._telemetry.install()
+        self._background.install()
+        set_caller(self._caller)
+        self._sampler.start_init()
+        try:
+            enter_source(self._spec)
+            self._outside.install()
+            give_way(self._spec.source, [self._start.runtime_dir])
+            handler = self._load_in_time()
+            self._outside.loaded()
+        except BaseException as error:  # user code may raise anything while it is imported
+            if self._forked.here:
+                self._forked.leave(error)
+            self._init_failed(error)
+            return None
+        if self._forked.here:
+            self._forked.leave()
+        self._sink.send_surely(
+            Ready(
+                pid=self._start.pid,
+                started_ns=self._start.started_ns,
+                loaded_ns=time.time_ns(),
+                isolation_tier=self._reached.tier,
+                isolation_detail=self._reached.detail,
+                cpu_ns=time.process_time_ns(),
+                own_tmp=self._reached.own_tmp,
+            )
+        )
+        profile = self._sampler.stop_init()
+        if profile is not None and not self._sink.send(profile):
+            self._sampler.not_delivered(profile)
+        return handler
+
+    def _load_in_time(self) -> Handler:
+        limit_s = max(self._spec.load_timeout_s, self._spec.timeout_s)
+        deadline = time.monotonic_ns() + int(limit_s * _SECOND_NS)
+        try:
+            self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
+            function = load_handler(self._spec)
+            return Handler(function, self._spec, self._stream, self._streamer, self._signalled)
+        finally:
+            self._timer.disarm()
+
+    def _signalled(self, error: BaseException) -> None:
+        """An exception that is answered with a 5xx status."""
+        self._telemetry.noticed.note(error, SIGNALLED)
+
+    def _init_failed(self, error: BaseException) -> None:
+        self._reserve.release()
+        without_signal_frame(error)
+        self._failed.keep("", error)
+        failed_ns = time.time_ns()
+        profile = self._sampler.stop_init()
+        scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")
+        self._background.add_to(scene)
+        self._outside.tell(scene, None)
+        self._sink.send_surely(scene)
+        _flush()
+        self._telemetry.end()
+        if profile is not None:
+            self._sink.send(profile)
+        report = self._outside.report()
+        if report is not None:
+            self._sink.send_surely(report)
+        self._sink.send_surely(
+            InitFailed(
+                pid=self._start.pid,
+                started_ns=self._start.started_ns,
+                failed_ns=failed_ns,
+                error=scene.error,
+                isolation_tier=self._reached.tier,
+            )
+        )
+
+    def serve(self, handler: Handler) -> None:
+        """Until Stop. Raises ChannelClosed when the server is gone.
+
+        After a failure the process stays as it is, with its frames and heap, until the server has it leave.
+        """
+        runner = Runner(
+            self._spec,
+            self._sink,
+            self._telemetry,
+            self._sampler,
+            self._timer,
+            self._caller,
+            self._outside,
+            handler,
+            self._reserve,
+            self._failed,
+            self._background,
+            self._memory_limit,
+            self._forked,
+            self._reached.own_tmp,
+            self._streamer,
+        )
+        reusable = True
+        while True:
+            try:
+                if not self.channel.pending:
+                    self._sink.watched = False  # the server does not look at one that waits
+                frame = self._next_command()
+                if isinstance(frame, Stop):
+                    return
+                if isinstance(frame, Invoke) and reusable:
+                    if _late(frame):
+                        self._sink.send_surely(Skipped(invocation_id=frame.invocation_id))
+                    else:
+                        reusable = runner.run(frame, self.channel.pending)
+                        frame = None
+                        if runner.large and reusable:
+                            self._caller.forget_event()
+                            give_back()
+            except HandlerTimeout:
+                continue  # it came between the handler's end and the disarming, and has been dealt with
+
+    def _next_command(self) -> AnyFrame | None:
+        """The next frame from the server that is not about a failure which this process keeps."""
+        frame: AnyFrame | None = self.channel.next_command()
+        if type(frame) is Invoke:
+            return frame
+        while isinstance(frame, DebugStart):
+            frame = self._debug(frame)
+        if isinstance(frame, TakeHeap):
+            self._take_heap(frame)
+            return None
+        return frame
+
+    def stay(self) -> NoReturn:
+        """After the module could not be loaded, or the code was stopped where it is: do what the server wants
+        of this process, then leave."""
+        try:
+            while not isinstance(self._next_command(), Stop):
+                pass
+        except ReliveError:
+            pass  # the server is gone
+        os._exit(0)
+
+    def _take_heap(self, command: TakeHeap) -> None:
+        from relive_capture.record.heap import take_heap  # the zygote has imported it
+
+        os.nice(_NICE)  # invocations come first; this process gets no further one
+        failed = self._failed
+        if failed.invocation_id not in ("", command.invocation_id):  # "": while the module was loaded
+            failed = Failed()  # nothing has failed: a baseline
+        with originals():
+            taken = take_heap(command, self._spec, failed.error, failed.frame)
+        self._sink.send_surely(taken)
+
+    def _debug(self, start: DebugStart) -> AnyFrame | None:
+        """Let somebody debug the failure that this process keeps; gives what is to be dealt with after it."""
+        from relive_runtime.debugger import FrameLink, debug_failure  # rarely needed
+
+        link = FrameLink(self._sink, self.channel, start.session)
+        failure = self._failed.error or self._failed.frame
+        reason = "this process has not failed"
+        if failure is not None:
+            self._caller.extend(_DEBUG_CALLS_S)
+            own = InApp([self._spec.source, *self._spec.in_app], here=True)
+            reason = debug_failure(failure, link, lambda file: own.place(file)[0])
+        link.end(reason)
+        return link.following
+
+
+def _late(invoke: Invoke) -> bool:
+    """Whether an event that was sent ahead has waited too long: the server gives it to another worker."""
+    limit_ns = invoke.start_before_monotonic_ns
+    return bool(limit_ns) and time.monotonic_ns() >= limit_ns
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        # The user's own stream; the worker leaves anyway.
+        return

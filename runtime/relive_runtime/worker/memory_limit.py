@@ -1,0 +1,72 @@
+"""At the memory limit: the server asks this process, by a signal, to save itself as it stands.
+
+Nothing is unwound: the frames are captured from inside the signal's handler, and the process then waits there
+for what the server wants of it, until it is ended. Code that does not react (C code, blocked signals) is
+stopped and read from outside instead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from relive_base.frames import FunctionSpec, Invoke
+from relive_base.sink import FrameSink
+from relive_capture import record as capture
+
+from relive_runtime.worker.failed import Failed
+from relive_runtime.worker.memory import Reserve
+from relive_runtime.worker.memory_signal import MEMORY_SIGNAL
+from relive_runtime.worker.namesakes import originals
+
+__all__ = ["MemoryLimit"]
+
+
+class MemoryLimit:
+    """Handles the signal on the main thread, while an invocation runs."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        sink: FrameSink,
+        failed: Failed,
+        reserve: Reserve,
+        stay: Callable[[], None],
+    ) -> None:
+        """`stay` does not return: it serves the server's commands until the process is to leave."""
+        self._spec = spec
+        self._sink = sink
+        self._failed = failed
+        self._reserve = reserve
+        self._stay = stay
+        self.invoke: Invoke | None = None
+        """What there is to save; None while the handler does not run."""
+        self.quiet: Callable[[], object] = bool
+        """Ends timers and profiling, first of all."""
+        signal.signal(MEMORY_SIGNAL, self._on_signal)
+
+    def _on_signal(self, _number: int, frame: FrameType | None) -> None:
+        invoke = self.invoke
+        if invoke is None or frame is None:
+            return
+        if self._sink.busy:
+            os.kill(os.getpid(), MEMORY_SIGNAL)  # once more, when the frame that is being sent has left
+            return
+        self.invoke = None
+        self.quiet()
+        self._reserve.release()
+        limit = self._spec.memory_mb
+        with originals():
+            scene = capture.capture_frames(
+                frame,
+                kind="memory",
+                spec=self._spec,
+                invocation_id=invoke.invocation_id,
+                error_name="MemoryLimitExceeded",
+                message=f"the worker was stopped at 85 % of its {limit} MB of memory",
+            )
+        self._failed.keep_stack(invoke.invocation_id, frame)
+        self._sink.send_surely(scene)
+        self._stay()
