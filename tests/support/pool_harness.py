@@ -32,14 +32,17 @@ class Recording:
     """Keeps what a collector would get."""
 
     def __init__(self) -> None:
+        self.told: list[str] = []  # what was told of invocations, in its order
         self.payloads: list[bytes] = []
         self.finished_runs: list[Running] = []
         self.console_lines: list[LogLine] = []
         self.heaps: list[tuple[Running, HeapFound]] = []
 
-    def begun(self, running: Running) -> None: ...
+    def begun(self, running: Running) -> None:
+        self.told.append("begun")
 
-    def answered(self, running: Running) -> None: ...
+    def answered(self, running: Running) -> None:
+        self.told.append("answered")
 
     def abandoned(self, running: Running) -> None: ...
 
@@ -47,6 +50,7 @@ class Recording:
         self.payloads.append(payload)
 
     def finished(self, running: Running, worker: Worker | None) -> None:
+        self.told.append("finished")
         self.finished_runs.append(running)
 
     def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Protocol, cast
 
 from msgspec.structs import replace
 from relive_base.frames import Call, Done, ErrorInfo, HttpRequest, Result
@@ -13,7 +13,14 @@ from relive_base.records import InvocationRecord
 
 from relive_platform.dispatcher.errors import Stopping, UnknownFunction
 from relive_platform.pool.function import FunctionPool
-from relive_platform.pool.invocation import HeapFound, InvokeRequest, Outcome, Running, Waiter
+from relive_platform.pool.invocation import (
+    HeapFound,
+    InvokeRequest,
+    Outcome,
+    Running,
+    StreamReader,
+    Waiter,
+)
 from relive_platform.pool.worker import Worker
 from relive_platform.supervisor.verdict import (
     condemned_verdict,
@@ -125,11 +132,20 @@ class Dispatcher:
 
     def _settle(self, running: Running) -> None:
         """Give the answer; the record is complete but for what still comes after it."""
-        record = running.record
-        record.responded_ns = time.time_ns()
+        waits = not running.future.done()
+        outcome = self._prepare(running)
         self._recorder.answered(running)  # before anybody knows of it: it must not be lost any more
-        if not running.future.done():
-            running.future.set_result(Outcome(record, running.result))
+        if waits:
+            running.future.set_result(outcome)
+
+    def _prepare(self, running: Running) -> Outcome:
+        """The outcome, with all in its record that the answer itself has to say."""
+        record = running.record
+        outcome = Outcome(record, running.result)
+        if running.request.stream and not running.future.done():
+            cast("StreamReader", running.future).prepare(outcome)
+        record.responded_ns = time.time_ns()
+        return outcome
 
     def _fail(self, running: Running, status: str, error: ErrorInfo) -> None:
         running.record.status = status
@@ -174,9 +190,21 @@ class Dispatcher:
         record.result_bytes = len(result.body) + result.streamed_bytes
         if record.http_method and (result.status == "ok" or result.answered):
             record.http_status = result.http_status
-        self._settle(running)
+        if result.done is not None and not running.scene and not record.failed:
+            # Nothing follows: it is recorded once and for all, which costs half of telling it in two parts.
+            waits = not running.future.done()
+            outcome = self._prepare(running)
+            self._conclude(running, result.done)
+            if waits:
+                running.future.set_result(outcome)
+        else:
+            self._settle(running)
 
     def on_finished(self, pool: FunctionPool, running: Running, done: Done) -> None:
+        if not running.finished:
+            self._conclude(running, done)
+
+    def _conclude(self, running: Running, done: Done) -> None:
         record = running.record
         record.cpu_ns = done.cpu_ns
         record.peak_rss_bytes = done.peak_rss_bytes

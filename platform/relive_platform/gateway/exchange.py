@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from relive_platform.gateway.bodies import BodyBudget, BodyTooLarge
 from relive_platform.gateway.head import Head
-from relive_platform.gateway.responses import Response, from_stream
+from relive_platform.gateway.responses import Response, from_stream, problem
 from relive_platform.pool.invocation import AnswerStream, Outcome, Running
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Exchange(RequestResponseCycle):
     cors = b""
     details = True
     hidden = ""
+    told = False
+    response: Response  # once it is prepared
     budget: BodyBudget | None = None  # that its body counts in until it is answered
     old = False  # HTTP/1.0, which has no chunks
     stream: AnswerStream | None = None  # the worker's end, where the answer comes in parts
@@ -54,22 +56,32 @@ class Exchange(RequestResponseCycle):
         self.protocol = protocol
         self.head = head
         self.keep_alive = keep_alive
-        self.told = False
 
     def done(self) -> bool:
         """Whether the outcome has come."""
         return self.told
+
+    def prepare(self, result: Outcome, /) -> None:
+        """Make the response: the record is to have its status before it is written down."""
+        if self.stream is not None:
+            result.record.http_status = self.status
+            return
+        try:
+            self.response = self.protocol.owner.gateway.answer(result, self)
+        except Exception:
+            _log.exception("an outcome could not be made a response")
+            self.response = problem(500, "InternalError", "the gateway failed; its log says why")
+            result.record.http_status = self.response.status
 
     def set_result(self, result: Outcome, /) -> None:
         """Respond. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
         self.told = True
         self.free()
         if self.stream is not None:
-            result.record.http_status = self.status
             self.protocol.end_stream(self, result.ok)
             return
         try:
-            self.protocol.respond(self, self.protocol.owner.gateway.answer(result, self))
+            self.protocol.respond(self, self.response)
         except Exception:
             _log.exception("an outcome could not be given to its client")
 

@@ -52,30 +52,29 @@ class Intake:
     by their text. So a worker that keeps to its limit is never cut, and one that does not gets twice as much.
     """
 
-    __slots__ = ("_limit", "_meters", "over_bytes")
+    __slots__ = ("_limit", "_meters", "_nobodys", "over_bytes")
 
     def __init__(self, limit_bytes: int) -> None:
         self.over_bytes = 0  # refused since the invocation began
         self._limit = limit_bytes
-        self._meters: OrderedDict[bytes, _Meter] = OrderedDict()
-        self._meters[b""] = _Meter()
+        self._meters: OrderedDict[str, _Meter | None] = OrderedDict()  # none yet: nothing has come
+        self._nobodys: _Meter | None = None  # of frames that name no invocation
 
     def begin(self, invocation_id: str) -> None:
         """The worker gets an invocation."""
         meters = self._meters
-        meters[invocation_id.encode()] = _Meter()
-        meters[b""] = _Meter()
+        meters[invocation_id] = None
+        self._nobodys = None
         self.over_bytes = 0
         if len(meters) > _INVOCATIONS:
-            oldest = next(name for name in meters if name)
-            del meters[oldest]
+            meters.popitem(last=False)
 
     def takes(self, payload: bytes, *, spans: bool) -> bool:
         """Whether a Spans or Logs frame is taken. Raises msgspec.DecodeError."""
-        meter = self._meters.get(frame_invocation(payload))
+        meter = self._meter(frame_invocation(payload))
         size = len(payload)
         if meter is None:
-            pass  # somebody else's
+            pass
         elif spans:
             meter.span_bytes += size
             if meter.span_bytes <= SPAN_BYTES:
@@ -86,6 +85,17 @@ class Intake:
                 return True
         self.over_bytes += size
         return False
+
+    def _meter(self, name: bytes) -> _Meter | None:
+        """Of a frame's invocation; None where it is somebody else's."""
+        if not name:
+            self._nobodys = self._nobodys or _Meter()
+            return self._nobodys
+        invocation_id = name.decode("utf-8", "replace")
+        if invocation_id not in self._meters:
+            return None
+        meter = self._meters[invocation_id] = self._meters[invocation_id] or _Meter()
+        return meter
 
     @property
     def flooded(self) -> bool:

@@ -90,8 +90,12 @@ class AnswerStream(Protocol):
 
 
 class StreamReader(Waiter, Protocol):
-    """A waiter that takes an answer part by part; `set_result` comes at its end, or where it breaks off."""
+    """A waiter that takes an answer part by part; `set_result` comes at its end, or where it breaks off.
 
+    `prepare` comes just before it: the waiter makes its answer, and tells the record what it says.
+    """
+
+    def prepare(self, result: Outcome, /) -> None: ...
     def begin_stream(self, running: Running, head: StreamHead, stream: AnswerStream, /) -> None: ...
     def take_part(self, part: StreamPart, /) -> None: ...
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pool_harness import Platform, platform
 from relive_platform.pool.function import PoolLimits
 from relive_platform.pool.host import HostLimits
+from relive_platform.pool.invocation import InvokeRequest, Outcome
 from relive_platform.pool.scaling import FORK_COST_S
 
 ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pid': os.getpid()}\n"
@@ -54,6 +55,43 @@ async def test_a_record_has_its_times_in_order(workers: Platform) -> None:
     assert all(times)
     assert times == sorted(times)
     assert record.accepted_ns <= record.init_started_ns <= record.init_ended_ns <= record.dispatched_ns
+
+
+class Caller:
+    """Waits for an outcome, and says when it came."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+        self.outcome: Outcome | None = None
+
+    def done(self) -> bool:
+        return self.outcome is not None
+
+    def set_result(self, result: Outcome, /) -> None:
+        self.told.append("heard")
+        self.outcome = result
+
+
+async def test_what_ends_with_its_answer_is_recorded_in_one_piece_before_the_answer(
+    workers: Platform,
+) -> None:
+    # Given a function that has nothing left to tell after its answer, unless it fails
+    workers.deploy("maybe", "def handler(event, context):\n    return 1 / event\n")
+    told = workers.recording.told
+    # When it succeeds
+    caller = Caller(told)
+    workers.dispatcher.begin(InvokeRequest(function="maybe", event=b"1"), caller)
+    await workers.until(lambda: "finished" in told and caller.done())
+    # I expect its record to be whole before its caller hears, and told once
+    assert told == ["begun", "finished", "heard"]
+    record = workers.recording.finished_runs[0].record
+    assert record.responded_ns >= record.ended_ns > 0
+    assert record.cpu_ns > 0
+    # ... and that of a failure to follow: its process may have more to tell
+    told.clear()
+    workers.dispatcher.begin(InvokeRequest(function="maybe", event=b"0"), Caller(told))
+    await workers.until(lambda: "finished" in told)
+    assert told == ["begun", "answered", "heard", "finished"]
 
 
 async def test_a_worker_that_waits_makes_the_first_event_warm(workers: Platform) -> None:
