@@ -17,6 +17,7 @@ __all__ = ["WorkerProcess"]
 _TICKS: Final[int] = os.sysconf("SC_CLK_TCK")
 _PAGE: Final[int] = os.sysconf("SC_PAGE_SIZE")
 _SECOND_NS: Final = 1_000_000_000
+_EXITING: Final = 0x4  # PF_EXITING of the kernel's include/linux/sched.h
 _GONE: Final = (ProcessLookupError, PermissionError)
 
 
@@ -57,6 +58,17 @@ class WorkerProcess:
         for pid in started:
             with suppress(*_GONE):  # it went with the group
                 os.kill(pid, signal.SIGKILL)
+
+    def is_leaving(self) -> bool:
+        """Whether it is at its end by itself, or has come to it: then nothing that is sent to it is why."""
+        if self.reaped:
+            return True
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                fields = file.read(1_024).rpartition(b")")[2].split()
+            return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _EXITING)
+        except (OSError, IndexError, ValueError):
+            return True
 
     def freeze(self) -> None:
         """Stop its group where it is, so that it can be looked at and grows no further."""

@@ -35,7 +35,7 @@ from relive_runtime.worker.faults import FAULTS
 
 from relive_platform.pool.fault_file import FaultFile
 from relive_platform.pool.framing import FrameReader, frame_kind
-from relive_platform.pool.intake import Intake
+from relive_platform.pool.intake import FLOOD_BYTES, Intake
 from relive_platform.pool.invocation import InvokeRequest, Running
 from relive_platform.pool.process import WorkerProcess
 from relive_platform.pool.streaming import WorkerStream, begin_stream, take_part
@@ -63,6 +63,7 @@ AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
 LARGE_BYTES: Final = 65_536
+_WHY_CHARS: Final = 300
 _NO_REQUEST: Final = InvokeRequest(function="")
 _log = logging.getLogger(__name__)
 _BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
@@ -120,6 +121,7 @@ class Worker(asyncio.Protocol):
         self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
         self.condemned = ""  # why the supervisor stops it: "timeout", "memory", "crash"
+        self.ended_for = ""  # why the server ended it, where that is something its code has done
         self.crashed: Crashed | None = None  # it has stopped itself at a fatal signal
         self.fork_error = ""
         self.init_failed: InitFailed | None = None
@@ -177,9 +179,8 @@ class Worker(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._reader.feed(data)
-        except _BROKEN:
-            # What a hostile or broken worker writes ends that worker, nothing else.
-            self.kill()
+        except _BROKEN as error:
+            self._break(error)
 
     def look(self) -> None:
         """Take what the worker has put into its ring."""
@@ -187,8 +188,12 @@ class Worker(asyncio.Protocol):
         if ring is not None and ring.waiting:
             try:
                 self._ring_reader.feed(ring.take())
-            except _BROKEN:
-                self.kill()
+            except _BROKEN as error:
+                self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        """What a hostile or broken worker writes ends that worker, nothing else."""
+        self.end(f"its code wrote something into the connection to the server that is no message: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.look()
@@ -226,7 +231,10 @@ class Worker(asyncio.Protocol):
             self._gone()
         elif self._eof or self.exited is not None:
             if self._eof and not self.process.killed and self.pid:
-                self.kill()  # it closed its socket: it can never answer again
+                if self.process.is_leaving():
+                    self.kill()  # what it has started
+                else:
+                    self.end("its code closed the connection to the server, so it could never answer")
             asyncio.get_running_loop().call_later(_GONE_GRACE_S, self._gone)
 
     def _gone(self) -> None:
@@ -246,6 +254,12 @@ class Worker(asyncio.Protocol):
         self.owner.on_gone(self)
         if self.faults is not None:
             self.faults.close()
+
+    def end(self, why: str) -> None:
+        """End it for what its code has done, which its failure says."""
+        if not self.process.killed:
+            self.ended_for = why[:_WHY_CHARS]
+        self.kill()
 
     def kill(self) -> None:
         """End it now with all it has started, also outside its group; on_gone follows when it was reaped."""
@@ -441,7 +455,8 @@ class Worker(asyncio.Protocol):
             self.current.record.dropped += 1
         if self.intake.flooded and not self.process.killed:
             _log.error("worker %d of %s floods its channel: it is ended", self.pid, self.spec.name)
-            self.kill()
+            much = f"{FLOOD_BYTES >> 20} MB beyond its limits"
+            self.end(f"its code wrote over {much} into the connection to the server")
 
     def _on_telemetry(self, payload: bytes) -> None:
         running = self.current

@@ -48,8 +48,7 @@ def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
         return condemned_verdict(worker, running, worker.condemned)
     # The system's own figure has the pages of mapped files in it: only where nobody has looked.
     held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)
-    killed = worker.exited is not None and worker.exited.status == signal.SIGKILL
-    if killed and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
+    if _is_killed(worker) and not worker.ended_for and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
         running.rss_peak = held
         text = f"the worker was killed (SIGKILL) with over 80 % of its {worker.spec.memory_mb} MB of memory"
         return "memory", _error(worker, "MemoryLimitExceeded", text, "memory")
@@ -73,6 +72,8 @@ def _death(worker: Worker) -> ErrorInfo:
     status = worker.exited.status if worker.exited is not None else -1
     if worker.crashed is not None:
         status = worker.crashed.signal  # it stood still; what ended it then says nothing
+    elif worker.ended_for and _is_killed(worker):
+        return _error(worker, "WorkerEnded", f"the server ended the worker: {worker.ended_for}", "signal")
     if status < 0:
         return _error(worker, "WorkerLost", "the worker was lost together with its zygote", "exit")
     if os.WIFSIGNALED(status):
@@ -84,6 +85,10 @@ def _death(worker: Worker) -> ErrorInfo:
         return error
     code = os.waitstatus_to_exitcode(status)
     return _error(worker, "WorkerExited", f"the process ended itself: os._exit({code})", "exit")
+
+
+def _is_killed(worker: Worker) -> bool:
+    return worker.exited is not None and worker.exited.status == signal.SIGKILL
 
 
 def _name(number: int) -> str:
