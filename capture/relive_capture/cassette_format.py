@@ -72,6 +72,7 @@ class RawExchange(msgspec.Struct, array_like=True, gc=False):
     status: int = 0
     ended: bool = False  # the end of the response was seen
     failure: Failure | None = None
+    took_ns: int = 0  # until its response began, or it failed; 0: not known
 
 
 class Body(msgspec.Struct, omit_defaults=True):
@@ -96,6 +97,7 @@ class Exchange(msgspec.Struct, omit_defaults=True, kw_only=True):
     library: str = ""
     phase: str = "invoke"
     started_ns: int = 0
+    took_ns: int = 0  # until its response began, or it failed; 0: not known
     method: str = ""
     url: str = ""
     request_headers: list[tuple[str, str]] = []
@@ -155,6 +157,7 @@ class Script(msgspec.Struct, kw_only=True):
     init_seeds: Seeds | None = None
     live: bool = False  # let calls reach the network
     clock: bool = True  # move the clock
+    paced: bool = False  # calls take as long as they took
 
 
 class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -11,6 +11,7 @@ from relive_cli import Relive, relive_home, toml
 from small_server import serving
 
 SOURCE = """
+import concurrent.futures, socket, threading
 import ctypes, datetime, json, os, random, secrets, time, urllib.request, uuid
 
 def get(path, data=None):
@@ -50,12 +51,50 @@ def ordered(event, context):
 def crashes(event, context):
     return ctypes.string_at(0)
 
+def gives_up(event, context):
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # it waits for the call before it lets go
+        future = pool.submit(get, "/slow")
+        return future.result(timeout=0.2)
+
+def gives_up_in_words(event, context):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(get("/slow")))
+    thread.start()
+    thread.join(0.2)
+    there = bool(found)
+    thread.join()
+    if not there:
+        raise ValueError("the shop is slow today")
+
+def minds_nothing(event, context):
+    with socket.create_connection(os.environ["SHOP"].rpartition("/")[2].split(":"), timeout=5) as raw:
+        raw.settimeout(0.1)
+        try:
+            raw.sendall(b"no HTTP")
+            raw.recv(1)
+        except TimeoutError:
+            raise ValueError("no answer") from None
+        except Exception:
+            return "no matter"
+
 def quiet(event, context):
     return get("/first")["missing"]
 """
 FUNCTIONS = {
     name: f'handler = "app:{name}"\nenvironment = {{ SHOP = "@SHOP@" }}'
-    for name in ("prices", "chance", "flaky", "asks_another", "doubled", "refused", "ordered", "crashes")
+    for name in (
+        "prices",
+        "chance",
+        "flaky",
+        "asks_another",
+        "doubled",
+        "refused",
+        "ordered",
+        "crashes",
+        "gives_up",
+        "gives_up_in_words",
+        "minds_nothing",
+    )
 }
 LOADS = """
 import app
@@ -206,6 +245,28 @@ def test_a_refused_connection_is_refused_again(lab: Lab) -> None:
 
     assert again["outcome"] == "same"
     assert again["error"]["message"] == again["recorded"]["message"]
+
+
+def test_a_call_that_was_too_slow_for_a_limit_of_the_function_is_too_slow_again(lab: Lab) -> None:
+    again = lab.replay("gives_up")
+
+    assert again["recorded"]["type"] == "TimeoutError"
+    assert (again["outcome"], again["error"]["type"]) == ("same", "TimeoutError")
+
+
+def test_where_no_error_tells_of_a_time_limit_the_replay_says_what_its_calls_took(lab: Lab) -> None:
+    again = lab.replay("gives_up_in_words")
+
+    assert again["outcome"] == "passed"
+    (note,) = [note for note in again["notes"] if "answered at once" in note]
+    assert note.startswith("calls were answered at once; at the failure they took 0.5")
+
+
+def test_a_function_that_minds_no_missing_answer_has_not_just_passed(lab: Lab) -> None:
+    again = lab.replay("minds_nothing")
+
+    assert again["outcome"] == "passed"
+    assert "it passed without an answer to 1 of its calls, which it did not mind" in again["notes"]
 
 
 def test_calls_between_functions_are_answered_too(lab: Lab) -> None:

@@ -15,6 +15,9 @@ import brotli
 __all__ = ["serving"]
 
 
+_DELAYS_S = {"/slow": 0.5}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -49,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/large":
             self._answer(b"x" * 600_000)
         else:
+            self.server.closing.wait(_DELAYS_S.get(path, 0.0))  # type: ignore[attr-defined]
             self._answer(json.dumps(answer).encode())
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET

@@ -78,6 +78,7 @@ def _exchange(raw: RawExchange, redactor: Redactor) -> Exchange:
     made = {"wire": _from_wire, "parts": _from_parts, "invoke": _from_invoke}.get(raw.form, _from_connect)
     found = made(raw)
     found.library, found.phase, found.started_ns = raw.library, raw.phase, raw.started_ns
+    found.took_ns = raw.took_ns
     found.failure = _clean_failure(raw.failure, redactor)
     _redact(found, redactor)
     return found

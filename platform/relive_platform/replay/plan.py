@@ -20,6 +20,7 @@ from relive_platform.pool.zygote import Confinement, ZygoteKey
 from relive_platform.registry.model import FunctionVersion
 from relive_platform.registry.storage import VersionTable
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.pacing import about_time
 
 __all__ = ["Plan", "make_plan"]
 
@@ -65,7 +66,7 @@ def make_plan(
             scene, recorded, home, scratch, trust, notes
         )
     _note_parts(scene, recorded, notes)
-    script = _script(scene.cassette, recorded, live=live)
+    script = _script(scene.cassette, recorded, live=live, paced=about_time(scene))
     spec = msgspec.structs.replace(
         chosen.spec,
         version=int(scene.manifest["version"]),
@@ -263,12 +264,13 @@ def _note_parts(scene: SceneFile, recorded: ReplayNotes, notes: list[str]) -> No
         notes.append("the scene is of an older Relive: no seeds, no calls")
 
 
-def _script(exchanges: list[Exchange], recorded: ReplayNotes, *, live: bool) -> bytes:
+def _script(exchanges: list[Exchange], recorded: ReplayNotes, *, live: bool, paced: bool) -> bytes:
     script = Script(
         exchanges=exchanges,
         seeds=recorded.seeds,
         init_seeds=recorded.init_seeds,
         live=live,
+        paced=paced,
     )
     if len(exchanges) > _CALLS:
         raise ReplayError(f"its cassette has {len(exchanges)} calls, over the limit of {_CALLS}")

@@ -25,6 +25,7 @@ from relive_platform.replay.comparing import differences
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.replay.model import OTHER, PASSED, SAME, UNRECORDED, ReplayOutcome, ReplayRun
+from relive_platform.replay.pacing import call_notes
 from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
 from relive_platform.replay.stage import Played, Stage
 from relive_platform.replay.warmth import warm_notes
@@ -88,7 +89,10 @@ def replay(
         recorded_file=error.file,
         recorded_line=error.line,
         runs=runs,
-        notes=plan.notes + _run_notes(runs) + _reasons(scene, runs),
+        notes=plan.notes
+        + _run_notes(runs)
+        + _reasons(scene, runs)
+        + call_notes(scene, runs, live=options.live),
     )
 
 

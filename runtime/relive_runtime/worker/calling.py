@@ -108,12 +108,13 @@ class Caller:
             return next(self._ids)
 
     def _ask(self, frame: Call, wait_s: float) -> CallResult:
+        began_ns = time.monotonic_ns()
         try:
             answer = self._exchange(frame, wait_s)
         except CallRefused as error:
             self._outside.refused(frame, error.message)
             raise
-        self._outside.answered(frame, answer)
+        self._outside.answered(frame, answer, time.monotonic_ns() - began_ns)
         return answer
 
     def _exchange(self, frame: Call, wait_s: float) -> CallResult:

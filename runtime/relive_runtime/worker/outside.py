@@ -53,7 +53,7 @@ class Outside:
         """The answer of a call to another function, where the platform need not be asked."""
         return None
 
-    def answered(self, call: Call, answer: CallResult) -> None:
+    def answered(self, call: Call, answer: CallResult, took_ns: int) -> None:
         """The platform's answer."""
 
     def refused(self, call: Call, message: str) -> None:
@@ -102,7 +102,7 @@ class _Recorded(Outside):
         except Exception as error:  # the scene must leave without it
             scene.parts["replay"] = PartState("missing", f"it could not be told: {type(error).__name__}")
 
-    def answered(self, call: Call, answer: CallResult) -> None:
+    def answered(self, call: Call, answer: CallResult, took_ns: int) -> None:
         from relive_capture.cassette_format import Failure
 
         tape = self._recorder.tape
@@ -110,6 +110,7 @@ class _Recorded(Outside):
             return
         method = "SEND" if call.asynchronous else "CALL"
         kept = tape.call("invoke", "relive", method=method, url=call.function)
+        kept.raw.took_ns = took_ns
         kept.sent(call.payload)
         kept.answer_begins()
         kept.raw.status = 200 if answer.ok else 500

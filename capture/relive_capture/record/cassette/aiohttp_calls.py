@@ -115,6 +115,7 @@ def _patch_protocol(protocol: Any) -> None:
         if call is not None and data:
             if not call.answered:
                 call.answer_begins()
+                call.timed()
             call.received(data)
         data_received(self, data)
 

@@ -84,6 +84,7 @@ def _patch_begin(recorder: Recorder, response: Any) -> None:
         except BaseException as error:
             call.failed(error, "response")
             raise
+        call.timed()
 
     response.begin = recorded
 

@@ -96,6 +96,7 @@ def _answered(call: Call, response: Any) -> None:
     call.raw.status = response.status
     call.raw.response_headers = _headers(response.headers)
     call.answer_begins()
+    call.timed()
 
 
 class _Wrapped:

@@ -85,6 +85,13 @@ class Call:
         """The call ended in `error`, which the function sees."""
         if self.raw.failure is None:
             self.raw.failure = describe(error, where)
+        self.timed()
+
+    def timed(self) -> None:
+        """Its response begins now, or it fails: so long it has taken."""
+        raw = self.raw
+        if not raw.took_ns:
+            raw.took_ns = max(time.time_ns() - raw.started_ns, 1)
 
     def _keep_start(self, chunks: list[bytes], data: Any) -> int:
         """Keep what the limits allow; how many bytes are left out. Nothing is, once the invocation has

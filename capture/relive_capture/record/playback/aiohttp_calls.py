@@ -7,7 +7,7 @@ from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.playback.answers import is_abandoned, rebuild, wait_async, wire_answer
+from relive_capture.record.playback.answers import is_abandoned, pause_async, rebuild, wait_async, wire_answer
 from relive_capture.wire import parse_request
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def play_aiohttp(player: Player, module: ModuleType) -> None:
         if isinstance(transport, _Transport):
             body = await transport.whole()
             exchange = player.request(self.method, str(self.url), body)
-            if exchange.status:
+            await pause_async(player.took_s(exchange))
+            if player.ended(exchange):
                 protocol.data_received(wire_answer(exchange, self.method))
             if exchange.failure is not None and not is_abandoned(exchange):
                 protocol.connection_lost(rebuild(exchange.failure))

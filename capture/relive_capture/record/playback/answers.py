@@ -11,7 +11,16 @@ from relive_base.errors import ReliveError
 from relive_capture.bodies import body_bytes
 from relive_capture.cassette_format import Exchange, Failure
 
-__all__ = ["NotInCassette", "is_abandoned", "rebuild", "wait", "wait_async", "wire_answer"]
+__all__ = [
+    "NotInCassette",
+    "is_abandoned",
+    "pause",
+    "pause_async",
+    "rebuild",
+    "wait",
+    "wait_async",
+    "wire_answer",
+]
 
 _MODULES = (
     "builtins", "socket", "ssl", "http.client", "asyncio.exceptions", "httpcore", "httpcore._exceptions",
@@ -45,6 +54,24 @@ def wait() -> None:
     """Until a signal handler raises, as the time limit's does."""
     while True:
         time.sleep(_LONG_S)
+
+
+def pause(seconds: float) -> None:
+    """As long as the call took; `wait` for one that is paced."""
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+async def pause_async(seconds: float) -> None:
+    """The same in an event loop, trio's, too."""
+    if seconds <= 0:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        await sys.modules["trio"].sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)
 
 
 async def wait_async() -> None:

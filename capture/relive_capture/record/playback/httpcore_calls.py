@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from relive_capture.bodies import body_bytes
 from relive_capture.cassette_format import Exchange
 from relive_capture.record.cassette.httpcore_calls import url_text
-from relive_capture.record.playback.answers import is_abandoned, rebuild, wait, wait_async
+from relive_capture.record.playback.answers import is_abandoned, pause, pause_async, rebuild, wait, wait_async
 
 if TYPE_CHECKING:
     from relive_capture.record.playback.player import Player
@@ -26,7 +26,8 @@ def play_httpcore(player: Player, module: ModuleType) -> None:
     def played(self: Any, request: Any) -> Any:
         body = b"".join(request.stream)
         exchange = player.request(request.method.decode(), url_text(request.url), body)
-        if not exchange.status:
+        pause(player.took_s(exchange))
+        if not player.ended(exchange):
             wait()
         return _response(module, exchange)
 
@@ -34,7 +35,8 @@ def play_httpcore(player: Player, module: ModuleType) -> None:
     async def played_async(self: Any, request: Any) -> Any:
         body = b"".join([chunk async for chunk in request.stream])
         exchange = player.request(request.method.decode(), url_text(request.url), body)
-        if not exchange.status:
+        await pause_async(player.took_s(exchange))
+        if not player.ended(exchange):
             await wait_async()
         return _response(module, exchange)
 

@@ -9,7 +9,7 @@ from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.cassette_format import Exchange, PlaybackReport, Script
-from relive_capture.record.playback.answers import NotInCassette, is_abandoned, rebuild
+from relive_capture.record.playback.answers import NotInCassette, is_abandoned, pause, rebuild
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
 from relive_capture.record.playback.deck import Deck
@@ -18,6 +18,7 @@ from relive_capture.record.playback.undo import Undo
 __all__ = ["Player"]
 
 _KEPT = 100
+_LONGEST_S = 900.0
 REMEDY = "run the replay with --live to let calls reach the network"
 _FUNCTIONS = "a replay asks no other function; to run it with them: relive invoke FUNCTION"
 
@@ -69,14 +70,22 @@ class Player:
         self.undo.undo()
 
     def request(self, method: str, url: str, body: bytes) -> Exchange:
-        """The recorded call; raises what it ended in before there was a response, and NotInCassette. Of one
-        that was given up (`is_abandoned`) without a response, the caller waits."""
+        """The recorded call, of which the caller does `took_s`, then `ended`. Raises NotInCassette."""
         found = self.deck.take("http", method, url, body)
         if found is None:
             raise NotInCassette(f"{method} {url} is not in the scene's cassette", remedy=self._remedy)
-        if found.failure is not None and not found.status and not is_abandoned(found):
-            raise rebuild(found.failure)
         return found
+
+    def took_s(self, exchange: Exchange) -> float:
+        """How long to wait before its answer: what it took where time matters to the failure, else 0."""
+        return min(exchange.took_ns / 1e9, _LONGEST_S) if self._script.paced else 0.0
+
+    def ended(self, exchange: Exchange) -> bool:
+        """Whether it had a response; if not it was given up (`is_abandoned`), and the caller waits. Raises
+        what it ended in before there was one."""
+        if exchange.failure is not None and not exchange.status and not is_abandoned(exchange):
+            raise rebuild(exchange.failure)
+        return bool(exchange.status)
 
     def connection_failure(self, host: object, port: object) -> Exception | None:
         """What a connection to that place ended in."""
@@ -100,6 +109,7 @@ class Player:
         if found is None:
             remedy = _FUNCTIONS if self._remedy == REMEDY else self._remedy
             raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=remedy)
+        pause(self.took_s(found))
         return found, body_bytes(found.response_body)
 
     def report(self) -> PlaybackReport:

@@ -7,7 +7,14 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.playback.answers import NotInCassette, is_abandoned, rebuild, wait, wire_answer
+from relive_capture.record.playback.answers import (
+    NotInCassette,
+    is_abandoned,
+    pause,
+    rebuild,
+    wait,
+    wire_answer,
+)
 from relive_capture.wire import parse_request
 
 if TYPE_CHECKING:
@@ -97,7 +104,8 @@ class FakeSocket(socket.socket):
         target = request.target
         url = target if "://" in target.split("?")[0] else f"{self._scheme}://{self._place}{target}"
         exchange = self._player.request(request.method, url, request.body)
-        if not exchange.status:
+        pause(self._player.took_s(exchange))
+        if not self._player.ended(exchange):
             wait()
         abandoned = is_abandoned(exchange)
         failure = rebuild(exchange.failure) if exchange.failure is not None and not abandoned else None
