@@ -25,7 +25,7 @@ from relive_runtime.worker.calling import Caller
 from relive_runtime.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_runtime.worker.failed import Failed
 from relive_runtime.worker.forked import ForkedChild
-from relive_runtime.worker.lambda_variables import tell_trace
+from relive_runtime.worker.lambda_variables import TraceVariable
 from relive_runtime.worker.memory import LARGE_BYTES, Reserve, held_bytes
 from relive_runtime.worker.memory_limit import MemoryLimit
 from relive_runtime.worker.outside import Outside
@@ -87,6 +87,7 @@ class Runner:
         streamer: Streamer,
     ) -> None:
         self._streamer = streamer
+        self._trace = TraceVariable()
         self._spec = spec
         self._sink = sink
         self._telemetry = telemetry
@@ -124,7 +125,7 @@ class Runner:
         if invoke.http is not None:
             self._frameworks.watch()
         self._caller.begin(invoke)
-        tell_trace(invoke)
+        self._trace.tell(invoke)
         started_ns = time.time_ns()
         self._outside.begin(started_ns)
         self._memory_limit.invoke = invoke

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -9,11 +10,13 @@ from typing import Final
 
 from relive_base.frames import FunctionSpec, Invoke
 
-__all__ = ["lambda_variables", "log_stream", "tell_trace"]
+__all__ = ["TraceVariable", "lambda_variables", "log_stream"]
 
 _REGION: Final = "us-east-1"  # clients of AWS want some region; `environment` may say another one
 _TIME_ZONE: Final = ":UTC"
 _TRACE: Final = "_X_AMZN_TRACE_ID"
+_NAME: Final = _TRACE.encode()
+_libc = ctypes.PyDLL(None)  # keeps the GIL: this call does not block
 
 
 def log_stream(spec: FunctionSpec, pid: int) -> str:
@@ -44,12 +47,36 @@ def lambda_variables(spec: FunctionSpec, stream: str) -> dict[str, str]:
     }
 
 
-def tell_trace(invoke: Invoke) -> None:
-    """X-Ray's form of the invocation's trace, for its SDK and for boto3. Never raises."""
-    trace_id = invoke.trace_id
-    try:
-        os.environ[_TRACE] = (
-            f"Root=1-{trace_id[:8]}-{trace_id[8:]};Parent={invoke.span_id};Sampled={int(invoke.sampled)}"
-        )
-    except Exception:
-        pass  # the function has put something else in the place of os.environ
+class TraceVariable:
+    """X-Ray's form of the invocation's trace, for its SDK and for boto3, in the environment.
+
+    The C library keeps each text that `setenv` has ever been given, and looks it up among all of them: a new
+    one for each invocation would cost ever more time, and memory for good. So this one is given to it once,
+    and written anew where it stands.
+    """
+
+    def __init__(self) -> None:
+        text = _NAME + b"=" + _value("0" * 32, "0" * 16, True)
+        copy = _libc.strdup
+        copy.restype = ctypes.c_void_p
+        self._text = ctypes.c_void_p(copy(text))  # for as long as the process lives, whatever becomes of us
+        letters = (ctypes.c_char * len(text)).from_address(self._text.value or 0)
+        self._value = memoryview(letters).cast("B")[len(_NAME) + 1 :]
+
+    def tell(self, invoke: Invoke) -> None:
+        """Say which trace it is from now on. Never raises."""
+        try:
+            value = _value(invoke.trace_id, invoke.span_id, invoke.sampled)
+            environment = os.environ
+            if type(environment) is not os._Environ or len(value) != len(self._value):
+                environment[_TRACE] = value.decode()  # something else that the function has put in its place
+                return
+            self._value[:] = value
+            _libc.putenv(self._text)  # again: the function may have removed it
+            environment._data[_NAME] = value  # type: ignore[attr-defined]
+        except Exception:
+            pass  # whatever the function has made of os.environ
+
+
+def _value(trace_id: str, span_id: str, sampled: bool) -> bytes:
+    return f"Root=1-{trace_id[:8]}-{trace_id[8:]};Parent={span_id};Sampled={int(sampled)}".encode()
