@@ -119,9 +119,9 @@ def _harness() -> ModuleType:
 async def _waits(objects: int, rounds: int) -> dict[str, list[float]]:
     """Milliseconds of each answer: of failures without a heap, of those whose heap is taken after it, and of
     what comes right after these, while the heap is walked. `taken`: 1 for each snapshot that came whole."""
-    from relive_platform.pool.function import PoolLimits
-    from relive_platform.pool.heaps import HeapLimits
-    from relive_platform.pool.host import HostLimits
+    from relive_platform.engine.failed.heaps import HeapLimits
+    from relive_platform.engine.host import HostLimits
+    from relive_platform.engine.pool import PoolLimits
 
     source = _HANDLER.replace("{objects}", str(objects))
     waits: dict[str, list[float]] = {"without": [], "with": [], "next": []}

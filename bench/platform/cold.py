@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from relive_base.frames import FunctionSpec
-from relive_platform.dispatcher.dispatcher import Dispatcher
-from relive_platform.pool.function import FunctionPool, PoolLimits
-from relive_platform.pool.host import HostLimits, WorkerHost
-from relive_platform.pool.invocation import InvokeRequest
-from relive_platform.pool.users import UserRange
-from relive_platform.pool.zygote import ZygoteKey
-from relive_platform.pool.zygotes import Zygotes
-from relive_platform.runtime_path import build_runtime
+from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.workers.users import UserRange
+from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.engine.workers.zygotes import Zygotes
+from relive_runtime.folder import build_runtime
 
 __all__ = ["run"]
 

@@ -118,8 +118,8 @@ LISTENER = """
 import asyncio, sys
 import uvloop
 from applications import HEADERS, other
-from relive_platform.gateway.listener import HttpListener
-from relive_platform.gateway.responses import Response
+from relive_platform.triggers.http.listener import HttpListener
+from relive_platform.triggers.http.responses import Response
 
 HEAD = b"".join(b"%s: %s\\r\\n" % pair for pair in HEADERS)
 

@@ -104,7 +104,7 @@ def _relive(folder: Path, port: int) -> Iterator[str]:
     registry.deploy(folder / "app")
     registry.close()
     env = {"RELIVE_HOME": str(home), "RELIVE_HTTP": f"127.0.0.1:{port}"}
-    command = [sys.executable, "-m", "relive_platform.serving"]
+    command = [sys.executable, "-m", "relive_platform.server.serving"]
     with _process(command, folder, f"http://127.0.0.1:{port}/fn/hello/", env) as url:
         yield url
 

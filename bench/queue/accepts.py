@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from relive_platform.queue import EventQueue, QueuedEvent
+from relive_platform.triggers.queue import EventQueue, QueuedEvent
 
 __all__ = ["run"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from relive_base.environment import hide_secrets
 from relive_base.errors import ExitCode
-from relive_platform.control import ControlPlane
-from relive_platform.server import ReliveServer
-from relive_platform.serving import run
+from relive_platform.server.control import ControlPlane
+from relive_platform.server.server import ReliveServer
+from relive_platform.server.serving import run
 from relive_platform.settings import Settings, unknown_variables
 from relive_runtime.isolation import gaps
 from relive_runtime.isolation.spaces import probe_spaces

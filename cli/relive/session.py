@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relive_base.errors import ReliveError, UsageError
-from relive_platform.locate import ServerInfo, default_home, find_server, require_server
+from relive_platform.server.locate import ServerInfo, default_home, find_server, require_server
 
 if TYPE_CHECKING:
     from relive_platform.api.client import ControlClient
@@ -66,7 +66,7 @@ class Session:
         if self._store is None:
             if self.reachable:
                 self._settle()
-            from relive_platform.reading import open_reader
+            from relive_platform.server.reading import open_reader
 
             if self.server:
                 from relive_platform.api.remote_store import RemoteStore

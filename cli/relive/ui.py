@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relive_platform.locate import ServerInfo
+    from relive_platform.server.locate import ServerInfo
     from relive_store import Store
 
     from relive.session import Session
@@ -67,7 +67,7 @@ class UiRequest:
 def _home(chosen: str, environment: Mapping[str, str]) -> Path:
     if chosen:
         return Path(os.path.abspath(os.path.expanduser(chosen)))
-    from relive_platform.locate import default_home
+    from relive_platform.server.locate import default_home
 
     return default_home(environment)
 
@@ -92,7 +92,7 @@ class Link:
 
     def status(self) -> dict[str, object] | None:
         """What the server says of itself; None where none runs on this home."""
-        from relive_platform.locate import find_server
+        from relive_platform.server.locate import find_server
 
         with self._lock:
             session = self._session

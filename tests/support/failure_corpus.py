@@ -35,7 +35,7 @@ from relive_capture.explore.render import part_state
 from relive_capture.model import ExceptionView, FrameView
 from relive_cli import Relive, relive_home, toml
 from relive_platform.api import control_pb2 as pb
-from relive_platform.packages.dependencies import Dependencies, Requirements
+from relive_platform.registry.packages.dependencies import Dependencies, Requirements
 from relive_platform.replay import ReplayOptions, replay
 from relive_runtime.worker.faults import can_stand_still
 

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from relive_base.frames import FunctionSpec, LogLine
-from relive_platform.dispatcher.dispatcher import Dispatcher
-from relive_platform.pool.function import FunctionPool, PoolLimits
-from relive_platform.pool.host import HostLimits, WorkerHost
-from relive_platform.pool.invocation import HeapFound, InvokeRequest, Outcome, Running
-from relive_platform.pool.users import UserRange
-from relive_platform.pool.worker import Worker
-from relive_platform.pool.zygote import ZygoteKey
-from relive_platform.pool.zygotes import Zygotes
-from relive_platform.runtime_path import build_runtime
-from relive_platform.supervisor.dumping import dump_worker
-from relive_platform.supervisor.saving import Saver
-from relive_platform.supervisor.watch import Supervisor
+from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.invocation import HeapFound, InvokeRequest, Outcome, Running
+from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.supervisor.dumping import dump_worker
+from relive_platform.engine.supervisor.saving import Saver
+from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.workers.users import UserRange
+from relive_platform.engine.workers.worker import Worker
+from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.engine.workers.zygotes import Zygotes
+from relive_runtime.folder import build_runtime
 
 __all__ = ["Platform", "platform"]
 

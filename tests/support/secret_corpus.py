@@ -280,7 +280,7 @@ HARMLESS_TEXTS = [
     "costs $5 or $6.50",
     "s.startswith and self.value.strip.lower",
     "test_a_function_with_a_very_long_name_indeed passed",
-    "module relive_platform.collector.redaction_of_lines",
+    "module relive_platform.signals.redaction_of_lines",
     "key-value-store-with-a-long-name is up",
     "the slogan: parole, parole",
     "https://example.org/?q=a+b+c&lang=de",

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relive_platform.control import ControlPlane
-from relive_platform.pool.invocation import InvokeRequest, Outcome
-from relive_platform.server import ReliveServer
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.server.control import ControlPlane
+from relive_platform.server.server import ReliveServer
 from relive_platform.settings import Settings
 
 __all__ = ["Answer", "Served", "served", "write_app"]

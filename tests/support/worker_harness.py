@@ -37,9 +37,9 @@ from relive_base.frames import (
 )
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.ring import RingReader, make_ring
-from relive_platform.pool.fault_file import FaultFile
-from relive_platform.pool.framing import FrameReader
-from relive_platform.runtime_path import build_runtime
+from relive_platform.engine.framing import FrameReader
+from relive_platform.engine.workers.fault_file import FaultFile
+from relive_runtime.folder import build_runtime
 
 __all__ = ["Outcome", "WorkerHandle", "ZygoteHandle", "zygote"]
 

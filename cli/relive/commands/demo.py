@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from relive_base.errors import ExitCode, ReliveError
-from relive_platform.locate import find_server
+from relive_platform.server.locate import find_server
 
 from relive.output import echo, emit_object, json_option
 from relive.session import Session

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from relive_base.addresses import names_password, without_password
 from relive_base.errors import ExitCode, ReliveError, ServerUnreachable
-from relive_platform.locate import find_server, server_lock_held
+from relive_platform.server.locate import find_server, server_lock_held
 
 from relive.durations import WAIT
 from relive.output import echo, emit_object, format_bytes, json_option

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from relive_base.errors import ReliveError
 from relive_base.frames import FunctionSpec
 
-from relive_platform.application.model import FunctionConfig
+from relive_platform.registry.application.model import FunctionConfig
 
 __all__ = ["DeployError", "Deployed", "FunctionVersion", "Progress", "TrialResult"]
 

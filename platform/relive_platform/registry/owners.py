@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from relive_platform.application import Application
-from relive_platform.application.load import MANIFEST
-from relive_platform.application.model import FunctionConfig
+from relive_platform.registry.application import Application
+from relive_platform.registry.application.load import MANIFEST
+from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.model import DeployError, FunctionVersion
 
 __all__ = ["ANYWHERE", "check_origin", "check_owners", "origin_of"]

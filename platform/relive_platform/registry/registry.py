@@ -18,12 +18,16 @@ from pathlib import Path
 import msgspec
 from relive_base.errors import NotFound, ReliveError, UsageError
 from relive_base.frames import FunctionSpec
+from relive_runtime.folder import build_runtime
 
-from relive_platform.application import Application, ConfigError, FunctionDefaults, HttpTrigger, load
-from relive_platform.application.load import MANIFEST, from_folder
-from relive_platform.application.model import FunctionConfig, QueueTrigger
-from relive_platform.application.schema import HTTP_METHODS, NAME
-from relive_platform.packages.content import (
+from relive_platform.registry.application import Application, ConfigError, FunctionDefaults, HttpTrigger, load
+from relive_platform.registry.application.load import MANIFEST, from_folder
+from relive_platform.registry.application.model import FunctionConfig, QueueTrigger
+from relive_platform.registry.application.schema import HTTP_METHODS, NAME
+from relive_platform.registry.cancellation import Cancellation
+from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
+from relive_platform.registry.owners import check_origin, check_owners, origin_of
+from relive_platform.registry.packages.content import (
     PackageLimits,
     code_hash,
     copy_folder,
@@ -32,13 +36,9 @@ from relive_platform.packages.content import (
     remove_tree,
     unpack_zip,
 )
-from relive_platform.packages.dependencies import Dependencies, InstalledDependencies, Requirements
-from relive_platform.registry.cancellation import Cancellation
-from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
-from relive_platform.registry.owners import check_origin, check_owners, origin_of
+from relive_platform.registry.packages.dependencies import Dependencies, InstalledDependencies, Requirements
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
-from relive_platform.runtime_path import build_runtime
 
 __all__ = ["DeployError", "Registry", "UnknownFunction"]
 

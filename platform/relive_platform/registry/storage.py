@@ -12,7 +12,7 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import FunctionSpec
 
-from relive_platform.application.model import FunctionConfig
+from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.model import FunctionVersion
 
 __all__ = ["RegistryError", "VersionTable"]

@@ -13,11 +13,11 @@ from relive_base.frames import FunctionSpec, HttpRequest
 from relive_capture.cassette_format import Exchange, ReplayNotes, Script, Seeds
 from relive_capture.explore.reader import SceneFile
 
-from relive_platform.application.load import MANIFEST, load
-from relive_platform.packages.dependencies import Dependencies, Requirements
-from relive_platform.pool.invocation import InvokeRequest
-from relive_platform.pool.zygote import Confinement, ZygoteKey
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
+from relive_platform.registry.application.load import MANIFEST, load
 from relive_platform.registry.model import FunctionVersion
+from relive_platform.registry.packages.dependencies import Dependencies, Requirements
 from relive_platform.registry.storage import VersionTable
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.pacing import about_time

@@ -19,8 +19,8 @@ from relive_base.terminal import one_line
 from relive_capture.cassette_format import ReplayNotes, Seeds
 from relive_capture.explore.reader import SceneFile
 
-from relive_platform.application.load import MANIFEST, load
-from relive_platform.application.model import FunctionConfig
+from relive_platform.registry.application.load import MANIFEST, load
+from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.stand_ins import stand_in
 

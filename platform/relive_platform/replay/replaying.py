@@ -19,8 +19,8 @@ from relive_capture.explore.archive import write_scene
 from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.model import every_exception
 from relive_capture.record.playback.answers import NotInCassette
+from relive_runtime.folder import RuntimeFolderError, build_runtime
 
-from relive_platform.collector.scenes import StackMemory, scene_input
 from relive_platform.replay.comparing import differences
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.looping import BackgroundLoop
@@ -29,11 +29,11 @@ from relive_platform.replay.pacing import call_notes
 from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
 from relive_platform.replay.stage import Played, Stage
 from relive_platform.replay.warmth import warm_notes
-from relive_platform.runtime_path import RuntimeFolderError, build_runtime
 from relive_platform.settings import Settings
+from relive_platform.signals.scenes import StackMemory, scene_input
 
 if TYPE_CHECKING:
-    from relive_platform.debugging import LocalDebugCall
+    from relive_platform.server.debugging import LocalDebugCall
 
 __all__ = ["ReplayOptions", "replay"]
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Final
 
 from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
 
-from relive_platform.collector.batches import SceneJob
-from relive_platform.collector.collector import scene_job
-from relive_platform.dispatcher.dispatcher import Dispatcher
-from relive_platform.pool.function import FunctionPool, PoolLimits
-from relive_platform.pool.heaps import HeapLimits
-from relive_platform.pool.host import HostLimits, WorkerHost
-from relive_platform.pool.invocation import HeapFound, InvokeRequest, Running
-from relive_platform.pool.worker import Worker
-from relive_platform.pool.zygote import ZygoteKey
-from relive_platform.pool.zygotes import Zygotes
+from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.failed.heaps import HeapLimits
+from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.invocation import HeapFound, InvokeRequest, Running
+from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.supervisor.dumping import dump_worker
+from relive_platform.engine.supervisor.saving import Saver
+from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.workers.worker import Worker
+from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.engine.workers.zygotes import Zygotes
 from relive_platform.settings import Settings
-from relive_platform.supervisor.dumping import dump_worker
-from relive_platform.supervisor.saving import Saver
-from relive_platform.supervisor.watch import Supervisor
+from relive_platform.signals.batches import SceneJob
+from relive_platform.signals.collector import scene_job
 
 if TYPE_CHECKING:
-    from relive_platform.debugging import LocalDebugCall
+    from relive_platform.server.debugging import LocalDebugCall
 
 __all__ = ["Played", "Stage"]
 
@@ -110,7 +110,7 @@ class Stage:
     async def debug(self, invocation_id: str) -> LocalDebugCall:
         """A debugging session in the worker that has just failed, if it was made to keep one. Raises
         NotKept."""
-        from relive_platform.debugging import attach_local
+        from relive_platform.server.debugging import attach_local
 
         return attach_local(self._host.debugging, invocation_id)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.engine.invocation import InvokeRequest
 from server_harness import Served, parse, served, write_app
 
 SOURCE = """

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from relive_base.frames import Scene
-from relive_platform.pool.function import PoolLimits
-from relive_platform.pool.invocation import HeapFound, Running
-from relive_platform.pool.worker import FROZEN
+from relive_platform.engine.invocation import HeapFound, Running
+from relive_platform.engine.pool import PoolLimits
+from relive_platform.engine.workers.worker import FROZEN
 
 from tests.support.heap_files import HeapFiles
 from tests.support.pool_harness import Platform, platform

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hostile_package import SECRET, hostile_sdist, loot
-from relive_platform.packages.dependencies import Dependencies, DependencyError, Requirements
+from relive_platform.registry.packages.dependencies import Dependencies, DependencyError, Requirements
 from relive_runtime.isolation import landlock, seccomp
 
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from relive_platform.packages.dependencies import Dependencies, DependencyError, Requirements
+from relive_platform.registry.packages.dependencies import Dependencies, DependencyError, Requirements
 
 SETUP = """\
 [build-system]

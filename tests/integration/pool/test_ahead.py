@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from pool_harness import Platform
 from relive_base.frames import Logs
-from relive_platform.pool.function import AHEAD_SERVICE_S, FunctionPool, PoolLimits
-from relive_platform.pool.invocation import Outcome
+from relive_platform.engine.invocation import Outcome
+from relive_platform.engine.pool import AHEAD_SERVICE_S, FunctionPool, PoolLimits
 
 SOURCE = """
 import os, time

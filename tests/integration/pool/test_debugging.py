@@ -13,9 +13,9 @@ import pytest
 from pool_harness import Platform, platform
 from relive_base.errors import Refused, ReliveError, UsageError
 from relive_base.frames import DebugEnded, DebugText
-from relive_platform.pool.debugging import DebugLimits, DebugSession, DebugSessions
-from relive_platform.pool.frozen import NotKept
-from relive_platform.pool.host import HostLimits
+from relive_platform.engine.failed.debugging import DebugLimits, DebugSession, DebugSessions
+from relive_platform.engine.failed.frozen import NotKept
+from relive_platform.engine.host import HostLimits
 
 CODE = """import os, signal, subprocess, sys, time
 

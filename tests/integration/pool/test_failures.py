@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from pool_harness import Platform
 from relive_base.frames import Logs, Scene, Spans
-from relive_platform.pool.function import PoolLimits
-from relive_platform.pool.invocation import Running
-from relive_platform.pool.worker import FROZEN
-from relive_platform.pool.zygote import ZygoteKey
+from relive_platform.engine.invocation import Running
+from relive_platform.engine.pool import PoolLimits
+from relive_platform.engine.workers.worker import FROZEN
+from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_runtime.worker.faults import FAULTS, can_stand_still
 
 stands_still = pytest.mark.skipif(not can_stand_still(), reason="the C extensions were not built")

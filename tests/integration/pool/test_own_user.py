@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from pool_harness import Platform, platform
-from relive_platform.pool.users import BLOCK, UserBlock, UserRange
+from relive_platform.engine.workers.users import BLOCK, UserBlock, UserRange
 from relive_runtime.isolation import landlock
 from relive_runtime.isolation.family import probe_family
 

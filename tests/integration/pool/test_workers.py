@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from pool_harness import Platform, platform
-from relive_platform.pool.function import PoolLimits
-from relive_platform.pool.host import HostLimits
-from relive_platform.pool.invocation import InvokeRequest, Outcome
-from relive_platform.pool.scaling import FORK_COST_S
+from relive_platform.engine.host import HostLimits
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pool import PoolLimits
+from relive_platform.engine.scaling import FORK_COST_S
 
 ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pid': os.getpid()}\n"
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'\n"

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from relive_platform.queue import DiskFull, EventQueue, QueuedEvent, QueueLimits
+from relive_platform.triggers.queue import DiskFull, EventQueue, QueuedEvent, QueueLimits
 
 PRODUCER = """
 import os, sys, threading
-from relive_platform.queue import EventQueue, QueuedEvent
+from relive_platform.triggers.queue import EventQueue, QueuedEvent
 queue = EventQueue(sys.argv[1])
 def produce(name):
     number = 0

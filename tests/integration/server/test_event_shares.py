@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from relive_platform.api.client import ControlClient
-from relive_platform.pool.invocation import InvokeRequest
-from relive_platform.queue import DiskFull, QueueFull
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.triggers.queue import DiskFull, QueueFull
 from server_harness import served, write_app
 
 CODE = """\

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from relive_base.errors import ReliveError
-from relive_platform.gateway.listener import AddressTaken
-from relive_platform.locate import find_server
-from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.registry import Registry
-from relive_platform.server import AlreadyRunning
+from relive_platform.server.locate import find_server
+from relive_platform.server.server import AlreadyRunning
+from relive_platform.triggers.http.listener import AddressTaken
 from server_harness import served
 
 
@@ -93,7 +93,7 @@ async def test_an_event_that_always_fails_ends_as_a_dead_letter_and_can_be_retri
 def _start(home: Path) -> subprocess.Popen[bytes]:
     env = {**os.environ, "RELIVE_HOME": str(home), "RELIVE_HTTP": "127.0.0.1:0"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "relive_platform.serving"], env=env, stdout=subprocess.PIPE
+        [sys.executable, "-m", "relive_platform.server.serving"], env=env, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -169,7 +169,7 @@ def test_the_error_tree_reaches_the_command_line(tmp_path: Path) -> None:
     process = _start(tmp_path / "home")
     try:
         env = {**os.environ, "RELIVE_HOME": str(tmp_path / "home"), "RELIVE_HTTP": "127.0.0.1:0"}
-        command = [sys.executable, "-m", "relive_platform.serving"]
+        command = [sys.executable, "-m", "relive_platform.server.serving"]
         second = subprocess.run(command, env=env, capture_output=True, timeout=30)
         assert second.returncode == ReliveError.exit_code
         assert b"another Relive server" in second.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_platform.dispatcher.dispatcher import UnknownFunction
-from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.engine.dispatcher import UnknownFunction
+from relive_platform.engine.invocation import InvokeRequest
 from server_harness import served, write_app
 
 APP = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from relive_capture.explore.archive import read_scene
-from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.engine.invocation import InvokeRequest
 from server_harness import served
 
 

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from relive_platform.retention import Retention
+from relive_platform.server.retention import Retention
 from relive_store import Store
 from relive_store.retention import DEFAULT_DAYS, days_in_force, scaled_days, sizes
 from server_harness import Served, served

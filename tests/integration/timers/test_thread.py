@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from relive_platform.queue import EventQueue
-from relive_platform.timers import Timer, TimerService
+from relive_platform.triggers.queue import EventQueue
+from relive_platform.triggers.timer import Timer, TimerService
 
 
 def test_the_thread_fires_each_second_until_it_is_stopped(tmp_path) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from relive_platform.runtime_path import build_runtime
+from relive_runtime.folder import build_runtime
 
 LIMIT = 0.9
 """Of the CPU time of YARDSTICK, some 75 ms where the record side takes 55: so the machine does not matter."""

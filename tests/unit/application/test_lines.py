@@ -7,7 +7,7 @@ import tomllib
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.application.lines import find_line, key_lines
+from relive_platform.registry.application.lines import find_line, key_lines
 
 TEXT = '''\
 # a comment with [brackets] and = signs

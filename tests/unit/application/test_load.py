@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relive_platform.application import (
+from relive_platform.registry.application import (
     ConfigError,
     FunctionDefaults,
     HttpTrigger,
@@ -16,7 +16,7 @@ from relive_platform.application import (
     from_folder,
     load,
 )
-from relive_platform.application.model import CorsConfig
+from relive_platform.registry.application.model import CorsConfig
 
 GOOD = """\
 [app]
@@ -308,7 +308,7 @@ def test_any_text_is_an_application_or_a_config_error(write, text: str) -> None:
 def test_every_key_is_in_the_documentation() -> None:
     from pathlib import Path
 
-    from relive_platform.application.schema import APP, CORS, FUNCTION, TRIGGERS
+    from relive_platform.registry.application.schema import APP, CORS, FUNCTION, TRIGGERS
 
     page = (Path(__file__).parents[3] / "docs" / "reference" / "relive-toml.md").read_text(encoding="utf-8")
     for keys in (APP, FUNCTION, CORS, *TRIGGERS.values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relive_base.frames import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_frame
-from relive_platform.collector.followers import QUEUE_LINES, Followers
+from relive_platform.signals.followers import QUEUE_LINES, Followers
 
 
 def _spec(name: str) -> FunctionSpec:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relive_platform.collector.batches import Finished
-from relive_platform.collector.ingest import Ingest
+from relive_platform.signals.batches import Finished
+from relive_platform.signals.ingest import Ingest
 from relive_store.spool import Mark
 from tracer_records import MS, NOW, failed_record, record
 

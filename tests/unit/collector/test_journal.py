@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
-from relive_platform.collector.batches import (
+from relive_platform.signals.batches import (
     Answered,
     Begun,
     Finished,
@@ -25,8 +25,8 @@ from relive_platform.collector.batches import (
     Tentative,
     encode_item,
 )
-from relive_platform.collector.journal import HEADER_BYTES, Journal, abandoned, read_segments, runs_in
-from relive_platform.collector.recovery import recover
+from relive_platform.signals.journal import HEADER_BYTES, Journal, abandoned, read_segments, runs_in
+from relive_platform.signals.recovery import recover
 
 SMALL = 16 * 1024
 LIMIT = 64 * 1024 * 1024
@@ -69,8 +69,8 @@ def test_what_is_written_survives_a_kill_of_the_writer(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from relive_platform.collector.batches import Telemetry, encode_item
-from relive_platform.collector.journal import Journal
+from relive_platform.signals.batches import Telemetry, encode_item
+from relive_platform.signals.journal import Journal
 import msgspec
 journal = Journal(Path({str(tmp_path / "a")!r}), {LIMIT}, {SMALL})
 number = 0

@@ -11,10 +11,10 @@ from pathlib import Path
 from relive_base.frames import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
-from relive_platform.collector.batches import SceneJob
-from relive_platform.collector.collector import Collector, CollectorLimits
-from relive_platform.collector.scenes import SceneKeeper, SceneLimits
-from relive_platform.pool.invocation import InvokeRequest, Running
+from relive_platform.engine.invocation import InvokeRequest, Running
+from relive_platform.signals.batches import SceneJob
+from relive_platform.signals.collector import Collector, CollectorLimits
+from relive_platform.signals.scenes import SceneKeeper, SceneLimits
 from relive_store.spool import Mark
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from relive_platform.application.model import CorsConfig
-from relive_platform.application.origins import parse_origin, parse_origin_pattern
-from relive_platform.gateway.access import Access, UnexpectedHost
-from relive_platform.gateway.cors import Cors, with_lines
-from relive_platform.gateway.head import BadHead, Head, HeadTexts, check_authority
-from relive_platform.gateway.proxies import Proxies
+from relive_platform.registry.application.model import CorsConfig
+from relive_platform.triggers.http.access import Access, UnexpectedHost
+from relive_platform.triggers.http.cors import Cors, with_lines
+from relive_platform.triggers.http.head import BadHead, Head, HeadTexts, check_authority
+from relive_platform.triggers.http.origins import parse_origin, parse_origin_pattern
+from relive_platform.triggers.http.proxies import Proxies
 
 TOKEN = "a-long-and-random-token"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from relive_base.errors import UsageError
-from relive_platform.gateway.head import Head, HeadTexts
-from relive_platform.gateway.propagation import Propagation
-from relive_platform.pool.invocation import InvokeRequest
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.triggers.http.head import Head, HeadTexts
+from relive_platform.triggers.http.propagation import Propagation
 
 TRACE, SPAN = "a" * 32, "b" * 16
 

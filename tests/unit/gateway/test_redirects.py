@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_platform.gateway.redirects import below
+from relive_platform.triggers.http.redirects import below
 
 
 @pytest.mark.parametrize(

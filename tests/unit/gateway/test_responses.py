@@ -7,8 +7,8 @@ import json
 import pytest
 from relive_base.frames import ErrorInfo, Result
 from relive_base.records import InvocationRecord
-from relive_platform.gateway.responses import from_outcome
-from relive_platform.pool.invocation import Outcome
+from relive_platform.engine.invocation import Outcome
+from relive_platform.triggers.http.responses import from_outcome
 
 
 def _outcome(status: str = "ok", kind: str = "exception", **result: object) -> Outcome:

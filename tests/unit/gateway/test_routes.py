@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_platform.gateway.routes import MethodNotAllowed, Policy, Route, Routes
+from relive_platform.triggers.http.routes import MethodNotAllowed, Policy, Route, Routes
 
 
 def test_a_function_has_its_own_url_whatever_the_routes_are() -> None:

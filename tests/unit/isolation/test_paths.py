@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_platform.runtime_path import build_runtime
+from relive_runtime.folder import build_runtime
 from relive_runtime.isolation import paths
 
 

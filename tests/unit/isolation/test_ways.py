@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_platform.packages.content import open_to_read
+from relive_platform.registry.packages.content import open_to_read
 from relive_runtime.isolation.spaces import probe_spaces
 from relive_runtime.isolation.ways import closed_part
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relive_platform.packages import PackageError, PackageLimits, code_hash, copy_folder, unpack_zip
-from relive_platform.packages.content import make_read_only, remove_tree
+from relive_platform.registry.packages import PackageError, PackageLimits, code_hash, copy_folder, unpack_zip
+from relive_platform.registry.packages.content import make_read_only, remove_tree
 
 
 def tree(root: Path) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.packages.dependencies import Dependencies, DependencyError, Requirements
-from relive_platform.packages.installer_input import InstallerInput, TooMuch
+from relive_platform.registry.packages.dependencies import Dependencies, DependencyError, Requirements
+from relive_platform.registry.packages.installer_input import InstallerInput, TooMuch
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -157,7 +157,7 @@ def test_a_linked_folder_of_a_local_package_counts(tmp_path: Path) -> None:
 
 
 def test_more_than_can_be_read_is_refused_and_not_cut(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("relive_platform.packages.installer_input._MAX_FILES", 3)
+    monkeypatch.setattr("relive_platform.registry.packages.installer_input._MAX_FILES", 3)
     tree(tmp_path, {R: "./lib", **{f"app/lib/m{number}.py": "" for number in range(5)}})
 
     with pytest.raises(DependencyError, match="over 3 local files"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_platform.packages import preload_modules
-from relive_platform.packages.dependencies import Dependencies, Requirements
-from relive_platform.packages.preload import requirement_name
+from relive_platform.registry.packages import preload_modules
+from relive_platform.registry.packages.dependencies import Dependencies, Requirements
+from relive_platform.registry.packages.preload import requirement_name
 
 
 def dist(site: Path, name: str, *, top: str = "", record: str = "", requires: str = "") -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from relive_platform.pool.descendants import (
+from relive_platform.engine.workers.descendants import (
     children_bytes,
     descendants,
     exact_children_bytes,

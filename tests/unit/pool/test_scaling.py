@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.pool.scaling import FORK_COST_S, smoothed, workers_wanted
+from relive_platform.engine.scaling import FORK_COST_S, smoothed, workers_wanted
 
 FAST_S = 0.001
 SLOW_S = 0.300

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from relive_platform.queue import Backoff, EventQueue, QueueLimits
+from relive_platform.triggers.queue import Backoff, EventQueue, QueueLimits
 
 
 class FakeClock:

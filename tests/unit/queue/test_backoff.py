@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.queue import Backoff
+from relive_platform.triggers.queue import Backoff
 
 
 @given(

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from relive_platform.dispatcher.consumer import RUNNING_LIMIT, Consumer
-from relive_platform.pool.invocation import InvokeRequest
-from relive_platform.queue import EventQueue, QueuedEvent, QueueLimits
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.triggers.queue import EventQueue, QueuedEvent, QueueLimits
+from relive_platform.triggers.queue.consumer import RUNNING_LIMIT, Consumer
 
 
 class Slow:

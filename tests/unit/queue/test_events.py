@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_platform.queue import (
+from relive_platform.triggers.queue import (
     Conflict,
     EventQueue,
     QueueBusy,

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from relive_platform.queue import Backoff, Conflict, EventQueue, Lease, QueuedEvent, QueueLimits, StaleLease
+from relive_platform.triggers.queue import (
+    Backoff,
+    Conflict,
+    EventQueue,
+    Lease,
+    QueuedEvent,
+    QueueLimits,
+    StaleLease,
+)
 
 IDS = st.sampled_from(["a", "b", "c", "d"])
 FUNCTIONS = st.sampled_from(["f", "g"])

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from relive_platform.queue import (
+from relive_platform.triggers.queue import (
     Conflict,
     DiskFull,
     EventQueue,
@@ -17,7 +17,7 @@ from relive_platform.queue import (
     QueueFull,
     QueueLimits,
 )
-from relive_platform.queue.committer import Committer
+from relive_platform.triggers.queue.committer import Committer
 
 KIB, MIB = 1024, 1024 * 1024
 

@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from relive_platform.packages.dependencies import Dependencies
 from relive_platform.registry import DeployError, Registry, TrialResult
 from relive_platform.registry.cancellation import Cancellation, DeployCancelled
+from relive_platform.registry.packages.dependencies import Dependencies
 
 CODE = "def handler(event, context):\n    return 1\n"
 OTHER = "def handler(event, context):\n    return 'other'\n"

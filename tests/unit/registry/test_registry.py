@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from relive_base.errors import UsageError
-from relive_platform.application import ConfigError
-from relive_platform.packages import PackageError
 from relive_platform.registry import DeployError, Registry, TrialResult, UnknownFunction
+from relive_platform.registry.application import ConfigError
+from relive_platform.registry.packages import PackageError
 
 CODE = "def handler(event, context):\n    return 1\n"
 CHANGED = "def handler(event, context):\n    return 2\n"

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from relive_platform.home import UnusableHome, close_to_others, own_home
+from relive_platform.server.home import UnusableHome, close_to_others, own_home
 
 
 def _mode(folder: Path) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import resource
 
 from fresh_process import in_a_fresh_process
-from relive_platform.process_limits import GROWTH_BYTES, LOOK_S, RARELY_S, MemoryKeeper, open_many_files
+from relive_platform.server.process_limits import (
+    GROWTH_BYTES,
+    LOOK_S,
+    RARELY_S,
+    MemoryKeeper,
+    open_many_files,
+)
 
 MB = 1_048_576
 

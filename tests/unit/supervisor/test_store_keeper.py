@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from relive_base.errors import ReliveError
-from relive_platform.supervisor.store_keeper import DOWN, READY, STARTING, StoreHealth, StoreKeeper
+from relive_platform.server.store_keeper import DOWN, READY, STARTING, StoreHealth, StoreKeeper
 
 
 class _Process:

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from relive_platform.pool.worker import BUSY, IDLE
-from relive_platform.supervisor.dumping import Dumped
-from relive_platform.supervisor.watch import Supervisor, WatchLimits
+from relive_platform.engine.supervisor.dumping import Dumped
+from relive_platform.engine.supervisor.watch import Supervisor, WatchLimits
+from relive_platform.engine.workers.worker import BUSY, IDLE
 
 ROUNDS = 12
 

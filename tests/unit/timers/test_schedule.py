@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.timers import ScheduleError, parse_schedule
+from relive_platform.triggers.timer import ScheduleError, parse_schedule
 
 
 def ns(text: str) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from relive_platform.queue import EventQueue, QueueLimits
-from relive_platform.timers import Timer, TimerService
+from relive_platform.triggers.queue import EventQueue, QueueLimits
+from relive_platform.triggers.timer import Timer, TimerService
 
 START_NS = 1_800_000_000 * 10**9  # 2027-01-15T08:00:00Z
 MINUTE = Timer(function="report", schedule="cron(* * * * *)", payload='{"x": 1}')

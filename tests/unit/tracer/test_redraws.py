@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.pool.console import ConsoleReader
+from relive_platform.engine.workers.console import ConsoleReader
 from relive_tracer.record import streams
 from relive_tracer.record.redraws import redrawn
 from relive_tracer.record.streams import LineStream

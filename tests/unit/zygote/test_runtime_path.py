@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from relive_platform.runtime_path import RuntimeFolderError, build_runtime
+from relive_runtime.folder import RuntimeFolderError, build_runtime
 
 
 def test_it_holds_the_record_side_and_its_dependencies_and_nothing_else(tmp_path: Path) -> None:

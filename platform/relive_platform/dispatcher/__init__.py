@@ -1,1 +1,0 @@
-"""Brings events to workers and their outcomes back."""

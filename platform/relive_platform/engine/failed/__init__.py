@@ -1,0 +1,1 @@
+"""Workers that have failed: kept for a debugger, and their heaps."""

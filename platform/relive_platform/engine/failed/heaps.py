@@ -1,0 +1,211 @@
+"""Heap snapshots: which failed worker takes one, for how long it may, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.frames import HeapTaken, TakeHeap, encode_frame
+from relive_capture.record.heap.native import native_walk
+
+from relive_platform.engine.failed.frozen import available_bytes
+from relive_platform.engine.invocation import HeapFound, Running
+from relive_platform.engine.workers.worker import GONE, Worker
+
+__all__ = ["NO_HEAP", "PENDING", "HeapLimits", "HeapTaker"]
+
+PENDING: Final = "the snapshot is being taken"
+NO_HEAP: Final = "there is no failed process to look into"
+_MB: Final = 1_048_576
+_SPARE_BYTES: Final = 64 * _MB
+_FINGERPRINTS: Final = 10_000
+_LOOK_S: Final = 0.02
+_WALL: Final = 3.0  # on a busy machine the CPU limit takes longer
+_WRITE_S: Final = 10.0
+_NEED_OF_C: Final = 1  # memory for the walk, times what the worker holds
+_NEED_OF_PYTHON: Final = 3
+_log = logging.getLogger(__name__)
+_taken = msgspec.msgpack.Decoder(HeapTaken)
+
+
+@dataclass(frozen=True, slots=True)
+class HeapLimits:
+    """Of one snapshot, and how often there is one."""
+
+    objects: int = 2_000_000
+    size_bytes: int = 268_435_456
+    cpu_s: float = 10.0
+    interval_s: float = 600.0  # between two of the same failure
+    at_once: int = 2
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A snapshot on its way."""
+
+    worker: Worker
+    running: Running
+    folder: str
+    end_mono: float
+    ceiling_bytes: int
+    then: Callable[[HeapFound], None]
+    key: tuple[str, str]
+
+
+class HeapTaker:
+    """Asks workers for snapshots. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        limits: HeapLimits,
+        folder: Path,
+        available: Callable[[], int] = available_bytes,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Finished snapshots are moved to `folder`: a worker's own goes with it."""
+        self.limits = limits
+        self._folder = folder
+        self._available = available
+        self._now = now
+        self._need = _NEED_OF_C if native_walk() is not None else _NEED_OF_PYTHON
+        self._walks: dict[int, _Walk] = {}
+        self._seen: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        self._numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def objection(self, worker: Worker, fingerprint: str) -> str:
+        """Why this worker must not take one now, or ""."""
+        if worker.spec.capture != "full":
+            return f'capture = "{worker.spec.capture}" in relive.toml: no heap is kept'
+        seen = self._seen.get((worker.spec.name, fingerprint))
+        if fingerprint and seen is not None and self._now() - seen[0] < self.limits.interval_s:
+            ago_s = self._now() - seen[0]
+            return (
+                f"the same failure's heap was taken {ago_s:.0f} s ago, in {seen[1]}"
+                f" (once in {self.limits.interval_s:g} s, RELIVE_HEAP_INTERVAL_S)"
+            )
+        if len(self._walks) >= self.limits.at_once:
+            return f"{len(self._walks)} other snapshots were being taken, the limit"
+        return self._short_of_memory(worker)
+
+    def _short_of_memory(self, worker: Worker) -> str:
+        held = worker.process.held_bytes()
+        need = self._need * held + _SPARE_BYTES
+        available = self._available()
+        if 0 <= available < need:
+            return (
+                f"memory: {available // _MB} MB were available on the machine, under {need // _MB} MB,"
+                f" {self._need} x the {held // _MB} MB that the worker held"
+            )
+        return ""
+
+    def take(self, worker: Worker, running: Running, then: Callable[[HeapFound], None]) -> None:
+        """Have the worker walk its heap; `then` gets what came of it, in any case."""
+        record = running.record
+        fingerprint = record.error.fingerprint if record.error is not None else ""
+        key = (worker.spec.name, fingerprint)
+        if fingerprint:
+            self._seen[key] = (self._now(), record.invocation_id)
+            self._seen.move_to_end(key)
+            while len(self._seen) > _FINGERPRINTS:
+                self._seen.popitem(last=False)
+        folder = os.path.join(worker.spec.scratch, f".heap-{next(self._numbers)}")
+        limits = self.limits
+        held = worker.process.held_bytes()
+        self._walks[worker.worker_id] = _Walk(
+            worker=worker,
+            running=running,
+            folder=folder,
+            end_mono=self._now() + _WALL * limits.cpu_s + _WRITE_S,
+            ceiling_bytes=(1 + self._need) * held + 2 * _SPARE_BYTES,
+            then=then,
+            key=key,
+        )
+        worker.heap = lambda payload: self._on_taken(worker, payload)
+        command = TakeHeap(
+            invocation_id=record.invocation_id,
+            folder=folder,
+            max_objects=limits.objects,
+            max_bytes=limits.size_bytes,
+            cpu_s=limits.cpu_s,
+        )
+        worker.write(encode_frame(command))
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._timer is None and self._walks:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        for walk in list(self._walks.values()):
+            reason = ""
+            if self._now() > walk.end_mono:
+                reason = "the walk was not done in time"
+            elif walk.worker.process.held_bytes() > walk.ceiling_bytes:
+                reason = f"the walk took the process over {walk.ceiling_bytes // _MB} MB"
+            elif walk.worker.state == GONE:
+                reason = "the process ended while its heap was walked"
+            if reason:
+                walk.worker.kill()
+                self._end(walk, HeapFound("missing", reason))
+        self._watch()
+
+    def _on_taken(self, worker: Worker, payload: bytes) -> None:
+        walk = self._walks.get(worker.worker_id)
+        if walk is None:
+            return
+        taken = _taken.decode(payload)
+        state = taken.state if taken.state in ("ok", "partial") else "missing"
+        found = HeapFound(state, taken.reason[:500])
+        if state != "missing":
+            found = self._moved(walk, found)
+        self._end(walk, found)
+
+    def _moved(self, walk: _Walk, found: HeapFound) -> HeapFound:
+        """The folder out of the worker's own: by the name that it was told, and without following a link."""
+        record = walk.running.record
+        target = self._folder / f"{record.invocation_id}-{record.attempt}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.rename(walk.folder, target)
+        except OSError as error:
+            return HeapFound("missing", f"the worker's files are not there: {error.strerror}")
+        return HeapFound(found.state, found.reason, str(target))
+
+    @property
+    def walking(self) -> int:
+        """How many are on their way."""
+        return len(self._walks)
+
+    def gone(self, worker: Worker) -> None:
+        """A worker was reaped."""
+        walk = self._walks.get(worker.worker_id)
+        if walk is not None:
+            self._end(walk, HeapFound("missing", "the process ended while its heap was walked"))
+
+    def _end(self, walk: _Walk, found: HeapFound) -> None:
+        del self._walks[walk.worker.worker_id]
+        walk.worker.heap = None
+        if found.state == "missing":
+            self._seen.pop(walk.key, None)  # the next one of its kind may have more luck
+        try:
+            walk.then(found)
+        except Exception:
+            _log.exception("a heap snapshot could not be handed on")
+
+    def close(self) -> None:
+        """The server stops; what is on its way is given up."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for walk in list(self._walks.values()):
+            self._end(walk, HeapFound("missing", "the server stopped while the heap was walked"))

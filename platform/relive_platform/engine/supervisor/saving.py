@@ -1,0 +1,128 @@
+"""A worker at its memory limit saves itself: frames and heap, in place, within limits of time and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.frames import ErrorInfo
+
+from relive_platform.engine.failed.heaps import HeapTaker
+from relive_platform.engine.invocation import HeapFound, Running
+from relive_platform.engine.workers.worker import GONE, Worker
+
+__all__ = ["Saver", "SavingLimits"]
+
+_MB: Final = 1_048_576
+
+
+class _SceneError(msgspec.Struct, tag_field="t", tag="scene", array_like=True):
+    """Of a Scene frame what the server itself needs: its first fields."""
+
+    invocation_id: str
+    captured_ns: int
+    error: ErrorInfo
+
+
+_scene = msgspec.msgpack.Decoder(_SceneError)
+
+
+@dataclass(frozen=True, slots=True)
+class SavingLimits:
+    """How long a worker has to react, and how much it may hold until then, times its limit.
+
+    Its main thread may use as much CPU time as one collection of garbage takes; where it waits,
+    or the machine is busy, the other limit counts.
+    """
+
+    react_cpu_s: float = 0.5
+    react_s: float = 1.5
+    ceiling: float = 1.25
+    look_s: float = 0.005
+
+
+class Saver:
+    """Runs on the event loop."""
+
+    def __init__(
+        self,
+        heaps: HeapTaker,
+        on_heap: Callable[[Running, Worker, HeapFound], None],
+        limits: SavingLimits | None = None,
+    ) -> None:
+        self._heaps = heaps
+        self._on_heap = on_heap
+        self._limits = limits or SavingLimits()
+
+    def ask(self, worker: Worker, running: Running) -> None:
+        """Send the signal; nothing else has told of this failure yet."""
+        running.scene = b""
+        worker.process.ask_to_save()
+
+    async def saved(self, worker: Worker, running: Running) -> str:
+        """Wait until it has; "", or why it has not, and must be stopped and read from outside."""
+        limits = self._limits
+        begun, begun_cpu_s = time.monotonic(), _main_thread_cpu_s(worker.pid)
+        ceiling = worker.spec.memory_mb * _MB * limits.ceiling
+        while not running.scene:
+            if worker.state == GONE:
+                return "the process ended"
+            used_s = _main_thread_cpu_s(worker.pid) - begun_cpu_s
+            if used_s > limits.react_cpu_s or time.monotonic() - begun > limits.react_s:
+                return (
+                    f"the process did not react in {time.monotonic() - begun:.1f} s ({used_s:.1f} s of CPU)"
+                )
+            held = worker.process.held_bytes()
+            if held > ceiling:
+                return f"the process grew to {held // _MB} MB before it reacted"
+            await asyncio.sleep(limits.look_s)
+        _adopt(running)
+        found = await self._heap(worker, running)
+        self._on_heap(running, worker, found)
+        return ""
+
+    async def _heap(self, worker: Worker, running: Running) -> HeapFound:
+        error = running.record.error
+        reason = self._heaps.objection(worker, error.fingerprint if error is not None else "")
+        if reason:
+            return HeapFound("missing", reason)
+        future: asyncio.Future[HeapFound] = asyncio.get_running_loop().create_future()
+
+        def taken(found: HeapFound) -> None:
+            if not future.done():
+                future.set_result(found)
+
+        self._heaps.take(worker, running, taken)
+        return await future
+
+
+def _main_thread_cpu_s(pid: int) -> float:
+    """0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _adopt(running: Running) -> None:
+    """What the worker knows better than the server: where it stood, and so which failures are the same."""
+    error = running.record.error
+    try:
+        told = _scene.decode(running.scene).error
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        running.scene = b""  # a hostile worker's; there is no other
+        return
+    if error is not None:
+        error.file, error.line, error.function, error.module = (
+            told.file,
+            told.line,
+            told.function,
+            told.module,
+        )
+        error.traceback = told.traceback
+        error.fingerprint = told.fingerprint or error.fingerprint

@@ -1,0 +1,28 @@
+"""What a user writes: `relive.toml`, checked and turned into function configurations."""
+
+from __future__ import annotations
+
+from relive_platform.registry.application.errors import ConfigError, Problem
+from relive_platform.registry.application.load import MANIFEST, from_folder, load
+from relive_platform.registry.application.model import (
+    Application,
+    FunctionConfig,
+    FunctionDefaults,
+    HttpTrigger,
+    QueueTrigger,
+    TimerTrigger,
+)
+
+__all__ = [
+    "MANIFEST",
+    "Application",
+    "ConfigError",
+    "FunctionConfig",
+    "FunctionDefaults",
+    "HttpTrigger",
+    "Problem",
+    "QueueTrigger",
+    "TimerTrigger",
+    "from_folder",
+    "load",
+]

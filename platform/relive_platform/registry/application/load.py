@@ -1,0 +1,326 @@
+"""Reading and checking an application: one pass finds every problem, with file, line and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from relive_platform.registry.application.callers import caller_problems, cors_of
+from relive_platform.registry.application.errors import ConfigError, Problem
+from relive_platform.registry.application.handlers import check_handler, normalise_handler
+from relive_platform.registry.application.lines import KeyPath, find_line, key_lines
+from relive_platform.registry.application.model import (
+    Application,
+    FunctionConfig,
+    FunctionDefaults,
+    HttpTrigger,
+    QueueTrigger,
+    TimerTrigger,
+    Trigger,
+)
+from relive_platform.registry.application.schema import (
+    APP,
+    CORS,
+    FUNCTION,
+    HTTP_METHODS,
+    NAME,
+    NAME_REMEDY,
+    ROOT,
+    TRIGGERS,
+    Key,
+    check_value,
+)
+from relive_platform.triggers.timer.schedule import ScheduleError, parse_schedule
+
+__all__ = ["MANIFEST", "from_folder", "load"]
+
+MANIFEST: Final = "relive.toml"
+_MAX_MANIFEST_BYTES: Final = 1024 * 1024
+_MAX_FUNCTIONS: Final = 1_000
+_MAX_TRIGGERS: Final = 100
+_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*,;=:@%+-]+|\{[A-Za-z_][A-Za-z0-9_]*\+?\}|/)*")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def load(path: str | Path, defaults: FunctionDefaults | None = None) -> Application:
+    """The application of `path`: a `relive.toml` or a folder with one. Raises ConfigError."""
+    file = Path(path)
+    if file.is_dir():
+        file = file / MANIFEST
+    return _Reader(file, defaults or FunctionDefaults()).read()
+
+
+def from_folder(
+    folder: str | Path,
+    *,
+    name: str | None,
+    handler: str | None,
+    kind: str = "event",
+    defaults: FunctionDefaults | None = None,
+) -> Application:
+    """A single function from a folder without `relive.toml`. Raises ConfigError."""
+    root = Path(folder).absolute()
+    shown = str(root)
+    problems = []
+    if not name or not handler:
+        missing = " and ".join(
+            flag for flag, given in (("--name", name), ("--handler", handler)) if not given
+        )
+        remedy = f"write a {MANIFEST}, or give {missing}"
+        raise ConfigError([Problem(shown, 0, f"there is no {MANIFEST} in it", remedy)])
+    if not NAME.fullmatch(name):
+        problems.append(Problem(shown, 0, f"the name {name!r} is not allowed", NAME_REMEDY))
+    if kind not in FUNCTION["kind"].choices:
+        problems.append(Problem(shown, 0, f"the kind {kind!r} is not known", "use event or http"))
+    normal = normalise_handler(handler)
+    if normal is None:
+        problems.append(
+            Problem(shown, 0, f"the handler {handler!r} is not module:attribute", "as in cart:handler")
+        )
+    elif problem := check_handler(root, normal, file=shown, line=0):
+        problems.append(problem)
+    if problems or normal is None:
+        raise ConfigError(problems)
+    config = FunctionConfig(**_base(defaults or FunctionDefaults(), name, normal, str(root)), kind=kind)
+    return Application(name=name, functions={name: config}, root=root)
+
+
+def _base(defaults: FunctionDefaults, name: str, handler: str, source: str) -> dict[str, Any]:
+    taken = {field: getattr(defaults, field) for field in FunctionDefaults.__dataclass_fields__}
+    return {**taken, "name": name, "handler": handler, "source": source}
+
+
+class _Reader:
+    """One pass over one file. Problems are gathered; `read` raises them together."""
+
+    def __init__(self, file: Path, defaults: FunctionDefaults) -> None:
+        self.file = file.absolute()
+        self.shown = str(file)
+        self.root = self.file.parent
+        self.defaults = defaults
+        self.problems: list[Problem] = []
+        self.lines: dict[KeyPath, int] = {}
+        self.routes: dict[tuple[str, str], str] = {}
+        self.queues: dict[str, str] = {}
+
+    def problem(self, path: KeyPath, message: str, remedy: str) -> None:
+        self.problems.append(Problem(self.shown, find_line(self.lines, path), message, remedy))
+
+    def read(self) -> Application:
+        document = self.parse()
+        self.check_table((), document, ROOT, "the file")
+        app = document.get("app", {})
+        if isinstance(app, dict):
+            self.check_table(("app",), app, APP, "[app]")
+        name = app.get("name", self.root.name) if isinstance(app, dict) else ""
+        if isinstance(name, str) and not NAME.fullmatch(name):
+            where: KeyPath = ("app", "name")
+            self.problem(
+                where, f"the application's name {name!r} is not allowed", f"[app] name: {NAME_REMEDY}"
+            )
+        tables = document.get("functions", {})
+        if isinstance(tables, dict) and "functions" in document:
+            self.count(tables)
+        functions = self.functions(tables if isinstance(tables, dict) else {}, app)
+        if self.problems:
+            raise ConfigError(self.problems)
+        return Application(
+            name=name,
+            functions=functions,
+            file=self.shown,
+            root=self.root,
+            redact_keys=tuple(app.get("redact", ())),
+            in_app=tuple(app.get("in_app", ())),
+            named="name" in app,
+        )
+
+    def count(self, tables: Mapping[str, object]) -> None:
+        if not 1 <= len(tables) <= _MAX_FUNCTIONS:
+            message = f"[functions] has {len(tables)} functions"
+            self.problem(("functions",), message, f"write 1 to {_MAX_FUNCTIONS} tables [functions.NAME]")
+
+    def parse(self) -> dict[str, Any]:
+        remedy = f"write a {MANIFEST}; docs/reference/relive-toml.md describes it"
+        try:
+            if self.file.stat().st_size > _MAX_MANIFEST_BYTES:
+                raise ConfigError([Problem(self.shown, 0, "the file is over 1 MiB", "make it smaller")])
+            text = self.file.read_bytes().decode()
+        except OSError as error:
+            raise ConfigError(
+                [Problem(self.shown, 0, f"it cannot be read: {error.strerror}", remedy)]
+            ) from error
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise ConfigError([Problem(self.shown, line, "it is not UTF-8", "save it as UTF-8")]) from error
+        text = text.replace("\r\n", "\n")
+        try:
+            document = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            found = re.search(r"at line (\d+)", str(error))
+            line = int(found[1]) if found else text.count("\n") + 1
+            message = f"it is not valid TOML: {error}"
+            raise ConfigError([Problem(self.shown, line, message, "correct the line")]) from error
+        self.lines = key_lines(text)
+        return document
+
+    def check_table(
+        self, path: KeyPath, table: Mapping[str, object], keys: Mapping[str, Key], where: str
+    ) -> None:
+        """Unknown and missing keys, types, ranges."""
+        for name, value in table.items():
+            if name not in keys:
+                close = difflib.get_close_matches(name, list(keys), n=1)
+                remedy = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(keys)}"
+                self.problem((*path, name), f"{where} has no key {name!r}", remedy)
+            elif found := check_value(name, keys[name], value):
+                self.problem((*path, name), *found)
+        for name, key in keys.items():
+            if key.required and name not in table:
+                self.problem(path, f"{where} has no {name}", f"add {name}: {key.doc}")
+
+    def functions(self, tables: Mapping[str, object], app: Mapping[str, Any]) -> dict[str, FunctionConfig]:
+        functions = {}
+        for name, table in tables.items():
+            path: KeyPath = ("functions", name)
+            if not NAME.fullmatch(name):
+                self.problem(path, f"the function's name {name!r} is not allowed", NAME_REMEDY)
+            elif not isinstance(table, dict):
+                self.problem(path, f"functions.{name} is not a table", f"write [functions.{name}]")
+            elif config := self.function(name, table, app):
+                functions[name] = config
+        return functions
+
+    def function(self, name: str, table: dict[str, Any], app: Mapping[str, Any]) -> FunctionConfig | None:
+        path: KeyPath = ("functions", name)
+        before = len(self.problems)
+        self.check_table(path, table, FUNCTION, f"[functions.{name}]")
+        if len(self.problems) > before:
+            return None
+        source = self.source((*path, "source"), table["source"])
+        handler = self.handler((*path, "handler"), table["handler"], source)
+        self.environment((*path, "environment"), table.get("environment", {}))
+        triggers = self.triggers(path, name, table.get("triggers", []))
+        self.callers(path, table, triggers)
+        if len(self.problems) > before or handler is None:
+            return None
+        values = _base(self.defaults, name, handler, str(source))
+        values |= {key: value for key, value in table.items() if key not in ("source", "handler", "redact")}
+        values["triggers"] = tuple(triggers)
+        values["dependencies"] = tuple(table.get("dependencies", ()))
+        redact = (*self.defaults.redact_keys, *app.get("redact", ()), *table.get("redact", ()))
+        values["redact_keys"] = tuple(dict.fromkeys(redact))
+        values["in_app"] = tuple(app.get("in_app", ()))
+        if "cors" in table:
+            values["cors"] = cors_of(table["cors"])
+        return FunctionConfig(**values)
+
+    def callers(self, path: KeyPath, table: Mapping[str, Any], triggers: Sequence[Trigger]) -> None:
+        before = len(self.problems)
+        if "cors" in table:
+            self.check_table((*path, "cors"), table["cors"], CORS, "cors")
+        if len(self.problems) == before:
+            for where, message, remedy in caller_problems(table, triggers):
+                self.problem((*path, *where), message, remedy)
+
+    def source(self, path: KeyPath, text: str) -> Path | None:
+        folder = (self.root / text).resolve()
+        if Path(text).is_absolute() or not folder.is_relative_to(self.root.resolve()):
+            self.problem(path, f"the source {text!r} is outside the application", "name a folder inside it")
+            return None
+        if not folder.is_dir():
+            near = [str(entry.relative_to(self.root)) for entry in sorted(folder.parent.glob("*/"))[:100]]
+            close = difflib.get_close_matches(text, near, n=1)
+            remedy = f"did you mean {close[0]}?" if close else "create the folder or correct the path"
+            self.problem(path, f"the source folder {text!r} does not exist", remedy)
+            return None
+        return folder
+
+    def handler(self, path: KeyPath, text: str, source: Path | None) -> str | None:
+        normal = normalise_handler(text)
+        if normal is None:
+            self.problem(path, f"the handler {text!r} is not module:attribute", 'write as in "cart:handler"')
+        elif source is not None:
+            line = find_line(self.lines, path)
+            if found := check_handler(source, normal, file=self.shown, line=line):
+                self.problems.append(found)
+        return normal
+
+    def environment(self, path: KeyPath, values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            if not _VARIABLE.fullmatch(name) or "\0" in value:
+                self.problem(
+                    (*path, name), f"{name!r} cannot be an environment variable", "use A-Z, 0-9 and _"
+                )
+
+    def triggers(self, path: KeyPath, function: str, tables: Sequence[dict[str, Any]]) -> list[Trigger]:
+        triggers: list[Trigger] = []
+        if len(tables) > _MAX_TRIGGERS:
+            self.problem(
+                (*path, "triggers"), f"{len(tables)} triggers", f"at most {_MAX_TRIGGERS} a function"
+            )
+        for index, table in enumerate(tables[:_MAX_TRIGGERS]):
+            at: KeyPath = (*path, "triggers", index)
+            kind = str(table.get("type", ""))
+            if kind not in TRIGGERS:
+                close = difflib.get_close_matches(kind, list(TRIGGERS), n=1)
+                remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(TRIGGERS)}"
+                message = f"the trigger type {kind!r} is not known" if kind else "the trigger has no type"
+                self.problem((*at, "type"), message, remedy)
+                continue
+            before = len(self.problems)
+            self.check_table(at, table, TRIGGERS[kind], f"the {kind} trigger")
+            if len(self.problems) == before:
+                triggers.append(self.trigger(at, function, kind, table))
+        return triggers
+
+    def trigger(self, at: KeyPath, function: str, kind: str, table: dict[str, Any]) -> Trigger:
+        values = {key: value for key, value in table.items() if key != "type"}
+        if kind == "http":
+            return self.http(at, function, values)
+        if kind == "timer":
+            return self.timer(at, values)
+        if not NAME.fullmatch(values["queue"]):
+            self.problem((*at, "queue"), f"the queue name {values['queue']!r} is not allowed", NAME_REMEDY)
+        other = self.queues.setdefault(values["queue"], function)
+        if other != function:
+            message = f"the queue {values['queue']!r} is already one of function {other!r}"
+            self.problem((*at, "queue"), message, "give one of them another name")
+        return QueueTrigger(**values)
+
+    def http(self, at: KeyPath, function: str, values: dict[str, Any]) -> HttpTrigger:
+        path = values["path"]
+        methods = tuple(dict.fromkeys(method.upper() for method in values.get("methods", ())))
+        if len(path) > 1024 or not _PATH.fullmatch(path) or "+}" in path.rstrip("/").removesuffix("+}"):
+            self.problem((*at, "path"), f"the path {path!r} is not allowed", "write as in /orders/{id}")
+        if path == "/fn" or path.startswith("/fn/"):
+            self.problem((*at, "path"), "paths under /fn/ are the functions' own URLs", "choose another path")
+        for method in methods:
+            if method not in HTTP_METHODS:
+                remedy = f"use one of {', '.join(HTTP_METHODS)}"
+                self.problem((*at, "methods"), f"the method {method!r} is not known", remedy)
+        for method in methods or HTTP_METHODS:
+            route = (re.sub(r"\{[^}+]*", "{", path).rstrip("/") or "/", method)
+            other = self.routes.setdefault(route, function)
+            if other != function:
+                message = f"{method} {path} is already a route of function {other!r}"
+                self.problem((*at, "path"), message, "give one of them another path or method")
+                break
+        return HttpTrigger(path=path, methods=methods, payload=values.get("payload", "2.0"))
+
+    def timer(self, at: KeyPath, values: dict[str, Any]) -> TimerTrigger:
+        try:
+            parse_schedule(values["schedule"], values.get("time_zone", "UTC"))
+        except ScheduleError as error:
+            key = "time_zone" if "time zone" in error.message else "schedule"
+            self.problem((*at, key), error.message, error.remedy)
+        if payload := values.get("payload"):
+            try:
+                json.loads(payload)
+            except (ValueError, RecursionError) as error:
+                self.problem((*at, "payload"), f"the payload is not JSON: {error}", "write JSON text")
+        return TimerTrigger(**values)

@@ -1,0 +1,332 @@
+"""The platform behind the control API: gRPC's threads ask, the server's loop answers."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import secrets
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+from relive_base.errors import Refused, ReliveError, UsageError
+from relive_base.frames import ErrorInfo
+from relive_base.traceparent import parse_traceparent
+from relive_runtime.adapters.events import BadEvent, decode_event
+from relive_store import Columns
+
+from relive_platform.api import control_pb2 as pb
+from relive_platform.api.backend import LogFeed, ProgressSink
+from relive_platform.api.listener import ControlListener
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.registry import FunctionVersion, Progress
+from relive_platform.registry.application import HttpTrigger, TimerTrigger
+from relive_platform.registry.cancellation import Cancellation
+from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
+from relive_platform.server.event_office import EventOffice
+from relive_platform.server.server import ReliveServer
+from relive_platform.signals.followers import FollowedLine, Follower
+
+__all__ = ["ControlPlane", "PlatformBackend"]
+
+_QUEUE_TIMEOUT_S: Final = 10.0
+_STATUS_TIMEOUT_S: Final = 8.0
+_MAX_BATCH_LINES: Final = 500
+
+T = TypeVar("T")
+
+
+class ControlPlane:
+    """The ControlApi of a server: the unix socket in run/, and TCP where settings ask for it."""
+
+    def __init__(self, server: ReliveServer) -> None:
+        self._server = server
+        settings = server.settings
+        self._listener = ControlListener(
+            PlatformBackend(server), self._token(), upload_limit_bytes=settings.package_bytes
+        )
+
+    def start(self) -> str:
+        """Listen; gives the unix address, which clients of this home use."""
+        settings = self._server.settings
+        address = self._listener.listen_unix(settings.run_dir / "api.sock")
+        if settings.api and not settings.api_address.path:
+            tcp = settings.api_address
+            self._listener.listen_tcp(tcp.host, tcp.port)
+        return address
+
+    def stop(self) -> None:
+        """End running calls and close the sockets."""
+        self._listener.stop()
+        (self._server.settings.run_dir / "api.sock").unlink(missing_ok=True)
+
+    def _token(self) -> str:
+        """RELIVE_TOKEN, or what run/token holds, or a new one; clients on this machine read it there."""
+        path = self._server.settings.run_dir / "token"
+        token = self._server.settings.token
+        if not token and path.exists():
+            token = path.read_text().strip()
+        token = token or secrets.token_urlsafe(32)
+        path.touch(mode=0o600)
+        path.write_text(token)
+        return token
+
+
+class PlatformBackend:
+    """Implements `relive_platform.api.backend.Backend` on a running server."""
+
+    def __init__(self, server: ReliveServer) -> None:
+        self._server = server
+        self._events = EventOffice(server)
+
+    # ------------------------------------------------------------ functions
+
+    def deploy(
+        self, path: Path, header: pb.DeployHeader, progress: ProgressSink, cancelled: Cancellation
+    ) -> list[pb.Deployed]:
+        """Blocks until the new versions are in service, or until it is cancelled."""
+
+        def tell(step: Progress) -> None:
+            progress(step.stage, f"{step.function} {step.detail}".strip(), -1.0)
+
+        return [
+            pb.Deployed(
+                function=entry.function,
+                version=entry.version,
+                code_hash=entry.code_hash,
+                seconds=entry.seconds,
+                unchanged=entry.unchanged,
+                url=self._url(entry.function),
+            )
+            for entry in self._server.deploy(
+                path,
+                header.name,
+                header.handler,
+                tell,
+                take_over=header.take_over,
+                sender="" if header.path else header.sender or "an upload",
+                cancelled=cancelled,
+            )
+        ]
+
+    def functions(self) -> list[pb.FunctionInfo]:
+        """The version of each function that is in service, by name."""
+        versions = sorted(self._server.registry.functions(), key=lambda version: version.name)
+        return [self._info(version) for version in versions]
+
+    def _info(self, version: FunctionVersion) -> pb.FunctionInfo:
+        spec, config = version.spec, version.config
+        return pb.FunctionInfo(
+            name=version.name,
+            kind=spec.kind,
+            version=version.version,
+            url=self._url(version.name),
+            app=spec.app,
+            code_hash=spec.code_hash,
+            handler=spec.handler,
+            timeout_s=spec.timeout_s,
+            memory_mb=spec.memory_mb,
+            max_workers=config.max_workers,
+            triggers=[_trigger_text(trigger) for trigger in config.triggers],
+            code_dir=version.code_dir,
+        )
+
+    def _url(self, name: str) -> str:
+        return f"{self._server.http_address}/fn/{name}/"
+
+    def invoke(self, request: pb.InvokeRequest) -> pb.InvokeResponse:
+        """A failure of the function is an answer; only what never ran is an error."""
+        self._server.event_sizes.check(request.event, asynchronous=request.asynchronous)
+        parent = parse_traceparent(request.traceparent) if request.traceparent else None
+        wanted = InvokeRequest(
+            function=request.function,
+            version=request.version,
+            event=request.event,
+            trigger="api",
+            trace_id=parent.trace_id if parent else "",
+            parent_span_id=parent.span_id if parent else "",
+            sampled=parent.sampled if parent else True,
+            profile="precise" if request.precise else "",
+        )
+        if request.asynchronous:
+            if request.version:
+                raise UsageError(
+                    "an asynchronous event goes to the latest version", remedy="leave --version out"
+                )
+            try:
+                decode_event(request.event)
+            except BadEvent:
+                # No retry could help: it fails now, with a scene that keeps its bytes.
+                return _response(self._call(self._server.invoke(wanted)))
+            accepted = self._call(self._server.publish(wanted, request.event_id), _QUEUE_TIMEOUT_S)
+            done = accepted.duplicate and accepted.state == "done"
+            return pb.InvokeResponse(
+                invocation_id=accepted.event_id,
+                trace_id=accepted.trace_id,
+                status="ok" if done else "accepted",
+                result=accepted.result or b"",
+            )
+        return _response(self._call(self._server.invoke(wanted)))
+
+    def request_heap(self, function: str) -> int:
+        """The heap of the next success, as a baseline."""
+        return self._call(self._server.heap_next(function), _QUEUE_TIMEOUT_S)
+
+    def request_profiles(self, function: str, count: int) -> int:
+        """Real pyinstrument for the next `count` invocations."""
+        return self._call(self._server.profile_next(function, count), _QUEUE_TIMEOUT_S)
+
+    # ------------------------------------------------------------ events
+
+    def events(self, function: str, state: str, limit: int) -> pb.ListEventsResponse:
+        """Newest first."""
+        return self._events.list(function, state, limit)
+
+    def event(self, function: str, event_id: str) -> pb.EventInfo:
+        """One event, also when it is done."""
+        return self._events.one(function, event_id)
+
+    def retry_events(self, request: pb.RetryEventRequest) -> pb.RetryEventResponse:
+        """Dead or waiting events are due now, with all their attempts."""
+        return self._events.retry(request)
+
+    def discard_events(self, request: pb.DiscardEventsRequest) -> pb.DiscardEventsResponse:
+        """Remove events."""
+        return self._events.discard(request)
+
+    # ------------------------------------------------------------ logs and rows
+
+    def follow_logs(self, function: str, invocation_id: str) -> LogFeed:
+        """Lines from now on."""
+        follower = self._call(self._server.follow(function), _QUEUE_TIMEOUT_S)
+        return _Feed(self._server, follower, invocation_id)
+
+    # ------------------------------------------------------------ debugging
+
+    def frozen(self) -> list[pb.FrozenWorker]:
+        """Failed workers that are kept for a debugger, newest first."""
+        return frozen_workers(self._server)
+
+    def debug(self, ident: str) -> SessionFeed:
+        """Attach a debugger to the worker of a failed invocation."""
+        return attach(self._server, ident)
+
+    def query(self, request: pb.QueryRequest) -> Columns:
+        """Read-only, whatever the text says."""
+        settings = self._server.settings
+        parameters = msgspec.msgpack.decode(request.parameters_msgpack) if request.parameters_msgpack else {}
+        return self._server.store.query(
+            request.sql,
+            parameters,
+            timeout_s=min(request.timeout_s or settings.query_timeout_s, settings.query_timeout_s),
+            max_rows=min(request.max_rows or settings.query_rows, settings.query_rows),
+            read_only=True,
+            bytes_columns=tuple(request.bytes_columns),
+        )
+
+    # ------------------------------------------------------------ server
+
+    def status(self, flush_s: float) -> dict[str, Any]:
+        """What `relive status --json` prints."""
+        if flush_s > 0:
+            self._call(self._server.flush(flush_s), flush_s + _STATUS_TIMEOUT_S)
+        return self._call(self._server.status(), _STATUS_TIMEOUT_S)
+
+    def request_stop(self, drain_s: float) -> int:
+        """The answer goes out before the end: the listener stops after running calls."""
+        return self._server.request_stop(drain_s)
+
+    def _call(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        try:
+            return self._server.call(work, timeout_s)
+        except concurrent.futures.TimeoutError as error:
+            raise ReliveError(
+                f"the server did not answer itself within {timeout_s} s", remedy="see run/server.log"
+            ) from error
+        except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
+            raise Refused("the server is stopping", remedy="start it again: relive serve") from error
+
+
+class _Feed:
+    """One client's live lines, read by a gRPC thread."""
+
+    def __init__(self, server: ReliveServer, follower: Follower, invocation_id: str) -> None:
+        self._server = server
+        self._follower = follower
+        self._invocation_id = invocation_id
+        self._told_dropped = 0
+
+    def next_batch(self, timeout_s: float) -> pb.LogBatch | None:
+        """Waits for the first line only; what else is there comes along."""
+        if self._server.stop_requested.is_set():
+            return None
+        try:
+            lines = self._server.call(self._take(timeout_s))
+        except (concurrent.futures.CancelledError, RuntimeError):
+            return None  # the loop is gone
+        dropped, self._told_dropped = self._follower.dropped - self._told_dropped, self._follower.dropped
+        wanted = [line for line in lines if self._invocation_id in ("", line.invocation_id)]
+        return pb.LogBatch(lines=[_entry(line) for line in wanted], dropped=dropped)
+
+    async def _take(self, timeout_s: float) -> list[FollowedLine]:
+        try:
+            return await asyncio.wait_for(self._follower.take(_MAX_BATCH_LINES), timeout_s)
+        except TimeoutError:
+            return []
+
+    def close(self) -> None:
+        """Stop following; a server that is gone has stopped by itself."""
+        try:
+            self._server.call(self._server.unfollow(self._follower), 1.0)
+        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError, RuntimeError):
+            pass  # the loop has ended, and the follower with it
+
+
+def _entry(followed: FollowedLine) -> pb.LogEntry:
+    line = followed.line
+    return pb.LogEntry(
+        timestamp_ns=line.timestamp_ns,
+        severity=line.severity,
+        body=line.body,
+        function=followed.function,
+        invocation_id=followed.invocation_id,
+        trace_id=line.trace_id,
+        span_id=line.span_id,
+        source=line.source,
+        stacktrace=str(line.attributes.get("exception.stacktrace", "")),
+    )
+
+
+def _response(outcome: Outcome) -> pb.InvokeResponse:
+    record = outcome.record
+    return pb.InvokeResponse(
+        invocation_id=record.invocation_id,
+        trace_id=record.trace_id,
+        status=record.status,
+        result=outcome.body if outcome.ok else b"",
+        error=_error(outcome.error) if outcome.error is not None else None,
+        duration_ms=(record.duration_ns or record.responded_ns - record.accepted_ns) / 1e6,
+        cold=record.cold,
+        version=record.version,
+    )
+
+
+def _error(error: ErrorInfo) -> pb.Error:
+    return pb.Error(
+        type=error.type,
+        message=error.message,
+        kind=error.kind,
+        file=error.file,
+        line=error.line,
+        function=error.function,
+        traceback=error.traceback,
+    )
+
+
+def _trigger_text(trigger: object) -> str:
+    if isinstance(trigger, HttpTrigger):
+        return f"http {','.join(trigger.methods) or '*'} {trigger.path}"
+    if isinstance(trigger, TimerTrigger):
+        return f"timer {trigger.schedule}"
+    return f"queue {getattr(trigger, 'queue', '')}"

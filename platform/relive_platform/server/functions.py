@@ -1,0 +1,163 @@
+"""What is deployed becomes what runs: a pool for each function version in service, and the routes to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from relive_base.frames import FunctionSpec
+from relive_base.resource import relive_version
+
+from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.host import WorkerHost
+from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
+from relive_platform.registry.application import HttpTrigger, QueueTrigger
+from relive_platform.registry.model import FunctionVersion
+from relive_platform.settings import Settings
+from relive_platform.triggers.http.cors import Cors
+from relive_platform.triggers.http.routes import Policy, Route, Routes
+
+__all__ = ["Functions"]
+
+_START_SLACK_S: Final = 1.0
+
+
+class Functions:
+    """Applies the registry's state. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        host: WorkerHost,
+        dispatcher: Dispatcher,
+        on_routes: Callable[[Routes], None],
+    ) -> None:
+        self.serving: dict[str, FunctionVersion] = {}
+        self._queues: dict[str, str] = {}
+        self._settings = settings
+        self._host = host
+        self._dispatcher = dispatcher
+        self._on_routes = on_routes
+
+    def apply(self, versions: Sequence[FunctionVersion], *, warm: bool = True) -> None:
+        """Serve exactly these versions; what they replace is drained."""
+        names = {version.name for version in versions}
+        for version in versions:
+            self._serve(version, warm)
+        for name in [name for name in self.serving if name not in names]:
+            del self.serving[name]
+            pool = self._dispatcher.pools.pop(name, None)
+            if pool is not None:
+                pool.drain()
+        self._queues = _queues(versions)
+        policies = {version.name: _policy(version, self._settings) for version in versions}
+        self._on_routes(Routes(_routes(versions), policies))
+
+    def names(self) -> list[str]:
+        """What an event can be sent to: functions and queues, by name."""
+        return sorted({*self.serving, *self._queues})
+
+    def receiver(self, name: str) -> FunctionVersion | None:
+        """Who works on events sent to `name`: the function of that name, else the one whose queue it is."""
+        return self.serving.get(name) or self.serving.get(self._queues.get(name, ""))
+
+    def _serve(self, version: FunctionVersion, warm: bool) -> None:
+        current = self.serving.get(version.name)
+        self.serving[version.name] = version
+        if current is not None and current.version == version.version:
+            return
+        pool = self.pool(version)
+        pool.active = warm
+        replaced = self._dispatcher.serve(pool)
+        if replaced is not None:
+            replaced.drain()
+
+    def pool(self, version: FunctionVersion) -> FunctionPool:
+        """The pool of a version, made where there is none."""
+        key = (version.name, version.version)
+        found = self._host.pools.get(key)
+        if found is not None and not found.draining:
+            return found
+        spec, zygote = self.worker_of(version)
+        pool = FunctionPool(spec, zygote, _limits(version, self._settings), self._host, self._dispatcher)
+        self._host.pools[key] = pool
+        return pool
+
+    def worker_of(self, version: FunctionVersion) -> tuple[FunctionSpec, ZygoteKey]:
+        """What a worker of this version runs, within the server's limits, and which zygote forks it."""
+        settings = self._settings
+        spec = msgspec.structs.replace(
+            version.spec,
+            isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
+            result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
+            stream_limit_bytes=settings.stream_limit_bytes,
+            call_depth=settings.call_depth,
+            cassette_bytes=settings.cassette_bytes,
+            core_mb=settings.core_mb,
+            unix_sockets=settings.unix_sockets == "open",
+            tmp_mb=settings.tmp_mb,
+            load_timeout_s=settings.start_timeout_s,
+            resource=os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),
+            relive_version=relive_version(),
+            propagators=os.environ.get("OTEL_PROPAGATORS", ""),
+        )
+        return spec, ZygoteKey(
+            sys.executable,
+            version.deps_dir,
+            tuple(version.preload),
+            confined=Confinement.of(spec, version.deps_dir),
+            tier=settings.isolation_tier,
+            code_root=str(settings.home.absolute() / "code"),
+        )
+
+
+def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
+    return PoolLimits(
+        max_workers=version.config.max_workers,
+        waiting_workers=settings.waiting_workers,
+        waiting_requests=settings.waiting_requests,
+        wait_limit_s=settings.wait_limit_s,
+        idle_s=settings.idle_s,
+        recycle_n=settings.recycle_n,
+        recycle_memory_percent=settings.recycle_memory_percent,
+        # the worker knows the limit too, and can say where it stood: it comes first
+        start_timeout_s=max(settings.start_timeout_s, version.config.timeout_s) + _START_SLACK_S,
+    )
+
+
+def _queues(versions: Sequence[FunctionVersion]) -> dict[str, str]:
+    """Queue name -> function."""
+    return {
+        trigger.queue: version.name
+        for version in versions
+        for trigger in version.config.triggers
+        if isinstance(trigger, QueueTrigger)
+    }
+
+
+def _routes(versions: Sequence[FunctionVersion]) -> list[Route]:
+    return [
+        Route(trigger.path, version.name, frozenset(trigger.methods), trigger.payload)
+        for version in versions
+        for trigger in version.config.triggers
+        if isinstance(trigger, HttpTrigger)
+    ]
+
+
+def _policy(version: FunctionVersion, settings: Settings) -> Policy:
+    """The function's own word on details of errors comes first, then the server's."""
+    config = version.config
+    said = config.error_details
+    if said is None and settings.error_details != "auto":
+        said = settings.error_details == "on"
+    return Policy(
+        public=config.public,
+        cors=Cors(config.cors) if config.cors is not None else None,
+        route_details=not config.public if said is None else said,
+        details=True if said is None else said,
+        event=version.spec.kind == "event",
+    )

@@ -1,0 +1,211 @@
+"""How the settings become the limits and options of the server's rooms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from relive_runtime.folder import build_runtime
+from relive_store import Store
+from relive_store.retention import DEFAULT_DAYS, scaled_days
+from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
+
+from relive_platform.engine.failed.heaps import HeapLimits
+from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
+from relive_platform.registry.application import FunctionDefaults, TimerTrigger
+from relive_platform.registry.packages.content import PackageLimits
+from relive_platform.registry.packages.dependencies import Dependencies
+from relive_platform.server.retention import Retention
+from relive_platform.settings import Settings
+from relive_platform.signals.journal import Journal
+from relive_platform.signals.journal_place import journal_place, leave_place, open_place, sweep_places
+from relive_platform.signals.process import CollectorOptions
+from relive_platform.triggers.http.access import Access
+from relive_platform.triggers.http.listener import ListenerLimits
+from relive_platform.triggers.queue.model import QueueLimits
+from relive_platform.triggers.timer import Timer
+
+__all__ = [
+    "access_of",
+    "collector_options",
+    "heap_limits",
+    "journal_of",
+    "listener_limits",
+    "plain_collector_options",
+    "queue_limits",
+    "registry_of",
+    "retention_of",
+    "timers_of",
+]
+
+
+def collector_options(settings: Settings, run: int = 0) -> CollectorOptions:
+    """What the collector's process is started with. Raises OtlpSettingsError where export cannot work."""
+    _check_otlp(settings)
+    options = plain_collector_options(settings)
+    options.run = run
+    options.otlp, options.otlp_protocol = settings.otlp, settings.otlp_protocol
+    options.otlp_headers = settings.header_pairs()
+    options.otlp_timeout_s = settings.otlp_timeout_s
+    options.otlp_queue_limit = settings.otlp_queue_limit
+    return options
+
+
+def plain_collector_options(settings: Settings) -> CollectorOptions:
+    """For a process that exports nothing, and serves no server: it finishes what was left behind."""
+    return CollectorOptions(
+        store_url=settings.store_url,
+        spool_dir=str(settings.home / "spool"),
+        journal_dir=str(journal_place(settings.home, settings.journal_dir)),
+        scenes_dir=str(settings.home / "scenes"),
+        flush_s=settings.flush_s,
+        flush_rows=settings.flush_rows,
+        spool_bytes=settings.spool_bytes,
+        scenes=settings.scenes,
+        scenes_bytes=settings.scenes_bytes,
+        scenes_days=settings.scenes_days,
+        heap_bytes=settings.heap_archive_bytes,
+        redact_keys=settings.redact_keys,
+    )
+
+
+def _check_otlp(settings: Settings) -> None:
+    if settings.otlp:
+        found: OtlpSettings | None = endpoint_settings(settings.otlp, settings.otlp_protocol, env=os.environ)
+    else:
+        found = OtlpSettings.from_environment(os.environ)
+    for chosen in (found.traces, found.logs) if found is not None else ():
+        if chosen is not None:
+            chosen.check()
+
+
+def journal_of(settings: Settings, run: int) -> Journal:
+    """The journal of one run of the server."""
+    place = journal_place(settings.home, settings.journal_dir)
+    sweep_places(place)
+    return Journal(
+        place / f"{run:x}",
+        settings.journal_bytes,
+        open_place=lambda: open_place(place, settings.home),
+        leave_place=lambda: leave_place(place),
+    )
+
+
+def heap_limits(settings: Settings) -> HeapLimits:
+    """Limits of heap snapshots."""
+    return HeapLimits(
+        objects=settings.heap_objects,
+        size_bytes=settings.heap_bytes,
+        cpu_s=settings.heap_cpu_s,
+        interval_s=settings.heap_interval_s,
+    )
+
+
+def queue_limits(settings: Settings) -> QueueLimits:
+    """Limits of the event queue."""
+    return QueueLimits(
+        events=settings.queue_events,
+        event_bytes=settings.queue_bytes,
+        backlog=settings.queue_backlog,
+        ballast_bytes=settings.queue_ballast_bytes,
+        lease_s=settings.lease_s,
+        dead_keep_s=settings.dead_keep_s,
+        dead_keep_events=settings.dead_keep_events,
+        dead_keep_bytes=settings.dead_keep_bytes,
+        done_keep_s=settings.done_keep_s,
+        done_keep_events=settings.done_keep_events,
+        done_keep_bytes=settings.done_keep_bytes,
+    )
+
+
+def access_of(settings: Settings) -> Access:
+    """Who may invoke over HTTP. The address that is bound has the last word: see HttpListener.start."""
+    address = settings.http_address
+    return Access(
+        loopback=address.loopback,
+        token=settings.token,
+        hosts=(*settings.allowed_hosts, *([address.host] if settings.allowed_hosts else [])),
+        proxies=settings.trusted_proxies,
+    )
+
+
+def listener_limits(settings: Settings) -> ListenerLimits:
+    """Limits of the gateway's connections."""
+    return ListenerLimits(
+        connections=settings.connection_limit,
+        backlog=settings.backlog,
+        head_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        head_bytes=settings.head_limit_bytes,
+        target_bytes=settings.target_limit_bytes,
+        headers=settings.header_limit,
+        chunk_bytes=settings.chunk_limit_bytes,
+    )
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The registry of the home. Blocks: it opens and reads its file."""
+    return Registry(
+        settings.home,
+        defaults=FunctionDefaults(
+            timeout_s=settings.timeout_s,
+            memory_mb=settings.memory_mb,
+            max_workers=settings.max_workers,
+            profile=settings.profile,
+            capture=settings.capture,
+            retries=settings.retries,
+            max_age_s=settings.max_age_s,
+            output_limit_bytes=settings.output_limit_bytes,
+            result_limit_bytes=settings.result_limit_bytes,
+            isolation_tier=settings.isolation_tier,
+            redact_keys=settings.redact_keys,
+        ),
+        limits=PackageLimits(
+            total_bytes=settings.package_bytes,
+            entry_bytes=settings.package_entry_bytes,
+            entries=settings.package_entries,
+            ratio=settings.package_ratio,
+        ),
+        trial=SubprocessTrial(
+            timeout_s=settings.trial_timeout_s,
+            extra_path=[str(build_runtime(settings.home))],
+            sandbox_home=str(settings.home.absolute()) if settings.isolation_tier > 0 else "",
+        ),
+        dependencies=Dependencies(
+            settings.home / "deps",
+            timeout_s=settings.install_timeout_s,
+            sandbox=settings.isolation_tier > 0,
+        ),
+    )
+
+
+def retention_of(settings: Settings, store: Store, executor: Executor) -> Retention:
+    """How long the store keeps what. On a ClickHouse server, which may serve others, nothing is dropped by
+    size, and only a retention that was chosen is set."""
+    chosen = settings.embedded or settings.retention_days != DEFAULT_DAYS["invocations"]
+    return Retention(
+        store,
+        executor,
+        days=scaled_days(settings.retention_days) if chosen else {},
+        limit_bytes=settings.store_bytes if settings.embedded else 0,
+    )
+
+
+def timers_of(versions: Sequence[FunctionVersion]) -> list[Timer]:
+    """The timers of the functions in service."""
+    return [
+        Timer(
+            function=version.name,
+            schedule=trigger.schedule,
+            time_zone=trigger.time_zone,
+            misfire=trigger.misfire,
+            payload=trigger.payload,
+            retries=version.config.retries,
+            max_age_s=version.config.max_age_s,
+        )
+        for version in versions
+        for trigger in version.config.triggers
+        if isinstance(trigger, TimerTrigger)
+    ]

@@ -1,0 +1,455 @@
+"""The server: puts the rooms together, starts them in order and stops them in reverse.
+
+One event loop runs everything but what blocks. `ReliveServer`'s coroutines belong to that loop; from another
+thread use `call`, which runs one there and waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+from relive_base.errors import Refused
+from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
+from relive_base.garbage import settle
+from relive_runtime.folder import build_runtime
+
+from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.errors import EventSizes, UnknownFunction
+from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.supervisor.dumping import dump_worker
+from relive_platform.engine.supervisor.saving import Saver
+from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.trial import WorkerTrial
+from relive_platform.engine.workers.users import UserRange
+from relive_platform.engine.workers.worker import FINISHING, Worker
+from relive_platform.engine.workers.zygotes import Zygotes
+from relive_platform.registry import Deployed, FunctionVersion, Progress
+from relive_platform.registry.cancellation import Cancellation
+from relive_platform.server.functions import Functions
+from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
+from relive_platform.server.locate import ServerInfo
+from relive_platform.server.parts import (
+    access_of,
+    collector_options,
+    heap_limits,
+    journal_of,
+    listener_limits,
+    queue_limits,
+    registry_of,
+    retention_of,
+    timers_of,
+)
+from relive_platform.server.process_limits import MemoryKeeper
+from relive_platform.server.status import status_of
+from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
+from relive_platform.settings import Settings
+from relive_platform.signals.collector import Collector
+from relive_platform.signals.followers import Follower
+from relive_platform.signals.process import spawn
+from relive_platform.triggers.call.calls import Calls
+from relive_platform.triggers.http.app import Gateway, GatewayLimits
+from relive_platform.triggers.http.listener import HttpListener
+from relive_platform.triggers.http.propagation import Propagation
+from relive_platform.triggers.queue.backoff import Backoff
+from relive_platform.triggers.queue.consumer import Consumer
+from relive_platform.triggers.queue.events import EventQueue
+from relive_platform.triggers.queue.publisher import Accepted, Publisher
+from relive_platform.triggers.timer import TimerService
+
+__all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
+
+VERSION: Final = "0.1.0"
+_THREADS: Final = 8
+_STORE_ANSWERS_S: Final = 10.0
+_FLUSH_S: Final = 10.0
+_SETTLE_S: Final = 0.002
+_SETTLE_ROUNDS: Final = 500  # for the rest of what a worker has to tell
+_EVIDENCE_ROUNDS: Final = 2_000  # for a process that is read from outside, whose caller has had the answer
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class ControlApi(Protocol):
+    """The control API in front of a server: `start` gives its address. Both may block."""
+
+    def start(self) -> str: ...
+    def stop(self) -> None: ...
+
+
+class ReliveServer:
+    """One server on one home. `start`, then `stop`; both on the event loop."""
+
+    def __init__(self, settings: Settings, api: Callable[[ReliveServer], ControlApi] | None = None) -> None:
+        self.settings = settings
+        self.home = settings.home
+        self.run_dir = settings.run_dir
+        self.started_ns = 0
+        self.stopped = asyncio.Event()
+        self.stop_requested = asyncio.Event()
+        self.http_address = ""
+        self.api_address = ""
+        self._api_factory = api
+        self._drain_s = settings.stop_timeout_s
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start everything; run/server.json is there when this returns. Raises ReliveError."""
+        self.loop = asyncio.get_running_loop()
+        self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="relive")
+        self._stack.callback(self.executor.shutdown, wait=False, cancel_futures=True)
+        memory = MemoryKeeper()
+        memory.start()
+        self._stack.callback(memory.stop)
+        try:
+            self._own_home()
+            await self._start_store()
+            await self._start_collector()
+            self._start_workers()
+            await self._start_events()
+            await self._start_gateway()
+            await self._start_api()
+            await self.store_keeper.settled(self.settings.store_wait_s)
+        except BaseException:
+            await self.stop(0.0)
+            raise
+        self.started_ns = time.time_ns()
+        settle()
+        self._announce()
+
+    def _own_home(self) -> None:
+        """Take the home's lock; it ends with this process, whatever happens."""
+        self._stack.callback(os.close, own_home(self.home, self.run_dir))
+        (self.run_dir / "server.json").unlink(missing_ok=True)
+        for leftover in ("scratch", "heaps"):
+            shutil.rmtree(self.run_dir / leftover, ignore_errors=True)
+
+    async def _start_store(self) -> None:
+        """Begin to start the store. Nothing waits for it yet, and nothing but reading needs it."""
+        from relive_store import open_store
+
+        make = None
+        if self.settings.embedded:
+            from relive_store.offline import dismiss
+            from relive_store.process import StoreProcess
+
+            await self.loop.run_in_executor(self.executor, dismiss, self.run_dir / "reader.sock")
+            folder, socket_path, log = (
+                self.home / "store",
+                self.run_dir / "store.sock",
+                self.run_dir / "store.log",
+            )
+            make = lambda: StoreProcess(folder, socket_path, log_path=log)  # noqa: E731
+        self.store = await self.loop.run_in_executor(self.executor, open_store, self.settings.store_url)
+        self._stack.callback(self.store.close)
+        self._retention = retention_of(self.settings, self.store, self.executor)
+        self._stack.push_async_callback(self._retention.close)
+        self.store_keeper = StoreKeeper(make, self._prepare_store, self._ask_store, self._store_changed)
+        self._stack.push_async_callback(self.store_keeper.close)
+        self.store_keeper.start()
+
+    async def _prepare_store(self) -> None:
+        await self.loop.run_in_executor(self.executor, self.store.migrate)
+        await self._retention.start()
+
+    def _ask_store(self) -> None:
+        self.store.query("SELECT 1", timeout_s=_STORE_ANSWERS_S)
+
+    def _store_changed(self, health: StoreHealth) -> None:
+        """Those who read find out from run/server.json how the store is."""
+        if self.started_ns:
+            self._announce()
+
+    async def _start_collector(self) -> None:
+        run = time.time_ns()
+        options = collector_options(self.settings, run)
+        log = self.run_dir / "collector.log"
+        self.collector = Collector(
+            lambda control: spawn(control, options, log),
+            redact_keys=self.settings.redact_keys,
+            journal=journal_of(self.settings, run),
+        )
+        self._stack.push_async_callback(self.collector.close, _FLUSH_S)
+        await self.collector.start()
+
+    def _start_workers(self) -> None:
+        settings = self.settings
+        runtime = build_runtime(self.home)
+        zygotes = Zygotes(
+            runtime,
+            self.run_dir,
+            settings.zygote_timeout_s,
+            lambda key: self.host.zygote_died(key),
+            UserRange(settings.uid_base, settings.uid_count),
+        )
+        self.host = WorkerHost(
+            zygotes,
+            HostLimits(
+                settings.host_workers,
+                settings.frozen_workers,
+                settings.frozen_s,
+                settings.frozen_memory_mb,
+                settings.debug_s,
+                heap_limits(settings),
+            ),
+            self.run_dir / "scratch",
+            self._console,
+            lambda worker: self.supervisor.watch(worker),
+        )
+        self.dispatcher = Dispatcher(self.collector, self.host.pools)
+        self.supervisor = Supervisor(
+            lambda: self.host.workers,
+            self.dispatcher.on_condemned,
+            dump_worker,
+            self.executor,
+            saver=Saver(self.host.heaps, self.dispatcher.on_heap),
+        )
+        self._stack.push_async_callback(self.host.close)
+        self._stack.callback(self.supervisor.close)
+        self.host.start()
+
+    async def _start_events(self) -> None:
+        settings = self.settings
+        self.registry = await self.loop.run_in_executor(self.executor, registry_of, settings)
+        self._stack.callback(self.registry.close)
+        self.queue = EventQueue(
+            self.home / "events.db",
+            limits=queue_limits(settings),
+            backoff=Backoff(settings.backoff_s, settings.backoff_limit_s),
+            on_ready=lambda: self.consumer.wake(),
+        )
+        self._stack.callback(self.queue.close)
+        self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
+        self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
+        self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
+        self.dispatcher.call_handler = Calls(
+            self.dispatcher, settings.call_depth, self.publisher, self.event_sizes
+        )
+        gateway_limits = GatewayLimits(
+            settings.body_limit_bytes, settings.async_body_limit_bytes, settings.bodies_limit_bytes
+        )
+        self.gateway = Gateway(
+            self.dispatcher,
+            self.publisher,
+            gateway_limits,
+            access_of(settings),
+            Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
+        )
+        self.functions = Functions(settings, self.host, self.dispatcher, self._set_routes)
+        self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
+        self.registry.set_trial(
+            WorkerTrial(self.loop, self.host, self.functions.worker_of, settings.trial_timeout_s)
+        )
+        self._apply(self.registry.functions())
+        self.registry.on_change(self._changed)
+        await self.loop.run_in_executor(self.executor, self._set_timers)
+        self.timers.start()
+        self._stack.push_async_callback(self._blocking, self.timers.stop)
+        self.consumer.start()
+
+    async def _start_gateway(self) -> None:
+        settings = self.settings
+        self.listener = HttpListener(self.gateway, listener_limits(settings))
+        address = settings.http_address
+        if address.path:
+            await self.listener.start_unix(address.path)
+        else:
+            await self.listener.start(address.host, address.port, loopback=address.loopback)
+        self._stack.push_async_callback(self.listener.close)
+        self.http_address = self.listener.address
+
+    async def _start_api(self) -> None:
+        if self._api_factory is None:
+            return
+        api = self._api_factory(self)
+        self._stack.push_async_callback(self._blocking, api.stop)
+        self.api_address = await self.loop.run_in_executor(self.executor, api.start)
+
+    def _announce(self) -> None:
+        info = ServerInfo(
+            pid=os.getpid(),
+            http=self.http_address,
+            api=self.api_address,
+            store=self.settings.store_url,
+            version=VERSION,
+            started_ns=self.started_ns,
+            store_problem="" if self.store_keeper.ready else self.store_keeper.health.reason,
+        )
+        path = self.run_dir / "server.json"
+        draft = path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_bytes(msgspec.json.encode(info))
+        draft.replace(path)
+
+    async def _blocking(self, work: Callable[[], object]) -> None:
+        await self.loop.run_in_executor(self.executor, work)
+
+    def request_stop(self, drain_s: float = 0.0) -> int:
+        """Have the server stop soon; gives its pid. From any thread."""
+        if drain_s > 0:
+            self._drain_s = drain_s
+        self.loop.call_soon_threadsafe(self.stop_requested.set)
+        return os.getpid()
+
+    async def stop(self, drain_s: float | None = None) -> None:
+        """Stop in order: no new events, running ones get `drain_s`, telemetry is flushed, all ends."""
+        if self.started_ns:
+            (self.run_dir / "server.json").unlink(missing_ok=True)
+        limit = self._drain_s if drain_s is None else drain_s
+        if hasattr(self, "listener"):
+            self.listener.stop_accepting()
+        if hasattr(self, "consumer"):
+            await self.consumer.stop()
+            await self.dispatcher.drained(limit)
+            self.dispatcher.stopping = True
+            await self.consumer.close(0.1)
+        await self._stack.aclose()
+        self.stopped.set()
+
+    def call(self, work: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
+        """Run a coroutine of the server from another thread and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_s)
+
+    # What the rooms need of each other.
+
+    def _serving(self, name: str) -> FunctionVersion | None:
+        return self.functions.receiver(name)
+
+    def _span(self, spec: FunctionSpec, invocation_id: str, span: Any) -> None:
+        self.collector.platform_span(spec, invocation_id, span)
+
+    def _in_flight(self) -> dict[str, int]:
+        return {name: version.config.max_workers for name, version in self.functions.serving.items()}
+
+    def _set_routes(self, routes: Any) -> None:
+        self.gateway.routes = routes
+
+    def _apply(self, versions: list[FunctionVersion]) -> None:
+        self.functions.apply(versions)
+
+    def _changed(self, versions: list[FunctionVersion]) -> None:
+        """After a deploy, in its thread: it returns when the new version is what is served."""
+        done = asyncio.run_coroutine_threadsafe(self._apply_now(versions), self.loop)
+        done.result(10.0)
+        self._set_timers()
+
+    async def _apply_now(self, versions: list[FunctionVersion]) -> None:
+        self._apply(versions)
+
+    def _set_timers(self) -> None:
+        self.timers.set_timers(timers_of(self.registry.functions()))
+
+    def _console(self, worker: Worker, lines: list[LogLine]) -> None:
+        """Text that a worker's process wrote past Python."""
+        running = worker.writing()
+        limit = worker.spec.output_limit_bytes
+        invocation_id = ""
+        if running is not None:
+            invocation_id = running.record.invocation_id
+            running.console_bytes += sum(len(line.body) for line in lines)
+            if running.console_bytes > limit:
+                running.record.dropped += len(lines)
+                return
+            for line in lines:
+                line.trace_id, line.span_id = running.record.trace_id, running.record.span_id
+        payload = encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:]
+        worker.console(payload)
+
+    # What the control API calls; on the loop, or through `call`.
+
+    async def invoke(self, request: InvokeRequest) -> Outcome:
+        """Run one event and wait. Raises UnknownFunction; failures are in the outcome."""
+        if request.version and request.function in self.functions.serving:
+            serving = self.functions.serving[request.function]
+            if serving.version != request.version:
+                found = await self.loop.run_in_executor(
+                    self.executor, self.registry.get, request.function, request.version
+                )
+                self.functions.pool(found)
+        return await self.dispatcher.submit(request)
+
+    async def publish(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
+        """Put an event on the durable queue; returns when it is committed."""
+        return await self.publisher(request, idempotency_key)
+
+    def deploy(
+        self,
+        path: Path,
+        name: str = "",
+        handler: str = "",
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        take_over: bool = False,
+        sender: str = "",
+        cancelled: Cancellation | None = None,
+    ) -> list[Deployed]:
+        """Deploy a folder or a zip. Blocks; call it from another thread than the loop's."""
+        return self.registry.deploy(
+            path,
+            name=name or None,
+            handler=handler or None,
+            progress=progress or (lambda _: None),
+            take_over=take_over,
+            sender=sender,
+            cancelled=cancelled,
+        )
+
+    async def profile_next(self, function: str, count: int, engine: str = "precise") -> int:
+        """Profile the next `count` invocations of a function with `engine`."""
+        pool = self.dispatcher.pools.get(function)
+        if pool is None:
+            raise UnknownFunction(function, self.functions.names())
+        pool.profile_next, pool.profile_engine = count, engine
+        return count
+
+    async def heap_next(self, function: str) -> int:
+        """Have the next invocation of a function that succeeds leave its heap; gives the version."""
+        pool = self.dispatcher.pools.get(function)
+        if pool is None:
+            raise UnknownFunction(function, self.functions.names())
+        if pool.spec.capture != "full":
+            raise Refused(
+                f'{function} has capture = "{pool.spec.capture}"',
+                remedy='say capture = "full" in its relive.toml and deploy it again',
+            )
+        pool.heap_next = True
+        return pool.spec.version
+
+    async def follow(self, function: str = "") -> Follower:
+        """Begin to follow log lines; give the follower back to `unfollow`."""
+        return self.collector.followers.add(function)
+
+    async def unfollow(self, follower: Follower) -> None:
+        """Stop to follow."""
+        self.collector.followers.remove(follower)
+
+    async def flush(self, timeout_s: float = _FLUSH_S) -> bool:
+        """Have everything recorded so far in the store, with what answered invocations still have to tell."""
+        for worker in list(self.host.workers.values()):
+            worker.look()
+        for number in range(_EVIDENCE_ROUNDS):
+            if not self._has_to_tell(number < _SETTLE_ROUNDS):
+                break
+            await asyncio.sleep(_SETTLE_S)
+        return await self.collector.flush(timeout_s)
+
+    def _has_to_tell(self, finishing: bool) -> bool:
+        """Whether an answered invocation is not recorded yet. `finishing`: also where its worker tells."""
+        return any(
+            (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
+            for worker in self.host.workers.values()
+        )
+
+    async def status(self) -> dict[str, Any]:
+        """What `relive status --json` prints."""
+        return await status_of(self)

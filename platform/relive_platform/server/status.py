@@ -1,0 +1,110 @@
+"""What `relive status` prints: one dict of plain values."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from relive_base.addresses import without_password
+from relive_base.errors import ReliveError
+from relive_runtime.isolation import gaps
+
+if TYPE_CHECKING:
+    from relive_platform.server.server import ReliveServer
+
+__all__ = ["status_of"]
+
+
+async def status_of(server: ReliveServer) -> dict[str, Any]:
+    """Version, pid, store, isolation tier, functions, workers, queue, OTLP, and what was dropped."""
+    await server.collector.refresh()
+    collector = server.collector.stats
+    ack = collector.ack
+    try:
+        counts = await asyncio.wait_for(asyncio.wrap_future(server.queue.counts()), 2.0)
+        file_bytes, spare_bytes = await asyncio.wait_for(asyncio.wrap_future(server.queue.file_bytes()), 2.0)
+        queue: dict[str, Any] = {
+            "ready": counts.ready,
+            "leased": counts.leased,
+            "dead": counts.dead,
+            "dead_dropped": sum(counts.dead_dropped.values()),
+            "done": counts.done,
+            "file_bytes": file_bytes,
+            "spare_bytes": spare_bytes,
+        }
+    except (ReliveError, TimeoutError) as error:
+        queue = {"ready": 0, "leased": 0, "dead": 0, "error": str(error)}
+    queue["disk_full"] = server.queue.disk_full
+    keeper = server.store_keeper
+    return {
+        "version": _version(),
+        "pid": os.getpid(),
+        "home": str(server.home),
+        "http": server.http_address,
+        "api": server.api_address,
+        "uptime_s": round((time.time_ns() - server.started_ns) / 1e9, 1) if server.started_ns else 0.0,
+        "store": {
+            "state": keeper.health.state,
+            "reason": keeper.health.reason,
+            "engine": server.store.engine,
+            "address": without_password(server.settings.store_url),
+            "pid": keeper.pid,
+            "restarts": keeper.restarts,
+            "lag_s": round(ack.lag_s, 3),
+            "buffered_rows": ack.buffered_rows,
+            "spooled_rows": ack.spooled_rows,
+            "written_rows": ack.written_rows,
+            "dropped_rows": ack.dropped_rows + collector.dropped_items,
+            "last_error": ack.last_error,
+        },
+        "collector": {
+            "pid": collector.pid,
+            "restarts": collector.restarts,
+            "pending_bytes": collector.pending_bytes,
+            "journal": _journal(server),
+            "lost_attempts": ack.lost,
+        },
+        "isolation_tier": _tier(server),
+        "isolation_gaps": _gaps(server),
+        "functions": len(server.functions.serving),
+        "workers": server.host.counts(),
+        "zygotes": len(server.host.zygotes.pids()),
+        "connections": server.listener.connections if server.http_address else 0,
+        "queue": queue,
+        "scenes": {"written": ack.scenes_written, "failed": ack.scenes_failed + collector.dropped_scenes},
+        "otlp": {
+            "sent": ack.otlp_sent,
+            "failed": ack.otlp_failed,
+            "dropped": ack.otlp_dropped,
+            "queued": ack.otlp_queued,
+            "last_error": ack.otlp_error,
+            "skipped": ack.otlp_skipped,
+            "off": ack.otlp_off,
+        },
+    }
+
+
+def _journal(server: ReliveServer) -> str:
+    journal = server.collector.journal
+    return (journal.problem or "ok") if journal is not None else "none"
+
+
+def _tier(server: ReliveServer) -> int:
+    """The lowest tier that a running worker reached; what is wanted where none runs."""
+    tiers = [worker.ready.isolation_tier for worker in server.host.workers.values() if worker.ready]
+    return min(tiers, default=server.settings.isolation_tier)
+
+
+def _gaps(server: ReliveServer) -> list[str]:
+    """What is not kept apart here, and what the workers that run say of themselves."""
+    found = gaps(server.settings.isolation_tier, server.settings.unix_sockets == "open")
+    told = [worker.ready.isolation_detail for worker in server.host.workers.values() if worker.ready]
+    return list(dict.fromkeys([*found, *(line for detail in told for line in detail)]))
+
+
+def _version() -> str:
+    from relive_platform.server.server import VERSION
+
+    return VERSION

@@ -1,0 +1,526 @@
+"""The server's end of the collector: takes what was recorded, bounded, and hands it on in batches.
+
+What is recorded is encoded once, and goes into the journal at once: from there a `kill -9` of the server
+loses nothing. A batch is kept until the collector's process has spooled it: a `kill -9` of that loses nothing
+either. Conversion to columns, redaction, scenes and the store are the work of that process (`service.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
+from relive_capture.explore.crash import FAULT_MEMBER
+from relive_capture.explore.members import HealthyEvent
+from relive_runtime.worker.faults import can_stand_still
+
+from relive_platform.engine.framing import FrameReader
+from relive_platform.engine.invocation import HeapFound, Running
+from relive_platform.engine.pool import FunctionPool
+from relive_platform.engine.workers.worker import Worker
+from relive_platform.signals.batches import (
+    Ack,
+    Answered,
+    Batch,
+    Begun,
+    Finished,
+    HeapJob,
+    SceneJob,
+    Source,
+    Telemetry,
+    Tentative,
+    encode_item,
+)
+from relive_platform.signals.followers import Followers
+from relive_platform.signals.journal import Journal
+from relive_platform.signals.redaction import Redactors
+from relive_platform.signals.shares import Shares
+
+__all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
+
+_BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
+_REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
+_EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
+_NO_STOP: Final = "the process did not stop to be read"
+_CANNOT_STOP: Final = "a process cannot stop to be read: Relive's C extensions were not built"
+_ASKED: Final = 64
+_SOURCES: Final = 4_096
+_ITEM_BYTES: Final = MAX_FRAME_BYTES - 65_536
+_log = logging.getLogger(__name__)
+_encoder = msgspec.msgpack.Encoder()
+_ack = msgspec.msgpack.Decoder(Ack)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorLimits:
+    """How much may wait, and how long."""
+
+    interval_s: float = 0.05
+    batch_items: int = 1_024
+    pending_bytes: int = 128 * 1_048_576  # not spooled yet; more is dropped and counted
+    batch_bytes: int = 8 * 1_048_576  # with more, a batch is sent at once
+    scenes: int = 4_096  # not written yet; of more failures there is a row without a scene
+
+
+@dataclass(slots=True)
+class CollectorStats:
+    """For `relive status`."""
+
+    pid: int = 0
+    pending_bytes: int = 0
+    dropped_items: int = 0
+    dropped_scenes: int = 0
+    restarts: int = 0
+    ack: Ack = field(default_factory=lambda: Ack(number=0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A message that is not spooled yet."""
+
+    last: int  # number of its last item
+    message: bytes
+    amounts: dict[str, int]  # bytes by function
+    items: dict[str, int]
+
+
+class _Stream:
+    """Items of one kind, numbered from 1: those of the next batch, and the batches not spooled yet."""
+
+    __slots__ = ("amounts", "counts", "items", "last", "pending", "size")
+
+    def __init__(self) -> None:
+        self.items: list[bytes] = []
+        self.size = 0
+        self.last = 0
+        self.amounts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self.pending: deque[_Pending] = deque()
+
+    def add(self, function: str, data: bytes) -> None:
+        self.items.append(data)
+        size = len(data)
+        self.size += size
+        self.last += 1
+        self.amounts[function] = self.amounts.get(function, 0) + size
+        self.counts[function] = self.counts.get(function, 0) + 1
+
+    def take(self) -> bytes:
+        data = b"".join(self.items)
+        self.items.clear()
+        self.size = 0
+        self.amounts, self.counts = {}, {}
+        return data
+
+
+class Collector(asyncio.Protocol):
+    """Recorder of the dispatcher. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        spawn: Callable[[socket.socket], subprocess.Popen[bytes]],
+        limits: CollectorLimits | None = None,
+        redact_keys: Sequence[str] = (),
+        journal: Journal | None = None,
+    ) -> None:
+        self.journal = journal
+        self.followers = Followers(Redactors(redact_keys))
+        self.stats = CollectorStats()
+        self._spawn = spawn
+        self._limits = limits or CollectorLimits()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._reader = FrameReader(self._on_ack)
+        self._timer: asyncio.TimerHandle | None = None
+        self._number = 0
+        self._source_bytes: dict[tuple[str, int, str], msgspec.Raw] = {}
+        self._rows = _Stream()
+        self._scenes = _Stream()
+        self._room = Shares(self._limits.pending_bytes)
+        self._slots = Shares(self._limits.scenes)
+        self._asked: deque[tuple[int, bytes]] = deque(maxlen=_ASKED)  # not answered yet
+        self._flushes: dict[int, asyncio.Future[bool]] = {}
+        self._closing = False
+        self._caught_up = False
+        self._lost = asyncio.Event()
+
+    async def start(self) -> None:
+        """Run the collector's process."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            self._process = await loop.run_in_executor(None, self._spawn, theirs)
+        finally:
+            theirs.close()
+        self.stats.pid = self._process.pid
+        self._lost.clear()
+        self._reader = FrameReader(self._on_ack)
+        self._caught_up = False
+        transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
+        if transport is not self._transport:
+            return  # it has ended already: it is started again
+        self._caught_up = True  # until here nothing was sent: what is new comes behind what waits
+        done = self.stats.ack
+        self._write(_framed(Batch(0, rows_done=done.rows, scenes_done=done.scenes)))
+        for stream in (self._scenes, self._rows):
+            for waiting in stream.pending:
+                self._write(waiting.message)
+        for _, message in self._asked:
+            self._write(message)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except (FrameError, msgspec.DecodeError) as error:
+            _log.error("the collector's process sent nonsense: %s", error)
+            if self._transport is not None:
+                self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._caught_up = False
+        self._lost.set()
+        if not self._closing:
+            delay = _BACKOFF_S[min(self.stats.restarts, len(_BACKOFF_S) - 1)]
+            self.stats.restarts += 1
+            _log.error("the collector's process ended; it is started again in %g s", delay)
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay, lambda: loop.create_task(self._restart()))
+
+    async def _restart(self) -> None:
+        if self._closing:
+            return
+        await self._reap(5.0)
+        try:
+            await self.start()
+        except OSError as error:
+            _log.error("the collector's process cannot be started: %s", error)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_BACKOFF_S[-1], lambda: loop.create_task(self._restart()))
+
+    # What the dispatcher tells.
+
+    def begun(self, running: Running) -> None:
+        """An attempt was accepted."""
+        if self.journal is not None:
+            record = running.record
+            self.journal.begin((record.invocation_id, record.attempt), encode_item(Begun(record)))
+
+    def answered(self, running: Running) -> None:
+        """Its caller is about to get the answer; its last frame is still to come."""
+        journal = self.journal
+        if journal is None:
+            return
+        record = running.record
+        key = (record.invocation_id, record.attempt)
+        if record.failed:
+            job = scene_job(running, running.worker, running.profiles)
+            journal.add(key, encode_item(Tentative(job)))
+        else:
+            answer = Answered(
+                record.invocation_id,
+                record.attempt,
+                record.status,
+                record.dispatched_ns,
+                record.started_ns,
+                record.ended_ns,
+                record.responded_ns,
+                record.http_status,
+                record.result_bytes,
+                record.worker_pid,
+                record.worker_id,
+                record.cold,
+                record.error,
+            )
+            journal.add(key, encode_item(answer))
+
+    def abandoned(self, running: Running) -> None:
+        """Its caller has gone before it ran: there is nothing to tell of it."""
+        if self.journal is not None:
+            self.journal.forget((running.record.invocation_id, running.record.attempt))
+
+    def telemetry(self, worker: Worker, payload: bytes) -> None:
+        """Spans or log lines of a worker."""
+        running = worker.current
+        if running is None:
+            invocation_id, attempt, sampled = "", 1, True
+        else:
+            record = running.record
+            invocation_id, attempt, sampled = record.invocation_id, record.attempt, record.sampled
+        taken = self._row(worker.spec, invocation_id, attempt, payload, sampled)
+        if not taken and running is not None:
+            running.record.dropped += 1
+        if self.followers:
+            self.followers.offer(worker.spec, invocation_id, payload)
+
+    def finished(self, running: Running, worker: Worker | None) -> None:
+        """An invocation with its last frame in."""
+        record = running.record
+        profiles = running.profiles
+        if worker is not None and worker.init_profiles:
+            profiles = profiles + worker.init_profiles
+            worker.init_profiles = []
+        if record.has_scene:
+            self._scene(scene_job(running, worker, profiles))
+        keys = worker.spec.redact_keys if worker is not None else []
+        item = Finished(record, profiles, keys, running.span_updates)
+        data = encode_item(item)
+        key = (record.invocation_id, record.attempt)
+        if self._room.total + len(data) > self._limits.pending_bytes or len(data) > _ITEM_BYTES:
+            self.stats.dropped_items += 1
+            if self.journal is not None:
+                self.journal.forget(key)
+            return
+        if self.journal is not None:
+            self.journal.end(key, data)
+        self._take(self._rows, record.function, data)
+
+    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
+        """What became of a heap snapshot, after its scene."""
+        keys = worker.spec.redact_keys
+        self._add_scene(
+            HeapJob(running.record, found.state, found.reason, found.folder, found.baseline, keys)
+        )
+
+    def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
+        """A span of the platform's own that belongs to no attempt: publishing an event."""
+        payload = encode_frame(Spans(invocation_id=invocation_id, spans=[span]))[4:]
+        self._row(spec, invocation_id, 1, payload)
+
+    def _source(self, spec: FunctionSpec) -> msgspec.Raw:
+        key = (spec.name, spec.version, spec.instance)
+        found = self._source_bytes.get(key)
+        if found is None:
+            if len(self._source_bytes) >= _SOURCES:
+                self._source_bytes.clear()
+            own = spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+            source = Source(
+                spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys, spec.instance, own
+            )
+            found = self._source_bytes[key] = msgspec.Raw(_encoder.encode(source))
+        return found
+
+    def _row(
+        self, spec: FunctionSpec, invocation_id: str, attempt: int, payload: bytes, sampled: bool = True
+    ) -> bool:
+        """Whether there was room for it."""
+        data = encode_item(Telemetry(self._source(spec), invocation_id, attempt, payload, sampled))
+        size = len(data)
+        if not (self._room.admits(spec.name, size) and self._room.paced(spec.name, size)):
+            self.stats.dropped_items += 1
+            return False
+        if self.journal is not None:
+            self.journal.row(data)
+        self._take(self._rows, spec.name, data)
+        return True
+
+    def _scene(self, job: SceneJob) -> None:
+        """The record says that it has a scene: not where there is no room for it among those that wait."""
+        if not self._add_scene(job):
+            job.record.has_scene = False
+            self.stats.dropped_scenes += 1
+
+    def _add_scene(self, job: SceneJob | HeapJob) -> bool:
+        data = encode_item(job)
+        function = job.record.function
+        fits = self._slots.admits(function, 1) and self._room.admits(function, len(data))
+        if not fits or len(data) > _ITEM_BYTES:
+            return False
+        if self.journal is not None:
+            self.journal.scene(data)
+        self._slots.add(function, 1)
+        self._take(self._scenes, function, data)
+        return True
+
+    def _take(self, stream: _Stream, function: str, data: bytes) -> None:
+        stream.add(function, data)
+        self._room.add(function, len(data))
+        self.stats.pending_bytes = self._room.total
+        self._arm()
+
+    def _arm(self) -> None:
+        rows, scenes, limits = self._rows, self._scenes, self._limits
+        if len(rows.items) >= limits.batch_items or rows.size + scenes.size > limits.batch_bytes:
+            self._send()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(limits.interval_s, self._send)
+
+    # Out and in.
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        # Scenes first: a process that dies between both leaves a scene without a row for a moment, which
+        # nobody sees, and not a row that has no scene.
+        for stream in (self._scenes, self._rows):
+            if stream.items:
+                self._send_stream(stream)
+
+    def _send_stream(self, stream: _Stream) -> None:
+        first = stream.last - len(stream.items) + 1
+        amounts, counts = stream.amounts, stream.counts
+        data = stream.take()
+        scenes = stream is self._scenes
+        self._number += 1
+        message = _framed(Batch(self._number, first, b"" if scenes else data, data if scenes else b""))
+        stream.pending.append(_Pending(stream.last, message, amounts, counts))
+        self._write(message)
+
+    def _ask(self, flush_s: float = 0.0, *, end: bool = False) -> None:
+        """A batch without rows: it is answered at once, or when everything is in the store."""
+        self._send()
+        self._number += 1
+        message = _framed(Batch(self._number, flush_s=flush_s, end=end))
+        self._asked.append((self._number, message))
+        self._write(message)
+
+    def _write(self, message: bytes) -> None:
+        if self._transport is not None and self._caught_up:
+            self._transport.write(message)
+
+    def _on_ack(self, payload: bytes) -> None:
+        ack = _ack.decode(payload)
+        self.stats.ack = ack
+        for stream, done in ((self._rows, ack.rows), (self._scenes, ack.scenes)):
+            while stream.pending and stream.pending[0].last <= done:
+                spooled = stream.pending.popleft()
+                self._room.free(spooled.amounts)
+                if stream is self._scenes:
+                    self._slots.free(spooled.items)
+        self._room.pressure = ack.spool_full
+        self.stats.pending_bytes = self._room.total
+        if self.journal is not None:
+            self.journal.settled(ack.rows, ack.scenes)
+        while self._asked and self._asked[0][0] <= ack.number:
+            self._asked.popleft()
+        for number in [number for number in self._flushes if number <= ack.number]:
+            future = self._flushes.pop(number)
+            if not future.done():
+                future.set_result(ack.flushed)
+
+    async def flush(self, timeout_s: float = 10.0) -> bool:
+        """Have everything recorded so far in the store. False where it did not get there in time."""
+        self._ask(timeout_s)
+        return await self._acknowledged(timeout_s + 1.0)
+
+    async def refresh(self, timeout_s: float = _REFRESH_S) -> bool:
+        """Have `stats.ack` say how things are now, also while no batches come. False: it is an old one."""
+        self._ask()
+        return await self._acknowledged(timeout_s)
+
+    async def _acknowledged(self, timeout_s: float) -> bool:
+        """Wait for the acknowledgement of what was sent last."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._flushes[self._number] = future
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            return False
+
+    async def close(self, timeout_s: float = 10.0) -> None:
+        """Hand on what is left and wait until the process has it safe."""
+        if self._transport is not None:
+            self._ask(timeout_s, end=True)
+            await self._acknowledged(timeout_s + 1.0)
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        await self._reap(timeout_s)
+        if self.journal is not None:
+            spooled = not self._rows.pending and not self._scenes.pending
+            self.journal.close(remove=spooled and not self.journal.attempts)
+
+    async def _reap(self, timeout_s: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, process.wait, timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await loop.run_in_executor(None, process.wait)
+
+
+def _framed(batch: Batch) -> bytes:
+    body = _encoder.encode(batch)
+    return len(body).to_bytes(4, "big") + body
+
+
+def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
+    """What the scene of a failed attempt is made of."""
+    request = running.request
+    spec = worker.spec if worker is not None else None
+    parts = running.external_parts
+    values = spec is None or spec.capture != "off"
+    if not values:
+        parts = {**parts, "event": ("missing", _EVENT_OFF)}
+    if not running.record.failed:
+        parts = {**parts, "healthy": ("missing", "the invocation itself succeeded")}
+    if worker is not None and _lost_samples(running, worker, profiles):
+        parts = {**parts, "profile": ("missing", "its samples went with the process")}
+    members = running.external
+    if worker is not None and running.record.status in ("crash", "init_error"):
+        members = {**members, **_fault_member(worker)}
+        if FAULT_MEMBER in members and _died_at_once(running, worker):
+            parts = {"exception": ("missing", _NO_STOP if can_stand_still() else _CANNOT_STOP), **parts}
+    return SceneJob(
+        record=running.record,
+        scene=running.scene,
+        event=request.event if values else b"",
+        http=request.http if values else None,
+        telemetry=running.telemetry,
+        profiles=profiles,
+        members=members,
+        parts=parts,
+        redactions=running.external_redactions,
+        redact_keys=spec.redact_keys if spec is not None else [],
+        handler=spec.handler if spec is not None else "",
+        kind=spec.kind if spec is not None else "",
+        source=spec.source if spec is not None else "",
+        in_app=spec.in_app if spec is not None else [],
+        span_updates=running.span_updates,
+        core=worker.core if worker is not None else "",
+        healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
+    )
+
+
+def _lost_samples(running: Running, worker: Worker, profiles: list[bytes]) -> bool:
+    """Samples leave the process with the last frame of an invocation: one that died has not sent any."""
+    wanted = running.profile or worker.spec.profile
+    return not profiles and worker.exited is not None and worker.ready is not None and wanted != "off"
+
+
+def _healthy(worker: Worker) -> HealthyEvent | None:
+    """The last event of the same function version that succeeded."""
+    pool = worker.owner
+    if not isinstance(pool, FunctionPool) or pool.healthy is None:
+        return None
+    request, record = pool.healthy
+    return HealthyEvent(record.invocation_id, record.started_ns, record.trigger, request.event, request.http)
+
+
+def _died_at_once(running: Running, worker: Worker) -> bool:
+    """Of a fatal signal, without standing still."""
+    error = running.record.error
+    return worker.crashed is None and error is not None and error.kind == "signal"
+
+
+def _fault_member(worker: Worker) -> dict[str, bytes]:
+    text = worker.fault_text() if worker.exited is not None else ""
+    return {FAULT_MEMBER: text.encode()} if text else {}

@@ -1,0 +1,59 @@
+"""Reading the core file of a worker that crashed, with pystack: the frames with their locals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any, Final
+
+from relive_base.frames import ErrorInfo
+from relive_base.redaction import Redactor
+from relive_capture.explore.crash import FAULT_MEMBER
+from relive_capture.explore.external import PYSTACK_MEMBER
+from relive_capture.explore.fault_text import parse_fault
+from relive_capture.explore.outside_frames import OutsideFrames, put_first
+from relive_capture.explore.pystack import PystackError, parse_pystack, pystack_core, stack_lines
+
+from relive_platform.signals.batches import SceneJob
+
+__all__ = ["read_core"]
+
+_LIMIT_S: Final = 15.0
+
+
+def read_core(job: SceneJob, error: ErrorInfo) -> None:
+    """Add to `job` what pystack finds in its core file; the file is gone afterwards. Blocks up to 15 s."""
+    values = job.parts.get("event", ("", ""))[0] != "missing"  # capture = "off" keeps no event either
+    try:
+        text = pystack_core(job.core, os.path.realpath(sys.executable), _LIMIT_S, values=values)
+        threads = parse_pystack(text, job.record.worker_pid)
+        _name_the_dead(threads, job.members.get(FAULT_MEMBER, b"").decode("utf-8", "replace"))
+        frames = OutsideFrames(job.source, job.in_app, job.redact_keys)
+        view = frames.convert(threads, error.kind, error.type, error.message)
+    except PystackError as problem:
+        if PYSTACK_MEMBER not in job.members:
+            job.parts["native"] = ("partial", f"the core file could not be read: {problem}")
+        return
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(job.core)
+    if view is not None:
+        job.members.update(view.members)
+        job.members[PYSTACK_MEMBER] = Redactor(job.redact_keys).text(stack_lines(text)).encode()
+        job.parts.update({name: (part.state, part.reason) for name, part in view.parts.items()})
+        job.parts["exception"] = ("ok", "read from a core file with pystack")
+        job.parts["native"] = ("ok", "")
+        job.redactions.extend(view.redactions)
+        if not error.line:
+            error.file, error.line, error.function = view.error.file, view.error.line, view.error.function
+        error.traceback = error.traceback or view.error.traceback
+
+
+def _name_the_dead(threads: list[dict[str, Any]], fault: str) -> None:
+    """The thread that the fault handler calls the current one is the failure's, whichever it was."""
+    report = parse_fault(fault)
+    if report is None or not report.threads:
+        return
+    wanted = [name for _, _, name in report.threads[0].frames]
+    put_first(threads, lambda found: [frame["name"] for frame in found["frames"]] == wanted)

@@ -1,0 +1,95 @@
+"""Live log lines for those who follow: bounded, and a slow reader loses lines, never the platform."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from relive_base.frames import FunctionSpec, LogLine, Logs
+from relive_base.redaction import KeyBlocks
+
+from relive_platform.signals.redaction import Redactors, redact_line
+
+__all__ = ["FollowedLine", "Follower", "Followers"]
+
+QUEUE_LINES: Final = 2_000
+_logs = msgspec.msgpack.Decoder(Logs)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedLine:
+    """One line as it happened; body and attributes are redacted."""
+
+    function: str
+    invocation_id: str
+    line: LogLine
+
+
+class Follower:
+    """One reader's queue. `get` waits; lines over the limit drop the oldest and are counted."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self.dropped = 0
+        self._lines: deque[FollowedLine] = deque()
+        self._arrived = asyncio.Event()
+
+    def offer(self, line: FollowedLine) -> None:
+        """Add a line; never waits."""
+        if len(self._lines) >= QUEUE_LINES:
+            self._lines.popleft()
+            self.dropped += 1
+        self._lines.append(line)
+        self._arrived.set()
+
+    async def get(self) -> FollowedLine:
+        """The next line."""
+        return (await self.take(1))[0]
+
+    async def take(self, limit: int) -> list[FollowedLine]:
+        """Waits for a line, then gives up to `limit` of those that are there."""
+        while not self._lines:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return [self._lines.popleft() for _ in range(min(limit, len(self._lines)))]
+
+
+class Followers:
+    """All readers. False where there are none: nothing is decoded then."""
+
+    def __init__(self, redactors: Redactors | None = None) -> None:
+        self._followers: set[Follower] = set()
+        self._redactors = redactors or Redactors()
+        self._blocks = KeyBlocks()
+
+    def __bool__(self) -> bool:
+        return bool(self._followers)
+
+    def add(self, function: str = "") -> Follower:
+        """Begin to follow one function, or all of them."""
+        follower = Follower(function)
+        self._followers.add(follower)
+        return follower
+
+    def remove(self, follower: Follower) -> None:
+        """Stop to follow."""
+        self._followers.discard(follower)
+
+    def offer(self, spec: FunctionSpec, invocation_id: str, payload: bytes) -> None:
+        """A Logs frame's msgpack; other frames are ignored."""
+        wanted = [f for f in self._followers if f.function in ("", spec.name)]
+        if not wanted:
+            return
+        try:
+            logs = _logs.decode(payload)
+        except msgspec.ValidationError:  # a Spans frame
+            return
+        for line in logs.lines:
+            owner = logs.invocation_id or invocation_id
+            redact_line(line, self._redactors.of(spec.redact_keys), self._blocks, owner)
+            followed = FollowedLine(spec.name, owner, line)
+            for follower in wanted:
+                follower.offer(followed)

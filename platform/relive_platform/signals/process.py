@@ -1,0 +1,106 @@
+"""The collector's process: `python -m relive_platform.signals.process CONTROL_FD START_FD`.
+
+It has its own interpreter, so that converting and compressing rows never holds up the server's event loop,
+and a lower priority, so that invocations come first where the machine is busy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.environment import child_environment
+from relive_base.priority import stand_back
+
+__all__ = ["CollectorOptions", "main", "spawn"]
+
+_NICE: Final = 5
+
+
+class CollectorOptions(msgspec.Struct, kw_only=True):
+    """What the process needs of the server's settings."""
+
+    store_url: str
+    spool_dir: str
+    scenes_dir: str
+    flush_s: float = 0.25
+    flush_rows: int = 10_000
+    spool_bytes: int = 1 << 30
+    scenes: int = 10_000
+    scenes_bytes: int = 2 << 30
+    scenes_days: float = 30.0
+    heap_bytes: int = 32 * 1_048_576
+    redact_keys: tuple[str, ...] = ()
+    otlp: str = ""
+    otlp_protocol: str = ""
+    otlp_headers: dict[str, str] = {}
+    otlp_timeout_s: float = 10.0
+    otlp_queue_limit: int = 50_000
+    journal_dir: str = ""  # of this run of the server and of earlier ones
+    run: int = 0  # 0: none, only what earlier ones have left
+
+
+class _Start(msgspec.Struct):
+    """What the process reads first, from a pipe: command line and environment of a process can be read by
+    others, and this holds the store's password, headers of the export, and the server's environment."""
+
+    options: CollectorOptions
+    environment: dict[str, str]
+
+
+def spawn(
+    control: socket.socket,
+    options: CollectorOptions,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start the process with its end of the socket; it ends when the other end is closed. Blocks.
+    `environment`: what it works with, by default this process's own."""
+    given = dict(os.environ if environment is None else environment)
+    module = "relive_platform.signals.process"
+    start, told = os.pipe()
+    with contextlib.suppress(BrokenPipeError), os.fdopen(told, "wb") as pipe:
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", module, str(control.fileno()), str(start)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[control.fileno(), start],
+                    start_new_session=True,
+                    env=child_environment(os.environ),
+                )
+        finally:
+            os.close(start)
+        pipe.write(msgspec.json.encode(_Start(options, given)))
+    return process  # where it has ended already, the socket says so
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the server is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
+    from relive_platform.signals.service import CollectorService  # here: the server has no use for it
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    with os.fdopen(int(arguments[1]), "rb") as pipe:
+        start = msgspec.json.decode(pipe.read(), type=_Start)
+    os.environ.update(start.environment)  # no thread runs yet
+    control = socket.socket(fileno=int(arguments[0]))
+    control.setblocking(True)
+    stand_back(_NICE)
+    CollectorService(control, start.options).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

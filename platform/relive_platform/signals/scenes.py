@@ -1,0 +1,291 @@
+"""Writes the scene of each failed invocation: the archive on disk, its head and its bytes in the store."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
+from relive_base.redaction import Redactor
+from relive_base.secret_memory import SecretMemory
+from relive_capture.explore.archive import ArchiveInfo, SceneError, SceneInput, pack_scene, write_archive
+from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
+from relive_capture.explore.heap.cache import cache_of
+from relive_capture.explore.heap.collecting import collect_heap, remove_raw
+from relive_capture.explore.heap_archive import add_heap, write_baseline
+from relive_capture.explore.names import scene_path
+from relive_capture.explore.rows import blob_columns, scene_columns
+from relive_store.spool import Mark
+
+from relive_platform.signals.batches import HeapJob, SceneJob
+from relive_platform.signals.cores import read_core
+from relive_platform.signals.ingest import Columns, RowWriter, add_updates
+from relive_platform.signals.redaction import Redactors, redact_record
+
+__all__ = ["SceneKeeper", "SceneLimits", "StackMemory", "scene_input"]
+
+_SWEEP_EVERY: Final = 50
+_DAY_S: Final = 86_400.0
+_SECRETS_OF: Final = 64  # scenes whose heap may still come
+T = TypeVar("T")
+Tables = list[tuple[str, Columns]]
+_log = logging.getLogger(__name__)
+_scene = msgspec.msgpack.Decoder(Scene)
+_frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
+_profile = msgspec.msgpack.Decoder(Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneLimits:
+    """How many scene files stay; the oldest leave first."""
+
+    count: int = 10_000
+    size_bytes: int = 2 << 30
+    days: float = 30.0
+    heap_bytes: int = 32 * 1_048_576  # of a heap snapshot in one of them
+
+
+class StackMemory:
+    """Frames of stacks by function and hash: a worker sends a stack once, a later scene needs it again."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        self._limit = limit
+        self._stacks: OrderedDict[tuple[str, int], StackFrames] = OrderedDict()
+
+    def learn(self, function: str, profile: Profile) -> None:
+        """Keep the stacks that `profile` brings."""
+        for stack in profile.new_stacks:
+            self._stacks[function, stack.stack_hash] = stack
+        while len(self._stacks) > self._limit:
+            self._stacks.popitem(last=False)
+
+    def of(self, function: str, profiles: list[Profile]) -> dict[int, StackFrames]:
+        """The stacks that `profiles` name, as far as they are known."""
+        hashes = {value for profile in profiles for value in profile.stack_hashes}
+        found = ((value, self._stacks.get((function, value))) for value in hashes)
+        return {value: stack for value, stack in found if stack is not None}
+
+
+class SceneKeeper:
+    """One thread writes scenes, so that telemetry never waits for them. The server bounds how many wait."""
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: RowWriter,
+        limits: SceneLimits | None = None,
+        stacks: StackMemory | None = None,
+        now: Callable[[], float] = time.time,
+        redactors: Redactors | None = None,
+    ) -> None:
+        self._redactors = redactors or Redactors()
+        self.written = 0
+        self.failed = 0
+        self._folder = folder
+        self._writer = writer
+        self._limits = limits or SceneLimits()
+        self._stacks = stacks or StackMemory()
+        self._now = now
+        self._secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()  # by scene, until its heap is there
+        self._queue: queue.SimpleQueue[tuple[SceneJob | HeapJob, Mark | None] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._changed = threading.Condition()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: SceneJob | HeapJob, mark: Mark | None = None) -> None:
+        """Have a scene written, or a heap added to one; never blocks. `mark` is spooled with its rows."""
+        with self._changed:
+            self._waiting += 1
+        self._queue.put((job, mark))
+
+    def flush(self, timeout_s: float = 60.0) -> bool:
+        """Wait until what was submitted is written; False where it took longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while self._waiting:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
+    def close(self, timeout_s: float = 60.0) -> bool:
+        """Write what is left and end the thread; False where it took longer than `timeout_s`."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            job, mark = entry
+            tables: Tables = []
+            try:
+                tables = self._add_heap(job) if isinstance(job, HeapJob) else self._write(job)
+                if isinstance(job, SceneJob):
+                    self.written += 1
+                    if self.written % _SWEEP_EVERY == 1:
+                        self.sweep()
+            except Exception:  # a scene that cannot be written must not cost the next one
+                self.failed += 1
+                _log.exception("the scene of %s was not written", job.record.invocation_id)
+            finally:
+                self._writer.add_all(tables, mark)
+                with self._changed:
+                    self._waiting -= 1
+                    self._changed.notify_all()
+
+    def _write(self, job: SceneJob) -> Tables:
+        record = job.record
+        if job.span_updates:
+            add_updates(record, job.span_updates)
+            redact_record(record, self._redactors.of(job.redact_keys))
+        path = self._folder / f"{record.invocation_id}-{record.attempt}.scene"
+        info, data = pack_scene(path, scene_input(job, self._stacks))
+        try:
+            write_archive(path, data)
+        except OSError as error:  # a full disk: the store, which may be elsewhere, still gets all of it
+            reason = f"no file could be written ({error.strerror}): this scene is in the store alone"
+            _log.warning("%s: %s", path, reason)
+            job.parts["archive"] = ("partial", reason)
+            info, data = pack_scene(path, scene_input(job, self._stacks))
+        if info.secrets:
+            self._secrets[path.name] = info.secrets
+            while len(self._secrets) > _SECRETS_OF:
+                self._secrets.popitem(last=False)
+        return _rows(info, data)
+
+    def _add_heap(self, job: HeapJob) -> Tables:
+        """The scene is in the store since its failure; it gets a second row, which takes the place
+        of the first."""
+        state = PartState(job.state, job.reason)
+        scene = scene_path(self._folder, job.record.invocation_id, job.record.attempt)
+        members: dict[str, bytes] = {}
+        try:
+            if job.folder:
+                memory = SecretMemory(self._secrets.pop(scene.name, ()))
+                redactor = Redactor(job.redact_keys).remembering(memory)
+                members = collect_heap(job.folder, job.record, redactor, self._limits.heap_bytes)
+        except (SceneError, MemoryError) as error:
+            state = PartState("missing", getattr(error, "message", "") or "there was no memory to read it")
+        try:
+            if not job.baseline:
+                return self._with_heap(scene, members, state)
+            if members:
+                write_baseline(self._folder, job.record, members, state)
+            return []
+        finally:
+            if job.folder:  # only now: a process that is killed before does it all again
+                remove_raw(job.folder)
+
+    def _with_heap(self, scene: Path, members: dict[str, bytes], state: PartState) -> Tables:
+        try:
+            added = add_heap(scene, members, state)
+        except OSError as error:
+            state = PartState("missing", f"no file could be written ({error.strerror})")
+            added = add_heap(scene, {}, state)
+        return _rows(*added) if added is not None else []
+
+    def sweep(self) -> int:
+        """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""
+        files = []
+        for path in self._folder.glob("*.scene"):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            files.append((found.st_mtime, found.st_size, path))
+        files.sort(reverse=True)
+        size = 0
+        removed = 0
+        oldest = self._now() - self._limits.days * _DAY_S
+        cache = cache_of(self._folder)
+        for index, (modified, length, path) in enumerate(files):
+            size += length
+            if index >= self._limits.count or size > self._limits.size_bytes or modified < oldest:
+                path.unlink(missing_ok=True)
+                cache.forget(path.stem)
+                path.with_suffix(".replays.jsonl").unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+
+def _rows(info: ArchiveInfo, data: bytes) -> Tables:
+    return [
+        ("failure_scenes", scene_columns([info])),
+        ("scene_blobs", blob_columns(info.hash, data, time.time_ns())),
+    ]
+
+
+def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
+    """The frames of a job, read; one that is malformed costs itself alone."""
+    logs: list[LogLine] = []
+    spans: list[SpanData] = []
+    for payload in job.telemetry:
+        frame = _read(_frames, payload)
+        if isinstance(frame, Logs):
+            logs += frame.lines
+        elif frame is not None:
+            spans += frame.spans
+    _add_crash(job, logs)
+    profiles = [found for payload in job.profiles if (found := _read(_profile, payload)) is not None]
+    return SceneInput(
+        record=job.record,
+        scene=_read(_scene, job.scene) if job.scene else None,
+        error=job.record.error,
+        event=job.event,
+        http=job.http,
+        healthy=job.healthy,
+        logs=logs,
+        spans=spans,
+        profiles=profiles,
+        stacks=stacks.of(job.record.function, profiles),
+        members=job.members,
+        parts={name: PartState(*state) for name, state in job.parts.items()},
+        redactions=job.redactions,
+        redact_keys=job.redact_keys,
+        python=job.python,
+    )
+
+
+def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:
+    """None where a worker wrote what is no such frame: it costs that frame, not the scene."""
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _log.warning("a frame of a scene is malformed: %s", error)
+        return None
+
+
+def _add_crash(job: SceneJob, logs: list[LogLine]) -> None:
+    """The frames of a process that died of a fatal error, where it could save none itself."""
+    error = job.record.error
+    if error is None or error.kind != "signal" or job.scene:
+        return
+    if job.core:
+        read_core(job, error)
+    member = job.members.get(FAULT_MEMBER)
+    if member is None:  # the function has turned on its own fault handler, or the interpreter gave up
+        text = "\n".join(line.body for line in logs if line.source == "console")
+        locate(error, text, job.source, job.in_app)
+    else:
+        text = member.decode("utf-8", "replace")
+    if "exception.json" in job.members:  # it was read from outside, or from its core file
+        return
+    why = job.parts.get("exception", ("", ""))[1]
+    view = crash_view(text, error, job.source, job.in_app, job.redact_keys, why)
+    if view is not None:
+        job.members.update(view.members)
+        job.members[FAULT_MEMBER] = text.encode()
+        job.parts.update({name: (part.state, part.reason) for name, part in view.parts.items()})
+        job.redactions.extend(view.redactions)
+        error.traceback = error.traceback or view.error.traceback

@@ -1,0 +1,94 @@
+"""Function-to-function calls: a worker asks, the platform invokes, the trace goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from relive_base.errors import ReliveError
+from relive_base.frames import Call, CallResult, ErrorInfo
+
+from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.errors import EventSizes
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pool import FunctionPool
+from relive_platform.engine.workers.worker import Worker
+from relive_platform.triggers.queue.publisher import Accepted, Publisher
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """Serves the Call frames of all workers."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, depth_limit: int, publish: Publisher, sizes: EventSizes | None = None
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._depth_limit = depth_limit
+        self._publish = publish
+        self._sizes = sizes or EventSizes()
+        self._tasks: set[asyncio.Task[Accepted]] = set()
+
+    def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
+        """Begin to serve `call`; its CallResult goes to the worker when it is there."""
+        running = worker.current
+        caller = running.record.invocation_id if running is not None else ""
+        if call.depth > self._depth_limit:
+            self._refuse(worker, call, "CallDepthExceeded", f"functions call each other {call.depth} deep")
+            return
+        left_s = running.deadline_mono - time.monotonic() if running is not None else pool.spec.timeout_s
+        request = InvokeRequest(
+            function=call.function,
+            event=call.payload,
+            trigger="call",
+            trace_id=call.trace_id,
+            parent_span_id=call.parent_span_id,
+            timeout_s=max(min(call.timeout_s or left_s, left_s), 0.001),
+            caller_invocation_id=caller,
+            depth=call.depth,
+            trace_state=call.trace_state,
+            sampled=call.sampled,
+            baggage=call.baggage,
+        )
+        try:
+            self._sizes.check(call.payload, asynchronous=call.asynchronous)
+            if call.asynchronous:
+                request.timeout_s = 0.0
+                accepting = self._publish(request, call.idempotency_key, worker.spec)
+                task = asyncio.get_running_loop().create_task(accepting)
+                self._tasks.add(task)
+                task.add_done_callback(lambda done: self._queued(worker, call, done))
+            else:
+                future = self._dispatcher.submit(request)
+                future.add_done_callback(lambda done: self._answered(worker, call, done))
+        except ReliveError as error:
+            self._refuse(worker, call, type(error).__name__, str(error))
+
+    def _queued(self, worker: Worker, call: Call, done: asyncio.Task[Accepted]) -> None:
+        self._tasks.discard(done)
+        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
+        if error is not None:
+            self._refuse(worker, call, type(error).__name__, str(error))
+        else:
+            event_id = done.result().event_id
+            worker.answer(CallResult(call_id=call.call_id, ok=True, body=b"null", invocation_id=event_id))
+
+    def _answered(self, worker: Worker, call: Call, done: asyncio.Future[Outcome]) -> None:
+        if done.cancelled():
+            return
+        outcome = done.result()
+        record = outcome.record
+        worker.answer(
+            CallResult(
+                call_id=call.call_id,
+                ok=outcome.ok,
+                body=outcome.body if outcome.ok else b"",
+                error=record.error,
+                invocation_id=record.invocation_id,
+            )
+        )
+
+    def _refuse(self, worker: Worker, call: Call, name: str, message: str) -> None:
+        error = ErrorInfo(type=name, message=message)
+        worker.answer(CallResult(call_id=call.call_id, ok=False, error=error))

@@ -1,0 +1,479 @@
+"""uvicorn's HTTP/1.1 protocol and the limits it lacks: slow clients, the size of each part of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from relive_platform.triggers.http.cors import with_lines
+from relive_platform.triggers.http.exchange import Exchange
+from relive_platform.triggers.http.head import BadHead, Head, check_authority
+from relive_platform.triggers.http.limits import ListenerLimits
+from relive_platform.triggers.http.responses import Response, problem
+
+if TYPE_CHECKING:
+    from relive_platform.triggers.http.listener import HttpListener
+
+__all__ = ["Connection"]
+
+SMALL_BODY_BYTES: Final = 65_536  # up to here uvicorn takes a body in without pausing
+SLICE_BYTES: Final = 8_192
+"""The parser gets no more at once of what may have no end, so that it is counted in time."""
+_PIPELINED: Final = 32  # requests that wait for the answers before them; what comes then is not parsed yet
+_FRAMING_RATIO: Final = 8  # bytes of framing for each byte of a chunked body, at most
+
+
+class _Nowhere:
+    """Where the headers go that come after a body: no function sees them."""
+
+    def append(self, _header: tuple[bytes, bytes]) -> None:
+        pass
+
+
+_NOWHERE: Final = cast("list[tuple[bytes, bytes]]", _Nowhere())
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. uvicorn's parser, flow control and pipelining; what it does for each request anew (an
+    ASGI scope, a task, a timer) is done only where it is needed."""
+
+    cycle: Exchange
+
+    def __init__(self, owner: HttpListener) -> None:
+        super().__init__(config=owner.config, server_state=owner.state, app_state={}, _loop=owner.loop)
+        self.owner = owner
+        self.address = ""
+        self.port = 0
+        self.receiving = ""  # "head" or "body", from a request's first byte to its last
+        self.head_since = owner.loop.time()  # it did not come in one piece; 0 while none is on its way
+        self.body_since = 0.0
+        self.head_bytes = 0
+        self.chunked = False
+        self.framing = 0  # bytes of a chunked body since its last part
+        self.body_bytes = 0  # of a chunked body
+        self.wire_bytes = 0  # with its framing
+        self.unparsed = b""  # behind many requests that wait already
+        self.refusal: Response | None = None  # why the parser was stopped
+        self.idle_since = 0.0
+        self.small: Exchange | None = None
+        self.going = False
+        self.held = False  # the client does not read what it was answered: nothing more is begun for it
+        self.unread = 0
+        self.unread_since = 0.0
+        self.deaf_since = 0.0  # it was answered before all of its body was here: the rest is thrown away
+        self.access_log = False
+        self.streamed: Exchange | None = None  # whose answer is being sent in parts
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self.address = str(self.client[0]) if self.client else ""
+        self.port = self.client[1] if self.client else 0
+        if len(self.connections) > self.owner.limits.connections and not self.owner.make_room(self):
+            self.owner.refused += 1
+            self.refuse(
+                problem(503, "TooManyConnections", "the gateway's connections are all in use", close=True)
+            )
+
+    # ------------------------------------------------------------ in
+
+    def data_received(self, data: bytes) -> None:
+        if self.deaf_since or self.transport.is_closing():
+            return
+        if self.unparsed:
+            self.unparsed += data
+            return
+        size = len(data)
+        try:
+            if size <= SLICE_BYTES or (self.receiving == "body" and not self.chunked):
+                self.parser.feed_data(data)
+            else:
+                size = self._feed_slices(data)
+        except httptools.HttpParserUpgrade:
+            pass  # it is answered as if it had not asked for another protocol
+        except httptools.HttpParserError:
+            if self.refusal is not None:
+                self.refuse(self.refusal)
+            else:
+                self.send_400_response("")
+            return
+        if self.receiving:
+            self._watch(size)
+
+    def _feed_slices(self, data: bytes) -> int:
+        """Have all of it parsed, slice by slice; gives the size of the last, which is not counted yet."""
+        view = memoryview(data)
+        piece = view[:SLICE_BYTES]
+        for start in range(0, len(data), SLICE_BYTES):
+            piece = view[start : start + SLICE_BYTES]
+            self.parser.feed_data(piece)
+            if self.deaf_since or self.transport.is_closing():
+                break
+            if len(self.pipeline) > _PIPELINED:
+                self.unparsed = bytes(view[start + SLICE_BYTES :])
+                break
+            if self.receiving and start + SLICE_BYTES < len(data):
+                self._watch(len(piece))
+                if self.transport.is_closing():
+                    break
+        return len(piece)
+
+    def _watch(self, size: int) -> None:
+        """A request has not come in one piece: from now on it is timed and counted."""
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        if self.receiving == "body":
+            self.body_since = self.body_since or now
+            if self.chunked:
+                self._count_framing(size)
+            return
+        self.head_since = self.head_since or now
+        self.head_bytes += size
+        limits = self.owner.limits
+        if len(self.url) > limits.target_bytes:
+            self.refuse(_too_long(limits))
+        elif self.head_bytes > limits.head_bytes:
+            self.refuse(_too_large(f"the request head is over {limits.head_bytes} bytes"))
+
+    def _count_framing(self, size: int) -> None:
+        """Sizes of chunks, extensions and trailers are no body, and count as well."""
+        limits = self.owner.limits
+        self.framing += size
+        self.wire_bytes += size
+        rest = self.wire_bytes - self.body_bytes
+        if self.framing > limits.chunk_bytes + SLICE_BYTES:
+            self.refuse(_too_large(f"chunk extensions or trailers are over {limits.chunk_bytes} bytes"))
+        elif rest > limits.head_bytes + _FRAMING_RATIO * self.body_bytes:
+            self.refuse(_too_large("the body has more framing than content"))
+
+    def on_message_begin(self) -> None:
+        self.receiving = "head"
+        self.url = b""
+        self.headers = []
+        self.idle_since = 0.0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.receiving = "body"
+        self.head_since = 0.0
+        self.head_bytes = 0
+        texts = self.owner.texts
+        parser = self.parser
+        self._check_size()
+        path, query = texts.target(self.url)
+        pairs, special = texts.headers(self.headers)
+        if "host" not in special and parser.get_http_version() == "1.1":
+            raise BadHead("there is no host")
+        if not self.url.startswith(b"/"):
+            check_authority(self.url, special.get("host", b""))
+        method = texts.method(parser.get_method())
+        scheme = self.scheme or "http"
+        address = self.address
+        head = Head(method, path, query, pairs, special, scheme, address, self.headers, address, self.port)
+        self.headers = _NOWHERE
+        if "transfer-encoding" in special:
+            self.chunked = True
+            self.framing = self.body_bytes = self.wire_bytes = 0
+        keep_alive = parser.should_keep_alive()
+        if "connection" in special:  # without it only HTTP/1.1 keeps connections
+            keep_alive = keep_alive and parser.get_http_version() != "1.0"
+        previous = self.cycle
+        exchange = self.cycle = Exchange(self, head, keep_alive)
+        if not keep_alive and parser.get_http_version() == "1.0":
+            exchange.old = True
+        if previous is None or previous.response_complete:
+            self._start(exchange)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def _check_size(self) -> None:
+        """Raises BadHead, with what to answer in `refusal`."""
+        limits = self.owner.limits
+        if len(self.url) > limits.target_bytes:
+            self.refusal = _too_long(limits)
+            raise BadHead
+        if len(self.headers) > limits.headers:
+            self.refusal = _too_large(f"the request has more than {limits.headers} headers")
+            raise BadHead
+
+    def on_body(self, body: bytes) -> None:
+        if self.chunked:
+            self.framing = 0
+            self.body_bytes += len(body)
+        exchange = self.cycle
+        if exchange.response_complete:
+            return
+        if exchange.body:
+            exchange.body += body
+        else:
+            exchange.body = bytearray(body)
+        if len(exchange.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        exchange.message_event.set()
+
+    def on_message_complete(self) -> None:
+        self.receiving = ""
+        self.body_since = 0.0
+        self.chunked = False
+        exchange = self.cycle
+        if not exchange.response_complete:
+            exchange.more_body = False
+            exchange.message_event.set()
+        if self.small is not None:
+            exchange, self.small = self.small, None
+            self._begin(exchange)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client may close its end after its request: it still gets the answer."""
+        if self.unparsed:
+            return True
+        if self.cycle is None or self.cycle.response_complete or self.receiving:
+            return None
+        self.cycle.keep_alive = False  # it is the last one, also where others wait before it
+        return True
+
+    # ------------------------------------------------------------ on
+
+    def _start(self, exchange: Exchange) -> None:
+        """A complete request needs no task; a large or chunked body is read by one."""
+        head = exchange.head
+        if not exchange.more_body:
+            self._begin(exchange)
+        elif 0 <= head.body_bytes <= SMALL_BODY_BYTES and "expect" not in head.special:
+            self.small = exchange  # begins in on_message_complete, in this same turn as a rule
+        else:
+            self._spawn(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
+        if not self.owner.gateway.begin(exchange.head, bytes(exchange.body), exchange):
+            self._spawn(exchange)
+
+    def _spawn(self, exchange: Exchange) -> None:
+        exchange.open()
+        task = self.loop.create_task(self._handle(exchange))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _handle(self, exchange: Exchange) -> None:
+        response = await self.owner.gateway.handle(exchange.head, exchange)
+        if response is not None:
+            exchange.free()
+            self.respond(exchange, response)
+        elif exchange.disconnected and not exchange.told:
+            exchange.free()
+
+    # ------------------------------------------------------------ out
+
+    def respond(self, exchange: Exchange, response: Response) -> None:
+        """Head and body in one write: two would be two system calls, and wake the client twice."""
+        transport = self.transport
+        if exchange.disconnected or transport.is_closing():
+            return
+        status, head, body, close = response
+        if exchange.head.method == "HEAD":
+            body = b""
+        if close:
+            exchange.keep_alive = False
+        if exchange.cors:
+            head = with_lines(head, exchange.cors)
+        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
+        transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
+        exchange.response_complete = True
+        exchange.message_event.set()
+        if not exchange.keep_alive:
+            self._close(exchange)
+        self.on_response_complete()
+
+    def _close(self, exchange: Exchange) -> None:
+        """Close, but hear out a client that is still sending its body.
+
+        To close now would reset the connection, and most clients would see that instead of their answer.
+        """
+        if exchange.more_body and exchange is self.cycle and self.transport.can_write_eof():
+            self.deaf_since = self.loop.time()
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """Begin the next request, but not for a client that does not read: its answers would pile up."""
+        if self.flow.write_paused and not self.deaf_since and not self.transport.is_closing():
+            self.held = True
+            self.flow.pause_reading()
+        else:
+            self._go_on()
+
+    # ------------------------------------------------------------ out, part by part
+
+    def begin_stream(self, exchange: Exchange, response: Response) -> None:
+        """The head of an answer whose body follows."""
+        transport = self.transport
+        self.streamed = exchange
+        if exchange.disconnected or transport.is_closing():
+            exchange.lost()
+            return
+        status, head, _, _ = response
+        bodiless = exchange.head.method == "HEAD" or status in (204, 304)
+        exchange.chunked = not bodiless and exchange.length < 0 and not exchange.old
+        if exchange.cors:
+            head = with_lines(head, exchange.cors)
+        framing = b"transfer-encoding: chunked\r\n" if exchange.chunked else b""
+        if exchange.length >= 0 and status not in (204, 304):
+            framing = b"content-length: %d\r\n" % exchange.length
+        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
+        transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, framing, end)))
+        if bodiless and exchange.stream is not None:
+            exchange.length = 0
+            exchange.stream.left()  # the function need not go on
+
+    def write_part(self, exchange: Exchange, part: bytes) -> bool:
+        """Whether it was written: the client is there, and wants a body."""
+        if exchange.disconnected or self.transport.is_closing() or not exchange.length:
+            return False
+        if exchange.chunked:
+            self.transport.write(b"%x\r\n%s\r\n" % (len(part), part))
+        else:
+            self.transport.write(part)
+        return True
+
+    def end_stream(self, exchange: Exchange, ok: bool) -> None:
+        """A clean end, or none: a client has to see that an answer broke off."""
+        self.streamed = None
+        transport = self.transport
+        if exchange.disconnected or transport.is_closing():
+            return
+        if not ok and exchange.length:
+            if exchange.chunked or exchange.length > 0:
+                transport.close()
+            else:
+                transport.abort()  # HTTP/1.0: the end of the connection is the end of the answer
+            return
+        if exchange.chunked:
+            transport.write(b"0\r\n\r\n")
+        exchange.response_complete = True
+        exchange.message_event.set()
+        if not exchange.keep_alive:
+            self._close(exchange)
+        self.on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.streamed is not None:
+            self.streamed.lost()
+            self.streamed = None
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.streamed is not None:
+            self.streamed.taken()
+        if self.held:
+            self.held = False
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin what waits, one after the other: many may be refused at once, without a worker."""
+        if self.going:
+            return  # called from below
+        self.going = True
+        try:
+            while self.pipeline and not self._stopped:
+                exchange = cast("Exchange", self.pipeline.pop()[0])
+                if not self.pipeline:
+                    self._take_more()
+                self._start(exchange)
+                if not exchange.response_complete:
+                    return
+        finally:
+            self.going = False
+        if self.deaf_since and not self.transport.is_closing():
+            self.flow.resume_reading()  # what still comes is heard out
+        if self._stopped:
+            return
+        self._take_more()
+        if not self.unparsed:
+            self.idle_since = self.loop.time()
+
+    @property
+    def _stopped(self) -> bool:
+        """Nothing more is begun."""
+        return self.held or bool(self.deaf_since) or self.transport.is_closing()
+
+    def _take_more(self) -> None:
+        """What waits to be parsed comes before what waits in the socket."""
+        if self.unparsed:
+            self.loop.call_soon(self._feed_rest)
+        else:
+            self.flow.resume_reading()
+
+    def _feed_rest(self) -> None:
+        data, self.unparsed = self.unparsed, b""
+        if data:
+            self.data_received(data)
+            if not self.unparsed and not self.pipeline and not self.transport.is_closing():
+                self.flow.resume_reading()
+
+    def refuse(self, response: Response) -> None:
+        """Answer and close, whatever the client still sends."""
+        status, head, body, _ = response
+        end = b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn does with a request that cannot be parsed."""
+        self.refuse(
+            problem(400, "BadRequest", "this is not an HTTP request that can be understood", close=True)
+        )
+
+    @property
+    def waits_since(self) -> float:
+        """Since when it has no request, not even a part of one; 0 where it has."""
+        if self.transport is None or self.transport.is_closing() or self.receiving or self.deaf_since:
+            return 0.0
+        return self.idle_since or (self.head_since if self.cycle is None else 0.0)
+
+    def sweep(self, now: float, limits: ListenerLimits) -> None:
+        """Turn the client away if it is too slow."""
+        if self.transport is None or self._stalled(now, limits.body_s) or self.transport.is_closing():
+            return
+        if self.deaf_since:
+            if now - self.deaf_since > limits.body_s:
+                self.transport.abort()
+            return
+        if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self.head_since):
+            # It waits for an answer itself: what it has sent of its next request may take its time.
+            self.head_since = self.head_since and now
+            self.body_since = self.body_since and now
+        elif self.head_since and now - self.head_since > limits.head_s:
+            self.refuse(problem(408, "SlowRequest", "the request head did not arrive in time", close=True))
+        elif self.body_since and now - self.body_since > limits.body_s:
+            self.refuse(problem(408, "SlowRequest", "the request body did not arrive in time", close=True))
+        elif self.idle_since and now - self.idle_since > limits.keep_alive_s:
+            self.transport.close()
+
+    def _stalled(self, now: float, limit_s: float) -> bool:
+        """Whether it has read nothing of what waits for it for too long; then it is cut off."""
+        unread = self.transport.get_write_buffer_size()
+        if unread != self.unread or not unread:
+            self.unread, self.unread_since = unread, now
+        elif now - self.unread_since > limit_s:
+            self.transport.abort()
+            return True
+        return False
+
+
+def _too_long(limits: ListenerLimits) -> Response:
+    return problem(
+        414, "TargetTooLong", f"the request's target is over {limits.target_bytes} bytes", close=True
+    )
+
+
+def _too_large(message: str) -> Response:
+    return problem(431, "HeadTooLarge", message, close=True)

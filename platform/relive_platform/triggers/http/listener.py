@@ -1,0 +1,176 @@
+"""The gateway's listening socket and its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import os
+import socket
+import stat
+import time
+from email.utils import formatdate
+
+from relive_base.errors import ReliveError
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from relive_platform.triggers.http.app import Gateway
+from relive_platform.triggers.http.connection import Connection
+from relive_platform.triggers.http.head import HeadTexts
+from relive_platform.triggers.http.limits import ListenerLimits
+
+__all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
+
+
+class AddressTaken(ReliveError):
+    """Something else listens on the gateway's address."""
+
+
+def _remove_stale(path: str) -> None:
+    """Take away a socket that nobody listens on; anything else stays, and binding fails."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(path)
+    except FileNotFoundError:
+        pass
+    except ConnectionRefusedError:
+        os.unlink(path)
+
+
+async def _never_called(scope: object, receive: object, send: object) -> None:
+    """uvicorn's configuration wants an ASGI application; requests go to the gateway without one."""
+
+
+class HttpListener:
+    """The listening socket and its connections."""
+
+    def __init__(self, gateway: Gateway, limits: ListenerLimits | None = None) -> None:
+        self.gateway = gateway
+        self.texts = HeadTexts()
+        self.date = b""
+        self.limits = limits or ListenerLimits()
+        self.loop = asyncio.get_running_loop()
+        self.state = ServerState()
+        self.refused = 0
+        self.closed_idle = 0  # to make room for others
+        self.config = Config(
+            _never_called,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=int(self.limits.keep_alive_s),
+        )
+        self.config.load()
+        self.address = ""
+        self._path = ""
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self, host: str, port: int, *, loopback: bool = False) -> None:
+        """Listen. Raises AddressTaken; also where `loopback` is wanted and `host` is no such address."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+        except OSError as error:
+            sock.close()
+            taken = error.errno == errno.EADDRINUSE
+            raise AddressTaken(
+                "another program listens there" if taken else f"cannot listen: {error.strerror}",
+                where=f"{host}:{port}",
+                remedy="stop it, or choose another address with --http (port 0 picks a free one)",
+            ) from error
+        bound = sock.getsockname()
+        if loopback and not ipaddress.ip_address(bound[0]).is_loopback:
+            sock.close()
+            raise AddressTaken(
+                f"{host} is {bound[0]} here, which other machines can reach",
+                where=f"{host}:{port}",
+                remedy="listen on 127.0.0.1, or on an address and set RELIVE_TOKEN",
+            )
+        shown = f"[{bound[0]}]" if family == socket.AF_INET6 else bound[0]
+        await self._serve(sock, f"http://{shown}:{bound[1]}")
+
+    async def start_unix(self, path: str) -> None:
+        """Listen on a unix socket that only this user can connect to. Raises AddressTaken."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _remove_stale(path)
+            os.fchmod(sock.fileno(), 0o600)  # the mode that bind gives the file
+            sock.bind(path)
+        except OSError as error:
+            sock.close()
+            taken = error.errno == errno.EADDRINUSE
+            raise AddressTaken(
+                "another program listens there" if taken else f"cannot listen: {error.strerror or error}",
+                where=path,
+                remedy="stop it, or choose another path with --http unix:///PATH",
+            ) from error
+        self._path = path
+        await self._serve(sock, f"unix://{path}")
+
+    async def _serve(self, sock: socket.socket, address: str) -> None:
+        listen = self.loop.create_unix_server if self._path else self.loop.create_server
+        self._server = await listen(lambda: Connection(self), sock=sock, backlog=self.limits.backlog)
+        self.address = address
+        self._sweep()
+
+    def _sweep(self) -> None:
+        self.date = b"date: %s\r\n" % formatdate(time.time(), usegmt=True).encode()
+        now = self.loop.time()
+        for connection in list(self.state.connections):
+            if isinstance(connection, Connection):
+                connection.sweep(now, self.limits)
+        self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
+
+    def make_room(self, newest: Connection) -> bool:
+        """Close the connection that has waited longest without a request; False where each has one."""
+        oldest: Connection | None = None
+        since = float("inf")
+        for connection in self.state.connections:
+            if not isinstance(connection, Connection) or connection is newest:
+                continue
+            if 0.0 < connection.waits_since < since:
+                oldest, since = connection, connection.waits_since
+        if oldest is None:
+            return False
+        self.closed_idle += 1
+        oldest.transport.close()
+        self.state.connections.discard(oldest)
+        return True
+
+    @property
+    def connections(self) -> int:
+        """Open ones."""
+        return len(self.state.connections)
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket; open connections close after their response."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            if self._path:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
+        for connection in list(self.state.connections):
+            connection.shutdown()
+
+    async def close(self) -> None:
+        """Close everything."""
+        self.stop_accepting()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self.state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)

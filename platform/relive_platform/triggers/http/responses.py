@@ -1,0 +1,166 @@
+"""Outcomes as HTTP: status codes, headers, and the JSON of an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final, NamedTuple
+
+from relive_base.frames import ErrorInfo, Result, StreamHead
+from relive_base.records import InvocationRecord
+
+from relive_platform.engine.invocation import Outcome
+
+__all__ = [
+    "Response",
+    "error_response",
+    "from_outcome",
+    "from_stream",
+    "json_response",
+    "problem",
+    "status_of",
+]
+
+
+class Response(NamedTuple):
+    """`head`: the header lines, each with its end, `content-length` among them where there may be a body."""
+
+    status: int
+    head: bytes
+    body: bytes
+    close: bool = False  # the connection is closed after it
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values."""
+        lines = self.head.split(b"\r\n")[:-1]
+        return [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+
+
+_HOP_BY_HOP: Final = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "trailers",
+     "transfer-encoding", "upgrade", "content-length", "date", "x-relive-invocation-id", "traceparent")
+)  # fmt: skip
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_JSON: Final = "content-type: application/json\r\n"
+_BODILESS: Final = (204, 304)
+_GENERIC: Final = {
+    429: ("TooManyRequests", "the function is busy"),
+    500: ("InternalError", "the function failed"),
+    502: ("BadGateway", "the function gave no answer"),
+    504: ("Timeout", "the function took too long"),
+}
+"""What a client is told of a failure that is none of its business."""
+
+
+class _BadHeader(ValueError):
+    """A function gave a header that must not be sent."""
+
+
+def status_of(record: InvocationRecord) -> int:
+    """The HTTP status of a failed invocation."""
+    by_status = {"rejected": 429, "timeout": 504, "crash": 502, "memory": 502}
+    by_kind = {"bad_result": 502, "bad_event": 400}
+    kind = record.error.kind if record.error is not None else ""
+    return by_status.get(record.status) or by_kind.get(kind, 500)
+
+
+def from_outcome(outcome: Outcome, details: bool = True) -> Response:
+    """What the client gets. A header that would split the response makes it a 502.
+
+    `details`: the client is told the type and message of a failure.
+    """
+    record = outcome.record
+    result = outcome.result
+    if result is None or (record.status != "ok" and not (result.answered and record.status == "error")):
+        return error_response(record, details=details)
+    status = result.http_status
+    try:
+        if not 200 <= status <= 599:
+            raise _BadHeader(f"the function answered with the HTTP status {status}")
+        more = _own_lines(result)
+    except _BadHeader as error:
+        failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
+        return error_response(record, failed, 502, details=details)
+    if status in _BODILESS:
+        return Response(status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
+    body = result.body
+    head = f"{_ids(record)}{more}content-length: {len(body)}\r\n"
+    return Response(status, head.encode("latin-1", "replace"), body)
+
+
+def from_stream(record: InvocationRecord, head: StreamHead, details: bool) -> Response:
+    """The head of an answer that comes in parts; where it cannot be sent, a whole response that says so."""
+    try:
+        more = _own_lines(head)
+        if not 200 <= head.http_status <= 599:
+            raise _BadHeader(f"the function answered with the HTTP status {head.http_status}")
+    except _BadHeader as error:
+        failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
+        return error_response(record, failed, 502, details=details)
+    return Response(head.http_status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
+
+
+def _own_lines(result: Result | StreamHead) -> str:
+    """The function's own headers, checked."""
+    if not result.headers and result.content_type:  # nearly all
+        return _type_line(result.content_type)
+    lines = ""
+    typed = False
+    for name, value in result.headers:
+        lower = name.lower()
+        if lower in _HOP_BY_HOP:
+            continue
+        if not _NAME.fullmatch(lower):
+            raise _BadHeader("the function gave a header with an invalid name")
+        if _BAD_VALUE.search(value):
+            raise _BadHeader(f"the header {lower!r} of the function holds control characters")
+        typed = typed or lower == "content-type"
+        lines += f"{lower}: {value}\r\n"
+    return lines if typed or not result.content_type else lines + _type_line(result.content_type)
+
+
+def _type_line(content_type: str) -> str:
+    if not content_type.isprintable() and _BAD_VALUE.search(content_type):
+        raise _BadHeader("the content type of the function holds control characters")
+    return f"content-type: {content_type}\r\n"
+
+
+def _ids(record: InvocationRecord) -> str:
+    return (
+        f"x-relive-invocation-id: {record.invocation_id}\r\n"
+        f"traceparent: 00-{record.trace_id}-{record.span_id}-{'01' if record.sampled else '00'}\r\n"
+    )
+
+
+def error_response(
+    record: InvocationRecord, error: ErrorInfo | None = None, status: int = 0, *, details: bool = True
+) -> Response:
+    """The JSON error of a failed invocation: what, which, and how to look at it."""
+    error = error or record.error or ErrorInfo(type="Error", message=record.status)
+    status = status or status_of(record)
+    kind, message = error.type, error.message
+    if not details and error.kind != "bad_event":  # there the client reads of its own event only
+        kind, message = _GENERIC.get(status, _GENERIC[500])
+    detail = {
+        "type": kind,
+        "message": message,
+        "invocation_id": record.invocation_id,
+        "trace_id": record.trace_id,
+    }
+    if record.failed and details:
+        detail["hint"] = f"relive failure {record.invocation_id}"
+    retry = "retry-after: 1\r\n" if status == 429 else ""
+    return json_response(status, {"error": detail}, _ids(record) + retry)
+
+
+def json_response(status: int, value: object, more: str = "", *, close: bool = False) -> Response:
+    """`value` as JSON; `more`: further header lines, each with its end."""
+    body = json.dumps(value).encode()
+    head = f"{more}{_JSON}content-length: {len(body)}\r\n"
+    return Response(status, head.encode("latin-1"), body, close)
+
+
+def problem(status: int, name: str, message: str, more: str = "", *, close: bool = False) -> Response:
+    """A JSON error without an invocation: unknown path, bad request, limit of the gateway."""
+    return json_response(status, {"error": {"type": name, "message": message}}, more, close=close)

@@ -1,0 +1,151 @@
+"""From method and path to a function: `/fn/NAME/...` for each, and the paths of http triggers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from relive_platform.triggers.http.cors import Cors
+
+__all__ = ["MethodNotAllowed", "Policy", "Route", "Routes", "Target"]
+
+FUNCTION_PREFIX: Final = "/fn/"
+_TARGETS_KEPT: Final = 1_024
+_PATH_KEPT: Final = 256
+_REST: Final = re.compile(r"\\\{[A-Za-z_][A-Za-z0-9_]*\\\+\\\}")
+_PARAMETER: Final = re.compile(r"\\\{[A-Za-z_][A-Za-z0-9_]*\\\}")
+
+
+class MethodNotAllowed(Exception):
+    """The path is known, the method is not. Holds the methods that are."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = sorted(set(allowed))
+        super().__init__(", ".join(self.allowed))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An http trigger. `path` is exact, or `{name}` stands for one segment, `{name+}` for the rest, a last
+    `/*` for all below it.
+
+    No methods means any.
+    """
+
+    path: str
+    function: str
+    methods: frozenset[str] = frozenset()
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a function says of its callers."""
+
+    public: bool = False  # its routes need no token
+    cors: Cors | None = None
+    route_details: bool = True  # callers of its routes are told what went wrong
+    details: bool = True  # ... and those of /fn/NAME/
+    event: bool = False  # an event function: it does not see `Target.mount`
+
+
+_PRIVATE: Final = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes. `mount` was taken off the path."""
+
+    function: str
+    path: str
+    mount: str
+    route: str
+    cors: Cors | None = None
+    public: bool = False
+    details: bool = True  # of a failure
+    payload: str = ""
+    hidden: str = ""  # the mount, where the function does not see it
+
+
+class Routes:
+    """Immutable; a deploy builds a new one. Exact paths win over patterns, longer patterns over others."""
+
+    def __init__(self, routes: Iterable[Route] = (), policies: Mapping[str, Policy] | None = None) -> None:
+        self._policies = policies or {}
+        self._exact: dict[str, list[Route]] = {}
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        for route in routes:
+            if "{" in route.path or route.path.endswith("*"):
+                self._patterns.append((_compile(route.path), route))
+            else:
+                self._exact.setdefault(route.path, []).append(route)
+        self._found: dict[tuple[str, str], Target] = {}
+        self._patterns.sort(key=lambda item: (_open_ended(item[1].path), -len(item[1].path)))
+
+    def find(self, method: str, path: str) -> Target | None:
+        """The target, or None. Raises MethodNotAllowed."""
+        found = self._found.get((method, path))
+        if found is None:
+            found = self._search(method, path)
+            if found is not None and len(path) <= _PATH_KEPT:
+                if len(self._found) >= _TARGETS_KEPT:
+                    self._found.clear()
+                self._found[method, path] = found
+        return found
+
+    def has(self, path: str) -> bool:
+        """Whether `path` is one of an http trigger."""
+        if path.startswith(FUNCTION_PREFIX):
+            return False
+        try:
+            return self.find("GET", path) is not None
+        except MethodNotAllowed:
+            return True
+
+    def _search(self, method: str, path: str) -> Target | None:
+        if path.startswith(FUNCTION_PREFIX):
+            name, slash, rest = path[4:].partition("/")
+            policy = self._policies.get(name, _PRIVATE)
+            mount = FUNCTION_PREFIX + name
+            hidden = mount if policy.event else ""
+            path = slash + rest or "/"
+            return Target(name, path, mount, "", cors=policy.cors, details=policy.details, hidden=hidden)
+        candidates = self._exact.get(path)
+        if candidates is None:
+            candidates = [route for pattern, route in self._patterns if pattern.fullmatch(path)]
+            if not candidates:
+                return None
+        for route in candidates:
+            if not route.methods or method in route.methods:
+                return self._target(route, path)
+        if method == "HEAD":
+            for route in candidates:
+                if "GET" in route.methods:
+                    return self._target(route, path)
+        raise MethodNotAllowed(name for route in candidates for name in route.methods)
+
+    def _target(self, route: Route, path: str) -> Target:
+        policy = self._policies.get(route.function, _PRIVATE)
+        return Target(
+            function=route.function,
+            path=path,
+            mount="",
+            route=route.path,
+            cors=policy.cors,
+            public=policy.public,
+            details=policy.route_details,
+            payload=route.payload,
+        )
+
+
+def _open_ended(path: str) -> bool:
+    return path.endswith("*") or "+}" in path
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    if path.endswith("/*"):
+        return re.compile(re.escape(path[:-2]) + "(?:/.*)?")
+    pattern = re.escape(path.removesuffix("*")) + (".*" if path.endswith("*") else "")
+    return re.compile(_PARAMETER.sub("[^/]+", _REST.sub(".+", pattern)))
