@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -19,12 +18,21 @@ from relive_tui.models.text import clean
 from relive_tui.theme import CSS_VARIABLES
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from relive_tui.models.commands import Command
+    from relive_tui.models.health import Health
     from relive_tui.reading import Source
     from relive_tui.screens.base import ReliveScreen
     from relive_tui.tickets import Ticket
 
 __all__ = ["ReliveApp", "run"]
+
+
+def _palette() -> type[Provider]:
+    from relive_tui.palette import EverythingProvider
+
+    return EverythingProvider
 
 
 class ReliveApp(App[int]):
@@ -33,6 +41,7 @@ class ReliveApp(App[int]):
     CSS_PATH = "relive.tcss"
     TITLE = "relive"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(digit, f"lens('{digit}')", view, show=False) for digit, view in LENSES.items()),
         Binding("escape", "leave", "back", show=False),
@@ -54,6 +63,8 @@ class ReliveApp(App[int]):
         self.navigator = Navigator([place_of(view, ident)])
         self.paused = False
         self.paused_ns = 0
+        self.health: Health | None = None
+        self.health_known = False
         super().__init__()
 
     def get_css_variables(self) -> dict[str, str]:
@@ -225,6 +236,10 @@ class ReliveApp(App[int]):
 
     def action_command(self) -> None:
         """Type a command."""
+        self.ask_command("")
+
+    def ask_command(self, text: str) -> None:
+        """A line for a command, with `text` in it."""
         from relive_tui.models.commands import CommandProblem, complete_command, parse_command
         from relive_tui.screens.prompt import Prompt
 
@@ -242,7 +257,7 @@ class ReliveApp(App[int]):
                 self.obey(parse_command(line, here))
 
         hint = "trace failure heap ID · flame logs invocations fn NAME · range 2h · home · quit"
-        self.push_screen(Prompt(":", hint=hint, check=check, complete=complete_command), done)
+        self.push_screen(Prompt(":", text, hint=hint, check=check, complete=complete_command), done)
 
     def obey(self, command: Command) -> None:
         """Do what was typed."""
@@ -254,19 +269,6 @@ class ReliveApp(App[int]):
             self.exit(0)
         else:
             getattr(self, f"action_{command.action}")()
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for digit, view in LENSES.items():
-            yield SystemCommand(
-                f"{view.capitalize()}", f"key {digit}", lambda digit=digit: self.action_lens(digit)
-            )
-        for range_ns in RANGES_NS:
-            label = range_label(range_ns)
-            yield SystemCommand(f"Range {label}", "time range", lambda r=range_ns: self.set_range(r))
-        yield SystemCommand("Pause", "stop or resume live updates (p)", self.action_pause)
-        yield SystemCommand("Copy", "copy the command that reopens this view (y)", self.action_yank)
-        yield SystemCommand("Help", "the keys (?)", self.action_help)
-        yield SystemCommand("Quit", "leave (q)", lambda: self.exit(0))
 
     # ------------------------------------------------------------ the end
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         SpanRow,
     )
     from relive_tui.models.filtering import InvocationQuery
-    from relive_tui.models.home import Health
+    from relive_tui.models.health import Health
     from relive_tui.models.progress import Progress
     from relive_tui.models.scope import Scope
     from relive_tui.reading import FailureRef

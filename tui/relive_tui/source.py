@@ -42,8 +42,8 @@ if TYPE_CHECKING:
         SpanRow,
     )
     from relive_tui.models.filtering import InvocationQuery
+    from relive_tui.models.health import Health
     from relive_tui.models.heap_view import HeapView
-    from relive_tui.models.home import Health
     from relive_tui.reading import FailureRef
     from relive_tui.tickets import Ticket
 
@@ -471,7 +471,7 @@ class DataSource:
     def health(self) -> Health | None:
         if self._status is None:
             return None
-        from relive_tui.models.home import Health
+        from relive_tui.models.health import Health
         from relive_tui.views import health_of
 
         try:

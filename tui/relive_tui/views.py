@@ -33,8 +33,9 @@ from relive_tui.models.data import (
     ValueView,
 )
 from relive_tui.models.format import short_id
+from relive_tui.models.health import Health
 from relive_tui.models.heap_view import HeapView
-from relive_tui.models.home import Health, failure_title
+from relive_tui.models.home import failure_title
 from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_facts import SceneFacts
 from relive_tui.untrusted import number_in

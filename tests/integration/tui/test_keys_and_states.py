@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -17,51 +14,10 @@ from relive_tui.models.scope import LENSES, VIEWS
 from relive_tui.models.text import line_text
 from relive_tui.screens.prompt import Prompt
 from relive_tui.widgets.bars import LineBar
-from relive_tui.widgets.rows import VirtualRows
-from textual.pilot import Pilot
+from tui_driving import opened, press, rows, settle, shown, until
 
 CHECKOUT = "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01"
 REPORT = "019ab1f1-0c1d-7b3e-9d2f-4bf92f35aa02"
-
-
-async def until(pilot: Pilot[Any], met: Callable[[], bool], what: str = "") -> None:
-    """Wait until a state is reached; a deadline instead of a fixed sleep."""
-    async with asyncio.timeout(10):
-        while not met():
-            await pilot.pause(0.01)
-
-
-@asynccontextmanager
-async def opened(
-    source: Any, view: str | None = None, ident: str | None = None, size: tuple[int, int] = (120, 36)
-) -> AsyncIterator[tuple[ReliveApp, Pilot[Any]]]:
-    """The application, settled."""
-    app = ReliveApp(source, view, ident)
-    async with app.run_test(size=size) as pilot:
-        await settle(app, pilot)
-        yield app, pilot
-
-
-async def settle(app: ReliveApp, pilot: Pilot[Any]) -> None:
-    await pilot.pause()
-    await until(pilot, lambda: not app.here.busy)
-    await pilot.pause()
-
-
-async def press(app: ReliveApp, pilot: Pilot[Any], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(app, pilot)
-
-
-def rows(app: ReliveApp, name: str) -> VirtualRows:
-    return app.here.query_one(name, VirtualRows)
-
-
-def shown(app: ReliveApp) -> str:
-    """Everything on the screen, as text."""
-    return "\n".join("".join(strip.text for strip in app.screen._compositor.render_strips()[y : y + 1])
-                     for y in range(app.size.height))  # fmt: skip
 
 
 async def test_enter_once_from_launch_shows_the_failing_line_with_its_locals(sample: Any) -> None:

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 from relive_tui.models.data import FailureGroup, FunctionRow, InvocationRow, LogRow
-from relive_tui.models.home import (
-    FailureRows,
-    FunctionRows,
-    Health,
-    health_line,
-    lateness,
-    preview_lines,
-)
+from relive_tui.models.health import Health, health_line, lateness, live_badge
+from relive_tui.models.home import FailureRows, FunctionRows, preview_lines
 from relive_tui.models.invocations import InvocationRows, invocation_preview
 from relive_tui.models.logs import LogTail, log_line
 from relive_tui.models.pager import Pager
@@ -106,6 +100,38 @@ def test_the_live_line_says_what_it_knows() -> None:
     late = line_text(health_line(Health(True, 9.0, 5), paused=False, new=0))
     assert "! 9.0s" in late
     assert "! 5" in late
+
+    assert "LIVE" not in late
+
+
+def test_the_badge_says_live_only_where_what_is_shown_follows() -> None:
+    def badge(health: Health | None, **state: bool) -> str:
+        given = {"paused": False, "failing": False, "follows": True, **state}
+        return line_text(live_badge(health, new=0, **given))
+
+    assert badge(Health(True, 0.1)) == badge(None) == "▶ LIVE "
+    assert badge(Health(True, 0.1), follows=False) == ""
+    assert "LIVE" not in badge(Health(True, 0.1), failing=True)
+    assert badge(Health(False)) == "○ no server "
+    assert badge(Health(True, 9.0)) == "! BEHIND 9s "
+    assert "PAUSED" in badge(Health(True, 9.0), paused=True)
+
+
+@pytest.mark.parametrize("width", [78, 118, 158])
+def test_the_failure_gets_the_width(width: int) -> None:
+    group = FailureGroup(
+        "f", "checkout", "KeyError", "x" * 200, file="cart.py", line=8, last_ns=S, spark=(1,) * 20
+    )
+    shown = line_text(FailureRows([group], S).line(0, width, False))
+    assert "checkout" in shown
+    assert shown.count("x") >= width // 3
+
+
+def test_calls_stand_before_the_rate_and_the_last_failure_has_a_name() -> None:
+    header = line_text(FunctionRows([FunctionRow("a", 5)], S).header(118))
+    assert header.index("CALLS") < header.index("RPS") < header.index("LAST FAILED")
+    failed = FunctionRows([FunctionRow("a", 5, 1, last_failure_ns=S)], 61 * S)
+    assert "1m ago" in line_text(failed.line(0, 78, False))
 
 
 def test_a_row_whose_page_is_on_its_way_is_shown_as_such() -> None:

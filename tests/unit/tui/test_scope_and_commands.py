@@ -156,3 +156,21 @@ def test_commands() -> None:
     with pytest.raises(CommandProblem, match="15m, 2h"):
         parse_command("range soon", here)
     assert complete_command("inv") == "invocations "
+
+
+@pytest.mark.parametrize(
+    ("line", "view", "ident"),
+    [
+        ("$ relive --home /h tui failure 01a22840-0587", "failure", "01a22840-0587"),
+        ("relive trace 4bf92f35", "trace", "4bf92f35"),
+        ("relive debug 01a22840-0587 -c p", "failure", "01a22840-0587"),
+        ("01a22840-0587-795a-9eab-408d9fdc27b3", "failure", "01a22840-0587-795a-9eab-408d9fdc27b3"),
+        ("relive failures --since 1h", "home", ""),
+        ("relive", "home", ""),
+    ],
+)
+def test_a_pasted_command_of_the_shell_goes_where_it_means(line: str, view: str, ident: str) -> None:
+    place = parse_command(line, Place("logs")).place
+    assert place is not None
+    assert place.view == view
+    assert ident in (place.scope.invocation_id, place.scope.trace_id)

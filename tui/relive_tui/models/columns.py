@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from relive_tui.models.text import Line, Span, fit, fit_left, width_of
 
-__all__ = ["Column", "Table"]
+__all__ = ["Column", "Table", "room_for"]
 
 _GAP = 2
 _MARK = "▸ "
@@ -75,3 +75,8 @@ class Table:
                 text = fit_left(text, cell_width)
             line.append((fit(text, cell_width, column.align), style))
         return line
+
+
+def room_for(texts: Iterable[str], least: int, most: int) -> int:
+    """Width of a column that shows `texts`: as wide as they are, from `least` to `most` cells."""
+    return min(max(max(map(width_of, texts), default=0), least), most)

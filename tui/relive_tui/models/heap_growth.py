@@ -27,11 +27,11 @@ class GrowthRows:
         self.places = [place for place in growth.places if not place.path.startswith(OWN_PLACES)]
         self._table = Table(
             (
+                Column("PLACE", 28, keep=10, grow=1, cut="start"),
                 Column("GROWTH", 8, "right", keep=9),
                 Column("NOW", 7, "right", keep=7),
                 Column("OBJECTS", 9, "right", keep=5),
                 Column("TYPE", 12, keep=4),
-                Column("PLACE", 28, keep=10, grow=1, cut="start"),
             )
         )
 
@@ -51,6 +51,7 @@ class GrowthRows:
         objects = place.objects_after - place.objects_before
         new = "new" if place.node_before is None else "gone" if place.node is None else ""
         cells: list[Span] = [
+            (clean(place.path) + (f"  ({new})" if new else ""), "value"),
             (signed(place.growth), "bold warn" if grown else "ok"),
             (
                 bytes_short(place.after) if place.node is not None else new,
@@ -58,7 +59,6 @@ class GrowthRows:
             ),
             (("+" if objects > 0 else "-" if objects < 0 else "") + count_short(abs(objects)), "dim"),
             (clean(place.kind), "key"),
-            (clean(place.path) + (f"  ({new})" if new else ""), "value"),
         ]
         return self._table.row(cells, width, selected=selected)
 

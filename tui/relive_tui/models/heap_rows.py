@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 HEAP_COLUMNS = (
+    Column("WHAT", 30, keep=10, grow=1),
     Column("RETAINED", 8, "right", keep=9),
     Column("SHARE", 11, keep=5),
     Column("OBJECTS", 7, "right", keep=4),
     Column("OWN", 6, "right", keep=3),
-    Column("WHAT", 30, keep=10, grow=1),
 )
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR_CELLS = 6
@@ -58,11 +58,11 @@ def node_line(
     style = "warn" if share >= BIG_SHARE else ""
     what = " ".join(part for part in (clean(label), heap.name(node, 120)) if part)
     cells: list[Span] = [
+        (before + what, "value" if heap.is_object(node) else "name"),
         (bytes_short(heap.retained(node)), f"bold {style}".strip()),
         (f"{share_bar(share)} {share * 100:3.0f}%", style or "dim"),
         (count_short(heap.retained_objects(node)), "dim"),
         (bytes_short(heap.size(node)) if heap.is_object(node) else "", "dim"),
-        (before + what, "value" if heap.is_object(node) else "name"),
     ]
     return table.row(cells, width, selected=selected)
 
@@ -94,7 +94,7 @@ class TypeRows:
         self.growth = growth  # of the own bytes, by name, against another heap
         self._total = heap.total or 1
         grown = (Column("GROWTH", 8, "right", keep=8),) if growth is not None else ()
-        self._table = Table((*HEAP_COLUMNS[:-1], *grown, Column("TYPE", 20, keep=10, grow=1)))
+        self._table = Table((Column("TYPE", 20, keep=10, grow=1), *HEAP_COLUMNS[1:], *grown))
 
     def __len__(self) -> int:
         return len(self.types)
@@ -111,12 +111,12 @@ class TypeRows:
         share = retained / self._total
         style = "warn" if share >= BIG_SHARE else ""
         cells: list[Span] = [
+            (clean(name), "key"),
             (bytes_short(retained), f"bold {style}".strip()),
             (f"{share_bar(share)} {share * 100:3.0f}%", style or "dim"),
             (count_short(count), ""),
             (bytes_short(own), "dim"),
             *self._grown(name),
-            (clean(name), "key"),
         ]
         return self._table.row(cells, width, selected=selected)
 

@@ -169,7 +169,7 @@ class HeapTree:
         if entry.offset:
             text = f"{indent}… {self._left(entry)} (Enter: {PAGE} more)"
             blank = [("", "")] * (len(HEAP_COLUMNS) - 1)
-            return self._table.row([*blank, (text, "dim")], width, selected=selected)
+            return self._table.row([(text, "dim"), *blank], width, selected=selected)
         label = entry.label if entry.depth else place_of(self.heap, entry.node)
         sign = "▾ " if entry.opened else "▹ " if self.has_more(entry.node) else "  "
         return node_line(

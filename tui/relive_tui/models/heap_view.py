@@ -25,7 +25,6 @@ __all__ = ["HeapModel", "HeapView", "Rows", "view_heap"]
 Rows = HeapTree | TypeRows | GrowthRows
 VIEWS = ("growth", "dominators", "types", "objects", "roots")
 _LARGE_SHARE = 0.001
-_NUMBERS = "①②③④⑤"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +213,7 @@ class HeapModel:
         if self.growth is not None:
             first += growth_line(self.growth, self.against)
         second: Line = [("Tab ", "hint_key")]
-        for number, name in enumerate(self.views):
+        for name in self.views:
             here = name == self.view and self.extra is None
-            second.append(
-                (f" {_NUMBERS[number]}{name.capitalize()}{'◂' if here else ' '}", "here" if here else "dim")
-            )
+            second.append((f" {'▸' if here else ' '}{name.capitalize()} ", "here" if here else "dim"))
         return [first, second, suspect_line(heap, self.suspect, self.found.suspects)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from relive_tui.models.columns import Column, Table
+from relive_tui.models.columns import Column, Table, room_for
 from relive_tui.models.format import age, bytes_short, clock, count_short, percent, rate, sparkline
 from relive_tui.models.syntax import hit_line
 from relive_tui.models.text import Line, Span, clean, clean_title, fit, width_of
@@ -18,17 +17,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FailureRows",
     "FunctionRows",
-    "Health",
     "failure_title",
-    "health_line",
     "kind_label",
-    "lateness",
     "matches_group",
     "place",
     "preview_lines",
 ]
-
-_LATE_S = 2.0  # what is younger arrives while one looks
 
 _S = 1_000_000_000
 NEW_S = 120
@@ -65,15 +59,17 @@ class FailureRows:
     def __init__(self, groups: Sequence[FailureGroup] = (), now_ns: int = 0) -> None:
         self.groups = list(groups)
         self.now_ns = now_ns
+        names = room_for((clean(group.function) for group in self.groups), 8, 20)
+        places = room_for((place(group.file, group.line) for group in self.groups), 8, 26)
         self._table = Table(
             (
-                Column("LAST", 8, keep=9),
-                Column("FUNCTION", 14, keep=8, grow=1),
-                Column("FAILURE", 22, keep=10, grow=8),
-                Column("COUNT", 6, "right", keep=7),
+                Column("LAST", 8, keep=8),
+                Column("FUNCTION", names, keep=9),
+                Column("FAILURE", 40, keep=10, grow=1),
+                Column("COUNT", 5, "right", keep=7),
+                Column("", room_for(map(self._badge, self.groups), 0, 10), keep=6),
+                Column("WHERE", places, keep=5, cut="start"),
                 Column("TREND", 10, keep=3),
-                Column("", 9, keep=4),
-                Column("WHERE", 16, keep=6, grow=1, cut="start"),
             )
         )
 
@@ -85,18 +81,20 @@ class FailureRows:
 
     def line(self, index: int, width: int, selected: bool) -> Line:
         group = self.groups[index]
-        fresh = group.first_ns > 0 and self.now_ns - group.first_ns < NEW_S * _S
-        badge = "NEW" if fresh else kind_label(group.kind)
         cells: list[Span] = [
             (clock(group.last_ns), "dim"),
             (clean(group.function), "name"),
             (f"✖ {failure_title(group.error_type, group.message)}", "error"),
             ("×" + count_short(group.count), "bold"),
-            (sparkline(list(group.spark), 10), "error"),
-            (badge, "warn"),
+            (self._badge(group), "warn"),
             (place(group.file, group.line), "path"),
+            (sparkline(list(group.spark), 10), "error"),
         ]
         return self._table.row(cells, width, selected=selected)
+
+    def _badge(self, group: FailureGroup) -> str:
+        fresh = group.first_ns > 0 and self.now_ns - group.first_ns < NEW_S * _S
+        return "NEW" if fresh else clean(kind_label(group.kind))
 
 
 def matches_group(group: FailureGroup, text: str) -> bool:
@@ -119,20 +117,21 @@ class FunctionRows:
             functions, key=lambda row: (-bool(row.errors), -row.last_failure_ns, row.name)
         )
         self.now_ns = now_ns
+        names = room_for((clean(row.name) for row in self.functions), 8, 24)
         self._table = Table(
             (
-                Column("FUNCTION", 14, keep=10, grow=2),
-                Column("RPS", 5, "right", keep=8),
-                Column("CALLS", 6, "right", keep=4),
-                Column("TREND", 10, keep=2),
+                Column("FUNCTION", names, keep=10),
+                Column("CALLS", 6, "right", keep=9),
+                Column("RPS", 5, "right", keep=5),
                 Column("ERR%", 6, "right", keep=9),
-                Column("P50ms", 6, "right", keep=7),
-                Column("P95ms", 6, "right", keep=6),
-                Column("P99ms", 6, "right", keep=8),
-                Column("COLD%", 5, "right", keep=4),
+                Column("LAST FAILED", 11, "right", keep=8),
+                Column("P50ms", 6, "right", keep=5),
+                Column("P95ms", 6, "right", keep=4),
+                Column("P99ms", 6, "right", keep=7),
+                Column("COLD%", 5, "right", keep=3),
                 Column("MEM/LIMIT", 11, "right", keep=4),
-                Column("FAILED", 6, "right", keep=3),
-                Column("HOTTEST LINE", 18, keep=7, grow=3, cut="start"),
+                Column("HOTTEST LINE", 18, keep=6, grow=1, cut="start"),
+                Column("TREND", 10, keep=2),
             )
         )
 
@@ -152,19 +151,25 @@ class FunctionRows:
             memory += "/" + bytes_short(row.memory_limit_bytes) if row.memory_limit_bytes else ""
         cells: list[Span] = [
             (clean(row.name), "name"),
-            (rate(row.rps), ""),
-            (count_short(row.invocations), "dim"),
-            (sparkline(list(row.spark), 10), "accent"),
+            (count_short(row.invocations), ""),
+            (rate(row.rps), "dim"),
             (("✖" if row.errors else "") + errors, "error" if row.errors else "dim"),
+            (_ago(row.last_failure_ns, self.now_ns), "error" if row.last_failure_ns else ""),
             (_millis(row.p50_ms), ""),
             (_millis(row.p95_ms), ""),
             (_millis(row.p99_ms), ""),
             (percent(row.cold_starts, row.invocations), "dim"),
             (("!" if tight else "") + memory, "warn" if tight else ""),
-            (age(row.last_failure_ns, self.now_ns), "error" if row.last_failure_ns else ""),
             (clean(row.hot_line), "path"),
+            (sparkline(list(row.spark), 10), "accent"),
         ]
         return self._table.row(cells, width, selected=selected)
+
+
+def _ago(then_ns: int, now_ns: int) -> str:
+    """`50s ago`, `now`; empty for never."""
+    text = age(then_ns, now_ns)
+    return text if text in ("", "now") else f"{text} ago"
 
 
 def _millis(value: float) -> str:
@@ -173,59 +178,6 @@ def _millis(value: float) -> str:
     if value < 10:
         return f"{value:.1f}"
     return f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}s"
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What the platform says of itself; `reachable` is False when there is no server to ask."""
-
-    reachable: bool = False
-    lag_s: float = 0.0
-    dropped: int = 0
-    spooled: int = 0
-    workers: str = ""
-    queue: str = ""
-    detail: str = ""
-    store: str = ""  # why the store cannot be used now
-
-
-def lateness(health: Health | None) -> str:
-    """Why what was recorded is perhaps not shown yet; "" where all is there or there is no server to ask."""
-    if health is None or not health.reachable:
-        return ""
-    waiting = f"\n\n{count_short(health.spooled)} rows wait" if health.spooled else ""
-    if health.store:
-        return f"The store is {clean(health.store)}.{waiting}"
-    if health.lag_s > _LATE_S:
-        return f"The store is behind by {health.lag_s:,.0f} s: what happened since is shown later.{waiting}"
-    return ""
-
-
-def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
-    """The live line at the bottom of Home."""
-    if paused:
-        line: Line = [("⏸ PAUSED", "warn"), (f"  {count_short(new)} new" if new else "", "bold")]
-    else:
-        line = [("▶ LIVE", "ok")]
-    if health is None:
-        return line
-    if not health.reachable:
-        told = ("○ no server: showing what was recorded", "dim")
-        return [*line, ("  ", ""), told] if paused else [told]
-    if health.store:
-        line += [("  ! store ", "warn"), (clean(health.store), "warn")]
-        if health.spooled:
-            line += [("  spooled ", "dim"), (count_short(health.spooled), "")]
-    late = health.lag_s > _LATE_S
-    line += [
-        ("  ingest lag ", "dim"),
-        (("! " if late else "") + f"{health.lag_s:.1f}s", "warn" if late else ""),
-    ]
-    line += [("  dropped ", "dim"), (("! " if health.dropped else "") + count_short(health.dropped), "")]
-    for label, value in (("workers", health.workers), ("queue", health.queue), ("", health.detail)):
-        if value:
-            line += [(f"  {label} ", "dim"), (clean(value), "")]
-    return line
 
 
 def preview_lines(preview: Preview | None, group: FailureGroup | None, height: int = 3) -> list[Line]:

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from relive_base.errors import ReliveError
+from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
 from relive_tui.models.feed import Feed
-from relive_tui.models.format import count_short
-from relive_tui.models.home import Health, lateness
+from relive_tui.models.health import Health, lateness, live_badge
 from relive_tui.models.scope import Place, Scope
 from relive_tui.models.text import Line, clean
 from relive_tui.tickets import Cancelled, Ticket
-from relive_tui.widgets.bars import LineBar, crumb_line, hint_line
+from relive_tui.widgets.bars import LineBar, crumb_line, hint_line, hint_spots, key_name
 from relive_tui.widgets.rows import VirtualRows
 
 if TYPE_CHECKING:
@@ -100,6 +100,14 @@ class ReliveScreen(Screen[None]):
         """The regular refresh; by default the same as `load`."""
         self.load()
 
+    @property
+    def follows(self) -> bool:
+        """Whether what is shown follows what happens."""
+        return False
+
+    def told_health(self, before: Health | None) -> None:
+        """What the platform says of itself is known anew, in `health`."""
+
     def first_focus(self) -> str:
         """Selector of the widget that has the focus at first."""
         return "VirtualRows"
@@ -172,6 +180,7 @@ class ReliveScreen(Screen[None]):
     def _begin(self) -> None:
         self.relive.painted()
         self.load()
+        self.ask_health()
         self.set_interval(self.REFRESH_S, self._beat)
 
     def on_resize(self) -> None:
@@ -182,17 +191,27 @@ class ReliveScreen(Screen[None]):
 
     def update_bars(self) -> None:
         """Breadcrumb, state and hints as they are now."""
+        self.show_crumbs()
+        hints = (*self.hints(), ("?", "help"))
+        width = self.size.width
+        self.query_one("#hints", LineBar).set(hint_line(hints, width), spots=hint_spots(hints, width))
+        self._show_state()
+
+    def show_crumbs(self) -> None:
+        """The top line: where we are, and whether what is shown is of now."""
         right: Line = [(self.scope.label + "  ", "dim")]
         if self.data.file:
             right = [(f"▪ {clean(os.path.basename(self.data.file))} ", "warn")]
-        elif self.relive.paused:
-            badge = f"⏸ PAUSED {count_short(self.new_rows)} new " if self.new_rows else "⏸ PAUSED "
-            right.append((badge, "warn"))
-        else:
-            right.append(("▶ LIVE ", "ok"))
-        self.query_one("#crumbs", LineBar).set(crumb_line(self.place.crumbs, self.size.width), right=right)
-        self.query_one("#hints", LineBar).set(hint_line((*self.hints(), ("?", "help")), self.size.width))
-        self._show_state()
+        elif self.relive.health_known or self.relive.paused:
+            right += live_badge(
+                self.health,
+                paused=self.relive.paused,
+                new=self.new_rows,
+                failing=any(job.feed.error for job in self._jobs.values()),
+                follows=self.follows,
+            )
+        line, spots = crumb_line(self.place.crumbs, self.size.width)
+        self.query_one("#crumbs", LineBar).set(line, right=right, spots=spots, right_action="press('p')")
 
     def _show_state(self) -> None:
         now_ns = self.data.now_ns()
@@ -201,6 +220,29 @@ class ReliveScreen(Screen[None]):
         worst = sorted((text for text in texts if text[0]), key=lambda text: text[1] != "error")
         bar.set(*([[(" ", ""), worst[0]]] if worst else []))
         bar.set_class(bool(worst), "shown")
+        self.show_crumbs()
+
+    # ------------------------------------------------------------ mouse and clipboard
+
+    def action_press(self, label: str) -> None:
+        """A hint that was clicked: as if its key were pressed."""
+        self.app.simulate_key(key_name(label))
+
+    def action_crumb(self, place: int) -> None:
+        """A part of the breadcrumb that was clicked: home, the function's invocations, or one step back."""
+        if place == 0:
+            self.relive.action_lens("1")
+        elif place == 1 and self.scope.function:
+            self.relive.go(Place("invocations", self.scope.without_invocation()))
+        else:
+            self.relive.action_leave()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted outside of an input is a command to look at, then to run with Enter."""
+        event.stop()
+        text = " ".join(event.text.split())
+        if text:
+            self.relive.ask_command(text)
 
     # ------------------------------------------------------------ data
 
@@ -282,6 +324,23 @@ class ReliveScreen(Screen[None]):
 
         self.ask(f"lateness of {rows.id}", Feed("status"), lambda _ticket: self.data.health(), told)
 
+    @property
+    def health(self) -> Health | None:
+        """What the platform last said of itself."""
+        return self.relive.health
+
+    def ask_health(self) -> None:
+        """Ask how the platform is; every screen's top line depends on it."""
+        if self.data.file:
+            return
+
+        def told(health: Health | None) -> None:
+            before, self.relive.health = self.relive.health, health
+            self.relive.health_known = True
+            self.told_health(before)
+
+        self.ask("health", Feed("status"), lambda _ticket: self.data.health(), told)
+
     def _beat(self) -> None:
         if not self.is_current or self.busy:
             return
@@ -293,6 +352,7 @@ class ReliveScreen(Screen[None]):
         elif self.relive.paused:
             self.count_new()
         elif time.monotonic() >= self._rest_until_s:
+            self.ask_health()
             self.tick()
 
     def count_new(self) -> None:

@@ -59,6 +59,12 @@ class FlameScreen(ReliveScreen):
         self.model = FlameModel(FlameView())
         self._source_of = ""
 
+    @property
+    def follows(self) -> bool:
+        """One invocation's profile stays as it is; the aggregate is renewed unless somebody looks into it."""
+        touched = self.query_one("#flame").has_focus or self.query_one("#hot", VirtualRows).cursor > 0
+        return self.mode == "aggregate" and not (touched or self.model.zoomed or self.model.search)
+
     def first_focus(self) -> str:
         return "#hot"
 
@@ -80,9 +86,8 @@ class FlameScreen(ReliveScreen):
         self.ask("profile", self.profile, work, self._arrived)
 
     def tick(self) -> None:
-        """One invocation's profile stays as it is; the aggregate is renewed unless somebody looks into it."""
-        touched = self.query_one("#flame").has_focus or self.query_one("#hot", VirtualRows).cursor > 0
-        if self.mode == "aggregate" and not (touched or self.model.zoomed or self.model.search):
+        """The aggregate is renewed."""
+        if self.follows:
             self.load()
 
     def _arrived(self, answer: tuple[FlameModel, list[HotLine]]) -> None:

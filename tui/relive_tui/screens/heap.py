@@ -20,11 +20,11 @@ from relive_tui.models.heap_tree import HeapTree
 from relive_tui.models.heap_view import HeapModel, HeapView
 from relive_tui.models.progress import Progress, progress_lines
 from relive_tui.models.scope import Scope
-from relive_tui.models.text import clean
+from relive_tui.models.text import Line, clean, line_width
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
 from relive_tui.titles import safe_title
-from relive_tui.widgets.bars import LineBar
+from relive_tui.widgets.bars import LineBar, Spot
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 if TYPE_CHECKING:
@@ -168,7 +168,13 @@ class HeapScreen(ReliveScreen):
 
     def _show_bars(self) -> None:
         assert self.model is not None
-        self.query_one("#summary", LineBar).set(*[[(" ", ""), *line] for line in self.model.summary()])
+        lines: list[Line] = [[(" ", ""), *line] for line in self.model.summary()]
+        spots: list[Spot] = []
+        begin = line_width(lines[1][:2])
+        for name, (text, _) in zip(self.model.views, lines[1][2:], strict=True):
+            spots.append((begin, begin + len(text), f"view({name!r})"))
+            begin += len(text)
+        self.query_one("#summary", LineBar).set(*lines, spots=spots, row=1)
 
     def _node(self) -> int | None:
         if self.model is None:
@@ -229,6 +235,12 @@ class HeapScreen(ReliveScreen):
         """The next view."""
         if self.model is not None:
             self.model.turn(step)
+            self._show()
+
+    def action_view(self, name: str) -> None:
+        """The view whose name was clicked."""
+        if self.model is not None:
+            self.model.extra, self.model.view = None, name
             self._show()
 
     def action_retainers(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -43,8 +44,15 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield VirtualRows(
-            FixedRows(help_lines(self.view, self.more)), title="Keys · Esc closes", cursor=False
+            FixedRows(help_lines(self.view, self.more)),
+            title="Keys · Esc closes",
+            cursor=False,
+            tells_more=True,
         )
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is self:
+            self.dismiss(None)
 
     def on_virtual_rows_chosen(self) -> None:
         self.dismiss()

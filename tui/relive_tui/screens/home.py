@@ -12,15 +12,8 @@ from textual.widget import Widget
 
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import counted
-from relive_tui.models.home import (
-    FailureRows,
-    FunctionRows,
-    Health,
-    health_line,
-    lateness,
-    matches_group,
-    preview_lines,
-)
+from relive_tui.models.health import Health, health_line, lateness
+from relive_tui.models.home import FailureRows, FunctionRows, matches_group, preview_lines
 from relive_tui.models.scope import Place, Scope
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.titles import safe_title
@@ -61,12 +54,14 @@ class HomeScreen(ReliveScreen):
     def setup(self) -> None:
         self.groups: Feed[list[FailureGroup]] = Feed("failures")
         self.stats: Feed[list[FunctionRow]] = Feed("functions")
-        self.status: Feed[Health | None] = Feed("status")
         self.hottest: dict[str, str] = {}
         self.text = ""
-        self.health: Health | None = None
         self._previews: dict[str, Preview] = {}
         self._preview_timer: Timer | None = None
+
+    @property
+    def follows(self) -> bool:
+        return True
 
     def first_focus(self) -> str:
         return "#failures"
@@ -77,7 +72,7 @@ class HomeScreen(ReliveScreen):
             "failures", self.groups, lambda ticket: self.data.failure_groups(ticket, scope), self._groups
         )
         self.ask("functions", self.stats, lambda ticket: self.data.functions(ticket, scope), self._functions)
-        self.ask("health", self.status, lambda _ticket: self.data.health(), self._healthy)
+        self.ask_health()
         if not self.hottest or self.data.now_ns() - self._hot_ns > 10_000_000_000:
             self._hot_ns = self.data.now_ns()
             self.ask("hot", Feed("hot lines"), lambda ticket: self.data.hottest(ticket, scope), self._hottest)
@@ -118,9 +113,8 @@ class HomeScreen(ReliveScreen):
         if self.stats.value is not None:
             self._functions(self.stats.value)
 
-    def _healthy(self, health: Health | None) -> None:
-        changed = lateness(health) != lateness(self.health)
-        self.health = health
+    def told_health(self, before: Health | None) -> None:
+        changed = lateness(self.health) != lateness(before)
         if changed and self.groups.value == []:
             self._groups([])
         if changed and self.stats.value == []:

@@ -66,6 +66,12 @@ class InvocationsScreen(ReliveScreen):
         rows.source = self.listing
         rows.on_look = self._looked
 
+    @property
+    def follows(self) -> bool:
+        """At the top the list follows; further down it stands still for its reader."""
+        rows = self.query_one("#rows", VirtualRows)
+        return rows.cursor == 0 and rows.scroll_offset.y == 0 and self.order == ORDERS[0]
+
     # ------------------------------------------------------------ data
 
     def load(self) -> None:
@@ -73,8 +79,7 @@ class InvocationsScreen(ReliveScreen):
 
     def tick(self) -> None:
         """At the top the list follows; further down only the number of new rows does."""
-        rows = self.query_one("#rows", VirtualRows)
-        if rows.cursor == 0 and rows.scroll_offset.y == 0 and self.order == ORDERS[0]:
+        if self.follows:
             self._reload(keep=True)
         else:
             scope, query, since = self.scope, self.wanted, self.until_ns
@@ -171,6 +176,7 @@ class InvocationsScreen(ReliveScreen):
         return self.pager.get(self.query_one("#rows", VirtualRows).cursor)
 
     def on_virtual_rows_moved(self, _moved: VirtualRows.Moved) -> None:
+        self.show_crumbs()
         self._show_preview()
 
     def _show_preview(self) -> None:

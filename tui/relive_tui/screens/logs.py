@@ -51,6 +51,10 @@ class LogsScreen(ReliveScreen):
         self.query_one("#rows", VirtualRows).source = self.tail
         self._show_filter()
 
+    @property
+    def follows(self) -> bool:
+        return self.tail.following
+
     # ------------------------------------------------------------ data
 
     def load(self) -> None:
@@ -107,6 +111,7 @@ class LogsScreen(ReliveScreen):
 
     def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
         self.tail.moved(moved.index)
+        self.show_crumbs()
         self._show_filter()
 
     # ------------------------------------------------------------ keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -32,7 +33,12 @@ class Menu(ModalScreen[str | None]):
         lines = [[(f" {label} ", "")] for _, label in self.options]
         rows = VirtualRows(FixedRows([*lines]), title=f"{self.heading} · Enter chooses · Esc closes")
         rows.styles.height = len(self.options) + 2
+        rows.one_click = True
         yield rows
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is self:
+            self.dismiss(None)
 
     def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
         chosen.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -14,6 +15,15 @@ from relive_tui.models.text import clean
 from relive_tui.widgets.bars import LineBar
 
 __all__ = ["Prompt"]
+
+
+class PromptInput(Input):
+    """All of what is pasted, on one line."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.replace(" ".join(event.text.split()), *self.selection)
 
 
 class Prompt(ModalScreen[str | None]):
@@ -47,7 +57,7 @@ class Prompt(ModalScreen[str | None]):
         self.problem = ""
 
     def compose(self) -> ComposeResult:
-        box = Input(value=self.value, id="line")
+        box = PromptInput(value=self.value, id="line")
         box.border_title = self.label
         box.cursor_blink = False
         yield box
@@ -59,6 +69,10 @@ class Prompt(ModalScreen[str | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._judge(event.value)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is self:
+            self.dismiss(None)
 
     def _judge(self, text: str) -> None:
         self.problem = self.check(text)

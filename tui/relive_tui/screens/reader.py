@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -30,7 +31,7 @@ class Reader(ModalScreen[None]):
         self.lines = lines
 
     def compose(self) -> ComposeResult:
-        yield VirtualRows(title=f"{self.heading} · Esc closes", cursor=False, wide=True)
+        yield VirtualRows(title=f"{self.heading} · Esc closes", cursor=False, wide=True, tells_more=True)
 
     def on_resize(self) -> None:
         rows = self.query_one(VirtualRows)
@@ -41,6 +42,10 @@ class Reader(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(VirtualRows).focus()
         self.call_after_refresh(self.on_resize)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is self:
+            self.dismiss(None)
 
     def on_virtual_rows_chosen(self) -> None:
         self.dismiss()

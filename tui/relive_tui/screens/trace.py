@@ -67,6 +67,12 @@ class TraceScreen(ReliveScreen):
         self.search = ""
         self.opened_ns = self.data.now_ns()
 
+    @property
+    def follows(self) -> bool:
+        """While it may still grow."""
+        young = self.data.now_ns() - self.opened_ns < GROWS_NS
+        return self.trace is None or (young and len(self.trace.spans) < GROWS_SPANS)
+
     def first_focus(self) -> str:
         return "#waterfall"
 
@@ -83,8 +89,7 @@ class TraceScreen(ReliveScreen):
 
     def tick(self) -> None:
         """A trace that is being written grows; after a while nothing more is asked."""
-        young = self.data.now_ns() - self.opened_ns < GROWS_NS
-        if self.trace is None or (young and len(self.trace.spans) < GROWS_SPANS):
+        if self.follows:
             self.load()
 
     def failed(self, group: str, error: BaseException) -> None:

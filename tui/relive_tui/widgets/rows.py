@@ -12,12 +12,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from relive_tui.models.text import Line, skip_cells, wrap_lines
+from relive_tui.models.format import counted
+from relive_tui.models.text import Line, line_text, skip_cells, wrap_lines
 from relive_tui.widgets.strips import strip_of
 
 __all__ = ["FixedRows", "RowSource", "VirtualRows"]
 
 
+_FOLDS = ("▹", "▸", "▾")
+"""Signs that open or close a row with one click."""
 MAX_PAN = 4_000
 """Cells to the right: as many as characters of a value are looked at."""
 
@@ -98,6 +101,7 @@ class VirtualRows(ScrollView, can_focus=True):
         cursor: bool = True,
         empty: str = "",
         wide: bool = False,
+        tells_more: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -110,9 +114,15 @@ class VirtualRows(ScrollView, can_focus=True):
         self.border_title = title
         self.wide = wide  # whether lines may be longer than the panel, and can be scrolled sideways
         self.pan = 0  # cells that are scrolled off to the left
+        self.tells_more = tells_more  # how many lines are below, in the lower edge
+        self.one_click = False  # whether one click opens a row
+        self.centered = -1  # the row that a resize keeps in the middle, until somebody scrolls
         self._headed = False
         if not cursor:
             self.add_class("plain")
+
+    def on_mount(self) -> None:
+        self.refit()
 
     # ------------------------------------------------------------ content
 
@@ -174,6 +184,8 @@ class VirtualRows(ScrollView, can_focus=True):
         return strip_of(skip_cells(line, self.pan) if self.pan else line, width, base, over)
 
     def on_resize(self, event: events.Resize) -> None:
+        if self.centered >= 0:
+            self.center(self.centered)
         self._follow()
         self._look()
 
@@ -182,6 +194,9 @@ class VirtualRows(ScrollView, can_focus=True):
         self._look()
 
     def _look(self) -> None:
+        if self.tells_more:
+            below = max(len(self.source) - 1 - self.shown[1], 0)
+            self.border_subtitle = f"↓ {counted(below, 'more line')} · j k" if below else ""
         if self.on_look is not None:
             self.on_look(*self.shown)
 
@@ -207,13 +222,15 @@ class VirtualRows(ScrollView, can_focus=True):
             self.scroll_to(y=self.cursor - rows + 1, animate=False, force=True)
 
     def center(self, index: int) -> None:
-        """Scroll so that a row is in the middle."""
+        """Scroll so that a row is in the middle; it stays there when the size changes."""
+        self.centered = index
         self.scroll_to(y=max(index - self.page_rows // 2, 0), animate=False, force=True)
 
     def action_move(self, step: int) -> None:
         if self.has_cursor:
             self.move_to(self.cursor + step)
         else:
+            self.centered = -1
             self.scroll_to(y=self.scroll_offset.y + step, animate=False)
 
     def action_page(self, step: int) -> None:
@@ -223,6 +240,7 @@ class VirtualRows(ScrollView, can_focus=True):
         if self.has_cursor:
             self.move_to(0 if step < 0 else len(self.source) - 1)
         else:
+            self.centered = -1
             self.scroll_to(y=0 if step < 0 else self.virtual_size.height, animate=False)
 
     def scroll_sideways(self, cells: int) -> None:
@@ -243,6 +261,12 @@ class VirtualRows(ScrollView, can_focus=True):
         if len(self.source):
             self.post_message(self.Chosen(self, self.cursor))
 
+    def on_mouse_scroll_down(self) -> None:
+        self.centered = -1
+
+    def on_mouse_scroll_up(self) -> None:
+        self.centered = -1
+
     def on_click(self, event: events.Click) -> None:
         row = event.get_content_offset(self)
         if row is None or not self.has_cursor:
@@ -251,5 +275,7 @@ class VirtualRows(ScrollView, can_focus=True):
         if row.y < self._headed or index >= len(self.source):
             return
         self.move_to(index)
-        if event.chain == 2:
+        line = self.source.line(index, self.scrollable_content_region.width + self.pan, True)
+        folds = line_text(skip_cells(line, self.pan + row.x))[:1] in _FOLDS if row.x > 1 else False
+        if event.chain == 2 or self.one_click or folds:
             self.action_choose()
