@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import ExitCode, ReliveError
+from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_platform.server.locate import find_server
 
 from relive.output import echo, emit_object, json_option
@@ -33,19 +35,28 @@ _POLL_S = 0.1
 @click.option(
     "--events", "count", type=click.IntRange(20, 5000), default=240, show_default=True, help="How many."
 )
+@click.option(
+    "--copy",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Only write the shop's code into this new folder, to deploy and change it.",
+)
 @json_option
 @click.pass_obj
-def demo(session: Session, no_tui: bool, count: int, as_json: bool) -> int:
+def demo(session: Session, no_tui: bool, count: int, copy: Path | None, as_json: bool) -> int:
     """See it work: deploy a small shop, send it events of which some fail, and look at why.
 
     \b
     relive demo
     relive demo --no-tui
     relive demo --json --events 100
+    relive demo --copy shop
 
-    A server that runs on this home already is used and left running; otherwise one is started, and stopped
+    A server that already runs on this home is used and left running. Otherwise one is started, and stopped
     at the end.
     """
+    if copy is not None:
+        return _copy_shop(copy, as_json)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -80,6 +91,25 @@ def shop_folder() -> Path:
     raise ReliveError(
         "the demo's functions are not installed", where=str(package), remedy="install relive again"
     )
+
+
+def _copy_shop(target: Path, as_json: bool) -> int:
+    """Write the example application into `target`, which must not exist or be an empty folder."""
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError("it exists already", where=str(target), remedy="name a new folder")
+        shutil.copytree(
+            shop_folder(), target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    except OSError as error:
+        raise UsageError(
+            f"the shop cannot be written: {error.strerror}", where=str(target), remedy="name another folder"
+        ) from error
+    if as_json:
+        emit_object({"path": str(target.absolute())})
+    else:
+        echo(f"wrote the shop to {target}; deploy it: relive deploy {shlex.quote(str(target))}")
+    return ExitCode.DONE
 
 
 @contextlib.contextmanager

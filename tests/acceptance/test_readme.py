@@ -1,0 +1,88 @@
+"""What the README tells its reader to type works as it stands there, with the package that a user installs."""
+
+from __future__ import annotations
+
+import socket
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uv
+from built_wheel import ROOT, Installed, build, install
+from page_commands import Reader, steps
+from relive_cli import relive_home
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return install(built[1], tmp_path_factory.mktemp("installed") / "env")
+
+
+@pytest.fixture
+def reader(installed: Installed) -> Iterator[Reader]:
+    """Somebody at an empty folder, with an empty home and a free port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    with relive_home() as home:
+        folder = home.home.parent / "work"
+        folder.mkdir()
+        environment = {**installed.environment, "RELIVE_HTTP": address}
+        instead = {
+            "pip install relive": f"{uv.find_uv_bin()} pip install -q --reinstall --no-deps {installed.wheel}",
+            "127.0.0.1:8700": address,
+        }
+        try:
+            yield Reader(folder, home.home, environment, instead)
+        finally:
+            home.run("stop", check=False)
+
+
+def test_the_tour_works_as_written(reader: Reader) -> None:
+    # Given a machine that has Python, when somebody types every command of the README, one after the other
+    typed = list(steps(ROOT / "README.md"))
+    assert [step.command for step in typed[:2]] == ["pip install relive", "relive demo"]
+    assert len(typed) > 15
+
+    # I expect each to end well and to print what the README shows
+    for step in typed:
+        reader.type(step)
+
+
+def test_the_wheel_has_what_runs_and_nothing_else(built: tuple[Path, Path]) -> None:
+    # Given the wheel
+    with zipfile.ZipFile(built[1]) as archive:
+        names = archive.namelist()
+
+    # I expect in it each package with its types, the extensions, and the files that the code reads
+    tops = {name.split("/")[0] for name in names}
+    packages = {path.parent.name for path in ROOT.glob("*/relive*/__init__.py")}
+    assert tops - packages == {next(top for top in tops if top.endswith(".dist-info"))}
+    assert packages <= tops
+    assert {f"{package}/py.typed" for package in packages} <= set(names)
+    for suffix, at_least in ((".so", 4), (".sql", 5), (".toml", 1)):
+        assert sum(name.endswith(suffix) for name in names) >= at_least, suffix
+    assert any(name.startswith("relive/_examples/shop/events/") for name in names)
+    assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
+
+
+def test_the_source_package_has_what_builds_and_tests_it(built: tuple[Path, Path]) -> None:
+    # Given the source package
+    with tarfile.open(built[0]) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+
+    # I expect sources, tests, documentation, and nothing that was built
+    for path in ("pyproject.toml", "hatch_build.py", "constraints.txt", "Makefile", "LICENSE", "README.md"):
+        assert path in names
+    assert "tests/acceptance/test_readme.py" in names
+    assert "docs/reference/settings.md" in names
+    assert not [name for name in names if name.endswith((".so", ".pyc"))]
