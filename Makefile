@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 TEST_PROCESSES ?= auto
 PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
-.PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format bench proto clean
+.PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format reference docs bench proto clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -48,13 +48,26 @@ FUZZ_SECONDS ?= 600
 fuzz: setup  ## Look for scenes that make their reader fail, guided by coverage (needs atheris)
 	$(BIN)/python tests/fuzz/fuzz_scene.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1500 -max_len=65536 -len_control=0
 
-check: setup  ## Format, lint, types, layers, import hygiene, style, generated files
+SPELLED := README.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md CHANGELOG.md docs examples scripts \
+	$(wildcard base store tracer capture profiler runtime platform tui cli)
+
+check: setup  ## Format, lint, types, layers, import hygiene, style, spelling, links, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) tests/style -q
 	$(BIN)/python scripts/generate_stubs.py --check
+	$(BIN)/python scripts/generate_reference.py --check
+	$(BIN)/codespell $(SPELLED)
+	$(BIN)/python scripts/build_site.py
+
+reference: setup  ## Generate docs/reference again, from the commands, settings, tables and public names
+	$(BIN)/python scripts/generate_reference.py
+
+docs: setup  ## Build the documentation as a website: build/site/index.html
+	$(BIN)/python scripts/build_site.py
+	@echo "open build/site/index.html"
 
 format: setup  ## Format the code
 	$(BIN)/ruff check --fix-only .

@@ -10,7 +10,7 @@ fi
 
 step() { echo "setup: $*"; }
 progress() {  # one line for each package that pip installs, without its chatter
-    sed -u -n -e 's/^Collecting \([^ (]*\).*/       \1/p' \
+    sed -u -n -e 's/^Collecting \([^ (<>=!~;[]*\).*/       \1/p' \
         -e 's/^Installing collected packages.*/setup: 3\/3 writing the packages to disk/p' -e '/^ERROR/p'
 }
 
@@ -19,7 +19,7 @@ if command -v uv >/dev/null 2>&1; then
     step "1/2 $VENV, with $("$PYTHON" --version)"
     [ -x "$VENV/bin/python" ] || uv venv --quiet --python "$PYTHON" "$VENV"
     step "2/2 installing $(grep -c == constraints.txt) packages, and compiling the C extensions"
-    uv pip install --python "$VENV/bin/python" --constraint constraints.txt --editable '.[dev]'
+    uv pip install --python "$VENV/bin/python" --constraint constraints.txt --editable '.[dev,docs]'
 else
     step "1/3 $VENV, with $("$PYTHON" --version)"
     [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
@@ -27,7 +27,7 @@ else
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     { "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --constraint constraints.txt --editable '.[dev]' 2>&1 || echo "ERROR: pip failed"; } | tee "$log" | progress
+        --constraint constraints.txt --editable '.[dev,docs]' 2>&1 || echo "ERROR: pip failed"; } | tee "$log" | progress
     if grep -q '^ERROR: pip failed' "$log"; then
         echo "setup: pip failed, and said last:" >&2
         tail -20 "$log" >&2

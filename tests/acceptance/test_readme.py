@@ -1,4 +1,4 @@
-"""What the README tells its reader to type works as it stands there, with the package that a user installs."""
+"""What the README and the tutorial tell to type works as written, with the package that a user installs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uv
 from built_wheel import ROOT, Installed, build, install
-from page_commands import Reader, steps
+from page_commands import Reader
 from relive_cli import relive_home
 
 pytestmark = pytest.mark.timeout(600)
@@ -37,8 +37,10 @@ def reader(installed: Installed) -> Iterator[Reader]:
         folder = home.home.parent / "work"
         folder.mkdir()
         environment = {**installed.environment, "RELIVE_HTTP": address}
+        pip_install = f"{uv.find_uv_bin()} pip install --quiet --reinstall --no-deps"
         instead = {
-            "pip install relive": f"{uv.find_uv_bin()} pip install -q --reinstall --no-deps {installed.wheel}",
+            "pip install relive pytest": f"{pip_install} {installed.wheel}",  # pytest is there
+            "pip install relive": f"{pip_install} {installed.wheel}",
             "127.0.0.1:8700": address,
         }
         try:
@@ -48,14 +50,15 @@ def reader(installed: Installed) -> Iterator[Reader]:
 
 
 def test_the_tour_works_as_written(reader: Reader) -> None:
-    # Given a machine that has Python, when somebody types every command of the README, one after the other
-    typed = list(steps(ROOT / "README.md"))
-    assert [step.command for step in typed[:2]] == ["pip install relive", "relive demo"]
-    assert len(typed) > 15
-
+    # When somebody types every command of the README, one after the other
     # I expect each to end well and to print what the README shows
-    for step in typed:
-        reader.type(step)
+    assert reader.follow(ROOT / "README.md") > 15
+
+
+def test_the_tutorial_works_as_written(reader: Reader) -> None:
+    # When somebody writes every file of the tutorial, and types every command
+    # I expect the same
+    assert reader.follow(ROOT / "docs/tutorial/first-failure.md") > 15
 
 
 def test_the_wheel_has_what_runs_and_nothing_else(built: tuple[Path, Path]) -> None:

@@ -51,7 +51,9 @@ def test_commands_that_the_pages_name_exist_with_their_options() -> None:
         if command is None:
             unknown.append(f"{page}: relive {text}")
             continue
-        known = {option for parameter in command.params for option in parameter.opts}
+        known = {
+            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", " ".join(rest))
         for option in re.findall(r"(?:^|\s)(--?[a-z][a-z-]*)", bare):
             if option not in known | {"--help", "-h"}:

@@ -42,7 +42,7 @@ def build(target: Path) -> tuple[Path, Path]:
 
 
 def install(wheel: Path, folder: Path) -> Installed:
-    """Install it alone. Its dependencies are those of this environment, linked, without the editable checkout."""
+    """Install it beside links to the dependencies of this environment, without the editable checkout."""
     _uv("venv", "--quiet", "--python", sys.executable, str(folder))
     (packages,) = folder.glob("lib/python3*/site-packages")
     shutil.copytree(

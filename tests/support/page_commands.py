@@ -7,11 +7,13 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
-__all__ = ["Reader", "Step", "steps"]
+__all__ = ["Reader", "Source", "Step", "steps"]
 
 _LIMIT_S = 300.0
+_FENCE = re.compile(r'```\w+ title="([^"]+)"')
 _FAILS = re.compile(r"✖|Error\b|Exceeded\b|\bfailed\b")
 _BARS = re.compile(r"[━─]+")
 _AMOUNT = re.compile(r"\d[\d.,]*( ?(ns|us|ms|s|B|KB|MB|GB)\b)?")
@@ -31,22 +33,38 @@ class Step:
         return any(_FAILS.search(line) for line in self.shown)
 
 
-def steps(page: Path) -> Iterator[Step]:
-    """Every line that begins with `$ ` in an indented block, in the order of the page."""
+@dataclass(frozen=True)
+class Source:
+    """A file that the page tells to write: a fenced block with `title="PATH"`."""
+
+    path: str
+    text: str
+
+
+def steps(page: Path) -> Iterator[Step | Source]:
+    """The files and commands of the page, in its order.
+
+    A command is a line that begins with `$ ` in an indented block; the lines below it are what it prints.
+    """
+    lines = iter(page.read_text(encoding="utf-8").splitlines())
     current: Step | None = None
-    for line in page.read_text(encoding="utf-8").splitlines():
-        if line.startswith("    $ "):
-            if current is not None:
-                yield current
-            current = Step(line.removeprefix("    $ "))
-        elif current is not None and (line.startswith("    ") or not line):
-            if line.strip() not in ("", "..."):
-                current.shown.append(line)
-        elif current is not None:
+    for line in lines:
+        fence = _FENCE.match(line)
+        if current is not None and line and (line.startswith("    $ ") or not line.startswith("    ")):
             yield current
             current = None
+        if fence:
+            yield Source(fence.group(1), "".join(f"{text}\n" for text in takewhile(_is_inside, lines)))
+        elif line.startswith("    $ "):
+            current = Step(line.removeprefix("    $ "))
+        elif current is not None and line.strip() not in ("", "..."):
+            current.shown.append(line)
     if current is not None:
         yield current
+
+
+def _is_inside(line: str) -> bool:
+    return not line.startswith("```")
 
 
 @dataclass
@@ -59,11 +77,26 @@ class Reader:
     instead: Mapping[str, str]
     """Text of a command -> what stands for it here: a free port, the package that has just been built."""
 
+    def follow(self, page: Path) -> int:
+        """Do all that the page says; gives the number of commands."""
+        count = 0
+        for step in steps(page):
+            if isinstance(step, Source):
+                path = self.folder / step.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(step.text, encoding="utf-8")
+            else:
+                self.type(step)
+                count += 1
+        return count
+
     def type(self, step: Step) -> str:
         """Run the command; gives its output. It must end well, and print every line that the page shows."""
         command = step.command
         for text, other in self.instead.items():
-            command = command.replace(text, other)
+            if text in command:
+                command = command.replace(text, other)
+                break
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
