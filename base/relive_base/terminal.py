@@ -6,7 +6,7 @@ import re
 
 from relive_base.patterns import LazyPattern
 
-__all__ = ["escape_terminal", "one_line", "title_line"]
+__all__ = ["cells", "escape_terminal", "one_line", "padded", "title_line"]
 
 # C0 but tab and newline, DEL, C1, and the Unicode controls that reorder or hide text.
 _UNSAFE = LazyPattern(
@@ -30,9 +30,29 @@ def title_line(text: str, width: int | None = None) -> str:
     return one_line(" ↵ ".join(line for line in lines if line), width)
 
 
+def cells(text: str) -> int:
+    """How many cells of a terminal `text`, on one line and escaped, takes: wide characters take two,
+    combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in text)
+
+
 def one_line(text: str, width: int | None = None) -> str:
     """`text` escaped and on one line, cut to `width` cells with an ellipsis."""
     line = escape_terminal(text).replace("\n", "\\n").replace("\t", " ")
-    if width is not None and len(line) > width:
-        return line[: max(width - 1, 0)] + "…"
-    return line
+    if width is None or cells(line) <= width:
+        return line
+    room = max(width - 1, 0)
+    if line.isascii():
+        return line[:room] + "…"
+    while cells(line) > room:  # each step takes off what is over, at most two cells a character
+        line = line[: -max((cells(line) - room) // 2, 1)]
+    return line + "…"
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces up to `width` cells."""
+    return text + " " * max(width - cells(text), 0)

@@ -8,24 +8,44 @@ from __future__ import annotations
 import os
 import sys
 
-from relive_base.errors import ExitCode, ReliveError
+from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_base.terminal import escape_terminal
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; ends the process with an exit status of ExitCode."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        code = _run(given)
     except ReliveError as error:
-        print(f"relive: {escape_terminal(str(error))}", file=sys.stderr)
+        _tell(error, as_json="--json" in given)
         code = error.exit_code
     except BrokenPipeError:
         # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _tell(error: ReliveError, *, as_json: bool) -> None:
+    """On standard error: what happened, where, and what to do about it."""
+    if not as_json:
+        print(f"relive: {escape_terminal(str(error))}", file=sys.stderr)
+        return
+    from relive_base.escapes import to_json
+
+    row = {
+        "type": type(error).__name__,
+        "message": error.message,
+        "where": error.where,
+        "hint": error.remedy,
+        "exit_status": int(error.exit_code),
+    }
+    print(to_json({"error": row}).decode(), file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> object:
@@ -46,10 +66,17 @@ def _run_command(arguments: list[str]) -> object:
         return cli.main(args=arguments, prog_name="relive", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
-        return 130
+        return INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
+        if "--json" not in arguments:
+            error.show()
+            return ExitCode.USAGE
+        raise UsageError(error.format_message(), remedy=_help_of(error)) from error
+
+
+def _help_of(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context is not None else ""
 
 
 if __name__ == "__main__":

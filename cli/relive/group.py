@@ -23,7 +23,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "stop": ("serve", "Stop the server: finish what runs, keep what is queued"),
         "status": ("serve", "Store, workers, queue, and what was dropped"),
         "deploy": ("deploy", "Deploy the functions that a relive.toml names"),
-        "functions": ("deploy", "List the functions with their last day"),
+        "functions": ("functions", "List the functions with their last day"),
         "invoke": ("invoke", "Invoke a function with an event"),
         "events": ("events", "List asynchronous events; retry or discard dead ones"),
     },
@@ -36,10 +36,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Why it failed": {
         "failures": ("failures", "List failures, newest first; --group"),
-        "failure": ("failures", "Show the failing line, its locals, the event, the logs"),
+        "failure": ("scene", "Show the failing line, its locals, the event, the logs"),
         "heap": ("heap", "What filled the memory, and who holds it"),
         "debug": ("debug", "A debugger in the process that failed, or on its scene"),
-        "scene": ("failures", "Write a failure's scene to a file, or open one"),
+        "scene": ("scene", "Write a failure's scene to a file, or open one"),
         "replay": ("replay", "Run a failure again: same event, calls, clock and chance"),
     },
     "Where the time went": {

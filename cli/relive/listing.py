@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import NotFound, ReliveError
 
-from relive.output import Column, echo, emit
+from relive.output import Column, emit, note
 from relive.session import Session
 
-__all__ = ["check_function", "emit_recorded", "function_names", "tell_lateness"]
+if TYPE_CHECKING:
+    from relive_views.naming import Finder
+
+__all__ = ["check_function", "emit_recorded", "finder", "function_names", "tell_lateness"]
 
 _RECORDED: Final = (
     "SELECT DISTINCT Function FROM invocations UNION DISTINCT SELECT DISTINCT Function FROM failure_scenes"
@@ -29,16 +32,9 @@ def function_names(session: Session) -> set[str]:
 def _deployed(session: Session) -> list[str]:
     if session.reachable:
         return [info.name for info in session.control().functions()]
-    path = session.home / "registry.db"
-    if not path.is_file():
-        return []
-    from relive_platform.registry.storage import VersionTable
+    from relive_views.functions import served_by_registry
 
-    table = VersionTable(session.home)
-    try:
-        return [version.name for version in table.serving()]
-    finally:
-        table.close()
+    return [served.name for served in served_by_registry(session.home)]
 
 
 def check_function(session: Session, name: str) -> None:
@@ -58,6 +54,8 @@ def emit_recorded(
     function: str,
     as_json: bool,
     empty: str,
+    wide: bool = False,
+    shown: Iterable[Mapping[str, Any]] | None = None,
 ) -> int:
     """Print `rows`, which are those of `function` where it is not ""; gives how many. Raises NotFound.
 
@@ -67,15 +65,22 @@ def emit_recorded(
     if not listed and function:
         check_function(session, function)
     late = session.lateness()
-    shown = emit(listed, columns, as_json=as_json, empty=late or empty)
+    count = emit(listed, columns, as_json=as_json, empty=late or empty, wide=wide, shown=shown)
     if late and (listed or as_json):
-        echo(late, err=True)
-    return shown
+        note(late, as_json=as_json)
+    return count
 
 
-def tell_lateness(session: Session) -> str:
+def tell_lateness(session: Session, *, as_json: bool = False) -> str:
     """Say, beside what is shown, what is not there yet. Gives the text."""
     late = session.lateness()
     if late:
-        echo(late, err=True)
+        note(late, as_json=as_json)
     return late
+
+
+def finder(session: Session) -> Finder:
+    """Finds what an id, the beginning of one, a function's name or "last" means."""
+    from relive_views.naming import Finder
+
+    return Finder(session.store(), lambda: function_names(session))

@@ -199,7 +199,7 @@ def test_what_is_not_there_is_1_and_says_so(lab: Relive, arguments: list[str]) -
 
 
 @pytest.mark.parametrize(
-    "command", [["invoke", "f"], ["functions"], ["events"], ["stop"], ["deploy", "/tmp"]]
+    "command", [["invoke", "f"], ["status"], ["events", "retry", "x"], ["stop"], ["deploy", "/tmp"]]
 )
 def test_without_a_server_commands_end_with_3_and_the_remedy(relive: Relive, command: list[str]) -> None:
     done = relive.run(*command, check=False)
@@ -227,7 +227,7 @@ def test_an_invocation_without_lines_is_not_taken_for_none(lab: Relive) -> None:
 
     done = lab.run("logs", "--invocation", ident, check=False)
 
-    assert (done.returncode, done.stderr) == (1, f"invocation {ident} wrote no lines\n")
+    assert (done.returncode, done.stderr) == (0, f"invocation {ident} wrote no lines\n")
 
 
 def test_logs_can_be_followed_live(lab: Relive) -> None:

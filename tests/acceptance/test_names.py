@@ -42,7 +42,14 @@ def test_a_name_that_nobody_knows_is_an_error_everywhere(lab: Relive) -> None:
 
 
 def test_a_function_without_rows_is_no_error_of_the_name(lab: Relive) -> None:
-    assert "no failures of checkout" in lab.run("failures", "checkout", check=False).stderr
-    assert "no invocations of checkout" in lab.run("invocations", "checkout", check=False).stderr
-    assert "relive failures checkout" in lab.run("failure", "checkout", check=False).stderr
-    assert "no event of checkout" in lab.run("events", "checkout", check=False).stderr
+    for command, says in {
+        "failures": "no failures of checkout",
+        "invocations": "no invocations of checkout",
+        "logs": "no lines",
+        "hot": "no samples",
+        "events": "no event of checkout",
+    }.items():
+        done = lab.run(command, "checkout")  # which ends with 0: nothing is no error
+        assert (done.stdout, says in done.stderr) == ("", True), command
+    assert "no failure of checkout is known" in lab.run("failure", "checkout", check=False).stderr
+    assert "no invocation of checkout is known" in lab.run("trace", "checkout", check=False).stderr

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from unicodedata import combining, east_asian_width
 
 import msgspec
 from relive_base.frames import PartState
 from relive_base.json_text import parse_bounded, pretty
-from relive_base.terminal import one_line
+from relive_base.terminal import cells, one_line
 from relive_base.values import render, render_lines
 
 from relive_capture.explore.beside_text import beside_lines, waiting_lines
@@ -219,8 +218,7 @@ def _marks(frame: FrameView, text: str) -> str:
 
 def _cells(beginning: bytes) -> int:
     """How many columns of a terminal the beginning of a line takes, as it is shown."""
-    shown = one_line(beginning.decode("utf-8", "replace").expandtabs(4))
-    return sum(0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in shown)
+    return cells(one_line(beginning.decode("utf-8", "replace").expandtabs(4)))
 
 
 def _stack(view: ExceptionView, width: int) -> list[Line]:

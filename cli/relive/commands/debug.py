@@ -8,36 +8,44 @@ from typing import TYPE_CHECKING, Any
 import click
 from relive_base.errors import ExitCode, NotFound, ReliveError, ServerUnreachable, UsageError
 
-from relive.commands.failures import is_scene_file, load_scene
-from relive.output import Column, echo, emit, format_bytes, json_option
+from relive.listing import finder
+from relive.output import Column, echo, emit, format_bytes, json_option, note, wide_option
+from relive.scenes import is_scene_file, load_scene
 from relive.session import Session
 
 if TYPE_CHECKING:
+    from relive_platform.api.client import ControlClient
     from relive_platform.api.debug_call import DebugCall
     from relive_platform.server.debugging import LocalDebugCall
 
 __all__ = ["debug", "talk_to_process"]
 
-_COLUMNS = [
-    Column("invocation_id", "invocation"),
-    Column("function", "function"),
-    Column("error", "error"),
+_FIELDS = (
+    "invocation_id", "function", "error", "pid", "age_s", "expires_s", "rss", "attached", "version",
+    "message", "failed_ns",
+)  # fmt: skip
+COLUMNS = [
+    Column("short", "id", style="cyan"),
+    Column("function", "function", least=18, style="bold"),
+    Column("error", "error", least=16, style="red"),
     Column("pid", "pid", right=True),
     Column("age_s", "age", lambda s: f"{s:.0f} s", right=True),
     Column("expires_s", "leaves in", lambda s: f"{s:.0f} s", right=True),
     Column("rss", "memory", format_bytes, right=True),
-    Column("attached", "debugged", lambda yes: "yes" if yes else ""),
+    Column("attached", "debugged", lambda yes: "yes" if yes else "", rank=1),
+    Column("invocation_id", "invocation", wide=True),
 ]
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
 @click.option("--command", "-c", "commands", multiple=True, help="A command to run; then the session ends.")
 @click.option(
     "--scene", "read_only", is_flag=True, help="The read-only session, also where the process is there."
 )
 @click.option("--raw", is_flag=True, help="Show control characters that the process writes as they are.")
 @click.option("--list", "listing", is_flag=True, help="List the failed workers that are kept.")
+@wide_option
 @json_option
 @click.pass_obj
 def debug(
@@ -47,6 +55,7 @@ def debug(
     read_only: bool,
     raw: bool,
     listing: bool,
+    wide: bool,
     as_json: bool,
 ) -> int:
     """Debug a failed invocation, in its own process.
@@ -56,13 +65,14 @@ def debug(
 
     \b
     relive debug                         the newest failure
+    relive debug checkout                the newest one of a function
     relive debug 01a2086a
     relive debug last -c "p basket" -c u -c "pp event"
     relive debug failure.scene           without a server
     relive debug --list
     """
     if listing:
-        return _list(session, as_json)
+        return _list(session, wide, as_json)
     if as_json:
         raise UsageError("--json is for --list", remedy="leave one of them out")
     if is_scene_file(ident) or read_only:
@@ -75,10 +85,19 @@ def debug(
     return talk_to_process(session, call, commands, raw)
 
 
-def _list(session: Session, as_json: bool) -> int:
-    names = [column.key for column in _COLUMNS] + ["version", "message", "failed_ns"]
-    rows = [{name: getattr(worker, name) for name in names} for worker in session.control().frozen()]
-    emit(rows, _COLUMNS, as_json=as_json, empty="no failed worker is kept")
+def _list(session: Session, wide: bool, as_json: bool) -> int:
+    from relive_views.ids import shortest
+
+    rows = [{name: getattr(worker, name) for name in _FIELDS} for worker in session.control().frozen()]
+    short = shortest((row["invocation_id"] for row in rows), ())
+    emit(
+        rows,
+        COLUMNS,
+        as_json=as_json,
+        empty="no failed worker is kept",
+        wide=wide,
+        shown=[{**row, "short": short[row["invocation_id"]]} for row in rows],
+    )
     return ExitCode.DONE
 
 
@@ -86,21 +105,31 @@ def _attach(session: Session, ident: str) -> tuple[DebugCall | None, str]:
     """A session in the process, or None and why there is none. Raises Refused: somebody else debugs it."""
     try:
         control = session.control()
-        return control.debug(_newest(session) if ident == "last" else ident), ""
+        return control.debug(_failure_of(session, control, ident)), ""
     except ServerUnreachable:
         return None, "no server runs here, and so none of its failed workers is there any more"
     except NotFound as error:
         return None, error.message
 
 
-def _newest(session: Session) -> str:
-    """The id of the newest failure. "last" of the server would be the newest that is kept; and one that is
-    kept may be newer than what the store has yet."""
+def _failure_of(session: Session, control: ControlClient, ident: str) -> str:
+    """The id of the failure that `ident` means. Workers that are kept may be newer than what the store has
+    yet, and are there where the store is in trouble."""
     from relive_capture.explore import failures
 
-    known = [(worker.failed_ns, worker.invocation_id) for worker in session.control().frozen()]
-    with contextlib.suppress(ReliveError):  # the store is in trouble: the process is there all the same
-        newest = failures.page(session.store(), failures.FailureFilter(), 1, 0)
+    kept = control.frozen()
+    function = "" if ident == "last" else ident
+    if function and function not in {worker.function for worker in kept}:
+        with contextlib.suppress(ReliveError):
+            return finder(session).failure(ident).ident
+        return ident  # the server knows the beginnings of those that are kept
+    known = [(worker.failed_ns, worker.invocation_id) for worker in kept if function in ("", worker.function)]
+    with contextlib.suppress(ReliveError):
+        found = finder(session).failure(ident)
+        if found.note:
+            note(f"note: {found.note}")
+            return found.ident
+        newest = failures.page(session.store(), failures.FailureFilter(function=function), 1, 0)
         known += [(entry.captured_ns, entry.invocation_id) for entry in newest]
     return max(known, default=(0, "last"))[1]
 

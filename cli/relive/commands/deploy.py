@@ -1,4 +1,4 @@
-"""`relive deploy` and `relive functions`."""
+"""`relive deploy`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from relive_base.errors import Refused, UsageError
 from relive_base.terminal import one_line
 
-from relive.listing import tell_lateness
-from relive.output import Column, emit, emit_object, format_ms, format_time, json_option
+from relive.output import emit_object, json_option
 from relive.session import Session
 
 if TYPE_CHECKING:
     from relive_platform.api import control_pb2 as pb
 
-__all__ = ["deploy", "functions"]
+__all__ = ["deploy"]
 
 _SKIPPED = {
     ".git",
@@ -33,21 +32,6 @@ _SKIPPED = {
     ".ruff_cache",
     ".pytest_cache",
 }
-_STATS_WINDOW_S = 24 * 3600
-
-_COLUMNS = [
-    Column("name", "function"),
-    Column("kind", "kind"),
-    Column("version", "version", right=True),
-    Column("invocations", "invocations 24h", right=True),
-    Column("errors", "errors", right=True),
-    Column("p50_ms", "p50", format_ms, right=True),
-    Column("p95_ms", "p95", format_ms, right=True),
-    Column("p99_ms", "p99", format_ms, right=True),
-    Column("cold_starts", "cold", right=True),
-    Column("last_failure", "last failure", format_time),
-    Column("url", "url"),
-]
 
 
 @click.command()
@@ -173,44 +157,3 @@ def _files(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
             yield from _files(root, entry, (*above, real))
         elif real.is_file():
             yield entry
-
-
-@click.command()
-@json_option
-@click.pass_obj
-def functions(session: Session, as_json: bool) -> None:
-    """List the functions with their last day: invocations, errors, latency, cold starts.
-
-    \b
-    relive functions
-    relive functions --json | jq 'select(.errors > 0)'
-    """
-    from relive_tracer.explore import functions as stats
-
-    from relive.durations import since_ns
-
-    deployed = session.control().functions()
-    found = {entry.name: entry for entry in stats.stats(session.store(), since_ns(_STATS_WINDOW_S))}
-    rows: list[dict[str, Any]] = []
-    for info in deployed:
-        entry = found.get(info.name)
-        rows.append(
-            {
-                "name": info.name,
-                "kind": info.kind,
-                "version": info.version,
-                "url": info.url,
-                "invocations": entry.invocations if entry else 0,
-                "errors": entry.errors if entry else 0,
-                "p50_ms": entry.p50_ms if entry else None,
-                "p95_ms": entry.p95_ms if entry else None,
-                "p99_ms": entry.p99_ms if entry else None,
-                "cold_starts": entry.cold_starts if entry else 0,
-                "last_failure": entry.last_failure_ns if entry else 0,
-                "triggers": list(info.triggers),
-                "code_hash": info.code_hash,
-            }
-        )
-    emit(rows, _COLUMNS, as_json=as_json, empty="no functions yet; deploy some: relive deploy PATH")
-    if rows:
-        tell_lateness(session)

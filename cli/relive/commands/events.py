@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import UsageError
+from relive_base.errors import NotFound, UsageError
+from relive_views.events import (
+    ELLIPSIS,
+    event_meant,
+    event_view,
+    events_of_home,
+    short_event_ids,
+)
 
-from relive.output import Column, echo, emit, emit_object, format_time, json_option
+from relive.listing import check_function
+from relive.output import (
+    Column,
+    echo,
+    emit,
+    emit_object,
+    format_age,
+    format_time,
+    json_option,
+    note,
+    wide_option,
+)
 from relive.session import Session
+
+if TYPE_CHECKING:
+    from relive_platform.api.client import ControlClient
 
 __all__ = ["events"]
 
-_COLUMNS = [
-    Column("event_id", "event"),
-    Column("function", "function"),
-    Column("state", "state"),
-    Column("attempts", "attempts", right=True),
-    Column("next_at", "next at", format_time),
-    Column("died_at", "died at", format_time),
-    Column("last_error", "last error", width=60),
+
+def _state_style(row: Mapping[str, Any]) -> str:
+    return {"dead": "red", "leased": "green"}.get(row["state"], "yellow")
+
+
+COLUMNS = [
+    Column("short", "id", style="cyan"),
+    Column("function", "function", least=18, style="bold"),
+    Column("state", "state", style=_state_style),
+    Column("attempts", "tries", right=True),
+    Column("next_at", "next", format_age, right=True, rank=2),
+    Column("died_at", "died", format_age, right=True, rank=1),
+    Column("last_error", "last error", least=24, share=3, style="red"),
+    Column("event_id", "event", wide=True),
+    Column("enqueued_at", "accepted", format_time, wide=True),
+    Column("next_at", "next at", format_time, wide=True),
+    Column("died_at", "died at", format_time, wide=True),
 ]
+_MEANT_AMONG = 10_000
 _ACTIONS = ("retry", "discard", "purge")
 
 
@@ -30,6 +62,7 @@ _ACTIONS = ("retry", "discard", "purge")
 @click.option("--function", "function", default="", help="Only this function's.")
 @click.option("--all", "every", is_flag=True, help="With retry and discard: all dead events instead of one.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@wide_option
 @json_option
 @click.pass_obj
 def events(
@@ -39,9 +72,13 @@ def events(
     function: str,
     every: bool,
     limit: int,
+    wide: bool,
     as_json: bool,
 ) -> None:
     """List asynchronous events; try dead ones again, or discard them.
+
+    ID is an event's id or its beginning; a function's name means its newest dead event. The list needs no
+    server.
 
     \b
     relive events                                all that wait, run or died
@@ -58,7 +95,7 @@ def events(
         (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in _ACTIONS else ("", arguments)
     )
     if not action:
-        _list(session, rest, function, state, every, limit, as_json)
+        _list(session, rest, function, state, every, limit, wide, as_json)
     elif action == "purge":
         _purge(session, rest, function, every, as_json)
     elif every:
@@ -76,6 +113,7 @@ def _list(
     state: str | None,
     every: bool,
     limit: int,
+    wide: bool,
     as_json: bool,
 ) -> None:
     if len(names) + bool(function) > 1 or every:
@@ -83,15 +121,31 @@ def _list(
             "what to do is not clear", remedy="relive events [FUNCTION], or relive events retry|discard ID"
         )
     name = names[0] if names else function
-    control = session.control()
-    found = control.events(name, state or "", limit)
-    emit([_row(entry) for entry in found], _COLUMNS, as_json=as_json, empty=_nothing(name, state))
-    dropped = control.dead_dropped(name)
-    if dropped and not as_json:
-        echo(
+    if session.reachable:
+        found = [event_view(entry) for entry in session.control().events(name, state or "", limit)]
+    else:
+        if name:
+            check_function(session, name)
+        found = events_of_home(session.home, name, state or "", limit)
+    short = short_event_ids(entry.event_id for entry in found)
+    emit(
+        [entry.as_json() for entry in found],
+        COLUMNS,
+        as_json=as_json,
+        empty=_nothing(name, state),
+        wide=wide,
+        shown=[{**entry.as_json(), "short": short[entry.event_id]} for entry in found],
+    )
+    if not session.reachable:
+        if found:
+            note("no server runs: what waits goes on with relive serve", as_json=as_json)
+        return
+    dropped = session.control().dead_dropped(name)
+    if dropped:
+        note(
             f"{dropped:,} dead events{f' of {name}' if name else ''} were removed by a limit:"
             " RELIVE_DEAD_KEEP_S, RELIVE_DEAD_KEEP_EVENTS, RELIVE_DEAD_KEEP_BYTES",
-            err=True,
+            as_json=as_json,
         )
 
 
@@ -108,18 +162,37 @@ def _change_one(session: Session, action: str, rest: tuple[str, ...], function: 
             remedy=f"relive events {action} ID, or relive events {action} --all [--function FUNCTION]",
         )
     control = session.control()
+    ident, function = _event_of(control, rest[0], function)
     if action == "retry":
-        entry = control.retry_event(rest[0], function)
+        entry = control.retry_event(ident, function)
         if as_json:
             emit_object(_row(entry))
         else:
             echo(f"event {entry.event_id} of {entry.function} is {entry.state} again")
         return
-    event_id = control.discard_event(rest[0], function)
+    event_id = control.discard_event(ident, function)
     if as_json:
         emit_object({"event_id": event_id, "discarded": 1})
     else:
         echo(f"event {event_id} is discarded")
+
+
+def _event_of(control: ControlClient, text: str, function: str) -> tuple[str, str]:
+    """(id, function) of what `text` means: a function's newest dead event, or an id as it is or was shown."""
+    if ELLIPSIS in text:
+        listed = [entry.event_id for entry in control.events(function, "", _MEANT_AMONG)]
+        meant = event_meant(text, listed)
+        if len(meant) != 1:
+            raise NotFound(
+                f"{text!r} means {len(meant) or 'no'} events", remedy="relive events --wide shows whole ids"
+            )
+        return meant[0], function
+    if function or text not in {info.name for info in control.functions()}:
+        return text, function
+    dead = control.events(text, "dead", 1)
+    if not dead:
+        raise NotFound(f"no dead event of {text} is known", remedy=f"list them: relive events {text}")
+    return dead[0].event_id, text
 
 
 def _change_all(session: Session, action: str, function: str, state: str | None, as_json: bool) -> None:
@@ -155,13 +228,4 @@ def _tell(text: str, row: dict[str, int], as_json: bool) -> None:
 
 
 def _row(entry: Any) -> dict[str, Any]:
-    return {
-        "event_id": entry.event_id,
-        "function": entry.function,
-        "state": entry.state,
-        "attempts": entry.attempts,
-        "next_at": entry.next_at_ns,
-        "died_at": entry.died_ns,
-        "last_error": entry.last_error,
-        "enqueued_at": entry.enqueued_ns,
-    }
+    return event_view(entry).as_json()

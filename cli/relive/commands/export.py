@@ -11,7 +11,7 @@ import click
 from relive_base.errors import ExitCode, UsageError
 
 from relive.durations import DURATION, WAIT, since_ns
-from relive.listing import tell_lateness
+from relive.listing import finder, tell_lateness
 from relive.otlp_headers import headers_of_lines, headers_of_variable
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
@@ -128,7 +128,8 @@ def export(
         if chosen is not None:
             chosen.check()
     store = session.store()
-    sent = _send(store, what[1] if what else "", since_ns(since), settings, timeout_s)
+    trace_id = finder(session).trace(what[1]) if what else ""
+    sent = _send(store, trace_id, since_ns(since), settings, timeout_s)
     tell_lateness(session)
     if as_json:
         emit_object({"sent": sent.spans, "logs": sent.logs, "failed": sent.failed, "skipped": sent.skipped})
@@ -169,9 +170,8 @@ def _parts(
 
     wanted = logs.LogFilter(since_ns=begin_ns)
     if ident:
-        trace_id = traces.resolve(store, ident)
-        wanted = logs.LogFilter(trace_id=trace_id)
-        spans = traces.trace(store, trace_id)
+        wanted = logs.LogFilter(trace_id=ident)
+        spans = traces.trace(store, ident)
         if spans and settings.traces is not None:
             yield spans, []
     elif settings.traces is not None:

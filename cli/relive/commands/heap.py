@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from relive_base.errors import NotFound, UsageError
 
-from relive.commands.failures import is_scene_file, load_scene
-from relive.listing import check_function
-from relive.output import echo, emit_object, json_option
+from relive.output import echo, emit_object, json_option, text_width
+from relive.scenes import is_scene_file, load_scene
 from relive.session import Session
 
 if TYPE_CHECKING:
@@ -24,11 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["heap"]
 
 _JSON_PATHS = 32
-_ID = re.compile(r"[0-9a-f-]+")  # or the beginning of one
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | last | FILE.scene | FILE.heapsnapshot | FUNCTION]")
+@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
 @click.option("--top", type=click.IntRange(1, 1_000), default=8, show_default=True, help="Rows of each list.")
 @click.option("--retainers", metavar="ADDRESS", help="Show what holds the object at this address.")
 @click.option(
@@ -75,11 +71,10 @@ def heap(
     if wait_next:
         _keep_next(session, ident, as_json)
         return
-    ident = _of_function(session, ident)
     if other == "baseline":
         other = str(_baseline_of(session, ident))
     found, title = _open(session, ident)
-    width = shutil.get_terminal_size((120, 40)).columns
+    width = text_width()
     if target is not None:
         _export(found, target, as_json)
     elif retainers is not None:
@@ -114,19 +109,6 @@ def _keep_next(session: Session, function: str, as_json: bool) -> None:
     else:
         echo(f"the next invocation of {function} v{version} that succeeds leaves its heap;")
         echo("then: relive heap last --compare baseline")
-
-
-def _of_function(session: Session, ident: str) -> str:
-    """The newest failure of a function, where its name is given; else `ident` as it is."""
-    from relive_capture.explore import failures
-
-    if ident == "last" or _ID.fullmatch(ident) or is_scene_file(ident) or ident.endswith(".heapsnapshot"):
-        return ident
-    newest = failures.page(session.store(), failures.FailureFilter(function=ident), 1, 0)
-    if not newest:
-        check_function(session, ident)
-        raise NotFound(f"no failure of {ident} is known", remedy="list them: relive failures")
-    return str(newest[0].invocation_id)
 
 
 def _baseline_of(session: Session, ident: str) -> Path:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 from relive_base.errors import ExitCode, NotFound
-from relive_platform.names import unknown_name
 
 from relive.durations import DURATION, since_ns
-from relive.listing import emit_recorded, function_names, tell_lateness
-from relive.output import Column, echo, emit_object, json_option
+from relive.listing import emit_recorded, finder, function_names, tell_lateness
+from relive.output import Column, echo, emit_object, json_option, note, wide_option
 from relive.session import Session
 
 __all__ = ["flame", "hot", "profile"]
@@ -20,21 +18,20 @@ _FORMATS = ("text", "html", "speedscope", "collapsed")
 
 
 def _seconds(value: object) -> str:
-    return f"{value:.3f} s" if isinstance(value, int | float) else "-"
+    return f"{value:.2f} s" if isinstance(value, int | float) else "-"
 
 
-def _columns(by: str) -> list[Column]:
-    listed = [
-        Column("self_pct", "self %", lambda value: f"{value:.1f}", right=True),
-        Column("self_s", "self", _seconds, right=True),
-        Column("total_s", "total", _seconds, right=True),
-        Column("name", "name"),
-        Column("where", "where"),
-        Column("function", "function"),
-        Column("samples", "samples", right=True),
-        Column("invocations", "invocations", right=True),
-    ]
-    return [column for column in listed if by == "line" or column.key != "line"]
+COLUMNS = [
+    Column("self_pct", "self %", lambda value: f"{value:.1f}", right=True),
+    Column("self_s", "self", _seconds, right=True),
+    Column("total_s", "total", _seconds, right=True, rank=1),
+    Column("name", "name", least=14, share=2, style="bold"),
+    Column("where", "where", least=14, share=2),
+    Column("function", "function", least=12, style="cyan"),
+    Column("samples", "samples", right=True, rank=2),
+    Column("invocations", "invocations", right=True, rank=3),
+    Column("file", "file", wide=True),
+]
 
 
 @click.command()
@@ -47,6 +44,7 @@ def _columns(by: str) -> list[Column]:
 @click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@wide_option
 @json_option
 @click.pass_obj
 def hot(
@@ -58,6 +56,7 @@ def hot(
     phase: str,
     precise: bool,
     limit: int,
+    wide: bool,
     as_json: bool,
 ) -> int:
     """Show the hottest lines (or functions) of all invocations, by their own time.
@@ -67,51 +66,32 @@ def hot(
     relive hot checkout --by function --since 1h
     relive hot report --phase init          where the cold start goes
     """
-    from relive_profiler.explore import hot as explore
-    from relive_profiler.explore.filters import HotFilter
+    from relive_views import hot as views
 
-    found = HotFilter(
+    wanted = views.HotFilter(
         function=function,
         version=version or 0,
         since_ns=since_ns(since),
         phase=phase,
         engine="precise" if precise else "",
     )
-    result = explore.hot(session.store(), found, "line" if by == "line" else "function", limit)
-    rows = [_row(entry) for entry in result.rows]
+    found = views.hot(session.store(), wanted, "line" if by == "line" else "function", limit)
     shown = emit_recorded(
         session,
-        rows,
-        _columns(by),
+        [entry.as_json() for entry in found.rows],
+        COLUMNS,
         function=function,
         as_json=as_json,
         empty="no samples; invoke a function that runs a few ms",
+        wide=wide,
     )
     if shown and not as_json:
-        echo(
-            f"{result.samples:,} samples of {result.invocations:,} invocations. {result.note}".rstrip(),
-            err=True,
-        )
-    return ExitCode.DONE if shown else ExitCode.FAILED
-
-
-def _row(entry: Any) -> dict[str, Any]:
-    return {
-        "function": entry.function,
-        "name": entry.name,
-        "file": entry.file,
-        "line": entry.line,
-        "where": f"{Path(entry.file).name}:{entry.line}" if entry.line else Path(entry.file).name,
-        "self_s": entry.self_s,
-        "total_s": entry.total_s,
-        "self_pct": entry.self_pct,
-        "samples": entry.samples,
-        "invocations": entry.invocations,
-    }
+        note(f"of {found.invocations:,} invocations: {found.note or f'{found.samples:,} samples'}")
+    return ExitCode.DONE
 
 
 @click.command()
-@click.argument("subject", metavar="FUNCTION | INVOCATION ID | last")
+@click.argument("subject", metavar="FUNCTION | ID | last")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--since", type=DURATION, default=None, help="For a function: only the last 15m, 1h, ...")
 @click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
@@ -154,27 +134,23 @@ def flame(
     else:
         output.write_text(text, encoding="utf-8")
         echo(f"{output}  {len(text):,} characters", err=True)
-    return ExitCode.DONE if tree.samples else ExitCode.FAILED
+    return ExitCode.DONE
 
 
 def _invocation(session: Session, subject: str) -> tuple[str, ...]:
     """The invocation that `subject` names, or nothing where it is a function's name."""
     from relive_tracer.explore import invocations as explore
 
-    store = session.store()
-    if subject != "last" and explore.page(store, explore.InvocationFilter(function=subject), limit=1):
+    if subject != "last" and explore.page(
+        session.store(), explore.InvocationFilter(function=subject), limit=1
+    ):
         return ()
     try:
-        return (explore.get(store, subject).invocation_id,)
-    except NotFound as error:
-        names = function_names(session)
-        if subject in names:
+        return (finder(session).invocation(subject).ident,)
+    except NotFound:
+        if subject in function_names(session):
             return ()  # it has not been invoked
-        if subject == "last":
-            raise
-        raise unknown_name(
-            NotFound, "function and no invocation", subject, names, "relive functions"
-        ) from error
+        raise
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import msgspec
 from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_base.terminal import one_line, title_line
 
-from relive.commands.failures import is_scene_file, load_scene
 from relive.output import echo, emit_object, json_option
+from relive.scenes import load_scene
 from relive.session import Session
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ _SAID = {
     "mixed": "it varies from run to run",
 }
 _SHOWN = 8
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | last | FILE]")
+@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
 @click.option(
     "--code",
     type=click.Path(exists=True, path_type=Path),
@@ -69,6 +71,7 @@ def replay(
 
     \b
     relive replay                        the newest failure
+    relive replay checkout               the newest one of a function
     relive replay 01a2086a --times 20    is it flaky?
     relive replay last --code .          does my fix survive the event?
     relive replay last --pdb             look at the failure where it happens again
@@ -101,7 +104,8 @@ def _find(session: Session, ident: str) -> SceneFile:
     """The scene: a file, one of this home's files, or from the store, which need not be there."""
     from relive_capture.explore.scenes import load_from_disk
 
-    found = None if session.server or is_scene_file(ident) else load_from_disk(session.scenes_dir, ident)
+    whole = bool(_WHOLE_ID.fullmatch(ident))  # "last" and names are as other commands understand them
+    found = load_from_disk(session.scenes_dir, ident) if whole and not session.server else None
     return found if found is not None else load_scene(session, ident)
 
 

@@ -21,7 +21,6 @@ from relive_platform.api.backend import LogFeed, ProgressSink
 from relive_platform.api.listener import ControlListener
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Progress
-from relive_platform.registry.application import HttpTrigger, TimerTrigger
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.server.event_office import EventOffice
@@ -128,7 +127,7 @@ class PlatformBackend:
             timeout_s=spec.timeout_s,
             memory_mb=spec.memory_mb,
             max_workers=config.max_workers,
-            triggers=[_trigger_text(trigger) for trigger in config.triggers],
+            triggers=[trigger.describe() for trigger in config.triggers],
             code_dir=version.code_dir,
         )
 
@@ -322,11 +321,3 @@ def _error(error: ErrorInfo) -> pb.Error:
         function=error.function,
         traceback=error.traceback,
     )
-
-
-def _trigger_text(trigger: object) -> str:
-    if isinstance(trigger, HttpTrigger):
-        return f"http {','.join(trigger.methods) or '*'} {trigger.path}"
-    if isinstance(trigger, TimerTrigger):
-        return f"timer {trigger.schedule}"
-    return f"queue {getattr(trigger, 'queue', '')}"

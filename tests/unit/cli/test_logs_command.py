@@ -6,6 +6,7 @@ import json
 
 import pytest
 from relive.commands import logs
+from relive.log_lines import LineForm
 from relive_tracer.explore.models import LogRow
 
 TRACE = "Traceback (most recent call last):\n" + "".join(
@@ -25,7 +26,8 @@ def shown(stacktrace: str, capsys: pytest.CaptureFixture[str], **options: bool) 
         source="logging",
         attributes={"exception.stacktrace": stacktrace},
     )
-    logs._print([logs._row(row)], options.get("as_json", False), options.get("tracebacks", True))
+    form = LineForm(tracebacks=options.get("tracebacks", True))
+    logs._print([logs._row(row)], None if options.get("as_json") else form)
     return capsys.readouterr().out.splitlines()
 
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from relive.commands.failures import _archive, load_scene
+from relive.scenes import archive_of, load_scene
 from relive.session import Session
 from relive_base.errors import NotFound
 from relive_capture.explore.errors import AmbiguousScene
@@ -35,7 +35,7 @@ def test_it_is_the_file_of_the_home_with_a_word(home: Path, capsys, ident: str, 
 
     # When the failure is asked for
     scene = load_scene(session, ident)
-    name, data = _archive(session, ident)
+    name, data = archive_of(session, ident)
 
     # I expect its scene, and that the store was not read to be said
     assert scene.invocation_id == INVOCATION

@@ -26,7 +26,8 @@ LIMIT {limit:UInt32}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """Which lines. Empty means any. `severity` is the least one; `text` is looked for in the body."""
+    """Which lines. Empty means any. `severity` is the least one; `text` is looked for in the body.
+    `pattern`: a regular expression (RE2) that the body matches somewhere."""
 
     function: str = ""
     invocation_id: str = ""
@@ -34,6 +35,7 @@ class LogFilter:
     span_id: str = ""
     severity: str = ""
     text: str = ""
+    pattern: str = ""
     since_ns: int = 0
     until_ns: int = 0
 
@@ -69,6 +71,8 @@ def page(
         where.add("SeverityNumber >= {severity:UInt8}", severity=least)
     if filter.text:
         where.add("positionCaseInsensitiveUTF8(Body, {text:String}) > 0", text=filter.text)
+    if filter.pattern:
+        where.add("match(Body, {pattern:String})", pattern=filter.pattern)
     where.parameters["limit"] = min(limit, Page.MAX_ROWS)
     forward = after_ns is not None
     sql = where.into(_ROWS.replace("__DIRECTION__", "ASC" if forward else "DESC"))

@@ -29,6 +29,10 @@ class HttpTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="http", kw_
     methods: tuple[str, ...] = ()
     payload: str = "2.0"
 
+    def describe(self) -> str:
+        """As people read it: "http POST /checkout"."""
+        return f"http {','.join(self.methods) or '*'} {self.path}"
+
 
 class TimerTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="timer", kw_only=True):
     """A schedule: `cron(...)` or `rate(...)`. `misfire`: what becomes of a missed run, "skip" or "once"."""
@@ -38,11 +42,19 @@ class TimerTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="timer", k
     misfire: str = "skip"
     payload: str = ""  # JSON text that the event carries as "detail"
 
+    def describe(self) -> str:
+        """As people read it: "timer rate(5 minutes)"."""
+        return f"timer {self.schedule}"
+
 
 class QueueTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="queue", kw_only=True):
     """Events published under the name `queue` go to the function."""
 
     queue: str
+
+    def describe(self) -> str:
+        """As people read it: "queue orders"."""
+        return f"queue {self.queue}"
 
 
 class CorsConfig(msgspec.Struct, frozen=True, kw_only=True):

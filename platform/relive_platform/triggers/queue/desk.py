@@ -11,7 +11,7 @@ from relive_platform.triggers.queue import statements as sql
 from relive_platform.triggers.queue.holdings import DEAD, LEASED, READY, STATES, Holdings
 from relive_platform.triggers.queue.model import Clock, Conflict, EventRow, QueuedEvent, UnknownEvent
 
-__all__ = ["EventDesk"]
+__all__ = ["EventDesk", "event_row"]
 
 
 class EventDesk:
@@ -59,7 +59,7 @@ class EventDesk:
         """Events, newest first; empty `state` or `function`: all."""
         number = STATES.index(state) if state else -1
         found = self._db.execute(sql.LIST, (number, number, function, function, limit))
-        return [_row(row) for row in found]
+        return [event_row(row) for row in found]
 
     def look(self, event_id: str, function: str) -> tuple[EventRow, bytes | None]:
         """Where an event is: as in `rows`, or "done" with its result while that is remembered.
@@ -67,7 +67,7 @@ class EventDesk:
         Raises UnknownEvent.
         """
         if row := self._db.execute(sql.LOOK, (function, event_id)).fetchone():
-            return _row(row), None
+            return event_row(row), None
         if row := self._db.execute(sql.KNOWN_FINISHED, (function, event_id)).fetchone():
             done = EventRow(
                 event_id=event_id, function=function, state="done", attempts=0, next_at_ns=0, last_error="",
@@ -84,7 +84,8 @@ class EventDesk:
         return msgspec.structs.replace(event, event_id=found, body=body, enqueued_ns=enqueued_ns), attempts
 
 
-def _row(row: tuple[Any, ...]) -> EventRow:
+def event_row(row: tuple[Any, ...]) -> EventRow:
+    """An event from a row of `statements.LIST`."""
     event_id, function, state, attempts, at_ns, last_error, enqueued_ns, body_bytes = row
     return EventRow(
         event_id=event_id,

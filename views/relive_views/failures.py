@@ -1,0 +1,129 @@
+"""Failures, one by one or as groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from relive_base.terminal import title_line
+from relive_capture.explore import failures as explore
+from relive_capture.explore.failures import FailureFilter
+from relive_store import Store
+
+from relive_views.ids import short_ids
+from relive_views.places import place
+
+__all__ = ["FailureFilter", "FailureView", "GroupView", "error_text", "failure_groups", "failures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureView:
+    """A failed attempt. `short`: the shortest beginning of its id that commands take."""
+
+    invocation_id: str
+    attempt: int
+    function: str
+    version: int
+    kind: str
+    error_type: str
+    message: str
+    file: str
+    line: int
+    where: str
+    fingerprint: str
+    captured_at: int
+    trace_id: str
+    count: int
+    short: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `relive failures --json`."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "short"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """All failures of a function with one fingerprint; ids and texts are the newest one's."""
+
+    invocation_id: str
+    attempt: int
+    function: str
+    kind: str
+    error_type: str
+    message: str
+    file: str
+    line: int
+    where: str
+    fingerprint: str
+    captured_at: int  # of the newest
+    first_at: int
+    version: int  # the highest
+    versions: tuple[int, ...]
+    trace_id: str
+    count: int
+    short: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `relive failures --group --json`."""
+        row = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "short"}
+        return row | {"versions": list(self.versions)}
+
+
+def failures(store: Store, wanted: FailureFilter, limit: int = 50) -> list[FailureView]:
+    """Newest first. Raises StoreError."""
+    rows = explore.page(store, wanted, limit, 0)
+    short = short_ids(store, (row.invocation_id for row in rows))
+    return [
+        FailureView(
+            invocation_id=row.invocation_id,
+            attempt=row.attempt,
+            function=row.function,
+            version=row.version,
+            kind=row.kind,
+            error_type=row.error_type,
+            message=row.message,
+            file=row.file,
+            line=row.line,
+            where=place(row.file, row.line),
+            fingerprint=row.fingerprint,
+            captured_at=row.captured_ns,
+            trace_id=row.trace_id,
+            count=1,
+            short=short[row.invocation_id],
+        )
+        for row in rows
+    ]
+
+
+def failure_groups(store: Store, wanted: FailureFilter, limit: int = 50) -> list[GroupView]:
+    """The group with the newest failure first. Raises StoreError."""
+    rows = explore.groups(store, wanted, limit)
+    short = short_ids(store, (row.invocation_id for row in rows))
+    return [
+        GroupView(
+            invocation_id=row.invocation_id,
+            attempt=row.attempt,
+            function=row.function,
+            kind=row.kind,
+            error_type=row.error_type,
+            message=row.message,
+            file=row.file,
+            line=row.line,
+            where=place(row.file, row.line),
+            fingerprint=row.fingerprint,
+            captured_at=row.last_ns,
+            first_at=row.first_ns,
+            version=max(row.versions, default=0),
+            versions=row.versions,
+            trace_id=row.trace_id,
+            count=row.count,
+            short=short[row.invocation_id],
+        )
+        for row in rows
+    ]
+
+
+def error_text(error_type: str, message: str) -> str:
+    """ "KeyError: 'country'": the type without its module, which tables have no room for."""
+    name, said = error_type.rpartition(".")[2], title_line(message)
+    return f"{name}: {said}" if said and name else name or said

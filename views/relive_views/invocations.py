@@ -1,0 +1,40 @@
+"""Invocations, as listings show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relive_store import Store
+from relive_tracer.explore import invocations as explore
+from relive_tracer.explore.invocations import InvocationFilter
+from relive_tracer.explore.models import InvocationRow
+
+from relive_views.ids import short_ids
+
+__all__ = ["InvocationFilter", "InvocationView", "invocations"]
+
+_FIELDS: Final = (
+    "invocation_id", "attempt", "function", "version", "trigger", "status", "started_at", "queue_ns",
+    "init_ns", "duration_ns", "cpu_ns", "peak_rss_bytes", "cold", "error_type", "error_message", "trace_id",
+    "span_id", "worker_pid", "isolation_tier",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationView:
+    """One attempt. `short`: the shortest beginning of its id that commands take."""
+
+    row: InvocationRow
+    short: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `relive invocations --json`."""
+        return {name: getattr(self.row, name) for name in _FIELDS}
+
+
+def invocations(store: Store, wanted: InvocationFilter, limit: int = 50) -> list[InvocationView]:
+    """Newest first. Raises StoreError."""
+    rows = explore.page(store, wanted, limit=limit)
+    short = short_ids(store, (row.invocation_id for row in rows))
+    return [InvocationView(row, short[row.invocation_id]) for row in rows]
