@@ -141,7 +141,8 @@ def test_kept_workers_are_listed(lab: Relive) -> None:
     assert row["function"] == "checkout"
     assert row["error"] == "KeyError"
     assert {"pid", "age_s", "expires_s", "rss", "attached"} <= row.keys()
-    assert ident in lab.run("debug", "--list").stdout
+    assert ident[:13] in lab.run("debug", "--list").stdout
+    assert ident in lab.run("debug", "--list", "--wide").stdout
 
 
 def test_a_process_that_is_gone_says_why_and_its_scene_is_opened(lab: Relive) -> None:
