@@ -72,9 +72,9 @@ def events_of_home(home: Path, function: str, state: str, limit: int) -> list[Ev
     path = home / "events.db"
     if not path.is_file():
         return []
-    from relive_platform.queue.desk import event_row
-    from relive_platform.queue.holdings import STATES
-    from relive_platform.queue.statements import LIST
+    from relive_platform.triggers.queue.desk import event_row
+    from relive_platform.triggers.queue.holdings import STATES
+    from relive_platform.triggers.queue.statements import LIST
 
     if state == _LEASED:
         return []  # nothing runs
