@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from functools import lru_cache
 from os import urandom  # now: what a recorder or a replay puts in its place later is for the function
 
 __all__ = ["IdSource", "new_invocation_id", "new_invocation_ids", "new_span_id", "new_trace_id"]
@@ -18,57 +17,55 @@ _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class IdSource:
-    """Draws ids from a block of random bytes; one system call serves about 250 ids."""
+    """Draws ids from a block of random digits; one system call serves about 250 ids."""
 
-    __slots__ = ("_block", "_position")
+    __slots__ = ("_block", "_ms", "_ms_text", "_position")
 
     def __init__(self) -> None:
-        self._block = b""
-        self._position = 0
+        self._ms = 0
+        self._ms_text = ""  # how a UUIDv7 of that millisecond begins: many are made within one
+        self.reset()
 
     def reset(self) -> None:
-        """Forget the block, so that two forked children never draw the same bytes."""
-        self._block = b""
+        """Forget the block, so that two forked children never draw the same digits."""
+        self._block = ""
         self._position = 0
 
-    def _take(self, count: int) -> bytes:
+    def _take(self, count: int) -> str:
+        """So many random hex digits."""
         position = self._position
+        end = position + count
         block = self._block
-        if position + count > len(block):
-            block = self._block = urandom(_BLOCK_BYTES)
-            position = 0
-        self._position = position + count
-        return block[position : position + count]
+        if end > len(block):
+            block = self._block = urandom(_BLOCK_BYTES).hex()
+            position, end = 0, count
+        self._position = end
+        return block[position:end]
 
     def trace_id(self) -> str:
         """32 lower-case hex digits, never all zero."""
-        return self._take(16).hex()
+        return self._take(32)
 
     def span_id(self) -> str:
         """16 lower-case hex digits, never all zero."""
-        return self._take(8).hex()
+        return self._take(16)
 
     def invocation_id(self) -> str:
         """A UUIDv7 string: 48 bits of milliseconds since the epoch, then 74 random bits."""
-        return _uuid7(self._take(10).hex())
+        return self._uuid7(self._take(19))
 
     def invocation_ids(self) -> tuple[str, str, str, str]:
         """All that a new invocation needs, in one draw: its id, its trace's, and two span ids."""
-        digits = self._take(42).hex()
-        return _uuid7(digits), digits[20:52], digits[52:68], digits[68:]
+        digits = self._take(83)
+        return self._uuid7(digits), digits[19:51], digits[51:67], digits[67:]
 
-
-@lru_cache(maxsize=1)
-def _millis(number: int) -> str:
-    """How a UUIDv7 of that millisecond begins; many are made within one."""
-    digits = f"{number:012x}"
-    return f"{digits[:8]}-{digits[8:]}-7"
-
-
-def _uuid7(digits: str) -> str:
-    variant = _VARIANTS[digits[3]]  # its two upper bits are 10
-    begin = _millis(time.time_ns() // 1_000_000)
-    return f"{begin}{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
+    def _uuid7(self, digits: str) -> str:
+        ms = time.time_ns() // 1_000_000
+        if ms != self._ms:
+            text = f"{ms:012x}"
+            self._ms, self._ms_text = ms, f"{text[:8]}-{text[8:]}-7"
+        variant = _VARIANTS[digits[3]]  # its two upper bits are 10
+        return f"{self._ms_text}{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
 
 
 _source = IdSource()

@@ -5,7 +5,7 @@ channel itself need not.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ SPAN_BYTES: Final = 16 * 1_048_576
 FLOOD_BYTES: Final = 64 * 1_048_576
 """What a worker may send in one invocation beyond its limits, which nobody keeps; then it is ended."""
 _ATTRIBUTE_BYTES: Final = 4_096  # of a line are free; what is more counts as its text does
-_INVOCATIONS: Final = 256  # of a worker, whose stragglers may still come
+_INVOCATIONS: Final = 256  # of a worker at least, whose stragglers may still come
 _ARRAY_16: Final = 0xDC
 _STR_8: Final = 0xD9
 _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans | Logs)
@@ -57,7 +57,7 @@ class Intake:
     def __init__(self, limit_bytes: int) -> None:
         self.over_bytes = 0  # refused since the invocation began
         self._limit = limit_bytes
-        self._meters: OrderedDict[str, _Meter | None] = OrderedDict()  # none yet: nothing has come
+        self._meters: dict[str, _Meter | None] = {}  # none yet: nothing has come
         self._nobodys: _Meter | None = None  # of frames that name no invocation
 
     def begin(self, invocation_id: str) -> None:
@@ -66,8 +66,9 @@ class Intake:
         meters[invocation_id] = None
         self._nobodys = None
         self.over_bytes = 0
-        if len(meters) > _INVOCATIONS:
-            meters.popitem(last=False)
+        if len(meters) > 2 * _INVOCATIONS:  # seldom, and many at once
+            for name in list(islice(meters, _INVOCATIONS)):
+                del meters[name]
 
     def takes(self, payload: bytes, *, spans: bool) -> bool:
         """Whether a Spans or Logs frame is taken. Raises msgspec.DecodeError."""

@@ -28,6 +28,8 @@ __all__ = [
     "Source",
     "Telemetry",
     "Tentative",
+    "encode_begun",
+    "encode_finished",
     "encode_item",
     "items_of",
 ]
@@ -133,6 +135,9 @@ class HeapJob(msgspec.Struct, array_like=True, tag="h"):
 Item = Telemetry | Finished | SceneJob | HeapJob | Begun | Answered | Tentative
 
 _LENGTH: Final = struct.Struct(">I")
+_BEGUN: Final = b"\x92\xa1b"  # an array of a tag and a record
+_FINISHED: Final = b"\x95\xa1f"
+_NOTHING_MORE: Final = b"\x90\x90\x90"
 _encoder = msgspec.msgpack.Encoder()
 _item: msgspec.msgpack.Decoder[Item] = msgspec.msgpack.Decoder(Item)
 
@@ -141,6 +146,23 @@ def encode_item(item: Item) -> bytes:
     """With its length before it."""
     body = _encoder.encode(item)
     return _LENGTH.pack(len(body)) + body
+
+
+def encode_begun(record: InvocationRecord) -> bytes:
+    """As `encode_item(Begun(record))`, in half the time: there is one for each invocation."""
+    body = _encoder.encode(record)
+    return b"".join((_LENGTH.pack(len(_BEGUN) + len(body)), _BEGUN, body))
+
+
+def encode_finished(
+    record: InvocationRecord, profiles: list[bytes], redact_keys: list[str], span_updates: list[bytes]
+) -> bytes:
+    """As `encode_item(Finished(...))`, in half the time where there is nothing but the record."""
+    if profiles or redact_keys or span_updates:
+        return encode_item(Finished(record, profiles, redact_keys, span_updates))
+    body = _encoder.encode(record)
+    length = _LENGTH.pack(len(_FINISHED) + len(body) + len(_NOTHING_MORE))
+    return b"".join((length, _FINISHED, body, _NOTHING_MORE))
 
 
 def items_of(data: bytes | memoryview) -> Iterator[Item]:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import subprocess
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -30,13 +30,13 @@ from relive_platform.signals.batches import (
     Ack,
     Answered,
     Batch,
-    Begun,
-    Finished,
     HeapJob,
     SceneJob,
     Source,
     Telemetry,
     Tentative,
+    encode_begun,
+    encode_finished,
     encode_item,
 )
 from relive_platform.signals.followers import Followers
@@ -74,12 +74,17 @@ class CollectorLimits:
 class CollectorStats:
     """For `relive status`."""
 
+    room: Shares
     pid: int = 0
-    pending_bytes: int = 0
     dropped_items: int = 0
     dropped_scenes: int = 0
     restarts: int = 0
     ack: Ack = field(default_factory=lambda: Ack(number=0))
+
+    @property
+    def pending_bytes(self) -> int:
+        """What is not spooled yet."""
+        return self.room.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +100,33 @@ class _Pending:
 class _Stream:
     """Items of one kind, numbered from 1: those of the next batch, and the batches not spooled yet."""
 
-    __slots__ = ("amounts", "counts", "items", "last", "pending", "size")
+    __slots__ = ("functions", "items", "last", "pending", "size")
 
     def __init__(self) -> None:
         self.items: list[bytes] = []
+        self.functions: list[str] = []  # of each item
         self.size = 0
         self.last = 0
-        self.amounts: dict[str, int] = {}
-        self.counts: dict[str, int] = {}
         self.pending: deque[_Pending] = deque()
 
     def add(self, function: str, data: bytes) -> None:
         self.items.append(data)
-        size = len(data)
-        self.size += size
+        self.functions.append(function)
+        self.size += len(data)
         self.last += 1
-        self.amounts[function] = self.amounts.get(function, 0) + size
-        self.counts[function] = self.counts.get(function, 0) + 1
 
-    def take(self) -> bytes:
+    def take(self) -> tuple[bytes, dict[str, int], dict[str, int]]:
+        """All items, and how many bytes and items there are of each function."""
+        counts = Counter(self.functions)
+        amounts = dict.fromkeys(counts, self.size if len(counts) == 1 else 0)
+        if len(counts) > 1:
+            for function, item in zip(self.functions, self.items, strict=True):
+                amounts[function] += len(item)
         data = b"".join(self.items)
         self.items.clear()
+        self.functions.clear()
         self.size = 0
-        self.amounts, self.counts = {}, {}
-        return data
+        return data, amounts, counts
 
 
 class Collector(asyncio.Protocol):
@@ -133,7 +141,6 @@ class Collector(asyncio.Protocol):
     ) -> None:
         self.journal = journal
         self.followers = Followers(Redactors(redact_keys))
-        self.stats = CollectorStats()
         self._spawn = spawn
         self._limits = limits or CollectorLimits()
         self._process: subprocess.Popen[bytes] | None = None
@@ -145,6 +152,7 @@ class Collector(asyncio.Protocol):
         self._rows = _Stream()
         self._scenes = _Stream()
         self._room = Shares(self._limits.pending_bytes)
+        self.stats = CollectorStats(self._room)
         self._slots = Shares(self._limits.scenes)
         self._asked: deque[tuple[int, bytes]] = deque(maxlen=_ASKED)  # not answered yet
         self._flushes: dict[int, asyncio.Future[bool]] = {}
@@ -215,8 +223,7 @@ class Collector(asyncio.Protocol):
     def begun(self, running: Running) -> None:
         """An attempt was accepted."""
         if self.journal is not None:
-            record = running.record
-            self.journal.begin((record.invocation_id, record.attempt), encode_item(Begun(record)))
+            self.journal.begin(running, encode_begun(running.record))
 
     def answered(self, running: Running) -> None:
         """Its caller is about to get the answer; its last frame is still to come."""
@@ -224,10 +231,9 @@ class Collector(asyncio.Protocol):
         if journal is None:
             return
         record = running.record
-        key = (record.invocation_id, record.attempt)
         if record.failed:
             job = scene_job(running, running.worker, running.profiles)
-            journal.add(key, encode_item(Tentative(job)))
+            journal.add(running, encode_item(Tentative(job)))
         else:
             answer = Answered(
                 record.invocation_id,
@@ -244,12 +250,12 @@ class Collector(asyncio.Protocol):
                 record.cold,
                 record.error,
             )
-            journal.add(key, encode_item(answer))
+            journal.add(running, encode_item(answer))
 
     def abandoned(self, running: Running) -> None:
         """Its caller has gone before it ran: there is nothing to tell of it."""
         if self.journal is not None:
-            self.journal.forget((running.record.invocation_id, running.record.attempt))
+            self.journal.forget(running)
 
     def telemetry(self, worker: Worker, payload: bytes) -> None:
         """Spans or log lines of a worker."""
@@ -275,16 +281,14 @@ class Collector(asyncio.Protocol):
         if record.has_scene:
             self._scene(scene_job(running, worker, profiles))
         keys = worker.spec.redact_keys if worker is not None else []
-        item = Finished(record, profiles, keys, running.span_updates)
-        data = encode_item(item)
-        key = (record.invocation_id, record.attempt)
+        data = encode_finished(record, profiles, keys, running.span_updates)
         if self._room.total + len(data) > self._limits.pending_bytes or len(data) > _ITEM_BYTES:
             self.stats.dropped_items += 1
             if self.journal is not None:
-                self.journal.forget(key)
+                self.journal.forget(running)
             return
         if self.journal is not None:
-            self.journal.end(key, data)
+            self.journal.end(running, data)
         self._take(self._rows, record.function, data)
 
     def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
@@ -347,7 +351,6 @@ class Collector(asyncio.Protocol):
     def _take(self, stream: _Stream, function: str, data: bytes) -> None:
         stream.add(function, data)
         self._room.add(function, len(data))
-        self.stats.pending_bytes = self._room.total
         self._arm()
 
     def _arm(self) -> None:
@@ -371,8 +374,7 @@ class Collector(asyncio.Protocol):
 
     def _send_stream(self, stream: _Stream) -> None:
         first = stream.last - len(stream.items) + 1
-        amounts, counts = stream.amounts, stream.counts
-        data = stream.take()
+        data, amounts, counts = stream.take()
         scenes = stream is self._scenes
         self._number += 1
         message = _framed(Batch(self._number, first, b"" if scenes else data, data if scenes else b""))
@@ -401,7 +403,6 @@ class Collector(asyncio.Protocol):
                 if stream is self._scenes:
                     self._slots.free(spooled.items)
         self._room.pressure = ack.spool_full
-        self.stats.pending_bytes = self._room.total
         if self.journal is not None:
             self.journal.settled(ack.rows, ack.scenes)
         while self._asked and self._asked[0][0] <= ack.number:

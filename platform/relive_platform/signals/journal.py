@@ -20,7 +20,7 @@ import mmap
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,10 @@ class Journal:
         self._limit_bytes = limit_bytes
         self._segment_bytes = segment_bytes
         self._clock = clock
-        self._open: dict[tuple[str, int], list[bytes]] = {}  # what is known of the attempts that run
+        self._open: dict[Hashable, list[bytes]] = {}  # what is known of the attempts that run
         self._current: _File | None = None
+        self._map: mmap.mmap | None = None  # of the current one
+        self._words = memoryview(b"")
         self._at = self._size = 0
         self._full: deque[_File] = deque()
         self._free: list[_File] = []
@@ -126,12 +128,12 @@ class Journal:
         """How many run."""
         return len(self._open)
 
-    def begin(self, key: tuple[str, int], data: bytes) -> None:
-        """An attempt begins; `data` is a Begun item."""
+    def begin(self, key: Hashable, data: bytes) -> None:
+        """An attempt begins; `data` is a Begun item, `key` is what the attempt goes by here."""
         self._open[key] = [data]
         self._put(data)
 
-    def add(self, key: tuple[str, int], data: bytes) -> None:
+    def add(self, key: Hashable, data: bytes) -> None:
         """More is known of an attempt that runs: an Answered or Tentative item."""
         known = self._open.get(key)
         if known is not None:
@@ -143,13 +145,13 @@ class Journal:
         self._put(data)
         self.rows += 1
 
-    def end(self, key: tuple[str, int], data: bytes) -> None:
+    def end(self, key: Hashable, data: bytes) -> None:
         """The last row of an attempt: its record."""
         self._put(data)
         self.rows += 1
         self._open.pop(key, None)
 
-    def forget(self, key: tuple[str, int]) -> None:
+    def forget(self, key: Hashable) -> None:
         """An attempt has ended, and its record was dropped."""
         self._open.pop(key, None)
 
@@ -174,7 +176,7 @@ class Journal:
         """Write no more. `remove`: everything in it is spooled, and nothing runs."""
         self._closed = True
         files = [*self._full, *self._free, *([self._current] if self._current is not None else [])]
-        self._current, self._at, self._size = None, 0, 0
+        self._leave()
         for file in files:
             if remove:
                 file.discard()
@@ -193,12 +195,12 @@ class Journal:
     def _put(self, data: bytes) -> None:
         at = self._at
         end = at + len(data)
-        if end > self._size or self._current is None:
+        if end > self._size or self._map is None:
             self._roll(data)
             return
-        self._current.map[at:end] = data
+        self._map[at:end] = data
         # A process that is killed has done all that comes before an instruction, and nothing behind it.
-        self._current.words[_END] = self._at = end
+        self._words[_END] = self._at = end
 
     def _roll(self, data: bytes) -> None:
         """On in a new segment, which begins with what is known of the attempts that run."""
@@ -218,8 +220,15 @@ class Journal:
         self.problem = ""
         self._index += 1
         file.begin(self._index, self.rows, self.scenes)
-        self._current, self._at, self._size = file, HEADER_BYTES, file.size
+        self._current, self._map, self._words = file, file.map, file.words
+        self._at, self._size = HEADER_BYTES, file.size
         self._put(known + data)
+
+    def _leave(self) -> None:
+        """There is no current segment."""
+        self._current = self._map = None
+        self._words = memoryview(b"")
+        self._at = self._size = 0
 
     def _retire(self, file: _File) -> None:
         file.rows, file.scenes = self.rows, self.scenes
@@ -234,7 +243,7 @@ class Journal:
             self._current is not None
         ):  # numbers are missing from here on: the next segment says where it begins
             self._retire(self._current)
-            self._current, self._at, self._size = None, 0, 0
+            self._leave()
 
     def _next(self, needed: int) -> _File | None:
         """A segment with room for `needed` bytes and as much again; None over the limit. Raises OSError."""

@@ -23,6 +23,8 @@ from relive_platform.signals.batches import (
     Source,
     Telemetry,
     Tentative,
+    encode_begun,
+    encode_finished,
     encode_item,
 )
 from relive_platform.signals.journal import HEADER_BYTES, Journal, abandoned, read_segments, runs_in
@@ -62,6 +64,16 @@ def answer(number: int, status: str = "ok") -> bytes:
 
 def items(folder: Path) -> list[Item]:
     return [item for segment in read_segments(folder) for item in segment.items]
+
+
+def test_the_short_way_to_the_items_of_each_invocation_gives_the_same_bytes() -> None:
+    one = record(1)
+    assert encode_begun(one) == encode_item(Begun(one))
+    for profiles in ([], [b"p" * 300]):
+        for keys in ([], ["pin"]):
+            for updates in ([], [b"u"]):
+                expected = encode_item(Finished(one, profiles, keys, updates))
+                assert encode_finished(one, profiles, keys, updates) == expected
 
 
 def test_what_is_written_survives_a_kill_of_the_writer(tmp_path: Path) -> None:

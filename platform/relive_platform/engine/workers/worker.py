@@ -116,6 +116,7 @@ class Worker(asyncio.Protocol):
         self._taken_back: deque[str] = deque()  # invocations whose Skipped frame is still to come
         self._outgoing: list[bytes] = []
         self._flush_due = False
+        self._loop = asyncio.get_running_loop()  # to ask for it each time costs a system call
         self._socket: socket.socket | None = None
         self._last: Running | None = None  # the one before, and when it was done
         self.ended_mono = 0.0
@@ -322,7 +323,7 @@ class Worker(asyncio.Protocol):
         elif not self._flush_due:
             # Requests come in bursts: what this turn of the loop has for the worker leaves in few writes.
             self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush_rest)
+            self._loop.call_soon(self._flush_rest)
 
     def _flush_rest(self) -> None:
         self._flush_due = False

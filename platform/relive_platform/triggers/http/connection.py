@@ -304,11 +304,16 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Begin the next request, but not for a client that does not read: its answers would pile up."""
-        if self.flow.write_paused and not self.deaf_since and not self.transport.is_closing():
+        flow = self.flow
+        over = self.deaf_since or self.transport.is_closing()
+        if flow.write_paused and not over:
             self.held = True
-            self.flow.pause_reading()
-        else:
+            flow.pause_reading()
+        elif over or self.pipeline or self.unparsed or self.held or self.going:
             self._go_on()
+        else:  # nothing waits, as nearly always
+            flow.resume_reading()
+            self.idle_since = self.loop.time()
 
     # ------------------------------------------------------------ out, part by part
 

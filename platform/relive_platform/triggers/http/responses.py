@@ -44,6 +44,9 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _JSON: Final = "content-type: application/json\r\n"
 _BODILESS: Final = (204, 304)
+_OK: Final = 200
+_USUAL: Final = frozenset(("text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"))
+"""Content types that need no check."""
 _GENERIC: Final = {
     429: ("TooManyRequests", "the function is busy"),
     500: ("InternalError", "the function failed"),
@@ -75,6 +78,10 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
     if result is None or (record.status != "ok" and not (result.answered and record.status == "error")):
         return error_response(record, details=details)
     status = result.http_status
+    body = result.body
+    if status == _OK and not result.headers and result.content_type in _USUAL:  # nearly all
+        head = f"{_ids(record)}content-type: {result.content_type}\r\ncontent-length: {len(body)}\r\n"
+        return Response(status, head.encode("latin-1"), body)
     try:
         if not 200 <= status <= 599:
             raise _BadHeader(f"the function answered with the HTTP status {status}")
@@ -84,7 +91,6 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
         return error_response(record, failed, 502, details=details)
     if status in _BODILESS:
         return Response(status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
-    body = result.body
     head = f"{_ids(record)}{more}content-length: {len(body)}\r\n"
     return Response(status, head.encode("latin-1", "replace"), body)
 
