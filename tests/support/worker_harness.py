@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -40,6 +41,7 @@ from relive_base.ring import RingReader, make_ring
 from relive_platform.engine.framing import FrameReader
 from relive_platform.engine.workers.fault_file import FaultFile
 from relive_runtime.folder import build_runtime
+from relive_tracer.record.console_order import MARK
 
 __all__ = ["Outcome", "WorkerHandle", "ZygoteHandle", "zygote"]
 
@@ -194,14 +196,14 @@ class WorkerHandle:
         return Outcome(result, done, before + between)
 
     def console(self, timeout_s: float = 0.2) -> str:
-        """What has been written past Python's streams."""
+        """What has been written past Python's streams, without Relive's own marks in it."""
         text = b""
         while select.select([self.console_fd], [], [], timeout_s)[0]:
             data = os.read(self.console_fd, 65_536)
             if not data:
                 break
             text += data
-        return text.decode(errors="replace")
+        return re.sub(MARK.replace(b"%d", rb"\d+"), b"", text).decode(errors="replace")
 
     def stop(self) -> None:
         """Tell the worker to leave."""

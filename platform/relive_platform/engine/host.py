@@ -152,9 +152,7 @@ class WorkerHost:
             ring = make_ring()
             await worker.open(ours, RingReader(ring) if ring >= 0 else None)
             console = ConsoleReader(lambda lines: self._on_console(worker, lines))
-            await asyncio.get_running_loop().connect_read_pipe(
-                lambda: console, os.fdopen(console_read, "rb", 0)
-            )
+            console.open(console_read)
         except (ReliveError, OSError) as error:
             worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error=str(error)))
             return

@@ -47,6 +47,7 @@ from relive_runtime.worker.outside import outside_of
 from relive_runtime.worker.process import (
     clean_environment,
     close_others,
+    console_descriptor,
     enter_source,
     high_descriptor,
     take_over,
@@ -83,14 +84,17 @@ def run(start: WorkerStart) -> NoReturn:
     connection = take_over(start)
     ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
+    console_fd = console_descriptor()
     reached = apply(spec, start.isolation)
     stream = log_stream(spec, start.pid)
     clean_environment(spec, TMP if reached.own_tmp else spec.scratch, stream)
-    close_others(connection.fileno(), fault_fd)
+    close_others(connection.fileno(), fault_fd, console_fd)
     if fault_fd >= 0:
         watch_faults(fault_fd, connection.fileno())
     forked = ForkedChild(fault_fd)
     worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached, stream)
+    if console_fd >= 0:
+        worker.order_console(console_fd)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:
         handler = worker.load()
@@ -132,6 +136,10 @@ class _Worker:
         self._failed = Failed()
         self._background = Background(self._spec, self._telemetry)
         self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
+
+    def order_console(self, descriptor: int) -> None:
+        """One order for what Python prints and what goes to the console past it."""
+        self._telemetry.order_console(descriptor)
 
     def load(self) -> Handler | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""

@@ -20,7 +20,14 @@ from relive_runtime.isolation.syscalls import adopt_orphans, close_all_but
 from relive_runtime.worker.lambda_variables import lambda_variables
 from relive_runtime.zygote.options import WorkerStart
 
-__all__ = ["clean_environment", "close_others", "enter_source", "high_descriptor", "take_over"]
+__all__ = [
+    "clean_environment",
+    "close_others",
+    "console_descriptor",
+    "enter_source",
+    "high_descriptor",
+    "take_over",
+]
 
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
@@ -40,6 +47,18 @@ def take_over(start: WorkerStart) -> socket.socket:
     os.dup2(start.console_fd, 1)
     os.dup2(start.console_fd, 2)
     return socket.socket(fileno=frames)
+
+
+def console_descriptor() -> int:
+    """The console once more, on a high descriptor, without blocking: for marks in it. -1 where it cannot be
+    had."""
+    with contextlib.suppress(OSError):
+        found = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        high = high_descriptor(found)
+        if high != found:
+            os.close(found)
+        return high
+    return -1
 
 
 def close_others(*own: int) -> None:

@@ -8,7 +8,10 @@ import signal
 import time
 from pathlib import Path
 
+import msgspec
 from pool_harness import Platform, platform
+from relive_base.frames import Logs
+from relive_platform.engine.framing import frame_kind
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import PoolLimits
@@ -254,3 +257,34 @@ async def test_text_of_a_subprocess_arrives_as_console_lines(workers: Platform) 
     await workers.until(lambda: workers.recording.console_lines)
     assert workers.recording.console_lines[0].body == "from below"
     assert workers.recording.console_lines[0].source == "console"
+
+
+MIXES = """
+import logging, os, subprocess
+log = logging.getLogger("mix")
+
+def handler(event, context):
+    for turn in range(10):
+        print(turn, "print")
+        os.write(1, b"%d written\\n" % turn)
+        log.warning("%d logged", turn)
+        subprocess.run(["echo", f"{turn} echo"])
+"""
+
+
+async def test_lines_of_python_and_of_what_passes_it_by_have_one_order(workers: Platform) -> None:
+    # Given a function that prints, writes to a descriptor, logs and starts a program in turn
+    workers.deploy("mixes", MIXES)
+
+    # When it runs
+    await workers.invoke("mixes")
+    await workers.until(lambda: len(workers.recording.console_lines) == 20)
+
+    # I expect all lines in the order of writing, where they are sorted by time
+    decoder = msgspec.msgpack.Decoder(Logs)
+    payloads = [payload for payload in workers.recording.payloads if frame_kind(payload) == "logs"]
+    lines = [line for payload in payloads for line in decoder.decode(payload).lines]
+    lines += workers.recording.console_lines
+    bodies = [line.body for line in sorted(lines, key=lambda line: line.timestamp_ns)]
+    steps = ("print", "written", "logged", "echo")
+    assert bodies == [f"{turn} {step}" for turn in range(10) for step in steps]

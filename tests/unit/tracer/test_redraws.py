@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
@@ -10,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_platform.engine.workers.console import ConsoleReader
 from relive_tracer.record import streams
+from relive_tracer.record.console_order import MARK
+from relive_tracer.record.output import CLOSE_NS
 from relive_tracer.record.redraws import redrawn
 from relive_tracer.record.streams import LineStream
 
@@ -90,11 +91,10 @@ def test_text_without_carriage_returns_is_cut_as_ever(text: str) -> None:
 def test_a_bar_of_a_subprocess_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
     reader = ConsoleReader(lambda lines: found.extend(line.body for line in lines))
-    reader.connection_made(asyncio.Transport())
     for percent in range(50):
-        reader.data_received(f"\r{percent}% é".encode()[:-1])
-        reader.data_received("é".encode()[-1:])
-    reader.data_received(b"\nend\n")
+        reader.take([(f"\r{percent}% é".encode()[:-1], time.time_ns())])
+        reader.take([("é".encode()[-1:], time.time_ns())])
+    reader.take([(b"\nend\n", time.time_ns())])
 
     assert found[-2:] == ["49% é", "end"]
     assert len(found) < 20
@@ -106,13 +106,12 @@ def test_console_lines_of_one_write_and_of_the_next_have_ever_later_timestamps(
     # Given a clock that stands still, as it does within one write
     found: list[tuple[int, str]] = []
     reader = ConsoleReader(lambda lines: found.extend((line.timestamp_ns, line.body) for line in lines))
-    reader.connection_made(asyncio.Transport())
     monkeypatch.setattr(time, "time_ns", lambda: 1_000)
 
     # When lines come together and soon after, I expect that sorting by time gives the order of writing
-    reader.data_received(b"c3\n\nb2\na1\n")
-    reader.data_received(b"h8\ng7\nlast")
-    reader.connection_lost(None)
+    reader.take([(b"c3\n\nb2\na1\n", time.time_ns())])
+    reader.take([(b"h8\ng7\nlast", time.time_ns())])
+    reader.end()
     assert [body for _, body in sorted(found)] == ["c3", "b2", "a1", "h8", "g7", "last"]
     assert len({at_ns for at_ns, _ in found}) == len(found)
 
@@ -122,5 +121,51 @@ def test_console_lines_after_the_clock_was_set_back_have_its_time(monkeypatch: p
     reader = ConsoleReader(lambda lines: found.extend(line.timestamp_ns for line in lines))
     for now_ns in (10**12, 10**9):
         monkeypatch.setattr(time, "time_ns", lambda now_ns=now_ns: now_ns)
-        reader.data_received(b"line\n")
+        reader.take([(b"line\n", time.time_ns())])
     assert found == [10**12, 10**9]
+
+
+def test_text_before_a_mark_stands_between_the_lines_of_python_around_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given text of a subprocess that is read when Python has printed two lines already, at 1.0 and at 1.1 s
+    found: list[tuple[int, str]] = []
+    reader = ConsoleReader(lambda lines: found.extend((line.timestamp_ns, line.body) for line in lines))
+    monkeypatch.setattr(time, "time_ns", lambda: 1_500_000_000)
+    mark = MARK % (1_000_000_000, 1_100_000_000)
+
+    # When it comes, in any pieces
+    data = b"one\ntwo\n" + mark + b"three\n"
+    for place in range(len(data)):
+        reader.take([(data[place : place + 1], time.time_ns())])
+
+    # I expect it between them, and what was written after them later
+    lines = {body: at_ns for at_ns, body in found}
+    assert list(lines) == ["one", "two", "three"]
+    assert 1_100_000_000 < lines["three"] < 1_500_001_000
+
+    found.clear()
+    reader = ConsoleReader(lambda lines: found.extend((line.timestamp_ns, line.body) for line in lines))
+    reader.take([(data, time.time_ns())])
+    assert 1_000_000_000 < found[0][0] < found[1][0] < 1_100_000_000 < found[2][0]
+
+
+def test_a_mark_of_the_functions_own_cannot_move_a_line_far_or_into_the_future(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for at_ns in (1, 2 * 10**18, 10**19 - 1):
+        found: list[int] = []
+        reader = ConsoleReader(lambda lines: found.extend(line.timestamp_ns for line in lines))  # noqa: B023
+        monkeypatch.setattr(time, "time_ns", lambda: 10**18)
+        reader.take([(b"line\n" + MARK % (0, at_ns), time.time_ns())])
+        assert abs(found[0] - 10**18) <= CLOSE_NS
+
+
+def test_what_only_begins_like_a_mark_is_shown_at_once() -> None:
+    found: list[str] = []
+    reader = ConsoleReader(lambda lines: found.extend(line.body for line in lines))
+    reader.take([(b'\x1e{"json": "seq"}\n', time.time_ns())])
+    assert found == ['\x1e{"json": "seq"}']
+    reader.take([(b"\x1e\x1frelive:12", time.time_ns())])
+    reader.end()
+    assert found[-1] == "\x1e\x1frelive:12"

@@ -11,6 +11,7 @@ from typing import Final
 from relive_base.attributes import Attributes
 from relive_base.frames import AnyFrame, LogLine, Logs
 
+from relive_tracer.record.console_order import ConsoleOrder
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.state import TAIL_LINES, InvocationState, Whereabouts
@@ -37,6 +38,7 @@ class Output:
         # Reentrant: a signal handler of the user's may print while a line is being written.
         self._lock = threading.RLock()
         self._detached = False
+        self.order: ConsoleOrder | None = None
 
     def detach(self) -> None:
         """In a child that the user's code forked: the socket is the parent's, so lines go to the console."""
@@ -50,7 +52,11 @@ class Output:
             return
         try:
             state, trace_id, span_id = self.whereabouts()
+            waiting = self.order.waiting() if self.order is not None else 0
+            before_ns = state.stamped_ns
             now = _moment(state, time.time_ns(), len(lines))
+            if waiting and self.order is not None:
+                self.order.mark(waiting, before_ns, now)
             if len(lines) == 1:  # as nearly always
                 text = lines[0]
                 line = LogLine(now, severity, encodable(text), trace_id, span_id, source)
@@ -87,7 +93,13 @@ class Output:
             state, trace_id, span_id = self.whereabouts()
             stack = attributes.get("exception.stacktrace", "")
             size = len(body) + (len(stack) if type(stack) is str else 0)
+            waiting = self.order.waiting() if self.order is not None else 0
+            before_ns, now_ns = state.stamped_ns, time.time_ns()
+            if now_ns - timestamp_ns < CLOSE_NS:
+                timestamp_ns = now_ns  # its own is from before; see `waiting`
             timestamp_ns = _moment(state, timestamp_ns)
+            if waiting and self.order is not None:
+                self.order.mark(waiting, before_ns, timestamp_ns)
             line = LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging", attributes, event_name)
             self._one(state, line, size)
         except Exception as error:  # as above

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from relive_base.attributes import Attributes
 from relive_base.frames import AnyFrame, FunctionSpec, Invoke
 
+from relive_tracer.record.console_order import ConsoleOrder
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, Places, RecordHandler
 from relive_tracer.record.noticed import Noticed
@@ -76,6 +77,10 @@ class Telemetry:
         self._before: tuple[Any, Any] | None = None
         self.failed = False
         """Whether the invocation that runs has failed: then the last lines over the output limit are told."""
+
+    def order_console(self, descriptor: int) -> None:
+        """Mark in the console pipe, which `descriptor` writes to, where lines of Python belong."""
+        self._output.order = ConsoleOrder(descriptor)
 
     def install(self) -> None:
         """Take over stdout, stderr, the root logger and OpenTelemetry's global provider. Never raises."""
