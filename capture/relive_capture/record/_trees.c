@@ -40,7 +40,7 @@ typedef struct {
 #define DECLARE(name) static PyObject *str_##name;
 TEXTS(DECLARE)
 static PyObject *text_comma, *text_empty, *text_dots, *text_colon_value, *text_field_value;
-static PyObject *open_list, *close_list, *open_tuple, *close_tuple, *open_dict, *close_dict;
+static PyObject *open_list, *close_list, *open_tuple, *close_tuple, *close_single, *open_dict, *close_dict;
 static PyObject *kw_more, *kw_ref;
 
 static PyObject *make_one(Trees *, PyObject *label, PyObject *value, Py_ssize_t depth);
@@ -576,7 +576,7 @@ own_shape(PyObject *value, Py_ssize_t limit, Shape *shape)
         int list = PyList_CheckExact(value);
         shape->name = Py_NewRef(list ? str_list : str_tuple);
         shape->open = Py_NewRef(list ? open_list : open_tuple);
-        shape->close = Py_NewRef(list ? close_list : close_tuple);
+        shape->close = Py_NewRef(list ? close_list : PyTuple_GET_SIZE(value) == 1 ? close_single : close_tuple);
         shape->style = Py_NewRef(str_plain);
         shape->length = PySequence_Fast_GET_SIZE(value);
         shape->items = first_values(value, limit);
@@ -1173,6 +1173,7 @@ make_texts(void)
     close_list = PyUnicode_InternFromString("]");
     open_tuple = PyUnicode_InternFromString("(");
     close_tuple = PyUnicode_InternFromString(")");
+    close_single = PyUnicode_InternFromString(",)");
     open_dict = PyUnicode_InternFromString("{");
     close_dict = PyUnicode_InternFromString("}");
     kw_more = PyTuple_Pack(1, str_more);

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
+import types
 import weakref
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
-from relive_capture.record.containers import Shape
+from relive_capture.record.containers import Shape, indexes
 from relive_capture.record.ctypes_types import array_shape, fields_shape, pointer_shape, simple_shape
 from relive_capture.record.descriptors import call, field, fields
-from relive_capture.record.inspection import dict_items
+from relive_capture.record.inspection import dict_items, type_name
 from relive_capture.record.opaque import held_by, hidden_shape
 
 __all__ = ["KNOWN_SHAPES", "LATE_SHAPES", "LateShape", "ShapeOf"]
@@ -64,6 +65,56 @@ def _count(obj: Any, limit: int) -> Shape:
         text = itertools.count.__repr__(obj)
         return text[text.index("(") : -1], ")", "plain", -1, []
     return hidden_shape(obj, limit)
+
+
+def _repeat(obj: Any, limit: int) -> Shape:
+    try:
+        end = f", {itertools.repeat.__length_hint__(obj)})"
+    except TypeError:
+        end = ")"  # it never ends
+    return "(", end, "plain", 1, held_by(obj)[:1][:limit]
+
+
+def _bounded(obj: Any, limit: int) -> Shape:
+    """Of types that tell what they go through, and not how far."""
+    held = held_by(obj)
+    return "(", ", …)", "plain", len(held), held[:limit]
+
+
+def _made_of(obj: Any, limit: int) -> Shape:
+    """Of types in C whose `__reduce__` says what they were made of, and asks nobody."""
+    made = call(obj, "__reduce__")
+    parts = list(made[1])
+    options: dict[str, Any] = {}
+    if type_name(type(made[0])) == "functools.partial":  # of methodcaller with keywords
+        parts = [*made[0].args, *parts]
+        options = made[0].keywords
+    if not options:
+        return "(", ")", "plain", len(parts), parts[:limit]
+    items = [*zip(indexes(len(parts)), parts, strict=False), *options.items()]
+    return "(", ")", "fields", len(items), items[:limit]
+
+
+def _cell(obj: Any, limit: int) -> Shape:
+    try:
+        held = [obj.cell_contents]
+    except ValueError:
+        return "(empty", ")", "plain", -1, []
+    return "(", ")", "plain", 1, held[:limit]
+
+
+def _default_dict(obj: Any, limit: int) -> Shape:
+    factory = field(obj, "default_factory")
+    name = type_name(factory) if issubclass(type(factory), type) else _callable_name(factory)
+    return f"({name}, {{", "})", "keyed", dict.__len__(obj), dict_items(obj, limit) if limit else []
+
+
+def _callable_name(factory: object) -> str:
+    if factory is None:
+        return "None"
+    if type(factory) is types.FunctionType:
+        return factory.__code__.co_qualname
+    return f"<{type_name(type(factory))}>"
 
 
 def _weak(obj: Any, limit: int) -> Shape:
@@ -139,6 +190,10 @@ def _by_type(*pairs: tuple[Any, ShapeOf]) -> dict[int, ShapeOf]:
 
 
 _ITERATED: Final[tuple[Any, ...]] = ([], (), "", "é", b"", bytearray(), set(), {}, range(0))
+_BOUNDED: Final[tuple[Any, ...]] = (
+    itertools.islice, itertools.permutations, itertools.combinations,
+    itertools.combinations_with_replacement,
+)  # fmt: skip
 KNOWN_SHAPES: Final[dict[int, ShapeOf]] = _by_type(
     (slice, _slice),
     (memoryview, _view),
@@ -153,11 +208,19 @@ KNOWN_SHAPES: Final[dict[int, ShapeOf]] = _by_type(
     (iter({}.items()), _iterator),
     (reversed([]), _iterator),
     (itertools.count(), _count),
+    (itertools.repeat, _repeat),
+    *((kind, _bounded) for kind in _BOUNDED),
+    *((kind, _made_of) for kind in (enumerate, zip, map, filter)),
+    (types.CellType, _cell),
 )
 """By the id of the type; subclasses are shown through it too."""
 
 LATE_SHAPES: Final[tuple[LateShape, ...]] = (
     ("array", "array", _array),
+    ("collections", "defaultdict", _default_dict),
+    ("_operator", "attrgetter", _made_of),
+    ("_operator", "itemgetter", _made_of),
+    ("_operator", "methodcaller", _made_of),
     ("mmap", "mmap", _mapped),
     ("sqlite3", "Row", _row),
     ("xml.etree.ElementTree", "Element", _element),

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from relive_capture.record.inspection import dict_items, static_lookup
 
-__all__ = ["CONTAINERS", "INDEXES", "Shape", "index_label", "indexes"]
+__all__ = ["CONTAINERS", "INDEXES", "ONE_TUPLE_END", "OWN_NAMES", "Shape", "index_label", "indexes"]
 
 Shape = tuple[str, str, str, int, list[Any]]
 """Brackets, style, length (-1: none), what to show. "plain": values; "keyed" and "fields": (key, value)."""
 
+ONE_TUPLE_END: Final = ",)"
+"""Of a tuple of one value."""
 INDEXES: Final = tuple(f"[{index}]" for index in range(64))
 
 
@@ -47,19 +49,34 @@ def _tuple(obj: Any, limit: int) -> Shape:
         if type(names) is tuple and names and all(type(name) is str for name in names):
             labels = names[: len(part)] + tuple(islice(indexes(len(part)), len(names), len(part)))
             return "(", ")", "fields", length, list(zip(labels, part, strict=True))
-    return "(", ")", "plain", length, part
+    return "(", ")" if length != 1 else ONE_TUPLE_END, "plain", length, part
 
 
-def _iterated(cls: Any, open_: str, close: str) -> Callable[[Any, int], Shape]:
+def _deque(obj: Any, limit: int) -> Shape:
+    most = _maxlen(obj)
+    open_, close, style, length, part = _any_deque(obj, limit)
+    return open_, close if most is None else f"], maxlen={most})", style, length, part
+
+
+def _iterated(cls: Any, open_: str, close: str, name: str = "") -> Callable[[Any, int], Shape]:
+    """`name`: what an empty one is shown with, where the brackets alone would be another type's."""
+
     def shape(obj: Any, limit: int) -> Shape:
         part: list[Any] = []
         try:
             part.extend(islice(cls.__iter__(obj), limit))
         except RuntimeError:
             pass  # changed by another thread meanwhile: what was read is kept
-        return open_, close, "plain", cls.__len__(obj), part
+        length = cls.__len__(obj)
+        if name and not length:
+            return f"{name}(", ")", "plain", 0, []
+        return open_, close, "plain", length, part
 
     return shape
+
+
+_maxlen: Final = deque.__dict__["maxlen"].__get__
+_any_deque: Final = _iterated(deque, "deque([", "])")
 
 
 def _proxy(obj: Any, limit: int) -> Shape:
@@ -80,9 +97,11 @@ CONTAINERS: Final[dict[int, Callable[[Any, int], Shape]]] = {
     id(dict): _dict,
     id(list): _list,
     id(tuple): _tuple,
-    id(set): _iterated(set, "{", "}"),
-    id(frozenset): _iterated(frozenset, "frozenset({", "})"),
-    id(deque): _iterated(deque, "deque([", "])"),
+    id(set): _iterated(set, "{", "}", "set"),
+    id(frozenset): _iterated(frozenset, "frozenset({", "})", "frozenset"),
+    id(deque): _deque,
     id(MappingProxyType): _proxy,
 }
 """By the id of the base type: a type's own hash may be the user's."""
+OWN_NAMES: Final = ("set(", "frozenset(", "deque(")
+"""How a shape begins that names its type; a subclass has its own name."""

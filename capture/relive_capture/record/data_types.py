@@ -4,7 +4,7 @@ polars, pyarrow, protobuf, multidict, lxml, torch, msgspec. Nothing is imported 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final
 
@@ -190,13 +190,13 @@ def _message(obj: Any, limit: int) -> Shape:
 
 def _repeated(obj: Any, limit: int) -> Shape:
     length = call(obj, "__len__")
-    return "([", "])", "plain", length, list(call(obj, "__getitem__", slice(0, limit)))
+    return "repeated [", "]", "plain", length, list(call(obj, "__getitem__", slice(0, limit)))
 
 
 def _map(obj: Any, limit: int) -> Shape:
     keys = list(islice(call(obj, "__iter__"), limit))
     items = [(key, call(obj, "__getitem__", key)) for key in keys]
-    return "({", "})", "keyed", call(obj, "__len__"), items
+    return "map {", "}", "keyed", call(obj, "__len__"), items
 
 
 def _multidict(obj: Any, limit: int) -> Shape:
@@ -237,6 +237,21 @@ def _printed(obj: Any, limit: int) -> Shape:
     return "(", ")", "leaf", -1, [call(obj, "__str__")[:_MAX_TEXT]]
 
 
+def _quoted(obj: Any, limit: int) -> Shape:
+    """The same, as what such a value is made from."""
+    return "(", ")", "leaf", -1, [repr(call(obj, "__str__")[:_MAX_TEXT])]
+
+
+def _with(*names: str) -> Callable[[Any, int], Shape]:
+    """The shape of an object with attributes of these names, which its C class reads."""
+
+    def shape(obj: Any, limit: int) -> Shape:
+        found = fields(obj, names)
+        return "(", ")", "fields", len(found), found[:limit]
+
+    return shape
+
+
 def _regex(obj: Any, limit: int) -> Shape:
     found = fields(obj, ("pattern", "flags", "string", "pos", "endpos"))
     return "(", ")", "fields", len(found), found[:limit]
@@ -258,6 +273,9 @@ DATA_SHAPES: Final = (
     ("numpy", "dtype", _printed),
     ("pandas", "DataFrame", _data_frame),
     ("pandas", "Series", _series),
+    ("pandas", "Period", _quoted),
+    ("pandas", "Interval", _with("left", "right", "closed")),
+    ("pandas._libs.tslibs.offsets", "BaseOffset", _with("n", "normalize")),
     ("polars", "DataFrame", _polars_frame),
     ("polars", "Series", _polars_series),
     ("polars._plr", "PySeries", _rust_series),
@@ -277,6 +295,7 @@ DATA_SHAPES: Final = (
     ("lxml.etree", "_ElementTree", _xml_tree),
     ("torch", "Tensor", _tensor),
     ("msgspec", "Raw", _raw),
+    ("msgspec.msgpack", "Ext", _with("code", "data")),
     ("pydantic_core._pydantic_core", "Url", _printed),
     ("pydantic_core._pydantic_core", "MultiHostUrl", _printed),
 )

@@ -35,6 +35,7 @@ def bytes_text(value: bytes | bytearray, limit: int, clean: Callable[[str], str]
     text = part.decode("latin-1")
     hidden = clean(text)
     shown = repr(hidden[:limit].encode("latin-1", "replace"))
+    shown = shown if cls is bytes else f"bytearray({shown})"
     return shown + ("…" if length > limit else ""), length
 
 
@@ -104,13 +105,9 @@ def _text_io(value: Any) -> str:
     return f"<text file of {type_name(type(buffer))}>"
 
 
-def _pattern(value: Any) -> str:
-    pattern = value.pattern
-    return f"re.compile({pattern[:150]!r})" if type(pattern) in (str, bytes) else "<pattern>"
-
-
 def _range(value: range) -> str:
-    return f"range({int_text(value.start)}, {int_text(value.stop)}, {int_text(value.step)})"
+    step = f", {int_text(value.step)}" if value.step != 1 else ""
+    return f"range({int_text(value.start)}, {int_text(value.stop)}{step})"
 
 
 Text = Callable[[Any], str]

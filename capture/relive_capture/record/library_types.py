@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_capture.record.descriptors import field
 from relive_capture.record.inspection import (
     is_immutable_type,
     mro,
@@ -22,6 +23,11 @@ __all__ = ["LATE_TYPES", "int_text"]
 _MAX_INT_BITS = 512
 _MAX_DECIMAL_BYTES = 1024
 _MAX_TEXT = 200
+_UNICODE, _ASCII = 32, 256
+_FLAGS = (
+    (2, "IGNORECASE"), (4, "LOCALE"), (8, "MULTILINE"), (16, "DOTALL"), (_UNICODE, "UNICODE"),
+    (64, "VERBOSE"), (128, "DEBUG"), (_ASCII, "ASCII"),
+)  # fmt: skip
 _TIMES = {"m": "timedelta64", "M": "datetime64"}
 
 
@@ -72,7 +78,20 @@ def _clock(cls: type, value: object) -> str:
 def _datetime(value: Any) -> str:
     if type_name(type(value)).endswith(".NaTType"):
         return "NaT"  # of pandas: a datetime without a time
-    return f"{_date(value)}T{_clock(_base(value, 'datetime'), value)}"
+    text = f"{_date(value)}T{_clock(_base(value, 'datetime'), value)}"
+    nanoseconds = _nanoseconds(value, "nanosecond")
+    return f"{text} + {nanoseconds} ns" if nanoseconds else text
+
+
+def _nanoseconds(value: Any, name: str) -> int:
+    """Which pandas has besides; 0 where there are none."""
+    if plain_name(type(value)) not in ("Timestamp", "Timedelta"):
+        return 0
+    try:
+        found = field(value, name)
+    except (TypeError, AttributeError):
+        return 0
+    return found if type(found) is int else 0
 
 
 def _time(value: Any) -> str:
@@ -81,7 +100,8 @@ def _time(value: Any) -> str:
 
 def _timedelta(value: Any) -> str:
     cls: Any = _base(value, "timedelta")
-    return f"timedelta({cls.__str__(value)})"
+    nanoseconds = _nanoseconds(value, "nanoseconds")
+    return f"timedelta({cls.__str__(value)}{f' + {nanoseconds} ns' if nanoseconds else ''})"
 
 
 def _socket(value: Any) -> str:
@@ -100,8 +120,14 @@ def _path(value: Any) -> str:
 
 
 def _pattern(value: Any) -> str:
-    pattern = value.pattern
-    return f"re.compile({pattern[:150]!r})" if type(pattern) in (str, bytes) else "<pattern>"
+    pattern, flags = value.pattern, value.flags
+    if type(pattern) not in (str, bytes):
+        return "<pattern>"
+    if type(pattern) is str and flags & (_UNICODE | _ASCII) == _UNICODE:
+        flags &= ~_UNICODE  # which every text has
+    names = [f"re.{name}" for bit, name in _FLAGS if flags & bit]
+    shown = repr(pattern[:150]) + ("…" if len(pattern) > 150 else "")
+    return f"re.compile({', '.join([shown, '|'.join(names)] if names else [shown])})"
 
 
 def _number(value: Any) -> str:
@@ -142,6 +168,8 @@ LATE_TYPES: Final[tuple[tuple[str, str, Text, bool], ...]] = (
     ("_thread", "LockType", repr, False),
     ("_thread", "RLock", repr, False),
     ("re", "Pattern", _pattern, False),
+    ("pandas._libs.missing", "NAType", lambda _: "<NA>", False),
+    ("msgspec", "UnsetType", repr, False),
     ("numpy", "generic", _number, True),
     ("numpy.ma.core", "MaskedConstant", lambda _: "--", False),
 )

@@ -18,7 +18,7 @@ from relive_base.secret_names import split_words
 from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.containers import INDEXES, Shape, index_label, indexes
+from relive_capture.record.containers import INDEXES, ONE_TUPLE_END, OWN_NAMES, Shape, index_label, indexes
 from relive_capture.record.extensions import is_pure, native_trees
 from relive_capture.record.leaves import bytes_text, int_text, str_text
 from relive_capture.record.plans import (
@@ -51,7 +51,8 @@ _MOST_CARD_DIGITS = 19
 _LINE = 76
 _BEGINNING = 24
 _LITTLE = 1_500  # bytes: what values of fewer cost is not worth a look at the clock
-_NAMED_ITSELF = ("ndarray ", "DataFrame ", "Series ")  # shapes that say what they are of
+_NAMED_ITSELF = ("ndarray ", "DataFrame ", "Series ", "repeated [", "map {")
+"""How shapes begin that say what they are of."""
 _INDEXES = len(INDEXES)
 _FLAG = "'-"  # how the text of a command line's option begins
 _VALUE_LABELS = ("", "", "'value': ", "value=")  # by the form that _pairs is given
@@ -359,8 +360,13 @@ class Walker:
         if plan.kind == STR:
             return self._clean(str.__getitem__(key, slice(0, _KEY_TEXT)))
         if issubclass(cls, tuple):
-            parts = [self._key_text(part) for part in tuple.__getitem__(key, slice(0, 4))]
-            return f"({', '.join(parts)})"[:_KEY_TEXT]
+            parts = [
+                repr(self._clean(part[:_KEY_TEXT])) if type(part) is str else self._key_text(part)
+                for part in tuple.__getitem__(key, slice(0, 4))
+            ]
+            end = ONE_TUPLE_END if tuple.__len__(key) == 1 else ")"
+            more = ["…"] if tuple.__len__(key) > len(parts) else []
+            return f"({', '.join(parts + more)}{end}"[:_KEY_TEXT]
         return (f"<{plan.name}>" if plan.kind >= CONTAINER else self._leaf(key, plan)[0])[:_KEY_TEXT]
 
     # ------------------------------------------------------------ one value
@@ -443,10 +449,11 @@ class Walker:
         if (named or _FLAG in text) and self._hide_named_items(values, nodes, texts, length):
             text = ", ".join(texts)
         self._charge(len(text), count)
+        close = ONE_TUPLE_END if length == 1 and plan.close == ")" else plan.close
         if length > count or len(text) > _LINE:
-            text = preview(plan.open, plan.close, [], texts, length > count)
+            text = preview(plan.open, close, [], texts, length > count)
         else:
-            text = f"{plan.open}{text}{plan.close}"
+            text = f"{plan.open}{text}{close}"
         children = list(zip(INDEXES if count <= _INDEXES else indexes(count), nodes, strict=False))
         node = ValueNode(plan.name, text, address, length, children, length - count)
         self._seen[address] = node
@@ -596,7 +603,9 @@ class Walker:
         if plan.kind == OBJECT:
             return plan.object_shape(obj, limit)
         open_, close, style, length, items = plan.call(obj, limit)
-        if not open_.startswith(_NAMED_ITSELF):
+        if open_.startswith(OWN_NAMES):
+            open_ = plan.name + open_[open_.index("(") :]
+        elif not open_.startswith(_NAMED_ITSELF):
             open_ = plan.name + open_
         if style == "leaf":
             return open_ + self._clean(items[0]), close, style, length, []

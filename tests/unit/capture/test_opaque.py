@@ -100,7 +100,7 @@ KEPT = collections.UserList([1])
         (lambda: {"a": 1}.values(), "dict_values([1])"),
         (lambda: collections.OrderedDict(a=1).items(), "odict_items([('a', 1)])"),
         (lambda: itertools.count(5), "itertools.count(5)"),
-        (lambda: operator.itemgetter("a", 2), "operator.itemgetter(('a', 2))"),
+        (lambda: operator.itemgetter("a", 2), "operator.itemgetter('a', 2)"),
         (
             lambda: functools.partial(int, base=3),
             "functools.partial(func=<class int>, args=(), keywords={'base': 3})",

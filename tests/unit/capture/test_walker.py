@@ -96,7 +96,7 @@ def test_the_users_code_is_never_called(make: Callable[[], object]) -> None:
         (b"ab", "b'ab'"),
         ([1, "a"], "[1, 'a']"),
         ({"a": 1}, "{'a': 1}"),
-        ((1,), "(1)"),
+        ((1,), "(1,)"),
         ({1}, "{1}"),
         (Color.RED, "Color.RED"),
         (Point(1, 2), "Point(x=1, y=2)"),
@@ -105,7 +105,7 @@ def test_the_users_code_is_never_called(make: Callable[[], object]) -> None:
         (datetime.datetime(2026, 11, 23, 1, 2, tzinfo=datetime.UTC), "2026-11-23T01:02:00 UTC"),
         (Path("/tmp"), "PosixPath('/tmp')"),
         (collections.deque([1]), "deque([1])"),
-        (range(3), "range(0, 3, 1)"),
+        (range(3), "range(0, 3)"),
         (dict, "<class dict>"),
     ],
 )
