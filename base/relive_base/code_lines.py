@@ -13,7 +13,7 @@ _LONGEST: Final = 200_000  # entries of a code object's table of lines that are 
 
 
 def frame_line(frame: FrameType) -> int:
-    """Where `frame` stands, from 1; 0 where its code has no lines at all."""
+    """Where `frame` stands, from 1; 0 if its code has no lines at all."""
     return _line(frame) or line_of(frame.f_code, frame.f_lasti)
 
 

@@ -47,7 +47,7 @@ def secret_names(environment: Mapping[str, str]) -> list[str]:
 def hide_secrets() -> int:
     """Overwrite the secrets in the block of memory that /proc/PID/environ shows; how many were there.
 
-    os.environ keeps them: Python has copied it. Does nothing where the system has no such block.
+    os.environ keeps them: Python has copied it. Does nothing if the system has no such block.
     """
     if sys.platform != "linux":
         return 0

@@ -25,7 +25,7 @@ def encodable(text: str) -> str:
 
 
 def encode_escaped(encode: Callable[[Any], bytes], value: Any) -> bytes:
-    """What `encode` (of msgspec) makes of `value`; where its texts have lone surrogates, of one that has
+    """What `encode` (of msgspec) makes of `value`; if its texts have lone surrogates, of one that has
     escapes in their place."""
     try:
         return encode(value)

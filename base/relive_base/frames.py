@@ -100,7 +100,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     profile: str = "sampled"  # "sampled" | "precise" | "off"
     capture: str = "full"  # "full" | "frames" | "off"
     isolation_tier: int = 1  # the tier wanted; Ready says which was reached
-    scratch: str = ""  # a writable folder of the worker's own; HOME, and TMPDIR where it has no /tmp
+    scratch: str = ""  # a writable folder of the worker's own; HOME, and TMPDIR if it has no /tmp
     redact_keys: list[str] = []  # more key names to redact, from relive.toml
     call_depth: int = 16  # how deep functions may call each other
     load_timeout_s: float = 30.0  # for the import of the user's module
@@ -115,7 +115,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     instance: str = ""  # the worker's own id: the `service.instance.id` of its telemetry
     resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
     relive_version: str = ""
-    propagators: str = ""  # OTEL_PROPAGATORS of the server, where the function's environment has none
+    propagators: str = ""  # OTEL_PROPAGATORS of the server, if the function's environment has none
     uid: int = 0  # the user and the group that the worker becomes; 0: it has its zygote's
 
 
@@ -181,12 +181,12 @@ class HttpRequest(msgspec.Struct, array_like=True):
     client: str = ""
     mount: str = ""
     route: str = ""
-    payload: str = ""  # "1.0" where the trigger wants Lambda's older format of the event
-    names: list[str] = []  # of `headers` as the client wrote them, where `payload` is "1.0"
+    payload: str = ""  # "1.0" if the trigger wants Lambda's older format of the event
+    names: list[str] = []  # of `headers` as the client wrote them, if `payload` is "1.0"
 
 
 class Invoke(_Frame, tag="invoke"):
-    """One event for a worker. `event` is JSON text for event functions; empty where `http` is given."""
+    """One event for a worker. `event` is JSON text for event functions; empty if `http` is given."""
 
     invocation_id: str
     trace_id: str
@@ -198,7 +198,7 @@ class Invoke(_Frame, tag="invoke"):
     trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call"
     trace_state: str = ""
     sampled: bool = True  # the trace flag that is handed on
-    profile: str = ""  # overrides the spec's, where not empty
+    profile: str = ""  # overrides the spec's, if not empty
     depth: int = 0  # how many function-to-function calls lie above this one
     start_before_monotonic_ns: int = 0  # sent ahead: later than this it is skipped; 0: whenever it comes
     baggage: str = ""  # the W3C header's value
@@ -309,7 +309,7 @@ class Result(_Frame, tag="result"):
     headers: list[tuple[str, str]] = []
     error: ErrorInfo | None = None
     reusable: bool = True  # False: the worker must get no further event
-    done: Done | None = None  # where nothing else is left to tell, the last frame comes within this one
+    done: Done | None = None  # if nothing else is left to tell, the last frame comes within this one
     streamed_bytes: int = 0  # of the body, sent before in parts
     answered: bool = False  # it has failed, and answered all the same, with a 5xx
 
@@ -322,13 +322,13 @@ class StreamHead(_Frame, tag="stream_head"):
     http_status: int
     content_type: str = ""
     headers: list[tuple[str, str]] = []
-    length: int = -1  # of the body, where the function says it
+    length: int = -1  # of the body, if the function says it
     left_id: int = 0
     invocation_id: str = ""
 
 
 class StreamPart(_Frame, tag="stream_part"):
-    """A part of the body. Where `call_id` is not 0, the worker waits for a CallResult: the client has taken
+    """A part of the body. If `call_id` is not 0, the worker waits for a CallResult: the client has taken
     it, or is gone (not ok)."""
 
     invocation_id: str
@@ -408,7 +408,7 @@ class SpanData(msgspec.Struct, array_like=True):
 
 class OpenSpan(msgspec.Struct, array_like=True):
     """A span that has begun and not ended, told with the first of its children that has ended: what lies
-    below it has a parent also where the process ends before it does."""
+    below it has a parent even if the process ends before it does."""
 
     trace_id: str
     span_id: str
@@ -509,7 +509,7 @@ class Scene(_Frame, tag="scene"):
 
 
 class HeapTaken(_Frame, tag="heap_taken"):
-    """What became of a TakeHeap: `state` as in PartState; where it is "missing" there are no files."""
+    """What became of a TakeHeap: `state` as in PartState; if it is "missing" there are no files."""
 
     invocation_id: str
     state: str
@@ -537,7 +537,7 @@ class DebugOffer(_Frame, tag="debug_offer"):
 
 
 class DebugEnded(_Frame, tag="debug_ended"):
-    """The session is over; `reason` is empty where the user ended it."""
+    """The session is over; `reason` is empty if the user ended it."""
 
     session: int
     reason: str = ""

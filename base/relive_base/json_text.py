@@ -13,7 +13,7 @@ MAX_DEPTH: Final = 100
 
 
 def parse_bounded(data: bytes | str) -> object:
-    """Parsed JSON. Raises ValueError where it is none, or where it would take very much memory."""
+    """Parsed JSON. Raises ValueError if it is none, or if it would take very much memory."""
     text = data.decode(json.detect_encoding(data)) if isinstance(data, bytes) else data
     if text.count("{") + text.count("[") > MAX_VALUES or text.count(",") > MAX_VALUES * 4:
         raise ValueError(f"more than {MAX_VALUES} values")

@@ -24,8 +24,8 @@ def stand_back(niceness: int) -> None:
     threads started later inherit it. Call it when the process is ready: what it does before that, somebody
     waits for.
 
-    Where the kernel schedules by session (autogroup), niceness counts only within a session: the session
-    that this process leads is lowered as a whole. Does nothing where the kernel refuses.
+    If the kernel schedules by session (autogroup), niceness counts only within a session: the session
+    that this process leads is lowered as a whole. Does nothing if the kernel refuses.
     """
     wanted = min(os.nice(0) + niceness, 19)
     for thread in _threads():

@@ -86,7 +86,7 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     sampled: bool = True  # the caller's flag, which is handed on
     ready_ns: int = 0  # of a queued event: when this attempt became due; 0: when it was enqueued
     http_scheme: str = ""
-    http_host: str = ""  # as the client named it, with the port where it gave one
+    http_host: str = ""  # as the client named it, with the port if it gave one
     http_query: str = ""
     client: str = ""  # whoever sent the request, by the proxies' word
     peer: str = ""  # the address of the connection's other end
@@ -101,7 +101,7 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
 
     @property
     def duration_ns(self) -> int:
-        """Handler time; 0 where it never began."""
+        """Handler time; 0 if it never began."""
         return max(self.ended_ns - self.started_ns, 0) if self.started_ns else 0
 
     @property

@@ -81,7 +81,7 @@ class Redactor:
         return known
 
     def key(self, name: str) -> str:
-        """`name` itself without secrets: somebody may have used one as a key. The same object where there was
+        """`name` itself without secrets: somebody may have used one as a key. The same object if there was
         none."""
         known = self._keys.get(name)
         if known is None:
@@ -95,7 +95,7 @@ class Redactor:
     # ------------------------------------------------------------ text
 
     def text(self, text: str) -> str:
-        """`text` with every secret in it replaced; the same object where there was none."""
+        """`text` with every secret in it replaced; the same object if there was none."""
         if len(text) < 6:
             return text
         result = self._hidden(text)
@@ -130,7 +130,7 @@ class Redactor:
 
     def _undisguised(self, text: str) -> str:
         """Secrets behind escapes (`token%3Dabc`, `"pass\\u0077ord"`), plus signs of forms and look-alikes of
-        separators. Where one is found, the text is given without its escapes."""
+        separators. If one is found, the text is given without its escapes."""
         plain = text
         for _ in range(_MAX_LAYERS):
             first = plain
@@ -173,7 +173,7 @@ class Redactor:
     # ------------------------------------------------------------ structures
 
     def json_bytes(self, data: bytes, path: str = "event", redacted: list[str] | None = None) -> bytes:
-        """JSON text without its secrets, still JSON; the same bytes where there was none. What is not JSON is
+        """JSON text without its secrets, still JSON; the same bytes if there was none. What is not JSON is
         treated as text. The places go to `redacted` as "event.headers.authorization"."""
         found: list[str] = [] if redacted is None else redacted
         before = len(found)
@@ -284,7 +284,7 @@ class Redactor:
 
     def attribute(self, name: str, value: str) -> str:
         """The text of an attribute of a span, a log line or a record without its secrets; the same object
-        where there was none."""
+        if there was none."""
         clean = self._entry(name, value, "", [], 0) if value else value
         return value if clean == value else str(clean)
 
@@ -314,7 +314,7 @@ class Redactor:
 
 
 class KeyBlocks:
-    """Log lines without secrets, where a private key was printed too: each of its lines is a line of its own.
+    """Log lines without secrets, if a private key was printed too: each of its lines is a line of its own.
     `stream` tells apart whose lines they are."""
 
     __slots__ = ("_open",)
@@ -323,7 +323,7 @@ class KeyBlocks:
         self._open: dict[Hashable, int] = {}
 
     def line(self, stream: Hashable, text: str, redactor: Redactor) -> str:
-        """The line without its secrets; the same object where there was none."""
+        """The line without its secrets; the same object if there was none."""
         if self._open and stream in self._open:
             return self._inside(stream, text)
         clean = redactor.text(text)

@@ -48,7 +48,7 @@ class RingBroken(ReliveError):
 
 
 def make_ring() -> int:
-    """A descriptor of a new ring; -1 where this system or processor has none."""
+    """A descriptor of a new ring; -1 if this system or processor has none."""
     if sys.platform != "linux" or os.uname().machine not in _ORDERED:
         return -1
     import fcntl  # here: only the server makes rings
@@ -66,7 +66,7 @@ def make_ring() -> int:
 
 
 class RingWriter:
-    """The worker's end. Its caller holds a lock. Raises OSError where the descriptor cannot be mapped."""
+    """The worker's end. Its caller holds a lock. Raises OSError if the descriptor cannot be mapped."""
 
     def __init__(self, descriptor: int) -> None:
         self._map = mmap.mmap(descriptor, _SIZE)
@@ -74,7 +74,7 @@ class RingWriter:
         self._head = self._words[_HEAD]
 
     def put(self, data: bytes) -> bool:
-        """Write complete frames. False where there is no room."""
+        """Write complete frames. False if there is no room."""
         size = (len(data) + 11) & ~7
         head = self._head
         offset = head & _MASK
@@ -95,7 +95,7 @@ class RingWriter:
         return True
 
     def put_elsewhere(self, frames: int) -> bool:
-        """Say that the next `frames` come by the socket. False where there is no room."""
+        """Say that the next `frames` come by the socket. False if there is no room."""
         head = self._head
         if head + 8 - self._words[_TAIL] > CAPACITY:
             return False

@@ -1,7 +1,7 @@
 """Names with their values in running text: `name=value`, `"name": "value"`, `--name value`, forms, XML, SQL.
 
 Whether a name is a secret's is for a judge to say, the same as for a key. Each pattern finds a name first and
-looks at the value only where the name is secret: a text costs no more than its length.
+looks at the value only if the name is secret: a text costs no more than its length.
 """
 
 from __future__ import annotations

@@ -37,14 +37,14 @@ def may_be_disguised(text: str) -> bool:
 
 
 def without_plus(text: str) -> str:
-    """`text` with blanks where a form or a query string has plus signs; the same object where there are
+    """`text` with blanks if a form or a query string has plus signs; the same object if there are
     none."""
     return text.replace("+", " ") if "+" in text and ("=" in text or "%" in text) else text
 
 
 def undisguise(text: str) -> str:
     """`text` with escapes of JSON, URLs and HTML resolved, and look-alikes of separators replaced; the same
-    object where there is nothing of the kind."""
+    object if there is nothing of the kind."""
     plain = text
     if "%" in plain:
         plain = _PERCENT.sub(_decoded_bytes, plain)
@@ -63,7 +63,7 @@ def _decoded(match: re.Match[str]) -> str:
 
 
 def _decoded_bytes(match: re.Match[str]) -> str:
-    """What a row of percent escapes stands for; it stays where that is no text."""
+    """What a row of percent escapes stands for; it stays if that is no text."""
     raw = bytes(int(one["code"], 16) for one in _PERCENT_ONE.finditer(match.group()))
     try:
         plain = raw.decode("utf-8")

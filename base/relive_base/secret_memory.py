@@ -56,7 +56,7 @@ def _is_telling(value: str) -> bool:
 
 
 def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds each of `values` where it is not a part of a longer word; None where there are none."""
+    """Finds each of `values` if it is not a part of a longer word; None if there are none."""
     longest_first = sorted(values, key=len, reverse=True)
     if not longest_first:
         return None

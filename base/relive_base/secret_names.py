@@ -182,7 +182,7 @@ def _may_name_abroad(lower: str) -> bool:
 
 def name_places(lower: str, extra: Iterable[str] = ()) -> list[int]:
     """Where in a text (in lower case) a secret's name may be: at or around these places, in order. `extra`:
-    what else to look for. Empty where `may_name` says that there is none."""
+    what else to look for. Empty if `may_name` says that there is none."""
     places: list[int] = []
     for hint in (*_HINTS, *(() if lower.isascii() else _FOREIGN_HINTS), *extra):
         place = lower.find(hint)

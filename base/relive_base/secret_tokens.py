@@ -23,7 +23,7 @@ _WORD: Final = "[A-Za-z0-9]"
 _URL64: Final = r"[\w-]"
 _BASE64: Final = "[A-Za-z0-9+/]"
 
-# By the character that ends the beginning ("" where there is none): the beginning in lower case by which
+# By the character that ends the beginning ("" if there is none): the beginning in lower case by which
 # it is found, and the whole token.
 _TOKENS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     # code hosting and packages

@@ -1,7 +1,7 @@
 """The worker's end of the wire, for writing: one frame after the other, from any thread, never raising.
 
 With a ring (see ring.py) frames go there, and a bell on the socket tells the server to look; without one, and
-where they are large, they go by the socket.
+if they are large, they go by the socket.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FrameSink:
     """Writes frames to a connected stream socket. Thread-safe.
 
     A frame that only left in part is finished before the next one begins: the stream never loses its framing,
-    also where a signal handler of the user's raises in the middle of a send.
+    even if a signal handler of the user's raises in the middle of a send.
     A send from inside a send of the same thread (a signal handler or a finalizer that prints) waits for it.
     A child that user code forked never writes: its sink is cut off right after the fork.
     """
@@ -69,7 +69,7 @@ class FrameSink:
         self._later.clear()
 
     def send(self, *frames: AnyFrame) -> bool:
-        """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, where it could not be
+        """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, if it could not be
         done."""
         data = None if self._cut else self._encode(frames)
         return data is not None and self._send(data, len(frames), True)
@@ -127,7 +127,7 @@ class FrameSink:
 
     def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0, bell: bool = True) -> bool:
         """Send frames that must not be dropped: try again until `timeout_s` is over. They have left to the
-        last byte where this gives True. Without a `bell` the server may see them a few milliseconds later."""
+        last byte if this gives True. Without a `bell` the server may see them a few milliseconds later."""
         data = None if self._cut else self._encode(frames)
         if data is None:
             return False

@@ -16,8 +16,8 @@ _HEAD_BYTES: Final = 2_000
 
 
 def source_encoding(data: bytes) -> str:
-    """The name of the encoding that a source file declares, "utf-8" without one or where Python has none of
-    that name; "utf-8-sig" where it begins with a byte order mark."""
+    """The name of the encoding that a source file declares, "utf-8" without one or if Python has none of
+    that name; "utf-8-sig" if it begins with a byte order mark."""
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     for line in re.split(_LINES, data[:_HEAD_BYTES], maxsplit=2)[:2]:

@@ -22,7 +22,7 @@ class TraceParent:
 
 
 def parse_traceparent(header: str) -> TraceParent | None:
-    """The parent a `traceparent` names, or None where the header is absent or not valid.
+    """The parent a `traceparent` names, or None if the header is absent or not valid.
 
     An invalid header starts a new trace, as the W3C recommendation asks; it is never an error.
     """

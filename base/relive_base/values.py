@@ -20,7 +20,7 @@ class ValueTreeError(ReliveError):
 class ValueNode(msgspec.Struct, omit_defaults=True):
     """One value. `children` are (label, node): attribute names, rendered keys or "[3]"; `more` counts others.
 
-    `text` is bounded and looks like a repr; `id` is the object's address where it has an identity worth
+    `text` is bounded and looks like a repr; `id` is the object's address if it has an identity worth
     following, else 0; `length` is what len() gives, or -1. A `ref` was walked elsewhere, in the
     same tree or (a local) as a local of the scene: find it by its `id`.
     """

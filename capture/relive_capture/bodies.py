@@ -1,4 +1,4 @@
-"""Bodies of calls: as text where they are UTF-8, else in base64."""
+"""Bodies of calls: as text if they are UTF-8, else in base64."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def body_of(data: bytes, *, complete: bool = True, cut: int = 0) -> Body:
 
 
 def body_bytes(body: Body) -> bytes:
-    """The bytes again; empty where the base64 is none."""
+    """The bytes again; empty if the base64 is none."""
     try:
         return base64.b64decode(body.base64, validate=True) if body.base64 else body.text.encode()
     except ValueError:

@@ -76,7 +76,7 @@ class RawExchange(msgspec.Struct, array_like=True, gc=False):
 
 
 class Body(msgspec.Struct, omit_defaults=True):
-    """A body: as `text` where it is UTF-8, else in `base64`. Chunks are put together, compression stays.
+    """A body: as `text` if it is UTF-8, else in `base64`. Chunks are put together, compression stays.
 
     `complete` False: the function did not read on, or a limit cut `cut` bytes.
     """
@@ -90,7 +90,7 @@ class Body(msgspec.Struct, omit_defaults=True):
 class Exchange(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One call, redacted: an entry of cassette.json. `kind`: "http", "invoke" or "connect" (it failed).
 
-    For "invoke" `url` is the function's name, `status` is 200 where it answered.
+    For "invoke" `url` is the function's name, `status` is 200 if it answered.
     """
 
     kind: str

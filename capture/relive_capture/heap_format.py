@@ -10,7 +10,7 @@ A label is `kind << LABEL_SHIFT | value`:
 
 | kind | value | as people read it |
 | --- | --- | --- |
-| INTERNAL | index into strings | the interpreter's own: `__class__`, `func_closure`; "" where not known |
+| INTERNAL | index into strings | the interpreter's own: `__class__`, `func_closure`; "" if not known |
 | ATTRIBUTE | index into strings | `.name`: of an instance, its slots, a module or a class |
 | INDEX | position | `[3]`: an item of a list, tuple or deque; of a set its place in the table |
 | ITEM | index into strings | `['sku']`, `[17]`: the value of a dict's entry; the string is the key as code |
@@ -67,7 +67,7 @@ JSON_FILES: Final = ("meta", "types", "strings", "roots")
 
 
 class HeapMeta(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """How a snapshot came about. `truncated` names the limit that ended the walk; empty where it is whole."""
+    """How a snapshot came about. `truncated` names the limit that ended the walk; empty if it is whole."""
 
     schema: int = 1
     objects: int

@@ -20,7 +20,7 @@ __all__ = [
 
 
 class FrameView(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One frame. Lines count from 1, columns from 0 in UTF-8 bytes; -1 where unknown.
+    """One frame. Lines count from 1, columns from 0 in UTF-8 bytes; -1 if unknown.
 
     `file` is relative to the function's own code for in-app frames, absolute for others. `source` has the
     lines around `line`, the first of them is number `source_first_line`.

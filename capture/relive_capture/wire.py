@@ -32,7 +32,7 @@ class Message:
 
 
 def parse_request(data: bytes) -> Message | None:
-    """A request; the CONNECT of a proxy's tunnel before it is skipped. None where there is no head."""
+    """A request; the CONNECT of a proxy's tunnel before it is skipped. None if there is no head."""
     found = _head(data)
     if found is None:
         return None
@@ -46,7 +46,7 @@ def parse_request(data: bytes) -> Message | None:
 
 
 def parse_response(data: bytes, *, method: str = "", ended: bool = False) -> Message | None:
-    """A response; those that only say that it goes on (1xx) are skipped. None where there is no whole head.
+    """A response; those that only say that it goes on (1xx) are skipped. None if there is no whole head.
 
     `ended`: the other side has closed, which ends a body without a length.
     """

@@ -17,7 +17,7 @@ __all__ = ["FunctionError", "NotInFunction", "invoke", "send"]
 class FunctionError(ReliveError):
     """The function that was called failed, or could not be called.
 
-    `type` and `error_message` are those of the callee's exception; `invocation_id` ("" where it never ran)
+    `type` and `error_message` are those of the callee's exception; `invocation_id` ("" if it never ran)
     finds its scene.
     """
 
@@ -40,7 +40,7 @@ def invoke(function: str, payload: Any = None, *, timeout_s: float | None = None
 
     Of an HTTP function, whose answer need not be JSON: text, or bytes that are not UTF-8.
 
-    `timeout_s` defaults to what is left of the calling invocation's own time. Raises FunctionError where the
+    `timeout_s` defaults to what is left of the calling invocation's own time. Raises FunctionError if the
     function fails or cannot be called; NotInFunction outside of a function. May be called from any thread.
     """
     answer = _exchange(function, payload, timeout_s, asynchronous=False)

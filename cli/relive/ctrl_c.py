@@ -13,7 +13,7 @@ __all__ = ["CtrlC"]
 
 
 class CtrlC:
-    """Notes that it was pressed, and raises only where `raising` says so.
+    """Notes that it was pressed, and raises only if `raising` says so.
 
     An exception in the middle of a wait could lose what was waited for, or leave a lock in disorder.
     """
@@ -44,7 +44,7 @@ class CtrlC:
 
     @contextmanager
     def raising(self) -> Iterator[None]:
-        """In here it raises KeyboardInterrupt, as it does where nobody has changed it: also where it was
+        """In here it raises KeyboardInterrupt, as it does if nobody has changed it: even if it was
         pressed on the way in."""
         self._raises = True
         try:

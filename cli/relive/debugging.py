@@ -22,7 +22,7 @@ __all__ = ["LiveSession", "Screen", "talk_read_only"]
 _POLL_S: Final = 0.1
 """And so long Ctrl-C may wait to be seen."""
 _PROMPT_S: Final = 0.05
-"""A line that has begun is a prompt where the process says so within this time."""
+"""A line that has begun is a prompt if the process says so within this time."""
 _COMPLETE_S: Final = 1.0
 _PATIENCE: Final = 3
 """Ctrl-C so many times without a prompt in between leaves a process that does not react."""
@@ -86,7 +86,7 @@ class LiveSession:
         self._held: list[pb.DebugResponse] = []
 
     def complete(self, line: str) -> tuple[int, Sequence[str]]:
-        """Ask the process; nothing where it does not answer within a second."""
+        """Ask the process; nothing if it does not answer within a second."""
         self._asked += 1
         self._call.send_complete(self._asked, line)
         end = time.monotonic() + _COMPLETE_S
@@ -102,11 +102,11 @@ class LiveSession:
         return len(line), ()
 
     def next(self, timeout_s: float) -> pb.DebugResponse | None:
-        """What comes next, None where nothing comes."""
+        """What comes next, None if nothing comes."""
         return self._held.pop(0) if self._held else self._call.next(timeout_s)
 
     def talk(self, lines: Lines, *, raw: bool) -> str:
-        """Until one of both sides has had enough; gives why it ended, "" where the user ended it."""
+        """Until one of both sides has had enough; gives why it ended, "" if the user ended it."""
         screen = Screen(typed=lines.typed, raw=raw, muted=not lines.typed)  # where it stands is for people
         impatient, prompt = 0, ""
         with CtrlC() as ctrl_c:
@@ -136,7 +136,7 @@ class LiveSession:
     def _answer(self, lines: Lines, prompt: str, ctrl_c: CtrlC) -> None:
         while True:
             try:
-                with ctrl_c.raising():  # also where it came on the way to the prompt
+                with ctrl_c.raising():  # even if it came on the way to the prompt
                     line = lines.read(prompt)
                 break
             except KeyboardInterrupt:

@@ -16,7 +16,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Start here": {
         "demo": ("demo", "See it work: a small shop, real events, real failures"),
         "tui": ("tui", "One key from launch to the root cause"),
-        "doctor": ("doctor", "What this machine offers, with the remedy where it does not"),
+        "doctor": ("doctor", "What this machine offers, with the remedy if it does not"),
     },
     "Run functions": {
         "serve": ("serve", "Start the platform on this home"),

@@ -58,7 +58,7 @@ class PipedLines:
 
 
 class TypedLines:
-    """A person at a terminal, with readline's editing, history and completion where Python has them."""
+    """A person at a terminal, with readline's editing, history and completion if Python has them."""
 
     typed = True
 
@@ -92,7 +92,7 @@ class TypedLines:
 
 @contextlib.contextmanager
 def typed_lines(home: Path, completer: Completer | None) -> Iterator[TypedLines]:
-    """Lines of a person; their history is kept in `home`, where there is one, for nobody else to read."""
+    """Lines of a person; their history is kept in `home`, if there is one, for nobody else to read."""
     readline: Any = None
     with contextlib.suppress(ImportError):
         readline = importlib.import_module("readline")
@@ -120,7 +120,7 @@ def typed_lines(home: Path, completer: Completer | None) -> Iterator[TypedLines]
 
 @contextlib.contextmanager
 def session_lines(commands: Sequence[str], home: Path, completer: Completer | None) -> Iterator[Lines]:
-    """Lines of a script where there is one, of a person where they sit at a terminal, else of the pipe."""
+    """Lines of a script if there is one, of a person if they sit at a terminal, else of the pipe."""
     if commands:
         yield ScriptLines(commands)
     elif sys.stdin.isatty() and sys.stdout.isatty():

@@ -38,7 +38,7 @@ def _deployed(session: Session) -> list[str]:
 
 
 def check_function(session: Session, name: str) -> None:
-    """Raises NotFound where no function of this name is in service or recorded."""
+    """Raises NotFound if no function of this name is in service or recorded."""
     names = function_names(session)
     if name not in names:
         from relive_platform.names import unknown_name
@@ -57,9 +57,9 @@ def emit_recorded(
     wide: bool = False,
     shown: Iterable[Mapping[str, Any]] | None = None,
 ) -> int:
-    """Print `rows`, which are those of `function` where it is not ""; gives how many. Raises NotFound.
+    """Print `rows`, which are those of `function` if it is not ""; gives how many. Raises NotFound.
 
-    `empty` is said only where nothing can be on its way.
+    `empty` is said only if nothing can be on its way.
     """
     listed = list(rows)
     if not listed and function:

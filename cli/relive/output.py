@@ -49,7 +49,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def format_time(ns: object) -> str:
-    """Local time of ns since the epoch, with the date where it is not today's; "-" for 0."""
+    """Local time of ns since the epoch, with the date if it is not today's; "-" for 0."""
     if not isinstance(ns, int) or ns <= 0:
         return _NEVER
     moment = datetime.fromtimestamp(ns / 1e9)
@@ -175,7 +175,7 @@ def print_table(rows: list[Mapping[str, Any]], columns: list[Column], *, wide: b
 
 
 def table_width(environment: Mapping[str, str], is_terminal: bool) -> int | None:
-    """Cells that a table may take: COLUMNS where it is set, else the terminal's; None for a pipe."""
+    """Cells that a table may take: COLUMNS if it is set, else the terminal's; None for a pipe."""
     given = environment.get("COLUMNS", "")
     if given.isdecimal() and int(given):
         return max(int(given), MIN_WIDTH)
@@ -188,7 +188,7 @@ def text_width() -> int:
 
 
 def has_colour(environment: Mapping[str, str], is_terminal: bool) -> bool:
-    """Whether to colour: at a terminal, unless NO_COLOR says no, or where FORCE_COLOR says so."""
+    """Whether to colour: at a terminal, unless NO_COLOR says no, or if FORCE_COLOR says so."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR"):

@@ -21,7 +21,7 @@ def is_scene_file(ident: str) -> bool:
 
 def load_scene(session: Session, ident: str) -> Any:
     """The scene of a failed invocation (an id, its beginning, a function's name, "last"), or of an archive
-    file. Raises SceneError where it is none, NotFound."""
+    file. Raises SceneError if it is none, NotFound."""
     from relive_capture.explore import archive
 
     if is_scene_file(ident):
@@ -30,7 +30,7 @@ def load_scene(session: Session, ident: str) -> Any:
 
 
 def archive_of(session: Session, ident: str) -> tuple[str, bytes]:
-    """(file name, bytes); those of the home's own file, and a note, where the store cannot be read."""
+    """(file name, bytes); those of the home's own file, and a note, if the store cannot be read."""
     from relive_capture.explore import archive, scenes
     from relive_store import StoreError
 

@@ -45,11 +45,11 @@ class Session:
         return self.home / "scenes"
 
     def info(self) -> ServerInfo | None:
-        """The server on this home; None where none runs or the server is elsewhere."""
+        """The server on this home; None if none runs or the server is elsewhere."""
         return None if self.server else find_server(self.home)
 
     def control(self) -> ControlClient:
-        """The control API. Raises ServerUnreachable where no server runs."""
+        """The control API. Raises ServerUnreachable if no server runs."""
         if self._control is None:
             from relive_platform.api.client import ControlClient
 
@@ -59,7 +59,7 @@ class Session:
         return self._control
 
     def store(self) -> Store:
-        """What was recorded: through the running server's store, or the home's own where none runs.
+        """What was recorded: through the running server's store, or the home's own if none runs.
 
         What was answered before is in it: a failure that somebody has just seen must be the newest one.
         """
@@ -88,7 +88,7 @@ class Session:
             self._status = self.control().status(flush_s=_SETTLE_LIMIT_S)
 
     def lateness(self) -> str:
-        """What was recorded and cannot be read yet, in a sentence; "" where all is there.
+        """What was recorded and cannot be read yet, in a sentence; "" if all is there.
 
         As it was when `store` was opened.
         """

@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 __all__ = ["GAP", "Cell", "Column", "cut", "layout", "plain", "rows_of"]
 
 GAP: Final = 2
-_LEAST: Final = 4  # cells of a text column where there is no room at all
+_LEAST: Final = 4  # cells of a text column if there is no room at all
 
 
 def plain(value: object) -> str:
@@ -27,7 +27,7 @@ class Column:
     """A column of a table for people; `key` names the field of the row.
 
     `least`: a text that may be cut down to so many cells; 0: never cut. `share`: of the room that texts are
-    given above that. `rank`: where there is no room, the column with the highest goes first; 0 stays. `wide`:
+    given above that. `rank`: if there is no room, the column with the highest goes first; 0 stays. `wide`:
     shown with --wide only. `style`: of a row's cell, as click names colours ("red", "dim", "bold"), "" for
     none.
     """
@@ -56,7 +56,7 @@ class Cell:
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in at most `width` cells of a terminal, with an ellipsis where it was longer."""
+    """`text` in at most `width` cells of a terminal, with an ellipsis if it was longer."""
     if cell_len(text) <= width:
         return text
     return f"{set_cell_size(text, max(width - 1, 0)).rstrip()}…"

@@ -72,7 +72,7 @@ class Invocation:
     def run(self) -> Any:
         """What the handler returned: the value of its JSON, or the body's text for an HTTP answer.
 
-        Raises what the handler raises; what is behind an HTTP answer with a 5xx status, ServerError where
+        Raises what the handler raises; what is behind an HTTP answer with a 5xx status, ServerError if
         that is not known; Timeout, BadResult and BadEvent as on the platform; FunctionDied.
         """
         __tracebackhide__ = True

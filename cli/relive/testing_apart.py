@@ -76,7 +76,7 @@ def _data_bytes() -> int:
 
 
 def _read(reading: int, pid: int, limit_s: float) -> bytes:
-    """All that the child says; it is killed where it takes longer."""
+    """All that the child says; it is killed if it takes longer."""
     text = bytearray()
     while len(text) <= _MAX_BYTES:
         if not select.select([reading], [], [], limit_s)[0]:

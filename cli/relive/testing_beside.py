@@ -16,7 +16,7 @@ __all__ = ["raised_beside"]
 
 @contextmanager
 def raised_beside(timeout_s: float) -> Iterator[None]:
-    """Raise the first of them at the end, where the body raises nothing. Threads that it leaves, other than
+    """Raise the first of them at the end, if the body raises nothing. Threads that it leaves, other than
     daemons, are waited for, at most `timeout_s` in all."""
     found: list[BaseException] = []
 

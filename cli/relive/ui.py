@@ -91,7 +91,7 @@ class Link:
         return session.store()
 
     def status(self) -> dict[str, object] | None:
-        """What the server says of itself; None where none runs on this home."""
+        """What the server says of itself; None if none runs on this home."""
         from relive_platform.server.locate import find_server
 
         with self._lock:
@@ -115,7 +115,7 @@ class Link:
 
 
 def file_first(view: str, ident: str) -> tuple[str, str]:
-    """(view, ident), where a file may stand alone: a scene is a failure, a snapshot a heap."""
+    """(view, ident), if a file may stand alone: a scene is a failure, a snapshot a heap."""
     if not ident and view.endswith(FILE_ENDINGS):
         return ("failure" if view.endswith(".scene") else "heap"), view
     return view, ident

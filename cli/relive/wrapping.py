@@ -10,7 +10,7 @@ __all__ = ["wrapped"]
 
 
 def wrapped(text: str, first: int, rest: int) -> list[str]:
-    """`text` in lines, the first of at most `first` cells, the others of `rest`; broken at spaces where it
+    """`text` in lines, the first of at most `first` cells, the others of `rest`; broken at spaces if it
     can be. Runs of spaces within a line stay."""
     lines: list[str] = []
     for number, line in enumerate(text.split("\n")):

@@ -153,7 +153,7 @@ class Settings:
     )
     token: str = _set(
         "",
-        "Token that callers must send where an address is not loopback; at least 16 characters.",
+        "Token that callers must send if an address is not loopback; at least 16 characters.",
         secret=True,
     )
     store: str = _set(
@@ -231,7 +231,7 @@ class Settings:
     )
     error_details: str = _set(
         "auto",
-        "Whether callers over HTTP are told the type and message of a failure, where `relive.toml` does not"
+        "Whether callers over HTTP are told the type and message of a failure, if `relive.toml` does not"
         " say. `auto`: not on public routes.",
         choices=("auto", "on", "off"),
     )
@@ -241,9 +241,7 @@ class Settings:
     keep_alive_s: float = _set(60.0, "How long an idle connection stays open.", unit="s", low=0)
     # workers
     host_workers: int = _set(32, "Workers on this host, of all functions together.", low=1, high=10_000)
-    max_workers: int = _set(
-        4, "Workers of one function, where `relive.toml` does not say.", low=1, high=1_000
-    )
+    max_workers: int = _set(4, "Workers of one function, if `relive.toml` does not say.", low=1, high=1_000)
     waiting_workers: int = _set(2, "Workers that wait, ready, for each active function.", low=0, high=64)
     wait_limit_s: float = _set(10.0, "How long a request waits for a worker; then 429.", unit="s", low=0)
     waiting_requests: int = _set(
@@ -260,7 +258,7 @@ class Settings:
     )
     start_timeout_s: float = _set(
         30.0,
-        "Time for a worker to load its handler; a function's `timeout_s` where that is longer.",
+        "Time for a worker to load its handler; a function's `timeout_s` if that is longer.",
         unit="s",
         low=0.1,
     )
@@ -271,14 +269,14 @@ class Settings:
     isolation_tier: int = _set(
         1,
         "The highest isolation that is wanted: 0 own process group and limits, 1 also Landlock, seccomp and a"
-        " private /tmp, 2 also process numbers, /proc, /dev and IPC of their own, and where the server is"
+        " private /tmp, 2 also process numbers, /proc, /dev and IPC of their own, and if the server is"
         " root, a user for each worker. A worker reaches what the machine offers of it.",
         low=0,
         high=2,
     )
     uid_base: int = _set(
         900_000,
-        "The first number of the users, and groups, that tier 2 gives to workers where the server runs as"
+        "The first number of the users, and groups, that tier 2 gives to workers if the server runs as"
         " root: of a range that nobody else on the machine uses.",
         low=65_536,
         high=4_000_000_000,
@@ -322,7 +320,7 @@ class Settings:
         3_600.0, "Longest debugging session in a frozen worker.", unit="s", low=1, high=86_400
     )
     call_depth: int = _set(16, "How deep functions may call each other.", low=1, high=1_000)
-    # what a function gets where relive.toml does not say
+    # what a function gets if relive.toml does not say
     timeout_s: float = _set(3.0, "Time limit of an invocation.", unit="s", low=0.01, high=86_400)
     memory_mb: int = _set(256, "Memory limit of a worker.", unit="MB", low=16, high=1_048_576)
     output_limit_bytes: int = _set(
@@ -486,7 +484,7 @@ class Settings:
         return built
 
     def check(self) -> None:
-        """Raises SettingsError where settings do not fit each other or an address is open without a token."""
+        """Raises SettingsError if settings do not fit each other or an address is open without a token."""
         if self.token and len(self.token) < _MIN_TOKEN_CHARACTERS:
             raise SettingsError(
                 f"the token has {len(self.token)} characters, fewer than {_MIN_TOKEN_CHARACTERS}",
@@ -558,7 +556,7 @@ class Settings:
         return self.store or f"unix://{self.run_dir / 'store.sock'}"
 
     def header_pairs(self) -> dict[str, str]:
-        """`otlp_headers` as a mapping. Raises SettingsError where a pair has no `=`."""
+        """`otlp_headers` as a mapping. Raises SettingsError if a pair has no `=`."""
         pairs: dict[str, str] = {}
         for part in filter(None, (part.strip() for part in self.otlp_headers.split(","))):
             name, equals, value = part.partition("=")

@@ -18,7 +18,7 @@ from relive_base.priority import stand_back
 __all__ = ["main"]
 
 NICENESS = 5
-"""Where the machine is busy invocations come first, and the spool holds what the store has not got yet. It
+"""If the machine is busy invocations come first, and the spool holds what the store has not got yet. It
 gets a third of the share of another process: rows must be there within seconds on a busy machine, too."""
 _TICK_S = 0.25
 

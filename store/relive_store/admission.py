@@ -34,8 +34,8 @@ def token_path(socket_path: Path | str) -> Path:
 
 
 def read_token(socket_path: Path | str) -> str:
-    """The token of the process behind a socket. Raises StoreRefused where it may not be read,
-    StoreUnavailable where there is none (the process is just leaving)."""
+    """The token of the process behind a socket. Raises StoreRefused if it may not be read,
+    StoreUnavailable if there is none (the process is just leaving)."""
     path = token_path(socket_path)
     try:
         return path.read_text("ascii").strip()
@@ -72,8 +72,8 @@ class Admission:
             self._path.unlink()
 
     def check(self, client: socket.socket) -> None:
-        """Read a new client's first message. Raises StoreRefused where it is no Hello with the right token,
-        OSError or StoreUnavailable where the client goes away or says nothing for HELLO_TIMEOUT_S."""
+        """Read a new client's first message. Raises StoreRefused if it is no Hello with the right token,
+        OSError or StoreUnavailable if the client goes away or says nothing for HELLO_TIMEOUT_S."""
         credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
         _, user, _ = _PEER_CREDENTIALS.unpack(credentials)
         if user != os.getuid():

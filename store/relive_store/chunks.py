@@ -11,7 +11,7 @@ __all__ = ["chunk_token", "chunked", "row_count"]
 
 
 def row_count(columns: Mapping[str, Sequence[object]]) -> int:
-    """Rows of `columns`. Raises QueryError where they are not of one length."""
+    """Rows of `columns`. Raises QueryError if they are not of one length."""
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         sizes = ", ".join(f"{name} {len(column)}" for name, column in columns.items())

@@ -70,7 +70,7 @@ class _Pool:
 
     @contextlib.contextmanager
     def client(self, timeout_s: float) -> Iterator[Client]:
-        """A connection of one's own. Raises QueryTimeout where none gets free."""
+        """A connection of one's own. Raises QueryTimeout if none gets free."""
         try:
             client = self._free.get(timeout=max(timeout_s, 0.001))
         except Empty:
@@ -252,7 +252,7 @@ class ClickHouseStore:
         return len(killed) > 0
 
     def migrate(self) -> list[str]:
-        """See Store.migrate. Creates the database where it does not exist."""
+        """See Store.migrate. Creates the database if it does not exist."""
         with _our_errors(self.url), contextlib.closing(_Closing(self._options)) as anywhere:
             anywhere.client.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(self._database)}")
         return migrate(self)

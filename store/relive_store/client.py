@@ -208,7 +208,7 @@ class UnixStore:
             raise StoreUnavailable(
                 f"the store process is not running: {error.strerror or error}",
                 where=self.url,
-                remedy="relive status says why; where no server runs: relive serve",
+                remedy="relive status says why; if no server runs: relive serve",
             ) from error
         try:
             self._say_hello(connection)

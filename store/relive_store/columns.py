@@ -46,7 +46,7 @@ class Columns:
             raise KeyError(f"no column {name!r}; there are {', '.join(self.names)}") from None
 
     def scalar(self) -> object:
-        """The first cell. Raises LookupError where there is no row."""
+        """The first cell. Raises LookupError if there is no row."""
         if not len(self):
             raise LookupError("the query gave no row")
         return self.data[0][0]

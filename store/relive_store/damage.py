@@ -65,7 +65,7 @@ def _aside(directory: Path) -> Path:
 
 
 def _words(text: str) -> str:
-    """What the engine has said, on a line, without its codes; "" where it gave no reason."""
+    """What the engine has said, on a line, without its codes; "" if it gave no reason."""
     said = " ".join(text.partition("Stack trace")[0].split())
     for prefix in _PREFIXES:
         said = said.removeprefix(prefix).strip()

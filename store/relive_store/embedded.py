@@ -1,7 +1,7 @@
 """The embedded engine (chDB) on a directory. One process owns a directory; normally that is the store
 process.
 
-The engine is not safe to fork with, and its import takes half a second: import this module only where it
+The engine is not safe to fork with, and its import takes half a second: import this module only if it
 is used.
 """
 
@@ -48,7 +48,7 @@ _KILL = "KILL QUERY WHERE Settings['log_comment'] = {id:String} ASYNC"
 
 
 class DirectoryLock:
-    """An flock on `<directory>/relive.lock`, with the owner's pid in it. Raises StoreUnavailable where it
+    """An flock on `<directory>/relive.lock`, with the owner's pid in it. Raises StoreUnavailable if it
     is taken, or cannot be made."""
 
     def __init__(self, directory: Path) -> None:
@@ -89,7 +89,7 @@ class _Pool:
 
     @contextmanager
     def session(self, timeout_s: float) -> Iterator[Any]:
-        """One session of one's own. Raises QueryTimeout where none gets free."""
+        """One session of one's own. Raises QueryTimeout if none gets free."""
         try:
             session = self._free.get(timeout=max(timeout_s, 0.001))
         except Empty:

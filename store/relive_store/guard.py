@@ -113,7 +113,7 @@ class Checked:
         self._passed: OrderedDict[str, None] = OrderedDict()
 
     def check(self, statement: str) -> None:
-        """Raises QueryError, also where the engine's parser refuses the statement."""
+        """Raises QueryError, even if the engine's parser refuses the statement."""
         if statement in self._passed:
             return
         check_form(self._form_of(statement))

@@ -58,7 +58,7 @@ class Store(Protocol):
         ...
 
     def cancel(self, query_id: str) -> bool:
-        """Stop the query that was given this id; False where none is running."""
+        """Stop the query that was given this id; False if none is running."""
         ...
 
     def migrate(self) -> list[str]:

@@ -148,7 +148,7 @@ def _receive_exactly(connection: socket.socket, size: int) -> bytearray | None:
 
 
 def receive_message(connection: socket.socket, limit: int = MAX_MESSAGE_BYTES) -> bytearray | None:
-    """The next message's msgpack; None where the other side has gone. Raises StoreUnavailable over the
+    """The next message's msgpack; None if the other side has gone. Raises StoreUnavailable over the
     limit."""
     header = _receive_exactly(connection, _HEADER_BYTES)
     if header is None:

@@ -33,9 +33,9 @@ _PEER_CREDENTIALS = struct.Struct("3i")
 
 
 def open_offline(directory: Path, socket_path: Path, *, idle_exit_s: float = 60.0) -> UnixStore:
-    """A store on `directory` through its reader process, which is started where none runs.
+    """A store on `directory` through its reader process, which is started if none runs.
 
-    Raises StoreUnavailable where it does not start; the end of its log says why.
+    Raises StoreUnavailable if it does not start; the end of its log says why.
     """
     store = UnixStore(socket_path)
     if _answers(store):
@@ -49,7 +49,7 @@ def open_offline(directory: Path, socket_path: Path, *, idle_exit_s: float = 60.
 
 
 def dismiss(socket_path: Path) -> None:
-    """Have the reader process behind `socket_path` leave, and wait for it. Does nothing where none runs."""
+    """Have the reader process behind `socket_path` leave, and wait for it. Does nothing if none runs."""
     pid = _peer(socket_path)
     if not pid:
         return
@@ -115,7 +115,7 @@ def _answers(store: UnixStore) -> bool:
 
 
 def _peer(socket_path: Path) -> int:
-    """The process that listens on a unix socket; 0 where none does."""
+    """The process that listens on a unix socket; 0 if none does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(socket_path))

@@ -18,7 +18,7 @@ def open_store(url: str) -> Store:
     unix:///path/store.sock      the embedded engine, in its store process
     clickhouse://user:password@host:9000/database      a server (clickhouses:// with TLS)
 
-    Raises UsageError for any other URL, StoreUnavailable where the directory is in use.
+    Raises UsageError for any other URL, StoreUnavailable if the directory is in use.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "unix" and rest:

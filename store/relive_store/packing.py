@@ -1,4 +1,4 @@
-"""Columns as msgpack: a map of lists. Where all cells of a column are equal, as in every second column of a
+"""Columns as msgpack: a map of lists. If all cells of a column are equal, as in every second column of a
 batch of spans, there is the cell and how often it comes."""
 
 from __future__ import annotations

@@ -40,17 +40,17 @@ class StoreProcess:
 
     @property
     def pid(self) -> int:
-        """0 where none was started."""
+        """0 if none was started."""
         return self._child.pid if self._child else 0
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs; reaps it where it does not."""
+        """Whether the process runs; reaps it if it does not."""
         return self._child is not None and self._child.poll() is None
 
     @property
     def exit_status(self) -> int | None:
-        """As subprocess has it: None while it runs or where it never did."""
+        """As subprocess has it: None while it runs or if it never did."""
         return self._child.poll() if self._child else None
 
     @property
@@ -59,7 +59,7 @@ class StoreProcess:
         return f"unix://{self.socket_path}"
 
     def start(self, timeout_s: float = 300.0) -> None:
-        """Start, and wait until it answers. Does nothing where it runs. Raises StoreUnavailable with the
+        """Start, and wait until it answers. Does nothing if it runs. Raises StoreUnavailable with the
         reason."""
         if self.alive:
             return
@@ -75,7 +75,7 @@ class StoreProcess:
             time.sleep(_POLL_S)
 
     def launch(self) -> None:
-        """Start it, without waiting. Raises StoreUnavailable where there is no process to be had."""
+        """Start it, without waiting. Raises StoreUnavailable if there is no process to be had."""
         try:
             self._child = self._spawn()
         except OSError as error:
@@ -85,7 +85,7 @@ class StoreProcess:
             ) from error
 
     def answers(self) -> bool:
-        """Whether it is ready. Raises StoreUnavailable with the reason where it has ended."""
+        """Whether it is ready. Raises StoreUnavailable with the reason if it has ended."""
         child = self._child
         if child is None or child.poll() is not None:
             how = ending(child.returncode) if child is not None else "was not started"
@@ -129,7 +129,7 @@ class StoreProcess:
 
     def _popen(self, command: list[str], output: int) -> subprocess.Popen[bytes]:
         # Its own session: Ctrl-C in the terminal is for the server, which then stops the store last; and
-        # where the kernel schedules by session, the store takes no share of the server's.
+        # if the kernel schedules by session, the store takes no share of the server's.
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -61,7 +61,7 @@ _DAYS = re.compile(r"\bTTL\b.*\btoIntervalDay\((\d+)\)", re.DOTALL)
 
 
 def scaled_days(invocation_days: float) -> dict[str, int]:
-    """Days of every table where invocations are kept for `invocation_days`; the others keep their share of
+    """Days of every table if invocations are kept for `invocation_days`; the others keep their share of
     it, as in DEFAULT_DAYS, and at least a day."""
     factor = invocation_days / DEFAULT_DAYS["invocations"]
     return {table: min(max(round(days * factor), 1), MAX_DAYS) for table, days in DEFAULT_DAYS.items()}

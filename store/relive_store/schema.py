@@ -79,7 +79,7 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
 
 
 def require_current(store: Store) -> None:
-    """Raises StoreUnavailable where the tables are not there (yet): whoever starts the store makes them."""
+    """Raises StoreUnavailable if the tables are not there (yet): whoever starts the store makes them."""
     try:
         applied = store.query(APPLIED).column("Version")
     except QueryError as error:

@@ -182,7 +182,7 @@ class Spool:
 
     @property
     def oldest_ns(self) -> int:
-        """When the oldest waiting batch was written; 0 where none waits."""
+        """When the oldest waiting batch was written; 0 if none waits."""
         with self._guard:
             return next((entry.created_ns for entry in self._entries.values()), 0)
 
@@ -231,7 +231,7 @@ class Spool:
                     (self.directory / name).unlink()
 
     def take(self) -> str:
-        """The oldest batch's name, now in flight; empty where none waits."""
+        """The oldest batch's name, now in flight; empty if none waits."""
         with self._guard:
             self._in_flight = next(iter(self._entries), "")
             return self._in_flight

@@ -39,8 +39,8 @@ REST_FACTOR = 3.0
 REST_LAG_S = 3.0
 LEAST_REST_S = 0.5
 """After a large insert the store rests three times as long as it took, so that a burst of invocations has the
-machine to itself; not where rows have waited for 3 s. After any other it rests half a second, as the smallest
-costs it tens of milliseconds. Never where somebody waits for a flush."""
+machine to itself; not if rows have waited for 3 s. After any other it rests half a second, as the smallest
+costs it tens of milliseconds. Never if somebody waits for a flush."""
 _RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
 _LIMIT_TRIES = 5
 _SALVAGE_TRIES = 64
@@ -50,7 +50,7 @@ _SALVAGE_TRIES = 64
 @dataclass(frozen=True, slots=True)
 class WriterStats:
     """`lag_s`: age of the oldest row that the store has not got. Rows count from the writer's start.
-    `last_error`: why rows wait now; where none do, what last cost some."""
+    `last_error`: why rows wait now; if none do, what last cost some."""
 
     lag_s: float
     buffered_rows: int
@@ -100,9 +100,9 @@ class _File:
 class Writer:
     """Two threads: one spools every `flush_interval_s` or `flush_rows`, one delivers, oldest first.
 
-    Rows are dropped, and counted, only where the buffer (`buffer_rows`, BUFFER_BYTES) or the spool
+    Rows are dropped, and counted, only if the buffer (`buffer_rows`, BUFFER_BYTES) or the spool
     (`spool_limit_bytes`,
-    oldest first) is full, or where the store refuses the data itself (kept in `<spool>/bad`).
+    oldest first) is full, or if the store refuses the data itself (kept in `<spool>/bad`).
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Writer:
         self.spool = self._spool = Spool(spool_dir, spool_limit_bytes, clock_ns=clock_ns)
         self._changed = threading.Condition()
         self._groups: deque[_Group] = deque()
-        self._unspooled: deque[_File] = deque()  # where the disk refused them
+        self._unspooled: deque[_File] = deque()  # if the disk refused them
         self._added = 0  # groups, since the beginning
         self._spooled = 0
         self._buffered = 0
@@ -194,7 +194,7 @@ class Writer:
         return _Piece(table, columns, rows) if rows else None
 
     def spooled(self, timeout_s: float) -> bool:
-        """Wait until what was added before is on disk; False where it took longer than `timeout_s`."""
+        """Wait until what was added before is on disk; False if it took longer than `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             wanted = self._added
@@ -208,7 +208,7 @@ class Writer:
             return True
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until the store has what was added before; False where it took longer than `timeout_s`."""
+        """Wait until the store has what was added before; False if it took longer than `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._flushing = True
@@ -247,7 +247,7 @@ class Writer:
     def close(self, timeout_s: float = 10.0) -> bool:
         """Take nothing more, spool what is buffered, deliver for up to `timeout_s`. What is left stays
         spooled:
-        the next writer on this folder delivers it. False where something is left."""
+        the next writer on this folder delivers it. False if something is left."""
         with self._changed:
             self._closing = True
         done = self.flush(timeout_s)

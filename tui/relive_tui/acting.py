@@ -25,7 +25,7 @@ REFUSED = 2
 
 
 def run_captured(command: Sequence[str], ticket: Ticket) -> str:
-    """What a command says. Raises ReliveError where it could not do it, and Cancelled."""
+    """What a command says. Raises ReliveError if it could not do it, and Cancelled."""
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(

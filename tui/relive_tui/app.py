@@ -97,7 +97,7 @@ class ReliveApp(App[int]):
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ReliveScreen))
 
     def go(self, place: Place) -> None:
-        """Show a place: back to it where it is on the way here, else as a new one."""
+        """Show a place: back to it if it is on the way here, else as a new one."""
         left, entered = self.navigator.go(place)
         for _ in range(left):
             self.pop_screen()
@@ -215,7 +215,7 @@ class ReliveApp(App[int]):
             self.run_outside(command, wait=False)
 
     def run_outside(self, command: list[str], *, wait: bool = True) -> None:
-        """Give the terminal to a program until it ends; `wait`: what it said stays until Enter, where it
+        """Give the terminal to a program until it ends; `wait`: what it said stays until Enter, if it
         failed."""
         import subprocess
 

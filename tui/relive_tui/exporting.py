@@ -48,7 +48,7 @@ def export_trace_file(store: Store, trace_id: str, folder: Path, limit: int) -> 
 
 def send_trace(store: Store, trace_id: str, endpoint: str, limit: int) -> str:
     """Send a trace and its logs to an OTLP collector; the standard variables say with which headers and
-    certificates. Raises ReliveError where it does not take it."""
+    certificates. Raises ReliveError if it does not take it."""
     from relive_base.addresses import without_password
     from relive_tracer.explore import logs, otlp, traces
     from relive_tracer.explore.otlp_settings import endpoint_settings

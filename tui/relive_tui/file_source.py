@@ -45,7 +45,7 @@ _SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
 class FileSource(LoneSource):
-    """Reads the archive at once: raises SceneError where it is none. Implements `reading.Source`."""
+    """Reads the archive at once: raises SceneError if it is none. Implements `reading.Source`."""
 
     what = "a scene file"
 

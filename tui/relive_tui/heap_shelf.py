@@ -162,7 +162,7 @@ class HeapShelf:
         arguments: Sequence[str],
         here: Callable[[], Heap],
     ) -> Heap:
-        """From the cache, else analysed into it; `here`: in this process, where it cannot be written."""
+        """From the cache, else analysed into it; `here`: in this process, if it cannot be written."""
         from relive_capture.explore.heap.cache import HeapCache
 
         cache = HeapCache(self._folder)
@@ -186,7 +186,7 @@ class HeapShelf:
 
 
 def _objects_of(scene: SceneFile) -> int:
-    """How many the snapshot says that it has; for the progress bar, so 0 where that cannot be read."""
+    """How many the snapshot says that it has; for the progress bar, so 0 if that cannot be read."""
     try:
         meta = json.loads(scene.member("heap/meta.json"))
     except (ReliveError, ValueError, RecursionError):

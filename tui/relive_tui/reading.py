@@ -62,10 +62,10 @@ class Source(Protocol):
         """A scene by (abbreviated) id, or `last`; attempt 0 is the newest."""
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
-        """All failures of a function with one fingerprint, of any time; None where nothing is known."""
+        """All failures of a function with one fingerprint, of any time; None if nothing is known."""
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
-        """What the last replay of a failure came to; None where there was none."""
+        """What the last replay of a failure came to; None if there was none."""
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         """The analysed heap of the scope's failure, or the newest one. It may take seconds."""
@@ -88,7 +88,7 @@ class Source(Protocol):
         self, ticket: Ticket, scope: Scope, query: InvocationQuery, *, until_ns: int, order: str, offset: int,
         limit: int, after: InvocationRow | None,
     ) -> list[InvocationRow]:  # fmt: skip
-        """A page of those that started before `until_ns`; `after` is the row before the page, where known."""
+        """A page of those that started before `until_ns`; `after` is the row before the page, if known."""
 
     def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
         """(trace id, its spans) of the scope's trace or invocation, or of the newest invocation."""
@@ -106,10 +106,10 @@ class Source(Protocol):
         """Lines by self time, the hottest first."""
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
-        """The lines of a function's source file; empty where it is not at hand."""
+        """The lines of a function's source file; empty if it is not at hand."""
 
     def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
-        """Where a file of a frame or a hot line lies on this machine; empty where it does not."""
+        """Where a file of a frame or a hot line lies on this machine; empty if it does not."""
 
     def export(self, ticket: Ticket, scope: Scope, kind: str, target: str) -> str:
         """Write into the folder `target`: "speedscope", "html", "scene", "json" (the trace); or "otlp": send
@@ -119,7 +119,7 @@ class Source(Protocol):
         """Events and hot lines of two invocations."""
 
     def health(self) -> Health | None:
-        """What the platform says of itself; None where nobody was asked to know."""
+        """What the platform says of itself; None if nobody was asked to know."""
 
     def cancel(self, ticket: Ticket) -> None:
         """Give up what runs for this ticket, in the engine too; may block."""

@@ -26,12 +26,12 @@ class SceneFacts:
         self._damaged: list[str] = []
 
     def read(self, name: str, default: Value) -> Value:
-        """A property of the scene, or `default` where its member cannot be read."""
+        """A property of the scene, or `default` if its member cannot be read."""
         value: Value = self.attempt(lambda scene: getattr(scene, name), default)
         return value
 
     def attempt(self, work: Callable[[SceneFile], Value], default: Value) -> Value:
-        """What `work` makes of the scene, or `default` where a member that it needs cannot be read."""
+        """What `work` makes of the scene, or `default` if a member that it needs cannot be read."""
         from relive_base.errors import ReliveError
 
         try:

@@ -24,7 +24,7 @@ __all__ = ["SnapshotSource"]
 
 
 class SnapshotSource(LoneSource):
-    """Reads the file when the heap is asked for. Raises UsageError where there is no such file."""
+    """Reads the file when the heap is asked for. Raises UsageError if there is no such file."""
 
     what = "a heap snapshot"
 

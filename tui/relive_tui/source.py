@@ -423,7 +423,7 @@ class DataSource:
         return exporting.send_trace(store, scope.trace_id, target, MAX_SPANS)
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
-        """From the scene, where the invocation has one; else from the code of the version in service."""
+        """From the scene, if the invocation has one; else from the code of the version in service."""
         return self._scene_source(ticket, scope, file) or self._deployed_source(scope, file)
 
     def _scene_source(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:

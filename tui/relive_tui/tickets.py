@@ -37,7 +37,7 @@ class Ticket:
             return [(store, query_id) for query_id, store in self._running.items()]
 
     def begin(self, store: Store) -> str:
-        """A new query id; raises Cancelled where the ticket is void."""
+        """A new query id; raises Cancelled if the ticket is void."""
         with self._lock:
             if self.cancelled:
                 raise Cancelled

@@ -183,7 +183,7 @@ def group_row(row: GroupRow) -> FailureGroup:
 
 
 def scene_view(scene: SceneFile) -> SceneView:
-    """Of an opened archive. Raises SceneError where a member is damaged."""
+    """Of an opened archive. Raises SceneError if a member is damaged."""
     from relive_capture.explore.render import part_state
     from relive_capture.model import every_exception
 
@@ -291,7 +291,7 @@ class _Sources:
         self._files: dict[str, tuple[str, ...]] = {}
 
     def of(self, frame: model.FrameView) -> tuple[tuple[str, ...], int]:
-        """(lines, number of the first one): the whole file where the scene has it."""
+        """(lines, number of the first one): the whole file if the scene has it."""
         if frame.in_app:
             if frame.file not in self._files:
                 self._files[frame.file] = tuple(split_source(self._scene.source(frame.file)))

@@ -1,4 +1,4 @@
-"""Copying out of a terminal: OSC 52, wrapped for tmux and screen; a file where that cannot work."""
+"""Copying out of a terminal: OSC 52, wrapped for tmux and screen; a file if that cannot work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_OSC52_BYTES = 74_994
 
 
 def osc52(text: str, environment: Mapping[str, str]) -> str:
-    """The sequence that puts `text` into the clipboard at the other end; empty where that cannot work."""
+    """The sequence that puts `text` into the clipboard at the other end; empty if that cannot work."""
     raw = text.encode("utf-8", "replace")
     terminal = environment.get("TERM", "")
     if len(raw) > MAX_OSC52_BYTES or terminal in ("dumb", "linux"):

@@ -15,7 +15,7 @@ __all__ = ["FunctionView", "ServedFunction", "functions", "served_by_registry"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFunction:
-    """A function as the registry has it. `url` is "" where no server runs."""
+    """A function as the registry has it. `url` is "" if no server runs."""
 
     name: str
     kind: str

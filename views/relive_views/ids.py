@@ -64,7 +64,7 @@ def short_ids(store: Store, idents: Iterable[str]) -> dict[str, str]:
 
 
 def _neighbours(store: Store, idents: Sequence[str]) -> list[str]:
-    """Invocations of the same milliseconds; [] where the store does not say in time."""
+    """Invocations of the same milliseconds; [] if the store does not say in time."""
     beginnings = {abbreviation(ident) for ident in idents if ident.count("-") == 4}
     times = [int(text.replace("-", ""), 16) for text in beginnings if _is_hex(text)]
     if not times:

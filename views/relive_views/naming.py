@@ -37,7 +37,7 @@ class Found:
 class Finder:
     """Finds invocations, failures and traces in a store.
 
-    `names`: the functions in service and those of which something is recorded; asked where nothing else fits.
+    `names`: the functions in service and those of which something is recorded; asked if nothing else fits.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ _ALIKE: Final = ("__init__.py", "__main__.py")
 
 
 def place(file: str, line: int) -> str:
-    """ "cart.py:33"; with its folder where the file's name alone tells nothing; "" for no file."""
+    """ "cart.py:33"; with its folder if the file's name alone tells nothing; "" for no file."""
     if not file:
         return ""
     path = PurePath(file)

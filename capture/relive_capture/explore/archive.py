@@ -133,7 +133,7 @@ def _clean_error(error: ErrorInfo, redactor: Redactor) -> dict[str, Any]:
 
 
 def _fingerprint(error: ErrorInfo, function: str) -> str:
-    """The error's own; where the process could not say it, one for the function and the way it ended."""
+    """The error's own; if the process could not say it, one for the function and the way it ended."""
     return error.fingerprint or fingerprint_of_names(error.kind, error.type, [function])
 
 
@@ -201,7 +201,7 @@ def _zip(files: dict[str, bytes]) -> bytes:
 
 
 def write_archive(target: Path, data: bytes) -> None:
-    """The whole file or, where that fails, none. Raises OSError."""
+    """The whole file or, if that fails, none. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
     try:

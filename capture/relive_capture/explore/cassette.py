@@ -30,7 +30,7 @@ class Cassette:
 
 
 def decode_recording(data: bytes) -> Recording | None:
-    """None where there is none, or what came is none: a worker may write anything."""
+    """None if there is none, or what came is none: a worker may write anything."""
     try:
         return _decoder.decode(data) if data else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -19,7 +19,7 @@ class _TooDeep(Exception):
 
 
 def clean_member(name: str, data: bytes, redactor: Redactor) -> bytes:
-    """A member of a scene without secrets; the same bytes where there was none. JSON stays JSON, program text
+    """A member of a scene without secrets; the same bytes if there was none. JSON stays JSON, program text
     keeps its lines, columns of numbers are not looked at."""
     if name.endswith(_COLUMNS):
         return data

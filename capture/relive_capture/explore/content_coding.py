@@ -16,7 +16,7 @@ _RAW: Final = -15
 
 
 def decoded(data: bytes, coding: str, limit: int) -> bytes | None:
-    """The body of a message with this Content-Encoding ("gzip, br": the last one is undone first). None where
+    """The body of a message with this Content-Encoding ("gzip, br": the last one is undone first). None if
     a coding is not known, the data is damaged, or it has more than `limit` bytes."""
     names = [name.strip().lower() for name in coding.split(",")]
     if len(names) > _MOST_CODINGS:

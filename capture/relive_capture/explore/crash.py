@@ -34,7 +34,7 @@ def crash_view(
     redact_keys: Sequence[str] = (),
     why: str = "",
 ) -> OutsideView | None:
-    """Exception, threads and source files for `text`; None where it names no fatal error. `why` there is no
+    """Exception, threads and source files for `text`; None if it names no fatal error. `why` there is no
     more."""
     report = parse_fault(text)
     if report is None:

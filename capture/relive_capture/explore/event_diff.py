@@ -61,7 +61,7 @@ class EventDiff:
 
 
 def healthy_diff(scene: SceneFile) -> EventDiff | None:
-    """How the failed event differs from the last successful one; None where the scene has no such event.
+    """How the failed event differs from the last successful one; None if the scene has no such event.
 
     Raises SceneError.
     """

@@ -63,8 +63,8 @@ def dump(
 ) -> ExternalDump:
     """Frames of process `pid`, which stands still meanwhile. Never raises; ends by `timeout_s`.
 
-    py-spy reads the frames, pystack, where it is installed, native stacks, or the frames where py-spy cannot.
-    Without `values` there are no locals. `thread` (as `threading.get_ident`) is the one that failed, where it
+    py-spy reads the frames, pystack, if it is installed, native stacks, or the frames if py-spy cannot.
+    Without `values` there are no locals. `thread` (as `threading.get_ident`) is the one that failed, if it
     is not the main one. `source` is the function's code folder: frames in it are the user's own.
     """
     deadline = time.monotonic() + timeout_s
@@ -117,7 +117,7 @@ class _Reader:
         return found
 
     def with_pystack(self, pid: int, timeout_s: float, failed: ExternalDump) -> ExternalDump:
-        """`failed`, where pystack cannot read it either."""
+        """`failed`, if pystack cannot read it either."""
         try:
             threads = parse_pystack(pystack_remote(pid, timeout_s, native=False, values=self.values), pid)
         except PystackError as error:

@@ -48,7 +48,7 @@ class FaultReport:
 
 
 def parse_fault(text: str) -> FaultReport | None:
-    """None where `text` has no fatal error. Of several, the last one counts. Bounded; never raises."""
+    """None if `text` has no fatal error. Of several, the last one counts. Bounded; never raises."""
     begin = text.rfind("Fatal Python error: ")
     text = text[max(begin, 0) : max(begin, 0) + _MAX_CHARS]
     reason = _REASON.search(text)

@@ -24,7 +24,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 def add_heap(path: Path, members: Mapping[str, bytes], state: PartState) -> tuple[ArchiveInfo, bytes] | None:
     """Rewrite the scene with `members` under `heap/`, and what became of them.
 
-    None where it has a heap already. Raises SceneError where there is no such scene, OSError.
+    None if it has a heap already. Raises SceneError if there is no such scene, OSError.
     """
     scene = read_scene(path)
     if scene.parts.get("heap", state).state != "missing":
@@ -51,7 +51,7 @@ def baselines(scenes_dir: Path) -> list[Path]:
 
 
 def find_baseline(scenes_dir: Path, function: str, version: int) -> Path | None:
-    """Of this version, else of the function's version that has the newest; None where there is none."""
+    """Of this version, else of the function's version that has the newest; None if there is none."""
     exact = baseline_path(scenes_dir, function, version)
     if exact.is_file():
         return exact

@@ -35,7 +35,7 @@ MAX_SPANS = 10_000
 MAX_MEMBER_BYTES = 16 * 1024 * 1024
 
 
-# Every part that a scene can have, and what is said where nobody could give it.
+# Every part that a scene can have, and what is said if nobody could give it.
 PARTS: dict[str, str] = {
     "event": "the event was empty",
     "context": "",
@@ -86,12 +86,12 @@ _OWN: Final = frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class SceneInput:
-    """Everything that is known of one failed attempt. `scene` is None where the process could save nothing;
+    """Everything that is known of one failed attempt. `scene` is None if the process could save nothing;
     `members` and `parts` then come from outside (external.dump)."""
 
     record: InvocationRecord
     scene: Scene | None = None
-    error: ErrorInfo | None = None  # where neither `scene` nor `record` has one
+    error: ErrorInfo | None = None  # if neither `scene` nor `record` has one
     captured_ns: int = 0
     event: bytes = b""
     http: HttpRequest | None = None
@@ -119,7 +119,7 @@ class SceneMembers:
 
 def build_members(source: SceneInput) -> SceneMembers:
     """All members but manifest.json, in no particular order. What is a secret in one place of the scene is
-    one in all of it: where something was found, all is looked at once more."""
+    one in all of it: if something was found, all is looked at once more."""
     memory = SecretMemory(source.scene.secrets if source.scene is not None else ())
     redactor = Redactor(source.redact_keys)
     known = len(memory)
@@ -329,7 +329,7 @@ def _partial(built: SceneMembers, part: str, left_out: int, what: str) -> None:
 
 
 def json_text(data: bytes) -> object:
-    """Parsed JSON, or None where it is none."""
+    """Parsed JSON, or None if it is none."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

@@ -16,7 +16,7 @@ def scene_path(scenes_dir: Path, invocation_id: str, attempt: int) -> Path:
 
 
 def parse_scene_name(name: str) -> tuple[str, int] | None:
-    """(invocation id, attempt) of a file name, or None where it is no scene's."""
+    """(invocation id, attempt) of a file name, or None if it is no scene's."""
     match = _NAME.fullmatch(name)
     return None if match is None else (match["id"], int(match["attempt"]))
 

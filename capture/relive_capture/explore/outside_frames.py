@@ -55,7 +55,7 @@ class OutsideFrames:
     def convert(
         self, threads: list[dict[str, Any]], kind: str, error_type: str, message: str
     ) -> OutsideView | None:
-        """None where there is no thread. Raises KeyError, TypeError, ValueError where `threads` is none of
+        """None if there is no thread. Raises KeyError, TypeError, ValueError if `threads` is none of
         that form."""
         if not threads:
             return None

@@ -23,7 +23,7 @@ class PystackError(Exception):
 
 
 def pystack_path() -> str | None:
-    """The program, where it is installed."""
+    """The program, if it is installed."""
     return find_program("pystack")
 
 

@@ -116,7 +116,7 @@ class SceneFile:
 
     @cached_property
     def exceptions(self) -> list[ExceptionView]:
-        """[0] is the raised one, then what it was raised from; without frames where none could be saved."""
+        """[0] is the raised one, then what it was raised from; without frames if none could be saved."""
         views: list[ExceptionView] = self._json("exception.json", list[ExceptionView], [])
         self._check_depth(views)
         expand_references(views)
@@ -124,7 +124,7 @@ class SceneFile:
 
     @cached_property
     def event(self) -> bytes:
-        """The event's or the request's body, redacted; empty where there was none."""
+        """The event's or the request's body, redacted; empty if there was none."""
         return self.member("event.bin") if "event.bin" in self._infos else b""
 
     @cached_property
@@ -134,7 +134,7 @@ class SceneFile:
 
     @cached_property
     def healthy_event(self) -> bytes:
-        """The event of the function version's last success before this failure, redacted; empty where the
+        """The event of the function version's last success before this failure, redacted; empty if the
         scene has none."""
         return self.member("healthy/event.bin") if "healthy/event.bin" in self._infos else b""
 
@@ -201,7 +201,7 @@ class SceneFile:
 
     @cached_property
     def result(self) -> ResultView | None:
-        """The result that could not be sent, where that was the failure."""
+        """The result that could not be sent, if that was the failure."""
         return self._json("result.json", ResultView, None) if "result.json" in self._infos else None
 
     @cached_property
@@ -221,12 +221,12 @@ class SceneFile:
 
     @property
     def has_heap(self) -> bool:
-        """Whether there is a heap snapshot; `parts["heap"]` says why where there is none."""
+        """Whether there is a heap snapshot; `parts["heap"]` says why if there is none."""
         return f"{FOLDER}meta.json" in self._infos
 
     @property
     def heap_elsewhere(self) -> str:
-        """Invocation of the same failure whose heap was taken in place of this one's; "" where none was."""
+        """Invocation of the same failure whose heap was taken in place of this one's; "" if none was."""
         part = self.parts.get("heap")
         found = None if self.has_heap or part is None else _INVOCATION.search(part.reason)
         return found.group() if found else ""
@@ -246,12 +246,12 @@ class SceneFile:
         return [name.removeprefix("source/") for name in self._infos if name.startswith("source/")]
 
     def source(self, file: str) -> str:
-        """The text of a source file in the encoding that it declares, "" where the scene does not have it or
+        """The text of a source file in the encoding that it declares, "" if the scene does not have it or
         it is over the limit."""
         return decode_source(self.source_bytes(file))
 
     def source_bytes(self, file: str) -> bytes:
-        """A source file as it is, b"" where the scene does not have it or it is over the limit."""
+        """A source file as it is, b"" if the scene does not have it or it is over the limit."""
         name = f"source/{file}"
         info = self._infos.get(name)
         if info is None or info.file_size > self._limits.source_bytes:
@@ -261,7 +261,7 @@ class SceneFile:
     # ------------------------------------------------------------ members
 
     def member(self, name: str) -> bytes:
-        """The bytes of one member. Raises SceneError where it is missing or damaged."""
+        """The bytes of one member. Raises SceneError if it is missing or damaged."""
         info = self._infos.get(name)
         if info is None:
             raise SceneError(f"the scene has no {name}", where=self._where)

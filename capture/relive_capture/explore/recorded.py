@@ -28,7 +28,7 @@ class Recorded(msgspec.Struct):
 def recorded_members(
     record: InvocationRecord, scene: Scene | None, given: Collection[str], redactor: Redactor
 ) -> Recorded:
-    """`scene` is what the worker told, None where it could not; `given`: parts that are known already."""
+    """`scene` is what the worker told, None if it could not; `given`: parts that are known already."""
     found = decode_recording(scene.recording) if scene is not None else None
     notes = found.notes if found is not None else _notes(record)
     notes.function, notes.version = record.function, record.version

@@ -61,7 +61,7 @@ def render_text(
     *,
     all_frames: bool = False,
 ) -> str:
-    """The whole failure as plain text. `commands`: what to type next, where it is not the usual; `heap`: what
+    """The whole failure as plain text. `commands`: what to type next, if it is not the usual; `heap`: what
     there is to say of the heap; `all_frames`: with each frame's line and locals, also those of libraries."""
     lines = failure_lines(scene, width, commands, heap, all_frames=all_frames)
     return "\n".join(line.text for line in lines)
@@ -128,7 +128,7 @@ def failure_lines(
 
 
 def _focus(root: ExceptionView) -> tuple[ExceptionView, str]:
-    """(the exception whose frame is shown in full, which one that is where it is not the raised one). A group
+    """(the exception whose frame is shown in full, which one that is if it is not the raised one). A group
     only says where it was put together: its first member is shown."""
     view = root
     while view.group:
@@ -204,7 +204,7 @@ def source_lines(frame: FrameView, width: int = 120) -> list[Line]:
 
 
 def _marks(frame: FrameView, text: str) -> str:
-    """^ under the failing expression; nothing where it is the whole line or not known."""
+    """^ under the failing expression; nothing if it is the whole line or not known."""
     if frame.column < 0 or frame.end_column < 0:
         return ""
     raw = text.encode("utf-8", "replace")
@@ -300,7 +300,7 @@ def _result(scene: SceneFile, width: int) -> list[Line]:
 
 
 def _event_value(scene: SceneFile) -> object:
-    """The event as JSON where it is JSON, else as text."""
+    """The event as JSON if it is JSON, else as text."""
     try:
         return parse_bounded(scene.event) if scene.event else None
     except ValueError:

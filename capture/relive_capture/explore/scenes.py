@@ -46,7 +46,7 @@ def archive_bytes(
 
 
 def load_from_disk(scenes_dir: Path | str, ident: str = "last") -> SceneFile | None:
-    """The scene that `ident` means among the files of a home, without its store; None where that is not
+    """The scene that `ident` means among the files of a home, without its store; None if that is not
     clear.
 
     "last" is the file that was written last. Raises SceneError (damaged).
@@ -59,7 +59,7 @@ def load_from_disk(scenes_dir: Path | str, ident: str = "last") -> SceneFile | N
 
 
 def path_on_disk(scenes_dir: Path | str, ident: str = "last") -> Path | None:
-    """The file of the scene that `ident` means, as `load_from_disk`; None where there is none.
+    """The file of the scene that `ident` means, as `load_from_disk`; None if there is none.
 
     Raises AmbiguousScene.
     """
@@ -72,7 +72,7 @@ def path_on_disk(scenes_dir: Path | str, ident: str = "last") -> Path | None:
 
 
 def with_same_heap(store: Store, scenes_dir: Path | str, scene: SceneFile) -> SceneFile | None:
-    """The scene of the same failure whose heap was taken in place of this one's; None where it is gone.
+    """The scene of the same failure whose heap was taken in place of this one's; None if it is gone.
 
     Raises StoreError.
     """

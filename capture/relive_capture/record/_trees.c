@@ -909,7 +909,7 @@ plain_local(Trees *trees, PyObject *label, PyObject *value)
     return kind >= CONTAINER ? Py_NewRef(Py_None) : make_one(trees, label, value, 0);
 }
 
-/* Count a local's node. The clock is read every 32nd time; where there is no time left, the walker cuts the text.
+/* Count a local's node. The clock is read every 32nd time; if there is no time left, the walker cuts the text.
  * Takes the reference. */
 static PyObject *
 counted(Trees *trees, PyObject *node)
@@ -997,7 +997,7 @@ is_whole(Trees *trees, PyObject *node)
     return stop < 0 ? -1 : !stop;
 }
 
-/* A local with everything below it, or a ref to it where an earlier frame has it. `known`: by address, the depth and
+/* A local with everything below it, or a ref to it if an earlier frame has it. `known`: by address, the depth and
  * the tree. */
 static PyObject *
 local_node(Trees *trees, PyObject *known, PyObject *name, PyObject *value, PyObject *depth)

@@ -30,7 +30,7 @@ class Budget:
     source_lines: int = 5  # before and after a frame's line
     source_bytes: int = 256 * 1024  # of `source/` members together
     threads: int = 20
-    tasks: int = 50  # of asyncio; the first 20 also where the time is used up
+    tasks: int = 50  # of asyncio; the first 20 even if the time is used up
     thread_frames: int = 50  # of one thread or task
 
 
@@ -81,7 +81,7 @@ class Meter:
             self.check()
 
     def check(self) -> None:
-        """Set `over` and `stop` where a limit is reached; reads the clock."""
+        """Set `over` and `stop` if a limit is reached; reads the clock."""
         self._judge(time.thread_time_ns())
 
     def out_of_time(self) -> bool:

@@ -272,7 +272,7 @@ def capture_exception(
 
     `kind` is one of records.FAILURE_KINDS; a RecursionError or MemoryError makes "exception" more exact. For
     "bad_result" give the `result` too, and the `place` inside it (path, what is there) that the encoder has
-    found; else it is looked for. `moment` has the threads and tasks of an earlier time. Never raises: where
+    found; else it is looked for. `moment` has the threads and tasks of an earlier time. Never raises: if
     the capture itself fails, it is tried again without values, and `parts` says so; the ErrorInfo is there in
     any case.
     """
@@ -296,7 +296,7 @@ def capture_exception(
 
 
 def capture_moment(spec: FunctionSpec) -> Moment | None:
-    """The other threads and the asyncio tasks as they stand now; None where there are none. Never raises."""
+    """The other threads and the asyncio tasks as they stand now; None if there are none. Never raises."""
     try:
         with _NoCollection():
             if len(sys._current_frames()) == 1 and not any_tasks(lambda _: False):
@@ -320,7 +320,7 @@ def capture_frames(
     budget: Budget | None = None,
     skip_files: Iterable[str] = (),
 ) -> Scene:
-    """The scene of a running stack where no exception is at hand (an interrupted handler). Never raises."""
+    """The scene of a running stack if no exception is at hand (an interrupted handler). Never raises."""
     captured_ns = time.time_ns()
     try:
         capture = _Capture(spec, budget or Budget(), tuple(skip_files))
@@ -344,8 +344,8 @@ def capture_frames(
 def capture_answer(
     status: str, phrase: str, *, body: bytes, route: str, spec: FunctionSpec, invocation_id: str
 ) -> Scene:
-    """The scene of an invocation that answered with the HTTP status `status`, where no exception is known.
-    Failures are one where function, status, route and the answer's text without its data are the same.
+    """The scene of an invocation that answered with the HTTP status `status`, if no exception is known.
+    Failures are one if function, status, route and the answer's text without its data are the same.
     Never raises."""
     captured_ns = time.time_ns()
     try:

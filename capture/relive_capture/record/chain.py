@@ -97,7 +97,7 @@ class ChainRecorder:
         return [pair for number, pair in enumerate(found) if number == 0 or pair[0] is self._views[number]]
 
     def leaves(self) -> list[tuple[ExceptionView, list[RawFrame]]]:
-        """The exceptions in the raised group that are no groups themselves; none where it is no group."""
+        """The exceptions in the raised group that are no groups themselves; none if it is no group."""
         members = [view for view, depth in every_exception(self._views[:1]) if depth and not view.group]
         return [self._with_frames(view) for view in members if view.relation == "group"]
 

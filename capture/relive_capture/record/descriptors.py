@@ -20,7 +20,7 @@ _CYTHON: Final = "cython_function_or_method"
 
 
 def field(obj: object, name: str) -> Any:
-    """The value of an attribute that C made. Raises AttributeError where there is none, or no value."""
+    """The value of an attribute that C made. Raises AttributeError if there is none, or no value."""
     for base in mro(type(obj)):
         found = class_dict(base).get(name)
         if type(found) in _READABLE:
@@ -29,7 +29,7 @@ def field(obj: object, name: str) -> Any:
 
 
 def buffer(obj: Any) -> memoryview:
-    """The memory of an object of a C type. Raises TypeError where C does not offer it: from Python 3.12 on a
+    """The memory of an object of a C type. Raises TypeError if C does not offer it: from Python 3.12 on a
     class may offer some with a method of its own."""
     return call(obj, "__buffer__", 0) if _BUFFERS_SHOW else memoryview(obj)
 
@@ -46,7 +46,7 @@ def fields(obj: object, names: tuple[str, ...]) -> list[tuple[str, Any]]:
 
 
 def call(obj: object, name: str, *arguments: Any, **options: Any) -> Any:
-    """What a method that C made gives. Raises AttributeError where there is none."""
+    """What a method that C made gives. Raises AttributeError if there is none."""
     for base in mro(type(obj)):
         found = class_dict(base).get(name)
         if type(found) in _CALLABLE or type(found).__name__ == _CYTHON:

@@ -1,4 +1,4 @@
-"""Whether the C extensions are to be used. Each has its twin in Python, for where it could not be built."""
+"""Whether the C extensions are to be used. Each has its twin in Python, for when it could not be built."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_pure() -> bool:
 
 
 def native_trees() -> type[Trees] | None:
-    """What makes value trees in C; None where it was not built, or for another interpreter."""
+    """What makes value trees in C; None if it was not built, or for another interpreter."""
     try:
         from relive_capture.record._trees import Trees
     except ImportError:

@@ -57,7 +57,7 @@ def _trio() -> Iterable[Foreign]:
 
 
 def _greenlet() -> Any:
-    """The C type, where it is loaded and not for SQLAlchemy alone: to look for greenlets takes a while."""
+    """The C type, if it is loaded and not for SQLAlchemy alone: to look for greenlets takes a while."""
     module = sys.modules.get("greenlet._greenlet")
     if module is None or ("sqlalchemy" in sys.modules and not any(name in sys.modules for name in _USERS)):
         return None

@@ -232,7 +232,7 @@ def _module(frame: FrameType) -> str:
 
 
 def code_position(code: CodeType, lasti: int) -> _Position:
-    """(line, end line, column, end column) of the instruction at `lasti`; None where unknown."""
+    """(line, end line, column, end column) of the instruction at `lasti`; None if unknown."""
     index = lasti // 2
     if not 0 <= index <= _MAX_INSTRUCTIONS:
         return None, None, None, None

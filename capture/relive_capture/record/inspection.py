@@ -101,7 +101,7 @@ def static_lookup(cls: type, name: str) -> tuple[type | None, object]:
 
 
 def instance_dict(obj: object) -> dict[Any, Any] | None:
-    """The real `__dict__` of an instance, or None where it has none or hides it."""
+    """The real `__dict__` of an instance, or None if it has none or hides it."""
     reader = dict_reader(type(obj))
     if reader is None:
         return None
@@ -122,7 +122,7 @@ def named_entry(mapping: dict[Any, Any] | None, name: str) -> Any:
 
 
 def dict_reader(cls: type) -> tuple[Any, type] | None:
-    """(descriptor, its class) of the real `__dict__` of instances, or None where they have none."""
+    """(descriptor, its class) of the real `__dict__` of instances, or None if they have none."""
     for base in _mro(cls):
         descriptor = _dict(base).get("__dict__")
         if type(descriptor) in (GetSetDescriptorType, MemberDescriptorType):

@@ -167,7 +167,7 @@ class Leaves:
                     self._bases[id(cls)] = text
 
     def finder(self, cls: type) -> Text | None:
-        """What makes the text of values of type `cls`, or None where they are to be looked into."""
+        """What makes the text of values of type `cls`, or None if they are to be looked into."""
         exact = self._exact.get(id(cls))
         if exact is not None:
             return exact
@@ -182,7 +182,7 @@ class Leaves:
         return None
 
     def text(self, obj: object, cls: type) -> str | None:
-        """A text for `obj` where its type has one, else None."""
+        """A text for `obj` if its type has one, else None."""
         finder = self.finder(cls)
         return None if finder is None else finder(obj)
 

@@ -32,7 +32,7 @@ _TIMES = {"m": "timedelta64", "M": "datetime64"}
 
 
 def int_text(value: int) -> str:
-    """Decimal digits, or the number of bits where there are many: str() of a big int takes quadratic time."""
+    """Decimal digits, or the number of bits if there are many: str() of a big int takes quadratic time."""
     bits = int.bit_length(value)
     return int.__repr__(value) if bits <= _MAX_INT_BITS else f"<int of {bits} bits>"
 

@@ -93,7 +93,7 @@ class Messages:
             try:
                 text += self._guard.call(suggestion, error)
             except BaseException:
-                return text, ""  # Python prints none where it cannot find one
+                return text, ""  # Python prints none if it cannot find one
         return text, ""
 
     def _shown(self, text: str) -> str:

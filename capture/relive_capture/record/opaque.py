@@ -34,7 +34,7 @@ def has_hidden(cls: type) -> bool:
 
 
 def hidden_shape(obj: object, limit: int) -> Shape:
-    """What an object holds, without its class and its modules; its size where that is nothing."""
+    """What an object holds, without its class and its modules; its size if that is nothing."""
     found = held_by(obj)
     if found:
         return "(", ")", "plain", len(found), found[:limit]

@@ -103,7 +103,7 @@ class Plan:
         return found
 
     def object_shape(self, obj: object, limit: int) -> Shape:
-        """Of a value that is no container: its attributes; where it has none, what it holds all the same."""
+        """Of a value that is no container: its attributes; if it has none, what it holds all the same."""
         items = self.attributes(obj, limit)
         if self._hidden and not self.total:
             open_, close, style, length, held = hidden_shape(obj, limit)
@@ -135,7 +135,7 @@ class KnownTypes:
         self.plans: dict[int, Plan] = {}
 
     def current(self) -> KnownTypes:
-        """This one, or another where modules were loaded since."""
+        """This one, or another if modules were loaded since."""
         return self if self._loaded == _loaded() else KnownTypes()
 
 

@@ -23,10 +23,10 @@ _Pending = tuple[Any, str, tuple[int, ...]]  # value, its path, the addresses of
 
 def find_unserialisable(value: object, root: str = "result", *, decimals: bool = True) -> tuple[str, str]:
     """(path such as `result["items"][3]["when"]`, what is there such as "set") of the first value, in the
-    order of the encoder, that it cannot write; ("", "") where every value looked at is fine.
+    order of the encoder, that it cannot write; ("", "") if every value looked at is fine.
 
     `decimals`: whether they are numbers to it. At most 200,000 values are looked at, none of their code is
-    called. How deep a value may be depends on the stack: what is nested deeply is named only where nothing
+    called. How deep a value may be depends on the stack: what is nested deeply is named only if nothing
     else is wrong.
     """
     pending: list[_Pending] = [(value, root, ())]

@@ -33,7 +33,7 @@ class Shapes:
                 self._held.append(cls)
 
     def of(self, cls: type) -> ShapeOf | None:
-        """What reads the values of exactly this type, guarded: where it fails, the object's size is said."""
+        """What reads the values of exactly this type, guarded: if it fails, the object's size is said."""
         shape = self._found.get(id(cls))
         if shape is None and self._by_name:
             shape = UNEXPOSED_SHAPES.get(type_name(cls))

@@ -78,7 +78,7 @@ def _prefixes(roots: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class _File:
-    """One file as it was read: raw lines, and without secrets where that was asked for."""
+    """One file as it was read: raw lines, and without secrets if that was asked for."""
 
     __slots__ = ("clean", "clean_lines", "data", "excerpts", "lines", "stamp")
 
@@ -101,7 +101,7 @@ class SourceCache:
         self._bytes = 0
 
     def file(self, path: str) -> _File | None:
-        """The file, or None where it is no regular one, over 1 MB, or cannot be read."""
+        """The file, or None if it is no regular one, over 1 MB, or cannot be read."""
         stamp = _stamp(path)
         known = self._files.get(path)
         if stamp is None or (known is not None and known.stamp == stamp):

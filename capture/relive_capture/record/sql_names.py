@@ -20,7 +20,7 @@ _COMPARED: Final = LazyPattern(
 
 
 def named_parameters(statement: str, parameters: Any) -> Iterator[tuple[str, Any]]:
-    """(column, value) pairs as far as the statement says which is which; a number where it does not."""
+    """(column, value) pairs as far as the statement says which is which; a number if it does not."""
     if isinstance(parameters, Mapping):
         yield from ((str(name), value) for name, value in list(parameters.items())[:_MAX_NAMES])
         return

@@ -1,4 +1,4 @@
-"""The message of an exception as far as `args` and C fields have it, where its `__str__` cannot be asked."""
+"""The message of an exception as far as `args` and C fields have it, if its `__str__` cannot be asked."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class StaticText:
 
 
 def _pydantic_error() -> object:
-    """pydantic's exception, which is written in Rust and has no args, where the function has loaded it."""
+    """pydantic's exception, which is written in Rust and has no args, if the function has loaded it."""
     module = sys.modules.get("pydantic_core._pydantic_core")
     found = None if module is None else (instance_dict(module) or {}).get("ValidationError")
     return NotImplemented if found is None else found

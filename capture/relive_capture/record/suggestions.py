@@ -91,7 +91,7 @@ def _closest(names: list[Any], wrong: str) -> str | None:
 
 
 def _distance(first: str, second: str, limit: int) -> int:
-    """Levenshtein's distance, where another case costs half; more than `limit` where it is over that."""
+    """Levenshtein's distance, if another case costs half; more than `limit` if it is over that."""
     while first and second and first[0] == second[0]:
         first, second = first[1:], second[1:]
     while first and second and first[-1] == second[-1]:

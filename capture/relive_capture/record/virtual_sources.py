@@ -18,7 +18,7 @@ _GENERATED: Final = LazyPattern(r"<frozen |generated|-gen-|^<string>$|^<stdin>$"
 
 
 def virtual_lines(file: str) -> list[str] | None:
-    """The lines, with their ends, of code that is in no file; None for files and where nothing is known."""
+    """The lines, with their ends, of code that is in no file; None for files and if nothing is known."""
     module = sys.modules.get("linecache")
     cache: Any = (instance_dict(module) or {}).get("cache")
     if type(cache) is not dict or _GENERATED.search(file) or (os.path.exists(file) and file[:1] != "<"):

@@ -1,6 +1,6 @@
 """The bounded walker: a Python value becomes a tree of texts, within limits and without calling its code.
 
-Most of a capture's time is spent here, so the loops over children treat the common types in place; and where
+Most of a capture's time is spent here, so the loops over children treat the common types in place; and if
 it was built, `_trees.c` does the same as `_one` and what that calls.
 """
 
@@ -77,7 +77,7 @@ class KnownTexts:
         self.names: dict[str, _Name] = {}
 
     def current(self) -> KnownTexts:
-        """This one, where it is no larger than one capture may leave it to the next: what is full is begun
+        """This one, if it is no larger than one capture may leave it to the next: what is full is begun
         again."""
         if len(self.strings) > _MOST_SHARED:
             self.strings = {}
@@ -131,7 +131,7 @@ class Walker:
         pure: bool | None = None,
     ) -> None:
         """`texts`: what captures of a process share of names and plain values, judged by the same names.
-        `pure`: whether trees are made in Python alone; None: as RELIVE_PURE_PYTHON says, where they can be
+        `pure`: whether trees are made in Python alone; None: as RELIVE_PURE_PYTHON says, if they can be
         made in C."""
         self._memory = memory
         self._budget = budget
@@ -255,7 +255,7 @@ class Walker:
         return self._counted(node)
 
     def _counted(self, node: ValueNode) -> ValueNode:
-        """A local's node; where even what is there for names is used up, with the beginning of its text."""
+        """A local's node; if even what is there for names is used up, with the beginning of its text."""
         if self._meter.stop:
             node = self._cut(node)
         self._meter.spend(_NODE_BYTES + len(node.text))

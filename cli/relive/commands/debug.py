@@ -41,7 +41,7 @@ COLUMNS = [
 @click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
 @click.option("--command", "-c", "commands", multiple=True, help="A command to run; then the session ends.")
 @click.option(
-    "--scene", "read_only", is_flag=True, help="The read-only session, also where the process is there."
+    "--scene", "read_only", is_flag=True, help="The read-only session, even if the process is there."
 )
 @click.option("--raw", is_flag=True, help="Show control characters that the process writes as they are.")
 @click.option("--list", "listing", is_flag=True, help="List the failed workers that are kept.")
@@ -114,7 +114,7 @@ def _attach(session: Session, ident: str) -> tuple[DebugCall | None, str]:
 
 def _failure_of(session: Session, control: ControlClient, ident: str) -> str:
     """The id of the failure that `ident` means. Workers that are kept may be newer than what the store has
-    yet, and are there where the store is in trouble."""
+    yet, and are there if the store is in trouble."""
     from relive_capture.explore import failures
 
     kept = control.frozen()

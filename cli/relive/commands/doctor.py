@@ -1,4 +1,4 @@
-"""`relive doctor`: what this machine offers, and the remedy where it does not."""
+"""`relive doctor`: what this machine offers, and the remedy if it does not."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Finding:
 def doctor(session: Session, as_json: bool) -> int:
     """Check what this machine offers: engine, isolation, py-spy, ports, disk; each with its remedy.
 
-    Exit status 1 where something that Relive needs is missing.
+    Exit status 1 if something that Relive needs is missing.
     """
     findings = list(examine(session))
     for finding in findings:

@@ -56,7 +56,7 @@ class _Sent:
     "[default: OTEL_EXPORTER_OTLP_ENDPOINT]",
 )
 @click.option(
-    "--protocol", type=click.Choice(["grpc", "http"]), default=None, help="By the port where it is not given."
+    "--protocol", type=click.Choice(["grpc", "http"]), default=None, help="By the port if it is not given."
 )
 @click.option(
     "--headers",
@@ -69,7 +69,7 @@ class _Sent:
 @click.option(
     "--client-certificate", type=_FILE, default=None, help="PEM file of our own certificate (mTLS)."
 )
-@click.option("--client-key", type=_FILE, default=None, help="Its key, where that is a file of its own.")
+@click.option("--client-key", type=_FILE, default=None, help="Its key, if that is a file of its own.")
 @click.option(
     "--timeout", "timeout_s", type=WAIT, default=30.0, help="Give up after this long.  [default: 30s]"
 )

@@ -95,7 +95,7 @@ def _served(session: Session) -> Sequence[ServedFunction]:
 
 
 def _store(session: Session) -> Store | None:
-    """None where nothing was ever recorded here."""
+    """None if nothing was ever recorded here."""
     with contextlib.suppress(NotFound):
         return session.store()
     return None

@@ -193,7 +193,7 @@ def _export(heap: Heap, target: Path, as_json: bool) -> None:
 
 
 def _healthy(session: Session, found: Heap) -> Heap | None:
-    """The heap of a success of the same function, where one was taken."""
+    """The heap of a success of the same function, if one was taken."""
     from relive_capture.explore.heap_archive import find_baseline
 
     path = find_baseline(session.scenes_dir, found.meta.function, found.meta.version)

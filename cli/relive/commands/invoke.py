@@ -55,7 +55,7 @@ def invoke(
     relive invoke report --event @event.json --async --wait
     relive invoke price --event - --precise < event.json
 
-    Exit status 1 where the function failed.
+    Exit status 1 if the function failed.
     """
     from relive_platform.api import control_pb2 as pb
 
@@ -88,7 +88,7 @@ def invoke(
 
 
 def read_event(event: str) -> bytes:
-    """The bytes that `--event` means. Raises UsageError where the file cannot be read."""
+    """The bytes that `--event` means. Raises UsageError if the file cannot be read."""
     if event == "-":
         return sys.stdin.buffer.read()
     if not event.startswith("@"):
@@ -180,7 +180,7 @@ def _json_or_text(body: bytes) -> Any:
 
 
 def _last_attempt(session: Session, response: Any) -> dict[str, Any]:
-    """What is recorded of the event's last attempt. Where nothing is yet, its ids alone."""
+    """What is recorded of the event's last attempt. If nothing is yet, its ids alone."""
     from relive_tracer.explore import invocations
 
     row: dict[str, Any] = {

@@ -138,7 +138,7 @@ def flame(
 
 
 def _invocation(session: Session, subject: str) -> tuple[str, ...]:
-    """The invocation that `subject` names, or nothing where it is a function's name."""
+    """The invocation that `subject` names, or nothing if it is a function's name."""
     from relive_tracer.explore import invocations as explore
 
     if subject != "last" and explore.page(

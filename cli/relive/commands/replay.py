@@ -49,7 +49,7 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @click.option(
     "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
 )
-@click.option("--trust", is_flag=True, help="Run the sources in the scene where this home has not its code.")
+@click.option("--trust", is_flag=True, help="Run the sources in the scene if this home has not its code.")
 @click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
 @json_option
 @click.pass_obj
@@ -66,8 +66,8 @@ def replay(
     """Run a failed invocation again: the same event, code, dependencies, calls, clock and chance.
 
     Needs no server. Calls are answered from the scene; one that is not there fails and is named. The exit
-    status is 0 where it passed, 1 where it failed (the same way or another) or came to a call that is not in
-    the scene ("unrecorded"), 4 where it cannot be replayed.
+    status is 0 if it passed, 1 if it failed (the same way or another) or came to a call that is not in
+    the scene ("unrecorded"), 4 if it cannot be replayed.
 
     \b
     relive replay                        the newest failure

@@ -79,7 +79,7 @@ def scene(
 
 
 def _target(given: str, name: str) -> Path:
-    """The file to write: `given`, or `name` in it where it is a folder or ends in a slash; that is made."""
+    """The file to write: `given`, or `name` in it if it is a folder or ends in a slash; that is made."""
     folder = Path(given)
     if not (given.endswith("/") or folder.is_dir()):
         return folder
@@ -160,7 +160,7 @@ def _show_scene(session: Session, ident: str, as_json: bool, *, all_frames: bool
 
 
 def _heap_note(session: Session, found: Any) -> str:
-    """What is in the heap; the local that leads to most where the heap was analysed before."""
+    """What is in the heap; the local that leads to most if the heap was analysed before."""
     from relive_capture.explore.heap.cache import cache_of
     from relive_capture.explore.heap.opening import key_of
     from relive_capture.explore.heap.summaries import locals_of

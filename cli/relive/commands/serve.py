@@ -150,10 +150,10 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
 
 
 def _did_not_start(log: Path, said: str) -> ReliveError:
-    """The error that the server ended with, where it said one; else the end of its log."""
+    """The error that the server ended with, if it said one; else the end of its log."""
     _, found, error = f"\n{said}".rpartition("\nrelive: ")
     if not found:
-        lines = said.splitlines()  # the last one is the error's own, where it is a traceback
+        lines = said.splitlines()  # the last one is the error's own, if it is a traceback
         return ReliveError(
             f"the server did not start: {lines[-1] if lines else 'it ended without a word'}",
             where=str(log),

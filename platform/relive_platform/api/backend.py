@@ -14,7 +14,7 @@ from relive_platform.registry.cancellation import Cancellation
 __all__ = ["Backend", "DebugFeed", "LogFeed", "ProgressSink"]
 
 ProgressSink = Callable[[str, str, float], None]
-"""phase, detail, fraction (negative where it is not known)."""
+"""phase, detail, fraction (negative if it is not known)."""
 
 
 class LogFeed(Protocol):

@@ -43,7 +43,7 @@ class _Token(
 class ControlClient:
     """One connection to a server's control API.
 
-    `address` is "unix:/path/api.sock" or "host:port". Every method raises ServerUnreachable where nobody
+    `address` is "unix:/path/api.sock" or "host:port". Every method raises ServerUnreachable if nobody
     answers within `timeout_s`, and otherwise the error that the server raised.
     """
 

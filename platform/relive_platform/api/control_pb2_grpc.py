@@ -110,7 +110,7 @@ class ControlServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Deploy(self, request_iterator, context):
-        """Deploy a folder or a zip. The first message is a header; chunks follow where the package is uploaded.
+        """Deploy a folder or a zip. The first message is a header; chunks follow if the package is uploaded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

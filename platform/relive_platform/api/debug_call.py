@@ -23,7 +23,7 @@ class DebugCall:
     """One session. `send_*` never block; `next` waits for what the process says."""
 
     def __init__(self, method: Any, ident: str, address: str) -> None:
-        """Raises what the server answers where nothing can be attached."""
+        """Raises what the server answers if nothing can be attached."""
         self._address = address
         self._requests: queue.SimpleQueue[pb.DebugRequest | None] = queue.SimpleQueue()
         # Bounded: what a terminal does not take in time waits in the process that writes it.
@@ -48,7 +48,7 @@ class DebugCall:
             self._responses.put(from_rpc_error(error, self._address))
 
     def next(self, timeout_s: float) -> pb.DebugResponse | None:
-        """What the process says next; None after `timeout_s`. `ended` is the last. Raises ReliveError where
+        """What the process says next; None after `timeout_s`. `ended` is the last. Raises ReliveError if
         the server is gone."""
         try:
             response = self._responses.get(timeout=timeout_s)

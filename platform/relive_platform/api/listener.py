@@ -1,4 +1,4 @@
-"""Serving the control API: a unix socket always, TCP where it is asked for; both want the token."""
+"""Serving the control API: a unix socket always, TCP if it is asked for; both want the token."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class Dispatcher:
         self._settle(running)
 
     async def drained(self, timeout_s: float) -> bool:
-        """Wait until nothing runs. False where something still does after `timeout_s`."""
+        """Wait until nothing runs. False if something still does after `timeout_s`."""
         if self.running:
             self._empty.clear()
             try:
@@ -172,7 +172,7 @@ class Dispatcher:
         record = running.record
         if running.rss_peak > record.peak_rss_bytes:
             record.peak_rss_bytes = running.rss_peak
-        # An invocation that succeeded has one where a thread or a task of it failed.
+        # An invocation that succeeded has one if a thread or a task of it failed.
         record.has_scene = bool(running.scene) or record.failed
         running.finished = True
         self._recorder.finished(running, worker)

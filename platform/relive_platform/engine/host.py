@@ -106,7 +106,7 @@ class WorkerHost:
         }
 
     def fork(self, pool: FunctionPool, *, spare: bool) -> bool:
-        """Begin to start a worker. False where the host has no room for it."""
+        """Begin to start a worker. False if the host has no room for it."""
         if self._closed:
             return False
         if len(self.workers) - len(self.frozen) >= self.limits.workers and (spare or not self._evict(pool)):

@@ -25,7 +25,7 @@ _frames: msgspec.msgpack.Decoder[Spans | Logs] = msgspec.msgpack.Decoder(Spans |
 
 
 def frame_invocation(payload: bytes) -> bytes:
-    """The invocation id of a frame, its second field, as it stands; b"" where there is none."""
+    """The invocation id of a frame, its second field, as it stands; b"" if there is none."""
     start = 3 if payload[0] == _ARRAY_16 else 1
     at = start + 1 + (payload[start] & 0x1F)  # behind the tag, a text of up to 31 bytes
     if at >= len(payload):
@@ -88,7 +88,7 @@ class Intake:
         return False
 
     def _meter(self, name: bytes) -> _Meter | None:
-        """Of a frame's invocation; None where it is somebody else's."""
+        """Of a frame's invocation; None if it is somebody else's."""
         if not name:
             self._nobodys = self._nobodys or _Meter()
             return self._nobodys

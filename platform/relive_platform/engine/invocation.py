@@ -51,7 +51,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
 
 
 class Outcome(msgspec.Struct, eq=False):
-    """What came of an invocation. `result` is None where no worker answered (rejected, crash, timeout)."""
+    """What came of an invocation. `result` is None if no worker answered (rejected, crash, timeout)."""
 
     record: InvocationRecord
     result: Result | None = None
@@ -68,7 +68,7 @@ class Outcome(msgspec.Struct, eq=False):
 
     @property
     def body(self) -> bytes:
-        """The handler's answer; empty where it failed."""
+        """The handler's answer; empty if it failed."""
         return self.result.body if self.result is not None else b""
 
 
@@ -90,7 +90,7 @@ class AnswerStream(Protocol):
 
 
 class StreamReader(Waiter, Protocol):
-    """A waiter that takes an answer part by part; `set_result` comes at its end, or where it breaks off.
+    """A waiter that takes an answer part by part; `set_result` comes at its end, or if it breaks off.
 
     `prepare` comes just before it: the waiter makes its answer, and tells the record what it says.
     """
@@ -102,7 +102,7 @@ class StreamReader(Waiter, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeapFound:
-    """What became of a heap snapshot: state and reason as in PartState. Where it is not "missing", `folder`
+    """What became of a heap snapshot: state and reason as in PartState. If it is not "missing", `folder`
     has the worker's raw files, which nobody has looked at."""
 
     state: str
@@ -119,7 +119,7 @@ class Running(msgspec.Struct, kw_only=True, eq=False):
     future: Waiter
     timeout_s: float
     accepted_mono: float
-    profile: str = ""  # the engine that was asked for; it stays where the event is sent to another worker
+    profile: str = ""  # the engine that was asked for; it stays if the event is sent to another worker
     worker: Worker | None = None
     sent_mono: float = 0.0
     start_before_mono: float = 0.0  # sent ahead, behind a running one; 0: it was sent to an idle worker

@@ -32,7 +32,7 @@ AHEAD_SERVICE_S: Final = 0.002
 """Only functions whose slowest recent invocation took less than this get events sent ahead."""
 AHEAD_BYTES: Final = 16_384
 HEALTHY_BYTES: Final = 65_536
-"""The newest event that succeeded is kept for the scene of the next failure, where it is no larger."""
+"""The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
 _MB: Final = 1_048_576
 _DECAY: Final = 0.98
 """A slow invocation keeps events from being sent ahead for about as many invocations as it took times 50."""
@@ -194,7 +194,7 @@ class FunctionPool:
             self._host.watch(worker)
 
     def scale(self) -> None:
-        """Fork where the requests that wait would wait longer than a fork takes."""
+        """Fork if the requests that wait would wait longer than a fork takes."""
         if not self.waiting:
             return
         serving = sum(map(self._serves_soon, self.workers))
@@ -338,7 +338,7 @@ class FunctionPool:
             self.take_back(worker)  # it failed: the process begins nothing any more
 
     def on_saved(self, worker: Worker, running: Running) -> None:
-        """A worker at its memory limit has told all there is, and waits where its code was stopped."""
+        """A worker at its memory limit has told all there is, and waits if its code was stopped."""
         if worker.current is not running:
             return  # it has ended meanwhile
         worker.current = None

@@ -44,7 +44,7 @@ class WorkerStream:
 def begin_stream(
     running: Running, payload: bytes, answer: Callable[[CallResult], None]
 ) -> WorkerStream | None:
-    """The stream that a StreamHead begins; None where nobody asked for one."""
+    """The stream that a StreamHead begins; None if nobody asked for one."""
     head = _head.decode(payload)
     if head.invocation_id != running.record.invocation_id or not running.request.stream:
         return None

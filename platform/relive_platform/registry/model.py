@@ -23,7 +23,7 @@ class FunctionVersion:
     spec: FunctionSpec
     config: FunctionConfig
     code_dir: str
-    deps_dir: str = ""  # "" where the function has no dependencies
+    deps_dir: str = ""  # "" if the function has no dependencies
     deps_hash: str = ""
     preload: tuple[str, ...] = ()  # top-level modules that the zygote imports
     created_ns: int = 0

@@ -32,7 +32,7 @@ def origin_of(path: Path, application: Application, sender: str) -> str:
 
 def check_origin(application: Application, serving: Sequence[FunctionVersion], known: str, came: str) -> None:
     """An application without a name of its own is replaced from where it came from: two folders may have one
-    name. `known` is "" where nobody has noted it. Raises DeployError."""
+    name. `known` is "" if nobody has noted it. Raises DeployError."""
     count = sum(version.spec.app == application.name for version in serving)
     if not count or known in ("", came):
         return

@@ -318,7 +318,7 @@ class Registry:
     def _check_queues(
         self, application: Application, configs: list[FunctionConfig], retired: list[str]
     ) -> None:
-        """A queue's name leads to one function, also where a function of that name would come first. Raises
+        """A queue's name leads to one function, even if a function of that name would come first. Raises
         DeployError."""
         ours = {config.name for config in configs} | set(retired)
         others = [version for version in self.functions() if version.name not in ours]

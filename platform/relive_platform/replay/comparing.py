@@ -27,7 +27,7 @@ _UNORDERED: Final = frozenset(("set", "frozenset"))
 
 def differences(recorded: SceneFile, replayed: SceneFile) -> list[Difference]:
     """Kind, type, message, place, causes, then the locals of the innermost own frame. Lines do not count
-    where the function is the same: code moves."""
+    if the function is the same: code moves."""
     return list(_found(recorded, replayed))[:_MOST]
 
 
@@ -90,7 +90,7 @@ def _locals(recorded: ExceptionView, replayed: ExceptionView) -> Iterator[Differ
 
 
 def _alike(first: ValueNode, second: ValueNode) -> bool:
-    """Plain data by its value, as far as both scenes have it: where a limit cut one of them, nobody knows.
+    """Plain data by its value, as far as both scenes have it: if a limit cut one of them, nobody knows.
     Of objects only the type counts: they are full of addresses, times and counters."""
     if first.type != second.type:
         return False

@@ -45,7 +45,7 @@ class ReplayRun(msgspec.Struct, kw_only=True):
 
 
 class ReplayOutcome(msgspec.Struct, kw_only=True):
-    """All runs of one replay. `outcome` is the runs' own, or "mixed" where they differ."""
+    """All runs of one replay. `outcome` is the runs' own, or "mixed" if they differ."""
 
     invocation_id: str
     attempt: int

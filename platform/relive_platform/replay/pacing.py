@@ -1,4 +1,4 @@
-"""How long recorded calls took: they take as long again where the failure is one of time."""
+"""How long recorded calls took: they take as long again if the failure is one of time."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _started_ns(scene: SceneFile) -> int:
 
 
 def _version(scene: SceneFile, recorded: ReplayNotes, home: Path) -> _Chosen | None:
-    """The very version, or another one with the same code; None where this home has neither."""
+    """The very version, or another one with the same code; None if this home has neither."""
     code_hash = str(scene.manifest.get("code_hash", ""))
     found = _registered(home, str(scene.manifest["function"]), int(scene.manifest["version"]), code_hash)
     if found is None or not Path(found.code_dir).is_dir():
@@ -193,7 +193,7 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
 def _from_archive(
     scene: SceneFile, recorded: ReplayNotes, home: Path, scratch: Path, trust: bool, notes: list[str]
 ) -> _Chosen:
-    """From the sources in the archive, where the handler's module is among them and the user trusts it.
+    """From the sources in the archive, if the handler's module is among them and the user trusts it.
     What the archive says of its own isolation does not count."""
     name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
     module = recorded.handler.partition(":")[0].replace(".", "/")

@@ -42,7 +42,7 @@ _SECOND_NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Where the code to be tested is: the function's source folder, and its configuration where known."""
+    """Where the code to be tested is: the function's source folder, and its configuration if known."""
 
     source: Path
     config: FunctionConfig | None
@@ -75,7 +75,7 @@ def pytest_file(scene: SceneFile, code: Code, target: Path, outcome: str = "") -
     """The text of the file; `target` is where it will be, for the path from there to the code. `outcome`:
     what came out when it was run, in a sentence.
 
-    Raises ReplayError where such a failure cannot be a test of the code, or would be too large a file.
+    Raises ReplayError if such a failure cannot be a test of the code, or would be too large a file.
     """
     kind = str(scene.manifest["kind"])
     if kind == "bad_event":
@@ -205,7 +205,7 @@ def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:
 
 
 def _seeds(seeds: Seeds, chance: bool) -> str:
-    """The clock, what os.urandom gave, and the states of generators where the code names any."""
+    """The clock, what os.urandom gave, and the states of generators if the code names any."""
     kept = seeds if chance else msgspec.structs.replace(seeds, python=b"", numpy=b"", gauss_next=None)
     lines = ["{"]
     for name, value in msgspec.to_builtins(kept).items():
@@ -300,7 +300,7 @@ def _plain(text: str) -> str:
 
 
 def file_name(scene: SceneFile) -> str:
-    """Of the test, where only a folder is given."""
+    """Of the test, if only a folder is given."""
     return f"{_test_name(scene)}_{scene.invocation_id[-8:]}.py"
 
 

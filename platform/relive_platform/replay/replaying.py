@@ -48,7 +48,7 @@ _logs = msgspec.msgpack.Decoder(Logs)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
     """`code`: a working copy instead of the version that failed; `live`: let calls reach the network;
-    `trust`: run the sources in the archive where this home has not the code; `debug`
+    `trust`: run the sources in the archive if this home has not the code; `debug`
     gets a debugging session in the process of the first run that fails, which is then the last."""
 
     code: Path | None = None
@@ -64,7 +64,7 @@ def replay(
     options: ReplayOptions,
     on_run: Callable[[ReplayRun], None] = lambda run: None,
 ) -> ReplayOutcome:
-    """Run the failure again, without a server. Blocks. Raises ReplayError and other ReliveErrors where it
+    """Run the failure again, without a server. Blocks. Raises ReplayError and other ReliveErrors if it
     cannot be run; whatever the function does is in the outcome."""
     folder = Path(tempfile.mkdtemp(prefix="relive-replay-"))
     try:
@@ -97,7 +97,7 @@ def replay(
 
 
 def _runtime(home: Path, folder: Path) -> Path:
-    """What the worker imports of Relive; below the temporary folder where the home cannot be written."""
+    """What the worker imports of Relive; below the temporary folder if the home cannot be written."""
     for place in (home, folder):
         try:
             return build_runtime(place, [CLOCK_DISTRIBUTION])
@@ -219,7 +219,7 @@ def _recorded_error(scene: SceneFile) -> ErrorInfo:
 
 
 def _reasons(scene: SceneFile, runs: list[ReplayRun]) -> list[str]:
-    """What the recorded run had and a replay has not, where it came out otherwise."""
+    """What the recorded run had and a replay has not, if it came out otherwise."""
     if all(run.outcome == SAME for run in runs):
         return []
     hidden = [place for place in scene.redactions if place.startswith(_GIVEN)] + runs[-1].calls.redacted

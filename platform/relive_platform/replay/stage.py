@@ -115,7 +115,7 @@ class Stage:
         return attach_local(self._host.debugging, invocation_id)
 
     async def run(self, spec: FunctionSpec, key: ZygoteKey, request: InvokeRequest) -> Played:
-        """One invocation in a worker of its own. Raises ReliveError where the zygote cannot be started."""
+        """One invocation in a worker of its own. Raises ReliveError if the zygote cannot be started."""
         settings = self._settings
         await self._host.zygotes.get(key)
         limits = PoolLimits(

@@ -1,4 +1,4 @@
-"""Values that stand for secrets where code wants one of that shape: in a test that lies beside the code."""
+"""Values that stand for secrets if code wants one of that shape: in a test that lies beside the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_CHARS: Final = 4_096
 
 
 def stand_in(name: str, value: str, redactor: Redactor) -> str:
-    """`value` where it is no secret. Else one that code can work with as if it were: of what is a secret as a
+    """`value` if it is no secret. Else one that code can work with as if it were: of what is a secret as a
     whole, letters become letters and digits digits (`AKID...1` -> `AAAA...0`), in JSON the texts alone; of an
     address with a password in it, only that is replaced."""
     if not redactor.secret_key(name):

@@ -14,7 +14,7 @@ _NOTHING: Final = "(not there)"
 
 def warm_notes(recorded: ReplayNotes | None, fresh: dict[str, str]) -> list[str]:
     """In words: how many invocations the process had served before it failed, and which globals of the
-    application's modules were others than in a fresh process. Empty where it had served none."""
+    application's modules were others than in a fresh process. Empty if it had served none."""
     if recorded is None or not recorded.served:
         return []
     served = f"{recorded.served} invocation{'s' * (recorded.served > 1)}"

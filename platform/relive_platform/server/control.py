@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class ControlPlane:
-    """The ControlApi of a server: the unix socket in run/, and TCP where settings ask for it."""
+    """The ControlApi of a server: the unix socket in run/, and TCP if settings ask for it."""
 
     def __init__(self, server: ReliveServer) -> None:
         self._server = server

@@ -77,7 +77,7 @@ class Functions:
             replaced.drain()
 
     def pool(self, version: FunctionVersion) -> FunctionPool:
-        """The pool of a version, made where there is none."""
+        """The pool of a version, made if there is none."""
         key = (version.name, version.version)
         found = self._host.pools.get(key)
         if found is not None and not found.draining:

@@ -63,7 +63,7 @@ def own_home(home: Path, run_dir: Path) -> int:
 def close_to_others(home: Path) -> bool:
     """See to it that only its owner gets into `home`; whether it had to be closed.
 
-    It holds what functions were called with. Raises UnusableHome where closing it is not ours to decide: it
+    It holds what functions were called with. Raises UnusableHome if closing it is not ours to decide: it
     belongs to another user, or holds things that are none of Relive's.
     """
     found = home.stat()

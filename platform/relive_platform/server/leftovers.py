@@ -1,4 +1,4 @@
-"""What a server that was killed has left behind, brought into the store where no server does it."""
+"""What a server that was killed has left behind, brought into the store if no server does it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def left_behind(home: Path, journal_dir: str = "") -> bool:
 
 def deliver_leftovers(home: Path, environment: Mapping[str, str], store_url: str) -> bool:
     """Have a collector's process bring it into the store at `store_url`, as a server would at its start.
-    False, and a line in the log, where something is left: what is read then is not all that was recorded."""
+    False, and a line in the log, if something is left: what is read then is not all that was recorded."""
     journals = environment.get("RELIVE_JOURNAL_DIR", "")
     if not left_behind(home, journals):
         return True

@@ -51,7 +51,7 @@ def server_lock_held(home: Path) -> bool:
 
 
 def find_server(home: Path) -> ServerInfo | None:
-    """The server on this home, or None where none runs."""
+    """The server on this home, or None if none runs."""
     if not server_lock_held(home):
         return None
     path = home / "run" / "server.json"

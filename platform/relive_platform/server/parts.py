@@ -41,7 +41,7 @@ __all__ = [
 
 
 def collector_options(settings: Settings, run: int = 0) -> CollectorOptions:
-    """What the collector's process is started with. Raises OtlpSettingsError where export cannot work."""
+    """What the collector's process is started with. Raises OtlpSettingsError if export cannot work."""
     _check_otlp(settings)
     options = plain_collector_options(settings)
     options.run = run

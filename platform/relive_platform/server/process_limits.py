@@ -19,8 +19,8 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryKeeper:
-    """Hands free memory to the kernel where this process holds 16 MB more than it did at its least: large
-    bodies come and go, and glibc keeps what they took. It looks every 2 s, less often where that gives
+    """Hands free memory to the kernel if this process holds 16 MB more than it did at its least: large
+    bodies come and go, and glibc keeps what they took. It looks every 2 s, less often if that gives
     nothing. `start` and `stop` on the event loop."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class MemoryKeeper:
 
 
 def private_bytes() -> int:
-    """Resident memory that is no file's; 0 where it cannot be read."""
+    """Resident memory that is no file's; 0 if it cannot be read."""
     try:
         with open("/proc/self/statm", "rb") as file:
             _, resident, shared, *_ = file.read().split()

@@ -23,7 +23,7 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
     """The store of `home`: its running server's; the ClickHouse server that RELIVE_STORE names; or the home's
     own, served by a process that ends when nobody has read for a minute.
 
-    Raises NotFound where nothing was ever recorded here.
+    Raises NotFound if nothing was ever recorded here.
     """
     give_up = time.monotonic() + _STARTING_LIMIT_S
     while True:

@@ -444,7 +444,7 @@ class ReliveServer:
         return await self.collector.flush(timeout_s)
 
     def _has_to_tell(self, finishing: bool) -> bool:
-        """Whether an answered invocation is not recorded yet. `finishing`: also where its worker tells."""
+        """Whether an answered invocation is not recorded yet. `finishing`: even if its worker tells."""
         return any(
             (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
             for worker in self.host.workers.values()

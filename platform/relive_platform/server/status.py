@@ -92,7 +92,7 @@ def _journal(server: ReliveServer) -> str:
 
 
 def _tier(server: ReliveServer) -> int:
-    """The lowest tier that a running worker reached; what is wanted where none runs."""
+    """The lowest tier that a running worker reached; what is wanted if none runs."""
     tiers = [worker.ready.isolation_tier for worker in server.host.workers.values() if worker.ready]
     return min(tiers, default=server.settings.isolation_tier)
 

@@ -44,7 +44,7 @@ class StoreProcessLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """`state` is STARTING, READY or DOWN; `reason` says why it is not ready, and is empty where it is."""
+    """`state` is STARTING, READY or DOWN; `reason` says why it is not ready, and is empty if it is."""
 
     state: str
     reason: str = ""
@@ -54,8 +54,8 @@ class StoreHealth:
 class StoreKeeper:
     """Everything runs on the event loop; what blocks, on one thread of its own.
 
-    `make` gives a new process, None for a store that others run. `prepare` makes its tables: it raises where
-    the store cannot be used. `ask` raises where a store that others run has gone.
+    `make` gives a new process, None for a store that others run. `prepare` makes its tables: it raises if
+    the store cannot be used. `ask` raises if a store that others run has gone.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class StoreKeeper:
 
     @property
     def pid(self) -> int:
-        """0 where it is down, or others run it."""
+        """0 if it is down, or others run it."""
         return self._process.pid if self._process is not None and self._process.alive else 0
 
     @property
@@ -121,7 +121,7 @@ class StoreKeeper:
             await asyncio.sleep(delay)
 
     async def _begin(self) -> None:
-        """Until the store can be used. Raises where that fails."""
+        """Until the store can be used. Raises if that fails."""
         if self._make is not None and self._process is not None:
             if self._process.pid:
                 await self._blocking(self._process.kill)
@@ -141,7 +141,7 @@ class StoreKeeper:
             await asyncio.sleep(0.02)
 
     async def _stays(self) -> None:
-        """As long as the store can be used; raises with the reason where it cannot any more."""
+        """As long as the store can be used; raises with the reason if it cannot any more."""
         process = self._process
         while True:
             if process is None:

@@ -157,7 +157,7 @@ def encode_begun(record: InvocationRecord) -> bytes:
 def encode_finished(
     record: InvocationRecord, profiles: list[bytes], redact_keys: list[str], span_updates: list[bytes]
 ) -> bytes:
-    """As `encode_item(Finished(...))`, in half the time where there is nothing but the record."""
+    """As `encode_item(Finished(...))`, in half the time if there is nothing but the record."""
     if profiles or redact_keys or span_updates:
         return encode_item(Finished(record, profiles, redact_keys, span_updates))
     body = _encoder.encode(record)

@@ -331,7 +331,7 @@ class Collector(asyncio.Protocol):
         return True
 
     def _scene(self, job: SceneJob) -> None:
-        """The record says that it has a scene: not where there is no room for it among those that wait."""
+        """The record says that it has a scene: not if there is no room for it among those that wait."""
         if not self._add_scene(job):
             job.record.has_scene = False
             self.stats.dropped_scenes += 1
@@ -413,7 +413,7 @@ class Collector(asyncio.Protocol):
                 future.set_result(ack.flushed)
 
     async def flush(self, timeout_s: float = 10.0) -> bool:
-        """Have everything recorded so far in the store. False where it did not get there in time."""
+        """Have everything recorded so far in the store. False if it did not get there in time."""
         self._ask(timeout_s)
         return await self._acknowledged(timeout_s + 1.0)
 

@@ -58,7 +58,7 @@ class Follower:
 
 
 class Followers:
-    """All readers. False where there are none: nothing is decoded then."""
+    """All readers. False if there are none: nothing is decoded then."""
 
     def __init__(self, redactors: Redactors | None = None) -> None:
         self._followers: set[Follower] = set()

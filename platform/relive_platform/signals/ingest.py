@@ -115,7 +115,7 @@ class Ingest:
                 self.malformed += 1
                 _log.warning("a frame of %s is malformed: %s", item.invocation_id, error)
                 continue
-            # A frame of an earlier invocation may come late: its own id counts, where it has one.
+            # A frame of an earlier invocation may come late: its own id counts, if it has one.
             invocation_id = frame.invocation_id or item.invocation_id
             raw = bytes(item.source)
             source = self._source(raw)

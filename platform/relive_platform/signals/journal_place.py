@@ -28,7 +28,7 @@ def journal_place(home: Path, chosen: str = "") -> Path:
 
 
 def open_place(place: Path, home: Path) -> None:
-    """Make the folder. Raises OSError, also where it is not ours alone: all users may make such folders."""
+    """Make the folder. Raises OSError, even if it is not ours alone: all users may make such folders."""
     with suppress(FileExistsError):
         place.mkdir(mode=0o700)
     if not is_ours(place):
@@ -52,7 +52,7 @@ def is_ours(place: Path) -> bool:
 
 
 def leave_place(place: Path) -> None:
-    """Remove the folder where nothing is in it any more."""
+    """Remove the folder if nothing is in it any more."""
     with suppress(OSError):
         if {path.name for path in place.iterdir()} <= {_HOME}:
             (place / _HOME).unlink(missing_ok=True)

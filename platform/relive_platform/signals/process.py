@@ -1,7 +1,7 @@
 """The collector's process: `python -m relive_platform.signals.process CONTROL_FD START_FD`.
 
 It has its own interpreter, so that converting and compressing rows never holds up the server's event loop,
-and a lower priority, so that invocations come first where the machine is busy.
+and a lower priority, so that invocations come first if the machine is busy.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def spawn(
         finally:
             os.close(start)
         pipe.write(msgspec.json.encode(_Start(options, given)))
-    return process  # where it has ended already, the socket says so
+    return process  # if it has ended already, the socket says so
 
 
 def main(arguments: list[str]) -> None:

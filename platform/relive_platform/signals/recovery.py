@@ -88,7 +88,7 @@ def _add(
             key = (item.record.invocation_id, item.record.attempt)
             running[key] = _Attempt(
                 item.record
-            )  # again where a segment begins: what follows is told again, too
+            )  # again when a segment begins: what follows is told again, too
         else:
             _learn(running, item)
     found.last_row, found.last_scene = max(row, found.last_row), max(scene, found.last_scene)

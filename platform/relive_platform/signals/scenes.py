@@ -109,7 +109,7 @@ class SceneKeeper:
         self._queue.put((job, mark))
 
     def flush(self, timeout_s: float = 60.0) -> bool:
-        """Wait until what was submitted is written; False where it took longer than `timeout_s`."""
+        """Wait until what was submitted is written; False if it took longer than `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while self._waiting:
@@ -120,7 +120,7 @@ class SceneKeeper:
         return True
 
     def close(self, timeout_s: float = 60.0) -> bool:
-        """Write what is left and end the thread; False where it took longer than `timeout_s`."""
+        """Write what is left and end the thread; False if it took longer than `timeout_s`."""
         self._queue.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -258,7 +258,7 @@ def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
 
 
 def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:
-    """None where a worker wrote what is no such frame: it costs that frame, not the scene."""
+    """None if a worker wrote what is no such frame: it costs that frame, not the scene."""
     try:
         return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -267,7 +267,7 @@ def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:
 
 
 def _add_crash(job: SceneJob, logs: list[LogLine]) -> None:
-    """The frames of a process that died of a fatal error, where it could save none itself."""
+    """The frames of a process that died of a fatal error, if it could save none itself."""
     error = job.record.error
     if error is None or error.kind != "signal" or job.scene:
         return

@@ -25,7 +25,7 @@ class DiffRow:
     function: str
     name: str
     file: str
-    line: int  # as it was after, or before where it is gone
+    line: int  # as it was after, or before if it is gone
     before_self_ms: float
     after_self_ms: float
     before_total_ms: float
@@ -62,7 +62,7 @@ def diff(
     *,
     timeout_s: float = 30.0,
 ) -> DiffList:
-    """Compare two filters. Raises UsageError where they name different engines; store errors pass through."""
+    """Compare two filters. Raises UsageError if they name different engines; store errors pass through."""
     engines = {engine for engine in (before.engine, after.engine) if engine}
     if len(engines) > 1:
         raise UsageError(

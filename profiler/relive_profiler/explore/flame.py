@@ -32,7 +32,7 @@ def flame(
     """The tree of a filter, or of one invocation (its id).
 
     An invocation with fewer than 5 samples gives the aggregate of its function over the day around it, and
-    says so. Raises NotFound where an invocation has no profile and is not known; store errors pass through.
+    says so. Raises NotFound if an invocation has no profile and is not known; store errors pass through.
     """
     filter_ = HotFilter(invocation_ids=(what,)) if isinstance(what, str) else what
     folded = load(store, filter_, timeout_s=timeout_s)

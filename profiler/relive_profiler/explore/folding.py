@@ -97,7 +97,7 @@ def estimate_invocations(sketches: Iterable[Sequence[int]]) -> int:
 
 
 def pick_engine(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> str:
-    """The filter's engine, or the one with most profiles under it; "sampled" where there are none."""
+    """The filter's engine, or the one with most profiles under it; "sampled" if there are none."""
     if filter_.engine:
         return filter_.engine
     result = store.query(PROFILE_TOTALS, parameters(filter_), timeout_s=timeout_s)

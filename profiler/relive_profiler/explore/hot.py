@@ -139,7 +139,7 @@ def _count(sums: dict[Key, _Sum], stack: Stack, by: By) -> None:
 def render_text(
     hot_: HotList, *, source: Callable[[str, int], str] | None = None, width: int | None = None
 ) -> str:
-    """A plain table. `source(file, line)` gives a line's text, where wanted. Safe for terminals."""
+    """A plain table. `source(file, line)` gives a line's text, if wanted. Safe for terminals."""
     head = f"{hot_.note} · {hot_.invocations} invocations · {hot_.wall_s:.3f} s · {hot_.engine}"
     lines = [head]
     if hot_.rows:

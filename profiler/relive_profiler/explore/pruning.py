@@ -51,7 +51,7 @@ def kept_nodes(tree: FlameTree, max_nodes: int) -> Iterator[Node]:
 
 
 def least_value(tree: FlameTree, max_nodes: int) -> int:
-    """What a node must weigh to be kept; 0 where all are."""
+    """What a node must weigh to be kept; 0 if all are."""
     return sorted(tree.value, reverse=True)[max_nodes] if len(tree) > max_nodes else 0
 
 

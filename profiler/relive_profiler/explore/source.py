@@ -25,7 +25,7 @@ class SourceLines:
         self._files: OrderedDict[str, list[str]] = OrderedDict()
 
     def line(self, file: str, line: int) -> str:
-        """The text of a line (1 is the first) without its end, or "" where it cannot be had."""
+        """The text of a line (1 is the first) without its end, or "" if it cannot be had."""
         lines = self._lines(file)
         return lines[line - 1][:_MAX_LINE_CHARS] if 1 <= line <= len(lines) else ""
 

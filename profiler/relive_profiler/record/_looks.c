@@ -40,7 +40,7 @@ settime(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Py_RETURN_NONE;
 }
 
-/* The place of a frame that is known: a borrowed reference; NULL without an error where it is not. */
+/* The place of a frame that is known: a borrowed reference; NULL without an error if it is not. */
 static PyObject *
 known_place(PyObject *lines, PyFrameObject *frame)
 {

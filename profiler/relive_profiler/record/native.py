@@ -1,4 +1,4 @@
-"""What the sampler does most often: by the C extension where it was built, else in Python."""
+"""What the sampler does most often: by the C extension if it was built, else in Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Place = TypeVar("Place")
 
 
 def native() -> Any | None:
-    """The extension; None where it was not built, or for another interpreter, or is not wanted."""
+    """The extension; None if it was not built, or for another interpreter, or is not wanted."""
     if os.environ.get(PURE_VARIABLE) == "1":
         return None
     try:
@@ -62,6 +62,6 @@ def chosen_walk() -> Callable[..., tuple[Any, ...]]:
 
 
 def chosen_settime() -> Callable[[int, int], None] | None:
-    """`timer_settime` for (timer, delay in ns; 0 disarms); None where there is no extension."""
+    """`timer_settime` for (timer, delay in ns; 0 disarms); None if there is no extension."""
     extension = native()
     return None if extension is None else extension.settime

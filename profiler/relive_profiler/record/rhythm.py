@@ -30,7 +30,7 @@ _SELDOM_NS: Final = 10_000_000
 more than 10 ms after the one before, and at each 16th of the others.
 
 After a pause as long, what an invocation leaves armed would most likely wake a worker that waits for its next
-one: 50 to 100 us, where calling it off takes 2."""
+one: 50 to 100 us, while calling it off takes 2."""
 _BRIEF_NS: Final = 100_000
 _BRIEF_SHARE: Final = 16
 """An invocation that was off the CPU for no longer than this, or 1/16 of its time, has not waited."""
@@ -80,7 +80,7 @@ def voluntary_switches() -> int:
 class Rhythm:
     """Two one-shot timers that send the same signal. Times are of the caller's clocks, in ns.
 
-    Programming the hardware timer costs 7 us. So where invocations follow each other, the end of one leaves a
+    Programming the hardware timer costs 7 us. So if invocations follow each other, the end of one leaves a
     shot alone that is due soon: the next invocation takes it over, or it comes once and is ignored.
     """
 
@@ -122,7 +122,7 @@ class Rhythm:
         self._wall = wall
         self._cpu = cpu
         self._tick_ns = tick_ns
-        self._due = 0  # when the shot by the real clock comes; in the past where none is on its way
+        self._due = 0  # when the shot by the real clock comes; in the past if none is on its way
         self._cpu_armed = False  # for the next tick or soon after
         self._cpu_delay_ns = _SOON_NS  # after so much CPU time its shot was asked for
         self._by_cpu = False

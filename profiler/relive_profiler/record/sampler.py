@@ -45,7 +45,7 @@ def preload() -> None:
 class Sampler:
     """One per worker. Not thread-safe: all methods belong to the main thread; elsewhere they do nothing.
 
-    `reason` says why nothing is sampled ("" where sampling works). No method raises.
+    `reason` says why nothing is sampled ("" if sampling works). No method raises.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Sampler:
         self._begin(invocation_id, "invoke", mode or self._mode, sys._getframe(1))
 
     def stop(self) -> Profile | None:
-        """End it. None where nothing was sampled."""
+        """End it. None if nothing was sampled."""
         return self._end()
 
     def start_init(self) -> None:
@@ -98,7 +98,7 @@ class Sampler:
         self._begin("", "init", "off" if self._mode == "off" else "sampled", sys._getframe(1))
 
     def stop_init(self) -> Profile | None:
-        """End it. None where nothing was sampled."""
+        """End it. None if nothing was sampled."""
         return self._end()
 
     def not_delivered(self, profile: Profile) -> None:
@@ -205,7 +205,7 @@ class Sampler:
         )
 
     def _take_signal(self) -> Rhythm | None:
-        """The rhythm, made where there is none yet. None, with a reason, where the signal is another's."""
+        """The rhythm, made if there is none yet. None, with a reason, if the signal is another's."""
         try:
             current = signal.getsignal(PROFILE_SIGNAL)
             free = self._rhythm is None and current in (signal.SIG_DFL, signal.SIG_IGN)

@@ -112,7 +112,7 @@ class StackTable:
     def look(self, frame: FrameType | None, outer: FrameType | None, depth: int) -> StackFrames | None:
         """The stack from `frame` (innermost) outwards up to `outer`, without Relive's own at either end.
 
-        None where nothing but Relive's own frames is on it. Runs no code of the user's.
+        None if nothing but Relive's own frames is on it. Runs no code of the user's.
         """
         key: tuple[_Place, ...] = self._walk(frame, outer, depth, self._lines, self._place, _CUT)
         try:

@@ -1,8 +1,8 @@
 """One-shot POSIX timers that signal one thread: on the real clock, and on the thread's CPU time.
 
 One-shot, armed again by the signal's handler: while native code keeps the interpreter away, there is one
-signal and not one every millisecond. Arming costs 1 us, and 7 us more where it programs a virtual machine's
-hardware timer; by ctypes, where there is no C extension, 10 us more in code that has not run for a while.
+signal and not one every millisecond. Arming costs 1 us, and 7 us more if it programs a virtual machine's
+hardware timer; by ctypes, if there is no C extension, 10 us more in code that has not run for a while.
 Timers are not inherited over fork.
 """
 
@@ -105,7 +105,7 @@ class ThreadTimer:
 
 
 def cpu_timer(signum: int = PROFILE_SIGNAL) -> ThreadTimer | None:
-    """A timer on the CPU time of the thread that makes it; None where there is none worth having."""
+    """A timer on the CPU time of the thread that makes it; None if there is none worth having."""
     if not tick_ns():
         return None
     try:
@@ -115,7 +115,7 @@ def cpu_timer(signum: int = PROFILE_SIGNAL) -> ThreadTimer | None:
 
 
 def tick_ns() -> int:
-    """How far apart the kernel's ticks are, in which it looks at timers on CPU time; 0 where that is unknown
+    """How far apart the kernel's ticks are, in which it looks at timers on CPU time; 0 if that is unknown
     or more than 10 ms."""
     if not sys.platform.startswith("linux"):
         return 0

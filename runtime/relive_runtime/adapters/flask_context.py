@@ -1,6 +1,6 @@
 """HTTP functions that use Flask: they run within an application of it, as under functions-framework.
 
-Relive itself does not need Flask. Where the function's dependencies have it, `jsonify`, `render_template`,
+Relive itself does not need Flask. If the function's dependencies have it, `jsonify`, `render_template`,
 `stream_with_context`, `url_for` and `after_this_request` find the application and the request that they want.
 """
 
@@ -26,7 +26,7 @@ _NEEDED: Final = ("Flask", "request", "jsonify")
 def flask_caller(
     handler: Callable[..., object], sender: Sender, name: str
 ) -> Callable[[HttpRequest, tuple[str, str]], HttpAnswer] | None:
-    """What calls `handler` with the request of Flask; None where the function does not have Flask."""
+    """What calls `handler` with the request of Flask; None if the function does not have Flask."""
     flask = _flask()
     if flask is None:
         return None
@@ -95,7 +95,7 @@ def _folder_of(handler: Callable[..., object]) -> str:
 
 
 def _for_flask(value: object, app: Any, sender: Sender) -> object:
-    """The value, where Flask can make an answer of it. Raises BadResult."""
+    """The value, if Flask can make an answer of it. Raises BadResult."""
     if value is None:
         raise BadResult("the handler returned None", remedy="return text, a dict or a Response")
     if hasattr(value, "__anext__"):

@@ -89,7 +89,7 @@ class Handler:
             self._loop.close()
 
     def timed_out(self, error: HandlerTimeout) -> HandlerTimeout:
-        """The timeout with the frames of the awaiting coroutine, where it hit the event loop and not the
+        """The timeout with the frames of the awaiting coroutine, if it hit the event loop and not the
         code."""
         return self._loop.timed_out(error) if self._loop is not None else error
 

@@ -47,7 +47,7 @@ class HttpAnswer:
     headers: list[tuple[str, str]] = field(default_factory=list)
     parts: Any = None  # an iterator of the body's parts, plain or asynchronous
     close: Callable[[], object] | None = None  # tells the iterator that no more is wanted
-    length: int = -1  # of the parts together, where the function says it
+    length: int = -1  # of the parts together, if the function says it
 
 
 class _HeaderNames:
@@ -117,7 +117,7 @@ def environ_of(request: HttpRequest, trace: tuple[str, str] | None = None) -> di
 def request_maker() -> Callable[[HttpRequest, dict[str, Any]], Any]:
     """What makes a werkzeug Request of a request and its environ.
 
-    It sets the attributes that werkzeug's constructor sets, in a third of the time, where both agree in an
+    It sets the attributes that werkzeug's constructor sets, in a third of the time, if both agree in an
     example; a function may bring a version of werkzeug in which they do not.
     """
     from werkzeug.datastructures import EnvironHeaders
@@ -161,7 +161,7 @@ def _number(text: str) -> int | None:
 
 class Sender:
     """Brings an answer whose body comes in parts to its caller: `limit` bytes in one piece, or as they come
-    where the caller takes them so."""
+    if the caller takes them so."""
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ def trace_headers(invoke: Invoke) -> tuple[str, str]:
 
 
 def http_event(invoke: Invoke, request: HttpRequest, spec: FunctionSpec) -> dict[str, object]:
-    """The request in the format that its trigger names; 2.0 where it names none."""
+    """The request in the format that its trigger names; 2.0 if it names none."""
     if request.payload == "1.0":
         return _event_1(invoke, request, spec)
     return _event_2(invoke, request, spec)

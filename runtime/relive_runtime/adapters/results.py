@@ -26,7 +26,7 @@ class BadResult(ReliveError):
 
 
 def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
-    """Raises BadResult where an HTTP answer has a status or a header that cannot be sent."""
+    """Raises BadResult if an HTTP answer has a status or a header that cannot be sent."""
     if not 200 <= status <= 599:
         raise BadResult(f"{status} is not the HTTP status of an answer", remedy="return one from 200 to 599")
     for name, value in headers:
@@ -52,7 +52,7 @@ _ATOMS: Final[dict[object, bytes]] = {None: b"null"}
 def encode_result(value: object, root: str = "result") -> bytes:
     """JSON text, by the rules of AWS Lambda: json.dumps without NaN; Decimal is a number.
 
-    Raises BadResult with the path of the value that broke. `root`: what the value is, where it is a part.
+    Raises BadResult with the path of the value that broke. `root`: what the value is, if it is a part.
     """
     if value is None:
         return b"null"
@@ -73,7 +73,7 @@ def _bad(value: object, root: str, error: Exception) -> BadResult:
 
 
 def encode_text(text: str) -> bytes:
-    """The body of an answer. Raises BadResult where UTF-8 cannot carry it."""
+    """The body of an answer. Raises BadResult if UTF-8 cannot carry it."""
     try:
         return str.encode(text)
     except UnicodeEncodeError:
@@ -83,11 +83,11 @@ def encode_text(text: str) -> bytes:
 
 
 def limit_size(size: int, limit: int) -> None:
-    """Raise BadResult where a body of `size` bytes is over `limit`."""
+    """Raise BadResult if a body of `size` bytes is over `limit`."""
     if size > limit:
         raise BadResult(
             f"the result has {size:,} bytes, over the limit of {limit:,}",
-            remedy="return less, or store it and return where it is",
+            remedy="return less, or store it and return if it is",
         )
 
 

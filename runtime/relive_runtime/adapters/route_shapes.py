@@ -19,7 +19,7 @@ _ANY_PATH: Final = "+}"
 
 
 def route_of(http: HttpRequest | None) -> str:
-    """ "GET /orders/{id}"; where the trigger names no route, or one for all paths, "GET /orders/#"."""
+    """ "GET /orders/{id}"; if the trigger names no route, or one for all paths, "GET /orders/#"."""
     if http is None:
         return ""
     if http.route and _ANY_PATH not in http.route:

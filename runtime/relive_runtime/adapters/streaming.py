@@ -74,7 +74,7 @@ class Streamer:
         self._invocation_id = invoke.invocation_id
 
     def send(self, head: StreamHead, first: bytes, parts: Iterator[object]) -> None:
-        """Send head and parts as they come; stop where the client has gone. Raises BadResult."""
+        """Send head and parts as they come; stop if the client has gone. Raises BadResult."""
         self._left_id = head.left_id = next(self._ids)
         head.invocation_id = self._invocation_id
         self._length = head.length

@@ -96,7 +96,7 @@ def _without_ours(stack: list[tuple[FrameType, int]]) -> list[tuple[FrameType, i
 
 
 def exception_name(error: BaseException) -> str:
-    """Type and message for a list; the message only where it is plain text, so that nobody's code runs."""
+    """Type and message for a list; the message only if it is plain text, so that nobody's code runs."""
     arguments = _args(error)
     alone = type(arguments) is tuple and (
         len(arguments) == 1 or (len(arguments) == 2 and issubclass(type(error), BaseExceptionGroup))

@@ -99,7 +99,7 @@ def attribute_names(value: object) -> list[str]:
 
 
 def _resolve(text: str, spaces: Sequence[Sequence[tuple[str, Any]]]) -> object:
-    """The value of `a.b["c"][0]`, as far as stored values lead; _NOTHING where code would have to run."""
+    """The value of `a.b["c"][0]`, as far as stored values lead; _NOTHING if code would have to run."""
     try:
         node: ast.expr = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

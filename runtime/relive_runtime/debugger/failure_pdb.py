@@ -69,7 +69,7 @@ def _views(failure: BaseException | FrameType) -> tuple[list[_View], int]:
 
 
 def _compiled(text: str, mode: str) -> CodeType | None:
-    """`text` as code if it has scopes of its own; None where it has none or is wrong."""
+    """`text` as code if it has scopes of its own; None if it has none or is wrong."""
     try:
         code: CodeType = compile(text.lstrip(), "<stdin>", mode)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
@@ -208,7 +208,7 @@ class FailurePdb(_Nested):
         self._name_exception()
 
     def _name_exception(self) -> None:
-        """What is looked at is `$_exception`, as in Python 3.13, and with its type `__exception__`, as where
+        """What is looked at is `$_exception`, as in Python 3.13, and with its type `__exception__`, as when
         pdb stops at one."""
         error = self._views[self._shown].error
         if self.curframe is not None and error is not None:

@@ -55,7 +55,7 @@ class Interrupts:
             self._shield = True
 
     def shielded(self, work: Callable[[], T], *, reading: bool = False) -> T:
-        """What `work` gives. An interruption that came meanwhile is raised after it; where it waited for a
+        """What `work` gives. An interruption that came meanwhile is raised after it; if it waited for a
         line, only one that came with the line."""
         before, self._shield = self._shield, True
         try:

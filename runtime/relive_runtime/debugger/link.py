@@ -61,7 +61,7 @@ class FrameLink:
     def _text(self, text: str, *, prompt: bool) -> None:
         clean = text.encode("utf-8", "backslashreplace").decode()
         frame = DebugText(session=self._session, text=clean, prompt=prompt)
-        # Where nobody reads it waits, as a terminal would; the server reads again when the session ends.
+        # If nobody reads it waits, as a terminal would; the server reads again when the session ends.
         while not self._closed and self._sink.open and not self._sink.send_surely(frame):
             pass
 

@@ -17,7 +17,7 @@ __all__ = ["debug_failure"]
 
 def debug_failure(failure: BaseException | FrameType, link: DebugLink, own: Callable[[str], bool]) -> str:
     """Talk about the frames of an exception, or of code that was stopped (its innermost frame is given),
-    until the other end has had enough; gives why it ended, "" where the user ended it.
+    until the other end has had enough; gives why it ended, "" if the user ended it.
 
     `own` says of a file whether it is the user's code. Call it on the main thread. The standard streams, the
     trace function and the handler of SIGINT are at the end what they were.

@@ -45,7 +45,7 @@ class _Console:
 
 
 class _Output(io.TextIOBase):
-    """The main thread writes to the session, every other one where it always did."""
+    """The main thread writes to the session, every other one if it always did."""
 
     def __init__(self, console: _Console, original: Any) -> None:
         self._console = console

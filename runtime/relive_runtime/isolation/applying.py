@@ -32,10 +32,10 @@ class Isolation:
     rules: list[tuple[int, bool, int]] = field(default_factory=list)  # descriptor, is a folder, rights
     program: seccomp.Filter | None = None
     program_with_unix: seccomp.Filter | None = None
-    """Where Landlock guards unix sockets, or the owner allows them."""
+    """If Landlock guards unix sockets, or the owner allows them."""
     readable: list[str] = field(default_factory=list)
     no_tmp: str = ""  # why no worker can have a /tmp of its own
-    slots: tuple[Slot, ...] = ()  # where the zygote is under Landlock, and no worker can make one
+    slots: tuple[Slot, ...] = ()  # if the zygote is under Landlock, and no worker can make one
     slot: Slot | None = None
     no_family: str = ""  # why the zygote has no spaces of its own
     no_users: str = ""  # why no worker can have a user of its own
@@ -115,7 +115,7 @@ def apply(spec: FunctionSpec, prepared: Isolation) -> Reached:
 
 
 def _no_user(spec: FunctionSpec, prepared: Isolation) -> str:
-    """Why this worker cannot have a user of its own; "" where it can."""
+    """Why this worker cannot have a user of its own; "" if it can."""
     if spec.isolation_tier < FAMILY_TIER or prepared.no_users:
         return prepared.no_users or "not wanted"
     if not spec.uid:

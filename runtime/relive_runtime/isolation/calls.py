@@ -18,7 +18,7 @@ kernel without them."""
 CLONE3: Final = 435
 """Its flags are in memory, where no filter can look: ENOSYS, so that the C library falls back to clone."""
 
-# name: (x86_64, aarch64); -1 where the machine has none. From the kernel's system call tables.
+# name: (x86_64, aarch64); -1 if the machine has none. From the kernel's system call tables.
 REFUSED: Final[dict[str, tuple[int, int]]] = {
     # Look into or change another process
     "ptrace": (101, 117),

@@ -39,7 +39,7 @@ def confined(
 
     It may read the system, the interpreter and `read`, write below `write` alone, and use the network;
     nothing below `home`, Relive's, but what `read` and `write` name there. In the folders that are the keys
-    of `copies` it sees, and writes, the copies that the values name; where it cannot have mounts of its own,
+    of `copies` it sees, and writes, the copies that the values name; if it cannot have mounts of its own,
     the folders themselves. SIGTERM ends all of it.
     """
     options = {"home": home, "read": list(read), "write": list(write), "copies": dict(copies or {})}
@@ -89,7 +89,7 @@ def _confine(home: str, read: list[str], write: list[str], copies: dict[str, str
     """What could not be had, in words."""
     abi = landlock.abi_version()
     missing: list[str] = []
-    with contextlib.suppress(OSError):  # `gaps` tells where it cannot be had
+    with contextlib.suppress(OSError):  # `gaps` tells if it cannot be had
         own_view(write, copies)
     no_new_privileges()
     drop_capabilities()

@@ -41,8 +41,8 @@ def confine(
     family: Family | None = None,
     users: Users | None = None,
 ) -> Confined | None:
-    """For the bootstrap's options `code_root`, `scratch_root`, `tmp_mb`, `core`, `unix_sockets`; None where
-    it is not wanted. What the kernel cannot do, each worker says for itself. Raises OSError where it can, and
+    """For the bootstrap's options `code_root`, `scratch_root`, `tmp_mb`, `core`, `unix_sockets`; None if
+    it is not wanted. What the kernel cannot do, each worker says for itself. Raises OSError if it can, and
     does not.
 
     With `users` this process becomes the first of them. Its workers are others, which it may end: with
@@ -54,7 +54,7 @@ def confine(
     core = core_folder(core_pattern()) if options.get("core") else ""
     readable = [*readable_paths(runtime_dir, str(options.get("deps_dir") or "")), code]
     writable = [path for path in (scratch, core) if path]
-    with contextlib.suppress(OSError):  # `gaps` tells where it cannot be had
+    with contextlib.suppress(OSError):  # `gaps` tells if it cannot be had
         own_view([*writable, "/proc"])  # where the slots' user namespaces are told who is who
     slots: list[Slot] = []
     reason = "none is wanted (RELIVE_TMP_MB is 0)"

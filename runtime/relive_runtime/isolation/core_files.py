@@ -16,7 +16,7 @@ _SPECIFIER: Final = re.compile(r"%(.)")
 
 
 def core_pattern() -> str:
-    """The kernel's core_pattern; "" where it cannot be read."""
+    """The kernel's core_pattern; "" if it cannot be read."""
     return _read(_PATTERN_FILE)
 
 
@@ -43,7 +43,7 @@ def explain(pattern: str, wanted: bool) -> str:
 def take_core(pattern: str, pid: int, scratch: str, into: str, uid: int = 0) -> str:
     """The core file of the dead process `pid`, moved out of its scratch folder to `into`; "" if it has none.
 
-    An absolute pattern's stays where it is. `uid`: the process's user, where it had one of its own. Blocks
+    An absolute pattern's stays where it is. `uid`: the process's user, if it had one of its own. Blocks
     for a moment.
     """
     if not pattern or pattern.startswith("|"):

@@ -71,7 +71,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi_version() -> int:
-    """The kernel's Landlock ABI; 0 where there is none."""
+    """The kernel's Landlock ABI; 0 if there is none."""
     if not supported():
         return 0
     try:
@@ -91,7 +91,7 @@ def guards_unix_sockets(abi: int) -> bool:
 
 
 def open_path(path: str) -> tuple[int, bool] | None:
-    """A descriptor that names `path` in a rule, and whether it is a folder; None where there is no such
+    """A descriptor that names `path` in a rule, and whether it is a folder; None if there is no such
     path."""
     try:
         return os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY), True
@@ -104,7 +104,7 @@ def open_path(path: str) -> tuple[int, bool] | None:
 def restrict(rules: list[tuple[int, bool, int]], abi: int, *, unix_sockets: bool = False) -> None:
     """Allow what `rules` name (descriptor, is a folder, rights) and nothing else of the file system.
 
-    Signals and unix sockets of processes outside are shut off where the kernel can; `unix_sockets`: those
+    Signals and unix sockets of processes outside are shut off if the kernel can; `unix_sockets`: those
     that have a path stay open. The caller has set no_new_privs. Raises OSError.
     """
     handled = _UP_TO_MAKE_SYM

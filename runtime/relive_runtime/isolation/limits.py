@@ -25,7 +25,7 @@ _MIB: Final = 1024 * 1024
 def apply_limits(memory_mb: int, core_mb: int = 0, *, own_user: bool = False) -> list[str]:
     """Set the limits; what could not be set, in words.
 
-    Processes are counted by user: where this one gets a user of its own, its own are counted, and no others.
+    Processes are counted by user: if this one gets a user of its own, its own are counted, and no others.
 
     Memory: RLIMIT_DATA, not RLIMIT_AS, because mapped files and the reserved, never used address space of
     allocators are not memory. One allocation far over the limit becomes a MemoryError; the slow growth that

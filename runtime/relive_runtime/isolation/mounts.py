@@ -40,7 +40,7 @@ _DETACH: Final = 2
 
 
 def unshare(spaces: int) -> None:
-    """Namespaces of its own for this process, which has one thread. As root where it may; else in a user
+    """Namespaces of its own for this process, which has one thread. As root if it may; else in a user
     namespace, in which this user is who it is outside. Raises OSError."""
     try:
         check(libc.unshare(ctypes.c_int(spaces)))
@@ -70,7 +70,7 @@ def unmount(target: str) -> None:
 
 
 def bind(descriptor: int, path: str, *, may_write: bool) -> None:
-    """What `descriptor` names, at `path`, which is made where there is nothing. Needs /proc."""
+    """What `descriptor` names, at `path`, which is made if there is nothing. Needs /proc."""
     source, target = f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path)
     if not os.path.exists(path):  # else it is in what was put back before
         make_folders(os.path.dirname(path))
@@ -85,7 +85,7 @@ def bind(descriptor: int, path: str, *, may_write: bool) -> None:
 
 
 def make_folders(path: str) -> None:
-    """This folder and those above it, where all may pass, whatever the umask."""
+    """This folder and those above it, if all may pass, whatever the umask."""
     if not os.path.isdir(path):
         make_folders(os.path.dirname(path))
         os.mkdir(path)

@@ -46,7 +46,7 @@ _MAX_ENTRIES: Final = 1_000
 def readable_paths(runtime_dir: str, deps_dir: str) -> list[str]:
     """Folders and files that every worker of a dependency set may read, with all that is below them.
 
-    The home is two levels above the runtime folder. Where it lies inside one of the system's folders, that
+    The home is two levels above the runtime folder. If it lies inside one of the system's folders, that
     folder is replaced by what is in it, but for the way to the home.
     """
     home = os.path.dirname(os.path.dirname(os.path.realpath(runtime_dir)))
@@ -67,9 +67,9 @@ def system_paths(home: str) -> list[str]:
 
 
 def _settings_of_the_system() -> list[str]:
-    """/etc, where nothing in it is kept from this user only; else what programs need of it.
+    """/etc, if nothing in it is kept from this user only; else what programs need of it.
 
-    The folder, where it can be: a rule for a file does not hold for the one that takes its place.
+    The folder, if it can be: a rule for a file does not hold for the one that takes its place.
     """
     if os.geteuid() and not any(os.access(path, os.R_OK) for path in _SECRETS):
         return ["/etc"]

@@ -47,7 +47,7 @@ _OPEN: Final = "open"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One thing that was looked for: whether it is there, in words, and what to do where it is not."""
+    """One thing that was looked for: whether it is there, in words, and what to do if it is not."""
 
     name: str
     ok: bool

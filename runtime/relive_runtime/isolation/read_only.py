@@ -38,7 +38,7 @@ def own_view(writable: Iterable[str], copies: Mapping[str, str] | None = None) -
     """Mounts of its own for this process, which has one thread, in which only `writable` can be changed, and
     the folders that are the keys of `copies`: there it sees, and changes, the copies that the values name.
 
-    Raises OSError where it cannot be had; the process then sees what it saw.
+    Raises OSError if it cannot be had; the process then sees what it saw.
     """
     try:
         check(libc.unshare(ctypes.c_int(_NEW_MOUNTS)))

@@ -116,7 +116,7 @@ def _allow() -> Instruction:
 
 
 def _if_equal(values: tuple[int, ...], answer: int) -> list[Instruction]:
-    """Return `answer` where the accumulator is one of `values`; on where not."""
+    """Return `answer` if the accumulator is one of `values`; on if not."""
     piece: list[Instruction] = []
     for value in values:
         piece += [(EQUAL, 0, 1, value), (RETURN, 0, 0, answer)]
@@ -124,7 +124,7 @@ def _if_equal(values: tuple[int, ...], answer: int) -> list[Instruction]:
 
 
 def _own(argument: int) -> list[Instruction]:
-    """Allowed where the argument is 0 or the own pid."""
+    """Allowed if the argument is 0 or the own pid."""
     return [*_load(argument), *_if_equal((0, OWN_PID), ALLOW), (RETURN, 0, 0, refuse(errno.EPERM))]
 
 

@@ -47,7 +47,7 @@ class SlotPool:
         self._cleaners: dict[int, tuple[Slot, int]] = {}  # by the pid of one that empties it, as that user
 
     def take(self) -> Slot | None:
-        """An empty one; None where all are in use."""
+        """An empty one; None if all are in use."""
         if not self._free:
             return None
         slot = self._free.pop()
@@ -55,7 +55,7 @@ class SlotPool:
         return slot
 
     def taken(self, slot: Slot | None, pid: int, uid: int = 0) -> None:
-        """By this worker, which has become that user (0: it has the zygote's); by nobody where it could not
+        """By this worker, which has become that user (0: it has the zygote's); by nobody if it could not
         be started (below 0)."""
         if slot is not None and pid > 0:
             self._used[pid] = slot, uid
@@ -200,7 +200,7 @@ def _clear_as(slot: Slot, uid: int) -> NoReturn:
 
 
 def clear(slot: Slot) -> None:
-    """Remove what a worker has left. What has been mounted there (the function's folders, where they are
+    """Remove what a worker has left. What has been mounted there (the function's folders, if they are
     below /tmp) is another file system, and stays. Never raises."""
     _empty(slot.tmp, os.fstat(slot.tmp).st_dev)
 

@@ -37,7 +37,7 @@ libc.syscall.restype = ctypes.c_long
 
 
 def check(result: int) -> int:
-    """What a function of the C library gave. Raises OSError with its errno where that is negative."""
+    """What a function of the C library gave. Raises OSError with its errno if that is negative."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -96,7 +96,7 @@ def drop_capabilities(but_for: int | None = None) -> None:
 
 
 def die_with_parent(wanted: bool = True) -> None:
-    """SIGKILL for this process when the thread that started it ends; or no more. Nothing where it cannot be
+    """SIGKILL for this process when the thread that started it ends; or no more. Nothing if it cannot be
     had."""
     if supported():
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0)

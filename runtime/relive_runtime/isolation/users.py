@@ -1,6 +1,6 @@
 """A user of its own for each worker: the kernel then keeps workers apart as it does people.
 
-Only a server that runs as root can give one. A zygote has a block of numbers: where it imports the code of
+Only a server that runs as root can give one. A zygote has a block of numbers: if it imports the code of
 others, the first is its own; each of its workers has one of the rest.
 """
 
@@ -31,7 +31,7 @@ class Users:  # a named tuple takes a quarter of a millisecond to make
 
 
 def users_of(given: object) -> Users | None:
-    """From the bootstrap's options: a list of two numbers; None where there is none, or it is not root's to
+    """From the bootstrap's options: a list of two numbers; None if there is none, or it is not root's to
     give."""
     if not isinstance(given, list) or os.geteuid():
         return None

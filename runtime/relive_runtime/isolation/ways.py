@@ -105,8 +105,8 @@ def _fill(
 
 
 def closed_part(path: str, *, read: bool = False) -> str:
-    """The first folder on the way to `path` that others may not pass; with `read`, `path` itself where they
-    may not read it; "" where there is none."""
+    """The first folder on the way to `path` that others may not pass; with `read`, `path` itself if they
+    may not read it; "" if there is none."""
     end, links = _follow(path)
     found = next((folder for folder in map(_closed_above, [*links, end]) if folder), "")
     if found or not read:

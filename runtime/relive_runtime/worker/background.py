@@ -98,7 +98,7 @@ class Background:
         return make_invoke_excepthook
 
     def _loop_hook(self, original: _HandleContext) -> _HandleContext:
-        """The loop's own default handler logs, with the traceback; where the user has set another, we do."""
+        """The loop's own default handler logs, with the traceback; if the user has set another, we do."""
 
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
             try:

@@ -162,7 +162,7 @@ def _encode(payload: object) -> bytes:
 
 
 class _CallSpan:
-    """A span around the call. `ids`: its trace and span id, None where no OpenTelemetry SDK is installed."""
+    """A span around the call. `ids`: its trace and span id, None if no OpenTelemetry SDK is installed."""
 
     def __init__(self, function: str) -> None:
         self._function = function

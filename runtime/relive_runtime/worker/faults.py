@@ -1,5 +1,5 @@
 """Fatal errors in native code: Python's own fault handler, writing where the user's code does not look.
-After it the process stops, where the C extension was built, and the server reads its frames."""
+After it the process stops, if the C extension was built, and the server reads its frames."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def can_stand_still() -> bool:
 
 def watch_faults(fd: int, socket_fd: int) -> None:
     """Have the stacks of all threads written to `fd` at a segmentation fault and its like. Then the process
-    tells the server by its frame socket, and stops; where it cannot, it dies of the signal as ever.
+    tells the server by its frame socket, and stops; if it cannot, it dies of the signal as ever.
 
     A `faulthandler.enable` of the user's code replaces `fd`, and goes to stderr.
     """

@@ -86,7 +86,7 @@ def _status(code: object) -> int:
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the user's first frame on; whole where there is none of the user's."""
+    """The traceback from the user's first frame on; whole if there is none of the user's."""
     inner = trace
     while inner is not None and str(inner.tb_frame.f_globals.get("__name__", "")).startswith(_OURS):
         inner = inner.tb_next

@@ -37,10 +37,10 @@ _KIB: Final = 1024
 _SECOND_NS: Final = 1_000_000_000
 _RSS_EVERY: Final = 16
 _RSS_RARELY: Final = 256
-"""Memory is read at each 16th invocation where its peak has grown, else at each 256th: it decides on
+"""Memory is read at each 16th invocation if its peak has grown, else at each 256th: it decides on
 recycling only; the server watches too."""
 _FAST_NS: Final = 100_000
-"""Results wait for each other no longer than this, and only where most invocations take less."""
+"""Results wait for each other no longer than this, and only if most invocations take less."""
 _STEP: Final = 4
 _BAD_REQUEST: Final = 400
 _BAD_GATEWAY: Final = 502
@@ -189,7 +189,7 @@ class Runner:
         """Whether the server is to be told now.
 
         Results of fast invocations in a row are told together: waking it costs more than such an invocation.
-        Where one turns slow, the server finds what came before it within milliseconds by itself.
+        If one turns slow, the server finds what came before it within milliseconds by itself.
         """
         typical = self._typical_ns
         # Steps towards the median: that the machine was busy with others for a moment does not count.
@@ -263,7 +263,7 @@ class Runner:
 
     def _fail_answered(self, result: Result, invoke: Invoke) -> None:
         """The function has answered over HTTP, with a 5xx status: the client gets that, and it is a failure,
-        of the exception that its framework has logged or signalled where there was one."""
+        of the exception that its framework has logged or signalled if there was one."""
         self._telemetry.failed = True
         error = self._telemetry.noticed.take()
         spec, ident = self._spec, invoke.invocation_id

@@ -42,7 +42,7 @@ def load_handler(spec: FunctionSpec) -> Callable[..., object]:
     try:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        # Only where the handler's own module is not there; a missing import inside it is the user's error.
+        # Only if the handler's own module is not there; a missing import inside it is the user's error.
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise _no_module(spec, module_name, error.name) from None
         raise

@@ -38,7 +38,7 @@ class Reserve:
 
 def held_bytes(own_tmp: bool, pid: int | str = "self") -> int:
     """Memory that only the end of the process, or its will, gives back: anonymous and shared pages. Those of
-    mapped files are not: the kernel takes them as it needs them. 0 where it cannot be read.
+    mapped files are not: the kernel takes them as it needs them. 0 if it cannot be read.
 
     `own_tmp`: what is mapped of its own /tmp counts there, and has its own limit.
     """
@@ -55,7 +55,7 @@ def held_bytes(own_tmp: bool, pid: int | str = "self") -> int:
 
 
 def tmp_bytes(pid: int | str = "self") -> int:
-    """What the files in the own /tmp of a process take; 0 where that cannot be read."""
+    """What the files in the own /tmp of a process take; 0 if that cannot be read."""
     try:
         found = os.statvfs(f"/proc/{pid}/root{TMP}")
     except OSError:

@@ -85,7 +85,7 @@ def own_modules(folder: str) -> Iterator[None]:
 def originals() -> Iterator[None]:
     """In this block every name means what it meant before the function came; the standard library is first.
 
-    For our own code, where it imports, or looks into sys.modules, while the function's modules are there.
+    For our own code, if it imports, or looks into sys.modules, while the function's modules are there.
     """
     state = _state
     if not state.names:

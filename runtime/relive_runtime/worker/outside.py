@@ -50,7 +50,7 @@ class Outside:
         return None
 
     def answer(self, call: Call) -> CallResult | None:
-        """The answer of a call to another function, where the platform need not be asked."""
+        """The answer of a call to another function, if the platform need not be asked."""
         return None
 
     def answered(self, call: Call, answer: CallResult, took_ns: int) -> None:

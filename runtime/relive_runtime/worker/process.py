@@ -67,7 +67,7 @@ def close_others(*own: int) -> None:
 
 
 def high_descriptor(fd: int) -> int:
-    """`fd` where the user's code is unlikely to close it by accident; as it is where the limit is too low."""
+    """`fd` where the user's code is unlikely to close it by accident; as it is if the limit is too low."""
     with contextlib.suppress(OSError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         room = 2 * FRAME_FD_FLOOR if hard == resource.RLIM_INFINITY else min(2 * FRAME_FD_FLOOR, hard)

@@ -29,7 +29,7 @@ def capture_failure(
     result: object = capture.NO_RESULT,
     place: tuple[str, str] | None = None,
 ) -> Scene:
-    """The scene of `error`; where even the capture fails, one that has the error and says so."""
+    """The scene of `error`; if even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
         error.__context__ = None  # how Relive noticed is no part of the user's failure
     if issubclass(type(error), OSError):

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     from relive_runtime.zygote.paths import add_dependencies, prefer_runtime
 
     confined = confine(runtime_dir, options_map, family, users) if options_map.get("confined") else None
-    # From here on others' code runs: .pth files are the first. Before anything else is imported: where the
+    # From here on others' code runs: .pth files are the first. Before anything else is imported: if the
     # function brings its own msgspec or OpenTelemetry, it is used.
     folders = add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
     try:

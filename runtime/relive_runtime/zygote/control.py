@@ -32,7 +32,7 @@ class ControlSocket:
         return self._socket.fileno()
 
     def receive(self) -> list[tuple[AnyFrame, tuple[int, ...]]]:
-        """The frames of one read; a Fork frame has its descriptors, none where they did not come.
+        """The frames of one read; a Fork frame has its descriptors, none if they did not come.
 
         Raises ServerGone, FrameError.
         """

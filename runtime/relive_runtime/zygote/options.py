@@ -78,7 +78,7 @@ class WorkerStart:
         self.started_ns = started_ns  # since the epoch, first line in the child
         self.isolation = isolation
         self.fault_fd = fault_fd  # where its fault handler writes; -1: nowhere
-        self.ring_fd = ring_fd  # where there is none, frames go by the socket
+        self.ring_fd = ring_fd  # if there is none, frames go by the socket
         self.hash_seed = hash_seed  # of str and bytes; 0: not known
         self.runtime_dir = runtime_dir
         self.pid = pid  # as the server knows it: in a space of its own a process has another number

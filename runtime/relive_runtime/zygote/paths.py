@@ -35,7 +35,7 @@ def add_dependencies(deps_dir: str, runtime_dir: str) -> list[str]:
 
 def dependencies_first(folders: list[str], behind: str) -> None:
     """Before the function's modules are imported: dependencies, the standard library, Relive's runtime.
-    `behind`: a folder that stays first where it is."""
+    `behind`: a folder that stays first if it is."""
     first = sys.path[:1] if sys.path[:1] == [behind] else []
     rest = [entry for entry in sys.path[len(first) :] if entry not in folders]
     sys.path[:] = [*first, *folders, *rest]

@@ -226,7 +226,7 @@ def _children() -> list[int]:
 
 
 def _read(path: str) -> bytes:
-    """Empty where there is no such process, or no such file on this system."""
+    """Empty if there is no such process, or no such file on this system."""
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -23,12 +23,12 @@ class Conditions:
         self.parameters.update(parameters)
 
     def text(self, column: str, name: str, value: str) -> None:
-        """`column` equals `value`, where a value is given."""
+        """`column` equals `value`, if a value is given."""
         if value:
             self.add(column + " = {" + name + ":String}", **{name: value})
 
     def time_range(self, column: str, since_ns: int, until_ns: int) -> None:
-        """since <= column < until, where given, told to the index of five-minute buckets as well."""
+        """since <= column < until, if given, told to the index of five-minute buckets as well."""
         if since_ns > 0:
             moment = "fromUnixTimestamp64Nano({since:Int64}, 'UTC')"
             self.add(f"{column} >= {moment} AND {_BUCKET}({column}) >= {_BUCKET}({moment})", since=since_ns)
@@ -48,7 +48,7 @@ class Page:
 
 
 def invocation_since_ns(invocation_id: str) -> int:
-    """The earliest time that rows of this invocation can have, from its UUIDv7; 0 where it does not tell."""
+    """The earliest time that rows of this invocation can have, from its UUIDv7; 0 if it does not tell."""
     digits = invocation_id.replace("-", "")
     if len(digits) != 32 or digits[12] != "7":
         return 0

@@ -23,7 +23,7 @@ class _Texts(Protocol):
 
 
 def failure_line(record: InvocationRecord) -> LogLine | None:
-    """The exception that ended the invocation, by OpenTelemetry's conventions; None where there was none."""
+    """The exception that ended the invocation, by OpenTelemetry's conventions; None if there was none."""
     error = record.error
     if error is None or not error.traceback:
         return None

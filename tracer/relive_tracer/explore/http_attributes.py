@@ -19,7 +19,7 @@ _PORTS: Final = {"http": "80", "https": "443"}
 
 
 def http_name(record: InvocationRecord) -> str:
-    """Method and route, or the function where it has no route."""
+    """Method and route, or the function if it has no route."""
     return f"{record.http_method} {record.http_route or record.function}"
 
 

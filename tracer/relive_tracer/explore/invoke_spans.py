@@ -14,7 +14,7 @@ _LIMIT: Final = 128
 
 
 def merged(updates: Sequence[SpanUpdate]) -> SpanData:
-    """All of `updates`, in their order, of which there is at least one. The newest stays where there is too
+    """All of `updates`, in their order, of which there is at least one. The newest stays if there is too
     much of anything, as with the SDK."""
     span = updates[0].span
     for update in updates[1:]:

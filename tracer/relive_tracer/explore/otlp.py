@@ -94,7 +94,7 @@ class OtlpExporter:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], queue_limit: int = QUEUE_LIMIT) -> OtlpExporter | None:
-        """By the standard OTEL_EXPORTER_OTLP_* variables; None where they name no endpoint."""
+        """By the standard OTEL_EXPORTER_OTLP_* variables; None if they name no endpoint."""
         settings = OtlpSettings.from_environment(env)
         return cls(settings=settings, queue_limit=queue_limit) if settings is not None else None
 
@@ -261,7 +261,7 @@ def export_rows(
     retry: RetryPolicy | None = None,
     timeout_s: float = 60.0,
 ) -> OtlpStats:
-    """Send these rows and wait for it. Raises ExportError where none of them arrived."""
+    """Send these rows and wait for it. Raises ExportError if none of them arrived."""
     exporter = OtlpExporter(settings=settings, queue_limit=len(spans) + len(logs) + 1, retry=retry)
     exporter.submit(spans, "traces")
     exporter.submit(logs, "logs")

@@ -43,7 +43,7 @@ class SignalSettings:
     certificate: str = ""  # a PEM file with the authorities to trust; "" means the system's
     gzip: bool = True
     client_certificate: str = ""  # a PEM file by which we are known; "" for none
-    client_key: str = ""  # its key, where that is a file of its own
+    client_key: str = ""  # its key, if that is a file of its own
 
     def check(self) -> None:
         """Read all files. Raises OtlpSettingsError."""
@@ -90,7 +90,7 @@ class OtlpSettings:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> OtlpSettings | None:
-        """By the standard variables, a signal's own before the general ones; None where no endpoint is set.
+        """By the standard variables, a signal's own before the general ones; None if no endpoint is set.
 
         OTEL_TRACES_EXPORTER and OTEL_LOGS_EXPORTER set to "none" switch a signal off. Timeouts are in
         milliseconds, as the specification says; less than a second counts as one. Raises OtlpSettingsError.

@@ -1,8 +1,8 @@
 """The platform's own spans, derived from the timestamps of an invocation's record.
 
     trigger            Server, Consumer or Internal, by what started the invocation
-     +- queue          the wait for a worker, where it was 1 ms or more; for a queued event, since its commit
-     +- init           the cold start, where this invocation had one
+     +- queue          the wait for a worker, if it was 1 ms or more; for a queued event, since its commit
+     +- init           the cold start, if this invocation had one
      +- invoke         the handler; the user's own spans are below it
 
 The ids of the queue and init spans follow from the invoke span's id: deriving them twice gives the same rows.

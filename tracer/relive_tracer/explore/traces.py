@@ -42,7 +42,7 @@ LIMIT 2
 
 
 def trace(store: Store, trace_id: str, limit: int = 50_000, *, timeout_s: float = 30.0) -> list[SpanRow]:
-    """The spans of a trace by start time, at most `limit`; [] where there are none. Each span comes once."""
+    """The spans of a trace by start time, at most `limit`; [] if there are none. Each span comes once."""
     where = Conditions()
     start_s, end_s, known = next(iter(store.query(_WHEN, {"trace_id": trace_id}).rows()))
     if known:

@@ -49,7 +49,7 @@ class SpanTree:
         return result
 
     def root_cause(self) -> int:
-        """Where to look first: the deepest failed span that failed first; -1 where nothing failed."""
+        """Where to look first: the deepest failed span that failed first; -1 if nothing failed."""
         if not self.errors:
             return -1
         inner = [i for i in self.errors if not self._error_below(i)]

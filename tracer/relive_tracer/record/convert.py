@@ -126,7 +126,7 @@ def span_attributes(values: Mapping[str, Any] | None, limits: TelemetryLimits) -
 
 
 def _other(value: object, longest: int) -> Attribute:
-    """A list where it is flat and whole, else text."""
+    """A list if it is flat and whole, else text."""
     if type(value) is tuple or type(value) is list:
         items = typed_list(value, longest)
         if items is not None:

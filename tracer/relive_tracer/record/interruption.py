@@ -20,7 +20,7 @@ def of_signal_handler(error: BaseException) -> bool:
 
 
 def _code_of(handler: object) -> object:
-    """The code that runs first where `handler` is called; None where that is no Python code."""
+    """The code that runs first if `handler` is called; None if that is no Python code."""
     if isinstance(handler, MethodType):
         handler = handler.__func__
     elif not isinstance(handler, FunctionType) and handler is not None:

@@ -46,7 +46,7 @@ class SpanSettings:
 class InvokeSpan(Span):
     """Its state is the SDK's, made when something of it is first asked for: most code only wants the ids.
 
-    What is put on it leaves the process at once, so that an order's number is kept also where the process
+    What is put on it leaves the process at once, so that an order's number is kept even if the process
     dies; after `limits.span_updates` of these, the rest leaves in one piece when the handler ends.
     """
 

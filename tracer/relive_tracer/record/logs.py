@@ -74,7 +74,7 @@ class Places:
 
 
 def _qualified(record: logging.LogRecord) -> str:
-    """The function that logs, by the frame that still runs it; its bare name where there is none."""
+    """The function that logs, by the frame that still runs it; its bare name if there is none."""
     frame = sys._getframe(1)
     function = record.funcName or ""
     while frame is not None:
@@ -207,7 +207,7 @@ class RecordHandler(logging.Handler):
 class LoggingSetup:
     """Puts the handler first on the root logger and keeps `logging.basicConfig` working.
 
-    `basicConfig` does nothing where the root logger has a handler, so the usual first line of a function
+    `basicConfig` does nothing if the root logger has a handler, so the usual first line of a function
     would have no effect: it runs here as if ours were not there.
     """
 

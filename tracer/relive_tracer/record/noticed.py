@@ -22,7 +22,7 @@ _TRACEBACK_OF: Final[Any] = vars(BaseException)["__traceback__"]  # a class of t
 
 
 class Noticed:
-    """The latest exception of the surest kind. It is kept until its invocation ends, and only where somebody
+    """The latest exception of the surest kind. It is kept until its invocation ends, and only if somebody
     may want it: an exception keeps its frames, and what they hold, alive. Its traceback is kept beside it:
     Starlette takes it away once the application's handler has answered."""
 

@@ -108,7 +108,7 @@ class Output:
                 raise
 
     def close(self, state: InvocationState, failed: bool = False) -> None:
-        """Tell how many lines the limit cut off, as one last line of the invocation; where it has failed, the
+        """Tell how many lines the limit cut off, as one last line of the invocation; if it has failed, the
         last ones of them after that."""
         dropped = state.dropped_lines
         if not dropped or self._detached:

@@ -1,4 +1,4 @@
-"""Which headers carry a trace on: OTEL_PROPAGATORS, where it is set for the function or the server."""
+"""Which headers carry a trace on: OTEL_PROPAGATORS, if it is set for the function or the server."""
 
 from __future__ import annotations
 

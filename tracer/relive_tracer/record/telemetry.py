@@ -30,7 +30,7 @@ __all__ = ["Telemetry", "preload", "rehearse"]
 def preload() -> str:
     """Import the OpenTelemetry SDK, in the zygote. Gives why it cannot be had, or "".
 
-    A function may bring its own version of OpenTelemetry; where that does not fit, its invocations run
+    A function may bring its own version of OpenTelemetry; if that does not fit, its invocations run
     without spans of the user's own and everything else is recorded.
     """
     try:

@@ -56,8 +56,8 @@ def attribute_text(value: object, limit: int) -> str:
 def typed_list(
     values: list[object] | tuple[object, ...], limit: int
 ) -> list[str | bool | int | float] | None:
-    """The values where all are text, numbers or truth values and their text is at most `limit` characters
-    long; None where the list is to go as (cut) text."""
+    """The values if all are text, numbers or truth values and their text is at most `limit` characters
+    long; None if the list is to go as (cut) text."""
     if len(values) > _ITEMS:
         return None
     result: list[str | bool | int | float] = []

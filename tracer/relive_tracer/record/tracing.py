@@ -104,7 +104,7 @@ class InvocationContext:
         return self._variable.set(context)
 
     def get_current(self) -> Context:
-        """As in the API, but the invocation's context where nothing has been attached."""
+        """As in the API, but the invocation's context if nothing has been attached."""
         current = self._variable.get(None)
         if type(current) is InvocationState:
             current = self._context_of(current)
@@ -120,7 +120,7 @@ class InvocationContext:
         self._variable.reset(token)
 
     def invocation(self) -> InvocationState | None:
-        """The invocation where its own context is the current one and has not been asked for yet."""
+        """The invocation if its own context is the current one and has not been asked for yet."""
         current = self._variable.get(self.fallback)
         return current if type(current) is InvocationState else None
 

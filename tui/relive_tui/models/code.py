@@ -73,7 +73,7 @@ class SourceRows:
         return [*head, *(hit_line(body, width) if hit else body)]
 
     def _caret_line(self) -> str:
-        """Spaces and carets under the failing expression; empty where it is the whole line or not known."""
+        """Spaces and carets under the failing expression; empty if it is the whole line or not known."""
         frame = self.frame
         assert frame is not None
         row = frame.line - frame.source_first_line

@@ -15,7 +15,7 @@ _MARK = "▸ "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `keep`: columns with the lowest value are dropped first where the width is short; `grow`:
+    """One column. `keep`: columns with the lowest value are dropped first if the width is short; `grow`:
     share of the width that is left over; `cut`: "end" or "start", the part of a long value that goes."""
 
     title: str

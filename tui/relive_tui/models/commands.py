@@ -88,6 +88,6 @@ def _function(scope: Scope, name: str) -> Scope:
 
 
 def complete_command(line: str) -> str:
-    """The line with its command completed (Tab), where only one fits."""
+    """The line with its command completed (Tab), if only one fits."""
     options = [name for name in COMMANDS if name.startswith(line)] if line and " " not in line else []
     return options[0] + " " if len(options) == 1 else line

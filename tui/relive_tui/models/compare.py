@@ -31,7 +31,7 @@ class HotChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What had to be asked for. `events`: the two as text, None where an invocation left no scene."""
+    """What had to be asked for. `events`: the two as text, None if an invocation left no scene."""
 
     events: tuple[str | None, str | None] = (None, None)
     hot: tuple[HotChange, ...] = ()

@@ -1,7 +1,7 @@
 """The rows that the screens show. The data source fills them from what the other rooms answer.
 
 They are the part of the other rooms' rows that is looked at here, with defaults, so that a model can be
-tested with a line of plain data. Times are ns since the epoch, 0 where something did not happen.
+tested with a line of plain data. Times are ns since the epoch, 0 if something did not happen.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ class EventDiff:
 class SceneView:
     """A failure scene. `exceptions[0]` was raised; what caused it and the members of groups follow in the
     order of a traceback. `parts`: (name, state, why). `result`: (path, reason, value) of a result that could
-    not be sent. `difference`: from the event of the last success, where the scene has that."""
+    not be sent. `difference`: from the event of the last success, if the scene has that."""
 
     invocation_id: str
     attempt: int

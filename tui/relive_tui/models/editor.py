@@ -13,7 +13,7 @@ _GOTO = ("code", "codium", "cursor")  # --goto FILE:LINE, and they have to be to
 
 
 def editor_command(environment: Mapping[str, str], file: str, line: int) -> list[str]:
-    """The command and its arguments by VISUAL or EDITOR; empty where neither is set (or cannot be read)."""
+    """The command and its arguments by VISUAL or EDITOR; empty if neither is set (or cannot be read)."""
     chosen = environment.get("VISUAL") or environment.get("EDITOR") or ""
     try:
         words = shlex.split(chosen)

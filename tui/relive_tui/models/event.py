@@ -16,7 +16,7 @@ EVENT_CHARS = 100_000
 
 
 def event_lines(text: str) -> list[Line]:
-    """The event, as indented JSON where it is JSON, else as it came."""
+    """The event, as indented JSON if it is JSON, else as it came."""
     if not text:
         return [[("no event was recorded", "dim")]]
     shown, cut = text[:EVENT_CHARS], len(text) > EVENT_CHARS

@@ -64,7 +64,7 @@ class FailureModel:
         return own[-1] if own else len(self.frames) - 1
 
     def select_stack(self, index: int) -> bool:
-        """Look at another stack; False where there is none."""
+        """Look at another stack; False if there is none."""
         if not 0 <= index < self.stacks:
             return False
         self.stack = index

@@ -90,7 +90,7 @@ def _number(text: str) -> int:
 
 
 def complete(line: str, functions: tuple[str, ...] = ()) -> str:
-    """The line with its last word completed (Tab), or as it is where nothing or more than one thing fits."""
+    """The line with its last word completed (Tab), or as it is if nothing or more than one thing fits."""
     head, _, word = line.rpartition(" ")
     prefix = head + " " if head else ""
     name, colon, value = word.partition(":")

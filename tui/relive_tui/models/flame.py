@@ -75,7 +75,7 @@ class FlameModel:
         return [index for index in range(len(self.flame)) if self.matches(index)]
 
     def matched_share(self) -> float:
-        """Share of the time in frames that match, each counted once where they nest."""
+        """Share of the time in frames that match, each counted once if they nest."""
         covered, until = 0.0, -1.0
         spans = sorted((self.flame.start[i], self.flame.start[i] + self.flame.width[i]) for i in self.found())
         for start, end in spans:
@@ -89,7 +89,7 @@ class FlameModel:
             self.zoomed.append(index)
 
     def unzoom(self) -> bool:
-        """One step back; False where nothing is zoomed."""
+        """One step back; False if nothing is zoomed."""
         return bool(self.zoomed) and self.zoomed.pop() >= 0
 
     def move(self, key: str) -> bool:

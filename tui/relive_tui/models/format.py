@@ -95,7 +95,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def sparkline(values: list[int], width: int) -> str:
-    """`values` in `width` bars; neighbours are added up where there are more values than bars."""
+    """`values` in `width` bars; neighbours are added up if there are more values than bars."""
     if not values or width <= 0:
         return " " * max(width, 0)
     if len(values) > width:

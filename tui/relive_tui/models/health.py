@@ -27,7 +27,7 @@ class Health:
 
 
 def lateness(health: Health | None) -> str:
-    """Why what was recorded is perhaps not shown yet; "" where all is there or there is no server to ask."""
+    """Why what was recorded is perhaps not shown yet; "" if all is there or there is no server to ask."""
     if health is None or not health.reachable:
         return ""
     waiting = f"\n\n{count_short(health.spooled)} rows wait" if health.spooled else ""

@@ -76,7 +76,7 @@ def _bounds(name: str, value: str) -> tuple[int, int]:
 
 
 def complete_heap(line: str) -> str:
-    """The line with the field it ends in completed, where only one fits."""
+    """The line with the field it ends in completed, if only one fits."""
     head, space, last = line.rpartition(" ")
     options = [name for name in FIELDS if last and name.startswith(last)]
     return head + space + options[0] if len(options) == 1 else line

@@ -39,7 +39,7 @@ class GrowthRows:
         return len(self.places)
 
     def node_at(self, row: int) -> int | None:
-        """The place in the newer heap; None where it is gone."""
+        """The place in the newer heap; None if it is gone."""
         return self.places[row].node if 0 <= row < len(self.places) else None
 
     def header(self, width: int) -> Line | None:

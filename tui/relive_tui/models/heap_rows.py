@@ -68,7 +68,7 @@ def node_line(
 
 
 def label_of(heap: Heap, node: int, above: int | None = None) -> str:
-    """The label of the edge that leads to a node; where it does not come from `above`, that is said."""
+    """The label of the edge that leads to a node; if it does not come from `above`, that is said."""
     edge = heap.reached_by(node)
     if edge is None or not heap.is_object(node) or edge.label == UNNAMED:
         return ""

@@ -66,7 +66,7 @@ class HeapTree:
         return self.heap.referrer_count(node) > 0
 
     def toggle(self, row: int) -> bool:
-        """Open or close a row, or bring in more; False where nothing is below."""
+        """Open or close a row, or bring in more; False if nothing is below."""
         if not 0 <= row < len(self.entries):
             return False
         entry = self.entries[row]
@@ -76,7 +76,7 @@ class HeapTree:
         return self.set_open(row, not entry.opened)
 
     def set_open(self, row: int, wanted: bool) -> bool:
-        """Open (or close) a row; False where that changes nothing."""
+        """Open (or close) a row; False if that changes nothing."""
         if not 0 <= row < len(self.entries):
             return False
         entry = self.entries[row]
@@ -97,7 +97,7 @@ class HeapTree:
         return next((above for above in range(row - 1, -1, -1) if self.entries[above].depth < depth), row)
 
     def show_node(self, node: int) -> int:
-        """Open all that a node hangs below in the dominator tree; gives its row, -1 where it is not held."""
+        """Open all that a node hangs below in the dominator tree; gives its row, -1 if it is not held."""
         if not self.heap.is_held(node):
             return -1
         line = [node]
@@ -118,7 +118,7 @@ class HeapTree:
         return row
 
     def _row_below(self, row: int, node: int) -> int:
-        """The row of a child of an open row; it is brought in where it is not there yet."""
+        """The row of a child of an open row; it is brought in if it is not there yet."""
         depth = self.entries[row].depth + 1
         place = row + 1
         while place < self._end(row):

@@ -141,7 +141,7 @@ class HeapModel:
         self.view = self.views[(self.views.index(self.view) + step) % len(self.views)]
 
     def close_extra(self) -> bool:
-        """Escape: leave what a key opened, then the filter; False where there is neither."""
+        """Escape: leave what a key opened, then the filter; False if there is neither."""
         if self.extra is not None:
             self.extra = None
             return True
@@ -153,7 +153,7 @@ class HeapModel:
     # ------------------------------------------------------------ going somewhere
 
     def show_suspect(self, place: int) -> int:
-        """The row of a suspect in the dominator tree, opened down to what it holds; 0 where there is none."""
+        """The row of a suspect in the dominator tree, opened down to what it holds; 0 if there is none."""
         if not self.found.suspects:
             return self._show("dominators", 0)
         self.suspect = place % len(self.found.suspects)
@@ -164,7 +164,7 @@ class HeapModel:
         return row
 
     def show_dominated(self, node: int) -> int:
-        """The row of a node in the dominator tree; -1 where nothing holds it."""
+        """The row of a node in the dominator tree; -1 if nothing holds it."""
         self.extra, self.view = None, "dominators"
         tree = self.rows
         assert isinstance(tree, HeapTree)
@@ -172,7 +172,7 @@ class HeapModel:
         return self._show("dominators", row) if row >= 0 else -1
 
     def show_address(self, address: int) -> int:
-        """The row of the object at an address; -1 where the heap does not have it."""
+        """The row of the object at an address; -1 if the heap does not have it."""
         node = self.heap.find(address)
         return -1 if node is None else self.show_dominated(node)
 

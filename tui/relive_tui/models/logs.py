@@ -39,7 +39,7 @@ def log_line(row: LogRow, *, with_function: bool = True) -> Line:
 def logs_around(
     sources: Iterable[Iterable[LogRow]], at_ns: int, window_ns: int, least: int = LEAST_BEFORE
 ) -> tuple[list[LogRow], int, int]:
-    """(the lines within `window_ns` of a moment, and where fewer than `least` of them came before it the last
+    """(the lines within `window_ns` of a moment, and if fewer than `least` of them came before it the last
     ones before, each once, oldest first; how many were earlier; how many of them were written up to the
     moment). Without a moment (0): all lines."""
     seen: set[tuple[int, str]] = set()

@@ -38,7 +38,7 @@ class Pager(Generic[Row]):
         return self.total
 
     def get(self, index: int) -> Row | None:
-        """The row, or None where its page is not here (or there is no such row)."""
+        """The row, or None if its page is not here (or there is no such row)."""
         number, offset = divmod(index, self.page_rows)
         page = self._pages.get(number)
         if page is None or offset >= len(page) or index < 0:
@@ -47,7 +47,7 @@ class Pager(Generic[Row]):
         return page[offset]
 
     def put(self, number: int, rows: list[Row], generation: int) -> bool:
-        """A page that was fetched; False where it belongs to an older list."""
+        """A page that was fetched; False if it belongs to an older list."""
         if generation != self.generation:
             return False
         self._pages[number] = rows

@@ -33,7 +33,7 @@ class Scope:
     object: int = 0  # address of the object to begin with, in a heap
 
     def since_ns(self, now_ns: int) -> int:
-        """Where the time range begins; 0 where it has no beginning."""
+        """Where the time range begins; 0 if it has no beginning."""
         return now_ns - self.range_ns if self.range_ns else 0
 
     def without_invocation(self) -> Scope:
@@ -84,7 +84,7 @@ class Navigator:
         return self.stack[-1]
 
     def go(self, place: Place) -> tuple[int, bool]:
-        """Go to `place`; where it is in the stack already, back to it.
+        """Go to `place`; if it is in the stack already, back to it.
 
         Returns (places left, whether a new one was entered): what a stack of screens has to follow.
         """
@@ -122,7 +122,7 @@ class Navigator:
 
 
 def parse_range(text: str) -> int | None:
-    """`15m`, `2h`, `7d`, `all` as ns (all: 0), or None where it is neither."""
+    """`15m`, `2h`, `7d`, `all` as ns (all: 0), or None if it is neither."""
     if text.strip() == "all":
         return 0
     match = _RANGE.fullmatch(text.strip())
@@ -150,7 +150,7 @@ def looks_like_id(text: str) -> bool:
 
 
 def command_of(place: Place, file: str = "") -> str:
-    """The command that reopens a place; of a scene `file` where that is all there is."""
+    """The command that reopens a place; of a scene `file` if that is all there is."""
     scope = place.scope
     if file:
         ident = file

@@ -34,7 +34,7 @@ class Trace:
         return [index for index, span in enumerate(self.spans) if span.failed]
 
     def worst(self, invocation_id: str = "", attempt: int = 0) -> int:
-        """Where the cursor starts: the deepest failed span (of that invocation, where it has one), else the
+        """Where the cursor starts: the deepest failed span (of that invocation, if it has one), else the
         longest by itself."""
         errors = self.errors()
         own = [index for index in errors if _belongs(self.spans[index], invocation_id, attempt)]
@@ -45,7 +45,7 @@ class Trace:
 
     def invocation_of(self, index: int) -> tuple[str, int]:
         """(invocation id, attempt or 0) of a span: its own, its nearest ancestor's, else that of the trace's
-        worst span or of any other; "" where no span has one."""
+        worst span or of any other; "" if no span has one."""
         order = [*self.path(index)[::-1], *self.path(self.worst())[::-1], *range(len(self.spans))]
         for place in order:
             attributes = self.spans[place].attributes
@@ -190,7 +190,7 @@ class WaterfallRows:
     def __init__(self, trace: Trace, folded: set[int] | None = None) -> None:
         self.trace = trace
         self.folded = folded if folded is not None else set()
-        self.critical: dict[int, int] = {}  # where not empty: the only spans that are shown
+        self.critical: dict[int, int] = {}  # if not empty: the only spans that are shown
         self.shown = trace.visible(self.folded)
         self.zoom = (trace.start_ns, trace.total_ns)
 
@@ -262,7 +262,7 @@ class WaterfallRows:
         ]
 
     def _bar(self, span: SpanRow, area: int) -> tuple[int, str]:
-        """The part of a span that lies in the window; an arrow where all of it lies beside it."""
+        """The part of a span that lies in the window; an arrow if all of it lies beside it."""
         start, total = self.zoom
         first, last = (span.start_ns - start) / total, (span.start_ns + span.duration_ns - start) / total
         if first >= 1.0:
@@ -278,7 +278,7 @@ class WaterfallRows:
 
 
 def minimap(trace: Trace, width: int) -> Line:
-    """Density of the trace over time in one line; ✖ where a span failed."""
+    """Density of the trace over time in one line; ✖ if a span failed."""
     if not trace.spans or width <= 0:
         return []
     counts = [0] * (width + 1)

@@ -30,7 +30,7 @@ class ValueRows:
     """Locals of a frame. Opening a row only builds the rows below it.
 
     `marked` are the names that the failing expression uses. `sizes`: address -> bytes that the object holds
-    alive, where the scene has a heap.
+    alive, if the scene has a heap.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ValueRows:
                     self.entries.append(ValueEntry((*path, len(value.children)), "", None, value.more))
 
     def toggle(self, row: int) -> bool:
-        """Open or close a row; False where there is nothing inside."""
+        """Open or close a row; False if there is nothing inside."""
         if not 0 <= row < len(self.entries):
             return False
         entry = self.entries[row]
@@ -76,7 +76,7 @@ class ValueRows:
         return True
 
     def set_open(self, row: int, wanted: bool) -> bool:
-        """Open (or close) a row; False where that changes nothing."""
+        """Open (or close) a row; False if that changes nothing."""
         if not 0 <= row < len(self.entries) or (self.entries[row].path in self.opened) is wanted:
             return False
         return self.toggle(row)
@@ -86,7 +86,7 @@ class ValueRows:
         return next((row for row, entry in enumerate(self.entries) if entry.path == (position,)), 0)
 
     def address_of(self, row: int) -> int:
-        """The address of a row's value; 0 where it has none."""
+        """The address of a row's value; 0 if it has none."""
         value = self.entries[row].value if 0 <= row < len(self.entries) else None
         return value.address if value else 0
 

@@ -132,7 +132,7 @@ class ReliveScreen(Screen[None]):
         return ""
 
     def editor_target(self) -> tuple[str, int, int, str] | None:
-        """(file, line, version or 0 for the newest, function) that `o` opens; None where there is none."""
+        """(file, line, version or 0 for the newest, function) that `o` opens; None if there is none."""
         return None
 
     def export(self, scope: Scope, kind: str, target: str = "") -> None:
@@ -159,7 +159,7 @@ class ReliveScreen(Screen[None]):
         return ()
 
     def leave(self) -> bool:
-        """Escape: True where the screen itself had something to close."""
+        """Escape: True if the screen itself had something to close."""
         return False
 
     # ------------------------------------------------------------ bars
@@ -257,7 +257,7 @@ class ReliveScreen(Screen[None]):
     ) -> None:
         """Do `work` in a thread, give its value to `done` here; the group's older question is given up.
 
-        `once`: something that was asked for with a key. Where it fails that is said, and not tried again.
+        `once`: something that was asked for with a key. If it fails that is said, and not tried again.
         """
         self.give_up(group)
         job = Job(group, feed, done, once)

@@ -165,7 +165,7 @@ class FailureScreen(FailureActs):
         self.ask("history", Feed("the failure's history"), work, done)
 
     def _ask_heap(self, scene: SceneView) -> None:
-        """What the locals hold alive; where the scene has a heap, that may take seconds."""
+        """What the locals hold alive; if the scene has a heap, that may take seconds."""
         self.give_up("heap")
         if not scene.has_heap:
             return

@@ -69,7 +69,7 @@ class FailureActs(ReliveScreen):
         self.ask("replay", Feed("the replay"), lambda ticket: run_captured(command, ticket), done, once=True)
 
     def action_debug(self) -> None:
-        """A debugger on the failed process, or on the scene where that is gone; then back to the screen."""
+        """A debugger on the failed process, or on the scene if that is gone; then back to the screen."""
         if self._can_act():
             self.relive.run_outside([*self.data.command, "debug", self._ident()])
 

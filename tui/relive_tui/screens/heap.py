@@ -134,7 +134,7 @@ class HeapScreen(ReliveScreen):
         self._ask_healthy()
 
     def _ask_healthy(self) -> None:
-        """Where a healthy invocation's heap is there, growth against it is known without a key."""
+        """If a healthy invocation's heap is there, growth against it is known without a key."""
         scope = self.lens_scope()
 
         def done(others: list[HeapRef]) -> None:

@@ -198,7 +198,7 @@ class HomeScreen(ReliveScreen):
         self.relive.go(Place("heap", self.scope_of(group) if group is not None else self.scope))
 
     def lens_scope(self) -> Scope:
-        """What a digit takes along: the function under the cursor, where the functions have the focus."""
+        """What a digit takes along: the function under the cursor, if the functions have the focus."""
         rows = self.query_one("#functions", VirtualRows)
         if rows.has_focus and isinstance(rows.source, FunctionRows) and len(rows.source):
             return replace(self.scope, function=rows.source.functions[rows.cursor].name)

@@ -31,7 +31,7 @@ EMPTY = (
 
 
 class InvocationsScreen(ReliveScreen):
-    """The list stands still where the reader is: it ends when it was loaded, newer rows are counted."""
+    """The list stands still if the reader is: it ends when it was loaded, newer rows are counted."""
 
     HINTS: ClassVar = (
         ("⏎", "open"), ("/", "filter"), ("f", "failures only"), ("s", "sort"), ("space d", "diff"),
@@ -129,7 +129,7 @@ class InvocationsScreen(ReliveScreen):
         self.ask("list", self.counted, work, done)
 
     def _beginning(self, first: list[InvocationRow]) -> int:
-        """Where the cursor starts: on the invocation that one comes from, where the first page has it."""
+        """Where the cursor starts: on the invocation that one comes from, if the first page has it."""
         here = (self.scope.invocation_id, self.scope.attempt)
         return next((i for i, row in enumerate(first) if (row.invocation_id, row.attempt) == here), 0)
 
@@ -172,7 +172,7 @@ class InvocationsScreen(ReliveScreen):
     # ------------------------------------------------------------ showing
 
     def selected(self) -> InvocationRow | None:
-        """The invocation under the cursor, where its page is here."""
+        """The invocation under the cursor, if its page is here."""
         return self.pager.get(self.query_one("#rows", VirtualRows).cursor)
 
     def on_virtual_rows_moved(self, _moved: VirtualRows.Moved) -> None:

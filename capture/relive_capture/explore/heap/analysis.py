@@ -22,8 +22,8 @@ __all__ = ["Analysis", "SuspectNode", "analyse", "group_by", "whole"]
 
 
 class SuspectNode(msgspec.Struct, array_like=True, frozen=True):
-    """A node that retains much, and `point`, where that spreads below it: most of the bytes there are those
-    of type number `holds`, in `holds_count` objects of `holds_bytes` together; -1 where nothing is below."""
+    """A node that retains much, and `point`, if that spreads below it: most of the bytes there are those
+    of type number `holds`, in `holds_count` objects of `holds_bytes` together; -1 if nothing is below."""
 
     node: int
     point: int

@@ -100,7 +100,7 @@ class HeapCache:
             return None
 
     def store(self, key: HeapKey, heap: Heap) -> bool:
-        """Keep an analysed heap; False where that was not possible or it is over the limit."""
+        """Keep an analysed heap; False if that was not possible or it is over the limit."""
         columns = _columns(heap)
         size = sum(len(column) * column.itemsize for column in columns.values())
         if size > self._limit:
@@ -197,7 +197,7 @@ def _padded(size: int) -> int:
 
 
 def _heap(data: memoryview[int], key: HeapKey) -> Heap | None:
-    """None, or an error that `load` expects, where the file is not what it should be."""
+    """None, or an error that `load` expects, if the file is not what it should be."""
     if bytes(data[:8]) != _MAGIC:
         return None
     length, checksum = (int.from_bytes(data[at : at + 8], "little") for at in (8, 16))

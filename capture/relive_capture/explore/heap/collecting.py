@@ -36,8 +36,8 @@ def collect_heap(
     max_bytes: int,
     limits: HeapLimits | None = None,
 ) -> dict[str, bytes]:
-    """Members by name; `max_bytes` together at most. Raises SceneError where the files are no snapshot, and
-    where it is too large."""
+    """Members by name; `max_bytes` together at most. Raises SceneError if the files are no snapshot, and
+    if it is too large."""
     limits = limits or HeapLimits()
     try:
         descriptor = os.open(folder, _OPEN | os.O_DIRECTORY)

@@ -1,7 +1,7 @@
 """Two heaps side by side: which types and which places have grown.
 
 A place is found again in the other heap by the labels of its path (`module thumb › ._cache`), so heaps of
-different processes compare as well. Where both are of one process, an object whose path has changed is
+different processes compare as well. If both are of one process, an object whose path has changed is
 found by its address.
 """
 
@@ -29,7 +29,7 @@ _SAME_PROCESS: Final = 0.5  # of the places that both have, so many are at the s
 
 @dataclass(frozen=True, slots=True)
 class TypeGrowth:
-    """A type in both heaps; 0 where it is not there."""
+    """A type in both heaps; 0 if it is not there."""
 
     name: str
     count_before: int
@@ -47,7 +47,7 @@ class TypeGrowth:
 
 @dataclass(frozen=True, slots=True)
 class PlaceGrowth:
-    """A place in both heaps. `node` and `node_before` are None where it is not there."""
+    """A place in both heaps. `node` and `node_before` are None if it is not there."""
 
     path: str
     kind: str

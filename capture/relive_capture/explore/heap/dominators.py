@@ -7,7 +7,7 @@ must be kept and looked up, with path compression. Then the dominator is the nea
 semidominator and the parent, in the part of the tree that is already there.
 
 Time O(edges * log nodes), except for the last step, which a hostile graph can make quadratic: it gets jump
-pointers where it has taken too many steps. Nothing recurses.
+pointers if it has taken too many steps. Nothing recurses.
 """
 
 from __future__ import annotations

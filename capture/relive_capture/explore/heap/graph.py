@@ -71,7 +71,7 @@ class HeapGraph:
 
     @property
     def late(self) -> list[int]:
-        """Holders through which a path leads only where no other does."""
+        """Holders through which a path leads only if no other does."""
         return [self.objects + number for number, holder in enumerate(self.holders) if holder.kind == _LAST]
 
     def holder(self, node: int) -> Holder:
@@ -80,7 +80,7 @@ class HeapGraph:
 
 
 def build_graph(snapshot: HeapSnapshot, stack: Stack | None = None) -> HeapGraph:
-    """The graph of `snapshot`, whose large columns stay there. `stack` is looked for where it is missing."""
+    """The graph of `snapshot`, whose large columns stay there. `stack` is looked for if it is missing."""
     stack = stack if stack is not None else find_stack(snapshot)
     holders = _Holders(snapshot.objects, stack)
     for number in _in_order(snapshot.roots):

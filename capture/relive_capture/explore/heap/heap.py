@@ -76,7 +76,7 @@ class Heap:
 
     @property
     def meta(self) -> HeapMeta:
-        """How the snapshot came about; `truncated` names the limit where it is not whole."""
+        """How the snapshot came about; `truncated` names the limit if it is not whole."""
         return self.snapshot.meta
 
     @property
@@ -160,7 +160,7 @@ class Heap:
         return edge_text(label, self.snapshot.strings)
 
     def value(self, node: int, width: int = 80) -> str:
-        """A short text of the object's value; "" where there is none."""
+        """A short text of the object's value; "" if there is none."""
         index = self.snapshot.value[node] if self.is_object(node) else 0
         return one_line(self.snapshot.strings[index - 1], width) if index else ""
 
@@ -209,7 +209,7 @@ class Heap:
         return None if number == NONE else Reference(self._paths.source(number), self._edge_text(number))
 
     def path(self, node: int, number: int = 0) -> RetainerPath | None:
-        """The shortest path from a root to it, or the `number`-th next one; None where there is none."""
+        """The shortest path from a root to it, or the `number`-th next one; None if there is none."""
         return next(iter(self.paths(node, number, 1)), None)
 
     def paths(self, node: int, offset: int = 0, limit: int = 10) -> list[RetainerPath]:

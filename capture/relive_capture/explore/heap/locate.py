@@ -34,7 +34,7 @@ class Locator:
         return place
 
     def locate(self, place: Place) -> int | None:
-        """The node to which the same path leads; None where there is none."""
+        """The node to which the same path leads; None if there is none."""
         heap = self._heap
         node = heap.root
         for step in place:

@@ -1,4 +1,4 @@
-"""From a scene to a heap that can be looked around in: from the cache where it is there, else analysed."""
+"""From a scene to a heap that can be looked around in: from the cache if it is there, else analysed."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def key_of(scene: SceneFile) -> HeapKey:
 
 
 def open_heap(scene: SceneFile, cache: HeapCache | None = None) -> Heap:
-    """The heap of a scene; milliseconds where it is in the cache, else it is analysed and put there.
+    """The heap of a scene; milliseconds if it is in the cache, else it is analysed and put there.
 
-    Raises SceneError where the scene has no heap or a damaged one.
+    Raises SceneError if the scene has no heap or a damaged one.
     """
     return _opened(cache, key_of(scene), scene.heap)
 

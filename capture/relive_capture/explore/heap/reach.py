@@ -20,7 +20,7 @@ _WALKS: Final = 2  # over all edges, at most: locals that share a large structur
 
 
 def reach_of_locals(snapshot: HeapSnapshot, graph: HeapGraph, tree: DominatorTree) -> array[int]:
-    """Bytes by holder; UNKNOWN for what is no local, and where the budget ended."""
+    """Bytes by holder; UNKNOWN for what is no local, and if the budget ended."""
     found = array("Q", [UNKNOWN]) * len(graph.holders)
     known: dict[int, int] = {}  # by object: frames hand the same ones down
     within: dict[int, bytearray] = {}

@@ -39,7 +39,7 @@ def column_name(name: str) -> str:
 def read_members(
     member: Callable[[str], bytes], where: str, limits: HeapLimits | None = None
 ) -> HeapSnapshot:
-    """The snapshot whose members `member` gives by name. Raises SceneError where it is not one."""
+    """The snapshot whose members `member` gives by name. Raises SceneError if it is not one."""
     limits = limits or HeapLimits()
     meta = read_meta(member, where, limits)
     lengths = {"first_edge": meta.objects + 1, "edge": meta.edges, "label": meta.edges}

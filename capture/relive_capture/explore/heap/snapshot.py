@@ -11,7 +11,7 @@ from relive_capture.heap_format import HeapMeta, HeapRoot, HeapType
 __all__ = ["Column", "HeapLimits", "HeapSnapshot"]
 
 Column: TypeAlias = "array[int] | memoryview[int]"
-"""Unsigned numbers, one for each object, edge or node; a memoryview where they lie in a file."""
+"""Unsigned numbers, one for each object, edge or node; a memoryview if they lie in a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

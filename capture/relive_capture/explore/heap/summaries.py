@@ -43,7 +43,7 @@ class TypeRow:
 @dataclass(frozen=True, slots=True)
 class LocalRow:
     """A local variable: its object retains `retained` bytes, `exclusive` of them are held by this local
-    alone. It `reaches` so many that only its thread holds: more, where it shares them with other locals."""
+    alone. It `reaches` so many that only its thread holds: more, if it shares them with other locals."""
 
     frame: str
     name: str
@@ -117,7 +117,7 @@ def locals_of(heap: Heap) -> list[LocalRow]:
 
 
 def _reaches(heap: Heap, number: int, node: int) -> int:
-    """Where the budget of the walks has ended: what it retains at least."""
+    """If the budget of the walks has ended: what it retains at least."""
     found = heap.analysis.reach[number]
     return heap.retained(node) if found == UNKNOWN else found
 

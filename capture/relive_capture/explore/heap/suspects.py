@@ -23,7 +23,7 @@ _MAX_SUSPECTS: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A node that retains much. Down from it nearly all is handed on to `point`, where it spreads over
+    """A node that retains much. Down from it nearly all is handed on to `point`, if it spreads over
     `children` nodes; most of the bytes are those of the type `holds`: `holds_count` objects, `holds_bytes`
     their own size.
 
@@ -56,7 +56,7 @@ def find_suspects(heap: Heap, share: float = SUSPECT_SHARE) -> list[SuspectNode]
 
 
 def _candidates(heap: Heap, least: float) -> Iterator[int]:
-    """Objects below holders; and a holder where enough is left that none of its large children holds."""
+    """Objects below holders; and a holder if enough is left that none of its large children holds."""
     waiting = [heap.root]
     while waiting:
         holder = waiting.pop()

@@ -56,7 +56,7 @@ def build_tree(walk: Column, above: Column, size: Column, nodes: int) -> Dominat
         parent = above[place]
         totals[parent] += totals[place]
         counts[parent] += counts[place]
-    # Sorted is stable, and a dominator comes before what it dominates: so it does where both retain the same.
+    # Sorted is stable, and a dominator comes before what it dominates: so it does if both retain the same.
     by_size = sorted(range(len(walk)), key=totals.__getitem__, reverse=True)
     places = _places(by_size, above, counts)
     order = array("I", bytes(4 * len(walk)))

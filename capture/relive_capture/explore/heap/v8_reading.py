@@ -4,7 +4,7 @@ The file is mapped, not loaded; its two long arrays become columns chunk by chun
 so counts are bounded and indexes checked before they are used.
 
 Weak edges hold nothing, and shortcuts (but the root's own, which lead to the user's globals) repeat what
-other edges say: both are left out, as Chrome does where it computes retained sizes.
+other edges say: both are left out, as Chrome does when it computes retained sizes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writing `.heapsnapshot`, V8's format: opens in Chrome DevTools (Memory > Load profile) and in memlab.
 
-Objects have a constructor's name where V8 has one (`dict`, `cart.Order`), a text where it has that. Threads,
+Objects have a constructor's name if V8 has one (`dict`, `cart.Order`), a text if it has that. Threads,
 frames, locals and modules are synthetic nodes below `(GC roots)`.
 """
 

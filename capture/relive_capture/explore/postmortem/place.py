@@ -49,7 +49,7 @@ class Place:
 
     @property
     def frame(self) -> FrameView | None:
-        """None where the exception has no frames."""
+        """None if the exception has no frames."""
         frames = self.view.frames
         return frames[self.index] if frames else None
 
@@ -60,7 +60,7 @@ class Place:
         self.index = own[-1] if own else max(len(self.view.frames) - 1, 0)
 
     def move(self, step: int) -> bool:
-        """Along the frames, as far as there are any; False where it cannot move at all."""
+        """Along the frames, as far as there are any; False if it cannot move at all."""
         target = min(max(self.index + step, 0), max(len(self.view.frames) - 1, 0))
         moved = target != self.index
         self.index = target
@@ -79,7 +79,7 @@ def exception_entries(scene: SceneFile) -> list[Entry]:
 
 
 def source_of(scene: SceneFile, frame: FrameView) -> tuple[list[str], int]:
-    """(lines, number of the first): the whole file where the scene has it, else what is around the line."""
+    """(lines, number of the first): the whole file if the scene has it, else what is around the line."""
     text = scene.source(frame.file)[:_SOURCE_CHARS]
     if text:
         return split_source(text), 1
@@ -87,7 +87,7 @@ def source_of(scene: SceneFile, frame: FrameView) -> tuple[list[str], int]:
 
 
 def function_at(lines: list[str], first: int, frame: FrameView) -> Function | None:
-    """The function that the frame's line is in; None where the file cannot be told apart."""
+    """The function that the frame's line is in; None if the file cannot be told apart."""
     if first != 1:
         return None
     try:

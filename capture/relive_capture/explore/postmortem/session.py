@@ -140,7 +140,7 @@ class PostMortem(cmd.Cmd):
         self.do_p(line.removeprefix("!").strip())
 
     def onecmd(self, line: str) -> bool:
-        """One command. `x == 1` and `x.y` are expressions, also where x is a command's name."""
+        """One command. `x == 1` and `x.y` are expressions, even if x is a command's name."""
         name, argument, _ = self.parseline(line)
         if name in _NEEDS_PROCESS:
             self._error(f"{name} needs the live process; this session is read-only")

@@ -40,7 +40,7 @@ class Trees:
             pending.extend(child for _, child in node.children)
 
     def whole(self, node: ValueNode) -> ValueNode:
-        """The node itself; where it only refers to a value, or is cut, the fullest one of that value."""
+        """The node itself; if it only refers to a value, or is cut, the fullest one of that value."""
         if node.id and not node.children:
             return self._by_id.get(node.id, node)
         return node
@@ -73,7 +73,7 @@ class Trees:
         raise CannotEvaluate(_missing(node, f"[{key!r}]", kind))
 
     def contains(self, node: ValueNode, key: Key) -> bool:
-        """`key in node`. Raises CannotEvaluate where what was cut could hold it."""
+        """`key in node`. Raises CannotEvaluate if what was cut could hold it."""
         node = self.whole(node)
         if node.type == "str" and isinstance(key, str):
             return key in str(scalar(node))

@@ -38,7 +38,7 @@ def _patch_connect(recorder: Recorder, connector: Any) -> None:
         token = INSIDE.set(True)
         try:
             return await connect(self, request, *arguments, **options)
-        except BaseException as error:  # also where it is cancelled
+        except BaseException as error:  # even if it is cancelled
             call = tape.call("parts", "aiohttp", method=request.method, url=str(request.url))
             call.failed(error, "connect")
             raise

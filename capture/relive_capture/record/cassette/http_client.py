@@ -49,7 +49,7 @@ def _patch_send(recorder: Recorder, connection: Any) -> None:
         call.sent(data)
         try:
             send(self, data)
-        except BaseException as error:  # also where the time limit strikes
+        except BaseException as error:  # even if the time limit strikes
             del tape.on_socket[key]
             call.failed(error, "send")
             raise

@@ -35,7 +35,7 @@ def _patch_sync(recorder: Recorder, pool: Any) -> None:
         token = INSIDE.set(True)
         try:
             response = handle(self, request)
-        except BaseException as error:  # also where it is cancelled
+        except BaseException as error:  # even if it is cancelled
             call.failed(error, "response")
             raise
         finally:
@@ -60,7 +60,7 @@ def _patch_async(recorder: Recorder, pool: Any) -> None:
         token = INSIDE.set(True)
         try:
             response = await handle(self, request)
-        except BaseException as error:  # also where it is cancelled
+        except BaseException as error:  # even if it is cancelled
             call.failed(error, "response")
             raise
         finally:

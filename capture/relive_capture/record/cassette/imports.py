@@ -14,7 +14,7 @@ Patch = Callable[[ModuleType], None]
 
 
 def when_imported(patches: Mapping[str, Patch]) -> Callable[[], None]:
-    """Call each patch with its module: now where it is imported already, else when it is.
+    """Call each patch with its module: now if it is imported already, else when it is.
 
     A patch that fails leaves the module as it is: an unknown version of a library is not recorded. What is
     given back stops the waiting.

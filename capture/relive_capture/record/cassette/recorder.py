@@ -23,7 +23,7 @@ __all__ = ["Recorder"]
 
 
 class Recorder:
-    """`begin` and `end` around each invocation; `recording` where it failed. Costs a microsecond where the
+    """`begin` and `end` around each invocation; `recording` if it failed. Costs a microsecond if the
     function uses none of it."""
 
     __slots__ = ("_chance", "_http", "_init", "_limits", "_monotonic_ns", "_spare", "_states", "_wall_ns",

@@ -356,7 +356,7 @@ object_room(Heap *heap, size_t wanted)
            && grow((void **)&heap->flags, &heap->object_room, wanted, 1);
 }
 
-/* The number of an object, which is made known where there is room for it; else NONE. */
+/* The number of an object, which is made known if there is room for it; else NONE. */
 static uint32_t
 number_of(Heap *heap, PyObject *object)
 {
@@ -1076,7 +1076,7 @@ static PyGetSetDef Heap_getset[] = {
 };
 
 static PyMethodDef Heap_methods[] = {
-    {"index", Heap_index, METH_O, "The number of an object; -1 where it was not found."},
+    {"index", Heap_index, METH_O, "The number of an object; -1 if it was not found."},
     {"rest", Heap_rest, METH_NOARGS, "Numbers of the objects that hold what the roots do not reach."},
     {"types", Heap_types, METH_NOARGS, "The types, by number."},
     {"names", Heap_names, METH_NOARGS, "What labels name, by number: str, or a dict's key. Call it at once."},

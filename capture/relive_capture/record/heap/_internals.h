@@ -92,7 +92,7 @@ shared_name(PyTypeObject *type, Py_ssize_t place)
 #endif
 }
 
-/* Locals and their names where an object keeps a frame that does not run now. */
+/* Locals and their names if an object keeps a frame that does not run now. */
 static Py_ssize_t
 kept_locals(PyObject *object, PyObject ***locals, PyObject **names)
 {

@@ -8,7 +8,7 @@
 
 #define NONE UINT32_MAX
 
-/* Make room for `wanted` items of `width` bytes; 0 where there is no memory. */
+/* Make room for `wanted` items of `width` bytes; 0 if there is no memory. */
 static int
 grow(void **items, size_t *room, size_t wanted, size_t width)
 {
@@ -96,7 +96,7 @@ table_rehash(Table *table)
     return 1;
 }
 
-/* The number of a key that is not in the table yet; NONE where there is no memory. */
+/* The number of a key that is not in the table yet; NONE if there is no memory. */
 static uint32_t
 table_add(Table *table, const void *key)
 {

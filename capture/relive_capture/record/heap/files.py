@@ -1,4 +1,4 @@
-"""Writing a snapshot into the worker's own folder: new files only, no links, nothing left where it fails."""
+"""Writing a snapshot into the worker's own folder: new files only, no links, nothing left if it fails."""
 
 from __future__ import annotations
 

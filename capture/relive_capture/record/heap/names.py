@@ -34,7 +34,7 @@ class Strings:
         return self._left >= 0
 
     def number(self, text: str) -> int:
-        """The text's number; 0, that of the empty one, where there is no more room."""
+        """The text's number; 0, that of the empty one, if there is no more room."""
         found = self._known.get(text)
         if found is None:
             if not self._has_room(text):

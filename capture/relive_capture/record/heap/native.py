@@ -1,4 +1,4 @@
-"""Which walker there is: the C extension where it was built, else the one in Python."""
+"""Which walker there is: the C extension if it was built, else the one in Python."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Walk = Callable[[list[Any], list[Any], tuple[Any, ...], type, int, int, float, i
 
 
 def native_walk() -> Walk | None:
-    """The extension's; None where it was not built, or for another interpreter."""
+    """The extension's; None if it was not built, or for another interpreter."""
     try:
         from relive_capture.record.heap import _heapwalk
     except ImportError:

@@ -1,4 +1,4 @@
-"""The walk in Python: what runs where _heapwalk.c could not be built, and what its tests compare it with."""
+"""The walk in Python: what runs if _heapwalk.c could not be built, and what its tests compare it with."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class PythonHeap:
                 self._held[found] = 1
 
     def _number(self, value: Any) -> int:
-        """Of an object that may be new; _NO_OBJECT where there is no more room, or it is left out."""
+        """Of an object that may be new; _NO_OBJECT if there is no more room, or it is left out."""
         address = id(value)
         number = self._numbers.get(address, _NO_OBJECT)
         if number != _NO_OBJECT:
@@ -216,7 +216,7 @@ class PythonHeap:
     # ------------------------------------------------------------ what was found
 
     def index(self, value: Any) -> int:
-        """The number of an object; -1 where it was not found."""
+        """The number of an object; -1 if it was not found."""
         number = self._numbers.get(id(value))
         return -1 if number is None else self._rank[number]
 
@@ -233,7 +233,7 @@ class PythonHeap:
         return self._names
 
     def name_kinds(self) -> bytes:
-        """For each name 2 where it is a dict's key, else 0."""
+        """For each name 2 if it is a dict's key, else 0."""
         return bytes(self._kinds)
 
     def set_value(self, index: int, value: int) -> None:

@@ -86,7 +86,7 @@ async def wait_async() -> None:
 
 def rebuild(failure: Failure, *leading: object) -> Exception:
     """The recorded exception; `leading` goes before its arguments. Only exceptions of known libraries are
-    made, and only where they are imported; any other becomes an OSError that says which it was."""
+    made, and only if they are imported; any other becomes an OSError that says which it was."""
     module, _, name = failure.type.rpartition(".")
     cls = getattr(sys.modules.get(module), name, None) if module in _MODULES else None
     arguments: list[object] = [*leading, *failure.arguments]

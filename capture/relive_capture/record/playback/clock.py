@@ -19,7 +19,7 @@ class Clock:
         self._wanted = wanted
         self._travel: Any = None
         self.problem = ""
-        """Why the clock could not be moved; empty where it was, or was not to be."""
+        """Why the clock could not be moved; empty if it was, or was not to be."""
 
     def move(self, wall_ns: int) -> None:
         """Let it be `wall_ns` now."""

@@ -34,7 +34,7 @@ class Deck:
         self.redacted: list[str] = []
 
     def take(self, kind: str, method: str, url: str, body: bytes) -> Exchange | None:
-        """The recorded call that answers this one; it is not taken again. None, and noted, where there is
+        """The recorded call that answers this one; it is not taken again. None, and noted, if there is
         none."""
         wanted = normal_url(self._redactor.text(url)) if kind == "http" else url
         same = [

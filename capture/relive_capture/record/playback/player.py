@@ -77,7 +77,7 @@ class Player:
         return found
 
     def took_s(self, exchange: Exchange) -> float:
-        """How long to wait before its answer: what it took where time matters to the failure, else 0."""
+        """How long to wait before its answer: what it took if time matters to the failure, else 0."""
         return min(exchange.took_ns / 1e9, _LONGEST_S) if self._script.paced else 0.0
 
     def ended(self, exchange: Exchange) -> bool:

@@ -110,7 +110,7 @@ class FrozenWorkers:
         return ""
 
     def expire(self) -> None:
-        """Let those leave that are too old; the oldest one, too, where the machine is short of memory."""
+        """Let those leave that are too old; the oldest one, too, if the machine is short of memory."""
         now = self._now()
         for kept in [kept for kept in self._kept if not kept.attached]:
             if now - kept.since_mono > self.limits.age_s:
@@ -154,7 +154,7 @@ class FrozenWorkers:
 
     def find(self, ident: str) -> Kept:
         """The kept worker of an invocation, by its id, the beginning of it, or "last". Raises NotKept,
-        UsageError where several begin like that."""
+        UsageError if several begin like that."""
         if not self._kept and ident == "last":
             raise NotKept("no failed worker is kept", remedy="relive failures lists what failed")
         matching = [kept for kept in self._kept if kept.record.invocation_id.startswith(ident)]
@@ -184,7 +184,7 @@ def _ago(seconds: float) -> str:
 
 
 def available_bytes() -> int:
-    """Memory that the machine can still give; -1 where it does not say."""
+    """Memory that the machine can still give; -1 if it does not say."""
     try:
         for line in Path("/proc/meminfo").read_bytes().splitlines():
             if line.startswith(b"MemAvailable:"):

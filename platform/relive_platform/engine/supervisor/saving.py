@@ -36,7 +36,7 @@ _scene = msgspec.msgpack.Decoder(_SceneError)
 class SavingLimits:
     """How long a worker has to react, and how much it may hold until then, times its limit.
 
-    Its main thread may use as much CPU time as one collection of garbage takes; where it waits,
+    Its main thread may use as much CPU time as one collection of garbage takes; if it waits,
     or the machine is busy, the other limit counts.
     """
 
@@ -102,7 +102,7 @@ class Saver:
 
 
 def _main_thread_cpu_s(pid: int) -> float:
-    """0 where the system does not say."""
+    """0 if the system does not say."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[0]) / 1e9
     except (OSError, ValueError, IndexError):

@@ -46,7 +46,7 @@ def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
     """Status and error for a worker that died while it was busy."""
     if worker.condemned in ("timeout", "memory", "crash"):
         return condemned_verdict(worker, running, worker.condemned)
-    # The system's own figure has the pages of mapped files in it: only where nobody has looked.
+    # The system's own figure has the pages of mapped files in it: only if nobody has looked.
     held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)
     if _is_killed(worker) and not worker.ended_for and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
         running.rss_peak = held

@@ -201,7 +201,7 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     async def _save_and_kill(self, worker: Worker, running: Running, saver: Saving) -> None:
-        """The process itself can tell most; where it does not, it is read from outside."""
+        """The process itself can tell most; if it does not, it is read from outside."""
         reason = "the process did not react"
         try:
             reason = await saver.saved(worker, running)

@@ -23,7 +23,7 @@ class FaultFile:
         return os.dup(self._fd)
 
     def read(self) -> str:
-        """The last fatal error in it, at most 64 KiB; "" where there was none.
+        """The last fatal error in it, at most 64 KiB; "" if there was none.
 
         The last: a process that the user's code forked may have died of an earlier one.
         """

@@ -101,7 +101,7 @@ class WorkerProcess:
     def held_bytes(self, alarm: int = 0) -> int:
         """Memory that it holds now (worker/memory.py); 0 if it cannot be read.
 
-        Where all that is resident is no more than `alarm`, shared memory is not looked for: 3 us, not 25.
+        If all that is resident is no more than `alarm`, shared memory is not looked for: 3 us, not 25.
         """
         try:
             if self._statm < 0:

@@ -1,4 +1,4 @@
-"""Numbers of users for zygotes and their workers, where the server is root and may give them away."""
+"""Numbers of users for zygotes and their workers, if the server is root and may give them away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UserBlock:
         self._free = deque(range(first + 1, first + BLOCK))
 
     def take(self) -> int:
-        """A user that no other worker has; 0 where all are in use."""
+        """A user that no other worker has; 0 if all are in use."""
         return self._free.popleft() if self._free else 0
 
     def give_back(self, uid: int) -> None:
@@ -34,7 +34,7 @@ class UserRange:
         self._free = deque(range(first, first + count - BLOCK + 1, BLOCK))
 
     def take(self) -> UserBlock | None:
-        """A block that no other zygote has; None where all are in use."""
+        """A block that no other zygote has; None if all are in use."""
         return UserBlock(self._free.popleft()) if self._free else None
 
     def give_back(self, block: UserBlock) -> None:

@@ -58,7 +58,7 @@ CONSOLE_LATE_S: Final = 0.1
 CAPTURE_S: Final = 5.0
 """How long a worker that has timed out may take to capture its scene: milliseconds, but on a busy machine."""
 BURST: Final = 4
-"""So many events for a worker that is busy leave in one write, where as many come at once."""
+"""So many events for a worker that is busy leave in one write, if as many come at once."""
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
@@ -122,7 +122,7 @@ class Worker(asyncio.Protocol):
         self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
         self.condemned = ""  # why the supervisor stops it: "timeout", "memory", "crash"
-        self.ended_for = ""  # why the server ended it, where that is something its code has done
+        self.ended_for = ""  # why the server ended it, if that is something its code has done
         self.crashed: Crashed | None = None  # it has stopped itself at a fatal signal
         self.fork_error = ""
         self.init_failed: InitFailed | None = None
@@ -169,7 +169,7 @@ class Worker(asyncio.Protocol):
     # ------------------------------------------------------------ life
 
     async def open(self, sock: socket.socket, ring: RingReader | None = None) -> None:
-        """Start reading the frame socket, and the ring where the worker has one."""
+        """Start reading the frame socket, and the ring if the worker has one."""
         self._ring = ring
         self._socket = sock
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=sock)
@@ -277,7 +277,7 @@ class Worker(asyncio.Protocol):
             self._transport.resume_reading()
 
     def fault_text(self) -> str:
-        """What its fault handler wrote when it died; "" where that was nothing."""
+        """What its fault handler wrote when it died; "" if that was nothing."""
         return self.faults.read() if self.faults is not None else ""
 
     # ------------------------------------------------------------ out
@@ -360,7 +360,7 @@ class Worker(asyncio.Protocol):
         self.write(encode_frame(result))
 
     def write(self, data: bytes) -> None:
-        """Bytes for the worker's frame socket; ignored where it is already gone."""
+        """Bytes for the worker's frame socket; ignored if it is already gone."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 

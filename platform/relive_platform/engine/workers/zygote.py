@@ -60,7 +60,7 @@ class Confinement:
 
     @classmethod
     def of(cls, spec: FunctionSpec, deps_dir: str) -> Confinement | None:
-        """For a worker of `spec`; None where the zygote imports nothing of others, or tier 0 is wanted.
+        """For a worker of `spec`; None if the zygote imports nothing of others, or tier 0 is wanted.
 
         The sources of functions with one dependency set are in one folder (see `registry`), others on their
         own.
@@ -83,7 +83,7 @@ class ZygoteKey:
     hash_seed: int = 0  # of str and bytes, on which the order of a set depends; 0: by chance
     confined: Confinement | None = None
     tier: int = 1  # the highest that its workers may want
-    code_root: str = ""  # the folder of its workers' sources, where it is not confined
+    code_root: str = ""  # the folder of its workers' sources, if it is not confined
 
     def scratch_root(self, scratch: Path) -> Path:
         """The folder below `scratch` for the folders of its workers."""
@@ -134,7 +134,7 @@ class Zygote:
 
     @property
     def pid(self) -> int:
-        """0 where it does not run."""
+        """0 if it does not run."""
         return self._process.pid if self._process is not None and self.alive else 0
 
     async def start(self, timeout_s: float) -> ZygoteReady:

@@ -34,7 +34,7 @@ class Zygotes:
         on_death: Callable[[ZygoteKey], None],
         users: UserRange | None = None,
     ) -> None:
-        """`users`: for workers in tier 2, where this process is root."""
+        """`users`: for workers in tier 2, if this process is root."""
         self._runtime_dir = runtime_dir
         self._log_dir = log_dir
         self.scratch_dir = log_dir / "scratch"

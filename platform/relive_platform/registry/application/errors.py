@@ -15,7 +15,7 @@ _MAX_REST_CHARS: Final = 4_000
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong. `line` is 1-based; 0 where the whole file is meant."""
+    """One thing that is wrong. `line` is 1-based; 0 if the whole file is meant."""
 
     file: str
     line: int

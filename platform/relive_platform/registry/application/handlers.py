@@ -28,7 +28,7 @@ _LITERALS: Final = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.Jo
 
 
 def normalise_handler(text: str) -> str | None:
-    """`module:attribute` for that form and for Lambda's `dir/module.attribute`; None where it is neither."""
+    """`module:attribute` for that form and for Lambda's `dir/module.attribute`; None if it is neither."""
     if not text.isprintable():
         return None
     if match := _COLON.fullmatch(text):
@@ -40,7 +40,7 @@ def normalise_handler(text: str) -> str | None:
 
 @dataclass(slots=True)
 class _Names:
-    """The names a module's body binds -> line; `open` where it can bind more than can be seen."""
+    """The names a module's body binds -> line; `open` if it can bind more than can be seen."""
 
     bound: dict[str, int]
     literal: dict[str, int]
@@ -112,7 +112,7 @@ def _assigned(node: ast.Assign | ast.AnnAssign, literal: bool, names: _Names) ->
 
 
 def check_handler(source: Path, handler: str, *, file: str, line: int) -> Problem | None:
-    """What is wrong with a normalised handler in `source`, or None. `file`, `line`: where it is named."""
+    """What is wrong with a normalised handler in `source`, or None. `file`, `line`: if it is named."""
     module, _, attribute = handler.partition(":")
     path = _module_file(source, module)
     if path is None:

@@ -151,7 +151,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def find_line(lines: dict[KeyPath, int], path: KeyPath) -> int:
-    """The line of `path`, or of its nearest ancestor that stands in the text; 0 where there is none."""
+    """The line of `path`, or of its nearest ancestor that stands in the text; 0 if there is none."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]

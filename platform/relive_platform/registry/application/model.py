@@ -73,7 +73,7 @@ Trigger = HttpTrigger | TimerTrigger | QueueTrigger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDefaults:
-    """What a function gets where `relive.toml` does not say; the server's settings fill it."""
+    """What a function gets if `relive.toml` does not say; the server's settings fill it."""
 
     timeout_s: float = 3.0
     memory_mb: int = 256

@@ -145,7 +145,7 @@ def _named(value: object) -> str:
 
 
 def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
-    """(message, remedy) where `value` does not fit `key`."""
+    """(message, remedy) if `value` does not fit `key`."""
     if not _fits(key.type, value):
         odd = ""
         if key.type == "map" and isinstance(value, dict):

@@ -143,7 +143,7 @@ class _Copier:
                 raise self.budget.refuse(relative, "it is neither a file nor a folder", "leave it out")
 
     def _real(self, path: Path, relative: str, above: tuple[Path, ...]) -> Path:
-        """Where a link leads to, all the way. Raises PackageError where that is no place to follow it to."""
+        """Where a link leads to, all the way. Raises PackageError if that is no place to follow it to."""
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError) as error:
@@ -289,7 +289,7 @@ def flush(path: Path) -> None:
 
 
 def remove_tree(root: Path) -> None:
-    """Remove a folder, read-only or not; nothing where there is none."""
+    """Remove a folder, read-only or not; nothing if there is none."""
     if not root.exists():
         return
     for folder, _, _ in os.walk(root):

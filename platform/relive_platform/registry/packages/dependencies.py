@@ -53,7 +53,7 @@ class DependencyError(ReliveError):
 class Requirements:
     """What a function needs. `file` is where it is written, `folder` what its relative paths start from.
 
-    `places`: the line of `file` that each line of `text` stands on; empty where they are the same.
+    `places`: the line of `file` that each line of `text` stands on; empty if they are the same.
     """
 
     text: str
@@ -68,14 +68,14 @@ class Requirements:
         return [line for line in stripped if line and not line.startswith("#")]
 
     def line_of(self, name: str) -> int:
-        """The 1-based line that names the distribution `name`; 0 where none does."""
+        """The 1-based line that names the distribution `name`; 0 if none does."""
         for number, line in enumerate(self.text.splitlines(), 1):
             if line.strip() and not line.strip().startswith("#") and requirement_name(line) == name:
                 return self.place(number)
         return 0
 
     def line_of_place(self, reason: str) -> int:
-        """The 1-based line whose path or address `reason` speaks of; 0 where none is."""
+        """The 1-based line whose path or address `reason` speaks of; 0 if none is."""
         for number, line in enumerate(self.text.splitlines(), 1):
             place = line.split("#")[0].split(";")[0].strip().rstrip("/").rpartition("/")[2]
             if place and (_LOCAL.match(line) or "://" in line) and place in reason:
@@ -108,7 +108,7 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class InstalledDependencies:
-    """A complete folder of dependencies; `folder` is "" where there are none."""
+    """A complete folder of dependencies; `folder` is "" if there are none."""
 
     folder: str = ""
     lock_hash: str = ""
@@ -149,7 +149,7 @@ class Dependencies:
         progress: Callable[[str], None] = lambda line: None,
         cancelled: Cancelled | None = None,
     ) -> InstalledDependencies:
-        """The folder for `needs`, installed now where it is not there yet. Raises DependencyError, and what
+        """The folder for `needs`, installed now if it is not there yet. Raises DependencyError, and what
         `cancelled.check` raises."""
         if not needs.lines:
             return InstalledDependencies()
@@ -226,7 +226,7 @@ class Dependencies:
             status, output = self._uv([], needs, found, read, site, cache, progress, cancelled)
         if status:
             raise _failure(needs, read, output)
-        site.mkdir(exist_ok=True)  # uv makes none where a marker excludes every line
+        site.mkdir(exist_ok=True)  # uv makes none if a marker excludes every line
 
     def _uv(
         self,
@@ -239,7 +239,7 @@ class Dependencies:
         progress: Callable[[str], None],
         cancelled: Cancelled | None,
     ) -> tuple[int, list[str]]:
-        """Exit status and last lines. Raises DependencyError where it takes too long."""
+        """Exit status and last lines. Raises DependencyError if it takes too long."""
         command = [uv.find_uv_bin(), "pip", "install", "--target", str(site), "--python", self._python]
         # Compiled now: nothing else will write there. Copies, not links into uv's cache: a function that
         # writes there must not spoil other ones.

@@ -54,7 +54,7 @@ def installer_environment(given: Mapping[str, str], scratch: Path, cache: Path) 
 
 
 def _user_settings(given: Mapping[str, str]) -> Path | None:
-    """uv's settings of this user, which name private indexes; None where there are none."""
+    """uv's settings of this user, which name private indexes; None if there are none."""
     if given.get("UV_CONFIG_FILE"):
         return Path(given["UV_CONFIG_FILE"])
     folder = given.get("XDG_CONFIG_HOME") or os.path.join(given.get("HOME", "/nowhere"), ".config")

@@ -20,7 +20,7 @@ def canonical(name: str) -> str:
 
 
 def requirement_name(line: str) -> str:
-    """The distribution that a requirement line names; "" where it is an option, a path or an address."""
+    """The distribution that a requirement line names; "" if it is an option, a path or an address."""
     match = _NAME.match(line)
     return canonical(match[1]) if match and "://" not in line.split("@")[0] else ""
 
@@ -28,7 +28,7 @@ def requirement_name(line: str) -> str:
 def preload_modules(deps_dir: Path, requirements: Iterable[str]) -> list[str]:
     """Import names, sorted, of the distributions in `deps_dir` that `requirements` name.
 
-    Where a line names a path or an address, every distribution that no other one requires counts as named.
+    If a line names a path or an address, every distribution that no other one requires counts as named.
     """
     found = {canonical(dist.metadata["Name"]): dist for dist in _distributions(deps_dir)}
     lines = [line for line in requirements if line.strip() and not line.strip().startswith(("#", "--"))]

@@ -95,7 +95,7 @@ class Gateway:
         self.bodies = BodyBudget(self._limits.bodies_bytes)
 
     async def handle(self, head: Head, exchange: Exchange) -> Response | None:
-        """One request whose body may still be on its way. None where `exchange` is told, or has gone."""
+        """One request whose body may still be on its way. None if `exchange` is told, or has gone."""
         accepted_ns = time.time_ns()
         try:
             target = self._target(head, exchange)
@@ -118,7 +118,7 @@ class Gateway:
     def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool:
         """A request that is complete: `exchange` is told of the outcome, without a task in between.
 
-        False where it has to be `handle` (an asynchronous event, which waits for a commit).
+        False if it has to be `handle` (an asynchronous event, which waits for a commit).
         """
         try:
             target = self._target(head, exchange)

@@ -39,7 +39,7 @@ _NOWHERE: Final = cast("list[tuple[bytes, bytes]]", _Nowhere())
 
 class Connection(HttpToolsProtocol):
     """One connection. uvicorn's parser, flow control and pipelining; what it does for each request anew (an
-    ASGI scope, a task, a timer) is done only where it is needed."""
+    ASGI scope, a task, a timer) is done only if it is needed."""
 
     cycle: Exchange
 
@@ -236,7 +236,7 @@ class Connection(HttpToolsProtocol):
             return True
         if self.cycle is None or self.cycle.response_complete or self.receiving:
             return None
-        self.cycle.keep_alive = False  # it is the last one, also where others wait before it
+        self.cycle.keep_alive = False  # it is the last one, even if others wait before it
         return True
 
     # ------------------------------------------------------------ on
@@ -439,7 +439,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def waits_since(self) -> float:
-        """Since when it has no request, not even a part of one; 0 where it has."""
+        """Since when it has no request, not even a part of one; 0 if it has."""
         if self.transport is None or self.transport.is_closing() or self.receiving or self.deaf_since:
             return 0.0
         return self.idle_since or (self.head_since if self.cycle is None else 0.0)

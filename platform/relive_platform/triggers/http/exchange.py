@@ -46,9 +46,9 @@ class Exchange(RequestResponseCycle):
     response: Response  # once it is prepared
     budget: BodyBudget | None = None  # that its body counts in until it is answered
     old = False  # HTTP/1.0, which has no chunks
-    stream: AnswerStream | None = None  # the worker's end, where the answer comes in parts
+    stream: AnswerStream | None = None  # the worker's end, if the answer comes in parts
     status = 0  # that was sent with the head of such an answer
-    length = -1  # of its body, where the function says it
+    length = -1  # of its body, if the function says it
     chunked = False
     waiting = 0  # call id of a part that the client has not taken yet
 

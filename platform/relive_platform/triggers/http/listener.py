@@ -76,7 +76,7 @@ class HttpListener:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int, *, loopback: bool = False) -> None:
-        """Listen. Raises AddressTaken; also where `loopback` is wanted and `host` is no such address."""
+        """Listen. Raises AddressTaken; even if `loopback` is wanted and `host` is no such address."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -134,7 +134,7 @@ class HttpListener:
         self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
 
     def make_room(self, newest: Connection) -> bool:
-        """Close the connection that has waited longest without a request; False where each has one."""
+        """Close the connection that has waited longest without a request; False if each has one."""
         oldest: Connection | None = None
         since = float("inf")
         for connection in self.state.connections:

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Response(NamedTuple):
-    """`head`: the header lines, each with its end, `content-length` among them where there may be a body."""
+    """`head`: the header lines, each with its end, `content-length` among them if there may be a body."""
 
     status: int
     head: bytes
@@ -96,7 +96,7 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
 
 
 def from_stream(record: InvocationRecord, head: StreamHead, details: bool) -> Response:
-    """The head of an answer that comes in parts; where it cannot be sent, a whole response that says so."""
+    """The head of an answer that comes in parts; if it cannot be sent, a whole response that says so."""
     try:
         more = _own_lines(head)
         if not 200 <= head.http_status <= 599:

@@ -66,7 +66,7 @@ class Target:
     public: bool = False
     details: bool = True  # of a failure
     payload: str = ""
-    hidden: str = ""  # the mount, where the function does not see it
+    hidden: str = ""  # the mount, if the function does not see it
 
 
 class Routes:

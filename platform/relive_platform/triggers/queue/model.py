@@ -101,7 +101,7 @@ class QueueLimits:
 class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One asynchronous event. `body` is kept byte for byte. An empty `event_id` gets a new one.
 
-    `identity`: what makes two sendings with one id the same event; the body where it is empty.
+    `identity`: what makes two sendings with one id the same event; the body if it is empty.
     `trace_id`, `span_id`: the producer's span, which the consumer's trace continues.
     """
 

@@ -35,7 +35,7 @@ _decoder = msgspec.msgpack.Decoder(HttpRequest)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event is durable. All its attempts have this invocation id, which is "" where it is not kept any
+    """An event is durable. All its attempts have this invocation id, which is "" if it is not kept any
     more; `span_id` is the publishing span."""
 
     event_id: str

@@ -54,7 +54,7 @@ class CronSchedule:
     years: frozenset[int] | None = None
 
     def next_after(self, after_ns: int, anchor_ns: int) -> int | None:
-        """The first firing after `after_ns`; None where there is none any more."""
+        """The first firing after `after_ns`; None if there is none any more."""
         start = datetime.fromtimestamp(after_ns // _NS, UTC).astimezone(self.zone)
         while True:
             found = next(CronSim(self.expression, start), None)
