@@ -8,17 +8,17 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from relive_base.frames import FunctionSpec
-from relive_platform.engine.dispatcher import Dispatcher
-from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.engine import Engine, EngineLimits
+from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest
-from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
-from relive_platform.engine.workers.zygotes import Zygotes
 from relive_runtime.folder import build_runtime
 
 __all__ = ["run"]
@@ -39,19 +39,22 @@ _HANDLERS = {
 class _Nothing:
     """The figures are of the start; what is recorded is dropped here."""
 
-    def begun(self, running: Any) -> None:
-        del running
+    def begun(self, record: Any) -> None:
+        del record
 
-    answered = abandoned = begun
+    def answered(self, record: Any, job: Any) -> None:
+        del record, job
 
-    def heap(self, running: Any, worker: Any, found: Any) -> None:
-        del running, worker, found
+    abandoned = begun
 
-    def telemetry(self, worker: Any, payload: bytes) -> None:
-        del worker, payload
+    def heap(self, record: Any, found: Any, redact_keys: Any) -> None:
+        del record, found, redact_keys
 
-    def finished(self, running: Any, worker: Any) -> None:
-        del running, worker
+    def telemetry(self, spec: Any, record: Any, payload: bytes) -> None:
+        del spec, record, payload
+
+    def finished(self, item: Any, job: Any, playback: bytes) -> None:
+        del item, job, playback
 
 
 def _dependencies(name: str) -> tuple[str, tuple[str, ...]]:
@@ -73,9 +76,11 @@ async def _measure(name: str, rounds: int, tier: int = 1) -> tuple[list[float], 
     folder.chmod(0o755)  # noqa: ASYNC240 - nothing else runs; else a worker with a user of its own has no way there
     (folder / "app.py").write_text(_HANDLERS[name])
     users = UserRange(900_000, 65_536)
-    zygotes = Zygotes(build_runtime(folder), folder, 120.0, lambda key: None, users)
-    host = WorkerHost(zygotes, HostLimits(), folder / "scratch", lambda *_: None, lambda _: None)
-    dispatcher = Dispatcher(_Nothing(), host.pools)
+    executor = ThreadPoolExecutor(1)
+    engine = Engine(
+        _Nothing(), build_runtime(folder), folder, executor, EngineLimits(HostLimits(), 120.0, users)
+    )
+    engine.start()
     spec = FunctionSpec(
         name="f", version=1, handler="app:handler", source=str(folder), timeout_s=10, memory_mb=512,
         isolation_tier=tier,
@@ -83,23 +88,23 @@ async def _measure(name: str, rounds: int, tier: int = 1) -> tuple[list[float], 
     limits = PoolLimits(max_workers=1, waiting_workers=0, recycle_n=1)
     deps, preload = _dependencies(name)
     key = ZygoteKey(sys.executable, deps, preload, tier=tier, code_root=str(folder))
-    pool = FunctionPool(spec, key, limits, host, dispatcher)
-    dispatcher.serve(pool)
+    pool = engine.deploy(spec, key, limits)
     cold: list[float] = []
     waiting: list[float] = []
     try:
-        await dispatcher.invoke(InvokeRequest(function="f"))  # starts the zygote
+        await engine.submit(InvokeRequest(function="f"))  # starts the zygote
         for _ in range(rounds):
             await _until(lambda: not pool.workers)
-            cold.append(await _first(dispatcher))
+            cold.append(await _first(engine))
         for _ in range(rounds):
             await _until(lambda: not pool.workers)
-            host.fork(pool, spare=True)
+            engine.host.fork(pool, spare=True)
             pool.starting += 1
             await _until(lambda: bool(pool.idle))
-            waiting.append(await _first(dispatcher))
+            waiting.append(await _first(engine))
     finally:
-        await host.close()
+        await engine.close()
+        executor.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
     return cold, waiting
 
@@ -109,8 +114,8 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-async def _first(dispatcher: Dispatcher) -> float:
-    outcome = await dispatcher.invoke(InvokeRequest(function="f", event=b"null"))
+async def _first(engine: Engine) -> float:
+    outcome = await engine.submit(InvokeRequest(function="f", event=b"null"))
     if not outcome.ok:
         raise RuntimeError(f"the handler failed: {outcome.error}")
     return (outcome.record.responded_ns - outcome.record.accepted_ns) / 1e6

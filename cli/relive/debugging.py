@@ -15,7 +15,7 @@ from relive.lines import Lines
 if TYPE_CHECKING:
     from relive_platform.api import control_pb2 as pb
     from relive_platform.api.debug_call import DebugCall
-    from relive_platform.server.debugging import LocalDebugCall
+    from relive_platform.api.local_debug import LocalDebugCall
 
 __all__ = ["LiveSession", "Screen", "talk_read_only"]
 

@@ -11,18 +11,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from relive_base.frames import FunctionSpec, LogLine
-from relive_platform.engine.dispatcher import Dispatcher
-from relive_platform.engine.host import HostLimits, WorkerHost
-from relive_platform.engine.invocation import HeapFound, InvokeRequest, Outcome, Running
+import msgspec
+from relive_base.frames import FunctionSpec, LogLine, Logs
+from relive_base.framing import frame_kind
+from relive_base.records import InvocationRecord
+from relive_platform.engine.engine import Engine, EngineLimits
+from relive_platform.engine.host import HostLimits
+from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import FunctionPool, PoolLimits
-from relive_platform.engine.supervisor.dumping import dump_worker
-from relive_platform.engine.supervisor.saving import Saver
-from relive_platform.engine.supervisor.watch import Supervisor
 from relive_platform.engine.workers.users import UserRange
-from relive_platform.engine.workers.worker import Worker
 from relive_platform.engine.workers.zygote import ZygoteKey
-from relive_platform.engine.workers.zygotes import Zygotes
+from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_runtime.folder import build_runtime
 
 __all__ = ["Platform", "platform"]
@@ -34,27 +33,30 @@ class Recording:
     def __init__(self) -> None:
         self.told: list[str] = []  # what was told of invocations, in its order
         self.payloads: list[bytes] = []
-        self.finished_runs: list[Running] = []
+        self.finished_runs: list[SceneJob] = []
         self.console_lines: list[LogLine] = []
-        self.heaps: list[tuple[Running, HeapFound]] = []
+        self.heaps: list[tuple[InvocationRecord, HeapFound]] = []
 
-    def begun(self, running: Running) -> None:
+    def begun(self, record: InvocationRecord) -> None:
         self.told.append("begun")
 
-    def answered(self, running: Running) -> None:
+    def answered(self, record: InvocationRecord, job: SceneJob | None) -> None:
         self.told.append("answered")
 
-    def abandoned(self, running: Running) -> None: ...
+    def abandoned(self, record: InvocationRecord) -> None: ...
 
-    def telemetry(self, worker: Worker, payload: bytes) -> None:
+    def telemetry(self, spec: FunctionSpec, record: InvocationRecord | None, payload: bytes) -> None:
         self.payloads.append(payload)
+        if frame_kind(payload) == "logs":
+            lines = msgspec.msgpack.decode(payload, type=Logs).lines
+            self.console_lines += [line for line in lines if line.source == "console"]
 
-    def finished(self, running: Running, worker: Worker | None) -> None:
+    def finished(self, item: Finished, job: SceneJob | None, playback: bytes) -> None:
         self.told.append("finished")
-        self.finished_runs.append(running)
+        self.finished_runs.append(job or SceneJob(item.record, profiles=item.profiles))
 
-    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
-        self.heaps.append((running, found))
+    def heap(self, record: InvocationRecord, found: HeapFound, redact_keys: list[str]) -> None:
+        self.heaps.append((record, found))
 
 
 class Platform:
@@ -66,27 +68,19 @@ class Platform:
         self.code = folder / "code"
         self.code.mkdir()
         self.recording = Recording()
-        runtime = build_runtime(folder)
-        self.zygotes = Zygotes(
-            runtime, folder / "run", 30.0, lambda key: self.host.zygote_died(key), UserRange(900_000, 65_536)
-        )
         self.executor = ThreadPoolExecutor(2)
-        self.host = WorkerHost(
-            self.zygotes,
-            limits,
-            folder / "run" / "scratch",
-            lambda worker, lines: self.recording.console_lines.extend(lines),
-            lambda worker: self.supervisor.watch(worker),
-        )
-        self.dispatcher = Dispatcher(self.recording, self.host.pools)
-        self.supervisor = Supervisor(
-            lambda: self.host.workers,
-            self.dispatcher.on_condemned,
-            dump_worker,
+        users = UserRange(900_000, 65_536)
+        self.engine = Engine(
+            self.recording,
+            build_runtime(folder),
+            folder / "run",
             self.executor,
-            saver=Saver(self.host.heaps, self.dispatcher.on_heap),
+            EngineLimits(limits, 30.0, users),
         )
-        self.host.start()
+        self.host = self.engine.host
+        self.dispatcher = self.engine.dispatcher
+        self.zygotes = self.host.zygotes
+        self.engine.start()
 
     def deploy(
         self, name: str, source: str, *, limits: PoolLimits | None = None, version: int = 1, **spec: Any
@@ -97,22 +91,12 @@ class Platform:
         values = {"timeout_s": 5.0, "memory_mb": 128, "source": str(self.code)} | spec
         values.setdefault("isolation_tier", self.tier)
         built = FunctionSpec(name=name, version=version, handler=f"{module}:handler", **values)
-        pool = FunctionPool(
-            built,
-            ZygoteKey(sys.executable, tier=self.tier, code_root=str(self.code)),
-            limits or PoolLimits(waiting_workers=0),
-            self.host,
-            self.dispatcher,
-        )
-        self.host.pools[name, version] = pool
-        replaced = self.dispatcher.serve(pool)
-        if replaced is not None:
-            replaced.drain()
-        return pool
+        key = ZygoteKey(sys.executable, tier=self.tier, code_root=str(self.code))
+        return self.engine.deploy(built, key, limits or PoolLimits(waiting_workers=0))
 
     async def invoke(self, name: str, event: bytes = b"null", **more: Any) -> Outcome:
         """One event, to its end."""
-        return await self.dispatcher.invoke(InvokeRequest(function=name, event=event, **more))
+        return await self.engine.submit(InvokeRequest(function=name, event=event, **more))
 
     async def until(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
         """Wait for a condition; fails with its name when it never comes."""
@@ -123,8 +107,7 @@ class Platform:
 
     async def close(self) -> None:
         """End all processes."""
-        self.supervisor.close()
-        await self.host.close()
+        await self.engine.close()
         self.executor.shutdown(wait=False)
 
 

@@ -16,7 +16,7 @@ from relive.session import Session
 if TYPE_CHECKING:
     from relive_platform.api.client import ControlClient
     from relive_platform.api.debug_call import DebugCall
-    from relive_platform.server.debugging import LocalDebugCall
+    from relive_platform.api.local_debug import LocalDebugCall
 
 __all__ = ["debug", "talk_to_process"]
 

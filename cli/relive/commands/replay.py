@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from relive_capture.explore.reader import SceneFile
+    from relive_platform.api.local_debug import LocalDebugCall
     from relive_platform.replay import ReplayOutcome, ReplayRun
-    from relive_platform.server.debugging import LocalDebugCall
 
 __all__ = ["replay"]
 

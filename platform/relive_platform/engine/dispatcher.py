@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from msgspec.structs import replace
-from relive_base.frames import Call, Done, ErrorInfo, HttpRequest, Result
+from relive_base.frames import Call, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
 
 from relive_platform.engine.errors import Stopping, UnknownFunction
+from relive_platform.engine.evidence import scene_job
 from relive_platform.engine.invocation import (
-    HeapFound,
     InvokeRequest,
     Outcome,
     Running,
@@ -27,25 +27,28 @@ from relive_platform.engine.supervisor.verdict import (
     worker_verdict,
 )
 from relive_platform.engine.workers.worker import Worker
+from relive_platform.evidence import Finished, HeapFound, SceneJob
 
 __all__ = ["CallHandler", "Dispatcher", "Recorder"]
+
+_NO_KEYS: Final[list[str]] = []
 
 
 class Recorder(Protocol):
     """Who keeps what was recorded (the collector)."""
 
-    def begun(self, running: Running) -> None: ...
-    def answered(self, running: Running) -> None: ...
-    def abandoned(self, running: Running) -> None: ...
-    def telemetry(self, worker: Worker, payload: bytes) -> None: ...
-    def finished(self, running: Running, worker: Worker | None) -> None: ...
-    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
+    def begun(self, record: InvocationRecord) -> None: ...
+    def answered(self, record: InvocationRecord, job: SceneJob | None) -> None: ...
+    def abandoned(self, record: InvocationRecord) -> None: ...
+    def telemetry(self, spec: FunctionSpec, record: InvocationRecord | None, payload: bytes) -> None: ...
+    def finished(self, item: Finished, job: SceneJob | None, playback: bytes) -> None: ...
+    def heap(self, record: InvocationRecord, found: HeapFound, redact_keys: list[str]) -> None: ...
 
 
 class CallHandler(Protocol):
     """Who serves function-to-function calls."""
 
-    def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None: ...
+    def __call__(self, worker: Worker, call: Call) -> None: ...
 
 
 class Dispatcher:
@@ -67,12 +70,9 @@ class Dispatcher:
         self.pools[pool.spec.name] = pool
         return previous if previous is not pool else None
 
-    async def invoke(self, request: InvokeRequest) -> Outcome:
-        """Run one event to its end. Raises UnknownFunction and Stopping; all else is in the outcome."""
-        return await self.submit(request)
-
     def submit(self, request: InvokeRequest) -> asyncio.Future[Outcome]:
-        """Like `invoke`, without a coroutine: the future is set when the answer is there."""
+        """Run one event; the future is set when the answer is there. Raises UnknownFunction and Stopping; all
+        else is in the outcome."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.begin(request, future)
         return future
@@ -122,19 +122,22 @@ class Dispatcher:
         )
         self.running += 1
         if pool.submit(running):
-            self._recorder.begun(running)
+            self._recorder.begun(record)
         else:
             self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
 
     def _reject(self, running: Running, message: str) -> None:
-        self._fail(running, "rejected", ErrorInfo(type="Throttled", message=message, kind="throttled"))
+        error = ErrorInfo(type="Throttled", message=message, kind="throttled")
+        self._fail(running, None, "rejected", error)
         self._finish(running, None)
 
-    def _settle(self, running: Running) -> None:
+    def _settle(self, running: Running, worker: Worker | None) -> None:
         """Give the answer; the record is complete but for what still comes after it."""
         waits = not running.future.done()
         outcome = self._prepare(running)
-        self._recorder.answered(running)  # before anybody knows of it: it must not be lost any more
+        record = running.record
+        job = scene_job(running, worker, running.profiles) if record.failed else None
+        self._recorder.answered(record, job)  # before anybody knows of it: it must not be lost any more
         if waits:
             running.future.set_result(outcome)
 
@@ -147,10 +150,10 @@ class Dispatcher:
         record.responded_ns = time.time_ns()
         return outcome
 
-    def _fail(self, running: Running, status: str, error: ErrorInfo) -> None:
+    def _fail(self, running: Running, worker: Worker | None, status: str, error: ErrorInfo) -> None:
         running.record.status = status
         running.record.error = error
-        self._settle(running)
+        self._settle(running, worker)
 
     async def drained(self, timeout_s: float) -> bool:
         """Wait until nothing runs. False if something still does after `timeout_s`."""
@@ -175,13 +178,18 @@ class Dispatcher:
         # An invocation that succeeded has one if a thread or a task of it failed.
         record.has_scene = bool(running.scene) or record.failed
         running.finished = True
-        self._recorder.finished(running, worker)
-        if running.heap is not None and worker is not None:
-            self._recorder.heap(running, worker, running.heap)
+        profiles, keys, playback = running.profiles, _NO_KEYS, b""
+        if worker is not None:
+            profiles = worker.with_init_profiles(profiles)
+            keys, playback = worker.spec.redact_keys, worker.playback
+        job = scene_job(running, worker, profiles) if record.has_scene else None
+        self._recorder.finished(Finished(record, profiles, keys, running.span_updates), job, playback)
+        if running.heap is not None:
+            self._recorder.heap(record, running.heap, keys)
 
     # What the pools tell.
 
-    def on_result(self, pool: FunctionPool, running: Running, result: Result) -> None:
+    def on_result(self, worker: Worker, running: Running, result: Result) -> None:
         record = running.record
         record.status = result.status
         record.error = result.error
@@ -194,32 +202,32 @@ class Dispatcher:
             # Nothing follows: it is recorded once and for all, which costs half of telling it in two parts.
             waits = not running.future.done()
             outcome = self._prepare(running)
-            self._conclude(running, result.done)
+            self._conclude(running, worker, result.done)
             if waits:
                 running.future.set_result(outcome)
         else:
-            self._settle(running)
+            self._settle(running, worker)
 
-    def on_finished(self, pool: FunctionPool, running: Running, done: Done) -> None:
+    def on_finished(self, worker: Worker, running: Running, done: Done) -> None:
         if not running.finished:
-            self._conclude(running, done)
+            self._conclude(running, worker, done)
 
-    def _conclude(self, running: Running, done: Done) -> None:
+    def _conclude(self, running: Running, worker: Worker, done: Done) -> None:
         record = running.record
         record.cpu_ns = done.cpu_ns
         record.peak_rss_bytes = done.peak_rss_bytes
         record.spans = done.spans
         record.logs = done.logs
         record.dropped += done.dropped  # to what the server itself refused
-        self._finish(running, running.worker)
+        self._finish(running, worker)
 
     def on_condemned(self, worker: Worker, running: Running, why: str) -> None:
         """The supervisor is about to stop a worker: the caller hears it now, the scene follows."""
         if worker.ready is None:
             _tell_init(worker, running)
-        self._fail(running, *condemned_verdict(worker, running, why))
+        self._fail(running, worker, *condemned_verdict(worker, running, why))
 
-    def on_worker_lost(self, pool: FunctionPool, worker: Worker, running: Running) -> None:
+    def on_worker_lost(self, worker: Worker, running: Running) -> None:
         if running.result is None:
             record = running.record
             status, error = worker_verdict(worker, running)
@@ -233,36 +241,37 @@ class Dispatcher:
                 if not running.rss_peak:  # the system's own figure has the pages of mapped files in it
                     record.peak_rss_bytes = max(record.peak_rss_bytes, worker.exited.peak_rss_bytes)
             record.status, record.error = status, error
-            self._settle(running)
+            self._settle(running, worker)
         self._finish(running, worker)
 
-    def on_init_lost(self, pool: FunctionPool, worker: Worker, running: Running | None) -> None:
+    def on_init_lost(self, worker: Worker, running: Running | None) -> None:
         if running is None:
             return
         _tell_init(worker, running)
-        self._fail(running, "init_error", init_verdict(worker))
+        self._fail(running, worker, "init_error", init_verdict(worker))
         self._finish(running, worker)
 
     def on_waited(self, pool: FunctionPool, running: Running) -> None:
         if running.future.done():  # its caller has gone
-            self._recorder.abandoned(running)
+            self._recorder.abandoned(running.record)
             self._leave()
             return
         limit = pool.limits.max_workers
         waited = time.monotonic() - running.accepted_mono
         self._reject(running, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy")
 
-    def on_call(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
+    def on_call(self, worker: Worker, call: Call) -> None:
         if self.call_handler is not None:
-            self.call_handler(pool, worker, call)
+            self.call_handler(worker, call)
 
-    def on_telemetry(self, pool: FunctionPool, worker: Worker, payload: bytes) -> None:
-        self._recorder.telemetry(worker, payload)
+    def on_telemetry(self, worker: Worker, payload: bytes) -> None:
+        running = worker.current
+        self._recorder.telemetry(worker.spec, running.record if running is not None else None, payload)
 
     def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
         """After the scene: the heap is added to it."""
         if running.finished:
-            self._recorder.heap(running, worker, found)
+            self._recorder.heap(running.record, found, worker.spec.redact_keys)
         else:
             running.heap = found
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.frames import Fork, Forked, FunctionSpec, LogLine
+from relive_base.frames import Fork, Forked, FunctionSpec
 from relive_base.ring import RingReader, make_ring
 
 from relive_platform.engine.failed.debugging import DebugLimits, DebugSessions
@@ -58,7 +58,6 @@ class WorkerHost:
         zygotes: Zygotes,
         limits: HostLimits,
         scratch_dir: Path,
-        on_console: Callable[[Worker, list[LogLine]], None],
         watch: Callable[[Worker], None],
     ) -> None:
         self.zygotes = zygotes
@@ -68,9 +67,8 @@ class WorkerHost:
         self.frozen = FrozenWorkers(FrozenLimits(limits.frozen, limits.frozen_s, limits.frozen_memory_mb))
         self.debugging = DebugSessions(self.frozen, DebugLimits(longest_s=limits.debug_s))
         self.heaps = HeapTaker(limits.heap, scratch_dir.parent / "heaps")
-        self.watch = watch
+        self._watch = watch
         self._scratch_dir = scratch_dir
-        self._on_console = on_console
         self._next_id = 1
         self._users: dict[int, UserBlock] = {}  # where a worker's user is from
         self._starved = False
@@ -78,6 +76,10 @@ class WorkerHost:
         self._empty = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, worker: Worker) -> None:
+        """A worker got an event, or has crashed in one."""
+        self._watch(worker)
 
     def start(self) -> None:
         """Begin the slow round: idle workers, spare workers, frozen ones that are too old."""
@@ -151,7 +153,7 @@ class WorkerHost:
             worker.faults = FaultFile()
             ring = make_ring()
             await worker.open(ours, RingReader(ring) if ring >= 0 else None)
-            console = ConsoleReader(lambda lines: self._on_console(worker, lines))
+            console = ConsoleReader(worker.console)
             console.open(console_read)
         except (ReliveError, OSError) as error:
             worker.on_forked(Forked(worker_id=worker.worker_id, pid=0, error=str(error)))

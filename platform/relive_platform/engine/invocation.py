@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 from relive_base.frames import ErrorInfo, HttpRequest, Result, StreamHead, StreamPart
 from relive_base.records import InvocationRecord
 
-if TYPE_CHECKING:
-    from relive_platform.engine.workers.worker import Worker
+from relive_platform.evidence import HeapFound
 
-__all__ = ["AnswerStream", "HeapFound", "InvokeRequest", "Outcome", "Running", "StreamReader", "Waiter"]
+__all__ = ["AnswerStream", "InvokeRequest", "Outcome", "Running", "StreamReader", "Waiter"]
 
 
 class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
@@ -100,17 +98,6 @@ class StreamReader(Waiter, Protocol):
     def take_part(self, part: StreamPart, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class HeapFound:
-    """What became of a heap snapshot: state and reason as in PartState. If it is not "missing", `folder`
-    has the worker's raw files, which nobody has looked at."""
-
-    state: str
-    reason: str = ""
-    folder: str = ""
-    baseline: bool = False  # of a success: it belongs to no scene
-
-
 class Running(msgspec.Struct, kw_only=True, eq=False):
     """One attempt from its acceptance to its last frame."""
 
@@ -120,7 +107,6 @@ class Running(msgspec.Struct, kw_only=True, eq=False):
     timeout_s: float
     accepted_mono: float
     profile: str = ""  # the engine that was asked for; it stays if the event is sent to another worker
-    worker: Worker | None = None
     sent_mono: float = 0.0
     start_before_mono: float = 0.0  # sent ahead, behind a running one; 0: it was sent to an idle worker
     deadline_mono: float = 0.0

@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from relive_base.frames import Call, Done, FunctionSpec, InitFailed, Ready, Result
 from relive_base.records import InvocationRecord
 
-from relive_platform.engine.failed.heaps import NO_HEAP, PENDING
-from relive_platform.engine.invocation import HeapFound, InvokeRequest, Running
+from relive_platform.engine.failed.frozen import FrozenWorkers
+from relive_platform.engine.failed.heaps import NO_HEAP, PENDING, HeapTaker
+from relive_platform.engine.invocation import InvokeRequest, Running
 from relive_platform.engine.scaling import FORK_COST_S, smoothed, workers_wanted
 from relive_platform.engine.workers.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
 from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.evidence import HeapFound
 
-if TYPE_CHECKING:
-    from relive_platform.engine.host import WorkerHost
-
-__all__ = ["FunctionPool", "PoolLimits", "PoolListener"]
+__all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener"]
 
 AHEAD_LIMIT: Final = 16
 """Events that one worker of a fast function has at once: one runs, the others wait in its socket. A worker
@@ -55,14 +54,28 @@ class PoolLimits:
 class PoolListener(Protocol):
     """Who is told what became of the invocations."""
 
-    def on_result(self, pool: FunctionPool, running: Running, result: Result) -> None: ...
-    def on_finished(self, pool: FunctionPool, running: Running, done: Done) -> None: ...
-    def on_worker_lost(self, pool: FunctionPool, worker: Worker, running: Running) -> None: ...
-    def on_init_lost(self, pool: FunctionPool, worker: Worker, running: Running | None) -> None: ...
+    def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
+    def on_finished(self, worker: Worker, running: Running, done: Done) -> None: ...
+    def on_worker_lost(self, worker: Worker, running: Running) -> None: ...
+    def on_init_lost(self, worker: Worker, running: Running | None) -> None: ...
     def on_waited(self, pool: FunctionPool, running: Running) -> None: ...
-    def on_call(self, pool: FunctionPool, worker: Worker, call: Call) -> None: ...
-    def on_telemetry(self, pool: FunctionPool, worker: Worker, payload: bytes) -> None: ...
+    def on_call(self, worker: Worker, call: Call) -> None: ...
+    def on_telemetry(self, worker: Worker, payload: bytes) -> None: ...
     def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
+
+
+class PoolHost(Protocol):
+    """What a pool needs of who owns all workers."""
+
+    frozen: FrozenWorkers
+    heaps: HeapTaker
+
+    def watch(self, worker: Worker) -> None: ...
+    def fork(self, pool: FunctionPool, *, spare: bool) -> bool: ...
+    def freed(self) -> None: ...
+    def freeze(self, worker: Worker, running: Running) -> bool: ...
+    def lost(self, worker: Worker, running: Running) -> None: ...
+    def gone(self, worker: Worker) -> None: ...
 
 
 def _template(spec: FunctionSpec) -> InvocationRecord:
@@ -89,7 +102,7 @@ class FunctionPool:
         spec: FunctionSpec,
         zygote: ZygoteKey,
         limits: PoolLimits,
-        host: WorkerHost,
+        host: PoolHost,
         listener: PoolListener,
     ) -> None:
         self.spec = spec
@@ -284,7 +297,7 @@ class FunctionPool:
         if running is not None and waits:
             kept = self._host.freeze(worker, running)
             heap = self._has_room_for_heap(worker, running)
-        self._listener.on_init_lost(self, worker, running)
+        self._listener.on_init_lost(worker, running)
         if running is not None and heap:
             self._take_heap(worker, running, kept)
         elif not kept:
@@ -301,7 +314,7 @@ class FunctionPool:
     def on_result(self, worker: Worker, running: Running, result: Result) -> None:
         if result.status == "ok" and running.record.event_bytes <= HEALTHY_BYTES:
             self.healthy = running.request, running.record
-        self._listener.on_result(self, running, result)
+        self._listener.on_result(worker, running, result)
 
     def on_done(self, worker: Worker, running: Running, done: Done) -> None:
         result = running.result
@@ -317,7 +330,7 @@ class FunctionPool:
         ok = result is not None and result.status == "ok"
         kept = not ok and self._keep(worker, running, done)
         heap = (not ok or self.heap_next) and self._wants_heap(worker, running, done)
-        self._listener.on_finished(self, running, done)
+        self._listener.on_finished(worker, running, done)
         if worker.current is not None:
             self._next_ahead(worker, done)
         elif heap:
@@ -345,7 +358,7 @@ class FunctionPool:
         worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
         kept = self._host.freeze(worker, running)
         running.record.cpu_ns = worker.process.cpu_ns()
-        self._listener.on_worker_lost(self, worker, running)
+        self._listener.on_worker_lost(worker, running)
         worker.state = FROZEN
         if not kept:
             worker.retire = True
@@ -449,10 +462,10 @@ class FunctionPool:
         self._host.freed()
 
     def on_call(self, worker: Worker, call: Call) -> None:
-        self._listener.on_call(self, worker, call)
+        self._listener.on_call(worker, call)
 
     def on_telemetry(self, worker: Worker, payload: bytes) -> None:
-        self._listener.on_telemetry(self, worker, payload)
+        self._listener.on_telemetry(worker, payload)
 
     def on_gone(self, worker: Worker) -> None:
         self.workers.discard(worker)
@@ -465,7 +478,7 @@ class FunctionPool:
             self.take_back(worker)  # it says that it is done before it begins the next
         if running is not None:
             self._host.lost(worker, running)
-            self._listener.on_worker_lost(self, worker, running)
+            self._listener.on_worker_lost(worker, running)
         elif worker.ready is None and worker.init_failed is None and (worker.fork_error or not worker.retire):
             self._lost_start(worker)
         elif worker.ready is None and worker.init_failed is None:

@@ -21,6 +21,7 @@ from relive_capture.model import every_exception
 from relive_capture.record.playback.answers import NotInCassette
 from relive_runtime.folder import RuntimeFolderError, build_runtime
 
+from relive_platform.evidence import StackMemory, scene_input
 from relive_platform.replay.comparing import differences
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.looping import BackgroundLoop
@@ -30,10 +31,9 @@ from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
 from relive_platform.replay.stage import Played, Stage
 from relive_platform.replay.warmth import warm_notes
 from relive_platform.settings import Settings
-from relive_platform.signals.scenes import StackMemory, scene_input
 
 if TYPE_CHECKING:
-    from relive_platform.server.debugging import LocalDebugCall
+    from relive_platform.api.local_debug import LocalDebugCall
 
 __all__ = ["ReplayOptions", "replay"]
 
@@ -149,15 +149,15 @@ class _Runs:
 
 
 def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> ReplayRun:
-    running = played.running
+    outcome, record = played.outcome, played.outcome.record
     calls = _calls(played)
-    found = ReplayRun(outcome=PASSED, seconds=seconds, calls=calls, log=_log_tail(running.telemetry))
+    found = ReplayRun(outcome=PASSED, seconds=seconds, calls=calls, log=_log_tail(played.telemetry))
     found.fresh_globals, calls.globals = calls.globals, {}
-    error = running.record.error
-    if error is None and not running.scene:
-        found.result = _result(running.result.body if running.result is not None else b"")
+    error = record.error
+    if played.job is None:
+        found.result = _result(outcome.body)
         return found
-    if error is not None and running.record.status == "rejected":
+    if error is not None and record.status == "rejected":
         raise ReplayError(f"the replay's worker was not run: {error.message}")
     info = write_scene(folder / "replayed.scene", scene_input(played.job, StackMemory()))
     again = read_scene(info.path)

@@ -9,63 +9,68 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
+from relive_base.frames import FunctionSpec
+from relive_base.records import InvocationRecord
 
-from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits
-from relive_platform.engine.host import HostLimits, WorkerHost
-from relive_platform.engine.invocation import HeapFound, InvokeRequest, Running
-from relive_platform.engine.pool import FunctionPool, PoolLimits
-from relive_platform.engine.supervisor.dumping import dump_worker
-from relive_platform.engine.supervisor.saving import Saver
-from relive_platform.engine.supervisor.watch import Supervisor
-from relive_platform.engine.workers.worker import Worker
+from relive_platform.engine.host import HostLimits
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.zygote import ZygoteKey
-from relive_platform.engine.workers.zygotes import Zygotes
+from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_platform.settings import Settings
-from relive_platform.signals.batches import SceneJob
-from relive_platform.signals.collector import scene_job
 
 if TYPE_CHECKING:
-    from relive_platform.server.debugging import LocalDebugCall
+    from relive_platform.api.local_debug import LocalDebugCall
 
 __all__ = ["Played", "Stage"]
 
 _END_S: Final = 30.0
 _START_SLACK_S: Final = 1.0
+_TELEMETRY_BYTES: Final = 2_097_152
 
 
 @dataclass(slots=True)
 class Played:
-    """One run to its last frame."""
+    """One run to its last message."""
 
-    running: Running
-    job: SceneJob  # what the scene of its failure is made of
-    playback: bytes = b""  # payload of the Playback frame
+    outcome: Outcome
+    job: SceneJob | None  # what the scene of its failure is made of
+    telemetry: list[bytes]  # payloads of Spans and Logs messages
+    playback: bytes = b""  # payload of the Playback message
 
 
-class _Listener:
+class _Recorder:
     """Takes the place of the collector."""
 
     def __init__(self) -> None:
-        self.finished_run: asyncio.Future[Played] | None = None
+        self.ended: asyncio.Future[tuple[SceneJob | None, bytes]] | None = None
+        self.payloads: list[bytes] = []
+        self._size = 0
 
-    def begun(self, running: Running) -> None: ...
+    def begin(self) -> asyncio.Future[tuple[SceneJob | None, bytes]]:
+        """For the next run."""
+        self.payloads, self._size = [], 0
+        self.ended = asyncio.get_running_loop().create_future()
+        return self.ended
 
-    def answered(self, running: Running) -> None: ...
+    def begun(self, record: InvocationRecord) -> None: ...
 
-    def abandoned(self, running: Running) -> None: ...
+    def answered(self, record: InvocationRecord, job: SceneJob | None) -> None: ...
 
-    def telemetry(self, worker: Worker, payload: bytes) -> None: ...
+    def abandoned(self, record: InvocationRecord) -> None: ...
 
-    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
+    def heap(self, record: InvocationRecord, found: HeapFound, redact_keys: list[str]) -> None: ...
 
-    def finished(self, running: Running, worker: Worker | None) -> None:
-        waiting = self.finished_run
-        if waiting is not None and not waiting.done():
-            # The job at once: what a fault handler wrote goes with the worker.
-            played = worker.playback if worker is not None else b""
-            waiting.set_result(Played(running, scene_job(running, running.worker, []), played))
+    def telemetry(self, spec: FunctionSpec, record: InvocationRecord | None, payload: bytes) -> None:
+        self._size += len(payload)
+        if self._size <= _TELEMETRY_BYTES:
+            self.payloads.append(payload)
+
+    def finished(self, item: Finished, job: SceneJob | None, playback: bytes) -> None:
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result((job, playback))
 
 
 class Stage:
@@ -76,32 +81,18 @@ class Stage:
 
     def __init__(self, settings: Settings, runtime: Path, folder: Path, *, keep: bool = False) -> None:
         self._settings = settings
-        self._listener = _Listener()
+        self._recorder = _Recorder()
         self._stack = AsyncExitStack()
-        zygotes = Zygotes(runtime, folder, settings.zygote_timeout_s, lambda key: self._host.zygote_died(key))
-        self._host = WorkerHost(
-            zygotes,
-            HostLimits(workers=2, frozen=int(keep), heap=HeapLimits(at_once=0)),
-            folder / "scratch",
-            self._console,
-            lambda worker: self._supervisor.watch(worker),
-        )
-        self._dispatcher = Dispatcher(self._listener, self._host.pools)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="replay")
-        self._supervisor = Supervisor(
-            lambda: self._host.workers,
-            self._dispatcher.on_condemned,
-            dump_worker,
-            self._executor,
-            saver=Saver(self._host.heaps, self._dispatcher.on_heap),
-        )
+        host = HostLimits(workers=2, frozen=int(keep), heap=HeapLimits(at_once=0))
+        limits = EngineLimits(host, settings.zygote_timeout_s)
+        self._engine = Engine(self._recorder, runtime, folder, self._executor, limits)
 
     async def open(self) -> None:
         """Call it first; and `close` at the end, in any case."""
         self._stack.callback(self._executor.shutdown, wait=False, cancel_futures=True)
-        self._stack.push_async_callback(self._host.close)
-        self._stack.callback(self._supervisor.close)
-        self._host.start()
+        self._stack.push_async_callback(self._engine.close)
+        self._engine.start()
 
     async def close(self) -> None:
         """End all workers and the zygote."""
@@ -110,33 +101,26 @@ class Stage:
     async def debug(self, invocation_id: str) -> LocalDebugCall:
         """A debugging session in the worker that has just failed, if it was made to keep one. Raises
         NotKept."""
-        from relive_platform.server.debugging import attach_local
+        from relive_platform.api.local_debug import attach_local  # rarely needed, and it takes gRPC
 
-        return attach_local(self._host.debugging, invocation_id)
+        return attach_local(self._engine, invocation_id)
 
     async def run(self, spec: FunctionSpec, key: ZygoteKey, request: InvokeRequest) -> Played:
         """One invocation in a worker of its own. Raises ReliveError if the zygote cannot be started."""
         settings = self._settings
-        await self._host.zygotes.get(key)
+        await self._engine.host.zygotes.get(key)
         limits = PoolLimits(
             max_workers=1,
             waiting_workers=0,
             start_timeout_s=max(settings.start_timeout_s, spec.timeout_s) + _START_SLACK_S,
         )
-        pool = FunctionPool(spec, key, limits, self._host, self._dispatcher)
-        self._host.pools[spec.name, spec.version] = pool
-        self._dispatcher.serve(pool)
-        self._listener.finished_run = asyncio.get_running_loop().create_future()
-        self._dispatcher.submit(request)
+        self._engine.deploy(spec, key, limits)
+        ended = self._recorder.begin()
+        answer = self._engine.submit(request)
         limit_s = limits.start_timeout_s + spec.timeout_s + _END_S
         try:
-            return await asyncio.wait_for(self._listener.finished_run, limit_s)
+            job, playback = await asyncio.wait_for(ended, limit_s)
+            return Played(await answer, job, self._recorder.payloads, playback)
         finally:
-            self._listener.finished_run = None
-            pool.drain()
-
-    def _console(self, worker: Worker, lines: list[LogLine]) -> None:
-        """Text that a worker's process wrote past Python."""
-        running = worker.writing()
-        invocation_id = running.record.invocation_id if running is not None else ""
-        worker.console(encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:])
+            self._recorder.ended = None
+            self._engine.withdraw(spec.name)

@@ -25,6 +25,7 @@ from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.server.event_office import EventOffice
 from relive_platform.server.server import ReliveServer
+from relive_platform.server.status import status_of
 from relive_platform.signals.followers import FollowedLine, Follower
 
 __all__ = ["ControlPlane", "PlatformBackend"]
@@ -230,7 +231,7 @@ class PlatformBackend:
         """What `relive status --json` prints."""
         if flush_s > 0:
             self._call(self._server.flush(flush_s), flush_s + _STATUS_TIMEOUT_S)
-        return self._call(self._server.status(), _STATUS_TIMEOUT_S)
+        return self._call(status_of(self._server), _STATUS_TIMEOUT_S)
 
     def request_stop(self, drain_s: float) -> int:
         """The answer goes out before the end: the listener stops after running calls."""

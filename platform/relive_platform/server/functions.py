@@ -11,9 +11,8 @@ import msgspec
 from relive_base.frames import FunctionSpec
 from relive_base.resource import relive_version
 
-from relive_platform.engine.dispatcher import Dispatcher
-from relive_platform.engine.host import WorkerHost
-from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.engine import Engine
+from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
 from relive_platform.registry.application import HttpTrigger, QueueTrigger
 from relive_platform.registry.model import FunctionVersion
@@ -32,15 +31,13 @@ class Functions:
     def __init__(
         self,
         settings: Settings,
-        host: WorkerHost,
-        dispatcher: Dispatcher,
+        engine: Engine,
         on_routes: Callable[[Routes], None],
     ) -> None:
         self.serving: dict[str, FunctionVersion] = {}
         self._queues: dict[str, str] = {}
         self._settings = settings
-        self._host = host
-        self._dispatcher = dispatcher
+        self._engine = engine
         self._on_routes = on_routes
 
     def apply(self, versions: Sequence[FunctionVersion], *, warm: bool = True) -> None:
@@ -50,9 +47,7 @@ class Functions:
             self._serve(version, warm)
         for name in [name for name in self.serving if name not in names]:
             del self.serving[name]
-            pool = self._dispatcher.pools.pop(name, None)
-            if pool is not None:
-                pool.drain()
+            self._engine.withdraw(name)
         self._queues = _queues(versions)
         policies = {version.name: _policy(version, self._settings) for version in versions}
         self._on_routes(Routes(_routes(versions), policies))
@@ -70,22 +65,11 @@ class Functions:
         self.serving[version.name] = version
         if current is not None and current.version == version.version:
             return
-        pool = self.pool(version)
-        pool.active = warm
-        replaced = self._dispatcher.serve(pool)
-        if replaced is not None:
-            replaced.drain()
+        self._engine.deploy(*self.worker_of(version), _limits(version, self._settings), warm=warm)
 
-    def pool(self, version: FunctionVersion) -> FunctionPool:
-        """The pool of a version, made if there is none."""
-        key = (version.name, version.version)
-        found = self._host.pools.get(key)
-        if found is not None and not found.draining:
-            return found
-        spec, zygote = self.worker_of(version)
-        pool = FunctionPool(spec, zygote, _limits(version, self._settings), self._host, self._dispatcher)
-        self._host.pools[key] = pool
-        return pool
+    def prepare(self, version: FunctionVersion) -> None:
+        """Have a version that is not in service ready for events that ask for it."""
+        self._engine.prepare(*self.worker_of(version), _limits(version, self._settings))
 
     def worker_of(self, version: FunctionVersion) -> tuple[FunctionSpec, ZygoteKey]:
         """What a worker of this version runs, within the server's limits, and which zygote forks it."""

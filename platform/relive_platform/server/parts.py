@@ -11,7 +11,10 @@ from relive_store import Store
 from relive_store.retention import DEFAULT_DAYS, scaled_days
 from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
+from relive_platform.engine.engine import EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits
+from relive_platform.engine.host import HostLimits
+from relive_platform.engine.workers.users import UserRange
 from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
 from relive_platform.registry.application import FunctionDefaults, TimerTrigger
 from relive_platform.registry.packages.content import PackageLimits
@@ -20,7 +23,7 @@ from relive_platform.server.retention import Retention
 from relive_platform.settings import Settings
 from relive_platform.signals.journal import Journal
 from relive_platform.signals.journal_place import journal_place, leave_place, open_place, sweep_places
-from relive_platform.signals.process import CollectorOptions
+from relive_platform.signals.options import CollectorOptions
 from relive_platform.triggers.http.access import Access
 from relive_platform.triggers.http.listener import ListenerLimits
 from relive_platform.triggers.queue.model import QueueLimits
@@ -29,7 +32,7 @@ from relive_platform.triggers.timer import Timer
 __all__ = [
     "access_of",
     "collector_options",
-    "heap_limits",
+    "engine_limits",
     "journal_of",
     "listener_limits",
     "plain_collector_options",
@@ -92,14 +95,23 @@ def journal_of(settings: Settings, run: int) -> Journal:
     )
 
 
-def heap_limits(settings: Settings) -> HeapLimits:
-    """Limits of heap snapshots."""
-    return HeapLimits(
+def engine_limits(settings: Settings) -> EngineLimits:
+    """Limits of all workers."""
+    heap = HeapLimits(
         objects=settings.heap_objects,
         size_bytes=settings.heap_bytes,
         cpu_s=settings.heap_cpu_s,
         interval_s=settings.heap_interval_s,
     )
+    host = HostLimits(
+        settings.host_workers,
+        settings.frozen_workers,
+        settings.frozen_s,
+        settings.frozen_memory_mb,
+        settings.debug_s,
+        heap,
+    )
+    return EngineLimits(host, settings.zygote_timeout_s, UserRange(settings.uid_base, settings.uid_count))
 
 
 def queue_limits(settings: Settings) -> QueueLimits:

@@ -18,22 +18,14 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from relive_base.errors import Refused
-from relive_base.frames import FunctionSpec, LogLine, Logs, encode_frame
+from relive_base.frames import FunctionSpec
 from relive_base.garbage import settle
+from relive_base.resource import relive_version
 from relive_runtime.folder import build_runtime
 
-from relive_platform.engine.dispatcher import Dispatcher
-from relive_platform.engine.errors import EventSizes, UnknownFunction
-from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.engine import Engine
+from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
-from relive_platform.engine.supervisor.dumping import dump_worker
-from relive_platform.engine.supervisor.saving import Saver
-from relive_platform.engine.supervisor.watch import Supervisor
-from relive_platform.engine.trial import WorkerTrial
-from relive_platform.engine.workers.users import UserRange
-from relive_platform.engine.workers.worker import FINISHING, Worker
-from relive_platform.engine.workers.zygotes import Zygotes
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server.functions import Functions
@@ -42,7 +34,7 @@ from relive_platform.server.locate import ServerInfo
 from relive_platform.server.parts import (
     access_of,
     collector_options,
-    heap_limits,
+    engine_limits,
     journal_of,
     listener_limits,
     queue_limits,
@@ -51,8 +43,8 @@ from relive_platform.server.parts import (
     timers_of,
 )
 from relive_platform.server.process_limits import MemoryKeeper
-from relive_platform.server.status import status_of
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
+from relive_platform.server.trial import WorkerTrial
 from relive_platform.settings import Settings
 from relive_platform.signals.collector import Collector
 from relive_platform.signals.followers import Follower
@@ -69,13 +61,9 @@ from relive_platform.triggers.timer import TimerService
 
 __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
 
-VERSION: Final = "0.1.0"
 _THREADS: Final = 8
 _STORE_ANSWERS_S: Final = 10.0
 _FLUSH_S: Final = 10.0
-_SETTLE_S: Final = 0.002
-_SETTLE_ROUNDS: Final = 500  # for the rest of what a worker has to tell
-_EVIDENCE_ROUNDS: Final = 2_000  # for a process that is read from outside, whose caller has had the answer
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -185,38 +173,8 @@ class ReliveServer:
     def _start_workers(self) -> None:
         settings = self.settings
         runtime = build_runtime(self.home)
-        zygotes = Zygotes(
-            runtime,
-            self.run_dir,
-            settings.zygote_timeout_s,
-            lambda key: self.host.zygote_died(key),
-            UserRange(settings.uid_base, settings.uid_count),
-        )
-        self.host = WorkerHost(
-            zygotes,
-            HostLimits(
-                settings.host_workers,
-                settings.frozen_workers,
-                settings.frozen_s,
-                settings.frozen_memory_mb,
-                settings.debug_s,
-                heap_limits(settings),
-            ),
-            self.run_dir / "scratch",
-            self._console,
-            lambda worker: self.supervisor.watch(worker),
-        )
-        self.dispatcher = Dispatcher(self.collector, self.host.pools)
-        self.supervisor = Supervisor(
-            lambda: self.host.workers,
-            self.dispatcher.on_condemned,
-            dump_worker,
-            self.executor,
-            saver=Saver(self.host.heaps, self.dispatcher.on_heap),
-        )
-        self._stack.push_async_callback(self.host.close)
-        self._stack.callback(self.supervisor.close)
-        self.host.start()
+        self.engine = Engine(self.collector, runtime, self.run_dir, self.executor, engine_limits(settings))
+        self._stack.push_async_callback(self.engine.close)
 
     async def _start_events(self) -> None:
         settings = self.settings
@@ -230,25 +188,23 @@ class ReliveServer:
         )
         self._stack.callback(self.queue.close)
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
-        self.consumer = Consumer(self.queue, self.dispatcher, self._in_flight, settings.lease_s)
+        self.consumer = Consumer(self.queue, self.engine.dispatcher, self._in_flight, settings.lease_s)
         self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
-        self.dispatcher.call_handler = Calls(
-            self.dispatcher, settings.call_depth, self.publisher, self.event_sizes
-        )
+        self.engine.start(Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes))
         gateway_limits = GatewayLimits(
             settings.body_limit_bytes, settings.async_body_limit_bytes, settings.bodies_limit_bytes
         )
         self.gateway = Gateway(
-            self.dispatcher,
+            self.engine.dispatcher,
             self.publisher,
             gateway_limits,
             access_of(settings),
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
         )
-        self.functions = Functions(settings, self.host, self.dispatcher, self._set_routes)
+        self.functions = Functions(settings, self.engine, self._set_routes)
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         self.registry.set_trial(
-            WorkerTrial(self.loop, self.host, self.functions.worker_of, settings.trial_timeout_s)
+            WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
         self._apply(self.registry.functions())
         self.registry.on_change(self._changed)
@@ -281,7 +237,7 @@ class ReliveServer:
             http=self.http_address,
             api=self.api_address,
             store=self.settings.store_url,
-            version=VERSION,
+            version=relive_version(),
             started_ns=self.started_ns,
             store_problem="" if self.store_keeper.ready else self.store_keeper.health.reason,
         )
@@ -310,8 +266,7 @@ class ReliveServer:
             self.listener.stop_accepting()
         if hasattr(self, "consumer"):
             await self.consumer.stop()
-            await self.dispatcher.drained(limit)
-            self.dispatcher.stopping = True
+            await self.engine.drain(limit)
             await self.consumer.close(0.1)
         await self._stack.aclose()
         self.stopped.set()
@@ -349,22 +304,6 @@ class ReliveServer:
     def _set_timers(self) -> None:
         self.timers.set_timers(timers_of(self.registry.functions()))
 
-    def _console(self, worker: Worker, lines: list[LogLine]) -> None:
-        """Text that a worker's process wrote past Python."""
-        running = worker.writing()
-        limit = worker.spec.output_limit_bytes
-        invocation_id = ""
-        if running is not None:
-            invocation_id = running.record.invocation_id
-            running.console_bytes += sum(len(line.body) for line in lines)
-            if running.console_bytes > limit:
-                running.record.dropped += len(lines)
-                return
-            for line in lines:
-                line.trace_id, line.span_id = running.record.trace_id, running.record.span_id
-        payload = encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:]
-        worker.console(payload)
-
     # What the control API calls; on the loop, or through `call`.
 
     async def invoke(self, request: InvokeRequest) -> Outcome:
@@ -375,8 +314,8 @@ class ReliveServer:
                 found = await self.loop.run_in_executor(
                     self.executor, self.registry.get, request.function, request.version
                 )
-                self.functions.pool(found)
-        return await self.dispatcher.submit(request)
+                self.functions.prepare(found)
+        return await self.engine.submit(request)
 
     async def publish(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
         """Put an event on the durable queue; returns when it is committed."""
@@ -406,24 +345,12 @@ class ReliveServer:
 
     async def profile_next(self, function: str, count: int, engine: str = "precise") -> int:
         """Profile the next `count` invocations of a function with `engine`."""
-        pool = self.dispatcher.pools.get(function)
-        if pool is None:
-            raise UnknownFunction(function, self.functions.names())
-        pool.profile_next, pool.profile_engine = count, engine
+        self.engine.profile_next(function, count, engine)
         return count
 
     async def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version."""
-        pool = self.dispatcher.pools.get(function)
-        if pool is None:
-            raise UnknownFunction(function, self.functions.names())
-        if pool.spec.capture != "full":
-            raise Refused(
-                f'{function} has capture = "{pool.spec.capture}"',
-                remedy='say capture = "full" in its relive.toml and deploy it again',
-            )
-        pool.heap_next = True
-        return pool.spec.version
+        return self.engine.heap_next(function)
 
     async def follow(self, function: str = "") -> Follower:
         """Begin to follow log lines; give the follower back to `unfollow`."""
@@ -435,21 +362,5 @@ class ReliveServer:
 
     async def flush(self, timeout_s: float = _FLUSH_S) -> bool:
         """Have everything recorded so far in the store, with what answered invocations still have to tell."""
-        for worker in list(self.host.workers.values()):
-            worker.look()
-        for number in range(_EVIDENCE_ROUNDS):
-            if not self._has_to_tell(number < _SETTLE_ROUNDS):
-                break
-            await asyncio.sleep(_SETTLE_S)
+        await self.engine.told()
         return await self.collector.flush(timeout_s)
-
-    def _has_to_tell(self, finishing: bool) -> bool:
-        """Whether an answered invocation is not recorded yet. `finishing`: even if its worker tells."""
-        return any(
-            (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
-            for worker in self.host.workers.values()
-        )
-
-    async def status(self) -> dict[str, Any]:
-        """What `relive status --json` prints."""
-        return await status_of(self)

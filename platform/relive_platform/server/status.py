@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relive_base.addresses import without_password
 from relive_base.errors import ReliveError
+from relive_base.resource import relive_version
 from relive_runtime.isolation import gaps
 
-if TYPE_CHECKING:
-    from relive_platform.server.server import ReliveServer
+from relive_platform.server.server import ReliveServer
 
 __all__ = ["status_of"]
 
@@ -38,8 +38,9 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         queue = {"ready": 0, "leased": 0, "dead": 0, "error": str(error)}
     queue["disk_full"] = server.queue.disk_full
     keeper = server.store_keeper
+    engine = server.engine.status()
     return {
-        "version": _version(),
+        "version": relive_version(),
         "pid": os.getpid(),
         "home": str(server.home),
         "http": server.http_address,
@@ -66,11 +67,11 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "journal": _journal(server),
             "lost_attempts": ack.lost,
         },
-        "isolation_tier": _tier(server),
-        "isolation_gaps": _gaps(server),
+        "isolation_tier": min(engine.tiers, default=server.settings.isolation_tier),
+        "isolation_gaps": _gaps(server, engine.gaps),
         "functions": len(server.functions.serving),
-        "workers": server.host.counts(),
-        "zygotes": len(server.host.zygotes.pids()),
+        "workers": engine.workers,
+        "zygotes": engine.zygotes,
         "connections": server.listener.connections if server.http_address else 0,
         "queue": queue,
         "scenes": {"written": ack.scenes_written, "failed": ack.scenes_failed + collector.dropped_scenes},
@@ -91,20 +92,7 @@ def _journal(server: ReliveServer) -> str:
     return (journal.problem or "ok") if journal is not None else "none"
 
 
-def _tier(server: ReliveServer) -> int:
-    """The lowest tier that a running worker reached; what is wanted if none runs."""
-    tiers = [worker.ready.isolation_tier for worker in server.host.workers.values() if worker.ready]
-    return min(tiers, default=server.settings.isolation_tier)
-
-
-def _gaps(server: ReliveServer) -> list[str]:
+def _gaps(server: ReliveServer, told: list[str]) -> list[str]:
     """What is not kept apart here, and what the workers that run say of themselves."""
     found = gaps(server.settings.isolation_tier, server.settings.unix_sockets == "open")
-    told = [worker.ready.isolation_detail for worker in server.host.workers.values() if worker.ready]
-    return list(dict.fromkeys([*found, *(line for detail in told for line in detail)]))
-
-
-def _version() -> str:
-    from relive_platform.server.server import VERSION
-
-    return VERSION
+    return list(dict.fromkeys([*found, *told]))

@@ -12,19 +12,18 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from relive_base.frames import ErrorInfo, HttpRequest
+from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
-from relive_capture.explore.members import HealthyEvent
+
+from relive_platform.evidence import Finished, SceneJob
 
 __all__ = [
     "Ack",
     "Answered",
     "Batch",
     "Begun",
-    "Finished",
     "HeapJob",
     "Item",
-    "SceneJob",
     "Source",
     "Telemetry",
     "Tentative",
@@ -81,38 +80,6 @@ class Answered(msgspec.Struct, array_like=True, tag="a"):
     error: ErrorInfo | None = None
 
 
-class Finished(msgspec.Struct, array_like=True, tag="f"):
-    """An invocation with all its frames in; `profiles` are Profile frames."""
-
-    record: InvocationRecord
-    profiles: list[bytes] = []
-    redact_keys: list[str] = []
-    span_updates: list[bytes] = []  # SpanUpdate frames
-
-
-class SceneJob(msgspec.Struct, array_like=True, tag="s"):
-    """What the server has for the scene of a failed invocation."""
-
-    record: InvocationRecord
-    scene: bytes = b""  # the worker's own Scene frame, if it could send one
-    event: bytes = b""
-    http: HttpRequest | None = None
-    telemetry: list[bytes] = []
-    profiles: list[bytes] = []
-    members: dict[str, bytes] = {}  # of a dump from outside
-    parts: dict[str, tuple[str, str]] = {}
-    redact_keys: list[str] = []
-    handler: str = ""
-    kind: str = ""
-    python: str = ""
-    redactions: list[str] = []  # places in `members`
-    source: str = ""  # the folder of the function's code, and others whose files are its own
-    in_app: list[str] = []
-    healthy: HealthyEvent | None = None
-    core: str = ""  # a core file to read, and to remove
-    span_updates: list[bytes] = []  # SpanUpdate frames
-
-
 class Tentative(msgspec.Struct, array_like=True, tag="p"):
     """The scene of an attempt that has been answered, as it would be if the server ended now. Only in the
     journal."""
@@ -154,13 +121,11 @@ def encode_begun(record: InvocationRecord) -> bytes:
     return b"".join((_LENGTH.pack(len(_BEGUN) + len(body)), _BEGUN, body))
 
 
-def encode_finished(
-    record: InvocationRecord, profiles: list[bytes], redact_keys: list[str], span_updates: list[bytes]
-) -> bytes:
-    """As `encode_item(Finished(...))`, in half the time if there is nothing but the record."""
-    if profiles or redact_keys or span_updates:
-        return encode_item(Finished(record, profiles, redact_keys, span_updates))
-    body = _encoder.encode(record)
+def encode_finished(item: Finished) -> bytes:
+    """As `encode_item(item)`, in half the time if there is nothing but the record."""
+    if item.profiles or item.redact_keys or item.span_updates:
+        return encode_item(item)
+    body = _encoder.encode(item.record)
     length = _LENGTH.pack(len(_FINISHED) + len(body) + len(_NOTHING_MORE))
     return b"".join((length, _FINISHED, body, _NOTHING_MORE))
 

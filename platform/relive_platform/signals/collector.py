@@ -18,20 +18,15 @@ from typing import Final
 
 import msgspec
 from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
-from relive_capture.explore.crash import FAULT_MEMBER
-from relive_capture.explore.members import HealthyEvent
-from relive_runtime.worker.faults import can_stand_still
+from relive_base.framing import FrameReader
+from relive_base.records import InvocationRecord
 
-from relive_platform.engine.framing import FrameReader
-from relive_platform.engine.invocation import HeapFound, Running
-from relive_platform.engine.pool import FunctionPool
-from relive_platform.engine.workers.worker import Worker
+from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_platform.signals.batches import (
     Ack,
     Answered,
     Batch,
     HeapJob,
-    SceneJob,
     Source,
     Telemetry,
     Tentative,
@@ -44,13 +39,10 @@ from relive_platform.signals.journal import Journal
 from relive_platform.signals.redaction import Redactors
 from relive_platform.signals.shares import Shares
 
-__all__ = ["Collector", "CollectorLimits", "CollectorStats", "scene_job"]
+__all__ = ["Collector", "CollectorLimits", "CollectorStats"]
 
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last word standing
-_EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
-_NO_STOP: Final = "the process did not stop to be read"
-_CANNOT_STOP: Final = "a process cannot stop to be read: Relive's C extensions were not built"
 _ASKED: Final = 64
 _SOURCES: Final = 4_096
 _ITEM_BYTES: Final = MAX_FRAME_BYTES - 65_536
@@ -220,20 +212,19 @@ class Collector(asyncio.Protocol):
 
     # What the dispatcher tells.
 
-    def begun(self, running: Running) -> None:
+    def begun(self, record: InvocationRecord) -> None:
         """An attempt was accepted."""
         if self.journal is not None:
-            self.journal.begin(running, encode_begun(running.record))
+            self.journal.begin(id(record), encode_begun(record))
 
-    def answered(self, running: Running) -> None:
-        """Its caller is about to get the answer; its last frame is still to come."""
+    def answered(self, record: InvocationRecord, job: SceneJob | None) -> None:
+        """Its caller is about to get the answer; its last frame is still to come. `job`: of a failure, as it
+        is by now."""
         journal = self.journal
         if journal is None:
             return
-        record = running.record
-        if record.failed:
-            job = scene_job(running, running.worker, running.profiles)
-            journal.add(running, encode_item(Tentative(job)))
+        if job is not None:
+            journal.add(id(record), encode_item(Tentative(job)))
         else:
             answer = Answered(
                 record.invocation_id,
@@ -250,53 +241,43 @@ class Collector(asyncio.Protocol):
                 record.cold,
                 record.error,
             )
-            journal.add(running, encode_item(answer))
+            journal.add(id(record), encode_item(answer))
 
-    def abandoned(self, running: Running) -> None:
+    def abandoned(self, record: InvocationRecord) -> None:
         """Its caller has gone before it ran: there is nothing to tell of it."""
         if self.journal is not None:
-            self.journal.forget(running)
+            self.journal.forget(id(record))
 
-    def telemetry(self, worker: Worker, payload: bytes) -> None:
-        """Spans or log lines of a worker."""
-        running = worker.current
-        if running is None:
+    def telemetry(self, spec: FunctionSpec, record: InvocationRecord | None, payload: bytes) -> None:
+        """Spans or log lines of a worker; `record` is of the attempt that it has."""
+        if record is None:
             invocation_id, attempt, sampled = "", 1, True
         else:
-            record = running.record
             invocation_id, attempt, sampled = record.invocation_id, record.attempt, record.sampled
-        taken = self._row(worker.spec, invocation_id, attempt, payload, sampled)
-        if not taken and running is not None:
-            running.record.dropped += 1
+        taken = self._row(spec, invocation_id, attempt, payload, sampled)
+        if not taken and record is not None:
+            record.dropped += 1
         if self.followers:
-            self.followers.offer(worker.spec, invocation_id, payload)
+            self.followers.offer(spec, invocation_id, payload)
 
-    def finished(self, running: Running, worker: Worker | None) -> None:
-        """An invocation with its last frame in."""
-        record = running.record
-        profiles = running.profiles
-        if worker is not None and worker.init_profiles:
-            profiles = profiles + worker.init_profiles
-            worker.init_profiles = []
-        if record.has_scene:
-            self._scene(scene_job(running, worker, profiles))
-        keys = worker.spec.redact_keys if worker is not None else []
-        data = encode_finished(record, profiles, keys, running.span_updates)
+    def finished(self, item: Finished, job: SceneJob | None, playback: bytes) -> None:
+        """An attempt with its last frame in. Nobody replays here: there is no `playback`."""
+        record = item.record
+        if job is not None:
+            self._scene(job)
+        data = encode_finished(item)
         if self._room.total + len(data) > self._limits.pending_bytes or len(data) > _ITEM_BYTES:
             self.stats.dropped_items += 1
             if self.journal is not None:
-                self.journal.forget(running)
+                self.journal.forget(id(record))
             return
         if self.journal is not None:
-            self.journal.end(running, data)
+            self.journal.end(id(record), data)
         self._take(self._rows, record.function, data)
 
-    def heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
+    def heap(self, record: InvocationRecord, found: HeapFound, redact_keys: list[str]) -> None:
         """What became of a heap snapshot, after its scene."""
-        keys = worker.spec.redact_keys
-        self._add_scene(
-            HeapJob(running.record, found.state, found.reason, found.folder, found.baseline, keys)
-        )
+        self._add_scene(HeapJob(record, found.state, found.reason, found.folder, found.baseline, redact_keys))
 
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""
@@ -461,67 +442,3 @@ class Collector(asyncio.Protocol):
 def _framed(batch: Batch) -> bytes:
     body = _encoder.encode(batch)
     return len(body).to_bytes(4, "big") + body
-
-
-def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
-    """What the scene of a failed attempt is made of."""
-    request = running.request
-    spec = worker.spec if worker is not None else None
-    parts = running.external_parts
-    values = spec is None or spec.capture != "off"
-    if not values:
-        parts = {**parts, "event": ("missing", _EVENT_OFF)}
-    if not running.record.failed:
-        parts = {**parts, "healthy": ("missing", "the invocation itself succeeded")}
-    if worker is not None and _lost_samples(running, worker, profiles):
-        parts = {**parts, "profile": ("missing", "its samples went with the process")}
-    members = running.external
-    if worker is not None and running.record.status in ("crash", "init_error"):
-        members = {**members, **_fault_member(worker)}
-        if FAULT_MEMBER in members and _died_at_once(running, worker):
-            parts = {"exception": ("missing", _NO_STOP if can_stand_still() else _CANNOT_STOP), **parts}
-    return SceneJob(
-        record=running.record,
-        scene=running.scene,
-        event=request.event if values else b"",
-        http=request.http if values else None,
-        telemetry=running.telemetry,
-        profiles=profiles,
-        members=members,
-        parts=parts,
-        redactions=running.external_redactions,
-        redact_keys=spec.redact_keys if spec is not None else [],
-        handler=spec.handler if spec is not None else "",
-        kind=spec.kind if spec is not None else "",
-        source=spec.source if spec is not None else "",
-        in_app=spec.in_app if spec is not None else [],
-        span_updates=running.span_updates,
-        core=worker.core if worker is not None else "",
-        healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
-    )
-
-
-def _lost_samples(running: Running, worker: Worker, profiles: list[bytes]) -> bool:
-    """Samples leave the process with the last frame of an invocation: one that died has not sent any."""
-    wanted = running.profile or worker.spec.profile
-    return not profiles and worker.exited is not None and worker.ready is not None and wanted != "off"
-
-
-def _healthy(worker: Worker) -> HealthyEvent | None:
-    """The last event of the same function version that succeeded."""
-    pool = worker.owner
-    if not isinstance(pool, FunctionPool) or pool.healthy is None:
-        return None
-    request, record = pool.healthy
-    return HealthyEvent(record.invocation_id, record.started_ns, record.trigger, request.event, request.http)
-
-
-def _died_at_once(running: Running, worker: Worker) -> bool:
-    """Of a fatal signal, without standing still."""
-    error = running.record.error
-    return worker.crashed is None and error is not None and error.kind == "signal"
-
-
-def _fault_member(worker: Worker) -> dict[str, bytes]:
-    text = worker.fault_text() if worker.exited is not None else ""
-    return {FAULT_MEMBER: text.encode()} if text else {}

@@ -20,7 +20,8 @@ from relive_tracer.explore.invoke_spans import merged
 from relive_tracer.explore.platform_rows import add_spans_of, derives_spans
 from relive_tracer.explore.rows import FunctionRef, SpanColumns, log_columns
 
-from relive_platform.signals.batches import Finished, Source, Telemetry
+from relive_platform.evidence import Finished
+from relive_platform.signals.batches import Source, Telemetry
 from relive_platform.signals.redaction import Redactors, redact_line, redact_record, redact_span
 
 __all__ = ["Columns", "Exporter", "Ingest", "RowWriter", "add_updates"]

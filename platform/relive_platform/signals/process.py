@@ -21,32 +21,11 @@ import msgspec
 from relive_base.environment import child_environment
 from relive_base.priority import stand_back
 
-__all__ = ["CollectorOptions", "main", "spawn"]
+from relive_platform.signals.options import CollectorOptions
+
+__all__ = ["main", "spawn"]
 
 _NICE: Final = 5
-
-
-class CollectorOptions(msgspec.Struct, kw_only=True):
-    """What the process needs of the server's settings."""
-
-    store_url: str
-    spool_dir: str
-    scenes_dir: str
-    flush_s: float = 0.25
-    flush_rows: int = 10_000
-    spool_bytes: int = 1 << 30
-    scenes: int = 10_000
-    scenes_bytes: int = 2 << 30
-    scenes_days: float = 30.0
-    heap_bytes: int = 32 * 1_048_576
-    redact_keys: tuple[str, ...] = ()
-    otlp: str = ""
-    otlp_protocol: str = ""
-    otlp_headers: dict[str, str] = {}
-    otlp_timeout_s: float = 10.0
-    otlp_queue_limit: int = 50_000
-    journal_dir: str = ""  # of this run of the server and of earlier ones
-    run: int = 0  # 0: none, only what earlier ones have left
 
 
 class _Start(msgspec.Struct):

@@ -9,12 +9,11 @@ from typing import Final
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
 
+from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.batches import (
     Answered,
     Begun,
-    Finished,
     HeapJob,
-    SceneJob,
     Telemetry,
     Tentative,
 )

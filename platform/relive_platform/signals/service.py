@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.errors import ReliveError
+from relive_base.framing import FrameReader
 from relive_base.garbage import settle
 from relive_store import Store, open_store
 from relive_store.schema import require_current
@@ -27,17 +28,17 @@ from relive_store.writer import Writer
 from relive_tracer.explore.otlp import OtlpExporter
 from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, endpoint_settings
 
-from relive_platform.engine.framing import FrameReader
-from relive_platform.signals.batches import Ack, Batch, Finished, HeapJob, SceneJob, Telemetry, items_of
+from relive_platform.evidence import Finished, SceneJob, StackMemory
+from relive_platform.signals.batches import Ack, Batch, HeapJob, Telemetry, items_of
 from relive_platform.signals.ingest import Ingest
 from relive_platform.signals.journal import abandoned, read_segments, runs_in
 from relive_platform.signals.journal_place import is_ours
 from relive_platform.signals.recovery import Recovered, recover
 from relive_platform.signals.redaction import Redactors
-from relive_platform.signals.scenes import SceneKeeper, SceneLimits, StackMemory
+from relive_platform.signals.scenes import SceneKeeper, SceneLimits
 
 if TYPE_CHECKING:
-    from relive_platform.signals.process import CollectorOptions
+    from relive_platform.signals.options import CollectorOptions
 
 __all__ = ["CollectorService"]
 

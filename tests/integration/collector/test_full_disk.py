@@ -16,7 +16,7 @@ from pathlib import Path
 from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
 from relive_capture.explore.archive import read_scene
-from relive_platform.signals.batches import SceneJob
+from relive_platform.evidence import SceneJob
 from relive_platform.signals.scenes import SceneKeeper
 
 folder = Path(sys.argv[1])

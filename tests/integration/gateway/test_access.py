@@ -63,7 +63,7 @@ async def test_off_loopback_a_request_has_the_token_or_a_public_route(tmp_path: 
                 assert answer.status == 401, (path, headers)
                 assert answer.headers["www-authenticate"].startswith("Bearer ")
         assert (await server.http("DELETE", "/shared")).status == 401
-        assert server.server.dispatcher.running == 0
+        assert server.server.engine.dispatcher.running == 0
         assert not await server.rows("SELECT 1 FROM invocations")
         assert (await server.http("GET", "/open", headers={"host": "evil.example"})).status == 400  # two
 

@@ -73,7 +73,7 @@ async def test_a_dead_worker_is_502_and_a_timeout_504(gateway: Served) -> None:
 
 async def test_all_workers_busy_is_429_with_retry_after(gateway: Served) -> None:
     first = asyncio.ensure_future(gateway.http("GET", "/fn/slow"))
-    await gateway.until(lambda: gateway.server.dispatcher.running == 1)
+    await gateway.until(lambda: gateway.server.engine.dispatcher.running == 1)
 
     second = await gateway.http("GET", "/fn/slow")
 
@@ -213,7 +213,7 @@ async def test_a_slow_head_and_a_slow_body_are_408(gateway: Served) -> None:
 
     assert parse(slow_head).status == 408
     assert parse(slow_body).status == 408
-    assert gateway.server.dispatcher.running == 0
+    assert gateway.server.engine.dispatcher.running == 0
 
 
 async def test_a_huge_head_is_431(gateway: Served) -> None:
@@ -234,10 +234,10 @@ async def test_two_requests_in_one_packet_are_both_answered_in_order(gateway: Se
 async def test_a_client_that_leaves_does_not_keep_the_worker(gateway: Served) -> None:
     _, writer = await asyncio.open_connection(*gateway.address())
     writer.write(b"GET /fn/nap HTTP/1.1\r\nhost: localhost\r\n\r\n")
-    await gateway.until(lambda: gateway.server.dispatcher.running == 1)
+    await gateway.until(lambda: gateway.server.engine.dispatcher.running == 1)
 
     writer.close()
-    await gateway.until(lambda: gateway.server.dispatcher.running == 0)
+    await gateway.until(lambda: gateway.server.engine.dispatcher.running == 0)
     answer = await gateway.http("GET", "/fn/nap")
 
     assert (answer.status, answer.body) == (200, b"rested")
@@ -314,9 +314,9 @@ async def test_answers_do_not_pile_up_for_a_client_that_does_not_read(gateway: S
     sock.sendall(b"GET /fn/big HTTP/1.1\r\nhost: localhost\r\n\r\n" * 60)
 
     # When it reads nothing
-    pool = gateway.server.dispatcher.pools["big"]
+    pool = gateway.server.engine.dispatcher.pools["big"]
     await gateway.until(lambda: sum(worker.invocations for worker in pool.workers))
-    await gateway.until(lambda: gateway.server.dispatcher.running == 0)
+    await gateway.until(lambda: gateway.server.engine.dispatcher.running == 0)
 
     # I expect few of them to be run, and the connection to end
     await gateway.until(lambda: gateway.server.listener.connections == 0)

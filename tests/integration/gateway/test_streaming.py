@@ -191,7 +191,7 @@ async def test_a_client_that_leaves_ends_the_function(server: Served, tmp_path: 
     writer.close()
 
     await server.until(lambda: (tmp_path / "here" / "closed").exists(), 30)
-    await server.until(lambda: server.server.dispatcher.running == 0, 30)
+    await server.until(lambda: server.server.engine.dispatcher.running == 0, 30)
     rows = await server.rows("SELECT Status, HasScene FROM invocations")
     assert rows == [("ok", 0)]
     said = await server.rows(

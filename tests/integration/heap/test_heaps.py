@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from relive_base.frames import Scene
-from relive_platform.engine.invocation import HeapFound, Running
+from relive_base.records import InvocationRecord
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.worker import FROZEN
+from relive_platform.evidence import HeapFound, SceneJob
 
 from tests.support.heap_files import HeapFiles
 from tests.support.pool_harness import Platform, platform
@@ -52,7 +53,7 @@ async def platforms(tmp_path: Path) -> AsyncIterator[Platform]:
         yield running
 
 
-async def heap_of(running: Platform, number: int = 0) -> tuple[Running, HeapFound]:
+async def heap_of(running: Platform, number: int = 0) -> tuple[InvocationRecord, HeapFound]:
     await running.until(lambda: len(running.recording.heaps) > number, 60.0)
     return running.recording.heaps[number]
 
@@ -66,11 +67,11 @@ async def test_a_failure_leaves_its_heap(platforms: Platform) -> None:
     # Then: the scene is handed on at once, and says that a heap is on its way
     assert outcome.record.status == "error"
     await platforms.until(lambda: platforms.recording.finished_runs)
-    assert platforms.recording.finished_runs[0].external_parts["heap"][0] == "missing"
+    assert platforms.recording.finished_runs[0].parts["heap"][0] == "missing"
     # And: another worker takes the place of the first one without waiting for it
     assert all(worker.state != FROZEN for worker in pool.live())
-    run, found = await heap_of(platforms)
-    assert (run.record.invocation_id, found.state) == (outcome.record.invocation_id, "ok")
+    record, found = await heap_of(platforms)
+    assert (record.invocation_id, found.state) == (outcome.record.invocation_id, "ok")
     heap = HeapFiles.read(Path(found.folder))
     heap.check()
     hoard = heap.local("handler", "hoard")
@@ -87,8 +88,8 @@ async def test_a_module_that_could_not_be_loaded_leaves_its_heap(platforms: Plat
     outcome = await platforms.invoke("broken")
 
     assert outcome.record.status == "init_error"
-    run, found = await heap_of(platforms)
-    assert (run.record.invocation_id, found.state, found.baseline) == (
+    record, found = await heap_of(platforms)
+    assert (record.invocation_id, found.state, found.baseline) == (
         outcome.record.invocation_id, "ok", False,
     )  # fmt: skip
     heap = HeapFiles.read(Path(found.folder))
@@ -106,7 +107,7 @@ async def test_the_same_failure_again(platforms: Platform) -> None:
     await platforms.invoke("f", b"2")
     await platforms.until(lambda: len(platforms.recording.finished_runs) == 2)
 
-    state, reason = platforms.recording.finished_runs[1].external_parts["heap"]
+    state, reason = platforms.recording.finished_runs[1].parts["heap"]
     assert state == "missing"
     assert reason.startswith("the same failure's heap was taken ")
     assert first.record.invocation_id in reason
@@ -139,17 +140,19 @@ async def test_at_the_memory_limit_the_hoard_is_the_biggest(platforms: Platform)
     # Then: the caller has its answer before the heap is there
     assert outcome.record.status == "memory"
     assert platforms.recording.heaps == []
-    run, found = await heap_of(platforms)
+    record, found = await heap_of(platforms)
     assert found.state == "ok", found.reason
     # And: the process told its frames itself
+    await platforms.until(lambda: platforms.recording.finished_runs)
+    [run] = platforms.recording.finished_runs
     scene = scene_of(run)
     assert scene.error.type == "MemoryLimitExceeded"
     # ... in the words that the caller has, which are the same each time
     assert scene.error.message == "the worker was stopped at 85 % of its 96 MB of memory"
     assert outcome.record.error is not None
     assert outcome.record.error.message == scene.error.message
-    assert run.record.error is not None
-    assert run.record.error.function == "grow"
+    assert record.error is not None
+    assert record.error.function == "grow"
     # And: the largest list is the hoard, held by the module
     heap = HeapFiles.read(Path(found.folder))
     heap.check()
@@ -158,7 +161,7 @@ async def test_at_the_memory_limit_the_hoard_is_the_biggest(platforms: Platform)
     assert biggest == heap.local("grow", "rows")
     # And: it is kept, stopped, for a debugger
     await platforms.until(lambda: platforms.host.counts()["frozen"] == 1)
-    assert run.external_parts["live"][0] == "ok"
+    assert run.parts["live"][0] == "ok"
 
 
 async def test_a_process_that_does_not_react(platforms: Platform) -> None:
@@ -169,9 +172,9 @@ async def test_a_process_that_does_not_react(platforms: Platform) -> None:
 
     [run] = platforms.recording.finished_runs
     assert outcome.record.status == "memory"
-    assert run.external_parts["heap"][0] == "missing"
-    assert "the process" in run.external_parts["heap"][1]
-    assert "exception.json" in run.external  # read from outside, as before
+    assert run.parts["heap"][0] == "missing"
+    assert "the process" in run.parts["heap"][1]
+    assert "exception.json" in run.members  # read from outside, as before
 
 
 async def test_a_memory_error(platforms: Platform) -> None:
@@ -193,13 +196,13 @@ async def test_a_baseline(platforms: Platform) -> None:
     await platforms.invoke("f", b"1")
     await platforms.invoke("f", b"2")
 
-    run, found = await heap_of(platforms)
+    record, found = await heap_of(platforms)
     assert (found.state, found.baseline) == ("ok", True)
     assert not pool.heap_next
     heap = HeapFiles.read(Path(found.folder))
     heap.check()
     assert not [root for root in heap.roots if root["kind"] == "frame"]
-    assert run.record.status == "ok"
+    assert record.status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,7 @@ async def test_it_is_not_wanted(platforms: Platform, spec: dict[str, Any], reaso
     await platforms.invoke("f")
     await platforms.until(lambda: platforms.recording.finished_runs)
 
-    assert platforms.recording.finished_runs[0].external_parts["heap"] == ("missing", reason)
+    assert platforms.recording.finished_runs[0].parts["heap"] == ("missing", reason)
 
 
 async def test_the_machine_is_short_of_memory(platforms: Platform) -> None:
@@ -225,7 +228,7 @@ async def test_the_machine_is_short_of_memory(platforms: Platform) -> None:
     await platforms.invoke("f")
     await platforms.until(lambda: platforms.recording.finished_runs)
 
-    state, reason = platforms.recording.finished_runs[0].external_parts["heap"]
+    state, reason = platforms.recording.finished_runs[0].parts["heap"]
     assert state == "missing"
     assert reason.startswith("memory: 10 MB were available on the machine, under ")
 
@@ -262,7 +265,7 @@ def handler(event, context):
         assert "the process ended" in found.reason
 
 
-def scene_of(run: Running) -> Scene:
+def scene_of(run: SceneJob) -> Scene:
     import msgspec
 
     return msgspec.msgpack.decode(run.scene, type=Scene)

@@ -66,8 +66,8 @@ async def test_a_failure_is_seen_with_its_locals(own_users: Platform, way: str) 
     assert outcome.record.status == status, outcome.error
     await own_users.until(lambda: own_users.recording.finished_runs)
     run = own_users.recording.finished_runs[0]
-    told = [run.scene, *run.external.values()]
-    assert any(b"basket" in part and b"of eggs" in part for part in told), (run.external_parts, told)
+    told = [run.scene, *run.members.values()]
+    assert any(b"basket" in part and b"of eggs" in part for part in told), (run.parts, told)
 
 
 def test_a_number_is_given_once_and_comes_back_last() -> None:

@@ -51,12 +51,12 @@ async def test_running_events_are_finished_before_the_server_stops(tmp_path: Pat
         await running.deploy(app)
         await running.invoke("slow", b"0")
         task = asyncio.ensure_future(running.invoke("slow", b"0.4"))
-        await running.until(lambda: running.server.dispatcher.running == 1)
+        await running.until(lambda: running.server.engine.dispatcher.running == 1)
 
         await running.server.stop(5.0)
 
         assert (await task).body == b'"done"'
-        assert not running.server.host.workers
+        assert not running.server.engine.host.workers
 
 
 async def test_a_worker_crash_is_an_attempt_and_the_event_is_tried_again(tmp_path: Path, app: Path) -> None:

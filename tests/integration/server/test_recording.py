@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from relive_capture.explore.archive import read_scene
 from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.server.status import status_of
 from server_harness import served
 
 
@@ -138,7 +139,7 @@ async def test_status_has_the_fields_of_the_command_line(tmp_path: Path, app: Pa
         await running.deploy(app)
         await running.invoke("fine")
 
-        status = await running.server.status()
+        status = await status_of(running.server)
 
         assert {"version", "pid", "store", "isolation_tier", "functions", "workers", "queue", "otlp"} <= set(
             status

@@ -44,7 +44,9 @@ async def test_a_version_that_no_worker_can_load_is_refused_where_it_fails(tmp_p
 
         # ... the old version to serve, and no process to stay behind
         assert (await running.invoke("f")).body == b"1"
-        await running.until(lambda: all(w.spec.version == 1 for w in running.server.host.workers.values()))
+        await running.until(
+            lambda: all(w.spec.version == 1 for w in running.server.engine.host.workers.values())
+        )
 
 
 @pytest.mark.skipif(not landlock.abi_version(), reason="this kernel has no Landlock")

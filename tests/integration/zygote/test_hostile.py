@@ -86,7 +86,7 @@ async def test_what_is_imported_in_a_zygote_finds_nothing(running: Served, tmp_p
             for when in ("BUILT", "IMPORTED", "BY_PTH"):
                 found.assert_safe(told[when])
     # and that one zygote serves both
-    assert len(running.server.host.zygotes.pids()) == 1
+    assert len(running.server.engine.host.zygotes.pids()) == 1
 
 
 @pytest.mark.skipif(bool(probe_spaces()), reason="no mount namespaces here")
@@ -98,7 +98,7 @@ async def test_each_worker_of_a_confined_zygote_has_an_empty_tmp(running: Served
     assert await _ask(running, "first", {"tmp": "a"}) == []
     assert await _ask(running, "second", {"tmp": "b"}) == []
     # and that the next worker finds an empty folder again
-    for worker in list(running.server.host.workers.values()):
+    for worker in list(running.server.engine.host.workers.values()):
         os.kill(worker.pid, signal.SIGKILL)
-    await running.until(lambda: not running.server.host.workers)
+    await running.until(lambda: not running.server.engine.host.workers)
     assert await _ask(running, "first", {"tmp": "c"}) == []

@@ -16,7 +16,8 @@ from relive_base.records import InvocationRecord
 from relive_capture.explore.heap_archive import baseline_path, find_baseline
 from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.record.heap import take_heap
-from relive_platform.signals.batches import HeapJob, SceneJob
+from relive_platform.evidence import SceneJob
+from relive_platform.signals.batches import HeapJob
 from relive_platform.signals.scenes import SceneKeeper, SceneLimits
 from relive_store.spool import Mark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relive_platform.signals.batches import Finished
+from relive_platform.evidence import Finished
 from relive_platform.signals.ingest import Ingest
 from relive_store.spool import Mark
 from tracer_records import MS, NOW, failed_record, record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,8 +10,7 @@ from pathlib import Path
 from relive_base.frames import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
-from relive_platform.engine.invocation import InvokeRequest, Running
-from relive_platform.signals.batches import SceneJob
+from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.collector import Collector, CollectorLimits
 from relive_platform.signals.scenes import SceneKeeper, SceneLimits
 from relive_store.spool import Mark
@@ -79,14 +77,12 @@ def test_a_scene_that_passes_its_retention_takes_its_analysed_heap_along(tmp_pat
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"a-1.{'0' * 32}.heap"]
 
 
-def running(event: bytes = b"") -> Running:
-    return Running(
-        request=InvokeRequest(function="f", event=event),
-        record=failed(),
-        future=asyncio.get_running_loop().create_future(),
-        timeout_s=1.0,
-        accepted_mono=0.0,
-    )
+def fails(collector: Collector, event: bytes = b"", function: str = "f") -> InvocationRecord:
+    """An attempt that fails."""
+    record = failed()
+    record.function = function
+    collector.finished(Finished(record), SceneJob(record, event=event), b"")
+    return record
 
 
 def away(_: object) -> subprocess.Popen[bytes]:
@@ -97,11 +93,9 @@ async def test_a_record_does_not_claim_a_scene_that_there_is_no_room_for() -> No
     # Given room for two scenes that are not written yet
     collector = Collector(away, CollectorLimits(scenes=4))
     # When three invocations fail
-    failures = [running() for _ in range(3)]
-    for one in failures:
-        collector.finished(one, None)
+    failures = [fails(collector) for _ in range(3)]
     # I expect the third record to say that there is none, and that to be counted
-    assert [one.record.has_scene for one in failures] == [True, True, False]
+    assert [one.has_scene for one in failures] == [True, True, False]
     assert collector.stats.dropped_scenes == 1
 
 
@@ -111,7 +105,7 @@ async def test_no_message_to_the_collector_is_larger_than_it_can_read() -> None:
 
     # When many events of 3 MB fail at once
     for _ in range(60):
-        collector.finished(running(b"x" * 3_000_000), None)
+        fails(collector, b"x" * 3_000_000)
     collector._send()
 
     # I expect all of them to wait, in messages that it can read
@@ -128,16 +122,13 @@ async def test_a_flood_of_one_function_costs_no_other_a_row_nor_a_scene() -> Non
     for _ in range(2_000):
         collector._row(loud, "i", 1, b"x" * 1_000)
     for _ in range(200):
-        collector.finished(running(b"y" * 10_000), None)
+        fails(collector, b"y" * 10_000)
     dropped = collector.stats.dropped_items
     assert dropped > 1_000
     assert collector.stats.dropped_scenes > 100
     # When others have something to tell
     quiet = FunctionSpec(name="quiet", version=1, handler="m:h")
-    failure = running()
-    failure.record.function = "quiet"
     # I expect room for all of it
     assert all(collector._row(quiet, "q", 1, b"a line") for _ in range(20))
-    collector.finished(failure, None)
-    assert failure.record.has_scene
+    assert fails(collector, function="quiet").has_scene
     assert collector.stats.dropped_items == dropped

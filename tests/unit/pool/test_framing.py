@@ -17,7 +17,7 @@ from relive_base.frames import (
     decode_frame,
     encode_frame,
 )
-from relive_platform.engine.framing import FrameReader, frame_kind
+from relive_base.framing import FrameReader, frame_kind
 
 FRAMES: list[AnyFrame] = [
     Result(invocation_id="a", status="ok", started_ns=1, ended_ns=2, body=b"x" * 5_000),

@@ -57,7 +57,7 @@ def nothing() -> None:
 
 def supervise(*workers: LookedAt) -> Supervisor:
     return Supervisor(
-        lambda: {worker.worker_id: worker for worker in workers},  # type: ignore[misc]
+        {worker.worker_id: worker for worker in workers},  # type: ignore[misc]
         lambda worker, running, why: None,
         lambda pid, timeout_s, spec, error, thread=0: Dumped(),
         ThreadPoolExecutor(1),

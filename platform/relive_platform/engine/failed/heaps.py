@@ -18,8 +18,9 @@ from relive_base.frames import HeapTaken, TakeHeap, encode_frame
 from relive_capture.record.heap.native import native_walk
 
 from relive_platform.engine.failed.frozen import available_bytes
-from relive_platform.engine.invocation import HeapFound, Running
+from relive_platform.engine.invocation import Running
 from relive_platform.engine.workers.worker import GONE, Worker
+from relive_platform.evidence import HeapFound
 
 __all__ = ["NO_HEAP", "PENDING", "HeapLimits", "HeapTaker"]
 

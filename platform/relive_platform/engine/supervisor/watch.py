@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -76,7 +76,7 @@ class Supervisor:
 
     def __init__(
         self,
-        workers: Callable[[], dict[int, Worker]],
+        workers: Mapping[int, Worker],
         on_condemned: Callable[[Worker, Running, str], None],
         dump: ExternalDump,
         executor: Executor,
@@ -127,8 +127,8 @@ class Supervisor:
         self._look.count += 1
         any_busy = False
         if len(self._look.children) > _CHILDREN_KNOWN:
-            self._look.forget_all_but(self._workers())
-        for worker in list(self._workers().values()):
+            self._look.forget_all_but(self._workers)
+        for worker in list(self._workers.values()):
             worker.look()
             running = worker.current
             if running is None or worker.state not in (BUSY, FINISHING):

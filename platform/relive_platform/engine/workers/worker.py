@@ -24,16 +24,19 @@ from relive_base.frames import (
     FunctionSpec,
     InitFailed,
     Invoke,
+    LogLine,
+    Logs,
     Ready,
     Result,
     Skipped,
     encode_frame,
 )
+from relive_base.framing import FrameReader, frame_kind
+from relive_base.records import InvocationRecord
 from relive_base.ring import RingBroken, RingReader
 from relive_runtime.isolation.core_files import core_pattern, take_core
 from relive_runtime.worker.faults import FAULTS
 
-from relive_platform.engine.framing import FrameReader, frame_kind
 from relive_platform.engine.intake import FLOOD_BYTES, Intake
 from relive_platform.engine.invocation import InvokeRequest, Running
 from relive_platform.engine.streaming import WorkerStream, begin_stream, take_part
@@ -79,6 +82,10 @@ _crashed = msgspec.msgpack.Decoder(Crashed)
 
 class WorkerOwner(Protocol):
     """What a worker tells; all of it on the event loop."""
+
+    @property
+    def healthy(self) -> tuple[InvokeRequest, InvocationRecord] | None:
+        """The newest event that succeeded."""
 
     def on_ready(self, worker: Worker, ready: Ready) -> None: ...
     def on_init_failed(self, worker: Worker, failed: InitFailed) -> None: ...
@@ -288,7 +295,6 @@ class Worker(asyncio.Protocol):
         self.invocations += 1
         self.intake.begin(record.invocation_id)
         now = time.monotonic()
-        running.worker = self
         running.sent_mono = now
         if self.current is None:
             self.state = BUSY
@@ -478,15 +484,35 @@ class Worker(asyncio.Protocol):
             if running.telemetry_bytes <= EVIDENCE_BYTES:
                 running.span_updates.append(payload)
 
+    def with_init_profiles(self, profiles: list[bytes]) -> list[bytes]:
+        """Those of an attempt, the first with what was sampled while the module was loaded."""
+        if not self.init_profiles:
+            return profiles
+        profiles = profiles + self.init_profiles
+        self.init_profiles = []
+        return profiles
+
     def writing(self) -> Running | None:
         """Whose text comes through the console pipe, which may be a moment behind the frames."""
         if self.current is None and time.monotonic() - self.ended_mono < CONSOLE_LATE_S:
             return self._last
         return self.current
 
-    def console(self, payload: bytes) -> None:
-        """A Logs frame made of what came through the console pipe."""
-        self._on_telemetry(payload)
+    def console(self, lines: list[LogLine]) -> None:
+        """Text that its process wrote past Python, from the console pipe: it goes to the attempt that wrote
+        it, within its function's limit."""
+        running = self.writing()
+        invocation_id = ""
+        if running is not None:
+            record = running.record
+            invocation_id = record.invocation_id
+            running.console_bytes += sum(len(line.body) for line in lines)
+            if running.console_bytes > self.spec.output_limit_bytes:
+                record.dropped += len(lines)
+                return
+            for line in lines:
+                line.trace_id, line.span_id = record.trace_id, record.span_id
+        self._on_telemetry(encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:])
 
     def _on_profile(self, payload: bytes) -> None:
         kept = self.init_profiles if self.current is None else self.current.profiles

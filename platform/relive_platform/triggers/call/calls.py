@@ -8,10 +8,9 @@ import time
 from relive_base.errors import ReliveError
 from relive_base.frames import Call, CallResult, ErrorInfo
 
-from relive_platform.engine.dispatcher import Dispatcher
+from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
-from relive_platform.engine.pool import FunctionPool
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.triggers.queue.publisher import Accepted, Publisher
 
@@ -22,22 +21,22 @@ class Calls:
     """Serves the Call frames of all workers."""
 
     def __init__(
-        self, dispatcher: Dispatcher, depth_limit: int, publish: Publisher, sizes: EventSizes | None = None
+        self, engine: Engine, depth_limit: int, publish: Publisher, sizes: EventSizes | None = None
     ) -> None:
-        self._dispatcher = dispatcher
+        self._engine = engine
         self._depth_limit = depth_limit
         self._publish = publish
         self._sizes = sizes or EventSizes()
         self._tasks: set[asyncio.Task[Accepted]] = set()
 
-    def __call__(self, pool: FunctionPool, worker: Worker, call: Call) -> None:
+    def __call__(self, worker: Worker, call: Call) -> None:
         """Begin to serve `call`; its CallResult goes to the worker when it is there."""
         running = worker.current
         caller = running.record.invocation_id if running is not None else ""
         if call.depth > self._depth_limit:
             self._refuse(worker, call, "CallDepthExceeded", f"functions call each other {call.depth} deep")
             return
-        left_s = running.deadline_mono - time.monotonic() if running is not None else pool.spec.timeout_s
+        left_s = running.deadline_mono - time.monotonic() if running is not None else worker.spec.timeout_s
         request = InvokeRequest(
             function=call.function,
             event=call.payload,
@@ -60,7 +59,7 @@ class Calls:
                 self._tasks.add(task)
                 task.add_done_callback(lambda done: self._queued(worker, call, done))
             else:
-                future = self._dispatcher.submit(request)
+                future = self._engine.submit(request)
                 future.add_done_callback(lambda done: self._answered(worker, call, done))
         except ReliveError as error:
             self._refuse(worker, call, type(error).__name__, str(error))

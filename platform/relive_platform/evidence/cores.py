@@ -15,7 +15,7 @@ from relive_capture.explore.fault_text import parse_fault
 from relive_capture.explore.outside_frames import OutsideFrames, put_first
 from relive_capture.explore.pystack import PystackError, parse_pystack, pystack_core, stack_lines
 
-from relive_platform.signals.batches import SceneJob
+from relive_platform.evidence.attempt import SceneJob
 
 __all__ = ["read_core"]
 

@@ -1,0 +1,189 @@
+"""What takes events to workers and brings their outcomes back: one for a server, a replay, a benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from relive_base.errors import Refused
+from relive_base.frames import FunctionSpec
+
+from relive_platform.engine.dispatcher import CallHandler, Dispatcher, Recorder
+from relive_platform.engine.errors import UnknownFunction
+from relive_platform.engine.failed.debugging import DebugSession
+from relive_platform.engine.host import HostLimits, WorkerHost
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.supervisor.dumping import dump_worker
+from relive_platform.engine.supervisor.saving import Saver
+from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.workers.users import UserRange
+from relive_platform.engine.workers.worker import FINISHING
+from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.engine.workers.zygotes import Zygotes
+
+__all__ = ["Engine", "EngineLimits", "EngineStatus"]
+
+_SETTLE_S: Final = 0.002
+_SETTLE_ROUNDS: Final = 500  # for the rest of what a worker has to tell
+_EVIDENCE_ROUNDS: Final = 2_000  # for a process that is read from outside, whose caller has had the answer
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """Limits of all its workers, and how long a zygote may take to start. `users`: where this process is
+    root, those that workers in tier 2 get."""
+
+    host: HostLimits = field(default_factory=HostLimits)
+    zygote_timeout_s: float = 30.0
+    users: UserRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """How it stands. `tiers` and `gaps` are what its workers say of their isolation."""
+
+    workers: dict[str, int]
+    zygotes: int
+    tiers: list[int]
+    gaps: list[str]
+
+
+class Engine:
+    """Wires pools, workers, zygotes and the supervisor. Everything runs on the event loop."""
+
+    def __init__(
+        self, recorder: Recorder, runtime: Path, folder: Path, executor: Executor, limits: EngineLimits
+    ) -> None:
+        """`recorder` takes what is recorded, `runtime` is what workers import, `folder` is for logs and
+        scratch folders; processes are read from outside in `executor`."""
+        zygotes = Zygotes(runtime, folder, limits.zygote_timeout_s, self._zygote_died, limits.users)
+        self.host = WorkerHost(zygotes, limits.host, folder / "scratch", self._watch)
+        self.dispatcher = Dispatcher(recorder, self.host.pools)
+        self._supervisor = Supervisor(
+            self.host.workers,
+            self.dispatcher.on_condemned,
+            dump_worker,
+            executor,
+            saver=Saver(self.host.heaps, self.dispatcher.on_heap),
+        )
+
+    def start(self, on_call: CallHandler | None = None) -> None:
+        """Begin. `on_call` serves the calls from function to function."""
+        self.dispatcher.call_handler = on_call
+        self.host.start()
+
+    async def close(self) -> None:
+        """End every worker and every zygote."""
+        self._supervisor.close()
+        await self.host.close()
+
+    def _zygote_died(self, key: ZygoteKey) -> None:
+        self.host.zygote_died(key)
+
+    def _watch(self, worker: Any) -> None:
+        self._supervisor.watch(worker)
+
+    # ------------------------------------------------------------ events
+
+    def submit(self, request: InvokeRequest) -> asyncio.Future[Outcome]:
+        """Run one event; the future is set when its answer is there, and failures are in the outcome. Raises
+        UnknownFunction and Stopping."""
+        return self.dispatcher.submit(request)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until nothing runs, then take no more. False where something still ran after `timeout_s`."""
+        drained = await self.dispatcher.drained(timeout_s)
+        self.dispatcher.stopping = True
+        return drained
+
+    async def told(self) -> None:
+        """Wait, within limits, until what answered attempts still have to tell is told."""
+        for worker in list(self.host.workers.values()):
+            worker.look()
+        for number in range(_EVIDENCE_ROUNDS):
+            if not self._has_to_tell(number < _SETTLE_ROUNDS):
+                break
+            await asyncio.sleep(_SETTLE_S)
+
+    def _has_to_tell(self, finishing: bool) -> bool:
+        """Whether an answered attempt is not recorded yet. `finishing`: also where its worker tells."""
+        return any(
+            (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
+            for worker in self.host.workers.values()
+        )
+
+    # ------------------------------------------------------------ functions
+
+    def deploy(
+        self, spec: FunctionSpec, zygote: ZygoteKey, limits: PoolLimits, *, warm: bool = False
+    ) -> FunctionPool:
+        """Put a function version in service: new events are its own, the version before finishes what it
+        has. `warm`: waiting workers are forked before its first event."""
+        pool = self.prepare(spec, zygote, limits)
+        pool.active = warm
+        replaced = self.dispatcher.serve(pool)
+        if replaced is not None:
+            replaced.drain()
+        return pool
+
+    def prepare(self, spec: FunctionSpec, zygote: ZygoteKey, limits: PoolLimits) -> FunctionPool:
+        """The pool of a version, which events can ask for by its number; made where there is none."""
+        found = self.host.pools.get((spec.name, spec.version))
+        if found is not None and not found.draining:
+            return found
+        pool = FunctionPool(spec, zygote, limits, self.host, self.dispatcher)
+        self.host.pools[spec.name, spec.version] = pool
+        return pool
+
+    def withdraw(self, function: str) -> None:
+        """Take a function out of service; it finishes what it has."""
+        pool = self.dispatcher.pools.pop(function, None)
+        if pool is not None:
+            pool.drain()
+
+    def profile_next(self, function: str, count: int, engine: str = "precise") -> None:
+        """Profile the next `count` invocations of a function with `engine`. Raises UnknownFunction."""
+        pool = self._pool(function)
+        pool.profile_next, pool.profile_engine = count, engine
+
+    def heap_next(self, function: str) -> int:
+        """Have the next invocation of a function that succeeds leave its heap; gives the version. Raises
+        UnknownFunction, Refused."""
+        pool = self._pool(function)
+        if pool.spec.capture != "full":
+            raise Refused(
+                f'{function} has capture = "{pool.spec.capture}"',
+                remedy='say capture = "full" in its relive.toml and deploy it again',
+            )
+        pool.heap_next = True
+        return pool.spec.version
+
+    def _pool(self, function: str) -> FunctionPool:
+        pool = self.dispatcher.pools.get(function)
+        if pool is None:
+            raise UnknownFunction(function, self.dispatcher.pools)
+        return pool
+
+    # ------------------------------------------------------------ looking at it
+
+    def status(self) -> EngineStatus:
+        """How it stands now."""
+        ready = [worker.ready for worker in self.host.workers.values() if worker.ready]
+        return EngineStatus(
+            workers=self.host.counts(),
+            zygotes=len(self.host.zygotes.pids()),
+            tiers=[told.isolation_tier for told in ready],
+            gaps=[line for told in ready for line in told.isolation_detail],
+        )
+
+    def debug(self, ident: str) -> DebugSession:
+        """Begin a debugging session in the worker that is kept of a failure. Raises NotKept, Refused."""
+        return self.host.debugging.attach(ident)
+
+    def frozen(self) -> list[dict[str, Any]]:
+        """The failed workers that are kept, newest first."""
+        return self.host.debugging.listing()

@@ -1,0 +1,38 @@
+"""Loading a version's handler once in a real worker, before the version goes into service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+
+from relive_base.frames import FunctionSpec
+
+from relive_platform.engine.engine import Engine
+from relive_platform.engine.trial import try_worker
+from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.registry.model import FunctionVersion, TrialResult
+
+__all__ = ["WorkerTrial"]
+
+
+class WorkerTrial:
+    """The registry's trial, in the server's engine. Call it from another thread than the loop's."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        engine: Engine,
+        worker_of: Callable[[FunctionVersion], tuple[FunctionSpec, ZygoteKey]],
+        timeout_s: float,
+    ) -> None:
+        self._loop = loop
+        self._engine = engine
+        self._worker_of = worker_of
+        self._timeout_s = timeout_s
+
+    def __call__(self, version: FunctionVersion) -> TrialResult:
+        """Wait until the handler is loaded, or is not. Never raises for what the user's code does."""
+        spec, key = self._worker_of(version)
+        trial = try_worker(self._engine.host, spec, key, version.code_dir, self._timeout_s)
+        return TrialResult(**asdict(asyncio.run_coroutine_threadsafe(trial, self._loop).result()))
