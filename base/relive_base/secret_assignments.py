@@ -70,6 +70,8 @@ _WORD_AFTER: Final = _rule(r"[ ]+[^\W\d_]{1,20}(?![\w=:@])")
 _WORD_BEFORE: Final = _rule(r"([^\W\d_]{1,20})[ ]\Z")
 _WORDS_BEFORE: Final = _rule(r"(?:(?<=\s)|(?<=[\"',;(*#`])|\A)(?:([^\W\d_]{2,20})[ ])?([^\W\d_]{2,20})[ ]\Z")
 _WORDS_REACH: Final = 44
+_IDENTIFIER: Final = _rule(r"(?<![\w:])(?:arn|urn):(?:[^\s\"'=<>]*:)?\Z")
+_IDENTIFIER_REACH: Final = 300
 _AZURE = _rule(r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=(?P<secret>[A-Za-z0-9+/%]{16,}=*)")
 _SIGNATURE = _rule(r"(?i)(?<=[?&;])signature=(?P<secret>[^&\s\"'<>]{8,})")
 
@@ -189,11 +191,19 @@ def _is_prose(text: str, named: re.Match[str], value: re.Match[str]) -> bool:
     return before is not None and before[1].lower() in _COMPLAINTS
 
 
+def _is_in_identifier(text: str, named: re.Match[str]) -> bool:
+    """Whether the name is a part of an ARN or URN: of a function that is called `token`, say."""
+    start = named.start()
+    if named["sep"] != ":" or text[start - 1 : start] != ":":
+        return False
+    return _IDENTIFIER.search(text, max(0, start - _IDENTIFIER_REACH), start) is not None
+
+
 def _judged(text: str, named: re.Match[str], judge: Judge) -> str:
     name = named["name"]
     strength = judge(name)
     if strength:
-        return strength
+        return "" if _is_in_identifier(text, named) else strength
     start = named.start()
     before = text[start - 1 : start]
     if before == "\\" and name[0] in "nrt":

@@ -170,13 +170,15 @@ def test_the_first_result_answers_a_second_event_with_the_same_id(lab: Relive) -
 
     # When the same comes again, it is taken for the first
     (again,) = lab.json("invoke", "echo", "--event", '{"n": 1}', "--async", "--event-id", "order-7")
+    assert again["event_id"] == first["event_id"] == "order-7"
     assert again["invocation_id"] == first["invocation_id"]
 
     # ... and, when it is done, answered with its result
     lab.eventually(lambda: not lab.json("events", "echo"))
     done = lab.run("invoke", "echo", "--event", '{"n": 1}', "--async", "--event-id", "order-7")
     assert json.loads(done.stdout) == {"n": 1}
-    assert len(lab.json("sql", "SELECT 1 FROM invocations WHERE EventId = 'order-7'")) == 1
+    (run,) = lab.json("sql", "SELECT InvocationId AS id FROM invocations WHERE EventId = 'order-7'")
+    assert run["id"] == first["invocation_id"]
 
     # ... and another body under that id is refused
     done = lab.run("invoke", "echo", "--event", '{"n": 2}', "--async", "--event-id", "order-7", check=False)

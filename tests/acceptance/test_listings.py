@@ -46,7 +46,7 @@ FIELDS: dict[tuple[str, ...], str] = {
     ("functions",): "name kind version url invocations errors p50_ms p95_ms p99_ms cold_starts last_failure",
     ("invoke", "fine"): "invocation_id trace_id status result duration_ms cold",
     ("invoke", "fails"): "invocation_id trace_id status error duration_ms cold",
-    ("invoke", "fine", "--async"): "invocation_id trace_id status",
+    ("invoke", "fine", "--async"): "event_id invocation_id trace_id status",
     ("invoke", "fine", "--async", "--wait"): "invocation_id trace_id status duration_ms cold",
     (
         "invocations",

@@ -54,6 +54,9 @@ VENDOR_TOKENS = [
 ]  # fmt: skip
 # (text, the part of it that must be gone)
 SECRET_TEXTS = [
+    ("arn:aws:lambda:eu-1:1:function:shop token:hunter2hunter2", "hunter2hunter2"),
+    ("arn:aws:lambda:eu-1:1:function:shop:token=hunter2hunter2", "hunter2hunter2"),
+    ("learn:token:hunter2hunter2", "hunter2hunter2"),
     # addresses and forms, whose blanks are plus signs and whose lines are %0A
     ("?q=Bearer+abcdefgh1234&x=1", "abcdefgh1234"),
     ("note=password%3A+hunter2&x=1", "hunter2"),
@@ -249,6 +252,11 @@ SECRET_TEXTS = [
     ('token="' + "x" * 9000 + '"', "xxxx"),
 ]
 HARMLESS_TEXTS = [
+    "arn:aws:lambda:eu-central-1:123456789012:function:token:1",
+    "invoked arn:relive:lambda:local:000000000000:function:csrf:$LATEST",
+    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db",
+    "urn:ietf:params:oauth:grant-type:token:exchange",
+    "urn:token:exchange",
     'cookies_accepted = "yes"',
     "Password: incorrect",
     "The token: see below",

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import time
 import zipfile
 import zlib
 from functools import cached_property
@@ -22,6 +23,7 @@ from relive_capture.explore.bounds import Limits, Spending, check_directory, che
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.heap.reading import FOLDER, read_members, read_meta
 from relive_capture.explore.heap.snapshot import HeapSnapshot
+from relive_capture.explore.live_part import part_as_of
 from relive_capture.explore.references import MAX_EXPANDED, expand_references
 from relive_capture.heap_format import HeapMeta
 from relive_capture.model import (
@@ -112,6 +114,9 @@ class SceneFile:
         for name, part in self.manifest["parts"].items():
             if isinstance(part, dict):
                 found[str(name)] = PartState(str(part.get("state", "missing")), str(part.get("reason", "")))
+        if "live" in found:
+            captured_ns = self.manifest["captured_ns"]
+            found["live"] = part_as_of(found["live"], captured_ns, time.time_ns())
         return found
 
     @cached_property

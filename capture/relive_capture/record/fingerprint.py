@@ -36,7 +36,7 @@ def place_names(frames: list[RawFrame], in_app: InApp) -> list[str]:
 
 def own_names(frames: list[RawFrame], in_app: InApp) -> list[str]:
     """ "file:function" of the user's own frames."""
-    return [_name(raw, in_app) for raw in frames if in_app.place(raw.frame.f_code.co_filename)[0]]
+    return [_name(raw, in_app) for raw in frames if in_app.frame(raw.frame)[0]]
 
 
 def _name(raw: RawFrame, in_app: InApp) -> str:

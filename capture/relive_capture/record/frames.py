@@ -97,7 +97,7 @@ def without_outer(frames: list[RawFrame], skip: tuple[str, ...], in_app: InApp) 
     own = own_folders()
     for index, raw in enumerate(frames[:64]):
         file = raw.frame.f_code.co_filename
-        if in_app.place(file)[0]:
+        if in_app.frame(raw.frame)[0]:
             break
         importing = start == index and file.startswith(("<frozen importlib", _IMPORTLIB))
         if importing or file.startswith(own) or file in skip:
@@ -141,14 +141,14 @@ class FrameRecorder:
     def head(self, raw: RawFrame) -> FrameView:
         """One frame without its locals."""
         code = raw.frame.f_code
-        in_app, shown = self._in_app.place(code.co_filename)
+        in_app, shown = self._in_app.frame(raw.frame)
         view = FrameView(file=shown[-300:], line=raw.line, function=code.co_qualname[:200], in_app=in_app)
         view.module = _module(raw.frame)
         _, end_line, column, end_column = self._position(code, raw.lasti)
         view.end_line = -1 if end_line is None else end_line
         view.column = -1 if column is None else column
         view.end_column = -1 if end_column is None else end_column
-        if in_app:
+        if in_app and self._in_app.place(code.co_filename)[0]:
             self.app_files.setdefault(code.co_filename, shown)
         return view
 

@@ -51,7 +51,7 @@ class Signatures:
 
     def of(self, view: ExceptionView, frames: list[RawFrame]) -> list[str]:
         """[failing expression, message's shape] of an exception that stands in `frames`, outermost first."""
-        own = [raw for raw in frames if self._in_app.place(raw.frame.f_code.co_filename)[0]]
+        own = [raw for raw in frames if self._in_app.frame(raw.frame)[0]]
         expression = self._expression(own[-1]) if own else ""
         by_program = bool(own) and own[-1] is frames[-1] and _raises(own[-1])
         words = _constants(raw.frame.f_code for raw in own[-_FRAMES:]) if by_program else None

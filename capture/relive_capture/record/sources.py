@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from functools import lru_cache
+from types import FrameType
 
 from relive_base.redaction import Redactor
 from relive_base.source_text import decode_source, encode_source, split_source
 
-from relive_capture.record.virtual_sources import virtual_lines, virtual_name
+from relive_capture.record.inspection import instance_dict, named_entry
+from relive_capture.record.virtual_sources import is_generated, virtual_lines, virtual_name
 
 __all__ = ["InApp", "SourceCache", "SourceFiles"]
 
@@ -37,6 +40,20 @@ class InApp:
         if known is None:
             known = self._known[file] = self._place(file)
         return known
+
+    def frame(self, frame: FrameType) -> tuple[bool, str]:
+        """The same of a frame. Code that exec or eval made, and whose text nobody has kept, belongs to the
+        module in whose namespace it runs; what has one of its own is the user's."""
+        file = frame.f_code.co_filename
+        found = self.place(file)
+        if found[0] or file[:1] != "<" or not self._here or is_generated(frame.f_code):
+            return found
+        name = named_entry(frame.f_globals, "__name__") if type(frame.f_globals) is dict else ""
+        module = sys.modules.get(name) if type(name) is str else None
+        if module is None:
+            return True, virtual_name(file)
+        origin = (instance_dict(module) or {}).get("__file__")
+        return type(origin) is str and self.place(origin)[0], virtual_name(file)
 
     def shown(self, file: str) -> str:
         """How frames name it."""

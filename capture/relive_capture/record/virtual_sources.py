@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from types import CodeType
 from typing import Any, Final
 
 from relive_base.patterns import LazyPattern
 
 from relive_capture.record.inspection import instance_dict, named_entry
 
-__all__ = ["virtual_lines", "virtual_name"]
+__all__ = ["is_generated", "virtual_lines", "virtual_name"]
 
 _MAX_LINES: Final = 20_000
 _GENERATED: Final = LazyPattern(r"<frozen |generated|-gen-|^<string>$|^<stdin>$")
 """Names that libraries give to methods they make (attrs, decorator, makefun): no code of the user's."""
+
+_BY_HAND: Final = ("<string>", "<stdin>")  # what exec calls text that comes without a name
+
+
+def is_generated(code: CodeType) -> bool:
+    """Whether a library made it for a class of the user's: dataclasses, named tuples, attrs."""
+    name = code.co_name
+    made = name[:2] == "__" or name == "<lambda>" or code.co_qualname.startswith("__create_fn__")
+    return made or (_GENERATED.search(code.co_filename) is not None and code.co_filename not in _BY_HAND)
 
 
 def virtual_lines(file: str) -> list[str] | None:

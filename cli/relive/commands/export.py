@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -108,8 +108,16 @@ def export(
             "name one trace, or a time", remedy="relive export trace ID, or relive export --since 1h"
         )
     settings: OtlpSettings | None
-    if headers_file is not None and not endpoint:
-        raise UsageError("--headers goes with --otlp", remedy="--otlp http://HOST:4317")
+    if not endpoint:
+        _refuse_without_endpoint(
+            {
+                "--headers": headers_file,
+                "--protocol": protocol,
+                "--certificate": certificate,
+                "--client-certificate": client_certificate,
+                "--client-key": client_key,
+            }
+        )
     if endpoint:
         settings = endpoint_settings(
             endpoint,
@@ -136,6 +144,16 @@ def export(
     else:
         echo(sent.text, err=bool(sent.failed))
     return ExitCode.FAILED if sent.failed or not sent.spans + sent.logs else ExitCode.DONE
+
+
+def _refuse_without_endpoint(options: Mapping[str, object]) -> None:
+    """Options that say how to reach the endpoint of --otlp say nothing without it. Raises UsageError."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} goes with --otlp",
+                remedy="--otlp http://HOST:4317; for OTEL_EXPORTER_OTLP_ENDPOINT there are variables",
+            )
 
 
 def _headers(file: IO[str] | None) -> dict[str, str]:

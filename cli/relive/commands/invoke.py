@@ -76,10 +76,10 @@ def invoke(
     if as_json:
         emit_object(row)
     elif response.status == "accepted":
-        click.echo(f"accepted {response.invocation_id}")
+        click.echo(f"accepted {response.event_id}")
         click.echo(f"  relive events {function}      see where it is", err=True)
     elif response.status == "ok" and asynchronous and not response.result:
-        echo(f"event {response.invocation_id} was done before; its result is not kept any more", err=True)
+        echo(f"event {response.event_id} was done before; its result is not kept any more", err=True)
     elif response.status == "ok":
         click.echo(response.result.decode("utf-8", "replace"))
     else:
@@ -111,6 +111,8 @@ def _row(response: Any) -> dict[str, Any]:
         "cold": response.cold,
         "version": response.version,
     }
+    if response.event_id:
+        row["event_id"] = response.event_id
     if response.HasField("error"):
         error = response.error
         row["error"] = {
@@ -143,7 +145,7 @@ def _explain(row: dict[str, Any]) -> None:
 def _wait(session: Session, function: str, response: Any, as_json: bool) -> int:
     """Poll the queue until the event is done or dead, then show its result or its last attempt."""
     control = session.control()
-    event_id = response.invocation_id
+    event_id = response.event_id
     give_up = time.monotonic() + _WAIT_LIMIT_S
     while (entry := control.event(function, event_id)).state not in ("done", "dead"):
         if time.monotonic() > give_up:

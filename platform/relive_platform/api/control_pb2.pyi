@@ -137,7 +137,7 @@ class Error(_message.Message):
     def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., kind: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., function: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
 
 class InvokeResponse(_message.Message):
-    __slots__ = ("invocation_id", "trace_id", "status", "result", "error", "duration_ms", "cold", "version")
+    __slots__ = ("invocation_id", "trace_id", "status", "result", "error", "duration_ms", "cold", "version", "event_id")
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +146,7 @@ class InvokeResponse(_message.Message):
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     COLD_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     invocation_id: str
     trace_id: str
     status: str
@@ -154,7 +155,8 @@ class InvokeResponse(_message.Message):
     duration_ms: float
     cold: bool
     version: int
-    def __init__(self, invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., status: _Optional[str] = ..., result: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., duration_ms: _Optional[float] = ..., cold: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
+    event_id: str
+    def __init__(self, invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., status: _Optional[str] = ..., result: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., duration_ms: _Optional[float] = ..., cold: _Optional[bool] = ..., version: _Optional[int] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
     __slots__ = ("function", "state", "limit", "event_id")

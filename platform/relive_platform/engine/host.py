@@ -18,6 +18,7 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.frames import Fork, Forked, FunctionSpec
 from relive_base.ring import RingReader, make_ring
+from relive_capture.explore.live_part import kept_part
 
 from relive_platform.engine.failed.debugging import DebugLimits, DebugSessions
 from relive_platform.engine.failed.frozen import FrozenLimits, FrozenWorkers
@@ -204,8 +205,8 @@ class WorkerHost:
     def freeze(self, worker: Worker, running: Running) -> bool:
         """Keep a failed worker, stopped, as the live scene; the scene says so, or why it is not there."""
         reason = self.frozen.keep(worker, running.record)
-        kept_s = f"its process is kept, stopped, for {self.limits.frozen_s:g} s at most"
-        running.external_parts["live"] = ("missing", reason) if reason else ("ok", kept_s)
+        kept = kept_part(self.limits.frozen_s)
+        running.external_parts["live"] = ("missing", reason) if reason else kept
         return not reason
 
     def lost(self, worker: Worker, running: Running) -> None:

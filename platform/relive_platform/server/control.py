@@ -162,7 +162,8 @@ class PlatformBackend:
             accepted = self._call(self._server.publish(wanted, request.event_id), _QUEUE_TIMEOUT_S)
             done = accepted.duplicate and accepted.state == "done"
             return pb.InvokeResponse(
-                invocation_id=accepted.event_id,
+                invocation_id=accepted.invocation_id,
+                event_id=accepted.event_id,
                 trace_id=accepted.trace_id,
                 status="ok" if done else "accepted",
                 result=accepted.result or b"",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.terminal import one_line
 
@@ -17,6 +17,7 @@ from relive_profiler.explore.pruning import clean, kept_nodes
 from relive_profiler.explore.tree import FlameTree
 
 if TYPE_CHECKING:
+    from pyinstrument.frame import Frame
     from pyinstrument.session import Session
 
 __all__ = ["FORMATS", "export", "to_collapsed", "to_html", "to_session", "to_speedscope", "to_text"]
@@ -58,10 +59,29 @@ def to_text(tree: FlameTree) -> str:
     from pyinstrument.renderers import ConsoleRenderer
 
     class Plain(ConsoleRenderer):
+        def default_processors(self) -> list[Any]:
+            return [*super().default_processors(), _without_self]
+
         def render_preamble(self, session: Session) -> str:
             return f"{session.target_description} · {tree.invocations} invocations · {tree.engine}\n\n"
 
     return Plain(unicode=True, color=False).render(to_session(tree))
+
+
+def _without_self(root: Frame | None, options: dict[str, Any]) -> Frame | None:
+    """A frame's own time is what its row has and its children have not: no row of its own says it again."""
+    from pyinstrument.frame import SELF_TIME_FRAME_IDENTIFIER
+
+    waiting = [root] if root is not None else []
+    while waiting:
+        frame = waiting.pop()
+        for child in list(frame.children):
+            if child.identifier == SELF_TIME_FRAME_IDENTIFIER:
+                frame.absorbed_time += child.time
+                child.remove_from_parent()  # type: ignore[no-untyped-call]
+            else:
+                waiting.append(child)
+    return root
 
 
 def to_html(tree: FlameTree, written_ns: int = 0) -> str:

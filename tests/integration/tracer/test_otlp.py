@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +19,7 @@ from relive_base.frames import LogLine
 from relive_tracer.explore.errors import ExportError
 from relive_tracer.explore.models import LogRow, SpanEventRow, SpanLinkRow, SpanRow
 from relive_tracer.explore.otlp import OtlpExporter, export_rows
+from relive_tracer.explore.otlp_messages import span_tuples, traces_request
 from relive_tracer.explore.otlp_settings import RetryPolicy, endpoint_settings
 from relive_tracer.explore.platform_rows import platform_columns
 from relive_tracer.explore.rows import FunctionRef, log_columns
@@ -182,6 +183,7 @@ def test_what_arrives_is_what_was_sent(collector: tuple[Received, str, str]) -> 
         assert (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()) == (
             row.trace_id, row.span_id, row.parent_span_id,
         )  # fmt: skip
+        assert span.flags == 0x101  # sampled; a client's parent is in its own process
         assert (span.kind, span.status.code, span.status.message) == (3, i % 3, row.status_message)
         assert (span.start_time_unix_nano, span.end_time_unix_nano) == (row.start_ns, row.end_ns)
         assert {a.key: a.value.string_value or a.value.int_value for a in span.attributes} == {
@@ -306,3 +308,19 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parent", "flags"),
+    [
+        ("Server", "", 0x101),
+        ("Server", "ab" * 8, 0x301),
+        ("Consumer", "ab" * 8, 0x301),
+        ("Producer", "ab" * 8, 0x101),
+    ],
+)
+def test_a_span_says_whether_its_parent_is_remote(kind: str, parent: str, flags: int) -> None:
+    row = replace(SPANS[0], kind=kind, parent_span_id=parent)
+    (sent,) = traces_request(span_tuples([row])).resource_spans[0].scope_spans[0].spans
+    assert sent.flags == flags
+    assert {link.flags for link in sent.links} == {0x301 if kind == "Consumer" else 1}

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import stat
+import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +31,7 @@ from relive_base.frames import (
 )
 from relive_base.records import InvocationRecord
 from relive_capture.explore import Limits, SceneError, SceneInput, read_scene, write_scene
+from relive_capture.explore.live_part import kept_part
 from relive_capture.explore.render import failure_lines, render_text, to_json
 from relive_capture.explore.rows import blob_columns, scene_columns
 from relive_capture.record import capture_exception
@@ -98,6 +101,25 @@ def test_what_was_written_is_read(tmp_path: Path, scene: Scene) -> None:
     assert found.source("app.py") == CART
     assert found.parts["heap"].state == "missing"
     assert found.environment["python"]
+
+
+def test_a_process_that_is_kept_for_a_time_is_not_there_after_it(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a scene whose process was kept for 5 minutes at most
+    kept = PartState(*kept_part(300))
+    write_scene(tmp_path / "a.scene", replace(full_input(scene), parts={"live": kept}))
+    captured_ns = read_scene(tmp_path / "a.scene").manifest["captured_ns"]
+
+    def live_after(seconds: int) -> PartState:
+        monkeypatch.setattr(time, "time_ns", lambda: captured_ns + seconds * 10**9)
+        return read_scene(tmp_path / "a.scene").parts["live"]
+
+    # I expect it to be there until then, and no longer
+    assert live_after(299) == kept
+    assert live_after(301) == PartState(
+        "missing", "its process was kept, stopped, for 300 s at most; that is over"
+    )
 
 
 def test_a_local_that_was_stored_once_is_read_in_every_frame(

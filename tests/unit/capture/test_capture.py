@@ -577,3 +577,46 @@ def test_a_capture_that_runs_out_of_stack_is_tried_again_without_values(spec: Fu
     reasons = [scene.parts["exception"].reason for scene in scenes]
     assert any("RecursionError; tried again without values" in reason for reason in reasons)
     assert scenes[-1].parts["exception"].state == "ok"
+
+
+EXECUTED = """
+import collections, dataclasses
+
+def rule(order):
+    exec("def weigh(order):\\n    grams = 3\\n    return order['grams']\\nweigh(order)", {"order": order})
+
+def named(order):
+    exec(compile("order['parcel']", "<rule 7>", "exec"))
+
+@dataclasses.dataclass
+class Parcel:
+    grams: int
+    labels: list = dataclasses.field(default_factory=lambda: {}["labels"])
+
+def made(order):
+    return Parcel(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "frames"),
+    [
+        ("rule", [("app.py", "rule"), ("<string>", "<module>"), ("<string>", "weigh")]),
+        ("named", [("app.py", "named"), ("<rule 7>", "<module>")]),
+        ("made", [("app.py", "made"), ("app.py", "Parcel.<lambda>")]),
+    ],
+)
+def test_what_exec_runs_is_the_functions_own_and_what_a_library_generates_is_not(
+    function: str, frames: list[tuple[str, str]], capture: Any, views: Any, load: Any
+) -> None:
+    # Given code that is in no file, and whose text nobody has kept
+    app = load(EXECUTED)
+
+    # When it fails
+    (view, *_) = views(capture(getattr(app, function), {}))
+
+    # I expect its frames among the user's own, with their locals, and none that dataclasses made
+    assert [(frame.file, frame.function) for frame in view.frames if frame.in_app] == frames
+    if function == "rule":
+        assert dict(view.frames[-1].locals)["grams"].text == "3"
+        assert view.frames[-1].line == 3

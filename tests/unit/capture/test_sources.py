@@ -187,7 +187,8 @@ def test_an_odd_entry_of_linecache_is_left_alone(
     finally:
         del linecache.cache["<odd>"]
 
-    assert not frame.in_app
+    assert frame.in_app
+    assert not frame.source
 
 
 def test_all_frames_are_shown_with_line_and_locals(load: Load, capture: Capture, tmp_path: Path) -> None:

@@ -64,3 +64,16 @@ def test_the_command_refuses_them_and_sends_nothing(
     assert done.returncode == ExitCode.USAGE, done
     assert message in done.stderr
     assert "s3cr3t" not in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--protocol", "--certificate", "--client-certificate", "--client-key"])
+def test_how_to_reach_an_endpoint_says_nothing_without_one(flag: str, tmp_path: Path) -> None:
+    # Given an option for the endpoint of --otlp, When it is given without that
+    value = tmp_path / "a.pem"
+    value.write_text("")
+    command = [sys.executable, "-m", "relive", "--home", str(tmp_path), "export", "trace", "last"]
+    given = "grpc" if flag == "--protocol" else str(value)
+    done = subprocess.run([*command, flag, given], capture_output=True, text=True, timeout=60)
+    # Then it is refused, not ignored
+    assert done.returncode == ExitCode.USAGE, done
+    assert f"{flag} goes with --otlp" in done.stderr

@@ -102,6 +102,18 @@ def test_speedscope_reads_what_is_written(tree):
     ]  # fmt: skip
 
 
+def test_the_text_has_a_row_for_each_function_and_none_for_its_own_time(tree):
+    rows = [line for line in to_text(tree).splitlines() if line.strip()]
+    assert "[self]" not in "\n".join(rows)
+    assert [row.strip("├└│─ ").split()[:2] for row in rows[1:]] == [
+        ["0.100", "checkout"],
+        ["0.100", "h"],
+        ["0.080", "a"],
+        ["0.050", "c"],
+        ["0.020", "b"],
+    ]
+
+
 def test_a_function_that_calls_itself_is_one_frame(stack, folded):
     document = json.loads(to_speedscope(build(folded(stack("h h h", ms=5)))))
     assert len(_check_speedscope(document)["shared"]["frames"]) == 2

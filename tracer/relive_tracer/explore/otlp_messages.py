@@ -17,6 +17,9 @@ from relive_tracer.explore.rows import INTEGER_NAMES, LOG_COLUMNS, SEVERITY_NUMB
 
 __all__ = ["column_tuples", "log_tuples", "logs_request", "span_tuples", "traces_request"]
 
+_SAMPLED: Final = 0x001
+_REMOTE_KNOWN: Final = 0x100
+_REMOTE: Final = 0x200
 _KINDS: Final = {"Internal": 1, "Server": 2, "Client": 3, "Producer": 4, "Consumer": 5}
 _STATUSES: Final = {"Unset": Status.STATUS_CODE_UNSET, "Ok": Status.STATUS_CODE_OK}
 
@@ -103,6 +106,7 @@ def _fill_span(span: Span, row: Row) -> None:
         span.parent_span_id = _bytes(parent)
     if trace_state:
         span.trace_state = trace_state
+    span.flags = _flags(parent, kind)
     span.name = name
     span.kind = _KINDS.get(kind, 1)  # type: ignore[assignment]
     span.start_time_unix_nano = start_ns
@@ -121,7 +125,14 @@ def _fill_span(span: Span, row: Row) -> None:
     ):
         link = span.links.add()
         link.trace_id, link.span_id, link.trace_state = _bytes(linked_trace), _bytes(linked_span), state
+        link.flags = _flags(linked_span, kind) if kind == "Consumer" else _SAMPLED
         _fill(link.attributes, attributes, types, f"link/{index}/")
+
+
+def _flags(parent: str, kind: str) -> int:
+    """As SpanFlags of OTLP: it was recorded; whether the parent is in another process, where there is one."""
+    remote = _REMOTE if parent and kind in ("Server", "Consumer") else 0
+    return _SAMPLED | _REMOTE_KNOWN | remote
 
 
 def _fill_record(record: LogRecord, row: Row) -> None:

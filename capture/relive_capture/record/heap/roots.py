@@ -57,7 +57,7 @@ def _both_ends(frames: list[RawFrame]) -> list[RawFrame]:
 
 def _frame_root(kind: str, raw: RawFrame, in_app: InApp) -> Root:
     code = raw.frame.f_code
-    own, shown = in_app.place(code.co_filename)
+    own, shown = in_app.frame(raw.frame)
     name = code.co_qualname[:200]
     targets = [(LOCAL, key, value) for key, value in frame_locals(raw.frame, _MAX_LOCALS)]
     return Root(kind, name, targets, shown[-300:], raw.line, name, own)
