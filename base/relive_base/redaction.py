@@ -34,15 +34,20 @@ _NAME_KEYS: Final = ("name", "key", "Name", "Key")
 _VALUE_KEYS: Final = ("value", "Value")
 _MAX_OPEN: Final = 1024  # streams that may be within a key at a time
 _MAX_BLOCK_LINES: Final = 300
+_SHAPES: Final = 2_048
+_SHAPE_CHARS: Final = 512
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Redactor:
     """Removes secrets. One per application: `keys` are further names that count as secret there.
 
-    Thread-safe: its only state is a bounded cache of judged names.
+    Thread-safe: its only state is bounded caches of judged names, and of the shapes of harmless lines. A
+    shape is a hash of the line with all digits alike: no hint of a secret's name or form has a digit in it,
+    so lines that differ in numbers alone have the same hints. No text is kept.
     """
 
-    __slots__ = ("_cache", "_extra", "_hints", "_keys", "_known", "_memory")
+    __slots__ = ("_cache", "_extra", "_hints", "_keys", "_known", "_memory", "_plain")
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         self._memory: SecretMemory | None = None
@@ -50,6 +55,7 @@ class Redactor:
         self._extra = frozenset(filter(None, ("_".join(split_words(key)) for key in keys)))
         self._cache: dict[str, str] = {}
         self._keys: dict[str, str] = {}
+        self._plain: set[int] = set()  # shapes of lines without a hint
         # the first word of a name must be in the text before the name can be
         self._hints = tuple(name.split("_")[0] for name in self._extra)
 
@@ -58,7 +64,7 @@ class Redactor:
         later does not count for what it hides: ask for another one then."""
         made = Redactor()
         made._extra, made._hints = self._extra, self._hints
-        made._cache = self._cache
+        made._cache, made._plain = self._cache, self._plain
         made._memory = memory
         made._known = pattern_of(memory.values)
         return made
@@ -108,16 +114,27 @@ class Redactor:
     def _hidden(self, text: str) -> str:
         lower = text.lower()
         result = text
-        if may_have_form(lower):
-            result = hide_forms(text, lower, self._hide_form)
         raw = text.encode("ascii", "replace")
+        shape = hash(raw.translate(_DIGITS_ALIKE)) if len(raw) <= _SHAPE_CHARS and text.isascii() else None
+        form = named = False
+        if shape not in self._plain:
+            form, named = may_have_form(lower), may_name(lower)
+            if not form and not named and shape is not None:
+                self._learn(shape)
+        if form:
+            result = hide_forms(text, lower, self._hide_form)
         if may_hold_token(text, raw):
             result = hide_tokens(result, lower, self._hide_form)
         if (" " in lower or "=" in lower or ":" in lower or "<" in lower or "," in lower) and (
-            may_name(lower) or (self._hints and self._may_name(lower))
+            named or (self._hints and self._may_name(lower))
         ):
             result = hide_assignments(result, lower, self.secret_key, is_harmless, self._found)
         return hide_cards(result, PLACEHOLDER) if may_hold_card(raw) else result
+
+    def _learn(self, shape: int) -> None:
+        if len(self._plain) >= _SHAPES:
+            self._plain.clear()
+        self._plain.add(shape)
 
     def _found(self, secret: str) -> None:
         if self._memory is not None:

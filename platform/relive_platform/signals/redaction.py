@@ -64,11 +64,17 @@ def redact_line(line: LogLine, redactor: Redactor, blocks: KeyBlocks, owner: Has
 def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
     """What the caller gave (path, event's id, trace state), attributes, and the error: the worker has
     redacted its own, but not one that the server made."""
-    record.http_path = _repeated(redactor, record.http_path)
-    record.user_agent = _repeated(redactor, record.user_agent)
-    record.http_query = redactor.text(record.http_query)
-    record.event_id = redactor.text(record.event_id)
-    record.trace_state = redactor.text(record.trace_state)
+    # Most have but a few of these, and to ask first is cheaper than to call.
+    if record.http_path:
+        record.http_path = _repeated(redactor, record.http_path)
+    if record.user_agent:
+        record.user_agent = _repeated(redactor, record.user_agent)
+    if record.http_query:
+        record.http_query = redactor.text(record.http_query)
+    if record.event_id:
+        record.event_id = redactor.text(record.event_id)
+    if record.trace_state:
+        record.trace_state = redactor.text(record.trace_state)
     if record.attributes:
         _texts(record.attributes, redactor)
     if record.span is not None:
@@ -104,7 +110,7 @@ def _repeated(redactor: Redactor, text: str) -> str:
     """What comes with many requests is looked through once."""
     if len(text) > _REPEATED_CHARS:
         return redactor.text(text)
-    return _once(redactor, text) if text else text
+    return _once(redactor, text)
 
 
 @lru_cache(maxsize=4_096)

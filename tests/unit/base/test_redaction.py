@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor, split_words
 from relive_base.secret_memory import SecretMemory
-from relive_base.secret_names import may_name, name_places
+from relive_base.secret_names import _may_name_abroad, may_name, name_places
 from relive_base.secret_source import hide_literals
+from relive_base.secret_values import _may_match_hyphen, _may_match_underscore, may_have_form
 from secret_corpus import (
     HARMLESS_LINES,
     HARMLESS_NAMES,
@@ -373,3 +374,45 @@ def test_a_memory_of_secrets_is_bounded_and_keeps_no_plain_words() -> None:
     assert len(memory) == 200
     assert memory.dropped == 100
     assert memory.values[0] == "secret-0"
+
+
+def test_no_hint_has_a_digit_in_it_so_that_lines_with_other_numbers_are_judged_alike() -> None:
+    for judge in (may_name, _may_name_abroad, may_have_form, _may_match_hyphen, _may_match_underscore):
+        hints = [const for const in judge.__code__.co_consts[1:] if isinstance(const, str)]
+        assert hints
+        assert not [hint for hint in hints if any(map(str.isdigit, hint))]
+
+
+_PIECES = (
+    "pass",
+    "pa",
+    "ss",
+    "pin",
+    "key",
+    "=",
+    ": ",
+    "12",
+    "7",
+    "hunter2xyz",
+    " ",
+    "order ",
+    "sk_live_",
+    "4",
+    "K",
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(_PIECES), max_size=8).map("".join), max_size=12))
+def test_what_a_line_becomes_does_not_depend_on_those_before_it(lines: list[str]) -> None:
+    redactor = Redactor()
+
+    assert [redactor.text(line) for line in lines] == [Redactor().text(line) for line in lines]
+
+
+def test_many_harmless_lines_leave_nothing_but_a_bounded_set_of_numbers() -> None:
+    redactor = Redactor()
+    for number in range(5_000):
+        redactor.text(f"order {'x' * (number % 400)} of {chr(97 + number % 26)} handled {number}")
+
+    assert len(redactor._plain) <= 2_048
+    assert all(type(shape) is int for shape in redactor._plain)
