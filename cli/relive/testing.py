@@ -27,14 +27,12 @@ import relive_base.ids  # noqa: F401  # before chance is replayed: its random by
 from relive_base.errors import ReliveError
 from relive_runtime.worker.namesakes import own_modules
 
+from relive.testing_errors import FunctionDied
+
 __all__ = ["FunctionDied", "Invocation"]
 
 _NS: Final = 1_000_000_000
 _REMEDY: Final = "the test has the calls of the failed invocation only; add the new one to its CALLS"
-
-
-class FunctionDied(ReliveError):
-    """The process that ran the function ended before the function did."""
 
 
 @dataclass(frozen=True, kw_only=True)

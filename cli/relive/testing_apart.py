@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from relive.testing import FunctionDied
+from relive.testing_errors import FunctionDied
 
 __all__ = ["run_apart"]
 

@@ -20,8 +20,8 @@ from relive_tui.tickets import Cancelled, Ticket
 from relive_tui.widgets.bars import key_name
 
 if TYPE_CHECKING:
-    from relive_tui.app import ReliveApp
     from relive_tui.models.data import FailureGroup, FunctionRow
+    from relive_tui.shell import Shell
 
 __all__ = ["EverythingProvider", "actions_of"]
 
@@ -45,7 +45,7 @@ class EverythingProvider(Provider):
     """Commands of the palette. Functions and failures are asked for when it opens, in a thread."""
 
     async def startup(self) -> None:
-        app: ReliveApp = self.app  # type: ignore[assignment]
+        app: Shell = self.app  # type: ignore[assignment]
         self.functions: list[FunctionRow] = []
         self.groups: list[FailureGroup] = []
         scope = replace(app.here.scope.without_invocation(), function="")
@@ -57,7 +57,7 @@ class EverythingProvider(Provider):
 
     def _everything(self) -> list[tuple[str, str, Callable[[], Any]]]:
         """(what is searched and shown, what it is, what it does)."""
-        app: ReliveApp = self.app  # type: ignore[assignment]
+        app: Shell = self.app  # type: ignore[assignment]
         here = app.here
         scope = here.scope
         found: list[tuple[str, str, Callable[[], Any]]] = []
@@ -72,7 +72,7 @@ class EverythingProvider(Provider):
             )
             found.append((name, f"failure, ×{group.count}", partial(app.go, Place("failure", inside))))
         for text, label, key in actions_of(here.place.view):
-            found.append((text, f"key {label}", partial(app.simulate_key, key)))
+            found.append((text, f"key {label}", partial(self.app.simulate_key, key)))
         for row in self.functions:
             for view in ("invocations", "flame", "logs"):
                 place = Place(view, replace(everything, function=row.name))

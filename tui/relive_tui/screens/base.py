@@ -23,8 +23,8 @@ from relive_tui.widgets.bars import LineBar, crumb_line, hint_line, hint_spots, 
 from relive_tui.widgets.rows import VirtualRows
 
 if TYPE_CHECKING:
-    from relive_tui.app import ReliveApp
     from relive_tui.reading import Source
+    from relive_tui.shell import Shell
 
 __all__ = ["Answer", "ReliveScreen"]
 
@@ -65,7 +65,7 @@ class ReliveScreen(Screen[None]):
     VERTICAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (16, "-short"), (30, "-tall")]  # type: ignore[misc]
     AUTO_FOCUS = None
 
-    def __init__(self, place: Place, app_: ReliveApp) -> None:
+    def __init__(self, place: Place, app_: Shell) -> None:
         super().__init__()
         self.place = place
         self.relive = app_

@@ -15,7 +15,7 @@ from relive_tui.tickets import Ticket
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 if TYPE_CHECKING:
-    from relive_tui.app import ReliveApp
+    from relive_tui.shell import Shell
 
 __all__ = ["CompareScreen"]
 
@@ -29,7 +29,7 @@ class CompareScreen(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,d,q,enter", "dismiss", show=False)]
 
-    def __init__(self, app_: ReliveApp, before: InvocationRow, after: InvocationRow) -> None:
+    def __init__(self, app_: Shell, before: InvocationRow, after: InvocationRow) -> None:
         super().__init__()
         self.relive = app_
         self.before, self.after = before, after

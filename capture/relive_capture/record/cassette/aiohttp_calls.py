@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from relive_capture.record.cassette.tape import INSIDE, Call
-
-if TYPE_CHECKING:
-    from relive_capture.record.cassette.recorder import Recorder
+from relive_capture.record.cassette.tape import INSIDE, Call, TapeHolder
 
 __all__ = ["patch_aiohttp"]
 
 _CALL = "_relive_call"  # on a protocol: the call that it works on
 
 
-def patch_aiohttp(recorder: Recorder, module: ModuleType) -> None:
+def patch_aiohttp(recorder: TapeHolder, module: ModuleType) -> None:
     """Copy what a client's protocols send and receive, and note what fails before."""
     import sys
 
@@ -27,7 +24,7 @@ def patch_aiohttp(recorder: Recorder, module: ModuleType) -> None:
     _patch_protocol(sys.modules["aiohttp.client_proto"].ResponseHandler)
 
 
-def _patch_connect(recorder: Recorder, connector: Any) -> None:
+def _patch_connect(recorder: TapeHolder, connector: Any) -> None:
     connect = connector.connect
 
     @wraps(connect)
@@ -48,7 +45,7 @@ def _patch_connect(recorder: Recorder, connector: Any) -> None:
     connector.connect = recorded
 
 
-def _patch_send(recorder: Recorder, request: Any) -> None:
+def _patch_send(recorder: TapeHolder, request: Any) -> None:
     send = request.send
 
     @wraps(send)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from relive_capture.record.cassette.tape import INSIDE, Tape
-
-if TYPE_CHECKING:
-    from relive_capture.record.cassette.recorder import Recorder
+from relive_capture.record.cassette.tape import INSIDE, Tape, TapeHolder
 
 __all__ = ["patch_asyncio", "patch_sockets", "patch_ssl", "patch_urllib3"]
 
 
-def patch_sockets(recorder: Recorder, module: ModuleType) -> None:
+def patch_sockets(recorder: TapeHolder, module: ModuleType) -> None:
     """socket.create_connection, and connect of a socket."""
     module.create_connection = _recorded_create(recorder, module.create_connection)  # type: ignore[attr-defined]
     cls = module.socket
@@ -38,12 +35,12 @@ def patch_sockets(recorder: Recorder, module: ModuleType) -> None:
     cls.connect = recorded
 
 
-def patch_urllib3(recorder: Recorder, module: ModuleType) -> None:
+def patch_urllib3(recorder: TapeHolder, module: ModuleType) -> None:
     """urllib3.util.connection.create_connection: it has its own."""
     module.create_connection = _recorded_create(recorder, module.create_connection)  # type: ignore[attr-defined]
 
 
-def _recorded_create(recorder: Recorder, create_connection: Any) -> Any:
+def _recorded_create(recorder: TapeHolder, create_connection: Any) -> Any:
     @wraps(create_connection)
     def recorded(address: Any, *arguments: Any, **options: Any) -> Any:
         tape = None if INSIDE.get() else recorder.tape
@@ -63,7 +60,7 @@ def _recorded_create(recorder: Recorder, create_connection: Any) -> Any:
     return recorded
 
 
-def patch_asyncio(recorder: Recorder, module: ModuleType) -> None:
+def patch_asyncio(recorder: TapeHolder, module: ModuleType) -> None:
     """create_connection of asyncio's own event loop."""
     cls = module.BaseEventLoop
     create_connection = cls.create_connection
@@ -89,7 +86,7 @@ def patch_asyncio(recorder: Recorder, module: ModuleType) -> None:
     cls.create_connection = recorded
 
 
-def patch_ssl(recorder: Recorder, module: ModuleType) -> None:
+def patch_ssl(recorder: TapeHolder, module: ModuleType) -> None:
     """A TLS handshake that fails."""
     context = module.SSLContext
     wrap_socket = context.wrap_socket

@@ -9,12 +9,9 @@ from __future__ import annotations
 import socket
 from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from relive_capture.record.cassette.tape import Call
-
-if TYPE_CHECKING:
-    from relive_capture.record.cassette.recorder import Recorder
+from relive_capture.record.cassette.tape import Call, TapeHolder
 
 __all__ = ["patch_http_client"]
 
@@ -22,13 +19,13 @@ _HTTPS_PORT = 443
 _ORIGIN = "_relive_origin"  # on a connection: (id of its socket, where it leads)
 
 
-def patch_http_client(recorder: Recorder, module: ModuleType) -> None:
+def patch_http_client(recorder: TapeHolder, module: ModuleType) -> None:
     """Copy what connections send and their responses give."""
     _patch_send(recorder, module.HTTPConnection)
     _patch_begin(recorder, module.HTTPResponse)
 
 
-def _patch_send(recorder: Recorder, connection: Any) -> None:
+def _patch_send(recorder: TapeHolder, connection: Any) -> None:
     send = connection.send
 
     @wraps(send)
@@ -57,7 +54,7 @@ def _patch_send(recorder: Recorder, connection: Any) -> None:
     connection.send = recorded
 
 
-def _patch_begin(recorder: Recorder, response: Any) -> None:
+def _patch_begin(recorder: TapeHolder, response: Any) -> None:
     """`begin` is the first to read a response, inside of getresponse."""
     begin = response.begin
 

@@ -6,23 +6,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from relive_capture.record.cassette.tape import INSIDE, Call, Tape
-
-if TYPE_CHECKING:
-    from relive_capture.record.cassette.recorder import Recorder
+from relive_capture.record.cassette.tape import INSIDE, Call, Tape, TapeHolder
 
 __all__ = ["patch_httpcore", "request_call", "url_text"]
 
 
-def patch_httpcore(recorder: Recorder, module: ModuleType) -> None:
+def patch_httpcore(recorder: TapeHolder, module: ModuleType) -> None:
     """Wrap handle_request of the pools; HTTP/2 and proxies are below it."""
     _patch_sync(recorder, module.ConnectionPool)
     _patch_async(recorder, module.AsyncConnectionPool)
 
 
-def _patch_sync(recorder: Recorder, pool: Any) -> None:
+def _patch_sync(recorder: TapeHolder, pool: Any) -> None:
     handle = pool.handle_request
 
     @wraps(handle)
@@ -47,7 +44,7 @@ def _patch_sync(recorder: Recorder, pool: Any) -> None:
     pool.handle_request = recorded
 
 
-def _patch_async(recorder: Recorder, pool: Any) -> None:
+def _patch_async(recorder: TapeHolder, pool: Any) -> None:
     handle = pool.handle_async_request
 
     @wraps(handle)

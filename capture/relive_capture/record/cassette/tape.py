@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from relive_capture.cassette_format import Failure, RawExchange
 
-__all__ = ["INSIDE", "Call", "Tape", "TapeLimits", "describe"]
+__all__ = ["INSIDE", "Call", "Tape", "TapeHolder", "TapeLimits", "describe"]
 
 _ARGUMENTS: Final = 4
 _TEXT: Final = 500
@@ -157,6 +157,12 @@ class Tape:
             call.raw.request = b"".join(call.request)
             call.raw.response = b"".join(call.response)
         return [call.raw for call in self.calls]
+
+
+class TapeHolder(Protocol):
+    """Who knows where calls go now; nowhere while there is no invocation."""
+
+    tape: Tape | None
 
 
 def describe(error: BaseException, where: str, depth: int = 0) -> Failure:

@@ -11,7 +11,7 @@ from relive_capture.record.playback.answers import is_abandoned, pause_async, re
 from relive_capture.wire import parse_request
 
 if TYPE_CHECKING:
-    from relive_capture.record.playback.player import Player
+    from relive_capture.record.playback.calls import PlayedCalls
 
 __all__ = ["play_aiohttp"]
 
@@ -19,7 +19,7 @@ _ROUNDS = 10_000
 """Turns of the loop that a request's body may take to be written."""
 
 
-def play_aiohttp(player: Player, module: ModuleType) -> None:
+def play_aiohttp(player: PlayedCalls, module: ModuleType) -> None:
     """Instead of connecting; and before a response is awaited, its bytes."""
 
     async def create_connection(self: Any, request: Any, *_arguments: Any, **_options: Any) -> Any:

@@ -13,12 +13,12 @@ from relive_capture.record.cassette.httpcore_calls import url_text
 from relive_capture.record.playback.answers import is_abandoned, pause, pause_async, rebuild, wait, wait_async
 
 if TYPE_CHECKING:
-    from relive_capture.record.playback.player import Player
+    from relive_capture.record.playback.calls import PlayedCalls
 
 __all__ = ["play_httpcore"]
 
 
-def play_httpcore(player: Player, module: ModuleType) -> None:
+def play_httpcore(player: PlayedCalls, module: ModuleType) -> None:
     """Instead of handle_request of the pools."""
     sync, asynchronous = module.ConnectionPool, module.AsyncConnectionPool
 

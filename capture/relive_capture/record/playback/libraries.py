@@ -14,12 +14,12 @@ from relive_capture.record.playback.sockets import fake_connect
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from relive_capture.record.playback.player import Player
+    from relive_capture.record.playback.calls import PlayedCalls
 
 __all__ = ["play_libraries"]
 
 
-def play_libraries(player: Player) -> None:
+def play_libraries(player: PlayedCalls) -> None:
     """From here on nothing of this process reaches the network through Python."""
     import socket
 
@@ -36,5 +36,5 @@ def play_libraries(player: Player) -> None:
     )
 
 
-def _play_urllib3(player: Player, module: ModuleType) -> None:
+def _play_urllib3(player: PlayedCalls, module: ModuleType) -> None:
     player.undo.set(module, "create_connection", fake_connect(player, module.create_connection))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from relive_capture.record.playback.sockets import FakeSocket, fake_connect
 
 if TYPE_CHECKING:
-    from relive_capture.record.playback.player import Player
+    from relive_capture.record.playback.calls import PlayedCalls
 
 __all__ = ["play_network", "play_ssl"]
 
 
-def play_network(player: Player, module: ModuleType) -> None:
+def play_network(player: PlayedCalls, module: ModuleType) -> None:
     """Stand before what `socket` offers. A server that the function itself has begun to run can be
     reached."""
     own = player.own_ports
@@ -61,7 +61,7 @@ def play_network(player: Player, module: ModuleType) -> None:
     _play_names(player, module)
 
 
-def _play_names(player: Player, module: ModuleType) -> None:
+def _play_names(player: PlayedCalls, module: ModuleType) -> None:
     getaddrinfo, gethostbyname = module.getaddrinfo, module.gethostbyname
 
     @wraps(getaddrinfo)
@@ -82,7 +82,7 @@ def _play_names(player: Player, module: ModuleType) -> None:
     player.undo.set(module, "gethostbyname", played_gethostbyname)
 
 
-def play_ssl(player: Player, module: ModuleType) -> None:
+def play_ssl(player: PlayedCalls, module: ModuleType) -> None:
     """A handshake with nobody."""
     context = module.SSLContext
     wrap_socket = context.wrap_socket

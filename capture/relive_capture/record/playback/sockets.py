@@ -18,14 +18,14 @@ from relive_capture.record.playback.answers import (
 from relive_capture.wire import parse_request
 
 if TYPE_CHECKING:
-    from relive_capture.record.playback.player import Player
+    from relive_capture.record.playback.calls import PlayedCalls
 
 __all__ = ["FakeSocket", "fake_connect"]
 
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def fake_connect(player: Player, original: Callable[..., socket.socket]) -> Callable[..., socket.socket]:
+def fake_connect(player: PlayedCalls, original: Callable[..., socket.socket]) -> Callable[..., socket.socket]:
     """A create_connection that connects to nothing but a server of the function's own."""
 
     def connect(address: Any, *arguments: Any, **options: Any) -> socket.socket:
@@ -42,7 +42,7 @@ def fake_connect(player: Player, original: Callable[..., socket.socket]) -> Call
 class FakeSocket(socket.socket):
     """One end of a pair whose other end is silent: it can be waited for, and nothing ever comes."""
 
-    def __init__(self, player: Player, host: str, port: int) -> None:
+    def __init__(self, player: PlayedCalls, host: str, port: int) -> None:
         ours, self._silent = socket.socketpair()
         super().__init__(fileno=ours.detach())
         self._player = player

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.http.cors import with_lines
 from relive_platform.triggers.http.exchange import Exchange
-from relive_platform.triggers.http.head import BadHead, Head, check_authority
+from relive_platform.triggers.http.head import BadHead, Head, HeadTexts, check_authority
 from relive_platform.triggers.http.limits import ListenerLimits
 from relive_platform.triggers.http.responses import Response, problem
-
-if TYPE_CHECKING:
-    from relive_platform.triggers.http.listener import HttpListener
 
 __all__ = ["Connection"]
 
@@ -37,13 +35,37 @@ class _Nowhere:
 _NOWHERE: Final = cast("list[tuple[bytes, bytes]]", _Nowhere())
 
 
+class Gatekeeper(Protocol):
+    """Who takes requests: the gateway."""
+
+    def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool: ...
+    async def handle(self, head: Head, exchange: Exchange) -> Response | None: ...
+    def answer(self, outcome: Outcome, exchange: Exchange) -> Response: ...
+
+
+class Listening(Protocol):
+    """What all connections share: the listener."""
+
+    config: Any
+    state: Any
+    loop: asyncio.AbstractEventLoop
+    limits: ListenerLimits
+    texts: HeadTexts
+    date: bytes
+    refused: int
+
+    @property
+    def gateway(self) -> Gatekeeper: ...
+    def make_room(self, newest: Any) -> bool: ...
+
+
 class Connection(HttpToolsProtocol):
     """One connection. uvicorn's parser, flow control and pipelining; what it does for each request anew (an
     ASGI scope, a task, a timer) is done only if it is needed."""
 
     cycle: Exchange
 
-    def __init__(self, owner: HttpListener) -> None:
+    def __init__(self, owner: Listening) -> None:
         super().__init__(config=owner.config, server_state=owner.state, app_state={}, _loop=owner.loop)
         self.owner = owner
         self.address = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import Any, Protocol, cast
 
 from relive_base.frames import StreamHead, StreamPart
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -13,9 +13,6 @@ from relive_platform.engine.invocation import AnswerStream, Outcome, Running
 from relive_platform.triggers.http.bodies import BodyBudget, BodyTooLarge
 from relive_platform.triggers.http.head import Head
 from relive_platform.triggers.http.responses import Response, from_stream, problem
-
-if TYPE_CHECKING:
-    from relive_platform.triggers.http.connection import Connection
 
 __all__ = ["Exchange"]
 
@@ -27,6 +24,33 @@ class _Unwaited:
 
     def set(self) -> None:
         pass
+
+
+class Answering(Protocol):
+    """Who makes a response of an outcome: the gateway."""
+
+    def answer(self, outcome: Outcome, exchange: Exchange) -> Response: ...
+
+
+class Owner(Protocol):
+    """Whose connections they are: the listener."""
+
+    @property
+    def gateway(self) -> Answering: ...
+
+
+class Sender(Protocol):
+    """The connection, as its requests know it."""
+
+    transport: Any
+    flow: Any
+
+    @property
+    def owner(self) -> Owner: ...
+    def respond(self, exchange: Exchange, response: Response) -> None: ...
+    def begin_stream(self, exchange: Exchange, response: Response) -> None: ...
+    def write_part(self, exchange: Exchange, body: bytes) -> bool: ...
+    def end_stream(self, exchange: Exchange, whole: bool) -> None: ...
 
 
 class Exchange(RequestResponseCycle):
@@ -52,7 +76,7 @@ class Exchange(RequestResponseCycle):
     chunked = False
     waiting = 0  # call id of a part that the client has not taken yet
 
-    def __init__(self, protocol: Connection, head: Head, keep_alive: bool) -> None:
+    def __init__(self, protocol: Sender, head: Head, keep_alive: bool) -> None:
         self.protocol = protocol
         self.head = head
         self.keep_alive = keep_alive
