@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relive_platform.api.client import ControlClient
+    from relive_platform.api.control_pb2 import FrozenWorker
     from relive_platform.server.locate import ServerInfo
     from relive_store import Store
 
@@ -92,6 +94,15 @@ class Link:
 
     def status(self) -> dict[str, object] | None:
         """What the server says of itself; None if none runs on this home."""
+        control = self._control()
+        return control.status() if control is not None else None
+
+    def frozen(self) -> list[FrozenWorker]:
+        """The failed workers that the server keeps; none without a server."""
+        control = self._control()
+        return control.frozen() if control is not None else []
+
+    def _control(self) -> ControlClient | None:
         from relive_platform.server.locate import find_server
 
         with self._lock:
@@ -101,8 +112,7 @@ class Link:
                 return None
             if session is None or server != self._server:
                 session = self._renew()
-            control = session.control()
-        return control.status()
+            return session.control()
 
     def _renew(self) -> Session:
         from relive.session import Session
@@ -150,6 +160,7 @@ def open_ui(request: UiRequest) -> int:
         link.open_store,
         request.home / "scenes",
         status=link.status,
+        frozen=link.frozen,
         home=request.home,
         command=request.command,
     )

@@ -12,9 +12,12 @@ from typing import Any
 import msgspec
 from relive_capture.explore.reader import read_scene
 from relive_capture.explore.render import failure_lines, to_json
+from relive_tui.models.acts import ActsState, acts_line
 from relive_tui.models.completeness import completeness_line, detail_lines
 from relive_tui.models.event import event_lines
-from relive_tui.models.failure import FailureModel, FrameRows, headline, preview_of
+from relive_tui.models.failure import FailureModel, headline, preview_of
+from relive_tui.models.frames import FrameRows
+from relive_tui.models.logs import call_row, log_line
 from relive_tui.models.stacks import StackRows
 from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.views import scene_view
@@ -53,11 +56,14 @@ def _screen(data: bytes) -> None:
     view = scene_view(read_scene(data))
     model = FailureModel(view)
     texts = [*headline(model), completeness_line(view), *detail_lines(view, 80), *event_lines(view.event)]
+    texts += [acts_line(view, ActsState(), 1)[0], *(log_line(call_row(call)) for call in view.calls)]
     preview_of(view)
     for rows in (FrameRows(model), StackRows(view)):
         texts += [rows.line(index, 80, False) for index in range(min(len(rows), 50))]
     for frame in model.frames[:20]:
-        values = ValueRows(frame.locals, open_what_fits(frame.locals, 50))
+        values = ValueRows(
+            frame.locals, open_what_fits(frame.locals, 50, [frame.locals[0][0]] if frame.locals else ())
+        )
         texts += [values.line(index, 80, False) for index in range(min(len(values), 50))]
     for line in texts:
         for text, _ in line:

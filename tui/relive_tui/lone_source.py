@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         HeapRef,
         HotLine,
         InvocationRow,
+        KeptView,
         LogRow,
         ReplayView,
         SceneView,
@@ -71,6 +72,9 @@ class LoneSource:
         return None
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+        return None
+
+    def kept(self, invocation_id: str) -> KeptView | None:
         return None
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:

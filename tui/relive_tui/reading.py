@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         HeapRef,
         HotLine,
         InvocationRow,
+        KeptView,
         LogRow,
         ReplayView,
         SceneView,
@@ -66,6 +67,9 @@ class Source(Protocol):
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
         """What the last replay of a failure came to; None if there was none."""
+
+    def kept(self, invocation_id: str) -> KeptView | None:
+        """The failed process, where a server keeps it; None where it is gone or nobody is there to ask."""
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         """The analysed heap of the scope's failure, or the newest one. It may take seconds."""

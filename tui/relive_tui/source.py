@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from relive_base.errors import NotFound, ServerUnreachable
+from relive_base.errors import NotFound, ReliveError, ServerUnreachable
 from relive_base.source_text import split_source
 
 from relive_tui.models.format import short_id
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         HeapRef,
         HotLine,
         InvocationRow,
+        KeptView,
         LogRow,
         ReplayView,
         SceneView,
@@ -63,7 +64,8 @@ class DataSource:
     """Reads a store. `open_store` may block and raise; it is called again after the store was lost.
 
     `status` gives the object of `relive status --json`, or None without a server; without `status` nothing is
-    said of a server. Implements `relive_tui.reading.Source`.
+    said of a server. `frozen` gives the failed workers that the server keeps. Implements
+    `relive_tui.reading.Source`.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class DataSource:
         scenes_dir: Path,
         *,
         status: Callable[[], Mapping[str, Any] | None] | None = None,
+        frozen: Callable[[], Sequence[Any]] | None = None,
         home: Path | None = None,
         command: Sequence[str] = (),
         clock: Callable[[], int] = time.time_ns,
@@ -79,6 +82,7 @@ class DataSource:
         self._open_store = open_store
         self._scenes_dir = scenes_dir
         self._status = status
+        self._frozen = frozen
         self._home = home or scenes_dir.parent
         self._clock = clock
         self.command = tuple(command)
@@ -169,6 +173,18 @@ class DataSource:
 
         note = last_replay(self._scenes_dir, invocation_id, attempt)
         return replay_view(note) if note is not None else None
+
+    def kept(self, invocation_id: str) -> KeptView | None:
+        from relive_tui.models.data import KeptView
+
+        try:
+            workers = self._frozen() if self._frozen is not None else ()
+        except ReliveError:
+            return None  # a server that does not answer has nothing to debug
+        for row in workers:
+            if row.invocation_id == invocation_id:
+                return KeptView(row.pid, row.expires_s, row.attached)
+        return None
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         from relive_capture.explore import scenes

@@ -37,6 +37,7 @@ from relive_tui.models.health import Health
 from relive_tui.models.heap_view import HeapView
 from relive_tui.models.home import failure_title
 from relive_tui.models.stacks import RELATIONS
+from relive_tui.scene_calls import calls_of
 from relive_tui.scene_facts import SceneFacts
 from relive_tui.untrusted import number_in
 
@@ -214,6 +215,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         result=(result.path, result.reason, value_view(result.value) if result.value else None)
         if result
         else None,
+        calls=tuple(calls_of(facts.read("cassette", []))),
         facts=tuple(facts.lines()),
     )
 
@@ -224,19 +226,24 @@ def _stacks(facts: SceneFacts, sources: _Sources) -> Iterator[StackView]:
 
     background: list[model.BackgroundView] = facts.read("background", [])
     for failed in background:
-        for view, _ in every_exception(failed.exceptions):
+        for view, depth in every_exception(failed.exceptions):
             title = failure_title(view.type, view.message)
             state = f"{RELATIONS[view.relation]} {title}" if view.relation in RELATIONS else f"✖ {title}"
-            yield StackView(failed.origin, failed.name, _frames(view.frames, sources), state)
+            found = _exception(view, depth, sources)
+            yield StackView(failed.origin, failed.name, found.frames, state, found)
     threads: list[model.ThreadView] = facts.read("threads", [])
     for thread in threads:
         yield StackView("thread", thread.name, _frames(thread.frames, sources))
     tasks: list[model.TaskView] = facts.read("tasks", [])
     for task in tasks:
-        state = f"✖ {failure_title(task.error, task.message)}" if task.error else task.state
+        frames = _frames(task.frames, sources)
+        state, error = task.state, None
+        if task.error:
+            state = f"✖ {failure_title(task.error, task.message)}"
+            error = ExceptionView(task.error, task.message, "", frames)
         if task.awaits:
             state += f", awaits {task.awaits}"
-        yield StackView(task.kind, task.name, _frames(task.frames, sources), state)
+        yield StackView(task.kind, task.name, frames, state, error)
 
 
 def _difference(facts: SceneFacts) -> EventDiff | None:

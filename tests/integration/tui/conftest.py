@@ -24,6 +24,7 @@ from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.models.compare import Comparison, HotChange
 from relive_tui.models.data import (
+    CallView,
     EventChange,
     EventDiff,
     ExceptionView,
@@ -34,6 +35,7 @@ from relive_tui.models.data import (
     HeapRef,
     HotLine,
     InvocationRow,
+    KeptView,
     LogRow,
     ReplayView,
     SceneView,
@@ -219,6 +221,8 @@ class SampleSource:
     path: str = ""
     grouped: bool = False
     with_heap: bool = False
+    process: KeptView | None = None
+    calls: tuple[CallView, ...] = ()
     difference: EventDiff | None = None
     clock: Callable[[], int] = lambda: NOW
 
@@ -272,7 +276,7 @@ class SampleSource:
         if self.with_heap:
             parts = (*(part for part in scene.parts if part[0] != "heap"), ("heap", "ok", ""))
             scene = replace(scene, parts=parts, has_heap=True)
-        return replace(scene, difference=self.difference)
+        return replace(scene, difference=self.difference, calls=self.calls)
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         self._ask(f"history {function} {fingerprint}")
@@ -289,6 +293,10 @@ class SampleSource:
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
         return ReplayView("same", NOW - 180 * S)
+
+    def kept(self, invocation_id: str) -> KeptView | None:
+        self._ask(f"kept {invocation_id}")
+        return self.process
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         self._ask(f"heap {scope.invocation_id} {scope.object}")

@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from relive_tui.acting import run_captured
 from relive_tui.app import ReliveApp
+from relive_tui.models.data import CallView, KeptView
 from relive_tui.screens.compare import CompareScreen
 from relive_tui.screens.menu import Menu
 from relive_tui.tickets import Cancelled, Ticket
 from relive_tui.widgets.rows import VirtualRows
-from textual.pilot import Pilot
-
-
-async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not met():
-            await pilot.pause(0.01)
-
-
-@asynccontextmanager
-async def opened(
-    source: Any, view: str, ident: str | None = None
-) -> AsyncIterator[tuple[ReliveApp, Pilot[Any]]]:
-    app = ReliveApp(source, view, ident)
-    async with app.run_test(size=(120, 36)) as pilot:
-        await settle(app, pilot)
-        yield app, pilot
-
-
-async def settle(app: ReliveApp, pilot: Pilot[Any]) -> None:
-    await pilot.pause()
-    await until(pilot, lambda: not app.here.busy)
-    await pilot.pause()
-
-
-async def press(app: ReliveApp, pilot: Pilot[Any], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(app, pilot)
-
-
-def shown(app: ReliveApp) -> str:
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+from tui_driving import opened, press, settle, shown, until
 
 
 def told(app: ReliveApp) -> str:
     return " ".join(notification.message for notification in app._notifications)
+
+
+NOW = 1_795_435_451_204_000_000
+S = 1_000_000_000
 
 
 @contextmanager
@@ -223,7 +195,7 @@ async def test_capital_r_asks_runs_the_event_again_and_shows_what_came_of_it(sam
         "import sys; print('✖ the same failure', *sys.argv[1:], 'x ' * 80, 'end')",
     )
     async with opened(sample, "failure", "last") as (app, pilot):
-        assert "replay: ✖ same failure 3m ago" in shown(app)
+        assert "R replay ✖ same failure 3m ago" in shown(app)
         # When R is pressed and a live run is chosen
         await press(app, pilot, "R")
         assert isinstance(app.screen, Menu)
@@ -258,3 +230,47 @@ def test_a_command_that_is_not_wanted_any_more_is_ended() -> None:
     ticket.cancel()
     with pytest.raises(Cancelled):
         run_captured([sys.executable, "-c", "import time; time.sleep(60)"], ticket)
+
+
+async def test_x_writes_a_test_that_repeats_the_failure(sample: Any) -> None:
+    # Given a command that says what it was asked to do
+    sample.command = (sys.executable, "-c", "import sys; print('asked for', *sys.argv[1:])")
+    async with opened(sample, "failure", "last") as (app, pilot):
+        # When a test is chosen, and the folder is as it was proposed
+        await press(app, pilot, "x", "enter", "enter")
+        # Then the command has written it, and its words are on the screen
+        await until(pilot, lambda: "asked for scene 019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01" in shown(app))
+        assert "--to-test tests/" in shown(app)
+
+
+async def test_the_debugger_is_offered_with_the_process_that_is_still_there(sample: Any) -> None:
+    sample.process = KeptView(7, 480.0)
+    async with opened(sample, "failure", "last", size=(80, 24)) as (app, _pilot):
+        assert "b debug ✔ process kept" in shown(app)
+        assert "R replay" in shown(app)
+        assert "x test" in shown(app)
+
+
+async def test_a_resize_keeps_the_failing_line_in_view(sample: Any) -> None:
+    async with opened(sample, "failure", "last", size=(160, 45)) as (app, pilot):
+        for size in ((80, 24), (120, 36), (80, 18), (160, 45)):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: "❱   88     total += plist[item['sku']]" in shown(app))
+
+
+async def test_few_frames_are_a_strip_and_more_a_list(sample: Any) -> None:
+    async with opened(sample, "failure", "last") as (app, pilot):
+        frames, source = app.here.query_one("#frames"), app.here.query_one("#source")
+        assert frames.region.bottom <= source.region.y
+        assert source.region.width == app.size.width
+        # With its library frames they are more than four
+        await press(app, pilot, "u")
+        await until(pilot, lambda: frames.region.right <= source.region.x)
+
+
+async def test_calls_stand_in_the_order_of_time_among_the_logs(sample: Any) -> None:
+    sample.calls = (CallView(NOW - 3 * S - 1, "GET https://example.org/prices", 503, 38_600_000),)
+    async with opened(sample, "failure", "last", (160, 45)) as (app, _pilot):
+        lines = [line for line in shown(app).split("\n") if "⇢" in line or "checkout of cart" in line]
+        assert "checkout of cart" in lines[0]
+        assert "GET https://example.org/prices  503  38.6ms" in lines[1]

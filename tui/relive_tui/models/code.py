@@ -9,7 +9,7 @@ from relive_tui.models.data import FrameView, ValueView
 from relive_tui.models.syntax import color_python, hit_line, margin_of, shown_code
 from relive_tui.models.text import Line, clean, width_of
 
-__all__ = ["SourceRows", "last_line", "names_in", "relevant_first"]
+__all__ = ["SourceRows", "last_line", "names_in", "relevant_first", "shown_source"]
 
 _NAME = re.compile(r"(?<![\w.\"'])[^\W\d]\w*")
 _COMPOUND = re.compile(r"\s*(?:async\s+)?(?:with|for|while|if|try|def|class|match)\b")
@@ -88,6 +88,14 @@ class SourceRows:
         if start < 0 or end <= start or end - start >= width_of(whole.strip()):
             return ""
         return " " * start + "^" * (end - start)
+
+
+def shown_source(frame: FrameView) -> Line:
+    """The frame's line alone, without its indentation; empty where the source is not at hand."""
+    row = frame.line - frame.source_first_line
+    if not 0 <= row < len(frame.source):
+        return []
+    return color_python(frame.source[row], margin_of([frame.source[row]]))
 
 
 def last_line(frame: FrameView) -> int:

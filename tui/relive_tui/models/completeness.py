@@ -11,6 +11,7 @@ from relive_tui.models.text import Line, clean, fit, wrap_lines
 __all__ = ["completeness_line", "detail_lines"]
 
 CORE_PARTS = ("exception", "event", "source")  # when one of these is missing, the line says why
+ACTS = ("live", "replay")  # said by the line of acts, as they stand now
 _SIGNS = {
     "ok": ("✔", "ok", "whole"),
     "partial": ("◐", "warn", "in part"),
@@ -22,7 +23,11 @@ _LABEL = 14
 
 def completeness_line(scene: SceneView) -> Line:
     """Which parts the scene has; first what is missing of those that this failure could have had, and why."""
-    parts = sorted((name, state, reason) for name, state, reason in scene.parts if state != "not_applicable")
+    parts = sorted(
+        (name, state, reason)
+        for name, state, reason in scene.parts
+        if state != "not_applicable" and name not in ACTS
+    )
     if not parts:
         return [("scene ", "dim"), (clean(scene.note) or "no parts recorded", "dim")]
     line: Line = [("scene ", "dim")]
@@ -40,7 +45,8 @@ def completeness_line(scene: SceneView) -> Line:
 
 def detail_lines(scene: SceneView, width: int) -> list[Line]:
     """The whole messages; every part with its state and the whole reason; the notes; the facts."""
-    lines: list[Line] = wrap_lines([line for each in scene.exceptions for line in _told(each)], width)
+    failed = [*scene.exceptions, *(stack.exception for stack in scene.stacks if stack.exception is not None)]
+    lines: list[Line] = wrap_lines([line for each in failed for line in _told(each)], width)
     lines = [[("Error", "name")], *lines, []] if lines else []
     lines.append([("Parts", "name")])
     order = list(_SIGNS)
@@ -48,11 +54,7 @@ def detail_lines(scene: SceneView, width: int) -> list[Line]:
         sign, style, word = _SIGNS.get(state, _SIGNS["missing"])
         text = reason if reason and state == "not_applicable" else f"{word}: {reason}" if reason else word
         lines += _entry([(f"  {sign} ", style), (fit(clean(name), _LABEL), style)], text, width)
-    notes = [
-        (failure_title(exception.type, ""), note)
-        for exception in scene.exceptions
-        for note in exception.notes
-    ]
+    notes = [(failure_title(exception.type, ""), note) for exception in failed for note in exception.notes]
     for title, entries in (("Notes", notes), ("Facts", list(scene.facts))):
         if entries:
             lines += [[], [(title, "name")]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 __all__ = [
+    "CallView",
     "EventChange",
     "EventDiff",
     "EventView",
@@ -20,6 +21,7 @@ __all__ = [
     "HeapRef",
     "HotLine",
     "InvocationRow",
+    "KeptView",
     "LogRow",
     "Preview",
     "ReplayView",
@@ -214,12 +216,40 @@ class ExceptionView:
 
 @dataclass(frozen=True, slots=True)
 class StackView:
-    """Another stack of the process at the failure. `kind`: "thread" or "task"; `state`: what it waits for."""
+    """Another stack of the process at the failure. `kind`: "thread" or "task"; `state`: what it waits for;
+    `exception`: what it failed with."""
 
     kind: str
     name: str
     frames: tuple[FrameView, ...] = ()
     state: str = ""
+    exception: ExceptionView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """A call that the function made. `status` 0: none came; `took_ns` 0: not known; `error` is why it
+    failed."""
+
+    started_ns: int
+    what: str  # "GET https://example.org/a" or "call pricing"
+    status: int = 0
+    took_ns: int = 0
+    error: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the caller had something to handle."""
+        return bool(self.error) or self.status >= 400
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """The failed process, still there. `left_s`: until it is ended."""
+
+    pid: int
+    left_s: float
+    attached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +298,7 @@ class SceneView:
     difference: EventDiff | None = None
     has_heap: bool = False
     heap_elsewhere: str = ""  # the invocation of the same failure that has one
+    calls: tuple[CallView, ...] = ()  # in the order in which they were made
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, ReplayView, SceneView
+from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, SceneView
 from relive_tui.models.format import age, clock, clock_ms, count_short, sparkline
 from relive_tui.models.home import failure_title, kind_label
 from relive_tui.models.stacks import RELATIONS, frames_of, group_around, start_of
 from relive_tui.models.syntax import highlight_python
-from relive_tui.models.text import Line, clean, clean_title, fit, fit_left, line_width, width_of
+from relive_tui.models.text import Line, clean, clean_title, line_width
 
-__all__ = ["FailureModel", "FrameRows", "headline", "history_line", "preview_of", "replay_text"]
+__all__ = ["FailureModel", "FrameEntry", "headline", "history_line", "preview_of"]
 
 _DAY_NS = 86_400_000_000_000
 
@@ -49,9 +49,12 @@ class FailureModel:
 
     @property
     def exception(self) -> ExceptionView | None:
-        """The exception that is shown, or None: a thread is, or the scene has no exception."""
-        exceptions = self.scene.exceptions
-        return exceptions[self.stack] if self.stack < len(exceptions) else None
+        """The exception that is shown, a thread's or task's own, too; None of a stack that did not fail."""
+        exceptions, stacks = self.scene.exceptions, self.scene.stacks
+        if self.stack < len(exceptions):
+            return exceptions[self.stack]
+        beside = self.stack - len(exceptions)
+        return stacks[beside].exception if beside < len(stacks) else None
 
     @property
     def current(self) -> FrameView | None:
@@ -123,50 +126,6 @@ def _same_place(frame: FrameView, other: FrameView) -> bool:
     return (frame.file, frame.line, frame.function) == (other.file, other.line, other.function)
 
 
-class FrameRows:
-    """The list of frames."""
-
-    def __init__(self, model: FailureModel) -> None:
-        self.model = model
-        self.frames = model.frames
-        self.entries = model.entries()
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def row_of_current(self) -> int:
-        """The row of the frame that is shown."""
-        shown = self.model.frame
-        return next((row for row, entry in enumerate(self.entries) if entry.index == shown), 0)
-
-    def header(self, width: int) -> Line | None:
-        return None
-
-    def line(self, index: int, width: int, selected: bool) -> Line:
-        entry = self.entries[index]
-        mark = ("▸ " if selected else "  ", "accent")
-        if entry.cut:
-            return [mark, (f"⋮ {entry.cut:,} frames in between were not kept", "dim")]
-        if entry.repeated:
-            return [mark, (f"↻ {entry.repeated} more of the same line (u)", "dim")]
-        if entry.folded:
-            noun = "frame" if entry.folded == 1 else "frames"
-            return [mark, (f"… {entry.folded} library {noun} (u shows)", "dim")]
-        frame = self.frames[entry.index]
-        raised = entry.index == len(self.frames) - 1 and self.model.exception is not None
-        where = f"{clean(os.path.basename(frame.file))}:{frame.line}"
-        room = max(width - 4, 4)
-        function = clean(frame.function)
-        place = fit_left(where, min(width_of(where), max(room * 3 // 5, room - width_of(function) - 1)))
-        name = fit(function, max(room - width_of(place) - 1, 1))
-        return [
-            mark,
-            (name + " ", "name" if frame.in_app else "dim"),
-            (place, "path" if frame.in_app else "dim"),
-            (" ✖" if raised else "", "error"),
-        ]
-
-
 def headline(model: FailureModel) -> list[Line]:
     """What happened, in one to three lines: the exception; what it stands in or was caused by; its notes."""
     scene, exception = model.scene, model.exception or (model.scene.exceptions or (None,))[0]
@@ -197,9 +156,10 @@ def _linked(model: FailureModel) -> Line:
         return []
     line: Line = [(f"{index + 1}/{model.stacks} [ ] moves  ", "dim")]
     around = group_around(scene, index)
-    if model.exception is None:
+    if index >= len(scene.exceptions):
         stack = scene.stacks[index - len(scene.exceptions)]
-        line.append((f"showing {stack.kind} {clean(stack.name)}", "warn"))
+        what = "failed in" if stack.exception is not None else "showing"
+        line.append((f"{what} {stack.kind} {clean(stack.name)}", "warn"))
     elif around is not None:
         group = scene.exceptions[around[0]]
         behind = "" if scene.exceptions[index].relation == "group" else "behind "
@@ -231,43 +191,18 @@ def _following(scene: SceneView, index: int) -> str:
     return f"{relation} {failure_title(following.type, following.message)}{hidden}"
 
 
-_OUTCOMES = {
-    "same": ("✖ same failure", "error"),
-    "other": ("≠ another failure", "warn"),
-    "passed": ("✔ passed", "ok"),
-    "unrecorded": ("≠ a call not in the scene", "warn"),
-    "mixed": ("± varies", "warn"),
-}
-
-
-def replay_text(replay: ReplayView, version: int, now_ns: int) -> Line:
-    """`✔ passed 3m ago (working copy)`; of the version that failed its name is left out."""
-    text, style = _OUTCOMES.get(replay.outcome, (clean(replay.outcome), "warn"))
-    line: Line = [(text, style)]
-    if replay.runs > 1:
-        line.append((" " + ", ".join(f"{count} {name}" for name, count in replay.counts if count), style))
-    when = age(replay.at_ns, now_ns)
-    line.append((f" {when} ago" if when not in ("", "now") else " just now", "dim"))
-    own = not replay.code or replay.code.endswith(f"version {version}")
-    return [*line, ("" if own else f" ({clean(replay.code)})", "dim")]
-
-
-def history_line(
-    scene: SceneView, group: FailureGroup | None, replay: ReplayView | None, now_ns: int, width: int = 0
-) -> Line:
+def history_line(scene: SceneView, group: FailureGroup | None, now_ns: int, width: int = 0) -> Line:
     """Version and time of this one; since when, how often and in which versions its like was seen. What a
-    `width` has no room for goes, the trend first, and what a replay came to last."""
+    `width` has no room for goes, the trend first."""
     line: Line = []
     for left_out in range(4 if width else 1):
-        line = _history(scene, group, replay, now_ns, left_out)
+        line = _history(scene, group, now_ns, left_out)
         if line_width(line) <= width:
             break
     return line
 
 
-def _history(
-    scene: SceneView, group: FailureGroup | None, replay: ReplayView | None, now_ns: int, left_out: int
-) -> Line:
+def _history(scene: SceneView, group: FailureGroup | None, now_ns: int, left_out: int) -> Line:
     line: Line = [(f"v{scene.version} · " if scene.version else "", "dim")]
     line.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
     line.append((_moment(scene.captured_ns, now_ns, clock_ms(scene.captured_ns)), "dim"))
@@ -284,8 +219,6 @@ def _history(
         if len(versions) > 4:
             versions = [versions[0], "…", *versions[-2:]]
         line.append((f" in {' '.join(versions)}" if versions and left_out < 2 else "", "dim"))
-    if replay is not None:
-        line += [(" · replay: ", "dim"), *replay_text(replay, scene.version, now_ns)]
     return line
 
 

@@ -62,7 +62,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("e E", "next and previous failure"),
         ("R", "run the event again: does it fail the same way?"),
         ("b", "debugger: in the failed process, else on its scene"),
-        ("x", "export the scene as one file"),
+        ("x", "export: a pytest test that repeats it, or the scene"),
         ("y", "in locals: copy the value"),
         ("3 4 5 6", "trace (T), flame (f), heap, logs of this invocation"),
     ),

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from relive_tui.models.data import LogRow
-from relive_tui.models.format import clock_ms
+from relive_tui.models.data import CallView, LogRow
+from relive_tui.models.format import clock_ms, duration
 from relive_tui.models.text import Line, clean, fit
 
-__all__ = ["LogTail", "log_line", "logs_around", "severity_look"]
+__all__ = ["LogTail", "call_row", "log_line", "logs_around", "severity_look"]
 
 MAX_LINES = 20_000
-_LOOKS = {"ERROR": ("✖", "error"), "FATAL": ("✖", "error"), "WARN": ("!", "warn"), "DEBUG": ("·", "dim")}
+CALL, FAILED_CALL = "CALL", "CALL✖"
+"""Severities of the lines that stand for calls the function made."""
+_LOOKS = {
+    "ERROR": ("✖", "error"), "FATAL": ("✖", "error"), "WARN": ("!", "warn"), "DEBUG": ("·", "dim"),
+    CALL: ("⇢", "key"), FAILED_CALL: ("⇢", "error"),
+}  # fmt: skip
 LEAST_BEFORE = 12
 """Lines before a failure that are shown however long before it they were written."""
 
@@ -34,6 +39,15 @@ def log_line(row: LogRow, *, with_function: bool = True) -> Line:
         line.append((fit(clean(row.function), 12) + " ", "name"))
     line.append((clean(row.body), style if style in ("error", "warn") else ""))
     return line
+
+
+def call_row(call: CallView) -> LogRow:
+    """`⇢ CALL GET https://example.org/a  200  38.6ms`, among the log lines."""
+    facts = [str(call.status or "")] if call.status else []
+    facts += [call.error] if call.error else [] if call.status else ["no answer"]
+    facts += [duration(call.took_ns)] if call.took_ns else []
+    body = "  ".join([call.what, *facts])
+    return LogRow(call.started_ns, FAILED_CALL if call.failed else CALL, body, source="call")
 
 
 def logs_around(

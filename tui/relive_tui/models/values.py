@@ -7,23 +7,30 @@ from dataclasses import dataclass
 
 from relive_tui.models.data import ValueView
 from relive_tui.models.format import bytes_short
-from relive_tui.models.text import Line, clean, fit, width_of
+from relive_tui.models.table_values import table_of
+from relive_tui.models.text import Line, clean, fit, line_width, width_of
 
 __all__ = ["ValueRows", "open_what_fits"]
 
 Path = tuple[int, ...]
 MIN_HELD_BYTES = 1024
 """What holds less says nothing about memory."""
+LEAST_VALUE_CELLS = 16
+"""So much of a value is seen before what is said of it."""
+_EVIDENT = ("str", "bytes", "int", "float", "complex", "bool", "NoneType", "dict", "list", "tuple", "set", "")
+"""Types that the value's text shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValueEntry:
-    """A row: the name, the value, how deep; `more` > 0 is the row that says how much was cut."""
+    """A row: the name, the value, how deep; `more` > 0 is the row that says how much was cut, `line` one of a
+    table."""
 
     path: Path
     name: str
     value: ValueView | None
     more: int = 0
+    line: tuple[tuple[str, str], ...] = ()
 
 
 class ValueRows:
@@ -44,6 +51,7 @@ class ValueRows:
         self.marked = frozenset(marked)
         self.sizes = sizes or {}
         self.opened: set[Path] = opened if opened is not None else set()
+        self._names = min(max((width_of(clean(name)) for name, _ in self.values), default=0), 16)
         self.entries: list[ValueEntry] = []
         self.rebuild()
 
@@ -60,9 +68,21 @@ class ValueRows:
             path = (*above, position)
             self.entries.append(ValueEntry(path, name, value))
             if path in self.opened:
-                self._walk(value.children, path)
-                if value.more > 0:
-                    self.entries.append(ValueEntry((*path, len(value.children)), "", None, value.more))
+                self._inside(value, path)
+
+    def _inside(self, value: ValueView, path: Path) -> None:
+        table = table_of(value)
+        more = value.more
+        if table is None:
+            self._walk(value.children, path)
+        else:
+            lines = [table.header(), *map(table.row, range(table.count))]
+            self.entries += [
+                ValueEntry((*path, number), "", None, line=tuple(line)) for number, line in enumerate(lines)
+            ]
+            more = table.total - table.count
+        if more > 0:
+            self.entries.append(ValueEntry((*path, len(value.children)), "", None, more))
 
     def toggle(self, row: int) -> bool:
         """Open or close a row; False if there is nothing inside."""
@@ -106,34 +126,65 @@ class ValueRows:
         entry = self.entries[index]
         mark = ("▸" if selected else " ", "accent")
         indent = "  " * (len(entry.path) - 1)
+        if entry.line:
+            return [mark, (indent + "   ", ""), *entry.line]
         if entry.value is None:
             return [mark, (f"{indent}   … {entry.more:,} more were not captured", "dim")]
         value = entry.value
         fold = ("▾ " if entry.path in self.opened else "▹ ") if value.children else "  "
         name = clean(entry.name)
-        label = fit(name, 12) if len(entry.path) == 1 and width_of(name) < 12 else name
-        kind = clean(value.type) + (f"({value.length})" if value.length >= 0 else "")
+        label = fit(name, self._names) if len(entry.path) == 1 else name
+        flag = "❱" if len(entry.path) == 1 and entry.name in self.marked else " "
+        line: Line = [mark, (flag, "error"), (indent + fold, "dim"), (label, "key"), ("  ", "")]
         sign = "⊘ " if value.redacted else "↺ " if value.ref else ""
         style = "warn" if value.redacted else _style_of(value.type)
-        flag = "❱" if len(entry.path) == 1 and entry.name in self.marked else " "
+        after = self._after(value)
+        text = sign + clean(value.text)
+        room = width - line_width(line) - line_width(after)
+        if after and width_of(text) > room:
+            text = fit(text, max(room, LEAST_VALUE_CELLS))
+        return [*line, (text, style), *after]
+
+    def _after(self, value: ValueView) -> Line:
+        """What is said of a value after it: its type where the text does not show it, how many there are of
+        what is shown in part, and what it holds alive."""
+        text, kind = clean(value.text), clean(value.type)
+        known = (kind, kind.rpartition(".")[2])
+        shown = value.type in _EVIDENT or any(name in text[: len(kind) + 2] for name in known)
+        facts = [] if shown and not value.redacted else [kind]
+        if value.length > len(value.children) and ("…" in text or value.more) and not table_of(value):
+            facts.append(f"{value.length:,} {_UNITS.get(value.type, 'items')}")
+        line: Line = [("  " + " · ".join(facts), "dim")] if any(facts) else []
         held = self.sizes.get(value.address, 0)
-        size = f" {bytes_short(held)} ▸heap" if held >= MIN_HELD_BYTES else ""
-        return [
-            mark, (flag, "error"), (indent + fold, "dim"), (label, "key"), (" ", ""), (kind, "dim"),
-            (size, "warn"), (" ", ""), (sign + clean(value.text), style),
-        ]  # fmt: skip
+        if held >= MIN_HELD_BYTES:
+            line.append((f"  {bytes_short(held)} ▸heap", "warn"))
+        return line
 
 
-def open_what_fits(values: Sequence[tuple[str, ValueView]], rows: int) -> set[Path]:
-    """The values to open at first: in their order, as long as everything still fits into `rows`."""
+_UNITS = {"str": "characters", "bytes": "bytes", "bytearray": "bytes"}
+
+
+def open_what_fits(
+    values: Sequence[tuple[str, ValueView]], rows: int, always: Collection[str] = ()
+) -> set[Path]:
+    """The values to open at first: those called `always` (what the failing expression uses, what the
+    exception has to tell), then the others in their order, as long as everything still fits into `rows`."""
     opened: set[Path] = set()
     left = rows - len(values)
-    for position, (_name, value) in enumerate(values):
-        needed = len(value.children) + (value.more > 0)
-        if value.children and needed <= left:
-            opened.add((position,))
-            left -= needed
+    for wanted in (True, False):
+        for position, (name, value) in enumerate(values):
+            needed = _rows_inside(value)
+            if value.children and (name in always) is wanted and (wanted or needed <= left):
+                opened.add((position,))
+                left -= needed
     return opened
+
+
+def _rows_inside(value: ValueView) -> int:
+    table = table_of(value)
+    if table is not None:
+        return 1 + table.count + (table.total > table.count)
+    return len(value.children) + (value.more > 0)
 
 
 def _style_of(type_name: str) -> str:

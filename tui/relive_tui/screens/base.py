@@ -63,6 +63,7 @@ class ReliveScreen(Screen[None]):
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
     REFRESH_S: ClassVar[float] = 2.0
     VERTICAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (16, "-short"), (30, "-tall")]  # type: ignore[misc]
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (140, "-wide")]  # type: ignore[misc]
     AUTO_FOCUS = None
 
     def __init__(self, place: Place, app_: Shell) -> None:

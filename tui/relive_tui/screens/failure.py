@@ -10,13 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
+from relive_tui.models.acts import ActsState, acts_line
 from relive_tui.models.code import SourceRows, names_in
 from relive_tui.models.completeness import completeness_line
-from relive_tui.models.data import FailureGroup, FrameView, LogRow, ReplayView, SceneView, ValueView
+from relive_tui.models.data import FailureGroup, FrameView, LogRow, SceneView, ValueView
 from relive_tui.models.event import difference_lines, event_lines
-from relive_tui.models.failure import FailureModel, FrameRows, headline, history_line
+from relive_tui.models.failure import FailureModel, headline, history_line
 from relive_tui.models.feed import Feed
-from relive_tui.models.logs import log_line, logs_around
+from relive_tui.models.frames import MAX_STRIP, FrameRows
+from relive_tui.models.logs import call_row, log_line, logs_around
 from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Place, Scope
 from relive_tui.models.stacks import StackRows
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["FailureScreen"]
 
 LOGS_AROUND_NS = 2_000_000_000
+STRIP_LEAVES = 22
+"""Rows that a strip of frames leaves to everything else."""
 STACK_ROWS = 8
 """Rows of the tree of stacks at most; it scrolls."""
 
@@ -62,6 +66,7 @@ class FailureScreen(FailureActs):
     def body(self) -> Iterable[Widget]:
         yield LineBar(id="headline")
         yield LineBar(id="history")
+        yield LineBar(id="acts")
         with Container(classes="panes", id="upper"):
             with Container(classes="column", id="left"):
                 yield VirtualRows(title="Exceptions", id="stacks")
@@ -78,7 +83,7 @@ class FailureScreen(FailureActs):
         self.scenes: Feed[SceneView] = Feed("the scene")
         self.model: FailureModel | None = None
         self.group: FailureGroup | None = None
-        self.replay: ReplayView | None = None
+        self.acts = ActsState()
         self.neighbours: list[FailureRef] = []
         stack = self.relive.navigator.stack
         self.listed = stack[-2].scope.without_invocation() if len(stack) > 1 else Scope()
@@ -121,7 +126,8 @@ class FailureScreen(FailureActs):
         self.relive.rescope_screen(self, scope)
         self.model = FailureModel(scene)
         self.opened = {}
-        self.group = self.replay = self.heap = None
+        self.group = self.heap = None
+        self.acts = ActsState()
         self.leak = []
         self.differing = scene.difference is not None
         self._show_all()
@@ -154,12 +160,13 @@ class FailureScreen(FailureActs):
         self.ask("logs", Feed("log lines"), work, lambda rows: self._show_logs(scene, rows))
 
     def ask_history(self, scene: SceneView) -> None:
-        def work(ticket: Ticket) -> tuple[FailureGroup | None, ReplayView | None]:
+        def work(ticket: Ticket) -> tuple[FailureGroup | None, ActsState]:
             group = self.data.history(ticket, scene.function, scene.fingerprint)
-            return group, self.data.replay(ticket, scene.invocation_id, scene.attempt)
+            replay = self.data.replay(ticket, scene.invocation_id, scene.attempt)
+            return group, ActsState(replay, self.data.kept(scene.invocation_id), asked=True)
 
-        def done(found: tuple[FailureGroup | None, ReplayView | None]) -> None:
-            self.group, self.replay = found
+        def done(found: tuple[FailureGroup | None, ActsState]) -> None:
+            self.group, self.acts = found
             self._show_history()
 
         self.ask("history", Feed("the failure's history"), work, done)
@@ -212,7 +219,6 @@ class FailureScreen(FailureActs):
         stacks.display = self.model.stacks > 1
         # without any frame the event and the logs are all there is to read
         self.set_class(not self.model.frames and self.model.stacks < 2, "bare")
-        stacks.styles.height = min(self.model.stacks, STACK_ROWS, max(self.size.height // 6, 2)) + 2
         stacks.border_title = "Exceptions and threads" if scene.stacks else "Exceptions"
         self._show_stack()
         self._show_event()
@@ -238,8 +244,10 @@ class FailureScreen(FailureActs):
     def _show_history(self) -> None:
         if self.model is not None:
             bar, width = self.query_one("#history", LineBar), self.size.width - 2
-            line = history_line(self.model.scene, self.group, self.replay, self.data.now_ns(), width)
+            line = history_line(self.model.scene, self.group, self.data.now_ns(), width)
             bar.set([(" ", ""), *line])
+            told, spots = acts_line(self.model.scene, self.acts, self.data.now_ns(), self.size.width)
+            self.query_one("#acts", LineBar).set(told, spots=spots)
 
     def show_frames(self) -> None:
         assert self.model is not None
@@ -248,7 +256,20 @@ class FailureScreen(FailureActs):
         rows.say_empty("no Python frames\nwere captured")
         rows.show(frames, frames.row_of_current())
         rows.border_title = f"Frames {len(self.model.frames)}"
+        self._lay_out(len(frames))
         self._show_frame()
+
+    def _lay_out(self, frames: int) -> None:
+        """A few frames are a strip on top, with the stacks beside them; more, or a low terminal, make them a
+        list beside the source."""
+        assert self.model is not None
+        count = self.model.stacks
+        tree = min(count, STACK_ROWS, max(self.size.height // 6, 2))
+        rows = max(frames, tree if count > 1 else 0, 1)
+        strip = frames <= MAX_STRIP and rows <= self.size.height - STRIP_LEAVES
+        self.set_class(strip, "strip")
+        self.query_one("#stacks").styles.height = "1fr" if strip else tree + 2
+        self.query_one("#left").styles.height = rows if strip else "1fr"
 
     def _show_frame(self) -> None:
         assert self.model is not None
@@ -262,10 +283,11 @@ class FailureScreen(FailureActs):
         values = self.query_one("#locals", VirtualRows)
         shown = self._values(frame)
         key = (self.model.stack, self.model.frame)
-        opened = self.opened.setdefault(key, open_what_fits(shown, values.page_rows))
+        names = names_in(frame) if frame else set()
+        always = (*names, *(name for name, _ in shown if name.startswith("✖ ")))
+        opened = self.opened.setdefault(key, open_what_fits(shown, values.page_rows, always))
         source.scroll_sideways(rows.pan_for(source.size.width))
         values.scroll_sideways(0)
-        names = names_in(frame) if frame else ()
         values.show(ValueRows(shown, opened, names, self._sizes(shown)), 0)
         values.border_title = f"Locals of {safe_title(frame.function)}" if frame else "Locals"
 
@@ -277,7 +299,9 @@ class FailureScreen(FailureActs):
         if exception is not None and exception.details:
             text = f"what the {clean(exception.type)} has to tell"
             facts = tuple((name, ValueView("", fact)) for name, fact in exception.details)
-            shown += (("✖ details", ValueView("", text, children=facts)),)
+            details = (("✖ details", ValueView("", text, children=facts)),)
+            # they say the most of the line that failed, and the least of its callers
+            shown = details + shown if self.model.frame == self.model.innermost_own() else shown + details
         if exception is not None and exception.attributes:
             text = f"what the {clean(exception.type)} carries"
             shown += (("✖ exception", ValueView("", text, children=exception.attributes)),)
@@ -299,15 +323,30 @@ class FailureScreen(FailureActs):
         rows.show(FixedRows(lines), 0)
 
     def _show_logs(self, scene: SceneView, stored: list[LogRow]) -> None:
-        rows, earlier, before = logs_around((scene.logs, stored), scene.captured_ns, LOGS_AROUND_NS)
+        calls = [call_row(call) for call in scene.calls]
+        rows, earlier, before = logs_around((scene.logs, stored, calls), scene.captured_ns, LOGS_AROUND_NS)
         lines: list[Line] = [log_line(row, with_function=False) for row in rows]
         if rows and scene.captured_ns:
             lines.insert(before, [("─── ✖ failed here ───", "error")])
         if earlier:
             lines.insert(0, [(f"… {earlier:,} earlier lines (6 shows all)", "dim")])
         panel = self.query_one("#logs", VirtualRows)
+        panel.border_title = "Logs and calls ±2s" if calls else "Logs ±2s"
         panel.show(FixedRows(lines))
         panel.scroll_to(y=max(before + 2 + bool(earlier) - panel.page_rows, 0), animate=False, force=True)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if getattr(self, "model", None) is not None:
+            self._show_history()
+            self._lay_out(len(self.query_one("#frames", VirtualRows).source))
+            self.call_after_refresh(self._keep_line)
+
+    def _keep_line(self) -> None:
+        """The failing expression stays in view, whatever the size has become."""
+        source = self.query_one("#source", VirtualRows)
+        if isinstance(source.source, SourceRows):
+            source.scroll_sideways(source.source.pan_for(source.size.width))
 
     # ------------------------------------------------------------ keys
 

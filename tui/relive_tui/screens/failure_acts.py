@@ -51,22 +51,10 @@ class FailureActs(ReliveScreen):
         self.app.push_screen(Menu("Run it again", options), self._replay)
 
     def _replay(self, how: str | None) -> None:
-        from relive_tui.acting import run_captured
-
         if how is None or self.model is None:
             return
-        scene = self.model.scene
         command = [*self.data.command, "replay", self._ident(), *(["--live"] if how == "live" else [])]
-
-        def done(text: str) -> None:
-            from relive_tui.screens.reader import Reader
-
-            lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
-            self.app.push_screen(Reader("Replay", lambda width: wrap_lines(lines, width)))
-            self.ask_history(scene)
-
-        self.notify("running it again …", timeout=2, markup=False)
-        self.ask("replay", Feed("the replay"), lambda ticket: run_captured(command, ticket), done, once=True)
+        self._run("Replay", "running it again …", command)
 
     def action_debug(self) -> None:
         """A debugger on the failed process, or on the scene if that is gone; then back to the screen."""
@@ -117,14 +105,45 @@ class FailureActs(ReliveScreen):
                 rows.move_to(rows.source.row_of(local))
 
     def action_export(self) -> None:
-        """Write the scene into the current folder."""
+        """Write the scene into the current folder, or a test that repeats the failure."""
         from relive_tui.screens.menu import Menu
 
-        scope = self.scope
-        options = (("scene", "scene: one .scene file, for relive failure FILE"),)
-        self.app.push_screen(
-            Menu("Export the failure", options), lambda kind: self.export(scope, kind) if kind else None
-        )
+        options = [("scene", "scene: one .scene file, for relive failure FILE")]
+        if self.model is not None and self.data.command:
+            options.insert(0, ("test", "test: a pytest file that repeats the failure; it is run once"))
+        self.app.push_screen(Menu("Export the failure", options), self._export)
+
+    def _export(self, kind: str | None) -> None:
+        from relive_tui.screens.prompt import Prompt
+
+        if kind == "scene":
+            self.export(self.scope, kind)
+        elif kind == "test":
+            hint = "a folder, or a file that ends in .py"
+            self.app.push_screen(Prompt("Write the test to", "tests/", hint=hint), self._write_test)
+
+    def _write_test(self, target: str | None) -> None:
+        if target and target.strip():
+            command = [*self.data.command, "scene", self._ident(), "--to-test", target.strip()]
+            self._run("Test", "writing the test, and running it once …", command)
+
+    def _run(self, title: str, begun: str, command: list[str]) -> None:
+        """Run `relive` and show what it says."""
+        from relive_tui.acting import run_captured
+
+        assert self.model is not None
+        scene = self.model.scene
+
+        def done(text: str) -> None:
+            from relive_tui.screens.reader import Reader
+
+            lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
+            self.app.push_screen(Reader(title, lambda width: wrap_lines(lines, width)))
+            self.ask_history(scene)
+
+        self.notify(begun, timeout=2, markup=False)
+        what = Feed[str](f"the {title.lower()}")
+        self.ask(title.lower(), what, lambda ticket: run_captured(command, ticket), done, once=True)
 
     def editor_target(self) -> tuple[str, int, int, str] | None:
         frame = self.model.current if self.model is not None else None
