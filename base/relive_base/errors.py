@@ -1,6 +1,6 @@
 """The root of Relive's error tree.
 
-Every error names what happened, where, and the remedy. The docstring of a class is its default message.
+Every error names what happened, where, and the hint. The docstring of a class is its default message.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class ReliveError(Exception):
 
     exit_code: int = ExitCode.FAILED
 
-    def __init__(self, message: str | None = None, *, where: str = "", remedy: str = "") -> None:
+    def __init__(self, message: str | None = None, *, where: str = "", hint: str = "") -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.where = where
-        self.remedy = remedy
+        self.hint = hint
         super().__init__(self.message)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
 class UsageError(ReliveError):

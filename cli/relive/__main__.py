@@ -42,7 +42,7 @@ def _tell(error: ReliveError, *, as_json: bool) -> None:
         "type": type(error).__name__,
         "message": error.message,
         "where": error.where,
-        "hint": error.remedy,
+        "hint": error.hint,
         "exit_status": int(error.exit_code),
     }
     print(to_json({"error": row}).decode(), file=sys.stderr)
@@ -71,7 +71,7 @@ def _run_command(arguments: list[str]) -> object:
         if "--json" not in arguments:
             error.show()
             return ExitCode.USAGE
-        raise UsageError(error.format_message(), remedy=_help_of(error)) from error
+        raise UsageError(error.format_message(), hint=_help_of(error)) from error
 
 
 def _help_of(error: Exception) -> str:

@@ -24,8 +24,8 @@ class FunctionError(ReliveError):
     __module__ = "relive"
 
     def __init__(self, type: str, message: str, invocation_id: str = "", *, function: str = "") -> None:
-        remedy = f"relive failure {invocation_id}" if invocation_id else ""
-        super().__init__(f"{type}: {message}", where=function, remedy=remedy)
+        hint = f"relive failure {invocation_id}" if invocation_id else ""
+        super().__init__(f"{type}: {message}", where=function, hint=hint)
         self.type = type
         self.error_message = message
         self.invocation_id = invocation_id
@@ -84,7 +84,7 @@ def _exchange(
     caller = current_caller()
     if caller is None:
         raise NotInFunction(
-            remedy=f"from elsewhere, use the command `relive invoke {function}` or the function's URL"
+            hint=f"from elsewhere, use the command `relive invoke {function}` or the function's URL"
         )
     try:
         answer = caller.call(

@@ -16,7 +16,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Start here": {
         "demo": ("demo", "See it work: a small shop, real events, real failures"),
         "tui": ("tui", "One key from launch to the root cause"),
-        "doctor": ("doctor", "What this machine offers, with the remedy if it does not"),
+        "doctor": ("doctor", "Check prerequisites and how to fix what is missing"),
     },
     "Run functions": {
         "serve": ("serve", "Start the platform on this home"),
@@ -83,7 +83,7 @@ class _LazyGroup(click.Group):
         except NotFound as error:
             late = ctx.obj.lateness() if ctx.obj is not None and ctx.obj.has_read else ""
             if late:  # it may be there and not be readable yet
-                raise NotFound(f"{error.message}; {late}", where=error.where, remedy=error.remedy) from error
+                raise NotFound(f"{error.message}; {late}", where=error.where, hint=error.hint) from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

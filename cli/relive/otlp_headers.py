@@ -13,7 +13,7 @@ __all__ = ["headers_of_lines", "headers_of_variable"]
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
-_REMEDY: Final = "write one NAME=VALUE a line; lines that begin with # are comments"
+_HINT: Final = "write one NAME=VALUE a line; lines that begin with # are comments"
 
 
 def headers_of_lines(lines: Iterable[str], source: str) -> dict[str, str]:
@@ -23,10 +23,10 @@ def headers_of_lines(lines: Iterable[str], source: str) -> dict[str, str]:
         for number, line in enumerate(lines, 1):
             text = line.removeprefix("\ufeff").strip()
             if text and not text.startswith("#"):
-                name, value = _pair(text, f"{source}, line {number}", _REMEDY)
+                name, value = _pair(text, f"{source}, line {number}", _HINT)
                 found[name] = value
     except UnicodeDecodeError:
-        raise UsageError("the headers are not UTF-8 text", where=source, remedy=_REMEDY) from None
+        raise UsageError("the headers are not UTF-8 text", where=source, hint=_HINT) from None
     return found
 
 
@@ -36,12 +36,12 @@ def headers_of_variable(text: str, name: str) -> dict[str, str]:
     return dict(_pair(part, f"{name}, pair {n}", "write NAME=VALUE,NAME=VALUE") for n, part in parts if part)
 
 
-def _pair(text: str, where: str, remedy: str) -> tuple[str, str]:
+def _pair(text: str, where: str, hint: str) -> tuple[str, str]:
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
-        raise UsageError("a header is not NAME=VALUE", where=where, remedy=remedy)
+        raise UsageError("a header is not NAME=VALUE", where=where, hint=hint)
     if not _NAME.fullmatch(name):
-        raise UsageError("that is no name of a header", where=where, remedy=remedy)
+        raise UsageError("that is no name of a header", where=where, hint=hint)
     if not _VALUE.fullmatch(value):
-        raise UsageError(f"the value of {name} is not printable ASCII", where=where, remedy=remedy)
+        raise UsageError(f"the value of {name} is not printable ASCII", where=where, hint=hint)
     return name, value

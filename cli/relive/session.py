@@ -120,7 +120,7 @@ class Session:
         except OSError as error:
             raise UsageError(
                 f"the server at {address} wants a token, and {path} cannot be read ({error.strerror})",
-                remedy="set RELIVE_TOKEN to what run/token of the server's home holds",
+                hint="set RELIVE_TOKEN to what run/token of the server's home holds",
             ) from error
 
 

@@ -32,7 +32,7 @@ from relive.testing_errors import FunctionDied
 __all__ = ["FunctionDied", "Invocation"]
 
 _NS: Final = 1_000_000_000
-_REMEDY: Final = "the test has the calls of the failed invocation only; add the new one to its CALLS"
+_HINT: Final = "the test has the calls of the failed invocation only; add the new one to its CALLS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +202,7 @@ def _played(spec: Any) -> Iterator[Any]:
     """Calls, clock and chance as they were, from before the module is loaded."""
     from relive_runtime.worker.outside import replayed
 
-    outside = replayed(spec, _REMEDY)
+    outside = replayed(spec, _HINT)
     try:
         outside.install()
         yield outside
@@ -231,7 +231,7 @@ def _in_source(source: Path, variables: dict[str, str]) -> Iterator[None]:
     """The source folder as a worker has it: first on the path, the working folder, its modules new."""
     if not source.is_dir():
         raise ReliveError(
-            "the function's source is not there", where=str(source), remedy="correct SOURCE in the test"
+            "the function's source is not there", where=str(source), hint="correct SOURCE in the test"
         )
     path, folder, environment = list(sys.path), Path.cwd(), dict(os.environ)
     _forget(source)

@@ -20,8 +20,8 @@ _GRACE_S: Final = 10.0
 _MAX_BYTES: Final = 16 * 1_048_576
 _MB: Final = 1_048_576
 _MAX_CHARS: Final = 1_000_000
-_DIED_REMEDY: Final = "run it under a debugger: relive replay ID --pdb"
-_MISSING_REMEDY: Final = "install the function's requirements where the test runs"
+_DIED_HINT: Final = "run it under a debugger: relive replay ID --pdb"
+_MISSING_HINT: Final = "install the function's requirements where the test runs"
 
 
 def run_apart(run: Callable[[], Any], timeout_s: float, memory_mb: int) -> Any:
@@ -39,12 +39,12 @@ def run_apart(run: Callable[[], Any], timeout_s: float, memory_mb: int) -> Any:
         os.close(reading)
     status = os.waitpid(pid, 0)[1]
     if not text:
-        raise FunctionDied(_ending(status, timeout_s), remedy=_DIED_REMEDY)
+        raise FunctionDied(_ending(status, timeout_s), hint=_DIED_HINT)
     told = json.loads(text)
     if "error" in told:
         raise FunctionDied(
             f"the function failed: {told['error']}\n\n{told['traceback'].rstrip()}",
-            remedy=_MISSING_REMEDY if told["missing"] else "",
+            hint=_MISSING_HINT if told["missing"] else "",
         )
     return told["result"]
 

@@ -17,7 +17,7 @@ def unknown_name(error: type[E], kind: str, name: str, known: Collection[str], l
     """An `error` for a `name` that is none of `known`. `listed_by`: the command that lists them."""
     close = difflib.get_close_matches(name, sorted(known), n=1)
     if close:
-        remedy = f"did you mean {close[0]}? `{listed_by}` lists them"
+        hint = f"did you mean {close[0]}? `{listed_by}` lists them"
     else:
-        remedy = f"`{listed_by}` lists them" if known else "there is none yet: `relive deploy PATH` adds some"
-    return error(f"there is no {kind} {name!r}", remedy=remedy)
+        hint = f"`{listed_by}` lists them" if known else "there is none yet: `relive deploy PATH` adds some"
+    return error(f"there is no {kind} {name!r}", hint=hint)

@@ -87,7 +87,7 @@ def parse_address(text: str, *, name: str = "address") -> Address:
         path = path.removeprefix("//")
         if not path.startswith("/"):
             raise SettingsError(
-                f"the socket path in {text!r} is not absolute", where=name, remedy="write unix:///path"
+                f"the socket path in {text!r} is not absolute", where=name, hint="write unix:///path"
             )
         return Address(path=path)
     host, colon, port = text.rpartition(":")
@@ -95,7 +95,7 @@ def parse_address(text: str, *, name: str = "address") -> Address:
         raise SettingsError(
             f"{text!r} is not HOST:PORT",
             where=name,
-            remedy="write for example 127.0.0.1:8700, or port 0 for a free one",
+            hint="write for example 127.0.0.1:8700, or port 0 for a free one",
         )
     return Address(host=host.strip("[]") or "127.0.0.1", port=int(port))
 
@@ -469,7 +469,7 @@ class Settings:
             if name not in known:
                 raise SettingsError(
                     f"there is no setting {name!r}",
-                    remedy=_near(name, known) or "see docs/reference/settings.md",
+                    hint=_near(name, known) or "see docs/reference/settings.md",
                 )
         for item in known.values():
             if item.field in given:
@@ -489,7 +489,7 @@ class Settings:
             raise SettingsError(
                 f"the token has {len(self.token)} characters, fewer than {_MIN_TOKEN_CHARACTERS}",
                 where="RELIVE_TOKEN",
-                remedy="use a long random one, such as secrets.token_urlsafe() gives",
+                hint="use a long random one, such as secrets.token_urlsafe() gives",
             )
         for name in ("http", "api"):
             text = getattr(self, name)
@@ -498,14 +498,14 @@ class Settings:
                 raise SettingsError(
                     f"{text} can be reached from other machines, and no token is set",
                     where=variable,
-                    remedy="set RELIVE_TOKEN, or listen on 127.0.0.1",
+                    hint="set RELIVE_TOKEN, or listen on 127.0.0.1",
                 )
         self._check_gateway()
         if self.backoff_limit_s < self.backoff_s:
             raise SettingsError(
                 f"{self.backoff_limit_s} s is less than RELIVE_BACKOFF_S ({self.backoff_s} s)",
                 where="RELIVE_BACKOFF_LIMIT_S",
-                remedy="raise it or lower RELIVE_BACKOFF_S",
+                hint="raise it or lower RELIVE_BACKOFF_S",
             )
 
     def _check_gateway(self) -> None:
@@ -514,7 +514,7 @@ class Settings:
                 raise SettingsError(
                     f"{host!r} is not the name of a host",
                     where="RELIVE_ALLOWED_HOSTS",
-                    remedy="write shop.example, *.shop.example, [::1] or *, without scheme and port",
+                    hint="write shop.example, *.shop.example, [::1] or *, without scheme and port",
                 )
         for proxy in self.trusted_proxies:
             try:
@@ -523,7 +523,7 @@ class Settings:
                 raise SettingsError(
                     f"{proxy!r} is not an address or a network",
                     where="RELIVE_TRUSTED_PROXIES",
-                    remedy="write for example 127.0.0.1, 10.0.0.0/8 or unix",
+                    hint="write for example 127.0.0.1, 10.0.0.0/8 or unix",
                 ) from None
 
     @property
@@ -562,7 +562,7 @@ class Settings:
             name, equals, value = part.partition("=")
             if not equals or not name.strip():
                 raise SettingsError(
-                    "a header is not name=value", where="RELIVE_OTLP_HEADERS", remedy="write name=value"
+                    "a header is not name=value", where="RELIVE_OTLP_HEADERS", hint="write name=value"
                 )
             pairs[name.strip()] = value.strip()
         return pairs
@@ -606,7 +606,7 @@ def _convert(item: Setting, value: object, where: str) -> Any:
     if (low is not None and number < low) or (high is not None and number > high):
         bounds = f"at least {low:g}" if high is None else f"from {low or 0:g} to {high:g}"
         raise SettingsError(
-            f"{value} is out of range", where=where, remedy=f"give a number {bounds} {item.unit}".rstrip()
+            f"{value} is out of range", where=where, hint=f"give a number {bounds} {item.unit}".rstrip()
         )
     return int(number) if item.type == "int" else number
 
@@ -614,7 +614,7 @@ def _convert(item: Setting, value: object, where: str) -> Any:
 def _text(item: Setting, value: str, where: str) -> str:
     if item.choices and value not in (*item.choices, item.default):
         raise SettingsError(
-            f"{value!r} is not known", where=where, remedy=f"use one of {', '.join(item.choices)}"
+            f"{value!r} is not known", where=where, hint=f"use one of {', '.join(item.choices)}"
         )
     if item.unit == "address" and value:
         parse_address(value, name=where)
@@ -629,12 +629,12 @@ def _number(item: Setting, value: str, where: str) -> float:
         kind = {"bytes": "a size such as 512KB or 6MiB", "s": "a time in seconds such as 30 or 5m"}
         expected = kind.get(item.unit, "a whole number" if item.type == "int" else "a number")
         raise SettingsError(
-            f"{value!r} is not {expected}", where=where, remedy=f"for example {where}={item.default}"
+            f"{value!r} is not {expected}", where=where, hint=f"for example {where}={item.default}"
         )
     number = float(match[1].replace("_", "")) * factor
     if item.type == "int" and not number.is_integer():
         raise SettingsError(
-            f"{value!r} is not a whole number", where=where, remedy=f"for example {where}={item.default}"
+            f"{value!r} is not a whole number", where=where, hint=f"for example {where}={item.default}"
         )
     return number
 

@@ -71,7 +71,7 @@ def build_runtime(home: Path, extra: Sequence[str] = ()) -> Path:
             raise RuntimeFolderError(
                 f"cannot create the folder of symlinks: {error.strerror or error}",
                 where=str(folder),
-                remedy="give the home folder to this user, on a file system with symlinks",
+                hint="give the home folder to this user, on a file system with symlinks",
             ) from error
     _open_to_read(folder)
     return folder
@@ -119,7 +119,7 @@ def _links(extra: Sequence[str]) -> Iterator[tuple[str, Path]]:
 def _own_package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeFolderError(f"the package {name} is not installed", remedy="install relive again")
+        raise RuntimeFolderError(f"the package {name} is not installed", hint="install relive again")
     return Path(next(iter(spec.submodule_search_locations))).resolve()
 
 
@@ -129,7 +129,7 @@ def _distribution_links(name: str) -> Iterator[tuple[str, Path]]:
     except importlib.metadata.PackageNotFoundError:
         if name in _OPTIONAL:
             return
-        raise RuntimeFolderError(f"{name} is not installed", remedy="install relive again") from None
+        raise RuntimeFolderError(f"{name} is not installed", hint="install relive again") from None
     parts = [file.parts for file in distribution.files or () if ".." not in file.parts]
     packages = {entry[0] for entry in parts if entry[-1] == "__init__.py" and len(entry) == 2}
     names: set[str] = set()

@@ -40,15 +40,13 @@ def read_token(socket_path: Path | str) -> str:
     try:
         return path.read_text("ascii").strip()
     except FileNotFoundError as error:
-        raise StoreUnavailable(
-            "the store process has no token", where=str(path), remedy="try again"
-        ) from error
+        raise StoreUnavailable("the store process has no token", where=str(path), hint="try again") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a token"
         raise StoreRefused(
             f"the store's token cannot be read: {reason}",
             where=str(path),
-            remedy="only Relive itself and its commands talk to the store; functions cannot",
+            hint="only Relive itself and its commands talk to the store; functions cannot",
         ) from error
 
 
@@ -89,5 +87,5 @@ class Admission:
             raise StoreRefused(
                 "the store wants its token first, and this is not it",
                 where=str(self._path),
-                remedy="only Relive itself and its commands talk to the store; functions cannot",
+                hint="only Relive itself and its commands talk to the store; functions cannot",
             )

@@ -119,7 +119,7 @@ def _our_errors(where: str) -> Iterator[None]:
             raise StoreUnavailable(
                 f"no connection to ClickHouse: {error.message}",
                 where=where,
-                remedy="start the server, or check the URL",
+                hint="start the server, or check the URL",
             ) from error
         raise QueryError(str(error)) from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
@@ -138,7 +138,7 @@ def _parts(url: str) -> tuple[SplitResult, int | None]:
         # Not `from` it: it may quote a part of the password.
         raise UsageError(
             f"not the URL of a ClickHouse server: {without_password(url)!r}",
-            remedy="write clickhouse://user:password@host:9000/database, with % codes in the password for"
+            hint="write clickhouse://user:password@host:9000/database, with % codes in the password for"
             " what is neither letter nor digit",
         ) from None
     return parts, port

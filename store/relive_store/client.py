@@ -208,7 +208,7 @@ class UnixStore:
             raise StoreUnavailable(
                 f"the store process is not running: {error.strerror or error}",
                 where=self.url,
-                remedy="relive status says why; if no server runs: relive serve",
+                hint="relive status says why; if no server runs: relive serve",
             ) from error
         try:
             self._say_hello(connection)
@@ -240,7 +240,7 @@ class UnixStore:
 
 def _error(failure: Failure) -> StoreError:
     kind = ERROR_KINDS.get(failure.kind, StoreError)
-    return kind(failure.message, where=failure.where, remedy=failure.remedy)
+    return kind(failure.message, where=failure.where, hint=failure.hint)
 
 
 def _is_open(connection: socket.socket) -> bool:

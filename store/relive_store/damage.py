@@ -49,7 +49,7 @@ def _damaged(directory: Path, why: str) -> StoreUnavailable:
     return StoreUnavailable(
         f"the store's folder is damaged or unreadable: {why}",
         where=str(directory),
-        remedy=f"stop the server (relive stop), put the folder aside ({aside}), start again (relive serve):"
+        hint=f"stop the server (relive stop), put the folder aside ({aside}), start again (relive serve):"
         " what waits in the spool arrives in a new store, and scenes stay",
     )
 

@@ -66,7 +66,7 @@ class DirectoryLock:
             raise StoreUnavailable(
                 f"the store directory is in use by process {owner}",
                 where=str(directory),
-                remedy="stop that process, or open the store through its socket (unix:///...)",
+                hint="stop that process, or open the store through its socket (unix:///...)",
             ) from error
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
@@ -95,7 +95,7 @@ class _Pool:
         except Empty:
             raise QueryTimeout(
                 f"all {len(self.sessions)} sessions of the store were busy for {timeout_s:g} s",
-                remedy="try again, or cancel what is running",
+                hint="try again, or cancel what is running",
             ) from None
         try:
             yield session
@@ -232,7 +232,7 @@ class ChdbStore:
         if known is None:
             found = self.query(_TABLE_COLUMNS, {"table": check_name(table)}, timeout_s=timeout_s)
             if not len(found):
-                raise QueryError(f"there is no table {table}", remedy="run the migrations")
+                raise QueryError(f"there is no table {table}", hint="run the migrations")
             known = self._types[table] = {str(name): str(spec) for name, spec in found.rows()}
         return known
 

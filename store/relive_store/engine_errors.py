@@ -56,12 +56,12 @@ def from_code(code: int, message: str) -> StoreError:
     )
     if code in _TIMEOUTS:
         return QueryTimeout(
-            f"the query took too long: {text}", remedy="narrow its time range, or raise its timeout"
+            f"the query took too long: {text}", hint="narrow its time range, or raise its timeout"
         )
     if code in _CANCELLED:
         return QueryCancelled("the query was cancelled")
     if code in _LIMITS:
-        return QueryLimit(f"the query is over a limit: {text}", remedy="add LIMIT or a narrower WHERE")
+        return QueryLimit(f"the query is over a limit: {text}", hint="add LIMIT or a narrower WHERE")
     if code in _PASSING:
         return StoreUnavailable(f"the store cannot do this now: {text}")
     return QueryError(f"{text} (code {code})")

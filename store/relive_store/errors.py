@@ -1,4 +1,4 @@
-"""What can go wrong in the store. Every message names the remedy."""
+"""What can go wrong in the store. Every message names the hint."""
 
 from __future__ import annotations
 

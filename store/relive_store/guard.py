@@ -70,15 +70,15 @@ def check_query(sql: str, *, read_only: bool) -> str:
     if not bare:
         raise QueryError("the query is empty")
     if ";" in bare:
-        raise QueryError("only one statement at a time", remedy="send the statements one by one")
+        raise QueryError("only one statement at a time", hint="send the statements one by one")
     if _OUTPUT.search(bare):
-        raise QueryError("a query must not name its output", remedy="leave out FORMAT and INTO OUTFILE")
+        raise QueryError("a query must not name its output", hint="leave out FORMAT and INTO OUTFILE")
     if read_only:
         word = re.match(r"[\s(]*([A-Za-z]+)", bare)
         if word is None or word.group(1).lower() not in _READS:
             raise QueryError(
                 "only queries that read are allowed here",
-                remedy="begin with SELECT, WITH, SHOW, DESCRIBE or EXPLAIN",
+                hint="begin with SELECT, WITH, SHOW, DESCRIBE or EXPLAIN",
             )
     return statement
 
@@ -94,7 +94,7 @@ def check_form(form: str) -> None:
     if _DESCRIBED.match(bare):
         raise QueryError("only tables and queries can be described here, not what a function reads")
     if _OUTPUT.search(bare):
-        raise QueryError("a query must not name its output", remedy="leave out FORMAT and INTO OUTFILE")
+        raise QueryError("a query must not name its output", hint="leave out FORMAT and INTO OUTFILE")
 
 
 def _unquoted(match: re.Match[str]) -> str:
@@ -135,7 +135,7 @@ def check_name(name: str) -> str:
 def check_query_id(query_id: str) -> str:
     """A query id: up to 128 letters, digits and `_.:-`; empty is allowed. Raises QueryError."""
     if query_id and not _QUERY_ID.fullmatch(query_id):
-        raise QueryError(f"not a query id: {query_id[:80]!r}", remedy="use letters, digits and _.:- only")
+        raise QueryError(f"not a query id: {query_id[:80]!r}", hint="use letters, digits and _.:- only")
     return query_id
 
 

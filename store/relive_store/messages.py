@@ -110,7 +110,7 @@ class Failure(_Message, tag="failure"):
     kind: str
     message: str
     where: str = ""
-    remedy: str = ""
+    hint: str = ""
 
 
 Response = Answer | Result | Failure
@@ -129,7 +129,7 @@ def encode_message(message: Request | Response) -> bytearray:
     if length > MAX_MESSAGE_BYTES:
         raise QueryLimit(
             f"a message of {length} bytes is over the {MAX_MESSAGE_BYTES} that the store process takes",
-            remedy="ask for fewer rows or columns",
+            hint="ask for fewer rows or columns",
         )
     buffer[:_HEADER_BYTES] = length.to_bytes(_HEADER_BYTES, "big")
     return buffer

@@ -193,7 +193,7 @@ def decode(data: bytes, bytes_columns: Sequence[str] = ()) -> Columns:
                 into.extend(column)
     except (DriverError, EOFError, IndexError, KeyError) as error:
         raise QueryError(
-            f"the result cannot be read: {error}", remedy="cast the column with toString()"
+            f"the result cannot be read: {error}", hint="cast the column with toString()"
         ) from error
     return cells(header, gathered, bytes_columns)
 

@@ -63,7 +63,7 @@ def dismiss(socket_path: Path) -> None:
             raise StoreUnavailable(
                 f"process {pid} reads this store and does not leave",
                 where=str(socket_path),
-                remedy=f"kill {pid}",
+                hint=f"kill {pid}",
             )
         time.sleep(_POLL_S)
 
@@ -97,11 +97,11 @@ def _start(store: UnixStore, directory: Path, socket_path: Path, idle_exit_s: fl
             process.kill()
             process.wait()
             how = f"was not ready within {_START_LIMIT_S:g} s" if late else ending(process.returncode)
-            said, _, remedy = last_words(log, start).partition("\n  remedy: ")
+            said, _, hint = last_words(log, start).partition("\n  hint: ")
             raise StoreUnavailable(
                 f"the recorded data cannot be opened: its process {how}: {said}",
                 where=str(directory),
-                remedy=remedy or f"all that it has said is in {log}",
+                hint=hint or f"all that it has said is in {log}",
             )
         time.sleep(_POLL_S)
 

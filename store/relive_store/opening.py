@@ -33,5 +33,5 @@ def open_store(url: str) -> Store:
         return ClickHouseStore(url)
     raise UsageError(
         f"not a store: {without_password(url)!r}",
-        remedy="use chdb:///directory, unix:///socket or clickhouse://user@host:9000/database",
+        hint="use chdb:///directory, unix:///socket or clickhouse://user@host:9000/database",
     )

@@ -80,9 +80,9 @@ def apply(store: Store, days_by_table: Mapping[str, int]) -> None:
     """
     for table, days in days_by_table.items():
         if table not in _TIME_COLUMNS:
-            raise QueryError(f"table {table} has no retention", remedy=f"one of {', '.join(_TIME_COLUMNS)}")
+            raise QueryError(f"table {table} has no retention", hint=f"one of {', '.join(_TIME_COLUMNS)}")
         if not 1 <= days <= MAX_DAYS:
-            raise QueryError(f"{table}: {days} days of retention", remedy=f"1 to {MAX_DAYS} days")
+            raise QueryError(f"{table}: {days} days of retention", hint=f"1 to {MAX_DAYS} days")
     now = days_in_force(store)  # to set what is set already would rewrite the whole table
     for table, days in days_by_table.items():
         if now.get(table) == days:

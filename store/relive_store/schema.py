@@ -67,7 +67,7 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
         raise SchemaError(
             f"the store has schema {too_new[-1][1]}, this version of Relive knows up to {newest:04d}",
             where=store.url,
-            remedy="upgrade Relive, or give it another store",
+            hint="upgrade Relive, or give it another store",
         )
     done = set(applied.column("Version")) if len(applied) else set()
     names = []

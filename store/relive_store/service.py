@@ -171,7 +171,7 @@ class Service:
                 raise QueryError(f"the answer cannot be sent: {error}") from error
         except ReliveError as error:
             failure = Failure(
-                kind=type(error).__name__, message=error.message, where=error.where, remedy=error.remedy
+                kind=type(error).__name__, message=error.message, where=error.where, hint=error.hint
             )
         except Exception as error:  # a defect must reach the client as an error, not as a hang
             failure = Failure(kind="StoreError", message=f"{type(error).__name__}: {error}"[:2_000])
@@ -229,7 +229,7 @@ def _bound(path: Path) -> socket.socket:
         raise StoreUnavailable(
             f"cannot listen on this socket: {error}",
             where=str(path),
-            remedy="choose a shorter path (at most 107 bytes)",
+            hint="choose a shorter path (at most 107 bytes)",
         ) from error
     return listener
 

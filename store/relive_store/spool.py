@@ -55,7 +55,7 @@ def own_spool(directory: Path) -> int:
         raise SpoolInUse(
             f"the spool is still held by process {owner}, which writes what an earlier server has left",
             where=str(directory),
-            remedy=f"wait until it has ended, or: kill {owner}",
+            hint=f"wait until it has ended, or: kill {owner}",
         ) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)

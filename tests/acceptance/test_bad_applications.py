@@ -54,11 +54,11 @@ def test_a_bad_application_is_refused_and_the_old_version_serves(server: Relive,
     changes, said = BAD[case]
     done = server.run("deploy", str(server.application(GOOD | changes)), "--take-over", check=False)
 
-    # I expect an error that names the place and the remedy
+    # I expect an error that names the place and the hint
     assert done.returncode in (1, 2), done
     for part in said:
         assert part in done.stderr
-    assert "remedy" in done.stderr
+    assert "hint" in done.stderr
     assert "Traceback" not in done.stderr
 
     # ... and the old version in service

@@ -121,7 +121,7 @@ def test_an_event_over_the_limit_is_refused_by_the_command_line_too(lab: Relive)
         done = lab.run("invoke", "echo", "--event", f"@{path}", *flags, check=False)
         assert done.returncode == 4, done
         assert str(size) in done.stderr
-        assert "remedy" in done.stderr
+        assert "hint" in done.stderr
         assert "Traceback" not in done.stderr
 
 

@@ -105,7 +105,7 @@ def test_what_has_grown_since_a_healthy_invocation(cli: Relive, tmp_path: Path) 
     after = scene_file(tmp_path, "01a2", 50)
     absent = cli.run("heap", str(after), "--compare", "baseline", check=False)
     assert absent.returncode == 1
-    assert "remedy: relive heap resize --next" in absent.stderr
+    assert "hint: relive heap resize --next" in absent.stderr
     path = baseline_path(cli.home / "scenes", "resize", 2)
     path.parent.mkdir(parents=True, exist_ok=True)
     scene_file(tmp_path, "01a1", 5).rename(path)
@@ -140,7 +140,7 @@ def test_a_scene_without_a_heap_says_why(cli: Relive, tmp_path: Path) -> None:
     done = cli.run("heap", str(file), check=False)
     assert done.returncode == 1
     assert "has no heap: headroom 40 MB < 3 x heap 90 MB" in done.stderr
-    assert "remedy:" in done.stderr
+    assert "hint:" in done.stderr
     absent = cli.run("heap", str(tmp_path / "absent.heapsnapshot"), check=False)
     assert "cannot be opened" in absent.stderr
 

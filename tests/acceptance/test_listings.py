@@ -42,7 +42,7 @@ FUNCTIONS = {
 
 FIELDS: dict[tuple[str, ...], str] = {
     ("status",): "version pid store isolation_tier functions workers queue otlp",
-    ("doctor",): "name ok detail remedy",
+    ("doctor",): "name ok detail hint remedy",
     ("functions",): "name kind version url invocations errors p50_ms p95_ms p99_ms cold_starts last_failure",
     ("invoke", "fine"): "invocation_id trace_id status result duration_ms cold",
     ("invoke", "fails"): "invocation_id trace_id status error duration_ms cold",
@@ -201,7 +201,7 @@ def test_what_is_not_there_is_1_and_says_so(lab: Relive, arguments: list[str]) -
 @pytest.mark.parametrize(
     "command", [["invoke", "f"], ["status"], ["events", "retry", "x"], ["stop"], ["deploy", "/tmp"]]
 )
-def test_without_a_server_commands_end_with_3_and_the_remedy(relive: Relive, command: list[str]) -> None:
+def test_without_a_server_commands_end_with_3_and_the_hint(relive: Relive, command: list[str]) -> None:
     done = relive.run(*command, check=False)
 
     assert done.returncode == 3, done

@@ -59,7 +59,7 @@ def test_failed_workers_that_are_kept_do_not_outlive_a_killed_server(relive: Rel
         relive.eventually(lambda: gone(worker))
 
 
-def test_a_taken_port_is_named_with_the_remedy(relive: Relive) -> None:
+def test_a_taken_port_is_named_with_the_hint(relive: Relive) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
@@ -81,7 +81,7 @@ def test_a_server_that_does_not_start_says_why_and_no_more(relive: Relive) -> No
 
         assert done.returncode == 1, done
         assert named in done.stderr
-        assert done.stderr.count("remedy: ") == 1
+        assert done.stderr.count("hint: ") == 1
         assert "Traceback" not in done.stderr
 
 
@@ -138,8 +138,8 @@ def test_a_damaged_store_is_named_and_what_was_recorded_comes_back_with_it(reliv
         # ... what to do about it to be said
         told = relive.run("invocations", check=False).stderr
         assert "damaged or unreadable" in told
-        assert told.count("remedy: ") == 1
-        assert f"mv {store} {store}.damaged" in told.partition("remedy: ")[2]
+        assert told.count("hint: ") == 1
+        assert f"mv {store} {store}.damaged" in told.partition("hint: ")[2]
         # ... and the store is there again
         store.unlink()
         (relive.home / "kept").rename(store)
@@ -154,7 +154,7 @@ def test_a_second_server_on_one_home_is_refused_and_the_first_goes_on(server: Re
         done = server.run("serve", "--http", "127.0.0.1:0", *flags, check=False)
         assert done.returncode in (1, 2)
         assert str(server.home) in done.stderr
-        assert "remedy" in done.stderr
+        assert "hint" in done.stderr
         assert "Traceback" not in done.stderr
     assert server.json("status")[0]["pid"] == server.pid()
 

@@ -200,7 +200,7 @@ def test_what_cannot_be_a_test_is_refused_with_a_reason(lab: Relive, application
     assert own.read_text() == "# mine\n"
 
 
-def test_without_the_code_the_remedy_is_named(lab: Relive, tmp_path: Path) -> None:
+def test_without_the_code_the_hint_is_named(lab: Relive, tmp_path: Path) -> None:
     failed = lab.invoke("lottery")["invocation_id"]
     lab.scene(failed)
     done = lab.run("scene", failed, "--to-test", str(tmp_path / "test_it.py"), check=False)

@@ -233,4 +233,4 @@ class FileSource(LoneSource):
             return exporting.write_new(folder, f"trace-{view.trace_id[:16]}.json", data)
         from relive_base.errors import UsageError
 
-        raise UsageError("a scene file's trace cannot be sent", remedy="export it as JSON")
+        raise UsageError("a scene file's trace cannot be sent", hint="export it as JSON")

@@ -57,7 +57,7 @@ def _compare(cache: HeapCache, rest: list[str]) -> None:
 
     before, after = (cache.load(HeapKey(*pair)) for pair in (rest[:2], rest[2:]))
     if before is None or after is None:
-        raise NotFound("a heap has left the cache meanwhile", remedy="open it again")
+        raise NotFound("a heap has left the cache meanwhile", hint="open it again")
     sys.stdout.buffer.write(msgspec.json.encode(compare(before, after)))
 
 

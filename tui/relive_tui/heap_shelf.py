@@ -142,7 +142,7 @@ class HeapShelf:
             run.progress.at(f"looking for leaks among {heap.objects:,} objects")
             run.view = view_heap(heap)
         except ReliveError as error:  # trying again would not help
-            run.view = HeapView(reason=error.message, next_command=error.remedy)
+            run.view = HeapView(reason=error.message, next_command=error.hint)
         except Exception as error:  # it is raised again by those who wait
             run.error = error
         with self._lock:

@@ -75,7 +75,7 @@ class Finder:
         found = failures.resolve(self._store, text.lower())
         if len(found) > 1 and found[0][0] != text.lower():
             names = " and ".join(entry[0] for entry in found)
-            raise AmbiguousScene(f"{text!r} may mean {names}", remedy="give more of the id")
+            raise AmbiguousScene(f"{text!r} may mean {names}", hint="give more of the id")
         if found:
             return Found(found[0][0])
         ident = self._otherwise(queries.FAILURES, text)
@@ -96,7 +96,7 @@ class Finder:
         except InvocationNotFound as error:
             if text in ("", LAST):
                 raise
-            raise TraceNotFound(error.message, remedy=error.remedy) from error
+            raise TraceNotFound(error.message, hint=error.hint) from error
 
     def _last_invocation(self) -> Found:
         since = self._clock_ns() - RECENT_NS
@@ -108,7 +108,7 @@ class Finder:
     def _last_failure(self) -> Found:
         newest = failures.page(self._store, failures.FailureFilter(), 1, 0)
         if not newest:
-            raise SceneNotFound("nothing has failed yet", remedy="see how it would look: relive demo")
+            raise SceneNotFound("nothing has failed yet", hint="see how it would look: relive demo")
         since = self._clock_ns() - RECENT_NS
         rows = list(self._store.query(queries.LAST_FAILURE, {"since": since}).rows())
         if not rows or rows[0][0] in ("", newest[0].invocation_id):
@@ -128,9 +128,7 @@ class Finder:
         for statement, value in statements:
             found = [str(row[0]) for row in self._store.query(statement, {"text": value}).rows()]
             if len(found) > 1:
-                raise AmbiguousId(
-                    f"{text!r} may mean {found[0]} and {found[1]}", remedy="give more of the id"
-                )
+                raise AmbiguousId(f"{text!r} may mean {found[0]} and {found[1]}", hint="give more of the id")
             if found:
                 return found[0]
         return None
@@ -138,19 +136,19 @@ class Finder:
     def _no_failure(self, text: str) -> NotFound:
         if text in self._names():
             return SceneNotFound(
-                f"no failure of {text} is known", remedy=f"list its invocations: relive invocations {text}"
+                f"no failure of {text} is known", hint=f"list its invocations: relive invocations {text}"
             )
         try:
             ran = invocations.get(self._store, text)
         except (InvocationNotFound, AmbiguousId):
             unknown = SceneNotFound(
-                f"no failure's id begins with {text!r}", remedy="list them: relive failures"
+                f"no failure's id begins with {text!r}", hint="list them: relive failures"
             )
             return self._not_found(SceneNotFound, text, unknown, "failure")
         how = "succeeded" if ran.status == "ok" else f"has the status {ran.status}, and left no scene"
         return SceneNotFound(
             f"invocation {ran.invocation_id} of {ran.function} {how}",
-            remedy=f"see what it did: relive trace {text}",
+            hint=f"see what it did: relive trace {text}",
         )
 
     def _not_found(self, kind: type[NotFound], text: str, error: NotFound, what: str) -> NotFound:
@@ -159,7 +157,7 @@ class Finder:
 
         names = self._names()
         if text in names:
-            return kind(f"no {what} of {text} is known", remedy=f"make one: relive invoke {text}")
+            return kind(f"no {what} of {text} is known", hint=f"make one: relive invoke {text}")
         if _TRACE.fullmatch(text.lower().replace("-", "")):
             return error
         return unknown_name(kind, f"function and no {what}", text, names, "relive functions")

@@ -31,12 +31,12 @@ PYSTACK_MEMBER: Final = "native/pystack.txt"
 class ExternalDump:
     """What was read: archive members and parts for SceneInput; `error` has place, fingerprint and traceback.
 
-    `ok` False: nothing could be read, `reason` and `remedy` say why.
+    `ok` False: nothing could be read, `reason` and `hint` say why.
     """
 
     ok: bool
     reason: str = ""
-    remedy: str = ""
+    hint: str = ""
     members: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, PartState] = field(default_factory=dict)
     error: ErrorInfo | None = None
@@ -160,9 +160,9 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def _failed(reason: str, remedy: str) -> ExternalDump:
+def _failed(reason: str, hint: str) -> ExternalDump:
     state = PartState("missing", reason)
-    return ExternalDump(ok=False, reason=reason, remedy=remedy, parts={"exception": state, "native": state})
+    return ExternalDump(ok=False, reason=reason, hint=hint, parts={"exception": state, "native": state})
 
 
 def _refused(errors: bytes, status: int) -> ExternalDump:

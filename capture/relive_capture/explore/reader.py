@@ -62,7 +62,7 @@ _MANIFEST_TYPES = (
     ("trace_id", str),
     ("fingerprint", str),
 )
-_REMEDY = "the file is damaged or is no scene; get it again with `relive scene ID --output FILE`"
+_HINT = "the file is damaged or is no scene; get it again with `relive scene ID --output FILE`"
 
 
 class SceneFile:
@@ -304,16 +304,16 @@ class SceneFile:
 
     def _manifest(self) -> dict[str, Any]:
         if "manifest.json" not in self._infos:
-            raise SceneError("the archive has no manifest.json", where=self._where, remedy=_REMEDY)
+            raise SceneError("the archive has no manifest.json", where=self._where, hint=_HINT)
         manifest: dict[str, Any] = self._json("manifest.json", dict[str, Any], {})
         schema = manifest.get("schema")
         if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-            raise SceneError("manifest.json does not name its schema", where=self._where, remedy=_REMEDY)
+            raise SceneError("manifest.json does not name its schema", where=self._where, hint=_HINT)
         if schema > _KNOWN_SCHEMA:
             raise SceneError(
                 f"the scene has schema {schema}, this Relive reads up to {_KNOWN_SCHEMA}",
                 where=self._where,
-                remedy="install a newer Relive",
+                hint="install a newer Relive",
             )
         manifest = {**_DEFAULTS, **manifest}
         for name, kind in _MANIFEST_TYPES:
@@ -362,7 +362,7 @@ class SceneFile:
             level = [child for node in level for _, child in node.children]
 
     def _broken(self, name: str, error: object) -> SceneError:
-        return SceneError(f"{name} cannot be read: {error}", where=self._where, remedy=_REMEDY)
+        return SceneError(f"{name} cannot be read: {error}", where=self._where, hint=_HINT)
 
 
 def own_frame(view: ExceptionView) -> FrameView | None:
@@ -384,10 +384,10 @@ def read_scene(source: str | os.PathLike[str] | bytes, limits: Limits | None = N
         archive = zipfile.ZipFile(io.BytesIO(data))
         infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise SceneError(f"it is not a scene archive: {error}", where=where, remedy=_REMEDY) from error
+        raise SceneError(f"it is not a scene archive: {error}", where=where, hint=_HINT) from error
     except Exception as error:  # zipfile lets struct.error, KeyError and others through on hostile headers
         name = type(error).__name__
-        raise SceneError(f"it is not a scene archive: {name}", where=where, remedy=_REMEDY) from error
+        raise SceneError(f"it is not a scene archive: {name}", where=where, hint=_HINT) from error
     check_members(infos, limits, where)
     return SceneFile(data, archive, limits, where)
 

@@ -106,15 +106,15 @@ def _find(store: Store, folder: Path, ident: str, attempt: int) -> tuple[str, in
     only = _only(found, ident)
     if only is None:
         if ident == "last":
-            raise SceneNotFound("nothing has failed yet", remedy="see how it would look: relive demo")
-        raise SceneNotFound(f"no failure's id begins with {ident!r}", remedy="list them: relive failures")
+            raise SceneNotFound("nothing has failed yet", hint="see how it would look: relive demo")
+        raise SceneNotFound(f"no failure's id begins with {ident!r}", hint="list them: relive failures")
     return only
 
 
 def _only(found: list[tuple[str, int, str]], ident: str) -> tuple[str, int, str] | None:
     if len(found) > 1:
         names = " and ".join(entry[0] for entry in found)
-        raise AmbiguousScene(f"{ident!r} may mean {names}", remedy="give more of the id")
+        raise AmbiguousScene(f"{ident!r} may mean {names}", hint="give more of the id")
     return found[0] if found else None
 
 
@@ -138,7 +138,7 @@ def _from_store(store: Store, archive_hash: str, invocation_id: str) -> bytes:
     if not rows:
         raise SceneNotFound(
             f"the scene of {invocation_id} is neither on disk nor in the store",
-            remedy="it may have passed its retention; its trace and logs may still be there",
+            hint="it may have passed its retention; its trace and logs may still be there",
         )
     expected = int(str(rows[0]["Chunks"]))
     if [row["Chunk"] for row in rows] != list(range(expected)):

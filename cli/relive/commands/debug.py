@@ -74,7 +74,7 @@ def debug(
     if listing:
         return _list(session, wide, as_json)
     if as_json:
-        raise UsageError("--json is for --list", remedy="leave one of them out")
+        raise UsageError("--json is for --list", hint="leave one of them out")
     if is_scene_file(ident) or read_only:
         return _debug_scene(session, load_scene(session, ident), commands, raw)
     call, why = _attach(session, ident)

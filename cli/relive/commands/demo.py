@@ -89,7 +89,7 @@ def shop_folder() -> Path:
         if (folder / "relive.toml").is_file():
             return folder
     raise ReliveError(
-        "the demo's functions are not installed", where=str(package), remedy="install relive again"
+        "the demo's functions are not installed", where=str(package), hint="install relive again"
     )
 
 
@@ -97,13 +97,13 @@ def _copy_shop(target: Path, as_json: bool) -> int:
     """Write the example application into `target`, which must not exist or be an empty folder."""
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError("it exists already", where=str(target), remedy="name a new folder")
+            raise UsageError("it exists already", where=str(target), hint="name a new folder")
         shutil.copytree(
             shop_folder(), target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
         )
     except OSError as error:
         raise UsageError(
-            f"the shop cannot be written: {error.strerror}", where=str(target), remedy="name another folder"
+            f"the shop cannot be written: {error.strerror}", where=str(target), hint="name another folder"
         ) from error
     if as_json:
         emit_object({"path": str(target.absolute())})

@@ -95,7 +95,7 @@ def deploy(session: Session, path: Path, name: str, handler: str, take_over: boo
         except KeyboardInterrupt:
             raise Refused(
                 "the deploy was cancelled: what was in service stays in service",
-                remedy="`relive functions` shows the versions that serve",
+                hint="`relive functions` shows the versions that serve",
             ) from None
     for entry in deployed:
         row = {
@@ -151,7 +151,7 @@ def _files(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
             raise UsageError(
                 f"{entry.relative_to(root)} is a link to {real}, which cannot be packed",
                 where=str(root),
-                remedy="remove it, or put what it leads to into the application",
+                hint="remove it, or put what it leads to into the application",
             )
         if real.is_dir():
             yield from _files(root, entry, (*above, real))

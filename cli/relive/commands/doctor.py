@@ -1,4 +1,4 @@
-"""`relive doctor`: what this machine offers, and the remedy if it does not."""
+"""`relive doctor`: the prerequisites of Relive on this machine, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class Finding:
     name: str
     ok: bool
     detail: str
-    remedy: str = ""
+    hint: str = ""
 
 
 @click.command()
 @json_option
 @click.pass_obj
 def doctor(session: Session, as_json: bool) -> int:
-    """Check what this machine offers: engine, isolation, py-spy, ports, disk; each with its remedy.
+    """Check prerequisites and how to fix what is missing: engine, isolation, py-spy, ports, disk.
 
     Exit status 1 if something that Relive needs is missing.
     """
     findings = list(examine(session))
     for finding in findings:
         if as_json:
-            emit_object(asdict(finding))
+            emit_object({**asdict(finding), "remedy": finding.hint})  # the name of `hint` in 0.1, deprecated
             continue
         echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name:<12} {finding.detail}")
-        if not finding.ok and finding.remedy:
-            echo(f"      {'':<12} remedy: {finding.remedy}")
+        if not finding.ok and finding.hint:
+            echo(f"      {'':<12} hint: {finding.hint}")
     return ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.FAILED
 
 
@@ -64,7 +64,7 @@ def examine(session: Session) -> Iterator[Finding]:
             found = check(session)
             yield from [found] if isinstance(found, Finding) else found
         except (ReliveError, OSError, subprocess.SubprocessError) as error:
-            yield Finding(check.__name__.strip("_"), False, str(error), getattr(error, "remedy", ""))
+            yield Finding(check.__name__.strip("_"), False, str(error), getattr(error, "hint", ""))
 
 
 def _python(session: Session) -> Finding:
@@ -114,7 +114,7 @@ def _isolation(session: Session) -> Iterator[Finding]:
     from relive_runtime.isolation.probing import probe_apart
 
     for found in probe_apart(session.environment.get("RELIVE_UNIX_SOCKETS") == "open"):
-        yield Finding(found.name, found.ok, found.detail, found.remedy)
+        yield Finding(found.name, found.ok, found.detail, found.hint)
 
 
 def _child() -> subprocess.Popen[bytes]:
@@ -136,7 +136,7 @@ def _py_spy(session: Session) -> Finding:
     finally:
         child.kill()
         child.communicate()
-    return Finding("py-spy", dump.ok, "can read a running worker" if dump.ok else dump.reason, dump.remedy)
+    return Finding("py-spy", dump.ok, "can read a running worker" if dump.ok else dump.reason, dump.hint)
 
 
 def _pystack(session: Session) -> Finding:
@@ -190,6 +190,6 @@ def _port(session: Session) -> Finding:
         try:
             probe.bind(("127.0.0.1", _GATEWAY_PORT))
         except OSError as error:
-            remedy = "relive serve --http 127.0.0.1:0 picks a free one"
-            return Finding("port", False, f"127.0.0.1:{_GATEWAY_PORT}: {error.strerror}", remedy)
+            hint = "relive serve --http 127.0.0.1:0 picks a free one"
+            return Finding("port", False, f"127.0.0.1:{_GATEWAY_PORT}: {error.strerror}", hint)
     return Finding("port", True, f"127.0.0.1:{_GATEWAY_PORT} is free")

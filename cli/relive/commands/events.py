@@ -100,7 +100,7 @@ def events(
         _purge(session, rest, function, every, as_json)
     elif every:
         if rest:
-            raise UsageError("an id and --all cannot be combined", remedy=f"relive events {action} --all")
+            raise UsageError("an id and --all cannot be combined", hint=f"relive events {action} --all")
         _change_all(session, action, function, state, as_json)
     else:
         _change_one(session, action, rest, function, as_json)
@@ -118,7 +118,7 @@ def _list(
 ) -> None:
     if len(names) + bool(function) > 1 or every:
         raise UsageError(
-            "what to do is not clear", remedy="relive events [FUNCTION], or relive events retry|discard ID"
+            "what to do is not clear", hint="relive events [FUNCTION], or relive events retry|discard ID"
         )
     name = names[0] if names else function
     if session.reachable:
@@ -159,7 +159,7 @@ def _change_one(session: Session, action: str, rest: tuple[str, ...], function: 
     if len(rest) != 1 or not rest[0]:
         raise UsageError(
             f"which event to {action} is not said",
-            remedy=f"relive events {action} ID, or relive events {action} --all [--function FUNCTION]",
+            hint=f"relive events {action} ID, or relive events {action} --all [--function FUNCTION]",
         )
     control = session.control()
     ident, function = _event_of(control, rest[0], function)
@@ -184,14 +184,14 @@ def _event_of(control: ControlClient, text: str, function: str) -> tuple[str, st
         meant = event_meant(text, listed)
         if len(meant) != 1:
             raise NotFound(
-                f"{text!r} means {len(meant) or 'no'} events", remedy="relive events --wide shows whole ids"
+                f"{text!r} means {len(meant) or 'no'} events", hint="relive events --wide shows whole ids"
             )
         return meant[0], function
     if function or text not in {info.name for info in control.functions()}:
         return text, function
     dead = control.events(text, "dead", 1)
     if not dead:
-        raise NotFound(f"no dead event of {text} is known", remedy=f"list them: relive events {text}")
+        raise NotFound(f"no dead event of {text} is known", hint=f"list them: relive events {text}")
     return dead[0].event_id, text
 
 
@@ -199,12 +199,12 @@ def _change_all(session: Session, action: str, function: str, state: str | None,
     whose = f" of {function}" if function else ""
     if action == "retry":
         if state not in (None, "dead"):
-            raise UsageError("only dead events are tried again", remedy="leave --state out")
+            raise UsageError("only dead events are tried again", hint="leave --state out")
         count = session.control().retry_dead(function)
         _tell(f"{count:,} dead events{whose} are ready again", {"retried": count}, as_json)
         return
     if state == "leased":
-        raise UsageError("an event that runs cannot be discarded", remedy="wait for its end")
+        raise UsageError("an event that runs cannot be discarded", hint="wait for its end")
     chosen = state or "dead"
     count = session.control().discard_events([chosen], function)
     _tell(f"{count:,} {chosen} events{whose} are discarded", {"discarded": count}, as_json)
@@ -212,7 +212,7 @@ def _change_all(session: Session, action: str, function: str, state: str | None,
 
 def _purge(session: Session, rest: tuple[str, ...], function: str, every: bool, as_json: bool) -> None:
     if rest or bool(function) == every:
-        raise UsageError("what to purge is not said", remedy="--function FUNCTION, or --all")
+        raise UsageError("what to purge is not said", hint="--function FUNCTION, or --all")
     control = session.control()
     dead = control.discard_events(["dead"], function)
     done = control.discard_events(["done"], function)

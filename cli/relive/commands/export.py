@@ -101,11 +101,11 @@ def export(
 
     if what and (len(what) != 2 or what[0] != "trace"):
         raise UsageError(
-            "what to export is not clear", remedy="relive export trace ID, or relive export --since 1h"
+            "what to export is not clear", hint="relive export trace ID, or relive export --since 1h"
         )
     if bool(what) == (since is not None):
         raise UsageError(
-            "name one trace, or a time", remedy="relive export trace ID, or relive export --since 1h"
+            "name one trace, or a time", hint="relive export trace ID, or relive export --since 1h"
         )
     settings: OtlpSettings | None
     if not endpoint:
@@ -131,7 +131,7 @@ def export(
     else:
         settings = OtlpSettings.from_environment(os.environ)
     if settings is None:
-        raise UsageError("where to is not said", remedy="--otlp http://HOST:4317")
+        raise UsageError("where to is not said", hint="--otlp http://HOST:4317")
     for chosen in (settings.traces, settings.logs):
         if chosen is not None:
             chosen.check()
@@ -152,7 +152,7 @@ def _refuse_without_endpoint(options: Mapping[str, object]) -> None:
         if value is not None:
             raise UsageError(
                 f"{name} goes with --otlp",
-                remedy="--otlp http://HOST:4317; for OTEL_EXPORTER_OTLP_ENDPOINT there are variables",
+                hint="--otlp http://HOST:4317; for OTEL_EXPORTER_OTLP_ENDPOINT there are variables",
             )
 
 

@@ -102,7 +102,7 @@ def heap(
 
 def _keep_next(session: Session, function: str, as_json: bool) -> None:
     if function == "last":
-        raise UsageError("--next wants the name of a function", remedy="relive heap FUNCTION --next")
+        raise UsageError("--next wants the name of a function", hint="relive heap FUNCTION --next")
     version = session.control().request_heap(function)
     if as_json:
         emit_object({"function": function, "version": version})
@@ -121,7 +121,7 @@ def _baseline_of(session: Session, ident: str) -> Path:
     if found is None:
         raise NotFound(
             f"there is no baseline of {function}",
-            remedy=f"relive heap {function} --next, and let it succeed once",
+            hint=f"relive heap {function} --next, and let it succeed once",
         )
     return found
 
@@ -159,10 +159,10 @@ def _without_heap(scene: SceneFile) -> NotFound:
     part = scene.parts.get("heap")
     reason = part.reason if part is not None and part.reason else "none was taken"
     other = scene.heap_elsewhere  # taken of the same failure a moment before
-    remedy = "see the values of the frames: relive failure"
+    hint = "see the values of the frames: relive failure"
     return NotFound(
         f"the scene of {scene.invocation_id} has no heap: {reason}",
-        remedy=f"relive heap {other}" if other else remedy,
+        hint=f"relive heap {other}" if other else hint,
     )
 
 
@@ -171,11 +171,11 @@ def _node(heap: Heap, address: str) -> int:
         number = int(address, 0)
     except ValueError as error:
         raise UsageError(
-            f"{address!r} is no address", remedy="give one that `relive heap --json` names"
+            f"{address!r} is no address", hint="give one that `relive heap --json` names"
         ) from error
     node = heap.find(number)
     if node is None:
-        raise NotFound(f"there is no object at {address}", remedy="give one that `relive heap --json` names")
+        raise NotFound(f"there is no object at {address}", hint="give one that `relive heap --json` names")
     return node
 
 

@@ -60,7 +60,7 @@ def invoke(
     from relive_platform.api import control_pb2 as pb
 
     if wait and not asynchronous:
-        raise UsageError("--wait goes with --async", remedy="without --async, invoke waits by itself")
+        raise UsageError("--wait goes with --async", hint="without --async, invoke waits by itself")
     request = pb.InvokeRequest(
         function=function,
         event=read_event(event),
@@ -98,7 +98,7 @@ def read_event(event: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"the event cannot be read: {error.strerror}", where=str(path), remedy="name a file"
+            f"the event cannot be read: {error.strerror}", where=str(path), hint="name a file"
         ) from error
 
 
@@ -151,7 +151,7 @@ def _wait(session: Session, function: str, response: Any, as_json: bool) -> int:
         if time.monotonic() > give_up:
             raise ReliveError(
                 f"event {event_id} is not done after {_WAIT_LIMIT_S:.0f} s",
-                remedy=f"look at it later: relive events {function}",
+                hint=f"look at it later: relive events {function}",
             )
         time.sleep(_POLL_S)
     row = {

@@ -82,7 +82,7 @@ def replay(
     from relive_platform.replay.history import save_replay
 
     if debug and as_json:
-        raise UsageError("--pdb is for people, --json for programs", remedy="leave one of them out")
+        raise UsageError("--pdb is for people, --json for programs", hint="leave one of them out")
     talk = _debugger(session) if debug else None
     options = ReplayOptions(code=code, live=live, times=times, trust=trust, debug=talk)
     try:

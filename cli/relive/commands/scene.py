@@ -100,13 +100,13 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
     if path.suffix != ".py":
         raise UsageError(
             f"{path} is no Python file, so pytest would not find it",
-            remedy="name a folder (tests/) or a file (tests/test_it.py)",
+            hint="name a folder (tests/) or a file (tests/test_it.py)",
         )
     if path.exists() and pytest_file.MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(
             "the file is there already, and was not written by --to-test",
             where=str(path),
-            remedy="name another",
+            hint="name another",
         )
     where = pytest_file.find_code(str(found.manifest["function"]), code, path)
     path.parent.mkdir(parents=True, exist_ok=True)

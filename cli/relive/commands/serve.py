@@ -89,7 +89,7 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
         raise ReliveError(
             "a server runs on this home already",
             where=str(session.home),
-            remedy="relive status, or relive stop",
+            hint="relive status, or relive stop",
         )
     run = session.home / "run"
     log = run / "server.log"
@@ -101,7 +101,7 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
         raise ReliveError(
             f"the home cannot be written: {error.strerror}",
             where=str(error.filename or run),
-            remedy="choose another folder with --home or RELIVE_HOME",
+            hint="choose another folder with --home or RELIVE_HOME",
         ) from error
     arguments = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
     with log.open("ab") as output:
@@ -145,7 +145,7 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
     raise ReliveError(
         f"the server was not ready within {_START_LIMIT_S:.0f} s: {last}",
         where=str(log),
-        remedy="read that log",
+        hint="read that log",
     )
 
 
@@ -157,10 +157,10 @@ def _did_not_start(log: Path, said: str) -> ReliveError:
         return ReliveError(
             f"the server did not start: {lines[-1] if lines else 'it ended without a word'}",
             where=str(log),
-            remedy="all that it has said is in that log",
+            hint="all that it has said is in that log",
         )
-    message, _, remedy = error.partition("\n  remedy: ")
-    return ReliveError(f"the server did not start: {message}", remedy=remedy or f"its log is {log}")
+    message, _, hint = error.partition("\n  hint: ")
+    return ReliveError(f"the server did not start: {message}", hint=hint or f"its log is {log}")
 
 
 @click.command()
@@ -176,7 +176,7 @@ def stop(session: Session, drain: float) -> int:
         if not server_lock_held(session.home):
             raise
         raise ReliveError(
-            "a server holds this home but does not answer", where=str(session.home), remedy="kill its process"
+            "a server holds this home but does not answer", where=str(session.home), hint="kill its process"
         ) from None
     if session.server:
         echo(f"asked the server at {session.server} to stop")
@@ -184,7 +184,7 @@ def stop(session: Session, drain: float) -> int:
     give_up = time.monotonic() + drain + _STOP_LIMIT_S
     while server_lock_held(session.home):
         if time.monotonic() > give_up:
-            raise ReliveError(f"the server (pid {pid}) has not ended yet", remedy=f"kill {pid}")
+            raise ReliveError(f"the server (pid {pid}) has not ended yet", hint=f"kill {pid}")
         time.sleep(_POLL_S)
     echo("stopped")
     return ExitCode.DONE

@@ -30,7 +30,7 @@ def tui(session: Session, view: str, ident: str) -> int:
     """
     view, ident = file_first(view, ident)
     if view not in VIEWS:
-        raise UsageError(f"there is no view {view!r}", remedy=f"views: {', '.join(VIEWS)}")
+        raise UsageError(f"there is no view {view!r}", hint=f"views: {', '.join(VIEWS)}")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the terminal UI needs a terminal", remedy="in scripts use: relive failures --json")
+        raise UsageError("the terminal UI needs a terminal", hint="in scripts use: relive failures --json")
     return run_ui(session, view, ident)

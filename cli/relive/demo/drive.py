@@ -66,6 +66,4 @@ def _post(opener: urllib.request.OpenerDirector, url: str, body: object) -> bool
         error.close()
         return False  # the function failed: that is what the demo is about
     except OSError as error:
-        raise ReliveError(
-            f"the gateway does not answer: {error}", where=url, remedy="relive doctor"
-        ) from error
+        raise ReliveError(f"the gateway does not answer: {error}", where=url, hint="relive doctor") from error

@@ -25,7 +25,7 @@ _CLASS_BY_EXIT: dict[int, type[ReliveError]] = {
 class _WireError(msgspec.Struct):
     message: str
     where: str
-    remedy: str
+    hint: str
     exit_code: int
     not_found: bool
 
@@ -39,7 +39,7 @@ def status_of(error: ReliveError) -> grpc.StatusCode:
 
 def to_metadata(error: ReliveError) -> tuple[tuple[str, bytes], ...]:
     """Trailing metadata that `from_rpc_error` makes the error from again."""
-    wire = _WireError(error.message, error.where, error.remedy, error.exit_code, isinstance(error, NotFound))
+    wire = _WireError(error.message, error.where, error.hint, error.exit_code, isinstance(error, NotFound))
     return ((METADATA_KEY, msgspec.msgpack.encode(wire)),)
 
 
@@ -49,13 +49,13 @@ def from_rpc_error(error: grpc.RpcError, address: str) -> ReliveError:
         if key == METADATA_KEY:
             wire = msgspec.msgpack.decode(value, type=_WireError)
             kind = NotFound if wire.not_found else _CLASS_BY_EXIT.get(wire.exit_code, ReliveError)
-            return kind(wire.message, where=wire.where, remedy=wire.remedy)
+            return kind(wire.message, where=wire.where, hint=wire.hint)
     code = error.code()
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         return ServerUnreachable(
             f"no Relive server answers at {address} ({code.name.lower()})",
-            remedy="start one with: relive serve",
+            hint="start one with: relive serve",
         )
     if code == grpc.StatusCode.UNAUTHENTICATED:
-        return Refused(f"{address} wants its token", remedy="use --home of the server, or set RELIVE_TOKEN")
+        return Refused(f"{address} wants its token", hint="use --home of the server, or set RELIVE_TOKEN")
     return ReliveError(f"the server failed: {error.details() or code.name}")

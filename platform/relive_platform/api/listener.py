@@ -65,7 +65,7 @@ class ControlListener:
             port: int = server.add_insecure_port(address)
         except RuntimeError as error:
             raise ReliveError(
-                f"the control API cannot listen on {address}", remedy="choose another address with --api"
+                f"the control API cannot listen on {address}", hint="choose another address with --api"
             ) from error
         server.start()
         self._servers.append(server)

@@ -12,7 +12,7 @@ from relive_platform.api.client import ControlClient
 
 __all__ = ["RemoteStore"]
 
-_REMEDY = "a store is written by its own server only"
+_HINT = "a store is written by its own server only"
 
 
 class RemoteStore:
@@ -37,7 +37,7 @@ class RemoteStore:
     ) -> Columns:
         """As Store.query. `query_id` is not carried over: a query that is given up ends with its call."""
         if not read_only:
-            raise Refused("a remote store is read-only", remedy=_REMEDY)
+            raise Refused("a remote store is read-only", hint=_HINT)
         names: tuple[str, ...] = ()
         types: tuple[str, ...] = ()
         data: list[list[object]] = []
@@ -57,13 +57,13 @@ class RemoteStore:
         self, table: str, columns: Mapping[str, Sequence[object]], *, token: str = "", timeout_s: float = 60.0
     ) -> int:
         """Refused."""
-        raise Refused(f"{table} cannot be written from here", remedy=_REMEDY)
+        raise Refused(f"{table} cannot be written from here", hint=_HINT)
 
     def execute(
         self, sql: str, parameters: Mapping[str, object] | None = None, *, timeout_s: float = 60.0
     ) -> None:
         """Refused."""
-        raise Refused("a remote store is read-only", remedy=_REMEDY)
+        raise Refused("a remote store is read-only", hint=_HINT)
 
     def cancel(self, query_id: str) -> bool:
         """False: see `query`."""
@@ -71,7 +71,7 @@ class RemoteStore:
 
     def migrate(self) -> list[str]:
         """Refused."""
-        raise Refused("a remote store migrates itself", remedy=_REMEDY)
+        raise Refused("a remote store migrates itself", hint=_HINT)
 
     def close(self) -> None:
         """The client belongs to the caller."""

@@ -84,7 +84,7 @@ class ControlService(ControlServicer):
                 if size > self._upload_limit_bytes:
                     raise Refused(
                         f"the package is over {self._upload_limit_bytes} bytes",
-                        remedy="leave out what the functions do not need, or raise RELIVE_PACKAGE_BYTES",
+                        hint="leave out what the functions do not need, or raise RELIVE_PACKAGE_BYTES",
                     )
                 file.write(request.chunk)
         return header, target

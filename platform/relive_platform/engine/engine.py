@@ -157,7 +157,7 @@ class Engine:
         if pool.spec.capture != "full":
             raise Refused(
                 f'{function} has capture = "{pool.spec.capture}"',
-                remedy='say capture = "full" in its relive.toml and deploy it again',
+                hint='say capture = "full" in its relive.toml and deploy it again',
             )
         pool.heap_next = True
         return pool.spec.version

@@ -17,9 +17,9 @@ class UnknownFunction(NotFound):
     def __init__(self, name: str, known: Collection[str] = ()) -> None:
         """`known`: the names that there are, to say which one was probably meant."""
         close = difflib.get_close_matches(name, sorted(known), n=1)
-        remedy = "`relive functions` lists those that are deployed"
+        hint = "`relive functions` lists those that are deployed"
         super().__init__(
-            f"there is no function {name!r}", remedy=f"did you mean {close[0]}? {remedy}" if close else remedy
+            f"there is no function {name!r}", hint=f"did you mean {close[0]}? {hint}" if close else hint
         )
 
 
@@ -45,5 +45,5 @@ class EventSizes:
             setting = "RELIVE_ASYNC_BODY_LIMIT_BYTES" if asynchronous else "RELIVE_BODY_LIMIT_BYTES"
             raise EventTooLarge(
                 f"the event has {len(event)} bytes, over {limit}",
-                remedy=f"send a reference to it, or raise {setting}",
+                hint=f"send a reference to it, or raise {setting}",
             )

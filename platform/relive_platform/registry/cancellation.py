@@ -34,7 +34,7 @@ class Cancellation:
     def check(self) -> None:
         """Raises DeployCancelled."""
         if self._cancelled:
-            raise DeployCancelled(remedy="deploy again when you want to")
+            raise DeployCancelled(hint="deploy again when you want to")
 
     @contextlib.contextmanager
     def telling(self, listener: Callable[[], None]) -> Iterator[None]:

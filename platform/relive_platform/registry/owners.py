@@ -43,7 +43,7 @@ def check_origin(application: Application, serving: Sequence[FunctionVersion], k
         f"application {application.name!r}, with {count} function{plural} in service, came from {known};"
         f" this one comes from {came}",
         where=application.file or str(application.root),
-        remedy=f"if it is another application, give it a name of its own ({rename}); if it is the"
+        hint=f"if it is another application, give it a name of its own ({rename}); if it is the"
         " same one, deploy with --take-over",
     )
 
@@ -63,5 +63,5 @@ def check_owners(
         raise DeployError(
             f"application {application.name!r} would take over what another one has: {listed}",
             where=application.file or str(application.root),
-            remedy="give the function another name, or deploy with --take-over",
+            hint="give the function another name, or deploy with --take-over",
         )

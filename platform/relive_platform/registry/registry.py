@@ -98,9 +98,7 @@ class Registry:
             what = (
                 f"function {name!r} has no version {version}" if version else f"there is no function {name!r}"
             )
-            raise UnknownFunction(
-                what, remedy="`relive functions` lists them, `relive deploy PATH` adds them"
-            )
+            raise UnknownFunction(what, hint="`relive functions` lists them, `relive deploy PATH` adds them")
         return found
 
     def on_change(self, callback: Callable[[list[FunctionVersion]], None]) -> None:
@@ -138,7 +136,7 @@ class Registry:
                 application = load(root, self._defaults)
                 if name is not None and name not in application.functions:
                     known = ", ".join(application.functions)
-                    raise UsageError(f"{MANIFEST} has no function {name!r}", remedy=f"it has {known}")
+                    raise UsageError(f"{MANIFEST} has no function {name!r}", hint=f"it has {known}")
             else:
                 application = from_folder(
                     root, name=name, handler=handler, kind=kind, defaults=self._defaults
@@ -302,7 +300,7 @@ class Registry:
         raise DeployError(
             f"the handler {version.spec.handler!r} of {version.name!r} does not load: {message}",
             where=where,
-            remedy="correct the code, or add what is missing to requirements.txt; then deploy again",
+            hint="correct the code, or add what is missing to requirements.txt; then deploy again",
         )
 
     def _retired(self, application: Application, only: str | None) -> list[str]:
@@ -327,14 +325,14 @@ class Registry:
             for name in _queue_names(config):
                 if name in taken:
                     message = f"the queue {name!r} is already one of function {taken[name].name!r}"
-                    raise DeployError(message, where=f"function {config.name!r}", remedy="name it otherwise")
+                    raise DeployError(message, where=f"function {config.name!r}", hint="name it otherwise")
             if config.name in taken and taken[config.name].spec.app != application.name:
                 other = taken[config.name]
                 raise DeployError(
                     f"events that are sent to {config.name!r} go to {other.name!r} of application"
                     f" {other.spec.app!r}, which has a queue of that name",
                     where=f"function {config.name!r}",
-                    remedy="give one of them another name",
+                    hint="give one of them another name",
                 )
 
     def _check_routes(self, configs: list[FunctionConfig], retired: list[str]) -> None:
@@ -349,8 +347,8 @@ class Registry:
             for route in _routes(config):
                 if route in taken:
                     message = f"{route[1]} {route[0]} is already a route of {taken[route]!r}"
-                    remedy = "give one of them another path or method"
-                    raise DeployError(message, where=f"function {config.name!r}", remedy=remedy)
+                    hint = "give one of them another path or method"
+                    raise DeployError(message, where=f"function {config.name!r}", hint=hint)
 
     def _announce(self) -> None:
         functions = self.functions()
@@ -369,7 +367,7 @@ class Registry:
             return
         if not path.is_file():
             raise UsageError(
-                "there is no such file or folder", where=str(path), remedy="name a folder or a zip"
+                "there is no such file or folder", where=str(path), hint="name a folder or a zip"
             )
         scratch = self._home / "tmp" / secrets.token_hex(8)
         scratch.parent.mkdir(parents=True, exist_ok=True)
@@ -421,7 +419,7 @@ def _renamed(folder: str, shown: str) -> Iterator[None]:
         ) from error
     except ReliveError as error:
         message, where = error.message.replace(folder, shown), error.where.replace(folder, shown)
-        raise type(error)(message, where=where, remedy=error.remedy) from error
+        raise type(error)(message, where=where, hint=error.hint) from error
 
 
 def _name_of(path: Path) -> str:

@@ -108,13 +108,13 @@ def _version(scene: SceneFile, recorded: ReplayNotes, home: Path) -> _Chosen | N
         raise ReplayError(
             f"the dependencies of {found.name} version {found.version} are no longer there",
             where=found.deps_dir,
-            remedy=f"deploy it again, or {_CODE}",
+            hint=f"deploy it again, or {_CODE}",
         )
     if recorded.dependencies and recorded.dependencies != found.deps_hash:
         raise ReplayError(
             f"the failure ran on the dependency set {recorded.dependencies}, {found.name} version"
             f" {found.version} of this home has {found.deps_hash or 'none'}",
-            remedy=_CODE,
+            hint=_CODE,
         )
     return _Chosen(found.spec, found.deps_dir, tuple(found.preload), f"{found.name} version {found.version}")
 
@@ -143,7 +143,7 @@ def _working_copy(
         config = application.functions.get(name)
         if config is None:
             known = ", ".join(application.functions)
-            raise ReplayError(f"it has no function {name!r}", where=str(root), remedy=f"it has {known}")
+            raise ReplayError(f"it has no function {name!r}", where=str(root), hint=f"it has {known}")
         spec = FunctionSpec(
             name=name, version=0, handler=config.handler, kind=config.kind, source=config.source,
             app=application.name, environment=config.environment, timeout_s=config.timeout_s,
@@ -167,9 +167,7 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
     """A folder without a relive.toml: handler and environment are those of the version that failed."""
     name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
     if not code.is_dir():
-        raise ReplayError(
-            "there is no such folder", where=str(code), remedy=f"name a folder, or a {MANIFEST}"
-        )
+        raise ReplayError("there is no such folder", where=str(code), hint=f"name a folder, or a {MANIFEST}")
     found = _registered(home, name, version, "")
     if found is not None:
         return msgspec.structs.replace(found.spec, source=str(code.absolute()))
@@ -177,7 +175,7 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
         raise ReplayError(
             "it has no relive.toml, and the scene does not say which handler failed",
             where=str(code),
-            remedy=f"name the folder that has the {MANIFEST}",
+            hint=f"name the folder that has the {MANIFEST}",
         )
     return FunctionSpec(
         name=name,
@@ -202,13 +200,13 @@ def _from_archive(
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed"
             f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene has not all of its sources",
-            remedy=_CODE,
+            hint=_CODE,
         )
     if not trust:
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed; the scene has its sources,"
             " and whoever made the scene decides what they do",
-            remedy=f"{_CODE}; or run them with --trust",
+            hint=f"{_CODE}; or run them with --trust",
         )
     if "source" in scene.redactions or any(place.startswith("source") for place in scene.redactions):
         notes.append("the sources in the archive were redacted")
@@ -220,11 +218,11 @@ def _from_archive(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(scene.source_bytes(file))
     if not _LOCK_HASH.fullmatch(recorded.dependencies):
-        raise ReplayError("the scene's dependency set has no name that one can have", remedy=_CODE)
+        raise ReplayError("the scene's dependency set has no name that one can have", hint=_CODE)
     deps_dir = home / "deps" / recorded.dependencies if recorded.dependencies else None
     if deps_dir is not None and not deps_dir.is_dir():
         raise ReplayError(
-            f"the dependency set {recorded.dependencies} is not in this home", where=str(home), remedy=_CODE
+            f"the dependency set {recorded.dependencies} is not in this home", where=str(home), hint=_CODE
         )
     spec = FunctionSpec(
         name=name,

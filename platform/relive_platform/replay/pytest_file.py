@@ -67,7 +67,7 @@ def find_code(function: str, given: Path | None, target: Path) -> Code:
                     return Code(Path(config.source), config)
     raise ReplayError(
         f"there is no {MANIFEST} with {function!r} here or around the test file",
-        remedy="say where its code is: --code PATH",
+        hint="say where its code is: --code PATH",
     )
 
 
@@ -81,7 +81,7 @@ def pytest_file(scene: SceneFile, code: Code, target: Path, outcome: str = "") -
     if kind == "bad_event":
         raise ReplayError(
             "the event could not be read, so the function was never called: there is no code to test",
-            remedy="look at the event: relive failure ID",
+            hint="look at the event: relive failure ID",
         )
     recorded = scene.replay_notes or ReplayNotes()
     names: dict[str, str] = {}
@@ -98,7 +98,7 @@ def pytest_file(scene: SceneFile, code: Code, target: Path, outcome: str = "") -
     if len(text.encode()) > MAX_BYTES:
         raise ReplayError(
             f"the test would have {len(text.encode()):,} bytes, over the limit of {MAX_BYTES:,}",
-            remedy="keep the scene beside your code, and use: relive replay FILE --code PATH",
+            hint="keep the scene beside your code, and use: relive replay FILE --code PATH",
         )
     return text
 
@@ -127,12 +127,12 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
     if not handler:
         raise ReplayError(
             "the scene does not say which handler failed",
-            remedy=f"give a folder with a {MANIFEST}: --code PATH",
+            hint=f"give a folder with a {MANIFEST}: --code PATH",
         )
     if config is None and not _is_inside(code.source, handler):
         raise ReplayError(
             f"the handler {one_line(handler, 100)!r} that the scene names is not in {code.source}",
-            remedy=f"give a folder with a {MANIFEST}: --code PATH",
+            hint=f"give a folder with a {MANIFEST}: --code PATH",
         )
     values: dict[str, Any] = {
         "handler": handler,

@@ -144,7 +144,7 @@ class _Runs:
         try:
             played = self.loop.call(self.stage.run(plan.spec, plan.zygote, plan.request))
         except TimeoutError:
-            raise ReplayError("the replay did not come to an end", remedy="see relive doctor") from None
+            raise ReplayError("the replay did not come to an end", hint="see relive doctor") from None
         return _run(self.scene, played, time.monotonic() - began, self.folder)
 
 

@@ -152,7 +152,7 @@ class PlatformBackend:
         if request.asynchronous:
             if request.version:
                 raise UsageError(
-                    "an asynchronous event goes to the latest version", remedy="leave --version out"
+                    "an asynchronous event goes to the latest version", hint="leave --version out"
                 )
             try:
                 decode_event(request.event)
@@ -243,10 +243,10 @@ class PlatformBackend:
             return self._server.call(work, timeout_s)
         except concurrent.futures.TimeoutError as error:
             raise ReliveError(
-                f"the server did not answer itself within {timeout_s} s", remedy="see run/server.log"
+                f"the server did not answer itself within {timeout_s} s", hint="see run/server.log"
             ) from error
         except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
-            raise Refused("the server is stopping", remedy="start it again: relive serve") from error
+            raise Refused("the server is stopping", hint="start it again: relive serve") from error
 
 
 class _Feed:

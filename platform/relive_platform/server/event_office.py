@@ -37,7 +37,7 @@ class EventOffice:
         try:
             rows = queue.list(state, name, limit).result(_TIMEOUT_S)
         except ValueError as error:
-            raise UsageError(str(error), remedy="leave --state out for all") from error
+            raise UsageError(str(error), hint="leave --state out for all") from error
         dropped = queue.counts().result(_TIMEOUT_S).dead_dropped
         count = dropped.get(name, 0) if name else sum(dropped.values())
         return pb.ListEventsResponse(events=[_event(row) for row in rows], dead_dropped=count)
@@ -80,7 +80,7 @@ class EventOffice:
             if state not in _DISCARDED:
                 raise UsageError(
                     f"events in the state {state!r} cannot be discarded",
-                    remedy=f"one of {', '.join(_DISCARDED)}",
+                    hint=f"one of {', '.join(_DISCARDED)}",
                 )
             count += _all(self._discarding(state, name, until_ns))
         return pb.DiscardEventsResponse(count=count)
@@ -112,7 +112,7 @@ def _all(step: Callable[[], Future[int]]) -> int:
 
 def _wants_id(event_id: str) -> None:
     if not event_id:  # the empty prefix would mean any event
-        raise UsageError("which event is not said", remedy="give its id, or --all")
+        raise UsageError("which event is not said", hint="give its id, or --all")
 
 
 def _event(row: EventRow) -> pb.EventInfo:

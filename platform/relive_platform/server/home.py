@@ -41,7 +41,7 @@ def own_home(home: Path, run_dir: Path) -> int:
         raise UnusableHome(
             f"the home cannot be written: {error.strerror}",
             where=str(error.filename or run_dir),
-            remedy="choose another folder with --home or RELIVE_HOME",
+            hint="choose another folder with --home or RELIVE_HOME",
         ) from error
     give_up = time.monotonic() + _TRY_S
     while True:
@@ -56,7 +56,7 @@ def own_home(home: Path, run_dir: Path) -> int:
     raise AlreadyRunning(
         "another Relive server runs on this home",
         where=str(home),
-        remedy="stop it with `relive stop`, or choose another folder with --home",
+        hint="stop it with `relive stop`, or choose another folder with --home",
     )
 
 
@@ -74,13 +74,13 @@ def close_to_others(home: Path) -> bool:
         raise UnusableHome(
             f"the home belongs to another user (uid {found.st_uid}) and is open to others (mode {mode:04o})",
             where=str(home),
-            remedy="choose another folder with --home or RELIVE_HOME, or have its owner run: chmod 700",
+            hint="choose another folder with --home or RELIVE_HOME, or have its owner run: chmod 700",
         )
     if any(home.iterdir()) and not any((home / name).exists() for name in _MARKS):
         raise UnusableHome(
             f"the folder is open to other users (mode {mode:04o}) and holds other things than Relive's",
             where=str(home),
-            remedy=f"choose another folder with --home or RELIVE_HOME, or: chmod 700 {home}",
+            hint=f"choose another folder with --home or RELIVE_HOME, or: chmod 700 {home}",
         )
     home.chmod(mode & ~_OTHERS)
     _log.warning(

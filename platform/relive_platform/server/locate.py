@@ -63,13 +63,13 @@ def find_server(home: Path) -> ServerInfo | None:
         raise UsageError(
             f"cannot be read: {error}",
             where=str(path),
-            remedy="stop the server and start it again: relive serve",
+            hint="stop the server and start it again: relive serve",
         ) from error
 
 
 def require_server(home: Path) -> ServerInfo:
-    """The server on this home. Raises ServerUnreachable with the remedy."""
+    """The server on this home. Raises ServerUnreachable with the hint."""
     info = find_server(home)
     if info is None:
-        raise ServerUnreachable(f"no Relive server runs on {home}", remedy="start one with: relive serve")
+        raise ServerUnreachable(f"no Relive server runs on {home}", hint="start one with: relive serve")
     return info

@@ -38,7 +38,7 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
             raise StoreUnavailable(
                 f"a server is starting on this home, and was not ready within {_STARTING_LIMIT_S:g} s",
                 where=str(home),
-                remedy="try again in a moment",
+                hint="try again in a moment",
             )
         time.sleep(_POLL_S)  # it says where its store is in a moment
     if url := environment.get("RELIVE_STORE"):
@@ -47,11 +47,11 @@ def open_reader(home: Path, environment: Mapping[str, str]) -> Store:
 
 
 def _not_there(info: ServerInfo) -> StoreUnavailable:
-    problem, _, remedy = info.store_problem.partition(" remedy: ")
+    problem, _, hint = info.store_problem.partition(" hint: ")
     return StoreUnavailable(
         f"the server's store is not there: {problem}",
         where=without_password(info.store),
-        remedy=remedy or "functions go on, and what is recorded waits in the spool: relive status",
+        hint=hint or "functions go on, and what is recorded waits in the spool: relive status",
     )
 
 
@@ -60,7 +60,7 @@ def _open_offline(home: Path, environment: Mapping[str, str]) -> Store:
     if not directory.exists():
         raise NotFound(
             f"nothing is recorded in {home}",
-            remedy="start with: relive demo, or relive serve and relive deploy",
+            hint="start with: relive demo, or relive serve and relive deploy",
         )
     from relive_store.offline import open_offline
 

@@ -67,7 +67,7 @@ def diff(
     if len(engines) > 1:
         raise UsageError(
             "a sampled and a precise profile cannot be compared",
-            remedy="name one engine for both sides, or none",
+            hint="name one engine for both sides, or none",
         )
     if not engines:
         engines = {pick_engine(store, side, timeout_s=timeout_s) for side in (before, after)}

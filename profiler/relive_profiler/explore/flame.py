@@ -67,5 +67,5 @@ def _function_filter(store: Store, filter_: HotFilter, timeout_s: float) -> HotF
         )
     raise NotFound(
         f"no profile and no invocation {filter_.invocation_ids[0]}",
-        remedy="`relive invocations` lists those that are recorded",
+        hint="`relive invocations` lists those that are recorded",
     )

@@ -97,7 +97,7 @@ def _folder_of(handler: Callable[..., object]) -> str:
 def _for_flask(value: object, app: Any, sender: Sender) -> object:
     """The value, if Flask can make an answer of it. Raises BadResult."""
     if value is None:
-        raise BadResult("the handler returned None", remedy="return text, a dict or a Response")
+        raise BadResult("the handler returned None", hint="return text, a dict or a Response")
     if hasattr(value, "__anext__"):
         return each_of(value, sender.awaited)
     if isinstance(value, dict | list):
@@ -105,8 +105,8 @@ def _for_flask(value: object, app: Any, sender: Sender) -> object:
             return app.make_response(value)
         except (TypeError, ValueError, RecursionError) as error:
             encode_result(value)  # it says where
-            remedy = "return what Flask's jsonify takes"
-            raise BadResult(f"the result is not JSON: {error}", remedy=remedy) from None
+            hint = "return what Flask's jsonify takes"
+            raise BadResult(f"the result is not JSON: {error}", hint=hint) from None
     return value
 
 

@@ -126,7 +126,7 @@ def event_answer(value: object) -> Answer:
     try:
         code = int(status)
     except (TypeError, ValueError):
-        raise BadResult(f"statusCode is {status!r}", remedy="return an integer, such as 200") from None
+        raise BadResult(f"statusCode is {status!r}", hint="return an integer, such as 200") from None
     headers = _headers_of(value)
     content_type = next((text for name, text in headers if name == "content-type"), _JSON)
     kept = [pair for pair in headers if pair[0] not in ("content-type", "content-length")]
@@ -140,7 +140,7 @@ def _headers_of(value: dict[str, Any]) -> list[tuple[str, str]]:
     single, multiple = value.get("headers") or {}, value.get("multiValueHeaders") or {}
     for name, table in (("headers", single), ("multiValueHeaders", multiple)):
         if not isinstance(table, dict):
-            raise BadResult(f"{name} is a {type(table).__name__}", remedy="make it a dict")
+            raise BadResult(f"{name} is a {type(table).__name__}", hint="make it a dict")
     pairs: list[tuple[str, str]] = []
     for name, values in multiple.items():
         listed = values if isinstance(values, list | tuple) else [values]

@@ -257,12 +257,12 @@ def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -
     if hasattr(value, "get_wsgi_response"):
         return _from_response(value, environ)
     if value is None:
-        raise BadResult("the handler returned None", remedy="return text, a dict or a Response")
+        raise BadResult("the handler returned None", hint="return text, a dict or a Response")
     if hasattr(value, "__next__") or hasattr(value, "__anext__"):
         return HttpAnswer(b"", parts=value, close=getattr(value, "close", None))
     raise BadResult(
         f"the handler returned a value of type {kind.__name__}",
-        remedy="return str, bytes, dict, list, (body, status, headers) or a Response",
+        hint="return str, bytes, dict, list, (body, status, headers) or a Response",
     )
 
 
@@ -322,7 +322,7 @@ def _from_tuple(value: tuple[Any, ...], environ: Mapping[str, Any]) -> HttpAnswe
             headers = second
     else:
         raise BadResult(
-            f"the handler returned a tuple of {len(value)}", remedy="return (body, status, headers)"
+            f"the handler returned a tuple of {len(value)}", hint="return (body, status, headers)"
         )
     answer = to_answer(body, environ, "result[0]")
     if status is not None:
@@ -336,7 +336,7 @@ def _status(status: object) -> int:
         return int(str(status).split(" ", 1)[0])
     except ValueError:
         raise BadResult(
-            f"{status!r} is not an HTTP status", remedy='return a number or "404 NOT FOUND"'
+            f"{status!r} is not an HTTP status", hint='return a number or "404 NOT FOUND"'
         ) from None
 
 

@@ -28,15 +28,15 @@ class BadResult(ReliveError):
 def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
     """Raises BadResult if an HTTP answer has a status or a header that cannot be sent."""
     if not 200 <= status <= 599:
-        raise BadResult(f"{status} is not the HTTP status of an answer", remedy="return one from 200 to 599")
+        raise BadResult(f"{status} is not the HTTP status of an answer", hint="return one from 200 to 599")
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
             shown = repr(name[:_SHOWN_CHARS])
-            raise BadResult(f"{shown} is not the name of a header", remedy="use letters, digits and -")
+            raise BadResult(f"{shown} is not the name of a header", hint="use letters, digits and -")
         if _CONTROL.search(value):
-            raise BadResult(f"the header {name!r} holds control characters", remedy="leave line breaks out")
+            raise BadResult(f"the header {name!r} holds control characters", hint="leave line breaks out")
         if problem := _surrogate(value):
-            raise BadResult(f"the header {name!r} is a {problem}", remedy="encode it, for example as base64")
+            raise BadResult(f"the header {name!r} is a {problem}", hint="encode it, for example as base64")
 
 
 def _default(value: object) -> object:
@@ -66,7 +66,7 @@ def _bad(value: object, root: str, error: Exception) -> BadResult:
     path, reason = find_unserialisable(value, root)
     bad = BadResult(
         f"the result is not JSON: {f'{path}: {reason}' if path else error}",
-        remedy="return dict, list, str, int, float, bool or None",
+        hint="return dict, list, str, int, float, bool or None",
     )
     bad.place = path, reason
     return bad
@@ -78,7 +78,7 @@ def encode_text(text: str) -> bytes:
         return str.encode(text)
     except UnicodeEncodeError:
         raise BadResult(
-            f"the body is a {_surrogate(text)}", remedy='encode it yourself: text.encode("utf-8", "replace")'
+            f"the body is a {_surrogate(text)}", hint='encode it yourself: text.encode("utf-8", "replace")'
         ) from None
 
 
@@ -87,7 +87,7 @@ def limit_size(size: int, limit: int) -> None:
     if size > limit:
         raise BadResult(
             f"the result has {size:,} bytes, over the limit of {limit:,}",
-            remedy="return less, or store it and return if it is",
+            hint="return less, or store it and return if it is",
         )
 
 

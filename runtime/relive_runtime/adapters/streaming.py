@@ -29,7 +29,7 @@ def encoded(part: object) -> bytes:
         return encode_text(part)
     if isinstance(part, bytes | bytearray | memoryview):
         return bytes(part)
-    raise BadResult(f"the iterator gave a {type(part).__name__}", remedy="yield str or bytes")
+    raise BadResult(f"the iterator gave a {type(part).__name__}", hint="yield str or bytes")
 
 
 def joined(parts: Iterator[object], limit: int, first: bytes = b"") -> bytes:
@@ -95,7 +95,7 @@ class Streamer:
     def _other_length(self) -> BadResult:
         return BadResult(
             f"the answer has {self.sent_bytes:,} bytes, and its content-length says {self._length:,}",
-            remedy="leave content-length out",
+            hint="leave content-length out",
         )
 
     def _pass_on(self, part: bytes) -> bool:
@@ -108,7 +108,7 @@ class Streamer:
             if self.sent_bytes > self._limit_bytes:
                 raise BadResult(
                     f"the streamed answer is over the limit of {self._limit_bytes:,} bytes",
-                    remedy="send less, or raise RELIVE_STREAM_LIMIT_BYTES",
+                    hint="send less, or raise RELIVE_STREAM_LIMIT_BYTES",
                 )
             self._in_flight += len(piece)
             if self._in_flight < WINDOW_BYTES:
@@ -128,4 +128,4 @@ class Streamer:
 
     def _put(self, frame: StreamHead | StreamPart) -> None:
         if not self._sink.send_surely(frame):
-            raise BadResult("the answer could not be sent", remedy="look at its headers: are they text?")
+            raise BadResult("the answer could not be sent", hint="look at its headers: are they text?")

@@ -16,9 +16,9 @@ from relive_runtime.isolation.spaces import probe_spaces
 from relive_runtime.isolation.syscalls import supported
 from relive_runtime.isolation.users import ONLY_ROOT
 
-__all__ = ["ROOT_REMEDY", "Probe", "gaps", "probe", "probe_apart"]
+__all__ = ["ROOT_HINT", "Probe", "gaps", "probe", "probe_apart"]
 
-ROOT_REMEDY: Final = (
+ROOT_HINT: Final = (
     "run it as a user of its own: `useradd --system --create-home relive`, then `sudo -u relive relive serve`"
     ", or `User=relive` in its systemd unit; ports below 1024 belong to a reverse proxy"
 )
@@ -30,7 +30,7 @@ _ROOT_WITH_USERS: Final = (
     "the server runs as root: a mistake of Relive's has the whole machine; functions in tier 2"
     " have users of their own"
 )
-_SPACES_REMEDY: Final = (
+_SPACES_HINT: Final = (
     "run as root, or allow user namespaces (sysctl user.max_user_namespaces,"
     " kernel.apparmor_restrict_unprivileged_userns)"
 )
@@ -52,7 +52,7 @@ class Probe:
     name: str
     ok: bool
     detail: str
-    remedy: str = ""
+    hint: str = ""
 
 
 def probe(unix_sockets: bool = False) -> list[Probe]:
@@ -77,18 +77,18 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
             "" if filters else "use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
         ),
         Probe("unix sockets", True, _unix_sockets(abi, filters, unix_sockets)),
-        Probe("user", True, f"warning: {_ROOT}; {ROOT_REMEDY}" if not os.geteuid() else "not root"),
+        Probe("user", True, f"warning: {_ROOT}; {ROOT_HINT}" if not os.geteuid() else "not root"),
         Probe(
             "own /tmp",
             not no_tmp,
             f"none: {no_tmp}" if no_tmp else "each worker's own, in a mount namespace",
-            f"{_SPACES_REMEDY}; until then functions have tempfile and TMPDIR" if no_tmp else "",
+            f"{_SPACES_HINT}; until then functions have tempfile and TMPDIR" if no_tmp else "",
         ),
         Probe(
             "own spaces",
             not no_family,
             f"none: {no_family}" if no_family else "/proc, /dev, process numbers and IPC of each zygote",
-            _SPACES_REMEDY if no_family else "",
+            _SPACES_HINT if no_family else "",
         ),
         Probe("own user", True, _users(no_family)),
         Probe("cgroups", True, f"not used: {_NO_CGROUPS}"),
@@ -106,8 +106,8 @@ def probe_apart(unix_sockets: bool = False) -> list[Probe]:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        remedy = f"see all of it: {shlex.join(command)}"
-        return [Probe("isolation", False, f"not known: the attempt failed: {last}", remedy)]
+        hint = f"see all of it: {shlex.join(command)}"
+        return [Probe("isolation", False, f"not known: the attempt failed: {last}", hint)]
     return [Probe(**entry) for entry in json.loads(done.stdout)]
 
 
@@ -165,8 +165,8 @@ def _unix_sockets(abi: int, filters: bool, allowed: bool) -> str:
 def _landlock(abi: int) -> Probe:
     kernel = os.uname().release
     if not abi:
-        remedy = "use Linux 5.13 or newer, with landlock in the `lsm=` list of the kernel's command line"
-        return Probe("landlock", False, f"not offered by kernel {kernel}", remedy)
+        hint = "use Linux 5.13 or newer, with landlock in the `lsm=` list of the kernel's command line"
+        return Probe("landlock", False, f"not offered by kernel {kernel}", hint)
     if not landlock.guards_signals(abi):
         detail = f"ABI {abi}: files are protected, signals to other processes are not (Linux 6.12 or newer)"
         return Probe("landlock", True, detail)

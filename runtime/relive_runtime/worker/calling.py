@@ -73,12 +73,12 @@ class Caller:
         """
         invoke = self._invoke
         if invoke is None:
-            raise CallRefused("there is no invocation to call from", remedy="call inside the handler")
+            raise CallRefused("there is no invocation to call from", hint="call inside the handler")
         if invoke.depth >= self._max_depth:
             raise CallRefused(
                 f"{function} would be call {invoke.depth + 1} in a chain of calls;"
                 f" {self._max_depth} are allowed",
-                remedy="look for functions that call each other in a circle, or use relive.send",
+                hint="look for functions that call each other in a circle, or use relive.send",
             )
         left_s = (invoke.deadline_monotonic_ns - time.monotonic_ns()) / _SECOND_NS
         wait_s = min(timeout_s, left_s) if timeout_s is not None else left_s
@@ -121,7 +121,7 @@ class Caller:
         self._channel.expect(frame.call_id)
         if not self._sink.send(frame):
             raise CallRefused(
-                f"the call to {frame.function} could not be sent", remedy="is the server running?"
+                f"the call to {frame.function} could not be sent", hint="is the server running?"
             )
         try:
             answer = self._channel.answer(frame.call_id, wait_s)
@@ -130,7 +130,7 @@ class Caller:
         if answer is None:
             raise CallRefused(
                 f"{frame.function} did not answer within {wait_s:.1f} s",
-                remedy="give the caller a longer timeout_s",
+                hint="give the caller a longer timeout_s",
             )
         return answer
 

@@ -31,7 +31,7 @@ def split_handler(handler: str) -> tuple[str, str]:
     if not module or not attribute:
         raise HandlerError(
             f"the handler {handler!r} names no module and attribute",
-            remedy='write handler = "module:attribute", such as "cart:handler"',
+            hint='write handler = "module:attribute", such as "cart:handler"',
         )
     return module, attribute
 
@@ -52,7 +52,7 @@ def load_handler(spec: FunctionSpec) -> Callable[..., object]:
             raise HandlerError(
                 f"{where} has no attribute {name!r}",
                 where=spec.name,
-                remedy=f"define {name} there, or correct the handler {spec.handler!r}{_offer(found)}",
+                hint=f"define {name} there, or correct the handler {spec.handler!r}{_offer(found)}",
             )
         found = getattr(found, name)
         where = f"{where}.{name}"
@@ -60,7 +60,7 @@ def load_handler(spec: FunctionSpec) -> Callable[..., object]:
         raise HandlerError(
             f"{spec.handler} is not callable: it is of type {type(found).__name__}",
             where=spec.name,
-            remedy='name a function that takes (event, context), or (request) for kind = "http"',
+            hint='name a function that takes (event, context), or (request) for kind = "http"',
         )
     return found
 
@@ -74,7 +74,7 @@ def _no_module(spec: FunctionSpec, module_name: str, missing: str) -> HandlerErr
     return HandlerError(
         f"there is no module {missing!r} for the handler {spec.handler!r}",
         where=spec.name,
-        remedy=f"put {module_name.replace('.', '/')}.py into the function's source folder{there}",
+        hint=f"put {module_name.replace('.', '/')}.py into the function's source folder{there}",
     )
 
 

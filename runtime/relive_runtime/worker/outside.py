@@ -179,11 +179,11 @@ def outside_of(spec: FunctionSpec, hash_seed: int) -> Outside:
     return Outside() if spec.capture == "off" else _Recorded(spec, hash_seed)
 
 
-def replayed(spec: FunctionSpec, remedy: str = "") -> Outside:
-    """Plays `spec.replay` back. `remedy`: what to do about a call that is not in it."""
+def replayed(spec: FunctionSpec, hint: str = "") -> Outside:
+    """Plays `spec.replay` back. `hint`: what to do about a call that is not in it."""
     from relive_capture.record.playback import Player
 
-    return _Replayed(spec, Player.of(spec.replay, spec.redact_keys, remedy))
+    return _Replayed(spec, Player.of(spec.replay, spec.redact_keys, hint))
 
 
 def _python() -> str:

@@ -195,4 +195,4 @@ def test_the_doctor_is_told_what_there_is(tmp_path: Path) -> None:
     assert found["landlock"].ok == bool(landlock.abi_version())
     assert found["seccomp"].ok == seccomp.available()
     assert found["isolation"].ok == (found["landlock"].ok and found["seccomp"].ok)
-    assert all(entry.ok or entry.remedy for entry in found.values())
+    assert all(entry.ok or entry.hint for entry in found.values())

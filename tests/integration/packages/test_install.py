@@ -109,7 +109,7 @@ def test_what_cannot_be_installed_is_named_with_file_line_and_reason(tmp_path, t
 
     assert says in caught.value.message
     assert caught.value.where == f"{tmp_path}/requirements.txt:{line}"
-    assert caught.value.remedy
+    assert caught.value.hint
     assert [path.name for path in (tmp_path / "deps").iterdir() if path.is_dir()] == []
 
 

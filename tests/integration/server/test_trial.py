@@ -40,7 +40,7 @@ async def test_a_version_that_no_worker_can_load_is_refused_where_it_fails(tmp_p
             assert str(running.server.home) not in str(caught.value), name
             place = f"{folder}/app.py:{line}" if line else str(folder)
             assert caught.value.where.startswith(place), (name, caught.value)
-            assert caught.value.remedy
+            assert caught.value.hint
 
         # ... the old version to serve, and no process to stay behind
         assert (await running.invoke("f")).body == b"1"

@@ -1,4 +1,4 @@
-"""relive.toml: what is right is read, what is wrong is named with file, line and remedy."""
+"""relive.toml: what is right is read, what is wrong is named with file, line and hint."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ CORS = f"{HEAD}[functions.f.cors]\n"
 
 
 @pytest.mark.parametrize(
-    ("manifest", "line", "says", "remedy"),
+    ("manifest", "line", "says", "hint"),
     [
         (HEAD + "timout_s = 3", 4, "no key 'timout_s'", "did you mean timeout_s?"),
         (HEAD + "zzz = 3", 4, "no key 'zzz'", "the keys are"),
@@ -156,7 +156,7 @@ CORS = f"{HEAD}[functions.f.cors]\n"
         (HEAD + "source = 1", 4, "not valid TOML", "correct the line"),
     ],
 )
-def test_what_is_wrong_is_named_with_line_and_remedy(write, manifest, line, says, remedy) -> None:
+def test_what_is_wrong_is_named_with_line_and_hint(write, manifest, line, says, hint) -> None:
     root = write(manifest)
 
     with pytest.raises(ConfigError) as caught:
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_named_with_line_and_remedy(write, manifest, line, says
 
     problem = caught.value.problems[0]
     assert says in problem.message
-    assert remedy in problem.remedy
+    assert hint in problem.hint
     assert problem.line == line
     assert problem.file == str(root / "relive.toml")
     assert caught.value.exit_code == 2
@@ -177,7 +177,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(write) -> None:
         load(root)
 
     assert [problem.line for problem in caught.value.problems] == [4, 5, 8]
-    assert str(caught.value).count("remedy:") == 3
+    assert str(caught.value).count("hint:") == 3
 
 
 def test_all_problems_reach_a_client_of_the_server(write) -> None:
@@ -187,8 +187,8 @@ def test_all_problems_reach_a_client_of_the_server(write) -> None:
     with pytest.raises(ConfigError) as many:
         load(write(HEAD + "".join(f"key{number} = 1\n" for number in range(200))))
 
-    # When message, place and remedy are all that is sent
-    lines = [text.remedy for text in (few.value, many.value)]
+    # When message, place and hint are all that is sent
+    lines = [text.hint for text in (few.value, many.value)]
 
     # Then the rest is among them, as far as it fits
     assert "no key 'b'" in lines[0]

@@ -146,10 +146,10 @@ def test_which_attempts_failed(status: str, failed: bool) -> None:
     assert found.failed is failed
 
 
-def test_an_error_names_what_where_and_the_remedy() -> None:
-    error = UsageError("unknown key 'x'", where="relive.toml:3", remedy="remove it")
+def test_an_error_names_what_where_and_the_hint() -> None:
+    error = UsageError("unknown key 'x'", where="relive.toml:3", hint="remove it")
 
-    assert str(error) == "relive.toml:3: unknown key 'x'\n  remedy: remove it"
+    assert str(error) == "relive.toml:3: unknown key 'x'\n  hint: remove it"
     assert error.exit_code == ExitCode.USAGE
     assert str(NotFound()) == "Nothing was found under that name or id."
     assert issubclass(NotFound, ReliveError)

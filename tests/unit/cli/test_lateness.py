@@ -80,10 +80,10 @@ def test_an_id_that_is_not_found_may_be_on_its_way(tmp_path: Path, monkeypatch) 
 
     @click.command()
     def command() -> None:
-        raise NotFound("no failure's id begins with 'x'", remedy="list them: relive failures")
+        raise NotFound("no failure's id begins with 'x'", hint="list them: relive failures")
 
     monkeypatch.setattr(group._LazyGroup, "get_command", lambda self, ctx, name: command)
     monkeypatch.setattr(Session, "create", classmethod(lambda cls, *_: late))
     with pytest.raises(NotFound, match="behind by 30 s") as caught:
         group.cli.main(["failure"], standalone_mode=False)
-    assert "relive failures" in caught.value.remedy
+    assert "relive failures" in caught.value.hint

@@ -25,7 +25,7 @@ def test_a_second_application_takes_no_function_of_another_silently(registry: Re
         registry.deploy(second)
 
     # I expect it to be refused as a whole, and to say how it is meant
-    assert "--take-over" in caught.value.remedy
+    assert "--take-over" in caught.value.hint
     assert {version.name: version.spec.app for version in registry.functions()} == {"pay": "shop"}
     # ... and to be done where it is asked for
     registry.deploy(second, take_over=True)
@@ -193,8 +193,8 @@ def test_two_folders_of_one_name_are_two_applications(registry: Registry, tmp_pa
         DeployError, match=r"came from .*/shop/api; this one comes from .*/blog/api"
     ) as caught:
         registry.deploy(second)
-    assert "[app] name" in caught.value.remedy
-    assert "--take-over" in caught.value.remedy
+    assert "[app] name" in caught.value.hint
+    assert "--take-over" in caught.value.hint
     assert serving() == {"pay"}
     # ... the same folder to be deployed again, by any of its paths
     (tmp_path / "link").symlink_to(first.parent)

@@ -56,7 +56,7 @@ def test_code_that_is_nowhere_is_refused_with_a_way_out(tmp_path: Path) -> None:
 
     with pytest.raises(ReplayError) as refused:
         make_plan(scene, tmp_path / "home", code=None, live=False, scratch=tmp_path)
-    assert "--code PATH" in refused.value.remedy
+    assert "--code PATH" in refused.value.hint
 
 
 def test_a_cassette_has_a_limit(tmp_path: Path) -> None:

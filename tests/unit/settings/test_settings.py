@@ -83,12 +83,12 @@ def test_otlp_is_by_our_own_settings_or_left_to_the_standard_variables() -> None
         ("RELIVE_IDLE_S", "nan", "a time in seconds"),
     ],
 )
-def test_a_bad_value_names_variable_fault_and_remedy(variable: str, value: str, says: str) -> None:
+def test_a_bad_value_names_variable_fault_and_hint(variable: str, value: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says) as caught:
         Settings.from_environment({variable: value})
 
     assert caught.value.where == variable
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_secrets_do_not_show_when_settings_are_printed() -> None:

@@ -161,7 +161,7 @@ def test_calls_are_answered_as_recorded(source: Path) -> None:
 def test_a_call_that_is_not_recorded_is_named(source: Path) -> None:
     with pytest.raises(ReliveError, match=r"GET http://shop\.example(:80)?/price is not in") as caught:
         invocation(source, "fetches").run()
-    assert "CALLS" in caught.value.remedy
+    assert "CALLS" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_would_end_the_process_ends_another_one(source: Path, name: str, sa
         invocation(source, name, apart=True, memory_mb=64).run()
 
 
-def test_a_missing_requirement_in_the_other_process_is_named_with_its_remedy(source: Path) -> None:
+def test_a_missing_requirement_in_the_other_process_is_named_with_its_hint(source: Path) -> None:
     (source / "needs.py").write_text("import nowhere_installed\ndef handler(event, context): pass\n")
     with pytest.raises(FunctionDied) as caught:
         Invocation(source=source, handler="needs:handler", apart=True).run()

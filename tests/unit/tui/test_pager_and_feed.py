@@ -57,7 +57,7 @@ def test_an_error_keeps_the_last_good_value_and_shows_its_age() -> None:
     feed.succeed([1], 10 * S)
     assert feed.status(11 * S) == ("", "")
     # When the next question fails
-    feed.fail(ReliveError("the store does not answer", remedy="relive serve"))
+    feed.fail(ReliveError("the store does not answer", hint="relive serve"))
     # Then the value is still there, and the state line says what, why and how old
     assert feed.value == [1]
     text, style = feed.status(42 * S)

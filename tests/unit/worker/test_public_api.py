@@ -11,4 +11,4 @@ from relive.calls import NotInFunction
 def test_it_says_that_it_works_inside_functions_only(call: object) -> None:
     with pytest.raises(NotInFunction, match="inside a function") as caught:
         call("pricing", {})  # type: ignore[operator]
-    assert "relive invoke pricing" in caught.value.remedy
+    assert "relive invoke pricing" in caught.value.hint

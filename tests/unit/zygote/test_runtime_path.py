@@ -50,8 +50,8 @@ def test_many_that_build_at_once_get_the_same_whole_folder(tmp_path: Path) -> No
     assert (found[0] / "relive_base" / "frames.py").is_file()
 
 
-def test_a_home_that_cannot_hold_it_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+def test_a_home_that_cannot_hold_it_is_an_error_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "runtime").write_text("a file")
     with pytest.raises(RuntimeFolderError, match="symlinks") as caught:
         build_runtime(tmp_path)
-    assert caught.value.remedy
+    assert caught.value.hint

@@ -139,7 +139,7 @@ def get(store: Store, id_prefix_or_last: str, *, attempt: int = 0) -> Invocation
         found = page(store, InvocationFilter(), limit=1)
         if not found:
             raise InvocationNotFound(
-                "no invocation is stored yet", remedy="invoke a function: relive invoke NAME"
+                "no invocation is stored yet", hint="invoke a function: relive invoke NAME"
             )
         return found[0]
     prefix = id_prefix_or_last.lower()
@@ -150,12 +150,12 @@ def get(store: Store, id_prefix_or_last: str, *, attempt: int = 0) -> Invocation
     ids = list(store.query(where.into(_BY_PREFIX), where.parameters).rows())
     if not ids:
         raise InvocationNotFound(
-            f"no invocation's id begins with {prefix!r}", remedy="list them: relive invocations"
+            f"no invocation's id begins with {prefix!r}", hint="list them: relive invocations"
         )
     if len(ids) > 1 and ids[0][0] != prefix:
         raise AmbiguousId(
             f"the ids of several invocations begin with {prefix!r}, for example {ids[0][0]} and {ids[1][0]}",
-            remedy="give more digits",
+            hint="give more digits",
         )
     invocation_id, last, at = ids[0]
     rows = _rows(store, [(0, invocation_id, attempt or last, at)], 30.0)

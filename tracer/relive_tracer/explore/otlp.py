@@ -272,7 +272,7 @@ def export_rows(
         raise ExportError(
             f"nothing arrived: {stats.last_error or 'no answer in time'}",
             where=where,
-            remedy="is a collector listening there, and with this protocol (grpc 4317, http 4318)?",
+            hint="is a collector listening there, and with this protocol (grpc 4317, http 4318)?",
         )
     return stats
 

@@ -203,7 +203,7 @@ def _parse(endpoint: str, where: str) -> SplitResult:
         raise OtlpSettingsError(
             f"{without_password(endpoint)!r} is not an OTLP endpoint",
             where=where,
-            remedy="for example http://localhost:4317",
+            hint="for example http://localhost:4317",
         )
     return url
 
@@ -214,7 +214,7 @@ def _protocol(name: str, url: SplitResult, where: str) -> str:
     found = _PROTOCOLS.get(name.lower())
     if found is None:
         raise OtlpSettingsError(
-            f"the protocol {name!r} is not known", where=where, remedy="use grpc or http/protobuf"
+            f"the protocol {name!r} is not known", where=where, hint="use grpc or http/protobuf"
         )
     return found
 

@@ -95,7 +95,7 @@ def resolve(store: Store, prefix: str) -> str:
     if found:
         raise AmbiguousId(
             f"several trace ids begin with {prefix!r}, for example {found[0]} and {found[1]}",
-            remedy="give more digits",
+            hint="give more digits",
         )
     if _FULL_ID.fullmatch(prefix) and trace(store, prefix, limit=1):
         return prefix
@@ -104,7 +104,7 @@ def resolve(store: Store, prefix: str) -> str:
     except InvocationNotFound:
         raise TraceNotFound(
             f"no trace and no invocation has an id that begins with {prefix!r}",
-            remedy="list the invocations: relive invocations",
+            hint="list the invocations: relive invocations",
         ) from None
 
 

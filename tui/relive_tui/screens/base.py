@@ -313,7 +313,7 @@ class ReliveScreen(Screen[None]):
         if isinstance(error, ReliveError):
             for rows in self.query(VirtualRows):
                 if not len(rows.source) and rows.waiting:
-                    rows.say_empty(f"{clean(error.message)}\n\n{clean(error.remedy)}", waiting=True)
+                    rows.say_empty(f"{clean(error.message)}\n\n{clean(error.hint)}", waiting=True)
 
     def say_nothing(self, rows: VirtualRows, text: str) -> None:
         """An answer without rows: say `text`, or how far the store is behind, which is then the reason."""

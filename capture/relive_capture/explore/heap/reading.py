@@ -64,7 +64,7 @@ def read_meta(member: Callable[[str], bytes], where: str, limits: HeapLimits | N
         raise SceneError(
             f"the heap has schema {meta.schema}, this Relive reads {_SCHEMA}",
             where=where,
-            remedy="install a newer Relive",
+            hint="install a newer Relive",
         )
     for what, count, limit in (
         ("objects", meta.objects, limits.objects),

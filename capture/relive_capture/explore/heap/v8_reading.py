@@ -41,7 +41,7 @@ _CHUNK: Final = 1 << 20
 _HEAD_BYTES: Final = 1 << 20  # where the description must end
 _TEXT_CHARS: Final = 200
 _NUMBER_CHARS: Final = 20
-_REMEDY: Final = "write it with `v8.writeHeapSnapshot()` of Node, or with Chrome"
+_HINT: Final = "write it with `v8.writeHeapSnapshot()` of Node, or with Chrome"
 _NODE_FIELDS: Final = ("type", "name", "id", "self_size", "edge_count")
 _EDGE_FIELDS: Final = ("type", "name_or_index", "to_node")
 _NAMED_BY_CLASS: Final = ("object", "native")
@@ -95,7 +95,7 @@ def read_v8(path: str | os.PathLike[str], limits: HeapLimits | None = None) -> H
     except OSError as error:
         raise SceneError(f"it cannot be opened: {error.strerror}", where=where) from error
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, LookupError, TypeError) as error:
-        raise SceneError(f"it is no heap snapshot of V8's: {error}", where=where, remedy=_REMEDY) from error
+        raise SceneError(f"it is no heap snapshot of V8's: {error}", where=where, hint=_HINT) from error
     check_snapshot(snapshot, where, limits)
     return snapshot
 

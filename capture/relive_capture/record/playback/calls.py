@@ -12,19 +12,19 @@ from relive_capture.record.playback.answers import NotInCassette, is_abandoned, 
 from relive_capture.record.playback.deck import Deck
 from relive_capture.record.playback.undo import Undo
 
-__all__ = ["REMEDY", "PlayedCalls"]
+__all__ = ["HINT", "PlayedCalls"]
 
 _LONGEST_S = 900.0
-REMEDY = "run the replay with --live to let calls reach the network"
+HINT = "run the replay with --live to let calls reach the network"
 _FUNCTIONS = "a replay asks no other function; to run it with them: relive invoke FUNCTION"
 
 
 class PlayedCalls:
     """Answers each call as it was answered, and refuses others."""
 
-    def __init__(self, script: Script, redact_keys: Iterable[str], remedy: str) -> None:
+    def __init__(self, script: Script, redact_keys: Iterable[str], hint: str) -> None:
         self.undo = Undo()
-        self._remedy = remedy
+        self._hint = hint
         self._script = script
         self.deck = Deck(script.exchanges, Redactor(redact_keys))
         self.own_ports: set[object] = set()
@@ -34,7 +34,7 @@ class PlayedCalls:
         """The recorded call, of which the caller does `took_s`, then `ended`. Raises NotInCassette."""
         found = self.deck.take("http", method, url, body)
         if found is None:
-            raise NotInCassette(f"{method} {url} is not in the scene's cassette", remedy=self._remedy)
+            raise NotInCassette(f"{method} {url} is not in the scene's cassette", hint=self._hint)
         return found
 
     def took_s(self, exchange: Exchange) -> float:
@@ -61,14 +61,14 @@ class PlayedCalls:
     def refuse(self, what: str) -> NotInCassette:
         """The error for something that would reach the network and is no recorded call."""
         self.deck.missing.append(what)
-        return NotInCassette(f"{what} is not in the scene's cassette", remedy=self._remedy)
+        return NotInCassette(f"{what} is not in the scene's cassette", hint=self._hint)
 
     def invoked(self, method: str, function: str, payload: bytes) -> tuple[Exchange, bytes]:
         """The recorded answer of another function, with `live`, too: there is no server to ask. Raises
         NotInCassette."""
         found = self.deck.take("invoke", method, function, payload)
         if found is None:
-            remedy = _FUNCTIONS if self._remedy == REMEDY else self._remedy
-            raise NotInCassette(f"the call of {function} is not in the scene's cassette", remedy=remedy)
+            hint = _FUNCTIONS if self._hint == HINT else self._hint
+            raise NotInCassette(f"the call of {function} is not in the scene's cassette", hint=hint)
         pause(self.took_s(found))
         return found, body_bytes(found.response_body)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from relive_capture.cassette_format import PlaybackReport, Script
-from relive_capture.record.playback.calls import REMEDY, PlayedCalls
+from relive_capture.record.playback.calls import HINT, PlayedCalls
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
 
@@ -19,17 +19,17 @@ _KEPT = 100
 class Player(PlayedCalls):
     """`install` before the module is loaded, `begin` and `end` around the invocation."""
 
-    def __init__(self, script: Script, redact_keys: Iterable[str] = (), remedy: str = REMEDY) -> None:
-        super().__init__(script, redact_keys, remedy)
+    def __init__(self, script: Script, redact_keys: Iterable[str] = (), hint: str = HINT) -> None:
+        super().__init__(script, redact_keys, hint)
         self.globals: dict[str, str] = {}
         """Of the application's modules, as they were loaded."""
         self._dice = Dice()
         self._clock = Clock(script.clock)
 
     @classmethod
-    def of(cls, data: bytes, redact_keys: Iterable[str], remedy: str = "") -> Player:
+    def of(cls, data: bytes, redact_keys: Iterable[str], hint: str = "") -> Player:
         """From a FunctionSpec's `replay`. Raises msgspec.DecodeError."""
-        return cls(msgspec.msgpack.decode(data, type=Script), redact_keys, remedy or REMEDY)
+        return cls(msgspec.msgpack.decode(data, type=Script), redact_keys, hint or HINT)
 
     def install(self) -> None:
         """Take the network away, and set clock and chance for the loading of the module."""

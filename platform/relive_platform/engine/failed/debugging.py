@@ -200,11 +200,11 @@ class DebugSessions:
         if kept.attached:
             raise Refused(
                 f"somebody debugs {kept.record.invocation_id} already",
-                remedy="wait until they leave; --scene opens its read-only session",
+                hint="wait until they leave; --scene opens its read-only session",
             )
         if len(self._sessions) >= self._limits.sessions:
             raise Refused(
-                f"{len(self._sessions)} debugging sessions are open, the limit", remedy="close one of them"
+                f"{len(self._sessions)} debugging sessions are open, the limit", hint="close one of them"
             )
         kept.attached = True
         session = DebugSession(

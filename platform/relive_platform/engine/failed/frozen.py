@@ -156,12 +156,12 @@ class FrozenWorkers:
         """The kept worker of an invocation, by its id, the beginning of it, or "last". Raises NotKept,
         UsageError if several begin like that."""
         if not self._kept and ident == "last":
-            raise NotKept("no failed worker is kept", remedy="relive failures lists what failed")
+            raise NotKept("no failed worker is kept", hint="relive failures lists what failed")
         matching = [kept for kept in self._kept if kept.record.invocation_id.startswith(ident)]
         found = self._kept[-1:] if ident == "last" else matching
         if len(found) > 1:
             names = " and ".join(kept.record.invocation_id for kept in found)
-            raise UsageError(f"{ident!r} may mean {names}", remedy="give more of the id")
+            raise UsageError(f"{ident!r} may mean {names}", hint="give more of the id")
         if found and found[0].worker.state != GONE:
             return found[0]
         raise NotKept(self._why(ident))

@@ -153,7 +153,7 @@ class Zygote:
         except OSError as error:
             ours.close()
             raise ZygoteError(
-                f"{self.key.python} cannot be run: {error.strerror}", remedy="see relive doctor"
+                f"{self.key.python} cannot be run: {error.strerror}", hint="see relive doctor"
             ) from error
         finally:
             theirs.close()
@@ -168,7 +168,7 @@ class Zygote:
             raise ZygoteError(
                 f"the dependencies were not imported within {timeout_s:g} s",
                 where=str(self._log),
-                remedy="raise RELIVE_ZYGOTE_TIMEOUT_S or import less at module level",
+                hint="raise RELIVE_ZYGOTE_TIMEOUT_S or import less at module level",
             ) from None
 
     def _options(self) -> dict[str, object]:
@@ -325,9 +325,7 @@ class Zygote:
         self._unsent.clear()
         if self._became_ready is not None and not self._became_ready.done():
             self._became_ready.set_exception(
-                ZygoteError(
-                    "the zygote ended while it was starting", where=str(self._log), remedy=self._tail()
-                )
+                ZygoteError("the zygote ended while it was starting", where=str(self._log), hint=self._tail())
             )
             self._became_ready.exception()  # it may have no waiter any more
         self._on_death(self)

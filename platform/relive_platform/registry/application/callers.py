@@ -15,7 +15,7 @@ __all__ = ["caller_problems", "cors_of"]
 
 _MAX_ORIGINS: Final = 100
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
-_Problems = Iterator[tuple[KeyPath, str, str]]  # key below the function's table, message, remedy
+_Problems = Iterator[tuple[KeyPath, str, str]]  # key below the function's table, message, hint
 
 
 def cors_of(table: Mapping[str, Any]) -> CorsConfig:
@@ -47,15 +47,15 @@ def _cors_problems(cors: Mapping[str, Any]) -> _Problems:
         yield ("cors", "origins"), message, f"name 1 to {_MAX_ORIGINS}"
     for text in origins:
         if parse_origin_pattern(text) is None:
-            remedy = "write as in https://shop.example, https://*.shop.example, http://localhost:*, or *"
-            yield ("cors", "origins"), f"{text!r} is not a web origin", remedy
+            hint = "write as in https://shop.example, https://*.shop.example, http://localhost:*, or *"
+            yield ("cors", "origins"), f"{text!r} is not a web origin", hint
     if cors.get("credentials") and "*" in origins:
         message = "credentials for every origin would let any web page act for its reader"
         yield ("cors", "credentials"), message, "name the origins"
     for method in cors.get("methods", ()):
         if method.upper() not in HTTP_METHODS:
-            remedy = f"use one of {', '.join(HTTP_METHODS)}"
-            yield ("cors", "methods"), f"the method {method!r} is not known", remedy
+            hint = f"use one of {', '.join(HTTP_METHODS)}"
+            yield ("cors", "methods"), f"the method {method!r} is not known", hint
     for key in ("headers", "expose_headers"):
         for name in cors.get(key, ()):
             if not _HEADER.fullmatch(name):

@@ -1,4 +1,4 @@
-"""Errors of an application's configuration: each names file, line and remedy."""
+"""Errors of an application's configuration: each names file, line and hint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Problem:
     file: str
     line: int
     message: str
-    remedy: str = ""
+    hint: str = ""
 
     @property
     def where(self) -> str:
@@ -29,7 +29,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}"
-        return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
 class ConfigError(UsageError):
@@ -38,9 +38,9 @@ class ConfigError(UsageError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         first = self.problems[0]
-        # A server sends message, place and remedy to its client: the other problems go with the remedy.
-        remedy = "\n".join((first.remedy, *_bounded(self.problems[1:])))
-        super().__init__(first.message, where=first.where, remedy=remedy)
+        # A server sends message, place and hint to its client: the other problems go with the hint.
+        hint = "\n".join((first.hint, *_bounded(self.problems[1:])))
+        super().__init__(first.message, where=first.where, hint=hint)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))

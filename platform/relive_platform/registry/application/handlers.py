@@ -118,8 +118,8 @@ def check_handler(source: Path, handler: str, *, file: str, line: int) -> Proble
     if path is None:
         found = sorted({entry.name.split(".")[0] for entry in source.glob("*.*") if _is_module(entry)})
         close = difflib.get_close_matches(module, found, n=1)
-        remedy = f"did you mean {close[0]}:{attribute}?" if close else f"create {module.replace('.', '/')}.py"
-        return Problem(file, line, f"the handler's module {module!r} is not in {source}", remedy)
+        hint = f"did you mean {close[0]}:{attribute}?" if close else f"create {module.replace('.', '/')}.py"
+        return Problem(file, line, f"the handler's module {module!r} is not in {source}", hint)
     if path.suffix != ".py":
         return _check_compiled(path, file, line)
     if path.stat().st_size > _MAX_SOURCE_BYTES:
@@ -148,7 +148,7 @@ def _judge(path: Path, attribute: str, names: _Names, file: str, line: int) -> P
     close = difflib.get_close_matches(head, list(names.bound), n=3)
     public = [name for name in names.bound if not name.startswith("_")][:8]
     if close:
-        remedy = f"did you mean {' or '.join(close)}?"
+        hint = f"did you mean {' or '.join(close)}?"
     else:
-        remedy = f"it defines {', '.join(public)}" if public else f"define {head} in it"
-    return Problem(file, line, f"{path} has no {head!r}", remedy)
+        hint = f"it defines {', '.join(public)}" if public else f"define {head} in it"
+    return Problem(file, line, f"{path} has no {head!r}", hint)

@@ -1,4 +1,4 @@
-"""Reading and checking an application: one pass finds every problem, with file, line and remedy."""
+"""Reading and checking an application: one pass finds every problem, with file, line and hint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from relive_platform.registry.application.schema import (
     FUNCTION,
     HTTP_METHODS,
     NAME,
-    NAME_REMEDY,
+    NAME_HINT,
     ROOT,
     TRIGGERS,
     Key,
@@ -71,10 +71,10 @@ def from_folder(
         missing = " and ".join(
             flag for flag, given in (("--name", name), ("--handler", handler)) if not given
         )
-        remedy = f"write a {MANIFEST}, or give {missing}"
-        raise ConfigError([Problem(shown, 0, f"there is no {MANIFEST} in it", remedy)])
+        hint = f"write a {MANIFEST}, or give {missing}"
+        raise ConfigError([Problem(shown, 0, f"there is no {MANIFEST} in it", hint)])
     if not NAME.fullmatch(name):
-        problems.append(Problem(shown, 0, f"the name {name!r} is not allowed", NAME_REMEDY))
+        problems.append(Problem(shown, 0, f"the name {name!r} is not allowed", NAME_HINT))
     if kind not in FUNCTION["kind"].choices:
         problems.append(Problem(shown, 0, f"the kind {kind!r} is not known", "use event or http"))
     normal = normalise_handler(handler)
@@ -108,8 +108,8 @@ class _Reader:
         self.routes: dict[tuple[str, str], str] = {}
         self.queues: dict[str, str] = {}
 
-    def problem(self, path: KeyPath, message: str, remedy: str) -> None:
-        self.problems.append(Problem(self.shown, find_line(self.lines, path), message, remedy))
+    def problem(self, path: KeyPath, message: str, hint: str) -> None:
+        self.problems.append(Problem(self.shown, find_line(self.lines, path), message, hint))
 
     def read(self) -> Application:
         document = self.parse()
@@ -120,9 +120,7 @@ class _Reader:
         name = app.get("name", self.root.name) if isinstance(app, dict) else ""
         if isinstance(name, str) and not NAME.fullmatch(name):
             where: KeyPath = ("app", "name")
-            self.problem(
-                where, f"the application's name {name!r} is not allowed", f"[app] name: {NAME_REMEDY}"
-            )
+            self.problem(where, f"the application's name {name!r} is not allowed", f"[app] name: {NAME_HINT}")
         tables = document.get("functions", {})
         if isinstance(tables, dict) and "functions" in document:
             self.count(tables)
@@ -145,14 +143,14 @@ class _Reader:
             self.problem(("functions",), message, f"write 1 to {_MAX_FUNCTIONS} tables [functions.NAME]")
 
     def parse(self) -> dict[str, Any]:
-        remedy = f"write a {MANIFEST}; docs/reference/relive-toml.md describes it"
+        hint = f"write a {MANIFEST}; docs/reference/relive-toml.md describes it"
         try:
             if self.file.stat().st_size > _MAX_MANIFEST_BYTES:
                 raise ConfigError([Problem(self.shown, 0, "the file is over 1 MiB", "make it smaller")])
             text = self.file.read_bytes().decode()
         except OSError as error:
             raise ConfigError(
-                [Problem(self.shown, 0, f"it cannot be read: {error.strerror}", remedy)]
+                [Problem(self.shown, 0, f"it cannot be read: {error.strerror}", hint)]
             ) from error
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
@@ -175,8 +173,8 @@ class _Reader:
         for name, value in table.items():
             if name not in keys:
                 close = difflib.get_close_matches(name, list(keys), n=1)
-                remedy = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(keys)}"
-                self.problem((*path, name), f"{where} has no key {name!r}", remedy)
+                hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(keys)}"
+                self.problem((*path, name), f"{where} has no key {name!r}", hint)
             elif found := check_value(name, keys[name], value):
                 self.problem((*path, name), *found)
         for name, key in keys.items():
@@ -188,7 +186,7 @@ class _Reader:
         for name, table in tables.items():
             path: KeyPath = ("functions", name)
             if not NAME.fullmatch(name):
-                self.problem(path, f"the function's name {name!r} is not allowed", NAME_REMEDY)
+                self.problem(path, f"the function's name {name!r} is not allowed", NAME_HINT)
             elif not isinstance(table, dict):
                 self.problem(path, f"functions.{name} is not a table", f"write [functions.{name}]")
             elif config := self.function(name, table, app):
@@ -224,8 +222,8 @@ class _Reader:
         if "cors" in table:
             self.check_table((*path, "cors"), table["cors"], CORS, "cors")
         if len(self.problems) == before:
-            for where, message, remedy in caller_problems(table, triggers):
-                self.problem((*path, *where), message, remedy)
+            for where, message, hint in caller_problems(table, triggers):
+                self.problem((*path, *where), message, hint)
 
     def source(self, path: KeyPath, text: str) -> Path | None:
         folder = (self.root / text).resolve()
@@ -235,8 +233,8 @@ class _Reader:
         if not folder.is_dir():
             near = [str(entry.relative_to(self.root)) for entry in sorted(folder.parent.glob("*/"))[:100]]
             close = difflib.get_close_matches(text, near, n=1)
-            remedy = f"did you mean {close[0]}?" if close else "create the folder or correct the path"
-            self.problem(path, f"the source folder {text!r} does not exist", remedy)
+            hint = f"did you mean {close[0]}?" if close else "create the folder or correct the path"
+            self.problem(path, f"the source folder {text!r} does not exist", hint)
             return None
         return folder
 
@@ -268,9 +266,9 @@ class _Reader:
             kind = str(table.get("type", ""))
             if kind not in TRIGGERS:
                 close = difflib.get_close_matches(kind, list(TRIGGERS), n=1)
-                remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(TRIGGERS)}"
+                hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(TRIGGERS)}"
                 message = f"the trigger type {kind!r} is not known" if kind else "the trigger has no type"
-                self.problem((*at, "type"), message, remedy)
+                self.problem((*at, "type"), message, hint)
                 continue
             before = len(self.problems)
             self.check_table(at, table, TRIGGERS[kind], f"the {kind} trigger")
@@ -285,7 +283,7 @@ class _Reader:
         if kind == "timer":
             return self.timer(at, values)
         if not NAME.fullmatch(values["queue"]):
-            self.problem((*at, "queue"), f"the queue name {values['queue']!r} is not allowed", NAME_REMEDY)
+            self.problem((*at, "queue"), f"the queue name {values['queue']!r} is not allowed", NAME_HINT)
         other = self.queues.setdefault(values["queue"], function)
         if other != function:
             message = f"the queue {values['queue']!r} is already one of function {other!r}"
@@ -301,8 +299,8 @@ class _Reader:
             self.problem((*at, "path"), "paths under /fn/ are the functions' own URLs", "choose another path")
         for method in methods:
             if method not in HTTP_METHODS:
-                remedy = f"use one of {', '.join(HTTP_METHODS)}"
-                self.problem((*at, "methods"), f"the method {method!r} is not known", remedy)
+                hint = f"use one of {', '.join(HTTP_METHODS)}"
+                self.problem((*at, "methods"), f"the method {method!r} is not known", hint)
         for method in methods or HTTP_METHODS:
             route = (re.sub(r"\{[^}+]*", "{", path).rstrip("/") or "/", method)
             other = self.routes.setdefault(route, function)
@@ -317,7 +315,7 @@ class _Reader:
             parse_schedule(values["schedule"], values.get("time_zone", "UTC"))
         except ScheduleError as error:
             key = "time_zone" if "time zone" in error.message else "schedule"
-            self.problem((*at, key), error.message, error.remedy)
+            self.problem((*at, key), error.message, error.hint)
         if payload := values.get("payload"):
             try:
                 json.loads(payload)

@@ -14,7 +14,7 @@ __all__ = [
     "HTTP_METHODS",
     "KINDS",
     "NAME",
-    "NAME_REMEDY",
+    "NAME_HINT",
     "ROOT",
     "TRIGGERS",
     "Key",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-NAME_REMEDY: Final = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+NAME_HINT: Final = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
 HTTP_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -145,7 +145,7 @@ def _named(value: object) -> str:
 
 
 def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
-    """(message, remedy) if `value` does not fit `key`."""
+    """(message, hint) if `value` does not fit `key`."""
     if not _fits(key.type, value):
         odd = ""
         if key.type == "map" and isinstance(value, dict):

@@ -64,8 +64,8 @@ class _Budget:
         self.entries = 0
         self.bytes = 0
 
-    def refuse(self, entry: str, message: str, remedy: str) -> PackageError:
-        return PackageError(f"entry {entry!r}: {message}", where=self.package, remedy=remedy)
+    def refuse(self, entry: str, message: str, hint: str) -> PackageError:
+        return PackageError(f"entry {entry!r}: {message}", where=self.package, hint=hint)
 
     def entry(self, name: str) -> None:
         self.entries += 1
@@ -189,7 +189,7 @@ def unpack_zip(archive: Path, target: Path, limits: PackageLimits | None = None)
                 _unpack(package, info, target, budget)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError, EOFError) as error:
         message = f"the zip cannot be read: {error}"
-        raise PackageError(message, where=str(archive), remedy="pack it again as an ordinary zip") from error
+        raise PackageError(message, where=str(archive), hint="pack it again as an ordinary zip") from error
     except OSError as error:
         raise PackageError(f"it cannot be read: {error.strerror or error}", where=str(archive)) from error
 

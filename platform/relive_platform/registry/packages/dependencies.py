@@ -97,13 +97,13 @@ class Requirements:
         shown = str(path)
         try:
             if path.stat().st_size > _MAX_REQUIREMENTS_BYTES:
-                raise DependencyError("the file is over 1 MiB", where=shown, remedy="make it smaller")
+                raise DependencyError("the file is over 1 MiB", where=shown, hint="make it smaller")
             return cls(path.read_bytes().decode("utf-8-sig"), shown, folder)
         except FileNotFoundError:
             return cls("", shown, folder)
         except (OSError, UnicodeDecodeError) as error:
             message = f"the file cannot be read: {error}"
-            raise DependencyError(message, where=shown, remedy="save it as UTF-8") from error
+            raise DependencyError(message, where=shown, hint="save it as UTF-8") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Dependencies:
             found.settings()
         except TooMuch as error:
             raise DependencyError(
-                str(error), where=needs.file, remedy="name smaller folders, or build wheels of them"
+                str(error), where=needs.file, hint="name smaller folders, or build wheels of them"
             ) from error
         return found
 
@@ -276,7 +276,7 @@ class Dependencies:
             cancelled.check()
         if expired.is_set():
             message = f"the installation took longer than {self._timeout_s:g} s"
-            raise DependencyError(message, where=needs.file, remedy="raise RELIVE_INSTALL_TIMEOUT_S")
+            raise DependencyError(message, where=needs.file, hint="raise RELIVE_INSTALL_TIMEOUT_S")
         return status, list(output)
 
 
@@ -323,10 +323,10 @@ def _failure(needs: Requirements, read: str, output: list[str]) -> DependencyErr
     where = f"{needs.file}:{line}" if line else needs.file
     lowered = reason.lower()
     if any(word in lowered for word in ("dns", "connect", "network", "timed out", "offline", "fetch")):
-        remedy = "check the network and the index settings (UV_INDEX_URL, UV_FIND_LINKS), then deploy again"
+        hint = "check the network and the index settings (UV_INDEX_URL, UV_FIND_LINKS), then deploy again"
     else:
-        remedy = "correct the requirement, then deploy again"
-    return DependencyError(f"the dependencies cannot be installed: {reason}", where=where, remedy=remedy)
+        hint = "correct the requirement, then deploy again"
+    return DependencyError(f"the dependencies cannot be installed: {reason}", where=where, hint=hint)
 
 
 def _noise(line: str) -> bool:

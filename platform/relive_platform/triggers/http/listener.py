@@ -88,7 +88,7 @@ class HttpListener:
             raise AddressTaken(
                 "another program listens there" if taken else f"cannot listen: {error.strerror}",
                 where=f"{host}:{port}",
-                remedy="stop it, or choose another address with --http (port 0 picks a free one)",
+                hint="stop it, or choose another address with --http (port 0 picks a free one)",
             ) from error
         bound = sock.getsockname()
         if loopback and not ipaddress.ip_address(bound[0]).is_loopback:
@@ -96,7 +96,7 @@ class HttpListener:
             raise AddressTaken(
                 f"{host} is {bound[0]} here, which other machines can reach",
                 where=f"{host}:{port}",
-                remedy="listen on 127.0.0.1, or on an address and set RELIVE_TOKEN",
+                hint="listen on 127.0.0.1, or on an address and set RELIVE_TOKEN",
             )
         shown = f"[{bound[0]}]" if family == socket.AF_INET6 else bound[0]
         await self._serve(sock, f"http://{shown}:{bound[1]}")
@@ -114,7 +114,7 @@ class HttpListener:
             raise AddressTaken(
                 "another program listens there" if taken else f"cannot listen: {error.strerror or error}",
                 where=path,
-                remedy="stop it, or choose another path with --http unix:///PATH",
+                hint="stop it, or choose another path with --http unix:///PATH",
             ) from error
         self._path = path
         await self._serve(sock, f"unix://{path}")

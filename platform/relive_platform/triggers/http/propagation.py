@@ -81,7 +81,7 @@ def _load(name: str) -> Any:
         raise UsageError(
             f"there is no propagator {name!r}",
             where="OTEL_PROPAGATORS",
-            remedy="tracecontext, baggage and none are built in;"
+            hint="tracecontext, baggage and none are built in;"
             f" others come as packages: pip install opentelemetry-propagator-{name.removesuffix('multi')}",
         )
     return found.load()()

@@ -91,8 +91,8 @@ class Committer:
                 return
             except sqlite3.Error as error:
                 if last or not self._is_full(error):
-                    message, remedy = f"the event queue cannot be opened: {error}", "look at the disk's space"
-                    raise QueueError(message, where=str(self._path), remedy=remedy) from error
+                    message, hint = f"the event queue cannot be opened: {error}", "look at the disk's space"
+                    raise QueueError(message, where=str(self._path), hint=hint) from error
                 self._release_ballast()
 
     def submit(self, run: Callable[[], T], *, adds_to: str = "") -> Future[T]:
@@ -105,8 +105,8 @@ class Committer:
             operation.future.set_exception(QueueError("the event queue is closed"))
         elif adds_to and not self._line_up(adds_to):
             message = f"{self._limits.backlog} events of {adds_to} wait for the event queue's next commit"
-            remedy = "send more slowly, or raise RELIVE_QUEUE_BACKLOG"
-            operation.future.set_exception(QueueBusy(message, remedy=remedy))
+            hint = "send more slowly, or raise RELIVE_QUEUE_BACKLOG"
+            operation.future.set_exception(QueueBusy(message, hint=hint))
         else:
             self._waiting.put(operation)
         return operation.future
@@ -156,17 +156,17 @@ class Committer:
             db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                message, remedy = "another server uses this event queue", "stop it, or use another --home"
+                message, hint = "another server uses this event queue", "stop it, or use another --home"
             else:
-                message, remedy = (
+                message, hint = (
                     f"the event queue cannot be opened: {error}",
                     "look at the folder's permissions",
                 )
-            raise QueueError(message, where=str(self._path), remedy=remedy) from error
+            raise QueueError(message, where=str(self._path), hint=hint) from error
         except (sqlite3.DatabaseError, OSError) as error:
             message = f"the event queue cannot be opened: {error}"
-            remedy = "move the file away to begin with an empty queue; keep it for repair"
-            raise QueueError(message, where=str(self._path), remedy=remedy) from error
+            hint = "move the file away to begin with an empty queue; keep it for repair"
+            raise QueueError(message, where=str(self._path), hint=hint) from error
         return db
 
     def _work(self) -> None:
@@ -296,7 +296,7 @@ class Committer:
     def _no_room(self, error: sqlite3.Error | None) -> ReliveError:
         if error is not None and not self._is_full(error):
             return QueueError(f"the event queue failed: {error}", where=str(self._path))
-        return DiskFull(where=str(self._path), remedy="free disk space; events that were accepted are safe")
+        return DiskFull(where=str(self._path), hint="free disk space; events that were accepted are safe")
 
     def _release_ballast(self) -> None:
         """Make room so that what is in the queue can be worked off."""

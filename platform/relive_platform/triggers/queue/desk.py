@@ -27,7 +27,7 @@ class EventDesk:
         """Make a dead or waiting event due now, attempts anew. Raises UnknownEvent, Conflict."""
         seq, name, state, found, size = self._find(event_id, function)
         if state == LEASED:
-            raise Conflict(f"event {found!r} is being delivered", remedy="wait for its outcome")
+            raise Conflict(f"event {found!r} is being delivered", hint="wait for its outcome")
         now_ns = self._clock.time_ns()
         self._db.execute(sql.REVIVE, (now_ns, now_ns, seq))
         self._holdings.move(name, state, READY, size)
@@ -37,7 +37,7 @@ class EventDesk:
         """Remove a dead or waiting event. Raises UnknownEvent, Conflict."""
         seq, name, state, found, size = self._find(event_id, function)
         if state == LEASED:
-            raise Conflict(f"event {found!r} is being delivered", remedy="wait for its outcome")
+            raise Conflict(f"event {found!r} is being delivered", hint="wait for its outcome")
         self._db.execute(sql.DELETE, (seq,))
         self._holdings.move(name, state, None, size)
         return found
@@ -50,10 +50,8 @@ class EventDesk:
                 seq, name, state, size = rows[0]
                 return seq, name, state, self._db.execute(sql.LOAD, (seq,)).fetchone()[1], size
             if rows:
-                raise UnknownEvent(
-                    f"{prefix!r} means more than one event", remedy="give more of the id, or FN"
-                )
-        raise UnknownEvent(f"there is no event {prefix!r}", remedy="`relive events` lists them")
+                raise UnknownEvent(f"{prefix!r} means more than one event", hint="give more of the id, or FN")
+        raise UnknownEvent(f"there is no event {prefix!r}", hint="`relive events` lists them")
 
     def rows(self, state: str, function: str, limit: int) -> list[EventRow]:
         """Events, newest first; empty `state` or `function`: all."""
@@ -74,7 +72,7 @@ class EventDesk:
                 enqueued_ns=0, body_bytes=0,
             )  # fmt: skip
             return done, row[2]
-        raise UnknownEvent(f"there is no event {event_id!r}", remedy="`relive events` lists them")
+        raise UnknownEvent(f"there is no event {event_id!r}", hint="`relive events` lists them")
 
     def get(self, event_id: str, function: str) -> tuple[QueuedEvent, int]:
         """An event with its body, and its attempts so far. Raises UnknownEvent."""

@@ -121,21 +121,21 @@ class Holdings:
     def admit(self, function: str, size: int) -> None:
         """Whether one more event of `size` bytes may come in. Raises QueueFull, DiskFull."""
         holding = self._held.get(function) or Holding()
-        remedy = f"discard what should not run (`relive events discard --all --function {function}"
-        remedy += " --state ready`), or raise "
+        hint = f"discard what should not run (`relive events discard --all --function {function}"
+        hint += " --state ready`), or raise "
         if holding.live >= self._limits.events:
             message = f"{holding.live:,} events of {function} wait or run, its limit"
-            raise QueueFull(message, remedy=f"{remedy}RELIVE_QUEUE_EVENTS")
+            raise QueueFull(message, hint=f"{hint}RELIVE_QUEUE_EVENTS")
         if holding.live_bytes + size > self._limits.event_bytes:
             message = (
                 f"events of {function} hold {holding.live_bytes:,} of {self._limits.event_bytes:,} bytes"
             )
-            raise QueueFull(message, remedy=f"{remedy}RELIVE_QUEUE_BYTES")
+            raise QueueFull(message, hint=f"{hint}RELIVE_QUEUE_BYTES")
         # Of a small disk a function gets as much as it leaves to the others.
         held, free = sum(holding.bytes), self.free(size)
         if held + size > free:
             message = f"events of {function} hold {held:,} bytes, and the disk has {max(free, 0):,} left"
-            raise DiskFull(message, remedy="free disk space; events that were accepted are safe")
+            raise DiskFull(message, hint="free disk space; events that were accepted are safe")
 
     def free(self, size: int) -> int:
         """What the disk has left after `size` more bytes; it is not asked for each small event."""

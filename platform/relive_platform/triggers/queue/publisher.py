@@ -81,7 +81,7 @@ class Publisher:
         if len(idempotency_key) > EVENT_ID_CHARS:
             raise BadEventId(
                 f"the event's id has {len(idempotency_key):,} characters",
-                remedy=f"use at most {EVENT_ID_CHARS}, a hash of it for example",
+                hint=f"use at most {EVENT_ID_CHARS}, a hash of it for example",
             )
         started_ns = time.time_ns()
         invocation_id = new_invocation_id()

@@ -134,7 +134,7 @@ class EventTable:
             raise Conflict(
                 f"event {event.event_id!r} of function {event.function!r} was accepted with another body"
                 " or as another request",
-                remedy="use a new event id for a new event",
+                hint="use a new event id for a new event",
             )
         return receipt
 
@@ -221,7 +221,7 @@ class EventTable:
     def _stale(self, lease: Lease) -> StaleLease:
         return StaleLease(
             f"the lease of event {lease.event.event_id!r} (attempt {lease.attempt}) is no longer valid",
-            remedy="extend leases before they end; RELIVE_LEASE_S says how long they last",
+            hint="extend leases before they end; RELIVE_LEASE_S says how long they last",
         )
 
     # ------------------------------------------------------------ outcomes

@@ -24,7 +24,7 @@ _AWS_DAYS: Final = {"SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, 
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2199
 _MAX_RATE_S: Final = 366 * 86_400
-_REMEDY: Final = 'write "cron(*/5 * * * *)", "cron(0 9 ? * MON-FRI *)" or "rate(5 minutes)"'
+_HINT: Final = 'write "cron(*/5 * * * *)", "cron(0 9 ? * MON-FRI *)" or "rate(5 minutes)"'
 
 
 class ScheduleError(UsageError):
@@ -75,7 +75,7 @@ def parse_schedule(text: str, time_zone: str = "UTC") -> Schedule:
     """The schedule that `text` means. Raises ScheduleError."""
     match = _CALL.fullmatch(text.strip())
     if match is None:
-        raise ScheduleError(f"the schedule {text!r} is neither cron(...) nor rate(...)", remedy=_REMEDY)
+        raise ScheduleError(f"the schedule {text!r} is neither cron(...) nor rate(...)", hint=_HINT)
     body = match[2].strip()
     zone = _zone(time_zone)
     return _rate(text, body) if match[1] == "rate" else _cron(text, body, zone)
@@ -86,7 +86,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ScheduleError(
-            f"the time zone {name!r} is not known", remedy='write an IANA name such as "Europe/Berlin"'
+            f"the time zone {name!r} is not known", hint='write an IANA name such as "Europe/Berlin"'
         ) from error
 
 
@@ -94,11 +94,11 @@ def _rate(text: str, body: str) -> RateSchedule:
     match = _RATE.fullmatch(body)
     if match is None or match[2] not in _UNITS_S:
         raise ScheduleError(
-            f"the rate {text!r} cannot be read", remedy="write rate(N seconds), minutes, hours or days"
+            f"the rate {text!r} cannot be read", hint="write rate(N seconds), minutes, hours or days"
         )
     seconds = int(match[1]) * _UNITS_S[match[2]]
     if not 1 <= seconds <= _MAX_RATE_S:
-        raise ScheduleError(f"the rate {text!r} is out of range", remedy="from 1 second to 366 days")
+        raise ScheduleError(f"the rate {text!r} is out of range", hint="from 1 second to 366 days")
     return RateSchedule(text, seconds * _NS)
 
 
@@ -106,7 +106,7 @@ def _cron(text: str, body: str, zone: ZoneInfo) -> CronSchedule:
     parts = body.upper().split()
     if len(parts) not in (5, 6):
         raise ScheduleError(
-            f"{text!r} has {len(parts)} fields instead of 5, or 6 with AWS's year", remedy=_REMEDY
+            f"{text!r} has {len(parts)} fields instead of 5, or 6 with AWS's year", hint=_HINT
         )
     years = None
     if len(parts) == 6:
@@ -117,9 +117,9 @@ def _cron(text: str, body: str, zone: ZoneInfo) -> CronSchedule:
     try:
         found = schedule.next_after(0, 0)
     except CronSimError as error:
-        raise ScheduleError(f"{text!r}: {error}", remedy=_REMEDY) from error
+        raise ScheduleError(f"{text!r}: {error}", hint=_HINT) from error
     if found is None:
-        raise ScheduleError(f"{text!r} never fires", remedy="look at its day, month and year")
+        raise ScheduleError(f"{text!r} never fires", hint="look at its day, month and year")
     return schedule
 
 
@@ -129,10 +129,10 @@ def _from_aws(text: str, parts: list[str]) -> list[str]:
     if (day == "?") == (weekday == "?"):
         raise ScheduleError(
             f"{text!r}: exactly one of day-of-month and day-of-week has to be ?",
-            remedy="write cron(0 9 ? * MON-FRI *) or cron(0 9 1 * ? *)",
+            hint="write cron(0 9 ? * MON-FRI *) or cron(0 9 1 * ? *)",
         )
     if "W" in day and day != "LW":
-        raise ScheduleError(f"{text!r}: W is not supported", remedy="write a day of the month")
+        raise ScheduleError(f"{text!r}: W is not supported", hint="write a day of the month")
     return [
         minute,
         hour,
@@ -148,7 +148,7 @@ def _aws_weekdays(text: str, field: str) -> str:
             return _AWS_DAYS[word]
         if not (word.isascii() and word.isdigit()) or not 1 <= int(word) <= 7:
             raise ScheduleError(
-                f"{text!r}: {word!r} is not a day of the week", remedy="1 (Sunday) to 7, or SUN"
+                f"{text!r}: {word!r} is not a day of the week", hint="1 (Sunday) to 7, or SUN"
             )
         return int(word) - 1
 
@@ -174,7 +174,7 @@ def _aws_weekdays(text: str, field: str) -> str:
 
 def _spelled(text: str, start: int, end: int, step: str) -> list[str]:
     if step and not (step.isascii() and step.isdigit() and int(step)):
-        raise ScheduleError(f"{text!r}: {step!r} is not a step", remedy="write a number after /")
+        raise ScheduleError(f"{text!r}: {step!r} is not a step", hint="write a number after /")
     end += 7 if end < start else 0
     return [str(number % 7) for number in range(start, end + 1, int(step or 1))]
 
@@ -186,7 +186,7 @@ def _years(text: str, field: str) -> frozenset[int] | None:
     for term in field.split(","):
         match = re.fullmatch(r"(?:\*|([0-9]{4})(?:-([0-9]{4}))?)(?:/([1-9][0-9]{0,2}))?", term)
         if match is None:
-            raise ScheduleError(f"{text!r}: {term!r} is not a year", remedy="write *, 2030, or 2030-2035")
+            raise ScheduleError(f"{text!r}: {term!r} is not a year", hint="write *, 2030, or 2030-2035")
         first = int(match[1]) if match[1] else _FIRST_YEAR
         open_end = match[1] is None or match[3]
         last = int(match[2]) if match[2] else (_LAST_YEAR if open_end else first)
