@@ -10,10 +10,10 @@ from relive_base.frames import ErrorInfo, SpanData
 
 __all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
 
-STATUSES: Final = ("ok", "error", "timeout", "memory", "crash", "init_error", "rejected", "lost")
+STATUSES: Final = ("ok", "error", "timeout", "memory", "crash", "init_error", "cancelled", "rejected", "lost")
 """What became of an invocation. "error": the handler raised, its result was unusable, or it
-answered over HTTP with a 5xx status; "crash": the process
-ended (exit, signal); "rejected": a limit refused it before it ran; "lost": the server ended in the middle."""
+answered over HTTP with a 5xx status; "crash": the process ended (exit, signal); "cancelled": somebody
+ended it; "rejected": a limit refused it before it ran; "lost": the server ended in the middle."""
 
 FAILURE_KINDS: Final = (
     "exception",
@@ -26,6 +26,7 @@ FAILURE_KINDS: Final = (
     "bad_result",  # the result cannot be serialised or is too large
     "response",  # it answered with a 5xx status, and no exception of it is known
     "bad_event",  # the payload cannot be decoded
+    "cancelled",  # somebody ended it: relive cancel
     "lost",  # the server ended in the middle of it
     "background",  # a thread or task of a successful invocation failed, which no caller saw
 )

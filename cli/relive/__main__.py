@@ -9,7 +9,6 @@ import os
 import sys
 
 from relive_base.errors import ExitCode, ReliveError, UsageError
-from relive_base.terminal import escape_terminal
 
 __all__ = ["main"]
 
@@ -22,30 +21,15 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = _run(given)
     except ReliveError as error:
-        _tell(error, as_json="--json" in given)
+        from relive.output import tell_error
+
+        tell_error(error, as_json="--json" in given)
         code = error.exit_code
     except BrokenPipeError:
         # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
-
-
-def _tell(error: ReliveError, *, as_json: bool) -> None:
-    """On standard error: what happened, where, and what to do about it."""
-    if not as_json:
-        print(f"relive: {escape_terminal(str(error))}", file=sys.stderr)
-        return
-    from relive_base.escapes import to_json
-
-    row = {
-        "type": type(error).__name__,
-        "message": error.message,
-        "where": error.where,
-        "hint": error.hint,
-        "exit_status": int(error.exit_code),
-    }
-    print(to_json({"error": row}).decode(), file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> object:

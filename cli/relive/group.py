@@ -19,12 +19,16 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Check prerequisites and how to fix what is missing"),
     },
     "Run functions": {
+        "init": ("init", "Write a small application to begin with"),
         "serve": ("serve", "Start the platform on this home"),
         "stop": ("serve", "Stop the server: finish what runs, keep what is queued"),
         "status": ("serve", "Store, workers, queue, and what was dropped"),
         "deploy": ("deploy", "Deploy the functions that a relive.toml names"),
+        "rollback": ("versions", "Put an earlier version in service again"),
+        "undeploy": ("versions", "Take functions out of service"),
         "functions": ("functions", "List the functions with their last day"),
-        "invoke": ("invoke", "Invoke a function with an event"),
+        "invoke": ("invoke", "Invoke a function with an event or an HTTP request"),
+        "cancel": ("versions", "End an invocation that runs"),
         "events": ("events", "List asynchronous events; retry or discard dead ones"),
     },
     "What happened": {

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import click
+from relive_base.errors import ReliveError
 from relive_base.escapes import to_json
 from relive_base.terminal import escape_terminal
 
@@ -37,6 +38,7 @@ __all__ = [
     "status_style",
     "styled",
     "table_width",
+    "tell_error",
     "text_width",
     "wide_option",
 ]
@@ -136,6 +138,21 @@ def echo(text: str = "", *, err: bool = False) -> None:
 def note(text: str, *, as_json: bool = False) -> None:
     """Something to know beside the rows, on standard error; with --json that is JSON, too."""
     click.echo(to_json({"note": text}).decode() if as_json else escape_terminal(text), err=True)
+
+
+def tell_error(error: ReliveError, *, as_json: bool = False) -> None:
+    """On standard error: what happened, where, and what to do about it."""
+    if not as_json:
+        click.echo(f"relive: {escape_terminal(str(error))}", err=True)
+        return
+    row = {
+        "type": type(error).__name__,
+        "message": error.message,
+        "where": error.where,
+        "hint": error.remedy,
+        "exit_status": int(error.exit_code),
+    }
+    click.echo(to_json({"error": row}).decode(), err=True)
 
 
 def emit(

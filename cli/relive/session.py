@@ -58,6 +58,18 @@ class Session:
             self._closing.callback(self._control.close)
         return self._control
 
+    def gateway(self) -> str:
+        """The address of the function gateway. Raises ServerUnreachable where no server runs."""
+        info = self.info()
+        return info.http if info is not None else str(self.control().status()["http"])
+
+    def gateway_token(self) -> str:
+        """What the gateway wants off loopback; "" where there is none."""
+        try:
+            return self._token("")
+        except UsageError:
+            return ""
+
     def store(self) -> Store:
         """What was recorded: through the running server's store, or the home's own if none runs.
 

@@ -19,11 +19,17 @@ __all__ = ["invoke"]
 _WAIT_LIMIT_S = 900.0
 _POLL_S = 0.2
 _ATTEMPTS_LIMIT = 200
+_SERVER_ERROR = 500
+INTERRUPTED = 130
 
 
 @click.command()
 @click.argument("function")
-@click.option("--event", default="{}", help="The event: JSON text, @FILE, or - for standard input.")
+@click.option("--event", default=None, help="The event: JSON text, @FILE, or - for standard input.")
+@click.option("--file", "file", default=None, help="The same from a file; over HTTP, the body.")
+@click.option("--method", default=None, help="Over HTTP: the method.  [default: GET, with a body POST]")
+@click.option("--path", default=None, help="Over HTTP: the path below the function's URL, with its query.")
+@click.option("--header", "-H", "headers", multiple=True, help="Over HTTP: a header, 'Name: value'.")
 @click.option("--async", "asynchronous", is_flag=True, help="Queue the event and return at once.")
 @click.option("--wait", is_flag=True, help="With --async: wait until the event is done or dead.")
 @click.option("--precise", is_flag=True, help="Profile this invocation with pyinstrument.")
@@ -40,7 +46,11 @@ _ATTEMPTS_LIMIT = 200
 def invoke(
     session: Session,
     function: str,
-    event: str,
+    event: str | None,
+    file: str | None,
+    method: str | None,
+    path: str | None,
+    headers: tuple[str, ...],
     asynchronous: bool,
     wait: bool,
     precise: bool,
@@ -54,24 +64,49 @@ def invoke(
     relive invoke price --event '{"sku": "A1"}'
     relive invoke report --event @event.json --async --wait
     relive invoke price --event - --precise < event.json
+    relive invoke web --method PUT --path '/cart/7?dry=1' --header 'X-Team: blue' --file cart.json
 
-    Exit status 1 if the function failed.
+    With --method, --path or --header it is an HTTP request. Exit status 1 if the function failed (over
+    HTTP: answered with 5xx). Ctrl-C leaves the invocation running, and says how to end it.
     """
+    from relive_base.ids import new_invocation_id
     from relive_platform.api import control_pb2 as pb
 
+    if event is not None and file is not None:
+        raise UsageError("--event and --file cannot be combined", remedy="leave one of them out")
+    given = event if file is None else f"@{file}"
+    if method is not None or path is not None or headers:
+        if asynchronous or wait or precise or version or event_id:
+            raise UsageError(
+                "--method, --path and --header send an HTTP request, which --async, --wait, --precise,"
+                " --version and --event-id do not apply to",
+                remedy="leave them out",
+            )
+        return _over_http(session, function, method, path or "/", headers, given, as_json)
     if wait and not asynchronous:
         raise UsageError("--wait goes with --async", hint="without --async, invoke waits by itself")
     request = pb.InvokeRequest(
         function=function,
-        event=read_event(event),
+        event=read_event("{}" if given is None else given),
+        invocation_id="" if asynchronous else new_invocation_id(),
         asynchronous=asynchronous,
         precise=precise,
         version=version or 0,
         event_id=event_id,
     )
-    response = session.control().invoke(request)
-    if wait and response.status == "accepted":
-        return _wait(session, function, response, as_json)
+    ident = request.invocation_id
+    try:
+        response = session.control().invoke(request)
+        ident = response.invocation_id
+        if wait and response.status == "accepted":
+            return _wait(session, function, response, as_json)
+    except KeyboardInterrupt:
+        return _interrupted(ident, function, as_json)
+    return _tell(response, function, asynchronous, as_json)
+
+
+def _tell(response: Any, function: str, asynchronous: bool, as_json: bool) -> int:
+    """What came of it."""
     row = _row(response)
     if as_json:
         emit_object(row)
@@ -85,6 +120,71 @@ def invoke(
     else:
         _explain(row)
     return ExitCode.DONE if response.status in ("ok", "accepted") else ExitCode.FAILED
+
+
+def _interrupted(ident: str, function: str, as_json: bool) -> int:
+    """Ctrl-C while the function runs, which goes on."""
+    if as_json:
+        emit_object({"invocation_id": ident, "function": function, "status": "running"})
+    elif ident:
+        echo(f"\ninvocation {ident} of {function} goes on:", err=True)
+        echo(f"  relive cancel {ident}", err=True)
+        echo(f"  relive logs --invocation {ident} --follow", err=True)
+    else:  # interrupted before the event was accepted, or after
+        echo(f"\nthe event may be accepted; see it: relive events {function}", err=True)
+    return INTERRUPTED
+
+
+def _over_http(
+    session: Session,
+    function: str,
+    method: str | None,
+    path: str,
+    headers: tuple[str, ...],
+    event: str | None,
+    as_json: bool,
+) -> int:
+    """One request to the function's own URL, and its answer."""
+    from relive.http_call import Request, headers_of, send
+
+    body = read_event(event) if event is not None else None
+    request = Request(
+        function=function,
+        method=(method or ("GET" if body is None else "POST")).upper(),
+        path=path,
+        headers=headers_of(headers),
+        body=body,
+    )
+    try:
+        answer = send(session.gateway(), session.gateway_token(), request)
+    except KeyboardInterrupt:
+        echo(f"\nthe invocation goes on; end it: relive cancel {function}", err=True)
+        return INTERRUPTED
+    failed = answer.status >= _SERVER_ERROR
+    if as_json:
+        emit_object(
+            {
+                "invocation_id": answer.invocation_id,
+                "trace_id": answer.trace_id,
+                "status": "error" if failed else "ok",
+                "http_status": answer.status,
+                "headers": [list(pair) for pair in answer.headers],
+                "result": _json_or_text(answer.body),
+                "duration_ms": round(answer.seconds * 1e3, 3),
+            }
+        )
+        return ExitCode.FAILED if failed else ExitCode.DONE
+    echo(f"{answer.status} {answer.reason}  {answer.seconds * 1e3:.1f} ms", err=True)
+    for name, value in answer.headers:
+        echo(f"{name}: {value}", err=True)
+    echo(err=True)
+    if sys.stdout.isatty():
+        echo(answer.body.decode("utf-8", "replace"))
+    else:
+        click.echo(answer.body, nl=False)
+    if failed and answer.invocation_id:
+        echo(f"see why:\n  relive failure {answer.invocation_id}", err=True)
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
 def read_event(event: str) -> bytes:

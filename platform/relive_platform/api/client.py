@@ -18,6 +18,7 @@ __all__ = ["ControlClient"]
 
 _CHUNK_BYTES = 512 * 1024
 _ALL_EVENTS_S = 300.0
+_DEPLOY_S = 120.0
 _MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
@@ -117,6 +118,23 @@ class ControlClient:
         """The latest version of every function."""
         response: pb.ListFunctionsResponse = self._call(self._stub.ListFunctions, pb.ListFunctionsRequest())
         return list(response.functions)
+
+    def roll_back(self, function: str, version: int = 0) -> pb.Deployed:
+        """Put an earlier version in service again; 0: the one before."""
+        request = pb.RollBackRequest(function=function, version=version)
+        response: pb.Deployed = self._call(self._stub.RollBack, request, _DEPLOY_S)
+        return response
+
+    def undeploy(self, name: str) -> list[str]:
+        """Take a function, or all of an application, out of service; gives the functions."""
+        request = pb.UndeployRequest(name=name)
+        response: pb.UndeployResponse = self._call(self._stub.Undeploy, request, _DEPLOY_S)
+        return list(response.functions)
+
+    def cancel(self, ident: str) -> pb.CancelResponse:
+        """End what runs, or discard what waits. Raises NotFound."""
+        response: pb.CancelResponse = self._call(self._stub.Cancel, pb.CancelRequest(ident=ident))
+        return response
 
     def invoke(self, request: pb.InvokeRequest, *, timeout_s: float = 920.0) -> pb.InvokeResponse:
         """Invoke a function; a failure of the function is an answer, not an error."""

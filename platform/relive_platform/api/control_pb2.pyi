@@ -62,12 +62,48 @@ class DeployEvent(_message.Message):
     deployed: Deployed
     def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., deployed: _Optional[_Union[Deployed, _Mapping]] = ...) -> None: ...
 
+class RollBackRequest(_message.Message):
+    __slots__ = ("function", "version")
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    version: int
+    def __init__(self, function: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class UndeployRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class UndeployResponse(_message.Message):
+    __slots__ = ("functions",)
+    FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    functions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, functions: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CancelRequest(_message.Message):
+    __slots__ = ("ident",)
+    IDENT_FIELD_NUMBER: _ClassVar[int]
+    ident: str
+    def __init__(self, ident: _Optional[str] = ...) -> None: ...
+
+class CancelResponse(_message.Message):
+    __slots__ = ("invocation_id", "function", "state")
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    invocation_id: str
+    function: str
+    state: str
+    def __init__(self, invocation_id: _Optional[str] = ..., function: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...
+
 class ListFunctionsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class FunctionInfo(_message.Message):
-    __slots__ = ("name", "kind", "version", "url", "app", "code_hash", "handler", "timeout_s", "memory_mb", "max_workers", "triggers", "code_dir")
+    __slots__ = ("name", "kind", "version", "url", "app", "code_hash", "handler", "timeout_s", "memory_mb", "max_workers", "triggers", "code_dir", "next_run_ns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +116,7 @@ class FunctionInfo(_message.Message):
     MAX_WORKERS_FIELD_NUMBER: _ClassVar[int]
     TRIGGERS_FIELD_NUMBER: _ClassVar[int]
     CODE_DIR_FIELD_NUMBER: _ClassVar[int]
+    NEXT_RUN_NS_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     version: int
@@ -92,7 +129,8 @@ class FunctionInfo(_message.Message):
     max_workers: int
     triggers: _containers.RepeatedScalarFieldContainer[str]
     code_dir: str
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[int] = ..., url: _Optional[str] = ..., app: _Optional[str] = ..., code_hash: _Optional[str] = ..., handler: _Optional[str] = ..., timeout_s: _Optional[float] = ..., memory_mb: _Optional[int] = ..., max_workers: _Optional[int] = ..., triggers: _Optional[_Iterable[str]] = ..., code_dir: _Optional[str] = ...) -> None: ...
+    next_run_ns: int
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[int] = ..., url: _Optional[str] = ..., app: _Optional[str] = ..., code_hash: _Optional[str] = ..., handler: _Optional[str] = ..., timeout_s: _Optional[float] = ..., memory_mb: _Optional[int] = ..., max_workers: _Optional[int] = ..., triggers: _Optional[_Iterable[str]] = ..., code_dir: _Optional[str] = ..., next_run_ns: _Optional[int] = ...) -> None: ...
 
 class ListFunctionsResponse(_message.Message):
     __slots__ = ("functions",)
@@ -101,7 +139,7 @@ class ListFunctionsResponse(_message.Message):
     def __init__(self, functions: _Optional[_Iterable[_Union[FunctionInfo, _Mapping]]] = ...) -> None: ...
 
 class InvokeRequest(_message.Message):
-    __slots__ = ("function", "event", "asynchronous", "precise", "version", "traceparent", "event_id")
+    __slots__ = ("function", "event", "asynchronous", "precise", "version", "traceparent", "event_id", "invocation_id")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ASYNCHRONOUS_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +147,7 @@ class InvokeRequest(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
     function: str
     event: bytes
     asynchronous: bool
@@ -116,7 +155,8 @@ class InvokeRequest(_message.Message):
     version: int
     traceparent: str
     event_id: str
-    def __init__(self, function: _Optional[str] = ..., event: _Optional[bytes] = ..., asynchronous: _Optional[bool] = ..., precise: _Optional[bool] = ..., version: _Optional[int] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
+    invocation_id: str
+    def __init__(self, function: _Optional[str] = ..., event: _Optional[bytes] = ..., asynchronous: _Optional[bool] = ..., precise: _Optional[bool] = ..., version: _Optional[int] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("type", "message", "kind", "file", "line", "function", "traceback")

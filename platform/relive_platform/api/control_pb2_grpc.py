@@ -39,6 +39,16 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.DeployRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.DeployEvent.FromString,
                 _registered_method=True)
+        self.RollBack = channel.unary_unary(
+                '/relive.control.v1.Control/RollBack',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.RollBackRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.Deployed.FromString,
+                _registered_method=True)
+        self.Undeploy = channel.unary_unary(
+                '/relive.control.v1.Control/Undeploy',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.UndeployRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.UndeployResponse.FromString,
+                _registered_method=True)
         self.ListFunctions = channel.unary_unary(
                 '/relive.control.v1.Control/ListFunctions',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.ListFunctionsRequest.SerializeToString,
@@ -48,6 +58,11 @@ class ControlStub:
                 '/relive.control.v1.Control/Invoke',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.InvokeRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.InvokeResponse.FromString,
+                _registered_method=True)
+        self.Cancel = channel.unary_unary(
+                '/relive.control.v1.Control/Cancel',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.CancelRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.CancelResponse.FromString,
                 _registered_method=True)
         self.ListEvents = channel.unary_unary(
                 '/relive.control.v1.Control/ListEvents',
@@ -116,6 +131,20 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RollBack(self, request, context):
+        """Put an earlier version in service again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Undeploy(self, request, context):
+        """Take functions out of service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFunctions(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -124,6 +153,13 @@ class ControlServicer:
 
     def Invoke(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Cancel(self, request, context):
+        """End what runs, or discard what waits.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -207,6 +243,16 @@ def add_ControlServicer_to_server(servicer, server):
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.DeployRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.DeployEvent.SerializeToString,
             ),
+            'RollBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBack,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.RollBackRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.Deployed.SerializeToString,
+            ),
+            'Undeploy': grpc.unary_unary_rpc_method_handler(
+                    servicer.Undeploy,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.UndeployRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.UndeployResponse.SerializeToString,
+            ),
             'ListFunctions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFunctions,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.ListFunctionsRequest.FromString,
@@ -216,6 +262,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Invoke,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.InvokeRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.InvokeResponse.SerializeToString,
+            ),
+            'Cancel': grpc.unary_unary_rpc_method_handler(
+                    servicer.Cancel,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.CancelRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.CancelResponse.SerializeToString,
             ),
             'ListEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvents,
@@ -311,6 +362,60 @@ class Control:
             _registered_method=True)
 
     @staticmethod
+    def RollBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/RollBack',
+            relive__platform_dot_api_dot_control__pb2.RollBackRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.Deployed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Undeploy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/Undeploy',
+            relive__platform_dot_api_dot_control__pb2.UndeployRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.UndeployResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListFunctions(request,
             target,
             options=(),
@@ -354,6 +459,33 @@ class Control:
             '/relive.control.v1.Control/Invoke',
             relive__platform_dot_api_dot_control__pb2.InvokeRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.InvokeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Cancel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/Cancel',
+            relive__platform_dot_api_dot_control__pb2.CancelRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.CancelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -92,6 +92,15 @@ class ControlService(ControlServicer):
     def ListFunctions(self, request: pb.ListFunctionsRequest, context: Any) -> pb.ListFunctionsResponse:
         return pb.ListFunctionsResponse(functions=_guard(context, self._backend.functions))
 
+    def RollBack(self, request: pb.RollBackRequest, context: Any) -> pb.Deployed:
+        return _guard(context, lambda: self._backend.roll_back(request.function, request.version))
+
+    def Undeploy(self, request: pb.UndeployRequest, context: Any) -> pb.UndeployResponse:
+        return pb.UndeployResponse(functions=_guard(context, lambda: self._backend.undeploy(request.name)))
+
+    def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
+        return _guard(context, lambda: self._backend.cancel(request.ident))
+
     def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
         return _guard(context, lambda: self._backend.invoke(request))
 

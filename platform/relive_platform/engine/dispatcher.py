@@ -126,6 +126,16 @@ class Dispatcher:
         else:
             self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
 
+    def cancel_waiting(self, pool: FunctionPool, running: Running) -> bool:
+        """Turn away what waits for a worker. False where it has begun, or is gone."""
+        if running not in pool.waiting:
+            return False
+        pool.waiting.remove(running)
+        error = ErrorInfo(type="Cancelled", message="somebody ended it with relive cancel", kind="cancelled")
+        self._fail(running, "cancelled", error)
+        self._finish(running, None)
+        return True
+
     def _reject(self, running: Running, message: str) -> None:
         error = ErrorInfo(type="Throttled", message=message, kind="throttled")
         self._fail(running, None, "rejected", error)

@@ -212,6 +212,8 @@ class WorkerHost:
     def lost(self, worker: Worker, running: Running) -> None:
         """A worker ended, or had to be ended, in the middle of an invocation: there is nothing to debug."""
         how = "had to be stopped from outside, as it did not react" if worker.condemned else "ended by itself"
+        if worker.condemned == "cancelled":
+            how = "was ended by relive cancel"
         how = "was ended by the server" if worker.ended_for else how
         how = "crashed" if worker.crashed is not None else how
         reason = f"its process {how}; what could be saved is in the scene"

@@ -20,6 +20,7 @@ from relive_base.errors import NotFound, ReliveError, UsageError
 from relive_base.frames import FunctionSpec
 from relive_runtime.folder import build_runtime
 
+from relive_platform.names import unknown_name
 from relive_platform.registry.application import Application, ConfigError, FunctionDefaults, HttpTrigger, load
 from relive_platform.registry.application.load import MANIFEST, from_folder
 from relive_platform.registry.application.model import FunctionConfig, QueueTrigger
@@ -149,6 +150,62 @@ class Registry:
                 check_owners(application, configs, serving)
             return self._deploy(application, configs, name, progress, origin, cancelled)
 
+    def roll_back(self, name: str, version: int = 0) -> FunctionVersion:
+        """Put an earlier version of a function in service again; 0: the one before. It blocks.
+
+        Also for a function that was taken out of service: 0 then means its last one. Raises UnknownFunction,
+        DeployError; what was in service then stays.
+        """
+        with self._deploying, self._exclusive():
+            found = self._earlier(name, version)
+            if not Path(found.code_dir).is_dir():
+                raise DeployError(
+                    f"the code of {name} version {found.version} is not kept any more",
+                    remedy="deploy it again",
+                )
+            self._check_queues(found.spec.app, [found.config], [])
+            self._check_routes([found.config], [])
+            result = self._trial(found)
+            if not result.ok:
+                raise DeployError(
+                    f"{name} version {found.version} does not load any more: {result.message}",
+                    where=result.file,
+                    remedy="what is in service stays in service",
+                )
+            self._table.serve(name, found.version)
+            self._announce()
+            return found
+
+    def _earlier(self, name: str, version: int) -> FunctionVersion:
+        serving = self._table.get(name, 0)
+        if version:
+            return self.get(name, version)
+        if serving is not None:
+            found = self._table.before(name, serving.version)
+            if found is None:
+                raise UnknownFunction(
+                    f"{name} has no version before {serving.version}", remedy="relive functions"
+                )
+            return found
+        return self.get(name, self._table.number(name))
+
+    def undeploy(self, name: str) -> list[str]:
+        """Take a function out of service, or all of the application of that name. Its versions are kept, and
+        so is what was recorded. Gives the functions. Raises UnknownFunction."""
+        with self._deploying, self._exclusive():
+            serving = self.functions()
+            retired = [version.name for version in serving if version.name == name] or [
+                version.name for version in serving if version.spec.app == name
+            ]
+            if not retired:
+                known = {entry for version in serving for entry in (version.name, version.spec.app)}
+                raise unknown_name(
+                    UnknownFunction, "function and no application", name, known, "relive functions"
+                )
+            self._table.commit([], retired)
+            self._announce()
+            return retired
+
     def _deploy(
         self,
         application: Application,
@@ -159,7 +216,7 @@ class Registry:
         cancelled: Cancellation,
     ) -> list[Deployed]:
         retired = self._retired(application, only)
-        self._check_queues(application, configs, retired)
+        self._check_queues(application.name, configs, retired)
         self._check_routes(configs, retired)
         staged: list[_Staged] = []
         try:
@@ -313,9 +370,7 @@ class Registry:
             if version.spec.app == application.name and version.name not in application.functions
         ]
 
-    def _check_queues(
-        self, application: Application, configs: list[FunctionConfig], retired: list[str]
-    ) -> None:
+    def _check_queues(self, application: str, configs: list[FunctionConfig], retired: list[str]) -> None:
         """A queue's name leads to one function, even if a function of that name would come first. Raises
         DeployError."""
         ours = {config.name for config in configs} | set(retired)
@@ -325,8 +380,8 @@ class Registry:
             for name in _queue_names(config):
                 if name in taken:
                     message = f"the queue {name!r} is already one of function {taken[name].name!r}"
-                    raise DeployError(message, where=f"function {config.name!r}", hint="name it otherwise")
-            if config.name in taken and taken[config.name].spec.app != application.name:
+                    raise DeployError(message, where=f"function {config.name!r}", remedy="name it otherwise")
+            if config.name in taken and taken[config.name].spec.app != application:
                 other = taken[config.name]
                 raise DeployError(
                     f"events that are sent to {config.name!r} go to {other.name!r} of application"

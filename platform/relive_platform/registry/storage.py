@@ -65,6 +65,10 @@ _CAME: Final = (
     "INSERT INTO applications (app, origin) VALUES (?, ?)"
     " ON CONFLICT (app) DO UPDATE SET origin = excluded.origin"
 )
+_BEFORE: Final = (
+    "SELECT document FROM versions WHERE function = ? AND version < ? ORDER BY version DESC LIMIT 1"
+)
+_NUMBER: Final = "SELECT version FROM latest WHERE function = ?"
 _HIGHEST: Final = "SELECT coalesce(max(version), 0) FROM versions WHERE function = ?"
 
 
@@ -152,6 +156,21 @@ class VersionTable:
         """The newest version of any function that has this code."""
         rows = self._read(_WITH_CODE, code_hash)
         return self._version(rows[0][0]) if rows else None
+
+    def before(self, name: str, version: int) -> FunctionVersion | None:
+        """The newest version with a lower number."""
+        rows = self._read(_BEFORE, name, version)
+        return self._version(rows[0][0]) if rows else None
+
+    def number(self, name: str) -> int:
+        """The version in service, or the last one that was; 0 where there was none."""
+        rows = self._read(_NUMBER, name)
+        return int(rows[0][0]) if rows else 0
+
+    def serve(self, name: str, version: int) -> None:
+        """Put a version that is there in service."""
+        with self._lock:
+            self._db.execute(_POINT, (name, version))
 
     def fingerprint(self, name: str) -> str:
         """The fingerprint of the version in service, or ""."""

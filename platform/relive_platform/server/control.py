@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import re
 import secrets
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,6 +24,7 @@ from relive_platform.api.listener import ControlListener
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Progress
 from relive_platform.registry.cancellation import Cancellation
+from relive_platform.server.cancelling import cancel
 from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.server.event_office import EventOffice
 from relive_platform.server.server import ReliveServer
@@ -33,6 +36,8 @@ __all__ = ["ControlPlane", "PlatformBackend"]
 _QUEUE_TIMEOUT_S: Final = 10.0
 _STATUS_TIMEOUT_S: Final = 8.0
 _MAX_BATCH_LINES: Final = 500
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 T = TypeVar("T")
 
@@ -113,9 +118,30 @@ class PlatformBackend:
     def functions(self) -> list[pb.FunctionInfo]:
         """The version of each function that is in service, by name."""
         versions = sorted(self._server.registry.functions(), key=lambda version: version.name)
-        return [self._info(version) for version in versions]
+        runs = self._server.timers.next_runs()
+        return [self._info(version, runs.get(version.name, 0)) for version in versions]
 
-    def _info(self, version: FunctionVersion) -> pb.FunctionInfo:
+    def roll_back(self, function: str, version: int) -> pb.Deployed:
+        """Blocks until the earlier version is in service."""
+        began = time.monotonic()
+        found = self._server.registry.roll_back(function, version)
+        return pb.Deployed(
+            function=found.name,
+            version=found.version,
+            code_hash=found.spec.code_hash,
+            seconds=time.monotonic() - began,
+            url=self._url(found.name),
+        )
+
+    def undeploy(self, name: str) -> list[str]:
+        """A function, or all of an application."""
+        return self._server.registry.undeploy(name)
+
+    def cancel(self, ident: str) -> pb.CancelResponse:
+        """End what runs, or discard what waits."""
+        return self._call(cancel(self._server, ident), _QUEUE_TIMEOUT_S)
+
+    def _info(self, version: FunctionVersion, next_run_ns: int) -> pb.FunctionInfo:
         spec, config = version.spec, version.config
         return pb.FunctionInfo(
             name=version.name,
@@ -130,6 +156,7 @@ class PlatformBackend:
             max_workers=config.max_workers,
             triggers=[trigger.describe() for trigger in config.triggers],
             code_dir=version.code_dir,
+            next_run_ns=next_run_ns,
         )
 
     def _url(self, name: str) -> str:
@@ -148,6 +175,7 @@ class PlatformBackend:
             parent_span_id=parent.span_id if parent else "",
             sampled=parent.sampled if parent else True,
             profile="precise" if request.precise else "",
+            invocation_id=_checked_id(request),
         )
         if request.asynchronous:
             if request.version:
@@ -297,6 +325,15 @@ def _entry(followed: FollowedLine) -> pb.LogEntry:
         source=line.source,
         stacktrace=str(line.attributes.get("exception.stacktrace", "")),
     )
+
+
+def _checked_id(request: pb.InvokeRequest) -> str:
+    """The id that the client has made for its invocation; an event's is the queue's own."""
+    if request.asynchronous or not request.invocation_id:
+        return ""
+    if not _UUID.fullmatch(request.invocation_id):
+        raise UsageError(f"{request.invocation_id!r} is no UUID in lower case", remedy="leave it out")
+    return request.invocation_id
 
 
 def _response(outcome: Outcome) -> pb.InvokeResponse:

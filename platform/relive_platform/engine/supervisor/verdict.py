@@ -39,12 +39,14 @@ def condemned_verdict(worker: Worker, running: Running, why: str) -> tuple[str, 
         return why, timeout_verdict(worker, running)
     if why == "memory":
         return why, memory_verdict(worker, running)
+    if why == "cancelled":
+        return why, _error(worker, "Cancelled", "somebody ended it with relive cancel", "cancelled")
     return ("crash", _death(worker)) if worker.ready is not None else ("init_error", init_verdict(worker))
 
 
 def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
     """Status and error for a worker that died while it was busy."""
-    if worker.condemned in ("timeout", "memory", "crash"):
+    if worker.condemned in ("timeout", "memory", "crash", "cancelled"):
         return condemned_verdict(worker, running, worker.condemned)
     # The system's own figure has the pages of mapped files in it: only if nobody has looked.
     held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)

@@ -105,6 +105,13 @@ class Supervisor:
         if self._armed is None:
             self._arm()
 
+    def cancel(self, worker: Worker, running: Running) -> bool:
+        """End what a worker runs, and keep where it stood. False where it has ended, or is being ended."""
+        if worker.current is not running or worker.condemned or running.result is not None:
+            return False
+        self._condemn(worker, running, "cancelled")
+        return True
+
     def _arm(self) -> None:
         self._armed = asyncio.get_running_loop().call_later(self._limits.interval_s, self._tick)
 
@@ -193,7 +200,8 @@ class Supervisor:
             end = self._read_crash(worker, running)
         else:
             worker.process.freeze()  # it must not grow on, nor go on with its work, while it is looked at
-            running.external_parts["heap"] = ("missing", "the process did not react")
+            reason = "it was cancelled" if why == "cancelled" else "the process did not react"
+            running.external_parts["heap"] = ("missing", reason)
             end = self._dump_and_kill(worker, running)
         self._on_condemned(worker, running, why)
         task = asyncio.get_running_loop().create_task(end)

@@ -128,7 +128,7 @@ class Worker(asyncio.Protocol):
         self._last: Running | None = None  # the one before, and when it was done
         self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
-        self.condemned = ""  # why the supervisor stops it: "timeout", "memory", "crash"
+        self.condemned = ""  # why the supervisor stops it: "timeout", "memory", "crash", "cancelled"
         self.ended_for = ""  # why the server ended it, if that is something its code has done
         self.crashed: Crashed | None = None  # it has stopped itself at a fatal signal
         self.fork_error = ""

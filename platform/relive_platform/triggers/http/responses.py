@@ -51,6 +51,7 @@ _GENERIC: Final = {
     429: ("TooManyRequests", "the function is busy"),
     500: ("InternalError", "the function failed"),
     502: ("BadGateway", "the function gave no answer"),
+    503: ("Cancelled", "the invocation was cancelled"),
     504: ("Timeout", "the function took too long"),
 }
 """What a client is told of a failure that is none of its business."""
@@ -62,7 +63,7 @@ class _BadHeader(ValueError):
 
 def status_of(record: InvocationRecord) -> int:
     """The HTTP status of a failed invocation."""
-    by_status = {"rejected": 429, "timeout": 504, "crash": 502, "memory": 502}
+    by_status = {"rejected": 429, "timeout": 504, "crash": 502, "memory": 502, "cancelled": 503}
     by_kind = {"bad_result": 502, "bad_event": 400}
     kind = record.error.kind if record.error is not None else ""
     return by_status.get(record.status) or by_kind.get(kind, 500)

@@ -154,7 +154,8 @@ class Consumer:
         else:
             error = record.error
             text = f"{error.type}: {error.message}" if error is not None else record.status
-            await self._settled(lease, lambda: self._queue.fail(lease, text))
+            again = record.status != "cancelled"  # who ended it does not want it once more
+            await self._settled(lease, lambda: self._queue.fail(lease, text, retry=again))
 
     async def _settled(self, lease: Lease, settle: Callable[[], Future[Any]]) -> None:
         """Tell the queue how a delivery ended. What the disk refuses now is told again until it takes it: the

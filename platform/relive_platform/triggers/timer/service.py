@@ -113,6 +113,16 @@ class TimerService:
                 (item.due_ns for item in self._armed.values() if item.due_ns is not None), default=None
             )
 
+    def next_runs(self) -> dict[str, int]:
+        """When each function's next timer fires, ns since the epoch."""
+        runs: dict[str, int] = {}
+        with self._changed:
+            for item in self._armed.values():
+                if item.due_ns is not None:
+                    name = item.timer.function
+                    runs[name] = min(item.due_ns, runs.get(name, item.due_ns))
+        return runs
+
     def tick(self) -> int:
         """Fire what is due; gives how many events were accepted. A refused one is tried at the next tick."""
         fired = 0
