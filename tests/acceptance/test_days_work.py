@@ -69,9 +69,15 @@ def begun(lab: Relive, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         cwd="/",
+        preexec_fn=_hear_ctrl_c,
     )
     lab.eventually(lambda: lab.json("status")[0]["workers"]["busy"])
     return process
+
+
+def _hear_ctrl_c() -> None:
+    """Who runs the tests in the background of a shell has them ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def newest(lab: Relive, function: str) -> dict[str, Any]:
@@ -292,6 +298,7 @@ def test_a_watched_folder_is_deployed_when_it_changes(lab: Relive) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=_hear_ctrl_c,
     )
     try:
         assert process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from relive_base.terminal import cells, one_line
 from relive_base.values import render, render_lines
 
 from relive_capture.explore.beside_text import beside_lines, waiting_lines
+from relive_capture.explore.call_lines import call_lines, calls_json
 from relive_capture.explore.event_diff import healthy_diff
 from relive_capture.explore.exception_text import (
     attribute_lines,
@@ -28,11 +30,7 @@ from relive_capture.model import ExceptionView, FrameView
 
 __all__ = ["RELATIONS", "Line", "failure_lines", "part_state", "render_text", "source_lines", "to_json"]
 
-_LOCALS = 20
-_LOG_TAIL = 10
-_EVENT_LINES = 24
-_FRAMES = 12
-_CHANGES = 12
+_WHOLE = 1_000_000  # cells: no line is cut
 _INTERRUPTED = ("timeout", "memory", "signal", "cancelled")
 _LINKED_LINES = 6
 _LINKED_TOLD = 12
@@ -53,6 +51,32 @@ _NOT_HERE = {  # parts that only some failures have, with the reasons that say s
 RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
 
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """How much of each is shown."""
+
+    locals: int = 20
+    local_lines: int = 12  # of one value
+    depth: int = 1  # of values that do not fit one line
+    frames: int = 12
+    calls: int = 8
+    event_lines: int = 24
+    changes: int = 12
+    logs: int = 10
+
+
+_BRIEF = _Extent()
+_FULL = _Extent(
+    locals=10_000,
+    local_lines=10_000,
+    depth=10,
+    calls=10_000,
+    event_lines=100_000,
+    changes=10_000,
+    logs=1_000_000,
+)
+
+
 def render_text(
     scene: SceneFile,
     width: int = 120,
@@ -60,21 +84,24 @@ def render_text(
     heap: str = "",
     *,
     all_frames: bool = False,
+    full: bool = False,
 ) -> str:
     """The whole failure as plain text. `commands`: what to type next, if it is not the usual; `heap`: what
-    there is to say of the heap; `all_frames`: with each frame's line and locals, also those of libraries."""
-    lines = failure_lines(scene, width, commands, heap, all_frames=all_frames)
+    there is to say of the heap; `all_frames`: with each frame's line and locals, also those of libraries;
+    `full`: everything that the scene has, and no line cut."""
+    lines = failure_lines(scene, width, commands, heap, all_frames=all_frames, full=full)
     return "\n".join(line.text for line in lines)
 
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
-    """The same for machines: manifest, exception, event, context, how the event differs from the last one
+    """The same for machines: manifest, exception, event, calls, context, how the event differs from the last one
     that succeeded, failures beside it, tasks, threads, logs, parts, redactions."""
     difference = healthy_diff(scene)
     return {
         "manifest": scene.manifest,
         "exception": msgspec.to_builtins(scene.exceptions),
         "event": _event_value(scene),
+        "calls": calls_json(scene.cassette),
         "context": scene.context,
         "healthy": None if difference is None else difference.as_json(),
         "background": msgspec.to_builtins(scene.background),
@@ -100,10 +127,14 @@ def failure_lines(
     heap: str = "",
     *,
     all_frames: bool = False,
+    full: bool = False,
 ) -> list[Line]:
-    """Headline, root line with source and locals, chain, event, log tail, completeness, what to type next."""
+    """Headline, root line with source and locals, chain, calls, event, log tail, completeness, what to type
+    next."""
+    extent = _FULL if full else _BRIEF
     width = max(width, 40)
-    lines = _headline(scene, width)
+    wide = _WHOLE if full else width
+    lines = _headline(scene, wide)
     root = scene.exceptions[0]
     beside = beside_lines(scene, width)
     waited = scene.manifest.get("kind") in _INTERRUPTED
@@ -112,18 +143,19 @@ def failure_lines(
     frame = own_frame(shown)
     if frame is not None:
         lines += [Line(""), Line(one_line(where, width), "error")] if where else []
-        lines += _root(frame, width, scene.parts.get("exception"))
-    lines += _told(root, width)
+        lines += _root(frame, width, scene.parts.get("exception"), extent)
+    lines += _told(root, wide)
     if frame is not None:
-        lines += _every_frame(shown, width) if all_frames else _stack(shown, width)
-    lines += _chain(scene.exceptions, width)
+        lines += _every_frame(shown, width, extent) if all_frames or full else _stack(shown, width)
+    lines += _chain(scene.exceptions, wide)
     lines += [] if waited else beside
     lines += waiting_lines(scene, width)
-    lines += _result(scene, width)
-    lines += _event(scene, width)
-    lines += _difference(scene, width)
-    lines += _logs(scene, width)
-    lines += _parts(scene, width, heap)
+    lines += call_lines(scene.cassette, wide, extent.calls, bodies=full)
+    lines += _result(scene, wide)
+    lines += _event(scene, wide, extent)
+    lines += _difference(scene, wide, extent)
+    lines += _logs(scene, wide, extent)
+    lines += _parts(scene, wide, heap)
     return lines + _next(scene, commands)
 
 
@@ -168,16 +200,17 @@ def _told(view: ExceptionView, width: int) -> list[Line]:
     return lines
 
 
-def _root(frame: FrameView, width: int, part: PartState | None) -> list[Line]:
+def _root(frame: FrameView, width: int, part: PartState | None, extent: _Extent) -> list[Line]:
     lines = [Line(""), Line(one_line(f"{frame.file}:{frame.line} in {frame.function}", width), "heading")]
     lines += source_lines(frame, width)
     if not frame.locals:
         return lines
     lines += [Line(""), Line("Locals", "heading")]
-    for name, node in frame.locals[:_LOCALS]:
-        texts = render_lines(node, name, width - 4, depth=1 if len(render(node, 400)) > width - 20 else 0)
-        lines += [Line(f"  {text}", "local") for text in texts[:12]]
-    more = len(frame.locals) - _LOCALS + frame.locals_more
+    for name, node in frame.locals[: extent.locals]:
+        depth = extent.depth if len(render(node, 400)) > width - 20 else 0
+        texts = render_lines(node, name, width - 4, depth=depth)
+        lines += [Line(f"  {text}", "local") for text in texts[: extent.local_lines]]
+    more = len(frame.locals) - extent.locals + frame.locals_more
     lines += [Line(f"  … {more} more", "dim")] if more > 0 else []
     if part is not None and part.state == "partial":
         lines.append(Line(one_line(f"  cut: {part.reason}", width), "dim"))
@@ -228,7 +261,7 @@ def _stack(view: ExceptionView, width: int) -> list[Line]:
     hidden = 0
     shown = 0
     for frame in reversed(view.frames):
-        if not frame.in_app or shown >= _FRAMES:
+        if not frame.in_app or shown >= _BRIEF.frames:
             hidden += 1
             continue
         shown += 1
@@ -237,7 +270,7 @@ def _stack(view: ExceptionView, width: int) -> list[Line]:
     return [*lines, Line(f"  … {hidden} more frames", "dim")] if hidden else lines
 
 
-def _every_frame(view: ExceptionView, width: int) -> list[Line]:
+def _every_frame(view: ExceptionView, width: int, extent: _Extent) -> list[Line]:
     """All frames, innermost first, each with its line and its locals; those of libraries are marked."""
     lines = [Line(""), Line("Frames, innermost first", "heading")]
     for number in range(len(view.frames) - 1, -1, -1):
@@ -247,9 +280,9 @@ def _every_frame(view: ExceptionView, width: int) -> list[Line]:
         index = frame.line - frame.source_first_line
         if 0 <= index < len(frame.source):
             lines.append(Line(one_line(f"    > {frame.source[index].strip()}", width), "source"))
-        for name, node in frame.locals[:_LOCALS]:
+        for name, node in frame.locals[: extent.locals]:
             lines.append(Line(one_line(f"    {name} = {render(node, width)}", width), "local"))
-        more = len(frame.locals) - _LOCALS + frame.locals_more
+        more = len(frame.locals) - extent.locals + frame.locals_more
         lines += [Line(f"    … {more} more", "dim")] if more > 0 else []
         if view.frames_cut and number == view.frames_cut_at:
             lines.append(Line(f"  … {view.frames_cut} more frames", "dim"))
@@ -260,9 +293,9 @@ def _chain(views: list[ExceptionView], width: int) -> list[Line]:
     lines: list[Line] = []
     for number, view in enumerate(views):
         lines += _linked(view, width, "") if number else []
-        for member in view.group[:_FRAMES]:
+        for member in view.group[: _BRIEF.frames]:
             lines += _linked(member, width, "  ")
-            for link in member.chain[:_FRAMES]:
+            for link in member.chain[: _BRIEF.frames]:
                 lines += _linked(link, width, "    ")
     return [Line(""), *lines] if lines else []
 
@@ -307,7 +340,7 @@ def _event_value(scene: SceneFile) -> object:
         return scene.event[:65536].decode("utf-8", "backslashreplace")
 
 
-def _event(scene: SceneFile, width: int) -> list[Line]:
+def _event(scene: SceneFile, width: int, extent: _Extent) -> list[Line]:
     http = scene.context.get("http")
     lines = [Line(""), Line("Event", "heading")]
     if isinstance(http, dict):
@@ -320,14 +353,15 @@ def _event(scene: SceneFile, width: int) -> list[Line]:
         return lines if isinstance(http, dict) else []
     text, cut = (value[:65536], len(value) > 65536) if isinstance(value, str) else pretty(value, 65536)
     rows = text.split("\n")
-    lines += [Line(f"  {one_line(row, width - 2)}", "local") for row in rows[:_EVENT_LINES]]
-    if len(rows) > _EVENT_LINES:
-        more = f"more than {len(rows) - _EVENT_LINES}" if cut else str(len(rows) - _EVENT_LINES)
+    lines += [Line(f"  {one_line(row, width - 2)}", "local") for row in rows[: extent.event_lines]]
+    if len(rows) > extent.event_lines:
+        left = len(rows) - extent.event_lines
+        more = f"more than {left}" if cut else str(left)
         lines.append(Line(f"  … {more} more lines", "dim"))
     return lines
 
 
-def _difference(scene: SceneFile, width: int) -> list[Line]:
+def _difference(scene: SceneFile, width: int, extent: _Extent) -> list[Line]:
     """How the event differs from the last one that succeeded."""
     found = healthy_diff(scene)
     if found is None:
@@ -336,13 +370,15 @@ def _difference(scene: SceneFile, width: int) -> list[Line]:
     if not found.changes:
         return [Line(""), Line(f"The same as {name}", "heading")]
     lines = [Line(""), Line(f"Differs from {name}", "heading")]
-    lines += [Line(one_line(f"  {change.text()}", width), "local") for change in found.changes[:_CHANGES]]
-    more = len(found.changes) - _CHANGES + found.more
+    lines += [
+        Line(one_line(f"  {change.text()}", width), "local") for change in found.changes[: extent.changes]
+    ]
+    more = len(found.changes) - extent.changes + found.more
     return [*lines, Line(f"  … {more} more", "dim")] if more > 0 else lines
 
 
-def _logs(scene: SceneFile, width: int) -> list[Line]:
-    tail = scene.logs[-_LOG_TAIL:]
+def _logs(scene: SceneFile, width: int, extent: _Extent) -> list[Line]:
+    tail = scene.logs[-extent.logs :]
     if not tail:
         return []
     lines = [Line(""), Line(f"Logs, the last {len(tail)} of {len(scene.logs)}", "heading")]

@@ -18,19 +18,29 @@ __all__ = ["failure", "scene"]
 
 @click.command()
 @click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
-@click.option("--all-frames", is_flag=True, help="Each frame with its line and locals, libraries' too.")
+@click.option(
+    "--frames",
+    type=click.Choice(["own", "all"]),
+    default="own",
+    show_default=True,
+    help="The application's frames by name, or each frame with its line and locals, libraries' too.",
+)
+@click.option("--full", is_flag=True, help="Everything in the scene: whole values, all lines of all parts.")
+@click.option("--all-frames", is_flag=True, hidden=True, help="The former name of --frames all.")
 @json_option
 @click.pass_obj
-def failure(session: Session, ident: str, all_frames: bool, as_json: bool) -> None:
-    """Show why an invocation failed: the failing line, its locals, the event, the logs.
+def failure(session: Session, ident: str, frames: str, full: bool, all_frames: bool, as_json: bool) -> None:
+    """Show why an invocation failed: the failing line, its locals, its calls, the event, the logs.
 
     \b
     relive failure                the newest one
     relive failure checkout       the newest one of a function
     relive failure 01a2086a
+    relive failure checkout --frames all
+    relive failure last --full | less -R
     relive failure ./theirs.scene
     """
-    _show_scene(session, ident, as_json, all_frames=all_frames)
+    _show_scene(session, ident, as_json, all_frames=all_frames or frames == "all", full=full)
 
 
 @click.command()
@@ -140,7 +150,9 @@ _STYLES = {
 }  # fmt: skip
 
 
-def _show_scene(session: Session, ident: str, as_json: bool, *, all_frames: bool = False) -> None:
+def _show_scene(
+    session: Session, ident: str, as_json: bool, *, all_frames: bool = False, full: bool = False
+) -> None:
     from relive_capture.explore import render
 
     found = load_scene(session, ident)
@@ -154,7 +166,7 @@ def _show_scene(session: Session, ident: str, as_json: bool, *, all_frames: bool
         offered = ("debug", "replay", "heap") if found.has_heap else ("debug", "replay")
         commands = [f"relive {command} {name}" for command in offered]
     lines = render.failure_lines(
-        found, text_width(), commands, _heap_note(session, found), all_frames=all_frames
+        found, text_width(), commands, _heap_note(session, found), all_frames=all_frames, full=full
     )
     echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)
 

@@ -127,12 +127,12 @@ class Dispatcher:
             self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
 
     def cancel_waiting(self, pool: FunctionPool, running: Running) -> bool:
-        """Turn away what waits for a worker. False where it has begun, or is gone."""
+        """Turn away what waits for a worker, for good. False if it has begun, or is gone."""
         if running not in pool.waiting:
             return False
         pool.waiting.remove(running)
         error = ErrorInfo(type="Cancelled", message="somebody ended it with relive cancel", kind="cancelled")
-        self._fail(running, "cancelled", error)
+        self._fail(running, None, "rejected", error)
         self._finish(running, None)
         return True
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from relive_base.errors import Refused
 from relive_base.frames import FunctionSpec
 
+from relive_platform.engine.cancelling import Cancelled, find, in_flight
 from relive_platform.engine.dispatcher import CallHandler, Dispatcher, Recorder
 from relive_platform.engine.errors import UnknownFunction
 from relive_platform.engine.failed.debugging import DebugSession
@@ -93,6 +94,23 @@ class Engine:
         """Run one event; the future is set when its answer is there, and failures are in the outcome. Raises
         UnknownFunction and Stopping."""
         return self.dispatcher.submit(request)
+
+    def cancel(self, ident: str) -> Cancelled | None:
+        """End the attempt that `ident` means (see `cancelling.find`); None if there is none. What a worker
+        runs ends with the status "cancelled" and a scene of where it stood. Raises UsageError."""
+        while (found := find(in_flight(self.host.pools.values()), ident)) is not None:
+            running, worker = found.running, found.worker
+            if worker is None:
+                ended, state = self.dispatcher.cancel_waiting(found.pool, running), "waiting"
+            elif worker.current is running:
+                ended, state = self._supervisor.cancel(worker, running), "running"
+            else:  # sent ahead of what the worker runs now
+                found.pool.take_back(worker)
+                continue
+            if not ended:
+                break
+            return Cancelled(running.record.invocation_id, running.record.function, state)
+        return None
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until nothing runs, then take no more. False where something still ran after `timeout_s`."""

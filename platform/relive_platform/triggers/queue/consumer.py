@@ -147,6 +147,10 @@ class Consumer:
                 lease,
                 lambda: self._queue.complete(lease, invocation_id=record.invocation_id, result=body),
             )
+        elif record.error is not None and record.error.kind == "cancelled":
+            # Who ended it does not want it once more.
+            text = f"{record.error.type}: {record.error.message}"
+            await self._settled(lease, lambda: self._queue.fail(lease, text, retry=False))
         elif record.status == "rejected":
             # It never reached a worker: that is no attempt, but the queue must not spin.
             await asyncio.sleep(_REFUSED_PAUSE_S)
@@ -154,8 +158,7 @@ class Consumer:
         else:
             error = record.error
             text = f"{error.type}: {error.message}" if error is not None else record.status
-            again = record.status != "cancelled"  # who ended it does not want it once more
-            await self._settled(lease, lambda: self._queue.fail(lease, text, retry=again))
+            await self._settled(lease, lambda: self._queue.fail(lease, text))
 
     async def _settled(self, lease: Lease, settle: Callable[[], Future[Any]]) -> None:
         """Tell the queue how a delivery ended. What the disk refuses now is told again until it takes it: the
