@@ -71,7 +71,7 @@ def headers_of(lines: Sequence[str]) -> list[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip() or any(character in line for character in "\r\n"):
-            raise UsageError(f"{line!r} is no header", remedy="write it as 'Name: value'")
+            raise UsageError(f"{line!r} is no header", hint="write it as 'Name: value'")
         found.append((name.strip(), value.strip()))
     return found
 
@@ -106,12 +106,10 @@ def send(gateway: str, token: str, request: Request) -> Answer:
                 seconds=time.monotonic() - began,
             )
     except (ValueError, UnicodeError) as error:
-        raise UsageError(
-            f"this cannot be sent: {error}", remedy="see --method, --path and --header"
-        ) from error
+        raise UsageError(f"this cannot be sent: {error}", hint="see --method, --path and --header") from error
     except (OSError, http.client.HTTPException) as error:
         raise ServerUnreachable(
-            f"the gateway gave no answer: {error}", where=gateway, remedy="relive status says whether it runs"
+            f"the gateway gave no answer: {error}", where=gateway, hint="relive status says whether it runs"
         ) from error
 
 

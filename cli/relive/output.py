@@ -149,7 +149,7 @@ def tell_error(error: ReliveError, *, as_json: bool = False) -> None:
         "type": type(error).__name__,
         "message": error.message,
         "where": error.where,
-        "hint": error.remedy,
+        "hint": error.hint,
         "exit_status": int(error.exit_code),
     }
     click.echo(to_json({"error": row}).decode(), err=True)

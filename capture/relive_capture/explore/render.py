@@ -94,8 +94,8 @@ def render_text(
 
 
 def to_json(scene: SceneFile) -> dict[str, Any]:
-    """The same for machines: manifest, exception, event, calls, context, how the event differs from the last one
-    that succeeded, failures beside it, tasks, threads, logs, parts, redactions."""
+    """The same for machines: manifest, exception, event, calls, context, how the event differs from the last
+    one that succeeded, failures beside it, tasks, threads, logs, parts, redactions."""
     difference = healthy_diff(scene)
     return {
         "manifest": scene.manifest,

@@ -169,7 +169,7 @@ def _send(control: ControlClient, wanted: _Wanted, *, quiet: bool) -> tuple[list
                 progress=show,
             )
         except KeyboardInterrupt:
-            raise DeployInterrupted(remedy="`relive functions` shows the versions that serve") from None
+            raise DeployInterrupted(hint="`relive functions` shows the versions that serve") from None
     return deployed, retired
 
 

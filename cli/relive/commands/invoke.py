@@ -73,14 +73,14 @@ def invoke(
     from relive_platform.api import control_pb2 as pb
 
     if event is not None and file is not None:
-        raise UsageError("--event and --file cannot be combined", remedy="leave one of them out")
+        raise UsageError("--event and --file cannot be combined", hint="leave one of them out")
     given = event if file is None else f"@{file}"
     if method is not None or path is not None or headers:
         if asynchronous or wait or precise or version or event_id:
             raise UsageError(
                 "--method, --path and --header send an HTTP request, which --async, --wait, --precise,"
                 " --version and --event-id do not apply to",
-                remedy="leave them out",
+                hint="leave them out",
             )
         return _over_http(session, function, method, path or "/", headers, given, as_json)
     if wait and not asynchronous:

@@ -54,7 +54,7 @@ def find(known: Iterable[InFlight], ident: str) -> InFlight | None:
         return max(meant, key=lambda one: one.running.record.accepted_ns, default=None)
     idents = sorted({one.running.record.invocation_id for one in meant})
     if len(idents) > 1:
-        raise UsageError(f"{ident!r} may mean {idents[0]} and {idents[1]}", remedy="give more of the id")
+        raise UsageError(f"{ident!r} may mean {idents[0]} and {idents[1]}", hint="give more of the id")
     return meant[0] if meant else None
 
 

@@ -161,7 +161,7 @@ class Registry:
             if not Path(found.code_dir).is_dir():
                 raise DeployError(
                     f"the code of {name} version {found.version} is not kept any more",
-                    remedy="deploy it again",
+                    hint="deploy it again",
                 )
             self._check_queues(found.spec.app, [found.config], [])
             self._check_routes([found.config], [])
@@ -170,7 +170,7 @@ class Registry:
                 raise DeployError(
                     f"{name} version {found.version} does not load any more: {result.message}",
                     where=result.file,
-                    remedy="what is in service stays in service",
+                    hint="what is in service stays in service",
                 )
             self._table.serve(name, found.version)
             self._announce()
@@ -184,7 +184,7 @@ class Registry:
             found = self._table.before(name, serving.version)
             if found is None:
                 raise UnknownFunction(
-                    f"{name} has no version before {serving.version}", remedy="relive functions"
+                    f"{name} has no version before {serving.version}", hint="relive functions"
                 )
             return found
         return self.get(name, self._table.number(name))
@@ -380,7 +380,7 @@ class Registry:
             for name in _queue_names(config):
                 if name in taken:
                     message = f"the queue {name!r} is already one of function {taken[name].name!r}"
-                    raise DeployError(message, where=f"function {config.name!r}", remedy="name it otherwise")
+                    raise DeployError(message, where=f"function {config.name!r}", hint="name it otherwise")
             if config.name in taken and taken[config.name].spec.app != application:
                 other = taken[config.name]
                 raise DeployError(

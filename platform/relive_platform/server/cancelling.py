@@ -25,15 +25,13 @@ async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
     Raises NotFound if nothing of that kind runs or waits, UsageError if it may mean several.
     """
     if not ident:
-        raise UsageError("which invocation is not said", remedy="give its id")
+        raise UsageError("which invocation is not said", hint="give its id")
     found = server.engine.cancel(ident)
     if found is not None:
         return pb.CancelResponse(
             invocation_id=found.invocation_id, function=found.function, state=found.state
         )
-    nothing = NotFound(
-        f"nothing that runs or waits is {ident!r}", remedy="what has ended: relive invocations"
-    )
+    nothing = NotFound(f"nothing that runs or waits is {ident!r}", hint="what has ended: relive invocations")
     if ident == "last" or ident in server.functions.serving:
         raise nothing
     try:
