@@ -1,7 +1,11 @@
-"""Warm synchronous HTTP: everything recorded, against functions-framework and raw uvicorn, in one run."""
+"""Warm synchronous HTTP: everything recorded, against functions-framework and raw uvicorn, in one run.
+
+Requests per second need a quiet machine. CPU time of a request is worth something on a busy one, too.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,7 +18,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["run"]
@@ -57,8 +60,11 @@ def _wait(url: str) -> None:
             time.sleep(0.05)
 
 
-@contextmanager
-def _process(command: list[str], folder: Path, url: str, env: dict[str, str] | None = None) -> Iterator[str]:
+@contextlib.contextmanager
+def _process(
+    command: list[str], folder: Path, url: str, env: dict[str, str] | None = None
+) -> Iterator[tuple[str, int]]:
+    """URL and process id of a server that answers."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -70,7 +76,7 @@ def _process(command: list[str], folder: Path, url: str, env: dict[str, str] | N
         )
     try:
         _wait(url)
-        yield url
+        yield url, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -94,8 +100,8 @@ def _framework(folder: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "gunicorn", module, *options]
 
 
-@contextmanager
-def _relive(folder: Path, port: int) -> Iterator[str]:
+@contextlib.contextmanager
+def _relive(folder: Path, port: int) -> Iterator[tuple[str, int]]:
     """A whole server with the embedded store; the function is deployed through its registry before."""
     from relive_platform.registry import Registry
 
@@ -105,12 +111,39 @@ def _relive(folder: Path, port: int) -> Iterator[str]:
     registry.close()
     env = {"RELIVE_HOME": str(home), "RELIVE_HTTP": f"127.0.0.1:{port}"}
     command = [sys.executable, "-m", "relive_platform.server.serving"]
-    with _process(command, folder, f"http://127.0.0.1:{port}/fn/hello/", env) as url:
-        yield url
+    with _process(command, folder, f"http://127.0.0.1:{port}/fn/hello/", env) as served:
+        yield served
 
 
-def _load(url: str, clients: int, seconds: float) -> tuple[float, float]:
-    """Requests per second and median latency in ms."""
+def _family(pid: int) -> list[int]:
+    """A process, and those that it has started, with theirs."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _cpu_s(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def _load_measured(url: str, pid: int, seconds: float) -> tuple[float, float, float]:
+    """With 16 clients: requests per second, and CPU time of a request in us, of the process that answers and
+    of all that work for it."""
+    family = _family(pid)
+    before = [_cpu_s(one) for one in family]
+    rate, _, requests = _load(url, 16, seconds)
+    spent = [_cpu_s(one) - start for one, start in zip(family, before, strict=True)]
+    return rate, spent[0] / requests * 1e6, sum(spent) / requests * 1e6
+
+
+def _load(url: str, clients: int, seconds: float) -> tuple[float, float, int]:
+    """Requests per second, median latency in ms, and how many requests there were."""
     command = ["wrk", "-t1", f"-c{clients}", f"-d{max(int(seconds), 1)}s", "--latency", url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
@@ -119,7 +152,8 @@ def _load(url: str, clients: int, seconds: float) -> tuple[float, float]:
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])  # type: ignore[index]
     latency = re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
     scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[latency[2]]  # type: ignore[index]
-    return rate, float(latency[1]) * scale  # type: ignore[index]
+    requests = int(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]
+    return rate, float(latency[1]) * scale, requests  # type: ignore[index]
 
 
 def run(quick: bool = False) -> list[dict[str, object]]:
@@ -135,34 +169,42 @@ def run(quick: bool = False) -> list[dict[str, object]]:
     (folder / "asgi.py").write_text(_ASGI)
     rates: dict[str, list[float]] = {}
     medians: dict[str, list[float]] = {}
+    own: dict[str, list[float]] = {}
+    all_us: dict[str, list[float]] = {}
     try:
         for _ in range(1 if quick else ROUNDS):
             for name in ("uvicorn", "functions-framework", "relive"):
-                with _served(name, folder) as url:
+                with _served(name, folder) as (url, pid):
                     _load(url, 4, 1)
-                    rates.setdefault(name, []).append(_load(url, 16, seconds)[0])
+                    rate, server_us, family_us = _load_measured(url, pid, seconds)
+                    rates.setdefault(name, []).append(rate)
+                    own.setdefault(name, []).append(server_us)
+                    all_us.setdefault(name, []).append(family_us)
                     medians.setdefault(name, []).append(_load(url, 1, seconds)[1])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _rows(
-        {name: statistics.median(values) for name, values in rates.items()},
-        {name: statistics.median(values) for name, values in medians.items()},
-    )
+    return _rows(_medians(rates), _medians(medians), _medians(own), _medians(all_us))
 
 
-@contextmanager
-def _served(name: str, folder: Path) -> Iterator[str]:
+def _medians(found: dict[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+@contextlib.contextmanager
+def _served(name: str, folder: Path) -> Iterator[tuple[str, int]]:
     port = _free_port()
     if name == "relive":
-        with _relive(folder, port) as url:
-            yield url
+        with _relive(folder, port) as served:
+            yield served
         return
     command = _uvicorn(folder, port) if name == "uvicorn" else _framework(folder, port)
-    with _process(command, folder, f"http://127.0.0.1:{port}/") as url:
-        yield url
+    with _process(command, folder, f"http://127.0.0.1:{port}/") as served:
+        yield served
 
 
-def _rows(rate: dict[str, float], median: dict[str, float]) -> list[dict[str, object]]:
+def _rows(
+    rate: dict[str, float], median: dict[str, float], own: dict[str, float], all_us: dict[str, float]
+) -> list[dict[str, object]]:
     def row(name: str, value: float, unit: str, target: str = "", ok: bool = True) -> dict[str, object]:
         return {"name": name, "value": round(value, 3), "unit": unit, "target": target, "ok": ok}
 
@@ -179,6 +221,9 @@ def _rows(rate: dict[str, float], median: dict[str, float]) -> list[dict[str, ob
             f">= {TARGET_FRAMEWORK}",
             framework >= TARGET_FRAMEWORK,
         ),
+        row("http.uvicorn.cpu", own["uvicorn"], "us CPU/request"),
+        row("http.relive.cpu, server", own["relive"], "us CPU/request"),
+        row("http.relive.cpu, with worker, collector and store", all_us["relive"], "us CPU/request"),
         row("http.share_of_uvicorn", uvicorn, "x", f">= {TARGET_UVICORN}", uvicorn >= TARGET_UVICORN),
         row("http.p50_over_functions_framework", latency, "x", "<= 1", latency <= 1),
     ]
