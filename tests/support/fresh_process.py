@@ -36,7 +36,7 @@ def in_a_fresh_process(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def _main(file: str, name: str, given: str) -> None:
-    sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+    sys.path[:0] = [str(Path(file).parent), str(ROOT), str(Path(__file__).parent)]
     spec = importlib.util.spec_from_file_location(Path(file).stem, file)
     assert spec is not None
     assert spec.loader is not None

@@ -80,6 +80,8 @@ def _home(session: Session) -> Finding:
     with tempfile.TemporaryFile(dir=folder):
         pass
     detail = f"{session.home}, {free / (1 << 30):.1f} GB free"
+    if session.home.absolute().is_relative_to("/tmp"):
+        detail += "; it is below /tmp, so functions see the folders that lead to it in their own /tmp"
     return Finding("home", free > _MIN_FREE_BYTES, detail, "free some disk, or choose another --home")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,7 @@ import msgspec
 import pydantic
 import pytest
 from conftest import caught
+from fresh_process import in_a_fresh_process
 from relive_base.frames import FunctionSpec, LogLine, Scene
 from relive_base.records import InvocationRecord
 from relive_capture.explore.archive import SceneFile, SceneInput, read_scene, write_scene
@@ -22,25 +24,26 @@ from relive_capture.record import capture_exception, capture_moment
 Load = Callable[..., ModuleType]
 
 
+def opened(folder: Path, scene: Scene, kind: str = "exception", logs: tuple[LogLine, ...] = ()) -> SceneFile:
+    """An archive of a scene, read back."""
+    record = InvocationRecord(
+        invocation_id="0192b0a0-0000-7000-8000-000000000007",
+        trace_id="a" * 32,
+        span_id="b" * 16,
+        function="shop",
+        version=3,
+        trigger_span_id="c" * 16,
+        status="error",
+    )
+    scene.error.kind = kind
+    write_scene(folder / "a.scene", SceneInput(record=record, scene=scene, event=b"{}", logs=logs))
+    return read_scene(folder / "a.scene")
+
+
 @pytest.fixture
 def page(tmp_path: Path) -> Callable[..., SceneFile]:
-    """An archive of a scene, opened."""
-
-    def page(scene: Scene, kind: str = "exception", logs: tuple[LogLine, ...] = ()) -> SceneFile:
-        record = InvocationRecord(
-            invocation_id="0192b0a0-0000-7000-8000-000000000007",
-            trace_id="a" * 32,
-            span_id="b" * 16,
-            function="shop",
-            version=3,
-            trigger_span_id="c" * 16,
-            status="error",
-        )
-        scene.error.kind = kind
-        write_scene(tmp_path / "a.scene", SceneInput(record=record, scene=scene, event=b"{}", logs=logs))
-        return read_scene(tmp_path / "a.scene")
-
-    return page
+    """The same, in a folder of the test's."""
+    return partial(opened, tmp_path)
 
 
 def taken(error: BaseException, spec: FunctionSpec, **options: object) -> Scene:
@@ -142,8 +145,17 @@ def test_what_failed_behind_a_timeout_comes_first(spec: FunctionSpec, page: Call
     assert "task waits" in text[text.index("Tasks") :]
 
 
-def test_the_json_has_tasks_and_threads(spec: FunctionSpec, page: Callable[..., SceneFile]) -> None:
-    found = to_json(page(taken(ValueError("x"), spec)))
+@in_a_fresh_process  # others have left threads
+def test_the_json_has_tasks_and_threads(tmp_path: Path) -> None:
+    spec = FunctionSpec(name="shop", version=3, handler="app:handler", source=str(tmp_path))
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait, name="writer")
+    thread.start()
+    try:
+        found = to_json(opened(tmp_path, taken(ValueError("x"), spec)))
+    finally:
+        stop.set()
+        thread.join()
     assert found["tasks"] == []
-    assert len(found["threads"]) <= len(sys._current_frames()) - 1  # those that other tests have left
+    assert [entry["name"] for entry in found["threads"]] == ["writer"]
     assert msgspec.json.encode(found)

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from fresh_process import in_a_fresh_process
 from relive_platform.engine.workers.descendants import (
     children_bytes,
     descendants,
@@ -29,6 +30,7 @@ sys.stdin.read()
 """
 
 
+@in_a_fresh_process  # other tests have left processes
 def test_processes_in_other_sessions_and_of_other_threads_are_found() -> None:
     # Given a child of another thread, which has one of its own in another session
     started: list[subprocess.Popen[bytes]] = []
@@ -51,11 +53,10 @@ def test_processes_in_other_sessions_and_of_other_threads_are_found() -> None:
         found = descendants(os.getpid())
 
         # I expect both, the parent first, and no more than I ask for
-        at = found.index(started[0].pid)
         grandchild = descendants(started[0].pid)
         assert len(grandchild) == 1
-        assert found.index(grandchild[0]) > at
-        assert descendants(os.getpid(), 1) == found[:1]
+        assert found == [started[0].pid, *grandchild]
+        assert descendants(os.getpid(), 1) == [started[0].pid]
 
         # ... and that what the two share counts once where it is looked at closely
         pids = [started[0].pid, *grandchild]
