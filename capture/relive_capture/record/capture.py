@@ -7,11 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
 
+import msgspec
 from relive_base.escapes import to_json
 from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
 from relive_base.patterns import LazyPattern
@@ -53,8 +53,7 @@ _PLACE: Final = LazyPattern(r'  File "([^<"][^"]*)", line (\d+)')
 _SMALL: Final = Budget(frames=40, exceptions=5, total_bytes=64 * 1024, source_lines=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """`threads.json` and `tasks.json` as they were before the capture: a timeout releases locks and cancels
     tasks on its way up."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
+import msgspec
 from relive_base.code_lines import frame_line, traceback_line
 from relive_base.own_code import own_folders
 
@@ -38,8 +38,7 @@ _MAX_LOCALS = 5_000  # of a frame that are looked at
 _Position = tuple[int | None, int | None, int | None, int | None]
 
 
-@dataclass(slots=True)
-class RawFrame:
+class RawFrame(msgspec.Struct):
     """A frame with the instruction and the line where it stood."""
 
     frame: FrameType

@@ -16,8 +16,9 @@ import os
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 __all__ = ["Rhythm", "SamplerLimits", "Timer", "next_interval_ns", "voluntary_switches"]
 
@@ -46,8 +47,7 @@ class Timer(Protocol):
     def delete(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SamplerLimits:
+class SamplerLimits(msgspec.Struct, frozen=True):  # a dataclass would take 1 to 3 ms of each start
     """Every limit of the sampler. With the defaults: 100 ms give about 50 samples (25 by CPU time at 250 Hz),
     1 s 165, 60 s 290.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Final
 
+import msgspec
 from relive_base.frames import FunctionSpec, HttpRequest, Invoke
 
 from relive_runtime.adapters.context import Context
@@ -26,14 +26,13 @@ __all__ = ["Answer", "Handler", "event_answer"]
 _JSON: Final = "application/json"
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """What a Result frame takes."""
 
     body: bytes
     status: int = 200
     content_type: str = _JSON
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[str, str]] = []
 
 
 class Handler:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Final, cast
 
+import msgspec
 from relive_base.frames import HttpRequest, StreamHead
 
 from relive_runtime.adapters.results import BadResult, check_head, encode_result, encode_text
@@ -37,14 +37,13 @@ _SERVER_ERROR: Final = 500
 _EXAMPLE: Final = HttpRequest("get", "//a/b", "q=1", [], b"", "https", "host:81", "127.0.0.1:2", "/fn/x/")
 
 
-@dataclass(slots=True)
-class HttpAnswer:
+class HttpAnswer(msgspec.Struct):
     """What goes back to the gateway."""
 
     body: bytes
     status: int = _OK
     content_type: str = _HTML
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[str, str]] = []
     parts: Any = None  # an iterator of the body's parts, plain or asynchronous
     close: Callable[[], object] | None = None  # tells the iterator that no more is wanted
     length: int = -1  # of the parts together, if the function says it

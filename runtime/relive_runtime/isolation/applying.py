@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import msgspec
 from relive_base.frames import FunctionSpec
 
 from relive_runtime.isolation import landlock, seccomp
@@ -24,16 +24,15 @@ from relive_runtime.isolation.ways import closed_part
 __all__ = ["Isolation", "Reached", "apply", "prepare"]
 
 
-@dataclass(eq=False, repr=False)  # what it does not need would take longer to make than all of it
-class Isolation:
+class Isolation(msgspec.Struct, eq=False):
     """What a zygote has prepared for its children: open path descriptors, the assembled filter."""
 
     abi: int = 0
-    rules: list[tuple[int, bool, int]] = field(default_factory=list)  # descriptor, is a folder, rights
+    rules: list[tuple[int, bool, int]] = []  # descriptor, is a folder, rights
     program: seccomp.Filter | None = None
     program_with_unix: seccomp.Filter | None = None
     """If Landlock guards unix sockets, or the owner allows them."""
-    readable: list[str] = field(default_factory=list)
+    readable: list[str] = []
     no_tmp: str = ""  # why no worker can have a /tmp of its own
     slots: tuple[Slot, ...] = ()  # if the zygote is under Landlock, and no worker can make one
     slot: Slot | None = None
@@ -42,7 +41,7 @@ class Isolation:
 
     def with_slot(self, slot: Slot | None) -> Isolation:
         """For one worker."""
-        return self if slot is None else replace(self, slot=slot)
+        return self if slot is None else msgspec.structs.replace(self, slot=slot)
 
 
 def prepare(

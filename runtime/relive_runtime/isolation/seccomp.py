@@ -11,8 +11,9 @@ import errno
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from relive_runtime.isolation.calls import CLONE3, NEWEST, REFUSED
 from relive_runtime.isolation.rules import (
@@ -49,8 +50,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """A BPF program. `own_pid_at`: the offsets in it where the process's own pid belongs."""
 
     code: bytes

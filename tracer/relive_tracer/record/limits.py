@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 __all__ = ["TelemetryLimits"]
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetryLimits:
+class TelemetryLimits(msgspec.Struct, frozen=True):  # a dataclass would take 1 to 3 ms of each start
     """Limits of the recording side. What is over a limit is cut or counted as dropped, never an error.
 
     The counts of attributes, events and links are OpenTelemetry's own defaults. The bytes of output of an
