@@ -39,7 +39,7 @@ from relive_tui.models.home import failure_title
 from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_calls import calls_of
 from relive_tui.scene_facts import SceneFacts
-from relive_tui.untrusted import number_in
+from relive_tui.untrusted import attempt_in, number_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +157,8 @@ def log_row(row: tracer.LogRow) -> LogRow:
         row.trace_id,
         row.span_id,
         row.source,
+        attempt_in(row.attributes),
+        row.attributes.get("exception.stacktrace", ""),
     )
 
 
@@ -379,6 +381,8 @@ def _scene_log(line: LogLine, scene: SceneFile) -> LogRow:
         line.trace_id,
         line.span_id,
         line.source,
+        scene.attempt,
+        str(line.attributes.get("exception.stacktrace", "")),
     )
 
 

@@ -183,8 +183,8 @@ def sample_spans() -> list[SpanRow]:
     faas = {"faas.trigger": "http", "faas.invocation_id": CHECKOUT}
     return [
         row("a1", "", "POST /checkout", start, 92 * ms, kind="Server", service="checkout", attributes=faas),
-        row("a2", "a1", "invoke", start + 3 * ms, 88 * ms, service="checkout", attributes=faas,
-            status="Error"),
+        row("a2", "a1", "checkout", start + 3 * ms, 88 * ms, service="checkout", status="Error",
+            attributes={**faas, "faas.name": "checkout"}),
         row("a3", "a2", "load_cart", start + 5 * ms, 20 * ms, service="checkout"),
         row("a4", "a3", "SELECT carts", start + 7 * ms, 15 * ms, kind="Client", service="checkout"),
         row("a5", "a2", "price", start + 30 * ms, 11 * ms, service="checkout", status="Error",
@@ -356,6 +356,8 @@ class SampleSource:
                 CHECKOUT,
                 "4bf92f35",
                 "a5",
+                attempt=2,
+                traceback="Traceback (most recent call last):\n  cart.py, line 88\nKeyError: 'sku'",
             ),
         ]
 

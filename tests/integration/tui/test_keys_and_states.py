@@ -429,3 +429,38 @@ async def test_quitting_gives_a_status(sample: Any) -> None:
         await pilot.press("q")
         await pilot.pause()
         assert app.return_value == 0
+
+
+async def test_a_traceback_unfolds_with_a_key_and_with_a_click(sample: Any) -> None:
+    async with opened(sample, "logs", size=(80, 24)) as (app, pilot):
+        assert "Traceback" not in shown(app)
+        assert "attempt 2" in shown(app)
+        await press(app, pilot, "l")
+        assert "│ Traceback" in shown(app)
+        await press(app, pilot, "h")
+        assert "Traceback" not in shown(app)
+        lines = shown(app).split("\n")
+        row = next(number for number, line in enumerate(lines) if "▹" in line)
+        await pilot.click(offset=(lines[row].index("▹"), row))
+        await settle(app, pilot)
+        assert "│ Traceback" in shown(app)
+
+
+async def test_a_span_that_wrote_nothing_shows_what_the_trace_wrote(sample: Any) -> None:
+    async with opened(sample, "trace", "4bf92f35") as (app, pilot):
+        await press(app, pilot, "g")
+        assert "Logs of the trace  3" in shown(app)
+        assert "this span wrote none" in shown(app)
+        assert "█ function" in shown(app)
+
+
+async def test_under_a_short_list_there_is_what_the_invocation_did(sample: Any) -> None:
+    sample.total = 4
+    async with opened(sample, "invocations") as (app, pilot):
+        await press(app, pilot, "G")
+        await until(pilot, lambda: "❱   88 total += plist[item['sku']]" in shown(app))
+        assert "stale price list" in shown(app)
+        # A long list has all of the room
+        sample.total = 1_000
+        await press(app, pilot, "r")
+        assert not app.here.query_one("#inside").display

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,39 @@ def test_lines_that_come_twice_are_kept_once_and_old_ones_fall_off() -> None:
     assert tail.add(rows(2, 6)) == (2, 1)
     assert [row.body for row in tail.rows] == [f"line {n}" for n in range(1, 6)]
     assert tail.newest_ns == 5 * S
+
+
+def test_a_traceback_is_one_row_until_it_is_opened() -> None:
+    # Given a line with a traceback between two others
+    tail = LogTail()
+    failed = replace(LogRow(2 * S, "ERROR", "KeyError: 'sku'\n  hint"), traceback="Traceback:\n  cart.py")
+    tail.add([*rows(1, 2), failed, *rows(3, 4)])
+    assert len(tail) == 3
+    assert "▹ KeyError" in line_text(tail.line(1, 80, False))
+    # When it is opened, Then its lines stand below it, and what follows stays in order
+    assert tail.set_open(1, True) == 1
+    texts = [line_text(tail.line(row, 80, False)).split("│ ")[-1] for row in range(len(tail))]
+    assert texts[2:5] == ["  hint", "Traceback:", "  cart.py"]
+    assert texts[5].endswith("line 3")
+    # And it folds from any of its lines
+    assert tail.set_open(3, False) == 1
+    assert len(tail) == 3
+    assert tail.set_open(0, True) == -1
+
+
+def test_what_falls_off_is_counted_in_rows_that_were_shown() -> None:
+    tail = LogTail(limit=2)
+    tail.add([replace(LogRow(S, "ERROR", "x"), traceback="a\nb"), *rows(2, 3)])
+    tail.set_open(0, True)
+    assert len(tail) == 4
+    assert tail.add(rows(3, 4)) == (1, 3)
+    assert len(tail) == 2
+
+
+def test_a_line_has_its_invocation_and_attempt() -> None:
+    row = LogRow(S, "INFO", "x", invocation_id="01a22840-0587-795a-9eab-408d9fdc27b3", attempt=3)
+    assert "01a22840-0587#3" in line_text(log_line(row, with_invocation=True))
+    assert "#" not in line_text(log_line(replace(row, attempt=1), with_invocation=True))
 
 
 def test_a_severity_has_a_sign_of_its_own() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_tui.models.data import SpanRow
 from relive_tui.models.text import line_text, line_width
-from relive_tui.models.trace import WaterfallRows, bar, build_trace, minimap, span_lines
+from relive_tui.models.trace import build_trace, minimap, span_lines
+from relive_tui.models.waterfall import WaterfallRows, bar, legend
 
 
 def span(ident: str, parent: str = "", start: int = 0, length: int = 100, **more: str) -> SpanRow:
@@ -192,3 +193,73 @@ def test_a_span_belongs_to_the_invocation_above_it_and_a_root_to_the_one_that_fa
         ("two", 2),
     ]
     assert build_trace([span("alone")]).invocation_of(0) == ("", 0)
+
+
+def through_a_queue() -> list[SpanRow]:
+    """checkout sends an event to orders, which fails twice; between them lies the platform."""
+    faas = {"faas.invocation_id": "i", "faas.trigger": "pubsub"}
+
+    def run(ident: str, parent: str, start: int, attempt: int) -> SpanRow:
+        more = {**faas, "faas.name": "orders", **({"relive.attempt": str(attempt)} if attempt > 1 else {})}
+        return SpanRow(ident, parent, "orders", start, 5, status="Error", attributes=more)
+
+    return [
+        SpanRow("http", "", "POST /checkout", 0, 30, attributes={"faas.trigger": "http"}),
+        SpanRow("c", "http", "checkout", 2, 20, attributes={"faas.name": "checkout", "faas.trigger": "http"}),
+        SpanRow("p", "c", "publish orders", 5, 5, kind="Producer", attributes={"faas.invocation_id": "j"}),
+        SpanRow("q", "p", "queue", 10, 20),
+        SpanRow("d1", "p", "process orders", 30, 8, status="Error", attributes=faas),
+        run("r1", "d1", 32, 1),
+        SpanRow("d2", "p", "process orders", 70, 8, status="Error", attributes=faas),
+        run("r2", "d2", 72, 2),
+    ]
+
+
+def shown(rows: WaterfallRows) -> list[str]:
+    return [line_text(rows.line(row, 100, False))[:40].rstrip() for row in range(len(rows))]
+
+
+def test_the_platforms_spans_are_folded_into_what_they_lead_to_and_attempts_are_numbered() -> None:
+    rows = WaterfallRows(build_trace(through_a_queue()))
+    assert [name.strip(" ▾") for name in shown(rows)] == [
+        "POST /checkout", "checkout", "✖ orders #1", "✖ orders #2",
+    ]  # fmt: skip
+    # Two steps in, below checkout, although four spans lie above it
+    assert shown(rows)[2].index("✖") - shown(rows)[1].index("▾") == 4
+    assert "u shows 4 platform spans" in line_text(legend(len(rows.hideable), shown=False))
+    # The wait that was folded is a thin line before the bar
+    bars = line_text(rows.line(3, 100, False))
+    assert bars.index("─") < bars.index("█")
+    # And all of them are there when they are asked for
+    rows.plumbing = True
+    rows.refold()
+    assert len(rows) == 8
+    assert [style for _, style in rows.line(3, 100, False)][1] == "dim"
+
+
+def test_functions_are_bright_and_have_other_bars_than_ones_own_spans() -> None:
+    rows = WaterfallRows(build_trace([*through_a_queue(), span("load", "c", 3, 10)]))
+    lines = {
+        line_text(rows.line(row, 100, False))[:40].strip(" ▾"): rows.line(row, 100, False) for row in range(3)
+    }
+    assert lines["checkout"][1][1] == "name"
+    assert "█" in line_text(lines["checkout"])
+    assert lines["load"][1][1] == ""
+    assert "▄" in line_text(lines["load"])
+
+
+def test_a_failed_span_of_the_platform_with_nothing_failed_below_is_never_folded() -> None:
+    refused = SpanRow(
+        "x", "c", "invoke pricing", 8, 2, status="Error", attributes={"faas.invoked_name": "pricing"}
+    )
+    rows = WaterfallRows(build_trace([*through_a_queue(), refused]))
+    assert any("✖ invoke pricing" in name for name in shown(rows))
+
+
+def test_a_folded_span_is_shown_with_its_kind_when_one_goes_to_it() -> None:
+    trace = build_trace(through_a_queue())
+    rows = WaterfallRows(trace)
+    queue = next(number for number, each in enumerate(trace.spans) if each.name == "queue")
+    row = rows.reveal(queue)
+    assert rows.shown[row] == queue
+    assert rows.plumbing

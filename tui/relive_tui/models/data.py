@@ -141,7 +141,7 @@ class SpanRow:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One line that a function wrote."""
+    """One line that a function wrote. `traceback` is that of the exception that was logged with it."""
 
     timestamp_ns: int
     severity: str
@@ -151,6 +151,8 @@ class LogRow:
     trace_id: str = ""
     span_id: str = ""
     source: str = ""
+    attempt: int = 1
+    traceback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,19 +38,20 @@ def status_span(status: str) -> Span:
 class InvocationRows:
     """Invocations as a table over a pager; a row whose page is on its way is a line of dots."""
 
-    def __init__(self, pager: Pager[InvocationRow]) -> None:
+    def __init__(self, pager: Pager[InvocationRow], *, with_function: bool = True) -> None:
         self.pager = pager
+        self._with_function = with_function
         self.marked: dict[tuple[str, int], InvocationRow] = {}  # for comparing; in the order of marking
         self._table = Table(
             (
                 Column("TIME", 12, keep=9),
-                Column("FUNCTION", 14, keep=8, grow=1),
+                *((Column("FUNCTION", 14, keep=8),) if with_function else ()),
                 Column("STATUS", 12, keep=10),
                 Column("DURATION", 8, "right", keep=9),
                 Column("MEM", 6, "right", keep=4),
                 Column("COLD", 8, keep=3),
                 Column("FROM", 5, keep=2),
-                Column("ERROR", 20, keep=7, grow=4),
+                Column("ERROR", 30, keep=7, grow=1),
                 Column("INVOCATION", 13, keep=5),
             )
         )
@@ -68,7 +69,7 @@ class InvocationRows:
         error = failure_title(row.error_type, row.error_message) if row.error_type else ""
         cells: list[Span] = [
             (clock_ms(row.started_ns), "dim"),
-            (clean(row.function), "name"),
+            *(((clean(row.function), "name"),) if self._with_function else ()),
             status_span(row.status),
             (duration(row.duration_ns), ""),
             (bytes_short(row.peak_rss_bytes) if row.peak_rss_bytes else "", "dim"),
@@ -111,7 +112,8 @@ def invocation_preview(row: InvocationRow) -> list[Line]:
         ("handler", row.duration_ns),
         ("cpu", row.cpu_ns),
     ):
-        times += [(label + " ", "dim"), (duration(value), ""), ("  ", "")]
+        if value or label == "handler":
+            times += [(label + " ", "dim"), (duration(value), ""), ("  ", "")]
     if row.http_status:
         times += [("http ", "dim"), (str(row.http_status), ""), ("  ", "")]
     memory = bytes_short(row.peak_rss_bytes) if row.peak_rss_bytes else "-"

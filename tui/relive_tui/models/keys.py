@@ -47,6 +47,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("f", "fold all but the path to the errors, and back"),
         ("a", "logs of the span, or of the whole trace"),
         ("c", "critical path: what the end waited for; and back"),
+        ("u", "show the platform's own spans, and fold them again"),
         ("s", "the failure scene of this invocation"),
         ("x", "export: JSON file, or to an OTLP collector"),
         ("/ n N", "search names and attributes"),
@@ -91,6 +92,7 @@ KEYS: Final[dict[str, Keys]] = {
     "logs": (
         ("/", "filter by text"),
         ("s", "least severity shown"),
+        ("l h", "unfold a traceback, and fold it again"),
         ("G", "follow the newest line again"),
         ("Enter", "the trace of the line"),
     ),

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from relive_tui.models.data import SpanRow
 from relive_tui.models.format import clock_ms, duration
-from relive_tui.models.text import Line, clean, clean_title, fit
+from relive_tui.models.text import Line, clean, clean_title
+from relive_tui.untrusted import attempt_in
 
-__all__ = ["Trace", "WaterfallRows", "bar", "build_trace", "critical_path", "minimap", "span_lines"]
-
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-MAX_DEPTH_SHOWN = 24
+__all__ = [
+    "FUNCTION", "PLUMBING", "SPAN", "Trace", "attempts_of", "build_trace", "critical_path", "hidden_plumbing",
+    "kind_of", "minimap", "span_lines",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Trace:
         """Where the cursor starts: the deepest failed span (of that invocation, if it has one), else the
         longest by itself."""
         errors = self.errors()
+        plumbing = hidden_plumbing(self)
+        errors = [index for index in errors if index not in plumbing] or errors
         own = [index for index in errors if _belongs(self.spans[index], invocation_id, attempt)]
         errors = own or errors
         if errors:
@@ -51,8 +54,7 @@ class Trace:
             attributes = self.spans[place].attributes
             ident = attributes.get("faas.invocation_id", "")
             if ident:
-                attempt = attributes.get("relive.attempt", "")
-                return ident, int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0
+                return ident, attempt_in(attributes, 0)
         return "", 0
 
     def path(self, index: int) -> list[int]:
@@ -77,6 +79,44 @@ def _belongs(span: SpanRow, invocation_id: str, attempt: int) -> bool:
     if not invocation_id or span.attributes.get("faas.invocation_id") != invocation_id:
         return False
     return not attempt or span.attributes.get("relive.attempt", "1") == str(attempt)
+
+
+FUNCTION, SPAN, PLUMBING = "function", "span", "plumbing"
+_PLUMBING_NAMES = ("queue", "init", "trigger")
+
+
+def kind_of(span: SpanRow) -> str:
+    """What a span stands for: a function's run, the platform's work around it, or anything else, which is the
+    application's own."""
+    attributes = span.attributes
+    if "faas.name" in attributes:
+        return FUNCTION
+    platform = "faas.trigger" in attributes or "faas.invoked_name" in attributes
+    sends = span.kind == "Producer" and "faas.invocation_id" in attributes
+    return PLUMBING if platform or sends or span.name in _PLUMBING_NAMES else SPAN
+
+
+def hidden_plumbing(trace: Trace) -> set[int]:
+    """The platform's spans that tell nothing by themselves: none that begins the trace, and none that failed
+    without anything below it that failed."""
+    return {
+        index
+        for index, span in enumerate(trace.spans)
+        if trace.parent[index] >= 0
+        and kind_of(span) == PLUMBING
+        and not (span.failed and not any(trace.bad[index + 1 : trace.end[index]]))
+    }
+
+
+def attempts_of(trace: Trace) -> dict[int, int]:
+    """Function span -> the number of its attempt, if its invocation was tried more than once."""
+    numbers: dict[int, tuple[str, int]] = {}
+    for index, span in enumerate(trace.spans):
+        if kind_of(span) == FUNCTION:
+            ident = span.attributes.get("faas.invocation_id", "")
+            numbers[index] = (ident, attempt_in(span.attributes))
+    often = {ident for ident, attempt in numbers.values() if ident and attempt > 1}
+    return {index: attempt for index, (ident, attempt) in numbers.items() if ident in often}
 
 
 def build_trace(spans: Iterable[SpanRow]) -> Trace:
@@ -172,109 +212,6 @@ def critical_path(trace: Trace) -> dict[int, int]:
                 point = begin
         result[index] = own + max(point - low, 0)
     return result
-
-
-def bar(start: float, length: float, width: int) -> tuple[int, str]:
-    """(cells before the bar, the bar) for fractions of the whole; never less than an eighth of a cell."""
-    first = min(int(start * width), max(width - 1, 0))
-    last = min(round((start + length) * width * 8) / 8, width)
-    cells = max(last - first, 0.125)
-    full = int(cells)
-    rest = _EIGHTHS[int((cells - full) * 8)] if full < width - first else ""
-    return first, "█" * full + (rest if rest.strip() else "")
-
-
-class WaterfallRows:
-    """The visible spans: tree on the left, bars on the right."""
-
-    def __init__(self, trace: Trace, folded: set[int] | None = None) -> None:
-        self.trace = trace
-        self.folded = folded if folded is not None else set()
-        self.critical: dict[int, int] = {}  # if not empty: the only spans that are shown
-        self.shown = trace.visible(self.folded)
-        self.zoom = (trace.start_ns, trace.total_ns)
-
-    def __len__(self) -> int:
-        return len(self.shown)
-
-    def grown(self, trace: Trace) -> WaterfallRows:
-        """The rows of the same trace with more spans, folded and zoomed as these are."""
-        folded = {self.trace.spans[index].span_id for index in self.folded}
-        rows = WaterfallRows(trace, {i for i, span in enumerate(trace.spans) if span.span_id in folded})
-        if self.zoom != (self.trace.start_ns, self.trace.total_ns):
-            rows.zoom = self.zoom
-        if self.critical:
-            rows.critical = critical_path(trace)
-            rows.refold()
-        return rows
-
-    def refold(self) -> None:
-        """What is shown, after `folded` or `critical` changed."""
-        shown = self.trace.visible(set() if self.critical else self.folded)
-        self.shown = [index for index in shown if index in self.critical] if self.critical else shown
-
-    def reveal(self, index: int) -> int:
-        """The row of a span, after unfolding what hides it."""
-        for ancestor in self.trace.path(index)[:-1]:
-            self.folded.discard(ancestor)
-        self.refold()
-        return self.shown.index(index)
-
-    def header(self, width: int) -> Line:
-        label, area = self._widths(width)
-        start, total = self.zoom
-        zoomed = start > self.trace.start_ns  # then the scale counts from the window's left edge
-        left = f"at {duration(start - self.trace.start_ns)}" if zoomed else "0"
-        middle, right = ("+" * zoomed + duration(ns) for ns in (total / 2, total))
-        half = max(area // 2, 1)
-        scale = fit(left, half) + fit(middle, area - half - len(right)) + right
-        return [
-            (fit("  SPAN", label), "head"),
-            (fit(scale, area), "head"),
-            (fit("WAITED" if self.critical else "TIME", 10, "right"), "head"),
-        ]
-
-    def _widths(self, width: int) -> tuple[int, int]:
-        label = max(min(width * 2 // 5, 48), 16)
-        return label, max(width - label - 10, 8)
-
-    def line(self, row: int, width: int, selected: bool) -> Line:
-        index = self.shown[row]
-        span = self.trace.spans[index]
-        label, area = self._widths(width)
-        inner = self.trace.end[index] > index + 1
-        mark = ("▸" if index in self.folded else "▾") if inner else " "
-        indent = "  " * min(self.trace.depth[index], MAX_DEPTH_SHOWN)
-        sign = "✖ " if span.failed else "! " if self.trace.bad[index] and index in self.folded else ""
-        hidden = self.trace.end[index] - index - 1
-        more = f" (+{hidden})" if index in self.folded else ""
-        name = fit(f"{indent}{mark} {sign}{clean(span.name)}{more}", label - 3)
-        style = "error" if span.failed else "name" if self._platform(span) else ""
-        before, cells = self._bar(span, area)
-        took = self.critical.get(index, span.duration_ns)
-        tone = "error" if span.failed else "bar_platform" if self._platform(span) else "bar"
-        return [
-            ("▸ " if selected else "  ", "accent"),
-            (name + " ", style),
-            (" " * before, ""),
-            (fit(cells, area - before), tone),
-            (fit(duration(took), 10, "right"), "" if not span.failed else "error"),
-        ]
-
-    def _bar(self, span: SpanRow, area: int) -> tuple[int, str]:
-        """The part of a span that lies in the window; an arrow if all of it lies beside it."""
-        start, total = self.zoom
-        first, last = (span.start_ns - start) / total, (span.start_ns + span.duration_ns - start) / total
-        if first >= 1.0:
-            return area - 1, "›"
-        if last <= 0.0 and first < 0.0:
-            return 0, "‹"
-        first, last = max(first, 0.0), min(last, 1.0)
-        return bar(first, last - first, area)
-
-    @staticmethod
-    def _platform(span: SpanRow) -> bool:
-        return "faas.trigger" in span.attributes or span.name in ("queue", "init", "invoke", "trigger")
 
 
 def minimap(trace: Trace, width: int) -> Line:

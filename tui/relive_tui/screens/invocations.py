@@ -7,27 +7,37 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.timer import Timer
 from textual.widget import Widget
 
 from relive_tui.models.data import InvocationRow
 from relive_tui.models.feed import Feed
 from relive_tui.models.filtering import FilterProblem, InvocationQuery, complete, parse_filter
-from relive_tui.models.format import count_short
+from relive_tui.models.format import count_short, short_id
+from relive_tui.models.home import preview_lines
 from relive_tui.models.invocations import ORDER_NAMES, ORDERS, InvocationRows, invocation_preview
+from relive_tui.models.logs import log_line
 from relive_tui.models.pager import Pager
 from relive_tui.models.scope import Place, Scope
-from relive_tui.models.text import clean
+from relive_tui.models.text import Line, clean
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
 from relive_tui.titles import safe_title
 from relive_tui.widgets.bars import LineBar
-from relive_tui.widgets.rows import VirtualRows
+from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 __all__ = ["InvocationsScreen"]
 
 EMPTY = (
     "No invocations here.\n\nt: another range · /: another filter · relive invoke FN --event '{}' makes one"
 )
+
+
+PREVIEW_DELAY_S = 0.08
+INSIDE_LINES, INSIDE_LOGS = 14, 100
+"""Lines of a scene, and of the log, in the preview below a short list."""
+LIST_EDGES, BARS, INSIDE_LEAST = 3, 7, 6
+"""Rows of the list's frame and header, of the bars around it, and that a preview needs."""
 
 
 class InvocationsScreen(ReliveScreen):
@@ -49,6 +59,7 @@ class InvocationsScreen(ReliveScreen):
         yield LineBar(id="filter")
         yield VirtualRows(title="Invocations", empty="… loading invocations", id="rows")
         yield LineBar(id="preview")
+        yield VirtualRows(title="Preview", cursor=False, wide=True, id="inside")
 
     def setup(self) -> None:
         self.pager: Pager[InvocationRow] = Pager()
@@ -60,9 +71,10 @@ class InvocationsScreen(ReliveScreen):
         self.until_ns = 0
         self.scope_loaded = self.scope
         self._asked: list[int] = []
-        self._seeking = 0
+        self._inside: dict[tuple[str, int], list[Line]] = {}
+        self._inside_timer: Timer | None = None
         rows = self.query_one("#rows", VirtualRows)
-        self.listing = InvocationRows(self.pager)
+        self.listing = InvocationRows(self.pager, with_function=not self.scope.function)
         rows.source = self.listing
         rows.on_look = self._looked
 
@@ -122,6 +134,7 @@ class InvocationsScreen(ReliveScreen):
                 rows.say_empty(EMPTY)
             else:
                 self.say_nothing(rows, EMPTY)
+            self._share_height()
             rows.show(rows.source, rows.cursor if keep else self._beginning(first))
             self._show_filter()
             self._show_preview()
@@ -183,6 +196,54 @@ class InvocationsScreen(ReliveScreen):
         row = self.selected()
         lines = invocation_preview(row) if row is not None else []
         self.query_one("#preview", LineBar).set(*[[("  ", ""), *line] for line in lines])
+        inside = self.query_one("#inside", VirtualRows)
+        if not inside.display or row is None:
+            return
+        known = self._inside.get((row.invocation_id, row.attempt))
+        inside.show(FixedRows(known or [[("…", "dim")]]), 0)
+        inside.border_title = (
+            f"Preview of {safe_title(row.function)} {safe_title(short_id(row.invocation_id))}"
+        )
+        if known is None:
+            if self._inside_timer is not None:
+                self._inside_timer.stop()
+            self._inside_timer = self.set_timer(PREVIEW_DELAY_S, lambda: self._ask_inside(row))
+
+    def _ask_inside(self, row: InvocationRow) -> None:
+        """The failing line with its locals, and what the invocation wrote."""
+        scope = self._scope_of(row)
+
+        def work(ticket: Ticket) -> list[Line]:
+            from relive_tui.models.failure import preview_of
+
+            lines: list[Line] = []
+            if row.has_scene:
+                scene = self.data.scene(ticket, row.invocation_id, row.attempt)
+                lines += [*preview_lines(preview_of(scene), None, INSIDE_LINES), []]
+            logs = self.data.logs(ticket, scope, limit=INSIDE_LOGS)
+            lines += [log_line(each, with_function=False) for each in logs]
+            return lines or [[("it wrote nothing · Enter shows its trace", "dim")]]
+
+        def done(lines: list[Line]) -> None:
+            if len(self._inside) > 200:
+                self._inside.clear()
+            self._inside[row.invocation_id, row.attempt] = lines
+            self._show_preview()
+
+        self.ask("inside", Feed("the preview"), work, done)
+
+    def _share_height(self) -> None:
+        """Under a short list there is room for what the invocation under the cursor did."""
+        rows, inside = self.query_one("#rows", VirtualRows), self.query_one("#inside", VirtualRows)
+        needed = max(len(self.pager), 1) + LIST_EDGES
+        inside.display = len(self.pager) > 0 and self.size.height - BARS - needed >= INSIDE_LEAST
+        rows.styles.height = needed if inside.display else "1fr"
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if hasattr(self, "pager"):
+            self._share_height()
+            self._show_preview()
 
     def _show_filter(self) -> None:
         rows = self.query_one("#rows", VirtualRows)

@@ -12,9 +12,9 @@ from textual.widget import Widget
 from relive_tui.models.data import LogRow
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import count_short, counted
-from relive_tui.models.logs import LogTail
+from relive_tui.models.logs import LogTail, folded_lines
 from relive_tui.models.scope import Place
-from relive_tui.models.text import clean
+from relive_tui.models.text import Line, clean
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
@@ -32,8 +32,8 @@ class LogsScreen(ReliveScreen):
     """Oldest on top. The cursor is on the newest line until it is moved up."""
 
     HINTS: ClassVar = (
-        ("/", "filter"), ("s", "severity"), ("G", "follow"), ("⏎", "trace"), ("e/E", "error"),
-        ("p", "pause"), ("t", "range"),
+        ("/", "filter"), ("s", "severity"), ("l", "traceback"), ("G", "follow"), ("⏎", "trace"),
+        ("e/E", "error"), ("t", "range"),
     )  # fmt: skip
     REFRESH_S = 0.5
     BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "severity", show=False)]
@@ -41,6 +41,7 @@ class LogsScreen(ReliveScreen):
     def body(self) -> Iterable[Widget]:
         yield LineBar(id="filter")
         yield VirtualRows(title="Logs", empty="… loading log lines", wide=True, id="rows")
+        yield LineBar(id="line")
 
     def setup(self) -> None:
         self.tail = LogTail()
@@ -96,7 +97,7 @@ class LogsScreen(ReliveScreen):
 
     def _show_filter(self) -> None:
         panel = self.query_one("#rows", VirtualRows)
-        panel.border_title = f"Logs  {counted(len(self.tail), 'line')}"
+        panel.border_title = f"Logs  {counted(len(self.tail.rows), 'line')}"
         unseen = self.tail.unseen
         panel.border_subtitle = f"↓ {count_short(unseen)} new (G)" if unseen else ""
         state = ("following ", "ok") if self.tail.following else ("not following ", "warn")
@@ -108,6 +109,25 @@ class LogsScreen(ReliveScreen):
             ],
             right=[state],
         )  # fmt: skip
+        self._show_line()
+
+    def _show_line(self) -> None:
+        """Whose line the cursor is on."""
+        line: Line = []
+        if len(self.tail):
+            row, _ = self.tail.entry(min(self.query_one("#rows", VirtualRows).cursor, len(self.tail) - 1))
+            name = clean(row.function)
+            line = [
+                (" ", ""),
+                (name, "name"),
+                ("  invocation ", "dim"),
+                (clean(row.invocation_id) or "none", ""),
+            ]
+            line += [("  attempt ", "dim"), (str(row.attempt), "warn" if row.attempt > 1 else "")]
+            line += [("  ", ""), (clean(row.source), "dim")]
+            if below := len(folded_lines(row)):
+                line += [("  l ", "hint_key"), (counted(below, "line") + " below", "dim")]
+        self.query_one("#line", LineBar).set(line)
 
     def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
         self.tail.moved(moved.index)
@@ -116,10 +136,19 @@ class LogsScreen(ReliveScreen):
 
     # ------------------------------------------------------------ keys
 
+    def on_virtual_rows_sideways(self, side: VirtualRows.Sideways) -> None:
+        """Unfold the traceback of a line, or fold it again."""
+        row = self.tail.set_open(side.index, side.step > 0) if len(self.tail) else -1
+        if row >= 0:
+            side.rows.refit()
+            side.rows.move_to(row)
+            self.tail.moved(row)
+            self._show_filter()
+
     def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
         if not len(self.tail):
             return
-        row = self.tail.rows[chosen.index]
+        row, _ = self.tail.entry(chosen.index)
         if row.trace_id:
             scope = replace(
                 self.scope, function=row.function, invocation_id=row.invocation_id, trace_id=row.trace_id,
@@ -155,7 +184,8 @@ class LogsScreen(ReliveScreen):
         panel = self.query_one("#rows", VirtualRows)
         index = panel.cursor + step
         while 0 <= index < len(self.tail):
-            if self.tail.rows[index].severity.upper() in ("ERROR", "FATAL"):
+            row, below = self.tail.entry(index)
+            if not below and row.severity.upper() in ("ERROR", "FATAL"):
                 panel.move_to(index)
                 return
             index += step

@@ -15,7 +15,8 @@ from relive_tui.models.feed import Feed
 from relive_tui.models.format import counted, duration
 from relive_tui.models.logs import log_line
 from relive_tui.models.scope import Place, Scope
-from relive_tui.models.trace import Trace, WaterfallRows, build_trace, critical_path, minimap, span_lines
+from relive_tui.models.trace import Trace, build_trace, critical_path, minimap, span_lines
+from relive_tui.models.waterfall import WaterfallRows, legend
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
@@ -44,6 +45,7 @@ class TraceScreen(ReliveScreen):
         Binding("a", "all_logs", show=False),
         Binding("s", "scene", show=False),
         Binding("c", "critical", show=False),
+        Binding("u", "plumbing", show=False),
         Binding("x", "export", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
@@ -52,6 +54,7 @@ class TraceScreen(ReliveScreen):
     def body(self) -> Iterable[Widget]:
         yield LineBar(id="minimap")
         yield VirtualRows(title="Waterfall", empty="… loading the trace", id="waterfall")
+        yield LineBar(id="legend")
         with Container(classes="panes", id="lower"):
             yield VirtualRows(title="Span", cursor=False, wide=True, id="span")
             yield VirtualRows(
@@ -125,6 +128,7 @@ class TraceScreen(ReliveScreen):
             f"Waterfall  {counted(len(spans), 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
         )
         self._show_minimap()
+        self._show_legend()
         self._show_span()
         self._ask_logs(trace_id)
 
@@ -179,16 +183,14 @@ class TraceScreen(ReliveScreen):
 
     def _show_logs(self) -> None:
         span = self.current_span()
-        rows = [
-            row
-            for row in self.trace_logs
-            if self.all_logs or (span is not None and row.span_id == span.span_id)
-        ]
+        own = [row for row in self.trace_logs if span is not None and row.span_id == span.span_id]
+        rows = own if own and not self.all_logs else self.trace_logs
+        what = "this span" if rows is own else "the trace"
         panel = self.query_one("#logs", VirtualRows)
-        panel.border_title = f"Logs of {'the trace' if self.all_logs else 'this span'}  {len(rows)}"
-        panel.border_subtitle = (
-            "" if self.all_logs or rows == self.trace_logs else f"a: all {len(self.trace_logs)}"
-        )
+        panel.border_title = f"Logs of {what}  {len(rows)}"
+        panel.border_subtitle = f"a: all {len(self.trace_logs)}" if len(rows) < len(self.trace_logs) else ""
+        if rows is not own and not self.all_logs and rows:
+            panel.border_subtitle = "this span wrote none"
         panel.show(FixedRows([log_line(row, with_function=False) for row in rows]))
 
     # ------------------------------------------------------------ keys
@@ -210,7 +212,7 @@ class TraceScreen(ReliveScreen):
     def _fold(self, index: int, folded: bool) -> None:
         assert self.rows is not None
         assert self.trace is not None
-        if self.trace.end[index] == index + 1:
+        if not self.rows.foldable(index):
             return
         (self.rows.folded.add if folded else self.rows.folded.discard)(index)
         self.rows.refold()
@@ -234,8 +236,9 @@ class TraceScreen(ReliveScreen):
             self.notify(f"no further {what} in this trace", timeout=2, markup=False)
 
     def go_error(self, step: int) -> None:
-        if self.trace is not None:
-            self._next(self.trace.errors(), step, "error")
+        if self.trace is not None and self.rows is not None:
+            hidden = self.rows.hidden
+            self._next([index for index in self.trace.errors() if index not in hidden], step, "error")
 
     def action_match(self, step: int) -> None:
         """The next (or previous) span whose name or attributes match."""
@@ -280,6 +283,7 @@ class TraceScreen(ReliveScreen):
         inner = {i for i in range(len(trace.spans)) if trace.end[i] > i + 1 and not trace.bad[i]}
         self.rows.folded = set() if self.rows.folded else inner
         self._go(index)
+        self._show_legend()
 
     def action_critical(self) -> None:
         """Mark the spans that the end of the trace waited for, and show only them; again: all spans."""
@@ -304,6 +308,23 @@ class TraceScreen(ReliveScreen):
         if not ident or (ident == scope.invocation_id and scope.attempt):
             return scope
         return replace(scope, invocation_id=ident, attempt=attempt, function="", span_id="")
+
+    def action_plumbing(self) -> None:
+        """Show the platform's own spans, or fold them into what they lead to."""
+        if self.rows is None or not len(self.rows):
+            return
+        index = self.current()
+        self.rows.plumbing = not self.rows.plumbing
+        self.rows.refold()
+        shown = [row for row, each in enumerate(self.rows.shown) if each <= index]
+        self.query_one("#waterfall", VirtualRows).show(self.rows, shown[-1] if shown else 0)
+        self._show_legend()
+        self._show_span()
+
+    def _show_legend(self) -> None:
+        if self.rows is not None:
+            line = legend(len(self.rows.hideable), self.rows.plumbing)
+            self.query_one("#legend", LineBar).set([("  ", ""), *line])
 
     def action_export(self) -> None:
         """To a collector, or into a file."""

@@ -19,7 +19,7 @@ from relive_tui.widgets.strips import strip_of
 __all__ = ["FixedRows", "RowSource", "VirtualRows"]
 
 
-_FOLDS = ("▹", "▸", "▾")
+_FOLDS = "▹▸▾"
 """Signs that open or close a row with one click."""
 MAX_PAN = 4_000
 """Cells to the right: as many as characters of a value are looked at."""
@@ -276,6 +276,8 @@ class VirtualRows(ScrollView, can_focus=True):
             return
         self.move_to(index)
         line = self.source.line(index, self.scrollable_content_region.width + self.pan, True)
-        folds = line_text(skip_cells(line, self.pan + row.x))[:1] in _FOLDS if row.x > 1 else False
-        if event.chain == 2 or self.one_click or folds:
+        sign = line_text(skip_cells(line, self.pan + row.x))[:1] if row.x > 1 else ""
+        if sign and sign in _FOLDS:
+            self.action_side(-1 if sign == "▾" else 1)
+        elif event.chain == 2 or self.one_click:
             self.action_choose()
