@@ -211,6 +211,36 @@ def test_a_cancelled_event_is_not_tried_again_and_one_that_waits_is_discarded(la
     assert (done.returncode, "relive invocations" in done.stderr) == (1, True)
 
 
+@pytest.mark.timeout(400)
+def test_a_resolved_group_is_hidden_until_it_comes_back(lab: Relive) -> None:
+    def groups(*flags: str) -> list[tuple[str, int]]:
+        rows = lab.json("failures", "web", "--group", *flags)
+        return [(row["state"], row["count"]) for row in rows]
+
+    # Given two failures of one kind
+    idents = [lab.invoke("web", {}, "--path", "/boom")["invocation_id"] for _ in range(2)]
+    lab.eventually(lambda: groups() == [("open", 2)], limit_s=60)
+    (row,) = lab.json("failures", "web", "--group")
+    assert row["versions"] == [1]
+    assert 0 < row["first_at"] < row["captured_at"]
+
+    # When they are resolved
+    (marked,) = lab.json("failures", "resolve", "web", "--note", "checks the path")
+    assert (marked["fingerprint"], marked["state"]) == (row["fingerprint"], "resolved")
+    done = lab.run("failures", "web", "--group")
+    assert (done.stdout, "1 group is resolved or ignored" in done.stderr) == ("", True)
+    assert groups("--all") == [("resolved", 2)]
+
+    # I expect the next one to be a regression
+    lab.invoke("web", {}, "--path", "/boom")
+    lab.eventually(lambda: groups() == [("regression", 3)], limit_s=60)
+    # ... and what is ignored to stay away
+    lab.run("failures", "ignore", idents[0][:18])
+    assert groups() == []
+    lab.run("failures", "reopen", row["fingerprint"][:10])
+    assert [row["state"] for row in lab.json("failures", "web")] == ["open"] * 3
+
+
 def test_http_functions_are_invoked_as_a_client_would(lab: Relive, tmp_path: Path) -> None:
     (tmp_path / "cart.json").write_text('{"n": 1}')
     put = ["--method", "PUT", "--path", "/cart?x=1", "--header", "X-Team: blue"]

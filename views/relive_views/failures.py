@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 from relive_base.terminal import title_line
 from relive_capture.explore import failures as explore
-from relive_capture.explore.failures import FailureFilter
+from relive_capture.explore.failures import FailureFilter, FailureRow
 from relive_store import Store
 
 from relive_views.ids import short_ids
+from relive_views.marks import STATES, marks, state_of
 from relive_views.places import place
 
-__all__ = ["FailureFilter", "FailureView", "GroupView", "error_text", "failure_groups", "failures"]
+__all__ = ["FailureFilter", "FailureView", "GroupView", "Listed", "error_text", "failure_groups", "failures"]
+
+
+_LOOKED_THROUGH: Final = 20_000  # failures, for those that are not hidden
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """What is listed, and how many of what was looked through are in another state."""
+
+    rows: list[T]
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +49,7 @@ class FailureView:
     captured_at: int
     trace_id: str
     count: int
+    state: str  # one of marks.STATES
     short: str
 
     def as_json(self) -> dict[str, Any]:
@@ -61,6 +77,7 @@ class GroupView:
     versions: tuple[int, ...]
     trace_id: str
     count: int
+    state: str  # one of marks.STATES
     short: str
 
     def as_json(self) -> dict[str, Any]:
@@ -69,11 +86,26 @@ class GroupView:
         return row | {"versions": list(self.versions)}
 
 
-def failures(store: Store, wanted: FailureFilter, limit: int = 50) -> list[FailureView]:
-    """Newest first. Raises StoreError."""
-    rows = explore.page(store, wanted, limit, 0)
+def failures(
+    store: Store, wanted: FailureFilter, limit: int = 50, states: Collection[str] = STATES
+) -> Listed[FailureView]:
+    """Those in one of `states`, newest first. Raises StoreError."""
+    known = marks(store)
+    rows: list[FailureRow] = []
+    hidden = offset = 0
+    while len(rows) < limit and offset < _LOOKED_THROUGH:
+        page = explore.page(store, wanted, limit, offset)
+        offset += len(page)
+        for row in page:
+            if state_of(known, row.function, row.fingerprint, row.captured_ns) in states:
+                rows.append(row)
+            else:
+                hidden += 1
+        if len(page) < limit:
+            break
+    del rows[limit:]
     short = short_ids(store, (row.invocation_id for row in rows))
-    return [
+    found = [
         FailureView(
             invocation_id=row.invocation_id,
             attempt=row.attempt,
@@ -89,17 +121,25 @@ def failures(store: Store, wanted: FailureFilter, limit: int = 50) -> list[Failu
             captured_at=row.captured_ns,
             trace_id=row.trace_id,
             count=1,
+            state=state_of(known, row.function, row.fingerprint, row.captured_ns),
             short=short[row.invocation_id],
         )
         for row in rows
     ]
+    return Listed(found, hidden)
 
 
-def failure_groups(store: Store, wanted: FailureFilter, limit: int = 50) -> list[GroupView]:
-    """The group with the newest failure first. Raises StoreError."""
-    rows = explore.groups(store, wanted, limit)
+def failure_groups(
+    store: Store, wanted: FailureFilter, limit: int = 50, states: Collection[str] = STATES
+) -> Listed[GroupView]:
+    """Those in one of `states`, the one with the newest failure first. Raises StoreError."""
+    known = marks(store)
+    all_rows = explore.groups(store, wanted, limit + len(known))
+    rows = [row for row in all_rows if state_of(known, row.function, row.fingerprint, row.last_ns) in states]
+    hidden = len(all_rows) - len(rows)
+    del rows[limit:]
     short = short_ids(store, (row.invocation_id for row in rows))
-    return [
+    found = [
         GroupView(
             invocation_id=row.invocation_id,
             attempt=row.attempt,
@@ -117,10 +157,12 @@ def failure_groups(store: Store, wanted: FailureFilter, limit: int = 50) -> list
             versions=row.versions,
             trace_id=row.trace_id,
             count=row.count,
+            state=state_of(known, row.function, row.fingerprint, row.last_ns),
             short=short[row.invocation_id],
         )
         for row in rows
     ]
+    return Listed(found, hidden)
 
 
 def error_text(error_type: str, message: str) -> str:

@@ -42,7 +42,7 @@ def test_one_that_failed_is_marked_and_says_what_was_answered() -> None:
     assert lines[2:] == [
         "✖    1.0 ms  502  POST https://shop/pay",
         "    answered  upstream is down",
-        "✖         -  https://mail:25  ConnectionRefusedError: 111, Connection refused (c…",
+        "✖         -  https://mail:25  ConnectionRefusedError: 111, Connection refused (…",
     ]
 
 

@@ -20,6 +20,7 @@ FAILURE: dict[str, Any] = {
     "error": "ValueError: 价格是负数：无法处理订单，请联系客服人员以获取更多帮助信息 🎉",
     "where": "pipeline.py:1234",
     "attempt": 3,
+    "state": "regression",
     "short": "01a2283f-ae97-73",
     "count": 123_456,
     "versions": [1, 2, 12],
