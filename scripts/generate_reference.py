@@ -40,7 +40,7 @@ TABLES = {
     "profiles": "One row for each profiled attempt and phase: stacks with their samples and times.",
     "profile_stacks": "The frames of each stack, once for each function.",
     "failure_scenes": "One row for each failure: what its scene says first. The scene itself is a file.",
-    "failure_marks": "What `relive failures resolve`, `ignore` and `reopen` have said; the newest row of a group counts.",
+    "failure_marks": "What people have said of groups of failures; the newest row of a group counts.",
     "scene_blobs": "Scenes in pieces, if they are kept in the store.",
     "otel_traces_trace_id_ts": "Start and end of each trace, to find its spans quickly.",
     "otel_traces_red_1m": "Rate, errors and duration of spans by minute. Read its states with `...Merge`.",
