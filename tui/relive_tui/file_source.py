@@ -184,13 +184,13 @@ class FileSource(LoneSource):
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
         from relive_profiler.explore.hot import hot_list
 
-        rows = hot_list(self._folded(), "line", 200).rows
+        rows = hot_list(self._folded(), "line", 200, waits_to_caller=True).rows
         return [views.hot_line(row) for row in rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         from relive_profiler.explore.hot import hot_list
 
-        return views.hottest_of(hot_list(self._folded(), "line", 1).rows)
+        return views.hottest_of(hot_list(self._folded(), "line", 1, waits_to_caller=True).rows)
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         return Comparison((self._view.event, self._view.event))

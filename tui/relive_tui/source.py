@@ -381,7 +381,9 @@ class DataSource:
 
         from relive_tui.views import hot_line
 
-        found = hot.hot(self._use(ticket), self._hot_filter(scope), by="line", limit=MAX_HOT_LINES)
+        found = hot.hot(
+            self._use(ticket), self._hot_filter(scope), by="line", limit=MAX_HOT_LINES, waits_to_caller=True
+        )
         return [hot_line(row) for row in found.rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
@@ -390,7 +392,9 @@ class DataSource:
         from relive_tui.views import hottest_of
 
         wanted = self._hot_filter(scope.without_invocation())
-        return hottest_of(hot.hot(self._use(ticket), wanted, by="line", limit=HOTTEST_LINES).rows)
+        store = self._use(ticket)
+        found = hot.hot(store, wanted, by="line", limit=HOTTEST_LINES, waits_to_caller=True)
+        return hottest_of(found.rows)
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         from relive_profiler.explore import diff

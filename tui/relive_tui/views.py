@@ -36,6 +36,7 @@ from relive_tui.models.format import short_id
 from relive_tui.models.health import Health
 from relive_tui.models.heap_view import HeapView
 from relive_tui.models.home import failure_title
+from relive_tui.models.packages import place_in
 from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_calls import calls_of
 from relive_tui.scene_facts import SceneFacts
@@ -468,7 +469,7 @@ def hottest_of(rows: Iterable[HotRow]) -> dict[str, str]:
     result = {}
     for function, row in best.items():
         share = 100.0 * row.self_s / total[function] if total[function] else 0.0
-        result[function] = f"{row.file.rsplit('/', 1)[-1]}:{row.line} {share:.0f}%"
+        result[function] = f"{place_in(row.file, row.line)} {share:.0f}%"
     return result
 
 

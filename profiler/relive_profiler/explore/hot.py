@@ -14,7 +14,7 @@ from relive_profiler.explore.folding import Folded, Stack, confidence, estimate_
 if TYPE_CHECKING:
     from relive_store.interface import Store
 
-__all__ = ["By", "HotFilter", "HotList", "HotRow", "fold_rows", "hot", "hot_list", "render_text"]
+__all__ = ["By", "HotFilter", "HotList", "HotRow", "fold_rows", "hot", "hot_list", "is_own", "render_text"]
 
 By = Literal["function", "line"]
 Key = tuple[str, str, str, int]  # function, name, file, line (0 when by function)
@@ -65,19 +65,28 @@ class _Sum:
 
 
 def hot(
-    store: Store, filter_: HotFilter, by: By = "function", limit: int = 30, *, timeout_s: float = 30.0
+    store: Store,
+    filter_: HotFilter,
+    by: By = "function",
+    limit: int = 30,
+    *,
+    timeout_s: float = 30.0,
+    waits_to_caller: bool = False,
 ) -> HotList:
-    """The `limit` hottest functions or lines under the filter. Store errors pass through."""
-    return hot_list(load(store, filter_, timeout_s=timeout_s), by, limit)
+    """The `limit` hottest functions or lines under the filter. `waits_to_caller`: what a library waited is
+    the time of the application's line that called it. Store errors pass through."""
+    return hot_list(load(store, filter_, timeout_s=timeout_s), by, limit, waits_to_caller=waits_to_caller)
 
 
-def hot_list(folded: Folded, by: By = "function", limit: int = 30) -> HotList:
+def hot_list(
+    folded: Folded, by: By = "function", limit: int = 30, *, waits_to_caller: bool = False
+) -> HotList:
     """The same of stacks that are at hand."""
     level, note = confidence(folded.samples)
     if folded.cut:
         note += f"; the {len(folded.stacks)} heaviest stacks only"
     return HotList(
-        rows=fold_rows(folded.stacks, by)[:limit],
+        rows=fold_rows(folded.stacks, by, waits_to_caller=waits_to_caller)[:limit],
         samples=folded.samples,
         invocations=folded.invocations,
         profiles=folded.profiles,
@@ -88,11 +97,11 @@ def hot_list(folded: Folded, by: By = "function", limit: int = 30) -> HotList:
     )
 
 
-def fold_rows(stacks: Sequence[Stack], by: By) -> list[HotRow]:
+def fold_rows(stacks: Sequence[Stack], by: By, *, waits_to_caller: bool = False) -> list[HotRow]:
     """Self and total of every function or line, hottest (self, then total) first."""
     sums: dict[Key, _Sum] = {}
     for stack in stacks:
-        _count(sums, stack, by)
+        _count(sums, stack, by, waits_to_caller)
     whole = sum(stack.wall_ns for stack in stacks) or 1
     rows = [
         HotRow(
@@ -113,8 +122,15 @@ def fold_rows(stacks: Sequence[Stack], by: By) -> list[HotRow]:
     return rows
 
 
-def _count(sums: dict[Key, _Sum], stack: Stack, by: By) -> None:
+def is_own(file: str) -> bool:
+    """Whether a file of a profile is the application's: neither a dependency's nor the standard library's."""
+    return bool(file) and not file.startswith(("site-packages/", "python3.", "<", "/"))
+
+
+def _count(sums: dict[Key, _Sum], stack: Stack, by: By, waits_to_caller: bool) -> None:
     seen: set[Key] = set()
+    own = any(map(is_own, stack.files)) and waits_to_caller
+    waited_ns = max(stack.wall_ns - stack.cpu_ns, 0) if own else 0
     entry: _Sum | None = None
     for name, file, line in zip(
         reversed(stack.names), reversed(stack.files), reversed(stack.lines), strict=True
@@ -132,8 +148,11 @@ def _count(sums: dict[Key, _Sum], stack: Stack, by: By) -> None:
         entry.samples += stack.samples
         entry.seen_in.append(stack.invocations)
         if innermost:
-            entry.self_ns += stack.wall_ns
+            entry.self_ns += stack.wall_ns - waited_ns
             entry.self_cpu_ns += stack.cpu_ns
+        if waited_ns and is_own(file):
+            entry.self_ns += waited_ns
+            waited_ns = 0
 
 
 def render_text(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +106,20 @@ def test_text_shows_the_source_of_a_line(stack, folded):
         hot_list(folded(stack("h", ms=1, line=3))), source=lambda file, line: f"  {file} says {line}"
     )
     assert "h.py says 3" in text
+
+
+def test_what_a_library_waited_is_the_time_of_the_line_that_called_it(stack):
+    # Given 100 ms in a library below line 7 of the application, 30 of them on the CPU
+    waiting = replace(
+        stack("handler get recv", ms=100, cpu_ms=30, line=7),
+        files=("cart.py", "site-packages/requests/api.py", "python3.11/socket.py"),
+    )
+    rows = {row.name: row for row in fold_rows([waiting], "line", waits_to_caller=True)}
+    # Then the wait is the application's, the work stays where it was done, and nothing counts twice
+    assert rows["handler"].self_s == pytest.approx(0.07)
+    assert rows["recv"].self_s == pytest.approx(0.03)
+    assert rows["get"].self_s == 0
+    assert rows["recv"].self_cpu_s == pytest.approx(0.03)
+    # And a stack without a line of the application stays as it is
+    library = replace(waiting, files=("python3.11/threading.py",) * 3)
+    assert fold_rows([library], "line", waits_to_caller=True) == fold_rows([library], "line")

@@ -8,6 +8,7 @@ import pytest
 from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.flame import FlameModel, FlameRows, HotRows, flame_summary
 from relive_tui.models.hot_source import HotSourceRows
+from relive_tui.models.packages import place_in
 from relive_tui.models.text import line_text, line_width
 
 
@@ -38,10 +39,17 @@ def random_flame(seed: int, frames: int) -> FlameView:
     return flame
 
 
+def whole(flame: FlameView) -> FlameModel:
+    """All of a graph: from its root."""
+    model = FlameModel(flame)
+    model.base = 0
+    return model
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_visible_frames_do_not_overlap_and_lie_where_they_belong(seed: int) -> None:
     # Given a random tree, at several widths
-    model = FlameModel(random_flame(seed, 800))
+    model = whole(random_flame(seed, 800))
     for cells in (20, 80, 120):
         for depth in range(len(model.levels)):
             filled = 0
@@ -55,7 +63,7 @@ def test_visible_frames_do_not_overlap_and_lie_where_they_belong(seed: int) -> N
 
 
 def test_no_frame_of_two_cells_or_more_is_left_out() -> None:
-    model = FlameModel(random_flame(1, 2_000))
+    model = whole(random_flame(1, 2_000))
     for depth, level in enumerate(model.levels):
         shown = {index for index, _, _ in model.visible(depth, 100)}
         wide = {index for index in level if model.flame.width[index] / model.total * 100 >= 2}
@@ -63,7 +71,7 @@ def test_no_frame_of_two_cells_or_more_is_left_out() -> None:
 
 
 def test_zooming_lets_a_frame_fill_the_width_and_goes_back_step_by_step() -> None:
-    model = FlameModel(random_flame(2, 200))
+    model = whole(random_flame(2, 200))
     child = model.levels[1][0]
     model.zoom(child)
     assert model.visible(1, 80)[0] == (child, 0, 80)
@@ -72,7 +80,7 @@ def test_zooming_lets_a_frame_fill_the_width_and_goes_back_step_by_step() -> Non
 
 
 def test_moving_follows_the_calls() -> None:
-    model = FlameModel(random_flame(3, 300))
+    model = whole(random_flame(3, 300))
     model.selected = 0
     assert not model.move("up")
     assert model.move("down")
@@ -117,3 +125,54 @@ def test_the_source_of_a_hot_line_carries_each_lines_share() -> None:
     assert line_text(rows.line(1, 30, False)).startswith("❱ 40.0%")
     assert "5.0%" in line_text(rows.line(2, 30, False))
     assert "not at hand" in line_text(HotSourceRows([], hot[0], hot).line(0, 60, False))
+
+
+def nested(*frames: tuple[str, int, float, float, int, float]) -> FlameModel:
+    """Frames as (name, depth, start, width, parent, own)."""
+    columns = [list(column) for column in zip(*frames, strict=True)]
+    name, depth, start, width, parent, own = columns
+    files = ["site-packages/requests/api.py" if n == "get" else "cart.py" for n in name]
+    return FlameModel(FlameView(name, files, [1] * len(name), depth, start, width, parent, own))  # type: ignore[arg-type]
+
+
+def test_the_graph_begins_where_the_time_goes_several_ways_and_backspace_shows_the_root() -> None:
+    # Given a chain of three with a sliver beside it, and two branches below
+    model = nested(
+        ("root", 0, 0, 100, -1, 0), ("run", 1, 0, 99, 0, 0), ("handler", 2, 0, 99, 1, 0),
+        ("log", 1, 99, 1, 0, 1), ("price", 3, 0, 60, 2, 60), ("get", 3, 60, 39, 2, 39),
+    )  # fmt: skip
+    # Then the branching frame fills the width
+    assert model.window == (0, 99)
+    assert model.flame.name[model.base] == "handler"
+    # And backspace goes to the root, once
+    assert model.unzoom()
+    assert model.window == (0.0, 100)
+    assert not model.unzoom()
+
+
+def test_a_frame_that_works_by_itself_is_never_left_out() -> None:
+    model = nested(("root", 0, 0, 100, -1, 0), ("handler", 1, 0, 100, 0, 40), ("price", 2, 0, 60, 1, 60))
+    assert model.flame.name[model.base] == "handler"
+
+
+def test_library_frames_are_called_by_their_package() -> None:
+    model = nested(("root", 0, 0, 100, -1, 0), ("price", 1, 0, 60, 0, 60), ("get", 1, 60, 40, 0, 40))
+    text = line_text(FlameRows(model).line(1, 100, False))
+    assert "requests: get 40%" in text
+    assert "cart" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("cart.py", "cart.py:7"),
+        ("shop/cart.py", "cart.py:7"),
+        ("site-packages/opentelemetry/sdk/trace/__init__.py", "opentelemetry.sdk.trace:7"),
+        ("/usr/lib/python3/dist-packages/yaml/reader.py", "yaml.reader:7"),
+        ("python3.11/json/decoder.py", "json.decoder:7"),
+        ("<frozen abc>", "abc:7"),
+        ("", ""),
+    ],
+)
+def test_a_place_of_a_library_names_its_module(file: str, place: str) -> None:
+    assert place_in(file, 7) == place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,11 +10,14 @@ from zlib import crc32
 from relive_tui.models.columns import Column, Table
 from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.format import duration, percent
+from relive_tui.models.packages import package_of, place_in
 from relive_tui.models.text import Line, Span, clean, fit
 
 __all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]
 
 TONES = 8
+LEAST_SHARE = 0.02
+"""What has less of a frame's time is no branch of it."""
 
 
 class FlameModel:
@@ -35,13 +37,14 @@ class FlameModel:
         self.zoomed: list[int] = []
         self.selected = 0 if len(flame) else -1
         self.search = ""
+        self.base = self._first_branching()
 
     @property
     def window(self) -> tuple[float, float]:
         """(left edge, width) of what is shown."""
-        if not self.zoomed:
+        top = self.zoomed[-1] if self.zoomed else self.base
+        if top <= 0:
             return 0.0, max(self.total, 1e-9)
-        top = self.zoomed[-1]
         return self.flame.start[top], max(self.flame.width[top], 1e-9)
 
     def visible(self, depth: int, cells: int) -> list[tuple[int, int, int]]:
@@ -89,8 +92,36 @@ class FlameModel:
             self.zoomed.append(index)
 
     def unzoom(self) -> bool:
-        """One step back; False if nothing is zoomed."""
-        return bool(self.zoomed) and self.zoomed.pop() >= 0
+        """One step back, at last to the root; False if that is shown."""
+        if self.zoomed:
+            self.zoomed.pop()
+            return True
+        shown, self.base = self.base, 0
+        return shown > 0
+
+    def _first_branching(self) -> int:
+        """The outermost frame below which the time goes several ways: what leads there says nothing."""
+        if len(self.levels) < 2 or len(self.levels[0]) != 1:
+            return 0
+        index = self.levels[0][0]
+        while True:
+            below = self._children(index)
+            wide = [
+                child for child in below if self.flame.width[child] >= LEAST_SHARE * self.flame.width[index]
+            ]
+            own = self.flame.own[index] if index < len(self.flame.own) else 0.0
+            if len(wide) != 1 or own >= LEAST_SHARE * self.flame.width[index]:
+                return index
+            index = wide[0]
+
+    def _children(self, index: int) -> list[int]:
+        depth = self.flame.depth[index] + 1
+        if depth >= len(self.levels):
+            return []
+        start = self.flame.start[index]
+        level, starts = self.levels[depth], self._starts[depth]
+        below = level[bisect_left(starts, start) : bisect_left(starts, start + self.flame.width[index])]
+        return [child for child in below if self.flame.parent[child] == index]
 
     def move(self, key: str) -> bool:
         """Move the selection: up to the caller, down to the widest callee, left or right on the level."""
@@ -106,14 +137,7 @@ class FlameModel:
         return self.flame.parent[self.selected] if self.selected >= 0 else -1
 
     def _down(self) -> int:
-        depth = self.flame.depth[self.selected] + 1 if self.selected >= 0 else 0
-        if depth >= len(self.levels):
-            return -1
-        start = self.flame.start[self.selected]
-        end = start + self.flame.width[self.selected]
-        level, starts = self.levels[depth], self._starts[depth]
-        below = level[bisect_left(starts, start) : bisect_left(starts, end)]
-        inside = [index for index in below if self.flame.parent[index] == self.selected]
+        inside = self._children(self.selected) if self.selected >= 0 else []
         return max(inside, key=lambda index: self.flame.width[index], default=-1)
 
     def _beside(self, step: int) -> int:
@@ -160,7 +184,8 @@ class FlameRows:
         flame = self.model.flame
         mark = "▸" if frame == self.model.selected else "●" if self.model.matches(frame) else ""
         share = percent(flame.width[frame], self.model.total)
-        text = f"{mark}{clean(flame.name[frame])} {share}%"
+        package = package_of(flame.file[frame])
+        text = f"{mark}{package + ': ' if package else ''}{clean(flame.name[frame])} {share}%"
         if cells < 4:
             return fit(mark, cells) if cells > 1 else (mark or "▏")
         return fit(text, cells - 1) + "▕"
@@ -180,9 +205,9 @@ def flame_summary(model: FlameModel) -> Line:
     flame, index = model.flame, model.selected
     if index < 0:
         return [("no samples", "dim")]
-    place = f"{os.path.basename(flame.file[index])}:{flame.line[index]}" if flame.file[index] else ""
+    place = place_in(flame.file[index], flame.line[index])
     line: Line = [
-        ("▸ ", "accent"), (clean(flame.name[index]), "name"), (" " + clean(place), "path"),
+        ("▸ ", "accent"), (clean(flame.name[index]), "name"), (" " + place, "path"),
         ("  total ", "dim"),
         (f"{percent(flame.width[index], model.total)}% {duration(flame.width[index])}", ""),
         ("  self ", "dim"), (f"{percent(flame.own[index], model.total)}% {duration(flame.own[index])}", ""),
@@ -235,7 +260,7 @@ class HotRows:
         cells: list[Span] = [
             (f"{row.self_pct:.1f}%", "bold"),
             (filled, "heat"),
-            (f"{clean(os.path.basename(row.file))}:{row.line}", "path"),
+            (place_in(row.file, row.line), "path"),
             (clean(row.name), "name"),
             (duration(row.self_s * 1e9), "dim"),
         ]

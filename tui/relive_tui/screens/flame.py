@@ -101,7 +101,8 @@ class FlameScreen(ReliveScreen):
             graph.say_empty(EMPTY)
         else:
             self.say_nothing(graph, EMPTY)
-        graph.styles.height = min(max(len(self.model.levels) + 2, 6), max(self.size.height // 2, 6))
+        above = self.model.flame.depth[self.model.base] if self.model.base > 0 else 0
+        graph.styles.height = min(max(len(self.model.levels) - above + 2, 6), max(self.size.height // 2, 6))
         graph.show_flame(self.model)
         rows = self.query_one("#hot", VirtualRows)
         rows.say_empty("no hot lines")
@@ -126,7 +127,9 @@ class FlameScreen(ReliveScreen):
         name = safe_title(self.scope.function or "all functions")
         graph.border_title = f"Flame · {name} · {what} · {self.weight} time"
         graph.border_subtitle = safe_title(self.model.flame.note)
-        self.query_one("#hot", VirtualRows).border_title = f"Hot lines by self {self.weight} time"
+        hot = self.query_one("#hot", VirtualRows)
+        hot.border_title = f"Hot lines by self {self.weight} time"
+        hot.border_subtitle = "waits: at your line that called" if self.weight == "wall" else ""
         self.query_one("#summary", LineBar).set([(" ", ""), *flame_summary(self.model)])
 
     def _show_source(self) -> None:
@@ -179,11 +182,15 @@ class FlameScreen(ReliveScreen):
         self.load()
 
     def action_unzoom(self) -> None:
-        """One step out."""
-        self.leave()
+        """One step out; at last to the root."""
+        if not self.leave() and self.model.unzoom():
+            graph = self.query_one("#flame", FlameGraph)
+            graph.scroll_to(y=0, animate=False, force=True)
+            graph.refresh()
+            self._show_titles()
 
     def leave(self) -> bool:
-        if self.model.unzoom():
+        if self.model.zoomed and self.model.unzoom():
             self.query_one("#flame", FlameGraph).refresh()
             self._show_titles()
             return True

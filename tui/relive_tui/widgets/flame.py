@@ -24,6 +24,8 @@ class FlameGraph(VirtualRows):
         """Show a model."""
         self.model = model
         self.show(FlameRows(model), 0)
+        if model.base > 0:
+            self.scroll_to(y=model.flame.depth[model.base], animate=False, force=True)
         self._see()
 
     def select(self, index: int) -> None:
