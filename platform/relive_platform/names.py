@@ -1,14 +1,18 @@
-"""Names that nobody knows: an error that says which name was probably meant."""
+"""Names of applications, functions and queues: what they may be, and which one was probably meant."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from relive_base.errors import ReliveError
 
-__all__ = ["unknown_name"]
+__all__ = ["NAME", "NAME_HINT", "unknown_name"]
+
+NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NAME_HINT: Final = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
 
 E = TypeVar("E", bound=ReliveError)
 

@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import re
 import secrets
 import threading
 import time
@@ -20,11 +19,10 @@ from relive_base.errors import NotFound, ReliveError, UsageError
 from relive_base.frames import FunctionSpec
 from relive_runtime.folder import build_runtime
 
-from relive_platform.names import unknown_name
-from relive_platform.registry.application import Application, ConfigError, FunctionDefaults, HttpTrigger, load
+from relive_platform.names import NAME, unknown_name
+from relive_platform.registry.application import Application, ConfigError, FunctionDefaults, load
 from relive_platform.registry.application.load import MANIFEST, from_folder
-from relive_platform.registry.application.model import FunctionConfig, QueueTrigger
-from relive_platform.registry.application.schema import HTTP_METHODS, NAME
+from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
 from relive_platform.registry.owners import check_origin, check_owners, origin_of
@@ -40,6 +38,7 @@ from relive_platform.registry.packages.content import (
 from relive_platform.registry.packages.dependencies import Dependencies, InstalledDependencies, Requirements
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
+from relive_platform.triggers.base import Claim
 
 __all__ = ["DeployError", "Registry", "UnknownFunction"]
 
@@ -163,8 +162,7 @@ class Registry:
                     f"the code of {name} version {found.version} is not kept any more",
                     hint="deploy it again",
                 )
-            self._check_queues(found.spec.app, [found.config], [])
-            self._check_routes([found.config], [])
+            self._check_claims(found.spec.app, [found.config], [])
             result = self._trial(found)
             if not result.ok:
                 raise DeployError(
@@ -216,8 +214,7 @@ class Registry:
         cancelled: Cancellation,
     ) -> list[Deployed]:
         retired = self._retired(application, only)
-        self._check_queues(application.name, configs, retired)
-        self._check_routes(configs, retired)
+        self._check_claims(application.name, configs, retired)
         staged: list[_Staged] = []
         try:
             for config in configs:
@@ -370,40 +367,27 @@ class Registry:
             if version.spec.app == application.name and version.name not in application.functions
         ]
 
-    def _check_queues(self, application: str, configs: list[FunctionConfig], retired: list[str]) -> None:
-        """A queue's name leads to one function, even if a function of that name would come first. Raises
-        DeployError."""
+    def _check_claims(self, application: str, configs: list[FunctionConfig], retired: list[str]) -> None:
+        """A route or a queue's name leads to one function; a queue's even if a function of that name would
+        come first. Raises DeployError."""
         ours = {config.name for config in configs} | set(retired)
         others = [version for version in self.functions() if version.name not in ours]
-        taken = {name: version for version in others for name in _queue_names(version.config)}
+        taken = {(claim.kind, claim.name): version for version in others for claim in _claims(version.config)}
         for config in configs:
-            for name in _queue_names(config):
-                if name in taken:
-                    message = f"the queue {name!r} is already one of function {taken[name].name!r}"
-                    raise DeployError(message, where=f"function {config.name!r}", hint="name it otherwise")
-            if config.name in taken and taken[config.name].spec.app != application:
-                other = taken[config.name]
+            where = f"function {config.name!r}"
+            for claim in _claims(config):
+                other = taken.get((claim.kind, claim.name))
+                if other is not None:
+                    message = f"{claim.taken} of function {other.name!r}"
+                    raise DeployError(message, where=where, hint=claim.hint)
+            other = taken.get(("queue", config.name))
+            if other is not None and other.spec.app != application:
                 raise DeployError(
                     f"events that are sent to {config.name!r} go to {other.name!r} of application"
                     f" {other.spec.app!r}, which has a queue of that name",
-                    where=f"function {config.name!r}",
+                    where=where,
                     hint="give one of them another name",
                 )
-
-    def _check_routes(self, configs: list[FunctionConfig], retired: list[str]) -> None:
-        names = {config.name for config in configs}
-        taken = {
-            route: version.name
-            for version in self.functions()
-            if version.name not in names and version.name not in retired
-            for route in _routes(version.config)
-        }
-        for config in configs:
-            for route in _routes(config):
-                if route in taken:
-                    message = f"{route[1]} {route[0]} is already a route of {taken[route]!r}"
-                    hint = "give one of them another path or method"
-                    raise DeployError(message, where=f"function {config.name!r}", hint=hint)
 
     def _announce(self) -> None:
         functions = self.functions()
@@ -481,17 +465,8 @@ def _name_of(path: Path) -> str:
     return path.stem if NAME.fullmatch(path.stem) else ""
 
 
-def _queue_names(config: FunctionConfig) -> list[str]:
-    return [trigger.queue for trigger in config.triggers if isinstance(trigger, QueueTrigger)]
-
-
-def _routes(config: FunctionConfig) -> list[tuple[str, str]]:
-    found = []
-    for trigger in config.triggers:
-        if isinstance(trigger, HttpTrigger):
-            path = re.sub(r"\{[^}+]*", "{", trigger.path).rstrip("/") or "/"
-            found += [(path, method) for method in trigger.methods or HTTP_METHODS]
-    return found
+def _claims(config: FunctionConfig) -> list[Claim]:
+    return [claim for trigger in config.triggers for claim in trigger.claims()]
 
 
 def _fingerprint(digest: str, config: FunctionConfig, installed: InstalledDependencies, app: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -14,11 +14,9 @@ from relive_base.resource import relive_version
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
-from relive_platform.registry.application import HttpTrigger, QueueTrigger
 from relive_platform.registry.model import FunctionVersion
 from relive_platform.settings import Settings
-from relive_platform.triggers.http.cors import Cors
-from relive_platform.triggers.http.routes import Policy, Route, Routes
+from relive_platform.triggers.queue.names import QueueNames
 
 __all__ = ["Functions"]
 
@@ -32,13 +30,11 @@ class Functions:
         self,
         settings: Settings,
         engine: Engine,
-        on_routes: Callable[[Routes], None],
     ) -> None:
         self.serving: dict[str, FunctionVersion] = {}
-        self._queues: dict[str, str] = {}
+        self._queues = QueueNames()
         self._settings = settings
         self._engine = engine
-        self._on_routes = on_routes
 
     def apply(self, versions: Sequence[FunctionVersion], *, warm: bool = True) -> None:
         """Serve exactly these versions; what they replace is drained."""
@@ -48,17 +44,15 @@ class Functions:
         for name in [name for name in self.serving if name not in names]:
             del self.serving[name]
             self._engine.withdraw(name)
-        self._queues = _queues(versions)
-        policies = {version.name: _policy(version, self._settings) for version in versions}
-        self._on_routes(Routes(_routes(versions), policies))
+        self._queues.apply(versions)
 
     def names(self) -> list[str]:
         """What an event can be sent to: functions and queues, by name."""
-        return sorted({*self.serving, *self._queues})
+        return sorted({*self.serving, *self._queues.names()})
 
     def receiver(self, name: str) -> FunctionVersion | None:
         """Who works on events sent to `name`: the function of that name, else the one whose queue it is."""
-        return self.serving.get(name) or self.serving.get(self._queues.get(name, ""))
+        return self.serving.get(name) or self.serving.get(self._queues.function_of(name))
 
     def _serve(self, version: FunctionVersion, warm: bool) -> None:
         current = self.serving.get(version.name)
@@ -110,38 +104,4 @@ def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
         recycle_memory_percent=settings.recycle_memory_percent,
         # the worker knows the limit too, and can say where it stood: it comes first
         start_timeout_s=max(settings.start_timeout_s, version.config.timeout_s) + _START_SLACK_S,
-    )
-
-
-def _queues(versions: Sequence[FunctionVersion]) -> dict[str, str]:
-    """Queue name -> function."""
-    return {
-        trigger.queue: version.name
-        for version in versions
-        for trigger in version.config.triggers
-        if isinstance(trigger, QueueTrigger)
-    }
-
-
-def _routes(versions: Sequence[FunctionVersion]) -> list[Route]:
-    return [
-        Route(trigger.path, version.name, frozenset(trigger.methods), trigger.payload)
-        for version in versions
-        for trigger in version.config.triggers
-        if isinstance(trigger, HttpTrigger)
-    ]
-
-
-def _policy(version: FunctionVersion, settings: Settings) -> Policy:
-    """The function's own word on details of errors comes first, then the server's."""
-    config = version.config
-    said = config.error_details
-    if said is None and settings.error_details != "auto":
-        said = settings.error_details == "on"
-    return Policy(
-        public=config.public,
-        cors=Cors(config.cors) if config.cors is not None else None,
-        route_details=not config.public if said is None else said,
-        details=True if said is None else said,
-        event=version.spec.kind == "event",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from relive_runtime.folder import build_runtime
@@ -15,8 +14,8 @@ from relive_platform.engine.engine import EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.workers.users import UserRange
-from relive_platform.registry import FunctionVersion, Registry, SubprocessTrial
-from relive_platform.registry.application import FunctionDefaults, TimerTrigger
+from relive_platform.registry import Registry, SubprocessTrial
+from relive_platform.registry.application import FunctionDefaults
 from relive_platform.registry.packages.content import PackageLimits
 from relive_platform.registry.packages.dependencies import Dependencies
 from relive_platform.server.retention import Retention
@@ -27,7 +26,6 @@ from relive_platform.signals.options import CollectorOptions
 from relive_platform.triggers.http.access import Access
 from relive_platform.triggers.http.listener import ListenerLimits
 from relive_platform.triggers.queue.model import QueueLimits
-from relive_platform.triggers.timer import Timer
 
 __all__ = [
     "access_of",
@@ -39,7 +37,6 @@ __all__ = [
     "queue_limits",
     "registry_of",
     "retention_of",
-    "timers_of",
 ]
 
 
@@ -203,21 +200,3 @@ def retention_of(settings: Settings, store: Store, executor: Executor) -> Retent
         days=scaled_days(settings.retention_days) if chosen else {},
         limit_bytes=settings.store_bytes if settings.embedded else 0,
     )
-
-
-def timers_of(versions: Sequence[FunctionVersion]) -> list[Timer]:
-    """The timers of the functions in service."""
-    return [
-        Timer(
-            function=version.name,
-            schedule=trigger.schedule,
-            time_zone=trigger.time_zone,
-            misfire=trigger.misfire,
-            payload=trigger.payload,
-            retries=version.config.retries,
-            max_age_s=version.config.max_age_s,
-        )
-        for version in versions
-        for trigger in version.config.triggers
-        if isinstance(trigger, TimerTrigger)
-    ]

@@ -40,7 +40,6 @@ from relive_platform.server.parts import (
     queue_limits,
     registry_of,
     retention_of,
-    timers_of,
 )
 from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
@@ -49,19 +48,25 @@ from relive_platform.settings import Settings
 from relive_platform.signals.collector import Collector
 from relive_platform.signals.followers import Follower
 from relive_platform.signals.process import spawn
+from relive_platform.triggers.base import Source
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.http.app import Gateway, GatewayLimits
 from relive_platform.triggers.http.listener import HttpListener
 from relive_platform.triggers.http.propagation import Propagation
+from relive_platform.triggers.http.source import HttpSource
 from relive_platform.triggers.queue.backoff import Backoff
 from relive_platform.triggers.queue.consumer import Consumer
 from relive_platform.triggers.queue.events import EventQueue
 from relive_platform.triggers.queue.publisher import Accepted, Publisher
+from relive_platform.triggers.table import KINDS
 from relive_platform.triggers.timer import TimerService
+from relive_platform.triggers.timer.source import TimerSource
+from relive_platform.triggers.ways import Ways
 
 __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
 
 _THREADS: Final = 8
+_APPLY_S: Final = 60.0  # for the commits of timers, too
 _STORE_ANSWERS_S: Final = 10.0
 _FLUSH_S: Final = 10.0
 _log = logging.getLogger(__name__)
@@ -105,7 +110,7 @@ class ReliveServer:
             await self._start_collector()
             self._start_workers()
             await self._start_events()
-            await self._start_gateway()
+            await self._start_sources()
             await self._start_api()
             await self.store_keeper.settled(self.settings.store_wait_s)
         except BaseException:
@@ -201,27 +206,24 @@ class ReliveServer:
             access_of(settings),
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
         )
-        self.functions = Functions(settings, self.engine, self._set_routes)
+        self.functions = Functions(settings, self.engine)
+        self.listener = HttpListener(self.gateway, listener_limits(settings))
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
+        http = HttpSource(self.gateway, self.listener, settings.http_address, settings.error_details)
+        ways = Ways(self.engine.submit, self.publisher)
+        more = [kind.source(ways) for kind in KINDS.values() if kind.source is not None]
+        self._sources: list[Source] = [TimerSource(self.timers, self.executor), *more, http]  # as they start
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
-        self._apply(self.registry.functions())
+        await self._apply(self.registry.functions())
         self.registry.on_change(self._changed)
-        await self.loop.run_in_executor(self.executor, self._set_timers)
-        self.timers.start()
-        self._stack.push_async_callback(self._blocking, self.timers.stop)
         self.consumer.start()
 
-    async def _start_gateway(self) -> None:
-        settings = self.settings
-        self.listener = HttpListener(self.gateway, listener_limits(settings))
-        address = settings.http_address
-        if address.path:
-            await self.listener.start_unix(address.path)
-        else:
-            await self.listener.start(address.host, address.port, loopback=address.loopback)
-        self._stack.push_async_callback(self.listener.close)
+    async def _start_sources(self) -> None:
+        for source in self._sources:
+            await source.start()
+            self._stack.push_async_callback(source.close)
         self.http_address = self.listener.address
 
     async def _start_api(self) -> None:
@@ -286,23 +288,15 @@ class ReliveServer:
     def _in_flight(self) -> dict[str, int]:
         return {name: version.config.max_workers for name, version in self.functions.serving.items()}
 
-    def _set_routes(self, routes: Any) -> None:
-        self.gateway.routes = routes
-
-    def _apply(self, versions: list[FunctionVersion]) -> None:
+    async def _apply(self, versions: list[FunctionVersion]) -> None:
+        """The newest routes come with the newest pools: nothing else runs in between."""
         self.functions.apply(versions)
+        for source in reversed(self._sources):
+            await source.apply(versions)
 
     def _changed(self, versions: list[FunctionVersion]) -> None:
         """After a deploy, in its thread: it returns when the new version is what is served."""
-        done = asyncio.run_coroutine_threadsafe(self._apply_now(versions), self.loop)
-        done.result(10.0)
-        self._set_timers()
-
-    async def _apply_now(self, versions: list[FunctionVersion]) -> None:
-        self._apply(versions)
-
-    def _set_timers(self) -> None:
-        self.timers.set_timers(timers_of(self.registry.functions()))
+        asyncio.run_coroutine_threadsafe(self._apply(versions), self.loop).result(_APPLY_S)
 
     # What the control API calls; on the loop, or through `call`.
 

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from relive_platform.registry.application import (
     ConfigError,
     FunctionDefaults,
-    HttpTrigger,
-    QueueTrigger,
-    TimerTrigger,
     from_folder,
     load,
 )
-from relive_platform.registry.application.model import CorsConfig
+from relive_platform.triggers.http.config import CorsConfig, HttpTrigger
+from relive_platform.triggers.queue.config import QueueTrigger
+from relive_platform.triggers.timer.config import TimerTrigger
 
 GOOD = """\
 [app]

@@ -128,7 +128,7 @@ def test_one_function_of_an_application_can_be_deployed_alone(registry, write) -
 def test_a_route_of_another_application_is_not_taken(registry, write) -> None:
     registry.deploy(write(a=(CODE, ROUTE.format("a"))))
 
-    with pytest.raises(DeployError, match="already a route of 'a'"):
+    with pytest.raises(DeployError, match="already a route of function 'a'"):
         registry.deploy(write("other", "other", b=(CODE, ROUTE.format("b"))))
 
     # But a function of the same application may be renamed

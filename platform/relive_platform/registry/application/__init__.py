@@ -8,9 +8,6 @@ from relive_platform.registry.application.model import (
     Application,
     FunctionConfig,
     FunctionDefaults,
-    HttpTrigger,
-    QueueTrigger,
-    TimerTrigger,
 )
 
 __all__ = [
@@ -19,10 +16,7 @@ __all__ = [
     "ConfigError",
     "FunctionConfig",
     "FunctionDefaults",
-    "HttpTrigger",
     "Problem",
-    "QueueTrigger",
-    "TimerTrigger",
     "from_folder",
     "load",
 ]

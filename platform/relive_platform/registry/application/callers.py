@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from relive_platform.registry.application.lines import KeyPath
-from relive_platform.registry.application.model import CorsConfig, HttpTrigger, Trigger
-from relive_platform.registry.application.schema import HTTP_METHODS
+from relive_platform.registry.application.model import Trigger
+from relive_platform.triggers.http.config import HTTP_METHODS, CorsConfig, HttpTrigger
 from relive_platform.triggers.http.origins import parse_origin_pattern
 
 __all__ = ["caller_problems", "cors_of"]

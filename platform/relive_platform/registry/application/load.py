@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from relive_platform.names import NAME, NAME_HINT
 from relive_platform.registry.application.callers import caller_problems, cors_of
 from relive_platform.registry.application.errors import ConfigError, Problem
 from relive_platform.registry.application.handlers import check_handler, normalise_handler
@@ -18,24 +18,18 @@ from relive_platform.registry.application.model import (
     Application,
     FunctionConfig,
     FunctionDefaults,
-    HttpTrigger,
-    QueueTrigger,
-    TimerTrigger,
     Trigger,
 )
 from relive_platform.registry.application.schema import (
     APP,
     CORS,
     FUNCTION,
-    HTTP_METHODS,
-    NAME,
-    NAME_HINT,
     ROOT,
     TRIGGERS,
-    Key,
     check_value,
 )
-from relive_platform.triggers.timer.schedule import ScheduleError, parse_schedule
+from relive_platform.triggers.base import Key
+from relive_platform.triggers.table import KINDS
 
 __all__ = ["MANIFEST", "from_folder", "load"]
 
@@ -43,7 +37,6 @@ MANIFEST: Final = "relive.toml"
 _MAX_MANIFEST_BYTES: Final = 1024 * 1024
 _MAX_FUNCTIONS: Final = 1_000
 _MAX_TRIGGERS: Final = 100
-_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*,;=:@%+-]+|\{[A-Za-z_][A-Za-z0-9_]*\+?\}|/)*")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -105,8 +98,7 @@ class _Reader:
         self.defaults = defaults
         self.problems: list[Problem] = []
         self.lines: dict[KeyPath, int] = {}
-        self.routes: dict[tuple[str, str], str] = {}
-        self.queues: dict[str, str] = {}
+        self.claimed: dict[tuple[str, str], str] = {}  # kind and name -> function
 
     def problem(self, path: KeyPath, message: str, hint: str) -> None:
         self.problems.append(Problem(self.shown, find_line(self.lines, path), message, hint))
@@ -277,48 +269,12 @@ class _Reader:
         return triggers
 
     def trigger(self, at: KeyPath, function: str, kind: str, table: dict[str, Any]) -> Trigger:
-        values = {key: value for key, value in table.items() if key != "type"}
-        if kind == "http":
-            return self.http(at, function, values)
-        if kind == "timer":
-            return self.timer(at, values)
-        if not NAME.fullmatch(values["queue"]):
-            self.problem((*at, "queue"), f"the queue name {values['queue']!r} is not allowed", NAME_HINT)
-        other = self.queues.setdefault(values["queue"], function)
-        if other != function:
-            message = f"the queue {values['queue']!r} is already one of function {other!r}"
-            self.problem((*at, "queue"), message, "give one of them another name")
-        return QueueTrigger(**values)
-
-    def http(self, at: KeyPath, function: str, values: dict[str, Any]) -> HttpTrigger:
-        path = values["path"]
-        methods = tuple(dict.fromkeys(method.upper() for method in values.get("methods", ())))
-        if len(path) > 1024 or not _PATH.fullmatch(path) or "+}" in path.rstrip("/").removesuffix("+}"):
-            self.problem((*at, "path"), f"the path {path!r} is not allowed", "write as in /orders/{id}")
-        if path == "/fn" or path.startswith("/fn/"):
-            self.problem((*at, "path"), "paths under /fn/ are the functions' own URLs", "choose another path")
-        for method in methods:
-            if method not in HTTP_METHODS:
-                hint = f"use one of {', '.join(HTTP_METHODS)}"
-                self.problem((*at, "methods"), f"the method {method!r} is not known", hint)
-        for method in methods or HTTP_METHODS:
-            route = (re.sub(r"\{[^}+]*", "{", path).rstrip("/") or "/", method)
-            other = self.routes.setdefault(route, function)
+        found = KINDS[kind].config.of({key: value for key, value in table.items() if key != "type"})
+        for key, message, hint in found.problems():
+            self.problem((*at, key), message, hint)
+        for claim in found.claims():
+            other = self.claimed.setdefault((claim.kind, claim.name), function)
             if other != function:
-                message = f"{method} {path} is already a route of function {other!r}"
-                self.problem((*at, "path"), message, "give one of them another path or method")
+                self.problem((*at, claim.key), f"{claim.taken} of function {other!r}", claim.hint)
                 break
-        return HttpTrigger(path=path, methods=methods, payload=values.get("payload", "2.0"))
-
-    def timer(self, at: KeyPath, values: dict[str, Any]) -> TimerTrigger:
-        try:
-            parse_schedule(values["schedule"], values.get("time_zone", "UTC"))
-        except ScheduleError as error:
-            key = "time_zone" if "time zone" in error.message else "schedule"
-            self.problem((*at, key), error.message, error.hint)
-        if payload := values.get("payload"):
-            try:
-                json.loads(payload)
-            except (ValueError, RecursionError) as error:
-                self.problem((*at, "payload"), f"the payload is not JSON: {error}", "write JSON text")
-        return TimerTrigger(**values)
+        return found

@@ -4,71 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 import msgspec
 
+from relive_platform.triggers.base import TriggerConfig
+from relive_platform.triggers.http.config import CorsConfig
+from relive_platform.triggers.table import KINDS
+
 __all__ = [
     "Application",
-    "CorsConfig",
     "FunctionConfig",
     "FunctionDefaults",
-    "HttpTrigger",
-    "QueueTrigger",
-    "TimerTrigger",
     "Trigger",
 ]
 
 
-class HttpTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="http", kw_only=True):
-    """Requests for `path` (`{name}` matches one segment, `{name+}` the rest). No methods: all of them.
-
-    `payload`: what an event function gets, Lambda's format "1.0" (REST API, load balancer) or "2.0".
-    """
-
-    path: str
-    methods: tuple[str, ...] = ()
-    payload: str = "2.0"
-
-    def describe(self) -> str:
-        """As people read it: "http POST /checkout"."""
-        return f"http {','.join(self.methods) or '*'} {self.path}"
-
-
-class TimerTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="timer", kw_only=True):
-    """A schedule: `cron(...)` or `rate(...)`. `misfire`: what becomes of a missed run, "skip" or "once"."""
-
-    schedule: str
-    time_zone: str = "UTC"
-    misfire: str = "skip"
-    payload: str = ""  # JSON text that the event carries as "detail"
-
-    def describe(self) -> str:
-        """As people read it: "timer rate(5 minutes)"."""
-        return f"timer {self.schedule}"
-
-
-class QueueTrigger(msgspec.Struct, frozen=True, tag_field="type", tag="queue", kw_only=True):
-    """Events published under the name `queue` go to the function."""
-
-    queue: str
-
-    def describe(self) -> str:
-        """As people read it: "queue orders"."""
-        return f"queue {self.queue}"
-
-
-class CorsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Which web pages may call a function. No methods: all; no headers: those that a page asks for."""
-
-    origins: tuple[str, ...]
-    methods: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-    expose_headers: tuple[str, ...] = ()
-    credentials: bool = False
-    max_age_s: int = 600
-
-
-Trigger = HttpTrigger | TimerTrigger | QueueTrigger
+if TYPE_CHECKING:
+    Trigger = TriggerConfig
+else:
+    Trigger = Union[tuple(kind.config for kind in KINDS.values())]  # noqa: UP007 - made of the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

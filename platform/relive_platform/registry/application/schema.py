@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from relive_platform.triggers.base import Key
+from relive_platform.triggers.table import KINDS
 
 __all__ = [
     "APP",
     "CORS",
     "FUNCTION",
-    "HTTP_METHODS",
-    "KINDS",
-    "NAME",
-    "NAME_HINT",
     "ROOT",
     "TRIGGERS",
-    "Key",
     "check_value",
 ]
 
-NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-NAME_HINT: Final = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
-HTTP_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key. `type`: text, flag, whole, number, texts (array of text), map (text -> text), table, array."""
-
-    type: str
-    doc: str = ""
-    required: bool = False
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-
-
-KINDS: Final = ("event", "http")
+HANDLER_KINDS: Final = ("event", "http")
 ROOT: Final[Mapping[str, Key]] = {
     "app": Key("table", "The application."),
     "functions": Key("table", "A table for each function.", required=True),
@@ -51,7 +31,7 @@ APP: Final[Mapping[str, Key]] = {
 FUNCTION: Final[Mapping[str, Key]] = {
     "source": Key("text", "Folder of the code, relative to relive.toml.", required=True),
     "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`.", required=True),
-    "kind": Key("text", "`event`: handler(event, context); `http`: handler(request).", choices=KINDS),
+    "kind": Key("text", "`event`: handler(event, context); `http`: handler(request).", choices=HANDLER_KINDS),
     "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),
     "memory_mb": Key("whole", "Memory limit of a worker.", low=16, high=1_048_576),
     "max_workers": Key("whole", "Workers of the function at most.", low=1, high=1_000),
@@ -84,23 +64,7 @@ CORS: Final[Mapping[str, Key]] = {
     "max_age_s": Key("whole", "How long a browser remembers the answer.", low=0, high=86_400),
 }
 TRIGGERS: Final[Mapping[str, Mapping[str, Key]]] = {
-    "http": {
-        "type": Key("text"),
-        "path": Key("text", "Begins with /; `{name}` is one segment, `{name+}` the rest.", required=True),
-        "methods": Key("texts", "Default: all."),
-        "payload": Key("text", "Lambda's payload format of the event.", choices=("1.0", "2.0")),
-    },
-    "timer": {
-        "type": Key("text"),
-        "schedule": Key("text", "cron(...) with 5 fields or AWS's 6, or rate(...).", required=True),
-        "time_zone": Key("text", "IANA name. Default: UTC."),
-        "misfire": Key("text", "A run missed while the server was down.", choices=("skip", "once")),
-        "payload": Key("text", "JSON text for the event's `detail`."),
-    },
-    "queue": {
-        "type": Key("text"),
-        "queue": Key("text", "Name that events are published under.", required=True),
-    },
+    name: {"type": Key("text"), **kind.config.KEYS} for name, kind in KINDS.items()
 }
 
 _SAYS: Final = {

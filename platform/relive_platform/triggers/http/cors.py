@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from relive_platform.registry.application.model import CorsConfig
-from relive_platform.registry.application.schema import HTTP_METHODS
+from relive_platform.triggers.http.config import HTTP_METHODS, CorsConfig
 from relive_platform.triggers.http.origins import parse_origin, parse_origin_pattern
 from relive_platform.triggers.http.responses import Response, problem
 

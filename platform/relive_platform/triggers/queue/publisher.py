@@ -17,7 +17,7 @@ from relive_tracer.explore.platform_rows import producer_span
 
 from relive_platform.engine.errors import UnknownFunction
 from relive_platform.engine.invocation import InvokeRequest
-from relive_platform.registry.model import FunctionVersion
+from relive_platform.triggers.base import Served
 from relive_platform.triggers.queue.model import BadEventId, Lease, QueuedEvent, Receipt
 
 __all__ = ["Accepted", "Publisher", "request_of"]
@@ -59,7 +59,7 @@ class Publisher:
     def __init__(
         self,
         queue: PublishQueue,
-        serving: Callable[[str], FunctionVersion | None],
+        serving: Callable[[str], Served | None],
         on_span: Callable[[FunctionSpec, str, SpanData], None],
         names: Callable[[], Collection[str]] = tuple,
     ) -> None:

@@ -1,0 +1,98 @@
+"""HTTP as a source of events: the gateway's routes are those of the functions in service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from relive_platform.triggers.base import Served, ServedConfig
+from relive_platform.triggers.http.app import Gateway
+from relive_platform.triggers.http.config import CorsConfig, HttpTrigger
+from relive_platform.triggers.http.cors import Cors
+from relive_platform.triggers.http.listener import HttpListener
+from relive_platform.triggers.http.routes import Policy, Route, Routes
+
+__all__ = ["HttpAddress", "HttpSource"]
+
+
+class HttpAddress(Protocol):
+    """Where to listen: a path, or a host and a port; `loopback`: it has to be an address of loopback."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def loopback(self) -> bool: ...
+
+
+class HttpServed(ServedConfig, Protocol):
+    """What a function says of its callers."""
+
+    @property
+    def public(self) -> bool: ...
+    @property
+    def cors(self) -> CorsConfig | None: ...
+    @property
+    def error_details(self) -> bool | None: ...
+
+
+class HttpFunction(Served, Protocol):
+    """A function with that."""
+
+    @property
+    def config(self) -> HttpServed: ...
+
+
+class HttpSource:
+    """`error_details`: "on", "off" or "auto", for functions that say nothing of it."""
+
+    def __init__(
+        self, gateway: Gateway, listener: HttpListener, address: HttpAddress, error_details: str
+    ) -> None:
+        self._gateway = gateway
+        self._listener = listener
+        self._address = address
+        self._error_details = error_details
+
+    async def apply(self, functions: Sequence[HttpFunction]) -> None:
+        """These functions are in service from now on."""
+        policies = {function.name: self._policy(function) for function in functions}
+        self._gateway.routes = Routes(_routes(functions), policies)
+
+    async def start(self) -> None:
+        """Listen."""
+        address = self._address
+        if address.path:
+            await self._listener.start_unix(address.path)
+        else:
+            await self._listener.start(address.host, address.port, loopback=address.loopback)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._listener.close()
+
+    def _policy(self, function: HttpFunction) -> Policy:
+        """The function's own word on details of errors comes first, then the server's."""
+        config = function.config
+        said = config.error_details
+        if said is None and self._error_details != "auto":
+            said = self._error_details == "on"
+        return Policy(
+            public=config.public,
+            cors=Cors(config.cors) if config.cors is not None else None,
+            route_details=not config.public if said is None else said,
+            details=True if said is None else said,
+            event=function.spec.kind == "event",
+        )
+
+
+def _routes(functions: Sequence[Served]) -> list[Route]:
+    return [
+        Route(trigger.path, function.name, frozenset(trigger.methods), trigger.payload)
+        for function in functions
+        for trigger in function.config.triggers
+        if isinstance(trigger, HttpTrigger)
+    ]

@@ -1,0 +1,30 @@
+"""Every kind of trigger. A new one: a folder with its config and its source, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relive_platform.triggers.base import Source, TriggerConfig
+from relive_platform.triggers.http.config import HttpTrigger
+from relive_platform.triggers.queue.config import QueueTrigger
+from relive_platform.triggers.timer.config import TimerTrigger
+
+__all__ = ["KINDS", "Kind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind is configured, and what makes its events while a server runs, given `triggers.ways.Ways`.
+    None: the server itself wires it, with what else it needs."""
+
+    config: type[TriggerConfig]
+    source: Callable[[Any], Source] | None = None
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "http": Kind(HttpTrigger),
+    "timer": Kind(TimerTrigger),
+    "queue": Kind(QueueTrigger),
+}
