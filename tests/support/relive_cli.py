@@ -73,7 +73,7 @@ class Relive:
         (row,) = self.json("invoke", function, "--event", text, *flags, check=False)
         return {**row, "seconds": time.monotonic() - began}
 
-    def scene(self, invocation_id: str, limit_s: float = 20.0) -> dict[str, Any]:
+    def scene(self, invocation_id: str, limit_s: float = 100.0) -> dict[str, Any]:
         """The scene of a failed invocation, as soon as it is there."""
         found: list[dict[str, Any]] = self.eventually(
             lambda: self.json("failure", invocation_id, check=False), limit_s
@@ -131,7 +131,7 @@ class Relive:
                     return answer, True
                 answer += part
 
-    def eventually(self, what: Callable[[], Any], limit_s: float = 20.0) -> Any:
+    def eventually(self, what: Callable[[], Any], limit_s: float = 100.0) -> Any:
         """The first true value of `what`: telemetry reaches the store a moment after the answer."""
         give_up = time.monotonic() + limit_s
         while True:

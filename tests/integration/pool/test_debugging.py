@@ -95,7 +95,7 @@ def attach(workers: Platform, ident: str = "last") -> DebugSession:
     return workers.host.debugging.attach(ident)
 
 
-async def until_prompt(session: DebugSession, limit_s: float = 10.0) -> str:
+async def until_prompt(session: DebugSession, limit_s: float = 60.0) -> str:
     """What is written until the next prompt; the end of the session in angle brackets."""
     text = ""
     while True:
@@ -109,7 +109,7 @@ async def until_prompt(session: DebugSession, limit_s: float = 10.0) -> str:
                 return text.removesuffix("(Pdb) ").rstrip("\n")
 
 
-async def until_text(session: DebugSession, wanted: str, limit_s: float = 10.0) -> None:
+async def until_text(session: DebugSession, wanted: str, limit_s: float = 60.0) -> None:
     """Wait until something is written that is no prompt."""
     text = ""
     while wanted not in text:
