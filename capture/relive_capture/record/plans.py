@@ -82,6 +82,10 @@ class Plan:
         if not exact and any(base is BaseException for base in mro(cls)):
             self._slots = [_ARGS, *self._slots]
 
+    def leave_members_of_c(self) -> None:
+        """What C classes have as members is in the shape already, as far as it is of interest."""
+        self._slots = [slot for slot in self._slots if not is_immutable_type(slot[2])]
+
     def attributes(self, obj: object, limit: int) -> list[tuple[Any, Any]]:
         """At most `limit` items of a value's real `__dict__` and of its filled `__slots__`; of an
         exception its arguments, too."""
@@ -176,6 +180,7 @@ class Plans:
             shape = self._types.shapes.of(base)
             if shape is not None:
                 plan = Plan(cls, CONTAINER, shape, exact=False)
+                plan.leave_members_of_c()
                 plan.open_to_users = module_name(cls).partition(".")[0] not in _CLOSED
                 return plan
         return Plan(cls, OBJECT, exact=False)
