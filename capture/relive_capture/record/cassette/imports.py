@@ -26,9 +26,16 @@ def when_imported(patches: Mapping[str, Patch]) -> Callable[[], None]:
             _apply(patch, module)
         else:
             waiting[name] = patch
+    finder = _Finder(waiting)
     if waiting:
-        sys.meta_path.insert(0, _Finder(waiting))
-    return waiting.clear
+        sys.meta_path.insert(0, finder)
+
+    def stop() -> None:
+        waiting.clear()
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+    return stop
 
 
 def _apply(patch: Patch, module: ModuleType) -> None:

@@ -7,6 +7,7 @@ import random
 import sys
 from collections import deque
 from functools import wraps
+from typing import Any
 
 from relive_capture.cassette_format import Seeds
 from relive_capture.record.cassette.chance import STATE_BYTES, seeded
@@ -24,9 +25,14 @@ class Dice:
         self._bytes: deque[bytes] = deque()
         self.drawn = 0
         """Bytes that were not in the recording."""
+        self._before: Any = None
+        self._numpy_before: Any = None
 
     def install(self, undo: Undo) -> None:
-        """Stand before os.urandom. After the undoing, chance is as random as ever."""
+        """Stand before os.urandom. After the undoing, chance stands where it stood before."""
+        self._before = random.getstate()
+        numpy_random = sys.modules.get("numpy.random")
+        self._numpy_before = None if numpy_random is None else numpy_random.get_state()
         original = os.urandom
 
         @wraps(original)
@@ -46,10 +52,15 @@ class Dice:
 
     def _let_go(self) -> None:
         self._bytes.clear()
-        random.seed()
+        if self._before is not None:
+            random.setstate(self._before)
         numpy_random = sys.modules.get("numpy.random")
-        if numpy_random is not None:
-            numpy_random.seed()
+        if numpy_random is None:
+            return
+        if self._numpy_before is not None:
+            numpy_random.set_state(self._numpy_before)
+        else:
+            numpy_random.seed()  # it was loaded meanwhile
 
     def set(self, seeds: Seeds) -> None:
         """Let chance stand where it stood."""

@@ -1,0 +1,86 @@
+"""What Relive does in a process of others leaves that process as it was: captures, profiles, replays."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from fresh_process import in_a_fresh_process
+from interpreter_state import interpreter_state
+from relive.testing import Invocation
+from relive_base.frames import FunctionSpec
+from relive_capture.cassette_format import Script, Seeds
+from relive_capture.record import capture_exception, install_guard
+from relive_capture.record.playback.player import Player
+from relive_profiler.record import Sampler
+
+APP = "import random\n\ndef handler(event, context):\n    return random.random()\n"
+
+
+def changed(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
+    """What is not as it was."""
+    found = {}
+    for name, value in before.items():
+        now = after[name]
+        if now == value:
+            continue
+        if isinstance(value, tuple | list) and isinstance(now, tuple | list) and len(value) == len(now):
+            found[name] = [pair for pair in zip(value, now, strict=True) if pair[0] != pair[1]]
+        else:
+            found[name] = (value, now)
+    return found
+
+
+@in_a_fresh_process
+def test_a_capture_leaves_nothing(tmp_path: Path) -> None:
+    spec = FunctionSpec(name="shop", version=1, handler="app:handler", source=str(tmp_path))
+    install_guard()  # as a worker does once
+    before = interpreter_state()
+    try:
+        json.loads("{")
+    except ValueError as error:
+        capture_exception(error, kind="exception", spec=spec, invocation_id="i")
+    left = changed(before, interpreter_state())
+    assert not left, left
+
+
+@in_a_fresh_process
+def test_a_profile_leaves_nothing(tmp_path: Path) -> None:
+    before = interpreter_state()
+    for mode in ("sampled", "precise"):
+        sampler = Sampler(mode, source=str(tmp_path))
+        sampler.start("i")
+        sum(range(300_000))
+        sampler.stop()
+        sampler.close()
+    after = interpreter_state()
+    left = changed(before, after)
+    assert not left, left
+
+
+@in_a_fresh_process
+def test_a_replay_in_this_process_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("time_machine")  # what it brings in leaves a finder of its own
+    before = interpreter_state()
+    player = Player(Script(seeds=Seeds(wall_ns=10**18, python=b"")))
+    player.install()
+    player.begin(0)
+    random.random()
+    player.end()
+    player.uninstall()
+    left = changed(before, interpreter_state())
+    assert not left, left
+
+
+@in_a_fresh_process
+def test_a_test_of_an_invocation_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    before, modules = interpreter_state(), set(sys.modules)
+    invocation = Invocation(function="shop", source=str(tmp_path), handler="app:handler", event=b"{}")
+    invocation.run()
+    left = changed(before, interpreter_state())
+    assert not left, left
+    assert "app" not in set(sys.modules) - modules
