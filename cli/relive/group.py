@@ -16,6 +16,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Start here": {
         "demo": ("demo", "See it work: a small shop, real events, real failures"),
         "tui": ("tui", "One key from launch to the root cause"),
+        "completion": ("completion", "TAB completion for bash, zsh and fish"),
         "doctor": ("doctor", "Check prerequisites and how to fix what is missing"),
     },
     "Run functions": {

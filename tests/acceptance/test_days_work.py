@@ -176,6 +176,25 @@ def test_logs_are_chosen_by_level_pattern_and_trace(lab: Relive) -> None:
     assert [row["body"] for row in lab.json("logs", one["invocation_id"][:20])] == ["checking out zoe"]
 
 
+def test_a_trace_goes_into_a_file(lab: Relive, tmp_path: Path) -> None:
+    ran = lab.invoke("checkout", {"who": "kim", "sku": 1})
+
+    (row,) = lab.json("export", "trace", ran["invocation_id"][:20], "--output", str(tmp_path / "t.jsonl"))
+
+    assert (row["trace_id"], row["logs"]) == (ran["trace_id"], 1)
+    spans, logs = map(json.loads, (tmp_path / "t.jsonl").read_text().splitlines())
+    found = [
+        span
+        for resource in spans["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert len(found) == row["spans"] >= 4
+    assert {span["traceId"] for span in found} == {ran["trace_id"]}
+    assert logs["resourceLogs"]
+    assert lab.run("export", "--since", "1h", "-o", str(tmp_path / "x"), check=False).returncode == 2
+
+
 def test_ctrl_c_leaves_it_running_and_says_how_to_end_it(lab: Relive) -> None:
     # Given a function that takes its time, and somebody who has no more of it
     process = begun(lab, "invoke", "slow")

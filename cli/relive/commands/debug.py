@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from relive_base.errors import ExitCode, NotFound, ReliveError, ServerUnreachable, UsageError
 
+from relive.completing import complete_failure
 from relive.listing import finder
 from relive.output import Column, echo, emit, format_bytes, json_option, note, wide_option
 from relive.scenes import is_scene_file, load_scene
@@ -38,7 +39,9 @@ COLUMNS = [
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
+@click.argument(
+    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+)
 @click.option("--command", "-c", "commands", multiple=True, help="A command to run; then the session ends.")
 @click.option(
     "--scene", "read_only", is_flag=True, help="The read-only session, even if the process is there."

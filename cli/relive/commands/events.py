@@ -15,6 +15,7 @@ from relive_views.events import (
     short_event_ids,
 )
 
+from relive.completing import complete_function
 from relive.listing import check_function
 from relive.output import (
     Column,
@@ -57,7 +58,12 @@ _ACTIONS = ("retry", "discard", "purge")
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[FUNCTION] | retry ID | discard ID | purge")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[FUNCTION] | retry ID | discard ID | purge",
+    shell_complete=complete_function,
+)
 @click.option("--state", type=click.Choice(["ready", "leased", "dead"]), help="Only events in this state.")
 @click.option("--function", "function", default="", help="Only this function's.")
 @click.option("--all", "every", is_flag=True, help="With retry and discard: all dead events instead of one.")

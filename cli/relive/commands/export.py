@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 from relive_base.errors import ExitCode, UsageError
+from relive_base.escapes import to_json
 
 from relive.durations import DURATION, WAIT, since_ns
 from relive.listing import finder, tell_lateness
@@ -49,6 +51,14 @@ class _Sent:
 @click.argument("what", nargs=-1, metavar="trace ID")
 @click.option("--since", type=DURATION, default=None, help="All traces and logs of the last 15m, 1h, ...")
 @click.option(
+    "--output",
+    "-o",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the trace to a file instead: OTLP's JSON, which Jaeger opens; with its logs if the name ends"
+    " in .jsonl, which the OpenTelemetry Collector reads.",
+)
+@click.option(
     "--otlp",
     "endpoint",
     default="",
@@ -79,6 +89,7 @@ def export(
     session: Session,
     what: tuple[str, ...],
     since: float | None,
+    target: Path | None,
     endpoint: str,
     protocol: str | None,
     headers_file: IO[str] | None,
@@ -88,25 +99,22 @@ def export(
     timeout_s: float,
     as_json: bool,
 ) -> int:
-    """Send one trace with its logs, or all of a time, to an OTLP collector such as Jaeger.
+    """Send one trace with its logs, or all of a time, to an OTLP collector such as Jaeger; or write a trace
+    to a file.
 
     What is not given is as the standard OTEL_EXPORTER_OTLP_* variables say; OTEL_LOGS_EXPORTER=none leaves
     the logs out.
 
     \b
     relive export trace last --otlp http://127.0.0.1:4317
+    relive export trace checkout --output checkout.json
     relive export --since 1h --otlp https://otlp.example --headers ~/.otlp-headers
     """
     from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
-    if what and (len(what) != 2 or what[0] != "trace"):
-        raise UsageError(
-            "what to export is not clear", hint="relive export trace ID, or relive export --since 1h"
-        )
-    if bool(what) == (since is not None):
-        raise UsageError(
-            "name one trace, or a time", hint="relive export trace ID, or relive export --since 1h"
-        )
+    _check_what(what, since)
+    if target is not None:
+        return _write(session, what[1:], bool(endpoint), target, as_json)
     settings: OtlpSettings | None
     if not endpoint:
         _refuse_without_endpoint(
@@ -144,6 +152,48 @@ def export(
     else:
         echo(sent.text, err=bool(sent.failed))
     return ExitCode.FAILED if sent.failed or not sent.spans + sent.logs else ExitCode.DONE
+
+
+def _check_what(what: tuple[str, ...], since: float | None) -> None:
+    """Raises UsageError."""
+    if what and (len(what) != 2 or what[0] != "trace"):
+        raise UsageError(
+            "what to export is not clear", hint="relive export trace ID, or relive export --since 1h"
+        )
+    if bool(what) == (since is not None):
+        raise UsageError(
+            "name one trace, or a time", hint="relive export trace ID, or relive export --since 1h"
+        )
+
+
+def _write(session: Session, named: tuple[str, ...], sends: bool, target: Path, as_json: bool) -> int:
+    """One trace as a file. Raises NotFound, UsageError."""
+    from relive_tracer.explore import logs, otlp_json, traces
+
+    if not named or sends:
+        hint = "relive export trace ID --output FILE"
+        raise UsageError("--output is for one trace, without --otlp", hint=hint)
+
+    store = session.store()
+    trace_id = finder(session).trace(named[0])
+    spans = traces.trace(store, trace_id)
+    parts = [otlp_json.trace_json(spans)]
+    lines: list[LogRow] = []
+    if target.suffix == ".jsonl":
+        lines = [line for page in logs.pages(store, logs.LogFilter(trace_id=trace_id)) for line in page]
+        parts += [otlp_json.logs_json(lines)] if lines else []
+    data = b"".join(to_json(part) + b"\n" for part in parts)
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}") from error
+    tell_lateness(session, as_json=as_json)
+    if as_json:
+        row = {"path": str(target), "bytes": len(data), "trace_id": trace_id}
+        emit_object({**row, "spans": len(spans), "logs": len(lines)})
+    else:
+        echo(f"{target}  {len(spans):,} spans, {len(lines):,} log lines, {len(data):,} bytes")
+    return ExitCode.DONE
 
 
 def _refuse_without_endpoint(options: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ import click
 from relive_base.errors import ExitCode, UsageError
 from relive_views.marks import HIDDEN, STATES
 
+from relive.completing import complete_failure
 from relive.durations import DURATION, since_ns
 from relive.listing import emit_recorded, finder
 from relive.output import (
@@ -81,7 +82,12 @@ GROUP_COLUMNS = [
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[FUNCTION] | resolve ID | ignore ID | reopen ID")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[FUNCTION] | resolve ID | ignore ID | reopen ID",
+    shell_complete=complete_failure,
+)
 @click.option("--since", type=DURATION, default=None, help="Only those of the last 15m, 1h, ...")
 @click.option("--group", is_flag=True, help="One row for all failures with the same fingerprint.")
 @click.option("--all", "every", is_flag=True, help="Those that were resolved or ignored, too.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from relive_base.errors import NotFound, UsageError
 
+from relive.completing import complete_failure
 from relive.output import echo, emit_object, json_option, text_width
 from relive.scenes import is_scene_file, load_scene
 from relive.session import Session
@@ -24,7 +25,9 @@ _JSON_PATHS = 32
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
+@click.argument(
+    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+)
 @click.option("--top", type=click.IntRange(1, 1_000), default=8, show_default=True, help="Rows of each list.")
 @click.option("--retainers", metavar="ADDRESS", help="Show what holds the object at this address.")
 @click.option(

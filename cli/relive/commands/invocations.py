@@ -6,6 +6,7 @@ import click
 from relive_base.errors import ExitCode, UsageError
 from relive_base.records import STATUSES
 
+from relive.completing import complete_function, complete_invocation
 from relive.durations import DURATION, since_ns
 from relive.listing import emit_recorded, finder
 from relive.output import (
@@ -46,7 +47,7 @@ COLUMNS = [
 
 
 @click.command()
-@click.argument("function", default="")
+@click.argument("function", default="", shell_complete=complete_function)
 @click.option("--status", default="", help=f"One or more, with commas, of: {', '.join(STATUSES)}.")
 @click.option("--since", type=DURATION, default=None, help="Only those of the last 15m, 1h, ...")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
@@ -107,7 +108,7 @@ _STYLES = {
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | FUNCTION | last]")
+@click.argument("ident", default="last", metavar="[ID | FUNCTION | last]", shell_complete=complete_invocation)
 @json_option
 @click.pass_obj
 def trace(session: Session, ident: str, as_json: bool) -> None:

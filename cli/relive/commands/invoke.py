@@ -11,6 +11,7 @@ import click
 import msgspec
 from relive_base.errors import ExitCode, ReliveError, UsageError
 
+from relive.completing import complete_function
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -24,7 +25,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("function")
+@click.argument("function", shell_complete=complete_function)
 @click.option("--event", default=None, help="The event: JSON text, @FILE, or - for standard input.")
 @click.option("--file", "file", default=None, help="The same from a file; over HTTP, the body.")
 @click.option("--method", default=None, help="Over HTTP: the method.  [default: GET, with a body POST]")

@@ -14,6 +14,7 @@ from relive_base.errors import ExitCode, NotFound, UsageError
 from relive_tracer.explore.rows import SEVERITY_NUMBERS
 from relive_views.ids import short_ids
 
+from relive.completing import complete_invocation
 from relive.durations import DURATION, since_ns
 from relive.listing import check_function, finder, function_names, tell_lateness
 from relive.log_lines import LineForm
@@ -31,7 +32,7 @@ LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
 @click.command()
-@click.argument("function", default="", metavar="[FUNCTION | ID]")
+@click.argument("function", default="", metavar="[FUNCTION | ID]", shell_complete=complete_invocation)
 @click.option(
     "--invocation",
     default="",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from relive_base.errors import ExitCode, NotFound
 
+from relive.completing import complete_function, complete_invocation
 from relive.durations import DURATION, since_ns
 from relive.listing import emit_recorded, finder, function_names, tell_lateness
 from relive.output import Column, echo, emit_object, json_option, note, wide_option
@@ -35,7 +36,7 @@ COLUMNS = [
 
 
 @click.command()
-@click.argument("function", default="")
+@click.argument("function", default="", shell_complete=complete_function)
 @click.option(
     "--version", "version", type=click.IntRange(1, 2**31 - 1), default=None, help="Only this version."
 )
@@ -91,7 +92,7 @@ def hot(
 
 
 @click.command()
-@click.argument("subject", metavar="FUNCTION | ID | last")
+@click.argument("subject", metavar="FUNCTION | ID | last", shell_complete=complete_invocation)
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--since", type=DURATION, default=None, help="For a function: only the last 15m, 1h, ...")
 @click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
@@ -154,7 +155,7 @@ def _invocation(session: Session, subject: str) -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("function")
+@click.argument("function", shell_complete=complete_function)
 @click.option(
     "--next",
     "count",

@@ -11,6 +11,7 @@ import msgspec
 from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_base.terminal import one_line, title_line
 
+from relive.completing import complete_failure
 from relive.output import echo, emit_object, json_option
 from relive.scenes import load_scene
 from relive.session import Session
@@ -36,7 +37,9 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
+@click.argument(
+    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+)
 @click.option(
     "--code",
     type=click.Path(exists=True, path_type=Path),

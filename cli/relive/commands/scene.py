@@ -9,6 +9,7 @@ from typing import Any
 import click
 from relive_base.errors import UsageError
 
+from relive.completing import complete_failure
 from relive.output import echo, echo_styled, emit_object, format_bytes, json_option, text_width
 from relive.scenes import archive_of, is_scene_file, load_scene
 from relive.session import Session
@@ -17,7 +18,9 @@ __all__ = ["failure", "scene"]
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
+@click.argument(
+    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+)
 @click.option(
     "--frames",
     type=click.Choice(["own", "all"]),
@@ -44,7 +47,9 @@ def failure(session: Session, ident: str, frames: str, full: bool, all_frames: b
 
 
 @click.command()
-@click.argument("ident", default="last", metavar="[ID | FUNCTION | last | FILE]")
+@click.argument(
+    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+)
 @click.option("--output", "-o", type=click.Path(), help="The file (or folder) to write.")
 @click.option(
     "--to-test",

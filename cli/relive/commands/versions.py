@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from relive.completing import complete_function, complete_invocation
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
@@ -11,7 +12,7 @@ __all__ = ["cancel", "rollback", "undeploy"]
 
 
 @click.command()
-@click.argument("function")
+@click.argument("function", shell_complete=complete_function)
 @click.option(
     "--to",
     "version",
@@ -40,7 +41,7 @@ def rollback(session: Session, function: str, version: int | None, as_json: bool
 
 
 @click.command()
-@click.argument("name", metavar="FUNCTION | APPLICATION")
+@click.argument("name", metavar="FUNCTION | APPLICATION", shell_complete=complete_function)
 @json_option
 @click.pass_obj
 def undeploy(session: Session, name: str, as_json: bool) -> None:
@@ -60,7 +61,7 @@ def undeploy(session: Session, name: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("ident", metavar="ID | FUNCTION | last")
+@click.argument("ident", metavar="ID | FUNCTION | last", shell_complete=complete_invocation)
 @json_option
 @click.pass_obj
 def cancel(session: Session, ident: str, as_json: bool) -> None:
