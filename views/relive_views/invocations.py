@@ -12,9 +12,9 @@ from relive_tracer.explore.models import InvocationRow
 
 from relive_views.ids import short_ids
 
-__all__ = ["InvocationFilter", "InvocationView", "invocations"]
+__all__ = ["FIELDS", "InvocationFilter", "InvocationView", "invocations"]
 
-_FIELDS: Final = (
+FIELDS: Final = (
     "invocation_id", "attempt", "function", "version", "trigger", "status", "started_at", "queue_ns",
     "init_ns", "duration_ns", "cpu_ns", "peak_rss_bytes", "cold", "error_type", "error_message", "trace_id",
     "span_id", "worker_pid", "isolation_tier",
@@ -30,7 +30,7 @@ class InvocationView:
 
     def as_json(self) -> dict[str, Any]:
         """The fields of `relive invocations --json`."""
-        return {name: getattr(self.row, name) for name in _FIELDS}
+        return {name: getattr(self.row, name) for name in FIELDS}
 
 
 def invocations(store: Store, wanted: InvocationFilter, limit: int = 50) -> list[InvocationView]:

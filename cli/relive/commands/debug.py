@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from relive_platform.api.debug_call import DebugCall
     from relive_platform.api.local_debug import LocalDebugCall
 
-__all__ = ["debug", "talk_to_process"]
+__all__ = ["FIELDS", "debug", "talk_to_process"]
 
-_FIELDS = (
+FIELDS = (
     "invocation_id", "function", "error", "pid", "age_s", "expires_s", "rss", "attached", "version",
     "message", "failed_ns",
 )  # fmt: skip
@@ -91,7 +91,7 @@ def debug(
 def _list(session: Session, wide: bool, as_json: bool) -> int:
     from relive_views.ids import shortest
 
-    rows = [{name: getattr(worker, name) for name in _FIELDS} for worker in session.control().frozen()]
+    rows = [{name: getattr(worker, name) for name in FIELDS} for worker in session.control().frozen()]
     short = shortest((row["invocation_id"] for row in rows), ())
     emit(
         rows,
