@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from relive_capture.explore.reader import read_scene
 
-from relive_tui import views
+from relive_tui import profile_views, views
 from relive_tui.heap_shelf import HeapShelf
 from relive_tui.lone_source import LoneSource
 from relive_tui.models.compare import Comparison
@@ -179,18 +179,18 @@ class FileSource(LoneSource):
         from relive_profiler.explore.tree import build
 
         chosen: Any = weight
-        return views.flame_view(build(self._folded(), weight=chosen, aggregate=False))
+        return profile_views.flame_view(build(self._folded(), weight=chosen, aggregate=False))
 
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
         from relive_profiler.explore.hot import hot_list
 
         rows = hot_list(self._folded(), "line", 200, waits_to_caller=True).rows
-        return [views.hot_line(row) for row in rows if row.self_s > 0]
+        return [profile_views.hot_line(row) for row in rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         from relive_profiler.explore.hot import hot_list
 
-        return views.hottest_of(hot_list(self._folded(), "line", 1, waits_to_caller=True).rows)
+        return profile_views.hottest_of(hot_list(self._folded(), "line", 1, waits_to_caller=True).rows)
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         return Comparison((self._view.event, self._view.event))

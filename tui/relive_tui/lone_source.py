@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from relive_base.errors import NotFound
+from relive_base.errors import NotFound, UsageError
 
 from relive_tui.models.compare import Comparison
 from relive_tui.models.data import FlameView
@@ -70,6 +70,11 @@ class LoneSource:
 
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         return None
+
+    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+        raise UsageError(
+            f"{self.what} is no list of failures", hint="relive failures resolve ID, in its home"
+        )
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
         return None

@@ -65,6 +65,9 @@ class Source(Protocol):
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         """All failures of a function with one fingerprint, of any time; None if nothing is known."""
 
+    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+        """Say "resolved", "ignored" or "open" of a group of failures."""
+
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
         """What the last replay of a failure came to; None if there was none."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from relive_base.errors import NotFound, ReliveError, ServerUnreachable
 from relive_base.source_text import split_source
 
+from relive_tui.deployed import DeployedCode
 from relive_tui.models.format import short_id
 from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
@@ -22,7 +23,6 @@ from relive_tui.tickets import TicketStore
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.compare import Comparison as Growth
-    from relive_platform.registry.model import FunctionVersion
     from relive_profiler.explore.filters import HotFilter
     from relive_store import Store
     from relive_tracer.explore.invocations import InvocationFilter
@@ -83,7 +83,7 @@ class DataSource:
         self._scenes_dir = scenes_dir
         self._status = status
         self._frozen = frozen
-        self._home = home or scenes_dir.parent
+        self._deployed = DeployedCode(home or scenes_dir.parent)
         self._clock = clock
         self.command = tuple(command)
         self._store: Store | None = None
@@ -130,17 +130,22 @@ class DataSource:
     def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
         from relive_capture.explore import failures
 
+        from relive_tui.settling import with_states
         from relive_tui.views import group_row
 
         wanted = failures.FailureFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
-        groups = failures.groups(self._use(ticket), wanted, limit=MAX_GROUPS)
-        return sorted(map(group_row, groups), key=lambda group: -group.last_ns)
+        store = self._use(ticket)
+        groups = failures.groups(store, wanted, limit=MAX_GROUPS)
+        return with_states(store, sorted(map(group_row, groups), key=lambda group: -group.last_ns))
 
     def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
         from relive_capture.explore import failures
 
+        from relive_tui.settling import not_settled
+
         wanted = failures.FailureFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
-        rows = failures.page(self._use(ticket), wanted, limit=MAX_FAILURES)
+        store = self._use(ticket)
+        rows = not_settled(store, failures.page(store, wanted, limit=MAX_FAILURES))
         return [(row.invocation_id, row.attempt, row.function) for row in rows]
 
     def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
@@ -160,11 +165,18 @@ class DataSource:
     def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
         from relive_capture.explore import failures
 
+        from relive_tui.settling import with_states
         from relive_tui.views import group_row
 
         wanted = failures.FailureFilter(function=function, fingerprint=fingerprint)
-        found = failures.groups(self._use(ticket), wanted, limit=1) if fingerprint else []
-        return group_row(found[0]) if found else None
+        store = self._use(ticket)
+        found = failures.groups(store, wanted, limit=1) if fingerprint else []
+        return with_states(store, [group_row(found[0])])[0] if found else None
+
+    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+        from relive_tui.settling import settle
+
+        settle(self._use(ticket), group, state)
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
         from relive_platform.replay.history import last_replay
@@ -371,7 +383,7 @@ class DataSource:
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
         from relive_profiler.explore import flame
 
-        from relive_tui.views import flame_view
+        from relive_tui.profile_views import flame_view
 
         chosen = cast('Literal["wall", "cpu"]', weight)
         return flame_view(flame.flame(self._use(ticket), self._hot_filter(scope), weight=chosen))
@@ -379,7 +391,7 @@ class DataSource:
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
         from relive_profiler.explore import hot
 
-        from relive_tui.views import hot_line
+        from relive_tui.profile_views import hot_line
 
         found = hot.hot(
             self._use(ticket), self._hot_filter(scope), by="line", limit=MAX_HOT_LINES, waits_to_caller=True
@@ -389,7 +401,7 @@ class DataSource:
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         from relive_profiler.explore import hot
 
-        from relive_tui.views import hottest_of
+        from relive_tui.profile_views import hottest_of
 
         wanted = self._hot_filter(scope.without_invocation())
         store = self._use(ticket)
@@ -400,7 +412,7 @@ class DataSource:
         from relive_profiler.explore import diff
 
         from relive_tui.models.compare import Comparison
-        from relive_tui.views import hot_change
+        from relive_tui.profile_views import hot_change
 
         events = (self._event_of(ticket, before), self._event_of(ticket, after))
         if before.invocation_id == after.invocation_id:
@@ -444,7 +456,7 @@ class DataSource:
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """From the scene, if the invocation has one; else from the code of the version in service."""
-        return self._scene_source(ticket, scope, file) or self._deployed_source(scope, file)
+        return self._scene_source(ticket, scope, file) or self._deployed.lines(scope.function, file)
 
     def _scene_source(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         from relive_capture.explore import scenes
@@ -457,34 +469,8 @@ class DataSource:
             return ()
         return split_source(scene.source(file))
 
-    def _deployed_source(self, scope: Scope, file: str) -> Sequence[str]:
-        from relive_profiler.explore.source import SourceLines
-
-        version = self._version(scope.function, 0)
-        if version is None:
-            return ()
-        lines = SourceLines(version.code_dir, version.deps_dir)
-        return [text for _, text in lines.around(file, 1, 1_000_000)]
-
-    def _version(self, function: str, number: int) -> FunctionVersion | None:
-        if not function or not (self._home / "registry.db").is_file():
-            return None
-        from relive_platform.registry.storage import VersionTable
-
-        return VersionTable(self._home).get(function, number)
-
     def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
-        path = Path(file)
-        if path.is_absolute():
-            return file if path.is_file() else ""
-        found = self._version(scope.function, version)
-        folders = [folder for folder in (found.code_dir, found.deps_dir) if folder] if found else []
-        inner = file.removeprefix("site-packages/")
-        for folder in folders:
-            inside = Path(folder, inner).resolve()
-            if inside.is_relative_to(Path(folder).resolve()) and inside.is_file():
-                return str(inside)
-        return ""
+        return self._deployed.path(scope.function, version, file)
 
     # ------------------------------------------------------------ the server
 

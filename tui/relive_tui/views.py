@@ -12,18 +12,15 @@ from relive_base.attributes import attribute_texts
 from relive_base.json_text import parse_bounded
 from relive_base.source_text import split_source
 
-from relive_tui.models.compare import HotChange
 from relive_tui.models.data import (
     EventChange,
     EventDiff,
     EventView,
     ExceptionView,
     FailureGroup,
-    FlameView,
     FrameView,
     FunctionRow,
     HeapRef,
-    HotLine,
     InvocationRow,
     LogRow,
     ReplayView,
@@ -36,7 +33,6 @@ from relive_tui.models.format import short_id
 from relive_tui.models.health import Health
 from relive_tui.models.heap_view import HeapView
 from relive_tui.models.home import failure_title
-from relive_tui.models.packages import place_in
 from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_calls import calls_of
 from relive_tui.scene_facts import SceneFacts
@@ -52,21 +48,14 @@ if TYPE_CHECKING:
     from relive_capture.explore.failures import FailureRow
     from relive_capture.explore.reader import SceneFile
     from relive_platform.replay.history import ReplayNote
-    from relive_profiler.explore.diff import DiffRow
-    from relive_profiler.explore.flame import FlameTree
-    from relive_profiler.explore.hot import HotRow
     from relive_tracer.explore import models as tracer
 
 __all__ = [
     "baseline_ref",
-    "flame_view",
     "function_row",
     "group_row",
     "health_of",
     "heap_ref",
-    "hot_change",
-    "hot_line",
-    "hottest_of",
     "invocation_row",
     "log_row",
     "replay_view",
@@ -420,57 +409,6 @@ def scene_of_record(row: InvocationRow, why: str) -> SceneView:
         row.started_ns + row.queue_ns + row.init_ns + row.duration_ns,
         note=why,
     )
-
-
-# ---------------------------------------------------------------- profiles
-
-
-def flame_view(tree: FlameTree) -> FlameView:
-    """Of a flame tree; the lists are shared."""
-    if not tree.samples:
-        return FlameView(note=tree.note, aggregate=tree.aggregate)
-    # the root of one invocation's tree is called by its id, which is no name to read
-    names = tree.name if tree.aggregate else ["this invocation", *tree.name[1:]]
-    return FlameView(
-        names,
-        tree.file,
-        tree.line,
-        tree.depth,
-        [float(start) for start in tree.start],
-        [float(value) for value in tree.value],
-        tree.parent,
-        [float(value) for value in tree.self_value],
-        tree.note,
-        tree.aggregate,
-    )
-
-
-def hot_line(row: HotRow) -> HotLine:
-    """Of a hot line."""
-    return HotLine(
-        row.function, row.name, row.file, row.line, row.self_s, row.total_s, row.self_pct, row.samples,
-        row.self_cpu_s,
-    )  # fmt: skip
-
-
-def hot_change(row: DiffRow) -> HotChange:
-    """Of a difference's row."""
-    return HotChange(row.file, row.line, row.name, row.before_self_ms, row.after_self_ms)
-
-
-def hottest_of(rows: Iterable[HotRow]) -> dict[str, str]:
-    """Function -> its hottest line and that line's share of the function's time."""
-    best: dict[str, HotRow] = {}
-    total: dict[str, float] = {}
-    for row in rows:
-        total[row.function] = total.get(row.function, 0.0) + row.self_s
-        if row.function not in best or row.self_s > best[row.function].self_s:
-            best[row.function] = row
-    result = {}
-    for function, row in best.items():
-        share = 100.0 * row.self_s / total[function] if total[function] else 0.0
-        result[function] = f"{place_in(row.file, row.line)} {share:.0f}%"
-    return result
 
 
 # ---------------------------------------------------------------- health

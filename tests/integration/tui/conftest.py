@@ -222,6 +222,7 @@ class SampleSource:
     grouped: bool = False
     with_heap: bool = False
     process: KeptView | None = None
+    states: dict[str, str] = field(default_factory=dict)
     calls: tuple[CallView, ...] = ()
     difference: EventDiff | None = None
     clock: Callable[[], int] = lambda: NOW
@@ -240,12 +241,13 @@ class SampleSource:
         self._ask("failure_groups")
         if self.empty:
             return []
-        return [
+        groups = [
             FailureGroup("f1", "checkout", "KeyError", "'sku'", "exception", "/srv/app/cart.py", 88, 14,
                          NOW - 60 * S, NOW - 3 * S, CHECKOUT, 1, (0, 0, 1, 2, 4, 7)),
             FailureGroup("f2", "report", "Timeout", "after 30 s", "timeout", "/srv/app/q.py", 19, 1,
                          NOW - 900 * S, NOW - 800 * S, REPORT, 1, (1, 0, 0)),
         ]  # fmt: skip
+        return [replace(group, state=self.states.get(group.fingerprint, "open")) for group in groups]
 
     def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
         self._ask("functions")
@@ -284,6 +286,10 @@ class SampleSource:
             (group for group in self.failure_groups(ticket, Scope()) if group.fingerprint == fingerprint),
             None,
         )
+
+    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+        self._ask(f"settle {group.fingerprint} {state}")
+        self.states[group.fingerprint] = state
 
     def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
         return [HeapRef(REPORT, 1, NOW - 900 * S, "Timeout: after 30 s")] if self.with_heap else []

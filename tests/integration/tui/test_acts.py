@@ -274,3 +274,37 @@ async def test_calls_stand_in_the_order_of_time_among_the_logs(sample: Any) -> N
         lines = [line for line in shown(app).split("\n") if "⇢" in line or "checkout of cart" in line]
         assert "checkout of cart" in lines[0]
         assert "GET https://example.org/prices  503  38.6ms" in lines[1]
+
+
+async def test_a_failure_is_resolved_on_its_screen_leaves_home_and_comes_back_as_a_regression(
+    sample: Any,
+) -> None:
+    async with opened(sample) as (app, pilot):
+        # When the newest failure is opened and resolved
+        await press(app, pilot, "enter")
+        assert "a state open" in shown(app)
+        await press(app, pilot, "a", "enter")
+        # Then its screen says so, and Home does not show it any more, but says that it is there
+        await until(pilot, lambda: "a state ✔ resolved" in shown(app))
+        await press(app, pilot, "escape")
+        app.here.load()
+        await settle(app, pilot)
+        assert "KeyError" not in shown(app)
+        assert "A: show 1 resolved or ignored" in shown(app)
+        await press(app, pilot, "A")
+        assert "✔ resolved" in shown(app)
+        # And when it fails again, it is back
+        await press(app, pilot, "A")
+        sample.states["f1"] = "regression"
+        app.here.load()
+        await settle(app, pilot)
+        assert "↩ came back" in shown(app)
+
+
+async def test_a_failure_is_ignored_and_opened_again_from_home(sample: Any) -> None:
+    async with opened(sample, size=(80, 24)) as (app, pilot):
+        await press(app, pilot, "a", "down", "enter")
+        await until(pilot, lambda: "settle f1 ignored" in sample.asked)
+        await until(pilot, lambda: "KeyError" not in shown(app))
+        await press(app, pilot, "A", "g", "a", "G", "enter")
+        await until(pilot, lambda: "settle f1 open" in sample.asked)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import KeptView, ReplayView, SceneView
 from relive_tui.models.format import age, duration
-from relive_tui.models.text import Line, clean, line_width
+from relive_tui.models.text import Line, Span, clean, line_width
 
-__all__ = ["ActsState", "acts_line", "replay_text"]
+if TYPE_CHECKING:
+    from relive_tui.models.data import KeptView, ReplayView, SceneView
+
+__all__ = ["SETTLE", "ActsState", "acts_line", "replay_text", "state_span"]
 
 _OUTCOMES = {
     "same": ("✖ same failure", "error"),
@@ -39,6 +42,25 @@ class ActsState:
     replay: ReplayView | None = None
     kept: KeptView | None = None
     asked: bool = False
+    state: str = ""  # of its group; "" if it has none
+
+
+SETTLE = (
+    ("resolved", "resolved: should it fail again, it comes back as a regression"),
+    ("ignored", "ignored: it stays out of the lists"),
+    ("open", "open: somebody has to look at it"),
+)
+_STATES: dict[str, Span] = {
+    "open": ("open", ""),
+    "regression": ("↩ came back", "error"),
+    "resolved": ("✔ resolved", "ok"),
+    "ignored": ("⊘ ignored", "dim"),
+}
+
+
+def state_span(state: str) -> Span:
+    """A group's state as it is shown."""
+    return _STATES.get(state, (clean(state), "warn"))
 
 
 def acts_line(
@@ -46,11 +68,13 @@ def acts_line(
 ) -> tuple[Line, list[tuple[int, int, str]]]:
     """`R replay ready  b debug process kept, 8m left  x test ready`, and where each can be clicked. What a
     `width` has no room for is cut behind the name of the act."""
-    acts = (
+    acts: tuple[tuple[str, str, Line], ...] = (
         ("R", "replay", _replay(scene, state, now_ns)),
         ("b", "debug", _debug(scene, state)),
         ("x", "test", _test(scene)),
     )
+    if state.state:
+        acts += (("a", "state", [state_span(state.state)]),)
     line: Line = [(" ", "")]
     spots: list[tuple[int, int, str]] = []
     for key, name, told in acts:

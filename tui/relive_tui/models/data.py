@@ -34,7 +34,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failures with one fingerprint; `invocation_id` is the newest of them."""
+    """Failures with one fingerprint; `invocation_id` is the newest of them. `state`: "open", "resolved",
+    "ignored", or "regression": it was resolved, and has failed since."""
 
     fingerprint: str
     function: str
@@ -50,6 +51,7 @@ class FailureGroup:
     attempt: int = 1
     spark: tuple[int, ...] = ()
     versions: tuple[int, ...] = ()
+    state: str = "open"
 
 
 @dataclass(frozen=True, slots=True)

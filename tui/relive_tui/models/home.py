@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from relive_tui.models.acts import state_span
 from relive_tui.models.columns import Column, Table, room_for
 from relive_tui.models.format import age, bytes_short, clock, count_short, percent, rate, sparkline
 from relive_tui.models.syntax import hit_line
@@ -18,6 +19,7 @@ __all__ = [
     "FailureRows",
     "FunctionRows",
     "failure_title",
+    "is_settled",
     "kind_label",
     "matches_group",
     "place",
@@ -67,7 +69,7 @@ class FailureRows:
                 Column("FUNCTION", names, keep=9),
                 Column("FAILURE", 40, keep=10, grow=1),
                 Column("COUNT", 5, "right", keep=7),
-                Column("", room_for(map(self._badge, self.groups), 0, 10), keep=6),
+                Column("", room_for(map(self._badge, self.groups), 0, 11), keep=6),
                 Column("WHERE", places, keep=5, cut="start"),
                 Column("TREND", 10, keep=3),
             )
@@ -86,13 +88,15 @@ class FailureRows:
             (clean(group.function), "name"),
             (f"✖ {failure_title(group.error_type, group.message)}", "error"),
             ("×" + count_short(group.count), "bold"),
-            (self._badge(group), "warn"),
+            (self._badge(group), "warn" if group.state == "open" else state_span(group.state)[1]),
             (place(group.file, group.line), "path"),
             (sparkline(list(group.spark), 10), "error"),
         ]
         return self._table.row(cells, width, selected=selected)
 
     def _badge(self, group: FailureGroup) -> str:
+        if group.state != "open":
+            return state_span(group.state)[0]
         fresh = group.first_ns > 0 and self.now_ns - group.first_ns < NEW_S * _S
         return "NEW" if fresh else clean(kind_label(group.kind))
 
@@ -101,6 +105,11 @@ def matches_group(group: FailureGroup, text: str) -> bool:
     """Whether a filter (lower case) keeps a group: by function, error, message or file."""
     shown = (group.function, group.error_type, group.message, group.file, group.kind)
     return any(text in part.lower() for part in shown)
+
+
+def is_settled(group: FailureGroup) -> bool:
+    """Whether nobody has to look at it: Home shows such groups only if they are asked for."""
+    return group.state in ("resolved", "ignored")
 
 
 def failure_title(error_type: str, message: str) -> str:

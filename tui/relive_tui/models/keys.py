@@ -32,6 +32,8 @@ KEYS: Final[dict[str, Keys]] = {
     "home": (
         ("Enter", "a failure: its scene · a function: its invocations"),
         ("/", "filter by function, error or file"),
+        ("a", "say that the failure is resolved or ignored"),
+        ("A", "show resolved and ignored failures, too"),
     ),
     "invocations": (
         ("/", "filter: status:failed fn:checkout dur:>100ms text"),
@@ -63,6 +65,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("e E", "next and previous failure"),
         ("R", "run the event again: does it fail the same way?"),
         ("b", "debugger: in the failed process, else on its scene"),
+        ("a", "say that it is resolved or ignored, or open again"),
         ("x", "export: a pytest test that repeats it, or the scene"),
         ("y", "in locals: copy the value"),
         ("3 4 5 6", "trace (T), flame (f), heap, logs of this invocation"),

@@ -23,6 +23,7 @@ from relive_tui.widgets.bars import LineBar, crumb_line, hint_line, hint_spots, 
 from relive_tui.widgets.rows import VirtualRows
 
 if TYPE_CHECKING:
+    from relive_tui.models.data import FailureGroup
     from relive_tui.reading import Source
     from relive_tui.shell import Shell
 
@@ -150,6 +151,27 @@ class ReliveScreen(Screen[None]):
             done,
             once=True,
         )
+
+    def settle(self, group: FailureGroup | None, after: Callable[[], None]) -> None:
+        """Ask what is to be said of a group of failures, and say it."""
+        from relive_tui.models.acts import SETTLE
+        from relive_tui.screens.menu import Menu
+
+        if group is None or not group.fingerprint:
+            self.app.bell()
+            return
+
+        def chosen(state: str | None) -> None:
+            if state:
+                self.ask(
+                    "settle",
+                    Feed[None]("the mark"),
+                    lambda ticket: self.data.settle(ticket, group, state),
+                    lambda _none: after(),
+                    once=True,
+                )
+
+        self.app.push_screen(Menu("This failure is", SETTLE), chosen)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         """Keys and what they do, for the bottom line."""

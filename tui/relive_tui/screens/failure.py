@@ -163,7 +163,8 @@ class FailureScreen(FailureActs):
         def work(ticket: Ticket) -> tuple[FailureGroup | None, ActsState]:
             group = self.data.history(ticket, scene.function, scene.fingerprint)
             replay = self.data.replay(ticket, scene.invocation_id, scene.attempt)
-            return group, ActsState(replay, self.data.kept(scene.invocation_id), asked=True)
+            state = group.state if group is not None else ""
+            return group, ActsState(replay, self.data.kept(scene.invocation_id), True, state)
 
         def done(found: tuple[FailureGroup | None, ActsState]) -> None:
             self.group, self.acts = found

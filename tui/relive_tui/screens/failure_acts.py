@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from relive_tui.models.completeness import detail_lines
-from relive_tui.models.data import SceneView
+from relive_tui.models.data import FailureGroup, SceneView
 from relive_tui.models.failure import FailureModel
 from relive_tui.models.feed import Feed
 from relive_tui.models.text import Line, clean, wrap_lines
@@ -26,10 +26,12 @@ class FailureActs(ReliveScreen):
         Binding("b", "debug", show=False),
         Binding("i", "details", show=False),
         Binding("x", "export", show=False),
+        Binding("a", "settle", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
     ]
     model: FailureModel | None
+    group: FailureGroup | None
     search: str
 
     def show_frames(self) -> None:
@@ -60,6 +62,12 @@ class FailureActs(ReliveScreen):
         """A debugger on the failed process, or on the scene if that is gone; then back to the screen."""
         if self._can_act():
             self.relive.run_outside([*self.data.command, "debug", self._ident()])
+
+    def action_settle(self) -> None:
+        """Say that the failure is resolved or ignored."""
+        if self.model is not None:
+            scene = self.model.scene
+            self.settle(self.group, lambda: self.ask_history(scene))
 
     def _can_act(self) -> bool:
         if self.model is None or not self.data.command:

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import counted
 from relive_tui.models.health import Health, health_line, lateness
-from relive_tui.models.home import FailureRows, FunctionRows, matches_group, preview_lines
+from relive_tui.models.home import FailureRows, FunctionRows, is_settled, matches_group, preview_lines
 from relive_tui.models.scope import Place, Scope
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.titles import safe_title
@@ -43,7 +43,11 @@ class HomeScreen(ReliveScreen):
         ("6", "logs"), ("t", "range"),
     )  # fmt: skip
     REFRESH_S = 1.0
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("5", "heap", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("5", "heap", show=False),
+        Binding("a", "settle", show=False),
+        Binding("A", "settled", show=False),
+    ]
 
     def body(self) -> Iterable[Widget]:
         yield VirtualRows(FailureRows(), title="Failures", empty="… loading failures", id="failures")
@@ -56,6 +60,7 @@ class HomeScreen(ReliveScreen):
         self.stats: Feed[list[FunctionRow]] = Feed("functions")
         self.hottest: dict[str, str] = {}
         self.text = ""
+        self.settled_too = False
         self._previews: dict[str, Preview] = {}
         self._preview_timer: Timer | None = None
 
@@ -84,6 +89,9 @@ class HomeScreen(ReliveScreen):
     def _groups(self, groups: list[FailureGroup]) -> None:
         rows = self.query_one("#failures", VirtualRows)
         groups = [group for group in groups if matches_group(group, self.text)]
+        settled = sum(map(is_settled, groups))
+        if not self.settled_too:
+            groups = [group for group in groups if not is_settled(group)]
         selected = self.selected_group()
         cursor = 0
         if selected is not None and rows.cursor > 0:  # the reader has moved: stay on the same failure
@@ -96,8 +104,15 @@ class HomeScreen(ReliveScreen):
         rows.border_title = (
             f"Failures  {total:,} in {counted(len(groups), 'group')}" if groups else "Failures"
         )
-        rows.border_subtitle = f"/ {safe_title(self.text)}" if self.text else ""
-        rows.say_empty(NO_MATCH if self.text and self.groups.value else lateness(self.health) or NO_FAILURES)
+        edges = [f"/ {safe_title(self.text)}"] if self.text else []
+        edges += (
+            [f"A: {'hide' if self.settled_too else 'show'} {settled} resolved or ignored"] if settled else []
+        )
+        rows.border_subtitle = " · ".join(edges)
+        empty = lateness(self.health) or NO_FAILURES
+        if settled:
+            empty = f"No open failures.\n\nA: the {settled} that are resolved or ignored"
+        rows.say_empty(NO_MATCH if self.text and self.groups.value else empty)
         self._preview_now()
 
     def _functions(self, functions: list[FunctionRow]) -> None:
@@ -196,6 +211,15 @@ class HomeScreen(ReliveScreen):
         """The heap of the failure under the cursor."""
         group = self.selected_group()
         self.relive.go(Place("heap", self.scope_of(group) if group is not None else self.scope))
+
+    def action_settle(self) -> None:
+        """Say that a failure is resolved or ignored."""
+        self.settle(self.selected_group(), self.load)
+
+    def action_settled(self) -> None:
+        """Show groups that are resolved or ignored, too, or hide them again."""
+        self.settled_too = not self.settled_too
+        self._groups(self.groups.value or [])
 
     def lens_scope(self) -> Scope:
         """What a digit takes along: the function under the cursor, if the functions have the focus."""

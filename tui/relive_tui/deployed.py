@@ -1,0 +1,50 @@
+"""The code that was deployed on this machine, for source lines and the editor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relive_platform.registry.model import FunctionVersion
+
+__all__ = ["DeployedCode"]
+
+
+class DeployedCode:
+    """Reads the registry of a home, if it has one."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def lines(self, function: str, file: str) -> Sequence[str]:
+        """The lines of a file of the version in service; none if it is not at hand."""
+        from relive_profiler.explore.source import SourceLines
+
+        version = self._version(function, 0)
+        if version is None:
+            return ()
+        lines = SourceLines(version.code_dir, version.deps_dir)
+        return [text for _, text in lines.around(file, 1, 1_000_000)]
+
+    def path(self, function: str, version: int, file: str) -> str:
+        """Where a file of a frame lies; empty if it is not on this machine."""
+        path = Path(file)
+        if path.is_absolute():
+            return file if path.is_file() else ""
+        found = self._version(function, version)
+        folders = [folder for folder in (found.code_dir, found.deps_dir) if folder] if found else []
+        inner = file.removeprefix("site-packages/")
+        for folder in folders:
+            inside = Path(folder, inner).resolve()
+            if inside.is_relative_to(Path(folder).resolve()) and inside.is_file():
+                return str(inside)
+        return ""
+
+    def _version(self, function: str, number: int) -> FunctionVersion | None:
+        if not function or not (self._home / "registry.db").is_file():
+            return None
+        from relive_platform.registry.storage import VersionTable
+
+        return VersionTable(self._home).get(function, number)
