@@ -284,7 +284,6 @@ async def test_lines_of_python_and_of_what_passes_it_by_have_one_order(workers: 
     decoder = msgspec.msgpack.Decoder(Logs)
     payloads = [payload for payload in workers.recording.payloads if frame_kind(payload) == "logs"]
     lines = [line for payload in payloads for line in decoder.decode(payload).lines]
-    lines += workers.recording.console_lines
     bodies = [line.body for line in sorted(lines, key=lambda line: line.timestamp_ns)]
     steps = ("print", "written", "logged", "echo")
     assert bodies == [f"{turn} {step}" for turn in range(10) for step in steps]
