@@ -383,7 +383,7 @@ async def test_an_ambiguous_id_is_told(workers: Platform) -> None:
     first, second = await fail(workers, "value"), await fail(workers, "key")
 
     with pytest.raises(UsageError, match=f"may mean {first} and {second}"):
-        attach(workers, os.path.commonprefix([first, second]))
+        attach(workers, first[:6])
 
 
 async def test_kept_workers_are_listed_newest_first(workers: Platform) -> None:
