@@ -21,8 +21,8 @@ from relive_platform.engine.pool import FunctionPool, PoolLimits
 from relive_platform.engine.supervisor.dumping import dump_worker
 from relive_platform.engine.supervisor.saving import Saver
 from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.workers.life import FINISHING
 from relive_platform.engine.workers.users import UserRange
-from relive_platform.engine.workers.worker import FINISHING
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.engine.workers.zygotes import Zygotes
 

@@ -27,8 +27,9 @@ from relive_platform.engine.invocation import Running
 from relive_platform.engine.pool import FunctionPool
 from relive_platform.engine.workers.console import ConsoleReader
 from relive_platform.engine.workers.fault_file import FaultFile
+from relive_platform.engine.workers.life import BUSY, FINISHING, IDLE, STARTING
 from relive_platform.engine.workers.users import UserBlock
-from relive_platform.engine.workers.worker import BUSY, FINISHING, IDLE, STARTING, Worker, WorkerOwner
+from relive_platform.engine.workers.worker import Worker, WorkerOwner
 from relive_platform.engine.workers.zygote import Zygote, ZygoteKey
 from relive_platform.engine.workers.zygotes import Zygotes
 
@@ -225,7 +226,7 @@ class WorkerHost:
         for pool in self.pools.values():
             if pool.zygote == key:
                 for worker in list(pool.workers):
-                    worker.retire = True
+                    worker.retire()
                     if worker.state == IDLE:
                         pool.remove_idle(worker)
                     if worker.state != BUSY:
@@ -245,7 +246,7 @@ class WorkerHost:
         for task in list(self._tasks):
             task.cancel()
         for worker in list(self.workers.values()):
-            worker.retire = True
+            worker.retire()
             worker.kill()
         if self.workers:
             try:

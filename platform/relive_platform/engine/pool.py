@@ -14,7 +14,8 @@ from relive_platform.engine.failed.frozen import FrozenWorkers
 from relive_platform.engine.failed.heaps import NO_HEAP, PENDING, HeapTaker
 from relive_platform.engine.invocation import InvokeRequest, Running
 from relive_platform.engine.scaling import FORK_COST_S, smoothed, workers_wanted
-from relive_platform.engine.workers.worker import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING, Worker
+from relive_platform.engine.workers.life import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING
+from relive_platform.engine.workers.worker import Worker
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import HeapFound
 
@@ -165,7 +166,7 @@ class FunctionPool:
                 and current.sent_mono > since
                 and len(worker.ahead) < AHEAD_LIMIT - 1
                 and len(worker.ahead) * each_s < AHEAD_WAIT_S
-                and not worker.retire
+                and not worker.retiring
                 and not worker.condemned
             ):
                 return worker
@@ -217,7 +218,7 @@ class FunctionPool:
     def _serves_soon(self, worker: Worker) -> bool:
         """Whether it is busy, and not for much longer than this function's invocations take."""
         current = worker.current
-        if current is None or worker.retire:
+        if current is None or worker.retiring:
             return False
         return time.monotonic() - current.sent_mono < max(FORK_COST_S, 4 * self.service_s)
 
@@ -234,7 +235,7 @@ class FunctionPool:
 
     def live(self) -> list[Worker]:
         """Workers that serve or can serve."""
-        return [w for w in self.workers if w.state in (IDLE, BUSY, FINISHING) and not w.retire]
+        return [w for w in self.workers if w.state in (IDLE, BUSY, FINISHING) and not w.retiring]
 
     def _fork(self, count: int, *, spare: bool = False) -> None:
         if count <= 0:
@@ -249,7 +250,7 @@ class FunctionPool:
         """Take an idle worker out and end it."""
         if worker in self.idle:
             self.idle.remove(worker)
-        worker.retire = True
+        worker.retire()
         worker.kill()
 
     def drain(self) -> None:
@@ -260,7 +261,7 @@ class FunctionPool:
             self.remove_idle(worker)
         for worker in self.workers:
             if worker.state == STARTING and not self.waiting:
-                worker.retire = True
+                worker.retire()
                 worker.kill()
 
     # What workers tell.
@@ -271,27 +272,28 @@ class FunctionPool:
         self._free(worker)
 
     def _free(self, worker: Worker) -> None:
-        worker.state = IDLE
-        running = self._next_waiting() if self.waiting and not worker.retire else None
+        worker.become(IDLE)
+        running = self._next_waiting() if self.waiting and not worker.retiring else None
         if running is not None:
             self._dispatch(worker, running)
             return
         worker.idle_since = self.last_used = time.monotonic()
-        if worker.retire or self.draining:
+        if worker.retiring or self.draining:
             worker.kill()
         else:
             self.idle.append(worker)
             self._host.freed()
 
     def on_init_failed(self, worker: Worker, failed: InitFailed) -> None:
-        worker.fingerprint = failed.error.fingerprint
+        worker.fail(failed.error.fingerprint)
         self._lost_start(worker, waits=worker.exited is None)
 
     def _lost_start(self, worker: Worker, waits: bool = False) -> None:
         """`waits`: the process is still there, with the frames of what failed in it."""
         self.starting -= 1
         self.init_failures += 1
-        worker.state = GONE if worker.exited is not None else FROZEN
+        if worker.state != GONE:
+            worker.become(FROZEN)
         running = self._next_waiting()
         kept = heap = False
         if running is not None and waits:
@@ -325,7 +327,7 @@ class FunctionPool:
             self._slowest_s = max(handler_s, self._slowest_s * _DECAY)
             self._mean_s = 0.9 * self._mean_s + 0.1 * handler_s
         error = running.record.error
-        worker.fingerprint = error.fingerprint if error is not None else ""
+        worker.fail(error.fingerprint if error is not None else "")
         # Before the scene is written: it says whether its process is still there.
         ok = result is not None and result.status == "ok"
         kept = not ok and self._keep(worker, running, done)
@@ -334,15 +336,15 @@ class FunctionPool:
         if worker.current is not None:
             self._next_ahead(worker, done)
         elif heap:
-            worker.state = FROZEN  # out of the pool: another one takes its place while it walks its heap
+            worker.become(FROZEN)  # another one takes its place while it walks its heap
             self._take_heap(worker, running, kept)
             self._replace()
         elif kept:
-            worker.state = FROZEN
+            worker.become(FROZEN)
             self._replace()
         elif self._worn(worker, done) or (result is not None and not result.reusable) or not done.reusable:
-            worker.retire = True
-            worker.state = FROZEN  # out of the pool until it is reaped
+            worker.retire()
+            worker.become(FROZEN)  # until it is reaped
             worker.kill()
             self._replace()
         else:
@@ -354,14 +356,14 @@ class FunctionPool:
         """A worker at its memory limit has told all there is, and waits if its code was stopped."""
         if worker.current is not running:
             return  # it has ended meanwhile
-        worker.current = None
-        worker.fingerprint = running.record.error.fingerprint if running.record.error else ""
+        worker.drop()
+        worker.fail(running.record.error.fingerprint if running.record.error else "")
         kept = self._host.freeze(worker, running)
         running.record.cpu_ns = worker.process.cpu_ns()
         self._listener.on_worker_lost(worker, running)
-        worker.state = FROZEN
+        worker.become(FROZEN)
         if not kept:
-            worker.retire = True
+            worker.retire()
             worker.kill()
         if worker.ahead:
             self.take_back(worker)
@@ -372,7 +374,7 @@ class FunctionPool:
         if worker.condemned:
             return  # it is being stopped already
         if worker.state == STARTING:
-            worker.current = self._next_waiting()
+            worker.adopt(self._next_waiting())
             if worker.current is not None:
                 self.starting -= 1
                 self.init_failures += 1
@@ -380,7 +382,7 @@ class FunctionPool:
         if running is None or running.result is not None:
             worker.kill()
             return
-        worker.state = FROZEN  # out of the pool: another one takes its place while it is read
+        worker.become(FROZEN)  # another one takes its place while it is read
         self._host.watch(worker)
         if worker.ahead:
             self.take_back(worker)
@@ -422,7 +424,7 @@ class FunctionPool:
         if kept:
             worker.process.thaw()
         else:
-            worker.retire = True
+            worker.retire()
 
         def taken(found: HeapFound) -> None:
             self._listener.on_heap(running, worker, replace(found, baseline=baseline))
@@ -436,7 +438,7 @@ class FunctionPool:
     def _next_ahead(self, worker: Worker, done: Done) -> None:
         """The worker has gone on by itself with what was sent ahead; keep it fed."""
         if self._worn(worker, done):
-            worker.retire = True  # once it has run dry
+            worker.retire()  # once it has run dry
         elif self.waiting and self._slowest_s < AHEAD_SERVICE_S:
             running = self._next_waiting()
             if running is not None:
@@ -451,7 +453,9 @@ class FunctionPool:
 
     def _worn(self, worker: Worker, done: Done) -> bool:
         return (
-            worker.retire or worker.invocations >= self.limits.recycle_n or done.rss_bytes > self._worn_bytes
+            worker.retiring
+            or worker.invocations >= self.limits.recycle_n
+            or done.rss_bytes > self._worn_bytes
         )
 
     def _replace(self) -> None:
@@ -472,14 +476,15 @@ class FunctionPool:
         self._host.gone(worker)
         if worker in self.idle:
             self.idle.remove(worker)
-        running = worker.current
-        worker.current = None
+        running = worker.drop()
         if worker.ahead:
             self.take_back(worker)  # it says that it is done before it begins the next
         if running is not None:
             self._host.lost(worker, running)
             self._listener.on_worker_lost(worker, running)
-        elif worker.ready is None and worker.init_failed is None and (worker.fork_error or not worker.retire):
+        elif (
+            worker.ready is None and worker.init_failed is None and (worker.fork_error or not worker.retiring)
+        ):
             self._lost_start(worker)
         elif worker.ready is None and worker.init_failed is None:
             self.starting -= 1
@@ -493,7 +498,7 @@ class FunctionPool:
             self._listener.on_waited(self, self.waiting.popleft())
         for worker in self.workers:
             if worker.state == STARTING and now - worker.requested_mono > self.limits.start_timeout_s:
-                worker.condemned = worker.condemned or "timeout"
+                worker.condemn("timeout")
                 worker.kill()
 
     def _waited_long(self, running: Running, now: float) -> bool:

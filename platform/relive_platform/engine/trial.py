@@ -56,7 +56,7 @@ async def try_worker(
         late = f"loading the handler took longer than {timeout_s:g} s"
     seconds = time.monotonic() - began
     tried = _tried(worker, code_dir, late, seconds)
-    worker.retire = True
+    worker.retire()
     worker.kill()
     try:
         await asyncio.wait_for(owner.gone.wait(), _LEAVE_S)

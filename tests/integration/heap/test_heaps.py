@@ -10,7 +10,7 @@ import pytest
 from relive_base.frames import Scene
 from relive_base.records import InvocationRecord
 from relive_platform.engine.pool import PoolLimits
-from relive_platform.engine.workers.worker import FROZEN
+from relive_platform.engine.workers.life import FROZEN
 from relive_platform.evidence import HeapFound, SceneJob
 
 from tests.support.heap_files import HeapFiles

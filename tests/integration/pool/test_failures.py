@@ -12,7 +12,7 @@ import pytest
 from pool_harness import Platform
 from relive_base.frames import Logs, Scene, Spans
 from relive_platform.engine.pool import PoolLimits
-from relive_platform.engine.workers.worker import FROZEN
+from relive_platform.engine.workers.life import FROZEN
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import SceneJob
 from relive_runtime.worker.faults import FAULTS, can_stand_still

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from relive_platform.engine.supervisor.dumping import Dumped
 from relive_platform.engine.supervisor.watch import Supervisor, WatchLimits
-from relive_platform.engine.workers.worker import BUSY, IDLE
+from relive_platform.engine.workers.life import BUSY, IDLE
 
 ROUNDS = 12
 

@@ -13,7 +13,8 @@ from relive_base.errors import NotFound, UsageError
 from relive_base.records import InvocationRecord
 
 from relive_platform.engine.workers.descendants import descendants, running
-from relive_platform.engine.workers.worker import GONE, Worker
+from relive_platform.engine.workers.life import GONE
+from relive_platform.engine.workers.worker import Worker
 
 __all__ = ["FrozenLimits", "FrozenWorkers", "Kept", "NotKept", "available_bytes"]
 
@@ -138,7 +139,7 @@ class FrozenWorkers:
         if kept.worker.heap is None or at_once:
             kept.worker.kill()
         else:
-            kept.worker.retire = True
+            kept.worker.retire()
 
     def gone(self, worker: Worker) -> None:
         """A worker was reaped: one that is kept has ended by itself, or by somebody else's signal."""

@@ -19,7 +19,8 @@ from relive_capture.record.heap.native import native_walk
 
 from relive_platform.engine.failed.frozen import available_bytes
 from relive_platform.engine.invocation import Running
-from relive_platform.engine.workers.worker import GONE, Worker
+from relive_platform.engine.workers.life import GONE
+from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
 
 __all__ = ["NO_HEAP", "PENDING", "HeapLimits", "HeapTaker"]

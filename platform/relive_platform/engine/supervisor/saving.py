@@ -14,7 +14,8 @@ from relive_base.frames import ErrorInfo
 
 from relive_platform.engine.failed.heaps import HeapTaker
 from relive_platform.engine.invocation import Running
-from relive_platform.engine.workers.worker import GONE, Worker
+from relive_platform.engine.workers.life import GONE
+from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
 
 __all__ = ["Saver", "SavingLimits"]

@@ -16,7 +16,8 @@ from relive_base.frames import ErrorInfo, FunctionSpec
 from relive_platform.engine.invocation import Running
 from relive_platform.engine.supervisor.dumping import Dumped
 from relive_platform.engine.workers.descendants import children_bytes, descendants, exact_children_bytes
-from relive_platform.engine.workers.worker import BUSY, FINISHING, Worker
+from relive_platform.engine.workers.life import BUSY, FINISHING
+from relive_platform.engine.workers.worker import Worker
 
 __all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
 
@@ -171,7 +172,7 @@ class Supervisor:
         running.rss_peak = max(running.rss_peak, held)
         if worker.state == FINISHING:
             if now > max(running.deadline_mono, running.sent_mono) + self._limits.finish_s:
-                worker.condemned = "finish"
+                worker.condemn("finish")
                 worker.kill()
         elif held > limit:
             self._condemn(worker, running, "memory")
@@ -191,7 +192,7 @@ class Supervisor:
         self._look.children[worker.worker_id] = total
 
     def _condemn(self, worker: Worker, running: Running, why: str) -> None:
-        worker.condemned = why
+        worker.condemn(why)
         if why == "memory" and self._saver is not None:
             self._saver.ask(worker, running)
             end = self._save_and_kill(worker, running, self._saver)

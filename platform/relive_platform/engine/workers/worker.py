@@ -41,16 +41,10 @@ from relive_platform.engine.intake import FLOOD_BYTES, Intake
 from relive_platform.engine.invocation import InvokeRequest, Running
 from relive_platform.engine.streaming import WorkerStream, begin_stream, take_part
 from relive_platform.engine.workers.fault_file import FaultFile
+from relive_platform.engine.workers.life import BUSY, FINISHING, GONE, STARTING, WorkerLife
 from relive_platform.engine.workers.process import WorkerProcess
 
-__all__ = ["BUSY", "FINISHING", "FROZEN", "GONE", "IDLE", "STARTING", "Worker", "WorkerOwner"]
-
-STARTING: Final = "starting"
-IDLE: Final = "idle"
-BUSY: Final = "busy"
-FINISHING: Final = "finishing"  # has answered; the rest of its telemetry is on its way
-FROZEN: Final = "frozen"  # failed, out of the pool, kept as the live scene
-GONE: Final = "gone"
+__all__ = ["Worker", "WorkerOwner"]
 
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
@@ -101,14 +95,14 @@ class WorkerOwner(Protocol):
     def on_gone(self, worker: Worker) -> None: ...
 
 
-class Worker(asyncio.Protocol):
+class Worker(WorkerLife, asyncio.Protocol):
     """One forked process that runs one function version, one invocation at a time."""
 
     def __init__(self, worker_id: int, spec: FunctionSpec, owner: WorkerOwner) -> None:
+        super().__init__()
         self.worker_id = worker_id
         self.spec = spec
         self.owner = owner
-        self.state = STARTING
         self.process = WorkerProcess()
         self.intake = Intake(spec.output_limit_bytes)
         self.pid = 0
@@ -116,10 +110,7 @@ class Worker(asyncio.Protocol):
         self.requested_mono = time.monotonic()
         self.idle_since = 0.0
         self.ready: Ready | None = None
-        self.current: Running | None = None
-        self.ahead: deque[Running] = deque()  # sent already, each begins when the one before it is done
         self.invocations = 0
-        self.retire = False  # no further event; leaves once it is done
         self._taken_back: deque[str] = deque()  # invocations whose Skipped frame is still to come
         self._outgoing: list[bytes] = []
         self._flush_due = False
@@ -128,7 +119,6 @@ class Worker(asyncio.Protocol):
         self._last: Running | None = None  # the one before, and when it was done
         self.ended_mono = 0.0
         self.slow_since = 0.0  # what was sent ahead was seen to be late; a second look takes it back
-        self.condemned = ""  # why the supervisor stops it: "timeout", "memory", "crash", "cancelled"
         self.ended_for = ""  # why the server ended it, if that is something its code has done
         self.crashed: Crashed | None = None  # it has stopped itself at a fatal signal
         self.fork_error = ""
@@ -141,7 +131,6 @@ class Worker(asyncio.Protocol):
         self.faults: FaultFile | None = None
         self.core = ""  # the core file that it left
         self.rss_bytes = 0
-        self.fingerprint = ""
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its frames go to
         self._eof = False
@@ -249,7 +238,7 @@ class Worker(asyncio.Protocol):
         if self.state == GONE:
             return
         self.look()
-        self.state = GONE
+        self.become(GONE)
         if self._ring is not None:
             self._ring.close()
             self._ring = None
@@ -296,13 +285,10 @@ class Worker(asyncio.Protocol):
         self.intake.begin(record.invocation_id)
         now = time.monotonic()
         running.sent_mono = now
-        if self.current is None:
-            self.state = BUSY
-            self.current = running
+        if self.take(running):
             running.start_before_mono = 0.0
             running.deadline_mono = now + running.timeout_s
         else:
-            self.ahead.append(running)
             running.start_before_mono = now + AHEAD_S
             running.deadline_mono = now + running.timeout_s + AHEAD_S
         frame = Invoke(
@@ -401,7 +387,7 @@ class Worker(asyncio.Protocol):
         if result.invocation_id != running.record.invocation_id:
             return
         running.result = result
-        self.state = FINISHING
+        self.become(FINISHING)
         self.owner.on_result(self, running, result)
         if result.done is not None:
             self._end(running, result, result.done)
@@ -414,14 +400,16 @@ class Worker(asyncio.Protocol):
 
     def _end(self, running: Running, result: Result, done: Done) -> None:
         """The invocation is over; on with what was sent ahead."""
-        self.current = self._stream = None
+        self.drop()
+        self._stream = None
         now = time.monotonic()
         self._last, self.ended_mono = running, now
         self.rss_bytes = done.rss_bytes
         if self.ahead and done.reusable and result.reusable:
-            following = self.current = self.ahead.popleft()
-            following.sent_mono = now
-            self.state = BUSY
+            following = self.go_on()
+            if following is not None:
+                following.sent_mono = now
+                self.become(BUSY)
         self.owner.on_done(self, running, done)
         record = running.record
         if record.event_bytes + record.result_bytes > LARGE_BYTES and self._last is running:
@@ -438,10 +426,9 @@ class Worker(asyncio.Protocol):
             return
         if invocation_id != running.record.invocation_id:
             return
-        self.current = None
-        if self.ahead:
-            self.current = self.ahead.popleft()
-            self.current.sent_mono = time.monotonic()
+        following = self.go_on()
+        if following is not None:
+            following.sent_mono = time.monotonic()
         self.owner.on_skipped(self, running)
 
     def _on_spans(self, payload: bytes) -> None:
@@ -551,11 +538,15 @@ class Worker(asyncio.Protocol):
         self.playback = payload
 
     def _on_ready(self, payload: bytes) -> None:
+        if self.state != STARTING or self.ready is not None:
+            return  # its code has written that
         self.ready = _ready.decode(payload)
         self.process.own_tmp = self.ready.own_tmp
         self.owner.on_ready(self, self.ready)
 
     def _on_init_failed(self, payload: bytes) -> None:
+        if self.state != STARTING or self.ready is not None:
+            return
         self.init_failed = _init_failed.decode(payload)
         self.owner.on_init_failed(self, self.init_failed)
 
