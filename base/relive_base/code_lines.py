@@ -43,7 +43,7 @@ def line_of(code: CodeType, lasti: int) -> int:
 
 
 def _loop_start(code: CodeType, lasti: int) -> int:
-    """Where the jump back at `lasti` leads to; `lasti` where there is none."""
+    """Where the jump back at `lasti` leads to; `lasti` if there is none."""
     data, jump = code.co_code, lasti
     while 0 <= jump < len(data) - 1 and data[jump] == _EXTENDED:
         jump += 2

@@ -28,7 +28,7 @@ def run_server(
     """Serve until a signal or `relive stop`. Raises SettingsError and what keeps the server from starting."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s  %(message)s")
     for name in unknown_variables(environment):
-        echo(f"note: {name} is no setting of Relive; see docs/reference/settings.md", err=True)
+        echo(f"note: unknown setting {name}; see docs/reference/settings.md", err=True)
     settings = Settings.from_environment(environment, {"home": home, **overrides})
     no_mounts = probe_spaces() if settings.isolation_tier and settings.tmp_mb else ""
     for gap in gaps(settings.isolation_tier, settings.unix_sockets == "open", no_mounts):

@@ -211,7 +211,7 @@ class Settings:
     )
     connection_limit: int = _set(
         1_000,
-        "Connections of the gateway. One more takes the place of the one that has been idle longest; where"
+        "Connections of the gateway. One more takes the place of the one that has been idle longest; if"
         " none is idle it is refused with 503.",
         low=1,
     )

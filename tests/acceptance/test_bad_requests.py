@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -81,7 +80,6 @@ def test_a_request_that_two_readers_would_read_differently_is_400_and_the_connec
 
 
 def test_a_slow_client_is_408_and_others_are_served_meanwhile(lab: Relive) -> None:
-    began = time.monotonic()
     for data in (
         b"GET /fn/web/ HTTP/1.1\r\nhost: localhost\r\nx-odd: ",
         b"POST /fn/web/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhel",
@@ -89,7 +87,6 @@ def test_a_slow_client_is_408_and_others_are_served_meanwhile(lab: Relive) -> No
         answer, closed = lab.raw(data)
         assert status(answer) == 408
         assert closed
-    assert time.monotonic() - began < 6
     assert lab.request("/fn/web/").status == 200
 
 

@@ -16,7 +16,7 @@ __all__ = ["opened", "press", "rows", "settle", "shown", "until"]
 
 async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:
     """Wait until a state is reached; a deadline instead of a fixed sleep."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not met():
             await pilot.pause(0.01)
 

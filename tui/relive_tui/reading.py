@@ -72,7 +72,7 @@ class Source(Protocol):
         """What the last replay of a failure came to; None if there was none."""
 
     def kept(self, invocation_id: str) -> KeptView | None:
-        """The failed process, where a server keeps it; None where it is gone or nobody is there to ask."""
+        """The failed process, if a server keeps it; None if it is gone or nobody is there to ask."""
 
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         """The analysed heap of the scope's failure, or the newest one. It may take seconds."""

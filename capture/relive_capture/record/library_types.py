@@ -84,7 +84,7 @@ def _datetime(value: Any) -> str:
 
 
 def _nanoseconds(value: Any, name: str) -> int:
-    """Which pandas has besides; 0 where there are none."""
+    """Which pandas has besides; 0 if there are none."""
     if plain_name(type(value)) not in ("Timestamp", "Timedelta"):
         return 0
     try:

@@ -52,7 +52,7 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @click.option(
     "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
 )
-@click.option("--trust", is_flag=True, help="Run the sources in the scene if this home has not its code.")
+@click.option("--trust", is_flag=True, help="Run the sources in the scene if the code is not deployed here.")
 @click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
 @json_option
 @click.pass_obj

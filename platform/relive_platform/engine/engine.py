@@ -113,7 +113,7 @@ class Engine:
         return None
 
     async def drain(self, timeout_s: float) -> bool:
-        """Wait until nothing runs, then take no more. False where something still ran after `timeout_s`."""
+        """Wait until nothing runs, then take no more. False if something still ran after `timeout_s`."""
         drained = await self.dispatcher.drained(timeout_s)
         self.dispatcher.stopping = True
         return drained
@@ -128,7 +128,7 @@ class Engine:
             await asyncio.sleep(_SETTLE_S)
 
     def _has_to_tell(self, finishing: bool) -> bool:
-        """Whether an answered attempt is not recorded yet. `finishing`: also where its worker tells."""
+        """Whether an answered attempt is not recorded yet. `finishing`: even if its worker tells."""
         return any(
             (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
             for worker in self.host.workers.values()
@@ -149,7 +149,7 @@ class Engine:
         return pool
 
     def prepare(self, spec: FunctionSpec, zygote: ZygoteKey, limits: PoolLimits) -> FunctionPool:
-        """The pool of a version, which events can ask for by its number; made where there is none."""
+        """The pool of a version, which events can ask for by its number; made if there is none."""
         found = self.host.pools.get((spec.name, spec.version))
         if found is not None and not found.draining:
             return found

@@ -50,7 +50,7 @@ def take_over(start: WorkerStart) -> socket.socket:
 
 
 def console_descriptor() -> int:
-    """The console once more, on a high descriptor, without blocking: for marks in it. -1 where it cannot be
+    """The console once more, on a high descriptor, without blocking: for marks in it. -1 if it cannot be
     had."""
     with contextlib.suppress(OSError):
         found = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -78,7 +78,7 @@ def queue_done(queue: EventQueue, ids: set[str]) -> list[str]:
         event = QueuedEvent(
             function=f"f{int(event_id.split('-')[1]) % 3}", body=event_id.encode(), event_id=event_id
         )
-        if queue.publish(event).result(10).state == "done":
+        if queue.publish(event).result(60).state == "done":
             finished.append(event_id)
     assert len(finished) <= 8, "at most the two leases of each killed run may lack their 'done' line"
     return finished
@@ -117,7 +117,7 @@ def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -
     # Then what does not fit is refused, and other functions have room
     assert accepted > 10
     assert isinstance(outcomes[-1], DiskFull)
-    queue.publish(QueuedEvent(function="g", body=body)).result(10)
+    queue.publish(QueuedEvent(function="g", body=body)).result(60)
 
     # When something else takes the rest of the disk
     filler = fill(small_disk)
@@ -125,13 +125,13 @@ def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -
     assert isinstance(more[-1], DiskFull)
 
     # Then what was accepted can be delivered and finished on the full disk, results or not, and that is said
-    leases = queue.lease(1000).result(10)
+    leases = queue.lease(1000).result(60)
     assert len(leases) == accepted + 1 + more.count(None)
     assert queue.disk_full
     for lease in leases:
         assert lease.event.body == body
-        queue.complete(lease, result=body).result(10)
-    assert queue.counts().result(10).leased == 0
+        queue.complete(lease, result=body).result(60)
+    assert queue.counts().result(60).leased == 0
     queue.close()
 
     # And the queue can be opened on a disk that is full to the last byte

@@ -47,11 +47,11 @@ async def test_dead_events_of_one_function_block_no_other_and_can_be_discarded(t
                     break
                 except QueueFull:  # only while its own ones run
                     await asyncio.sleep(0.02)
-        await running.until(lambda: queue.counts().result(5).dead == 9)
+        await running.until(lambda: queue.counts().result(60).dead == 9)
 
         # I expect others' events to be done
         await running.server.publish(InvokeRequest(function="healthy", event=b"{}"), "h")
-        await running.until(lambda: queue.look("h", "healthy").result(5)[0].state == "done")
+        await running.until(lambda: queue.look("h", "healthy").result(60)[0].state == "done")
 
         # ... and the dead ones to be tried again or discarded: one, those of a function, all
         def ask(work):  # type: ignore[no-untyped-def]
@@ -61,9 +61,9 @@ async def test_dead_events_of_one_function_block_no_other_and_can_be_discarded(t
         thread = asyncio.get_running_loop().run_in_executor
         assert await thread(None, ask, lambda client: client.discard_event("e0")) == "e0"
         assert await thread(None, ask, lambda client: client.retry_dead("intake")) == 8
-        await running.until(lambda: queue.counts().result(5).dead == 8)
+        await running.until(lambda: queue.counts().result(60).dead == 8)
         assert await thread(None, ask, lambda client: client.discard_events(["dead"], "intake")) == 8
-        assert queue.counts().result(5).dead == 0
+        assert queue.counts().result(60).dead == 0
 
 
 def _token(folder: Path) -> str:
@@ -87,7 +87,7 @@ async def test_an_end_that_the_disk_refuses_is_told_again_and_the_event_runs_onc
         # When an event is run
         await running.server.publish(InvokeRequest(function="healthy", event=b"{}"), "h")
         # I expect it to be done in the end, after one attempt
-        await running.until(lambda: running.server.queue.look("h", "healthy").result(5)[0].state == "done")
+        await running.until(lambda: running.server.queue.look("h", "healthy").result(60)[0].state == "done")
         assert len(refused) == 2
         ((attempts,),) = await running.rows("SELECT count() FROM invocations WHERE Function = 'healthy'")
         assert attempts == 1
@@ -137,7 +137,7 @@ async def test_a_function_gives_the_event_that_it_sends_an_id(tmp_path: Path) ->
         assert await send("order-7", 1) == "order-7"
         assert await send("order-7", 2) == "Conflict"
         await running.until(
-            lambda: running.server.queue.look("order-7", "healthy").result(5)[0].state == "done"
+            lambda: running.server.queue.look("order-7", "healthy").result(60)[0].state == "done"
         )
         ((runs,),) = await running.rows("SELECT count() FROM invocations WHERE Function = 'healthy'")
         assert runs == 1

@@ -36,11 +36,11 @@ async def test_an_event_sent_to_a_queue_goes_to_the_function_that_names_it(tmp_p
 
         # I expect the event to be worked on, and to be found by either name
         def done() -> bool:
-            row, _ = running.server.queue.look(sent, "packer").result(5)
+            row, _ = running.server.queue.look(sent, "packer").result(60)
             return row.state == "done"
 
         await running.until(done)
-        _, result = running.server.queue.look(sent, "packer").result(5)
+        _, result = running.server.queue.look(sent, "packer").result(60)
         assert result == b'{"packed":"cup"}'
         # ... and a name that nobody has to be refused
         with pytest.raises(UnknownFunction):

@@ -22,6 +22,6 @@ def test_the_thread_fires_each_second_until_it_is_stopped(tmp_path) -> None:
     assert ready.acquire(timeout=10)
     assert ready.acquire(timeout=10)
     timers.stop()
-    count = queue.counts().result(5).ready
+    count = queue.counts().result(60).ready
     queue.close()
     assert count >= 2

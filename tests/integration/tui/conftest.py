@@ -416,7 +416,7 @@ def until() -> Callable[..., Awaitable[None]]:
     """Waits until a state is reached; a deadline instead of a fixed sleep."""
 
     async def wait(pilot: Any, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not met():
                 await pilot.pause(0.01)
 

@@ -19,7 +19,7 @@ CHECKOUT = "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01"
 
 async def settle(app: ReliveApp, pilot: Pilot[Any]) -> None:
     await pilot.pause()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while app.here.busy:
             await pilot.pause(0.01)
     await pilot.pause()

@@ -41,13 +41,13 @@ async def test_slow_events_of_some_functions_leave_room_for_all_others(tmp_path:
     consumer = Consumer(queue, slow, lambda: workers)  # type: ignore[arg-type]
     for number in range(300):
         for name in ("a", "b"):
-            queue.publish(QueuedEvent(function=name, body=b"{}", event_id=str(number))).result(10)
+            queue.publish(QueuedEvent(function=name, body=b"{}", event_id=str(number))).result(60)
     consumer.start()
     await until(lambda: sum(slow.running.values()) >= RUNNING_LIMIT // 2)
 
     # When others send theirs, one after the other
     for name in ("late", "later"):
-        queue.publish(QueuedEvent(function=name, body=b"{}")).result(10)
+        queue.publish(QueuedEvent(function=name, body=b"{}")).result(60)
         consumer.wake()
         # I expect them to run
         await until(lambda name=name: slow.running.get(name))  # type: ignore[misc]

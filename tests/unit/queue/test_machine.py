@@ -61,9 +61,9 @@ class QueueMachine(RuleBasedStateMachine):
         known = self.model.get((function, event_id))
         if known is not None and known[2] != body:
             with pytest.raises(Conflict):
-                self.queue.publish(event).result(5)
+                self.queue.publish(event).result(60)
             return
-        receipt = self.queue.publish(event).result(5)
+        receipt = self.queue.publish(event).result(60)
         assert receipt.duplicate == (known is not None)
         assert receipt.state == (known[0] if known else "ready")
         self.model.setdefault((function, event_id), ["ready", 0, body])
@@ -71,7 +71,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 4))
     def lease(self, limit: int) -> None:
         ready = sum(state[0] == "ready" for state in self.model.values())
-        leases = self.queue.lease(limit).result(5)
+        leases = self.queue.lease(limit).result(60)
         assert len(leases) == min(limit, ready)
         for lease in leases:
             key = (lease.event.function, lease.event.event_id)
@@ -96,14 +96,14 @@ class QueueMachine(RuleBasedStateMachine):
         lease = self.leases[key]
         match data.draw(st.sampled_from(["complete", "fail", "release"])):
             case "complete":
-                self.queue.complete(lease).result(5)
+                self.queue.complete(lease).result(60)
                 self.model[key][0] = "done"
                 self.old.append(self.leases.pop(key))
             case "fail":
-                outcome = self.queue.fail(lease, "boom").result(5)
+                outcome = self.queue.fail(lease, "boom").result(60)
                 assert outcome.state == self.failed(key)
             case "release":
-                self.queue.release(lease).result(5)
+                self.queue.release(lease).result(60)
                 self.model[key][0], self.model[key][1] = "ready", self.model[key][1] - 1
                 self.old.append(self.leases.pop(key))
 
@@ -112,13 +112,13 @@ class QueueMachine(RuleBasedStateMachine):
         if self.old:
             lease = data.draw(st.sampled_from(self.old))
             with pytest.raises(StaleLease):
-                self.queue.complete(lease).result(5)
+                self.queue.complete(lease).result(60)
 
     @rule()
     def leases_run_out(self) -> None:
         self.clock.wall += 31 * 10**9
         self.clock.mono += 31 * 10**9
-        assert self.queue.expire().result(5) == len(self.leases)
+        assert self.queue.expire().result(60) == len(self.leases)
         for key in list(self.leases):
             self.failed(key)
 
@@ -126,7 +126,7 @@ class QueueMachine(RuleBasedStateMachine):
     def retry(self, function: str, event_id: str) -> None:
         state = self.model.get((function, event_id))
         if state is not None and state[0] in ("dead", "ready"):
-            assert self.queue.retry(event_id, function).result(5) == event_id
+            assert self.queue.retry(event_id, function).result(60) == event_id
             state[0], state[1] = "ready", 0
 
     @rule()
@@ -142,11 +142,11 @@ class QueueMachine(RuleBasedStateMachine):
         if not hasattr(self, "queue"):
             return
         wanted = {key: state for key, state in self.model.items() if state[0] != "done"}
-        rows = self.queue.list().result(5)
+        rows = self.queue.list().result(60)
         assert {(row.function, row.event_id): (row.state, row.attempts) for row in rows} == {
             key: (state[0], state[1]) for key, state in wanted.items()
         }
-        counts = self.queue.counts().result(5)
+        counts = self.queue.counts().result(60)
         for name, count in (("ready", counts.ready), ("leased", counts.leased), ("dead", counts.dead)):
             assert count == sum(state[0] == name for state in wanted.values())
 

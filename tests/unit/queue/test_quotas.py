@@ -27,26 +27,26 @@ def event(function: str = "f", body: bytes = b"{}", event_id: str = "", **more: 
 
 
 def finish(queue: EventQueue, result: bytes | None = None) -> int:
-    leases = queue.lease(1000).result(5)
+    leases = queue.lease(1000).result(60)
     for lease in leases:
-        queue.complete(lease, invocation_id="inv", result=result).result(5)
+        queue.complete(lease, invocation_id="inv", result=result).result(60)
     return len(leases)
 
 
 def bury(queue: EventQueue, function: str, count: int, body: bytes = b"{}") -> None:
     for number in range(count):
-        queue.publish(event(function, body, f"{function}{number}", retries=0)).result(5)
-    for lease in queue.lease(1000).result(5):
-        queue.fail(lease, "boom").result(5)
+        queue.publish(event(function, body, f"{function}{number}", retries=0)).result(60)
+    for lease in queue.lease(1000).result(60):
+        queue.fail(lease, "boom").result(60)
 
 
 def tidied(queue: EventQueue) -> None:
-    while queue.tidy().result(5):
+    while queue.tidy().result(60):
         pass
 
 
 def dead(queue: EventQueue, function: str = "") -> list[str]:
-    return [row.event_id for row in queue.list("dead", function).result(5)]
+    return [row.event_id for row in queue.list("dead", function).result(60)]
 
 
 @pytest.mark.parametrize(
@@ -61,26 +61,26 @@ def test_the_backlog_of_one_function_refuses_no_other(open_queue, limits, body) 
 
     # When another one sends
     # I expect it to be accepted and delivered, and the first one again once it is worked off
-    queue.publish(event("modest", body)).result(5)
+    queue.publish(event("modest", body)).result(60)
     accepted = outcomes.count(None) + 1
     assert finish(queue) == accepted
-    queue.publish(event("greedy", body)).result(5)
+    queue.publish(event("greedy", body)).result(60)
 
 
 def test_dead_events_take_no_room_of_the_living_and_the_oldest_leave_first(open_queue, clock) -> None:
     # Given a function with more dead events than may be kept
     queue = open_queue(events=4, dead_keep_events=3)
     for number in range(6):
-        queue.publish(event("f", event_id=f"e{number}", retries=0)).result(5)
-        (lease,) = queue.lease(1).result(5)
-        queue.fail(lease, "boom").result(5)
+        queue.publish(event("f", event_id=f"e{number}", retries=0)).result(60)
+        (lease,) = queue.lease(1).result(60)
+        queue.fail(lease, "boom").result(60)
         clock.advance(1)
 
     # I expect its newest, how many have left, and its next event to be accepted
     assert dead(queue) == ["e5", "e4", "e3"]
-    assert queue.counts().result(5).dead_dropped == {"f": 3}
+    assert queue.counts().result(60).dead_dropped == {"f": 3}
     for _ in range(4):
-        queue.publish(event("f")).result(5)
+        queue.publish(event("f")).result(60)
 
 
 def test_dead_events_have_a_size_and_an_age_of_their_own(open_queue, clock) -> None:
@@ -94,7 +94,7 @@ def test_dead_events_have_a_size_and_an_age_of_their_own(open_queue, clock) -> N
     tidied(queue)
     assert dead(queue, "large") == []
     assert len(dead(queue, "small")) == 2
-    assert queue.counts().result(5).dead_dropped == {"large": 10}
+    assert queue.counts().result(60).dead_dropped == {"large": 10}
 
 
 def test_a_wall_clock_that_is_set_ends_no_dead_event(open_queue, clock) -> None:
@@ -110,34 +110,34 @@ def test_a_wall_clock_that_is_set_ends_no_dead_event(open_queue, clock) -> None:
 def test_results_have_a_quota_of_their_own_and_ids_outlast_them(open_queue) -> None:
     # Given results that are far larger than their quota, of a function beside one with a small result
     queue = open_queue(done_keep_bytes=100 * KIB, event_bytes=64 * KIB)
-    queue.publish(event("quiet", event_id="q")).result(5)
+    queue.publish(event("quiet", event_id="q")).result(60)
     finish(queue, b'"kept"')
     for number in range(50):
-        queue.publish(event("loud", event_id=str(number))).result(5)
+        queue.publish(event("loud", event_id=str(number))).result(60)
         assert finish(queue, b"x" * 20 * KIB) == 1
     tidied(queue)
 
     # I expect every event done and known, the newest results there, the oldest gone, and the other's kept
-    again = [queue.publish(event("loud", event_id=str(number))).result(5) for number in range(50)]
+    again = [queue.publish(event("loud", event_id=str(number))).result(60) for number in range(50)]
     assert all(receipt.duplicate and receipt.state == "done" for receipt in again)
     assert [receipt.result is not None for receipt in again] == [False] * 45 + [True] * 5
-    assert queue.publish(event("quiet", event_id="q")).result(5).result == b'"kept"'
+    assert queue.publish(event("quiet", event_id="q")).result(60).result == b'"kept"'
 
 
 def test_finished_events_of_one_function_make_no_other_function_forget(open_queue, clock) -> None:
     queue = open_queue(done_keep_events=5, done_keep_s=100.0)
-    queue.publish(event("quiet", event_id="q")).result(5)
+    queue.publish(event("quiet", event_id="q")).result(60)
     finish(queue)
     for number in range(50):
-        queue.publish(event("loud", event_id=str(number))).result(5)
+        queue.publish(event("loud", event_id=str(number))).result(60)
     finish(queue)
 
-    assert queue.publish(event("quiet", event_id="q")).result(5).duplicate
-    assert queue.counts().result(5).done == 6
+    assert queue.publish(event("quiet", event_id="q")).result(60).duplicate
+    assert queue.counts().result(60).done == 6
     clock.advance(101)
     tidied(queue)
-    assert queue.counts().result(5).done == 0
-    assert not queue.publish(event("quiet", event_id="q")).result(5).duplicate
+    assert queue.counts().result(60).done == 0
+    assert not queue.publish(event("quiet", event_id="q")).result(60).duplicate
 
 
 def test_what_waits_for_a_commit_refuses_no_end_and_no_other_function(tmp_path, clock) -> None:
@@ -152,10 +152,10 @@ def test_what_waits_for_a_commit_refuses_no_end_and_no_other_function(tmp_path, 
 
     # I expect only the greedy function's last events to be refused
     assert [type(future.exception(5)) for future in first] == [type(None)] * 3 + [QueueBusy] * 2
-    assert other.result(5) == "in"
-    assert {future.result(5) for future in ends} == {"done"}
+    assert other.result(60) == "in"
+    assert {future.result(60) for future in ends} == {"done"}
     # and its next one to be accepted, now that nothing waits
-    assert committer.submit(lambda: "in", adds_to="greedy").result(5) == "in"
+    assert committer.submit(lambda: "in", adds_to="greedy").result(60) == "in"
     committer.close()
 
 
@@ -185,15 +185,15 @@ def test_results_take_no_more_of_a_small_disk_than_they_leave(open_queue, monkey
     monkeypatch.setattr(Committer, "free_bytes", lambda self: 2 * MIB)
     queue = open_queue()
     for number in range(30):
-        queue.publish(event("f", event_id=str(number))).result(5)
+        queue.publish(event("f", event_id=str(number))).result(60)
         finish(queue, b"r" * 200 * KIB)
 
     # I expect only some of the results to be kept, and all ids; and others' events to be accepted
-    again = [queue.publish(event("f", event_id=str(number))).result(5) for number in range(30)]
+    again = [queue.publish(event("f", event_id=str(number))).result(60) for number in range(30)]
     assert all(receipt.state == "done" for receipt in again)
     assert 1 <= sum(receipt.result is not None for receipt in again) <= 10
-    queue.publish(event("g", b"x" * 500 * KIB)).result(5)
-    queue.publish(event("f", b"x" * 500 * KIB)).result(5)
+    queue.publish(event("g", b"x" * 500 * KIB)).result(60)
+    queue.publish(event("f", b"x" * 500 * KIB)).result(60)
 
 
 def test_the_file_gives_its_room_back(open_queue, tmp_path, clock) -> None:
@@ -201,10 +201,10 @@ def test_the_file_gives_its_room_back(open_queue, tmp_path, clock) -> None:
     queue = open_queue(done_keep_bytes=MIB)
     for round_ in range(3):
         for number in range(100):
-            queue.publish(event(body=b"x" * 100 * KIB, event_id=f"{round_}-{number}")).result(5)
+            queue.publish(event(body=b"x" * 100 * KIB, event_id=f"{round_}-{number}")).result(60)
         finish(queue, b"y" * 100 * KIB)
     file = tmp_path / "events.db"
-    largest, _ = queue.file_bytes().result(5)
+    largest, _ = queue.file_bytes().result(60)
     assert largest > 8 * MIB
 
     # When it is tidied, as it is now and then
@@ -214,11 +214,11 @@ def test_the_file_gives_its_room_back(open_queue, tmp_path, clock) -> None:
         size = sum(part.stat().st_size for part in (file, tmp_path / "events.db-wal") if part.exists())
         if size < 5 * MIB:
             break
-        queue.counts().result(5)
+        queue.counts().result(60)
 
     # I expect the disk to have the room again, and the queue to be whole
     assert size < 5 * MIB
-    assert queue.publish(event(event_id="2-99", body=b"x" * 100 * KIB)).result(5).result is not None
+    assert queue.publish(event(event_id="2-99", body=b"x" * 100 * KIB)).result(60).result is not None
     queue.close()
     with sqlite3.connect(file) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -277,15 +277,15 @@ def test_a_home_that_was_stuck_full_of_results_comes_alive_again(open_queue, tmp
     # I expect everything that was accepted to be worked off, new events to be accepted,
     assert len(dead(queue)) == 1
     assert finish(queue, b"z" * 256 * KIB) == 50
-    queue.publish(event("g", event_id="new")).result(5)
+    queue.publish(event("g", event_id="new")).result(60)
     # duplicates of old events to be known by their body,
-    assert queue.publish(event("f", event_id="done1")).result(5).state == "done"
+    assert queue.publish(event("f", event_id="done1")).result(60).state == "done"
     with pytest.raises(Conflict):
-        queue.publish(event("f", b"other", event_id="done1")).result(5)
+        queue.publish(event("f", b"other", event_id="done1")).result(60)
     # and the file to become small
     for _ in range(1000):
         clock.advance(6)
-        queue.counts().result(5)
+        queue.counts().result(60)
         if path.stat().st_size < 6 * MIB:
             break
     assert path.stat().st_size < 6 * MIB
@@ -296,7 +296,7 @@ def test_an_event_that_cannot_be_read_keeps_no_other_back(open_queue, tmp_path) 
     queue = open_queue()
     for name in ("a", "b"):
         for number in range(3):
-            queue.publish(event(name, event_id=str(number))).result(5)
+            queue.publish(event(name, event_id=str(number))).result(60)
     queue.close()
     with sqlite3.connect(tmp_path / "events.db") as db:
         db.execute("UPDATE events SET detail = ? WHERE id = '0'", (b'{"retries": "x"',))
@@ -304,38 +304,38 @@ def test_an_event_that_cannot_be_read_keeps_no_other_back(open_queue, tmp_path) 
 
     # I expect all others to be delivered, and the damaged ones to lie dead with the reason
     again = open_queue()
-    leases = again.lease(100).result(5)
+    leases = again.lease(100).result(60)
     assert sorted(lease.event.function for lease in leases) == ["a", "a", "b", "b"]
-    assert {row.last_error.split(":")[0] for row in again.list("dead").result(5)} == {"it cannot be read"}
+    assert {row.last_error.split(":")[0] for row in again.list("dead").result(60)} == {"it cannot be read"}
 
 
 def test_dead_events_are_retried_and_discarded_all_at_once(open_queue) -> None:
     queue = open_queue()
     for name in ("a", "b", "c"):
         bury(queue, name, 5)
-    assert queue.counts().result(5).dead == 15
+    assert queue.counts().result(60).dead == 15
 
     # Those of one function, and no more at a time than wanted
-    assert queue.retry_dead("a", count=3).result(5) == 3
-    assert queue.retry_dead("a").result(5) == 2
-    assert len(queue.lease(100).result(5)) == 5
-    assert queue.discard_all("dead", "b").result(5) == 5
+    assert queue.retry_dead("a", count=3).result(60) == 3
+    assert queue.retry_dead("a").result(60) == 2
+    assert len(queue.lease(100).result(60)) == 5
+    assert queue.discard_all("dead", "b").result(60) == 5
     # Then those of all
-    assert queue.discard_all("dead").result(5) == 5
-    assert queue.counts().result(5).by_function == {"a": (0, 5, 0)}
+    assert queue.discard_all("dead").result(60) == 5
+    assert queue.counts().result(60).by_function == {"a": (0, 5, 0)}
 
 
 def test_what_waits_and_what_is_remembered_can_be_discarded_too(open_queue) -> None:
     queue = open_queue()
     for number in range(5):
-        queue.publish(event("a", event_id=str(number))).result(5)
+        queue.publish(event("a", event_id=str(number))).result(60)
     finish(queue, b'"r"')
-    queue.publish(event("a")).result(5)
-    queue.publish(event("b")).result(5)
+    queue.publish(event("a")).result(60)
+    queue.publish(event("b")).result(60)
 
-    assert queue.discard_all("ready", "a").result(5) == 1
-    assert queue.discard_all("done").result(5) == 5
-    assert queue.counts().result(5).by_function == {"b": (1, 0, 0)}
-    assert not queue.publish(event("a", event_id="1")).result(5).duplicate
+    assert queue.discard_all("ready", "a").result(60) == 1
+    assert queue.discard_all("done").result(60) == 5
+    assert queue.counts().result(60).by_function == {"b": (1, 0, 0)}
+    assert not queue.publish(event("a", event_id="1")).result(60).duplicate
     with pytest.raises(ValueError, match="leased"):
         queue.discard_all("leased")

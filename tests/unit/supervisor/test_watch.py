@@ -66,7 +66,7 @@ def supervise(*workers: LookedAt) -> Supervisor:
 
 
 async def enough(worker: LookedAt) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await worker.enough.wait()
 
 

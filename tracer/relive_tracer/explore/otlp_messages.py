@@ -130,7 +130,7 @@ def _fill_span(span: Span, row: Row) -> None:
 
 
 def _flags(parent: str, kind: str) -> int:
-    """As SpanFlags of OTLP: it was recorded; whether the parent is in another process, where there is one."""
+    """As SpanFlags of OTLP: it was recorded; whether the parent is in another process, if there is one."""
     remote = _REMOTE if parent and kind in ("Server", "Consumer") else 0
     return _SAMPLED | _REMOTE_KNOWN | remote
 

@@ -91,7 +91,7 @@ class SourceRows:
 
 
 def shown_source(frame: FrameView) -> Line:
-    """The frame's line alone, without its indentation; empty where the source is not at hand."""
+    """The frame's line alone, without its indentation; empty if the source is not at hand."""
     row = frame.line - frame.source_first_line
     if not 0 <= row < len(frame.source):
         return []
