@@ -105,12 +105,12 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     call_depth: int = 16  # how deep functions may call each other
     load_timeout_s: float = 30.0  # for the import of the user's module
     in_app: list[str] = []  # folders whose frames count as the user's own; `source` always does
-    cassette: bool = True  # keep the calls of a failed invocation
-    cassette_bytes: int = 2_097_152  # of all of them; 0: none
+    recording: bool = True  # keep the calls of a failed invocation
+    recording_bytes: int = 2_097_152  # of all of them; 0: none
     dependencies: str = ""  # hash of the dependency lock; "" for none
     unix_sockets: bool = False  # whether those of others in the file system may be reached from tier 1 on
     stream_limit_bytes: int = 268_435_456  # of an answer that is sent part by part
-    replay: bytes = b""  # msgpack of a relive_capture.cassette_format.Script: this worker replays
+    replay: bytes = b""  # msgpack of a relive_capture.recording_format.ReplayInput: this worker replays
     tmp_mb: int = 512  # room in the worker's own /tmp; 0: it has none
     instance: str = ""  # the worker's own id: the `service.instance.id` of its telemetry
     resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
@@ -502,7 +502,7 @@ class Scene(_Frame, tag="scene"):
     redactions: list[str] = []
     capture_ns: int = 0  # what the capture cost
     final: bool = True
-    recording: bytes = b""  # msgpack of a relive_capture.cassette_format.Recording, not redacted yet
+    recording: bytes = b""  # msgpack of a relive_capture.recording_format.Recording, not redacted yet
     secrets: list[
         str
     ] = []  # what was hidden in the members: to be hidden elsewhere, too, never to be written
@@ -544,7 +544,7 @@ class DebugEnded(_Frame, tag="debug_ended"):
 
 
 class Playback(_Frame, tag="playback"):
-    """Before the Result of a replay: msgpack of a relive_capture.cassette_format.PlaybackReport."""
+    """Before the Result of a replay: msgpack of a relive_capture.recording_format.PlaybackReport."""
 
     report: bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from relive_capture.cassette_format import Body
+from relive_capture.recording_format import Body
 
 __all__ = ["body_bytes", "body_of"]
 

@@ -119,10 +119,10 @@ class Invocation:
 
     def _spec(self) -> Any:
         from relive_base.frames import FunctionSpec
-        from relive_capture.cassette_format import Exchange, Script, Seeds
+        from relive_capture.recording_format import RecordedCall, ReplayInput, Seeds
 
-        script = Script(
-            exchanges=msgspec.convert(list(self.calls), list[Exchange]),
+        script = ReplayInput(
+            recorded_calls=msgspec.convert(list(self.calls), list[RecordedCall]),
             seeds=msgspec.convert(self.seeds or {}, Seeds),
             init_seeds=msgspec.convert(self.init_seeds, Seeds) if self.init_seeds is not None else None,
         )

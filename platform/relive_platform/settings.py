@@ -354,10 +354,11 @@ class Settings:
         low=_MIB,
         high=48 * _MIB,
     )
-    cassette_bytes: int = _set(
+    recording_bytes: int = _set(
         2_097_152,
         "What is kept of an invocation's calls, in the worker's memory until it ends; 0: nothing.",
         unit="bytes",
+        also=("RELIVE_CASSETTE_BYTES",),
         low=0,
         high=16_777_216,
     )
@@ -641,7 +642,7 @@ def _number(item: Setting, value: str, where: str) -> float:
 
 def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
     """RELIVE_* variables that no setting reads, each with the name that was probably meant (or "")."""
-    known = [*(item.variable for item in settings()), *CLIENT_VARIABLES]
+    known = [*(name for item in settings() for name in (item.variable, *item.also)), *CLIENT_VARIABLES]
     found = []
     for name in sorted(env):
         if name.startswith("RELIVE_") and name not in known:

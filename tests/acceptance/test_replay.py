@@ -108,7 +108,7 @@ def web(request):
 """
 FUNCTIONS["settings"] = 'handler = "loads:settings"\nenvironment = { SHOP = "@SHOP@" }'
 FUNCTIONS["web"] = 'handler = "loads:web"\nkind = "http"\nenvironment = { SHOP = "@SHOP@" }'
-FUNCTIONS["quiet"] = 'handler = "app:quiet"\nenvironment = { SHOP = "@SHOP@" }\ncassette = false'
+FUNCTIONS["quiet"] = 'handler = "app:quiet"\nenvironment = { SHOP = "@SHOP@" }\nrecording = false'
 
 
 def application(home: Relive, shop: str, source: str = SOURCE) -> Path:
@@ -186,8 +186,8 @@ def test_a_call_that_was_not_recorded_is_named(lab: Lab) -> None:
     again = lab.replay("prices", "--code", str(folder))
 
     assert again["outcome"] == "unrecorded"
-    assert again["error"]["type"] == "relive.NotInCassette"
-    assert f"GET {lab.shop}/other?sku=A1 is not in the scene's cassette" in again["error"]["message"]
+    assert again["error"]["type"] == "relive.NotRecorded"
+    assert f"GET {lab.shop}/other?sku=A1 is not in the scene's recording" in again["error"]["message"]
     assert again["runs"][0]["calls"]["missing"] == [f"GET {lab.shop}/other?sku=A1"]
     assert f"GET {lab.shop}/first?sku=A1" in again["runs"][0]["calls"]["unused"]
 
@@ -285,8 +285,8 @@ def test_other_functions_are_not_asked_with_live_either(lab: Lab) -> None:
 
 def test_a_function_may_keep_no_calls(lab: Lab) -> None:
     (scene,) = lab.home.json("failure", lab.failed["quiet"])
-    assert scene["parts"]["cassette"] == {"state": "missing", "reason": "cassette = false in relive.toml"}
-    assert lab.replay("quiet")["error"]["type"] == "relive.NotInCassette"
+    assert scene["parts"]["cassette"] == {"state": "missing", "reason": "recording = false in relive.toml"}
+    assert lab.replay("quiet")["error"]["type"] == "relive.NotRecorded"
 
 
 def test_a_debugger_looks_at_the_failure_where_it_happens_again(lab: Lab) -> None:

@@ -30,7 +30,11 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 
 def test_settings_that_the_pages_name_exist() -> None:
-    known = {item.variable for item in settings()} | set(CLIENT_VARIABLES) | IN_FUNCTIONS
+    known = (
+        {name for item in settings() for name in (item.variable, *item.also)}
+        | set(CLIENT_VARIABLES)
+        | IN_FUNCTIONS
+    )
     named = {(page.name, name) for page in pages() for name in VARIABLE.findall(page.read_text())}
     assert named
     assert not {f"{page}: {name}" for page, name in named if name not in known}

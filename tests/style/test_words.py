@@ -1,4 +1,4 @@
-"""One word for one thing, in plain English: docs/glossary.md and CONTRIBUTING.md, as far as a test can read."""
+"""One word for one thing, in plain English: docs/glossary.md and CONTRIBUTING.md, as a test can read them."""
 
 from __future__ import annotations
 

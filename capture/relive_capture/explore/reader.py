@@ -18,7 +18,6 @@ from relive_base.json_text import depth_over
 from relive_base.source_text import decode_source
 from relive_base.values import ValueNode
 
-from relive_capture.cassette_format import Exchange, ReplayNotes
 from relive_capture.explore.bounds import Limits, Spending, check_directory, check_members
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.heap.reading import FOLDER, read_members, read_meta
@@ -34,6 +33,7 @@ from relive_capture.model import (
     TaskView,
     ThreadView,
 )
+from relive_capture.recording_format import RecordedCall, ReplayNotes
 
 __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 
@@ -215,9 +215,9 @@ class SceneFile:
         return self._json("replay.json", ReplayNotes, None) if "replay.json" in self._infos else None
 
     @cached_property
-    def cassette(self) -> list[Exchange]:
+    def recorded_calls(self) -> list[RecordedCall]:
         """The calls that the function made."""
-        return self._json("cassette.json", list[Exchange], [])
+        return self._json("cassette.json", list[RecordedCall], [])
 
     @cached_property
     def redactions(self) -> list[str]:

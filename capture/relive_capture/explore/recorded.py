@@ -9,8 +9,8 @@ from relive_base.frames import PartState, Scene
 from relive_base.records import InvocationRecord
 from relive_base.redaction import Redactor
 
-from relive_capture.cassette_format import Recording, ReplayNotes, Seeds
-from relive_capture.explore.cassette import build_cassette, decode_recording
+from relive_capture.explore.recordings import build_recording, decode_recording
+from relive_capture.recording_format import Recording, ReplayNotes, Seeds
 
 __all__ = ["Recorded", "recorded_members"]
 
@@ -37,7 +37,7 @@ def recorded_members(
     notes.globals = {redactor.key(name): redactor.text(text) for name, text in notes.globals.items()}
     built = Recorded({"replay.json": msgspec.json.encode(notes)}, {}, [])
     if found is not None:
-        _add_cassette(built, found, redactor)
+        _add_recording(built, found, redactor)
     elif scene is None:
         built.parts = {"replay": PartState("partial", _GONE), "cassette": PartState("missing", _GONE)}
     elif "replay" not in given:
@@ -45,14 +45,14 @@ def recorded_members(
     return built
 
 
-def _add_cassette(built: Recorded, recording: Recording, redactor: Redactor) -> None:
-    cassette = build_cassette(recording, redactor)
+def _add_recording(built: Recorded, recording: Recording, redactor: Redactor) -> None:
+    checked = build_recording(recording, redactor)
     limits = recording.notes.limits
     built.parts["replay"] = PartState("partial", "; ".join(limits)) if limits else PartState("ok")
-    built.parts["cassette"] = cassette.state
-    built.redactions = cassette.redactions
-    if cassette.exchanges:
-        built.files["cassette.json"] = msgspec.json.encode(cassette.exchanges)
+    built.parts["cassette"] = checked.state
+    built.redactions = checked.redactions
+    if checked.recorded_calls:
+        built.files["cassette.json"] = msgspec.json.encode(checked.recorded_calls)
 
 
 def _notes(record: InvocationRecord) -> ReplayNotes:

@@ -380,7 +380,7 @@ def error_info(error: BaseException, *, kind: str, spec: FunctionSpec) -> ErrorI
 def preload() -> None:
     """For the zygote: regular expressions are compiled, and a small failure is captured a few times, so that
     the interpreter has adapted its code to the types that it meets; workers inherit that. Takes 4 ms."""
-    import relive_capture.record.cassette  # noqa: F401 - it needs `random`, which takes its time to import
+    import relive_capture.record.recording  # noqa: F401 - it needs `random`, which takes its time to import
 
     LazyPattern.compile_all()
     Redactor().text("warm: password=1 eyJhbGciOi.J9 4111 1111 1111 1111")

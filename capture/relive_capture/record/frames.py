@@ -31,7 +31,7 @@ __all__ = [
 
 _MAX_RAW = 20_000
 _RECORD = os.path.dirname(__file__) + os.sep
-_STANDS = (f"{_RECORD}cassette{os.sep}", f"{_RECORD}playback{os.sep}")
+_STANDS = (f"{_RECORD}recording{os.sep}", f"{_RECORD}playback{os.sep}")
 _IMPORTLIB = os.path.dirname(importlib.__file__) + os.sep
 _MAX_INSTRUCTIONS = 20_000
 _MAX_LOCALS = 5_000  # of a frame that are looked at

@@ -330,7 +330,7 @@ class Registry:
             isolation_tier=config.isolation_tier,
             redact_keys=list(config.redact_keys),
             in_app=list(config.in_app),
-            cassette=config.cassette,
+            recording=config.recording,
             dependencies=installed.lock_hash,
         )
         return FunctionVersion(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from relive_capture.cassette_format import PlaybackReport
+from relive_capture.recording_format import PlaybackReport
 
 __all__ = ["OTHER", "PASSED", "SAME", "UNRECORDED", "Difference", "ReplayOutcome", "ReplayRun"]
 

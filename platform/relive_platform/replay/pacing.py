@@ -33,7 +33,7 @@ def call_notes(scene: SceneFile, runs: Sequence[ReplayRun], *, live: bool) -> li
     if all(run.outcome == SAME for run in runs):
         return []
     notes = []
-    took_ns = sum(exchange.took_ns for exchange in scene.cassette)
+    took_ns = sum(recorded_call.took_ns for recorded_call in scene.recorded_calls)
     if took_ns >= _NOTED_NS and not live and not about_time(scene):
         notes.append(
             f"calls were answered at once; at the failure they took {took_ns / 1e9:.2f} s together: a time "

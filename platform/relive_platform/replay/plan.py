@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.frames import FunctionSpec, HttpRequest
-from relive_capture.cassette_format import Exchange, ReplayNotes, Script, Seeds
 from relive_capture.explore.reader import SceneFile
+from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNotes, Seeds
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
@@ -66,7 +66,7 @@ def make_plan(
             scene, recorded, home, scratch, trust, notes
         )
     _note_parts(scene, recorded, notes)
-    script = _script(scene.cassette, recorded, live=live, paced=about_time(scene))
+    script = _script(scene.recorded_calls, recorded, live=live, paced=about_time(scene))
     spec = msgspec.structs.replace(
         chosen.spec,
         version=int(scene.manifest["version"]),
@@ -262,16 +262,16 @@ def _note_parts(scene: SceneFile, recorded: ReplayNotes, notes: list[str]) -> No
         notes.append("the scene is of an older Relive: no seeds, no calls")
 
 
-def _script(exchanges: list[Exchange], recorded: ReplayNotes, *, live: bool, paced: bool) -> bytes:
-    script = Script(
-        exchanges=exchanges,
+def _script(recorded_calls: list[RecordedCall], recorded: ReplayNotes, *, live: bool, paced: bool) -> bytes:
+    script = ReplayInput(
+        recorded_calls=recorded_calls,
         seeds=recorded.seeds,
         init_seeds=recorded.init_seeds,
         live=live,
         paced=paced,
     )
-    if len(exchanges) > _CALLS:
-        raise ReplayError(f"its cassette has {len(exchanges)} calls, over the limit of {_CALLS}")
+    if len(recorded_calls) > _CALLS:
+        raise ReplayError(f"its recording has {len(recorded_calls)} calls, over the limit of {_CALLS}")
     data = msgspec.msgpack.encode(script)
     if len(data) > _SCRIPT_BYTES:
         raise ReplayError(f"its calls are {len(data)} bytes, over the limit of {_SCRIPT_BYTES}")

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 from relive_base.redaction import PLACEHOLDER, Redactor
 from relive_base.terminal import one_line
-from relive_capture.cassette_format import ReplayNotes, Seeds
 from relive_capture.explore.reader import SceneFile
+from relive_capture.recording_format import ReplayNotes, Seeds
 
 from relive_platform.registry.application.load import MANIFEST, load
 from relive_platform.registry.application.model import FunctionConfig
@@ -191,9 +191,9 @@ def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:
         found["request"] = _literal(request)
     else:
         found["event"] = _event(scene.event)
-    exchanges = scene.cassette
-    if exchanges:
-        found["calls"] = _literal([msgspec.to_builtins(entry) for entry in exchanges])
+    recorded_calls = scene.recorded_calls
+    if recorded_calls:
+        found["calls"] = _literal([msgspec.to_builtins(entry) for entry in recorded_calls])
     seeds = recorded.seeds if scene.replay_notes is not None else Seeds(wall_ns=0)
     init = recorded.init_seeds if scene.replay_notes is not None else None
     chance = any(_CHANCE.search(scene.source(file)) for file in scene.sources)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from relive_base.errors import NotFound, ReliveError
 from relive_base.frames import ErrorInfo, Logs, Playback
-from relive_capture.cassette_format import PlaybackReport
 from relive_capture.explore.archive import write_scene
 from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.model import every_exception
-from relive_capture.record.playback.answers import NotInCassette
+from relive_capture.record.playback.answers import NotRecorded
+from relive_capture.recording_format import PlaybackReport
 from relive_runtime.folder import RuntimeFolderError, build_runtime
 
 from relive_platform.evidence import StackMemory, scene_input
@@ -177,8 +177,8 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
 
 
 def _refused(scene: SceneFile) -> bool:
-    """Whether it failed because a call has no answer in the cassette."""
-    return any(view.type == NotInCassette.__name__ for view, _ in every_exception(scene.exceptions))
+    """Whether it failed because a call has no answer in the recording."""
+    return any(view.type == NotRecorded.__name__ for view, _ in every_exception(scene.exceptions))
 
 
 def _calls(played: Played) -> PlaybackReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from relive_capture.cassette_format import ReplayNotes
+from relive_capture.recording_format import ReplayNotes
 
 __all__ = ["warm_notes"]
 

@@ -74,7 +74,7 @@ class Functions:
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
             stream_limit_bytes=settings.stream_limit_bytes,
             call_depth=settings.call_depth,
-            cassette_bytes=settings.cassette_bytes,
+            recording_bytes=settings.recording_bytes,
             core_mb=settings.core_mb,
             unix_sockets=settings.unix_sockets == "open",
             tmp_mb=settings.tmp_mb,

@@ -64,20 +64,20 @@ class _Recorded(Outside):
     """Keeps what a failed invocation needs to be had again."""
 
     def __init__(self, spec: FunctionSpec, hash_seed: int) -> None:
-        from relive_capture.record.cassette import Recorder, TapeLimits  # the zygote has imported it
+        from relive_capture.record.recording import Recorder, RecordingLimits  # the zygote has imported it
 
         self._spec = spec
         self._hash_seed = hash_seed
-        http = spec.cassette and spec.cassette_bytes > 0
-        self._recorder = Recorder(http=http, limits=TapeLimits(total_bytes=spec.cassette_bytes))
+        http = spec.recording and spec.recording_bytes > 0
+        self._recorder = Recorder(http=http, limits=RecordingLimits(total_bytes=spec.recording_bytes))
         self.install = self._recorder.install  # type: ignore[method-assign]  # one call less at each
         self.loaded = self._recorder.loaded  # type: ignore[method-assign]
         self.begin = self._recorder.begin  # type: ignore[method-assign]
         self.end = self._recorder.end  # type: ignore[method-assign]
 
     def tell(self, scene: Scene, invoke: Invoke | None) -> None:
-        from relive_capture.cassette_format import ReplayNotes
         from relive_capture.record.module_state import module_state
+        from relive_capture.recording_format import ReplayNotes
 
         spec = self._spec
         notes = ReplayNotes(
@@ -103,13 +103,13 @@ class _Recorded(Outside):
             scene.parts["replay"] = PartState("missing", f"it could not be told: {type(error).__name__}")
 
     def answered(self, call: Call, answer: CallResult, took_ns: int) -> None:
-        from relive_capture.cassette_format import Failure
+        from relive_capture.recording_format import Failure
 
-        tape = self._recorder.tape
-        if tape is None:
+        kept_calls = self._recorder.kept_calls
+        if kept_calls is None:
             return
         method = "SEND" if call.asynchronous else "CALL"
-        kept = tape.call("invoke", "relive", method=method, url=call.function)
+        kept = kept_calls.call("invoke", "relive", method=method, url=call.function)
         kept.raw.took_ns = took_ns
         kept.sent(call.payload)
         kept.answer_begins()
@@ -123,17 +123,17 @@ class _Recorded(Outside):
             )
 
     def refused(self, call: Call, message: str) -> None:
-        from relive_capture.cassette_format import Failure
+        from relive_capture.recording_format import Failure
 
-        tape = self._recorder.tape
-        if tape is not None:
-            kept = tape.call("invoke", "relive", method="CALL", url=call.function)
+        kept_calls = self._recorder.kept_calls
+        if kept_calls is not None:
+            kept = kept_calls.call("invoke", "relive", method="CALL", url=call.function)
             kept.sent(call.payload)
             kept.raw.failure = Failure(_REFUSED, [message], "call")
 
 
 class _Replayed(Outside):
-    """Plays a scene's cassette back."""
+    """Plays a scene's recording back."""
 
     def __init__(self, spec: FunctionSpec, player: Player) -> None:
         self._player = player
@@ -157,15 +157,15 @@ class _Replayed(Outside):
 
     def answer(self, call: Call) -> CallResult | None:
         method = "SEND" if call.asynchronous else "CALL"
-        exchange, body = self._player.invoked(method, call.function, call.payload)
-        failure = exchange.failure
+        recorded_call, body = self._player.invoked(method, call.function, call.payload)
+        failure = recorded_call.failure
         error = None
         if failure is not None:
             texts = [str(item) for item in failure.arguments] + ["", "", ""]
             error = ErrorInfo(type=failure.type, message=texts[0], kind=texts[2] or "exception")
         return CallResult(
             call_id=call.call_id,
-            ok=exchange.status == 200,
+            ok=recorded_call.status == 200,
             body=body,
             error=error,
             invocation_id=texts[1] if failure is not None else "",

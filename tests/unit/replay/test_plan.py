@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from relive_base.frames import ErrorInfo, Scene
 from relive_base.records import InvocationRecord
-from relive_capture.cassette_format import Exchange, Recording, ReplayNotes
 from relive_capture.explore.archive import SceneInput, read_scene, write_scene
 from relive_capture.explore.reader import SceneFile
+from relive_capture.recording_format import RecordedCall, Recording, ReplayNotes
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.plan import make_plan
 
@@ -59,9 +59,9 @@ def test_code_that_is_nowhere_is_refused_with_a_way_out(tmp_path: Path) -> None:
     assert "--code PATH" in refused.value.hint
 
 
-def test_a_cassette_has_a_limit(tmp_path: Path) -> None:
+def test_a_recording_has_a_limit(tmp_path: Path) -> None:
     scene = scene_of(tmp_path, ReplayNotes(handler="app:price"))
-    scene.cassette = [Exchange(kind="http")] * 2_001  # type: ignore[misc]  # a cached property
+    scene.recorded_calls = [RecordedCall(kind="http")] * 2_001  # type: ignore[misc]  # a cached property
 
     with pytest.raises(ReplayError, match="over the limit of 2000"):
         make_plan(scene, tmp_path / "home", code=None, live=False, scratch=tmp_path, trust=True)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from relive_base.redaction import Redactor
-from relive_capture.cassette_format import ReplayNotes
+from relive_capture.recording_format import ReplayNotes
 from relive_platform.replay.stand_ins import stand_in
 from relive_platform.replay.warmth import warm_notes
 

@@ -1,4 +1,4 @@
-"""The other side of the cassette: a replay's worker, whose function gets what the failed invocation got."""
+"""The other side of the recording: a replay's worker, whose function gets what the failed invocation got."""
 
 from __future__ import annotations
 

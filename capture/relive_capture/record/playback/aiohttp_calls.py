@@ -1,4 +1,4 @@
-"""aiohttp: connections to nobody, whose protocol is fed from the cassette."""
+"""aiohttp: connections to nobody, whose protocol is fed from the recording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def play_aiohttp(player: PlayedCalls, module: ModuleType) -> None:
     """Instead of connecting; and before a response is awaited, its bytes."""
 
     async def create_connection(self: Any, request: Any, *_arguments: Any, **_options: Any) -> Any:
-        entry = player.deck.failed("http", str(request.url))
+        entry = player.recorded_calls.failed("http", str(request.url))
         if entry is not None and is_abandoned(entry):
             await wait_async()
         if entry is not None and entry.failure is not None:
@@ -43,12 +43,12 @@ def play_aiohttp(player: PlayedCalls, module: ModuleType) -> None:
         transport = protocol.transport if protocol is not None else None
         if isinstance(transport, _Transport):
             body = await transport.whole()
-            exchange = player.request(self.method, str(self.url), body)
-            await pause_async(player.took_s(exchange))
-            if player.ended(exchange):
-                protocol.data_received(wire_answer(exchange, self.method))
-            if exchange.failure is not None and not is_abandoned(exchange):
-                protocol.connection_lost(rebuild(exchange.failure))
+            recorded_call = player.request(self.method, str(self.url), body)
+            await pause_async(player.took_s(recorded_call))
+            if player.ended(recorded_call):
+                protocol.data_received(wire_answer(recorded_call, self.method))
+            if recorded_call.failure is not None and not is_abandoned(recorded_call):
+                protocol.connection_lost(rebuild(recorded_call.failure))
         return await start(self, connection)
 
     player.undo.set(module.ClientResponse, "start", played_start)

@@ -9,10 +9,10 @@ import time
 from relive_base.errors import ReliveError
 
 from relive_capture.bodies import body_bytes
-from relive_capture.cassette_format import Exchange, Failure
+from relive_capture.recording_format import Failure, RecordedCall
 
 __all__ = [
-    "NotInCassette",
+    "NotRecorded",
     "is_abandoned",
     "pause",
     "pause_async",
@@ -35,18 +35,18 @@ _ABANDONED = (
 _LONG_S = 3600.0
 
 
-class NotInCassette(ReliveError):
-    """The call is not in the scene's cassette."""
+class NotRecorded(ReliveError):
+    """The call is not in the scene's recording."""
 
     __module__ = "relive"
 
 
-def is_abandoned(exchange: Exchange) -> bool:
+def is_abandoned(recorded_call: RecordedCall) -> bool:
     """Whether the function gave the call up: it was cancelled, or a time limit struck before it had its
     answer, or all of its body. Played back, it waits for ever: whoever gave it up does so again."""
-    failure = exchange.failure
+    failure = recorded_call.failure
     if failure is None:
-        return not exchange.status
+        return not recorded_call.status
     return failure.type in _ABANDONED
 
 
@@ -100,24 +100,27 @@ def rebuild(failure: Failure, *leading: object) -> Exception:
     return OSError(f"{failure.type}: {', '.join(map(str, failure.arguments))}")
 
 
-def wire_answer(exchange: Exchange, method: str) -> bytes:
+def wire_answer(recorded_call: RecordedCall, method: str) -> bytes:
     """A response in HTTP/1.1. A body that was not read to its end is not ended here either."""
-    body = body_bytes(exchange.response_body)
-    headers = [pair for pair in exchange.response_headers if pair[0].lower() not in _FRAMING]
+    body = body_bytes(recorded_call.response_body)
+    headers = [pair for pair in recorded_call.response_headers if pair[0].lower() not in _FRAMING]
     length = next(
-        (value for name, value in exchange.response_headers if name.lower() == "content-length"), ""
+        (value for name, value in recorded_call.response_headers if name.lower() == "content-length"), ""
     )
-    if method == "HEAD" or exchange.status in _NO_BODY:
+    if method == "HEAD" or recorded_call.status in _NO_BODY:
         headers += [("Content-Length", length)] if length else []
         body = b""
-    elif exchange.response_body.complete:
+    elif recorded_call.response_body.complete:
         headers.append(("Content-Length", str(len(body))))
     elif length:
         headers.append(("Content-Length", length))
     else:
         headers.append(("Transfer-Encoding", "chunked"))
         body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
-    lines = [f"HTTP/1.1 {exchange.status} {exchange.reason}".rstrip() + ("" if exchange.reason else " ")]
+    lines = [
+        f"HTTP/1.1 {recorded_call.status} {recorded_call.reason}".rstrip()
+        + ("" if recorded_call.reason else " ")
+    ]
     lines += [f"{name}: {value}" for name, value in headers]
     head = "\r\n".join(lines).encode("latin-1", "replace")
     return head + b"\r\n\r\n" + body

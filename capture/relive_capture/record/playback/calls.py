@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes
-from relive_capture.cassette_format import Exchange, Script
-from relive_capture.record.playback.answers import NotInCassette, is_abandoned, pause, rebuild
-from relive_capture.record.playback.deck import Deck
+from relive_capture.record.playback.answers import NotRecorded, is_abandoned, pause, rebuild
+from relive_capture.record.playback.recorded_calls import RecordedCalls
 from relive_capture.record.playback.undo import Undo
+from relive_capture.recording_format import RecordedCall, ReplayInput
 
 __all__ = ["HINT", "PlayedCalls"]
 
@@ -22,53 +22,53 @@ _FUNCTIONS = "a replay asks no other function; to run it with them: relive invok
 class PlayedCalls:
     """Answers each call as it was answered, and refuses others."""
 
-    def __init__(self, script: Script, redact_keys: Iterable[str], hint: str) -> None:
+    def __init__(self, script: ReplayInput, redact_keys: Iterable[str], hint: str) -> None:
         self.undo = Undo()
         self._hint = hint
         self._script = script
-        self.deck = Deck(script.exchanges, Redactor(redact_keys))
+        self.recorded_calls = RecordedCalls(script.recorded_calls, Redactor(redact_keys))
         self.own_ports: set[object] = set()
         """Where the function itself has listened: it may go there."""
 
-    def request(self, method: str, url: str, body: bytes) -> Exchange:
-        """The recorded call, of which the caller does `took_s`, then `ended`. Raises NotInCassette."""
-        found = self.deck.take("http", method, url, body)
+    def request(self, method: str, url: str, body: bytes) -> RecordedCall:
+        """The recorded call, of which the caller does `took_s`, then `ended`. Raises NotRecorded."""
+        found = self.recorded_calls.take("http", method, url, body)
         if found is None:
-            raise NotInCassette(f"{method} {url} is not in the scene's cassette", hint=self._hint)
+            raise NotRecorded(f"{method} {url} is not in the scene's recording", hint=self._hint)
         return found
 
-    def took_s(self, exchange: Exchange) -> float:
+    def took_s(self, recorded_call: RecordedCall) -> float:
         """How long to wait before its answer: what it took if time matters to the failure, else 0."""
-        return min(exchange.took_ns / 1e9, _LONGEST_S) if self._script.paced else 0.0
+        return min(recorded_call.took_ns / 1e9, _LONGEST_S) if self._script.paced else 0.0
 
-    def ended(self, exchange: Exchange) -> bool:
+    def ended(self, recorded_call: RecordedCall) -> bool:
         """Whether it had a response; if not it was given up (`is_abandoned`), and the caller waits. Raises
         what it ended in before there was one."""
-        if exchange.failure is not None and not exchange.status and not is_abandoned(exchange):
-            raise rebuild(exchange.failure)
-        return bool(exchange.status)
+        if recorded_call.failure is not None and not recorded_call.status and not is_abandoned(recorded_call):
+            raise rebuild(recorded_call.failure)
+        return bool(recorded_call.status)
 
     def connection_failure(self, host: object, port: object) -> Exception | None:
         """What a connection to that place ended in."""
-        found = self.deck.failed("connect", f"{host}:{port}")
+        found = self.recorded_calls.failed("connect", f"{host}:{port}")
         return rebuild(found.failure) if found is not None and found.failure is not None else None
 
     def handshake_failure(self, host: object) -> Exception | None:
         """What a TLS handshake with that host ended in."""
-        found = self.deck.failed("connect", str(host))
+        found = self.recorded_calls.failed("connect", str(host))
         return rebuild(found.failure) if found is not None and found.failure is not None else None
 
-    def refuse(self, what: str) -> NotInCassette:
+    def refuse(self, what: str) -> NotRecorded:
         """The error for something that would reach the network and is no recorded call."""
-        self.deck.missing.append(what)
-        return NotInCassette(f"{what} is not in the scene's cassette", hint=self._hint)
+        self.recorded_calls.missing.append(what)
+        return NotRecorded(f"{what} is not in the scene's recording", hint=self._hint)
 
-    def invoked(self, method: str, function: str, payload: bytes) -> tuple[Exchange, bytes]:
+    def invoked(self, method: str, function: str, payload: bytes) -> tuple[RecordedCall, bytes]:
         """The recorded answer of another function, with `live`, too: there is no server to ask. Raises
-        NotInCassette."""
-        found = self.deck.take("invoke", method, function, payload)
+        NotRecorded."""
+        found = self.recorded_calls.take("invoke", method, function, payload)
         if found is None:
             hint = _FUNCTIONS if self._hint == HINT else self._hint
-            raise NotInCassette(f"the call of {function} is not in the scene's cassette", hint=hint)
+            raise NotRecorded(f"the call of {function} is not in the scene's recording", hint=hint)
         pause(self.took_s(found))
         return found, body_bytes(found.response_body)

@@ -9,9 +9,9 @@ from collections import deque
 from functools import wraps
 from typing import Any
 
-from relive_capture.cassette_format import Seeds
-from relive_capture.record.cassette.chance import STATE_BYTES, seeded
 from relive_capture.record.playback.undo import Undo
+from relive_capture.record.recording.chance import STATE_BYTES, seeded
+from relive_capture.recording_format import Seeds
 
 __all__ = ["Dice"]
 

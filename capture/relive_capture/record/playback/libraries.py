@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from relive_capture.record.cassette.imports import when_imported
 from relive_capture.record.playback.aiohttp_calls import play_aiohttp
 from relive_capture.record.playback.httpcore_calls import play_httpcore
 from relive_capture.record.playback.network import play_network, play_ssl
 from relive_capture.record.playback.sockets import fake_connect
+from relive_capture.record.recording.imports import when_imported
 
 if TYPE_CHECKING:
     from types import ModuleType

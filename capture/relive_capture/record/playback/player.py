@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from relive_capture.cassette_format import PlaybackReport, Script
 from relive_capture.record.playback.calls import HINT, PlayedCalls
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
+from relive_capture.recording_format import PlaybackReport, ReplayInput
 
 __all__ = ["Player"]
 
@@ -19,7 +19,7 @@ _KEPT = 100
 class Player(PlayedCalls):
     """`install` before the module is loaded, `begin` and `end` around the invocation."""
 
-    def __init__(self, script: Script, redact_keys: Iterable[str] = (), hint: str = HINT) -> None:
+    def __init__(self, script: ReplayInput, redact_keys: Iterable[str] = (), hint: str = HINT) -> None:
         super().__init__(script, redact_keys, hint)
         self.globals: dict[str, str] = {}
         """Of the application's modules, as they were loaded."""
@@ -29,7 +29,7 @@ class Player(PlayedCalls):
     @classmethod
     def of(cls, data: bytes, redact_keys: Iterable[str], hint: str = "") -> Player:
         """From a FunctionSpec's `replay`. Raises msgspec.DecodeError."""
-        return cls(msgspec.msgpack.decode(data, type=Script), redact_keys, hint or HINT)
+        return cls(msgspec.msgpack.decode(data, type=ReplayInput), redact_keys, hint or HINT)
 
     def install(self) -> None:
         """Take the network away, and set clock and chance for the loading of the module."""
@@ -46,7 +46,7 @@ class Player(PlayedCalls):
 
     def begin(self, started_ns: int) -> None:
         """The handler is about to be called."""
-        self.deck.drop("init")
+        self.recorded_calls.drop("init")
         self._dice.set(self._script.seeds)
         self._clock.move(self._script.seeds.wall_ns)
 
@@ -59,13 +59,13 @@ class Player(PlayedCalls):
 
     def report(self) -> PlaybackReport:
         """What became of the calls."""
-        deck = self.deck
+        recorded_calls = self.recorded_calls
         return PlaybackReport(
-            answered=deck.answered,
-            missing=deck.missing[:_KEPT],
-            unused=deck.unused()[:_KEPT] if not self._script.live else [],
-            differing=deck.differing[:_KEPT],
-            redacted=deck.redacted[:_KEPT],
+            answered=recorded_calls.answered,
+            missing=recorded_calls.missing[:_KEPT],
+            unused=recorded_calls.unused()[:_KEPT] if not self._script.live else [],
+            differing=recorded_calls.differing[:_KEPT],
+            redacted=recorded_calls.redacted[:_KEPT],
             drawn=self._dice.drawn,
             clock=self._clock.problem,
             globals=self.globals,

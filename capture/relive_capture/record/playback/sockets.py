@@ -1,4 +1,4 @@
-"""A socket that answers from the cassette: what http.client and urllib3 send is read, the rest is theirs."""
+"""A socket that answers from the recording: what http.client and urllib3 send is read, the rest is theirs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from relive_capture.record.playback.answers import (
-    NotInCassette,
+    NotRecorded,
     is_abandoned,
     pause,
     rebuild,
@@ -103,14 +103,16 @@ class FakeSocket(socket.socket):
             raise self._player.refuse(f"what was sent to {self._place} (it is no HTTP)")
         target = request.target
         url = target if "://" in target.split("?")[0] else f"{self._scheme}://{self._place}{target}"
-        exchange = self._player.request(request.method, url, request.body)
-        pause(self._player.took_s(exchange))
-        if not self._player.ended(exchange):
+        recorded_call = self._player.request(request.method, url, request.body)
+        pause(self._player.took_s(recorded_call))
+        if not self._player.ended(recorded_call):
             wait()
-        abandoned = is_abandoned(exchange)
-        failure = rebuild(exchange.failure) if exchange.failure is not None and not abandoned else None
+        abandoned = is_abandoned(recorded_call)
+        failure = (
+            rebuild(recorded_call.failure) if recorded_call.failure is not None and not abandoned else None
+        )
         self.abandoned = abandoned
-        return wire_answer(exchange, request.method), failure
+        return wire_answer(recorded_call, request.method), failure
 
     def recv(self, *_arguments: Any) -> bytes:
         raise self._not_http()
@@ -118,7 +120,7 @@ class FakeSocket(socket.socket):
     def recv_into(self, *_arguments: Any, **_options: Any) -> int:
         raise self._not_http()
 
-    def _not_http(self) -> NotInCassette:
+    def _not_http(self) -> NotRecorded:
         return self._player.refuse(f"a connection to {self._place} that is no HTTP")
 
 

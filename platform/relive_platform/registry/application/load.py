@@ -200,6 +200,8 @@ class _Reader:
             return None
         values = _base(self.defaults, name, handler, str(source))
         values |= {key: value for key, value in table.items() if key not in ("source", "handler", "redact")}
+        if (old := values.pop("cassette", None)) is not None:
+            values.setdefault("recording", old)
         values["triggers"] = tuple(triggers)
         values["dependencies"] = tuple(table.get("dependencies", ()))
         redact = (*self.defaults.redact_keys, *app.get("redact", ()), *table.get("redact", ()))

@@ -65,7 +65,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: tuple[str, ...] = ()  # requirement lines; they win over requirements.txt
     redact_keys: tuple[str, ...] = ()
     in_app: tuple[str, ...] = ()
-    cassette: bool = True
+    recording: bool = msgspec.field(default=True, name="cassette")  # as registries of 0.1 have it
     public: bool = False  # its routes need no token
     error_details: bool | None = None  # for callers over HTTP; None: by the server's setting
     cors: CorsConfig | None = None

@@ -8,7 +8,7 @@ it, and only libraries that the function has imported are touched.
 
 from __future__ import annotations
 
-from relive_capture.record.cassette.recorder import Recorder
-from relive_capture.record.cassette.tape import TapeLimits
+from relive_capture.record.recording.recorded import RecordingLimits
+from relive_capture.record.recording.recorder import Recorder
 
-__all__ = ["Recorder", "TapeLimits"]
+__all__ = ["Recorder", "RecordingLimits"]

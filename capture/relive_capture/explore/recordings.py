@@ -10,21 +10,21 @@ from relive_base.frames import PartState
 from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes, body_of
-from relive_capture.cassette_format import Body, Exchange, Failure, RawExchange, Recording
 from relive_capture.explore.content_coding import decoded
+from relive_capture.recording_format import Body, Failure, RawCall, RecordedCall, Recording
 from relive_capture.wire import Message, parse_request, parse_response
 
-__all__ = ["Cassette", "build_cassette", "decode_recording"]
+__all__ = ["CheckedRecording", "build_recording", "decode_recording"]
 
 _UNPACKED_BYTES: Final = 4 * 1024 * 1024
 _decoder = msgspec.msgpack.Decoder(Recording)
 
 
 @dataclass(slots=True)
-class Cassette:
+class CheckedRecording:
     """What is written: the calls, the part's state, and the places that were redacted."""
 
-    exchanges: list[Exchange]
+    recorded_calls: list[RecordedCall]
     state: PartState
     redactions: list[str]
 
@@ -37,44 +37,44 @@ def decode_recording(data: bytes) -> Recording | None:
         return None
 
 
-def build_cassette(recording: Recording, redactor: Redactor) -> Cassette:
+def build_recording(recording: Recording, redactor: Redactor) -> CheckedRecording:
     """All calls, redacted."""
-    exchanges = [_exchange(raw, redactor) for raw in recording.exchanges]
+    recorded_calls = [_recorded_call(raw, redactor) for raw in recording.recorded_calls]
     places = [
         f"cassette[{number}].{place}"
-        for number, exchange in enumerate(exchanges)
-        for place in exchange.redacted
+        for number, recorded_call in enumerate(recorded_calls)
+        for place in recorded_call.redacted
     ]
-    return Cassette(exchanges, _state(recording, exchanges), places)
+    return CheckedRecording(recorded_calls, _state(recording, recorded_calls), places)
 
 
-def _state(recording: Recording, exchanges: list[Exchange]) -> PartState:
+def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartState:
     if not recording.http:
-        return PartState("missing", "cassette = false in relive.toml")
+        return PartState("missing", "recording = false in relive.toml")
     reasons = []
     if recording.left_out:
         reasons.append(f"{recording.left_out} calls are over the limit of their number")
-    if cut := sum(bool(entry.response_body.cut or entry.request_body.cut) for entry in exchanges):
+    if cut := sum(bool(entry.response_body.cut or entry.request_body.cut) for entry in recorded_calls):
         reasons.append(f"{cut} bodies were cut")
-    if hidden := sum(len(entry.redacted) for entry in exchanges):
+    if hidden := sum(len(entry.redacted) for entry in recorded_calls):
         reasons.append(f"{hidden} values were redacted")
-    if others := _other_connections(recording, exchanges):
+    if others := _other_connections(recording, recorded_calls):
         reasons.append(f"connections that are no HTTP: {', '.join(others[:5])}")
     if reasons:
         return PartState("partial", "; ".join(reasons))
-    return PartState("ok") if exchanges else PartState("missing", "the function made no calls")
+    return PartState("ok") if recorded_calls else PartState("missing", "the function made no calls")
 
 
-def _other_connections(recording: Recording, exchanges: list[Exchange]) -> list[str]:
+def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:
     """Connections that were opened for something else: a database, say."""
-    known = "\n".join(raw.origin for raw in recording.exchanges if raw.form == "wire")
+    known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form == "wire")
     return [place for place in recording.connections if place not in known]
 
 
 # ---------------------------------------------------------------- one call
 
 
-def _exchange(raw: RawExchange, redactor: Redactor) -> Exchange:
+def _recorded_call(raw: RawCall, redactor: Redactor) -> RecordedCall:
     made = {"wire": _from_wire, "parts": _from_parts, "invoke": _from_invoke}.get(raw.form, _from_connect)
     found = made(raw)
     found.library, found.phase, found.started_ns = raw.library, raw.phase, raw.started_ns
@@ -84,10 +84,10 @@ def _exchange(raw: RawExchange, redactor: Redactor) -> Exchange:
     return found
 
 
-def _from_wire(raw: RawExchange) -> Exchange:
+def _from_wire(raw: RawCall) -> RecordedCall:
     request = parse_request(raw.request) or Message(method=raw.method)
     response = parse_response(raw.response, method=request.method, ended=raw.ended and not raw.response_cut)
-    found = Exchange(kind="http", method=request.method, url=_url(raw, request.target))
+    found = RecordedCall(kind="http", method=request.method, url=_url(raw, request.target))
     found.request_headers = request.headers
     found.request_body = body_of(request.body, complete=not raw.request_cut, cut=raw.request_cut)
     if response is not None:
@@ -101,7 +101,7 @@ def _from_wire(raw: RawExchange) -> Exchange:
     return found
 
 
-def _url(raw: RawExchange, target: str) -> str:
+def _url(raw: RawCall, target: str) -> str:
     if "://" in target.split("?")[0]:  # through a proxy
         return target
     if raw.url:
@@ -113,8 +113,8 @@ def _url(raw: RawExchange, target: str) -> str:
     return f"{scheme}://{place}{target if target.startswith('/') else '/' + target}"
 
 
-def _from_parts(raw: RawExchange) -> Exchange:
-    return Exchange(
+def _from_parts(raw: RawCall) -> RecordedCall:
+    return RecordedCall(
         kind="http",
         method=raw.method,
         url=raw.url,
@@ -128,8 +128,8 @@ def _from_parts(raw: RawExchange) -> Exchange:
     )
 
 
-def _from_invoke(raw: RawExchange) -> Exchange:
-    return Exchange(
+def _from_invoke(raw: RawCall) -> RecordedCall:
+    return RecordedCall(
         kind="invoke",
         method=raw.method,
         url=raw.url,
@@ -139,8 +139,8 @@ def _from_invoke(raw: RawExchange) -> Exchange:
     )
 
 
-def _from_connect(raw: RawExchange) -> Exchange:
-    return Exchange(kind="connect", url=raw.origin)
+def _from_connect(raw: RawCall) -> RecordedCall:
+    return RecordedCall(kind="connect", url=raw.origin)
 
 
 def _clean_failure(failure: Failure | None, redactor: Redactor) -> Failure | None:
@@ -153,23 +153,25 @@ def _clean_failure(failure: Failure | None, redactor: Redactor) -> Failure | Non
 # ---------------------------------------------------------------- bodies
 
 
-def _redact(exchange: Exchange, redactor: Redactor) -> None:
-    places = exchange.redacted
-    clean = redactor.text(exchange.url)
-    if clean is not exchange.url:
-        exchange.url = clean
+def _redact(recorded_call: RecordedCall, redactor: Redactor) -> None:
+    places = recorded_call.redacted
+    clean = redactor.text(recorded_call.url)
+    if clean is not recorded_call.url:
+        recorded_call.url = clean
         places.append("url")
-    exchange.request_headers = redactor.headers(exchange.request_headers, "request.headers", places)
-    exchange.response_headers = redactor.headers(exchange.response_headers, "response.headers", places)
-    exchange.request_body = _clean_body(
-        exchange.request_body, exchange.request_headers, redactor, "request.body", places
+    recorded_call.request_headers = redactor.headers(recorded_call.request_headers, "request.headers", places)
+    recorded_call.response_headers = redactor.headers(
+        recorded_call.response_headers, "response.headers", places
+    )
+    recorded_call.request_body = _clean_body(
+        recorded_call.request_body, recorded_call.request_headers, redactor, "request.body", places
     )[0]
-    exchange.response_body, unpacked = _clean_body(
-        exchange.response_body, exchange.response_headers, redactor, "response.body", places
+    recorded_call.response_body, unpacked = _clean_body(
+        recorded_call.response_body, recorded_call.response_headers, redactor, "response.body", places
     )
     if unpacked:
-        exchange.response_headers = [
-            pair for pair in exchange.response_headers if pair[0].lower() != "content-encoding"
+        recorded_call.response_headers = [
+            pair for pair in recorded_call.response_headers if pair[0].lower() != "content-encoding"
         ]
 
 

@@ -6,14 +6,14 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from relive_capture.record.cassette.tape import INSIDE, Call, TapeHolder
+from relive_capture.record.recording.recorded import INSIDE, Call, CallRecordingHolder
 
 __all__ = ["patch_aiohttp"]
 
 _CALL = "_relive_call"  # on a protocol: the call that it works on
 
 
-def patch_aiohttp(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_aiohttp(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """Copy what a client's protocols send and receive, and note what fails before."""
     import sys
 
@@ -24,19 +24,19 @@ def patch_aiohttp(recorder: TapeHolder, module: ModuleType) -> None:
     _patch_protocol(sys.modules["aiohttp.client_proto"].ResponseHandler)
 
 
-def _patch_connect(recorder: TapeHolder, connector: Any) -> None:
+def _patch_connect(recorder: CallRecordingHolder, connector: Any) -> None:
     connect = connector.connect
 
     @wraps(connect)
     async def recorded(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
-        tape = recorder.tape
-        if tape is None:
+        kept_calls = recorder.kept_calls
+        if kept_calls is None:
             return await connect(self, request, *arguments, **options)
         token = INSIDE.set(True)
         try:
             return await connect(self, request, *arguments, **options)
         except BaseException as error:  # even if it is cancelled
-            call = tape.call("parts", "aiohttp", method=request.method, url=str(request.url))
+            call = kept_calls.call("parts", "aiohttp", method=request.method, url=str(request.url))
             call.failed(error, "connect")
             raise
         finally:
@@ -45,16 +45,16 @@ def _patch_connect(recorder: TapeHolder, connector: Any) -> None:
     connector.connect = recorded
 
 
-def _patch_send(recorder: TapeHolder, request: Any) -> None:
+def _patch_send(recorder: CallRecordingHolder, request: Any) -> None:
     send = request.send
 
     @wraps(send)
     async def recorded(self: Any, connection: Any) -> Any:
-        tape = recorder.tape
+        kept_calls = recorder.kept_calls
         protocol = connection.protocol
-        if tape is not None and protocol is not None:
+        if kept_calls is not None and protocol is not None:
             origin = str(self.url.origin())
-            call = tape.call("wire", "aiohttp", origin=origin, method=self.method, url=str(self.url))
+            call = kept_calls.call("wire", "aiohttp", origin=origin, method=self.method, url=str(self.url))
             protocol.__dict__[_CALL] = call
         return await send(self, connection)
 

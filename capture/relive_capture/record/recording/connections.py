@@ -6,12 +6,12 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from relive_capture.record.cassette.tape import INSIDE, Tape, TapeHolder
+from relive_capture.record.recording.recorded import INSIDE, CallRecording, CallRecordingHolder
 
 __all__ = ["patch_asyncio", "patch_sockets", "patch_ssl", "patch_urllib3"]
 
 
-def patch_sockets(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_sockets(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """socket.create_connection, and connect of a socket."""
     module.create_connection = _recorded_create(recorder, module.create_connection)  # type: ignore[attr-defined]
     cls = module.socket
@@ -19,8 +19,8 @@ def patch_sockets(recorder: TapeHolder, module: ModuleType) -> None:
 
     @wraps(connect)
     def recorded(self: Any, address: Any, /) -> None:
-        tape = None if INSIDE.get() else recorder.tape
-        if tape is None:
+        kept_calls = None if INSIDE.get() else recorder.kept_calls
+        if kept_calls is None:
             connect(self, address)
             return
         try:
@@ -28,39 +28,39 @@ def patch_sockets(recorder: TapeHolder, module: ModuleType) -> None:
         except BlockingIOError:  # it goes on: whoever waits for it will see
             raise
         except Exception as error:
-            _failed(tape, "socket", address, error)
+            _failed(kept_calls, "socket", address, error)
             raise
-        _opened(tape, address)
+        _opened(kept_calls, address)
 
     cls.connect = recorded
 
 
-def patch_urllib3(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_urllib3(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """urllib3.util.connection.create_connection: it has its own."""
     module.create_connection = _recorded_create(recorder, module.create_connection)  # type: ignore[attr-defined]
 
 
-def _recorded_create(recorder: TapeHolder, create_connection: Any) -> Any:
+def _recorded_create(recorder: CallRecordingHolder, create_connection: Any) -> Any:
     @wraps(create_connection)
     def recorded(address: Any, *arguments: Any, **options: Any) -> Any:
-        tape = None if INSIDE.get() else recorder.tape
-        if tape is None:
+        kept_calls = None if INSIDE.get() else recorder.kept_calls
+        if kept_calls is None:
             return create_connection(address, *arguments, **options)
         token = INSIDE.set(True)
         try:
             found = create_connection(address, *arguments, **options)
         except Exception as error:
-            _failed(tape, "socket", address, error)
+            _failed(kept_calls, "socket", address, error)
             raise
         finally:
             INSIDE.reset(token)
-        _opened(tape, address)
+        _opened(kept_calls, address)
         return found
 
     return recorded
 
 
-def patch_asyncio(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_asyncio(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """create_connection of asyncio's own event loop."""
     cls = module.BaseEventLoop
     create_connection = cls.create_connection
@@ -69,24 +69,24 @@ def patch_asyncio(recorder: TapeHolder, module: ModuleType) -> None:
     async def recorded(
         self: Any, factory: Any, host: Any = None, port: Any = None, *arguments: Any, **options: Any
     ) -> Any:
-        tape = None if INSIDE.get() else recorder.tape
-        if tape is None or host is None:
+        kept_calls = None if INSIDE.get() else recorder.kept_calls
+        if kept_calls is None or host is None:
             return await create_connection(self, factory, host, port, *arguments, **options)
         token = INSIDE.set(True)
         try:
             found = await create_connection(self, factory, host, port, *arguments, **options)
         except Exception as error:
-            _failed(tape, "asyncio", (host, port), error)
+            _failed(kept_calls, "asyncio", (host, port), error)
             raise
         finally:
             INSIDE.reset(token)
-        _opened(tape, (host, port))
+        _opened(kept_calls, (host, port))
         return found
 
     cls.create_connection = recorded
 
 
-def patch_ssl(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_ssl(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """A TLS handshake that fails."""
     context = module.SSLContext
     wrap_socket = context.wrap_socket
@@ -96,25 +96,25 @@ def patch_ssl(recorder: TapeHolder, module: ModuleType) -> None:
         try:
             return wrap_socket(self, sock, *arguments, **options)
         except Exception as error:
-            tape = None if INSIDE.get() else recorder.tape
+            kept_calls = None if INSIDE.get() else recorder.kept_calls
             name = options.get("server_hostname")
-            if tape is not None and type(name) is str:
-                tape.not_connected("ssl", name, error, "tls")
+            if kept_calls is not None and type(name) is str:
+                kept_calls.not_connected("ssl", name, error, "tls")
             raise
 
     context.wrap_socket = recorded
 
 
-def _failed(tape: Tape, library: str, address: Any, error: Exception) -> None:
+def _failed(kept_calls: CallRecording, library: str, address: Any, error: Exception) -> None:
     place = _place(address)
     if place:
-        tape.not_connected(library, place, error, "connect")
+        kept_calls.not_connected(library, place, error, "connect")
 
 
-def _opened(tape: Tape, address: Any) -> None:
+def _opened(kept_calls: CallRecording, address: Any) -> None:
     place = _place(address)
     if place:
-        tape.connected(place)
+        kept_calls.connected(place)
 
 
 def _place(address: Any) -> str:

@@ -2,7 +2,7 @@
 tells it.
 
 The worker keeps what it sees as it sees it (`Recording`). The collector takes it apart and redacts it
-(explore/cassette.py) before anything is written. A replay's worker is handed a `Script`.
+(explore/recordings.py) before anything is written. A replay's worker is handed a `ReplayInput`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 __all__ = [
     "SCHEMA",
     "Body",
-    "Exchange",
     "Failure",
     "PlaybackReport",
-    "RawExchange",
+    "RawCall",
+    "RecordedCall",
     "Recording",
+    "ReplayInput",
     "ReplayNotes",
-    "Script",
     "Seeds",
 ]
 
@@ -51,7 +51,7 @@ class Seeds(msgspec.Struct, omit_defaults=True, kw_only=True):
     urandom_left_out: int = 0  # calls over the limit
 
 
-class RawExchange(msgspec.Struct, array_like=True, gc=False):
+class RawCall(msgspec.Struct, array_like=True, gc=False):
     """One call as the worker saw it. `form`: "wire" (`request` and `response` are HTTP/1.1 as on the wire,
     without TLS), "parts" (heads apart from bodies), "invoke" (relive.invoke) or "connect" (a connection
     that failed)."""
@@ -87,7 +87,7 @@ class Body(msgspec.Struct, omit_defaults=True):
     cut: int = 0
 
 
-class Exchange(msgspec.Struct, omit_defaults=True, kw_only=True):
+class RecordedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One call, redacted: an entry of cassette.json. `kind`: "http", "invoke" or "connect" (it failed).
 
     For "invoke" `url` is the function's name, `status` is 200 if it answered.
@@ -143,16 +143,16 @@ class Recording(msgspec.Struct, kw_only=True):
     """What a worker tells of a failed invocation, inside its Scene frame."""
 
     notes: ReplayNotes
-    exchanges: list[RawExchange] = []
+    recorded_calls: list[RawCall] = []
     left_out: int = 0  # calls over the limit
     connections: list[str] = []  # "host:port" of connections that were opened
-    http: bool = True  # False: the cassette is off for this function
+    http: bool = True  # False: the recording is off for this function
 
 
-class Script(msgspec.Struct, kw_only=True):
+class ReplayInput(msgspec.Struct, kw_only=True):
     """What a replay's worker plays back."""
 
-    exchanges: list[Exchange] = []
+    recorded_calls: list[RecordedCall] = []
     seeds: Seeds = msgspec.field(default_factory=Seeds)
     init_seeds: Seeds | None = None
     live: bool = False  # let calls reach the network
@@ -164,7 +164,7 @@ class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What a replay's worker says of its calls."""
 
     answered: int = 0
-    missing: list[str] = []  # calls that are not in the cassette
+    missing: list[str] = []  # calls that are not in the recording
     unused: list[str] = []  # recorded calls that were not made
     differing: list[str] = []  # answered, but the body sent was another one
     redacted: list[str] = []  # redacted values that were handed to the function

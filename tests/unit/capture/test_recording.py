@@ -15,21 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction import Redactor
 from relive_capture.bodies import body_bytes, body_of
-from relive_capture.cassette_format import Exchange, Failure, RawExchange, Recording, ReplayNotes
-from relive_capture.explore.cassette import build_cassette
-from relive_capture.record.cassette.chance import STATE_BYTES, Chance
-from relive_capture.record.cassette.tape import Tape, TapeLimits, describe
+from relive_capture.explore.recordings import build_recording
 from relive_capture.record.playback.answers import rebuild, wire_answer
+from relive_capture.record.recording.chance import STATE_BYTES, Chance
+from relive_capture.record.recording.recorded import CallRecording, RecordingLimits, describe
+from relive_capture.recording_format import Failure, RawCall, RecordedCall, Recording, ReplayNotes
 
-LIMITS = TapeLimits(calls=3, body_bytes=100, total_bytes=250)
+LIMITS = RecordingLimits(calls=3, body_bytes=100, total_bytes=250)
 
 
-def kept(raw: RawExchange) -> Exchange:
-    return build_cassette(Recording(notes=ReplayNotes(), exchanges=[raw]), Redactor()).exchanges[0]
+def kept(raw: RawCall) -> RecordedCall:
+    return build_recording(Recording(notes=ReplayNotes(), recorded_calls=[raw]), Redactor()).recorded_calls[0]
 
 
-def response(data: bytes, encoding: str = "") -> RawExchange:
-    raw = RawExchange("parts", "httpcore", "invoke", 0, method="GET", url="http://shop/", response=data)
+def response(data: bytes, encoding: str = "") -> RawCall:
+    raw = RawCall("parts", "httpcore", "invoke", 0, method="GET", url="http://shop/", response=data)
     raw.status, raw.ended = 200, True
     raw.response_headers = (("content-encoding", encoding),) if encoding else ()
     return raw
@@ -40,42 +40,42 @@ def response(data: bytes, encoding: str = "") -> RawExchange:
 
 @given(st.lists(st.tuples(st.binary(max_size=150), st.binary(max_size=150)), max_size=6))
 def test_a_tape_keeps_no_more_than_its_limits(calls: list[tuple[bytes, bytes]]) -> None:
-    tape = Tape(LIMITS)
+    kept_calls = CallRecording(LIMITS)
     for sent, received in calls:
-        call = tape.call("wire", "test")
+        call = kept_calls.call("wire", "test")
         call.sent(sent)
         call.answer_begins()
         call.received(received)
 
-    exchanges = tape.exchanges()
+    recorded_calls = kept_calls.recorded_calls()
 
-    assert len(exchanges) == min(len(calls), LIMITS.calls)
-    assert tape.left_out == max(len(calls) - LIMITS.calls, 0)
-    assert sum(len(raw.request) + len(raw.response) for raw in exchanges) <= LIMITS.total_bytes
-    for raw, (sent, received) in zip(exchanges, calls, strict=False):
+    assert len(recorded_calls) == min(len(calls), LIMITS.calls)
+    assert kept_calls.left_out == max(len(calls) - LIMITS.calls, 0)
+    assert sum(len(raw.request) + len(raw.response) for raw in recorded_calls) <= LIMITS.total_bytes
+    for raw, (sent, received) in zip(recorded_calls, calls, strict=False):
         assert len(raw.request) + raw.request_cut == len(sent)
         assert len(raw.response) + raw.response_cut == len(received)
         assert max(len(raw.request), len(raw.response)) <= LIMITS.body_bytes
 
 
 def test_a_response_that_outlives_its_invocation_is_not_kept() -> None:
-    tape = Tape(TapeLimits())
-    call = tape.call("wire", "test")
-    tape.close()
+    kept_calls = CallRecording(RecordingLimits())
+    call = kept_calls.call("wire", "test")
+    kept_calls.close()
 
     call.received(b"late")
 
-    assert tape.exchanges()[0].response == b""
+    assert kept_calls.recorded_calls()[0].response == b""
 
 
 def test_a_cut_body_says_so() -> None:
     raw = response(b"x" * 10)
     raw.response_cut = 5
 
-    built = build_cassette(Recording(notes=ReplayNotes(), exchanges=[raw], left_out=2), Redactor())
+    built = build_recording(Recording(notes=ReplayNotes(), recorded_calls=[raw], left_out=2), Redactor())
 
-    assert built.exchanges[0].response_body.cut == 5
-    assert not built.exchanges[0].response_body.complete
+    assert built.recorded_calls[0].response_body.cut == 5
+    assert not built.recorded_calls[0].response_body.complete
     assert built.state.state == "partial"
     assert "1 bodies were cut" in built.state.reason
     assert "2 calls are over the limit" in built.state.reason
@@ -121,7 +121,7 @@ def test_a_body_comes_back_as_it_was(data: bytes) -> None:
 
 @given(st.binary(max_size=300), st.booleans())
 def test_a_recorded_response_is_read_again_by_http_client(data: bytes, complete: bool) -> None:
-    exchange = Exchange(
+    recorded_call = RecordedCall(
         kind="http",
         status=200,
         reason="OK",
@@ -131,7 +131,7 @@ def test_a_recorded_response_is_read_again_by_http_client(data: bytes, complete:
 
     class Wire:
         def makefile(self, mode: str) -> io.BytesIO:
-            return io.BytesIO(wire_answer(exchange, "GET"))
+            return io.BytesIO(wire_answer(recorded_call, "GET"))
 
     reader = http.client.HTTPResponse(Wire(), method="GET")  # type: ignore[arg-type]
     reader.begin()

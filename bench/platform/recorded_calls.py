@@ -1,7 +1,7 @@
 """What keeping an invocation's calls costs: CPU of the worker process, with and without, in the same run.
 
 The handler makes ten HTTP calls with `requests` to a server on loopback, which lives in this process. Two
-workers of one zygote, one with `cassette = false`, get a batch each in turn; CPU is read from outside. A
+workers of one zygote, one with `recording = false`, get a batch each in turn; CPU is read from outside. A
 third one, without too, shows the noise of the method. What begin and end cost where the function makes no
 call is measured apart.
 """
@@ -74,7 +74,7 @@ def _measure(zygote: Any, source: Path, address: str, generations: int, turns: i
         workers = {}
         for side in SIDES:
             spec = zygote.spec(
-                source, name="bench", memory_mb=1024, timeout_s=60.0, profile="off", cassette=side == "on"
+                source, name="bench", memory_mb=1024, timeout_s=60.0, profile="off", recording=side == "on"
             )
             workers[side] = zygote.fork(spec)
             workers[side].start()
@@ -97,7 +97,7 @@ def _quiet_us(batches: list[float]) -> float:
 
 def _idle_us(rounds: int) -> float:
     """begin and end around nothing, the smallest of five."""
-    from relive_capture.record.cassette import Recorder
+    from relive_capture.record.recording import Recorder
 
     recorder = Recorder()
     recorder.loaded()
@@ -136,7 +136,13 @@ def _dependencies(folder: Path) -> Path:
 def _row(name: str, value: float, unit: str, most: float | None = None) -> Row:
     target = "" if most is None else f"<= {most:g}"
     ok = None if most is None else value <= most
-    return {"name": f"cassette, {name}", "value": round(value, 2), "unit": unit, "target": target, "ok": ok}
+    return {
+        "name": f"recorded calls, {name}",
+        "value": round(value, 2),
+        "unit": unit,
+        "target": target,
+        "ok": ok,
+    }
 
 
 def run(quick: bool = False) -> list[Row]:

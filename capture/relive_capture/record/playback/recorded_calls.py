@@ -14,26 +14,26 @@ from urllib.parse import parse_qsl, urlsplit
 from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes
-from relive_capture.cassette_format import Exchange
+from relive_capture.recording_format import RecordedCall
 
-__all__ = ["Deck", "normal_url"]
+__all__ = ["RecordedCalls", "normal_url"]
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-class Deck:
+class RecordedCalls:
     """The recorded calls that are left."""
 
-    def __init__(self, exchanges: Iterable[Exchange], redactor: Redactor | None = None) -> None:
+    def __init__(self, recorded_calls: Iterable[RecordedCall], redactor: Redactor | None = None) -> None:
         self._redactor = redactor or Redactor()
-        self._left = list(exchanges)
-        self._down: dict[tuple[str, str], Exchange] = {}  # failed last: it does so as often as it is tried
+        self._left = list(recorded_calls)
+        self._down: dict[tuple[str, str], RecordedCall] = {}  # failed last: does so whenever it is tried
         self.answered = 0
         self.missing: list[str] = []
         self.differing: list[str] = []
         self.redacted: list[str] = []
 
-    def take(self, kind: str, method: str, url: str, body: bytes) -> Exchange | None:
+    def take(self, kind: str, method: str, url: str, body: bytes) -> RecordedCall | None:
         """The recorded call that answers this one; it is not taken again. None, and noted, if there is
         none."""
         wanted = normal_url(self._redactor.text(url)) if kind == "http" else url
@@ -55,7 +55,7 @@ class Deck:
         self._use(found)
         return found
 
-    def failed(self, kind: str, place: str) -> Exchange | None:
+    def failed(self, kind: str, place: str) -> RecordedCall | None:
         """The recorded call of `kind` that failed without an answer, if it is the next one for that place.
 
         `place` is a URL for "http", "host:port" (or a TLS server's name) for "connect".
@@ -76,7 +76,7 @@ class Deck:
                 return entry
         return self._down.get((kind, wanted))
 
-    def _use(self, entry: Exchange) -> None:
+    def _use(self, entry: RecordedCall) -> None:
         self._left.remove(entry)
         self.answered += 1
         self.redacted += [
@@ -118,7 +118,7 @@ def _origin(url: str) -> str:
         return url
 
 
-def _same_body(entry: Exchange, sent: bytes) -> bool:
+def _same_body(entry: RecordedCall, sent: bytes) -> bool:
     body = entry.request_body
     recorded = body_bytes(body)
     if body.cut:

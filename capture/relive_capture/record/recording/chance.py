@@ -13,7 +13,7 @@ import sys
 from functools import wraps
 from typing import Any, Final
 
-from relive_capture.cassette_format import Seeds
+from relive_capture.recording_format import Seeds
 
 __all__ = ["STATE_BYTES", "Chance", "seeded"]
 

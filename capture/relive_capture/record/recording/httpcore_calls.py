@@ -8,26 +8,26 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from relive_capture.record.cassette.tape import INSIDE, Call, Tape, TapeHolder
+from relive_capture.record.recording.recorded import INSIDE, Call, CallRecording, CallRecordingHolder
 
 __all__ = ["patch_httpcore", "request_call", "url_text"]
 
 
-def patch_httpcore(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_httpcore(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """Wrap handle_request of the pools; HTTP/2 and proxies are below it."""
     _patch_sync(recorder, module.ConnectionPool)
     _patch_async(recorder, module.AsyncConnectionPool)
 
 
-def _patch_sync(recorder: TapeHolder, pool: Any) -> None:
+def _patch_sync(recorder: CallRecordingHolder, pool: Any) -> None:
     handle = pool.handle_request
 
     @wraps(handle)
     def recorded(self: Any, request: Any) -> Any:
-        tape = recorder.tape
-        if tape is None:
+        kept_calls = recorder.kept_calls
+        if kept_calls is None:
             return handle(self, request)
-        call = request_call(tape, request)
+        call = request_call(kept_calls, request)
         request.stream = _Sent(request.stream, call)
         token = INSIDE.set(True)
         try:
@@ -44,15 +44,15 @@ def _patch_sync(recorder: TapeHolder, pool: Any) -> None:
     pool.handle_request = recorded
 
 
-def _patch_async(recorder: TapeHolder, pool: Any) -> None:
+def _patch_async(recorder: CallRecordingHolder, pool: Any) -> None:
     handle = pool.handle_async_request
 
     @wraps(handle)
     async def recorded(self: Any, request: Any) -> Any:
-        tape = recorder.tape
-        if tape is None:
+        kept_calls = recorder.kept_calls
+        if kept_calls is None:
             return await handle(self, request)
-        call = request_call(tape, request)
+        call = request_call(kept_calls, request)
         request.stream = _AsyncSent(request.stream, call)
         token = INSIDE.set(True)
         try:
@@ -69,10 +69,10 @@ def _patch_async(recorder: TapeHolder, pool: Any) -> None:
     pool.handle_async_request = recorded
 
 
-def request_call(tape: Tape, request: Any) -> Call:
+def request_call(kept_calls: CallRecording, request: Any) -> Call:
     """A call for a httpcore.Request."""
     method = request.method.decode("ascii", "replace")
-    call = tape.call("parts", "httpcore", method=method, url=url_text(request.url))
+    call = kept_calls.call("parts", "httpcore", method=method, url=url_text(request.url))
     call.raw.request_headers = _headers(request.headers)
     return call
 

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from relive_base.frames import Playback
 from relive_base.redaction import Redactor
-from relive_capture.cassette_format import Exchange, PlaybackReport, Script
-from relive_capture.explore.cassette import build_cassette, decode_recording
+from relive_capture.explore.recordings import build_recording, decode_recording
+from relive_capture.recording_format import PlaybackReport, RecordedCall, ReplayInput
 from small_server import serving
 from worker_harness import Outcome, ZygoteHandle, zygote
 
@@ -190,11 +190,11 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZygoteHandle
         yield running
 
 
-def recorded(outcome: Outcome) -> list[Exchange]:
+def recorded(outcome: Outcome) -> list[RecordedCall]:
     assert outcome.scene is not None
     recording = decode_recording(outcome.scene.recording)
     assert recording is not None
-    return build_cassette(recording, Redactor()).exchanges
+    return build_recording(recording, Redactor()).recorded_calls
 
 
 def report(outcome: Outcome) -> PlaybackReport:
@@ -214,11 +214,11 @@ def test_a_replay_gets_what_the_function_got(libraries: ZygoteHandle, library: s
     with serving() as address:
         code = source(CALLS[library], address)
         first = libraries.worker(code, **options).invoke()
-    exchanges = recorded(first)
-    assert exchanges
+    recorded_calls = recorded(first)
+    assert recorded_calls
 
     # When its server is gone and a worker replays it
-    script = msgspec.msgpack.encode(Script(exchanges=exchanges, clock=False))
+    script = msgspec.msgpack.encode(ReplayInput(recorded_calls=recorded_calls, clock=False))
     again = libraries.worker(code, replay=script, **options).invoke()
 
     # I expect it to have got the same, and each recorded call to be used
@@ -234,10 +234,10 @@ with requests.get(SERVER + "/large", stream=True) as answer:
     got.append(len(next(answer.iter_content(1000))))
 """
     with serving() as address:
-        (exchange,) = recorded(libraries.worker(source(calls, address), memory_mb=512).invoke())
+        (recorded_call,) = recorded(libraries.worker(source(calls, address), memory_mb=512).invoke())
 
-    assert not exchange.response_body.complete
-    assert 1000 <= len(exchange.response_body.text) < 600_000
+    assert not recorded_call.response_body.complete
+    assert 1000 <= len(recorded_call.response_body.text) < 600_000
 
 
 def test_nothing_is_kept_of_an_invocation_that_ends_well(libraries: ZygoteHandle) -> None:
@@ -250,9 +250,9 @@ def handler(event, context):
         raise ValueError
 """)
         assert worker.invoke("/first").result.status == "ok"
-        (exchange,) = recorded(worker.invoke("/second"))
+        (recorded_call,) = recorded(worker.invoke("/second"))
 
-    assert exchange.url.endswith("/second")
+    assert recorded_call.url.endswith("/second")
 
 
 def test_random_bytes_are_the_functions_own_and_not_those_of_span_ids(libraries: ZygoteHandle) -> None:
@@ -277,11 +277,11 @@ def handler(event, context):
 
 def test_a_call_that_is_not_recorded_fails_and_is_named(libraries: ZygoteHandle) -> None:
     with serving() as address:
-        script = msgspec.msgpack.encode(Script(clock=False))
+        script = msgspec.msgpack.encode(ReplayInput(clock=False))
         code = source("import requests\nrequests.get(SERVER + '/new?sku=1')", address)
         again = libraries.worker(code, replay=script, memory_mb=512).invoke()
 
-    assert f"GET {address}/new?sku=1 is not in the scene's cassette" in message(again)
+    assert f"GET {address}/new?sku=1 is not in the scene's recording" in message(again)
     assert report(again).missing == [f"GET {address}/new?sku=1"]
 
 
@@ -297,10 +297,10 @@ for attempt in (lambda: socket.socket().connect(("127.0.0.1", int(SERVER.rpartit
         got.append(str(error).splitlines()[0])
 """
     with serving() as address:
-        script = msgspec.msgpack.encode(Script(clock=False))
+        script = msgspec.msgpack.encode(ReplayInput(clock=False))
         again = libraries.worker(source(calls, address), replay=script).invoke()
 
-    assert message(again).count("is not in the scene's cassette") == 3
+    assert message(again).count("is not in the scene's recording") == 3
     assert "the look-up of example.org" in message(again)
 
 

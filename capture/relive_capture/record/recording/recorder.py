@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from relive_capture.cassette_format import Recording, ReplayNotes
-from relive_capture.record.cassette.aiohttp_calls import patch_aiohttp
-from relive_capture.record.cassette.chance import Chance
-from relive_capture.record.cassette.connections import (
+from relive_capture.record.recording.aiohttp_calls import patch_aiohttp
+from relive_capture.record.recording.chance import Chance
+from relive_capture.record.recording.connections import (
     patch_asyncio,
     patch_sockets,
     patch_ssl,
     patch_urllib3,
 )
-from relive_capture.record.cassette.http_client import patch_http_client
-from relive_capture.record.cassette.httpcore_calls import patch_httpcore
-from relive_capture.record.cassette.imports import when_imported
-from relive_capture.record.cassette.tape import Tape, TapeLimits
+from relive_capture.record.recording.http_client import patch_http_client
+from relive_capture.record.recording.httpcore_calls import patch_httpcore
+from relive_capture.record.recording.imports import when_imported
+from relive_capture.record.recording.recorded import CallRecording, RecordingLimits
+from relive_capture.recording_format import Recording, ReplayNotes
 
 __all__ = ["Recorder"]
 
@@ -26,27 +26,37 @@ class Recorder:
     """`begin` and `end` around each invocation; `recording` if it failed. Costs a microsecond if the
     function uses none of it."""
 
-    __slots__ = ("_chance", "_http", "_init", "_limits", "_monotonic_ns", "_spare", "_states", "_wall_ns",
-                 "served", "tape")  # fmt: skip
+    __slots__ = (
+        "_chance",
+        "_http",
+        "_init",
+        "_limits",
+        "_monotonic_ns",
+        "_spare",
+        "_states",
+        "_wall_ns",
+        "kept_calls",
+        "served",
+    )  # fmt: skip
 
-    def __init__(self, *, http: bool = True, limits: TapeLimits | None = None) -> None:
-        self.tape: Tape | None = None
+    def __init__(self, *, http: bool = True, limits: RecordingLimits | None = None) -> None:
+        self.kept_calls: CallRecording | None = None
         """Where calls go; None while there is no invocation."""
         self.served = -1  # invocations before the one that runs
         self._http = http
-        self._limits = limits or TapeLimits()
+        self._limits = limits or RecordingLimits()
         self._chance = Chance()
         self._init: Recording | None = None
         self._states = self._chance.snapshot()
         self._wall_ns = time.time_ns()
         self._monotonic_ns = time.monotonic_ns()
-        self._spare = Tape(self._limits)
+        self._spare = CallRecording(self._limits)
 
     def install(self) -> None:
         """Begin to record, with the loading of the function's module. Call it once."""
         self._chance.install()
         if self._http:
-            self.tape = Tape(self._limits, "init")
+            self.kept_calls = CallRecording(self._limits, "init")
             when_imported(
                 {
                     "socket": partial(patch_sockets, self),
@@ -72,14 +82,14 @@ class Recorder:
         self._states = self._chance.snapshot()
         self._chance.begin()
         if self._http:
-            self.tape = self._spare
+            self.kept_calls = self._spare
 
     def end(self) -> None:
         """It is over: nothing of it stays."""
-        tape, self.tape = self.tape, None
-        if tape is not None and (tape.calls or tape.connections):
-            tape.close()
-            self._spare = Tape(self._limits)
+        kept_calls, self.kept_calls = self.kept_calls, None
+        if kept_calls is not None and (kept_calls.calls or kept_calls.connections):
+            kept_calls.close()
+            self._spare = CallRecording(self._limits)
 
     def recording(self, notes: ReplayNotes | None = None) -> Recording:
         """What there is of the invocation, or of the loading, that has just failed; its seeds go into
@@ -90,11 +100,11 @@ class Recorder:
         found = Recording(notes=notes, http=self._http)
         if self._init is not None:
             notes.init_seeds = self._init.notes.seeds
-            found.exchanges += self._init.exchanges
+            found.recorded_calls += self._init.recorded_calls
             found.left_out += self._init.left_out
-        tape = self.tape
-        if tape is not None:
-            found.exchanges += tape.exchanges()
-            found.left_out += tape.left_out
-            found.connections = list(tape.connections)
+        kept_calls = self.kept_calls
+        if kept_calls is not None:
+            found.recorded_calls += kept_calls.recorded_calls()
+            found.left_out += kept_calls.left_out
+            found.connections = list(kept_calls.connections)
         return found

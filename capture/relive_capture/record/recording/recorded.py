@@ -1,4 +1,4 @@
-"""The tape of one invocation: its calls, in the order they began, within limits."""
+"""What is kept of the calls of one invocation, in the order they began, within limits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from relive_capture.cassette_format import Failure, RawExchange
+from relive_capture.recording_format import Failure, RawCall
 
-__all__ = ["INSIDE", "Call", "Tape", "TapeHolder", "TapeLimits", "describe"]
+__all__ = ["INSIDE", "Call", "CallRecording", "CallRecordingHolder", "RecordingLimits", "describe"]
 
 _ARGUMENTS: Final = 4
 _TEXT: Final = 500
@@ -19,8 +19,8 @@ _BYTES: Final = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
-class TapeLimits:
-    """What one invocation may leave on its tape."""
+class RecordingLimits:
+    """What one invocation may keep of its calls."""
 
     calls: int = 200
     body_bytes: int = 262_144  # of one request or response, with its head
@@ -35,10 +35,10 @@ class Call:
     """One call while it runs. Methods never raise what the function would see; over the limits they only
     count."""
 
-    __slots__ = ("_body_bytes", "answered", "left", "raw", "request", "response", "tape")
+    __slots__ = ("_body_bytes", "answered", "kept_calls", "left", "raw", "request", "response")
 
-    def __init__(self, tape: Tape, raw: RawExchange, body_bytes: int) -> None:
-        self.tape = tape
+    def __init__(self, kept_calls: CallRecording, raw: RawCall, body_bytes: int) -> None:
+        self.kept_calls = kept_calls
         self._body_bytes = body_bytes
         self.left = body_bytes  # of one direction; a request is done before its response begins
         self.raw = raw
@@ -49,15 +49,17 @@ class Call:
     @property
     def live(self) -> bool:
         """Whether its invocation still runs: a response that outlives it is no longer kept."""
-        return self.tape.open
+        return self.kept_calls.open
 
     def sent(self, data: Any) -> None:
         """Bytes of the request; what is no bytes-like object is noted as missing."""
         if type(data) is bytes or isinstance(data, _BYTES):
-            size, tape = len(data), self.tape
-            if size <= self.left and size <= tape.left_bytes:  # not in a method of its own: this runs often
+            size, kept_calls = len(data), self.kept_calls
+            if (
+                size <= self.left and size <= kept_calls.left_bytes
+            ):  # not in a method of its own: this runs often
                 self.left -= size
-                tape.left_bytes -= size
+                kept_calls.left_bytes -= size
                 self.request.append(bytes(data))
             else:
                 self.raw.request_cut += self._keep_start(self.request, data)
@@ -68,10 +70,10 @@ class Call:
 
     def received(self, data: bytes | bytearray | memoryview) -> None:
         """Bytes of the response, as the function gets them."""
-        size, tape = len(data), self.tape
-        if size <= self.left and size <= tape.left_bytes:
+        size, kept_calls = len(data), self.kept_calls
+        if size <= self.left and size <= kept_calls.left_bytes:
             self.left -= size
-            tape.left_bytes -= size
+            kept_calls.left_bytes -= size
             self.response.append(bytes(data))
         else:
             self.raw.response_cut += self._keep_start(self.response, data)
@@ -96,22 +98,22 @@ class Call:
     def _keep_start(self, chunks: list[bytes], data: Any) -> int:
         """Keep what the limits allow; how many bytes are left out. Nothing is, once the invocation has
         ended."""
-        tape = self.tape
-        if not tape.open:
+        kept_calls = self.kept_calls
+        if not kept_calls.open:
             return 0
-        room = min(self.left, tape.left_bytes)
+        room = min(self.left, kept_calls.left_bytes)
         self.left -= room
-        tape.left_bytes -= room
+        kept_calls.left_bytes -= room
         chunks.append(bytes(memoryview(data).cast("B")[:room]))
         return len(data) - room
 
 
-class Tape:
+class CallRecording:
     """The calls of one invocation, or of the loading of a module."""
 
     __slots__ = ("calls", "connections", "left_bytes", "left_out", "limits", "on_socket", "open", "phase")
 
-    def __init__(self, limits: TapeLimits, phase: str = "invoke") -> None:
+    def __init__(self, limits: RecordingLimits, phase: str = "invoke") -> None:
         self.limits = limits
         self.phase = phase
         self.open = True
@@ -123,10 +125,10 @@ class Tape:
 
     def call(self, form: str, library: str, origin: str = "", method: str = "", url: str = "") -> Call:
         """A new call. Over the limit it is counted and kept nowhere."""
-        raw = RawExchange(form, library, self.phase, time.time_ns(), origin, method, url)
+        raw = RawCall(form, library, self.phase, time.time_ns(), origin, method, url)
         if len(self.calls) >= self.limits.calls:
             self.left_out += 1
-            return Call(Tape(self.limits), raw, 0)
+            return Call(CallRecording(self.limits), raw, 0)
         call = Call(self, raw, self.limits.body_bytes)
         self.calls.append(call)
         return call
@@ -151,7 +153,7 @@ class Tape:
         self.open = False
         self.left_bytes = -1
 
-    def exchanges(self) -> list[RawExchange]:
+    def recorded_calls(self) -> list[RawCall]:
         """All calls as they are told."""
         for call in self.calls:
             call.raw.request = b"".join(call.request)
@@ -159,10 +161,10 @@ class Tape:
         return [call.raw for call in self.calls]
 
 
-class TapeHolder(Protocol):
+class CallRecordingHolder(Protocol):
     """Who knows where calls go now; nowhere while there is no invocation."""
 
-    tape: Tape | None
+    kept_calls: CallRecording | None
 
 
 def describe(error: BaseException, where: str, depth: int = 0) -> Failure:

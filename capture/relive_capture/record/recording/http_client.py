@@ -11,7 +11,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from relive_capture.record.cassette.tape import Call, TapeHolder
+from relive_capture.record.recording.recorded import Call, CallRecordingHolder
 
 __all__ = ["patch_http_client"]
 
@@ -19,53 +19,53 @@ _HTTPS_PORT = 443
 _ORIGIN = "_relive_origin"  # on a connection: (id of its socket, where it leads)
 
 
-def patch_http_client(recorder: TapeHolder, module: ModuleType) -> None:
+def patch_http_client(recorder: CallRecordingHolder, module: ModuleType) -> None:
     """Copy what connections send and their responses give."""
     _patch_send(recorder, module.HTTPConnection)
     _patch_begin(recorder, module.HTTPResponse)
 
 
-def _patch_send(recorder: TapeHolder, connection: Any) -> None:
+def _patch_send(recorder: CallRecordingHolder, connection: Any) -> None:
     send = connection.send
 
     @wraps(send)
     def recorded(self: Any, data: Any) -> None:
-        tape = recorder.tape
-        if tape is None:
+        kept_calls = recorder.kept_calls
+        if kept_calls is None:
             send(self, data)
             return
         if self.sock is None and self.auto_open:
             self.connect()  # as send would: a connection that fails is no call yet
         key = id(self.sock)
-        call = tape.on_socket.get(key)
+        call = kept_calls.on_socket.get(key)
         if call is None:
             kept = self.__dict__.get(_ORIGIN)
             if kept is None or kept[0] != key:
                 kept = self.__dict__[_ORIGIN] = (key, _origin(self))
-            call = tape.on_socket[key] = tape.call("wire", "http.client", kept[1])
+            call = kept_calls.on_socket[key] = kept_calls.call("wire", "http.client", kept[1])
         call.sent(data)
         try:
             send(self, data)
         except BaseException as error:  # even if the time limit strikes
-            del tape.on_socket[key]
+            del kept_calls.on_socket[key]
             call.failed(error, "send")
             raise
 
     connection.send = recorded
 
 
-def _patch_begin(recorder: TapeHolder, response: Any) -> None:
+def _patch_begin(recorder: CallRecordingHolder, response: Any) -> None:
     """`begin` is the first to read a response, inside of getresponse."""
     begin = response.begin
 
     @wraps(begin)
     def recorded(self: Any) -> None:
-        tape = recorder.tape
-        if tape is None or not tape.on_socket:
+        kept_calls = recorder.kept_calls
+        if kept_calls is None or not kept_calls.on_socket:
             begin(self)
             return
         raw = getattr(self.fp, "raw", None)
-        call = tape.on_socket.pop(id(getattr(raw, "_sock", None)), None)
+        call = kept_calls.on_socket.pop(id(getattr(raw, "_sock", None)), None)
         if call is None:
             begin(self)
             return
@@ -100,10 +100,10 @@ class _CopyingSocketIO(socket.SocketIO):
             call.failed(error, "body")
             raise
         if count:
-            tape = call.tape
-            if count <= call.left and count <= tape.left_bytes:  # as `received`, which is a call more
+            kept_calls = call.kept_calls
+            if count <= call.left and count <= kept_calls.left_bytes:  # as `received`, which is a call more
                 call.left -= count
-                tape.left_bytes -= count
+                kept_calls.left_bytes -= count
                 call.response.append(buffer[:count].tobytes())
             else:
                 call.received(buffer[:count])
