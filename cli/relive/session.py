@@ -59,12 +59,12 @@ class Session:
         return self._control
 
     def gateway(self) -> str:
-        """The address of the function gateway. Raises ServerUnreachable where no server runs."""
+        """The address of the function gateway. Raises ServerUnreachable if no server runs."""
         info = self.info()
         return info.http if info is not None else str(self.control().status()["http"])
 
     def gateway_token(self) -> str:
-        """What the gateway wants off loopback; "" where there is none."""
+        """What the gateway wants off loopback; "" if there is none."""
         try:
             return self._token("")
         except UsageError:

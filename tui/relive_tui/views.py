@@ -207,7 +207,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         result=(result.path, result.reason, value_view(result.value) if result.value else None)
         if result
         else None,
-        calls=tuple(calls_of(facts.read("cassette", []))),
+        calls=tuple(calls_of(facts.read("recorded_calls", []))),
         facts=tuple(facts.lines()),
     )
 

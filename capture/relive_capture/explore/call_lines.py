@@ -7,8 +7,8 @@ from typing import Any
 
 from relive_base.terminal import one_line
 
-from relive_capture.cassette_format import Body, Exchange
 from relive_capture.explore.lines import Line
+from relive_capture.recording_format import Body, RecordedCall
 
 __all__ = ["call_lines", "calls_json"]
 
@@ -16,7 +16,7 @@ _LAST_WORDS = 200  # characters of an answer that ended in an error
 _BAD_STATUS = 400
 
 
-def call_lines(calls: Sequence[Exchange], width: int, limit: int, *, bodies: bool = False) -> list[Line]:
+def call_lines(calls: Sequence[RecordedCall], width: int, limit: int, *, bodies: bool = False) -> list[Line]:
     """The last `limit` calls, in their order: what was called, its answer, how long that took. `bodies`: with
     what was sent and answered. Of a call that failed the answer is shown in any case."""
     if not calls:
@@ -38,7 +38,7 @@ def call_lines(calls: Sequence[Exchange], width: int, limit: int, *, bodies: boo
     return lines
 
 
-def calls_json(calls: Sequence[Exchange]) -> list[dict[str, Any]]:
+def calls_json(calls: Sequence[RecordedCall]) -> list[dict[str, Any]]:
     """The same for machines. `error` is null for a call that was answered; bodies as text, or null."""
     return [
         {
@@ -58,11 +58,11 @@ def calls_json(calls: Sequence[Exchange]) -> list[dict[str, Any]]:
     ]
 
 
-def _failed(call: Exchange) -> bool:
+def _failed(call: RecordedCall) -> bool:
     return call.failure is not None or call.status >= _BAD_STATUS
 
 
-def _error(call: Exchange) -> str:
+def _error(call: RecordedCall) -> str:
     failure = call.failure
     if failure is None:
         return ""
@@ -72,13 +72,13 @@ def _error(call: Exchange) -> str:
     return f"{name}: {said}{place}" if said else f"{name}{place}"
 
 
-def _answer(call: Exchange) -> str:
+def _answer(call: RecordedCall) -> str:
     if call.kind == "invoke":
         return "ok " if call.status == 200 else "failed"  # relive.invoke answers 200
     return str(call.status) if call.status else "no answer"
 
 
-def _target(call: Exchange) -> str:
+def _target(call: RecordedCall) -> str:
     if call.kind == "invoke":
         return f"relive.invoke {call.url}"
     return f"{call.method} {call.url}".strip()

@@ -101,7 +101,7 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
         "manifest": scene.manifest,
         "exception": msgspec.to_builtins(scene.exceptions),
         "event": _event_value(scene),
-        "calls": calls_json(scene.cassette),
+        "calls": calls_json(scene.recorded_calls),
         "context": scene.context,
         "healthy": None if difference is None else difference.as_json(),
         "background": msgspec.to_builtins(scene.background),
@@ -150,7 +150,7 @@ def failure_lines(
     lines += _chain(scene.exceptions, wide)
     lines += [] if waited else beside
     lines += waiting_lines(scene, width)
-    lines += call_lines(scene.cassette, wide, extent.calls, bodies=full)
+    lines += call_lines(scene.recorded_calls, wide, extent.calls, bodies=full)
     lines += _result(scene, wide)
     lines += _event(scene, wide, extent)
     lines += _difference(scene, wide, extent)

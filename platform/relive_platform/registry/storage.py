@@ -163,7 +163,7 @@ class VersionTable:
         return self._version(rows[0][0]) if rows else None
 
     def number(self, name: str) -> int:
-        """The version in service, or the last one that was; 0 where there was none."""
+        """The version in service, or the last one that was; 0 if there was none."""
         rows = self._read(_NUMBER, name)
         return int(rows[0][0]) if rows else 0
 

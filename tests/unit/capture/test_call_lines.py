@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from relive_capture.cassette_format import Body, Exchange, Failure
 from relive_capture.explore.call_lines import call_lines, calls_json
+from relive_capture.recording_format import Body, Failure, RecordedCall
 
-OK = Exchange(
+OK = RecordedCall(
     kind="http", library="httpx", method="GET", url="https://shop/price", status=200, took_ns=4_100_000,
     response_body=Body(text='{"price": 7}'),
 )  # fmt: skip
-BAD = Exchange(
+BAD = RecordedCall(
     kind="http", method="POST", url="https://shop/pay", status=502, took_ns=1_000_000,
     request_body=Body(text="card=[redacted]"), response_body=Body(text="upstream is down"),
 )  # fmt: skip
-GONE = Exchange(
+GONE = RecordedCall(
     kind="connect", url="https://mail:25",
     failure=Failure("builtins.ConnectionRefusedError", [111, "Connection refused"], "connect"),
 )  # fmt: skip
-INVOKED = Exchange(kind="invoke", url="pricing", status=200, took_ns=2_000_000)
+INVOKED = RecordedCall(kind="invoke", url="pricing", status=200, took_ns=2_000_000)
 
 
-def texts(*calls: Exchange, limit: int = 8, bodies: bool = False, width: int = 80) -> list[str]:
+def texts(*calls: RecordedCall, limit: int = 8, bodies: bool = False, width: int = 80) -> list[str]:
     return [line.text for line in call_lines(calls, width, limit, bodies=bodies)]
 
 
@@ -63,7 +63,7 @@ def test_the_last_ones_are_shown_and_how_many_there_were() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 100])
 def test_lines_keep_to_the_width_and_controls_do_nothing(width: int) -> None:
-    evil = Exchange(kind="http", method="GET", url="https://x/" + "\x1b[2J" * 50, status=500)
+    evil = RecordedCall(kind="http", method="GET", url="https://x/" + "\x1b[2J" * 50, status=500)
 
     assert all(len(line) <= width and "\x1b" not in line for line in texts(evil, width=width))
 

@@ -107,7 +107,7 @@ class Supervisor:
             self._arm()
 
     def cancel(self, worker: Worker, running: Running) -> bool:
-        """End what a worker runs, and keep where it stood. False where it has ended, or is being ended."""
+        """End what a worker runs, and keep where it stood. False if it has ended, or is being ended."""
         if worker.current is not running or worker.condemned or running.result is not None:
             return False
         self._condemn(worker, running, "cancelled")
