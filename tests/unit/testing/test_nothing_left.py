@@ -12,9 +12,9 @@ from fresh_process import in_a_fresh_process
 from interpreter_state import interpreter_state
 from relive.testing import Invocation
 from relive_base.frames import FunctionSpec
-from relive_capture.cassette_format import Script, Seeds
 from relive_capture.record import capture_exception, install_guard
 from relive_capture.record.playback.player import Player
+from relive_capture.recording_format import ReplayInput, Seeds
 from relive_profiler.record import Sampler
 
 APP = "import random\n\ndef handler(event, context):\n    return random.random()\n"
@@ -65,7 +65,7 @@ def test_a_profile_leaves_nothing(tmp_path: Path) -> None:
 def test_a_replay_in_this_process_leaves_nothing(tmp_path: Path) -> None:
     pytest.importorskip("time_machine")  # what it brings in leaves a finder of its own
     before = interpreter_state()
-    player = Player(Script(seeds=Seeds(wall_ns=10**18, python=b"")))
+    player = Player(ReplayInput(seeds=Seeds(wall_ns=10**18, python=b"")))
     player.install()
     player.begin(0)
     random.random()
