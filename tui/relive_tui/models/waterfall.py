@@ -60,6 +60,7 @@ class WaterfallRows:
         self.zoom = (trace.start_ns, trace.total_ns)
         self._depth: list[int] = []
         self._inside: list[int] = []
+        self._measured: set[int] | None = None
         self.refold()
 
     def __len__(self) -> int:
@@ -89,6 +90,13 @@ class WaterfallRows:
         self.shown = [
             index for index in shown if index not in hidden and (not self.critical or index in self.critical)
         ]
+        if hidden != self._measured:
+            self._measured = hidden
+            self._measure(hidden)
+
+    def _measure(self, hidden: set[int]) -> None:
+        """How deep each span stands, and how many are below it, without the hidden ones."""
+        trace = self.trace
         self._depth = [0] * len(trace.spans)
         self._inside = [0] * len(trace.spans)  # spans below each that are not hidden
         for index, parent in enumerate(trace.parent):
