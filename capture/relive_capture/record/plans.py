@@ -180,7 +180,8 @@ class Plans:
             shape = self._types.shapes.of(base)
             if shape is not None:
                 plan = Plan(cls, CONTAINER, shape, exact=False)
-                plan.leave_members_of_c()
+                if issubclass(base, dict):
+                    plan.leave_members_of_c()  # a defaultdict's factory
                 plan.open_to_users = module_name(cls).partition(".")[0] not in _CLOSED
                 return plan
         return Plan(cls, OBJECT, exact=False)
