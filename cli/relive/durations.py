@@ -30,7 +30,7 @@ class Duration(click.ParamType[float]):
             return float(value)
         match = _PATTERN.fullmatch(str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is no duration; write it as 90s, 15m, 1h or 7d", param, ctx)
+            self.fail(f"{value!r} is not a duration; write it as 90s, 15m, 1h or 7d", param, ctx)
         number, unit = match.groups()
         found = float(number) * _UNITS_S[unit or "s"]
         if found > self._limit_s:

@@ -45,7 +45,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "heap": ("heap", "What filled the memory, and who holds it"),
         "debug": ("debug", "A debugger in the process that failed, or on its scene"),
         "scene": ("scene", "Write a failure's scene to a file, or open one"),
-        "replay": ("replay", "Run a failure again: same event, calls, clock and chance"),
+        "replay": ("replay", "Run a failure again: same event, calls, clock and random numbers"),
     },
     "Where the time went": {
         "hot": ("profiles", "The hottest lines or functions"),

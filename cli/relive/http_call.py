@@ -71,7 +71,7 @@ def headers_of(lines: Sequence[str]) -> list[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip() or any(character in line for character in "\r\n"):
-            raise UsageError(f"{line!r} is no header", hint="write it as 'Name: value'")
+            raise UsageError(f"{line!r} is not a header", hint="write it as 'Name: value'")
         found.append((name.strip(), value.strip()))
     return found
 

@@ -41,7 +41,7 @@ def _pair(text: str, where: str, hint: str) -> tuple[str, str]:
     if not equals:
         raise UsageError("a header is not NAME=VALUE", where=where, hint=hint)
     if not _NAME.fullmatch(name):
-        raise UsageError("that is no name of a header", where=where, hint=hint)
+        raise UsageError("that is not a header name", where=where, hint=hint)
     if not _VALUE.fullmatch(value):
         raise UsageError(f"the value of {name} is not printable ASCII", where=where, hint=hint)
     return name, value

@@ -157,4 +157,4 @@ def _spooled(spool: Path) -> str:
     if not count:
         return ""
     files = "1 file of telemetry waits" if count == 1 else f"{count:,} files of telemetry wait"
-    return f"the store has not got all yet: {files} for a server; start one: relive serve"
+    return f"the store does not have everything yet: {files} for a server; start one: relive serve"

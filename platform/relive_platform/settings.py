@@ -311,7 +311,7 @@ class Settings:
     frozen_s: float = _set(600.0, "How long a failed worker is kept frozen.", unit="s", low=0)
     frozen_memory_mb: int = _set(
         256,
-        "Memory available on the machine under which frozen workers leave, the oldest first.",
+        "Memory available on the machine under which frozen workers are ended, oldest first.",
         unit="MB",
         low=0,
         high=1_048_576,

@@ -101,7 +101,7 @@ def _start(store: UnixStore, directory: Path, socket_path: Path, idle_exit_s: fl
             raise StoreUnavailable(
                 f"the recorded data cannot be opened: its process {how}: {said}",
                 where=str(directory),
-                hint=hint or f"all that it has said is in {log}",
+                hint=hint or f"its output is in {log}",
             )
         time.sleep(_POLL_S)
 

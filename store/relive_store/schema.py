@@ -86,7 +86,7 @@ def require_current(store: Store) -> None:
         raise StoreUnavailable("the store has no tables yet", where=store.url) from error
     missing = [item.name for item in load_migrations() if item.version not in set(applied)]
     if missing:
-        raise StoreUnavailable(f"the store has not got {', '.join(missing)} yet", where=store.url)
+        raise StoreUnavailable(f"the store does not have {', '.join(missing)} yet", where=store.url)
 
 
 def _apply(store: Store, migration: Migration) -> None:

@@ -73,7 +73,7 @@ class LoneSource:
 
     def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
         raise UsageError(
-            f"{self.what} is no list of failures", hint="relive failures resolve ID, in its home"
+            f"{self.what} is not a list of failures", hint="relive failures resolve ID, in its home"
         )
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:

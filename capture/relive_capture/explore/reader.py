@@ -62,7 +62,7 @@ _MANIFEST_TYPES = (
     ("trace_id", str),
     ("fingerprint", str),
 )
-_HINT = "the file is damaged or is no scene; get it again with `relive scene ID --output FILE`"
+_HINT = "the file is damaged or not a scene; get it again with `relive scene ID --output FILE`"
 
 
 class SceneFile:

@@ -59,7 +59,7 @@ def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartStat
     if hidden := sum(len(entry.redacted) for entry in recorded_calls):
         reasons.append(f"{hidden} values were redacted")
     if others := _other_connections(recording, recorded_calls):
-        reasons.append(f"connections that are no HTTP: {', '.join(others[:5])}")
+        reasons.append(f"connections that are not HTTP: {', '.join(others[:5])}")
     if reasons:
         return PartState("partial", "; ".join(reasons))
     return PartState("ok") if recorded_calls else PartState("missing", "the function made no calls")

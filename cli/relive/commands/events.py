@@ -164,7 +164,7 @@ def _nothing(name: str, state: str | None) -> str:
 def _change_one(session: Session, action: str, rest: tuple[str, ...], function: str, as_json: bool) -> None:
     if len(rest) != 1 or not rest[0]:
         raise UsageError(
-            f"which event to {action} is not said",
+            f"name the event to {action}",
             hint=f"relive events {action} ID, or relive events {action} --all [--function FUNCTION]",
         )
     control = session.control()
@@ -218,7 +218,7 @@ def _change_all(session: Session, action: str, function: str, state: str | None,
 
 def _purge(session: Session, rest: tuple[str, ...], function: str, every: bool, as_json: bool) -> None:
     if rest or bool(function) == every:
-        raise UsageError("what to purge is not said", hint="--function FUNCTION, or --all")
+        raise UsageError("nothing to purge is named", hint="--function FUNCTION, or --all")
     control = session.control()
     dead = control.discard_events(["dead"], function)
     done = control.discard_events(["done"], function)

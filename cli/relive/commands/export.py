@@ -102,8 +102,8 @@ def export(
     """Send one trace with its logs, or all of a time, to an OTLP collector such as Jaeger; or write a trace
     to a file.
 
-    What is not given is as the standard OTEL_EXPORTER_OTLP_* variables say; OTEL_LOGS_EXPORTER=none leaves
-    the logs out.
+    Options that are not given come from the standard OTEL_EXPORTER_OTLP_* variables.
+    OTEL_LOGS_EXPORTER=none leaves the logs out.
 
     \b
     relive export trace last --otlp http://127.0.0.1:4317
@@ -139,7 +139,7 @@ def export(
     else:
         settings = OtlpSettings.from_environment(os.environ)
     if settings is None:
-        raise UsageError("where to is not said", hint="--otlp http://HOST:4317")
+        raise UsageError("no collector is named", hint="--otlp http://HOST:4317")
     for chosen in (settings.traces, settings.logs):
         if chosen is not None:
             chosen.check()

@@ -157,7 +157,7 @@ def _mark(session: Session, action: str, rest: tuple[str, ...], words: str, as_j
     from relive_views.marks import group_of, mark
 
     if not rest:
-        raise UsageError(f"what to {action} is not said", hint=f"relive failures {action} ID")
+        raise UsageError(f"name what to {action}", hint=f"relive failures {action} ID")
     for text in rest:
         group = group_of(session.store(), finder(session), text)
         made = mark(session.store(), group, _ACTIONS[action], words)

@@ -174,7 +174,7 @@ def _node(heap: Heap, address: str) -> int:
         number = int(address, 0)
     except ValueError as error:
         raise UsageError(
-            f"{address!r} is no address", hint="give one that `relive heap --json` names"
+            f"{address!r} is not an address", hint="give one that `relive heap --json` names"
         ) from error
     node = heap.find(number)
     if node is None:

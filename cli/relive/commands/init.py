@@ -92,7 +92,7 @@ def init(folder: Path, name: str, http: bool, as_json: bool) -> None:
     name = name or re.sub(r"[^a-zA-Z0-9_-]+", "-", folder.resolve().name).strip("-")
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name of a function: up to 64 letters, digits, - and _", hint="--name NAME"
+            f"{name!r} is not a function name: up to 64 letters, digits, - and _", hint="--name NAME"
         )
     files = _HTTP_FILES if http else _EVENT_FILES
     taken = [file for file in files if (folder / file).exists()]

@@ -75,7 +75,7 @@ def invocations(
     statuses = tuple(part.strip() for part in status.split(",") if part.strip())
     for part in statuses:
         if part not in STATUSES:
-            raise UsageError(f"{part!r} is no status", hint=f"one of: {', '.join(STATUSES)}")
+            raise UsageError(f"{part!r} is not a status", hint=f"one of: {', '.join(STATUSES)}")
     wanted = views.InvocationFilter(function=function, statuses=statuses, since_ns=since_ns(since))
     found = views.invocations(session.store(), wanted, limit)
     chosen = statuses or since is not None

@@ -106,7 +106,7 @@ def _filter(
     try:
         re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from error
+        raise UsageError(f"--grep {pattern!r} is not a regular expression: {error}") from error
     found = finder(session)
     if function and not invocation and function not in function_names(session):
         try:

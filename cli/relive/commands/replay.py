@@ -66,11 +66,11 @@ def replay(
     debug: bool,
     as_json: bool,
 ) -> int:
-    """Run a failed invocation again: the same event, code, dependencies, calls, clock and chance.
+    """Run a failed invocation again: the same event, code, dependencies, calls, clock and random numbers.
 
-    Needs no server. Calls are answered from the scene; one that is not there fails and is named. The exit
-    status is 0 if it passed, 1 if it failed (the same way or another) or came to a call that is not in
-    the scene ("unrecorded"), 4 if it cannot be replayed.
+    Needs no server. Calls are answered from the recording in the scene; a call that was not recorded fails
+    and is named. The exit status is 0 if it passed, 1 if it failed (the same way or another) or made a
+    call that was not recorded ("unrecorded"), 4 if it cannot be replayed.
 
     \b
     relive replay                        the newest failure
@@ -85,7 +85,7 @@ def replay(
     from relive_platform.replay.history import save_replay
 
     if debug and as_json:
-        raise UsageError("--pdb is for people, --json for programs", hint="leave one of them out")
+        raise UsageError("--pdb and --json cannot be combined", hint="leave one of them out")
     talk = _debugger(session) if debug else None
     options = ReplayOptions(code=code, live=live, times=times, trust=trust, debug=talk)
     try:

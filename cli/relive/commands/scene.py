@@ -114,7 +114,7 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
     path = _target(folder, pytest_file.file_name(found))
     if path.suffix != ".py":
         raise UsageError(
-            f"{path} is no Python file, so pytest would not find it",
+            f"{path} is not a Python file, so pytest would not find it",
             hint="name a folder (tests/) or a file (tests/test_it.py)",
         )
     if path.exists() and pytest_file.MARK not in path.read_text(encoding="utf-8", errors="replace"):

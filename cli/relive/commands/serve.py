@@ -157,7 +157,7 @@ def _did_not_start(log: Path, said: str) -> ReliveError:
         return ReliveError(
             f"the server did not start: {lines[-1] if lines else 'it ended without a word'}",
             where=str(log),
-            hint="all that it has said is in that log",
+            hint="its output is in that log",
         )
     message, _, hint = error.partition("\n  hint: ")
     return ReliveError(f"the server did not start: {message}", hint=hint or f"its log is {log}")

@@ -67,7 +67,7 @@ def undeploy(session: Session, name: str, as_json: bool) -> None:
 def cancel(session: Session, ident: str, as_json: bool) -> None:
     """End an invocation that runs, or discard an event that waits.
 
-    The function is stopped where it stands, and the invocation fails with the status "cancelled"; its scene
+    The function is stopped where it is, and the invocation fails with the status "cancelled"; its scene
     says where it was. It is not tried again. Of a function, the newest one.
 
     \b

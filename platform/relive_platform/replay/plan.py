@@ -199,7 +199,7 @@ def _from_archive(
     if not module or not {f"{module}.py", f"{module}/__init__.py"} & set(files):
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed"
-            f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene has not all of its sources",
+            f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene lacks some of its sources",
             hint=_CODE,
         )
     if not trust:

@@ -25,7 +25,7 @@ async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
     Raises NotFound if nothing of that kind runs or waits, UsageError if it may mean several.
     """
     if not ident:
-        raise UsageError("which invocation is not said", hint="give its id")
+        raise UsageError("no invocation is named", hint="give its id")
     found = server.engine.cancel(ident)
     if found is not None:
         return pb.CancelResponse(

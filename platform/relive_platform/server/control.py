@@ -332,7 +332,7 @@ def _checked_id(request: pb.InvokeRequest) -> str:
     if request.asynchronous or not request.invocation_id:
         return ""
     if not _UUID.fullmatch(request.invocation_id):
-        raise UsageError(f"{request.invocation_id!r} is no UUID in lower case", hint="leave it out")
+        raise UsageError(f"{request.invocation_id!r} is not a UUID in lower case", hint="leave it out")
     return request.invocation_id
 
 

@@ -112,7 +112,7 @@ def _all(step: Callable[[], Future[int]]) -> int:
 
 def _wants_id(event_id: str) -> None:
     if not event_id:  # the empty prefix would mean any event
-        raise UsageError("which event is not said", hint="give its id, or --all")
+        raise UsageError("no event is named", hint="give its id, or --all")
 
 
 def _event(row: EventRow) -> pb.EventInfo:

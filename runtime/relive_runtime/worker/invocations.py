@@ -155,7 +155,7 @@ class Runner:
         elif self._finish(invoke, result, profile, cpu_ns):
             return result.reusable
         if self._sink.open:
-            unsendable = BadResult("the answer has text that is no Unicode", hint="look at its headers")
+            unsendable = BadResult("the answer has text that is not Unicode", hint="look at its headers")
             result = self._fail(unsendable, invoke, started_ns, result.ended_ns)
             result.reusable = False
             self._finish(invoke, result, None, cpu_ns)

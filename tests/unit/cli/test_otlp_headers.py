@@ -1,4 +1,4 @@
-"""`relive export --headers`: what is no header is an error that names the line, not the secret."""
+"""`relive export --headers`: what is not a header is an error that names the line, not the secret."""
 
 from __future__ import annotations
 

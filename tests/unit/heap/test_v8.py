@@ -74,7 +74,7 @@ def test_a_written_heap_is_read_with_the_same_sizes_and_names(tmp_path: Path) ->
         (lambda c: c["nodes"].__setitem__(8, 1 << 60), "no heap snapshot"),
         (lambda c: c["nodes"].__setitem__(0, -1), "no heap snapshot"),
         (lambda c: c["nodes"].__setitem__(2, "x"), "no heap snapshot"),
-        (lambda c: c["edges"].__setitem__(2, 8), "leads to 8, which is no node"),
+        (lambda c: c["edges"].__setitem__(2, 8), "leads to 8, which is not a node"),
         (lambda c: c["edges"].__setitem__(2, 7_000_000), "no heap snapshot"),
         (lambda c: c["edges"].__setitem__(0, 99), "no heap snapshot"),
         (lambda c: c.update(strings=[]), "no heap snapshot"),

@@ -22,7 +22,7 @@ def check_snapshot(snapshot: HeapSnapshot, where: str, limits: HeapLimits) -> No
         raise SceneError(
             f"the heap cannot be used: {reason}",
             where=where,
-            hint="the file is damaged or is no scene; get it again with `relive scene ID --output FILE`",
+            hint="the file is damaged or not a scene; get it again with `relive scene ID --output FILE`",
         )
 
 

@@ -115,7 +115,7 @@ def _read(folder: int, name: str, limit: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         found: Any = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise SceneError(f"{name} is no regular file")
+            raise SceneError(f"{name} is not a regular file")
         data = file.read(limit + 1)
     if len(data) > limit:
         raise SceneError(f"{name} has more than {limit} bytes")

@@ -95,7 +95,7 @@ def read_v8(path: str | os.PathLike[str], limits: HeapLimits | None = None) -> H
     except OSError as error:
         raise SceneError(f"it cannot be opened: {error.strerror}", where=where) from error
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, LookupError, TypeError) as error:
-        raise SceneError(f"it is no heap snapshot of V8's: {error}", where=where, hint=_HINT) from error
+        raise SceneError(f"it is not a heap snapshot of V8: {error}", where=where, hint=_HINT) from error
     check_snapshot(snapshot, where, limits)
     return snapshot
 
@@ -298,5 +298,5 @@ def _roots(file: _File, rank: array[int], edges: int) -> Iterator[HeapRoot]:
 def _node(offset: int, width: int) -> int:
     node, rest = divmod(offset, width)
     if rest:
-        raise ValueError(f"an edge leads to {offset}, which is no node")
+        raise ValueError(f"an edge leads to {offset}, which is not a node")
     return node

@@ -93,7 +93,7 @@ class Evaluator:
         if not isinstance(owner, ValueNode):
             raise CannotEvaluate("only captured values can be subscripted here")
         if isinstance(key, complex):
-            raise CannotEvaluate("a complex number is no key here")
+            raise CannotEvaluate("a complex number cannot be a key here")
         return self._trees.item(owner, key)
 
     def _call(self, node: ast.Call, depth: int) -> Result:
@@ -130,7 +130,7 @@ class Evaluator:
         key = _scalar(item)
         if isinstance(owner, ValueNode):
             if isinstance(key, complex):
-                raise CannotEvaluate("a complex number is no key here")
+                raise CannotEvaluate("a complex number cannot be a key here")
             return self._trees.contains(owner, key)
         if isinstance(owner, str) and isinstance(key, str):
             return key in owner

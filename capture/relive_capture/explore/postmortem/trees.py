@@ -98,7 +98,7 @@ def scalar(node: ValueNode) -> Key:
     if node.redacted:
         raise CannotEvaluate("the value was redacted at capture")
     if node.type not in _SCALARS:
-        raise CannotEvaluate(f"a {node.type} is no simple value: name what is in it")
+        raise CannotEvaluate(f"a {node.type} is not a simple value: name what is in it")
     if is_cut(node):
         raise CannotEvaluate("the value was cut at capture: only its beginning is known")
     if node.text in ("nan", "inf", "-inf"):

@@ -100,7 +100,7 @@ class FakeSocket(socket.socket):
                 return _TUNNEL, None
         request = parse_request(data)
         if request is None:
-            raise self._player.refuse(f"what was sent to {self._place} (it is no HTTP)")
+            raise self._player.refuse(f"what was sent to {self._place} (it is not HTTP)")
         target = request.target
         url = target if "://" in target.split("?")[0] else f"{self._scheme}://{self._place}{target}"
         recorded_call = self._player.request(request.method, url, request.body)
@@ -121,7 +121,7 @@ class FakeSocket(socket.socket):
         raise self._not_http()
 
     def _not_http(self) -> NotRecorded:
-        return self._player.refuse(f"a connection to {self._place} that is no HTTP")
+        return self._player.refuse(f"a connection to {self._place} that is not HTTP")
 
 
 class _Answer(io.RawIOBase):

@@ -190,7 +190,7 @@ class Worker(WorkerLife, asyncio.Protocol):
 
     def _break(self, error: Exception) -> None:
         """What a hostile or broken worker writes ends that worker, nothing else."""
-        self.end(f"its code wrote something into the connection to the server that is no message: {error}")
+        self.end(f"its code wrote something into the connection to the server that is not a message: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.look()

@@ -70,7 +70,7 @@ class Head(msgspec.Struct, eq=False):
 
     @property
     def body_bytes(self) -> int:
-        """How long the body is by its header; -1 if that is not said beforehand."""
+        """How long the body is by its header; -1 if that is not known beforehand."""
         length = self.special.get("content-length")
         if length is None:
             return -1 if "transfer-encoding" in self.special else 0

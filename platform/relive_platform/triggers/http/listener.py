@@ -86,7 +86,7 @@ class HttpListener:
             sock.close()
             taken = error.errno == errno.EADDRINUSE
             raise AddressTaken(
-                "another program listens there" if taken else f"cannot listen: {error.strerror}",
+                "address already in use" if taken else f"cannot listen: {error.strerror}",
                 where=f"{host}:{port}",
                 hint="stop it, or choose another address with --http (port 0 picks a free one)",
             ) from error
@@ -112,7 +112,7 @@ class HttpListener:
             sock.close()
             taken = error.errno == errno.EADDRINUSE
             raise AddressTaken(
-                "another program listens there" if taken else f"cannot listen: {error.strerror or error}",
+                "address already in use" if taken else f"cannot listen: {error.strerror or error}",
                 where=path,
                 hint="stop it, or choose another path with --http unix:///PATH",
             ) from error
