@@ -17,7 +17,7 @@ def test_headers_are_written_as_for_curl() -> None:
 
 @pytest.mark.parametrize("line", ["no colon", ": no name", "X: a\r\nY: b", ""])
 def test_what_is_none_is_refused(line: str) -> None:
-    with pytest.raises(UsageError, match="is no header"):
+    with pytest.raises(UsageError, match="is not a header"):
         headers_of([line])
 
 
