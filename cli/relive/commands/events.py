@@ -143,7 +143,7 @@ def _list(
         shown=[{**entry.as_json(), "short": short[entry.event_id]} for entry in found],
     )
     if not session.reachable:
-        if found:
+        if any(entry.state == "ready" for entry in found):
             note("no server runs: what waits goes on with relive serve", as_json=as_json)
         return
     dropped = session.control().dead_dropped(name)

@@ -8,12 +8,14 @@ import sys
 import click
 
 from relive.durations import WAIT
-from relive.output import Column, emit, format_plain, format_utc, json_option
+from relive.output import Column, emit, format_utc, json_option, wide_option
 from relive.session import Session
 
 __all__ = ["sql"]
 
 _TIME = re.compile(r"(Nullable\()?DateTime")
+_NUMBER = re.compile(r"(Nullable\()?(U?Int|Float|Decimal)")
+_LEAST_TEXT = 12
 
 
 @click.command()
@@ -24,9 +26,10 @@ _TIME = re.compile(r"(Nullable\()?DateTime")
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Rows at the most."
 )
+@wide_option
 @json_option
 @click.pass_obj
-def sql(session: Session, query: str, timeout_s: float, limit: int, as_json: bool) -> None:
+def sql(session: Session, query: str, timeout_s: float, limit: int, wide: bool, as_json: bool) -> None:
     """Run a read-only ClickHouse QUERY (- reads it from standard input).
 
     \b
@@ -38,8 +41,13 @@ def sql(session: Session, query: str, timeout_s: float, limit: int, as_json: boo
     """
     text = sys.stdin.read() if query == "-" else query
     columns = session.store().query(text, timeout_s=timeout_s, max_rows=limit, read_only=True)
-    shown = [
-        Column(name, name, format_utc if _TIME.match(kind) else format_plain)
-        for name, kind in zip(columns.names, columns.types, strict=True)
-    ]
-    emit(columns.dicts(), shown, as_json=as_json, empty="no rows")
+    shown = [_column(name, kind) for name, kind in zip(columns.names, columns.types, strict=True)]
+    emit(columns.dicts(), shown, as_json=as_json, empty="no rows", wide=wide)
+
+
+def _column(name: str, kind: str) -> Column:
+    """Numbers and times are whole, texts share the width."""
+    if _TIME.match(kind):
+        return Column(name, name, format_utc)
+    numbers = _NUMBER.match(kind) is not None
+    return Column(name, name, right=numbers, least=0 if numbers else _LEAST_TEXT)
