@@ -120,9 +120,9 @@ async def test_slow_events_run_side_by_side_up_to_max_workers(workers: Platform)
     assert len({outcome.record.worker_pid for outcome in outcomes}) == 2
     assert len(pool.workers) == 2
     assert took > 0.55  # two rounds of two
-    records = sorted((outcome.record for outcome in outcomes), key=lambda record: record.handler_started_ns)
-    assert records[1].handler_started_ns < records[0].handler_ended_ns
-    assert records[2].handler_started_ns >= min(record.handler_ended_ns for record in records[:2])
+    records = sorted((outcome.record for outcome in outcomes), key=lambda record: record.started_ns)
+    assert records[1].started_ns < records[0].ended_ns
+    assert records[2].started_ns >= min(record.ended_ns for record in records[:2])
 
 
 async def test_fast_events_do_not_fork_more_workers(workers: Platform) -> None:
