@@ -252,6 +252,30 @@ async def test_new_log_lines_arrive_by_themselves(world: Any) -> None:
         assert "following" in shown(app)
 
 
+async def test_a_resolved_failure_leaves_home_and_the_way_of_e_until_it_is_opened_again(world: Any) -> None:
+    from relive_views.marks import marks
+
+    def state() -> str:
+        found = [mark.state for (function, _), mark in marks(world.store).items() if function == "checkout"]
+        return found[0] if found else ""
+
+    async with opened(world) as (app, pilot):
+        # Given the newest failure, When it is resolved on its screen
+        await press(app, pilot, "enter", "a", "enter")
+        await until(pilot, lambda: "a state ✔ resolved" in shown(app))
+        assert state() == "resolved"
+        # Then Home does not show its group, nor does `e` lead to one of it
+        await press(app, pilot, "escape")
+        app.here.load()
+        await settle(app, pilot)
+        assert "KeyError: 'sku'" not in shown(app).split("Functions")[0]
+        assert world.newest_failure not in {ref[0] for ref in app.source.failures(Ticket(), Scope())}
+        # And opened again it is back
+        await press(app, pilot, "A", "g", "a", "G", "enter")
+        await until(pilot, lambda: state() == "open")
+        assert world.newest_failure in {ref[0] for ref in app.source.failures(Ticket(), Scope())}
+
+
 async def test_a_failure_without_a_scene_shows_what_its_record_knows(world: Any) -> None:
     path = next(world.scenes_dir.glob(f"{world.newest_failure}*"))
     source = source_of(world)

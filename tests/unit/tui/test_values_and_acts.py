@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from relive_base.redaction import Redactor
+from relive_capture.record.budget import Budget, Meter
+from relive_capture.record.walker import Walker
 from relive_tui.models.acts import ActsState, acts_line
 from relive_tui.models.data import (
     CallView,
@@ -22,6 +25,7 @@ from relive_tui.models.logs import call_row, log_line
 from relive_tui.models.table_values import table_of
 from relive_tui.models.text import line_text, line_width
 from relive_tui.models.values import ValueRows, open_what_fits
+from relive_tui.views import value_view
 
 S = 1_000_000_000
 NOW = 1_795_435_451 * S
@@ -85,6 +89,19 @@ def test_a_data_frame_is_read_by_rows() -> None:
     assert "34 more were not captured" in line_text(rows.line(4, 80, False))
     assert len(rows) == 5
     assert not rows.toggle(2)
+
+
+def test_a_data_frame_as_the_recorder_takes_it_has_its_rows() -> None:
+    pandas = pytest.importorskip("pandas")
+    meter_budget = Budget(cpu_ns=10_000_000_000)
+    walker = Walker(meter_budget, Meter(meter_budget), Redactor(), [])
+    data = pandas.DataFrame({"sku": ["A1", None] * 20, "quantity": [1, 2] * 20, "password": ["hunter2"] * 40})
+    table = table_of(value_view(walker.frame_locals([("df", data)], "f")[0][0][1]))
+    assert table is not None
+    assert table.total == 40
+    assert line_text(table.header()).split() == ["sku", "quantity", "password"]
+    assert line_text(table.row(0)).split() == ["0", "'A1'", "1", "·"]
+    assert table.count > 10
 
 
 def test_what_is_no_table_or_has_no_cell_stays_a_tree() -> None:
