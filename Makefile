@@ -25,12 +25,8 @@ $(STAMP): pyproject.toml constraints.txt scripts/setup.sh hatch_build.py $(EXTEN
 demo: setup  ## Start the platform, deploy real functions, send events, open the TUI on the newest failure
 	@$(BIN)/relive demo $(DEMO_FLAGS)
 
-# Profilers have processes of their own: their hooks and clocks would meet what other tests have left in one.
-PROFILERS := tests/unit/profiler tests/integration/profiler
-
 test: setup  ## All tests
-	$(PYTEST) $(PROFILERS) -q $(PARALLEL)
-	$(PYTEST) tests/unit tests/style tests/integration tests/acceptance -q --durations=10 $(PARALLEL) $(PROFILERS:%=--ignore=%)
+	$(PYTEST) tests/unit tests/style tests/integration tests/acceptance -q --durations=10 $(PARALLEL)
 
 test-unit: setup  ## The fast tests (under a minute)
 	$(PYTEST) tests/unit tests/style -q $(PARALLEL)
