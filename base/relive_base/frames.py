@@ -484,8 +484,12 @@ class Profile(_Frame, tag="profile"):
     dropped: int = 0
 
 
+NOT_APPLICABLE: Final = "not_applicable"
+
+
 class PartState(msgspec.Struct, array_like=True):
-    """What became of one part of a scene: "ok", "partial" or "missing", and why."""
+    """What became of one part of a scene: "ok", "partial", "missing", or "not_applicable" if such a failure
+    never has it; and why, for people."""
 
     state: str
     reason: str = ""

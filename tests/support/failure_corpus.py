@@ -31,7 +31,6 @@ from relive_base.errors import ReliveError
 from relive_base.values import render
 from relive_capture.explore.archive import read_scene
 from relive_capture.explore.reader import SceneFile, own_frame
-from relive_capture.explore.render import part_state
 from relive_capture.model import ExceptionView, FrameView
 from relive_cli import Relive, relive_home, toml
 from relive_platform.api import control_pb2 as pb
@@ -311,7 +310,7 @@ def _more(expected: Expectation, scene: SceneFile, root: ExceptionView) -> Itera
 
 def _parts(expected: Expectation, scene: SceneFile) -> Iterator[str]:
     for name, part in scene.parts.items():
-        state = part_state(name, part)
+        state = part.state
         if state != "ok" and not part.reason:
             yield f"{name} is {state} without a reason"
         if state in ("missing", "partial") and name in _CORE:

@@ -177,7 +177,6 @@ def group_row(row: GroupRow) -> FailureGroup:
 
 def scene_view(scene: SceneFile) -> SceneView:
     """Of an opened archive. Raises SceneError if a member is damaged."""
-    from relive_capture.explore.render import part_state
     from relive_capture.model import every_exception
 
     manifest = scene.manifest
@@ -198,7 +197,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         captured_ns=int(manifest.get("captured_ns", 0)),
         fingerprint=str(manifest.get("fingerprint", "")),
         event=_event(scene.event, scene.context),
-        parts=tuple((name, part_state(name, part), part.reason) for name, part in scene.parts.items()),
+        parts=tuple((name, part.state, part.reason) for name, part in scene.parts.items()),
         stacks=tuple(_stacks(facts, sources)),
         logs=tuple(_scene_log(line, scene) for line in lines),
         difference=_difference(facts),

@@ -27,7 +27,7 @@ def add_heap(path: Path, members: Mapping[str, bytes], state: PartState) -> tupl
     None if it has a heap already. Raises SceneError if there is no such scene, OSError.
     """
     scene = read_scene(path)
-    if scene.parts.get("heap", state).state != "missing":
+    if scene.parts.get("heap", state).state in ("ok", "partial"):
         return None
     files = {name: scene.member(name) for name in scene.names if not name.startswith(FOLDER)}
     del files["manifest.json"]

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from relive_base.attributes import json_safe
 from relive_base.frames import (
+    NOT_APPLICABLE,
     ErrorInfo,
     HttpRequest,
     LogLine,
@@ -35,26 +36,26 @@ MAX_SPANS = 10_000
 MAX_MEMBER_BYTES = 16 * 1024 * 1024
 
 
-# Every part that a scene can have, and what is said if nobody could give it.
-PARTS: dict[str, str] = {
-    "event": "the event was empty",
-    "context": "",
-    "result": "the handler gave no result",
-    "exception": "the process ended before it could save its frames",
-    "source": "no frames to take source files from",
-    "logs": "no line was written",
-    "spans": "the function made no spans of its own",
-    "profile": "no profile was taken",
-    "threads": "the process ended before it could save them",
-    "tasks": "the process ended before it could save them",
-    "background": "no thread or task failed unseen",
-    "environment": "the process ended before it could save it",
-    "heap": "the process ended before its heap could be walked",
-    "live": "the process has ended",
-    "healthy": "no event of this version, of at most 64 KiB, has succeeded yet",
-    "native": "not needed: the process could speak for itself",
-    "replay": "",
-    "cassette": "the function made no calls",
+# Every part that a scene can have: its state if nobody gives it, and why.
+PARTS: Final[dict[str, tuple[str, str]]] = {
+    "event": ("missing", "the event was empty"),
+    "context": ("missing", ""),
+    "result": (NOT_APPLICABLE, "the handler gave no result"),
+    "exception": ("missing", "the process ended before it could save its frames"),
+    "source": ("missing", "no frames to take source files from"),
+    "logs": (NOT_APPLICABLE, "no line was written"),
+    "spans": (NOT_APPLICABLE, "the function made no spans of its own"),
+    "profile": (NOT_APPLICABLE, "no profile was taken"),
+    "threads": ("missing", "the process ended before it could save them"),
+    "tasks": ("missing", "the process ended before it could save them"),
+    "background": (NOT_APPLICABLE, "no thread or task failed unseen"),
+    "environment": ("missing", "the process ended before it could save it"),
+    "heap": ("missing", "the process ended before its heap could be walked"),
+    "live": ("missing", "the process has ended"),
+    "healthy": ("missing", "no event of this version, of at most 64 KiB, has succeeded yet"),
+    "native": (NOT_APPLICABLE, "not needed: the process could speak for itself"),
+    "replay": ("missing", ""),
+    "cassette": (NOT_APPLICABLE, "the function made no calls"),
 }
 
 WENT_ON: Final = "the invocation went well, and its process went on"
@@ -130,14 +131,14 @@ def build_members(source: SceneInput) -> SceneMembers:
 
 
 def _built(source: SceneInput, redactor: Redactor) -> SceneMembers:
-    parts = {name: PartState("missing", why) for name, why in PARTS.items()}
+    parts = {name: PartState(state, why) for name, (state, why) in PARTS.items()}
     built = SceneMembers({}, parts, [], redactor)
     _add_given(built, source.members, source.parts, redactor)
     built.redactions.extend(source.redactions)
     if source.scene is not None:
         if source.scene.error.kind == "background":
             for name in ("heap", "live"):
-                built.parts[name] = PartState("missing", WENT_ON)
+                built.parts[name] = PartState(NOT_APPLICABLE, WENT_ON)
         _add_given(built, source.scene.members, source.scene.parts, redactor)
         built.redactions.extend(source.scene.redactions)
     _add_event(built, source, redactor)

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 import msgspec
-from relive_base.frames import ErrorInfo, PartState
+from relive_base.frames import NOT_APPLICABLE, ErrorInfo, PartState
 from relive_base.redaction import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
 
@@ -28,6 +28,7 @@ _SOURCE_LINES = 5
 _NO_SECRETS = ("None", "True", "False", "")
 _TEXTS = "\"'[(b"  # how the repr of a text, or of several, begins
 _MAIN = "MainThread"  # as Python calls it
+_NO_SOURCE = "no frame of the function's own code"
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -72,7 +73,9 @@ class OutsideFrames:
         parts = {
             "exception": PartState("ok"),
             "threads": PartState("ok"),
-            "source": PartState("ok") if own else PartState("missing", "no frame of the function's own"),
+            "source": PartState("ok")
+            if own
+            else PartState(NOT_APPLICABLE, "no frame of the function's own code"),
         }
         error = self._error(view, kind, error_type, message)
         return OutsideView(members, parts, error, self._redactions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from relive_base.frames import PartState
+from relive_base.frames import NOT_APPLICABLE, PartState
 from relive_base.redaction import Redactor
 
 from relive_capture.bodies import body_bytes, body_of
@@ -62,7 +62,7 @@ def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartStat
         reasons.append(f"connections that are not HTTP: {', '.join(others[:5])}")
     if reasons:
         return PartState("partial", "; ".join(reasons))
-    return PartState("ok") if recorded_calls else PartState("missing", "the function made no calls")
+    return PartState("ok") if recorded_calls else PartState(NOT_APPLICABLE, "the function made no calls")
 
 
 def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:

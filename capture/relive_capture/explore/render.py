@@ -24,30 +24,15 @@ from relive_capture.explore.exception_text import (
     wrapped,
 )
 from relive_capture.explore.lines import Line
-from relive_capture.explore.members import WENT_ON
 from relive_capture.explore.reader import SceneFile, own_frame
 from relive_capture.model import ExceptionView, FrameView
 
-__all__ = ["RELATIONS", "Line", "failure_lines", "part_state", "render_text", "source_lines", "to_json"]
+__all__ = ["RELATIONS", "Line", "failure_lines", "render_text", "source_lines", "to_json"]
 
 _WHOLE = 1_000_000  # cells: no line is cut
 _INTERRUPTED = ("timeout", "memory", "signal", "cancelled")
 _LINKED_LINES = 6
 _LINKED_TOLD = 12
-_NOT_HERE = {  # parts that only some failures have, with the reasons that say so, a | between two
-    "heap": "there is no failed process to look into|none of the function's code has run",
-    "live": "there is nothing to debug",
-    "source": "no frame of the function's own code",
-    "native": "not needed",
-    "result": "gave no result",
-    "spans": "made no spans",
-    "logs": "no line was written",
-    "profile": "no profile was taken",
-    "tasks": "no asyncio task was there",
-    "background": "no thread or task failed unseen",
-    "healthy": "succeeded",
-    "cassette": "made no calls",
-}
 RELATIONS = {"cause": "caused by", "context": "while handling", "group": "in the group", "": ""}
 
 
@@ -112,10 +97,7 @@ def to_json(scene: SceneFile) -> dict[str, Any]:
             {"timestamp_ns": line.timestamp_ns, "severity": line.severity, "body": line.body}
             for line in scene.logs
         ],
-        "parts": {
-            name: {"state": part_state(name, part), "reason": part.reason}
-            for name, part in scene.parts.items()
-        },
+        "parts": {name: {"state": part.state, "reason": part.reason} for name, part in scene.parts.items()},
         "redactions": scene.redactions,
     }
 
@@ -393,7 +375,7 @@ def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:
         lines.append(Line(one_line(f"  heap: {heap}", width), "meta"))
     other: list[str] = []
     for name, part in scene.parts.items():
-        state = part_state(name, part)
+        state = part.state
         if state == "not_applicable":
             other.append(name)
         elif state != "ok":
@@ -403,14 +385,6 @@ def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:
     if scene.redactions:
         lines.append(Line(one_line(f"  redacted: {', '.join(scene.redactions[:8])}", width), "dim"))
     return lines
-
-
-def part_state(name: str, part: PartState) -> str:
-    """ "ok", "partial", "missing", or "not_applicable": such a failure, or this version, never has it."""
-    known = _NOT_HERE.get(name, WENT_ON).split("|")
-    if part.state == "missing" and (any(text in part.reason for text in known) or part.reason == WENT_ON):
-        return "not_applicable"
-    return part.state
 
 
 def _next(scene: SceneFile, commands: Sequence[str]) -> list[Line]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.escapes import to_json
-from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Scene
+from relive_base.frames import NOT_APPLICABLE, ErrorInfo, FunctionSpec, PartState, Scene
 from relive_base.patterns import LazyPattern
 from relive_base.redaction import Redactor
 from relive_base.secret_memory import SecretMemory
@@ -168,7 +168,7 @@ class _Capture:
         found, reason = self.sources.members(self.frames.app_files)
         self.members.update(found)
         if not self.frames.app_files:
-            return PartState("missing", "no frame of the function's own code")
+            return PartState(NOT_APPLICABLE, "no frame of the function's own code")
         return PartState("partial" if found else "missing", reason) if reason else PartState("ok")
 
     def save_threads(self) -> PartState:
@@ -180,7 +180,7 @@ class _Capture:
 
     def save_tasks(self) -> PartState:
         if not any_tasks(self.chain.knows):
-            return PartState("missing", _NO_TASKS)
+            return PartState(NOT_APPLICABLE, _NO_TASKS)
         views, left_out = tasks(self.budget, self.meter, self.frames, self.chain.knows, self.chain.message_of)
         self.members["tasks.json"] = to_json(views)
         return self._beside_state(left_out, "tasks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from relive_base.frames import NOT_APPLICABLE
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.members import HealthyEvent
 from relive_runtime.worker.faults import can_stand_still
@@ -28,7 +29,7 @@ def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) ->
     if not values:
         parts = {**parts, "event": ("missing", _EVENT_OFF)}
     if not running.record.failed:
-        parts = {**parts, "healthy": ("missing", "the invocation itself succeeded")}
+        parts = {**parts, "healthy": (NOT_APPLICABLE, "the invocation itself succeeded")}
     if worker is not None and _lost_samples(running, worker, profiles):
         parts = {**parts, "profile": ("missing", "its samples went with the process")}
     members = running.external

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from relive_base.frames import Call, Done, FunctionSpec, InitFailed, Ready, Result
+from relive_base.frames import NOT_APPLICABLE, Call, Done, FunctionSpec, InitFailed, Ready, Result
 from relive_base.records import InvocationRecord
 
 from relive_platform.engine.failed.frozen import FrozenWorkers
@@ -395,7 +395,7 @@ class FunctionPool:
             return False
         if result.reusable and done.reusable:  # none of the function's code has run, or it goes on
             why = "the function answered, and goes on" if result.answered else "the handler never began"
-            running.external_parts["live"] = ("missing", f"there is nothing to debug: {why}")
+            running.external_parts["live"] = (NOT_APPLICABLE, f"there is nothing to debug: {why}")
             return False
         return self._host.freeze(worker, running)
 
@@ -408,7 +408,7 @@ class FunctionPool:
             return self.heap_next and not self._host.heaps.objection(worker, "")
         if result.reusable and done.reusable:
             why = "the function answered, and goes on" if result.answered else "none of its code has run"
-            running.external_parts["heap"] = ("missing", f"{NO_HEAP}: {why}")
+            running.external_parts["heap"] = (NOT_APPLICABLE, f"{NO_HEAP}: {why}")
             return False
         return self._has_room_for_heap(worker, running)
 

@@ -69,7 +69,7 @@ class PostMortem(cmd.Cmd):
         except CannotEvaluate as problem:
             self._error(str(problem))
             heap = self._scene.parts.get("heap")
-            if "cut at capture" in str(problem) and heap is not None and heap.state != "missing":
+            if "cut at capture" in str(problem) and heap is not None and heap.state in ("ok", "partial"):
                 self._say(f"    (the heap may have it: relive heap {self._scene.invocation_id})")
         return self._out.getvalue()
 

@@ -1,0 +1,43 @@
+"""The state of a part says whether such a failure ever has it; nobody reads that out of its reason."""
+
+from __future__ import annotations
+
+import pytest
+from relive_base.frames import NOT_APPLICABLE, ErrorInfo
+from relive_base.records import InvocationRecord
+from relive_capture.explore.archive import SceneInput
+from relive_capture.explore.members import build_members
+from relive_capture.explore.outside_frames import OutsideFrames
+
+
+def killed() -> SceneInput:
+    """A process that could tell nothing."""
+    error = ErrorInfo(type="WorkerKilled", message="by signal 9", kind="signal")
+    record = InvocationRecord(
+        invocation_id="i",
+        function="f",
+        version=1,
+        trace_id="t",
+        span_id="s",
+        trigger_span_id="u",
+        error=error,
+    )
+    return SceneInput(record=record, error=error)
+
+
+@pytest.mark.parametrize("part", ["result", "logs", "spans", "background"])
+def test_what_the_function_did_not_do_is_not_missing(part: str) -> None:
+    assert build_members(killed()).parts[part].state == NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("part", ["exception", "threads", "heap", "live"])
+def test_what_could_not_be_saved_is_missing(part: str) -> None:
+    assert build_members(killed()).parts[part].state == "missing"
+
+
+def test_a_stack_without_code_of_the_function_has_no_source_to_miss() -> None:
+    frames = [{"name": "select", "filename": "/usr/lib/python3.11/selectors.py", "line": 1, "locals": []}]
+    threads = [{"thread_id": 1, "thread_name": "MainThread", "active": True, "frames": frames}]
+    view = OutsideFrames("/app", [], []).convert(threads, "timeout", "Timeout", "late")
+    assert view is not None
+    assert view.parts["source"].state == NOT_APPLICABLE
