@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -230,11 +229,9 @@ async def test_a_crash_while_the_module_loads_is_located(workers: Platform) -> N
 
 
 async def test_a_timeout_in_python_code_ends_at_the_deadline(workers: Platform) -> None:
-    began = time.process_time()
     status, kind, *_ = await _fails(workers, "    while True:\n        pass\n", timeout_s=0.3)
 
     assert (status, kind) == ("timeout", "timeout")
-    assert time.process_time() - began < 3
 
 
 async def test_a_timeout_that_is_swallowed_is_stopped_from_outside(workers: Platform) -> None:
