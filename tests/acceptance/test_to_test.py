@@ -247,7 +247,7 @@ def test_a_folder_that_is_not_there_is_made(lab: Relive, application: Path) -> N
 
     done = lab.run("scene", failed, "--to-test", str(application / "checks.txt"), *code, check=False)
     assert done.returncode == 2
-    assert "is no Python file" in done.stderr
+    assert "is not a Python file" in done.stderr
 
 
 def test_code_that_takes_no_notice_of_its_time_limit_does_not_hold_up_the_test(
