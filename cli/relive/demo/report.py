@@ -42,10 +42,11 @@ def failure_rows(store: Store, scenes_dir: Path, since_ns: int, limit: int = 20)
 
 
 def _root_frame(scene: Any) -> Any:
-    """The innermost frame of the user's own code of what was raised."""
+    """The innermost frame of the user's own code of what was raised, of those whose source is known."""
     frames = scene.exceptions[0].frames if scene.exceptions else []
     own = [frame for frame in frames if frame.in_app]
-    return (own or frames or [None])[-1]
+    told = [frame for frame in own if frame.source]  # a template's code has none
+    return (told or own or frames or [None])[-1]
 
 
 def _source_line(frame: Any) -> str:
