@@ -151,9 +151,11 @@ class DataSource:
     def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
         from relive_capture.explore import scenes
 
+        from relive_tui.meaning import meant_failure
         from relive_tui.views import scene_of_record, scene_view
 
         store = self._use(ticket)
+        invocation_id = meant_failure(store, invocation_id)
         try:
             return scene_view(scenes.load(store, self._scenes_dir, invocation_id, attempt))
         except NotFound as missing:
@@ -201,11 +203,14 @@ class DataSource:
     def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
         from relive_capture.explore import scenes
 
+        from relive_tui.meaning import meant_failure
+
         store = self._use(ticket)
         ident, attempt = scope.invocation_id or self._newest_failure(ticket, scope), scope.attempt
         if not ident:
             what = "of this trace" if scope.trace_id else f"of {scope.function}"
             return HeapView(reason=f"no failure {what} is known", next_command="relive failures")
+        ident = meant_failure(store, ident)
         try:
             scene = scenes.load(store, self._scenes_dir, ident, attempt)
         except NotFound as missing:
@@ -217,7 +222,8 @@ class DataSource:
             return without_scene(row, missing.message)
         same = None if scene.has_heap else scenes.with_same_heap(store, self._scenes_dir, scene)
         if same is None:
-            return self._heaps().open(ticket, scene, progress)
+            found = self._heaps().open(ticket, scene, progress)
+            return replace(found, invocation_id=scene.invocation_id, attempt=scene.attempt)
         found = self._heaps().open(ticket, same, progress)
         why = f"same failure; {short_id(scene.invocation_id)} has no heap"
         return replace(found, reason=why, invocation_id=same.invocation_id, attempt=same.attempt)
@@ -336,13 +342,14 @@ class DataSource:
     def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
         from relive_tracer.explore import traces
 
+        from relive_tui.meaning import meant_trace
         from relive_tui.views import span_row
 
         store = self._use(ticket)
         ident = scope.trace_id or scope.invocation_id
         if not ident and scope.function:
             ident = self._newest_of(ticket, scope.function)
-        trace_id = ident if len(ident) == 32 and scope.trace_id else traces.resolve(store, ident or "last")
+        trace_id = ident if len(ident) == 32 and scope.trace_id else meant_trace(store, ident or "last")
         return trace_id, [span_row(row) for row in traces.trace(store, trace_id, MAX_SPANS)]
 
     def _newest_of(self, ticket: Ticket, function: str) -> str:

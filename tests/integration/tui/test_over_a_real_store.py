@@ -276,6 +276,23 @@ async def test_a_resolved_failure_leaves_home_and_the_way_of_e_until_it_is_opene
         assert world.newest_failure in {ref[0] for ref in app.source.failures(Ticket(), Scope())}
 
 
+@pytest.mark.parametrize("view", ["failure", "heap", "trace"])
+async def test_a_functions_name_opens_what_is_newest_of_it(world: Any, view: str) -> None:
+    async with opened(world, view, "checkout") as (app, _pilot):
+        scope = app.navigator.here.scope
+        if view == "trace":
+            assert len(scope.trace_id) == 32
+        else:
+            assert scope.invocation_id == world.newest_failure
+        assert "NO ANSWER" not in shown(app)
+
+
+async def test_what_nobody_knows_is_no_lost_answer(world: Any) -> None:
+    async with opened(world, "failure", "0badcafe-0") as (app, _pilot):
+        assert "0badcafe-0" in shown(app)
+        assert "NO ANSWER" not in shown(app)
+
+
 async def test_a_failure_without_a_scene_shows_what_its_record_knows(world: Any) -> None:
     path = next(world.scenes_dir.glob(f"{world.newest_failure}*"))
     source = source_of(world)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from relive_base.errors import NotFound
+
 from relive_tui.models.format import age
 from relive_tui.models.text import clean
 
@@ -26,6 +28,9 @@ class Feed(Generic[Value]):
     error: str = ""
     failures: int = 0
     loading: bool = False
+    answered: bool = (
+        False  # the last one failed because there is no such thing, and not for want of an answer
+    )
 
     def begin(self) -> None:
         """A query has been sent."""
@@ -40,6 +45,7 @@ class Feed(Generic[Value]):
         self.error = clean(str(error).splitlines()[0] if str(error) else type(error).__name__)
         self.failures += 1
         self.loading = False
+        self.answered = isinstance(error, NotFound)
 
     @property
     def retry_s(self) -> float:

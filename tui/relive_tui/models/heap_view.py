@@ -30,8 +30,8 @@ _LARGE_SHARE = 0.001
 @dataclass(frozen=True, slots=True)
 class HeapView:
     """An analysed heap with what the first view needs of it; `heap` None: `reason` says why there is none,
-    `next_command` what may give one. With a heap, `reason` says why it is that of another failure: of this
-    invocation and attempt."""
+    `next_command` what may give one. With a heap, it is that of this invocation and attempt, and `reason`
+    says why it is another failure's."""
 
     heap: Heap | None = None
     suspects: Sequence[Suspect] = ()

@@ -230,7 +230,7 @@ class ReliveScreen(Screen[None]):
                 self.health,
                 paused=self.relive.paused,
                 new=self.new_rows,
-                failing=any(job.feed.error for job in self._jobs.values()),
+                failing=any(job.feed.error and not job.feed.answered for job in self._jobs.values()),
                 follows=self.follows,
             )
         line, spots = crumb_line(self.place.crumbs, self.size.width)

@@ -112,7 +112,8 @@ class HeapScreen(ReliveScreen):
         rows.border_subtitle = safe_title(found.reason)
         meta = found.heap.meta
         scope = self.scope
-        if found.invocation_id:
+        here = (scope.invocation_id, scope.attempt or found.attempt)
+        if found.invocation_id and (found.invocation_id, found.attempt) != here:
             scope = replace(
                 scope,
                 invocation_id=found.invocation_id,
