@@ -48,7 +48,10 @@ class InApp:
         found = self.place(file)
         if found[0] or file[:1] != "<" or not self._here or is_generated(frame.f_code):
             return found
-        name = named_entry(frame.f_globals, "__name__") if type(frame.f_globals) is dict else ""
+        names = frame.f_globals if type(frame.f_globals) is dict else {}
+        if named_entry(names, "__file__") == file:
+            return found  # a template that has no file: there is no line of the user's to show
+        name = named_entry(names, "__name__")
         module = sys.modules.get(name) if type(name) is str else None
         if module is None:
             return True, virtual_name(file)

@@ -19,6 +19,7 @@ from relive_tracer.explore.otlp_settings import endpoint_settings
         ("clickhouses://:sekret@h/db", "clickhouses://:***@h/db"),
         ("u:sekret@h:9000", "u:***@h:9000"),
         ("clickhouse:u:sekret@h", "clickhouse:***@h"),
+        ("user:////sekret@h", "user:***@h"),
         ("clickhouse://u@h:9000/relive", "clickhouse://u@h:9000/relive"),
         ("clickhouse://h:9000/relive", "clickhouse://h:9000/relive"),
         ("unix:///home/me/run/store.sock", "unix:///home/me/run/store.sock"),

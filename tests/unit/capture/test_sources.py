@@ -191,6 +191,23 @@ def test_an_odd_entry_of_linecache_is_left_alone(
     assert not frame.source
 
 
+def test_a_template_without_a_file_does_not_hide_the_line_that_rendered_it(
+    load: Load, capture: Capture, views: Callable[[Scene], Any]
+) -> None:
+    # Given a page that is made of a text, which no traceback can show
+    app = load(
+        "import jinja2\nPAGE = jinja2.Template('{{ row.manager.name }}')\n"
+        "def handler(row):\n    return PAGE.render(row=row)\n"
+    )
+
+    # When it fails
+    frames = views(capture(app.handler, {}))[0].frames
+
+    # Then the innermost frame of the function's own is the line that rendered it
+    own = [frame for frame in frames if frame.in_app]
+    assert (own[-1].function, own[-1].line) == ("handler", 4)
+
+
 def test_all_frames_are_shown_with_line_and_locals(load: Load, capture: Capture, tmp_path: Path) -> None:
     app = load("import json\ndef handler(text):\n    order = 7\n    return json.loads(text)\n")
     found = archived(capture(app.handler, "{"), tmp_path)
