@@ -7,7 +7,9 @@ from typing import Final
 
 __all__ = ["names_password", "without_password"]
 
-_SCHEME: Final = re.compile(r"\s*(?:clickhouses?|https?|grpcs?|tcp|unix|postgres(?:ql)?|mysql|redis)://", re.I)
+_SCHEME: Final = re.compile(
+    r"\s*(?:clickhouses?|https?|grpcs?|tcp|unix|postgres(?:ql)?|mysql|redis)://", re.I
+)
 """Known ones: `user://pass@host` has a user and no scheme."""
 
 
