@@ -14,7 +14,7 @@ from relive_tracer.explore.tree import build_tree, critical_path, next_error
 def span(name: str, parent: str = "", start: int = 0, end: int = 10, status: str = "Unset") -> SpanRow:
     return SpanRow(
         trace_id="t", span_id=name, parent_span_id=parent, name=name, start_ns=start, duration_ns=end - start,
-        status=status, status_message="KeyError: 'sku'\x1b[31m" if status == "Error" else "",
+        status=status, status_message="KeyError: 'sku'\n  hint: \x1b[31m" if status == "Error" else "",
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def test_text_is_bounded_and_safe_for_a_terminal() -> None:
     assert "\x07" not in text
     assert all(len(line) <= 100 for line in text.splitlines())
     assert "88.10 ms" in text
-    assert "KeyError: 'sku'" in text
+    assert "KeyError: 'sku' ↵ hint:" in text
     assert render_text(build_tree([])) == "no spans"
 
 

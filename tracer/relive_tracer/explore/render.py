@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from relive_base.terminal import cells, one_line, padded
+from relive_base.terminal import cells, one_line, padded, title_line
 
 from relive_tracer.explore.models import SpanRow
 from relive_tracer.explore.tree import SpanTree, critical_path
@@ -76,7 +76,7 @@ def trace_lines(tree: SpanTree, width: int = 120, *, limit: int = _MAX_LINES) ->
         lines.append(TraceLine(text, _style(span)))
         if span.failed and span.status_message:
             indent = "  " * min(tree.depths[index], _MAX_DEPTH)
-            message = one_line(span.status_message, max(width - len(indent) - 4, 20))
+            message = title_line(span.status_message, max(width - len(indent) - 4, 20))
             lines.append(TraceLine(f"{indent}    {message}", "error"))
     if len(tree) > limit:
         lines.append(TraceLine(f"{len(tree) - limit} more spans", "dim"))
