@@ -34,7 +34,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def secret_names(environment: Mapping[str, str]) -> list[str]:
     """Variables whose values nobody else should read: our own, headers of an export, and by their names."""
-    from relive_base.redaction import Redactor  # here: only servers need it
+    from relive_base.redaction.redactor import Redactor  # here: only servers need it
 
     redactor = Redactor()
     return [

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from relive_base.frames import ErrorInfo, SpanData
+from relive_base.wire.messages import ErrorInfo, SpanData
 
 __all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
 

@@ -38,7 +38,7 @@ _WALK = (
     _MAKE
     + """
 import json, os, sys, time
-from relive_base.frames import FunctionSpec, TakeHeap
+from relive_base.wire.messages import FunctionSpec, TakeHeap
 from relive_capture.record.heap import take_heap
 
 how, objects, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]

@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from relive_base.frames import FunctionSpec
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import FunctionSpec
 from relive_capture.record import Budget, capture_exception, preload
 
 __all__ = ["run"]

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from relive_base.frames import FunctionSpec, Invoke, LogLine, SpanData
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import FunctionSpec, Invoke, LogLine, SpanData
 
 __all__ = ["run"]
 

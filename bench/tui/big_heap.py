@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 import zstandard
-from relive_base.frames import ErrorInfo, PartState
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, PartState
 from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.heap_format import (
     ATTRIBUTE,

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from relive_base.frames import FunctionSpec, LogLine, PartState, Profile, Scene, SpanData, StackFrames
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import FunctionSpec, LogLine, PartState, Profile, Scene, SpanData, StackFrames
 from relive_capture.explore.members import HealthyEvent
 from relive_store import Store
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from relive_base.errors import ReliveError
 
 if TYPE_CHECKING:
-    from relive_base.frames import CallResult
+    from relive_base.wire.messages import CallResult
 
 __all__ = ["FunctionError", "NotInFunction", "invoke", "send"]
 

@@ -40,10 +40,10 @@ class Invocation:
     """One invocation of a function.
 
     `event`: what the handler gets; bytes are taken as they came. `request`: instead of an event, an HTTP
-    request (fields of relive_base.frames.HttpRequest). `calls`, `seeds`, `init_seeds`: entries of a scene's
-    cassette.json and the seeds of its replay.json. `apart`: run it in a process of its own, for failures that
-    end the process; `memory_mb` is a limit there. `beside`: an exception in a thread or in a task that nobody
-    awaited, which reaches no caller, is raised by `run`, too.
+    request (fields of relive_base.wire.messages.HttpRequest). `calls`, `seeds`, `init_seeds`: entries of
+    a scene's cassette.json and the seeds of its replay.json. `apart`: run it in a process of its own, for
+    failures that end the process; `memory_mb` is a limit there. `beside`: an exception in a thread or in
+    a task that nobody awaited, which reaches no caller, is raised by `run`, too.
     """
 
     handler: str
@@ -118,7 +118,7 @@ class Invocation:
         return _plain(answer.body, answer.content_type)
 
     def _spec(self) -> Any:
-        from relive_base.frames import FunctionSpec
+        from relive_base.wire.messages import FunctionSpec
         from relive_capture.recording_format import RecordedCall, ReplayInput, Seeds
 
         script = ReplayInput(
@@ -138,7 +138,7 @@ class Invocation:
         )
 
     def _invoke(self, deadline_ns: int) -> Any:
-        from relive_base.frames import HttpRequest, Invoke
+        from relive_base.wire.messages import HttpRequest, Invoke
 
         http = None
         if self.request is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_base.frames import DebugComplete, DebugEnded, DebugLine, DebugOffer, DebugStart, DebugText
+from relive_base.wire.messages import DebugComplete, DebugEnded, DebugLine, DebugOffer, DebugStart, DebugText
 
 from tests.support.worker_harness import WorkerHandle
 

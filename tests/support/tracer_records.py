@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from relive_base.frames import ErrorInfo
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 
 __all__ = ["MS", "NOW", "failed_record", "record"]
 

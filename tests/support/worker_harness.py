@@ -17,7 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from relive_base.frames import (
+from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.wire.framing import FrameReader
+from relive_base.wire.messages import (
     AnyFrame,
     Done,
     Exited,
@@ -36,9 +38,7 @@ from relive_base.frames import (
     decode_frame,
     encode_frame,
 )
-from relive_base.framing import FrameReader
-from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
-from relive_base.ring import RingReader, make_ring
+from relive_base.wire.ring import RingReader, make_ring
 from relive_platform.engine.workers.fault_file import FaultFile
 from relive_runtime.folder import build_runtime
 from relive_tracer.record.console_order import MARK

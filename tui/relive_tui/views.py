@@ -41,8 +41,8 @@ from relive_tui.untrusted import attempt_in, number_in
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from relive_base.frames import LogLine, SpanData
     from relive_base.values import ValueNode
+    from relive_base.wire.messages import LogLine, SpanData
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
     from relive_capture.explore.failures import FailureRow

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from relive_base.frames import ErrorInfo
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import ErrorInfo
 
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.members import SceneInput, SceneMembers, build_members

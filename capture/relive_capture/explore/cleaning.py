@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source
 
 __all__ = ["clean_member"]

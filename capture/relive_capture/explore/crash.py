@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from relive_base.frames import ErrorInfo, PartState
+from relive_base.wire.messages import ErrorInfo, PartState
 
 from relive_capture.explore.fault_text import parse_fault
 from relive_capture.explore.outside_frames import OutsideFrames, OutsideView

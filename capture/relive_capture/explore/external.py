@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-from relive_base.frames import ErrorInfo, PartState
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import ErrorInfo, PartState
 
 from relive_capture.explore.outside_frames import OutsideFrames, put_first
 from relive_capture.explore.programs import MAX_OUTPUT_BYTES, find_program, run_program

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from relive_base.frames import PartState
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import PartState
 
 from relive_capture.explore.archive import SCHEMA, ArchiveInfo, pack_archive, write_archive
 from relive_capture.explore.heap.reading import FOLDER

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from relive_base.frames import PartState
+from relive_base.wire.messages import PartState
 
 __all__ = ["kept_part", "part_as_of"]
 

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.attributes import json_safe
-from relive_base.frames import (
+from relive_base.records import InvocationRecord
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.redactor import KeyBlocks, Redactor
+from relive_base.wire.messages import (
     NOT_APPLICABLE,
     ErrorInfo,
     HttpRequest,
@@ -21,9 +24,6 @@ from relive_base.frames import (
     SpanData,
     StackFrames,
 )
-from relive_base.records import InvocationRecord
-from relive_base.redaction import KeyBlocks, Redactor
-from relive_base.secret_memory import SecretMemory
 
 from relive_capture.explore.cleaning import clean_member
 from relive_capture.explore.names import is_safe_name

@@ -10,9 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 import msgspec
-from relive_base.frames import NOT_APPLICABLE, ErrorInfo, PartState
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
+from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, PartState
 
 from relive_capture.model import ExceptionView, FrameView, ThreadView
 from relive_capture.record.fingerprint import fingerprint_of_views

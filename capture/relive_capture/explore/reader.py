@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
-from relive_base.frames import LogLine, PartState, SpanData
 from relive_base.json_text import depth_over
 from relive_base.source_text import decode_source
 from relive_base.values import ValueNode
+from relive_base.wire.messages import LogLine, PartState, SpanData
 
 from relive_capture.explore.bounds import Limits, Spending, check_directory, check_members
 from relive_capture.explore.errors import SceneError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import msgspec
-from relive_base.frames import PartState, Scene
 from relive_base.records import InvocationRecord
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import PartState, Scene
 
 from relive_capture.explore.recordings import build_recording, decode_recording
 from relive_capture.recording_format import Recording, ReplayNotes, Seeds

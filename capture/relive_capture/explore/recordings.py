@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from relive_base.frames import NOT_APPLICABLE, PartState
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import NOT_APPLICABLE, PartState
 
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.content_coding import decoded

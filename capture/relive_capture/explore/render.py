@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from relive_base.frames import PartState
 from relive_base.json_text import parse_bounded, pretty
 from relive_base.terminal import cells, one_line
 from relive_base.values import render, render_lines
+from relive_base.wire.messages import PartState
 
 from relive_capture.explore.beside_text import beside_lines, waiting_lines
 from relive_capture.explore.call_lines import call_lines, calls_json

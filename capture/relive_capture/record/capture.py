@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.escapes import to_json
-from relive_base.frames import NOT_APPLICABLE, ErrorInfo, FunctionSpec, PartState, Scene
 from relive_base.patterns import LazyPattern
-from relive_base.redaction import Redactor
-from relive_base.secret_memory import SecretMemory
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, FunctionSpec, PartState, Scene
 
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter

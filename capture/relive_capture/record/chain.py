@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import ReliveError
-from relive_base.redaction import PLACEHOLDER
+from relive_base.redaction.redactor import PLACEHOLDER
 from relive_base.values import ValueNode
 
 from relive_capture.model import ExceptionView, every_exception

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from relive_base.escapes import encodable
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
 from relive_capture.record.detail_sources import SOURCES, Fact, http_facts
 from relive_capture.record.guard import Guard

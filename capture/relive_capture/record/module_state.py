@@ -11,8 +11,8 @@ from itertools import islice
 from types import ModuleType
 from typing import Any, Final
 
-from relive_base.frames import FunctionSpec
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
+from relive_base.wire.messages import FunctionSpec
 
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.inspection import class_dict

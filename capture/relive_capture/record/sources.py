@@ -9,7 +9,7 @@ import sys
 from functools import lru_cache
 from types import FrameType
 
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source, split_source
 
 from relive_capture.record.inspection import instance_dict, named_entry

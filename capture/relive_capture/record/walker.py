@@ -11,10 +11,10 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from relive_base.redaction import PLACEHOLDER, Redactor
-from relive_base.secret_cards import names_a_number
-from relive_base.secret_memory import SecretMemory
-from relive_base.secret_names import split_words
+from relive_base.redaction.cards import names_a_number
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.names import split_words
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter

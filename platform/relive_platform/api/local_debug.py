@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from relive_base.frames import DebugEnded, DebugText
+from relive_base.wire.messages import DebugEnded, DebugText
 
 from relive_platform.api import control_pb2 as pb
 from relive_platform.engine.engine import Engine

@@ -7,9 +7,9 @@ import time
 from typing import Final, Protocol, cast
 
 from msgspec.structs import replace
-from relive_base.frames import Call, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import Call, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
 
 from relive_platform.engine.errors import Stopping, UnknownFunction
 from relive_platform.engine.evidence import scene_job

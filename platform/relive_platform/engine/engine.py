@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relive_base.errors import Refused
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.engine.cancelling import Cancelled, find, in_flight
 from relive_platform.engine.dispatcher import CallHandler, Dispatcher, Recorder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from relive_base.frames import NOT_APPLICABLE
+from relive_base.wire.messages import NOT_APPLICABLE
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.members import HealthyEvent
 from relive_runtime.worker.faults import can_stand_still

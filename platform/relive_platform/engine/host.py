@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.frames import Fork, Forked, FunctionSpec
-from relive_base.ring import RingReader, make_ring
+from relive_base.wire.messages import Fork, Forked, FunctionSpec
+from relive_base.wire.ring import RingReader, make_ring
 from relive_capture.explore.live_part import kept_part
 
 from relive_platform.engine.failed.debugging import DebugLimits, DebugSessions

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 import msgspec
-from relive_base.frames import Logs, Spans
+from relive_base.wire.messages import Logs, Spans
 
 __all__ = ["FLOOD_BYTES", "SPAN_BYTES", "Intake", "frame_invocation"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 import msgspec
-from relive_base.frames import ErrorInfo, HttpRequest, Result, StreamHead, StreamPart
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, HttpRequest, Result, StreamHead, StreamPart
 
 from relive_platform.evidence import HeapFound
 

@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from relive_base.frames import NOT_APPLICABLE, Call, Done, FunctionSpec, InitFailed, Ready, Result
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import NOT_APPLICABLE, Call, Done, FunctionSpec, InitFailed, Ready, Result
 
 from relive_platform.engine.failed.frozen import FrozenWorkers
 from relive_platform.engine.failed.heaps import NO_HEAP, PENDING, HeapTaker

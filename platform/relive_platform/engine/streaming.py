@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 import msgspec
-from relive_base.frames import CallResult, StreamHead, StreamPart
+from relive_base.wire.messages import CallResult, StreamHead, StreamPart
 
 from relive_platform.engine.invocation import Running, StreamReader
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_base.frames import Call, Done, ErrorInfo, FunctionSpec, InitFailed, Ready, Result
+from relive_base.wire.messages import Call, Done, ErrorInfo, FunctionSpec, InitFailed, Ready, Result
 
 from relive_platform.engine.host import WorkerHost
 from relive_platform.engine.invocation import Running

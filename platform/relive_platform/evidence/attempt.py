@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-from relive_base.frames import HttpRequest
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import HttpRequest
 from relive_capture.explore.members import HealthyEvent
 
 __all__ = ["Finished", "HeapFound", "SceneJob"]

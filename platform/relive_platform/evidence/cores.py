@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any, Final
 
-from relive_base.frames import ErrorInfo
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore.crash import FAULT_MEMBER
 from relive_capture.explore.external import PYSTACK_MEMBER
 from relive_capture.explore.fault_text import parse_fault

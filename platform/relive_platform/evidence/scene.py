@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TypeVar
 
 import msgspec
-from relive_base.frames import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
+from relive_base.wire.messages import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
 from relive_capture.explore.archive import SceneInput
 from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relive_base.errors import ReliveError
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.registry.application.model import FunctionConfig
 

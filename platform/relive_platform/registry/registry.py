@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 from relive_base.errors import NotFound, ReliveError, UsageError
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
 from relive_platform.names import NAME, unknown_name

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.model import FunctionVersion

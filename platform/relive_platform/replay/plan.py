@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from relive_base.frames import FunctionSpec, HttpRequest
+from relive_base.wire.messages import FunctionSpec, HttpRequest
 from relive_capture.explore.reader import SceneFile
 from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNotes, Seeds
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.terminal import one_line
 from relive_capture.explore.reader import SceneFile
 from relive_capture.recording_format import ReplayNotes, Seeds

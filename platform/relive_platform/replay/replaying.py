@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.errors import NotFound, ReliveError
-from relive_base.frames import ErrorInfo, Logs, Playback
+from relive_base.wire.messages import ErrorInfo, Logs, Playback
 from relive_capture.explore.archive import write_scene
 from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.model import every_exception

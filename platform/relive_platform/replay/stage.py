@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relive_base.frames import FunctionSpec
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits

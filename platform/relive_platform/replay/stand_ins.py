@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
 __all__ = ["stand_in"]
 

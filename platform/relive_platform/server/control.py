@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from relive_base.errors import Refused, ReliveError, UsageError
-from relive_base.frames import ErrorInfo
 from relive_base.traceparent import parse_traceparent
+from relive_base.wire.messages import ErrorInfo
 from relive_runtime.adapters.events import BadEvent, decode_event
 from relive_store import Columns
 

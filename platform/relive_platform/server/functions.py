@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from relive_base.frames import FunctionSpec
 from relive_base.resource import relive_version
+from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.pool import PoolLimits

@@ -79,7 +79,7 @@ def _deliver(home: Path, environment: Mapping[str, str], store_url: str) -> None
 def _await_answer(connection: socket.socket) -> None:
     """Until the process says that it has done what it could."""
     import msgspec
-    from relive_base.framing import FrameReader
+    from relive_base.wire.framing import FrameReader
 
     from relive_platform.signals.batches import Ack
 

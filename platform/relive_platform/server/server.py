@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from relive_base.frames import FunctionSpec
 from relive_base.garbage import settle
 from relive_base.resource import relive_version
+from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
 from relive_platform.engine.engine import Engine

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.trial import try_worker

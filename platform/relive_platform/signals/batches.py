@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.evidence import Finished, SceneJob
 

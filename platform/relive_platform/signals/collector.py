@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-from relive_base.frames import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
-from relive_base.framing import FrameReader
 from relive_base.records import InvocationRecord
+from relive_base.wire.framing import FrameReader
+from relive_base.wire.messages import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
 
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_platform.signals.batches import (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from relive_base.frames import FunctionSpec, LogLine, Logs
-from relive_base.redaction import KeyBlocks
+from relive_base.redaction.redactor import KeyBlocks
+from relive_base.wire.messages import FunctionSpec, LogLine, Logs
 
 from relive_platform.signals.redaction import Redactors, redact_line
 

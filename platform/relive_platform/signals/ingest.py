@@ -9,9 +9,9 @@ from typing import Protocol
 
 import msgspec
 from relive_base.attributes import attribute_texts
-from relive_base.frames import LogLine, Logs, Profile, Spans, SpanUpdate
 from relive_base.records import InvocationRecord
-from relive_base.redaction import KeyBlocks
+from relive_base.redaction.redactor import KeyBlocks
+from relive_base.wire.messages import LogLine, Logs, Profile, Spans, SpanUpdate
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_store.spool import Mark
 from relive_tracer.explore.failures import OpenSpans, failure_line

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.batches import (

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Final
 
 from relive_base.attributes import Attribute, attribute_texts
-from relive_base.frames import LogLine, SpanData
 from relive_base.records import InvocationRecord
-from relive_base.redaction import KeyBlocks, Redactor
+from relive_base.redaction.redactor import KeyBlocks, Redactor
+from relive_base.wire.messages import LogLine, SpanData
 
 __all__ = ["Redactors", "redact_line", "redact_record", "redact_span"]
 

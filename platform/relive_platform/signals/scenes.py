@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from relive_base.frames import Logs, PartState, Profile, Scene, Spans
-from relive_base.redaction import Redactor
-from relive_base.secret_memory import SecretMemory
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import Logs, PartState, Profile, Scene, Spans
 from relive_capture.explore.archive import ArchiveInfo, SceneError, pack_scene, write_archive
 from relive_capture.explore.heap.cache import cache_of
 from relive_capture.explore.heap.collecting import collect_heap, remove_raw

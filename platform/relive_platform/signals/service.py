@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.framing import FrameReader
 from relive_base.garbage import settle
+from relive_base.wire.framing import FrameReader
 from relive_store import Store, open_store
 from relive_store.schema import require_current
 from relive_store.spool import Mark, SpoolInUse, own_spool

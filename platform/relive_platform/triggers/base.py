@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import msgspec
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 __all__ = ["Claim", "Key", "Served", "ServedConfig", "Source", "TriggerConfig"]
 

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from relive_base.frames import Profile, StackFrames
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import Profile, StackFrames
 
 __all__ = ["REFRESH_AFTER_NS", "StackCache", "profile_columns", "stack_columns"]
 

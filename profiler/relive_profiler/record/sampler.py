@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from relive_base.frames import Profile, StackFrames
+from relive_base.wire.messages import Profile, StackFrames
 
 from relive_profiler.record import timer
 from relive_profiler.record.precise import PreciseProfiler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from relive_base.frames import FunctionSpec, Invoke
+from relive_base.wire.messages import FunctionSpec, Invoke
 
 __all__ = ["Context"]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, Final
 
-from relive_base.frames import HttpRequest
+from relive_base.wire.messages import HttpRequest
 
 from relive_runtime.adapters.http_function import HttpAnswer, Sender, each_of, environ_of, take_headers
 from relive_runtime.adapters.results import BadResult, encode_result

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 import msgspec
-from relive_base.frames import FunctionSpec, HttpRequest, Invoke
+from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
 
 from relive_runtime.adapters.context import Context
 from relive_runtime.adapters.events import decode_event

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any, Final, cast
 
 import msgspec
-from relive_base.frames import HttpRequest, StreamHead
+from relive_base.wire.messages import HttpRequest, StreamHead
 
 from relive_runtime.adapters.results import BadResult, check_head, encode_result, encode_text
 from relive_runtime.adapters.streaming import Streamer, encoded, joined

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-from relive_base.frames import FunctionSpec, HttpRequest, Invoke
+from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
 
 from relive_runtime.worker.namesakes import originals
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from relive_base.frames import HttpRequest
+from relive_base.wire.messages import HttpRequest
 
 __all__ = ["path_shape", "route_of"]
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from relive_base.frames import CallResult, Invoke, StreamHead, StreamPart
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import CallResult, Invoke, StreamHead, StreamPart
+from relive_base.wire.sink import FrameSink
 
 from relive_runtime.adapters.results import BadResult, encode_text, limit_size
 

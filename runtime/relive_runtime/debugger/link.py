@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
-from relive_base.frames import (
+from relive_base.wire.messages import (
     AnyFrame,
     DebugComplete,
     DebugEnded,
@@ -17,7 +17,7 @@ from relive_base.frames import (
     DebugText,
     Stop,
 )
-from relive_base.sink import FrameSink
+from relive_base.wire.sink import FrameSink
 
 from relive_runtime.worker.channel import Channel
 

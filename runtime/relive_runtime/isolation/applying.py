@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 import msgspec
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_runtime.isolation import landlock, seccomp
 from relive_runtime.isolation.confining import Confined

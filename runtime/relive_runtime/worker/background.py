@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from relive_base.attributes import Attributes
 from relive_base.escapes import encodable
-from relive_base.frames import FunctionSpec, PartState, Scene
+from relive_base.wire.messages import FunctionSpec, PartState, Scene
 from relive_tracer.record import Telemetry
 
 from relive_runtime.worker.namesakes import originals

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.frames import Call, CallResult, Invoke
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import Call, CallResult, Invoke
+from relive_base.wire.sink import FrameSink
 from relive_capture.record import find_unserialisable
 
 from relive_runtime.worker.channel import Channel, ChannelClosed

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_base.frames import AnyFrame, CallResult, FrameDecoder, decode_frame
+from relive_base.wire.messages import AnyFrame, CallResult, FrameDecoder, decode_frame
 
 __all__ = ["Channel", "ChannelClosed"]
 

@@ -8,7 +8,7 @@ import os
 import signal
 from typing import Final
 
-from relive_base.frames import Crashed, encode_frame
+from relive_base.wire.messages import Crashed, encode_frame
 
 __all__ = ["FAULTS", "can_stand_still", "watch_faults"]
 

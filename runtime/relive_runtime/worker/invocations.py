@@ -7,8 +7,8 @@ import sys
 import time
 from typing import Final
 
-from relive_base.frames import Done, FunctionSpec, Invoke, Late, Profile, Result
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import Done, FunctionSpec, Invoke, Late, Profile, Result
+from relive_base.wire.sink import FrameSink
 from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Final
 
-from relive_base.frames import FunctionSpec, Invoke
+from relive_base.wire.messages import FunctionSpec, Invoke
 
 __all__ = ["TraceVariable", "lambda_variables", "log_stream"]
 

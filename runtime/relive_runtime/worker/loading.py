@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from relive_base.errors import ReliveError
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 __all__ = ["HandlerError", "load_handler", "split_handler"]
 

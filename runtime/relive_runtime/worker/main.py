@@ -8,7 +8,7 @@ import time
 from typing import Final, NoReturn
 
 from relive_base.errors import ReliveError
-from relive_base.frames import (
+from relive_base.wire.messages import (
     AnyFrame,
     DebugStart,
     FunctionSpec,
@@ -19,8 +19,8 @@ from relive_base.frames import (
     Stop,
     TakeHeap,
 )
-from relive_base.ring import RingWriter
-from relive_base.sink import FrameSink
+from relive_base.wire.ring import RingWriter
+from relive_base.wire.sink import FrameSink
 from relive_capture.record import install_guard
 from relive_capture.record.sources import InApp
 from relive_profiler.record import Sampler

@@ -12,8 +12,8 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from relive_base.frames import FunctionSpec, Invoke
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import FunctionSpec, Invoke
+from relive_base.wire.sink import FrameSink
 from relive_capture import record as capture
 
 from relive_runtime.worker.failed import Failed

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.escapes import encode_escaped
-from relive_base.frames import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, PartState, Playback, Scene
+from relive_base.wire.messages import (
+    Call,
+    CallResult,
+    ErrorInfo,
+    FunctionSpec,
+    Invoke,
+    PartState,
+    Playback,
+    Scene,
+)
 
 from relive_runtime.worker.namesakes import originals
 

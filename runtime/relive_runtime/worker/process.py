@@ -13,7 +13,7 @@ import time
 import types
 from typing import Final
 
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_runtime.isolation.limits import FRAME_FD_FLOOR
 from relive_runtime.isolation.syscalls import adopt_orphans, close_all_but

@@ -7,8 +7,16 @@ import socket
 import time
 from typing import Final
 
-from relive_base.frames import AnyFrame, FunctionSpec, Invoke, Ready, Result, decode_frame, encode_frame
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import (
+    AnyFrame,
+    FunctionSpec,
+    Invoke,
+    Ready,
+    Result,
+    decode_frame,
+    encode_frame,
+)
+from relive_base.wire.sink import FrameSink
 from relive_tracer import record as tracer
 
 from relive_runtime.adapters.context import Context

@@ -7,7 +7,7 @@ import os
 import time
 
 from relive_base.errors import ReliveError
-from relive_base.frames import ErrorInfo, FunctionSpec, PartState, Result, Scene
+from relive_base.wire.messages import ErrorInfo, FunctionSpec, PartState, Result, Scene
 from relive_capture import record as capture
 
 from relive_runtime.isolation.limits import make_room_for_files

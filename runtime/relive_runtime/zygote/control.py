@@ -6,7 +6,7 @@ import socket
 from collections import deque
 from typing import Final
 
-from relive_base.frames import AnyFrame, Fork, FrameDecoder, encode_frame
+from relive_base.wire.messages import AnyFrame, Fork, FrameDecoder, encode_frame
 
 __all__ = ["ControlSocket", "ServerGone"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 
 from relive_runtime.isolation.applying import Isolation
 from relive_runtime.isolation.confining import Confined

@@ -12,7 +12,7 @@ import time
 from types import FrameType
 from typing import Final
 
-from relive_base.frames import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
+from relive_base.wire.messages import AnyFrame, Exited, Fork, Forked, Stop, ZygoteReady
 
 from relive_runtime.isolation import Isolation, prepare
 from relive_runtime.isolation.family import Family

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore import AmbiguousScene, SceneInput, SceneNotFound, failures, scenes, write_scene
 from relive_capture.explore.names import scene_path
 from relive_capture.explore.rows import blob_columns, scene_columns

@@ -13,7 +13,7 @@ import pytest
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-from relive_base.frames import ErrorInfo
+from relive_base.wire.messages import ErrorInfo
 from relive_base.records import InvocationRecord
 from relive_capture.explore.archive import read_scene
 from relive_platform.evidence import SceneJob

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_base.frames import Scene
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import Scene
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.life import FROZEN
 from relive_platform.evidence import HeapFound, SceneJob
@@ -242,7 +242,7 @@ async def test_a_worker_that_tricks(platforms: Platform, trick: str) -> None:
         "f",
         f"""
 import relive_capture.record.heap as heap
-from relive_base.frames import HeapTaken
+from relive_base.wire.messages import HeapTaken
 
 def trick(command, *rest):
     {trick}

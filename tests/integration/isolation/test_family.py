@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_base.frames import Crashed
+from relive_base.wire.messages import Crashed
 from relive_capture.explore.external import dump
 from relive_runtime.isolation import landlock
 from relive_runtime.isolation.family import probe_family

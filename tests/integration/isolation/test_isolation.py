@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 from relive_runtime.isolation import apply, landlock, prepare, probe, seccomp
 from relive_runtime.isolation.calls import REFUSED
 from worker_harness import WorkerHandle, ZygoteHandle

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 import pytest
 from pool_harness import Platform
-from relive_base.frames import Logs
+from relive_base.wire.messages import Logs
 from relive_platform.engine.invocation import Outcome
 from relive_platform.engine.pool import AHEAD_SERVICE_S, FunctionPool, PoolLimits
 

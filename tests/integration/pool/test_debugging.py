@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pool_harness import Platform, platform
 from relive_base.errors import Refused, ReliveError, UsageError
-from relive_base.frames import DebugEnded, DebugText
+from relive_base.wire.messages import DebugEnded, DebugText
 from relive_platform.engine.failed.debugging import DebugLimits, DebugSession, DebugSessions
 from relive_platform.engine.failed.frozen import NotKept
 from relive_platform.engine.host import HostLimits
@@ -44,7 +44,7 @@ def flood():
 
 def nonsense():
     import gc
-    from relive_base.sink import FrameSink
+    from relive_base.wire.sink import FrameSink
     sink = next(one for one in gc.get_objects() if type(one) is FrameSink)
     frame = bytes.fromhex("82a174aa64656275675f74657874a773657373696f6ea178")  # text of a session "x"
     sink._socket.sendall(len(frame).to_bytes(4, "big") + frame)

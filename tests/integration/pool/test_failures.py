@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from pool_harness import Platform
-from relive_base.frames import Logs, Scene, Spans
+from relive_base.wire.messages import Logs, Scene, Spans
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.life import FROZEN
 from relive_platform.engine.workers.zygote import ZygoteKey

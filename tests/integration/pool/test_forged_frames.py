@@ -7,11 +7,11 @@ import json
 import msgspec
 import pytest
 from pool_harness import Platform
-from relive_base.frames import Logs
+from relive_base.wire.messages import Logs
 
 FORGER = """
 import os, socket, stat
-from relive_base.frames import LogLine, Logs, encode_frame
+from relive_base.wire.messages import LogLine, Logs, encode_frame
 
 def channel():
     for fd in range(3, 70_000):

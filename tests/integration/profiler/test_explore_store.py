@@ -7,8 +7,8 @@ import time
 
 import pytest
 from relive_base.errors import NotFound, UsageError
-from relive_base.frames import Profile, StackFrames
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import Profile, StackFrames
 from relive_profiler.explore import diff, export, flame, hot
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns

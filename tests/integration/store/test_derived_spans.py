@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive_base.frames import SpanData
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import SpanData
 from relive_store import Store
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_tracer.explore.platform_rows import derives_spans, platform_columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_base.frames import LogLine
+from relive_base.wire.messages import LogLine
 from relive_store import Store
 from relive_tracer.explore.failures import failure_line
 from relive_tracer.explore.platform_rows import platform_columns

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from relive_base.frames import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans, SpanUpdate
+from relive_base.wire.messages import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans, SpanUpdate
 from relive_store import Store, open_store
 from relive_store.process import StoreProcess
 from relive_tracer.explore.invoke_spans import merged
 
 PRELUDE = """
 import logging, os, signal, socket, subprocess, sys, threading, time
-from relive_base.frames import FunctionSpec, Invoke
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import FunctionSpec, Invoke
+from relive_base.wire.sink import FrameSink
 from relive_tracer.record import Telemetry, TelemetryLimits, preload
 sink = FrameSink(socket.socket(fileno=int(sys.argv[1])))
 SPEC = FunctionSpec(name="shop", version=3, handler="m:h", app="demo", output_limit_bytes=@OUTPUT@,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from relive_base.frames import LogLine, SpanData, SpanEvent, SpanLink
 from relive_base.ids import new_span_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import LogLine, SpanData, SpanEvent, SpanLink
 from relive_store import Store
 from relive_tracer.explore import functions, invocations, logs, traces
 from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
-from relive_base.frames import LogLine
+from relive_base.wire.messages import LogLine
 from relive_tracer.explore.errors import ExportError
 from relive_tracer.explore.models import LogRow, SpanEventRow, SpanLinkRow, SpanRow
 from relive_tracer.explore.otlp import OtlpExporter, export_rows

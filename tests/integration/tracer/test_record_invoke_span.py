@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from relive_base.frames import SpanUpdate
+from relive_base.wire.messages import SpanUpdate
 
 Run = Callable[..., Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from relive_base.frames import Spans
+from relive_base.wire.messages import Spans
 
 Run = Callable[..., Any]
 

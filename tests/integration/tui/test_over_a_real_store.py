@@ -239,7 +239,7 @@ async def test_pages_by_key_and_by_offset_are_the_same(world: Any) -> None:
 
 
 async def test_new_log_lines_arrive_by_themselves(world: Any) -> None:
-    from relive_base.frames import LogLine
+    from relive_base.wire.messages import LogLine
     from relive_tracer.explore.rows import FunctionRef, log_columns
 
     async with opened(world, "logs") as (app, pilot):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from heap_builder import HeapBuilder, frame_root
 from relive_base.errors import UsageError
-from relive_base.frames import FunctionSpec, LogLine, Profile, SpanData, StackFrames
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import FunctionSpec, LogLine, Profile, SpanData, StackFrames
 from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.reader import read_scene

@@ -4,7 +4,7 @@ or printed; the client still gets the answer."""
 from __future__ import annotations
 
 import pytest
-from relive_base.frames import HttpRequest
+from relive_base.wire.messages import HttpRequest
 from worker_harness import Outcome, ZygoteHandle
 
 EVENT = """

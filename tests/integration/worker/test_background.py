@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from relive_base.frames import LogLine, Logs
+from relive_base.wire.messages import LogLine, Logs
 from worker_harness import Outcome, ZygoteHandle, zygote
 
 CODE = '''

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from relive_base.frames import Call, CallResult, Done, ErrorInfo, Result, Spans, Stop
+from relive_base.wire.messages import Call, CallResult, Done, ErrorInfo, Result, Spans, Stop
 from worker_harness import WorkerHandle, ZygoteHandle
 
 ECHO = """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_base.frames import DebugLine, DebugStop
+from relive_base.wire.messages import DebugLine, DebugStop
 
 from tests.support.debug_session import Session
 from tests.support.worker_harness import ZygoteHandle, zygote

@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from relive_base.frames import Done, Profile, Result, Scene, Stop
+from relive_base.wire.messages import Done, Profile, Result, Scene, Stop
 from worker_harness import ZygoteHandle
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from relive_base.ring import CAPACITY
+from relive_base.wire.ring import CAPACITY
 from worker_harness import ZygoteHandle
 
 CODE = """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_base.frames import Ready
+from relive_base.wire.messages import Ready
 from worker_harness import Outcome, ZygoteHandle
 
 

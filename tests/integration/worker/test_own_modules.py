@@ -8,7 +8,7 @@ from importlib.machinery import FrozenImporter
 from pathlib import Path
 
 import pytest
-from relive_base.frames import HeapTaken, TakeHeap
+from relive_base.wire.messages import HeapTaken, TakeHeap
 
 from tests.support.debug_session import Session
 from tests.support.worker_harness import ZygoteHandle

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from relive_base.frames import Playback
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import Playback
 from relive_capture.explore.recordings import build_recording, decode_recording
 from relive_capture.recording_format import PlaybackReport, RecordedCall, ReplayInput
 from small_server import serving

@@ -24,7 +24,7 @@ FORBIDDEN = (
     "werkzeug",
 )
 RECORD_SIDE = """
-import relive_base.frames, relive_base.sink, relive_base.ids
+import relive_base.wire.messages, relive_base.wire.sink, relive_base.ids
 import relive_tracer.record, relive_profiler.record, relive_capture.record
 import relive_runtime.worker.main, relive_runtime.zygote.serving
 import relive

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from relive_base.frames import Forked, Stop
+from relive_base.wire.messages import Forked, Stop
 from worker_harness import zygote
 
 
@@ -113,7 +113,7 @@ def test_a_busy_worker_dies_with_the_server(tmp_path: Path) -> None:
 
 
 def test_a_fork_without_descriptors_is_answered_with_an_error(tmp_path: Path) -> None:
-    from relive_base.frames import Fork
+    from relive_base.wire.messages import Fork
 
     with zygote(tmp_path / "home") as running:
         running.wire.send(Fork(worker_id=9, spec=running.spec(tmp_path)))

@@ -7,7 +7,8 @@ import json
 import msgspec
 import pytest
 from relive_base.escapes import encodable, encode_escaped, to_json
-from relive_base.frames import (
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import (
     ErrorInfo,
     LogLine,
     Logs,
@@ -18,7 +19,6 @@ from relive_base.frames import (
     decode_frame,
     encode_frame,
 )
-from relive_base.redaction import Redactor
 
 
 @pytest.mark.parametrize(

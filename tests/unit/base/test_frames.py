@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.frames import (
+from relive_base.wire.messages import (
     MAX_FRAME_BYTES,
     AnyFrame,
     ErrorInfo,

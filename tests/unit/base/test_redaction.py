@@ -8,11 +8,11 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.redaction import PLACEHOLDER, KeyBlocks, Redactor, split_words
-from relive_base.secret_memory import SecretMemory
-from relive_base.secret_names import _may_name_abroad, may_name, name_places
-from relive_base.secret_source import hide_literals
-from relive_base.secret_values import _may_match_hyphen, _may_match_underscore, may_have_form
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.names import _may_name_abroad, may_name, name_places
+from relive_base.redaction.redactor import PLACEHOLDER, KeyBlocks, Redactor, split_words
+from relive_base.redaction.source import hide_literals
+from relive_base.redaction.values import _may_match_hyphen, _may_match_underscore, may_have_form
 from secret_corpus import (
     HARMLESS_LINES,
     HARMLESS_NAMES,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.ring import CAPACITY, INLINE_BYTES, RingBroken, RingReader, RingWriter, make_ring
+from relive_base.wire.ring import CAPACITY, INLINE_BYTES, RingBroken, RingReader, RingWriter, make_ring
 
 DATA = 4_096
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from relive_base.frames import FunctionSpec, Scene
+from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import ExceptionView, FrameView
 from relive_capture.record import Budget, capture_exception
 

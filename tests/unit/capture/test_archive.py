@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relive_base.frames import (
+from relive_base.records import InvocationRecord
+from relive_base.wire.messages import (
     ErrorInfo,
     FunctionSpec,
     HttpRequest,
@@ -29,7 +30,6 @@ from relive_base.frames import (
     SpanData,
     StackFrames,
 )
-from relive_base.records import InvocationRecord
 from relive_capture.explore import Limits, SceneError, SceneInput, read_scene, write_scene
 from relive_capture.explore.live_part import kept_part
 from relive_capture.explore.render import failure_lines, render_text, to_json

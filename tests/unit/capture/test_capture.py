@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import caught
-from relive_base.frames import FunctionSpec, Scene
+from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView, every_exception
 from relive_capture.record import Budget, capture_exception, capture_frames, find_unserialisable
 from relive_runtime.adapters.results import encode_result, limit_size

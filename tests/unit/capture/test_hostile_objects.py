@@ -30,7 +30,7 @@ import msgspec
 import multidict
 import numpy
 import pytest
-from relive_base.frames import FunctionSpec, Scene
+from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.record import capture_exception
 from relive_capture.record.capture import NO_RESULT
 

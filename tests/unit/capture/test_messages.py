@@ -33,7 +33,7 @@ import pydantic
 import pytest
 import werkzeug.exceptions
 from conftest import caught
-from relive_base.frames import FunctionSpec, Scene
+from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import ExceptionView
 from relive_capture.record import Budget, capture_exception, error_info
 from relive_capture.record.guard import Guard, TimeIsUp

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 from relive_capture.record.module_state import module_state
 
 CODE = """

@@ -33,7 +33,7 @@ import msgspec
 import numpy
 import pandas
 import pytest
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_base.values import ValueNode, encode_value
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.walker import Walker

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from relive_base.frames import NOT_APPLICABLE, ErrorInfo
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo
 from relive_capture.explore.archive import SceneInput
 from relive_capture.explore.members import build_members
 from relive_capture.explore.outside_frames import OutsideFrames

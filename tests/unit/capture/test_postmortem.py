@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.frames import LogLine, PartState, Scene
 from relive_base.records import InvocationRecord
 from relive_base.values import ValueNode
+from relive_base.wire.messages import LogLine, PartState, Scene
 from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.postmortem import CannotEvaluate, Evaluator, PostMortem
 from relive_capture.explore.postmortem.trees import Trees

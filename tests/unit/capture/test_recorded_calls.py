@@ -6,7 +6,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_capture.bodies import body_of
 from relive_capture.explore.recordings import build_recording
 from relive_capture.record.playback.recorded_calls import RecordedCalls, normal_url

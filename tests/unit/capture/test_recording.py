@@ -13,7 +13,7 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.recordings import build_recording
 from relive_capture.record.playback.answers import rebuild, wire_answer

@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 import pytest
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_base.values import render
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.walker import Walker

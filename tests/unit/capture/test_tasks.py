@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import caught
-from relive_base.frames import FunctionSpec, Scene
+from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import TaskView
 from relive_capture.record import Moment, capture_exception, capture_moment
 
@@ -131,7 +131,7 @@ def test_greenlets_are_shown(spec: FunctionSpec) -> None:
 LOOKS = """
 import gc
 import greenlet
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 from relive_capture.record import capture_moment
 
 spec = FunctionSpec(name="shop", version=1, handler="a:b", source="/nowhere")

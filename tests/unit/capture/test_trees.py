@@ -16,8 +16,8 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from relive_base.redaction import Redactor
-from relive_base.secret_memory import SecretMemory
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.redactor import Redactor
 from relive_base.values import ValueNode
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.extensions import native_trees
@@ -226,7 +226,7 @@ def test_shorter_texts_are_not_taken_from_what_is_shared() -> None:
 
 LEAK = """
 import gc, sys
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.walker import Walker
 

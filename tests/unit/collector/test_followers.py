@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_base.frames import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_frame
+from relive_base.wire.messages import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_frame
 from relive_platform.signals.followers import QUEUE_LINES, Followers
 
 

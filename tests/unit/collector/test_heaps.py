@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_base.frames import ErrorInfo, FunctionSpec, TakeHeap
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, FunctionSpec, TakeHeap
 from relive_capture.explore.heap_archive import baseline_path, find_baseline
 from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.record.heap import take_heap

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.batches import (
     Answered,

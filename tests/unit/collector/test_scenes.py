@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from relive_base.frames import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_frame
 from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.collector import Collector, CollectorLimits
 from relive_platform.signals.scenes import SceneKeeper, SceneLimits

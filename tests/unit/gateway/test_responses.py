@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from relive_base.frames import ErrorInfo, Result
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, Result
 from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.http.responses import from_outcome
 

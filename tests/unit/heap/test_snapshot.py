@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from relive_base.frames import FunctionSpec, HeapTaken, TakeHeap
+from relive_base.wire.messages import FunctionSpec, HeapTaken, TakeHeap
 from relive_capture.record.heap import take_heap
 from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
 

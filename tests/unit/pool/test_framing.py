@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.frames import (
+from relive_base.wire.framing import FrameReader, frame_kind
+from relive_base.wire.messages import (
     AnyFrame,
     Done,
     FrameError,
@@ -17,7 +18,6 @@ from relive_base.frames import (
     decode_frame,
     encode_frame,
 )
-from relive_base.framing import FrameReader, frame_kind
 
 FRAMES: list[AnyFrame] = [
     Result(invocation_id="a", status="ok", started_ns=1, ended_ns=2, body=b"x" * 5_000),

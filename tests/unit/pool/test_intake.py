@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_base.frames import LogLine, Logs, SpanData, Spans, encode_frame
+from relive_base.wire.messages import LogLine, Logs, SpanData, Spans, encode_frame
 from relive_platform.engine.intake import FLOOD_BYTES, SPAN_BYTES, Intake, frame_invocation
 
 ID = "01a2273a-8fe9-765f-a2d4-25a95b06b645"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from relive_base.frames import Profile, StackFrames
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import Profile, StackFrames
 from relive_profiler.explore.rows import REFRESH_AFTER_NS, StackCache, profile_columns, stack_columns
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_base.values import ValueNode
 from relive_capture.model import ExceptionView, FrameView
 from relive_capture.record.budget import Budget, Meter

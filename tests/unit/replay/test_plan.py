@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from relive_base.frames import ErrorInfo, Scene
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, Scene
 from relive_capture.explore.archive import SceneInput, read_scene, write_scene
 from relive_capture.explore.reader import SceneFile
 from relive_capture.recording_format import RecordedCall, Recording, ReplayNotes

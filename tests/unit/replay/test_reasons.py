@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_capture.recording_format import ReplayNotes
 from relive_platform.replay.stand_ins import stand_in
 from relive_platform.replay.warmth import warm_notes

@@ -11,7 +11,7 @@ import pytest
 from fresh_process import in_a_fresh_process
 from interpreter_state import interpreter_state
 from relive.testing import Invocation
-from relive_base.frames import FunctionSpec
+from relive_base.wire.messages import FunctionSpec
 from relive_capture.record import capture_exception, install_guard
 from relive_capture.record.playback.player import Player
 from relive_capture.recording_format import ReplayInput, Seeds

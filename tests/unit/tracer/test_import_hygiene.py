@@ -18,7 +18,7 @@ import sys, threading
 from relive_tracer.record import Telemetry, preload
 light = "opentelemetry.sdk.trace" not in sys.modules
 assert preload() == ""
-from relive_base.frames import FunctionSpec, Invoke
+from relive_base.wire.messages import FunctionSpec, Invoke
 out = sys.stdout
 telemetry = Telemetry(lambda frame: True, FunctionSpec(name="f", version=1, handler="m:h"))
 telemetry.install()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.attributes import json_safe, type_code, typed_value, value_text
-from relive_base.frames import ErrorInfo, OpenSpan, SpanData, SpanEvent, SpanLink, SpanUpdate
 from relive_base.records import InvocationRecord
 from relive_base.resource import parse_resource_attributes
+from relive_base.wire.messages import ErrorInfo, OpenSpan, SpanData, SpanEvent, SpanLink, SpanUpdate
 from relive_tracer.explore.failures import OpenSpans, failure_line
 from relive_tracer.explore.invoke_spans import merged
 from relive_tracer.explore.otlp_messages import column_tuples, logs_request, traces_request

@@ -204,7 +204,7 @@ def test_relives_own_is_the_last_that_is_shown_as_filling_the_memory() -> None:
     more = builder.add("dict", 700_000)
     module = builder.add("module", 72, [(builder.label(INTERNAL, "__dict__"), more)])
     frame_root(builder, "cart.py:88 handler", {"rows": own})
-    named = (("relive_capture.record.capture", module), ("relive_base.sink", recorder))
+    named = (("relive_capture.record.capture", module), ("relive_base.wire.sink", recorder))
     for name, target in named:
         builder.roots.append(
             HeapRoot(kind="module", name=name, targets=[(builder.label(INTERNAL, ""), target)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.walker import Walker
 from relive_tui.models.acts import ActsState, acts_line

@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_base.frames import FunctionSpec, HttpRequest, Invoke
+from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
 from relive_runtime.adapters.events import BadEvent, decode_event
 from relive_runtime.adapters.payload import http_event
 

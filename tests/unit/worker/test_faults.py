@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from relive_base.frames import AnyFrame, Crashed, FrameDecoder
+from relive_base.wire.messages import AnyFrame, Crashed, FrameDecoder
 from relive_capture.explore.fault_text import parse_fault
 from relive_runtime.worker.faults import FAULTS, can_stand_still
 

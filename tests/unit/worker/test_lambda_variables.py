@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from fresh_process import in_a_fresh_process
-from relive_base.frames import Invoke
+from relive_base.wire.messages import Invoke
 from relive_runtime.worker.lambda_variables import TraceVariable
 
 NAME = "_X_AMZN_TRACE_ID"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive_base.frames import FunctionSpec, HttpRequest, Invoke
+from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
 from relive_runtime.adapters.handlers import event_answer
 from relive_runtime.adapters.payload import http_event
 from relive_runtime.adapters.results import BadResult

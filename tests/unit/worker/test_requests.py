@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_base.frames import HttpRequest
+from relive_base.wire.messages import HttpRequest
 from relive_runtime.adapters.http_function import environ_of, request_maker
 from werkzeug.wrappers import Request
 

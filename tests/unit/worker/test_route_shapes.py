@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_base.frames import FunctionSpec, HttpRequest, Result
+from relive_base.wire.messages import FunctionSpec, HttpRequest, Result
 from relive_runtime.adapters.route_shapes import path_shape, route_of
 from relive_runtime.worker.rooms import capture_answer
 

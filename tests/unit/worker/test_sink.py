@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from relive_base.frames import FrameDecoder, LogLine, Logs, Stop
-from relive_base.sink import FrameSink
+from relive_base.wire.messages import FrameDecoder, LogLine, Logs, Stop
+from relive_base.wire.sink import FrameSink
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_reader_that_stalls_costs_frames_but_never_the_framing(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a reader that does not read and a short patience
-    monkeypatch.setattr("relive_base.sink.SEND_TIMEOUT_S", 0.02)
+    monkeypatch.setattr("relive_base.wire.sink.SEND_TIMEOUT_S", 0.02)
     sink = FrameSink(pair[0])
     # When frames are sent until no more go out
     number = 0
@@ -96,7 +96,7 @@ def test_what_must_arrive_has_left_to_the_last_byte(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a reader that begins only after the patience of one send is over
-    monkeypatch.setattr("relive_base.sink.SEND_TIMEOUT_S", 0.02)
+    monkeypatch.setattr("relive_base.wire.sink.SEND_TIMEOUT_S", 0.02)
     sink = FrameSink(pair[0])
     decoder, seen = FrameDecoder(), []
 

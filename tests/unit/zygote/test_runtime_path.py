@@ -17,7 +17,8 @@ def test_it_holds_the_record_side_and_its_dependencies_and_nothing_else(tmp_path
     runtime = build_runtime(tmp_path)
     code = (
         "import sys; sys.path.append(sys.argv[1])\n"
-        "import relive_base.frames, relive_tracer.record, relive_capture.record, relive_profiler.record\n"
+        "import relive_base.wire.messages\n"
+        "import relive_tracer.record, relive_capture.record, relive_profiler.record\n"
         "import relive, opentelemetry.sdk.trace, pyinstrument, werkzeug, importlib.metadata as m\n"
         "assert m.version('opentelemetry-api')\n"
         "import importlib.util as u\n"

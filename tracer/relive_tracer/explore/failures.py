@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from relive_base.attributes import Attribute
-from relive_base.frames import LogLine, OpenSpan, SpanData
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import LogLine, OpenSpan, SpanData
 
 __all__ = ["OpenSpans", "failure_line"]
 

@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import Any, Final
 
 from msgspec.structs import astuple
-from relive_base.frames import ErrorInfo
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 
 from relive_tracer.explore.http_attributes import FACTS, client_json
 from relive_tracer.explore.rows import resource_json

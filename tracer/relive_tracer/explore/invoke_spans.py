@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from relive_base.frames import SpanData, SpanUpdate
+from relive_base.wire.messages import SpanData, SpanUpdate
 
 __all__ = ["merged"]
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from relive_base.attributes import Attribute
-from relive_base.frames import SpanData, SpanLink
 from relive_base.records import InvocationRecord
 from relive_base.resource import relive_version
+from relive_base.wire.messages import SpanData, SpanLink
 
 from relive_tracer.explore.http_attributes import http_attributes, http_name
 from relive_tracer.explore.rows import (

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from relive_base.attributes import Attribute, type_code, value_text
-from relive_base.frames import LogLine, SpanData
 from relive_base.resource import relive_version, resource_attributes, sdk_version
+from relive_base.wire.messages import LogLine, SpanData
 
 __all__ = [
     "INTEGER_NAMES",

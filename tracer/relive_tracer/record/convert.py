@@ -7,7 +7,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 from relive_base.attributes import Attribute, Attributes
-from relive_base.frames import OpenSpan, SpanData, SpanEvent, SpanLink
+from relive_base.wire.messages import OpenSpan, SpanData, SpanEvent, SpanLink
 
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.text import attribute_text, bounded, typed_list

@@ -10,7 +10,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanLimits
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
-from relive_base.frames import AnyFrame, SpanData, SpanUpdate
+from relive_base.wire.messages import AnyFrame, SpanData, SpanUpdate
 
 from relive_tracer.record.convert import span_attributes, span_data, span_events, span_links, status_of
 from relive_tracer.record.interruption import of_signal_handler

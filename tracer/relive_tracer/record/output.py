@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from relive_base.attributes import Attributes
-from relive_base.frames import AnyFrame, LogLine, Logs
+from relive_base.wire.messages import AnyFrame, LogLine, Logs
 
 from relive_tracer.record.console_order import ConsoleOrder
 from relive_tracer.record.interruption import of_signal_handler

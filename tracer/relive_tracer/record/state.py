@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from relive_base.frames import LogLine
+from relive_base.wire.messages import LogLine
 
 __all__ = ["InvocationState", "TelemetryCounts", "Where", "Whereabouts"]
 

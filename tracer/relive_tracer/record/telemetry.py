@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from relive_base.attributes import Attributes
-from relive_base.frames import AnyFrame, FunctionSpec, Invoke
+from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke
 
 from relive_tracer.record.console_order import ConsoleOrder
 from relive_tracer.record.limits import TelemetryLimits

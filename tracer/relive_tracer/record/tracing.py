@@ -25,9 +25,9 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.span import TraceState
-from relive_base.frames import AnyFrame, FunctionSpec, Invoke, OpenSpan, Spans
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.resource import resource_attributes
+from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke, OpenSpan, Spans
 
 from relive_tracer.record.convert import open_span, span_data
 from relive_tracer.record.interruption import of_signal_handler

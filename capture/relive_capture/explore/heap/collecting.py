@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.records import InvocationRecord
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 
 from relive_capture.explore.cleaning import clean_member
 from relive_capture.explore.errors import SceneError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 
 from relive_capture.record.inspection import type_name
 from relive_capture.record.leaves import bytes_text, int_text, str_text

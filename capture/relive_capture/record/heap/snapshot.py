@@ -12,8 +12,8 @@ from collections import deque
 from types import FrameType
 from typing import Any, Final
 
-from relive_base.frames import FunctionSpec, HeapTaken, TakeHeap
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import FunctionSpec, HeapTaken, TakeHeap
 
 from relive_capture.heap_format import LABEL_SHIFT, HeapMeta, HeapRoot, HeapType
 from relive_capture.record.frames import RawFrame, raw_frames, raw_stack, without_outer

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relive_base.redaction import PLACEHOLDER, Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY, LOCAL
 from relive_capture.record.heap.held import DICT_NAME, Edge, Holder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.record.playback.answers import NotRecorded, is_abandoned, pause, rebuild

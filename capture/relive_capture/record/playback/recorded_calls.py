@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlsplit
 
-from relive_base.redaction import Redactor
+from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.recording_format import RecordedCall

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.errors import Refused
-from relive_base.frames import (
+from relive_base.wire.messages import (
     DebugComplete,
     DebugEnded,
     DebugLine,

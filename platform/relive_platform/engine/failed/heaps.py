@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from relive_base.frames import HeapTaken, TakeHeap, encode_frame
+from relive_base.wire.messages import HeapTaken, TakeHeap, encode_frame
 from relive_capture.record.heap.native import native_walk
 
 from relive_platform.engine.failed.frozen import available_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from relive_base.frames import ErrorInfo, FunctionSpec
+from relive_base.wire.messages import ErrorInfo, FunctionSpec
 from relive_capture.explore import external
 
 __all__ = ["Dumped", "dump_worker"]

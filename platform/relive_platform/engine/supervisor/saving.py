@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from relive_base.frames import ErrorInfo
+from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.engine.failed.heaps import HeapTaker
 from relive_platform.engine.invocation import Running

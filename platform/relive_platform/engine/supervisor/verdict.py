@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Final
 
-from relive_base.frames import ErrorInfo
+from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore.crash import locate
 from relive_runtime.worker.faults import FAULTS
 

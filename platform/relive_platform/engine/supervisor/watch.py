@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from relive_base.frames import ErrorInfo, FunctionSpec
+from relive_base.wire.messages import ErrorInfo, FunctionSpec
 
 from relive_platform.engine.invocation import Running
 from relive_platform.engine.supervisor.dumping import Dumped

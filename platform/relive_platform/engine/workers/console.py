@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fcntl import ioctl
 from typing import Final
 
-from relive_base.frames import LogLine
+from relive_base.wire.messages import LogLine
 from relive_tracer.record.console_order import MARK
 from relive_tracer.record.output import CLOSE_NS
 from relive_tracer.record.redraws import redrawn

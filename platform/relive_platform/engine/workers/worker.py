@@ -13,7 +13,9 @@ from typing import Final, Protocol
 
 import msgspec
 from msgspec.structs import replace
-from relive_base.frames import (
+from relive_base.records import InvocationRecord
+from relive_base.wire.framing import FrameReader, frame_kind
+from relive_base.wire.messages import (
     Call,
     CallResult,
     Crashed,
@@ -31,9 +33,7 @@ from relive_base.frames import (
     Skipped,
     encode_frame,
 )
-from relive_base.framing import FrameReader, frame_kind
-from relive_base.records import InvocationRecord
-from relive_base.ring import RingBroken, RingReader
+from relive_base.wire.ring import RingBroken, RingReader
 from relive_runtime.isolation.core_files import core_pattern, take_core
 from relive_runtime.worker.faults import FAULTS
 

@@ -20,7 +20,7 @@ from typing import IO, Final
 
 import relive_runtime
 from relive_base.errors import ReliveError
-from relive_base.frames import (
+from relive_base.wire.messages import (
     AnyFrame,
     Exited,
     Fork,

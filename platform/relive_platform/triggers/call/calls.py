@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from relive_base.errors import ReliveError
-from relive_base.frames import Call, CallResult, ErrorInfo
+from relive_base.wire.messages import Call, CallResult, ErrorInfo
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from relive_base.errors import ReliveError
-from relive_base.frames import ErrorInfo, HttpRequest
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, HttpRequest
 from relive_tracer.explore.platform_rows import server_span
 
 from relive_platform.engine.invocation import InvokeRequest

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
-from relive_base.frames import HttpRequest
+from relive_base.wire.messages import HttpRequest
 from relive_runtime.adapters.events import BadEvent, decode_event
 
 from relive_platform.engine.dispatcher import Dispatcher

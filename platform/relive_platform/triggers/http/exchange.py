@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any, Protocol, cast
 
-from relive_base.frames import StreamHead, StreamPart
+from relive_base.wire.messages import StreamHead, StreamPart
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from relive_platform.engine.invocation import AnswerStream, Outcome, Running

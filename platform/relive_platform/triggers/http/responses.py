@@ -6,8 +6,8 @@ import json
 import re
 from typing import Final, NamedTuple
 
-from relive_base.frames import ErrorInfo, Result, StreamHead
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo, Result, StreamHead
 
 from relive_platform.engine.invocation import Outcome
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
-from relive_base.frames import FunctionSpec, HttpRequest, SpanData
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.wire.messages import FunctionSpec, HttpRequest, SpanData
 from relive_tracer.explore.platform_rows import producer_span
 
 from relive_platform.engine.errors import UnknownFunction

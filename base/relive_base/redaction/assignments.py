@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from relive_base.patterns import LazyPattern
-from relive_base.secret_cookies import hide_cookies
-from relive_base.secret_values import PLACEHOLDER, hide_group
+from relive_base.redaction.cookies import hide_cookies
+from relive_base.redaction.values import PLACEHOLDER, hide_group
 
 __all__ = ["Found", "Judge", "Keep", "hide_assignments", "is_harmless"]
 

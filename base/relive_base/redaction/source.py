@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Final
 
 from relive_base.patterns import LazyPattern
-from relive_base.secret_assignments import Judge, is_harmless
-from relive_base.secret_values import PLACEHOLDER
+from relive_base.redaction.assignments import Judge, is_harmless
+from relive_base.redaction.values import PLACEHOLDER
 
 __all__ = ["hide_literals", "is_no_literal"]
 

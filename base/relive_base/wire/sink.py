@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
-from relive_base.frames import AnyFrame, FrameError, encode_frame
-from relive_base.ring import INLINE_BYTES, RingWriter
+from relive_base.wire.messages import AnyFrame, FrameError, encode_frame
+from relive_base.wire.ring import INLINE_BYTES, RingWriter
 
 __all__ = ["BELL", "SEND_TIMEOUT_S", "FrameSink"]
 

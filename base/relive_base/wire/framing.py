@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from relive_base.frames import MAX_FRAME_BYTES, FrameError, decode_frame
+from relive_base.wire.messages import MAX_FRAME_BYTES, FrameError, decode_frame
 
 __all__ = ["FrameReader", "frame_kind"]
 

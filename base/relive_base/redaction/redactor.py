@@ -14,15 +14,15 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
 from relive_base.attributes import Attribute
-from relive_base.secret_assignments import hide_assignments, is_harmless
-from relive_base.secret_cards import hide_cards, is_card, may_hold_card, names_a_number
-from relive_base.secret_cookies import hide_cookies
-from relive_base.secret_disguises import may_be_disguised, undisguise, without_plus
-from relive_base.secret_memory import SecretMemory, pattern_of
-from relive_base.secret_names import classify, may_name, name_places, split_words
-from relive_base.secret_source import hide_literals, is_no_literal
-from relive_base.secret_tokens import hide_tokens, may_hold_token
-from relive_base.secret_values import PLACEHOLDER, hide_forms, hide_group, hide_lines, may_have_form
+from relive_base.redaction.assignments import hide_assignments, is_harmless
+from relive_base.redaction.cards import hide_cards, is_card, may_hold_card, names_a_number
+from relive_base.redaction.cookies import hide_cookies
+from relive_base.redaction.disguises import may_be_disguised, undisguise, without_plus
+from relive_base.redaction.memory import SecretMemory, pattern_of
+from relive_base.redaction.names import classify, may_name, name_places, split_words
+from relive_base.redaction.source import hide_literals, is_no_literal
+from relive_base.redaction.tokens import hide_tokens, may_hold_token
+from relive_base.redaction.values import PLACEHOLDER, hide_forms, hide_group, hide_lines, may_have_form
 
 __all__ = ["PLACEHOLDER", "KeyBlocks", "Redactor", "split_words"]
 

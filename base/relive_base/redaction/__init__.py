@@ -1,0 +1,1 @@
+"""What is secret, and how it leaves texts and values before they are written: `redactor` is the way in."""
