@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 from relive_capture.explore.reader import read_scene
 from relive_capture.explore.render import failure_lines, to_json
-from relive_tui.models.acts import ActsState, acts_line
-from relive_tui.models.completeness import completeness_line, detail_lines
-from relive_tui.models.event import event_lines
-from relive_tui.models.failure import FailureModel, headline, preview_of
-from relive_tui.models.frames import FrameRows
+from relive_tui.models.failure.acts import ActsState, acts_line
+from relive_tui.models.failure.completeness import completeness_line, detail_lines
+from relive_tui.models.failure.event import event_lines
+from relive_tui.models.failure.frames import FrameRows
+from relive_tui.models.failure.page import FailureModel, headline, preview_of
+from relive_tui.models.failure.stacks import StackRows
+from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.logs import call_row, log_line
-from relive_tui.models.stacks import StackRows
-from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.views import scene_view
 
 __all__ = ["look_at_everything", "mutated", "zipped"]

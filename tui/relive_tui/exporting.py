@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from relive_profiler.explore.tree import FlameTree
     from relive_store import Store
 
-    from relive_tui.models.heap_view import HeapView
+    from relive_tui.models.heap.view import HeapView
 
 __all__ = ["export_flame", "export_heap", "export_scene", "export_trace_file", "send_trace", "write_new"]
 

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from relive_base.errors import ReliveError
 
-from relive_tui.models.heap_view import HeapView, view_heap
+from relive_tui.models.heap.view import HeapView, view_heap
 from relive_tui.models.progress import Progress
 from relive_tui.tickets import Cancelled
 from relive_tui.untrusted import number_in

@@ -10,7 +10,7 @@ from relive_base.errors import NotFound, UsageError
 
 from relive_tui.models.compare import Comparison
 from relive_tui.models.data import FlameView
-from relive_tui.models.heap_view import HeapView
+from relive_tui.models.heap.view import HeapView
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.compare import Comparison as Growth

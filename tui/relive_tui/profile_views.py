@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from relive_tui.models.compare import HotChange
 from relive_tui.models.data import FlameView, HotLine
-from relive_tui.models.packages import place_in
+from relive_tui.models.profile.packages import place_in
 
 if TYPE_CHECKING:
     from relive_profiler.explore.diff import DiffRow

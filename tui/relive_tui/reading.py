@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from relive_tui.models.filtering import InvocationQuery
     from relive_tui.models.health import Health
-    from relive_tui.models.heap_view import HeapView
+    from relive_tui.models.heap.view import HeapView
     from relive_tui.models.progress import Progress
     from relive_tui.models.scope import Scope
     from relive_tui.tickets import Ticket

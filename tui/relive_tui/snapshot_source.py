@@ -15,7 +15,7 @@ from relive_tui.lone_source import LoneSource
 from relive_tui.yank import cache_folder
 
 if TYPE_CHECKING:
-    from relive_tui.models.heap_view import HeapView
+    from relive_tui.models.heap.view import HeapView
     from relive_tui.models.progress import Progress
     from relive_tui.models.scope import Scope
     from relive_tui.tickets import Ticket

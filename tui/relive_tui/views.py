@@ -29,11 +29,11 @@ from relive_tui.models.data import (
     StackView,
     ValueView,
 )
+from relive_tui.models.failure.stacks import RELATIONS
 from relive_tui.models.format import short_id
 from relive_tui.models.health import Health
-from relive_tui.models.heap_view import HeapView
+from relive_tui.models.heap.view import HeapView
 from relive_tui.models.home import failure_title
-from relive_tui.models.stacks import RELATIONS
 from relive_tui.scene_calls import calls_of
 from relive_tui.scene_facts import SceneFacts
 from relive_tui.untrusted import attempt_in, number_in
@@ -331,7 +331,7 @@ def _attributes(view: model.ExceptionView) -> tuple[tuple[str, ValueView], ...]:
 
 
 def _frame(frame: model.FrameView, sources: _Sources) -> FrameView:
-    from relive_tui.models.code import names_in, relevant_first
+    from relive_tui.models.failure.code import names_in, relevant_first
 
     source, first = sources.of(frame)
     view = FrameView(

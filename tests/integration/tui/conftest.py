@@ -45,7 +45,7 @@ from relive_tui.models.data import (
 )
 from relive_tui.models.filtering import InvocationQuery
 from relive_tui.models.health import Health
-from relive_tui.models.heap_view import HeapView, view_heap
+from relive_tui.models.heap.view import HeapView, view_heap
 from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Scope
 from relive_tui.reading import FailureRef

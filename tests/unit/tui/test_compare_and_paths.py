@@ -9,7 +9,7 @@ from relive_tui.models.compare import Comparison, HotChange, compare_lines, even
 from relive_tui.models.data import InvocationRow, SpanRow
 from relive_tui.models.editor import editor_command
 from relive_tui.models.text import line_text, line_width, skip_cells, width_of
-from relive_tui.models.trace import build_trace, critical_path
+from relive_tui.models.trace.spans import build_trace, critical_path
 
 
 def test_events_differ_by_path() -> None:

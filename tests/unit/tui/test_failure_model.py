@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.code import SourceRows, names_in, relevant_first
-from relive_tui.models.completeness import completeness_line, detail_lines
 from relive_tui.models.data import (
     EventChange,
     EventDiff,
@@ -20,14 +18,16 @@ from relive_tui.models.data import (
     StackView,
     ValueView,
 )
-from relive_tui.models.event import difference_lines, event_lines
-from relive_tui.models.failure import FailureModel, headline, history_line, preview_of
-from relive_tui.models.frames import FrameRows
+from relive_tui.models.failure.code import SourceRows, names_in, relevant_first
+from relive_tui.models.failure.completeness import completeness_line, detail_lines
+from relive_tui.models.failure.event import difference_lines, event_lines
+from relive_tui.models.failure.frames import FrameRows
+from relive_tui.models.failure.page import FailureModel, headline, history_line, preview_of
+from relive_tui.models.failure.stacks import StackRows
+from relive_tui.models.failure.syntax import highlight_json, highlight_python
+from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.logs import logs_around
-from relive_tui.models.stacks import StackRows
-from relive_tui.models.syntax import highlight_json, highlight_python
 from relive_tui.models.text import clean, line_text
-from relive_tui.models.values import ValueRows, open_what_fits
 
 CODE = ("def price(item, plist):", "    total = 0", "    total += plist[item['sku']]", "    return total")
 

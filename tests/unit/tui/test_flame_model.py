@@ -6,9 +6,9 @@ import random
 
 import pytest
 from relive_tui.models.data import FlameView, HotLine
-from relive_tui.models.flame import FlameModel, FlameRows, HotRows, flame_summary
-from relive_tui.models.hot_source import HotSourceRows
-from relive_tui.models.packages import place_in
+from relive_tui.models.profile.flame import FlameModel, FlameRows, HotRows, flame_summary
+from relive_tui.models.profile.hot_source import HotSourceRows
+from relive_tui.models.profile.packages import place_in
 from relive_tui.models.text import line_text, line_width
 
 

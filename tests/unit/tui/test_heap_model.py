@@ -10,7 +10,7 @@ from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of
 from relive_capture.explore.heap.reading import read_members
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, HeapRoot
-from relive_tui.models.heap_filter import (
+from relive_tui.models.heap.filter import (
     HeapQuery,
     HeapQueryProblem,
     biggest_first,
@@ -18,11 +18,11 @@ from relive_tui.models.heap_filter import (
     parse_heap,
     search,
 )
-from relive_tui.models.heap_growth import GrowthRows
-from relive_tui.models.heap_path import NodeRows, path_lines
-from relive_tui.models.heap_rows import share_bar, signed
-from relive_tui.models.heap_tree import PAGE, HeapTree
-from relive_tui.models.heap_view import HeapModel, view_heap
+from relive_tui.models.heap.growth import GrowthRows
+from relive_tui.models.heap.path import NodeRows, path_lines
+from relive_tui.models.heap.rows import share_bar, signed
+from relive_tui.models.heap.tree import PAGE, HeapTree
+from relive_tui.models.heap.view import HeapModel, view_heap
 from relive_tui.models.text import line_text
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_tui.models.data import SpanRow
 from relive_tui.models.text import line_text, line_width
-from relive_tui.models.trace import build_trace, minimap, span_lines
-from relive_tui.models.waterfall import WaterfallRows, bar, legend
+from relive_tui.models.trace.spans import build_trace, minimap, span_lines
+from relive_tui.models.trace.waterfall import WaterfallRows, bar, legend
 
 
 def span(ident: str, parent: str = "", start: int = 0, length: int = 100, **more: str) -> SpanRow:

@@ -8,7 +8,6 @@ import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.walker import Walker
-from relive_tui.models.acts import ActsState, acts_line
 from relive_tui.models.data import (
     CallView,
     ExceptionView,
@@ -19,12 +18,13 @@ from relive_tui.models.data import (
     StackView,
     ValueView,
 )
-from relive_tui.models.failure import FailureModel, headline
-from relive_tui.models.frames import FrameRows
+from relive_tui.models.failure.acts import ActsState, acts_line
+from relive_tui.models.failure.frames import FrameRows
+from relive_tui.models.failure.page import FailureModel, headline
+from relive_tui.models.failure.table_values import table_of
+from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.logs import call_row, log_line
-from relive_tui.models.table_values import table_of
 from relive_tui.models.text import line_text, line_width
-from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.views import value_view
 
 S = 1_000_000_000

@@ -154,7 +154,7 @@ class ReliveScreen(Screen[None]):
 
     def settle(self, group: FailureGroup | None, after: Callable[[], None]) -> None:
         """Ask what is to be said of a group of failures, and say it."""
-        from relive_tui.models.acts import SETTLE
+        from relive_tui.models.failure.acts import SETTLE
         from relive_tui.screens.menu import Menu
 
         if group is None or not group.fingerprint:

@@ -10,20 +10,20 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from relive_tui.models.acts import ActsState, acts_line
-from relive_tui.models.code import SourceRows, names_in
-from relive_tui.models.completeness import completeness_line
 from relive_tui.models.data import FailureGroup, FrameView, LogRow, SceneView, ValueView
-from relive_tui.models.event import difference_lines, event_lines
-from relive_tui.models.failure import FailureModel, headline, history_line
+from relive_tui.models.failure.acts import ActsState, acts_line
+from relive_tui.models.failure.code import SourceRows, names_in
+from relive_tui.models.failure.completeness import completeness_line
+from relive_tui.models.failure.event import difference_lines, event_lines
+from relive_tui.models.failure.frames import MAX_STRIP, FrameRows
+from relive_tui.models.failure.page import FailureModel, headline, history_line
+from relive_tui.models.failure.stacks import StackRows
+from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.feed import Feed
-from relive_tui.models.frames import MAX_STRIP, FrameRows
 from relive_tui.models.logs import call_row, log_line, logs_around
 from relive_tui.models.progress import Progress
 from relive_tui.models.scope import Place, Scope
-from relive_tui.models.stacks import StackRows
 from relive_tui.models.text import Line, clean
-from relive_tui.models.values import ValueRows, open_what_fits
 from relive_tui.reading import FailureRef
 from relive_tui.screens.failure_acts import FailureActs
 from relive_tui.tickets import Ticket
@@ -34,7 +34,7 @@ from relive_tui.widgets.rows import FixedRows, VirtualRows
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap
 
-    from relive_tui.models.heap_view import HeapView
+    from relive_tui.models.heap.view import HeapView
 
 __all__ = ["FailureScreen"]
 
@@ -181,7 +181,7 @@ class FailureScreen(FailureActs):
         def done(found: HeapView) -> None:
             self.heap = found.heap
             if scene.kind == "memory" and found.heap is not None and found.suspects:
-                from relive_tui.models.heap_path import suspect_line
+                from relive_tui.models.heap.path import suspect_line
 
                 self.leak = suspect_line(found.heap, 0, found.suspects)
                 self._show_headline()

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from relive_tui.models.completeness import detail_lines
 from relive_tui.models.data import FailureGroup, SceneView
-from relive_tui.models.failure import FailureModel
+from relive_tui.models.failure.completeness import detail_lines
+from relive_tui.models.failure.page import FailureModel
+from relive_tui.models.failure.values import ValueRows
 from relive_tui.models.feed import Feed
 from relive_tui.models.text import Line, clean, wrap_lines
-from relive_tui.models.values import ValueRows
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.rows import VirtualRows
 

@@ -12,8 +12,8 @@ from textual.widget import Widget
 
 from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.feed import Feed
-from relive_tui.models.flame import FlameModel, HotRows, flame_summary, hot_by
-from relive_tui.models.hot_source import HotSourceRows
+from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary, hot_by
+from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.models.scope import Scope
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket

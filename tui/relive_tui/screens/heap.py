@@ -12,12 +12,12 @@ from textual.widget import Widget
 
 from relive_tui.models.feed import Feed
 from relive_tui.models.format import clock, short_id
-from relive_tui.models.heap_filter import HeapQueryProblem, complete_heap, parse_heap, search
-from relive_tui.models.heap_growth import GrowthRows
-from relive_tui.models.heap_path import NodeRows, path_lines, path_text
-from relive_tui.models.heap_rows import TypeRows
-from relive_tui.models.heap_tree import HeapTree
-from relive_tui.models.heap_view import HeapModel, HeapView
+from relive_tui.models.heap.filter import HeapQueryProblem, complete_heap, parse_heap, search
+from relive_tui.models.heap.growth import GrowthRows
+from relive_tui.models.heap.path import NodeRows, path_lines, path_text
+from relive_tui.models.heap.rows import TypeRows
+from relive_tui.models.heap.tree import HeapTree
+from relive_tui.models.heap.view import HeapModel, HeapView
 from relive_tui.models.progress import Progress, progress_lines
 from relive_tui.models.scope import Scope
 from relive_tui.models.text import Line, clean, line_width

@@ -167,7 +167,7 @@ class HomeScreen(ReliveScreen):
         ident, attempt = group.invocation_id, group.attempt
 
         def work(ticket: Ticket) -> Preview:
-            from relive_tui.models.failure import preview_of
+            from relive_tui.models.failure.page import preview_of
 
             return preview_of(self.data.scene(ticket, ident, attempt))
 

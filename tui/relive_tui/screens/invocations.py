@@ -214,7 +214,7 @@ class InvocationsScreen(ReliveScreen):
         scope = self._scope_of(row)
 
         def work(ticket: Ticket) -> list[Line]:
-            from relive_tui.models.failure import preview_of
+            from relive_tui.models.failure.page import preview_of
 
             lines: list[Line] = []
             if row.has_scene:

@@ -15,8 +15,8 @@ from relive_tui.models.feed import Feed
 from relive_tui.models.format import counted, duration
 from relive_tui.models.logs import log_line
 from relive_tui.models.scope import Place, Scope
-from relive_tui.models.trace import Trace, build_trace, critical_path, minimap, span_lines
-from relive_tui.models.waterfall import WaterfallRows, legend
+from relive_tui.models.trace.spans import Trace, build_trace, critical_path, minimap, span_lines
+from relive_tui.models.trace.waterfall import WaterfallRows, legend
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.tickets import Ticket
 from relive_tui.widgets.bars import LineBar

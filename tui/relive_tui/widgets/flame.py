@@ -6,7 +6,7 @@ from textual import events
 from textual.message import Message
 
 from relive_tui.models.data import FlameView
-from relive_tui.models.flame import FlameModel, FlameRows
+from relive_tui.models.profile.flame import FlameModel, FlameRows
 from relive_tui.widgets.rows import VirtualRows
 
 __all__ = ["FlameGraph"]

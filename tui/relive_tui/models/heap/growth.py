@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from relive_tui.models.columns import Column, Table
 from relive_tui.models.format import bytes_short, count_short
-from relive_tui.models.heap_rows import signed
+from relive_tui.models.heap.rows import signed
 from relive_tui.models.text import Line, Span, clean
 
 if TYPE_CHECKING:

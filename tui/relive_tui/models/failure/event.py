@@ -5,8 +5,8 @@ from __future__ import annotations
 from relive_base.json_text import parse_bounded, pretty
 
 from relive_tui.models.data import EventChange, EventDiff
+from relive_tui.models.failure.syntax import highlight_json
 from relive_tui.models.format import clock, short_id
-from relive_tui.models.syntax import highlight_json
 from relive_tui.models.text import Line, clean
 
 __all__ = ["difference_lines", "event_lines"]

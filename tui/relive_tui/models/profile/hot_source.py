@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from relive_tui.models.data import HotLine
-from relive_tui.models.syntax import highlight_python, hit_line
+from relive_tui.models.failure.syntax import highlight_python, hit_line
 from relive_tui.models.text import Line
 
 __all__ = ["HotSourceRows"]

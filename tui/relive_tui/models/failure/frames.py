@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 
-from relive_tui.models.code import shown_source
 from relive_tui.models.data import FrameView
-from relive_tui.models.failure import FailureModel
+from relive_tui.models.failure.code import shown_source
+from relive_tui.models.failure.page import FailureModel
 from relive_tui.models.text import Line, Span, clean, fit, fit_left, width_of
 
 __all__ = ["MAX_STRIP", "FrameRows"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from relive_tui.models.data import FrameView, ValueView
-from relive_tui.models.syntax import color_python, hit_line, margin_of, shown_code
+from relive_tui.models.failure.syntax import color_python, hit_line, margin_of, shown_code
 from relive_tui.models.text import Line, clean, width_of
 
 __all__ = ["SourceRows", "last_line", "names_in", "relevant_first", "shown_source"]

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from relive_tui.models.format import bytes_short, count_short
-from relive_tui.models.heap_filter import MAX_FOUND, biggest_first
-from relive_tui.models.heap_growth import GrowthRows, growth_line
-from relive_tui.models.heap_path import suspect_line
-from relive_tui.models.heap_rows import TypeRows
-from relive_tui.models.heap_tree import HeapTree
+from relive_tui.models.heap.filter import MAX_FOUND, biggest_first
+from relive_tui.models.heap.growth import GrowthRows, growth_line
+from relive_tui.models.heap.path import suspect_line
+from relive_tui.models.heap.rows import TypeRows
+from relive_tui.models.heap.tree import HeapTree
 from relive_tui.models.text import Line, clean
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from relive_tui.models.format import bytes_short
-from relive_tui.models.heap_rows import BIG_SHARE
+from relive_tui.models.heap.rows import BIG_SHARE
 from relive_tui.models.text import Line, clean, fit
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from zlib import crc32
 from relive_tui.models.columns import Column, Table
 from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.format import duration, percent
-from relive_tui.models.packages import package_of, place_in
+from relive_tui.models.profile.packages import package_of, place_in
 from relive_tui.models.text import Line, Span, clean, fit
 
 __all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from relive_tui.models.data import SpanRow
 from relive_tui.models.format import duration
 from relive_tui.models.text import Line, clean, fit
-from relive_tui.models.trace import (
+from relive_tui.models.trace.spans import (
     FUNCTION,
     PLUMBING,
     SPAN,

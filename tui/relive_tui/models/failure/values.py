@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from relive_tui.models.data import ValueView
+from relive_tui.models.failure.table_values import table_of
 from relive_tui.models.format import bytes_short
-from relive_tui.models.table_values import table_of
 from relive_tui.models.text import Line, clean, fit, line_width, width_of
 
 __all__ = ["ValueRows", "open_what_fits"]

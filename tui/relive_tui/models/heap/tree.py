@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from relive_tui.models.columns import Table
 from relive_tui.models.format import bytes_short
-from relive_tui.models.heap_rows import HEAP_COLUMNS, label_of, node_line, place_of
+from relive_tui.models.heap.rows import HEAP_COLUMNS, label_of, node_line, place_of
 from relive_tui.models.text import Line
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""A heap on the screen: tree, path to what holds it, growth, filter."""

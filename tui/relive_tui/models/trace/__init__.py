@@ -1,0 +1,1 @@
+"""A trace on the screen: its spans, and the waterfall that shows them."""
