@@ -13,8 +13,6 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from relive_runtime.isolation.calls import CLONE3, NEWEST, REFUSED
 from relive_runtime.isolation.rules import (
     ALLOW,
@@ -50,11 +48,17 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
-class Filter(msgspec.Struct, frozen=True):
-    """A BPF program. `own_pid_at`: the offsets in it where the process's own pid belongs."""
+class Filter:
+    """A BPF program. `own_pid_at`: the offsets in it where the process's own pid belongs.
 
-    code: bytes
-    own_pid_at: tuple[int, ...] = ()
+    No Struct: zygotes load this before the function's own packages can be found, msgspec among them.
+    """
+
+    __slots__ = ("code", "own_pid_at")
+
+    def __init__(self, code: bytes, own_pid_at: tuple[int, ...] = ()) -> None:
+        self.code: Final = code
+        self.own_pid_at: Final = own_pid_at
 
     def __len__(self) -> int:
         return len(self.code) // _INSTRUCTION.size

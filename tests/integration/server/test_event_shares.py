@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -154,9 +155,10 @@ def healthy(event, context):
 
 
 def deploying(home: Path, application: Path) -> subprocess.Popen[str]:
-    """`relive deploy`, running."""
+    """`relive deploy`, running; Ctrl-C reaches it also where the tests run in the background."""
     command = [sys.executable, "-m", "relive", "--home", str(home), "deploy", str(application)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
 
 
 async def test_a_deploy_whose_client_is_interrupted_does_not_go_live(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import caught
+from fresh_process import in_a_fresh_process
 from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import TaskView
 from relive_capture.record import Moment, capture_exception, capture_moment
@@ -31,12 +32,16 @@ async def _waits(wanted: int) -> None:
     await asyncio.sleep(60 + wanted)
 
 
-@pytest.fixture
-def spec(tmp_path: Path) -> FunctionSpec:
+def _spec(tmp_path: Path) -> FunctionSpec:
     """A function whose own code is this file."""
     return FunctionSpec(
         name="shop", version=1, handler="a:b", source=str(tmp_path), in_app=[str(Path(__file__).parent)]
     )
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> FunctionSpec:
+    return _spec(tmp_path)
 
 
 def tasks_of(moment: Moment | Scene | None) -> dict[str, TaskView]:
@@ -90,8 +95,11 @@ def test_a_task_whose_error_is_the_scenes_own_is_not_beside_it(spec: FunctionSpe
     assert "tasks.json" not in scene.members
 
 
-def test_trio_tasks_are_shown(spec: FunctionSpec) -> None:
-    trio = pytest.importorskip("trio")
+@in_a_fresh_process
+def test_trio_tasks_are_shown(tmp_path: Path) -> None:
+    import trio
+
+    spec = _spec(tmp_path)
     moments: list[Moment | None] = []
 
     async def child(wanted: int) -> None:
@@ -100,7 +108,7 @@ def test_trio_tasks_are_shown(spec: FunctionSpec) -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(child, 7)
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             moments.append(capture_moment(spec))
             nursery.cancel_scope.cancel()
 
@@ -110,8 +118,11 @@ def test_trio_tasks_are_shown(spec: FunctionSpec) -> None:
     assert dict(found[0].frames[0].locals)["wanted"].text == "7"
 
 
-def test_greenlets_are_shown(spec: FunctionSpec) -> None:
-    greenlet = pytest.importorskip("greenlet")
+@in_a_fresh_process
+def test_greenlets_are_shown(tmp_path: Path) -> None:
+    import greenlet
+
+    spec = _spec(tmp_path)
     main = greenlet.getcurrent()
 
     def child(wanted: int) -> None:
@@ -146,7 +157,6 @@ print(len(looks))
 
 
 def test_memory_is_looked_through_for_greenlets_only_where_one_was_used() -> None:
-    pytest.importorskip("greenlet")
     # Given the library loaded, as HTTP clients and telemetry load it: no look; then one is used: a look
     done = subprocess.run([sys.executable, "-c", LOOKS], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "1"]
