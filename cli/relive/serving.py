@@ -19,7 +19,14 @@ from relive_runtime.isolation.spaces import probe_spaces
 
 from relive.output import echo, emit_object
 
-__all__ = ["run_server"]
+__all__ = ["run_server", "tell_unknown"]
+
+
+def tell_unknown(environment: Mapping[str, str]) -> None:
+    """Say which RELIVE_ variables are no settings, and what may have been meant."""
+    for name, meant in unknown_variables(environment):
+        hint = f"did you mean {meant}?" if meant else "see docs/reference/settings.md"
+        echo(f"note: unknown setting {name}; {hint}", err=True)
 
 
 def run_server(
@@ -27,8 +34,7 @@ def run_server(
 ) -> int:
     """Serve until a signal or `relive stop`. Raises SettingsError and what keeps the server from starting."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s  %(message)s")
-    for name in unknown_variables(environment):
-        echo(f"note: unknown setting {name}; see docs/reference/settings.md", err=True)
+    tell_unknown(environment)
     settings = Settings.from_environment(environment, {"home": home, **overrides})
     no_mounts = probe_spaces() if settings.isolation_tier and settings.tmp_mb else ""
     for gap in gaps(settings.isolation_tier, settings.unix_sockets == "open", no_mounts):

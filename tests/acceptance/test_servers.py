@@ -172,6 +172,21 @@ def test_wrong_settings_are_refused_by_name(relive: Relive) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_what_a_server_in_the_background_has_to_say_at_its_start_is_seen(relive: Relive) -> None:
+    # Given a setting that is none, and a home that others could read
+    relive.environment = {"RELIVE_OTPL": "http://127.0.0.1:1"}
+    relive.home.mkdir(exist_ok=True)
+    relive.home.chmod(0o755)
+
+    # When the server is started in the background
+    done = relive.run("serve", "--daemon", "--http", "127.0.0.1:0")
+    relive.run("stop")
+
+    # I expect both to be said where it was started
+    assert "note: unknown setting RELIVE_OTPL; did you mean RELIVE_OTLP?" in done.stderr
+    assert "was open to other users (mode 0755)" in done.stderr
+
+
 def test_events_that_were_acknowledged_run_after_the_server_was_killed(relive: Relive) -> None:
     # Given a server that has accepted more events than it can run
     accepted = []

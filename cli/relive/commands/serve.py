@@ -121,6 +121,7 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
             raise _did_not_start(log, log.read_bytes()[offset:].decode("utf-8", "replace").strip())
         info = find_server(session.home)
         if info is not None and info.pid == process.pid:
+            _pass_on_notes(log.read_bytes()[offset:].decode("utf-8", "replace"))
             if as_json:
                 emit_object(
                     {
@@ -147,6 +148,15 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
         where=str(log),
         hint="read that log",
     )
+
+
+def _pass_on_notes(said: str) -> None:
+    """What the server had to say of its settings and its home, which else stands in its log only."""
+    for line in said.splitlines():
+        if line.startswith("note: unknown setting"):
+            echo(line, err=True)
+        elif " was open to other users" in line:
+            echo(f"note: {line.rpartition('  ')[2]}", err=True)
 
 
 def _did_not_start(log: Path, said: str) -> ReliveError:
