@@ -16,6 +16,7 @@ _MIXED = "a1B2c3D4e5F6g7H8i9J0" * 8
 
 # One for each rule on vendors' keys: each must go as a whole, wherever it stands.
 VENDOR_TOKENS = [
+    "rpa_" + _MIXED[:40], "re_Ab3dEfGh_" + _MIXED[:24], "AstraCS:" + _MIXED[:24] + ":" + _HEX[:64],
     "ghp_" + _MIXED[:36], "gho_" + _MIXED[:36], "ghu_" + _MIXED[:36], "ghs_" + _MIXED[:36], "ghr_" +
     _MIXED[:36],
     "github_pat_" + _MIXED[:40], "npm_" + _MIXED[:36], "rubygems_" + _HEX[:48], "CLOJARS_" + _MIXED[:60],
@@ -54,6 +55,11 @@ VENDOR_TOKENS = [
 ]  # fmt: skip
 # (text, the part of it that must be gone)
 SECRET_TEXTS = [
+    ('["mysql","-u","bob","-phunter2X"]', "hunter2X"),
+    ("run: mysqldump -u bob -phunter2X shop", "hunter2X"),
+    ("GET https://h/p?x=1&sig=hunter2X&a=1", "hunter2X"),
+    ("connect scott/hunter2X@//h:1521/x", "hunter2X"),
+    ("the secret DSN https://abc:hunter2X@sentry.io/1", "hunter2X"),
     ("arn:aws:lambda:eu-1:1:function:shop token:hunter2hunter2", "hunter2hunter2"),
     ("arn:aws:lambda:eu-1:1:function:shop:token=hunter2hunter2", "hunter2hunter2"),
     ("learn:token:hunter2hunter2", "hunter2hunter2"),
@@ -252,6 +258,13 @@ SECRET_TEXTS = [
     ('token="' + "x" * 9000 + '"', "xxxx"),
 ]
 HARMLESS_TEXTS = [
+    "Bearer authentication failed",
+    "Bearer Authentication failed.",
+    "Basic authentication required",
+    "Basic Authentication required",
+    "token: expected ';' but found ','",
+    "invalid token: '('",
+    "mysql -p shop",
     "arn:aws:lambda:eu-central-1:123456789012:function:token:1",
     "invoked arn:relive:lambda:local:000000000000:function:csrf:$LATEST",
     "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db",

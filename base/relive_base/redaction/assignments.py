@@ -43,7 +43,7 @@ _VALUE = _rule(
     r"""[|>][+-]?\d?[+-]?[ \t]*\r?\n(?:[ \t]+[^\n]*(?:\n|\Z))+""",  # a block of YAML
     r"""|[bBuUrRfF]{0,2}(?P<quote>\\{0,8}(?:'{3}|"{3}|["']))(?:(?!(?P=quote))(?:\\[\s\S]|[\s\S]))*""",
     r"""|\{[^{}\n]{0,4000}\}|\[[^\[\]\n]{0,4000}\]|\([^()\n]{0,4000}\)""",
-    r"""|[^\s"'&;,)}\]\\]+""",
+    r"""|(?:\[redacted\]|[^\s"'&;,)}\]\\])+""",
 )
 # Headers whose value has blanks, commas and semicolons of its own, up to the end of the line.
 _HEADER: Final = ("cookie", "authorization")
@@ -65,6 +65,8 @@ _COMPLAINTS: Final = _words(
     """invalid bad wrong missing incorrect unknown expired malformed unexpected weak no refused rejected
     insecure empty"""
 )
+_EXPECTED: Final = _words("expected unexpected missing got found")
+_MARK_CHARS: Final = 3  # of a parser's token without letters: "==", "**="
 _TWO_TEXTS: Final = _rule(r"""\(\s*[bu]?(["'])[^"']*\1\s*,\s*[bu]?(["'])[^"']*\2\s*\)""")
 _WORD_AFTER: Final = _rule(r"[ ]+[^\W\d_]{1,20}(?![\w=:@])")
 _WORD_BEFORE: Final = _rule(r"([^\W\d_]{1,20})[ ]\Z")
@@ -73,7 +75,7 @@ _WORDS_REACH: Final = 44
 _IDENTIFIER: Final = _rule(r"(?<![\w:])(?:arn|urn):(?:[^\s\"'=<>]*:)?\Z")
 _IDENTIFIER_REACH: Final = 300
 _AZURE = _rule(r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=(?P<secret>[A-Za-z0-9+/%]{16,}=*)")
-_SIGNATURE = _rule(r"(?i)(?<=[?&;])signature=(?P<secret>[^&\s\"'<>]{8,})")
+_SIGNATURE = _rule(r"(?i)(?<=[?&;])sig(?:nature)?=(?P<secret>[^&\s\"'<>]{8,})")
 
 # Each has groups "name" and "secret".
 _FLAG = _rule(
@@ -138,7 +140,7 @@ def hide_assignments(
     if "=" in lower or ":" in lower:
         if "key=" in lower or "sig=" in lower:
             text = _AZURE.sub(hide_group, text)
-        if "signature=" in lower:
+        if "sig=" in lower or "signature=" in lower:
             text = _SIGNATURE.sub(hide_group, text)
         text = _hide_named(text, judge, keep, found)
     for hints, pattern in _PHRASES:
@@ -181,6 +183,8 @@ def _counts(strength: str, separator: str, value: re.Match[str]) -> bool:
 def _is_prose(text: str, named: re.Match[str], value: re.Match[str]) -> bool:
     """Whether a sentence goes on behind a name: "Invalid password: must have a digit"."""
     word = value.group()
+    if named["sep"].endswith(" ") and "=" not in named["sep"] and _is_of_a_parser(text, named, value):
+        return True
     if not named["sep"].endswith(" ") or "=" in named["sep"] or not word.isalpha():
         return False
     if _WORD_AFTER.match(text, value.end()) is None:
@@ -189,6 +193,16 @@ def _is_prose(text: str, named: re.Match[str], value: re.Match[str]) -> bool:
         return True
     before = _WORD_BEFORE.search(text[max(0, named.start() - _WORDS_REACH) : named.start()])
     return before is not None and before[1].lower() in _COMPLAINTS
+
+
+def _is_of_a_parser(text: str, named: re.Match[str], value: re.Match[str]) -> bool:
+    """Whether the token is one of a program's text: "invalid token: '('", "token: expected ';'"."""
+    if not named["name"].lower().endswith("token"):
+        return False
+    bare = value.group().strip("\\\"'")
+    if len(bare) <= _MARK_CHARS:
+        return not any(map(str.isalnum, bare))
+    return bare in _EXPECTED and text[value.end() : value.end() + 1] == " "
 
 
 def _is_in_identifier(text: str, named: re.Match[str]) -> bool:
@@ -208,7 +222,8 @@ def _judged(text: str, named: re.Match[str], judge: Judge) -> str:
     before = text[start - 1 : start]
     if before == "\\" and name[0] in "nrt":
         return judge(name[1:])  # the end of a line, written out: "\\r\\nCookie: "
-    if before == " ":  # "API key: ", "mot de passe : "
+    is_scheme = named["sep"] == ":" and text.startswith("//", named.end())  # "the secret DSN https://..."
+    if before == " " and not is_scheme:  # "API key: ", "mot de passe : "
         words = _WORDS_BEFORE.search(text[max(0, start - _WORDS_REACH) : start])
         if words is not None:
             first, second = words.groups()

@@ -22,7 +22,14 @@ from relive_base.redaction.memory import SecretMemory, pattern_of
 from relive_base.redaction.names import classify, may_name, name_places, split_words
 from relive_base.redaction.source import hide_literals, is_no_literal
 from relive_base.redaction.tokens import hide_tokens, may_hold_token
-from relive_base.redaction.values import PLACEHOLDER, hide_forms, hide_group, hide_lines, may_have_form
+from relive_base.redaction.values import (
+    PLACEHOLDER,
+    hide_forms,
+    hide_group,
+    hide_lines,
+    is_mysql,
+    may_have_form,
+)
 
 __all__ = ["PLACEHOLDER", "KeyBlocks", "Redactor", "split_words"]
 
@@ -249,8 +256,14 @@ class Redactor:
         """A list; of a (name, value) pair and of `--name value` arguments, the name counts."""
         found: list[object] = []
         name = ""
+        mysql = len(value) > 1 and isinstance(value[0], str) and is_mysql(value[0])
         for index, item in enumerate(value):
             place = f"{path}[{index}]"
+            if mysql and isinstance(item, str) and item.startswith("-p") and len(item) > 2:
+                self._found(item[2:])
+                redacted.append(place)
+                found.append(f"-p{PLACEHOLDER}")
+                continue
             secret = bool(name) and isinstance(item, str) and self.secret_key(name) == "strong"
             found.append(
                 self._entry(name, item, place, redacted, depth)
@@ -368,6 +381,8 @@ def _holds_secret(strength: str, value: object) -> bool:
         return isinstance(value, str) or (isinstance(value, list) and isinstance(value[0], str))
     if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value):
         return True  # user and password
+    if strength == "weak" and isinstance(value, str):
+        return not is_harmless("", value)
     return strength == "strong" or isinstance(value, str | int)
 
 

@@ -68,6 +68,8 @@ _TOKENS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("_", ("figd_",), rf"figd_{_URL64}{{30,}}"),
     ("_", ("tfp_",), rf"tfp_{_URL64}{{40,}}"),
     ("_", ("waka_",), rf"waka_{_URL64}{{30,}}"),
+    ("_", ("rpa_",), rf"rpa_{_WORD}{{30,}}"),
+    ("_", ("re_",), rf"re_(?=\w*\d)(?=\w*[A-Z]){_WORD}{{7,10}}_{_WORD}{{20,}}"),
     # with a hyphen
     ("-", ("sk-",), rf"sk-(?:[a-z]+-)*{_URL64}{{20,}}"),
     ("-", ("pypi-",), rf"pypi-{_URL64}{{40,}}"),
@@ -120,6 +122,7 @@ _TOKENS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
      rf"(?:sc|ext|scauth|authress)_{_WORD}{{5,30}}\.{_WORD}{{4,6}}\.acc[_-][a-z0-9-]{{10,32}}\.[\w+/=-]{{30,120}}"),
     ("~", ("sha256~",), rf"sha256~{_URL64}{{43}}"),
     ("~", ("q~",), r"[\w~.]{3}\dQ~[\w~.-]{31,34}"),
+    (":", ("astracs:",), rf"AstraCS:{_WORD}{{20,}}:{_HEX}{{40,}}"),
     # with nothing
     ("", ("akia", "asia", "abia", "acca", "a3t"),
      r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[A-Z0-9]{16}(?![A-Za-z0-9])"),

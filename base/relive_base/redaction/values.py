@@ -12,7 +12,7 @@ from typing import Final
 
 from relive_base.patterns import LazyPattern
 
-__all__ = ["PLACEHOLDER", "hide_forms", "hide_group", "hide_lines", "may_have_form"]
+__all__ = ["PLACEHOLDER", "hide_forms", "hide_group", "hide_lines", "is_mysql", "may_have_form"]
 
 PLACEHOLDER: Final = "[redacted]"
 
@@ -28,10 +28,19 @@ _RULES: Final[tuple[_TextRule, ...]] = (
             r"(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z))",
         ),
     ),
-    (("bearer ",), _rule(r"[Bb](?<!\w[Bb])(?i:earer\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,}))")),
+    (
+        ("bearer ",),
+        _rule(
+            r"[Bb](?<!\w[Bb])(?i:earer\s+)(?![A-Z]?[a-z]{1,15}\.?(?![\w.~+/=-]))"  # a word of a sentence
+            r"(?P<secret>[A-Za-z0-9._~+/=-]{8,})"
+        ),
+    ),
     (
         ("basic ",),
-        _rule(r"\b[Bb](?i:asic)\s+(?P<secret>(?=[a-z]*[0-9+/=A-Z])[A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9])"),
+        _rule(
+            r"\b[Bb](?i:asic)\s+(?P<secret>(?=[A-Z]?[a-z]*[0-9+/=A-Z])(?![A-Z]?[a-z]+(?![A-Za-z0-9+/=]))",
+            r"[A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9])",
+        ),
     ),
     (("eyj",), _rule(r"\b(?P<secret>eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,4})")),
     (
@@ -54,6 +63,7 @@ _RULES: Final[tuple[_TextRule, ...]] = (
             r"(?P<secret>(?:(?!://)[^\s\"'<>])+)@",
         ),
     ),
+    (("@//",), _rule(r"(?<![\w/:.@-])[A-Za-z][\w$#]{0,29}/(?P<secret>[^\s\"'@/]{3,})@(?=//)")),  # of Oracle
     (("://",), _rule(r"\bhttps?://(?P<secret>[A-Za-z0-9_-]{16,})@")),
     (("webhook.office.com/",), _rule(r"\.webhook\.office\.com/(?P<secret>webhookb2/[\w@/-]{60,})")),
     (
@@ -66,6 +76,13 @@ _RULES: Final[tuple[_TextRule, ...]] = (
     (
         ("sshpass", "redis-cli"),
         _rule(r"\b(?:sshpass\s+-p|redis-cli\b[^\n]{0,100}?\s-a)\s{0,3}[\"']?(?P<secret>[^\s\"']+)"),
+    ),
+    (
+        ("mysql", "mariadb"),
+        _rule(
+            r"\b(?:mysql(?:dump|admin|import|show|check|slap|pump|sh)?|mariadb(?:-[a-z]{1,20})?)(?=[\s\"'])",
+            r"[^\n]{0,200}?[\s\"']-p[\"']?(?P<secret>(?!ort\b)[^\s\"',]{3,})",
+        ),
     ),
     (
         ("machine ",),
@@ -120,6 +137,7 @@ def _may_match_hyphen(lower: str) -> bool:
         "-----begin" in lower
         or (("curl" in lower or "wget" in lower or "http" in lower) and ("-u" in lower or "-a" in lower))
         or "sshpass" in lower
+        or ("-p" in lower and ("mysql" in lower or "mariadb" in lower))
         or "redis-cli" in lower
         or "xapp-" in lower
     )
@@ -127,6 +145,11 @@ def _may_match_hyphen(lower: str) -> bool:
 
 def _may_match_underscore(lower: str) -> bool:
     return "_live_" in lower or "_test_" in lower or "_prod_" in lower or "whsec_" in lower or "_sha" in lower
+
+
+def is_mysql(program: str) -> bool:
+    """Whether it is a program that takes its password as `-pPASSWORD`."""
+    return program.rpartition("/")[2].startswith(("mysql", "mariadb"))
 
 
 def hide_group(match: re.Match[str]) -> str:

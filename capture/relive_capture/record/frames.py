@@ -34,6 +34,7 @@ _RECORD = os.path.dirname(__file__) + os.sep
 _STANDS = (f"{_RECORD}recording{os.sep}", f"{_RECORD}playback{os.sep}")
 _IMPORTLIB = os.path.dirname(importlib.__file__) + os.sep
 _MAX_INSTRUCTIONS = 20_000
+_MAX_SEARCHED = 100  # locals of a frame that is not shown, for secrets
 _MAX_LOCALS = 5_000  # of a frame that are looked at
 _Position = tuple[int | None, int | None, int | None, int | None]
 
@@ -177,6 +178,8 @@ class FrameRecorder:
             for near, number in enumerate(stack.numbers(own=False)):
                 if self._meter.out_of_time():
                     self.frames_cut += 1
+                    if self.values:
+                        self._walker.search(frame_locals(stack.frames[number].frame, _MAX_SEARCHED))
                     continue
                 view = stack.views[number]
                 self._add_source(view, stack.frames[number])

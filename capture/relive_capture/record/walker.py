@@ -11,10 +11,12 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from relive_base.redaction.assignments import is_harmless
 from relive_base.redaction.cards import names_a_number
 from relive_base.redaction.memory import SecretMemory
 from relive_base.redaction.names import split_words
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
+from relive_base.redaction.values import is_mysql
 from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
@@ -34,6 +36,7 @@ from relive_capture.record.plans import (
     Plans,
 )
 from relive_capture.record.previews import preview
+from relive_capture.record.unseen import UnseenSecrets
 
 if TYPE_CHECKING:
     from relive_capture.record._trees import Trees
@@ -155,6 +158,7 @@ class Walker:
         self._path: list[str] = []
         native = None if (is_pure() if pure is None else pure) else native_trees()
         self._trees = None if native is None else self._in_c(native)
+        self._unseen = UnseenSecrets(self._names_hidden, self._remember, budget)
 
     def _in_c(self, native: type[Trees]) -> Trees:
         return native(
@@ -228,8 +232,22 @@ class Walker:
             name, value = begun.items[index]
             begun.nodes[index] = self._local(name, value, 0)
             begun.cut += 1
+        if self._memory is not None:
+            for (_, value), one in zip(begun.items, begun.nodes, strict=True):
+                if one is not None and not one.redacted and _is_cut(one):
+                    self._unseen.search(value)
         named = zip(begun.items, begun.nodes, strict=True)
         return [(item[0], node) for item, node in named if node is not None], begun.unnamed
+
+    def search(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Learn the secrets of locals that nobody came to show."""
+        if self._memory is None:
+            return
+        for name, value in items:
+            if self._names_hidden(name, value):
+                self._remember(value)
+            else:
+                self._unseen.search(value)
 
     def _take_up(self, begun: Begun) -> int:
         """Go on with a frame; how deep."""
@@ -319,6 +337,11 @@ class Walker:
         if self._memory is not None:
             self._remember(value)
         return ValueNode(self._plans.of(type(value)).name, PLACEHOLDER, redacted=True)
+
+    def _names_hidden(self, name: str, value: Any) -> bool:
+        """Whether a value is one to hide by its name."""
+        secret = self._redactor.secret_key(name[:_KEY_TEXT])
+        return bool(secret) and _hides(secret, value)
 
     def _remember(self, value: Any) -> None:
         """A secret text is one wherever else it stands."""
@@ -566,11 +589,23 @@ class Walker:
     ) -> bool:
         """Hide the second of a pair like ("x-api-key", "...") and what follows "--password"; whether any."""
         found = False
+        if values and type(values[0]) is str and is_mysql(values[0][:_KEY_TEXT]):
+            found = self._hide_glued(values, nodes, texts)
         for index in range(len(values) - 1):
             is_name = (index == 0 and length == 2) or texts[index].startswith(_FLAG)
             if is_name and self._names_secret(values[index], values[index + 1]):
                 nodes[index + 1] = self._hidden(index_label(index + 1), values[index + 1])
                 texts[index + 1] = PLACEHOLDER
+                found = True
+        return found
+
+    def _hide_glued(self, values: Sequence[Any], nodes: list[ValueNode], texts: list[str]) -> bool:
+        """Hide `-pPASSWORD` of a command line; whether there is one."""
+        found = False
+        for index, value in enumerate(values):
+            if type(value) is str and value[:2] == "-p" and value[2:]:
+                nodes[index] = self._hidden(index_label(index), value[2:])
+                texts[index] = PLACEHOLDER
                 found = True
         return found
 
@@ -626,6 +661,11 @@ def _again(known: ValueNode | None, plan: Plan, address: int) -> ValueNode:
     return ValueNode(plan.name, known.text, address, known.length, ref=True)
 
 
+def _is_cut(node: ValueNode) -> bool:
+    """Whether something in the upper two levels of a tree is not shown."""
+    return node.more > 0 or any(child.more > 0 for _, child in node.children)
+
+
 def _same(text: str) -> str:
     return text
 
@@ -645,5 +685,5 @@ def _hides(secret: str, value: Any) -> bool:
     if secret == "weak" and (cls is tuple or cls is list):  # user and password
         return len(value) == 2 and type(value[0]) is str and type(value[1]) is str
     if secret == "weak":
-        return issubclass(cls, str | bytes)
+        return issubclass(cls, str | bytes) and not (cls is str and is_harmless("", value[:_KEY_TEXT]))
     return not issubclass(cls, type)

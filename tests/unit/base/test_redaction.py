@@ -416,3 +416,20 @@ def test_many_harmless_lines_leave_nothing_but_a_bounded_set_of_numbers() -> Non
 
     assert len(redactor._plain) <= 2_048
     assert all(type(shape) is int for shape in redactor._plain)
+
+
+def test_no_redaction_is_done_over_another() -> None:
+    text = "cannot use the secret DSN https://abc:hunter2X@sentry.io/1"
+
+    assert Redactor().text(text) == f"cannot use the secret DSN https://abc:{PLACEHOLDER}@sentry.io/1"
+    assert Redactor().text("password=https://abc:hunter2X@sentry.io/1 x") == f"password={PLACEHOLDER} x"
+
+
+def test_no_authentication_is_no_secret_and_a_glued_password_is_one() -> None:
+    event = {"auth": "none", "run": ["/usr/bin/mysql", "-u", "bob", "-phunter2X"]}
+    memory, places = SecretMemory(), []  # type: ignore[var-annotated]
+
+    clean = Redactor().remembering(memory).value(event, "event", places)
+
+    assert clean == {"auth": "none", "run": ["/usr/bin/mysql", "-u", "bob", f"-p{PLACEHOLDER}"]}
+    assert (memory.values, places) == (["hunter2X"], ["event.run[3]"])

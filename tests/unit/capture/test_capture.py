@@ -19,6 +19,8 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import caught
+from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import ExceptionView, FrameView, ResultView, ThreadView, every_exception
 from relive_capture.record import Budget, capture_exception, capture_frames, find_unserialisable
@@ -620,3 +622,44 @@ def test_what_exec_runs_is_the_functions_own_and_what_a_library_generates_is_not
     if function == "rule":
         assert dict(view.frames[-1].locals)["grams"].text == "3"
         assert view.frames[-1].line == 3
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_a_secret_that_the_limits_cut_is_hidden_in_the_message_all_the_same(
+    load: Load, capture: Capture, views: Views, monkeypatch: pytest.MonkeyPatch, pure: bool
+) -> None:
+    # Given secrets under telling names: in a dict, in an object's settings and behind many other entries
+    monkeypatch.setenv("RELIVE_PURE_PYTHON", "1" if pure else "")
+    app = load(
+        "class Client:\n    def __init__(self):\n        self.options = {'encryptionkey': 'ZZSECOND2'}\n"
+        "class Odd(dict):\n    def __bool__(self):\n        raise SystemExit\n"
+        "def handler():\n    h = {'encryptionkey': 'ZZTOPSECRET'}\n    client = Client()\n"
+        "    many = {f'k{n}': n for n in range(40)} | {'password': 'ZZTHIRD33'}\n"
+        "    odd = Odd(api_key='ZZFOURTH4')\n"
+        "    raise ValueError(h['encryptionkey'] + ', ZZSECOND2, ZZTHIRD33, ZZFOURTH4')\n"
+    )
+
+    # When there is no time to walk any of them
+    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+
+    # I expect each of them to be known, so that what hides them in the whole scene finds them in the message
+    assert dict(views(scene)[0].frames[-1].locals)["h"].children == []
+    assert {"ZZTOPSECRET", "ZZSECOND2", "ZZTHIRD33", "ZZFOURTH4"} <= set(scene.secrets)
+    clean = Redactor().remembering(SecretMemory(scene.secrets))
+    assert clean.text(scene.error.message) == ", ".join(["[redacted]"] * 4)
+
+
+def test_a_password_in_a_command_line_and_no_authentication(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    app = load(
+        "def handler():\n    run = ['mysql', '-u', 'bob', '-phunter2X']\n    auth = 'none'\n"
+        "    raise ValueError('hunter2X')\n"
+    )
+
+    scene = capture(app.handler)
+    shown = dict(views(scene)[0].frames[-1].locals)
+
+    assert shown["auth"].text == "'none'"
+    assert shown["run"].text == "['mysql', '-u', 'bob', [redacted]]"
+    assert "hunter2X" in scene.secrets
