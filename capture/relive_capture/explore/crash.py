@@ -7,6 +7,7 @@ from typing import Final
 
 from relive_base.wire.messages import ErrorInfo, PartState
 
+from relive_capture.explore.crash_shapes import crash_shapes, line_of
 from relive_capture.explore.fault_text import parse_fault
 from relive_capture.explore.outside_frames import OutsideFrames, OutsideView
 from relive_capture.record.fingerprint import fingerprint_of_names
@@ -50,7 +51,7 @@ def crash_view(
 
 
 def locate(error: ErrorInfo, text: str, source: str, in_app: Sequence[str] = ()) -> None:
-    """Add to `error` where the user's code stood, by names alone: no file is read."""
+    """Add to `error` where the user's code stood. Of all files only the one of the failing line is read."""
     report = parse_fault(text)
     if report is None:
         return
@@ -63,4 +64,8 @@ def locate(error: ErrorInfo, text: str, source: str, in_app: Sequence[str] = ())
     own = [frame for frame in frames if frame[0]]
     _, error.file, error.line, error.function = (own or frames)[0]
     names = [f"{shown}:{name}" for _, shown, _, name in reversed(own or frames[:3])]
-    error.fingerprint = fingerprint_of_names(error.kind, error.type, names)
+    failing = [
+        line_of(file, line, roots) for file, line, _ in report.threads[0].frames if roots.place(file)[0]
+    ]
+    shapes = crash_shapes(error.kind, error.message, failing[0] if failing else "")
+    error.fingerprint = fingerprint_of_names(error.kind, error.type, names, shapes)

@@ -98,6 +98,7 @@ class SceneInput:
     http: HttpRequest | None = None
     healthy: HealthyEvent | None = None
     logs: Sequence[LogLine] = ()
+    logs_left_out: int = 0  # lines before those in `logs`
     spans: Sequence[SpanData] = ()
     profiles: Sequence[Profile] = ()
     stacks: Mapping[int, StackFrames] = field(default_factory=dict)  # by hash, those of earlier invocations
@@ -144,7 +145,7 @@ def _built(source: SceneInput, redactor: Redactor) -> SceneMembers:
     _add_event(built, source, redactor)
     _add_context(built, source, redactor)
     _add_healthy(built, source.healthy, redactor)
-    _add_logs(built, source.logs, redactor)
+    _add_logs(built, source.logs, source.logs_left_out, redactor)
     _add_spans(built, source.spans, redactor)
     _add_profile(built, source)
     _add_recorded(built, source, redactor)
@@ -231,7 +232,7 @@ def _add_healthy(built: SceneMembers, healthy: HealthyEvent | None, redactor: Re
     built.parts["healthy"] = PartState("ok")
 
 
-def _add_logs(built: SceneMembers, lines: Sequence[LogLine], redactor: Redactor) -> None:
+def _add_logs(built: SceneMembers, lines: Sequence[LogLine], before: int, redactor: Redactor) -> None:
     if not lines:
         return
     kept = lines[-MAX_LOG_LINES:]
@@ -248,7 +249,7 @@ def _add_logs(built: SceneMembers, lines: Sequence[LogLine], redactor: Redactor)
         )
         rows.append(msgspec.json.encode(row))
     built.files["logs.jsonl"] = b"\n".join(rows) + b"\n"
-    left_out = len(lines) - len(kept)
+    left_out = before + len(lines) - len(kept)
     _partial(built, "logs", left_out, "earlier lines left out")
 
 

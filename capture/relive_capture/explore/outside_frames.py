@@ -14,6 +14,7 @@ from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
 from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, PartState
 
+from relive_capture.explore.crash_shapes import crash_shapes
 from relive_capture.model import ExceptionView, FrameView, ThreadView
 from relive_capture.record.fingerprint import fingerprint_of_views
 from relive_capture.record.sources import InApp, SourceCache, SourceFiles
@@ -82,8 +83,10 @@ class OutsideFrames:
 
     def _error(self, view: ExceptionView, kind: str, error_type: str, message: str) -> ErrorInfo:
         info = ErrorInfo(type=error_type, message=message, kind=kind, traceback=traceback_text([view]))
-        info.fingerprint = fingerprint_of_views(kind, error_type, view.frames)
-        own = [frame for frame in view.frames if frame.in_app] or view.frames
+        inside = [frame for frame in view.frames if frame.in_app]
+        shapes = crash_shapes(kind, message, _failing_line(inside[-1]) if inside else "")
+        info.fingerprint = fingerprint_of_views(kind, error_type, view.frames, shapes)
+        own = inside or view.frames
         if own:
             info.file, info.line, info.function = own[-1].file, own[-1].line, own[-1].function
         return info
@@ -138,6 +141,11 @@ class OutsideFrames:
                 for item in frame.get("locals") or []:
                     item["repr"] = self._local(item, "native/pyspy.json")[1].text
         return threads
+
+
+def _failing_line(frame: FrameView) -> str:
+    at = frame.line - frame.source_first_line
+    return frame.source[at] if 0 <= at < len(frame.source) else ""
 
 
 def library_folders(source: str) -> tuple[str, ...]:

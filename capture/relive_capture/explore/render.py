@@ -363,7 +363,10 @@ def _logs(scene: SceneFile, width: int, extent: _Extent) -> list[Line]:
     tail = scene.logs[-extent.logs :]
     if not tail:
         return []
-    lines = [Line(""), Line(f"Logs, the last {len(tail)} of {len(scene.logs)}", "heading")]
+    part = scene.parts.get("logs")
+    cut = f" ({part.reason})" if part is not None and part.state == "partial" and part.reason else ""
+    head = one_line(f"Logs, the last {len(tail)} of {len(scene.logs)}{cut}", width)
+    lines = [Line(""), Line(head, "heading")]
     return lines + [Line(one_line(f"  {line.severity:<5} {line.body}", width), "log") for line in tail]
 
 

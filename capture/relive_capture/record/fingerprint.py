@@ -57,7 +57,10 @@ def fingerprint_of_names(kind: str, error_type: str, names: list[str], shapes: S
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def fingerprint_of_views(kind: str, error_type: str, frames: list[FrameView]) -> str:
+def fingerprint_of_views(
+    kind: str, error_type: str, frames: list[FrameView], shapes: Sequence[str] = ()
+) -> str:
     """The same from recorded frames, for scenes that were taken from outside."""
     chosen = [frame for frame in frames if frame.in_app] or frames[-3:]
-    return fingerprint_of_names(kind, error_type, [f"{frame.file}:{frame.function}" for frame in chosen])
+    names = [f"{frame.file}:{frame.function}" for frame in chosen]
+    return fingerprint_of_names(kind, error_type, names, shapes)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from relive_base.wire.messages import Logs, Spans
 
-__all__ = ["FLOOD_BYTES", "SPAN_BYTES", "Intake", "frame_invocation"]
+__all__ = ["FLOOD_BYTES", "SPAN_BYTES", "Intake", "frame_invocation", "frame_lines"]
 
 SPAN_BYTES: Final = 16 * 1_048_576
 """Of the spans of one invocation, as they come."""
@@ -34,6 +34,18 @@ def frame_invocation(payload: bytes) -> bytes:
     if head == _STR_8 and at + 1 < len(payload):
         return payload[at + 2 : at + 2 + payload[at + 1]]
     return payload[at + 1 : at + 1 + (head & 0x1F)] if 0xA0 <= head <= 0xBF else b""
+
+
+def frame_lines(payload: bytes) -> int:
+    """How many lines a Logs frame says it has, without a look inside; 0 if it does not say."""
+    start = 3 if payload[0] == _ARRAY_16 else 1
+    at = start + 1 + (sum(payload[start : start + 1]) & 0x1F)
+    text = payload[at : at + 2]
+    at += 1 + (text[0] & 0x1F) if text and text[0] != _STR_8 else 2 + sum(text[1:])
+    head = payload[at : at + 1]
+    if head in (b"\xdc", b"\xdd"):
+        return int.from_bytes(payload[at + 1 : at + (3 if head == b"\xdc" else 5)], "big")
+    return head[0] & 0x0F if head and 0x90 <= head[0] <= 0x9F else 0
 
 
 class _Meter:

@@ -42,6 +42,7 @@ class SceneJob(msgspec.Struct, array_like=True, tag="s"):
     healthy: HealthyEvent | None = None
     core: str = ""  # a core file to read, and to remove
     span_updates: list[bytes] = []  # SpanUpdate frames
+    logs_left_out: int = 0  # lines before those in `telemetry`
 
 
 @dataclass(frozen=True, slots=True)

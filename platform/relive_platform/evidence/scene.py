@@ -64,6 +64,7 @@ def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
         http=job.http,
         healthy=job.healthy,
         logs=logs,
+        logs_left_out=job.logs_left_out,
         spans=spans,
         profiles=profiles,
         stacks=stacks.of(job.record.function, profiles),

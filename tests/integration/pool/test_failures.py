@@ -14,6 +14,7 @@ from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.life import FROZEN
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import SceneJob
+from relive_platform.evidence.scene import StackMemory, scene_input
 from relive_runtime.worker.faults import FAULTS, can_stand_still
 
 stands_still = pytest.mark.skipif(not can_stand_still(), reason="the C extensions were not built")
@@ -92,6 +93,27 @@ async def test_a_crash_in_native_code_is_located(workers: Platform, more: str) -
         assert running.record.error.line == (7 if can_stand_still() else 0)
     else:
         assert (running.record.error.function, running.record.error.line) == ("handler", 6)
+
+
+async def test_crashes_of_other_signals_and_lines_are_other_groups(workers: Platform) -> None:
+    # Given a function that can crash in several ways
+    body = (
+        "    if event == 'null': __import__('ctypes').string_at(0)\n"
+        "    os.kill(os.getpid(), getattr(signal, event))\n    time.sleep(60)\n"
+    )
+    workers.deploy("f", OK_OR + body, timeout_s=60.0)
+
+    # When it does
+    groups: list[str] = []
+    for event in (b'"null"', b'"SIGSEGV"', b'"SIGABRT"', b'"SIGFPE"', b'"SIGFPE"'):
+        error = (await workers.invoke("f", event)).error
+        assert error is not None
+        assert error.line
+        groups.append(error.fingerprint)
+
+    # I expect a group for each way, and the same one for the same way
+    assert len(set(groups)) == 4
+    assert groups[3] == groups[4]
 
 
 @stands_still
@@ -386,3 +408,18 @@ async def test_a_dependency_that_ends_the_zygote_is_an_answer_and_no_waiting(wor
     assert outcome.record.status == "init_error"
     assert outcome.error is not None
     assert "zygote" in outcome.error.message
+
+
+async def test_a_scene_has_the_last_lines_and_the_number_of_those_before(workers: Platform) -> None:
+    # Given a function that logs more than a scene keeps, and fails
+    body = "    for number in range(9_000):\n        print(number, 'x' * 400)\n    raise ValueError('no')\n"
+    await _fails(workers, body, output_limit_bytes=8 * 1_048_576, timeout_s=60.0)
+
+    # When its scene is made
+    job = await _failed_run(workers)
+    found = scene_input(job, StackMemory())
+
+    # I expect the last line in it, and no line that is neither there nor counted
+    assert [line.body.split()[0] for line in found.logs[-2:]] == ["8998", "8999"]
+    assert job.logs_left_out > 0
+    assert job.logs_left_out + len(found.logs) == 9_000

@@ -444,3 +444,17 @@ def handler(event):
     # I expect domains, hosts and users to stay
     wanted = "GET shop.example.org/basket by administrator of db.example.org with [redacted]"
     assert info.manifest["error"]["message"] == wanted
+
+
+def test_lines_that_a_scene_has_not_are_said_where_the_logs_are(tmp_path: Path) -> None:
+    # Given more lines than a scene keeps, and others that were left out before
+    path = tmp_path / "long.scene"
+    lines = [LogLine(number, "INFO", f"line {number}") for number in range(6_000)]
+
+    # When it is written and shown
+    write_scene(path, SceneInput(record=record(), captured_ns=5, logs=lines, logs_left_out=70))
+    text = render_text(read_scene(path))
+
+    # I expect the last ones, and the number of those before
+    assert "Logs, the last 10 of 5000 (1070 earlier lines left out)" in text
+    assert "line 5999" in text

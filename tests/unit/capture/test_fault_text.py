@@ -65,6 +65,45 @@ def test_the_error_is_located_in_the_users_own_code_and_the_scene_has_its_source
     assert "without locals" in view.parts["exception"].reason
 
 
+def _crashed(folder: Path, signal: str, line: int) -> tuple[str, str]:
+    """The group of a crash, as its fault handler and as a look from outside tell it."""
+    text = TEXT.replace("/code/v1", str(folder)).replace("line 9 in", f"line {line} in")
+    error = ErrorInfo(type="WorkerKilled", message=f"killed by signal 11 ({signal})", kind="signal")
+    locate(error, text, str(folder))
+    view = crash_view(text, error, str(folder))
+    assert view is not None
+    return error.fingerprint, view.error.fingerprint
+
+
+def test_crashes_of_other_signals_or_lines_are_other_groups(tmp_path: Path) -> None:
+    # Given a function with three lines that crash, two of them alike
+    program = "".join(f"number {number}\n" for number in range(1, 9)) + "kill(a)\nread(0)\n  kill( a )\n"
+    (tmp_path / "cart.py").write_text(program)
+
+    # When it crashes
+    first = _crashed(tmp_path, "SIGSEGV", 9)
+
+    # I expect the same group for the same line, also where it has moved to, and however it was read
+    assert first == _crashed(tmp_path, "SIGSEGV", 11)
+    assert first[0] == first[1]
+    # ... and others for another signal, and for another line
+    assert first[0] != _crashed(tmp_path, "SIGILL", 9)[0]
+    assert first[0] != _crashed(tmp_path, "SIGSEGV", 10)[0]
+
+
+def test_no_file_but_the_functions_own_is_read_for_the_group(tmp_path: Path) -> None:
+    # Given a link in the function's folder to what is not its own
+    outside, folder = tmp_path / "key.py", tmp_path / "code"
+    folder.mkdir()
+    outside.write_text("secret\n" * 9)
+    (folder / "cart.py").symlink_to(outside)
+    before = _crashed(folder, "SIGSEGV", 9)[0]
+
+    # I expect the group to say nothing of its text
+    outside.write_text("other\n" * 9)
+    assert _crashed(folder, "SIGSEGV", 9)[0] == before
+
+
 @given(st.text() | st.lists(st.sampled_from([*TEXT.splitlines(), "", "  File", "Thread 0x"])).map("\n".join))
 def test_any_text_is_read_or_refused(text: str) -> None:
     error = ErrorInfo(type="WorkerKilled", message="", kind="signal")

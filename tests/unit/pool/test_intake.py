@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relive_base.wire.messages import LogLine, Logs, SpanData, Spans, encode_frame
-from relive_platform.engine.intake import FLOOD_BYTES, SPAN_BYTES, Intake, frame_invocation
+from relive_platform.engine.intake import FLOOD_BYTES, SPAN_BYTES, Intake, frame_invocation, frame_lines
 
 ID = "01a2273a-8fe9-765f-a2d4-25a95b06b645"
 OTHER = "01a2273a-0000-765f-a2d4-25a95b06b645"
@@ -24,6 +24,15 @@ def test_the_id_of_a_frame_is_read_without_decoding_it() -> None:
     for text in ("", "short", ID, "x" * 200):
         assert frame_invocation(logs("a", invocation_id=text)) == text.encode()
         assert frame_invocation(span("a", text)) == text.encode()
+
+
+def test_the_lines_of_a_frame_are_counted_without_decoding_it() -> None:
+    for count in (0, 1, 15, 16, 300, 70_000):
+        for text in ("", "short", ID, "x" * 200):
+            assert frame_lines(logs(*["a"] * count, invocation_id=text)) == count
+
+    for broken in (b"\x93", b"\xdc", b"\x93\xa4logs", b"\x93\xa4logs\xd9", b"\x93\xa4logs\xa0\xc0"):
+        assert frame_lines(broken) == 0
 
 
 def test_a_worker_tells_of_its_own_invocations_alone() -> None:

@@ -47,7 +47,9 @@ from relive_platform.engine.workers.process import WorkerProcess
 __all__ = ["Worker", "WorkerOwner"]
 
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
-TELEMETRY_KEPT_BYTES: Final = 2_097_152  # of one invocation, for its scene
+TELEMETRY_KEPT_BYTES: Final = (
+    2_097_152  # of one invocation, for its scene: of its spans, and of its log lines
+)
 SPAN_UPDATES_KEPT: Final = 256  # of one invocation; a worker sends half as many
 EVIDENCE_BYTES: Final = 16 * 1_048_576  # of one invocation's span updates and the like
 PROFILES_KEPT: Final = 4  # of one invocation
@@ -433,7 +435,7 @@ class Worker(WorkerLife, asyncio.Protocol):
 
     def _on_spans(self, payload: bytes) -> None:
         if self.intake.takes(payload, spans=True):
-            self._on_telemetry(payload)
+            self._on_telemetry(payload, spans=True)
         else:
             self._refused()
 
@@ -452,15 +454,18 @@ class Worker(WorkerLife, asyncio.Protocol):
             much = f"{FLOOD_BYTES >> 20} MB beyond its limits"
             self.end(f"its code wrote over {much} into the connection to the server")
 
-    def _on_telemetry(self, payload: bytes) -> None:
+    def _on_telemetry(self, payload: bytes, *, spans: bool = False) -> None:
         running = self.current
         if running is None:
             if self.state == STARTING and len(self.init_telemetry) < 1_000:
                 self.init_telemetry.append(payload)
         else:
-            running.telemetry_bytes += len(payload)
-            if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
-                running.telemetry.append(payload)
+            if spans:
+                running.telemetry_bytes += len(payload)
+                if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
+                    running.telemetry.append(payload)
+            else:
+                running.keep_log(payload, TELEMETRY_KEPT_BYTES)
         self.owner.on_telemetry(self, payload)
 
     def _on_span_update(self, payload: bytes) -> None:
