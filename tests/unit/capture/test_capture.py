@@ -663,3 +663,21 @@ def test_a_password_in_a_command_line_and_no_authentication(
     assert shown["auth"].text == "'none'"
     assert shown["run"].text == "['mysql', '-u', 'bob', [redacted]]"
     assert "hunter2X" in scene.secrets
+
+
+def test_a_secret_in_a_librarys_frame_that_is_not_shown_is_known(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    app = load(
+        "import json\n"
+        "def handler():\n"
+        "    inner = {'encryptionkey': 'ZZINNER22'}\n"
+        "    json.dumps({}, default=None, cls=None, api_token='ZZLIBRARY1', options=inner)\n"
+    )
+
+    # Given a failure below a library's frames whose locals hold secrets, and no time
+    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+
+    # I expect these frames without locals, and the secrets known all the same
+    assert not any(frame.locals for frame in views(scene)[0].frames if not frame.in_app)
+    assert {"ZZLIBRARY1", "ZZINNER22"} <= set(scene.secrets)
