@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relive_base.errors import ExitCode, NotFound, ReliveError, UsageError
 from relive_base.ids import IdSource, new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
-from relive_base.terminal import escape_terminal, one_line
+from relive_base.terminal import cells, escape_terminal, one_line
 from relive_base.traceparent import TraceParent, format_traceparent, parse_traceparent
 
 
@@ -107,7 +107,7 @@ def test_no_control_character_reaches_the_terminal(text: str) -> None:
     assert all(char.isprintable() or char in "\n\t" or not char.isascii() for char in escaped)
     assert "\x1b" not in escaped
     assert "\n" not in one_line(text)
-    assert len(one_line(text, 20)) <= 20
+    assert cells(one_line(text, 20)) <= 20
 
 
 def test_what_reorders_text_is_made_visible() -> None:
