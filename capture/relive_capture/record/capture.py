@@ -6,10 +6,11 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from relive_base.escapes import to_json
@@ -21,6 +22,7 @@ from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, FunctionSpec, P
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.chain import ChainRecorder, error_type
+from relive_capture.record.early import early_scene
 from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, own_names, place_names
 from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
 from relive_capture.record.guard import Guard
@@ -46,6 +48,7 @@ __all__ = [
 NO_RESULT: Final = object()
 _NO_TASKS: Final = "no asyncio task was there"
 _VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
+_Early: TypeAlias = Callable[[Scene], None]
 _ANSWER_BYTES: Final = 8_000
 _ANSWER_CHARS: Final = 2_000
 _WARM_ROUNDS: Final = 4
@@ -138,8 +141,11 @@ class _Capture:
 
     # ------------------------------------------------------------ steps
 
-    def save_exceptions(self, views: list[ExceptionView]) -> PartState:
+    def save_exceptions(self, views: list[ExceptionView], early: _Early | None = None) -> PartState:
         self.chain.fill_locals()
+        if early is not None and self.chain.runs_code():
+            with suppress(Exception):  # the whole scene follows in any case
+                early(early_scene(views, self.redactions, self.memory.values))
         self.chain.ask()
         self.members["exception.json"] = to_json(views)
         return self._exception_state(views)
@@ -266,13 +272,15 @@ def capture_exception(
     result: object = NO_RESULT,
     place: tuple[str, str] | None = None,
     moment: Moment | None = None,
+    early: _Early | None = None,
 ) -> Scene:
     """The scene of `error`: frames with locals, chain, groups, sources, threads, environment.
 
     `kind` is one of records.FAILURE_KINDS; a RecursionError or MemoryError makes "exception" more exact. For
     "bad_result" give the `result` too, and the `place` inside it (path, what is there) that the encoder has
-    found; else it is looked for. `moment` has the threads and tasks of an earlier time. Never raises: if
-    the capture itself fails, it is tried again without values, and `parts` says so; the ErrorInfo is there in
+    found; else it is looked for. `moment` has the threads and tasks of an earlier time. `early` gets what
+    is known before the user's code is asked for texts, which may end the process. Never raises: if the
+    capture itself fails, it is tried again without values, and `parts` says so; the ErrorInfo is there in
     any case.
     """
     captured_ns = time.time_ns()
@@ -282,7 +290,7 @@ def capture_exception(
         with _NoCollection():
             capture = _Capture(spec, budget or Budget(), skip)
             views = capture.chain.record(error)
-            capture.attempt("exception", capture.save_exceptions, views)
+            capture.attempt("exception", capture.save_exceptions, views, early)
             if "exception.json" not in capture.members:
                 capture.attempt("exception", capture.save_heads, views, capture.parts["exception"].reason)
             if result is not NO_RESULT:

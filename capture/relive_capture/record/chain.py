@@ -126,6 +126,11 @@ class ChainRecorder:
             view.attributes, view.attributes_more = self._attributes(error, path)
         self._recorder.fill_others(stacks)
 
+    def runs_code(self) -> bool:
+        """Whether `ask` may run code of the user's."""
+        errors = (error for error, _, _, _ in self._pending)
+        return any(not issubclass(type(one), ReliveError) and self._messages.runs_code(one) for one in errors)
+
     def ask(self) -> None:
         """Messages as Python prints them, notes and details. The first step that runs code of the user's:
         frames and locals are known by now."""

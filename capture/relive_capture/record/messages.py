@@ -66,6 +66,16 @@ class Messages:
         """A message that is made without running the user's code."""
         return self._shown(self._static.text(error))
 
+    def runs_code(self, error: BaseException) -> bool:
+        """Whether `ask` may run code of the user's for the message or the notes."""
+        own = static_lookup(type(error), "__str__")[0]
+        if own is None or is_heap_type(own) or not _plain_args(error):
+            return True
+        notes = named_entry(instance_dict(error), "__notes__")
+        if notes is None:
+            return _may_have_notes(type(error))
+        return type(notes) is not list or any(type(note) is not str for note in notes[:_MAX_NOTES])
+
     def ask(self, error: BaseException, hide: Callable[[str], str]) -> Asked:
         """What Python prints of `error`. Runs its `__str__`: whatever else is to be kept of the process was
         kept before. `hide` takes out what the error's own type shows of secrets."""

@@ -54,11 +54,12 @@ def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
             logs += frame.lines
         elif frame is not None:
             spans += frame.spans
+    scene = _told(job)
     _add_crash(job, logs)
     profiles = [found for payload in job.profiles if (found := _read(_profile, payload)) is not None]
     return SceneInput(
         record=job.record,
-        scene=_read(_scene, job.scene) if job.scene else None,
+        scene=scene,
         error=job.record.error,
         event=job.event,
         http=job.http,
@@ -74,6 +75,22 @@ def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
         redact_keys=job.redact_keys,
         python=job.python,
     )
+
+
+def _told(job: SceneJob) -> Scene | None:
+    """The worker's own scene. One that is not final, of a process that ended over the texts of its exception,
+    gives way to what was seen of the end itself."""
+    scene = _read(_scene, job.scene) if job.scene else None
+    if scene is None or scene.final:
+        return scene
+    if FAULT_MEMBER in job.members or "exception.json" in job.members or job.record.error is None:
+        job.scene = b""
+        return None
+    scene.error = job.record.error  # how the process ended
+    part = scene.parts.get("exception")
+    if part is not None:
+        part.reason = f"{part.reason}: {scene.error.message}"
+    return scene
 
 
 def _read(decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T | None:

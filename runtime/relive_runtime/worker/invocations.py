@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Final
 
-from relive_base.wire.messages import Done, FunctionSpec, Invoke, Late, Profile, Result
+from relive_base.wire.messages import Done, FunctionSpec, Invoke, Late, Profile, Result, Scene
 from relive_base.wire.sink import FrameSink
 from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
@@ -243,6 +243,7 @@ class Runner:
             moment=self._moment if kind == "timeout" else None,
             result=self._bad_result,
             place=error.place if isinstance(error, BadResult) else None,
+            early=self._send_early,
         )
         self._background.add_to(scene)
         self._outside.tell(scene, invoke)
@@ -260,6 +261,9 @@ class Runner:
             reusable=reusable,
             streamed_bytes=self._streamer.sent_bytes,
         )
+
+    def _send_early(self, scene: Scene) -> None:
+        self._sink.send_surely(scene, bell=False)
 
     def _fail_answered(self, result: Result, invoke: Invoke) -> None:
         """The function has answered over HTTP, with a 5xx status: the client gets that, and it is a failure,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import ErrorInfo, FunctionSpec, PartState, Result, Scene
@@ -28,6 +29,7 @@ def capture_failure(
     moment: capture.Moment | None = None,
     result: object = capture.NO_RESULT,
     place: tuple[str, str] | None = None,
+    early: Callable[[Scene], None] | None = None,
 ) -> Scene:
     """The scene of `error`; if even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
@@ -44,6 +46,7 @@ def capture_failure(
                 moment=moment,
                 result=result,
                 place=place,
+                early=early,
             )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
         info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from pool_harness import Platform
 from relive_base.wire.messages import Logs, Scene, Spans
+from relive_capture.explore import read_scene, write_scene
+from relive_capture.explore.render import render_text
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.life import FROZEN
 from relive_platform.engine.workers.zygote import ZygoteKey
@@ -423,3 +425,40 @@ async def test_a_scene_has_the_last_lines_and_the_number_of_those_before(workers
     assert [line.body.split()[0] for line in found.logs[-2:]] == ["8998", "8999"]
     assert job.logs_left_out > 0
     assert job.logs_left_out + len(found.logs) == 9_000
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "raise Wrong()",
+        "raise KeyError(Wrong())",
+        "raise ExceptionGroup('several', [Wrong()])",
+        "raise ValueError('plain') from Wrong()",
+    ],
+)
+async def test_frames_and_locals_stay_of_an_exception_whose_text_ends_the_process(
+    workers: Platform, raised: str, tmp_path: Path
+) -> None:
+    # Given an exception with code of its own for its text, which ends the process
+    body = (
+        f"    basket = ['apple', 3]\n    {raised}\n\n"
+        "class Wrong(Exception):\n    def __str__(self): os.kill(os.getpid(), 9)\n    __repr__ = __str__\n"
+    )
+
+    # When it fails
+    status, _, _, _ = await _fails(workers, body, timeout_s=60.0)
+
+    # I expect how it ended, where it stood, and what it was about to say
+    job = await _failed_run(workers)
+    found = scene_input(job, StackMemory())
+    assert status == "crash"
+    assert found.scene is not None
+    assert found.scene.error == job.record.error
+    views = msgspec.json.decode(found.scene.members["exception.json"])
+    names = {name for name, _ in views[0]["frames"][-1]["locals"]}
+    assert "basket" in names
+    write_scene(tmp_path / "ended.scene", found)
+    text = render_text(read_scene(tmp_path / "ended.scene"))
+    assert "basket = " in text
+    assert "SIGKILL" in text
+    assert "the process ended while an exception was asked for its text: " in text
