@@ -69,10 +69,15 @@ def test_what_filled_the_memory(server: Relive) -> None:
     assert any("_cache" in place["path"] for place in grown["places"][:3])
 
     # And: the same failure again says where its heap is
-    again = server.invoke("thumbs", {"first": 10, "count": 1_000_000})
-    part = heap_part(server, again["invocation_id"])
+    taken = [failed["invocation_id"]]
+    for _ in range(6):  # the memory may be full in another line, which is another failure
+        again = server.invoke("thumbs", {"first": 10, "count": 1_000_000})
+        part = heap_part(server, again["invocation_id"])
+        if part["state"] == "missing":
+            break
+        taken.append(again["invocation_id"])
     assert part["state"] == "missing"
-    assert failed["invocation_id"] in part["reason"]
+    assert any(ident in part["reason"] for ident in taken)
 
 
 def test_capture_frames_takes_none(server: Relive) -> None:
