@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from relive_platform.api.client import ControlClient
 
 from tests.support.relive_cli import Relive, laboratory, relive_home, toml
 from tests.support.terminal import terminal
@@ -113,6 +116,24 @@ def test_a_pipe_is_a_script_and_the_state_stays_between_sessions(lab: Relive) ->
     done = lab.run("debug", ident[:30], stdin="p basket.total\np relive.invoke('other', {'a': 1})\nexit\n")
 
     assert done.stdout.splitlines() == ["77", "{'other': {'a': 1}}"]
+
+
+def test_nothing_of_a_session_is_left_that_could_hold_up_the_end_of_the_process(lab: Relive) -> None:
+    # Given a session whose process writes faster than its user reads
+    ident = lab.invoke("checkout", {"sku": 3})["invocation_id"]
+    with ControlClient(f"unix:{lab.home}/run/api.sock", token=(lab.home / "run" / "token").read_text()) as control:
+        call = control.debug(ident)
+        call.send_line("for number in range(100_000): print(number)")
+        while (response := call.next(10.0)) is not None and "100" not in response.text.text:
+            pass
+
+        # When it is left
+        call.close()
+
+    # I expect no thread that takes the locks of gRPC, and no call that would wait for one at exit
+    assert [thread.name for thread in threading.enumerate() if thread.name == "debug"] == []
+    gc.collect()
+    assert [held for held in gc.get_objects() if type(held).__name__ == "_MultiThreadedRendezvous"] == []
 
 
 def test_the_newest_failure_is_the_one_that_failed_last(lab: Relive) -> None:

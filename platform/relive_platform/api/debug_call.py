@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,6 +19,8 @@ __all__ = ["DebugCall"]
 
 _ATTACH_S: Final = 20.0
 _WAITING: Final = 64
+_LEAVE_S: Final = 5.0
+_LOOK_S: Final = 0.02
 
 
 class DebugCall:
@@ -29,17 +33,20 @@ class DebugCall:
         # Bounded: what a terminal does not take in time waits in the process that writes it.
         self._responses: queue.Queue[pb.DebugResponse | ReliveError] = queue.Queue(_WAITING)
         self._requests.put(pb.DebugRequest(attach=ident))
-        self._call = method(iter(self._requests.get, None))
+        self._call: Any = method(iter(self._requests.get, None))
         # A thread of its own: a wait for it can be interrupted by Ctrl-C, a wait inside gRPC not.
-        threading.Thread(target=self._read, name="debug", daemon=True).start()
-        first = self.next(_ATTACH_S)
-        if first is None:
+        self._reader = threading.Thread(target=self._read, args=(self._call,), name="debug", daemon=True)
+        self._reader.start()
+        try:
+            first = self.next(_ATTACH_S)
+            if first is None:
+                raise ReliveError("the server did not attach a debugger", where=address)
+        except BaseException:
             self.close()
-            raise ReliveError("the server did not attach a debugger", where=address)
+            raise
         self.worker: pb.FrozenWorker = first.attached
 
-    def _read(self) -> None:
-        responses: Iterator[pb.DebugResponse] = self._call
+    def _read(self, responses: Iterator[pb.DebugResponse]) -> None:
         try:
             for response in responses:
                 self._responses.put(response)
@@ -71,6 +78,17 @@ class DebugCall:
         self._requests.put(pb.DebugRequest(interrupt=True))
 
     def close(self) -> None:
-        """Leave; the worker is frozen again."""
+        """Leave; the worker is frozen again.
+
+        Nothing of the call is left: a thread inside gRPC that the end of this process stops keeps the lock
+        of its call, and whoever collects the call then waits for that lock for ever.
+        """
         self._requests.put(None)
-        self._call.cancel()
+        if self._call is not None:
+            self._call.cancel()
+        end = time.monotonic() + _LEAVE_S
+        while self._reader.is_alive() and time.monotonic() < end:
+            with contextlib.suppress(queue.Empty):  # it may wait for a place
+                self._responses.get_nowait()
+            self._reader.join(_LOOK_S)
+        self._call = None
