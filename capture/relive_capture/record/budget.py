@@ -27,6 +27,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):  # a dataclass would ta
     total_bytes: int = 256 * 1024  # of values and source excerpts
     text_ns: int = 300_000_000  # for `__str__` of all exceptions together
     cpu_ns: int = 10_000_000
+    least_bytes: int = 16 * 1024  # a scene this small is not cut by `cpu_ns`: who waits for a CPU, or for a
+    most_cpu_ns: int = 100_000_000  # collection of garbage, uses it up with nothing shown; but by this
     source_lines: int = 5  # before and after a frame's line
     source_bytes: int = 256 * 1024  # of `source/` members together
     threads: int = 20
@@ -41,6 +43,7 @@ class Meter:
     __slots__ = (
         "_budget",
         "_end_ns",
+        "_last_ns",
         "_naming",
         "_share_ns",
         "_ticks",
@@ -54,6 +57,7 @@ class Meter:
         self._budget = budget
         self.started_ns = time.thread_time_ns()
         self._end_ns = self._share_ns = self.started_ns + budget.cpu_ns
+        self._last_ns = self.started_ns + max(budget.most_cpu_ns, budget.cpu_ns)
         self._ticks = 0
         self._naming = False
         self.bytes_used = 0
@@ -91,13 +95,14 @@ class Meter:
 
     def _judge(self, now: int) -> None:
         budget = self._budget
+        early = self.bytes_used < budget.least_bytes and now <= self._last_ns
         if not self.over:
             if self.bytes_used > budget.total_bytes:
                 self.over = f"the size limit of {budget.total_bytes} bytes"
-            elif now > self._end_ns:
+            elif now > self._end_ns and not early:
                 self.over = f"the CPU limit of {budget.cpu_ns // 1_000_000} ms"
         if self._naming:
-            late = now > self._end_ns + budget.cpu_ns // 2
+            late = now > self._end_ns + budget.cpu_ns // 2 and not early
             self.stop = late or 2 * self.bytes_used > 3 * budget.total_bytes
         else:
-            self.stop = bool(self.over) or now > self._share_ns
+            self.stop = bool(self.over) or (now > self._share_ns and not early)

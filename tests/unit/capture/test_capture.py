@@ -460,7 +460,7 @@ def test_own_frames_come_before_attributes_and_libraries(load: Load, capture: Ca
         "    json.loads('[1]', object_hook=None, parse_int=inner)\n"
     )
 
-    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+    scene = capture(app.handler, budget=Budget(cpu_ns=0, least_bytes=0))
     view = views(scene)[0]
     own = [frame for frame in view.frames if frame.in_app]
 
@@ -468,6 +468,27 @@ def test_own_frames_come_before_attributes_and_libraries(load: Load, capture: Ca
     assert [(name, node.more) for name, node in view.attributes] == [("rows", 9000)]
     assert not any(frame.locals for frame in view.frames if not frame.in_app)
     assert "frames of libraries have no locals" in scene.parts["exception"].reason
+
+
+def test_a_small_scene_is_whole_where_the_time_is_over_before_it_began(
+    load: Load, capture: Capture, views: Views
+) -> None:
+    # Given a small failure
+    app = load("import json\ndef handler():\n    order = {'id': [4711]}\n    json.loads('{')\n")
+
+    # When something else has used up the CPU time of its capture
+    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+    view = views(scene)[0]
+
+    # I expect everything, of libraries too
+    assert scene.parts["exception"].state == "ok"
+    assert [bool(frame.locals) for frame in view.frames] == [True] * len(view.frames)
+
+    # Given no time beyond that
+    scene = capture(app.handler, budget=Budget(cpu_ns=0, most_cpu_ns=0))
+
+    # I expect the cut, and its reason
+    assert "the CPU limit of 0 ms was reached" in scene.parts["exception"].reason
 
 
 def test_more_locals_than_a_frame_may_have_are_counted(load: Load, capture: Capture, views: Views) -> None:
@@ -640,7 +661,7 @@ def test_a_secret_that_the_limits_cut_is_hidden_in_the_message_all_the_same(
     )
 
     # When there is no time to walk any of them
-    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+    scene = capture(app.handler, budget=Budget(cpu_ns=0, least_bytes=0))
 
     # I expect each of them to be known, so that what hides them in the whole scene finds them in the message
     assert dict(views(scene)[0].frames[-1].locals)["h"].children == []
@@ -676,7 +697,7 @@ def test_a_secret_in_a_librarys_frame_that_is_not_shown_is_known(
     )
 
     # Given a failure below a library's frames whose locals hold secrets, and no time
-    scene = capture(app.handler, budget=Budget(cpu_ns=0))
+    scene = capture(app.handler, budget=Budget(cpu_ns=0, least_bytes=0))
 
     # I expect these frames without locals, and the secrets known all the same
     assert not any(frame.locals for frame in views(scene)[0].frames if not frame.in_app)

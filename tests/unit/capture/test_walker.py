@@ -316,7 +316,7 @@ def test_the_byte_budget_ends_the_walk_and_every_local_is_named() -> None:
 def test_every_local_is_named_with_its_line_where_the_time_is_over_before_it_began() -> None:
     items: list[tuple[str, object]] = [(f"big{i}", {"a": list(range(50))}) for i in range(20)]
 
-    found = frame(*items, ("last", 7), ("name", "Mia"), cpu_ns=0)
+    found = frame(*items, ("last", 7), ("name", "Mia"), cpu_ns=0, least_bytes=0)
 
     assert list(found) == [name for name, _ in items] + ["last", "name"]
     assert (found["last"].text, found["name"].text) == ("7", "'Mia'")
