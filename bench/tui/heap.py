@@ -74,7 +74,7 @@ def _figure(name: str, value: float, target: float | None, unit: str) -> Figure:
 async def _first(path: Path) -> float:
     """ms that the event loop stood still at most until the leak is shown."""
     from relive_tui.app import ReliveApp
-    from relive_tui.file_source import FileSource
+    from relive_tui.source.file import FileSource
 
     app = ReliveApp(FileSource(str(path)), "heap")
     async with app.run_test(size=(120, 36)) as pilot:
@@ -91,7 +91,7 @@ async def _first(path: Path) -> float:
 async def _again(path: Path, rounds: int) -> tuple[float, list[float]]:
     """(ms until the leak is shown, ms of each key)."""
     from relive_tui.app import ReliveApp
-    from relive_tui.file_source import FileSource
+    from relive_tui.source.file import FileSource
 
     begun_s = time.process_time()
     app = ReliveApp(FileSource(str(path)), "heap")

@@ -139,7 +139,7 @@ async def _keys(url: str, scenes: Path, rows: int, count: int) -> list[float]:
     """Wall time of a key: from its handling to the end of painting what it changed."""
     from relive_store import open_store
     from relive_tui.app import ReliveApp
-    from relive_tui.source import DataSource
+    from relive_tui.source.home import DataSource
     from relive_tui.widgets.rows import VirtualRows
 
     app = ReliveApp(DataSource(lambda: open_store(url), scenes), "invocations")

@@ -53,7 +53,7 @@ def draw(folder: Path) -> list[Path]:
 async def _draw(url: str, place: Path, folder: Path, name: str) -> Path:
     from relive_store import open_store
     from relive_tui.app import ReliveApp
-    from relive_tui.source import DataSource
+    from relive_tui.source.home import DataSource
 
     source = DataSource(lambda: open_store(url), place / "home/scenes", status=lambda: STATUS)
     app = ReliveApp(source)

@@ -135,10 +135,10 @@ def _open_file(request: UiRequest) -> int:
     from relive_tui.app import run
 
     if request.ident.endswith(".scene"):
-        from relive_tui.file_source import FileSource
+        from relive_tui.source.file import FileSource
 
         return run(FileSource(request.ident, request.command), request.view)
-    from relive_tui.snapshot_source import SnapshotSource
+    from relive_tui.source.snapshot import SnapshotSource
 
     return run(SnapshotSource(request.ident, request.command), request.view)
 
@@ -153,7 +153,7 @@ def open_ui(request: UiRequest) -> int:
     # what is made from here to the first paint stays: looking through it would cost a twelfth of the time
     gc.disable()
     from relive_tui.app import run
-    from relive_tui.source import DataSource
+    from relive_tui.source.home import DataSource
 
     link = Link(request)
     source = DataSource(

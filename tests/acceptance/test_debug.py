@@ -121,7 +121,9 @@ def test_a_pipe_is_a_script_and_the_state_stays_between_sessions(lab: Relive) ->
 def test_nothing_of_a_session_is_left_that_could_hold_up_the_end_of_the_process(lab: Relive) -> None:
     # Given a session whose process writes faster than its user reads
     ident = lab.invoke("checkout", {"sku": 3})["invocation_id"]
-    with ControlClient(f"unix:{lab.home}/run/api.sock", token=(lab.home / "run" / "token").read_text()) as control:
+    with ControlClient(
+        f"unix:{lab.home}/run/api.sock", token=(lab.home / "run" / "token").read_text()
+    ) as control:
         call = control.debug(ident)
         call.send_line("for number in range(100_000): print(number)")
         while (response := call.next(10.0)) is not None and "100" not in response.text.text:

@@ -40,8 +40,13 @@ ALLOWED = {
     # a worker that has failed and gets no event any more
     "capture/relive_capture/record/heap/snapshot.py": {"resource.setrlimit"},
     # the user's own tests: a process of their own, or theirs for the length of a call, as they asked for it
-    "cli/relive/testing_apart.py": {"resource.setrlimit"},
-    "cli/relive/testing.py": {"os.environ.update", "os.environ.clear", "os.chdir", "sys.path.insert"},
+    "cli/relive/testing/apart.py": {"resource.setrlimit"},
+    "cli/relive/testing/invocation.py": {
+        "os.environ.update",
+        "os.environ.clear",
+        "os.chdir",
+        "sys.path.insert",
+    },
 }
 
 

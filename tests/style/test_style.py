@@ -15,6 +15,7 @@ P90_MODULE_LINES = 500
 MEDIAN_MODULE_LINES = 200
 MAX_FUNCTION_LINES = 50
 LONG_FUNCTION_SHARE = 0.02
+MAX_FOLDER_MODULES = 16
 
 
 def modules() -> list[Path]:
@@ -82,3 +83,10 @@ def test_module_says_what_it_is_and_exports(path: Path) -> None:
             if isinstance(target, ast.Name)
         ]
         assert "__all__" in names, "a module that defines something has __all__"
+
+
+@pytest.mark.parametrize("room", ["cli", "tui", "views"])
+def test_folders_are_small_enough_to_be_read(room: str) -> None:
+    folders = {path.parent for path in modules() if path.relative_to(ROOT).parts[0] == room}
+    counts = {str(folder.relative_to(ROOT)): len(list(folder.glob("*.py"))) for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > MAX_FOLDER_MODULES} == {}

@@ -12,25 +12,33 @@ from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from relive_tui.models.format import range_label
-from relive_tui.models.scope import LENSES, RANGES_NS, Navigator, Place, Scope, command_of, place_of
-from relive_tui.models.text import clean
+from relive_tui.models.layout.format import range_label
+from relive_tui.models.layout.text import clean
+from relive_tui.models.navigation.scope import (
+    LENSES,
+    RANGES_NS,
+    Navigator,
+    Place,
+    Scope,
+    command_of,
+    place_of,
+)
 from relive_tui.theme import CSS_VARIABLES
 
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from relive_tui.models.commands import Command
     from relive_tui.models.health import Health
-    from relive_tui.reading import Source
+    from relive_tui.models.navigation.commands import Command
     from relive_tui.screens.base import ReliveScreen
-    from relive_tui.tickets import Ticket
+    from relive_tui.source.reading import Source
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["ReliveApp", "run"]
 
 
 def _palette() -> type[Provider]:
-    from relive_tui.palette import EverythingProvider
+    from relive_tui.screens.dialogs.palette import EverythingProvider
 
     return EverythingProvider
 
@@ -170,7 +178,7 @@ class ReliveApp(App[int]):
 
     def action_yank(self) -> None:
         """Copy what the screen offers, or the command that reopens it."""
-        from relive_tui.yank import osc52, save_yank, yank_path
+        from relive_tui.outside.yank import osc52, save_yank, yank_path
 
         text = self.here.yank_text() or command_of(self.navigator.here, self.source.file)
         sequence = osc52(text, os.environ)
@@ -197,7 +205,7 @@ class ReliveApp(App[int]):
         def work(ticket: Ticket) -> str:
             return self.source.source_path(ticket, scope, version, file)
 
-        from relive_tui.models.feed import Feed
+        from relive_tui.models.lists.feed import Feed
 
         self.here.ask(
             "edit", Feed("the source file"), work, lambda path: self._edit(path, file, line), once=True
@@ -230,7 +238,7 @@ class ReliveApp(App[int]):
 
     def action_help(self) -> None:
         """The keys."""
-        from relive_tui.screens.help import HelpScreen
+        from relive_tui.screens.dialogs.help import HelpScreen
 
         self.push_screen(HelpScreen(self.navigator.here.view, self.here.more_help()))
 
@@ -240,8 +248,8 @@ class ReliveApp(App[int]):
 
     def ask_command(self, text: str) -> None:
         """A line for a command, with `text` in it."""
-        from relive_tui.models.commands import CommandProblem, complete_command, parse_command
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.models.navigation.commands import CommandProblem, complete_command, parse_command
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         here = self.navigator.here
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from relive_tui.models.health import Health
-    from relive_tui.models.scope import Navigator, Place, Scope
-    from relive_tui.reading import Source
-    from relive_tui.tickets import Ticket
+    from relive_tui.models.navigation.scope import Navigator, Place, Scope
+    from relive_tui.source.reading import Source
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["Placed", "Shell"]
 

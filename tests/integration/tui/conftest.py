@@ -22,7 +22,6 @@ from relive_capture.explore.heap.reading import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 from relive_store import open_store
 from relive_store.process import StoreProcess
-from relive_tui.models.compare import Comparison, HotChange
 from relive_tui.models.data import (
     CallView,
     EventChange,
@@ -43,13 +42,14 @@ from relive_tui.models.data import (
     StackView,
     ValueView,
 )
-from relive_tui.models.filtering import InvocationQuery
 from relive_tui.models.health import Health
 from relive_tui.models.heap.view import HeapView, view_heap
+from relive_tui.models.lists.compare import Comparison, HotChange
+from relive_tui.models.lists.filtering import InvocationQuery
+from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.progress import Progress
-from relive_tui.models.scope import Scope
-from relive_tui.reading import FailureRef
-from relive_tui.tickets import Ticket
+from relive_tui.source.reading import FailureRef
+from relive_tui.source.tickets import Ticket
 
 ROOT = Path(__file__).resolve().parents[3]
 

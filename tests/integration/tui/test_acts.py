@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_tui.acting import run_captured
 from relive_tui.app import ReliveApp
 from relive_tui.models.data import CallView, KeptView
+from relive_tui.outside.acting import run_captured
 from relive_tui.screens.compare import CompareScreen
-from relive_tui.screens.menu import Menu
-from relive_tui.tickets import Cancelled, Ticket
+from relive_tui.screens.dialogs.menu import Menu
+from relive_tui.source.tickets import Cancelled, Ticket
 from relive_tui.widgets.rows import VirtualRows
 from tui_driving import opened, press, settle, shown, until
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from relive_tui.app import ReliveApp
 from relive_tui.models.heap.view import HeapView
-from relive_tui.models.scope import place_of
+from relive_tui.models.navigation.scope import place_of
 from relive_tui.widgets.rows import VirtualRows
 from textual.pilot import Pilot
 

@@ -9,10 +9,10 @@ import pytest
 from relive_base.errors import ServerUnreachable
 from relive_tui.app import ReliveApp
 from relive_tui.models.home import FailureRows
-from relive_tui.models.keys import EVERYWHERE, KEYS
-from relive_tui.models.scope import LENSES, VIEWS
-from relive_tui.models.text import line_text
-from relive_tui.screens.prompt import Prompt
+from relive_tui.models.layout.text import line_text
+from relive_tui.models.navigation.keys import EVERYWHERE, KEYS
+from relive_tui.models.navigation.scope import LENSES, VIEWS
+from relive_tui.screens.dialogs.prompt import Prompt
 from relive_tui.widgets.bars import LineBar
 from tui_driving import opened, press, rows, settle, shown, until
 
@@ -273,7 +273,7 @@ async def test_loading_says_what_is_loading(sample: Any) -> None:
         app = pilot.app
         assert isinstance(app, ReliveApp)
         app.here._jobs.clear()
-        from relive_tui.models.feed import Feed
+        from relive_tui.models.lists.feed import Feed
         from relive_tui.screens.base import Job
 
         feed: Feed[int] = Feed("spans of 4bf92f35")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from relive_tui.models.health import Health
-from relive_tui.screens.prompt import Prompt
+from relive_tui.screens.dialogs.prompt import Prompt
 from textual import events
 from textual.widgets import Input
 from tui_driving import opened, press, rows, settle, shown, until

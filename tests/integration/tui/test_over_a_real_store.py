@@ -18,12 +18,12 @@ from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.app import ReliveApp
 from relive_tui.models.data import InvocationRow
-from relive_tui.models.filtering import InvocationQuery, parse_filter
-from relive_tui.models.invocations import ORDERS
-from relive_tui.models.scope import Place, Scope
-from relive_tui.source import DataSource
-from relive_tui.tickets import Cancelled, Ticket, TicketStore
-from relive_tui.views import without_scene
+from relive_tui.models.lists.filtering import InvocationQuery, parse_filter
+from relive_tui.models.lists.invocations import ORDERS
+from relive_tui.models.navigation.scope import Place, Scope
+from relive_tui.rows.records import without_scene
+from relive_tui.source.home import DataSource
+from relive_tui.source.tickets import Cancelled, Ticket, TicketStore
 from relive_tui.widgets.rows import VirtualRows
 from textual.pilot import Pilot
 

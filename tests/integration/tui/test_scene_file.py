@@ -18,12 +18,12 @@ from relive_capture.explore.reader import read_scene
 from relive_capture.heap_format import ITEM
 from relive_capture.record import capture_exception
 from relive_tui.app import ReliveApp
-from relive_tui.file_source import FileSource
-from relive_tui.heap_shelf import HeapShelf
+from relive_tui.heap.shelf import HeapShelf
+from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.progress import Progress
-from relive_tui.models.scope import Scope
-from relive_tui.snapshot_source import SnapshotSource
-from relive_tui.tickets import Cancelled, Ticket
+from relive_tui.source.file import FileSource
+from relive_tui.source.snapshot import SnapshotSource
+from relive_tui.source.tickets import Cancelled, Ticket
 
 START = 1_795_435_451_204_000_000
 MS = 1_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner
-from relive.commands.completion import completion
+from relive.commands.start.completion import completion
 from relive.group import COMMANDS, cli
 
 OLDER = "01a2283f-ae97-73e1-9e11-bb5e3c439fd8"

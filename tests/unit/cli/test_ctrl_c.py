@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from relive.ctrl_c import CtrlC
+from relive.debugging.ctrl_c import CtrlC
 
 
 def press() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from relive.commands.doctor import _home
+from relive.commands.start.doctor import _home
 
 
 @pytest.mark.parametrize(("home", "said"), [("/tmp/relive-home", True), ("/nowhere/relive", False)])

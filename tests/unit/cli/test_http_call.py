@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive.http_call import Answer, headers_of
+from relive.server.http_call import Answer, headers_of
 from relive_base.errors import UsageError
 
 

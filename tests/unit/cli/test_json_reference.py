@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from relive.commands import debug
+from relive.commands.failures import debug
 from relive_views.events import EventView
 from relive_views.failures import FailureView, GroupView
 from relive_views.functions import FunctionView

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive.listing import emit_recorded
 from relive.output import Column
+from relive.recorded.listing import emit_recorded
 from relive.session import Session
 from relive_base.errors import NotFound
 

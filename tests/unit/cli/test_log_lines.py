@@ -8,8 +8,8 @@ import pytest
 from click import unstyle
 from hypothesis import given
 from hypothesis import strategies as st
-from relive.log_lines import LineForm
-from relive.wrapping import wrapped
+from relive.output.log_lines import LineForm
+from relive.output.wrapping import wrapped
 from rich.cells import cell_len
 
 IDENT = "0192b0a0-0000-7000-8000-000000000007"

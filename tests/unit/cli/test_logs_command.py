@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from relive.commands import logs
-from relive.log_lines import LineForm
+from relive.commands.records import logs
+from relive.output.log_lines import LineForm
 from relive_tracer.explore.models import LogRow
 
 TRACE = "Traceback (most recent call last):\n" + "".join(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from relive.otlp_headers import headers_of_lines, headers_of_variable
+from relive.arguments.otlp_headers import headers_of_lines, headers_of_variable
 from relive_base.errors import ExitCode, UsageError
 
 

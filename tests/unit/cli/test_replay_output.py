@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive.commands import replay
+from relive.commands.failures import replay
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from relive.scenes import archive_of, load_scene
+from relive.recorded.scenes import archive_of, load_scene
 from relive.session import Session
 from relive_base.errors import NotFound
 from relive_capture.explore.errors import AmbiguousScene

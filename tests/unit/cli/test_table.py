@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive.commands import events, failures, functions, invocations, profiles
+from relive.commands.failures import failures
+from relive.commands.functions import events, functions
+from relive.commands.records import invocations, profiles
 from relive.output import has_colour, status_style, table_width
-from relive.table import Column, cut, layout, rows_of
+from relive.output.table import Column, cut, layout, rows_of
 from rich.cells import cell_len
 
 NOW = 1_800_000_000_000_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from relive.commands.deploy import trigger_lines
-from relive.watching import changes, snapshot
+from relive.commands.functions.deploy import trigger_lines
+from relive.server.watching import changes, snapshot
 
 
 def test_files_that_change_in_a_row_are_one_change(tmp_path: Path) -> None:

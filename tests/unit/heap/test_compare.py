@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from heap_builder import HeapBuilder, frame_root
-from relive.heap_report import heap_text
+from relive.output.heap_report import heap_text
 from relive_capture.explore.heap.compare import compare
 from relive_capture.explore.heap.heap import Heap
 from relive_capture.explore.heap.opening import heap_of

@@ -10,7 +10,7 @@ from relive_platform.replay.trying import OTHER, SAME, try_test
 from whole_scene import write_whole_scene
 
 APART = """
-from relive.testing_apart import run_apart
+from relive.testing.apart import run_apart
 def function():
     {body}
 def test_it():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from relive.testing import FunctionDied, Invocation
-from relive.testing_answers import ServerError
+from relive.testing.answers import ServerError
 from relive_base.errors import ReliveError
 from relive_base.own_code import is_own
 
@@ -95,7 +95,7 @@ def test_an_error_comes_as_it_is_with_a_traceback_that_begins_in_the_functions_c
     with pytest.raises(KeyError, match="sku") as caught:
         invocation(source, "order", event={}).run()
     files = [entry.path for entry in caught.traceback]
-    assert [Path(file).name for file in files if is_own(str(file))] in ([], ["testing.py"])
+    assert [Path(file).name for file in files if is_own(str(file))] in ([], ["invocation.py"])
     assert Path(files[-1]) == source / "app.py"
 
 

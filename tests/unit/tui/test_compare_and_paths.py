@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.compare import Comparison, HotChange, compare_lines, event_differences
 from relive_tui.models.data import InvocationRow, SpanRow
 from relive_tui.models.editor import editor_command
-from relive_tui.models.text import line_text, line_width, skip_cells, width_of
+from relive_tui.models.layout.text import line_text, line_width, skip_cells, width_of
+from relive_tui.models.lists.compare import Comparison, HotChange, compare_lines, event_differences
 from relive_tui.models.trace.spans import build_trace, critical_path
 
 

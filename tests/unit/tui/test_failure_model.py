@@ -26,8 +26,8 @@ from relive_tui.models.failure.page import FailureModel, headline, history_line,
 from relive_tui.models.failure.stacks import StackRows
 from relive_tui.models.failure.syntax import highlight_json, highlight_python
 from relive_tui.models.failure.values import ValueRows, open_what_fits
-from relive_tui.models.logs import logs_around
-from relive_tui.models.text import clean, line_text
+from relive_tui.models.layout.text import clean, line_text
+from relive_tui.models.lists.logs import logs_around
 
 CODE = ("def price(item, plist):", "    total = 0", "    total += plist[item['sku']]", "    return total")
 

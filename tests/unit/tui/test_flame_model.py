@@ -6,10 +6,10 @@ import random
 
 import pytest
 from relive_tui.models.data import FlameView, HotLine
+from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.profile.flame import FlameModel, FlameRows, HotRows, flame_summary
 from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.models.profile.packages import place_in
-from relive_tui.models.text import line_text, line_width
 
 
 def random_flame(seed: int, frames: int) -> FlameView:

@@ -23,7 +23,7 @@ from relive_tui.models.heap.path import NodeRows, path_lines
 from relive_tui.models.heap.rows import share_bar, signed
 from relive_tui.models.heap.tree import PAGE, HeapTree
 from relive_tui.models.heap.view import HeapModel, view_heap
-from relive_tui.models.text import line_text
+from relive_tui.models.layout.text import line_text
 
 
 def shop(pictures: int = 1_200, module_name: str = "thumb") -> Heap:

@@ -10,11 +10,11 @@ import pytest
 from relive_tui.models.data import FailureGroup, FunctionRow, InvocationRow, LogRow
 from relive_tui.models.health import Health, health_line, lateness, live_badge
 from relive_tui.models.home import FailureRows, FunctionRows, preview_lines
-from relive_tui.models.invocations import InvocationRows, invocation_preview
-from relive_tui.models.logs import LogTail, log_line
-from relive_tui.models.pager import Pager
-from relive_tui.models.text import line_text, line_width
-from relive_tui.yank import MAX_OSC52_BYTES, osc52, save_yank
+from relive_tui.models.layout.text import line_text, line_width
+from relive_tui.models.lists.invocations import InvocationRows, invocation_preview
+from relive_tui.models.lists.logs import LogTail, log_line
+from relive_tui.models.lists.pager import Pager
+from relive_tui.outside.yank import MAX_OSC52_BYTES, osc52, save_yank
 
 S = 1_000_000_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.errors import ReliveError
-from relive_tui.models.feed import RETRY_S, Feed
-from relive_tui.models.pager import Pager
+from relive_tui.models.lists.feed import RETRY_S, Feed
+from relive_tui.models.lists.pager import Pager
 
 S = 1_000_000_000
 

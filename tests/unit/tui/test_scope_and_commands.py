@@ -8,9 +8,9 @@ import shlex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.commands import CommandProblem, complete_command, parse_command
-from relive_tui.models.filtering import FilterProblem, complete, parse_filter
-from relive_tui.models.scope import (
+from relive_tui.models.lists.filtering import FilterProblem, complete, parse_filter
+from relive_tui.models.navigation.commands import CommandProblem, complete_command, parse_command
+from relive_tui.models.navigation.scope import (
     LENSES,
     MAX_STACK,
     Navigator,

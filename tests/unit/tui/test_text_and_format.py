@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models import format as fmt
-from relive_tui.models.columns import Column, Table
-from relive_tui.models.text import (
+from relive_tui.models.layout import format as fmt
+from relive_tui.models.layout.columns import Column, Table
+from relive_tui.models.layout.text import (
     clean,
     fit,
     fit_left,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_tui.models.data import SpanRow
-from relive_tui.models.text import line_text, line_width
+from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.trace.spans import build_trace, minimap, span_lines
 from relive_tui.models.trace.waterfall import WaterfallRows, bar, legend
 

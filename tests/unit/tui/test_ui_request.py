@@ -42,8 +42,8 @@ def test_everything_else_is_left_to_the_command_group(line: str) -> None:
 
 @pytest.mark.parametrize("name", ["\x1b[31m[bold]", "a\\[b]", "[/]", "\\", "plain"])
 def test_a_title_shows_data_as_it_is(name: str) -> None:
-    from relive_tui.models.text import clean
-    from relive_tui.titles import safe_title
+    from relive_tui.models.layout.text import clean
+    from relive_tui.widgets.titles import safe_title
     from textual.content import Content
 
     assert Content.from_markup(safe_title(name)).plain == clean(name)

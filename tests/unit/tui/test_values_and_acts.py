@@ -23,9 +23,9 @@ from relive_tui.models.failure.frames import FrameRows
 from relive_tui.models.failure.page import FailureModel, headline
 from relive_tui.models.failure.table_values import table_of
 from relive_tui.models.failure.values import ValueRows, open_what_fits
-from relive_tui.models.logs import call_row, log_line
-from relive_tui.models.text import line_text, line_width
-from relive_tui.views import value_view
+from relive_tui.models.layout.text import line_text, line_width
+from relive_tui.models.lists.logs import call_row, log_line
+from relive_tui.rows.records import value_view
 
 S = 1_000_000_000
 NOW = 1_795_435_451 * S

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relive_tui.models.format import count_short
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.format import count_short
+from relive_tui.models.layout.text import Line, clean
 
 __all__ = ["Health", "health_line", "lateness", "live_badge"]
 

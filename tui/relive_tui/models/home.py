@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from relive_tui.models.columns import Column, Table, room_for
 from relive_tui.models.failure.acts import state_span
 from relive_tui.models.failure.syntax import hit_line
-from relive_tui.models.format import age, bytes_short, clock, count_short, percent, rate, sparkline
-from relive_tui.models.text import Line, Span, clean, clean_title, fit, width_of
+from relive_tui.models.layout.columns import Column, Table, room_for
+from relive_tui.models.layout.format import age, bytes_short, clock, count_short, percent, rate, sparkline
+from relive_tui.models.layout.text import Line, Span, clean, clean_title, fit, width_of
 
 if TYPE_CHECKING:
     from relive_tui.models.data import FailureGroup, FunctionRow, Preview

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.text import Line, clean
 
 __all__ = ["Progress", "progress_lines"]
 

@@ -14,18 +14,18 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from relive_tui.models.feed import Feed
 from relive_tui.models.health import Health, lateness, live_badge
-from relive_tui.models.scope import Place, Scope
-from relive_tui.models.text import Line, clean
-from relive_tui.tickets import Cancelled, Ticket
+from relive_tui.models.layout.text import Line, clean
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.navigation.scope import Place, Scope
+from relive_tui.source.tickets import Cancelled, Ticket
 from relive_tui.widgets.bars import LineBar, crumb_line, hint_line, hint_spots, key_name
 from relive_tui.widgets.rows import VirtualRows
 
 if TYPE_CHECKING:
     from relive_tui.models.data import FailureGroup
-    from relive_tui.reading import Source
     from relive_tui.shell import Shell
+    from relive_tui.source.reading import Source
 
 __all__ = ["Answer", "ReliveScreen"]
 
@@ -155,7 +155,7 @@ class ReliveScreen(Screen[None]):
     def settle(self, group: FailureGroup | None, after: Callable[[], None]) -> None:
         """Ask what is to be said of a group of failures, and say it."""
         from relive_tui.models.failure.acts import SETTLE
-        from relive_tui.screens.menu import Menu
+        from relive_tui.screens.dialogs.menu import Menu
 
         if group is None or not group.fingerprint:
             self.app.bell()
@@ -380,7 +380,7 @@ class ReliveScreen(Screen[None]):
 
     def count_new(self) -> None:
         """While paused: how much has come since."""
-        from relive_tui.models.filtering import InvocationQuery
+        from relive_tui.models.lists.filtering import InvocationQuery
 
         since_ns = self.relive.paused_ns
         self.ask(

@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from relive_tui.models.compare import Comparison, compare_lines
 from relive_tui.models.data import InvocationRow
-from relive_tui.models.text import clean
-from relive_tui.tickets import Ticket
+from relive_tui.models.layout.text import clean
+from relive_tui.models.lists.compare import Comparison, compare_lines
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 if TYPE_CHECKING:

@@ -19,17 +19,17 @@ from relive_tui.models.failure.frames import MAX_STRIP, FrameRows
 from relive_tui.models.failure.page import FailureModel, headline, history_line
 from relive_tui.models.failure.stacks import StackRows
 from relive_tui.models.failure.values import ValueRows, open_what_fits
-from relive_tui.models.feed import Feed
-from relive_tui.models.logs import call_row, log_line, logs_around
+from relive_tui.models.layout.text import Line, clean
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.lists.logs import call_row, log_line, logs_around
+from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.progress import Progress
-from relive_tui.models.scope import Place, Scope
-from relive_tui.models.text import Line, clean
-from relive_tui.reading import FailureRef
 from relive_tui.screens.failure_acts import FailureActs
-from relive_tui.tickets import Ticket
-from relive_tui.titles import safe_title, short_path
+from relive_tui.source.reading import FailureRef
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
+from relive_tui.widgets.titles import safe_title, short_path
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap

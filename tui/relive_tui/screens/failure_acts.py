@@ -10,8 +10,8 @@ from relive_tui.models.data import FailureGroup, SceneView
 from relive_tui.models.failure.completeness import detail_lines
 from relive_tui.models.failure.page import FailureModel
 from relive_tui.models.failure.values import ValueRows
-from relive_tui.models.feed import Feed
-from relive_tui.models.text import Line, clean, wrap_lines
+from relive_tui.models.layout.text import Line, clean, wrap_lines
+from relive_tui.models.lists.feed import Feed
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.rows import VirtualRows
 
@@ -42,7 +42,7 @@ class FailureActs(ReliveScreen):
 
     def action_replay(self) -> None:
         """Run the event again; asks first, for a live run may have side effects."""
-        from relive_tui.screens.menu import Menu
+        from relive_tui.screens.dialogs.menu import Menu
 
         if not self._can_act():
             return
@@ -80,14 +80,14 @@ class FailureActs(ReliveScreen):
 
     def action_details(self) -> None:
         """What the scene has, what it lacks and why."""
-        from relive_tui.screens.reader import Reader
+        from relive_tui.screens.dialogs.reader import Reader
 
         if self.model is not None:
             scene = self.model.scene
             self.app.push_screen(Reader("The scene", lambda width: detail_lines(scene, width)))
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         def done(text: str | None) -> None:
             if text:
@@ -114,7 +114,7 @@ class FailureActs(ReliveScreen):
 
     def action_export(self) -> None:
         """Write the scene into the current folder, or a test that repeats the failure."""
-        from relive_tui.screens.menu import Menu
+        from relive_tui.screens.dialogs.menu import Menu
 
         options = [("scene", "scene: one .scene file, for relive failure FILE")]
         if self.model is not None and self.data.command:
@@ -122,7 +122,7 @@ class FailureActs(ReliveScreen):
         self.app.push_screen(Menu("Export the failure", options), self._export)
 
     def _export(self, kind: str | None) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         if kind == "scene":
             self.export(self.scope, kind)
@@ -137,13 +137,13 @@ class FailureActs(ReliveScreen):
 
     def _run(self, title: str, begun: str, command: list[str]) -> None:
         """Run `relive` and show what it says."""
-        from relive_tui.acting import run_captured
+        from relive_tui.outside.acting import run_captured
 
         assert self.model is not None
         scene = self.model.scene
 
         def done(text: str) -> None:
-            from relive_tui.screens.reader import Reader
+            from relive_tui.screens.dialogs.reader import Reader
 
             lines: list[Line] = [[(clean(row), "")] for row in text.split("\n")]
             self.app.push_screen(Reader(title, lambda width: wrap_lines(lines, width)))

@@ -11,16 +11,16 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from relive_tui.models.data import FlameView, HotLine
-from relive_tui.models.feed import Feed
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary, hot_by
 from relive_tui.models.profile.hot_source import HotSourceRows
-from relive_tui.models.scope import Scope
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.tickets import Ticket
-from relive_tui.titles import safe_title, short_path
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.flame import FlameGraph
 from relive_tui.widgets.rows import VirtualRows
+from relive_tui.widgets.titles import safe_title, short_path
 
 __all__ = ["FlameScreen"]
 
@@ -202,7 +202,7 @@ class FlameScreen(ReliveScreen):
         return False
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         def done(text: str | None) -> None:
             if text is not None:
@@ -228,7 +228,7 @@ class FlameScreen(ReliveScreen):
 
     def action_export(self) -> None:
         """Choose what to write."""
-        from relive_tui.screens.menu import Menu
+        from relive_tui.screens.dialogs.menu import Menu
 
         scope = self._profile_scope()
         options = (

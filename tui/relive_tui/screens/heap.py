@@ -10,22 +10,22 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from relive_tui.models.feed import Feed
-from relive_tui.models.format import clock, short_id
 from relive_tui.models.heap.filter import HeapQueryProblem, complete_heap, parse_heap, search
 from relive_tui.models.heap.growth import GrowthRows
 from relive_tui.models.heap.path import NodeRows, path_lines, path_text
 from relive_tui.models.heap.rows import TypeRows
 from relive_tui.models.heap.tree import HeapTree
 from relive_tui.models.heap.view import HeapModel, HeapView
+from relive_tui.models.layout.format import clock, short_id
+from relive_tui.models.layout.text import Line, clean, line_width
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.progress import Progress, progress_lines
-from relive_tui.models.scope import Scope
-from relive_tui.models.text import Line, clean, line_width
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.tickets import Ticket
-from relive_tui.titles import safe_title
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar, Spot
 from relive_tui.widgets.rows import FixedRows, VirtualRows
+from relive_tui.widgets.titles import safe_title
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.compare import Comparison as Growth
@@ -266,7 +266,7 @@ class HeapScreen(ReliveScreen):
         scope = self.lens_scope()
 
         def done(others: list[HeapRef]) -> None:
-            from relive_tui.screens.menu import Menu
+            from relive_tui.screens.dialogs.menu import Menu
 
             if not others:
                 self.notify("no other failure of this function has a heap", timeout=3, markup=False)
@@ -326,7 +326,7 @@ class HeapScreen(ReliveScreen):
         self._show(self.model.show_suspect(self.model.suspect + step))
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         if self.model is None:
             return
@@ -378,7 +378,7 @@ class HeapScreen(ReliveScreen):
 
     def action_export(self) -> None:
         """Write the snapshot for other tools, or the scene."""
-        from relive_tui.screens.menu import Menu
+        from relive_tui.screens.dialogs.menu import Menu
 
         scope = self.lens_scope()
         options = (

@@ -10,19 +10,19 @@ from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 
-from relive_tui.models.feed import Feed
-from relive_tui.models.format import counted
 from relive_tui.models.health import Health, health_line, lateness
 from relive_tui.models.home import FailureRows, FunctionRows, is_settled, matches_group, preview_lines
-from relive_tui.models.scope import Place, Scope
+from relive_tui.models.layout.format import counted
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.titles import safe_title
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import VirtualRows
+from relive_tui.widgets.titles import safe_title
 
 if TYPE_CHECKING:
     from relive_tui.models.data import FailureGroup, FunctionRow, Preview
-    from relive_tui.tickets import Ticket
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["HomeScreen"]
 
@@ -229,7 +229,7 @@ class HomeScreen(ReliveScreen):
         return self.scope
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         def done(text: str | None) -> None:
             if text is not None:

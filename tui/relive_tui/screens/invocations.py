@@ -11,20 +11,20 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from relive_tui.models.data import InvocationRow
-from relive_tui.models.feed import Feed
-from relive_tui.models.filtering import FilterProblem, InvocationQuery, complete, parse_filter
-from relive_tui.models.format import count_short, short_id
 from relive_tui.models.home import preview_lines
-from relive_tui.models.invocations import ORDER_NAMES, ORDERS, InvocationRows, invocation_preview
-from relive_tui.models.logs import log_line
-from relive_tui.models.pager import Pager
-from relive_tui.models.scope import Place, Scope
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.format import count_short, short_id
+from relive_tui.models.layout.text import Line, clean
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.lists.filtering import FilterProblem, InvocationQuery, complete, parse_filter
+from relive_tui.models.lists.invocations import ORDER_NAMES, ORDERS, InvocationRows, invocation_preview
+from relive_tui.models.lists.logs import log_line
+from relive_tui.models.lists.pager import Pager
+from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.tickets import Ticket
-from relive_tui.titles import safe_title
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
+from relive_tui.widgets.titles import safe_title
 
 __all__ = ["InvocationsScreen"]
 
@@ -275,7 +275,7 @@ class InvocationsScreen(ReliveScreen):
         return self._scope_of(row) if row is not None else self.scope
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         def check(text: str) -> str:
             try:

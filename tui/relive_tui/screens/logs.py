@@ -10,13 +10,13 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from relive_tui.models.data import LogRow
-from relive_tui.models.feed import Feed
-from relive_tui.models.format import count_short, counted
-from relive_tui.models.logs import LogTail, folded_lines
-from relive_tui.models.scope import Place
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.format import count_short, counted
+from relive_tui.models.layout.text import Line, clean
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.lists.logs import LogTail, folded_lines
+from relive_tui.models.navigation.scope import Place
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.tickets import Ticket
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import VirtualRows
 
@@ -163,7 +163,7 @@ class LogsScreen(ReliveScreen):
         self._show_filter()
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         def done(text: str | None) -> None:
             if text is not None:

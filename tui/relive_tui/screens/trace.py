@@ -11,14 +11,14 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from relive_tui.models.data import LogRow, SpanRow
-from relive_tui.models.feed import Feed
-from relive_tui.models.format import counted, duration
-from relive_tui.models.logs import log_line
-from relive_tui.models.scope import Place, Scope
+from relive_tui.models.layout.format import counted, duration
+from relive_tui.models.lists.feed import Feed
+from relive_tui.models.lists.logs import log_line
+from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.trace.spans import Trace, build_trace, critical_path, minimap, span_lines
 from relive_tui.models.trace.waterfall import WaterfallRows, legend
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.tickets import Ticket
+from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
@@ -248,7 +248,7 @@ class TraceScreen(ReliveScreen):
         self._next(found, step, "match")
 
     def slash(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         def done(text: str | None) -> None:
             if text:
@@ -340,12 +340,12 @@ class TraceScreen(ReliveScreen):
             elif kind:
                 self.export(scope, kind)
 
-        from relive_tui.screens.menu import Menu
+        from relive_tui.screens.dialogs.menu import Menu
 
         self.app.push_screen(Menu("Export the trace", options), chosen)
 
     def _ask_endpoint(self) -> None:
-        from relive_tui.screens.prompt import Prompt
+        from relive_tui.screens.dialogs.prompt import Prompt
 
         scope = self.scope
 

@@ -8,7 +8,7 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from relive_tui.models.text import Line, line_width, width_of
+from relive_tui.models.layout.text import Line, line_width, width_of
 from relive_tui.widgets.strips import strip_of
 
 __all__ = ["LineBar", "Spot", "crumb_line", "hint_line", "hint_spots", "key_name"]

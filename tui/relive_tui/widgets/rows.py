@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from relive_tui.models.format import counted
-from relive_tui.models.text import Line, line_text, skip_cells, wrap_lines
+from relive_tui.models.layout.format import counted
+from relive_tui.models.layout.text import Line, line_text, skip_cells, wrap_lines
 from relive_tui.widgets.strips import strip_of
 
 __all__ = ["FixedRows", "RowSource", "VirtualRows"]

@@ -6,7 +6,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from relive_tui.models.text import Line, pad_line
+from relive_tui.models.layout.text import Line, pad_line
 from relive_tui.theme import style_of
 
 __all__ = ["strip_of"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from relive_tui.models.format import age, duration
-from relive_tui.models.text import Line, Span, clean, line_width
+from relive_tui.models.layout.format import age, duration
+from relive_tui.models.layout.text import Line, Span, clean, line_width
 
 if TYPE_CHECKING:
     from relive_tui.models.data import KeptView, ReplayView, SceneView

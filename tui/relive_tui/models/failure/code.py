@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from relive_tui.models.data import FrameView, ValueView
 from relive_tui.models.failure.syntax import color_python, hit_line, margin_of, shown_code
-from relive_tui.models.text import Line, clean, width_of
+from relive_tui.models.layout.text import Line, clean, width_of
 
 __all__ = ["SourceRows", "last_line", "names_in", "relevant_first", "shown_source"]
 

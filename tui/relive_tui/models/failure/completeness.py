@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from relive_tui.models.data import ExceptionView, SceneView
 from relive_tui.models.home import failure_title
-from relive_tui.models.text import Line, clean, fit, wrap_lines
+from relive_tui.models.layout.text import Line, clean, fit, wrap_lines
 
 __all__ = ["completeness_line", "detail_lines"]
 

@@ -6,8 +6,8 @@ from relive_base.json_text import parse_bounded, pretty
 
 from relive_tui.models.data import EventChange, EventDiff
 from relive_tui.models.failure.syntax import highlight_json
-from relive_tui.models.format import clock, short_id
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.format import clock, short_id
+from relive_tui.models.layout.text import Line, clean
 
 __all__ = ["difference_lines", "event_lines"]
 

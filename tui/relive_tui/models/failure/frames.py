@@ -8,7 +8,7 @@ import os
 from relive_tui.models.data import FrameView
 from relive_tui.models.failure.code import shown_source
 from relive_tui.models.failure.page import FailureModel
-from relive_tui.models.text import Line, Span, clean, fit, fit_left, width_of
+from relive_tui.models.layout.text import Line, Span, clean, fit, fit_left, width_of
 
 __all__ = ["MAX_STRIP", "FrameRows"]
 

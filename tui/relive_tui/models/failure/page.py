@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, SceneView
 from relive_tui.models.failure.stacks import RELATIONS, frames_of, group_around, start_of
 from relive_tui.models.failure.syntax import highlight_python
-from relive_tui.models.format import age, clock, clock_ms, count_short, sparkline
 from relive_tui.models.home import failure_title, kind_label
-from relive_tui.models.text import Line, clean, clean_title, line_width
+from relive_tui.models.layout.format import age, clock, clock_ms, count_short, sparkline
+from relive_tui.models.layout.text import Line, clean, clean_title, line_width
 
 __all__ = ["FailureModel", "FrameEntry", "headline", "history_line", "preview_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from relive_tui.models.data import ExceptionView, FrameView, SceneView, StackView
 from relive_tui.models.home import failure_title
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.text import Line, clean
 
 __all__ = ["RELATIONS", "StackRows", "frames_of", "group_around", "start_of"]
 

@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Sequence
 
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.text import Line, clean
 
 __all__ = ["color_python", "highlight_json", "highlight_python", "hit_line", "margin_of", "shown_code"]
 

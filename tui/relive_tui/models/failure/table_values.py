@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from relive_base.json_text import parse_bounded
 
 from relive_tui.models.data import ValueView
-from relive_tui.models.text import Line, clean, fit, width_of
+from relive_tui.models.layout.text import Line, clean, fit, width_of
 
 __all__ = ["TableView", "table_of"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from relive_tui.models.data import ValueView
 from relive_tui.models.failure.table_values import table_of
-from relive_tui.models.format import bytes_short
-from relive_tui.models.text import Line, clean, fit, line_width, width_of
+from relive_tui.models.layout.format import bytes_short
+from relive_tui.models.layout.text import Line, clean, fit, line_width, width_of
 
 __all__ = ["ValueRows", "open_what_fits"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from relive_tui.models.text import clean
+from relive_tui.models.layout.text import clean
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap

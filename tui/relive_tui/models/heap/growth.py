@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relive_tui.models.columns import Column, Table
-from relive_tui.models.format import bytes_short, count_short
 from relive_tui.models.heap.rows import signed
-from relive_tui.models.text import Line, Span, clean
+from relive_tui.models.layout.columns import Column, Table
+from relive_tui.models.layout.format import bytes_short, count_short
+from relive_tui.models.layout.text import Line, Span, clean
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.compare import Comparison

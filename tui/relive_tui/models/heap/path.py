@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from relive_tui.models.format import bytes_short
 from relive_tui.models.heap.rows import BIG_SHARE
-from relive_tui.models.text import Line, clean, fit
+from relive_tui.models.layout.format import bytes_short
+from relive_tui.models.layout.text import Line, clean, fit
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap, RetainerPath

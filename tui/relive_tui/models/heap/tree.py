@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from relive_tui.models.columns import Table
-from relive_tui.models.format import bytes_short
 from relive_tui.models.heap.rows import HEAP_COLUMNS, label_of, node_line, place_of
-from relive_tui.models.text import Line
+from relive_tui.models.layout.columns import Table
+from relive_tui.models.layout.format import bytes_short
+from relive_tui.models.layout.text import Line
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.heap import Heap

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from relive_tui.models.format import bytes_short, count_short
 from relive_tui.models.heap.filter import MAX_FOUND, biggest_first
 from relive_tui.models.heap.growth import GrowthRows, growth_line
 from relive_tui.models.heap.path import suspect_line
 from relive_tui.models.heap.rows import TypeRows
 from relive_tui.models.heap.tree import HeapTree
-from relive_tui.models.text import Line, clean
+from relive_tui.models.layout.format import bytes_short, count_short
+from relive_tui.models.layout.text import Line, clean
 
 if TYPE_CHECKING:
     from relive_capture.explore.heap.compare import Comparison

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zlib import crc32
 
-from relive_tui.models.columns import Column, Table
 from relive_tui.models.data import FlameView, HotLine
-from relive_tui.models.format import duration, percent
+from relive_tui.models.layout.columns import Column, Table
+from relive_tui.models.layout.format import duration, percent
+from relive_tui.models.layout.text import Line, Span, clean, fit
 from relive_tui.models.profile.packages import package_of, place_in
-from relive_tui.models.text import Line, Span, clean, fit
 
 __all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from relive_tui.models.data import HotLine
 from relive_tui.models.failure.syntax import highlight_python, hit_line
-from relive_tui.models.text import Line
+from relive_tui.models.layout.text import Line
 
 __all__ = ["HotSourceRows"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from relive_tui.models.text import clean
+from relive_tui.models.layout.text import clean
 
 __all__ = ["package_of", "place_in"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from relive_tui.models.data import SpanRow
-from relive_tui.models.format import clock_ms, duration
-from relive_tui.models.text import Line, clean, clean_title
-from relive_tui.untrusted import attempt_in
+from relive_tui.models.layout.format import clock_ms, duration
+from relive_tui.models.layout.text import Line, clean, clean_title
+from relive_tui.source.untrusted import attempt_in
 
 __all__ = [
     "FUNCTION", "PLUMBING", "SPAN", "Trace", "attempts_of", "build_trace", "critical_path", "hidden_plumbing",

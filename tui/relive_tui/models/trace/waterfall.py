@@ -4,8 +4,8 @@ spans are folded into what they lead to until they are asked for."""
 from __future__ import annotations
 
 from relive_tui.models.data import SpanRow
-from relive_tui.models.format import duration
-from relive_tui.models.text import Line, clean, fit
+from relive_tui.models.layout.format import duration
+from relive_tui.models.layout.text import Line, clean, fit
 from relive_tui.models.trace.spans import (
     FUNCTION,
     PLUMBING,

@@ -1,0 +1,1 @@
+"""What is typed after a command: durations, headers, and what TAB offers."""

@@ -1,0 +1,221 @@
+"""`relive replay`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from relive_base.errors import ExitCode, ReliveError, UsageError
+from relive_base.terminal import one_line, title_line
+
+from relive.arguments.completing import complete_failure
+from relive.output import echo, emit_object, json_option
+from relive.recorded.scenes import load_scene
+from relive.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from relive_capture.explore.reader import SceneFile
+    from relive_platform.api.local_debug import LocalDebugCall
+    from relive_platform.replay import ReplayOutcome, ReplayRun
+
+__all__ = ["replay"]
+
+_SAID = {
+    "same": "the same failure",
+    "other": "another failure",
+    "passed": "it passed",
+    "unrecorded": "it came to a call that is not in the scene",
+    "mixed": "it varies from run to run",
+}
+_SHOWN = 8
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@click.command()
+@click.argument(
+    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+)
+@click.option(
+    "--code",
+    type=click.Path(exists=True, path_type=Path),
+    default=None,
+    help="Run this working copy (a folder or a relive.toml) instead of the version that failed.",
+)
+@click.option(
+    "--live", is_flag=True, help="Let calls reach the network instead of answering them from the scene."
+)
+@click.option(
+    "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
+)
+@click.option("--trust", is_flag=True, help="Run the sources in the scene if the code is not deployed here.")
+@click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
+@json_option
+@click.pass_obj
+def replay(
+    session: Session,
+    ident: str,
+    code: Path | None,
+    live: bool,
+    times: int,
+    trust: bool,
+    debug: bool,
+    as_json: bool,
+) -> int:
+    """Run a failed invocation again: the same event, code, dependencies, calls, clock and random numbers.
+
+    Needs no server. Calls are answered from the recording in the scene; a call that was not recorded fails
+    and is named. The exit status is 0 if it passed, 1 if it failed (the same way or another) or made a
+    call that was not recorded ("unrecorded"), 4 if it cannot be replayed.
+
+    \b
+    relive replay                        the newest failure
+    relive replay checkout               the newest one of a function
+    relive replay 01a2086a --times 20    is it flaky?
+    relive replay last --code .          does my fix survive the event?
+    relive replay last --pdb             look at the failure where it happens again
+    relive replay ./theirs.scene --json
+    """
+    from relive_platform.replay import ReplayOptions
+    from relive_platform.replay import replay as run_again
+    from relive_platform.replay.history import save_replay
+
+    if debug and as_json:
+        raise UsageError("--pdb and --json cannot be combined", hint="leave one of them out")
+    talk = _debugger(session) if debug else None
+    options = ReplayOptions(code=code, live=live, times=times, trust=trust, debug=talk)
+    try:
+        outcome = run_again(_find(session, ident), session.home, options)
+    except ReliveError as error:
+        if error.exit_code == ExitCode.FAILED:  # which says that the function has failed again
+            error.exit_code = ExitCode.REFUSED
+        raise
+    if session.scenes_dir.is_dir():
+        save_replay(session.scenes_dir, outcome)
+    if as_json:
+        emit_object(_as_json(outcome))
+    else:
+        _print(outcome)
+    return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
+
+
+def _find(session: Session, ident: str) -> SceneFile:
+    """The scene: a file, one of this home's files, or from the store, which need not be there."""
+    from relive_capture.explore.scenes import load_from_disk
+
+    whole = bool(_WHOLE_ID.fullmatch(ident))  # "last" and names are as other commands understand them
+    found = load_from_disk(session.scenes_dir, ident) if whole and not session.server else None
+    return found if found is not None else load_scene(session, ident)
+
+
+def _debugger(session: Session) -> Callable[[LocalDebugCall], None]:
+    """Talks to the debugger of a failed run until the user leaves it."""
+    from relive.commands.failures.debug import talk_to_process
+
+    def talk(call: LocalDebugCall) -> None:
+        talk_to_process(session, call, (), raw=False)
+
+    return talk
+
+
+def _as_json(outcome: ReplayOutcome) -> dict[str, Any]:
+    runs = [_run_json(run) for run in outcome.runs]
+    last = runs[-1]
+    return {
+        "invocation_id": outcome.invocation_id,
+        "attempt": outcome.attempt,
+        "function": outcome.function,
+        "version": outcome.version,
+        "code": outcome.code,
+        "outcome": outcome.outcome,
+        "counts": outcome.counts,
+        "recorded": {
+            "type": outcome.recorded_type,
+            "message": outcome.recorded_message,
+            "file": outcome.recorded_file,
+            "line": outcome.recorded_line,
+        },
+        "error": last["error"],
+        "difference": last["differences"][0] if last["differences"] else None,
+        "seconds": round(outcome.seconds, 3),
+        "notes": outcome.notes,
+        "runs": runs,
+    }
+
+
+def _run_json(run: ReplayRun) -> dict[str, Any]:
+    error = None
+    if run.outcome != "passed":
+        error = {
+            "type": run.error_type,
+            "message": run.message,
+            "kind": run.kind,
+            "file": run.file,
+            "line": run.line,
+            "fingerprint": run.fingerprint,
+        }
+    return {
+        "outcome": run.outcome,
+        "seconds": round(run.seconds, 3),
+        "error": error,
+        "differences": msgspec.to_builtins(run.differences),
+        "result": run.result,
+        "calls": msgspec.to_builtins(run.calls),
+        "log": run.log,
+    }
+
+
+def _print(outcome: ReplayOutcome) -> None:
+    mark = "✔" if outcome.outcome == "passed" else "✖"
+    echo(f"{mark} {_SAID[outcome.outcome]}  {one_line(outcome.function)} on {one_line(outcome.code)}")
+    if len(outcome.runs) > 1:
+        counted = ", ".join(f"{count} {name}" for name, count in outcome.counts.items() if count)
+        echo(f"  {len(outcome.runs)} runs: {counted}")
+    run = outcome.runs[-1]
+    recorded = _failure(
+        outcome.recorded_type, outcome.recorded_message, outcome.recorded_file, outcome.recorded_line
+    )
+    echo(one_line(f"  recorded  {recorded}", 200))
+    if run.outcome == "passed":
+        text = msgspec.json.encode(run.result).decode()
+        echo(one_line(f"  result    {text}", 200))
+    else:
+        echo(one_line(f"  replayed  {_failure(run.error_type, run.message, run.file, run.line)}", 200))
+    _print_differences(run)
+    _print_calls(run)
+    if run.outcome == "unrecorded" and run.calls.answered and not run.calls.unused:
+        echo("  after all the recorded ones, without the recorded failure; --live lets it be made")
+    for note in outcome.notes:
+        echo(one_line(f"  note: {note}", 200))
+
+
+def _failure(error_type: str, message: str, file: str, line: int) -> str:
+    """ "KeyError: 'sku'  main.py:7"; what is not there leaves no gap."""
+    said = f"{error_type}: {title_line(message)}" if message.strip() else error_type
+    return f"{said}  {file}:{line}" if file else said
+
+
+def _print_differences(run: ReplayRun) -> None:
+    for found in run.differences[:_SHOWN]:
+        echo(one_line(f"  {found.what}: {found.recorded}", 200))
+        echo(one_line(f"  {'':<{len(found.what)}}  now {found.replayed}", 200))
+    more = len(run.differences) - _SHOWN
+    if more > 0:
+        echo(f"  … {more} more differences")
+
+
+def _print_calls(run: ReplayRun) -> None:
+    calls = run.calls
+    if calls.answered or calls.unused or calls.missing:
+        echo(f"  calls: {calls.answered} answered from the scene, {len(calls.unused)} recorded ones not made")
+    for title, places in (
+        ("not in the scene", calls.missing),
+        ("not made", calls.unused),
+        ("sent another body", calls.differing),
+    ):
+        for place in places[:_SHOWN]:
+            echo(one_line(f"    {title}: {place}", 200))

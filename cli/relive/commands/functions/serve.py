@@ -1,0 +1,240 @@
+"""`relive serve`, `relive stop` and `relive status`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from relive_base.addresses import names_password, without_password
+from relive_base.errors import ExitCode, ReliveError, ServerUnreachable
+from relive_platform.server.locate import find_server, server_lock_held
+
+from relive.arguments.durations import WAIT
+from relive.output import echo, emit_object, format_bytes, json_option
+from relive.session import Session
+
+__all__ = ["serve", "status", "stop"]
+
+_START_LIMIT_S = 600.0
+"""A server that lives gets ready, however busy the machine is; one that hangs is ended after this."""
+_STOP_LIMIT_S = 30.0
+_POLL_S = 0.05
+
+
+@click.command()
+@click.option("--http", default=None, help="Address of the function gateway.  [default: 127.0.0.1:8700]")
+@click.option(
+    "--api", default=None, help="Serve the control API on TCP too: HOST:PORT (clients need run/token)."
+)
+@click.option(
+    "--store", default=None, help="clickhouse://USER:PASSWORD@HOST:9000/DB instead of the embedded engine."
+)
+@click.option(
+    "--otlp", default=None, help="Send every trace and log to this OTLP endpoint: http://HOST:4317."
+)
+@click.option("--daemon", is_flag=True, help="Return when the server is ready; it goes on in the background.")
+@json_option
+@click.pass_obj
+def serve(
+    session: Session,
+    http: str | None,
+    api: str | None,
+    store: str | None,
+    otlp: str | None,
+    daemon: bool,
+    as_json: bool,
+) -> int:
+    """Start the platform on this home, in the foreground.
+
+    \b
+    relive serve
+    relive serve --daemon --http 127.0.0.1:0
+    relive serve --store clickhouse://default@127.0.0.1:9000/relive --otlp http://127.0.0.1:4317
+
+    Every other setting is a RELIVE_* variable: see docs/reference/settings.md.
+    """
+    given = {"http": http, "api": api, "store": store, "otlp": otlp}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    if daemon:
+        return _start_daemon(session, overrides, as_json)
+    if any(names_password(address or "") for address in (store, otlp)):
+        _start_over(session, overrides, as_json)
+    from relive.server.foreground import run_server
+
+    return run_server(session.home, overrides, session.environment, as_json=as_json)
+
+
+def _as_variables(overrides: dict[str, str]) -> dict[str, str]:
+    return {f"RELIVE_{name.upper()}": value for name, value in overrides.items()}
+
+
+def _start_over(session: Session, overrides: dict[str, str], as_json: bool) -> None:
+    """Become the same command with the addresses in the environment, which no other user can read."""
+    echo("note: a password on the command line can be read by all users; RELIVE_STORE is for that", err=True)
+    command = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
+    command += ["--json"] if as_json else []
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**os.environ, **_as_variables(overrides)})
+
+
+def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) -> int:
+    """Start `relive serve` in a session of its own and wait until it is ready or has ended."""
+    if server_lock_held(session.home):
+        raise ReliveError(
+            "a server runs on this home already",
+            where=str(session.home),
+            hint="relive status, or relive stop",
+        )
+    run = session.home / "run"
+    log = run / "server.log"
+    try:
+        session.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run.mkdir(exist_ok=True, mode=0o700)
+        log.touch()
+    except OSError as error:
+        raise ReliveError(
+            f"the home cannot be written: {error.strerror}",
+            where=str(error.filename or run),
+            hint="choose another folder with --home or RELIVE_HOME",
+        ) from error
+    arguments = [sys.executable, "-m", "relive", "--home", str(session.home), "serve"]
+    with log.open("ab") as output:
+        offset = output.tell()
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, **_as_variables(overrides)},
+        )
+    give_up = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            raise _did_not_start(log, log.read_bytes()[offset:].decode("utf-8", "replace").strip())
+        info = find_server(session.home)
+        if info is not None and info.pid == process.pid:
+            _pass_on_notes(log.read_bytes()[offset:].decode("utf-8", "replace"))
+            if as_json:
+                emit_object(
+                    {
+                        "pid": info.pid,
+                        "http": info.http,
+                        "api": info.api,
+                        "store": without_password(info.store),
+                    }
+                )
+            else:
+                echo(f"ready: functions at {info.http}/fn/NAME/ (pid {info.pid})")
+                if info.store_problem:
+                    echo(f"note: the store is not there yet: {info.store_problem}", err=True)
+                    echo(
+                        "      functions go on; what is recorded waits in the spool: relive status", err=True
+                    )
+            return ExitCode.DONE
+        time.sleep(_POLL_S)
+    process.terminate()
+    said = log.read_bytes()[offset:].decode("utf-8", "replace").strip()
+    last = said.splitlines()[-1] if said else "it has written nothing"
+    raise ReliveError(
+        f"the server was not ready within {_START_LIMIT_S:.0f} s: {last}",
+        where=str(log),
+        hint="read that log",
+    )
+
+
+def _pass_on_notes(said: str) -> None:
+    """What the server had to say of its settings and its home, which else stands in its log only."""
+    for line in said.splitlines():
+        if line.startswith("note: unknown setting"):
+            echo(line, err=True)
+        elif " was open to other users" in line:
+            echo(f"note: {line.rpartition('  ')[2]}", err=True)
+
+
+def _did_not_start(log: Path, said: str) -> ReliveError:
+    """The error that the server ended with, if it said one; else the end of its log."""
+    _, found, error = f"\n{said}".rpartition("\nrelive: ")
+    if not found:
+        lines = said.splitlines()  # the last one is the error's own, if it is a traceback
+        return ReliveError(
+            f"the server did not start: {lines[-1] if lines else 'it ended without a word'}",
+            where=str(log),
+            hint="its output is in that log",
+        )
+    message, _, hint = error.partition("\n  hint: ")
+    return ReliveError(f"the server did not start: {message}", hint=hint or f"its log is {log}")
+
+
+@click.command()
+@click.option(
+    "--drain", type=WAIT, default=10.0, help="How long running invocations may go on.  [default: 10s]"
+)
+@click.pass_obj
+def stop(session: Session, drain: float) -> int:
+    """Stop the server: finish what runs, keep what is queued, write what was recorded."""
+    try:
+        pid = session.control().stop(drain)
+    except ServerUnreachable:
+        if not server_lock_held(session.home):
+            raise
+        raise ReliveError(
+            "a server holds this home but does not answer", where=str(session.home), hint="kill its process"
+        ) from None
+    if session.server:
+        echo(f"asked the server at {session.server} to stop")
+        return ExitCode.DONE
+    give_up = time.monotonic() + drain + _STOP_LIMIT_S
+    while server_lock_held(session.home):
+        if time.monotonic() > give_up:
+            raise ReliveError(f"the server (pid {pid}) has not ended yet", hint=f"kill {pid}")
+        time.sleep(_POLL_S)
+    echo("stopped")
+    return ExitCode.DONE
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(session: Session, as_json: bool) -> None:
+    """Show the server's health: store, workers, queue, what was dropped.
+
+    \b
+    relive status
+    relive status --json | jq .queue
+    """
+    found = session.control().status()
+    if as_json:
+        emit_object(found)
+        return
+    for line in _status_lines(found):
+        echo(line)
+
+
+def _status_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"relive {found.get('version', '')}  pid {found.get('pid', os.getpid())}  {found.get('http', '')}"
+    for name, value in found.items():
+        if name in ("version", "pid", "http"):
+            continue
+        if isinstance(value, dict):
+            shown = "  ".join(
+                f"{key} {_shown(key, entry)}" for key, entry in value.items() if entry not in (None, "")
+            )
+            yield f"{name:<15} {shown}"
+        elif isinstance(value, list):
+            yield f"{name:<15} {', '.join(str(entry) for entry in value) or '-'}"
+        else:
+            yield f"{name:<15} {value}"
+
+
+def _shown(key: str, value: object) -> str:
+    if key.endswith("_bytes"):
+        return format_bytes(value) if value else "0"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

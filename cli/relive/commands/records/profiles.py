@@ -1,0 +1,181 @@
+"""`relive hot`, `relive flame` and `relive profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from relive_base.errors import ExitCode, NotFound
+
+from relive.arguments.completing import complete_function, complete_invocation
+from relive.arguments.durations import DURATION, since_ns
+from relive.output import Column, echo, emit_object, json_option, note, wide_option
+from relive.recorded.listing import emit_recorded, finder, function_names, tell_lateness
+from relive.session import Session
+
+__all__ = ["flame", "hot", "profile"]
+
+_FORMATS = ("text", "html", "speedscope", "collapsed")
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.2f} s" if isinstance(value, int | float) else "-"
+
+
+COLUMNS = [
+    Column("self_pct", "self %", lambda value: f"{value:.1f}", right=True),
+    Column("self_s", "self", _seconds, right=True),
+    Column("total_s", "total", _seconds, right=True, rank=1),
+    Column("name", "name", least=14, share=2, style="bold"),
+    Column("where", "where", least=14, share=2),
+    Column("function", "function", least=12, style="cyan"),
+    Column("samples", "samples", right=True, rank=2),
+    Column("invocations", "invocations", right=True, rank=3),
+    Column("file", "file", wide=True),
+]
+
+
+@click.command()
+@click.argument("function", default="", shell_complete=complete_function)
+@click.option(
+    "--version", "version", type=click.IntRange(1, 2**31 - 1), default=None, help="Only this version."
+)
+@click.option("--since", type=DURATION, default=None, help="Only profiles of the last 15m, 1h, ...")
+@click.option("--by", type=click.Choice(["function", "line"]), default="line", show_default=True)
+@click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
+@click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@wide_option
+@json_option
+@click.pass_obj
+def hot(
+    session: Session,
+    function: str,
+    version: int | None,
+    since: float | None,
+    by: str,
+    phase: str,
+    precise: bool,
+    limit: int,
+    wide: bool,
+    as_json: bool,
+) -> int:
+    """Show the hottest lines (or functions) of all invocations, by their own time.
+
+    \b
+    relive hot checkout
+    relive hot checkout --by function --since 1h
+    relive hot report --phase init          where the cold start goes
+    """
+    from relive_views import hot as views
+
+    wanted = views.HotFilter(
+        function=function,
+        version=version or 0,
+        since_ns=since_ns(since),
+        phase=phase,
+        engine="precise" if precise else "",
+    )
+    found = views.hot(session.store(), wanted, "line" if by == "line" else "function", limit)
+    shown = emit_recorded(
+        session,
+        [entry.as_json() for entry in found.rows],
+        COLUMNS,
+        function=function,
+        as_json=as_json,
+        empty="no samples; invoke a function that runs a few ms",
+        wide=wide,
+    )
+    if shown and not as_json:
+        note(f"of {found.invocations:,} invocations: {found.note or f'{found.samples:,} samples'}")
+    return ExitCode.DONE
+
+
+@click.command()
+@click.argument("subject", metavar="FUNCTION | ID | last", shell_complete=complete_invocation)
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("--since", type=DURATION, default=None, help="For a function: only the last 15m, 1h, ...")
+@click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
+@click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file instead of standard output.")
+@click.pass_obj
+def flame(
+    session: Session,
+    subject: str,
+    form: str,
+    since: float | None,
+    phase: str,
+    precise: bool,
+    output: Path | None,
+) -> int:
+    """Show where the time went, as a call tree: of one invocation, or of all of a function.
+
+    \b
+    relive flame checkout
+    relive flame last --format html --output flame.html
+    relive flame checkout --format speedscope --output checkout.speedscope.json
+    """
+    from relive_profiler.explore import export
+    from relive_profiler.explore import flame as explore
+    from relive_profiler.explore.filters import HotFilter
+
+    invocation_ids = _invocation(session, subject)
+    found = HotFilter(
+        function="" if invocation_ids else subject,
+        since_ns=since_ns(since),
+        phase=phase,
+        engine="precise" if precise else "",
+        invocation_ids=invocation_ids,
+    )
+    tree = explore.flame(session.store(), found)
+    text = export.export(tree, form)
+    tell_lateness(session)
+    if output is None:
+        echo(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        echo(f"{output}  {len(text):,} characters", err=True)
+    return ExitCode.DONE
+
+
+def _invocation(session: Session, subject: str) -> tuple[str, ...]:
+    """The invocation that `subject` names, or nothing if it is a function's name."""
+    from relive_tracer.explore import invocations as explore
+
+    if subject != "last" and explore.page(
+        session.store(), explore.InvocationFilter(function=subject), limit=1
+    ):
+        return ()
+    try:
+        return (finder(session).invocation(subject).ident,)
+    except NotFound:
+        if subject in function_names(session):
+            return ()  # it has not been invoked
+        raise
+
+
+@click.command()
+@click.argument("function", shell_complete=complete_function)
+@click.option(
+    "--next",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="How many invocations.",
+)
+@json_option
+@click.pass_obj
+def profile(session: Session, function: str, count: int, as_json: bool) -> None:
+    """Profile the next invocations of FUNCTION with pyinstrument, millisecond by millisecond.
+
+    \b
+    relive profile checkout --next 5
+    relive flame checkout --precise
+    """
+    accepted = session.control().request_profiles(function, count)
+    if as_json:
+        emit_object({"function": function, "count": accepted})
+    else:
+        echo(f"the next {accepted} invocations of {function} are profiled; then:")
+        echo(f"  relive flame {function} --precise")

@@ -1,0 +1,1 @@
+"""Commands for whoever begins: demo, tui, completion, doctor."""

@@ -1,0 +1,1 @@
+"""A session with a debugger, from the terminal's side."""

@@ -1,0 +1,55 @@
+"""What commands print: one function gives every listing both its forms, and its table fits the terminal."""
+
+from __future__ import annotations
+
+from relive.output.console import (
+    echo,
+    echo_styled,
+    emit,
+    emit_object,
+    format_age,
+    format_bytes,
+    format_clock,
+    format_ms,
+    format_ns,
+    format_plain,
+    format_time,
+    format_utc,
+    has_colour,
+    json_option,
+    note,
+    print_table,
+    status_style,
+    styled,
+    table_width,
+    tell_error,
+    text_width,
+    wide_option,
+)
+from relive.output.table import Column
+
+__all__ = [
+    "Column",
+    "echo",
+    "echo_styled",
+    "emit",
+    "emit_object",
+    "format_age",
+    "format_bytes",
+    "format_clock",
+    "format_ms",
+    "format_ns",
+    "format_plain",
+    "format_time",
+    "format_utc",
+    "has_colour",
+    "json_option",
+    "note",
+    "print_table",
+    "status_style",
+    "styled",
+    "table_width",
+    "tell_error",
+    "text_width",
+    "wide_option",
+]

@@ -1,0 +1,1 @@
+"""What was recorded, as commands look it up: names, listings, scenes."""

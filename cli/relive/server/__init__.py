@@ -1,0 +1,1 @@
+"""Running a server, and asking one for something."""

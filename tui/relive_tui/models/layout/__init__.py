@@ -1,0 +1,1 @@
+"""Text, numbers and columns in terminal cells."""

@@ -1,0 +1,1 @@
+"""Long lists: their pages, filters and rows."""

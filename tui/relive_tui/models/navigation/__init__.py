@@ -1,0 +1,1 @@
+"""What is looked at, how one moves, and what can be typed."""

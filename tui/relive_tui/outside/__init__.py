@@ -1,0 +1,1 @@
+"""What is done outside of the screens: commands, the clipboard, files."""

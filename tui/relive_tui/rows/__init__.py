@@ -1,0 +1,1 @@
+"""From what the other rooms answer to the rows that the screens show."""

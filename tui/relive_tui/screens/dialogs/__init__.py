@@ -1,0 +1,1 @@
+"""Screens that are laid over another one, and give an answer."""

@@ -1,0 +1,135 @@
+"""What the screens ask of a data source. Every method may block and is called in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from relive_capture.explore.heap.compare import Comparison as Growth
+
+    from relive_tui.models.data import (
+        FailureGroup,
+        FlameView,
+        FunctionRow,
+        HeapRef,
+        HotLine,
+        InvocationRow,
+        KeptView,
+        LogRow,
+        ReplayView,
+        SceneView,
+        SpanRow,
+    )
+    from relive_tui.models.health import Health
+    from relive_tui.models.heap.view import HeapView
+    from relive_tui.models.lists.compare import Comparison
+    from relive_tui.models.lists.filtering import InvocationQuery
+    from relive_tui.models.navigation.scope import Scope
+    from relive_tui.models.progress import Progress
+    from relive_tui.source.tickets import Ticket
+
+__all__ = ["FailureRef", "Source"]
+
+FailureRef = tuple[str, int, str]
+"""(invocation id, attempt, function)."""
+
+
+class Source(Protocol):
+    """Raises ReliveError (store unreachable, limit, not found) or Cancelled. Times: ns since the epoch."""
+
+    file: str
+    """The scene archive that is all there is to see; empty for a home."""
+
+    command: tuple[str, ...]
+    """The `relive` command for this home or server, as a program and its first arguments; empty: unknown."""
+
+    def now_ns(self) -> int:
+        """The clock."""
+
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+        """Newest first."""
+
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+        """Statistics of every function."""
+
+    def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
+        """Function -> `cart.py:88 31%`."""
+
+    def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
+        """Newest first, for going from one to the next."""
+
+    def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
+        """A scene by (abbreviated) id, or `last`; attempt 0 is the newest."""
+
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+        """All failures of a function with one fingerprint, of any time; None if nothing is known."""
+
+    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+        """Say "resolved", "ignored" or "open" of a group of failures."""
+
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+        """What the last replay of a failure came to; None if there was none."""
+
+    def kept(self, invocation_id: str) -> KeptView | None:
+        """The failed process, if a server keeps it; None if it is gone or nobody is there to ask."""
+
+    def heap(self, ticket: Ticket, scope: Scope, progress: Progress) -> HeapView:
+        """The analysed heap of the scope's failure, or the newest one. It may take seconds."""
+
+    def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
+        """Other heaps of the scope's function, newest first."""
+
+    def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Growth:
+        """What has grown from another heap to the scope's."""
+
+    def invocation(self, ticket: Ticket, ident: str) -> InvocationRow:
+        """One invocation by (abbreviated) id, or `last`."""
+
+    def count(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, since_ns: int, until_ns: int
+    ) -> int:
+        """How many invocations match, of those that started in [since, until)."""
+
+    def invocations(
+        self, ticket: Ticket, scope: Scope, query: InvocationQuery, *, until_ns: int, order: str, offset: int,
+        limit: int, after: InvocationRow | None,
+    ) -> list[InvocationRow]:  # fmt: skip
+        """A page of those that started before `until_ns`; `after` is the row before the page, if known."""
+
+    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+        """(trace id, its spans) of the scope's trace or invocation, or of the newest invocation."""
+
+    def logs(
+        self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,
+        until_ns: int = 0, after_ns: int = 0, limit: int = 1000,
+    ) -> list[LogRow]:  # fmt: skip
+        """Log lines, oldest first; the newest `limit` of them, or with `after_ns` the next ones."""
+
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
+        """The scope's flame graph, weighed by "wall" or "cpu"."""
+
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+        """Lines by self time, the hottest first."""
+
+    def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
+        """The lines of a function's source file; empty if it is not at hand."""
+
+    def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
+        """Where a file of a frame or a hot line lies on this machine; empty if it does not."""
+
+    def export(self, ticket: Ticket, scope: Scope, kind: str, target: str) -> str:
+        """Write into the folder `target`: "speedscope", "html", "scene", "json" (the trace); or "otlp": send
+        the trace to the collector `target`. Gives what to tell the user. Raises OSError, too."""
+
+    def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
+        """Events and hot lines of two invocations."""
+
+    def health(self) -> Health | None:
+        """What the platform says of itself; None if nobody was asked to know."""
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Give up what runs for this ticket, in the engine too; may block."""
+
+    def close(self) -> None:
+        """Let go of the store."""
