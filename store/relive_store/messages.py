@@ -1,5 +1,5 @@
-"""The wire of the store process: 4-byte big-endian length + msgpack, one Struct per kind, one answer per
-request."""
+"""The wire of the store process: frames of msgpack (`relive_base.wire.framing`), one Struct per kind, one
+answer per request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 from typing import Any, Final
 
 import msgspec
+from relive_base.wire.framing import HEADER_BYTES, FrameError, put_header, read_frame
 
 from relive_store.errors import QueryLimit, StoreUnavailable
 
@@ -31,7 +32,6 @@ __all__ = [
 ]
 
 MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
-_HEADER_BYTES: Final = 4
 
 
 class _Message(msgspec.Struct, tag_field="t", omit_defaults=True, kw_only=True):
@@ -123,40 +123,25 @@ _responses: msgspec.msgpack.Decoder[Response] = msgspec.msgpack.Decoder(Response
 def encode_message(message: Request | Response) -> bytearray:
     """`message` with its length before it. Raises QueryLimit over MAX_MESSAGE_BYTES, and msgspec's own
     errors."""
-    buffer = bytearray(_HEADER_BYTES)
-    _encoder.encode_into(message, buffer, _HEADER_BYTES)
-    length = len(buffer) - _HEADER_BYTES
+    buffer = bytearray(HEADER_BYTES)
+    _encoder.encode_into(message, buffer, HEADER_BYTES)
+    length = len(buffer) - HEADER_BYTES
     if length > MAX_MESSAGE_BYTES:
         raise QueryLimit(
             f"a message of {length} bytes is over the {MAX_MESSAGE_BYTES} that the store process takes",
             hint="ask for fewer rows or columns",
         )
-    buffer[:_HEADER_BYTES] = length.to_bytes(_HEADER_BYTES, "big")
-    return buffer
-
-
-def _receive_exactly(connection: socket.socket, size: int) -> bytearray | None:
-    buffer = bytearray(size)
-    view = memoryview(buffer)
-    got = 0
-    while got < size:
-        count = connection.recv_into(view[got:])
-        if not count:
-            return None
-        got += count
+    put_header(buffer)
     return buffer
 
 
 def receive_message(connection: socket.socket, limit: int = MAX_MESSAGE_BYTES) -> bytearray | None:
     """The next message's msgpack; None if the other side has gone. Raises StoreUnavailable over the
     limit."""
-    header = _receive_exactly(connection, _HEADER_BYTES)
-    if header is None:
-        return None
-    length = int.from_bytes(header, "big")
-    if length > limit:
-        raise StoreUnavailable(f"a message announces {length} bytes, over {limit}")
-    return _receive_exactly(connection, length)
+    try:
+        return read_frame(connection.recv_into, limit)
+    except FrameError as error:
+        raise StoreUnavailable(error.message) from None
 
 
 def decode_request(data: bytes | bytearray) -> Request:

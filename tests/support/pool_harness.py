@@ -13,8 +13,7 @@ from typing import Any
 
 import msgspec
 from relive_base.records import InvocationRecord
-from relive_base.wire.framing import frame_kind
-from relive_base.wire.messages import FunctionSpec, LogLine, Logs
+from relive_base.wire.messages import FunctionSpec, LogLine, Logs, frame_kind
 from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest, Outcome

@@ -1,2 +1,2 @@
-"""What travels between our processes: `messages`, their `framing`, the `ring` of memory, and the `sink` that
-fills both."""
+"""What travels between our processes: `messages`, the `framing` of all of it, the `ring` of memory, and the
+`sink` that fills it."""

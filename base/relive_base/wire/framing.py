@@ -1,31 +1,51 @@
-"""The hot path's way to cut frames: kinds are told apart by their first bytes, only some are decoded.
+"""The framing of every stream and file of ours: 4 bytes of length, the highest first, and as many bytes.
 
-Of an invocation's frames the server itself needs `Result` and `Done`. Spans, logs and profiles go on to the
-collector as the bytes they came in, so the event loop never pays for decoding them.
+It knows bytes and nothing of what is in them. Three ways to read, for three kinds of reader: `FrameReader`
+for a stream that comes in pieces, `whole_frames` for bytes that are all there, `read_frame` for one that
+waits for a single frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from relive_base.wire.messages import MAX_FRAME_BYTES, FrameError, decode_frame
+from relive_base.errors import ReliveError
 
-__all__ = ["FrameReader", "frame_kind"]
+__all__ = [
+    "HEADER_BYTES",
+    "MAX_FRAME_BYTES",
+    "FrameError",
+    "FrameReader",
+    "framed",
+    "header",
+    "put_header",
+    "read_frame",
+    "whole_frames",
+]
 
-_HEADER: Final = 4
-_ARRAY_16: Final = b"\xdc"  # of up to 15 fields: 0x90 and their number
+MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
+HEADER_BYTES: Final = 4
+_LENGTH: Final = struct.Struct(">I")
+_length_at = _LENGTH.unpack_from
+
+header: Final = _LENGTH.pack
+"""What stands before so many bytes."""
 
 
-def frame_kind(payload: bytes) -> str:
-    """The tag of a frame's msgpack ("result", "spans", ...), its first field. Raises FrameError."""
-    start = 3 if payload[:1] == _ARRAY_16 else 1
-    if len(payload) > start and (payload[0] & 0xF0 == 0x90 or start == 3):
-        head = payload[start]
-        if 0xA0 <= head <= 0xBF:  # a text of up to 31 bytes
-            begin = start + 1
-            return payload[begin : begin + (head & 0x1F)].decode("ascii", "replace")
-    return str(type(decode_frame(payload)).__struct_config__.tag)
+class FrameError(ReliveError):
+    """A frame on the wire is malformed or over the limit."""
+
+
+def framed(body: bytes) -> bytes:
+    """`body` with its length before it."""
+    return header(len(body)) + body
+
+
+def put_header(buffer: bytearray) -> None:
+    """Write the length of what follows into the first HEADER_BYTES of `buffer`, which are free for it."""
+    _LENGTH.pack_into(buffer, 0, len(buffer) - HEADER_BYTES)
 
 
 class FrameReader:
@@ -36,7 +56,7 @@ class FrameReader:
 
     __slots__ = ("_buffer", "_need", "_on_payload")
 
-    def __init__(self, on_payload: Callable[[bytes], None]) -> None:
+    def __init__(self, on_payload: Callable[[bytes], object]) -> None:
         self._on_payload = on_payload
         self._buffer = bytearray()
         self._need = 0
@@ -54,23 +74,60 @@ class FrameReader:
                 return
             data = bytes(self._buffer)
             self._buffer.clear()
-        position = 0
+        start = 0
         size = len(data)
-        while size - position >= _HEADER:
-            length = int.from_bytes(data[position : position + _HEADER], "big")
+        while size - start >= HEADER_BYTES:
+            (length,) = _length_at(data, start)
             if length > MAX_FRAME_BYTES:
                 raise FrameError(f"a frame announces {length} bytes, over {MAX_FRAME_BYTES}")
-            end = position + _HEADER + length
+            end = start + HEADER_BYTES + length
             if end > size:
+                self._need = end - start
                 break
-            payload = data[position + _HEADER : end]
-            position = end
+            payload = data[start + HEADER_BYTES : end]
+            start = end
             self._on_payload(payload)
-        if position < size:
-            self._buffer += data[position:]
-            self._need = self._expected()
+        else:
+            self._need = HEADER_BYTES
+        if start < size:
+            self._buffer += data[start:]
 
-    def _expected(self) -> int:
-        if len(self._buffer) < _HEADER:
-            return _HEADER
-        return _HEADER + int.from_bytes(self._buffer[:_HEADER], "big")
+
+def whole_frames(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    """The payload of each frame in `data`, which nothing is to follow. Raises FrameError if one is cut off.
+    Of a memoryview nothing is copied; of bytes small frames are read faster."""
+    start, size = 0, len(data)
+    last = size - HEADER_BYTES
+    while start <= last:
+        begin = start + HEADER_BYTES
+        end = begin + _length_at(data, start)[0]
+        if end > size:
+            break
+        yield data[begin:end]
+        start = end
+    if start < size:
+        raise FrameError(f"a frame is cut off at byte {start} of {size}")
+
+
+def read_frame(receive_into: Callable[[memoryview], int], limit: int = MAX_FRAME_BYTES) -> bytearray | None:
+    """The payload of the next frame, by a blocking call such as `socket.recv_into`; None if the other side
+    has gone, which may be in the middle of one. Raises FrameError over `limit` bytes, before it takes any."""
+    head = _exactly(receive_into, HEADER_BYTES)
+    if head is None:
+        return None
+    (length,) = _length_at(head)
+    if length > limit:
+        raise FrameError(f"a frame announces {length} bytes, over {limit}")
+    return _exactly(receive_into, length)
+
+
+def _exactly(receive_into: Callable[[memoryview], int], size: int) -> bytearray | None:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    got = 0
+    while got < size:
+        count = receive_into(view[got:])
+        if not count:
+            return None
+        got += count
+    return buffer

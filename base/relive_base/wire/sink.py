@@ -16,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from relive_base.wire.messages import AnyFrame, FrameError, encode_frame
+from relive_base.wire.framing import FrameError
+from relive_base.wire.messages import Frame, encode_frame
 from relive_base.wire.ring import INLINE_BYTES, RingWriter
 
 __all__ = ["BELL", "SEND_TIMEOUT_S", "FrameSink"]
@@ -68,13 +69,13 @@ class FrameSink:
         self._inside = set()
         self._later.clear()
 
-    def send(self, *frames: AnyFrame) -> bool:
+    def send(self, *frames: Frame) -> bool:
         """Send within SEND_TIMEOUT_S, several frames in one write. False, and counted, if it could not be
         done."""
         data = None if self._cut else self._encode(frames)
         return data is not None and self._send(data, len(frames), True)
 
-    def record(self, *frames: AnyFrame) -> bool:
+    def record(self, *frames: Frame) -> bool:
         """As `send`, for what the server need not see at once: it does within milliseconds, dead or alive."""
         data = None if self._cut else self._encode(frames)
         return data is not None and self._send(data, len(frames), not self.watched)
@@ -84,7 +85,7 @@ class FrameSink:
         if not self._cut and self._ring is not None:
             self._send(b"", 0, True)
 
-    def _encode(self, frames: tuple[AnyFrame, ...]) -> bytes | None:
+    def _encode(self, frames: tuple[Frame, ...]) -> bytes | None:
         try:
             return encode_frame(frames[0]) if len(frames) == 1 else b"".join(map(encode_frame, frames))
         except (FrameError, msgspec.EncodeError, TypeError, ValueError, OverflowError, RecursionError):
@@ -125,7 +126,7 @@ class FrameSink:
             if on_main:
                 self.busy = False  # last: from here on a timeout may be raised
 
-    def send_surely(self, *frames: AnyFrame, timeout_s: float = 30.0, bell: bool = True) -> bool:
+    def send_surely(self, *frames: Frame, timeout_s: float = 30.0, bell: bool = True) -> bool:
         """Send frames that must not be dropped: try again until `timeout_s` is over. They have left to the
         last byte if this gives True. Without a `bell` the server may see them a few milliseconds later."""
         data = None if self._cut else self._encode(frames)

@@ -48,6 +48,7 @@ def deliver_leftovers(home: Path, environment: Mapping[str, str], store_url: str
 
 def _deliver(home: Path, environment: Mapping[str, str], store_url: str) -> None:
     import msgspec
+    from relive_base.wire.framing import framed
 
     from relive_platform.server.parts import plain_collector_options
     from relive_platform.settings import Settings
@@ -64,10 +65,10 @@ def _deliver(home: Path, environment: Mapping[str, str], store_url: str) -> None
     with ours:
         with theirs:
             process = spawn(theirs, options, home / "run" / "leftovers.log", plain)
-        body = msgspec.msgpack.encode(Batch(1, flush_s=_DELIVER_S, end=True))
+        message = framed(msgspec.msgpack.encode(Batch(1, flush_s=_DELIVER_S, end=True)))
         ours.settimeout(_DELIVER_S + 1.0)
         with suppress(OSError):  # it has ended, or takes too long: what is left is looked at afterwards
-            ours.sendall(len(body).to_bytes(4, "big") + body)
+            ours.sendall(message)
             _await_answer(ours)
     try:
         process.wait(_END_S)

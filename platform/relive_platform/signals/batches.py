@@ -1,18 +1,18 @@
 """What the server hands to the collector's process, and what comes back.
 
-The items of a batch are frames (4 bytes of length, msgpack), so that the same bytes go into the server's
-journal and to the process. Rows and scenes are numbered apart, each from 1 in a run of a server: a scene may
-take long.
+The items of a batch are frames of msgpack (`relive_base.wire.framing`), so that the same bytes go into
+the server's journal and to the process. Rows and scenes are numbered apart, each from 1 in a run of a server:
+a scene may take long.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from relive_base.records import InvocationRecord
+from relive_base.wire.framing import framed, header, whole_frames
 from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.evidence import Finished, SceneJob
@@ -101,7 +101,6 @@ class HeapJob(msgspec.Struct, array_like=True, tag="h"):
 
 Item = Telemetry | Finished | SceneJob | HeapJob | Begun | Answered | Tentative
 
-_LENGTH: Final = struct.Struct(">I")
 _BEGUN: Final = b"\x92\xa1b"  # an array of a tag and a record
 _FINISHED: Final = b"\x95\xa1f"
 _NOTHING_MORE: Final = b"\x90\x90\x90"
@@ -111,14 +110,13 @@ _item: msgspec.msgpack.Decoder[Item] = msgspec.msgpack.Decoder(Item)
 
 def encode_item(item: Item) -> bytes:
     """With its length before it."""
-    body = _encoder.encode(item)
-    return _LENGTH.pack(len(body)) + body
+    return framed(_encoder.encode(item))
 
 
 def encode_begun(record: InvocationRecord) -> bytes:
     """As `encode_item(Begun(record))`, in half the time: there is one for each invocation."""
     body = _encoder.encode(record)
-    return b"".join((_LENGTH.pack(len(_BEGUN) + len(body)), _BEGUN, body))
+    return b"".join((header(len(_BEGUN) + len(body)), _BEGUN, body))
 
 
 def encode_finished(item: Finished) -> bytes:
@@ -126,22 +124,14 @@ def encode_finished(item: Finished) -> bytes:
     if item.profiles or item.redact_keys or item.span_updates:
         return encode_item(item)
     body = _encoder.encode(item.record)
-    length = _LENGTH.pack(len(_FINISHED) + len(body) + len(_NOTHING_MORE))
+    length = header(len(_FINISHED) + len(body) + len(_NOTHING_MORE))
     return b"".join((length, _FINISHED, body, _NOTHING_MORE))
 
 
 def items_of(data: bytes | memoryview) -> Iterator[Item]:
-    """Every item in `data`. Raises msgspec.DecodeError at the first that is none, or is cut off."""
-    view = memoryview(data)
-    start, size = 0, len(view)
-    while size - start >= _LENGTH.size:
-        (length,) = _LENGTH.unpack_from(view, start)
-        start += _LENGTH.size
-        end = start + length
-        if end > size or not length:
-            raise msgspec.DecodeError("an item is cut off")
-        yield _item.decode(view[start:end])
-        start = end
+    """Every item in `data`. Raises msgspec.DecodeError at the first that is none, FrameError if it is cut
+    off."""
+    return map(_item.decode, whole_frames(data))
 
 
 class Batch(msgspec.Struct, array_like=True):

@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 from relive_base.records import InvocationRecord
-from relive_base.wire.framing import FrameReader
-from relive_base.wire.messages import MAX_FRAME_BYTES, FrameError, FunctionSpec, SpanData, Spans, encode_frame
+from relive_base.wire.framing import MAX_FRAME_BYTES, FrameError, FrameReader, framed
+from relive_base.wire.messages import FunctionSpec, SpanData, Spans, encode_payload
 
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_platform.signals.batches import (
@@ -281,7 +281,7 @@ class Collector(asyncio.Protocol):
 
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""
-        payload = encode_frame(Spans(invocation_id=invocation_id, spans=[span]))[4:]
+        payload = encode_payload(Spans(invocation_id=invocation_id, spans=[span]))
         self._row(spec, invocation_id, 1, payload)
 
     def _source(self, spec: FunctionSpec) -> msgspec.Raw:
@@ -440,5 +440,4 @@ class Collector(asyncio.Protocol):
 
 
 def _framed(batch: Batch) -> bytes:
-    body = _encoder.encode(batch)
-    return len(body).to_bytes(4, "big") + body
+    return framed(_encoder.encode(batch))

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.wire.framing import FrameError
 
 from relive_platform.signals.batches import Item, items_of
 
@@ -319,7 +320,7 @@ def _read(path: Path) -> Segment | None:
     try:
         for item in items_of(memoryview(data)[HEADER_BYTES : min(words[_END], len(data))]):
             items.append(item)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (FrameError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         damaged = f"{path.name}: {error}"  # the machine went down: not all pages have reached the disk
         _log.error("a part of the journal cannot be read: %s", damaged)
     return Segment(words[_INDEX], words[_ROWS], words[_SCENES], items, damaged)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from relive_base.errors import ReliveError
 from relive_base.garbage import settle
-from relive_base.wire.framing import FrameReader
+from relive_base.wire.framing import FrameReader, framed
 from relive_store import Store, open_store
 from relive_store.schema import require_current
 from relive_store.spool import Mark, SpoolInUse, own_spool
@@ -219,7 +219,7 @@ class CollectorService:
         if batch.first > self._received.scenes + 1:
             _log.error("scenes from number %d on came too early", batch.first)
             return
-        for number, item in enumerate(items_of(batch.scenes), batch.first):
+        for number, item in enumerate(items_of(memoryview(batch.scenes)), batch.first):
             if number > self._received.scenes and isinstance(item, (SceneJob, HeapJob)):
                 mark = Mark(self._run, scenes=number)
                 self._received = self._received.and_then(mark)
@@ -259,10 +259,10 @@ class CollectorService:
         return ack
 
     def _send(self, ack: Ack) -> None:
-        body = self._encoder.encode(ack)
+        message = framed(self._encoder.encode(ack))
         try:
             with self._sending:
-                self._control.sendall(len(body).to_bytes(4, "big") + body)
+                self._control.sendall(message)
         except OSError:
             pass  # the server is gone; `run` sees it too
 

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_base.wire.messages import AnyFrame, CallResult, FrameDecoder, decode_frame
+from relive_base.wire.framing import FrameReader
+from relive_base.wire.messages import AnyFrame, CallResult, decode_frame
 
 __all__ = ["Channel", "ChannelClosed"]
 
 _READ_BYTES: Final = 65_536  # malloc takes no pages of its own from the kernel for as much
-_HEADER_BYTES: Final = 4
 _FOLLOW_S: Final = 0.05
 """How long a follower waits before it looks whether it could lead; a leader wakes followers when it stops."""
 
@@ -35,7 +35,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
-        self._decoder = FrameDecoder()
+        self._reader = FrameReader(self._take)
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._commands: deque[AnyFrame] = deque()
@@ -146,29 +146,16 @@ class Channel:
         if not data:
             self._closed = True
             raise ChannelClosed
-        for frame in self._frames(data):
-            if not isinstance(frame, CallResult):
-                self._commands.append(frame)
-            elif frame.call_id in self._expected:
-                self._answers[frame.call_id] = frame
+        self._reader.feed(data)
 
     def _readable(self, timeout_s: float) -> bool:
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)
         return bool(poll.poll(timeout_s * 1_000))
 
-    def _frames(self, data: bytes) -> list[AnyFrame]:
-        if self._decoder.pending_bytes:
-            return list(self._decoder.feed(data))
-        frames: list[AnyFrame] = []
-        view = memoryview(data)
-        start, size = 0, len(data)
-        while size - start >= _HEADER_BYTES:  # nearly always one read gives whole frames
-            end = start + _HEADER_BYTES + int.from_bytes(data[start : start + _HEADER_BYTES], "big")
-            if end > size:
-                break
-            frames.append(decode_frame(view[start + _HEADER_BYTES : end]))
-            start = end
-        if start < size:
-            frames.extend(self._decoder.feed(data[start:]))
-        return frames
+    def _take(self, payload: bytes) -> None:
+        frame = decode_frame(payload)
+        if not isinstance(frame, CallResult):
+            self._commands.append(frame)
+        elif frame.call_id in self._expected:
+            self._answers[frame.call_id] = frame

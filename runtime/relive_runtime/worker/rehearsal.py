@@ -14,7 +14,7 @@ from relive_base.wire.messages import (
     Ready,
     Result,
     decode_frame,
-    encode_frame,
+    encode_payload,
 )
 from relive_base.wire.sink import FrameSink
 from relive_tracer import record as tracer
@@ -63,7 +63,7 @@ def _once() -> None:
             Ready(pid=0, started_ns=now, loaded_ns=now),
             Result(invocation_id="", status="ok", started_ns=now, ended_ns=now, body=body),
         ):
-            decode_frame(encode_frame(frame)[4:])
+            decode_frame(encode_payload(frame))
 
 
 def _nowhere(_frame: AnyFrame) -> bool:

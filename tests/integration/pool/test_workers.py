@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 from pool_harness import Platform, platform
-from relive_base.wire.framing import frame_kind
-from relive_base.wire.messages import Logs
+from relive_base.wire.messages import Logs, frame_kind
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import PoolLimits

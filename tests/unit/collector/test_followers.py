@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_base.wire.messages import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_frame
+from relive_base.wire.messages import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_payload
 from relive_platform.signals.followers import QUEUE_LINES, Followers
 
 
@@ -12,7 +12,7 @@ def _spec(name: str) -> FunctionSpec:
 
 def _logs(*texts: str) -> bytes:
     lines = [LogLine(1, "INFO", text) for text in texts]
-    return encode_frame(Logs(invocation_id="i", lines=lines))[4:]
+    return encode_payload(Logs(invocation_id="i", lines=lines))
 
 
 async def test_a_follower_gets_its_functions_lines_redacted() -> None:
@@ -43,7 +43,7 @@ async def test_spans_are_not_lines() -> None:
     follower = followers.add()
     span = SpanData("t", "s", "", "n", "Internal", 1, 2)
 
-    followers.offer(_spec("f"), "i", encode_frame(Spans(invocation_id="i", spans=[span]))[4:])
+    followers.offer(_spec("f"), "i", encode_payload(Spans(invocation_id="i", spans=[span])))
     followers.offer(_spec("f"), "i", _logs("line"))
 
     assert (await follower.get()).line.body == "line"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_frame
+from relive_base.wire.messages import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_payload
 from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.collector import Collector, CollectorLimits
 from relive_platform.signals.scenes import SceneKeeper, SceneLimits
@@ -45,7 +45,7 @@ def failed() -> InvocationRecord:
 
 def test_a_malformed_frame_costs_that_frame_and_not_the_scene(tmp_path: Path) -> None:
     # Given the telemetry of a failed invocation, one frame of which is none
-    good = encode_frame(Logs(invocation_id="", lines=[LogLine(1, "INFO", "hello")]))[4:]
+    good = encode_payload(Logs(invocation_id="", lines=[LogLine(1, "INFO", "hello")]))
     wrong = good.replace(b"hello", b"\xff\xfe\xfd\xfc\xfb")
     writer = Kept()
     keeper = SceneKeeper(tmp_path, writer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_base.wire.messages import LogLine, Logs, SpanData, Spans, encode_frame
+from relive_base.wire.messages import LogLine, Logs, SpanData, Spans, encode_payload
 from relive_platform.engine.intake import FLOOD_BYTES, SPAN_BYTES, Intake, frame_invocation, frame_lines
 
 ID = "01a2273a-8fe9-765f-a2d4-25a95b06b645"
@@ -12,12 +12,12 @@ LIMIT = 10_000
 
 def logs(*bodies: str, invocation_id: str = ID, **more: str) -> bytes:
     lines = [LogLine(1, "INFO", body, attributes=dict(more)) for body in bodies]
-    return encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:]
+    return encode_payload(Logs(invocation_id=invocation_id, lines=lines))
 
 
 def span(name: str, invocation_id: str = ID) -> bytes:
     data = SpanData("1" * 32, "2" * 16, "3" * 16, name, "Internal", 1, 2)
-    return encode_frame(Spans(invocation_id=invocation_id, spans=[data]))[4:]
+    return encode_payload(Spans(invocation_id=invocation_id, spans=[data]))
 
 
 def test_the_id_of_a_frame_is_read_without_decoding_it() -> None:

@@ -48,7 +48,7 @@ def test_many_that_build_at_once_get_the_same_whole_folder(tmp_path: Path) -> No
     assert len(found) == 8
     assert len(set(found)) == 1
     assert os.listdir(tmp_path / "runtime") == [found[0].name]  # no drafts are left behind
-    assert (found[0] / "relive_base" / "wire" / "messages.py").is_file()
+    assert (found[0] / "relive_base" / "wire" / "messages" / "__init__.py").is_file()
 
 
 def test_a_home_that_cannot_hold_it_is_an_error_with_a_hint(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 from msgspec.structs import replace
 from relive_base.records import InvocationRecord
-from relive_base.wire.framing import FrameReader, frame_kind
+from relive_base.wire.framing import FrameError, FrameReader
 from relive_base.wire.messages import (
     Call,
     CallResult,
@@ -22,7 +22,6 @@ from relive_base.wire.messages import (
     Done,
     Exited,
     Forked,
-    FrameError,
     FunctionSpec,
     InitFailed,
     Invoke,
@@ -32,6 +31,8 @@ from relive_base.wire.messages import (
     Result,
     Skipped,
     encode_frame,
+    encode_payload,
+    frame_kind,
 )
 from relive_base.wire.ring import RingBroken, RingReader
 from relive_runtime.isolation.core_files import core_pattern, take_core
@@ -504,7 +505,7 @@ class Worker(WorkerLife, asyncio.Protocol):
                 return
             for line in lines:
                 line.trace_id, line.span_id = record.trace_id, record.span_id
-        self._on_telemetry(encode_frame(Logs(invocation_id=invocation_id, lines=lines))[4:])
+        self._on_telemetry(encode_payload(Logs(invocation_id=invocation_id, lines=lines)))
 
     def _on_profile(self, payload: bytes) -> None:
         kept = self.init_profiles if self.current is None else self.current.profiles

@@ -25,6 +25,8 @@ from relive_base.wire.messages import (
     Stop,
     decode_frame,
     encode_frame,
+    encode_payload,
+    frame_kind,
 )
 
 texts = st.text(max_size=20)
@@ -123,3 +125,21 @@ def test_unknown_fields_of_a_newer_peer_are_ignored() -> None:
     import msgspec
 
     assert decode_frame(msgspec.msgpack.encode(["stop", "a new field"])) == Stop()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Result(invocation_id="a", status="ok", started_ns=1, ended_ns=2, body=b"x" * 5_000),
+        Logs(invocation_id="a", lines=[LogLine(1, "INFO", "text")]),
+        Stop(),
+    ],
+)
+def test_the_kind_is_read_without_decoding(frame: AnyFrame) -> None:
+    assert frame_kind(encode_payload(frame)) == type(frame).__struct_config__.tag
+
+
+@given(st.binary(max_size=200))
+def test_the_kind_of_noise_is_a_frame_error_or_any_text(noise: bytes) -> None:
+    with contextlib.suppress(FrameError):
+        assert isinstance(frame_kind(noise), str)

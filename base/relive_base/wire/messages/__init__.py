@@ -1,0 +1,111 @@
+"""The messages between server, zygote and worker: one Struct each, in a module for each noun.
+
+All times are nanoseconds: `_ns` since the epoch unless the docstring says monotonic.
+"""
+
+from __future__ import annotations
+
+from relive_base.wire.framing import MAX_FRAME_BYTES, FrameError
+from relive_base.wire.messages.calling import Call, CallResult
+from relive_base.wire.messages.codec import (
+    AnyFrame,
+    FrameDecoder,
+    decode_frame,
+    encode_frame,
+    encode_payload,
+    frame_kind,
+)
+from relive_base.wire.messages.debugging import (
+    DebugComplete,
+    DebugEnded,
+    DebugLine,
+    DebugOffer,
+    DebugStart,
+    DebugStop,
+    DebugText,
+)
+from relive_base.wire.messages.errors import ErrorInfo
+from relive_base.wire.messages.forking import Exited, Fork, Forked, FunctionSpec, Stop, ZygoteReady
+from relive_base.wire.messages.frame import Frame
+from relive_base.wire.messages.heaps import HeapTaken, TakeHeap
+from relive_base.wire.messages.invoking import (
+    Crashed,
+    Done,
+    HttpRequest,
+    InitFailed,
+    Invoke,
+    Late,
+    Ready,
+    Result,
+    Skipped,
+    StreamHead,
+    StreamPart,
+)
+from relive_base.wire.messages.scenes import NOT_APPLICABLE, PartState, Playback, Scene
+from relive_base.wire.messages.telemetry import (
+    LogLine,
+    Logs,
+    OpenSpan,
+    Profile,
+    SpanData,
+    SpanEvent,
+    SpanLink,
+    Spans,
+    SpanUpdate,
+    StackFrames,
+)
+
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "NOT_APPLICABLE",
+    "AnyFrame",
+    "Call",
+    "CallResult",
+    "Crashed",
+    "DebugComplete",
+    "DebugEnded",
+    "DebugLine",
+    "DebugOffer",
+    "DebugStart",
+    "DebugStop",
+    "DebugText",
+    "Done",
+    "ErrorInfo",
+    "Exited",
+    "Fork",
+    "Forked",
+    "Frame",
+    "FrameDecoder",
+    "FrameError",
+    "FunctionSpec",
+    "HeapTaken",
+    "HttpRequest",
+    "InitFailed",
+    "Invoke",
+    "Late",
+    "LogLine",
+    "Logs",
+    "OpenSpan",
+    "PartState",
+    "Playback",
+    "Profile",
+    "Ready",
+    "Result",
+    "Scene",
+    "Skipped",
+    "SpanData",
+    "SpanEvent",
+    "SpanLink",
+    "SpanUpdate",
+    "Spans",
+    "StackFrames",
+    "Stop",
+    "StreamHead",
+    "StreamPart",
+    "TakeHeap",
+    "ZygoteReady",
+    "decode_frame",
+    "encode_frame",
+    "encode_payload",
+    "frame_kind",
+]

@@ -1,0 +1,45 @@
+"""What a failed process could save."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from relive_base.wire.messages.errors import ErrorInfo
+from relive_base.wire.messages.frame import Frame
+
+__all__ = ["NOT_APPLICABLE", "PartState", "Playback", "Scene"]
+
+NOT_APPLICABLE: Final = "not_applicable"
+
+
+class PartState(msgspec.Struct, array_like=True):
+    """What became of one part of a scene: "ok", "partial", "missing", or "not_applicable" if such a failure
+    never has it; and why, for people."""
+
+    state: str
+    reason: str = ""
+
+
+class Scene(Frame, tag="scene"):
+    """What the failed process itself could save. Members are archive files, already redacted."""
+
+    invocation_id: str
+    captured_ns: int
+    error: ErrorInfo
+    members: dict[str, bytes] = {}
+    parts: dict[str, PartState] = {}
+    redactions: list[str] = []
+    capture_ns: int = 0  # what the capture cost
+    final: bool = True
+    recording: bytes = b""  # msgpack of a relive_capture.recording_format.Recording, not redacted yet
+    secrets: list[
+        str
+    ] = []  # what was hidden in the members: to be hidden elsewhere, too, never to be written
+
+
+class Playback(Frame, tag="playback"):
+    """Before the Result of a replay: msgpack of a relive_capture.recording_format.PlaybackReport."""
+
+    report: bytes

@@ -1,0 +1,136 @@
+"""What happened in an invocation, and where its time went."""
+
+from __future__ import annotations
+
+import msgspec
+
+from relive_base.attributes import Attribute
+from relive_base.wire.messages.frame import Frame
+
+__all__ = [
+    "LogLine",
+    "Logs",
+    "OpenSpan",
+    "Profile",
+    "SpanData",
+    "SpanEvent",
+    "SpanLink",
+    "SpanUpdate",
+    "Spans",
+    "StackFrames",
+]
+
+
+class SpanEvent(msgspec.Struct, array_like=True):
+    """An event on a span."""
+
+    timestamp_ns: int
+    name: str
+    attributes: dict[str, Attribute] = {}
+
+
+class SpanLink(msgspec.Struct, array_like=True):
+    """A link from a span to another one."""
+
+    trace_id: str
+    span_id: str
+    trace_state: str = ""
+    attributes: dict[str, Attribute] = {}
+
+
+class SpanData(msgspec.Struct, array_like=True):
+    """A finished span. Attribute values keep their type (`relive_base.attributes`)."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: str  # "Internal" | "Server" | "Client" | "Producer" | "Consumer"
+    start_ns: int
+    end_ns: int
+    status: str = "Unset"  # "Unset" | "Ok" | "Error"
+    status_message: str = ""
+    attributes: dict[str, Attribute] = {}
+    events: list[SpanEvent] = []
+    links: list[SpanLink] = []
+    scope: str = ""
+    scope_version: str = ""
+    trace_state: str = ""
+
+
+class OpenSpan(msgspec.Struct, array_like=True):
+    """A span that has begun and not ended, told with the first of its children that has ended: what lies
+    below it has a parent even if the process ends before it does."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: str
+    start_ns: int
+    scope: str = ""
+
+
+class Spans(Frame, tag="spans"):
+    """Spans of the user's own, as soon as each is finished."""
+
+    invocation_id: str
+    spans: list[SpanData]
+    open: list[OpenSpan] = []
+
+
+class SpanUpdate(Frame, tag="span_update"):
+    """What the function's code has put on the invoke span just now. Its ids and times are the platform's.
+
+    Attributes are set, events and links added; name, status and its message are as they are now.
+    `whole`: all there is of it, in place of what was told before."""
+
+    invocation_id: str
+    span: SpanData
+    whole: bool = False
+
+
+class LogLine(msgspec.Struct, array_like=True):
+    """One line. `source`: "stdout", "stderr", "logging" or "console" (written past Python)."""
+
+    timestamp_ns: int
+    severity: str  # "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL"
+    body: str
+    trace_id: str = ""
+    span_id: str = ""
+    source: str = "stdout"
+    attributes: dict[str, Attribute] = {}
+    event_name: str = ""  # what kind of thing it tells, such as "exception"; "" for an ordinary line
+
+
+class Logs(Frame, tag="logs"):
+    """Log lines, as soon as each is written. `dropped` counts lines that the limit cut off."""
+
+    invocation_id: str
+    lines: list[LogLine]
+    dropped: int = 0
+
+
+class StackFrames(msgspec.Struct, array_like=True):
+    """A stack, sent the first time a worker sees it: outermost frame first, parallel lists."""
+
+    stack_hash: int  # unsigned, 64 bits
+    functions: list[str]
+    files: list[str]
+    lines: list[int]
+
+
+class Profile(Frame, tag="profile"):
+    """One invocation's profile of one phase: parallel lists, one entry a stack."""
+
+    invocation_id: str
+    phase: str = "invoke"  # "invoke" | "init"
+    engine: str = "sampled"  # "sampled" | "precise"
+    started_ns: int = 0
+    duration_ns: int = 0
+    stack_hashes: list[int] = []
+    counts: list[int] = []
+    wall_ns: list[int] = []
+    cpu_ns: list[int] = []
+    new_stacks: list[StackFrames] = []
+    dropped: int = 0
