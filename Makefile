@@ -16,7 +16,7 @@ help:  ## Show what there is
 
 setup: $(STAMP)  ## Make the virtual environment (uv if it is there, else venv and pip)
 
-EXTENSION := $(wildcard capture/relive_capture/record/*.c capture/relive_capture/record/heap/*.[ch] profiler/relive_profiler/record/*.c runtime/relive_runtime/worker/*.c)
+EXTENSION := $(wildcard capture/relive_capture/record/values/*.c capture/relive_capture/record/heap/*.[ch] profiler/relive_profiler/record/*.c runtime/relive_runtime/worker/*.c)
 
 $(STAMP): pyproject.toml constraints.txt scripts/setup.sh hatch_build.py $(EXTENSION)
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh

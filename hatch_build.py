@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 EXTENSIONS = {
     Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays in Python",
-    Path("capture/relive_capture/record/_trees.c"): "the walker of values stays in Python",
+    Path("capture/relive_capture/record/values/_trees.c"): "the walker of values stays in Python",
     Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay in Python",
     Path("runtime/relive_runtime/worker/_standstill.c"): "crashes have frames without locals",
 }

@@ -20,7 +20,7 @@ from relive_capture.explore.errors import SceneError
 from relive_capture.explore.members import SceneInput, SceneMembers, build_members
 from relive_capture.explore.reader import Limits, SceneFile, read_scene
 from relive_capture.model import ExceptionView
-from relive_capture.record.fingerprint import fingerprint_of_names
+from relive_capture.record.exceptions import fingerprint_of_names
 
 __all__ = [
     "SCHEMA",

@@ -10,8 +10,8 @@ from relive_base.wire.messages import ErrorInfo, PartState
 from relive_capture.explore.crash_shapes import crash_shapes, line_of
 from relive_capture.explore.fault_text import parse_fault
 from relive_capture.explore.outside_frames import OutsideFrames, OutsideView
-from relive_capture.record.fingerprint import fingerprint_of_names
-from relive_capture.record.sources import InApp
+from relive_capture.record.exceptions import fingerprint_of_names
+from relive_capture.record.frames import InApp
 
 __all__ = ["FAULT_MEMBER", "crash_view", "locate"]
 

@@ -6,8 +6,8 @@ import os
 
 from relive_base.redaction.redactor import Redactor
 
-from relive_capture.record.signatures import message_shape
-from relive_capture.record.sources import InApp, SourceCache, SourceFiles
+from relive_capture.record.exceptions.signatures import message_shape
+from relive_capture.record.frames import InApp, SourceCache, SourceFiles
 
 __all__ = ["crash_shapes", "line_of"]
 

@@ -16,9 +16,8 @@ from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, PartState
 
 from relive_capture.explore.crash_shapes import crash_shapes
 from relive_capture.model import ExceptionView, FrameView, ThreadView
-from relive_capture.record.fingerprint import fingerprint_of_views
-from relive_capture.record.sources import InApp, SourceCache, SourceFiles
-from relive_capture.record.traceback_text import traceback_text
+from relive_capture.record.exceptions import fingerprint_of_views, traceback_text
+from relive_capture.record.frames import InApp, SourceCache, SourceFiles
 
 __all__ = ["OutsideFrames", "OutsideView", "is_program", "library_folders", "put_first"]
 

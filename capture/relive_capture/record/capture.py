@@ -21,19 +21,33 @@ from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, FunctionSpec, P
 
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.chain import ChainRecorder, error_type
 from relive_capture.record.early import early_scene
-from relive_capture.record.fingerprint import fingerprint, fingerprint_of_names, own_names, place_names
-from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_stack, without_outer
+from relive_capture.record.exceptions import (
+    ChainRecorder,
+    Messages,
+    error_type,
+    fingerprint,
+    fingerprint_of_names,
+    own_names,
+    place_names,
+    traceback_text,
+)
+from relive_capture.record.frames import (
+    FrameRecorder,
+    InApp,
+    RawFrame,
+    SourceCache,
+    SourceFiles,
+    Stack,
+    any_tasks,
+    raw_stack,
+    tasks,
+    without_outer,
+)
 from relive_capture.record.guard import Guard
-from relive_capture.record.messages import Messages
-from relive_capture.record.plans import KnownTypes
 from relive_capture.record.result_path import find_unserialisable
-from relive_capture.record.sources import InApp, SourceCache, SourceFiles
 from relive_capture.record.surroundings import Environment, ModuleVersions, threads
-from relive_capture.record.tasks import any_tasks, tasks
-from relive_capture.record.traceback_text import traceback_text
-from relive_capture.record.walker import KnownTexts, Walker
+from relive_capture.record.values import KnownTexts, KnownTypes, Walker
 
 __all__ = [
     "NO_RESULT",
@@ -124,7 +138,9 @@ class _Capture:
         self.frames.values = spec.capture != "off"
         guard = Guard(budget.text_ns)
         messages = Messages(types.leaves, self.redactor.text, guard, self.in_app.shown)
-        from relive_capture.record.details import Details  # `preload` has imported it, in the zygote
+        from relive_capture.record.exceptions.details import (
+            Details,  # `preload` has imported it, in the zygote
+        )
 
         details = Details(self.redactor, guard)
         self.chain = ChainRecorder(budget, self.frames, self.walker, messages, details, self.in_app, skip)
@@ -227,7 +243,7 @@ class _Capture:
 
     def _shapes(self, kind: str) -> list[str]:
         """What tells this failure from others at its place."""
-        from relive_capture.record.signatures import Signatures
+        from relive_capture.record.exceptions.signatures import Signatures
 
         shapes = Signatures(self.in_app, self.sources)
         if kind == "bad_result":
@@ -356,7 +372,7 @@ def capture_answer(
     Never raises."""
     captured_ns = time.time_ns()
     try:
-        from relive_capture.record.signatures import message_shape
+        from relive_capture.record.exceptions.signatures import message_shape
 
         capture = _Capture(spec, Budget(), ())
         text = capture.redactor.text(body[:_ANSWER_BYTES].decode("utf-8", "backslashreplace"))[:_ANSWER_CHARS]

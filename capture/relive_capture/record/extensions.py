@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from relive_capture.record._trees import Trees
+    from relive_capture.record.values._trees import Trees
 
 __all__ = ["PURE_VARIABLE", "is_pure", "native_trees"]
 
@@ -22,7 +22,7 @@ def is_pure() -> bool:
 def native_trees() -> type[Trees] | None:
     """What makes value trees in C; None if it was not built, or for another interpreter."""
     try:
-        from relive_capture.record._trees import Trees
+        from relive_capture.record.values._trees import Trees
     except ImportError:
         return None
     return Trees

@@ -16,7 +16,7 @@ from relive_base.wire.messages import FunctionSpec
 
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.inspection import class_dict
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 
 __all__ = ["module_state"]
 

@@ -17,7 +17,7 @@ from relive_base.wire.messages import ErrorInfo, Logs, Playback
 from relive_capture.explore.archive import write_scene
 from relive_capture.explore.reader import SceneFile, read_scene
 from relive_capture.model import every_exception
-from relive_capture.record.playback.answers import NotRecorded
+from relive_capture.record.playback import NotRecorded
 from relive_capture.recording_format import PlaybackReport
 from relive_runtime.folder import RuntimeFolderError, build_runtime
 

@@ -22,7 +22,7 @@ from relive_base.wire.messages import (
 from relive_base.wire.ring import RingWriter
 from relive_base.wire.sink import FrameSink
 from relive_capture.record import install_guard
-from relive_capture.record.sources import InApp
+from relive_capture.record.frames import InApp
 from relive_profiler.record import Sampler
 from relive_tracer.record import SIGNALLED, Telemetry
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.record import capture_exception
-from relive_capture.record.signatures import message_shape
+from relive_capture.record.exceptions.signatures import message_shape
 from relive_runtime.adapters.results import BadResult, encode_result, limit_size
 
 Capture = Callable[..., Scene]

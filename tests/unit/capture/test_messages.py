@@ -36,8 +36,8 @@ from conftest import caught
 from relive_base.wire.messages import FunctionSpec, Scene
 from relive_capture.model import ExceptionView
 from relive_capture.record import Budget, capture_exception, error_info
+from relive_capture.record.exceptions.suggestions import suggestion
 from relive_capture.record.guard import Guard, TimeIsUp
-from relive_capture.record.suggestions import suggestion
 
 Capture = Callable[..., Scene]
 Views = Callable[[Scene], list[ExceptionView]]

@@ -36,7 +36,7 @@ import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_base.values import ValueNode, encode_value
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 
 
 def walk(value: object, **limits: Any) -> ValueNode:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from relive_capture.explore.outside_frames import is_program, library_folders
-from relive_capture.record.sources import InApp
+from relive_capture.record.frames import InApp
 
 
 @pytest.mark.parametrize(

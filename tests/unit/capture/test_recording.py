@@ -17,8 +17,9 @@ from relive_base.redaction.redactor import Redactor
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.recordings import build_recording
 from relive_capture.record.playback.answers import rebuild, wire_answer
+from relive_capture.record.recording import RecordingLimits
 from relive_capture.record.recording.chance import STATE_BYTES, Chance
-from relive_capture.record.recording.recorded import CallRecording, RecordingLimits, describe
+from relive_capture.record.recording.recorded import CallRecording, describe
 from relive_capture.recording_format import Failure, RawCall, RecordedCall, Recording, ReplayNotes
 
 LIMITS = RecordingLimits(calls=3, body_bytes=100, total_bytes=250)

@@ -15,7 +15,7 @@ import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_base.values import render
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 
 
 def shown(value: object) -> str:

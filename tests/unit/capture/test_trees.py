@@ -21,7 +21,7 @@ from relive_base.redaction.redactor import Redactor
 from relive_base.values import ValueNode
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.extensions import native_trees
-from relive_capture.record.walker import KnownTexts, Walker
+from relive_capture.record.values import KnownTexts, Walker
 
 pytestmark = pytest.mark.skipif(native_trees() is None, reason="the extension was not built")
 
@@ -228,7 +228,7 @@ LEAK = """
 import gc, sys
 from relive_base.redaction.redactor import Redactor
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.walker import Walker
+from relive_capture.record.values.walker import Walker
 
 class Order:
     def __init__(self, number):

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode, decode_value, encode_value, render, render_lines
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 
 
 def walk(value: object, **limits: Any) -> ValueNode:

@@ -298,7 +298,9 @@ def test_relives_own_objects_are_neither_suspects_nor_growth() -> None:
         rows = [builder.add("str", 50_000) for _ in range(count)]
         spans = builder.add("list", 800, [(builder.label(INDEX, at), row) for at, row in enumerate(rows)])
         keeper = builder.add(
-            "relive_capture.record.sources.SourceCache", 64, [(builder.label(ATTRIBUTE, "files"), spans)]
+            "relive_capture.record.frames.sources.SourceCache",
+            64,
+            [(builder.label(ATTRIBUTE, "files"), spans)],
         )
         kept = builder.add("bytes", count * 400_000)
         builder.roots.append(

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from relive_base.wire.messages import FunctionSpec, TakeHeap
-from relive_capture.record.heap import take_heap
-from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
+from relive_capture.record.heap import PURE_VARIABLE, native_walk, take_heap
 
 from tests.support.heap_files import HeapFiles
 

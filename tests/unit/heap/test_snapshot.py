@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from relive_base.wire.messages import FunctionSpec, HeapTaken, TakeHeap
-from relive_capture.record.heap import take_heap
-from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
+from relive_capture.record.heap import PURE_VARIABLE, native_walk, take_heap
 
 from tests.support.fresh_process import in_a_fresh_process
 from tests.support.heap_files import HeapFiles

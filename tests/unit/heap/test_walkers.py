@@ -19,8 +19,7 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive_capture.record.heap import walker
-from relive_capture.record.heap.native import native_walk
+from relive_capture.record.heap import native_walk, walker
 
 from tests.support.fresh_process import in_a_fresh_process
 from tests.support.heap_files import columns_of

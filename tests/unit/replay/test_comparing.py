@@ -10,7 +10,7 @@ from relive_base.redaction.redactor import Redactor
 from relive_base.values import ValueNode
 from relive_capture.model import ExceptionView, FrameView
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 from relive_platform.replay.comparing import differences
 
 

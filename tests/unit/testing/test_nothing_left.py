@@ -13,7 +13,7 @@ from interpreter_state import interpreter_state
 from relive.testing import Invocation
 from relive_base.wire.messages import FunctionSpec
 from relive_capture.record import capture_exception, install_guard
-from relive_capture.record.playback.player import Player
+from relive_capture.record.playback import Player
 from relive_capture.recording_format import ReplayInput, Seeds
 from relive_profiler.record import Sampler
 

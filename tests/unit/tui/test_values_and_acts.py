@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 from relive_tui.models.data import (
     CallView,
     ExceptionView,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
 from relive_capture.record.heap.snapshot import take_heap
 
-__all__ = ["take_heap"]
+__all__ = ["PURE_VARIABLE", "native_walk", "take_heap"]

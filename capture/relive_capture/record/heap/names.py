@@ -8,7 +8,7 @@ from typing import Any, Final
 from relive_base.redaction.redactor import Redactor
 
 from relive_capture.record.inspection import type_name
-from relive_capture.record.leaves import bytes_text, int_text, str_text
+from relive_capture.record.values import bytes_text, int_text, str_text
 
 __all__ = ["Strings", "key_text", "name_text"]
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relive_capture.heap_format import INTERNAL, LOCAL
-from relive_capture.record.frames import RawFrame, frame_locals, raw_stack
+from relive_capture.record.frames import InApp, RawFrame, frame_locals, raw_stack
 from relive_capture.record.inspection import dict_items
-from relive_capture.record.sources import InApp
 from relive_capture.record.surroundings import thread_names
 
 __all__ = ["Root", "find_roots"]

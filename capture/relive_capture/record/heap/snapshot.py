@@ -16,14 +16,13 @@ from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import FunctionSpec, HeapTaken, TakeHeap
 
 from relive_capture.heap_format import LABEL_SHIFT, HeapMeta, HeapRoot, HeapType
-from relive_capture.record.frames import RawFrame, raw_frames, raw_stack, without_outer
+from relive_capture.record.frames import InApp, RawFrame, raw_frames, raw_stack, without_outer
 from relive_capture.record.heap.files import write_folder
 from relive_capture.record.heap.names import Strings, key_text, name_text
 from relive_capture.record.heap.native import Heap, chosen_walk
 from relive_capture.record.heap.roots import Root, find_roots
 from relive_capture.record.heap.texts import NearTexts
 from relive_capture.record.inspection import class_dict, module_name, type_name
-from relive_capture.record.sources import InApp
 
 __all__ = ["take_heap"]
 

@@ -15,7 +15,7 @@ from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY, LO
 from relive_capture.record.heap.held import DICT_NAME, Edge, Holder
 from relive_capture.record.heap.roots import Root
 from relive_capture.record.inspection import static_lookup
-from relive_capture.record.leaves import bytes_text, int_text, str_text
+from relive_capture.record.values import bytes_text, int_text, str_text
 
 __all__ = ["NearTexts"]
 

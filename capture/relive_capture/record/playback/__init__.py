@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relive_capture.record.playback.answers import NotRecorded
 from relive_capture.record.playback.player import Player
 
-__all__ = ["Player"]
+__all__ = ["NotRecorded", "Player"]

@@ -167,7 +167,7 @@ def _core_files(session: Session) -> Finding:
 
 def _heap_walker(session: Session) -> Finding:
     """Both do the work; the one in Python takes longer, and three times the memory."""
-    from relive_capture.record.heap.native import PURE_VARIABLE, native_walk
+    from relive_capture.record.heap import PURE_VARIABLE, native_walk
 
     if native_walk() is not None:
         return Finding("heap walker", True, "the C extension")

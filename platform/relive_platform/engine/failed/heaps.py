@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 from relive_base.wire.messages import HeapTaken, TakeHeap, encode_frame
-from relive_capture.record.heap.native import native_walk
+from relive_capture.record.heap import native_walk
 
 from relive_platform.engine.failed.frozen import available_bytes
 from relive_platform.engine.invocation import Running

@@ -13,7 +13,8 @@ from relive_base.values import ValueNode
 
 from relive_capture.model import ExceptionView, every_exception
 from relive_capture.record.budget import Budget
-from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_frames, without_outer
+from relive_capture.record.exceptions.messages import Messages
+from relive_capture.record.frames import FrameRecorder, InApp, RawFrame, Stack, raw_frames, without_outer
 from relive_capture.record.inspection import (
     class_dict,
     dict_items,
@@ -21,12 +22,10 @@ from relive_capture.record.inspection import (
     module_name,
     type_name,
 )
-from relive_capture.record.messages import Messages
-from relive_capture.record.sources import InApp
-from relive_capture.record.walker import Walker
+from relive_capture.record.values import Walker
 
 if TYPE_CHECKING:
-    from relive_capture.record.details import Details
+    from relive_capture.record.exceptions.details import Details
 
 __all__ = ["ChainRecorder", "error_type"]
 

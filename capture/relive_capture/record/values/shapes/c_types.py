@@ -10,11 +10,16 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
-from relive_capture.record.containers import Shape, indexes
-from relive_capture.record.ctypes_types import array_shape, fields_shape, pointer_shape, simple_shape
-from relive_capture.record.descriptors import call, field, fields
 from relive_capture.record.inspection import dict_items, type_name
-from relive_capture.record.opaque import held_by, hidden_shape
+from relive_capture.record.values.shapes.containers import Shape, indexes
+from relive_capture.record.values.shapes.ctypes_types import (
+    array_shape,
+    fields_shape,
+    pointer_shape,
+    simple_shape,
+)
+from relive_capture.record.values.shapes.descriptors import call, field, fields
+from relive_capture.record.values.shapes.opaque import held_by, hidden_shape
 
 __all__ = ["KNOWN_SHAPES", "LATE_SHAPES", "LateShape", "ShapeOf"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from relive_base.code_lines import frame_line, traceback_line
 
 from relive_capture.record.inspection import instance_dict, mro, type_name
-from relive_capture.record.library_types import LATE_TYPES, int_text
+from relive_capture.record.values.library_types import LATE_TYPES, int_text
 
 __all__ = ["Leaves", "Text", "bytes_text", "int_text", "str_text"]
 

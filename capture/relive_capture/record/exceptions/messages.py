@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from relive_base.escapes import encodable
 
+from relive_capture.record.exceptions.static_text import StaticText
+from relive_capture.record.exceptions.suggestions import suggestion
 from relive_capture.record.guard import Guard, TimeIsUp
 from relive_capture.record.inspection import (
     class_dict,
@@ -18,9 +20,7 @@ from relive_capture.record.inspection import (
     static_lookup,
     type_name,
 )
-from relive_capture.record.leaves import Leaves
-from relive_capture.record.static_text import StaticText
-from relive_capture.record.suggestions import suggestion
+from relive_capture.record.values import Leaves
 
 __all__ = ["MAX_MESSAGE", "Asked", "Messages"]
 

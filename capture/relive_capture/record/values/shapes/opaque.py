@@ -8,9 +8,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from relive_capture.record.containers import Shape
-from relive_capture.record.descriptors import buffer
 from relive_capture.record.inspection import mro, slot_readers
+from relive_capture.record.values.shapes.containers import Shape
+from relive_capture.record.values.shapes.descriptors import buffer
 
 __all__ = ["has_hidden", "held_by", "hidden_shape", "size_text"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from relive_capture.record.descriptors import field
 from relive_capture.record.inspection import (
     is_immutable_type,
     mro,
@@ -17,6 +16,7 @@ from relive_capture.record.inspection import (
     static_lookup,
     type_name,
 )
+from relive_capture.record.values.shapes.descriptors import field
 
 __all__ = ["LATE_TYPES", "int_text"]
 

@@ -14,9 +14,9 @@ from relive_base.own_code import own_folders
 
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
+from relive_capture.record.frames.sources import InApp, SourceFiles
 from relive_capture.record.inspection import dict_items, is_heap_type, type_name
-from relive_capture.record.sources import InApp, SourceFiles
-from relive_capture.record.walker import Begun, Walker
+from relive_capture.record.values import Begun, Walker
 
 __all__ = [
     "FrameRecorder",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _MAX_RAW = 20_000
-_RECORD = os.path.dirname(__file__) + os.sep
+_RECORD = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _STANDS = (f"{_RECORD}recording{os.sep}", f"{_RECORD}playback{os.sep}")
 _IMPORTLIB = os.path.dirname(importlib.__file__) + os.sep
 _MAX_INSTRUCTIONS = 20_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from relive_capture.record.c_types import KNOWN_SHAPES, LATE_SHAPES, ShapeOf
-from relive_capture.record.containers import Shape
-from relive_capture.record.data_types import DATA_SHAPES, UNEXPOSED_MODULES, UNEXPOSED_SHAPES
 from relive_capture.record.inspection import instance_dict, type_name
-from relive_capture.record.opaque import hidden_shape
+from relive_capture.record.values.shapes.c_types import KNOWN_SHAPES, LATE_SHAPES, ShapeOf
+from relive_capture.record.values.shapes.containers import Shape
+from relive_capture.record.values.shapes.data_types import DATA_SHAPES, UNEXPOSED_MODULES, UNEXPOSED_SHAPES
+from relive_capture.record.values.shapes.opaque import hidden_shape
 
 __all__ = ["Shapes"]
 

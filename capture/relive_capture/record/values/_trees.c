@@ -1140,7 +1140,7 @@ static PyMethodDef Trees_methods[] = {
 
 static PyTypeObject Trees_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "relive_capture.record._trees.Trees",
+    .tp_name = "relive_capture.record.values._trees.Trees",
     .tp_basicsize = sizeof(Trees),
     .tp_new = Trees_new,
     .tp_dealloc = (destructor)Trees_dealloc,

@@ -20,10 +20,9 @@ from relive_base.redaction.values import is_mysql
 from relive_base.values import ValueNode
 
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.containers import INDEXES, ONE_TUPLE_END, OWN_NAMES, Shape, index_label, indexes
 from relive_capture.record.extensions import is_pure, native_trees
-from relive_capture.record.leaves import bytes_text, int_text, str_text
-from relive_capture.record.plans import (
+from relive_capture.record.values.leaves import bytes_text, int_text, str_text
+from relive_capture.record.values.plans import (
     BYTES,
     CONSTANT,
     CONTAINER,
@@ -35,11 +34,19 @@ from relive_capture.record.plans import (
     Plan,
     Plans,
 )
-from relive_capture.record.previews import preview
-from relive_capture.record.unseen import UnseenSecrets
+from relive_capture.record.values.previews import preview
+from relive_capture.record.values.shapes import Shape
+from relive_capture.record.values.shapes.containers import (
+    INDEXES,
+    ONE_TUPLE_END,
+    OWN_NAMES,
+    index_label,
+    indexes,
+)
+from relive_capture.record.values.unseen import UnseenSecrets
 
 if TYPE_CHECKING:
-    from relive_capture.record._trees import Trees
+    from relive_capture.record.values._trees import Trees
 
 __all__ = ["Begun", "KnownTexts", "Walker"]
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 
 from relive_capture.model import FrameView
-from relive_capture.record.frames import RawFrame
-from relive_capture.record.sources import InApp
+from relive_capture.record.frames import InApp, RawFrame
 
 __all__ = ["fingerprint", "fingerprint_of_names", "fingerprint_of_views", "own_names", "place_names"]
 

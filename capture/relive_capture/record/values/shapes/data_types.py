@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final
 
-from relive_capture.record.containers import Shape
-from relive_capture.record.descriptors import buffer, call, field, fields
 from relive_capture.record.inspection import instance_dict, module_name, mro, type_name
-from relive_capture.record.opaque import hidden_shape
+from relive_capture.record.values.shapes.containers import Shape
+from relive_capture.record.values.shapes.descriptors import buffer, call, field, fields
+from relive_capture.record.values.shapes.opaque import hidden_shape
 
 __all__ = ["DATA_SHAPES", "UNEXPOSED_MODULES", "UNEXPOSED_SHAPES", "base_of"]
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from relive_capture.record.sql_names import named_parameters
+from relive_capture.record.exceptions.sql_names import named_parameters
 
 __all__ = ["SOURCES", "Fact", "http_facts"]
 

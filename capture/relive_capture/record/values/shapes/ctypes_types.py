@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from relive_capture.record.containers import Shape
-from relive_capture.record.descriptors import buffer, call
 from relive_capture.record.inspection import class_dict, module_name, mro, static_lookup, type_name
+from relive_capture.record.values.shapes.containers import Shape
+from relive_capture.record.values.shapes.descriptors import buffer, call
 
 __all__ = ["array_shape", "fields_shape", "pointer_shape", "simple_shape"]
 

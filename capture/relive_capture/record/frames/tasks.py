@@ -14,8 +14,8 @@ from relive_base.code_lines import frame_line
 
 from relive_capture.model import FrameView, TaskView
 from relive_capture.record.budget import Budget, Meter
-from relive_capture.record.foreign_tasks import Foreign, any_foreign, foreign_tasks
-from relive_capture.record.frames import FrameRecorder, RawFrame, Stack, raw_frames, raw_stack
+from relive_capture.record.frames.foreign_tasks import Foreign, any_foreign, foreign_tasks
+from relive_capture.record.frames.frames import FrameRecorder, RawFrame, Stack, raw_frames, raw_stack
 from relive_capture.record.inspection import class_dict, mro, type_name
 
 __all__ = ["any_tasks", "tasks"]

@@ -12,8 +12,8 @@ from types import FrameType
 from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source, split_source
 
+from relive_capture.record.frames.virtual_sources import is_generated, virtual_lines, virtual_name
 from relive_capture.record.inspection import instance_dict, named_entry
-from relive_capture.record.virtual_sources import is_generated, virtual_lines, virtual_name
 
 __all__ = ["InApp", "SourceCache", "SourceFiles"]
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from relive_capture.record.containers import CONTAINERS, Shape
 from relive_capture.record.inspection import (
     class_dict,
     dict_items,
@@ -17,9 +16,10 @@ from relive_capture.record.inspection import (
     slot_readers,
     type_name,
 )
-from relive_capture.record.leaves import Leaves
-from relive_capture.record.opaque import has_hidden, hidden_shape
-from relive_capture.record.shapes import Shapes
+from relive_capture.record.values.leaves import Leaves
+from relive_capture.record.values.shapes import Shape, Shapes
+from relive_capture.record.values.shapes.containers import CONTAINERS
+from relive_capture.record.values.shapes.opaque import has_hidden, hidden_shape
 
 __all__ = [
     "BYTES",

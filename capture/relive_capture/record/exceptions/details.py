@@ -9,7 +9,7 @@ from typing import Any, Final
 from relive_base.escapes import encodable
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
-from relive_capture.record.detail_sources import SOURCES, Fact, http_facts
+from relive_capture.record.exceptions.detail_sources import SOURCES, Fact, http_facts
 from relive_capture.record.guard import Guard
 from relive_capture.record.inspection import instance_dict, module_name, mro, named_entry, type_name
 

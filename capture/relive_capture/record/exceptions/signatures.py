@@ -12,9 +12,8 @@ from typing import Final
 from relive_base.patterns import LazyPattern
 
 from relive_capture.model import ExceptionView
-from relive_capture.record.frames import RawFrame, code_position
-from relive_capture.record.sources import InApp, SourceFiles
-from relive_capture.record.suggestions import without_suggestion
+from relive_capture.record.exceptions.suggestions import without_suggestion
+from relive_capture.record.frames import InApp, RawFrame, SourceFiles, code_position
 
 __all__ = ["Signatures", "message_shape"]
 

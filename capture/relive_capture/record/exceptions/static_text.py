@@ -16,7 +16,7 @@ from relive_capture.record.inspection import (
     static_lookup,
     type_name,
 )
-from relive_capture.record.leaves import Leaves, bytes_text, int_text
+from relive_capture.record.values import Leaves, bytes_text, int_text
 
 __all__ = ["StaticText"]
 
