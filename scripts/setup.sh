@@ -15,11 +15,13 @@ progress() {  # one line for each package that pip installs, without its chatter
 }
 
 began=$(date +%s)
-if command -v uv >/dev/null 2>&1; then
+uv=$(command -v uv || true)
+[ -n "$uv" ] || [ ! -x "$VENV/bin/uv" ] || uv="$VENV/bin/uv"  # the environment has it: who made it may have had no pip
+if [ -n "$uv" ]; then
     step "1/2 $VENV, with $("$PYTHON" --version)"
-    [ -x "$VENV/bin/python" ] || uv venv --quiet --python "$PYTHON" "$VENV"
+    [ -x "$VENV/bin/python" ] || "$uv" venv --quiet --python "$PYTHON" "$VENV"
     step "2/2 installing $(grep -c == constraints.txt) packages, and compiling the C extensions"
-    uv pip install --python "$VENV/bin/python" --constraint constraints.txt --editable '.[dev,docs]'
+    "$uv" pip install --python "$VENV/bin/python" --constraint constraints.txt --editable '.[dev,docs]'
 else
     step "1/3 $VENV, with $("$PYTHON" --version)"
     [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
