@@ -9,10 +9,12 @@ from typing import Final, TypeVar
 
 from relive_base.errors import ReliveError
 
-__all__ = ["NAME", "NAME_HINT", "unknown_name"]
+__all__ = ["NAME", "NAME_HINT", "unknown_id_or_name", "unknown_name"]
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 NAME_HINT: Final = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+
+_ID: Final = re.compile(r"[0-9a-f]{6,32}")  # or the beginning of one, without dashes
 
 E = TypeVar("E", bound=ReliveError)
 
@@ -25,3 +27,11 @@ def unknown_name(error: type[E], kind: str, name: str, known: Collection[str], l
     else:
         hint = f"`{listed_by}` lists them" if known else "there is none yet: `relive deploy PATH` adds some"
     return error(f"there is no {kind} {name!r}", hint=hint)
+
+
+def unknown_id_or_name(error: E, kind: str, text: str, known: Collection[str], listed_by: str) -> E:
+    """`error` itself for a `text` that looks like an id; else one of its type that says which of `known` may
+    be meant. `kind`: what else beside a function the text may have named."""
+    if _ID.fullmatch(text.lower().replace("-", "")):
+        return error
+    return unknown_name(type(error), f"function and no {kind}", text, known, listed_by)

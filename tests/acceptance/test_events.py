@@ -127,3 +127,20 @@ def test_a_timer_fires_by_itself(lab: Relive) -> None:
         lambda: len(rows := lab.json("invocations", "tick", "--limit", "1000")) >= counted + 3 and rows
     )
     assert len(later) - counted <= time.monotonic() - began + 2
+
+
+@pytest.mark.parametrize("command", [["events", "retry"], ["events", "discard"], ["cancel"]])
+def test_a_slip_in_a_name_is_answered_with_what_was_meant(lab: Relive, command: list[str]) -> None:
+    # When a function is named that is none
+    done = lab.run(*command, "ordr", check=False)
+    # I expect the one that was meant
+    assert done.returncode == 1
+    assert "there is no function and no" in done.stderr
+    assert "did you mean order?" in done.stderr
+
+    # When an id is given that nothing has
+    done = lab.run(*command, "01a2086a-0000", check=False)
+    # I expect no guess at functions
+    assert done.returncode == 1
+    assert "'01a2086a-0000'" in done.stderr
+    assert "did you mean" not in done.stderr

@@ -102,6 +102,15 @@ def test_a_server_starts_without_its_store_says_so_and_runs_functions(relive: Re
         assert "store is not there" in done.stderr
         assert "127.0.0.1:1" in done.stderr
         assert "Traceback" not in done.stderr
+        # ... the functions to be listed all the same, without numbers that nobody could read
+        listed = relive.run("functions", "--json", check=False)
+        rows = [json.loads(line) for line in listed.stdout.splitlines()]
+        assert [(row["name"], row["version"], row["errors"]) for row in rows] == [
+            ("quick", 1, None),
+            ("slow", 1, None),
+        ]
+        assert listed.returncode == 3
+        assert json.loads(listed.stderr)["error"]["type"] == "StoreUnavailable"
         # ... nothing that is said to show the password
         failures = relive.run("failures", check=False)
         assert failures.returncode == 3
@@ -256,3 +265,36 @@ def test_stop_leaves_no_process(relive: Relive) -> None:
     done = relive.run("stop", check=False)
     assert done.returncode == 3
     assert "relive serve" in done.stderr
+
+
+def test_a_failure_without_store_and_scene_is_told_as_far_as_the_server_knows_it(relive: Relive) -> None:
+    # Given a failure of a server whose store nobody can reach, and whose disk took no scene
+    code = "def handler(event, context):\n    return event['sku']\n"
+    with relive.serving("--store", "clickhouse://127.0.0.1:1/x"):
+        app = relive.application({"m.py": code, "relive.toml": toml({"f": 'handler = "m:handler"'})})
+        relive.run("deploy", str(app))
+        ident = relive.invoke("f", {})["invocation_id"]
+        relive.eventually(lambda: relive.json("status")[0]["workers"]["frozen"] == 1)
+        (scene,) = relive.eventually(lambda: list((relive.home / "scenes").glob(f"{ident}*.scene")))
+
+        # When it is asked for by its function's name
+        done = relive.run("failure", "f", check=False)
+        # I expect the home's own scene
+        assert done.returncode == 0
+        assert "KeyError: 'sku'" in done.stdout
+        assert "the store cannot be read" in done.stderr
+
+        # When its scene is gone
+        scene.unlink()
+        for arguments in (["failure", "f"], ["failure", ident[:13]], ["failure"], ["failures"]):
+            done = relive.run(*arguments, check=False)
+            # I expect what the server keeps, how to look into it, and the store's error
+            assert done.returncode == 3, done
+            told, _, error = done.stderr.partition("relive: ")
+            assert "f v1: KeyError: 'sku'" in told
+            assert f"relive debug {ident}" in told
+            assert "store is not there" in error
+        # ... and a session with the process to begin
+        assert "{}" in relive.run("debug", ident, "-c", "p event").stdout
+        # ... nothing to be said of others
+        assert "KeyError" not in relive.run("failure", "g", check=False).stderr

@@ -28,19 +28,20 @@ class ServedFunction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionView:
-    """A function and its numbers over a time. What was never measured is None; `last_failure` 0: never."""
+    """A function and its numbers over a time. What was never measured, or cannot be read, is None;
+    `last_failure` 0: never."""
 
     name: str
     kind: str
     version: int
     url: str
-    invocations: int
-    errors: int
+    invocations: int | None
+    errors: int | None
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-    cold_starts: int
-    last_failure: int
+    cold_starts: int | None
+    last_failure: int | None
     triggers: tuple[str, ...]
     code_hash: str
     app: str
@@ -52,9 +53,13 @@ class FunctionView:
         }
 
 
-def functions(served: Sequence[ServedFunction], store: Store | None, since_ns: int) -> list[FunctionView]:
-    """One row for each of `served`, with its numbers since then. `store` None: without numbers."""
+def functions(
+    served: Sequence[ServedFunction], store: Store | None, since_ns: int, *, readable: bool = True
+) -> list[FunctionView]:
+    """One row for each of `served`, with its numbers since then. `store` None: nothing was ever recorded; not
+    `readable`: what was recorded is not known. Raises StoreError."""
     found = {entry.name: entry for entry in explore.stats(store, since_ns)} if store is not None else {}
+    none = 0 if readable else None
     views = []
     for one in served:
         stats = found.get(one.name)
@@ -64,13 +69,13 @@ def functions(served: Sequence[ServedFunction], store: Store | None, since_ns: i
                 kind=one.kind,
                 version=one.version,
                 url=one.url,
-                invocations=stats.invocations if stats else 0,
-                errors=stats.errors if stats else 0,
+                invocations=stats.invocations if stats else none,
+                errors=stats.errors if stats else none,
                 p50_ms=stats.p50_ms if stats else None,
                 p95_ms=stats.p95_ms if stats else None,
                 p99_ms=stats.p99_ms if stats else None,
-                cold_starts=stats.cold_starts if stats else 0,
-                last_failure=stats.last_failure_ns if stats else 0,
+                cold_starts=stats.cold_starts if stats else none,
+                last_failure=stats.last_failure_ns if stats else none,
                 triggers=one.triggers,
                 code_hash=one.code_hash,
                 app=one.app,

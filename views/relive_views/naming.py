@@ -153,11 +153,9 @@ class Finder:
 
     def _not_found(self, kind: type[NotFound], text: str, error: NotFound, what: str) -> NotFound:
         """The error for a text that fits nothing; of a function's name, or of a slip in one, it says so."""
-        from relive_platform.names import unknown_name
+        from relive_platform.names import unknown_id_or_name
 
         names = self._names()
         if text in names:
             return kind(f"no {what} of {text} is known", hint=f"make one: relive invoke {text}")
-        if _TRACE.fullmatch(text.lower().replace("-", "")):
-            return error
-        return unknown_name(kind, f"function and no {what}", text, names, "relive functions")
+        return unknown_id_or_name(error, what, text, names, "relive functions")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from relive_base.errors import NotFound, UsageError
 
 from relive_platform.api import control_pb2 as pb
+from relive_platform.names import unknown_id_or_name
 from relive_platform.triggers.queue.model import Conflict, UnknownEvent
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
         return pb.CancelResponse(
             invocation_id=found.invocation_id, function=found.function, state=found.state
         )
-    nothing = NotFound(f"nothing that runs or waits is {ident!r}", hint="what has ended: relive invocations")
+    nothing = _nothing(ident, server.functions.serving)
     if ident == "last" or ident in server.functions.serving:
         raise nothing
     try:
@@ -43,3 +45,15 @@ async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
     except (UnknownEvent, Conflict) as error:
         raise nothing from error
     return pb.CancelResponse(invocation_id=discarded, function=row.function, state="queued")
+
+
+def _nothing(ident: str, names: Collection[str]) -> NotFound:
+    """The error for what neither runs nor waits; of a slip in a function's name, it says so."""
+    if ident in names:
+        return NotFound(
+            f"nothing of {ident} runs or waits", hint=f"what has ended: relive invocations {ident}"
+        )
+    nothing = NotFound(f"nothing that runs or waits is {ident!r}", hint="what has ended: relive invocations")
+    if ident == "last":
+        return nothing
+    return unknown_id_or_name(nothing, "invocation that runs or waits", ident, names, "relive functions")

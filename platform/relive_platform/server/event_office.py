@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from relive_base.errors import UsageError
 
 from relive_platform.api import control_pb2 as pb
-from relive_platform.names import unknown_name
+from relive_platform.names import unknown_id_or_name, unknown_name
 from relive_platform.registry import UnknownFunction
-from relive_platform.triggers.queue.model import EventRow
+from relive_platform.triggers.queue.model import EventRow, UnknownEvent
 
 if TYPE_CHECKING:
     from relive_platform.server.server import ReliveServer
@@ -21,6 +22,7 @@ __all__ = ["EventOffice"]
 
 _TIMEOUT_S: Final = 10.0
 _STEP_EVENTS: Final = 1_000  # in one commit: the queue serves others in between
+_MEANT_AMONG: Final = 1_000
 _DISCARDED: Final = ("dead", "ready", "done")
 
 
@@ -57,7 +59,8 @@ class EventOffice:
             count = _all(lambda: queue.retry_dead(name, until_ns=until_ns, count=_STEP_EVENTS))
             return pb.RetryEventResponse(count=count)
         _wants_id(request.event_id)
-        found = queue.retry(request.event_id, name).result(_TIMEOUT_S)
+        with self._naming(request.event_id, name):
+            found = queue.retry(request.event_id, name).result(_TIMEOUT_S)
         event, attempts = queue.get(found, name).result(_TIMEOUT_S)
         told = pb.EventInfo(
             event_id=event.event_id,
@@ -73,7 +76,8 @@ class EventOffice:
         queue, name = self._server.queue, self._name(request.function)
         if not request.states:
             _wants_id(request.event_id)
-            found = queue.discard(request.event_id, name).result(_TIMEOUT_S)
+            with self._naming(request.event_id, name):
+                found = queue.discard(request.event_id, name).result(_TIMEOUT_S)
             return pb.DiscardEventsResponse(event_id=found, count=1)
         until_ns, count = time.time_ns(), 0
         for state in request.states:
@@ -88,6 +92,21 @@ class EventOffice:
     def _discarding(self, state: str, function: str, until_ns: int) -> Callable[[], Future[int]]:
         queue = self._server.queue
         return lambda: queue.discard_all(state, function, until_ns=until_ns, count=_STEP_EVENTS)
+
+    @contextmanager
+    def _naming(self, text: str, function: str) -> Iterator[None]:
+        """Of what is no event, say which function or event was probably meant."""
+        try:
+            yield
+        except UnknownEvent as error:
+            known = {
+                row.event_id for row in self._server.queue.list("", function, _MEANT_AMONG).result(_TIMEOUT_S)
+            }
+            if any(ident.startswith(text) for ident in known):
+                raise  # of several
+            if not function:
+                known |= set(self._server.functions.serving)
+            raise unknown_id_or_name(error, "event", text, known, "relive events") from error
 
     def _name(self, function: str) -> str:
         """The function's own name for it or for its queue's; functions that are gone may have left events."""

@@ -23,6 +23,7 @@ from relive.output import (
     wide_option,
 )
 from relive.recorded.listing import emit_recorded, finder
+from relive.recorded.scenes import kept_failures, tell_kept
 from relive.session import Session
 
 if TYPE_CHECKING:
@@ -129,13 +130,18 @@ def failures(
         raise UsageError(
             "what to do is not clear", hint="relive failures [FUNCTION], or relive failures resolve ID"
         )
+    from relive_store import StoreError
     from relive_views import failures as views
 
     function = arguments[0] if arguments else ""
     wanted = views.FailureFilter(function=function, since_ns=since_ns(since))
     states = (state,) if state else STATES if every else tuple(s for s in STATES if s not in HIDDEN)
     listing = views.failure_groups if group else views.failures
-    found: Listed[FailureView] | Listed[GroupView] = listing(session.store(), wanted, limit, states)
+    try:
+        found: Listed[FailureView] | Listed[GroupView] = listing(session.store(), wanted, limit, states)
+    except StoreError:
+        tell_kept(kept_failures(session, function), as_json=as_json)
+        raise
     emit_recorded(
         session,
         [entry.as_json() for entry in found.rows],

@@ -52,16 +52,22 @@ COLUMNS = [
 def functions(session: Session, wide: bool, as_json: bool) -> None:
     """List the functions with their last day: invocations, errors, latency, last failure.
 
-    Needs no server; --wide adds URLs and triggers.
+    Needs no server; --wide adds URLs and triggers. If the store cannot be read, the functions are listed
+    without numbers, and why is said after them.
 
     \b
     relive functions
     relive functions --json | jq 'select(.errors > 0)'
     """
+    from relive_store import StoreError
     from relive_views import functions as views
 
     served = _served(session)
-    found = views.functions(served, _store(session), since_ns(_STATS_WINDOW_S))
+    since, problem = since_ns(_STATS_WINDOW_S), None
+    try:
+        found = views.functions(served, _store(session), since)
+    except StoreError as error:
+        found, problem = views.functions(served, None, since, readable=False), error
     emit(
         [entry.as_json() for entry in found],
         COLUMNS,
@@ -71,6 +77,8 @@ def functions(session: Session, wide: bool, as_json: bool) -> None:
     )
     if not session.reachable and served:
         note("no server runs: these are deployed, and served again after relive serve", as_json=as_json)
+    if problem is not None:
+        raise problem
     if found:
         tell_lateness(session, as_json=as_json)
 
