@@ -31,12 +31,12 @@ ALLOWED = {
     "runtime/relive_runtime/isolation/confined.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/limits.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/users.py": {"os.setgroups"},
-    "runtime/relive_runtime/worker/process.py": {
+    "runtime/relive_runtime/worker/start/process.py": {
         *("os.setsid", "resource.setrlimit", "os.environ.clear", "os.environ.update", "time.tzset"),
         *("os.chdir", "sys.path.insert"),
     },
     # the trace of the invocation, as AWS Lambda's runtime does it
-    "runtime/relive_runtime/worker/lambda_variables.py": {"os.environ[]"},
+    "runtime/relive_runtime/worker/start/lambda_variables.py": {"os.environ[]"},
     # a worker that has failed and gets no event any more
     "capture/relive_capture/record/heap/snapshot.py": {"resource.setrlimit"},
     # the user's own tests: a process of their own, or theirs for the length of a call, as they asked for it

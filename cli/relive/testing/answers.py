@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from relive_base.errors import ReliveError
-from relive_runtime.adapters.framework_errors import FrameworkErrors
+from relive_runtime.adapters.http.framework_errors import FrameworkErrors
 from relive_tracer.record.noticed import LOGGED, SIGNALLED, Noticed
 
 __all__ = ["AnswerWatch", "ServerError", "watched_answers"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import relive_base.ids  # noqa: F401  # before chance is replayed: its random bytes are not the function's
 from relive_base.errors import ReliveError
-from relive_runtime.worker.namesakes import own_modules
+from relive_runtime.worker.start.namesakes import own_modules
 
 __all__ = ["Invocation"]
 
@@ -73,9 +73,11 @@ class Invocation:
         raise failure  # here, and not above: nothing is added to its context
 
     def _run(self) -> Any:
-        from relive_runtime.adapters.handlers import Handler
+        from relive_runtime.adapters.base import Attempt
+        from relive_runtime.adapters.loaded import Loaded
         from relive_runtime.adapters.results import limit_size
-        from relive_runtime.worker.loading import load_handler
+        from relive_runtime.adapters.table import adapter_for
+        from relive_runtime.worker.start.loading import load_handler
 
         from relive.testing.answers import watched_answers
 
@@ -89,17 +91,18 @@ class Invocation:
             stack.enter_context(_in_source(Path(spec.source), self._variables()))
             limit = stack.enter_context(_time_limit(self.function, self.timeout_s))
             watch = stack.enter_context(watched_answers())
-            handler = Handler(load_handler(spec), spec, "test", notice=watch.signalled)
+            adapter = adapter_for(Loaded(load_handler(spec), spec, "test", notice=watch.signalled))
             watch.loaded()
-            stack.callback(handler.close)
+            stack.callback(adapter.close)
             invoke = self._invoke(limit.deadline_ns)
+            attempt = Attempt(invoke)
             stack.enter_context(_calls_answered(outside, invoke))
-            arguments = handler.decode(invoke)
+            arguments = adapter.decode(attempt)
             outside.begin(0)
-            value = handler.call(arguments)
+            value = adapter.call(arguments)
             if limit.raised is not None:
                 raise limit.raised  # whatever the handler made of it, the invocation has timed out
-            answer = handler.encode(value, invoke)
+            answer = adapter.encode(attempt, value)
             limit_size(len(answer.body), self.result_limit_bytes)
             if invoke.http is not None:
                 watch.check(answer.status, answer.body)
@@ -263,7 +266,7 @@ def _time_limit(function: str, timeout_s: float) -> Iterator[_Limit]:
     import signal
     import time
 
-    from relive_runtime.worker.deadline import DEADLINE_SIGNAL, DeadlineTimer, without_signal_frame
+    from relive_runtime.worker.limits.deadline import DEADLINE_SIGNAL, DeadlineTimer, without_signal_frame
 
     deadline_ns = time.monotonic_ns() + int(timeout_s * _NS)
     if threading.current_thread() is not threading.main_thread():

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from relive_runtime.isolation.confined import confined
 from relive_runtime.isolation.paths import link_targets
-from relive_runtime.worker.lambda_variables import lambda_variables, log_stream
+from relive_runtime.worker.start.lambda_variables import lambda_variables, log_stream
 
 from relive_platform.registry.model import FunctionVersion, TrialResult
 

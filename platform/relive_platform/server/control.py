@@ -15,7 +15,7 @@ import msgspec
 from relive_base.errors import Refused, ReliveError, UsageError
 from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import ErrorInfo
-from relive_runtime.adapters.events import BadEvent, decode_event
+from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 from relive_store import Columns
 
 from relive_platform.api import control_pb2 as pb

@@ -25,7 +25,7 @@ from relive_runtime.debugger.completion import complete_line, frame_namespaces
 from relive_runtime.debugger.interrupts import Interrupts
 from relive_runtime.debugger.scopes import both_namespaces, has_scopes
 from relive_runtime.debugger.streams import SessionStreams
-from relive_runtime.worker.namesakes import originals
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["FailurePdb"]
 

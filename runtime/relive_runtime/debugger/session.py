@@ -10,7 +10,7 @@ from relive_runtime.debugger.interrupts import Interrupts
 from relive_runtime.debugger.link import DebugLink
 from relive_runtime.debugger.standard import standard_library
 from relive_runtime.debugger.streams import SessionStreams
-from relive_runtime.worker.namesakes import originals
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["debug_failure"]
 

@@ -16,8 +16,8 @@ from relive_base.wire.sink import FrameSink
 from relive_capture.record import find_unserialisable
 
 from relive_runtime.worker.channel import Channel, ChannelClosed
-from relive_runtime.worker.namesakes import originals
 from relive_runtime.worker.outside import Outside
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["CallRefused", "Caller", "current_caller", "set_caller"]
 

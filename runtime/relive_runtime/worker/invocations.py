@@ -13,23 +13,21 @@ from relive_capture.record import NO_RESULT, Moment, capture_moment
 from relive_profiler.record import Sampler
 from relive_tracer.record import Telemetry
 
-from relive_runtime.adapters.events import BadEvent
-from relive_runtime.adapters.framework_errors import FrameworkErrors
-from relive_runtime.adapters.handlers import Answer, Handler
-from relive_runtime.adapters.http_function import HttpAnswer
+from relive_runtime.adapters.base import Adapter, Answer, Attempt
+from relive_runtime.adapters.event.decoding import BadEvent
+from relive_runtime.adapters.http.framework_errors import FrameworkErrors
+from relive_runtime.adapters.http.route_shapes import route_of
 from relive_runtime.adapters.results import BadResult, limit_size
-from relive_runtime.adapters.route_shapes import route_of
-from relive_runtime.adapters.streaming import Streamer
-from relive_runtime.worker.background import Background
 from relive_runtime.worker.calling import Caller
-from relive_runtime.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
-from relive_runtime.worker.failed import Failed
-from relive_runtime.worker.forked import ForkedChild
-from relive_runtime.worker.lambda_variables import TraceVariable
-from relive_runtime.worker.memory import LARGE_BYTES, Reserve, held_bytes
-from relive_runtime.worker.memory_limit import MemoryLimit
+from relive_runtime.worker.failures.background import Background
+from relive_runtime.worker.failures.capturing import capture_answer, capture_failure
+from relive_runtime.worker.failures.failed import Failed
+from relive_runtime.worker.failures.forked import ForkedChild
+from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
+from relive_runtime.worker.limits.memory import LARGE_BYTES, Reserve, held_bytes
+from relive_runtime.worker.limits.memory_limit import MemoryLimit
 from relive_runtime.worker.outside import Outside
-from relive_runtime.worker.rooms import capture_answer, capture_failure
+from relive_runtime.worker.start.lambda_variables import TraceVariable
 
 __all__ = ["Runner", "failure_kind"]
 
@@ -65,8 +63,21 @@ def failure_kind(error: BaseException) -> tuple[str, str, int]:
     return "error", "exception", _INTERNAL_ERROR
 
 
+class _Attempt(Attempt):
+    """What the runner knows of one, besides."""
+
+    __slots__ = ("bad_result", "cpu_ns", "started_ns")
+
+    def __init__(self, invoke: Invoke, started_ns: int, cpu_ns: int) -> None:
+        self.invoke = invoke
+        self.streamed_bytes = 0
+        self.started_ns = started_ns
+        self.cpu_ns = cpu_ns  # CPU time of this process when it began
+        self.bad_result: object = NO_RESULT
+
+
 class Runner:
-    """Runs the handler and tells the server of it: the Result first, what was recorded after it."""
+    """Runs handlers by their adapter, and tells the server: the Result first, what was recorded after it."""
 
     def __init__(
         self,
@@ -77,16 +88,14 @@ class Runner:
         timer: DeadlineTimer,
         caller: Caller,
         outside: Outside,
-        handler: Handler,
+        adapter: Adapter,
         reserve: Reserve,
         failed: Failed,
         background: Background,
         memory_limit: MemoryLimit,
         forked: ForkedChild,
         own_tmp: bool,
-        streamer: Streamer,
     ) -> None:
-        self._streamer = streamer
         self._trace = TraceVariable()
         self._spec = spec
         self._sink = sink
@@ -95,7 +104,7 @@ class Runner:
         self._timer = timer
         self._caller = caller
         self._outside = outside
-        self._handler = handler
+        self._adapter = adapter
         self._reserve = reserve
         self._failed = failed
         self._background = background
@@ -104,7 +113,6 @@ class Runner:
         self._frameworks = FrameworkErrors(telemetry.noticed.note)
         self._own_tmp = own_tmp
         self._moment: Moment | None = None  # when the timeout struck
-        self._bad_result: object = NO_RESULT
         timer.before_raise = self._keep_moment
         memory_limit.quiet = self._quiet
         self._count = 0
@@ -118,6 +126,24 @@ class Runner:
 
     def run(self, invoke: Invoke, more: bool = False) -> bool:
         """One invocation. Whether the worker may get another one. `more`: the next one has come already."""
+        attempt = self._begin(invoke)
+        try:
+            answer = self._answer(attempt)
+            self._memory_limit.invoke = None
+        except BaseException as error:
+            if type(error) is not BadEvent:  # the one failure that the worker goes on after
+                self._reserve.release()  # first of all: there may be no memory left for the next line
+            self._memory_limit.invoke = None
+            ended_ns = time.time_ns()
+            profile = self._sampler.stop()  # the capture is no part of it
+            result = self._fail(error, attempt, ended_ns)
+        else:
+            result = self._answered(answer, attempt)
+            profile = self._sampler.stop()
+            self._beside(result, invoke)
+        return self._end(attempt, result, profile, more)
+
+    def _begin(self, invoke: Invoke) -> _Attempt:
         # Still watched: it has not waited since the last one, so that there is no need for another reading.
         cpu_ns = self._cpu_ns if self._sink.watched else time.process_time_ns()
         self._sink.watched = True
@@ -126,54 +152,45 @@ class Runner:
             self._frameworks.watch()
         self._caller.begin(invoke)
         self._trace.tell(invoke)
-        started_ns = time.time_ns()
-        self._outside.begin(started_ns)
+        attempt = _Attempt(invoke, time.time_ns(), cpu_ns)
+        self._outside.begin(attempt.started_ns)
         self._memory_limit.invoke = invoke
-        try:
-            answer = self._answer(invoke)
-            self._memory_limit.invoke = None
-        except BaseException as error:
-            if type(error) is not BadEvent:  # the one failure that the worker goes on after
-                self._reserve.release()  # first of all: there may be no memory left for the next line
-            self._memory_limit.invoke = None
-            ended_ns = time.time_ns()
-            profile = self._sampler.stop()  # the capture is no part of it
-            result = self._fail(error, invoke, started_ns, ended_ns)
-        else:
-            result = self._answered(answer, invoke, started_ns)
-            profile = self._sampler.stop()
-            self._beside(result, invoke)
+        return attempt
+
+    def _end(self, attempt: _Attempt, result: Result, profile: Profile | None, more: bool) -> bool:
+        """Tell the server. Whether the worker may get another invocation."""
         self._outside.end()
         report = self._outside.report()
         if report is not None:
             self._sink.send_surely(report, bell=False)
         if profile is None and result.reusable:
             # Nothing is left to tell: all in one frame, which wakes the server once.
-            result.done = self._done(invoke, 0, True, cpu_ns)
-            if self._sink.send_surely(result, bell=self._tell(started_ns, result.ended_ns, more)):
+            result.done = self._done(attempt, 0, True)
+            if self._sink.send_surely(result, bell=self._tell(result, more)):
                 return True
-        elif self._finish(invoke, result, profile, cpu_ns):
+        elif self._finish(attempt, result, profile):
             return result.reusable
         if self._sink.open:
             unsendable = BadResult("the answer has text that is not Unicode", hint="look at its headers")
-            result = self._fail(unsendable, invoke, started_ns, result.ended_ns)
+            result = self._fail(unsendable, attempt, result.ended_ns)
             result.reusable = False
-            self._finish(invoke, result, None, cpu_ns)
+            self._finish(attempt, result, None)
         return False
 
-    def _answered(self, answer: Answer | HttpAnswer, invoke: Invoke, started_ns: int) -> Result:
+    def _answered(self, answer: Answer, attempt: _Attempt) -> Result:
+        invoke = attempt.invoke
         size = len(answer.body) + len(invoke.event) + (len(invoke.http.body) if invoke.http else 0)
         self.large = size > LARGE_BYTES
         return Result(
             invocation_id=invoke.invocation_id,
             status="ok",
-            started_ns=started_ns,
+            started_ns=attempt.started_ns,
             ended_ns=time.time_ns(),
             body=answer.body,
             content_type=answer.content_type,
             http_status=answer.status,
             headers=answer.headers,
-            streamed_bytes=self._streamer.sent_bytes,
+            streamed_bytes=attempt.streamed_bytes,
         )
 
     def _beside(self, result: Result, invoke: Invoke) -> None:
@@ -185,13 +202,13 @@ class Runner:
             self._outside.tell(scene, invoke)
             self._sink.send_surely(scene, bell=False)
 
-    def _tell(self, started_ns: int, ended_ns: int, more: bool) -> bool:
+    def _tell(self, result: Result, more: bool) -> bool:
         """Whether the server is to be told now.
 
         Results of fast invocations in a row are told together: waking it costs more than such an invocation.
         If one turns slow, the server finds what came before it within milliseconds by itself.
         """
-        typical = self._typical_ns
+        typical, started_ns, ended_ns = self._typical_ns, result.started_ns, result.ended_ns
         # Steps towards the median: that the machine was busy with others for a moment does not count.
         self._typical_ns += typical >> _STEP if ended_ns - started_ns > typical else -(typical >> _STEP)
         if not self._untold_ns:
@@ -201,14 +218,15 @@ class Runner:
             self._untold_ns = 0
         return now
 
-    def _answer(self, invoke: Invoke) -> Answer | HttpAnswer:
-        handler = self._handler
+    def _answer(self, attempt: _Attempt) -> Answer:
+        adapter = self._adapter
         timer = self._timer
-        arguments = handler.decode(invoke)
+        invoke = attempt.invoke
+        arguments = adapter.decode(attempt)
         self._sampler.start(invoke.invocation_id, mode=invoke.profile)
         try:
             timer.arm(invoke.deadline_monotonic_ns, self._timeout_text)
-            value = handler.call(arguments)
+            value = adapter.call(arguments)
             timer.disarm()
         finally:
             timer.disarm()
@@ -217,14 +235,15 @@ class Runner:
         if timer.raised is not None:  # the code swallowed it, and came to an end too late
             raise timer.raised
         try:
-            answer = handler.encode(value, invoke)
+            answer = adapter.encode(attempt, value)
             limit_size(len(answer.body), self._spec.result_limit_bytes)
         except BadResult:
-            self._bad_result = value
+            attempt.bad_result = value
             raise
         return answer
 
-    def _fail(self, error: BaseException, invoke: Invoke, started_ns: int, ended_ns: int) -> Result:
+    def _fail(self, error: BaseException, attempt: _Attempt, ended_ns: int) -> Result:
+        invoke = attempt.invoke
         self._timer.disarm()
         self._telemetry.failed = True
         if self._timer.raised is not None and not isinstance(error, HandlerTimeout):
@@ -232,7 +251,7 @@ class Runner:
         if isinstance(error, HandlerTimeout):
             # On a busy machine the capture takes longer than the server gives code that swallows its timeout.
             self._sink.send(Late(invocation_id=invoke.invocation_id))
-            error = self._handler.timed_out(error)
+            error = self._adapter.timed_out(error)
             without_signal_frame(error)
         status, kind, http_status = failure_kind(error)
         scene = capture_failure(
@@ -241,7 +260,7 @@ class Runner:
             spec=self._spec,
             invocation_id=invoke.invocation_id,
             moment=self._moment if kind == "timeout" else None,
-            result=self._bad_result,
+            result=attempt.bad_result,
             place=error.place if isinstance(error, BadResult) else None,
             early=self._send_early,
         )
@@ -254,12 +273,12 @@ class Runner:
         return Result(
             invocation_id=invoke.invocation_id,
             status=status,
-            started_ns=started_ns,
+            started_ns=attempt.started_ns,
             ended_ns=ended_ns,
             http_status=http_status,
             error=scene.error,
             reusable=reusable,
-            streamed_bytes=self._streamer.sent_bytes,
+            streamed_bytes=attempt.streamed_bytes,
         )
 
     def _send_early(self, scene: Scene) -> None:
@@ -291,17 +310,17 @@ class Runner:
         """A timeout releases locks and ends tasks on its way up: only now do all of them stand there."""
         self._moment = capture_moment(self._spec)
 
-    def _finish(self, invoke: Invoke, result: Result, profile: Profile | None, cpu_ns: int) -> bool:
+    def _finish(self, attempt: _Attempt, result: Result, profile: Profile | None) -> bool:
         """Send the result and what comes after it, in one write. Whether the result has left."""
         self._untold_ns = 0
-        done = self._done(invoke, profile.dropped if profile is not None else 0, result.reusable, cpu_ns)
+        done = self._done(attempt, profile.dropped if profile is not None else 0, result.reusable)
         if profile is not None:
             if self._sink.send_surely(result, profile, done):
                 return True
             self._sampler.not_delivered(profile)
         return self._sink.send_surely(result, done)
 
-    def _done(self, invoke: Invoke, dropped: int, reusable: bool, cpu_ns: int) -> Done:
+    def _done(self, attempt: _Attempt, dropped: int, reusable: bool) -> Done:
         counts = self._telemetry.end()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         peak_kib = usage.ru_maxrss
@@ -312,8 +331,8 @@ class Runner:
             self._peak_kib = peak_kib
         until_ns = self._cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
         return Done(
-            invocation_id=invoke.invocation_id,
-            cpu_ns=max(until_ns - cpu_ns, 0),
+            invocation_id=attempt.invoke.invocation_id,
+            cpu_ns=max(until_ns - attempt.cpu_ns, 0),
             peak_rss_bytes=peak_kib * _KIB,
             rss_bytes=self._rss_bytes,
             spans=counts.spans,

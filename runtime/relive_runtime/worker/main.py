@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from relive_base.errors import ReliveError
@@ -26,25 +27,28 @@ from relive_capture.record.frames import InApp
 from relive_profiler.record import Sampler
 from relive_tracer.record import SIGNALLED, Telemetry
 
-from relive_runtime.adapters.handlers import Handler
-from relive_runtime.adapters.streaming import Streamer
+from relive_runtime.adapters import table
+from relive_runtime.adapters.base import Adapter
+from relive_runtime.adapters.http.streaming import Streamer
+from relive_runtime.adapters.loaded import Loaded
 from relive_runtime.isolation import Reached, apply
 from relive_runtime.isolation.spaces import TMP
-from relive_runtime.worker.background import Background
 from relive_runtime.worker.calling import Caller, set_caller
 from relive_runtime.worker.channel import Channel
-from relive_runtime.worker.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
-from relive_runtime.worker.failed import Failed
+from relive_runtime.worker.failures.background import Background
+from relive_runtime.worker.failures.capturing import capture_failure
+from relive_runtime.worker.failures.failed import Failed
+from relive_runtime.worker.failures.forked import ForkedChild
 from relive_runtime.worker.faults import watch_faults
-from relive_runtime.worker.forked import ForkedChild
 from relive_runtime.worker.invocations import Runner
-from relive_runtime.worker.lambda_variables import log_stream
-from relive_runtime.worker.loading import load_handler
-from relive_runtime.worker.memory import Reserve, give_back
-from relive_runtime.worker.memory_limit import MemoryLimit
-from relive_runtime.worker.namesakes import give_way, originals
+from relive_runtime.worker.limits.deadline import DeadlineTimer, without_signal_frame
+from relive_runtime.worker.limits.memory import Reserve, give_back
+from relive_runtime.worker.limits.memory_limit import MemoryLimit
 from relive_runtime.worker.outside import outside_of
-from relive_runtime.worker.process import (
+from relive_runtime.worker.start.lambda_variables import log_stream
+from relive_runtime.worker.start.loading import load_handler
+from relive_runtime.worker.start.namesakes import give_way, originals
+from relive_runtime.worker.start.process import (
     clean_environment,
     close_others,
     console_descriptor,
@@ -52,7 +56,6 @@ from relive_runtime.worker.process import (
     high_descriptor,
     take_over,
 )
-from relive_runtime.worker.rooms import capture_failure
 from relive_runtime.zygote.options import WorkerStart
 
 __all__ = ["preload", "run"]
@@ -71,8 +74,9 @@ def preload() -> None:
     import werkzeug.exceptions
     import werkzeug.wrappers  # noqa: F401
 
-    from relive_runtime.worker.rehearsal import rehearse
+    from relive_runtime.worker.start.rehearsal import rehearse
 
+    table.preload()
     sysconfig.get_paths()  # parses the interpreter's build configuration: a millisecond
     rehearse()
 
@@ -97,9 +101,9 @@ def run(start: WorkerStart) -> NoReturn:
         worker.order_console(console_fd)
     os.register_at_fork(after_in_child=worker.channel.abandon)
     try:
-        handler = worker.load()
-        if handler is not None:
-            worker.serve(handler)
+        adapter = worker.load()
+        if adapter is not None:
+            worker.serve(adapter)
         else:
             worker.stay()
     except ReliveError:
@@ -141,7 +145,7 @@ class _Worker:
         """One order for what Python prints and what goes to the console past it."""
         self._telemetry.order_console(descriptor)
 
-    def load(self) -> Handler | None:
+    def load(self) -> Adapter | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
         install_guard()
         self._telemetry.install()
@@ -152,7 +156,7 @@ class _Worker:
             enter_source(self._spec)
             self._outside.install()
             give_way(self._spec.source, [self._start.runtime_dir])
-            handler = self._load_in_time()
+            adapter = self._load_in_time()
             self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported
             if self._forked.here:
@@ -175,15 +179,16 @@ class _Worker:
         profile = self._sampler.stop_init()
         if profile is not None and not self._sink.send(profile):
             self._sampler.not_delivered(profile)
-        return handler
+        return adapter
 
-    def _load_in_time(self) -> Handler:
+    def _load_in_time(self) -> Adapter:
         limit_s = max(self._spec.load_timeout_s, self._spec.timeout_s)
         deadline = time.monotonic_ns() + int(limit_s * _SECOND_NS)
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
             function = load_handler(self._spec)
-            return Handler(function, self._spec, self._stream, self._streamer, self._signalled)
+            loaded = Loaded(function, self._spec, self._stream, self._streamer, self._signalled)
+            return table.adapter_for(loaded)
         finally:
             self._timer.disarm()
 
@@ -218,7 +223,7 @@ class _Worker:
             )
         )
 
-    def serve(self, handler: Handler) -> None:
+    def serve(self, adapter: Adapter) -> None:
         """Until Stop. Raises ChannelClosed when the server is gone.
 
         After a failure the process stays as it is, with its frames and heap, until the server has it leave.
@@ -231,34 +236,19 @@ class _Worker:
             self._timer,
             self._caller,
             self._outside,
-            handler,
+            adapter,
             self._reserve,
             self._failed,
             self._background,
             self._memory_limit,
             self._forked,
             self._reached.own_tmp,
-            self._streamer,
         )
-        reusable = True
-        while True:
-            try:
-                if not self.channel.pending:
-                    self._sink.watched = False  # the server does not look at one that waits
-                frame = self._next_command()
-                if isinstance(frame, Stop):
-                    return
-                if isinstance(frame, Invoke) and reusable:
-                    if _late(frame):
-                        self._sink.send_surely(Skipped(invocation_id=frame.invocation_id))
-                    else:
-                        reusable = runner.run(frame, self.channel.pending)
-                        frame = None
-                        if runner.large and reusable:
-                            self._caller.forget_event()
-                            give_back()
-            except HandlerTimeout:
-                continue  # it came between the handler's end and the disarming, and has been dealt with
+        adapter.serve(_Attempts(runner, self._sink, self.channel, self._next_command, self._give_back))
+
+    def _give_back(self) -> None:
+        self._caller.forget_event()
+        give_back()
 
     def _next_command(self) -> AnyFrame | None:
         """The next frame from the server that is not about a failure which this process keeps."""
@@ -306,6 +296,46 @@ class _Worker:
             reason = debug_failure(failure, link, lambda file: own.place(file)[0])
         link.end(reason)
         return link.following
+
+
+class _Attempts:
+    """The events that the server sends, as an adapter takes them."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        sink: FrameSink,
+        channel: Channel,
+        next_command: Callable[[], AnyFrame | None],
+        give_back: Callable[[], None],
+    ) -> None:
+        """`give_back`: memory, after a large event."""
+        self._runner = runner
+        self._sink = sink
+        self._channel = channel
+        self._next_command = next_command
+        self._give_back = give_back
+        self._reusable = True
+
+    def take(self) -> Invoke | None:
+        """The next one; None after Stop. Raises ChannelClosed when the server is gone."""
+        if self._runner.large and self._reusable:
+            self._runner.large = False
+            self._give_back()
+        while True:
+            if not self._channel.pending:
+                self._sink.watched = False  # the server does not look at one that waits
+            frame = self._next_command()
+            if isinstance(frame, Stop):
+                return None
+            if isinstance(frame, Invoke) and self._reusable:
+                if not _late(frame):
+                    return frame
+                self._sink.send_surely(Skipped(invocation_id=frame.invocation_id))
+
+    def run(self, invoke: Invoke) -> None:
+        """Run it, and tell the server."""
+        self._reusable = self._runner.run(invoke, self._channel.pending)
 
 
 def _late(invoke: Invoke) -> bool:

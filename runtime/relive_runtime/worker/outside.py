@@ -19,7 +19,7 @@ from relive_base.wire.messages import (
     Scene,
 )
 
-from relive_runtime.worker.namesakes import originals
+from relive_runtime.worker.start.namesakes import originals
 
 if TYPE_CHECKING:
     from relive_capture.record.playback import Player

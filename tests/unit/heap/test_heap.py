@@ -328,7 +328,7 @@ def test_what_the_users_frame_keeps_in_relives_context_is_a_suspect() -> None:
     builder = HeapBuilder()
     cache = builder.add("list", 900_000)
     context = builder.add(
-        "relive_runtime.adapters.context.Context", 64, [(builder.label(ATTRIBUTE, "cache"), cache)]
+        "relive_runtime.adapters.event.context.Context", 64, [(builder.label(ATTRIBUTE, "cache"), cache)]
     )
     frame_root(builder, "cart.py:88 handler", {"context": context})
 

@@ -16,7 +16,7 @@ from relive_platform.engine.workers.descendants import (
     exact_children_bytes,
     running,
 )
-from relive_runtime.worker.memory import held_bytes
+from relive_runtime.worker.limits.memory import held_bytes
 
 CHILD = """
 import os, subprocess, sys, time

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from relive_runtime.worker.deadline import DEADLINE_SIGNAL, DeadlineTimer, HandlerTimeout
+from relive_runtime.worker.limits.deadline import DEADLINE_SIGNAL, DeadlineTimer, HandlerTimeout
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
-from relive_runtime.adapters.events import BadEvent, decode_event
-from relive_runtime.adapters.payload import http_event
+from relive_runtime.adapters.event.decoding import BadEvent, decode_event
+from relive_runtime.adapters.event.payload import http_event
 
 SPEC = FunctionSpec(name="f", version=1, handler="m:h")
 INVOKE = Invoke(invocation_id="i", trace_id="t", span_id="s", deadline_monotonic_ns=0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import flask
 import pytest
-from relive_runtime.adapters.framework_errors import FrameworkErrors
+from relive_runtime.adapters.http.framework_errors import FrameworkErrors
 from werkzeug.test import Client
 
 

@@ -15,7 +15,7 @@ import starlette._exception_handler as starlette_lookup
 import starlette.responses
 import werkzeug.sansio.response
 from flask.sansio.app import App
-from relive_runtime.adapters.framework_errors import FrameworkErrors
+from relive_runtime.adapters.http.framework_errors import FrameworkErrors
 from relive_tracer.record.noticed import Noticed
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException

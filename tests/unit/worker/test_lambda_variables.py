@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fresh_process import in_a_fresh_process
 from relive_base.wire.messages import Invoke
-from relive_runtime.worker.lambda_variables import TraceVariable
+from relive_runtime.worker.start.lambda_variables import TraceVariable
 
 NAME = "_X_AMZN_TRACE_ID"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_runtime.worker.loading import HandlerError, split_handler
+from relive_runtime.worker.start.loading import HandlerError, split_handler
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
-from relive_runtime.adapters.handlers import event_answer
-from relive_runtime.adapters.payload import http_event
+from relive_runtime.adapters.event.answers import event_answer
+from relive_runtime.adapters.event.payload import http_event
 from relive_runtime.adapters.results import BadResult
 
 SPEC = FunctionSpec(name="f", version=1, handler="m:h", app="shop")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from relive_base.wire.messages import HttpRequest
-from relive_runtime.adapters.http_function import environ_of, request_maker
+from relive_runtime.adapters.http.function import environ_of, request_maker
 from werkzeug.wrappers import Request
 
 HEADERS = [("host", "shop.example:8080"), ("content-type", "application/json"), ("x-a", "1"), ("x-a", "2")]

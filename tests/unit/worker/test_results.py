@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_capture.record import find_unserialisable
-from relive_runtime.adapters.handlers import event_answer
-from relive_runtime.adapters.http_function import to_answer
+from relive_runtime.adapters.event.answers import event_answer
+from relive_runtime.adapters.http.function import to_answer
+from relive_runtime.adapters.http.streaming import joined
 from relive_runtime.adapters.results import (
     BadResult,
     check_head,
     encode_result,
     limit_size,
 )
-from relive_runtime.adapters.streaming import joined
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text("abé\u2028"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from relive_base.wire.messages import FunctionSpec, HttpRequest, Result
-from relive_runtime.adapters.route_shapes import path_shape, route_of
-from relive_runtime.worker.rooms import capture_answer
+from relive_runtime.adapters.http.route_shapes import path_shape, route_of
+from relive_runtime.worker.failures.capturing import capture_answer
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     name: str
     version: int
     handler: str  # "module:attribute"
-    kind: str = "event"  # "event" | "http"
+    kind: str = "event"  # of handler: one of relive_runtime.adapters.table.KINDS
     source: str = ""  # absolute folder of the version's code
     app: str = ""
     code_hash: str = ""

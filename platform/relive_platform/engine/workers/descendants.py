@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from relive_runtime.worker.memory import held_bytes, tmp_bytes
+from relive_runtime.worker.limits.memory import held_bytes, tmp_bytes
 
 __all__ = ["children_bytes", "descendants", "exact_children_bytes", "running"]
 

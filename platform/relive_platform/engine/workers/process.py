@@ -7,8 +7,8 @@ import signal
 from contextlib import suppress
 from typing import Final
 
-from relive_runtime.worker.memory import held_bytes
-from relive_runtime.worker.memory_signal import MEMORY_SIGNAL
+from relive_runtime.worker.limits.memory import held_bytes
+from relive_runtime.worker.limits.memory_signal import MEMORY_SIGNAL
 
 from relive_platform.engine.workers.descendants import descendants
 
@@ -84,7 +84,7 @@ class WorkerProcess:
             self._signal(signal.SIGINT)
 
     def ask_to_save(self) -> None:
-        """Ask it to save itself at its memory limit; see worker/memory_limit.py."""
+        """Ask it to save itself at its memory limit; see worker/limits/memory_limit.py."""
         with suppress(*_GONE):
             os.kill(self.pid, MEMORY_SIGNAL)
 
@@ -99,7 +99,7 @@ class WorkerProcess:
                     os.kill(self.pid, number)
 
     def held_bytes(self, alarm: int = 0) -> int:
-        """Memory that it holds now (worker/memory.py); 0 if it cannot be read.
+        """Memory that it holds now (worker/limits/memory.py); 0 if it cannot be read.
 
         If all that is resident is no more than `alarm`, shared memory is not looked for: 3 us, not 25.
         """

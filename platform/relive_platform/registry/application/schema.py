@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from relive_runtime.adapters.table import KINDS as HANDLER_KINDS
+
 from relive_platform.triggers.base import Key
-from relive_platform.triggers.table import KINDS
+from relive_platform.triggers.table import KINDS as TRIGGER_KINDS
 
 __all__ = [
     "APP",
@@ -18,7 +20,7 @@ __all__ = [
 ]
 
 
-HANDLER_KINDS: Final = ("event", "http")
+_KINDS: Final = "; ".join(f"`{name}`: {kind.signature}" for name, kind in HANDLER_KINDS.items())
 ROOT: Final[Mapping[str, Key]] = {
     "app": Key("table", "The application."),
     "functions": Key("table", "A table for each function.", required=True),
@@ -31,7 +33,7 @@ APP: Final[Mapping[str, Key]] = {
 FUNCTION: Final[Mapping[str, Key]] = {
     "source": Key("text", "Folder of the code, relative to relive.toml.", required=True),
     "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`.", required=True),
-    "kind": Key("text", "`event`: handler(event, context); `http`: handler(request).", choices=HANDLER_KINDS),
+    "kind": Key("text", f"{_KINDS}.", choices=tuple(HANDLER_KINDS)),
     "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),
     "memory_mb": Key("whole", "Memory limit of a worker.", low=16, high=1_048_576),
     "max_workers": Key("whole", "Workers of the function at most.", low=1, high=1_000),
@@ -65,7 +67,7 @@ CORS: Final[Mapping[str, Key]] = {
     "max_age_s": Key("whole", "How long a browser remembers the answer.", low=0, high=86_400),
 }
 TRIGGERS: Final[Mapping[str, Mapping[str, Key]]] = {
-    name: {"type": Key("text"), **kind.config.KEYS} for name, kind in KINDS.items()
+    name: {"type": Key("text"), **kind.config.KEYS} for name, kind in TRIGGER_KINDS.items()
 }
 
 _SAYS: Final = {

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import HttpRequest
-from relive_runtime.adapters.events import BadEvent, decode_event
+from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 
 from relive_platform.engine.dispatcher import Dispatcher
 from relive_platform.engine.errors import Stopping, UnknownFunction

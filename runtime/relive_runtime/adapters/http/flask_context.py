@@ -15,7 +15,15 @@ from typing import Any, Final
 
 from relive_base.wire.messages import HttpRequest
 
-from relive_runtime.adapters.http_function import HttpAnswer, Sender, each_of, environ_of, take_headers
+from relive_runtime.adapters.base import Attempt
+from relive_runtime.adapters.http.function import (
+    HttpAnswer,
+    HttpCall,
+    Sender,
+    each_of,
+    environ_of,
+    take_headers,
+)
 from relive_runtime.adapters.results import BadResult, encode_result
 
 __all__ = ["flask_caller"]
@@ -23,9 +31,7 @@ __all__ = ["flask_caller"]
 _NEEDED: Final = ("Flask", "request", "jsonify")
 
 
-def flask_caller(
-    handler: Callable[..., object], sender: Sender, name: str
-) -> Callable[[HttpRequest, tuple[str, str]], HttpAnswer] | None:
+def flask_caller(handler: Callable[..., object], sender: Sender, name: str) -> HttpCall | None:
     """What calls `handler` with the request of Flask; None if the function does not have Flask."""
     flask = _flask()
     if flask is None:
@@ -53,7 +59,7 @@ def flask_caller(
 
     app.dispatch_request = dispatch
 
-    def call(request: HttpRequest, trace: tuple[str, str]) -> HttpAnswer:
+    def call(request: HttpRequest, trace: tuple[str, str], attempt: Attempt) -> HttpAnswer:
         started: list[Any] = []
         parts = app.wsgi_app(environ_of(request, trace), lambda *head: started.append(head))
         if failed:
@@ -63,7 +69,7 @@ def flask_caller(
         answer = HttpAnswer(b"", int(status.split(" ", 1)[0]), "")
         take_headers(answer, headers)
         answer.parts, answer.close = iter(parts), lambda: _close(parts)
-        return sender.send(answer)
+        return sender.send(answer, attempt)
 
     return call
 

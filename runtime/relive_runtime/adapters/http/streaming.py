@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from relive_base.wire.messages import CallResult, Invoke, StreamHead, StreamPart
+from relive_base.wire.messages import CallResult, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
 
+from relive_runtime.adapters.base import Attempt
 from relive_runtime.adapters.results import BadResult, encode_text, limit_size
 
 __all__ = ["Part", "Streamer", "encoded", "joined"]
@@ -51,81 +52,82 @@ class AnswerQueue(Protocol):
 
 
 class Streamer:
-    """Sends the parts of one answer after the other. Main thread only."""
+    """Sends answers part by part; one per worker. Main thread only."""
 
     def __init__(self, sink: FrameSink, channel: AnswerQueue, limit_bytes: int) -> None:
         self._sink = sink
         self._channel = channel
         self._limit_bytes = limit_bytes
         self._ids = itertools.count(-1, -1)  # those of calls are positive
-        self._invocation_id = ""
-        self._left_id = 0
-        self._in_flight = 0
-        self._length = -1
-        self.wanted = False
-        """Whether the caller takes the answer part by part."""
-        self.sent_bytes = 0
-        """Of the current invocation's answer."""
 
-    def begin(self, invoke: Invoke) -> None:
-        """An invocation begins."""
-        self.wanted = invoke.stream
-        self.sent_bytes = 0
-        self._invocation_id = invoke.invocation_id
-
-    def send(self, head: StreamHead, first: bytes, parts: Iterator[object]) -> None:
-        """Send head and parts as they come; stop if the client has gone. Raises BadResult."""
-        self._left_id = head.left_id = next(self._ids)
-        head.invocation_id = self._invocation_id
-        self._length = head.length
-        self._in_flight = 0
-        self._channel.expect(self._left_id)
+    def send(self, attempt: Attempt, head: StreamHead, first: bytes, parts: Iterator[object]) -> None:
+        """Send head and parts as they come, and count them; stop if the client has gone. Raises BadResult."""
+        left_id = head.left_id = next(self._ids)
+        head.invocation_id = attempt.invoke.invocation_id
+        self._channel.expect(left_id)
         try:
             self._put(head)
-            if not self._pass_on(first):
+            stream = _Stream(attempt, head.length)
+            if not self._pass_on(stream, first):
                 return
             for part in filter(None, map(encoded, parts)):
-                if self._channel.look(self._left_id) is not None or not self._pass_on(part):
+                if self._channel.look(left_id) is not None or not self._pass_on(stream, part):
                     return
-            if 0 <= head.length != self.sent_bytes:
-                raise self._other_length()
+            if 0 <= head.length != attempt.streamed_bytes:
+                raise stream.other_length()
         finally:
-            self._channel.forget(self._left_id)
+            self._channel.forget(left_id)
 
-    def _other_length(self) -> BadResult:
-        return BadResult(
-            f"the answer has {self.sent_bytes:,} bytes, and its content-length says {self._length:,}",
-            hint="leave content-length out",
-        )
-
-    def _pass_on(self, part: bytes) -> bool:
+    def _pass_on(self, stream: _Stream, part: bytes) -> bool:
         """Whether the client is still there."""
         for start in range(0, len(part), PART_BYTES):
             piece = part[start : start + PART_BYTES]
-            self.sent_bytes += len(piece)
-            if 0 <= self._length < self.sent_bytes:
-                raise self._other_length()
-            if self.sent_bytes > self._limit_bytes:
-                raise BadResult(
-                    f"the streamed answer is over the limit of {self._limit_bytes:,} bytes",
-                    hint="send less, or raise RELIVE_STREAM_LIMIT_BYTES",
-                )
-            self._in_flight += len(piece)
-            if self._in_flight < WINDOW_BYTES:
-                self._put(StreamPart(invocation_id=self._invocation_id, body=piece))
-            elif not self._taken(piece):
+            stream.count(len(piece), self._limit_bytes)
+            if stream.in_flight_bytes < WINDOW_BYTES:
+                self._put(StreamPart(invocation_id=stream.invocation_id, body=piece))
+            elif not self._taken(stream, piece):
                 return False
         return True
 
-    def _taken(self, piece: bytes) -> bool:
+    def _taken(self, stream: _Stream, piece: bytes) -> bool:
         """Send a part and wait until the client has taken what was sent. False: it has gone."""
         call_id = next(self._ids)
         self._channel.expect(call_id)
-        self._put(StreamPart(invocation_id=self._invocation_id, body=piece, call_id=call_id))
+        self._put(StreamPart(invocation_id=stream.invocation_id, body=piece, call_id=call_id))
         answer = self._channel.answer(call_id, _WAIT_S)
-        self._in_flight = 0
+        stream.in_flight_bytes = 0
         return answer is not None and answer.ok
 
     def _put(self, frame: StreamHead | StreamPart) -> None:
         if not self._sink.send_surely(frame):
             raise BadResult("the answer could not be sent", hint="look at its headers: are they text?")
+
+
+class _Stream:
+    """What has been sent of one answer."""
+
+    def __init__(self, attempt: Attempt, length: int) -> None:
+        self._attempt = attempt
+        self._length = length  # in bytes, as its head says; -1: it does not
+        self.invocation_id = attempt.invoke.invocation_id
+        self.in_flight_bytes = 0
+
+    def count(self, size: int, limit: int) -> None:
+        """`size` bytes more are to be sent. Raises BadResult if they are more than there may be."""
+        self.in_flight_bytes += size
+        self._attempt.streamed_bytes += size
+        if 0 <= self._length < self._attempt.streamed_bytes:
+            raise self.other_length()
+        if self._attempt.streamed_bytes > limit:
+            raise BadResult(
+                f"the streamed answer is over the limit of {limit:,} bytes",
+                hint="send less, or raise RELIVE_STREAM_LIMIT_BYTES",
+            )
+
+    def other_length(self) -> BadResult:
+        """The answer is not as long as its head says."""
+        sent_bytes = self._attempt.streamed_bytes
+        return BadResult(
+            f"the answer has {sent_bytes:,} bytes, and its content-length says {self._length:,}",
+            hint="leave content-length out",
+        )

@@ -19,13 +19,13 @@ from relive_base.wire.messages import (
 from relive_base.wire.sink import FrameSink
 from relive_tracer import record as tracer
 
-from relive_runtime.adapters.context import Context
-from relive_runtime.adapters.events import decode_event
+from relive_runtime.adapters.event.context import Context
+from relive_runtime.adapters.event.decoding import decode_event
 from relive_runtime.adapters.results import encode_result
-from relive_runtime.worker.background import Background
 from relive_runtime.worker.calling import Caller
 from relive_runtime.worker.channel import Channel
-from relive_runtime.worker.memory import Reserve, held_bytes
+from relive_runtime.worker.failures.background import Background
+from relive_runtime.worker.limits.memory import Reserve, held_bytes
 from relive_runtime.worker.outside import outside_of
 
 __all__ = ["rehearse"]

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import FunctionSpec
 
+from relive_runtime.adapters.table import KINDS
+
 __all__ = ["HandlerError", "load_handler", "split_handler"]
 
 
@@ -60,9 +62,13 @@ def load_handler(spec: FunctionSpec) -> Callable[..., object]:
         raise HandlerError(
             f"{spec.handler} is not callable: it is of type {type(found).__name__}",
             where=spec.name,
-            hint='name a function that takes (event, context), or (request) for kind = "http"',
+            hint=f"name what is called as {_signatures()}",
         )
     return found
+
+
+def _signatures() -> str:
+    return ", or ".join(f'{kind.signature} for kind = "{name}"' for name, kind in KINDS.items())
 
 
 def _no_module(spec: FunctionSpec, module_name: str, missing: str) -> HandlerError:

@@ -17,7 +17,7 @@ from relive_base.wire.messages import FunctionSpec
 
 from relive_runtime.isolation.limits import FRAME_FD_FLOOR
 from relive_runtime.isolation.syscalls import adopt_orphans, close_all_but
-from relive_runtime.worker.lambda_variables import lambda_variables
+from relive_runtime.worker.start.lambda_variables import lambda_variables
 from relive_runtime.zygote.options import WorkerStart
 
 __all__ = [

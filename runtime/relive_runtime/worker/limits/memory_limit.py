@@ -16,10 +16,10 @@ from relive_base.wire.messages import FunctionSpec, Invoke
 from relive_base.wire.sink import FrameSink
 from relive_capture import record as capture
 
-from relive_runtime.worker.failed import Failed
-from relive_runtime.worker.memory import Reserve
-from relive_runtime.worker.memory_signal import MEMORY_SIGNAL
-from relive_runtime.worker.namesakes import originals
+from relive_runtime.worker.failures.failed import Failed
+from relive_runtime.worker.limits.memory import Reserve
+from relive_runtime.worker.limits.memory_signal import MEMORY_SIGNAL
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["MemoryLimit"]
 

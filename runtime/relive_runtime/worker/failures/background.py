@@ -16,8 +16,8 @@ from relive_base.escapes import encodable
 from relive_base.wire.messages import FunctionSpec, PartState, Scene
 from relive_tracer.record import Telemetry
 
-from relive_runtime.worker.namesakes import originals
-from relive_runtime.worker.rooms import capture_failure
+from relive_runtime.worker.failures.capturing import capture_failure
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["Background"]
 

@@ -8,15 +8,16 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from types import CoroutineType
 from typing import Any, Final, cast
 
-import msgspec
 from relive_base.wire.messages import HttpRequest, StreamHead
 
+from relive_runtime.adapters.base import JSON_TYPE, Answer, Attempt
+from relive_runtime.adapters.http.streaming import Streamer, encoded, joined
 from relive_runtime.adapters.results import BadResult, check_head, encode_result, encode_text
-from relive_runtime.adapters.streaming import Streamer, encoded, joined
 
 __all__ = [
     "Awaited",
     "HttpAnswer",
+    "HttpCall",
     "Sender",
     "each_of",
     "environ_of",
@@ -30,23 +31,23 @@ Awaited = Callable[[Coroutine[Any, Any, object]], object]
 """Runs a coroutine to its end."""
 
 _HTML: Final = "text/html; charset=utf-8"
-_JSON: Final = "application/json"
 _MAX_HEADER_NAMES: Final = 1_000
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
 _EXAMPLE: Final = HttpRequest("get", "//a/b", "q=1", [], b"", "https", "host:81", "127.0.0.1:2", "/fn/x/")
 
 
-class HttpAnswer(msgspec.Struct):
-    """What goes back to the gateway."""
+class HttpAnswer(Answer):
+    """One whose body may come in parts."""
 
-    body: bytes
-    status: int = _OK
     content_type: str = _HTML
-    headers: list[tuple[str, str]] = []
     parts: Any = None  # an iterator of the body's parts, plain or asynchronous
     close: Callable[[], object] | None = None  # tells the iterator that no more is wanted
     length: int = -1  # of the parts together, if the function says it
+
+
+HttpCall = Callable[[HttpRequest, tuple[str, str], Attempt], HttpAnswer]
+"""Runs the handler and sends its answer: the request, `traceparent` and `tracestate`, whose it is."""
 
 
 class _HeaderNames:
@@ -166,8 +167,8 @@ class Sender:
         self,
         awaited: Awaited,
         limit: int,
-        streamer: Streamer | None = None,
-        notice: Callable[[BaseException], None] | None = None,
+        streamer: Streamer | None,
+        notice: Callable[[BaseException], None],
     ) -> None:
         """`notice` is told of an exception that is an answer with a 5xx status."""
         self.awaited = awaited
@@ -177,10 +178,10 @@ class Sender:
 
     def refused(self, error: Any) -> None:
         """An HTTPException is the answer: abort(503)."""
-        if self._notice is not None and (error.code or 0) >= _SERVER_ERROR:
+        if (error.code or 0) >= _SERVER_ERROR:
             self._notice(getattr(error, "original_exception", None) or error)
 
-    def send(self, answer: HttpAnswer) -> HttpAnswer:
+    def send(self, answer: HttpAnswer, attempt: Attempt) -> HttpAnswer:
         """Check it, and have its parts sent or joined. Raises BadResult, and what the iterator raises."""
         if answer.parts is None:
             if answer.headers or answer.status != _OK:
@@ -189,15 +190,15 @@ class Sender:
         try:
             check_head(answer.status, answer.headers)
             parts = answer.parts
-            self._send(answer, parts if hasattr(parts, "__next__") else each_of(parts, self.awaited))
+            self._send(answer, attempt, parts if hasattr(parts, "__next__") else each_of(parts, self.awaited))
         finally:
             if answer.close is not None:
                 answer.close()
         return answer
 
-    def _send(self, answer: HttpAnswer, parts: Iterator[object]) -> None:
+    def _send(self, answer: HttpAnswer, attempt: Attempt, parts: Iterator[object]) -> None:
         streamer = self._streamer
-        if streamer is None or not streamer.wanted:
+        if streamer is None or not attempt.invoke.stream:
             answer.body = joined(parts, self._limit)
             return
         # Up to the first part all is as usual: what fails there has an answer that says so.
@@ -211,19 +212,17 @@ class Sender:
             headers=answer.headers,
             length=answer.length,
         )
-        streamer.send(head, first, parts)
+        streamer.send(attempt, head, first, parts)
 
 
-def http_caller(
-    handler: Callable[..., object], sender: Sender
-) -> Callable[[HttpRequest, tuple[str, str]], HttpAnswer]:
+def http_caller(handler: Callable[..., object], sender: Sender) -> HttpCall:
     """What calls `handler` with a werkzeug Request. An HTTPException that it raises is its answer."""
     from werkzeug.exceptions import HTTPException
 
     request_of = request_maker()
     awaited = sender.awaited
 
-    def call(request: HttpRequest, trace: tuple[str, str]) -> HttpAnswer:
+    def call(request: HttpRequest, trace: tuple[str, str], attempt: Attempt) -> HttpAnswer:
         environ = environ_of(request, trace)
         try:
             value = handler(request_of(request, environ))
@@ -232,7 +231,7 @@ def http_caller(
         except HTTPException as error:  # abort(404) and the like
             value = error.get_response(environ)
             sender.refused(error)
-        return sender.send(to_answer(value, environ))
+        return sender.send(to_answer(value, environ), attempt)
 
     return call
 
@@ -244,7 +243,7 @@ def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -
     if kind is str:
         return HttpAnswer(encode_text(cast(str, value)))
     if kind is dict or kind is list:
-        return HttpAnswer(encode_result(value, root), content_type=_JSON)
+        return HttpAnswer(encode_result(value, root), content_type=JSON_TYPE)
     if isinstance(value, tuple):
         return _from_tuple(value, environ)
     if isinstance(value, bytes | bytearray):
@@ -252,7 +251,7 @@ def to_answer(value: object, environ: Mapping[str, Any], root: str = "result") -
     if isinstance(value, str):
         return HttpAnswer(encode_text(value))
     if isinstance(value, dict | list):
-        return HttpAnswer(encode_result(value, root), content_type=_JSON)
+        return HttpAnswer(encode_result(value, root), content_type=JSON_TYPE)
     if hasattr(value, "get_wsgi_response"):
         return _from_response(value, environ)
     if value is None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
 
-from relive_runtime.worker.namesakes import originals
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["http_event", "trace_headers"]
 

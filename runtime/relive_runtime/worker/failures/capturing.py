@@ -13,7 +13,7 @@ from relive_capture import record as capture
 
 from relive_runtime.isolation.limits import make_room_for_files
 from relive_runtime.isolation.spaces import TMP
-from relive_runtime.worker.namesakes import originals
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["capture_answer", "capture_failure"]
 

@@ -1,0 +1,1 @@
+"""Event functions: `handler(event, context)`, as on AWS Lambda."""

@@ -1,0 +1,1 @@
+"""HTTP functions: `handler(request)`, as under functions-framework."""

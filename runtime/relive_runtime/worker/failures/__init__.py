@@ -1,0 +1,1 @@
+"""What is kept of a failure, wherever in the process it happens."""

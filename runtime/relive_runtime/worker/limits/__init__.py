@@ -1,0 +1,1 @@
+"""What an invocation may use: time and memory."""

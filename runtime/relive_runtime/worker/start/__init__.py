@@ -1,0 +1,1 @@
+"""From a forked process to one that has loaded the function."""
