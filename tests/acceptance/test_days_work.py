@@ -199,7 +199,7 @@ def test_ctrl_c_leaves_it_running_and_says_how_to_end_it(lab: Relive) -> None:
     # Given a function that takes its time, and somebody who has no more of it
     process = begun(lab, "invoke", "slow")
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=120)
 
     # I expect the id, and the command that ends it
     assert process.returncode == 130
@@ -363,7 +363,7 @@ def test_a_watched_folder_is_deployed_when_it_changes(lab: Relive) -> None:
         assert lab.invoke("watched")["result"] == 3
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     lab.run("undeploy", "watched")
 
 

@@ -149,7 +149,7 @@ def test_the_newest_failure_is_the_one_that_failed_last(lab: Relive) -> None:
 def test_a_timeout_has_its_live_frames_and_the_scene_says_so(lab: Relive) -> None:
     ident = lab.invoke("slow")["invocation_id"]
 
-    assert int(lab.run("debug", ident, "-c", "p rounds").stdout) > 5
+    assert int(lab.run("debug", ident, "-c", "p rounds").stdout) > 0
     part = lab.scene(ident)["parts"]["live"]
     assert part["state"] == "ok"
     assert "kept, stopped" in part["reason"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 from otlp_receiver import Received, Span, otlp_over_grpc, otlp_over_http
@@ -119,40 +118,25 @@ def orphans(spans: dict[str, Span]) -> list[Span]:
     return [span for span in spans.values() if span.parent_span_id and span.parent_span_id not in spans]
 
 
-def median_s(relive: Relive) -> float:
-    taken = []
-    for _ in range(15):
-        began = time.perf_counter()
-        answer = relive.request("/fn/web/")
-        assert answer.status == 200, f"{answer.body!r}\n{relive.run('failure', check=False).stdout}"
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)[len(taken) // 2]
-
-
 def test_a_dead_collector_slows_nothing_and_is_counted(relive: Relive) -> None:
-    # Given one server that exports nowhere
-    with relive.serving():
-        relive.run("deploy", str(relive.application(FILES)))
-        median_s(relive)
-        alone = median_s(relive)
-
-    # When the next exports to a port that swallows everything and never answers
+    # Given a server that exports to a port that swallows everything and never answers
     with socket.create_server(("127.0.0.1", 0)) as black_hole:
-        relive.environment = {"RELIVE_OTLP_QUEUE_LIMIT": "100", "RELIVE_OTLP_TIMEOUT_S": "0.5"}
+        relive.environment = {"RELIVE_OTLP_QUEUE_LIMIT": "100", "RELIVE_OTLP_TIMEOUT_S": "300"}
         with relive.serving("--otlp", f"http://127.0.0.1:{black_hole.getsockname()[1]}"):
-            median_s(relive)
-            exporting = median_s(relive)
+            relive.run("deploy", str(relive.application(FILES)))
 
-            # I expect its requests to be as fast, and to see what was not sent
-            assert exporting < 2 * alone + 0.005
-            lost = relive.eventually(
-                lambda: (otlp := relive.json("status")[0]["otlp"])["dropped"] + otlp["failed"] and otlp
-            )
-            assert lost["sent"] == 0
+            # When many requests come
+            for _ in range(30):
+                answer = relive.request("/fn/web/")
+                assert answer.status == 200, f"{answer.body!r}\n{relive.run('failure', check=False).stdout}"
+
+            # I expect all to be answered while the first export still waits, and to see what was not sent
+            lost = relive.eventually(lambda: (otlp := relive.json("status")[0]["otlp"])["dropped"] and otlp)
+            assert (lost["sent"], lost["failed"]) == (0, 0)
 
     # ... and all of it in the store
     (row,) = relive.json("sql", "SELECT count() AS n FROM invocations WHERE Function = 'web'")
-    assert row["n"] == 60
+    assert row["n"] == 30
 
 
 @pytest.mark.parametrize("protocol", RECEIVERS)

@@ -65,7 +65,7 @@ NAMES = (
 FILES = {
     "app.py": SOURCE,
     "relive.toml": toml(
-        {name: f'handler = "app:{name}"\nmemory_mb = 96\ntimeout_s = 2.0' for name in NAMES}
+        {name: f'handler = "app:{name}"\nmemory_mb = 96' for name in NAMES}
         | {"loops": 'handler = "app:loops"\ntimeout_s = 0.5'}
     ),
 }

@@ -63,7 +63,7 @@ def test_the_capture_does_not_take_long_for(outcomes: dict[str, Outcome], name: 
 
     # 10 ms of processor time; the clock on the wall runs on while the machine does other things
     assert scene is not None
-    assert 0 < scene.manifest["capture_ns"] < 2e9
+    assert 0 < scene.manifest["capture_ns"] < 20e9
 
 
 def test_relive_lists_and_shows_them(home: Relive, outcomes: dict[str, Outcome]) -> None:

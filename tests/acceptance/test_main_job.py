@@ -27,7 +27,7 @@ methods = ["POST"]
 [functions.price]
 source = "price"
 handler = "price.handler"
-timeout_s = 1.0
+timeout_s = 30
 """
 
 CART = """

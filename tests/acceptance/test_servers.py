@@ -153,7 +153,7 @@ def test_a_damaged_store_is_named_and_what_was_recorded_comes_back_with_it(reliv
         (relive.home / "kept").rename(store)
         # I expect the server to find it by itself, and both rows in it
         relive.eventually(lambda: relive.json("status")[0]["store"]["state"] == "ready", 60)
-        relive.eventually(lambda: len(relive.json("invocations", check=False)) == 2, 30)
+        relive.eventually(lambda: len(relive.json("invocations", check=False)) == 2, 120)
         assert relive.json("status")[0]["store"]["dropped_rows"] == 0
 
 
@@ -221,7 +221,7 @@ def test_events_that_were_acknowledged_run_after_the_server_was_killed(relive: R
     assert (relive.home / "run" / "server.json").exists()
     with relive.serving():
         # I expect each event to run, and what was recorded before to be there
-        relive.eventually(lambda: not relive.json("events", "--limit", "1000"), 40)
+        relive.eventually(lambda: not relive.json("events", "--limit", "1000"), 120)
         ran = relive.json("sql", "SELECT DISTINCT EventId AS id FROM invocations WHERE Status = 'ok'")
         assert {row["id"] for row in ran} == set(accepted)
         assert relive.json("status")[0]["queue"]["dead"] == 0
@@ -247,7 +247,7 @@ def test_a_store_that_is_killed_hinders_no_invocation_and_misses_nothing(relive:
         # I expect answers that wait for no store, and everything in it once it is back
         count = "SELECT count() AS n FROM invocations FINAL"
         relive.eventually(
-            lambda: (rows := relive.json("sql", count, check=False)) and rows[0]["n"] == 300, 40
+            lambda: (rows := relive.json("sql", count, check=False)) and rows[0]["n"] == 300, 120
         )
         (status,) = relive.json("status")
         assert status["store"]["dropped_rows"] == 0

@@ -95,7 +95,7 @@ class ClickHouseServer:
         """For relive_store.open_store."""
         return f"clickhouse://default@127.0.0.1:{self.port}/{database}"
 
-    def start(self, timeout_s: float = 60.0) -> None:
+    def start(self, timeout_s: float = 120.0) -> None:
         """Start, and wait until the port answers. Raises RuntimeError with the log."""
         if not shutil.which("clickhouse"):
             library()

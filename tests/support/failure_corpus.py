@@ -85,7 +85,7 @@ class Expectation:
     secret: str = ""
     missing: dict[str, str] = field(default_factory=dict)
     deterministic: bool = True
-    timeout_s: float = 5.0
+    timeout_s: float = 30.0
     memory_mb: int = 512
 
     @property
@@ -214,7 +214,7 @@ def run_all(home: Relive, functions: list[Expectation]) -> list[Outcome]:
     for outcome in outcomes:
         path = home.home / "scenes" / f"{outcome.invocation_id}-1.scene"
         try:
-            home.eventually(path.is_file, 15.0)
+            home.eventually(path.is_file, 120.0)
             outcome.scene = read_scene(path)
         except AssertionError:
             outcome.problems.append(f"status {outcome.status}: no scene")

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S
+
 __all__ = ["in_a_fresh_process"]
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 100.0
 
 
 def in_a_fresh_process(test: Callable[..., None]) -> Callable[..., None]:
@@ -29,7 +30,7 @@ def in_a_fresh_process(test: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         values = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
         command = [sys.executable, __file__, inspect.getfile(test), test.__name__, json.dumps(values)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     return run

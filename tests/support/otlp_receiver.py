@@ -116,7 +116,7 @@ def otlp_over_grpc(
     try:
         yield received
     finally:
-        server.stop(0).wait(5)
+        server.stop(0).wait(120)
 
 
 @contextlib.contextmanager
@@ -164,4 +164,4 @@ def otlp_over_http(*, logs: bool = True, tls: ssl.SSLContext | None = None) -> I
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(120)

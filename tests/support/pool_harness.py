@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from patience import PATIENCE_S
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, LogLine, Logs, frame_kind
 from relive_platform.engine.engine import Engine, EngineLimits
@@ -97,7 +98,7 @@ class Platform:
         """One event, to its end."""
         return await self.engine.submit(InvokeRequest(function=name, event=event, **more))
 
-    async def until(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Wait for a condition; fails with its name when it never comes."""
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-LIMIT_S = 90.0
+from forked_commands import ForkedCommands
+from patience import PATIENCE_S
+
+_forked = ForkedCommands()
 
 
 @dataclass
@@ -43,18 +46,23 @@ class Relive:
     http: str = ""
 
     def run(
-        self, *arguments: str, check: bool = True, timeout_s: float = LIMIT_S, stdin: str = ""
+        self, *arguments: str, check: bool = True, timeout_s: float = PATIENCE_S, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run one command; with `check` it has to end with 0."""
-        done = subprocess.run(
-            [sys.executable, "-m", "relive", "--home", str(self.home), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            input=stdin,
-            env={**os.environ, "COLUMNS": "160", **self.environment},
-            cwd="/",
-        )
+        given = ["--home", str(self.home), *arguments]
+        environment = {**os.environ, "COLUMNS": "160", **self.environment}
+        if _forked.takes(list(arguments), self.environment):
+            done = _forked.run(given, stdin, environment, timeout_s)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "relive", *given],
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                input=stdin,
+                env=environment,
+                cwd="/",
+            )
         if check and done.returncode != 0:
             raise AssertionError(
                 f"relive {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -73,7 +81,7 @@ class Relive:
         (row,) = self.json("invoke", function, "--event", text, *flags, check=False)
         return {**row, "seconds": time.monotonic() - began}
 
-    def scene(self, invocation_id: str, limit_s: float = 100.0) -> dict[str, Any]:
+    def scene(self, invocation_id: str, limit_s: float = PATIENCE_S) -> dict[str, Any]:
         """The scene of a failed invocation, as soon as it is there."""
         found: list[dict[str, Any]] = self.eventually(
             lambda: self.json("failure", invocation_id, check=False), limit_s
@@ -105,7 +113,7 @@ class Relive:
         request = urllib.request.Request(self.http + path, body, headers or {}, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=LIMIT_S) as response:
+            with opener.open(request, timeout=PATIENCE_S) as response:
                 return Answer(
                     response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
                 )
@@ -113,7 +121,7 @@ class Relive:
             with error:
                 return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 
-    def raw(self, data: bytes, limit_s: float = 10.0) -> tuple[bytes, bool]:
+    def raw(self, data: bytes, limit_s: float = PATIENCE_S) -> tuple[bytes, bool]:
         """Send bytes to the gateway; everything it answers, and whether it closed the connection."""
         place = urllib.parse.urlsplit(self.http)
         answer = b""
@@ -131,7 +139,7 @@ class Relive:
                     return answer, True
                 answer += part
 
-    def eventually(self, what: Callable[[], Any], limit_s: float = 100.0) -> Any:
+    def eventually(self, what: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
         """The first true value of `what`: telemetry reaches the store a moment after the answer."""
         give_up = time.monotonic() + limit_s
         while True:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.server.control import ControlPlane
 from relive_platform.server.server import ReliveServer
@@ -61,7 +62,7 @@ class Served:
         host, _, port = self.server.http_address.removeprefix("http://").rpartition(":")
         return host, int(port)
 
-    async def raw(self, data: bytes, timeout_s: float = 10.0) -> bytes:
+    async def raw(self, data: bytes, timeout_s: float = PATIENCE_S) -> bytes:
         """Send bytes as they are; what comes back until the server closes or pauses for `timeout_s`."""
         reader, writer = await asyncio.open_connection(*self.address())
         writer.write(data)
@@ -87,11 +88,11 @@ class Served:
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query, after everything recorded is in the store."""
-        assert await self.server.flush(20.0)
+        assert await self.server.flush(PATIENCE_S)
         loop = asyncio.get_running_loop()
         return list((await loop.run_in_executor(None, self.server.store.query, sql)).rows())
 
-    async def until(self, condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Wait for a condition."""
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -40,13 +40,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/gzip":
             self._answer(gzip.compress(json.dumps(answer).encode()), encoding="gzip")
         elif path == "/silence":
-            self.server.closing.wait(30)  # type: ignore[attr-defined]
+            self.server.closing.wait(120)  # type: ignore[attr-defined]
         elif path == "/half":
             self.send_response(200)
             self.send_header("Content-Length", "100")
             self.end_headers()
             self.wfile.write(b"the first half")
-            self.server.closing.wait(30)  # type: ignore[attr-defined]
+            self.server.closing.wait(120)  # type: ignore[attr-defined]
         elif path == "/brotli":
             self._answer(brotli.compress(json.dumps(answer).encode()), encoding="br")
         elif path == "/large":

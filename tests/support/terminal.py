@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from patience import PATIENCE_S
+
 __all__ = ["Terminal", "terminal"]
 
 
@@ -26,7 +28,7 @@ class Terminal:
         """Press keys."""
         os.write(self._fd, keys.encode())
 
-    def until(self, text: str, limit_s: float = 60.0) -> str:
+    def until(self, text: str, limit_s: float = PATIENCE_S) -> str:
         """Wait for text that has not been waited for yet; gives all that came before it and the text."""
         give_up = time.monotonic() + limit_s
         while text not in self.seen:
@@ -42,7 +44,7 @@ class Terminal:
         found, text, self.seen = self.seen.partition(text)
         return found + text
 
-    def interrupt(self, text: str, limit_s: float = 60.0) -> str:
+    def interrupt(self, text: str, limit_s: float = PATIENCE_S) -> str:
         """Press Ctrl-C until `text` is there.
 
         Python's `input` does not notice a signal in the moment between its prompt and its wait; people press
@@ -57,7 +59,7 @@ class Terminal:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise
 
-    def ended(self, limit_s: float = 60.0) -> int:
+    def ended(self, limit_s: float = PATIENCE_S) -> int:
         """Wait for the end; gives the exit status."""
         return self.process.wait(limit_s)
 

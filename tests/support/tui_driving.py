@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from patience import PATIENCE_S
 from relive_tui.app import ReliveApp
 from relive_tui.widgets.rows import VirtualRows
 from textual.pilot import Pilot
@@ -16,7 +17,7 @@ __all__ = ["opened", "press", "rows", "settle", "shown", "until"]
 
 async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:
     """Wait until a state is reached; a deadline instead of a fixed sleep."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not met():
             await pilot.pause(0.01)
 

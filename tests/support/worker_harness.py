@@ -45,7 +45,7 @@ from relive_tracer.record.console_order import MARK
 
 __all__ = ["Outcome", "WorkerHandle", "ZygoteHandle", "zygote"]
 
-WAIT_S = 20.0
+WAIT_S = 120.0  # as in patience.py; benchmarks load this file by itself
 LOOK_S = 0.005  # how often the ring is looked at, as the server does
 FrameType = TypeVar("FrameType", bound=AnyFrame)
 
@@ -271,7 +271,7 @@ class ZygoteHandle:
         self._next_id = 0
 
     def __enter__(self) -> ZygoteHandle:
-        self.ready, _ = self.wire.until(ZygoteReady, 60.0)
+        self.ready, _ = self.wire.until(ZygoteReady)
         return self
 
     def __exit__(
@@ -281,7 +281,7 @@ class ZygoteHandle:
             worker.close()
         self.wire.socket.close()
         try:
-            self.process.wait(10)
+            self.process.wait(WAIT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -13,7 +13,7 @@ def deadlock_with_itself(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.4
+    timeout_s = 1.0
     locals = {account = "'EUR'", lock = "locked"}
     """
     account, lock = event["account"], threading.Lock()
@@ -28,7 +28,7 @@ def deadlock_of_two(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.5
+    timeout_s = 1.0
     locals = {transfer = "[10, 20]"}
     thread = {name = "back", local = "amount", text = "20"}
     """
@@ -53,7 +53,7 @@ def empty_queue(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.4
+    timeout_s = 1.0
     locals = {workers = "2", results = "Queue"}
     """
     workers, results = event["workers"], queue.Queue()
@@ -67,7 +67,7 @@ def endless_loop(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.3
+    timeout_s = 1.0
     locals = {start = "5"}
     where = "_collatz_wrong"
     """
@@ -88,7 +88,7 @@ def slow_pattern(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.4
+    timeout_s = 1.0
     locals = {text = "aaaa", pattern = "(a+)+$"}
     """
     text, pattern = event["text"], re.compile("(a+)+$")
@@ -101,7 +101,7 @@ def native_loop(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.3
+    timeout_s = 1.0
     locals = {limit = "1000000000000"}
     missing = "outside"
     """
@@ -115,7 +115,7 @@ def swallowed_timeout(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.3
+    timeout_s = 1.0
     locals = {attempts = "3"}
     missing = "outside"
     """
@@ -133,7 +133,7 @@ async def never_awaits_an_answer(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.4
+    timeout_s = 1.0
     locals = {peers = "['a', 'b']"}
     task = {name = "ask-b", local = "peer", text = "'b'"}
     """
@@ -152,7 +152,7 @@ def loop_of_its_own(event, context):
     kind = "timeout"
     status = "timeout"
     error = "Timeout"
-    timeout_s = 0.4
+    timeout_s = 1.0
     locals = {peers = "['c']"}
     task = {name = "reader", local = "peer", text = "'c'"}
     """

@@ -115,7 +115,7 @@ async def _recorded(tmp_path: Path, **settings: str) -> None:
     async with served(tmp_path / "home", **settings) as running:
         await running.deploy(write_app(tmp_path / "app", SOURCE, FUNCTION))
         assert (await running.invoke("f")).body == b"1"
-        assert await running.server.flush(10)
+        assert await running.server.flush(120)
 
 
 def _arrived(receiver: Receiver) -> None:

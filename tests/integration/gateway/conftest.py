@@ -1,14 +1,17 @@
-"""A server with a few functions behind its gateway."""
+"""Servers with a few functions behind their gateway: one has patience, one has none."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from gate import Gate
 from server_harness import Served, served, write_app
 
-__all__ = ["gateway"]
+__all__ = ["gate", "gateway", "hasty"]
 
 SOURCE = """
 import json, os, time
@@ -45,35 +48,57 @@ def dies(request):
 def slow(request):
     time.sleep(30)
 
-def nap(request):
-    time.sleep(0.3)
-    return "rested"
+def held(request):
+    while not os.path.exists(request.args["go"]):
+        time.sleep(0.005)
+    return "let go"
 
 def big(request):
     return "x" * 1_000_000
 """
 FUNCTIONS = "".join(
     f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nkind = "http"\n'
-    "timeout_s = 0.5\nmax_workers = 1\n"
-    for name in ("web", "busy", "odd", "hops", "empty", "fails", "dies", "slow", "nap", "big")
+    f"timeout_s = {0.5 if name == 'slow' else 60}\nmax_workers = 1\n"
+    f"{'isolation_tier = 0' if name == 'held' else ''}\n"
+    for name in ("web", "busy", "odd", "hops", "empty", "fails", "dies", "slow", "held", "big")
 ) + (
     '[functions.event]\nsource = "."\nhandler = "app:event"\n'
     '[[functions.event.triggers]]\ntype = "http"\npath = "/orders/{id}"\nmethods = ["GET", "POST"]\n'
 )
 
 
+HASTY = {
+    "header_timeout_s": 0.5,
+    "body_timeout_s": 0.7,
+    "wait_limit_s": 0.2,
+    "keep_alive_s": 1.0,
+}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """One for all tests of a module. Small limits, so that tests of them are quick."""
-    folder = tmp_path_factory.mktemp("gateway")
+    """One for all tests of a module. Bodies have a small limit; no time is short, on whatever machine."""
+    async with _running(tmp_path_factory, {"body_timeout_s": 60.0, "header_timeout_s": 60.0}) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hasty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One whose limits of time are small, for the tests of what happens at them."""
+    async with _running(tmp_path_factory, HASTY) as running:
+        yield running
+
+
+@asynccontextmanager
+async def _running(factory: pytest.TempPathFactory, limits: dict[str, float]) -> AsyncIterator[Served]:
+    folder = factory.mktemp("gateway")
     app = write_app(folder / "app", SOURCE, FUNCTIONS)
-    limits = {
-        "body_limit_bytes": 100_000,
-        "header_timeout_s": 0.5,
-        "body_timeout_s": 0.7,
-        "wait_limit_s": 0.2,
-        "keep_alive_s": 1.0,
-    }
-    async with served(folder / "home", **limits) as running:
+    async with served(folder / "home", body_limit_bytes=100_000, **limits) as running:
         await running.deploy(app)
         yield running
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Closed."""
+    return Gate(tmp_path / "go")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from gate import Gate
 from server_harness import Answer, Served, parse, served, write_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,7 +28,7 @@ async def answered(gateway: Served, start: bytes, more: bytes, *, times: int = 2
 
     sending = asyncio.ensure_future(send())
     try:
-        data = await asyncio.wait_for(reader.read(), 20.0)
+        data = await asyncio.wait_for(reader.read(), 120.0)
     except ConnectionError:
         data = b""
     sending.cancel()
@@ -75,18 +76,20 @@ async def test_a_request_in_one_piece_counts_as_well(gateway: Served) -> None:
     assert b"smuggled" not in answer.body
 
 
-async def test_requests_without_end_wait_in_the_socket(gateway: Served) -> None:
+async def test_requests_without_end_wait_in_the_socket(gateway: Served, gate: Gate) -> None:
     # Given a client that sends thousands of requests behind one that takes a while
     reader, writer = await asyncio.open_connection(*gateway.address())
     one = b"GET /nowhere/%d HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    writer.write(GET.replace(b"web", b"nap") + b"\r\n" + b"".join(one % number for number in range(5_000)))
+    first = GET.replace(b"/fn/web", gate.path.encode()) + b"\r\n"
+    writer.write(first + b"".join(one % number for number in range(5_000)))
     open_ones = gateway.server.listener.state.connections
     await gateway.until(lambda: any(len(connection.pipeline) for connection in open_ones))
 
     # I expect few of them to be looked at before it is answered, and all to be answered in their order
     assert all(len(connection.pipeline) < 500 for connection in open_ones)
+    gate.open()
     writer.write(one.replace(b"%d", b"last").replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
-    data = await asyncio.wait_for(reader.read(), 30)
+    data = await asyncio.wait_for(reader.read(), 120)
     writer.close()
     found = [int(number) for number in re.findall(rb"/nowhere/(\d+)", data)]
     assert found == list(range(5_000))
@@ -114,7 +117,7 @@ async def test_idle_connections_and_half_sent_bodies_lock_nobody_out(tmp_path: P
             idle.append(writer)
             if number % 2:
                 writer.write(GET + b"\r\n")
-                assert b"200" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+                assert b"200" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 120)
 
         # I expect further requests to be answered all the same, and none to be turned away
         for _ in range(5):
@@ -138,7 +141,7 @@ async def test_idle_connections_and_half_sent_bodies_lock_nobody_out(tmp_path: P
         assert (refused.status, refused.error["type"]) == (503, "BodiesFull")
         for reader, writer in (first, second):
             writer.write(b"0\r\n\r\n")
-            answer = await asyncio.wait_for(reader.read(65_536), 20)
+            answer = await asyncio.wait_for(reader.read(65_536), 120)
             assert answer.endswith(b"500000")
             writer.close()
         await server.until(lambda: budget.held_bytes == 0)

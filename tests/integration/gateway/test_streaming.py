@@ -122,13 +122,13 @@ async def test_each_part_is_sent_as_it_comes(server: Served, tmp_path: Path) -> 
         writer.write(get(name, b""))
 
         # When the first has come
-        data = await asyncio.wait_for(reader.readuntil(b"data: 1\n\n\r\n"), 30)
+        data = await asyncio.wait_for(reader.readuntil(b"data: 1\n\n\r\n"), 120)
         (tmp_path / "here" / "go").touch()
 
         # I expect the second and a clean end, on a connection that stays open
-        data += await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 30)
+        data += await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 120)
         writer.write(get("made"))
-        after = await asyncio.wait_for(reader.read(), 30)
+        after = await asyncio.wait_for(reader.read(), 120)
         writer.close()
         answer = parse(data)
         assert answer.headers["transfer-encoding"] == "chunked"
@@ -186,12 +186,12 @@ async def test_a_failure_in_the_middle_is_no_clean_end_and_leaves_a_scene(server
 async def test_a_client_that_leaves_ends_the_function(server: Served, tmp_path: Path) -> None:
     reader, writer = await asyncio.open_connection(*server.address())
     writer.write(get("endless"))
-    await asyncio.wait_for(reader.readuntil(b"tick"), 30)
+    await asyncio.wait_for(reader.readuntil(b"tick"), 120)
 
     writer.close()
 
-    await server.until(lambda: (tmp_path / "here" / "closed").exists(), 30)
-    await server.until(lambda: server.server.engine.dispatcher.running == 0, 30)
+    await server.until(lambda: (tmp_path / "here" / "closed").exists(), 120)
+    await server.until(lambda: server.server.engine.dispatcher.running == 0, 120)
     rows = await server.rows("SELECT Status, HasScene FROM invocations")
     assert rows == [("ok", 0)]
     said = await server.rows(
@@ -207,7 +207,7 @@ async def test_a_slow_client_slows_the_function_down(server: Served, tmp_path: P
     sock.sendall(get("large"))
     open_ones = server.server.listener.state.connections
     await server.until(
-        lambda: [one for one in open_ones if one.flow is not None and one.flow.write_paused], 30
+        lambda: [one for one in open_ones if one.flow is not None and one.flow.write_paused], 120
     )
     (connection,) = open_ones
 

@@ -115,7 +115,7 @@ def test_all_ends_with_the_zygote(tmp_path: Path) -> None:
         os.kill(worker.pid, signal.SIGSTOP)  # one that is stopped, too
 
         running.wire.socket.close()
-        assert running.process.wait(10) == 0
+        assert running.process.wait(120) == 0
 
         assert worker.ended()
         assert not Path(f"/proc/{worker.pid}").exists()

@@ -185,7 +185,7 @@ def _pids_of(uid: int) -> list[int]:
 
 
 def _gone(uid: int) -> bool:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while _pids_of(uid):
         if time.monotonic() > end:
             return False

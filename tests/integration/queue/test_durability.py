@@ -156,13 +156,13 @@ def test_many_producers_share_a_commit(tmp_path) -> None:
     def produce(name: int) -> int:
         gate.wait()
         for number in range(50):
-            queue.publish(QueuedEvent(function="f", body=b"{}", event_id=f"{name}-{number}")).result(30)
+            queue.publish(QueuedEvent(function="f", body=b"{}", event_id=f"{name}-{number}")).result(120)
         return 50
 
     with ThreadPoolExecutor(32) as pool:
         total = sum(pool.map(produce, range(32)))
 
     # Then every event is there once
-    leases = queue.lease(10_000).result(30)
+    leases = queue.lease(10_000).result(120)
     queue.close()
     assert len({lease.event.event_id for lease in leases}) == len(leases) == total == 1600

@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def registry(tmp_path: Path):
     opened = Registry(
-        tmp_path / "home", trial=SubprocessTrial(timeout_s=10, sandbox_home=str(tmp_path / "home"))
+        tmp_path / "home", trial=SubprocessTrial(timeout_s=120, sandbox_home=str(tmp_path / "home"))
     )
     yield opened
     opened.close()

@@ -33,7 +33,7 @@ def process(short_dir: Path) -> Iterator[StoreProcess]:
 
 def _connected(process: StoreProcess) -> socket.socket:
     raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    raw.settimeout(10)
+    raw.settimeout(120)
     raw.connect(str(process.socket_path))
     return raw
 

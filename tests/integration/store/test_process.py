@@ -215,7 +215,7 @@ def test_junk_on_the_socket_hurts_nobody_else(process: StoreProcess, junk: bytes
         raw.connect(str(process.socket_path))
         raw.sendall(junk)
         raw.shutdown(socket.SHUT_WR)
-        raw.settimeout(10)
+        raw.settimeout(120)
         with suppress(ConnectionResetError):
             raw.recv(65_536)  # an error message, an end or a reset: all the same to us
     assert open_store(process.url).query("SELECT 1").scalar() == 1
@@ -244,7 +244,7 @@ def test_it_ends_with_its_parent(short_dir: Path) -> None:
     parent.wait()
     parent.stdout.close()
     # I expect that the child goes too, and takes its socket along
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while (short_dir / "s.sock").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not (short_dir / "s.sock").exists()
@@ -263,7 +263,7 @@ def _wait_gone(pid: int, deadline: float) -> None:
 def test_it_leaves_when_nobody_uses_it(short_dir: Path) -> None:
     process = StoreProcess(short_dir / "store", short_dir / "s.sock", idle_exit_s=0.5)
     process.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while process.alive and time.monotonic() < deadline:
         time.sleep(0.05)
     assert process.exit_status == 0

@@ -47,7 +47,7 @@ def test_what_is_added_arrives_and_the_spool_is_empty(process: StoreProcess, sho
     writer = _writer(process, short_dir)
     for start in range(0, 20_000, 100):
         writer.add("otel_traces", _spans(start, 100))
-    assert writer.flush(30)
+    assert writer.flush(120)
     stats = writer.stats()
     assert (stats.written_rows, stats.dropped_rows, stats.spooled_rows, stats.lag_s) == (20_000, 0, 0, 0.0)
     assert _distinct(process) == (20_000, 20_000)
@@ -59,7 +59,7 @@ def test_nothing_is_lost_while_the_store_is_down(process: StoreProcess, short_di
     # Given a store that is killed
     writer = _writer(process, short_dir)
     writer.add("otel_traces", _spans(0, 1_000))
-    assert writer.flush(30)
+    assert writer.flush(120)
     process.kill()
     # When rows come meanwhile, I expect that add does not wait and that they are on disk
     writer.add("otel_traces", _spans(1_000, 1_000))  # nobody starts the store: it would wait for ever
@@ -70,7 +70,7 @@ def test_nothing_is_lost_while_the_store_is_down(process: StoreProcess, short_di
     assert stats.lag_s > 0
     # And when the store is back, that they arrive
     process.start()
-    assert writer.flush(30)
+    assert writer.flush(120)
     assert _distinct(process) == (2_000, 2_000)
     # And nothing is said to be wrong any more
     assert writer.stats().last_error == ""
@@ -84,7 +84,7 @@ def test_a_new_writer_delivers_what_the_old_one_left(process: StoreProcess, shor
     assert old.close(0.3) is False
     process.start()
     new = _writer(process, short_dir)
-    assert new.flush(30)
+    assert new.flush(120)
     assert _distinct(process) == (500, 500)
     new.close()
 
@@ -113,7 +113,7 @@ def test_a_batch_that_was_inserted_but_not_removed_is_not_there_twice(
 
     writer = Writer(lambda: Forgetful(open_store(process.url)), short_dir / "spool")  # type: ignore[arg-type,return-value]
     writer.add("otel_traces", _spans(0, 500))
-    assert writer.flush(30)
+    assert writer.flush(120)
     # I expect that the replay did nothing
     assert lost
     assert _distinct(process) == (500, 500)
@@ -137,7 +137,7 @@ def test_a_corrupt_spool_file_is_moved_aside_and_counted(process: StoreProcess, 
     # When a writer replays them
     process.start()
     new = _writer(process, short_dir)
-    assert new.flush(30)
+    assert new.flush(120)
     # I expect the whole one in the store and the others counted and kept
     assert _distinct(process) == (100, 100)
     assert new.stats().dropped_rows == 200
@@ -158,7 +158,7 @@ def test_over_the_spool_limit_the_oldest_goes_first_and_is_counted(
     assert stats.dropped_rows > 0
     assert stats.dropped_rows + stats.spooled_rows == 5_000
     process.start()
-    assert writer.flush(30)
+    assert writer.flush(120)
     store = open_store(process.url)
     newest = store.query("SELECT max(SpanId) FROM otel_traces").scalar()
     assert newest == f"{4_999:016x}"
@@ -175,7 +175,7 @@ def test_rows_that_the_store_refuses_do_not_hold_up_the_others(
     writer.add("otel_traces", {"Timestamp": [object()]})
     writer.add("otel_traces", {"Timestamp": [NOW], "SpanId": ["lone \ud800"]})
     writer.add("otel_traces", _spans(0, 10))
-    assert writer.flush(30)
+    assert writer.flush(120)
     stats = writer.stats()
     assert (stats.written_rows, stats.dropped_rows) == (11, 5)
     assert _distinct(process) == (11, 11)
@@ -207,7 +207,7 @@ def test_a_row_that_the_store_refuses_costs_no_other(process: StoreProcess, shor
 
     # When it is written among others
     writer.add("otel_traces", rows)
-    assert writer.flush(30)
+    assert writer.flush(120)
 
     # I expect all others in the store, and the batch kept to be looked at
     stats = writer.stats()

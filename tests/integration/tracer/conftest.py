@@ -86,11 +86,11 @@ def run_worker() -> Callable[..., Recorded]:
         theirs.close()
         recorded = Recorded()
         decoder = FrameDecoder()
-        ours.settimeout(30)
+        ours.settimeout(120)
         while data := ours.recv(1 << 20):
             recorded.frames.extend(decoder.feed(data))
         ours.close()
-        recorded.console, recorded.errors = process.communicate(timeout=30)
+        recorded.console, recorded.errors = process.communicate(timeout=120)
         recorded.returncode = process.returncode
         assert decoder.pending_bytes == 0
         return recorded

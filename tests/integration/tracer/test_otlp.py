@@ -59,7 +59,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
     def Export(self, request: Any, context: Any) -> Any:
         received = self.received
-        received.gate.wait(20)
+        received.gate.wait(120)
         received.headers.append(dict(context.invocation_metadata()))
         if received.invalid:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not like this")
@@ -91,7 +91,7 @@ def over_grpc() -> Iterator[tuple[Received, str]]:
     server, port = serve_grpc(received)
     yield received, f"http://127.0.0.1:{port}"
     received.gate.set()
-    server.stop(0).wait(5)
+    server.stop(0).wait(120)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def over_http() -> Iterator[tuple[Received, str]]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            received.gate.wait(20)
+            received.gate.wait(120)
             body = self.rfile.read(int(self.headers["content-length"]))
             received.headers.append({k.lower(): v for k, v in self.headers.items()} | {"path": self.path})
             if self.headers.get("content-encoding") == "gzip":
@@ -133,7 +133,7 @@ def over_http() -> Iterator[tuple[Received, str]]:
     yield received, f"http://127.0.0.1:{server.server_port}"
     received.gate.set()
     server.shutdown()
-    thread.join(5)
+    thread.join(120)
     server.server_close()
 
 
@@ -220,7 +220,7 @@ def test_a_collector_that_comes_back_gets_everything(collector: tuple[Received, 
     received.refuse = 3
     exporter = OtlpExporter(endpoint, protocol, retry=FAST)
     exporter.submit(SPANS)
-    assert exporter.flush(15)
+    assert exporter.flush(120)
     stats = exporter.close(5)
     assert (stats.sent, stats.failed, stats.dropped) == (10, 0, 0)
     assert len(received.spans) == 10
@@ -254,7 +254,7 @@ def test_a_slow_collector_never_slows_submit(collector: tuple[Received, str, str
     assert stats.queued <= 1_010
     assert stats.dropped + stats.queued == 10_000
     received.gate.set()
-    assert exporter.flush(15)
+    assert exporter.flush(120)
     stats = exporter.close(5)
     assert (stats.sent + stats.dropped, stats.failed, stats.queued) == (10_000, 0, 0)
     assert len(received.spans) == stats.sent
@@ -264,17 +264,17 @@ def test_a_collector_that_starts_late_gets_what_waited() -> None:
     # Given an endpoint where nobody listens yet
     received = Received()
     server, port = serve_grpc(received)
-    server.stop(0).wait(5)
+    server.stop(0).wait(120)
     exporter = OtlpExporter(f"http://127.0.0.1:{port}", retry=FAST)
     exporter.submit(SPANS)
     wait_for(lambda: "UNAVAILABLE" in exporter.stats().last_error)
     # When it starts
     server, _ = serve_grpc(received, port)
     try:
-        assert exporter.flush(20)
+        assert exporter.flush(120)
         assert exporter.close(5).sent == 10
     finally:
-        server.stop(0).wait(5)
+        server.stop(0).wait(120)
 
 
 def test_close_is_bounded_where_nobody_listens() -> None:

@@ -31,7 +31,7 @@ def test_a_backend_without_a_logs_service_is_asked_once(protocol: str) -> None:
         for _ in range(5):
             exporter.submit([LINE, LINE], "logs")
             exporter.submit([SPAN], "traces")
-            assert exporter.flush(20)
+            assert exporter.flush(120)
         stats = exporter.close()
     # I expect no failure of it, the spans to arrive, and to be told
     assert (stats.sent, stats.failed, stats.dropped, stats.skipped) == (5, 0, 0, 10)

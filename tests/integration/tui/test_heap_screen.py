@@ -198,7 +198,7 @@ async def test_progress_is_shown_while_the_heap_is_opened_and_keys_work(
 
     def slow(ticket: Any, scope: Any, progress: Any) -> Any:
         progress.at("analysing 1,002,114 objects, about 4 s", 0.5)
-        go_on.wait(10)
+        go_on.wait(120)
         return finished(ticket, scope, progress)
 
     sample.heap = slow

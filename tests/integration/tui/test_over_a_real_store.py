@@ -354,12 +354,12 @@ def test_a_query_that_is_given_up_stops_in_the_engine(world: Any) -> None:
     source = source_of(world)
     thread = threading.Thread(target=work)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     # When it is given up (again and again: it may not have reached the engine yet)
     while not ended.is_set() and time.monotonic() < deadline:
         source.cancel(ticket)
         ended.wait(0.1)
-    thread.join(5)
+    thread.join(120)
     # Then it ends as cancelled, long before its time
     assert result
     assert isinstance(result[0], Cancelled)

@@ -269,7 +269,7 @@ def test_what_a_function_left_running_is_gone_with_its_worker(running: ZygoteHan
     worker.stop()
     running.wait_exit(worker)
     # Then so does the child
-    until = time.monotonic() + 10
+    until = time.monotonic() + 120
     while Path(f"/proc/{child}").exists():
         assert time.monotonic() < until
 
@@ -294,7 +294,7 @@ def test_a_large_event_leaves_no_memory_behind(running: ZygoteHandle) -> None:
         assert worker.invoke({"x": "y" * 6_000_000}).value == 6_000_000
 
     # I expect it to hold no more than before, soon after its answer
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while resident(worker.pid) > before + 3_000_000 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert resident(worker.pid) <= before + 3_000_000

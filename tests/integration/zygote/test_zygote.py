@@ -93,8 +93,8 @@ def test_workers_go_on_after_stop_and_are_killed_with_the_server(tmp_path: Path)
         # When one is told to stop and the other one's server goes away
         stopped.wire.send(Stop())
         orphaned.wire.socket.close()
-        assert stopped.process.wait(10) == 0
-        assert orphaned.process.wait(10) == 0
+        assert stopped.process.wait(120) == 0
+        assert orphaned.process.wait(120) == 0
         # Then the first one's worker still works, the other one's is gone
         assert survivor.invoke({}).value == 1
         assert victim.ended()
@@ -136,6 +136,6 @@ def test_many_workers_are_forked_and_reaped(tmp_path: Path) -> None:
 def test_ctrl_c_is_left_to_the_server(tmp_path: Path) -> None:
     with zygote(tmp_path / "home") as running:
         os.kill(running.process.pid, signal.SIGINT)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 120
         assert running.worker("def handler(e, c):\n    return 1").invoke({}).value == 1
         assert time.monotonic() < until

@@ -216,7 +216,7 @@ def test_other_threads_are_shown_where_they_stood(
     ended = threading.Event()
 
     def clerk() -> None:
-        ended.wait(30)
+        ended.wait(120)
 
     thread = threading.Thread(target=clerk, name="clerk")
     thread.start()

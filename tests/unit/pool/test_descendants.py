@@ -39,7 +39,7 @@ def test_processes_in_other_sessions_and_of_other_threads_are_found() -> None:
     def run() -> None:
         child = [sys.executable, "-c", CHILD]
         started.append(subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-        ended.wait(30)
+        ended.wait(120)
 
     thread = threading.Thread(target=run)
     thread.start()

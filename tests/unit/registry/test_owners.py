@@ -104,14 +104,14 @@ def test_a_deploy_that_waits_for_another_can_be_cancelled(tmp_path: Path, write)
 
     def trial(version) -> TrialResult:  # type: ignore[no-untyped-def]
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(120)
         return TrialResult(ok=True)
 
     registry = Registry(tmp_path / "home", trial=trial)
     cancelled = Cancellation()
     first = threading.Thread(target=registry.deploy, args=(write(f=(CODE, "")),))
     first.start()
-    assert begun.wait(30)
+    assert begun.wait(120)
     outcome: list[BaseException] = []
 
     def second() -> None:
@@ -126,8 +126,8 @@ def test_a_deploy_that_waits_for_another_can_be_cancelled(tmp_path: Path, write)
     # When it is cancelled meanwhile
     cancelled.cancel()
     go_on.set()
-    first.join(30)
-    waiting.join(30)
+    first.join(120)
+    waiting.join(120)
 
     assert isinstance(outcome[0], DeployCancelled)
     assert [version.name for version in registry.functions()] == ["f"]

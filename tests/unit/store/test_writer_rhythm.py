@@ -41,12 +41,12 @@ def test_rows_that_come_one_by_one_are_inserted_together(tmp_path: Path) -> None
     store = _Counting()
     writer = _writer(store, tmp_path)
     writer.add("t", {"a": [0]})
-    assert store.inserted.wait(30)
+    assert store.inserted.wait(120)
     # When 30 rows come, every 10 ms one
     for number in range(30):
         writer.add("t", {"a": [number]})
         time.sleep(0.01)
-    assert writer.flush(30)
+    assert writer.flush(120)
     assert writer.close()
     # I expect all of them in a few inserts, not in one each
     assert sum(store.inserts) == 31
@@ -57,7 +57,7 @@ def test_the_first_row_after_a_pause_does_not_wait(tmp_path: Path) -> None:
     store = _Counting()
     writer = _writer(store, tmp_path)
     writer.add("t", {"a": [0]})
-    assert store.inserted.wait(30)  # nobody asked for it
+    assert store.inserted.wait(120)  # nobody asked for it
     assert writer.close()
 
 
@@ -66,10 +66,10 @@ def test_who_asks_for_a_flush_does_not_wait_for_the_rest(tmp_path: Path) -> None
     store = _Counting()
     writer = _writer(store, tmp_path)
     writer.add("t", {"a": list(range(5_000))})
-    assert store.inserted.wait(30)
+    assert store.inserted.wait(120)
     # When more comes, and somebody asks for it
     writer.add("t", {"a": [1]})
-    assert writer.flush(30)
+    assert writer.flush(120)
     # I expect it in the store
     assert sum(store.inserts) == 5_001
     assert writer.close()
@@ -95,6 +95,6 @@ def test_an_error_that_cost_rows_is_told_again_when_one_that_cost_none_is_over(t
     assert writer.stats().last_error == "StoreUnavailable: it is away"
     # When it is back, I expect that the rows that it never got are told of
     store.away = False
-    assert writer.flush(30)
+    assert writer.flush(120)
     assert (writer.stats().last_error, writer.stats().dropped_rows) == (lost, 2)
     writer.close()

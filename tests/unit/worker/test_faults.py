@@ -53,7 +53,7 @@ class Program:
 def running(request: pytest.FixtureRequest) -> Iterator[Program]:
     """The program whose text is the parameter."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(30.0)
+    ours.settimeout(120.0)
     with tempfile.TemporaryFile() as file, ours:
         descriptors = (file.fileno(), theirs.fileno())
         command = [sys.executable, "-c", NO_CORE + request.param, *map(str, descriptors)]

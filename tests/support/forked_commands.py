@@ -1,0 +1,197 @@
+"""Runs `relive` commands in forks of a process that has imported what they need.
+
+Each is a process of its own and ends like one, finalization included; what it saves is the imports, which are
+most of the time that a short command takes. The first command of each name is started as a user starts it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, NoReturn
+
+__all__ = ["ForkedCommands"]
+
+_MODULES = [
+    "difflib",
+    "encodings.ascii",
+    "encodings.cp437",
+    "grpc._channel",
+    "grpc.experimental",
+    "mmap",
+    "relive.__main__",
+    "relive.debugging",
+    "relive.group",
+    "relive.heap_report",
+    "relive_capture.explore.heap.opening",
+    "relive_capture.explore.heap.summaries",
+    "relive_capture.explore.heap.suspects",
+    "relive_capture.explore.render",
+    "relive_capture.explore.scenes",
+    "relive_platform.api.client",
+    "relive_platform.server.reading",
+    "relive_profiler.explore",
+    "relive_store",
+    "relive_tracer.explore.logs",
+    "relive_tracer.explore.otlp",
+    "relive_tracer.explore.render",
+    "relive_views.failures",
+    "relive_views.hot",
+    "relive_views.invocations",
+    "relive_views.places",
+    "rich.progress",
+    "rich.table",
+]
+"""What commands import when they need it. What is missing here costs time, no more."""
+NAMES = frozenset(
+    [
+        "debug",
+        "deploy",
+        "events",
+        "export",
+        "failure",
+        "failures",
+        "flame",
+        "functions",
+        "heap",
+        "hot",
+        "invocations",
+        "invoke",
+        "logs",
+        "scene",
+        "sql",
+        "status",
+        "trace",
+    ]
+)
+"""Those that tests run often; none of them stays."""
+
+
+class ForkedCommands:
+    """One process to fork from, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._wire: socket.socket | None = None
+
+    def takes(self, arguments: list[str], environment: dict[str, str]) -> bool:
+        """Whether a command can be run here; `environment` is what it has beside the test's own."""
+        name = next((word for word in arguments if word in NAMES), "")
+        first, known = name not in self._seen, bool(name)
+        self._seen.add(name)
+        return known and not first and all(key.startswith(("RELIVE_", "OTEL_")) for key in environment)
+
+    def run(
+        self, arguments: list[str], stdin: str, environment: dict[str, str], limit_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        """As subprocess.run does; raises TimeoutExpired."""
+        wire = self._started()
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(tempfile.TemporaryFile("w+", newline="")) for _ in range(3)]
+            files[0].write(stdin)
+            files[0].seek(0)
+            asked = json.dumps([arguments, environment]).encode()
+            with theirs:
+                socket.send_fds(wire, [asked], [theirs.fileno(), *(file.fileno() for file in files)])
+            with ours:
+                pid = int(ours.recv(32))
+                ours.settimeout(limit_s)
+                try:
+                    status = int(ours.recv(32))
+                except TimeoutError:
+                    os.kill(pid, signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(arguments, limit_s, *map(_text, files[1:])) from None
+            return subprocess.CompletedProcess(arguments, status, *map(_text, files[1:]))
+
+    def _started(self) -> socket.socket:
+        if self._wire is None:
+            self._wire, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd="/"
+            )
+            theirs.close()
+            atexit.register(_end, self._wire, process)
+        return self._wire
+
+
+def _end(wire: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    wire.close()
+    process.wait()
+
+
+def _text(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().replace("\r\n", "\n")
+
+
+# ---------------------------------------------------------------- the process to fork from
+
+
+def _serve(wire: socket.socket) -> None:
+    """Returns in the process of a command, ready for it; and at the end, without one."""
+    _import()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        asked, descriptors, _, _ = socket.recv_fds(wire, 1 << 20, 4)
+        if not asked:
+            os._exit(0)
+        if not os.fork():
+            wire.close()
+            _mind(socket.socket(fileno=descriptors[0]), descriptors[1:], *json.loads(asked))
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _import() -> None:
+    commands = importlib.import_module("relive.commands")
+    for found in pkgutil.iter_modules(commands.__path__, "relive.commands."):
+        importlib.import_module(found.name)
+    for name in _MODULES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _mind(
+    answer: socket.socket, descriptors: list[int], arguments: list[str], environment: dict[str, str]
+) -> None:
+    """Fork once more and tell how that ended: who asks is not its parent."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid:
+        answer.send(str(pid).encode())
+        _, status = os.waitpid(pid, 0)
+        answer.send(str(os.waitstatus_to_exitcode(status)).encode())
+        os._exit(0)
+    answer.close()
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [str(Path(sys.modules["relive"].__path__[0]) / "__main__.py"), *arguments]
+
+
+def _main() -> NoReturn:
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    from relive.__main__ import main
+
+    main()
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    _main()
