@@ -31,9 +31,9 @@ _MODULES = [
     "grpc.experimental",
     "mmap",
     "relive.__main__",
-    "relive.debugging",
+    "relive.debugging.talk",
     "relive.group",
-    "relive.heap_report",
+    "relive.output.heap_report",
     "relive_capture.explore.heap.opening",
     "relive_capture.explore.heap.summaries",
     "relive_capture.explore.heap.suspects",
@@ -84,6 +84,7 @@ class ForkedCommands:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._wire: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def takes(self, arguments: list[str], environment: dict[str, str]) -> bool:
         """Whether a command can be run here; `environment` is what it has beside the test's own."""
@@ -122,13 +123,16 @@ class ForkedCommands:
                 [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd="/"
             )
             theirs.close()
-            atexit.register(_end, self._wire, process)
+            self._process = process
+            atexit.register(self.close)
         return self._wire
 
-
-def _end(wire: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    wire.close()
-    process.wait()
+    def close(self) -> None:
+        """End the process to fork from."""
+        if self._wire is not None and self._process is not None:
+            self._wire.close()
+            self._process.wait()
+            self._wire = None
 
 
 def _text(file: IO[str]) -> str:
@@ -157,7 +161,7 @@ def _serve(wire: socket.socket) -> None:
 
 def _import() -> None:
     commands = importlib.import_module("relive.commands")
-    for found in pkgutil.iter_modules(commands.__path__, "relive.commands."):
+    for found in pkgutil.walk_packages(commands.__path__, "relive.commands."):
         importlib.import_module(found.name)
     for name in _MODULES:
         importlib.import_module(name)
