@@ -1,9 +1,10 @@
 """`make bench`: every benchmark, with its peers in the same run, as one Markdown table.
 
-Each benchmark is a module below bench/ with `run(quick) -> list of rows`. A row has name, value (None where
-it could not be measured; the unit then says why), unit, target and ok (both None or empty where there is no
-target). Each runs in an interpreter of its own, so that none finds what another left behind. The table goes
-to stdout, the progress to stderr. On a shared machine figures are noisy: the ratios are what counts.
+Each benchmark is a module below bench/ with `run(quick) -> list of rows`, and with `try_out()`, the smallest
+run of what it sets up, for a test. A row has name, value (None where it could not be measured; the unit then
+says why), unit, target and ok (both None or empty where there is no target). Each runs in an interpreter of
+its own, so that none finds what another left behind. The table goes to stdout, the progress to stderr. On a
+shared machine figures are noisy: the ratios are what counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent
@@ -120,8 +122,8 @@ def noise(before: Moment, after: Moment) -> str:
 # ---------------------------------------------------------------- one benchmark in its own interpreter
 
 
-def run_here(path: Path, quick: bool) -> list[Row]:
-    """Import a benchmark's file and run it in this process."""
+def load(path: Path) -> ModuleType:
+    """Import a file of a benchmark."""
     spec = importlib.util.spec_from_file_location(f"bench_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded")
@@ -129,7 +131,12 @@ def run_here(path: Path, quick: bool) -> list[Row]:
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.parent))
     spec.loader.exec_module(module)
-    rows: list[Row] = module.run(quick)
+    return module
+
+
+def run_here(path: Path, quick: bool) -> list[Row]:
+    """Run a benchmark in this process."""
+    rows: list[Row] = load(path).run(quick)
     return rows
 
 

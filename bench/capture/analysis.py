@@ -30,7 +30,7 @@ from relive_capture.explore.heap.summaries import biggest, locals_of, types
 from relive_capture.explore.heap.suspects import suspects
 from relive_capture.heap_format import INDEX, INTERNAL, LABEL_SHIFT, LOCAL, HeapMeta, HeapRoot, HeapType
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 T = TypeVar("T")
 OBJECTS = 1_000_000
@@ -183,6 +183,16 @@ def run(quick: bool = False) -> list[dict[str, object]]:
                 _row("two heaps compared", _cpu(lambda: compare(other, heap))[1], "s CPU", "", None)  # noqa: B023
             )
     return rows
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    snapshot = service_heap(2_000, 1.9)
+    heap = heap_of(snapshot)
+    _agrees(heap, _igraph(snapshot)[0])
+    with tempfile.TemporaryDirectory() as folder:
+        _opened(heap, Path(folder), 1)
+    compare(heap, heap)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 _HARNESS = Path(__file__).resolve().parents[2] / "tests" / "support" / "pool_harness.py"
 _MB = 1_048_576
@@ -200,6 +200,13 @@ def _row(name: str, value: float, unit: str, target: str, ok: bool) -> dict[str,
         "target": target,
         "ok": ok if target else None,
     }
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    for how in ("c", "python", "fork"):
+        _walk(how, 100)
+    asyncio.run(_waits(100, 1))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import FunctionSpec
 from relive_capture.record import Budget, capture_exception, preload
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 FRAMES = 20
 LOG_LINES = [  # as a function writes them: the same, with other numbers
@@ -216,6 +216,14 @@ def run(quick: bool = False) -> list[dict[str, object]]:
         _row("dict of 1M entries", dict_ms, "ms CPU", "<= 30", dict_ms <= 30),
         _row("redaction of a harmless line", line_us, "us", "< 2", line_us < 2),
     ]
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    failure = _failure(20)
+    for capture in (_ours(failure), _sentry(failure)):
+        _median_ms(capture, 1)
+    _first("relive", 1)
 
 
 if __name__ == "__main__":

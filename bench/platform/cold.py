@@ -21,7 +21,7 @@ from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_runtime.folder import build_runtime
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 TARGET_FORK_MS = 12.0
 TARGET_WAITING_MS = 2.0
@@ -166,6 +166,11 @@ def _tier_2(rounds: int) -> list[dict[str, object]]:
 
 def _row(name: str, value: float, unit: str, target: str, ok: bool | None) -> dict[str, object]:
     return {"name": name, "value": round(value, 3), "unit": unit, "target": target, "ok": ok}
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    asyncio.run(_measure("stdlib", 1))
 
 
 if __name__ == "__main__":

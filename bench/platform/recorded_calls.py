@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 Row = dict[str, Any]
 MAX_PERCENT = 3.0
@@ -147,7 +147,20 @@ def _row(name: str, value: float, unit: str, most: float | None = None) -> Row:
 
 def run(quick: bool = False) -> list[Row]:
     """Overhead on ten calls, in percent and in us, and of an invocation without any."""
-    generations, turns = (4, 60) if quick else (6, 120)
+    found = _found(4, 60) if quick else _found(6, 120)
+    base, again = _quiet_us(found["off"]), _quiet_us(found["off again"])
+    extra = _quiet_us(found["on"]) - (base + again) / 2
+    return [
+        _row(f"{CALLS} calls with requests: without", base, "us CPU/invocation"),
+        _row(f"{CALLS} calls with requests: overhead", 100.0 * extra / base, "% CPU", MAX_PERCENT),
+        _row(f"{CALLS} calls with requests: overhead", extra, "us CPU/invocation"),
+        _row("off against off", abs(again - base), "us CPU/invocation"),
+        _row("no call at all: begin and end", _idle_us(50_000), "us CPU/invocation", MAX_IDLE_US),
+    ]
+
+
+def _found(generations: int, turns: int) -> dict[str, list[float]]:
+    """us of CPU per invocation, a list for each side."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Shop)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -161,15 +174,13 @@ def run(quick: bool = False) -> list[Row]:
             found = _measure(zygote, folder / "code", address, generations, turns)
     server.shutdown()
     server.server_close()
-    base, again = _quiet_us(found["off"]), _quiet_us(found["off again"])
-    extra = _quiet_us(found["on"]) - (base + again) / 2
-    return [
-        _row(f"{CALLS} calls with requests: without", base, "us CPU/invocation"),
-        _row(f"{CALLS} calls with requests: overhead", 100.0 * extra / base, "% CPU", MAX_PERCENT),
-        _row(f"{CALLS} calls with requests: overhead", extra, "us CPU/invocation"),
-        _row("off against off", abs(again - base), "us CPU/invocation"),
-        _row("no call at all: begin and end", _idle_us(50_000), "us CPU/invocation", MAX_IDLE_US),
-    ]
+    return found
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    _found(1, 1)
+    _idle_us(1)
 
 
 if __name__ == "__main__":

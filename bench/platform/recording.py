@@ -37,7 +37,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 Row = dict[str, Any]
 MAX_PERCENT = 4.0
@@ -54,13 +54,15 @@ SWITCH_CODE = '''
 import relive_runtime.worker.main as worker
 from relive_tracer.record.state import TelemetryCounts
 
-class NoTelemetry:
-    counts = TelemetryCounts()
+class NoTelemetry(worker.Telemetry):  # what the worker asks of it besides is there, and records nothing
+    none = TelemetryCounts()
+    def order_console(self, descriptor): pass
     def install(self): pass
     def begin(self, invoke): pass
-    def end(self): return self.counts
+    def end(self): return self.none
 
-class NoSampler:
+class NoSampler(worker.Sampler):
+    def __init__(self): pass
     def start(self, invocation_id, *, mode=""): pass
     def stop(self): return None
     def start_init(self): pass
@@ -69,7 +71,7 @@ class NoSampler:
 def telemetry(send, spec, real=worker.Telemetry):
     global off
     off = spec.environment["RELIVE_BENCH"] == "off"
-    return NoTelemetry() if off else real(send, spec)
+    return (NoTelemetry if off else real)(send, spec)
 
 def sampler(profile, *, source, real=worker.Sampler):
     return NoSampler() if off else real(profile, source=source)
@@ -356,6 +358,22 @@ def run(quick: bool = False) -> list[Row]:
     """Overhead of each handler in percent and in us, and the difference of two workers that do the same."""
     generations, turns, single_turns = (2, 6, 20) if quick else (5, 12, 30)
     rows: list[Row] = []
+    with _bench() as (bench, preload):
+        for work in WORKS:
+            if work.handler == "numbers" and "numpy" not in preload:
+                unit = "not measured: numpy is not installed"
+                rows.append({"name": "recording, numpy", "value": None, "unit": unit})
+                continue
+            rounds = bench.rounds(work)
+            rows += _rows(work, bench.measure(work, rounds, generations, turns))
+            seldom = bench.now_and_then(work, rounds, generations, single_turns)
+            rows += _rows(work, seldom, now_and_then=True)
+    return rows
+
+
+@contextmanager
+def _bench() -> Iterator[tuple[Bench, list[str]]]:
+    """A zygote with the switch; what it has preloaded."""
     with tempfile.TemporaryDirectory(prefix="rl-rec-") as name:
         folder = Path(name)
         (folder / "code").mkdir()
@@ -367,17 +385,14 @@ def run(quick: bool = False) -> list[Row]:
         ) as zygote:
             if zygote.ready.failed_imports:
                 raise RuntimeError(f"the zygote could not preload: {zygote.ready.failed_imports}")
-            bench = Bench(zygote, folder / "code")
-            for work in WORKS:
-                if work.handler == "numbers" and "numpy" not in preload:
-                    unit = "not measured: numpy is not installed"
-                    rows.append({"name": "recording, numpy", "value": None, "unit": unit})
-                    continue
-                rounds = bench.rounds(work)
-                rows += _rows(work, bench.measure(work, rounds, generations, turns))
-                seldom = bench.now_and_then(work, rounds, generations, single_turns)
-                rows += _rows(work, seldom, now_and_then=True)
-    return rows
+            yield Bench(zygote, folder / "code"), preload
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    with _bench() as (bench, _):
+        for work in WORKS[-3:]:  # the profile alone, and two that are short
+            bench.measure(work, 1, 1, 1)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,16 @@ def run(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    sampler = Sampler("sampled")
+    try:
+        for mode in ("sampled", "precise"):
+            _pairs(short, 1, 1, sampler, mode)
+    finally:
+        sampler.close()
+
+
 if __name__ == "__main__":
     for row in run(quick=False):
         print(row)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from relive_platform.triggers.queue import EventQueue, QueuedEvent
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 _PRODUCERS = 64
 _BODY = b'{"order": 12345, "items": [1, 2, 3]}'
@@ -76,17 +76,7 @@ def _flushes(folder: Path, seconds: float) -> float:
 
 def run(quick: bool) -> list[dict[str, object]]:
     """One row a figure: name, value, unit, target, ok. `quick` measures for 1 s instead of 5 s each."""
-    seconds = 1.0 if quick else 5.0
-    with tempfile.TemporaryDirectory(prefix="relive-bench-") as name:
-        folder = Path(name)
-        flushes = _flushes(folder, seconds)
-        queue = EventQueue(folder / "events.db")
-        try:
-            threads = _threads(queue, seconds)
-            tasks = asyncio.run(_tasks(queue, seconds))
-            drained = _drain(queue, seconds)
-        finally:
-            queue.close()
+    threads, tasks, drained, flushes = _measured(1.0 if quick else 5.0)
     figures = [
         ("durable accepts, 64 threads", threads, "1/s", 5_000.0),
         ("durable accepts, 64 asyncio tasks", tasks, "1/s", 5_000.0),
@@ -98,6 +88,25 @@ def run(quick: bool) -> list[dict[str, object]]:
         {"name": name, "value": round(value, 2), "unit": unit, "target": target, "ok": value >= target}
         for name, value, unit, target in figures
     ]
+
+
+def _measured(seconds: float) -> tuple[float, float, float, float]:
+    with tempfile.TemporaryDirectory(prefix="relive-bench-") as name:
+        folder = Path(name)
+        flushes = _flushes(folder, seconds)
+        queue = EventQueue(folder / "events.db")
+        try:
+            threads = _threads(queue, seconds)
+            tasks = asyncio.run(_tasks(queue, seconds))
+            drained = _drain(queue, seconds)
+        finally:
+            queue.close()
+    return threads, tasks, drained, flushes
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    _measured(0.01)
 
 
 if __name__ == "__main__":

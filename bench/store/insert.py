@@ -22,7 +22,7 @@ from relive_store import open_store
 from relive_store.interface import INSERT_CHUNK_ROWS
 from relive_store.process import StoreProcess
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 TARGET_RATIO = 0.6
 _SECOND_NS = 1_000_000_000
@@ -132,13 +132,18 @@ def _through_process(home: Path, rows: int) -> float:
     return seconds
 
 
-def run(quick: bool) -> list[dict[str, object]]:
-    """Rows per second of both, and their ratio (target: at least TARGET_RATIO)."""
-    rows = 200_000 if quick else 1_000_000
+def _measured(rows: int) -> tuple[float, float]:
+    """Rows per second: the engine's own insert, and ours."""
     with tempfile.TemporaryDirectory(prefix="rlb") as name:
         command = [sys.executable, __file__, "--baseline", f"{name}/baseline", str(rows)]
         plain = rows / float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        ours = rows / _through_process(Path(name) / "ours", rows)
+        return plain, rows / _through_process(Path(name) / "ours", rows)
+
+
+def run(quick: bool) -> list[dict[str, object]]:
+    """Rows per second of both, and their ratio (target: at least TARGET_RATIO)."""
+    rows = 200_000 if quick else 1_000_000
+    plain, ours = _measured(rows)
     ratio = ours / plain
     return [
         {
@@ -157,6 +162,11 @@ def run(quick: bool) -> list[dict[str, object]]:
             "ok": ratio >= TARGET_RATIO,
         },
     ]
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    _measured(100)
 
 
 if __name__ == "__main__":

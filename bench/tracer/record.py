@@ -18,7 +18,7 @@ from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, Invoke, LogLine, SpanData
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 Figure = dict[str, Any]
 
@@ -225,6 +225,13 @@ def _wall_ms(call: Callable[[], object]) -> float:
         call()
         best = min(best, (time.perf_counter() - begin) * 1e3)
     return best
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    _worker(1)
+    _rows(1)
+    _queries(1_000)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 Figure = dict[str, Any]
 OBJECTS = 1_000_000
@@ -135,6 +135,15 @@ def _paint(app: Any) -> None:
     compositor = app.screen._compositor
     compositor.update_widgets(set(app.screen.query("VirtualRows")))
     compositor.render_update(full=True).render_segments(app.console)
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        path = _module("big_heap").write_big_scene(Path(folder) / "big.scene", 5_000)
+        asyncio.run(_first(path))
+        asyncio.run(_again(path, 1))
 
 
 if __name__ == "__main__":

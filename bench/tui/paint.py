@@ -19,11 +19,12 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["run"]
+__all__ = ["run", "try_out"]
 
 Figure = dict[str, Any]
 PAINT_TARGET_MS = 500.0
@@ -49,26 +50,13 @@ Empty().run()
 
 def run(quick: bool = False) -> list[Figure]:
     """Figures as name, value, unit, target, ok. `quick`: fewer repetitions, 100,000 rows."""
-    from relive_store import open_store
-    from relive_store.process import StoreProcess
-
     rows = ROWS // 10 if quick else ROWS
-    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:
-        process = StoreProcess(Path(folder) / "store", Path(folder) / "s.sock")
-        process.start(60)
-        try:
-            store = open_store(process.url)
-            store.migrate()
-            world = _world()
-            world.record_shop(store, Path(folder) / "home")
-            world.fill_invocations(store, rows, time.time_ns())
-            home = str(Path(folder) / "home")
-            empty = [_launch(process.url, home, EMPTY)[0] for _ in range(3 if quick else 7)]
-            launches = [_launch(process.url, home) for _ in range(3 if quick else 7)]
-            bare = [_launch(process.url, home, compiled=False)[0] for _ in range(3)]
-            keys = asyncio.run(_keys(process.url, Path(folder) / "home/scenes", rows, 40 if quick else 200))
-        finally:
-            process.stop()
+    with _store(rows) as (url, folder):
+        home = str(folder / "home")
+        empty = [_launch(url, home, EMPTY)[0] for _ in range(3 if quick else 7)]
+        launches = [_launch(url, home) for _ in range(3 if quick else 7)]
+        bare = [_launch(url, home, compiled=False)[0] for _ in range(3)]
+        keys = asyncio.run(_keys(url, folder / "home/scenes", rows, 40 if quick else 200))
     paint, failure = (statistics.median(column) for column in zip(*launches, strict=True))
     label = f"{rows:,} invocations"
     return [
@@ -79,6 +67,27 @@ def run(quick: bool = False) -> list[Figure]:
         _figure(f"a key, {label}, median", statistics.median(keys), KEY_TARGET_MS),
         _figure(f"a key, {label}, p95", sorted(keys)[int(len(keys) * 0.95)], KEY_TARGET_MS),
     ]
+
+
+@contextmanager
+def _store(rows: int) -> Iterator[tuple[str, Path]]:
+    """The URL of a store with a shop and `rows` invocations, and its folder."""
+    from relive_store import open_store
+    from relive_store.process import StoreProcess
+
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as name:
+        folder = Path(name)
+        process = StoreProcess(folder / "store", folder / "s.sock")
+        process.start(60)
+        try:
+            store = open_store(process.url)
+            store.migrate()
+            world = _world()
+            world.record_shop(store, folder / "home")
+            world.fill_invocations(store, rows, time.time_ns())
+            yield process.url, folder
+        finally:
+            process.stop()
 
 
 def _world() -> Any:
@@ -181,6 +190,13 @@ async def _until(pilot: Any, met: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not met():
             await pilot.pause(0.005)
+
+
+def try_out() -> None:
+    """The smallest run of everything that is set up here; nothing is measured."""
+    with _store(500) as (url, folder):
+        _launch(url, str(folder / "home"))
+        asyncio.run(_keys(url, folder / "home/scenes", 500, 1))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def test_a_kind_of_handler_from_elsewhere_is_called_recorded_and_fails_with_a_sc
         assert failed.result.error is not None
         assert failed.scene is not None
         assert failed.result.error.type == "KeyError"
-        assert b'"ink"' in failed.scene.members["exception.json"]
+        assert failed.result.error.message == "'ink'"
+        assert "self.items[name]" in failed.result.error.traceback
 
 
 def test_what_the_adapter_cannot_encode_is_a_bad_result(tmp_path: Path) -> None:
