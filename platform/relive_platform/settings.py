@@ -287,6 +287,33 @@ class Settings:
         low=256,
         high=100_000_000,
     )
+    cgroups: str = _set(
+        "auto",
+        "Limits of the kernel's on each worker with all it has started, in any tier. `auto`: where the"
+        " machine lets the server make cgroups (v2, else v1) below its own.",
+        choices=("auto", "off"),
+    )
+    cgroup_margin_mb: int = _set(
+        640,
+        "Memory that a worker's cgroup may hold beyond its function's memory and its own /tmp. With less, the"
+        " kernel may end a worker before Relive can save where it stood.",
+        unit="MB",
+        low=16,
+        high=1_048_576,
+    )
+    cgroup_pids: int = _set(
+        1_024,
+        "Processes and threads of a worker's cgroup, all it has started included.",
+        low=64,
+        high=4_194_304,
+    )
+    cgroup_zygote_mb: int = _set(
+        4_096,
+        "Memory of a zygote's cgroup: its imports, and workers in their first milliseconds.",
+        unit="MB",
+        low=256,
+        high=1_048_576,
+    )
     unix_sockets: str = _set(
         "closed",
         "Unix sockets in the file system, for functions from tier 1 on. `open`: databases can be reached, and"

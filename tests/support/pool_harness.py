@@ -19,6 +19,7 @@ from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.workers.cgroups.groups import CgroupLimits
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import Finished, HeapFound, SceneJob
@@ -62,7 +63,7 @@ class Recording:
 class Platform:
     """One host of workers; `deploy` puts a function in service."""
 
-    def __init__(self, folder: Path, limits: HostLimits, tier: int = 1) -> None:
+    def __init__(self, folder: Path, limits: HostLimits, tier: int, cgroups: CgroupLimits | None) -> None:
         self.tier = tier
         self.folder = folder
         self.code = folder / "code"
@@ -75,7 +76,7 @@ class Platform:
             build_runtime(folder),
             folder / "run",
             self.executor,
-            EngineLimits(limits, 30.0, users),
+            EngineLimits(limits, 30.0, users, cgroups),
         )
         self.host = self.engine.host
         self.dispatcher = self.engine.dispatcher
@@ -112,9 +113,11 @@ class Platform:
 
 
 @asynccontextmanager
-async def platform(folder: Path, limits: HostLimits | None = None, tier: int = 1) -> AsyncIterator[Platform]:
+async def platform(
+    folder: Path, limits: HostLimits | None = None, tier: int = 1, cgroups: CgroupLimits | None = None
+) -> AsyncIterator[Platform]:
     """A platform that leaves no process behind."""
-    built = Platform(folder, limits or HostLimits(), tier)
+    built = Platform(folder, limits or HostLimits(), tier, cgroups)
     try:
         yield built
     finally:

@@ -21,6 +21,7 @@ from relive_platform.engine.pool import FunctionPool, PoolLimits
 from relive_platform.engine.supervisor.dumping import dump_worker
 from relive_platform.engine.supervisor.saving import Saver
 from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Cgroups
 from relive_platform.engine.workers.life import FINISHING
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
@@ -36,21 +37,24 @@ _EVIDENCE_ROUNDS: Final = 2_000  # for a process that is read from outside, whos
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
     """Limits of all its workers, and how long a zygote may take to start. `users`: where this process is
-    root, those that workers in tier 2 get."""
+    root, those that workers in tier 2 get. `cgroups`: None if they are to have none."""
 
     host: HostLimits = field(default_factory=HostLimits)
     zygote_timeout_s: float = 30.0
     users: UserRange | None = None
+    cgroups: CgroupLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How it stands. `tiers` and `gaps` are what its workers say of their isolation."""
+    """How it stands. `tiers` and `gaps` are what its workers say of their isolation; `cgroups`: the limits of
+    their groups, or why there are none."""
 
     workers: dict[str, int]
     zygotes: int
     tiers: list[int]
     gaps: list[str]
+    cgroups: str
 
 
 class Engine:
@@ -61,8 +65,11 @@ class Engine:
     ) -> None:
         """`recorder` takes what is recorded, `runtime` is what workers import, `folder` is for logs and
         scratch folders; processes are read from outside in `executor`."""
-        zygotes = Zygotes(runtime, folder, limits.zygote_timeout_s, self._zygote_died, limits.users)
-        self.host = WorkerHost(zygotes, limits.host, folder / "scratch", self._watch)
+        self._cgroups = Cgroups(limits.cgroups or CgroupLimits(enabled=False))
+        zygotes = Zygotes(
+            runtime, folder, limits.zygote_timeout_s, self._zygote_died, limits.users, self._cgroups
+        )
+        self.host = WorkerHost(zygotes, limits.host, folder / "scratch", self._watch, self._cgroups)
         self.dispatcher = Dispatcher(recorder, self.host.pools)
         self._supervisor = Supervisor(
             self.host.workers,
@@ -81,6 +88,7 @@ class Engine:
         """End every worker and every zygote."""
         self._supervisor.close()
         await self.host.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._cgroups.close)
 
     def _zygote_died(self, key: ZygoteKey) -> None:
         self.host.zygote_died(key)
@@ -196,6 +204,7 @@ class Engine:
             zygotes=len(self.host.zygotes.pids()),
             tiers=[told.isolation_tier for told in ready],
             gaps=[line for told in ready for line in told.isolation_detail],
+            cgroups=self._cgroups.detail,
         )
 
     def debug(self, ident: str) -> DebugSession:

@@ -25,6 +25,7 @@ from relive_platform.engine.failed.frozen import FrozenLimits, FrozenWorkers
 from relive_platform.engine.failed.heaps import HeapLimits, HeapTaker
 from relive_platform.engine.invocation import Running
 from relive_platform.engine.pool import FunctionPool
+from relive_platform.engine.workers.cgroups.groups import Cgroups
 from relive_platform.engine.workers.console import ConsoleReader
 from relive_platform.engine.workers.fault_file import FaultFile
 from relive_platform.engine.workers.life import BUSY, FINISHING, IDLE, STARTING
@@ -61,6 +62,7 @@ class WorkerHost:
         limits: HostLimits,
         scratch_dir: Path,
         watch: Callable[[Worker], None],
+        cgroups: Cgroups,
     ) -> None:
         self.zygotes = zygotes
         self.limits = limits
@@ -70,6 +72,7 @@ class WorkerHost:
         self.debugging = DebugSessions(self.frozen, DebugLimits(longest_s=limits.debug_s))
         self.heaps = HeapTaker(limits.heap, scratch_dir.parent / "heaps")
         self._watch = watch
+        self._cgroups = cgroups
         self._scratch_dir = scratch_dir
         self._next_id = 1
         self._users: dict[int, UserBlock] = {}  # where a worker's user is from
@@ -95,6 +98,7 @@ class WorkerHost:
             if pool.draining and not pool.workers and not pool.waiting:
                 del self.pools[key]
         self.frozen.expire()
+        self._cgroups.tidy()
         for worker in list(self.workers.values()):
             worker.look()  # what threads of the user's write between two invocations
         self.start()
@@ -170,9 +174,16 @@ class WorkerHost:
         zygote.fork(
             Fork(worker_id=worker.worker_id, spec=worker.spec, descriptors=len(descriptors)),
             descriptors,
-            worker.on_forked,
+            lambda forked: self._forked(worker, forked),
             worker.on_exited,
         )
+
+    def _forked(self, worker: Worker, forked: Forked) -> None:
+        worker.on_forked(forked)
+        if forked.pid and self._cgroups.available:
+            spec = worker.spec
+            own_tmp_mb = spec.tmp_mb if spec.isolation_tier else 0
+            worker.group = self._cgroups.take_in(worker.worker_id, forked.pid, spec.memory_mb + own_tmp_mb)
 
     def _give_user(self, worker: Worker, zygote: Zygote, scratch: Path, console: int) -> None:
         uid = zygote.take_user(worker.spec.isolation_tier)
@@ -196,6 +207,8 @@ class WorkerHost:
         self.heaps.gone(worker)
         self.debugging.gone(worker)
         self.frozen.gone(worker)
+        if worker.group is not None:
+            self._cgroups.let_go(worker.group)
         users = self._users.pop(worker.worker_id, None)
         # Nothing waits for it: the folder is inside run/, which is emptied at the next start.
         removed = asyncio.get_running_loop().run_in_executor(None, _remove, Path(worker.spec.scratch))

@@ -13,6 +13,7 @@ from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 from relive_platform.engine.engine import EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits
 from relive_platform.engine.host import HostLimits
+from relive_platform.engine.workers.cgroups.groups import CgroupLimits
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.registry import Registry, SubprocessTrial
 from relive_platform.registry.application import FunctionDefaults
@@ -29,6 +30,7 @@ from relive_platform.triggers.queue.model import QueueLimits
 
 __all__ = [
     "access_of",
+    "cgroup_limits",
     "collector_options",
     "engine_limits",
     "journal_of",
@@ -108,7 +110,18 @@ def engine_limits(settings: Settings) -> EngineLimits:
         settings.debug_s,
         heap,
     )
-    return EngineLimits(host, settings.zygote_timeout_s, UserRange(settings.uid_base, settings.uid_count))
+    users = UserRange(settings.uid_base, settings.uid_count)
+    return EngineLimits(host, settings.zygote_timeout_s, users, cgroup_limits(settings))
+
+
+def cgroup_limits(settings: Settings) -> CgroupLimits:
+    """Limits of the cgroups of workers and zygotes."""
+    return CgroupLimits(
+        settings.cgroup_margin_mb,
+        settings.cgroup_zygote_mb,
+        settings.cgroup_pids,
+        enabled=settings.cgroups == "auto",
+    )
 
 
 def queue_limits(settings: Settings) -> QueueLimits:

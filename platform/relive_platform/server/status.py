@@ -69,6 +69,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         },
         "isolation_tier": min(engine.tiers, default=server.settings.isolation_tier),
         "isolation_gaps": _gaps(server, engine.gaps),
+        "cgroups": engine.cgroups,
         "functions": len(server.functions.serving),
         "workers": engine.workers,
         "zygotes": engine.zygotes,

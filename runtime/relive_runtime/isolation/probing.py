@@ -39,7 +39,6 @@ _TIERS: Final = (
     "Landlock and seccomp",
     "Landlock, seccomp, and spaces of its own",
 )
-_NO_CGROUPS: Final = "each process's memory by RLIMIT_DATA and the server's watch, processes by RLIMIT_NPROC"
 _ABI_FILES: Final = 3
 _APART_LIMIT_S: Final = 30.0
 _OPEN: Final = "open"
@@ -91,7 +90,6 @@ def probe(unix_sockets: bool = False) -> list[Probe]:
             _SPACES_HINT if no_family else "",
         ),
         Probe("own user", True, _users(no_family)),
-        Probe("cgroups", True, f"not used: {_NO_CGROUPS}"),
         Probe("isolation", tier > 0, f"tier {tier}: {_TIERS[tier]}", "" if tier else "see the lines above"),
     ]
 

@@ -2,14 +2,16 @@
 
 OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names), `tier`
 (of isolation, the highest that its workers may want), `users` (for its workers: the first, and how many; see
-isolation/users.py), `code_root` and `scratch_root` (where its workers' folders are), `confined` (whether it
-takes rights from itself), and what `confining` takes then.
+isolation/users.py), `cgroups` (the files of the groups that it is to enter), `code_root` and `scratch_root`
+(where its workers' folders are), `confined` (whether it takes rights from itself), and what `confining` takes
+then.
 Nothing of the server's environment is on sys.path: dependencies, the standard library, Relive's runtime.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 __all__ = ["main"]
@@ -19,6 +21,8 @@ def main(arguments: list[str]) -> None:
     """Run the zygote; in each forked child, run the worker instead. Does not return."""
     runtime_dir, control_fd, options_text = arguments
     options_map = json.loads(options_text)
+    for file in options_map.get("cgroups") or []:
+        _enter_group(file)
     sys.path.append(runtime_dir)
     from relive_runtime.isolation.confining import confine
     from relive_runtime.isolation.family import spaces_for
@@ -49,6 +53,18 @@ def main(arguments: list[str]) -> None:
         from relive_runtime.worker.main import run
 
         run(start)
+
+
+def _enter_group(file: str) -> None:
+    """Move this process, which has one thread and no children yet, into the group of a `cgroup.procs`."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"0")
+        finally:
+            os.close(descriptor)
+    except OSError as error:  # it goes on where it is; its workers are moved all the same
+        print(f"no group of its own: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

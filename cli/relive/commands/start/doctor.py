@@ -56,7 +56,7 @@ def doctor(session: Session, as_json: bool) -> int:
 def examine(session: Session) -> Iterator[Finding]:
     """Every check in turn; one that breaks is a finding too."""
     checks: list[Callable[[Session], Finding | Iterator[Finding]]] = [
-        _python, _home, _server, _engine, _isolation, _py_spy, _heap_walker, _pystack, _core_files,
+        _python, _home, _server, _engine, _isolation, _cgroups, _py_spy, _heap_walker, _pystack, _core_files,
         _installer, _port,
     ]  # fmt: skip
     for check in checks:
@@ -117,6 +117,24 @@ def _isolation(session: Session) -> Iterator[Finding]:
 
     for found in probe_apart(session.environment.get("RELIVE_UNIX_SOCKETS") == "open"):
         yield Finding(found.name, found.ok, found.detail, found.hint)
+
+
+def _cgroups(session: Session) -> Finding:
+    """Optional: of the running server, or what one that is started here would find."""
+    info = session.info()
+    if info is not None:
+        return Finding("cgroups", True, str(session.control().status().get("cgroups", "not told")))
+    from relive_platform.engine.workers.cgroups.groups import describe
+    from relive_platform.engine.workers.cgroups.places import find_places
+    from relive_platform.server.parts import cgroup_limits
+    from relive_platform.settings import Settings
+
+    settings = Settings.from_environment(session.environment, {"home": session.home})
+    if settings.cgroups == "off":
+        return Finding("cgroups", True, "off (RELIVE_CGROUPS=off)")
+    places = find_places()
+    versions = {name: place.version for name, place in places.found.items()}
+    return Finding("cgroups", True, describe(cgroup_limits(settings), versions, places.reasons))
 
 
 def _child() -> subprocess.Popen[bytes]:

@@ -48,6 +48,8 @@ def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
     """Status and error for a worker that died while it was busy."""
     if worker.condemned in ("timeout", "memory", "crash", "cancelled"):
         return condemned_verdict(worker, running, worker.condemned)
+    if _is_ended_by_kernel(worker):
+        return "memory", _kernel_verdict(worker)
     # The system's own figure has the pages of mapped files in it: only if nobody has looked.
     held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)
     if _is_killed(worker) and not worker.ended_for and held > worker.spec.memory_mb * _MB * _OOM_SHARE:
@@ -65,7 +67,7 @@ def init_verdict(worker: Worker) -> ErrorInfo:
         return _error(worker, "WorkerStartError", worker.fork_error, "init")
     if worker.condemned and worker.crashed is None:
         return _error(worker, "InitTimeout", "the module was not loaded in time", "timeout")
-    death = _death(worker)
+    death = _kernel_verdict(worker) if _is_ended_by_kernel(worker) else _death(worker)
     death.message = f"while its module was loading, {death.message}"
     return death
 
@@ -87,6 +89,21 @@ def _death(worker: Worker) -> ErrorInfo:
         return error
     code = os.waitstatus_to_exitcode(status)
     return _error(worker, "WorkerExited", f"the process ended itself: os._exit({code})", "exit")
+
+
+def _kernel_verdict(worker: Worker) -> ErrorInfo:
+    limit_mb = worker.group.memory_mb if worker.group is not None else 0
+    text = (
+        f"the kernel ended the worker (SIGKILL) at the {limit_mb} MB that it and all it has started may hold"
+    )
+    return _error(worker, "MemoryLimitExceeded", text, "memory")
+
+
+def _is_ended_by_kernel(worker: Worker) -> bool:
+    """Whether its group had no memory left, and it died as the kernel ends processes then."""
+    if not _is_killed(worker) or worker.ended_for or worker.group is None:
+        return False
+    return worker.group.kernel_kills() > 0
 
 
 def _is_killed(worker: Worker) -> bool:

@@ -41,6 +41,7 @@ from relive_runtime.worker.faults import FAULTS
 from relive_platform.engine.intake import FLOOD_BYTES, Intake
 from relive_platform.engine.invocation import InvokeRequest, Running
 from relive_platform.engine.streaming import WorkerStream, begin_stream, take_part
+from relive_platform.engine.workers.cgroups.groups import Group
 from relive_platform.engine.workers.fault_file import FaultFile
 from relive_platform.engine.workers.life import BUSY, FINISHING, GONE, STARTING, WorkerLife
 from relive_platform.engine.workers.process import WorkerProcess
@@ -132,6 +133,7 @@ class Worker(WorkerLife, asyncio.Protocol):
         self.init_profiles: list[bytes] = []  # told with the worker's first invocation
         self.exited: Exited | None = None
         self.faults: FaultFile | None = None
+        self.group: Group | None = None
         self.core = ""  # the core file that it left
         self.rss_bytes = 0
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap

@@ -34,6 +34,7 @@ from relive_base.wire.messages import (
 )
 from relive_runtime.isolation.family import FAMILY_TIER
 
+from relive_platform.engine.workers.cgroups.groups import Group
 from relive_platform.engine.workers.users import BLOCK, UserBlock
 
 __all__ = ["Confinement", "Zygote", "ZygoteError", "ZygoteKey"]
@@ -115,6 +116,7 @@ class Zygote:
         self.key = key
         self.ready: ZygoteReady | None = None
         self.alive = False
+        self.group: Group | None = None
         self._runtime_dir = runtime_dir
         self._log = log
         self._scratch = key.scratch_root(scratch) if scratch is not None else None
@@ -181,6 +183,8 @@ class Zygote:
             options |= {"scratch_root": str(self._scratch), "code_root": self.key.code_root}
         if self.key.confined is not None and self._scratch is not None:
             options |= asdict(self.key.confined) | {"confined": True}
+        if self.group is not None:
+            options["cgroups"] = self.group.ways_in
         if self.users is not None:
             options["users"] = [self.users.first, BLOCK]
         return options

@@ -12,6 +12,7 @@ from typing import Final
 
 from relive_runtime.isolation.family import FAMILY_TIER
 
+from relive_platform.engine.workers.cgroups.groups import Cgroups
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import Zygote, ZygoteError, ZygoteKey
 
@@ -33,6 +34,7 @@ class Zygotes:
         timeout_s: float,
         on_death: Callable[[ZygoteKey], None],
         users: UserRange | None = None,
+        cgroups: Cgroups | None = None,
     ) -> None:
         """`users`: for workers in tier 2, if this process is root."""
         self._runtime_dir = runtime_dir
@@ -46,6 +48,8 @@ class Zygotes:
         self._deaths: dict[ZygoteKey, list[float]] = {}
         self._closed = False
         self._users = users if not os.geteuid() else None
+        self._cgroups = cgroups if cgroups is not None and cgroups.available else None
+        self._count = 0
 
     def ready(self, key: ZygoteKey) -> Zygote | None:
         """The zygote if it runs and can fork."""
@@ -71,6 +75,11 @@ class Zygotes:
         zygote = Zygote(
             key, self._runtime_dir, self._log_dir / "zygote.log", self._died, self.scratch_dir, users
         )
+        if self._cgroups is not None:
+            self._count += 1
+            zygote.group = await asyncio.get_running_loop().run_in_executor(
+                None, self._cgroups.for_zygote, self._count
+            )
         try:
             await zygote.start(self._timeout_s)
         finally:
@@ -96,6 +105,8 @@ class Zygotes:
             self._on_death(zygote.key)
 
     def _give_back(self, zygote: Zygote) -> None:
+        if self._cgroups is not None and zygote.group is not None:
+            self._cgroups.let_go(zygote.group)
         if self._users is not None and zygote.users is not None:
             self._users.give_back(zygote.users)
 
