@@ -229,6 +229,7 @@ class WorkerHost:
         if worker.condemned == "cancelled":
             how = "was ended by relive cancel"
         how = "was ended by the server" if worker.ended_for else how
+        how = "was ended by the kernel, for the memory of its cgroup" if worker.is_ended_by_kernel() else how
         how = "crashed" if worker.crashed is not None else how
         reason = f"its process {how}; what could be saved is in the scene"
         self.frozen.note(running.record.invocation_id, reason)

@@ -123,7 +123,9 @@ async def test_memory_that_nobody_counts_ends_the_worker_at_the_groups_limit(ope
     assert (outcome.error.type, outcome.error.kind) == ("MemoryLimitExceeded", "memory")
     assert "the kernel ended the worker (SIGKILL) at the 192 MB" in outcome.error.message
     await open_to_memfd.until(lambda: len(open_to_memfd.recording.finished_runs) == 2)
-    assert open_to_memfd.recording.finished_runs[1].record.has_scene
+    run = open_to_memfd.recording.finished_runs[1]
+    assert run.record.has_scene
+    assert "its process was ended by the kernel" in run.parts["live"][1]
     # The next worker is as good as new
     assert (await open_to_memfd.invoke("f", b'"1 + 1"')).body == b"2"
 

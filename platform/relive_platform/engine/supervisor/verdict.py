@@ -48,7 +48,7 @@ def worker_verdict(worker: Worker, running: Running) -> tuple[str, ErrorInfo]:
     """Status and error for a worker that died while it was busy."""
     if worker.condemned in ("timeout", "memory", "crash", "cancelled"):
         return condemned_verdict(worker, running, worker.condemned)
-    if _is_ended_by_kernel(worker):
+    if worker.is_ended_by_kernel():
         return "memory", _kernel_verdict(worker)
     # The system's own figure has the pages of mapped files in it: only if nobody has looked.
     held = running.rss_peak or (worker.exited.peak_rss_bytes if worker.exited else 0)
@@ -67,7 +67,7 @@ def init_verdict(worker: Worker) -> ErrorInfo:
         return _error(worker, "WorkerStartError", worker.fork_error, "init")
     if worker.condemned and worker.crashed is None:
         return _error(worker, "InitTimeout", "the module was not loaded in time", "timeout")
-    death = _kernel_verdict(worker) if _is_ended_by_kernel(worker) else _death(worker)
+    death = _kernel_verdict(worker) if worker.is_ended_by_kernel() else _death(worker)
     death.message = f"while its module was loading, {death.message}"
     return death
 
@@ -97,13 +97,6 @@ def _kernel_verdict(worker: Worker) -> ErrorInfo:
         f"the kernel ended the worker (SIGKILL) at the {limit_mb} MB that it and all it has started may hold"
     )
     return _error(worker, "MemoryLimitExceeded", text, "memory")
-
-
-def _is_ended_by_kernel(worker: Worker) -> bool:
-    """Whether its group had no memory left, and it died as the kernel ends processes then."""
-    if not _is_killed(worker) or worker.ended_for or worker.group is None:
-        return False
-    return worker.group.kernel_kills() > 0
 
 
 def _is_killed(worker: Worker) -> bool:

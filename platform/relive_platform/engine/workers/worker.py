@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import time
 from collections import deque
@@ -280,6 +281,12 @@ class Worker(WorkerLife, asyncio.Protocol):
     def fault_text(self) -> str:
         """What its fault handler wrote when it died; "" if that was nothing."""
         return self.faults.read() if self.faults is not None else ""
+
+    def is_ended_by_kernel(self) -> bool:
+        """Whether its cgroup had no memory left, and it died as the kernel ends processes then."""
+        if self.exited is None or self.exited.status != signal.SIGKILL or self.ended_for or self.condemned:
+            return False
+        return self.group is not None and self.group.kernel_kills() > 0
 
     # ------------------------------------------------------------ out
 

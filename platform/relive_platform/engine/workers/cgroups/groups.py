@@ -81,7 +81,7 @@ class Group:
 
 
 class Cgroups:
-    """Where none can be had nothing happens, and `detail` says why."""
+    """If none can be had, nothing happens, and `detail` says why."""
 
     def __init__(self, limits: CgroupLimits, find: Callable[[], Places] = find_places) -> None:
         self.detail = "off (RELIVE_CGROUPS=off)"
