@@ -19,15 +19,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import igraph
-from relive_capture.explore.heap.analysis import whole
-from relive_capture.explore.heap.cache import HeapCache, HeapKey
-from relive_capture.explore.heap.compare import compare
-from relive_capture.explore.heap.graph import build_graph
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.snapshot import HeapSnapshot
-from relive_capture.explore.heap.summaries import biggest, locals_of, types
-from relive_capture.explore.heap.suspects import suspects
+from relive_capture.explore.heap import Heap, HeapCache, HeapKey, heap_of
+from relive_capture.explore.heap.analysis import build_graph, whole
+from relive_capture.explore.heap.findings import biggest, compare, locals_of, suspects, types
+from relive_capture.explore.snapshots import HeapSnapshot
 from relive_capture.heap_format import INDEX, INTERNAL, LABEL_SHIFT, LOCAL, HeapMeta, HeapRoot, HeapType
 
 __all__ = ["run", "try_out"]

@@ -11,7 +11,7 @@ import msgspec
 import zstandard
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, PartState
-from relive_capture.explore.archive import SceneInput, write_scene
+from relive_capture.explore.scene import SceneInput, write_scene
 from relive_capture.heap_format import (
     ATTRIBUTE,
     COLUMNS,

@@ -18,7 +18,7 @@ from typing import Any
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, LogLine, PartState, Profile, Scene, SpanData, StackFrames
-from relive_capture.explore.members import HealthyEvent
+from relive_capture.explore.scene import HealthyEvent
 from relive_store import Store
 
 __all__ = ["World", "fill_invocations", "record_shop"]
@@ -205,8 +205,7 @@ class _Shop:
         self.profiles.append((_profile(record, length), record))
 
     def _fail(self, record: InvocationRecord, event: Any) -> None:
-        from relive_capture.explore.archive import SceneInput, write_scene
-        from relive_capture.explore.names import scene_path
+        from relive_capture.explore.scene import SceneInput, scene_path, write_scene
         from relive_capture.record import capture_exception
 
         module, folder = self.modules[record.function]
@@ -242,7 +241,7 @@ class _Shop:
 
     def write(self) -> None:
         """Insert everything, as the collector does."""
-        from relive_capture.explore.rows import scene_columns
+        from relive_capture.explore.failures import scene_columns
         from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
         from relive_tracer.explore.invocation_rows import invocation_columns
         from relive_tracer.explore.platform_rows import platform_columns

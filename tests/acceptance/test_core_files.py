@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_capture.explore.pystack import pystack_path
+from relive_capture.explore.outside import pystack_path
 from relive_cli import laboratory, toml
 from relive_runtime.isolation.core_files import core_pattern
 

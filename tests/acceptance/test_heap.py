@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from heap_builder import HeapBuilder, frame_root
-from relive_capture.explore.heap_archive import baseline_path
+from relive_capture.explore.scene import baseline_path
 from relive_capture.heap_format import INDEX, INTERNAL, ITEM, HeapRoot
 from relive_cli import Relive, toml
 

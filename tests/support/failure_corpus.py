@@ -29,8 +29,7 @@ from typing import Any
 from relive.session import Session
 from relive_base.errors import ReliveError
 from relive_base.values import render
-from relive_capture.explore.archive import read_scene
-from relive_capture.explore.reader import SceneFile, own_frame
+from relive_capture.explore.scene import SceneFile, own_frame, read_scene
 from relive_capture.model import ExceptionView, FrameView
 from relive_cli import Relive, relive_home, toml
 from relive_platform.api import control_pb2 as pb

@@ -3,9 +3,8 @@ UI."""
 
 from __future__ import annotations
 
-from relive_capture.explore.archive import ArchiveInfo, SceneInput, write_scene
 from relive_capture.explore.errors import AmbiguousScene, SceneError, SceneNotFound
-from relive_capture.explore.reader import Limits, SceneFile, read_scene
+from relive_capture.explore.scene import ArchiveInfo, Limits, SceneFile, SceneInput, read_scene, write_scene
 
 __all__ = [
     "AmbiguousScene",

@@ -12,9 +12,8 @@ from relive_store import Store
 
 from relive_capture.explore import failures
 from relive_capture.explore.errors import AmbiguousScene, SceneError, SceneNotFound
-from relive_capture.explore.names import parse_scene_name, scene_path
-from relive_capture.explore.queries import BLOB
-from relive_capture.explore.reader import Limits, SceneFile, read_scene
+from relive_capture.explore.failures.queries import BLOB
+from relive_capture.explore.scene import Limits, SceneFile, parse_scene_name, read_scene, scene_path
 
 __all__ = ["archive_bytes", "load", "load_from_disk", "path_on_disk", "with_same_heap"]
 

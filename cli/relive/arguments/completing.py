@@ -83,7 +83,7 @@ def _functions(session: Session, incomplete: str) -> Iterator[CompletionItem]:
 def _scenes(folder: Path, incomplete: str) -> Iterator[CompletionItem]:
     from itertools import islice
 
-    from relive_capture.explore.names import parse_scene_name
+    from relive_capture.explore.scene import parse_scene_name
     from relive_views.ids import shortest
 
     found: dict[str, float] = {}

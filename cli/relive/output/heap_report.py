@@ -10,10 +10,8 @@ from relive_base.terminal import one_line
 from relive.output import format_bytes, format_ns
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison, PlaceGrowth
-    from relive_capture.explore.heap.heap import Heap
-    from relive_capture.explore.heap.summaries import LocalRow
-    from relive_capture.explore.heap.suspects import Suspect
+    from relive_capture.explore.heap import Heap
+    from relive_capture.explore.heap.findings import Comparison, LocalRow, PlaceGrowth, Suspect
 
 __all__ = ["comparison_text", "heap_text", "retainers_text"]
 
@@ -28,8 +26,8 @@ def heap_text(
 ) -> str:
     """Total, suspects with their paths, locals, `growth` since a healthy heap, largest objects, types, and
     what to type next."""
-    from relive_capture.explore.heap import summaries
-    from relive_capture.explore.heap.suspects import suspects
+    from relive_capture.explore.heap import findings
+    from relive_capture.explore.heap.findings import suspects
 
     found = suspects(heap)
     lines = [*_head(heap, title), "", "Who holds it"]
@@ -37,16 +35,16 @@ def heap_text(
         lines += _suspect(heap, suspect)
     if not found:
         lines.append("  nothing holds 10 % of it alone")
-    rows = _locals(summaries.locals_of(heap))
+    rows = _locals(findings.locals_of(heap))
     if rows:
         lines += ["", f"{'Locals':<28}{'leads to':>10}{'alone':>10}", *rows[:top]]
     lines += _since(growth, top)
     lines += ["", f"{'Largest objects':<18}{'retained':>10}{'objects':>11}"]
-    lines += [_object(heap, node) for node in summaries.biggest(heap, top)]
+    lines += [_object(heap, node) for node in findings.biggest(heap, top)]
     lines += ["", f"{'Types':<8}{'retained':>10}{'own':>10}{'objects':>11}"]
     lines += [
         f"{'':<8}{format_bytes(row.retained):>10}{format_bytes(row.shallow):>10}{row.count:>11,}  {row.name}"
-        for row in summaries.types(heap)[:top]
+        for row in findings.types(heap)[:top]
     ]
     return _cut([*lines, *_next(heap, found, ident)], width)
 

@@ -28,21 +28,22 @@ def is_scene_file(ident: str) -> bool:
 def load_scene(session: Session, ident: str) -> Any:
     """The scene of a failed invocation (an id, its beginning, a function's name, "last"), or of an archive
     file. Raises SceneError if it is none, NotFound."""
-    from relive_capture.explore import archive
+    from relive_capture.explore.scene import read_scene
 
     if is_scene_file(ident):
-        return archive.read_scene(Path(ident))
-    return archive.read_scene(archive_of(session, ident)[1])
+        return read_scene(Path(ident))
+    return read_scene(archive_of(session, ident)[1])
 
 
 def archive_of(session: Session, ident: str) -> tuple[str, bytes]:
     """(file name, bytes); those of the home's own file, and a note, if the store cannot be read. If there is
     no such file either, what the server keeps of the failure is said before the store's error."""
-    from relive_capture.explore import archive, scenes
+    from relive_capture.explore import scenes
+    from relive_capture.explore.scene import read_scene
     from relive_store import StoreError
 
     if is_scene_file(ident):
-        return Path(ident).name, archive.read_scene(Path(ident)).raw
+        return Path(ident).name, read_scene(Path(ident)).raw
     try:
         found = finder(session).failure(ident)
         if found.note:
@@ -60,7 +61,7 @@ def archive_of(session: Session, ident: str) -> tuple[str, bytes]:
         which = "the newest scene file" if ident == "last" else "the scene file"
         reason = " ".join(error.message.split())
         note(f"note: the store cannot be read: {reason}\n      this is {which} of the home, {path.name}")
-        return path.name, archive.read_scene(path).raw
+        return path.name, read_scene(path).raw
 
 
 def _on_disk(session: Session, ident: str, kept: Sequence[KeptView]) -> Path | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from relive_base.wire.messages import NOT_APPLICABLE
-from relive_capture.explore.crash import FAULT_MEMBER
-from relive_capture.explore.members import HealthyEvent
+from relive_capture.explore.outside import FAULT_MEMBER
+from relive_capture.explore.scene import HealthyEvent
 from relive_runtime.worker.faults import can_stand_still
 
 from relive_platform.engine.invocation import Running

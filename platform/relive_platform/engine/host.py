@@ -18,7 +18,7 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import Fork, Forked, FunctionSpec
 from relive_base.wire.ring import RingReader, make_ring
-from relive_capture.explore.live_part import kept_part
+from relive_capture.explore.scene import kept_part
 
 from relive_platform.engine.failed.debugging import DebugLimits, DebugSessions
 from relive_platform.engine.failed.frozen import FrozenLimits, FrozenWorkers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import HttpRequest
-from relive_capture.explore.members import HealthyEvent
+from relive_capture.explore.scene import HealthyEvent
 
 __all__ = ["Finished", "HeapFound", "SceneJob"]
 

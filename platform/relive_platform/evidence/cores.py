@@ -9,11 +9,17 @@ from typing import Any, Final
 
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import ErrorInfo
-from relive_capture.explore.crash import FAULT_MEMBER
-from relive_capture.explore.external import PYSTACK_MEMBER
-from relive_capture.explore.fault_text import parse_fault
-from relive_capture.explore.outside_frames import OutsideFrames, put_first
-from relive_capture.explore.pystack import PystackError, parse_pystack, pystack_core, stack_lines
+from relive_capture.explore.outside import (
+    FAULT_MEMBER,
+    PYSTACK_MEMBER,
+    OutsideFrames,
+    PystackError,
+    parse_fault,
+    parse_pystack,
+    put_first,
+    pystack_core,
+    stack_lines,
+)
 
 from relive_platform.evidence.attempt import SceneJob
 

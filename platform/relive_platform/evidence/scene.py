@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 from relive_base.wire.messages import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
-from relive_capture.explore.archive import SceneInput
-from relive_capture.explore.crash import FAULT_MEMBER, crash_view, locate
+from relive_capture.explore.outside import FAULT_MEMBER, crash_view, locate
+from relive_capture.explore.scene import SceneInput
 
 from relive_platform.evidence.attempt import SceneJob
 from relive_platform.evidence.cores import read_core

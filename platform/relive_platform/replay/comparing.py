@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from relive_base.values import ValueNode, render
-from relive_capture.explore.reader import SceneFile, own_frame
+from relive_capture.explore.scene import SceneFile, own_frame
 from relive_capture.model import ExceptionView
 
 from relive_platform.replay.model import Difference

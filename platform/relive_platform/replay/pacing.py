@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.scene import SceneFile
 from relive_capture.model import every_exception
 
 from relive_platform.replay.model import PASSED, SAME, ReplayRun

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.wire.messages import FunctionSpec, HttpRequest
-from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.scene import SceneFile
 from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNotes, Seeds
 
 from relive_platform.engine.invocation import InvokeRequest

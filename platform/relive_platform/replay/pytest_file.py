@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.terminal import one_line
-from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.scene import SceneFile
 from relive_capture.recording_format import ReplayNotes, Seeds
 
 from relive_platform.registry.application.load import MANIFEST, load

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.terminal import one_line
-from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.scene import SceneFile
 
 from relive_platform.replay.model import OTHER, PASSED, SAME
 from relive_platform.replay.warmth import warm_notes

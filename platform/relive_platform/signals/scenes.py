@@ -16,12 +16,18 @@ import msgspec
 from relive_base.redaction.memory import SecretMemory
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import Logs, PartState, Profile, Scene, Spans
-from relive_capture.explore.archive import ArchiveInfo, SceneError, pack_scene, write_archive
-from relive_capture.explore.heap.cache import cache_of
-from relive_capture.explore.heap.collecting import collect_heap, remove_raw
-from relive_capture.explore.heap_archive import add_heap, write_baseline
-from relive_capture.explore.names import scene_path
-from relive_capture.explore.rows import blob_columns, scene_columns
+from relive_capture.explore import SceneError
+from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.heap import cache_of
+from relive_capture.explore.scene import (
+    ArchiveInfo,
+    add_heap,
+    pack_scene,
+    scene_path,
+    write_archive,
+    write_baseline,
+)
+from relive_capture.explore.snapshots import collect_heap, remove_raw
 from relive_store.spool import Mark
 
 from relive_platform.evidence import SceneJob, StackMemory, scene_input

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from relive_base.records import InvocationRecord
-from relive_capture.explore import SceneInput, external, read_scene, write_scene
+from relive_capture.explore import SceneInput, outside, read_scene, write_scene
 from relive_capture.model import ExceptionView
 
 STUCK = """
@@ -77,7 +77,7 @@ def stuck(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 def test_a_stuck_process_is_read_from_outside_into_a_scene(stuck: tuple[int, Path], tmp_path: Path) -> None:
     pid, source = stuck
 
-    dump = external.dump(pid, 10.0, source=str(source), message="no answer after 3.0 s")
+    dump = outside.dump(pid, 10.0, source=str(source), message="no answer after 3.0 s")
 
     assert dump.ok, dump.reason
     assert dump.error is not None
@@ -109,7 +109,7 @@ def test_a_process_that_is_gone_is_said() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
 
-    dump = external.dump(process.pid, 10.0)
+    dump = outside.dump(process.pid, 10.0)
 
     assert not dump.ok
     assert dump.reason
@@ -117,7 +117,7 @@ def test_a_process_that_is_gone_is_said() -> None:
 
 
 def test_a_dump_ends_in_time(stuck: tuple[int, Path]) -> None:
-    dump = external.dump(stuck[0], 0.0)
+    dump = outside.dump(stuck[0], 0.0)
 
     assert not dump.ok
     assert "no answer within" in dump.reason

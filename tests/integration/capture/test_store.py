@@ -10,8 +10,8 @@ import pytest
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore import AmbiguousScene, SceneInput, SceneNotFound, failures, scenes, write_scene
-from relive_capture.explore.names import scene_path
-from relive_capture.explore.rows import blob_columns, scene_columns
+from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.scene import scene_path
 from relive_store import Store, open_store
 from relive_store.process import StoreProcess
 

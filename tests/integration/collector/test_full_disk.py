@@ -15,7 +15,7 @@ import json, os, sys
 from pathlib import Path
 from relive_base.wire.messages import ErrorInfo
 from relive_base.records import InvocationRecord
-from relive_capture.explore.archive import read_scene
+from relive_capture.explore.scene import read_scene
 from relive_platform.evidence import SceneJob
 from relive_platform.signals.scenes import SceneKeeper
 

@@ -14,14 +14,10 @@ import igraph
 import memlab
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_capture.explore.heap import Heap, heap_of, write_v8
 from relive_capture.explore.heap.analysis import whole
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
-from relive_capture.explore.heap.summaries import types
-from relive_capture.explore.heap.suspects import suspects
-from relive_capture.explore.heap.v8_reading import read_v8
-from relive_capture.explore.heap.v8_writing import write_v8
+from relive_capture.explore.heap.findings import suspects, types
+from relive_capture.explore.snapshots import read_members, read_v8
 from relive_capture.heap_format import INTERNAL, HeapRoot
 
 _NODE_PROGRAM = """

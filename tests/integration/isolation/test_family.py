@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from relive_base.wire.messages import Crashed
-from relive_capture.explore.external import dump
+from relive_capture.explore.outside import dump
 from relive_runtime.isolation import landlock
 from relive_runtime.isolation.family import probe_family
 from relive_runtime.worker.faults import can_stand_still

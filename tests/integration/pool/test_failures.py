@@ -11,7 +11,7 @@ import pytest
 from pool_harness import Platform
 from relive_base.wire.messages import Logs, Scene, Spans
 from relive_capture.explore import read_scene, write_scene
-from relive_capture.explore.render import render_text
+from relive_capture.explore.text import render_text
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.life import FROZEN
 from relive_platform.engine.workers.zygote import ZygoteKey

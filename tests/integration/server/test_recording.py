@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from relive_capture.explore.archive import read_scene
+from relive_capture.explore.scene import read_scene
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.server.status import status_of
 from server_harness import served

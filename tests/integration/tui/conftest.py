@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
-from relive_capture.explore.heap.compare import compare
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
+from relive_capture.explore.heap import Heap, heap_of
+from relive_capture.explore.heap.findings import compare
+from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 from relive_store import open_store
 from relive_store.process import StoreProcess

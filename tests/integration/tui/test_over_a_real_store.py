@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from relive_capture.explore import scenes
-from relive_capture.explore.archive import pack_archive, read_scene
-from relive_capture.explore.names import scene_path
+from relive_capture.explore.scene import pack_archive, read_scene, scene_path
 from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.app import ReliveApp
@@ -394,7 +393,7 @@ async def test_a_million_invocations_scroll(tmp_path: Path) -> None:
 async def test_what_is_exported_is_whole(world: Any, tmp_path: Path) -> None:
     import json
 
-    from relive_capture.explore.archive import read_scene
+    from relive_capture.explore.scene import read_scene
 
     # Given the newest failure
     source = source_of(world)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import Playback
-from relive_capture.explore.recordings import build_recording, decode_recording
+from relive_capture.explore.scene.recordings import build_recording, decode_recording
 from relive_capture.recording_format import PlaybackReport, RecordedCall, ReplayInput
 from small_server import serving
 from worker_harness import Outcome, ZygoteHandle, zygote

@@ -31,9 +31,9 @@ from relive_base.wire.messages import (
     StackFrames,
 )
 from relive_capture.explore import Limits, SceneError, SceneInput, read_scene, write_scene
-from relive_capture.explore.live_part import kept_part
-from relive_capture.explore.render import failure_lines, render_text, to_json
-from relive_capture.explore.rows import blob_columns, scene_columns
+from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.scene import kept_part
+from relive_capture.explore.text import failure_lines, render_text, to_json
 from relive_capture.record import capture_exception
 
 INVOCATION = "01932c5e-7b1a-7c3d-8e4f-0123456789ab"

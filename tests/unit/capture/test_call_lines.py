@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relive_capture.explore.call_lines import call_lines, calls_json
+from relive_capture.explore.text import call_lines, calls_json
 from relive_capture.recording_format import Body, Failure, RecordedCall
 
 OK = RecordedCall(

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_capture.explore.content_coding import decoded
+from relive_capture.explore.scene.content_coding import decoded
 
 PLAIN = b'{"rows": [{"id": 1, "price": null}], "access_token": "tok-9f8e7d6c5b4a"}' * 20
 RAW = zlib.compressobj(wbits=-15)

@@ -7,7 +7,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_capture.explore.event_diff import MAX_CHANGES, diff_values
+from relive_capture.explore.text import diff_values
+from relive_capture.explore.text.event_diff import MAX_CHANGES
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -7,8 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.wire.messages import ErrorInfo
-from relive_capture.explore.crash import crash_view, locate
-from relive_capture.explore.fault_text import parse_fault
+from relive_capture.explore.outside import crash_view, locate, parse_fault
 
 TEXT = """Fatal Python error: Segmentation fault
 

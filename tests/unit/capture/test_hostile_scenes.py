@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_capture.explore.errors import SceneError
-from relive_capture.explore.reader import read_scene
+from relive_capture.explore.scene import read_scene
 from scene_bombs import REFUSED
 from scene_views import look_at_everything, mutated
 from whole_scene import write_whole_scene

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from relive_capture.explore.outside_frames import is_program, library_folders
+from relive_capture.explore.outside.frames import is_program, library_folders
 from relive_capture.record.frames import InApp
 
 

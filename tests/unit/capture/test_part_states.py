@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo
-from relive_capture.explore.archive import SceneInput
-from relive_capture.explore.members import build_members
-from relive_capture.explore.outside_frames import OutsideFrames
+from relive_capture.explore.outside import OutsideFrames
+from relive_capture.explore.scene import SceneInput
+from relive_capture.explore.scene.members import build_members
 
 
 def killed() -> SceneInput:

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from relive_base.records import InvocationRecord
 from relive_base.values import ValueNode
 from relive_base.wire.messages import LogLine, PartState, Scene
-from relive_capture.explore.archive import SceneInput, write_scene
 from relive_capture.explore.postmortem import CannotEvaluate, Evaluator, PostMortem
 from relive_capture.explore.postmortem.trees import Trees
-from relive_capture.explore.reader import SceneFile, read_scene
-from relive_capture.explore.render import render_text, to_json
+from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, write_scene
+from relive_capture.explore.text import render_text, to_json
 
 CODE = """
 class Item:

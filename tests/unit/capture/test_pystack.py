@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_capture.explore.pystack import parse_pystack, stack_lines
+from relive_capture.explore.outside import parse_pystack, stack_lines
 
 TEXT = """Traceback for thread 4711 (worker) [Has the GIL] (most recent call last):
     (C) File "Modules/main.c", line 734, in Py_BytesMain (/usr/lib/libpython3.11.so)

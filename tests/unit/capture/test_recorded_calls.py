@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction.redactor import Redactor
 from relive_capture.bodies import body_of
-from relive_capture.explore.recordings import build_recording
+from relive_capture.explore.scene.recordings import build_recording
 from relive_capture.record.playback.recorded_calls import RecordedCalls, normal_url
 from relive_capture.recording_format import Failure, RawCall, RecordedCall, Recording, ReplayNotes
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction.redactor import Redactor
 from relive_capture.bodies import body_bytes, body_of
-from relive_capture.explore.recordings import build_recording
+from relive_capture.explore.scene.recordings import build_recording
 from relive_capture.record.playback.answers import rebuild, wire_answer
 from relive_capture.record.recording import RecordingLimits
 from relive_capture.record.recording.chance import STATE_BYTES, Chance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relive_base.values import ValueNode, render
-from relive_capture.explore.references import expand_references
+from relive_capture.explore.scene.references import expand_references
 from relive_capture.model import ExceptionView, FrameView
 
 

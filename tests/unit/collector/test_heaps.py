@@ -13,8 +13,7 @@ import pytest
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, FunctionSpec, TakeHeap
-from relive_capture.explore.heap_archive import baseline_path, find_baseline
-from relive_capture.explore.reader import SceneFile, read_scene
+from relive_capture.explore.scene import SceneFile, baseline_path, find_baseline, read_scene
 from relive_capture.record.heap import take_heap
 from relive_platform.evidence import SceneJob
 from relive_platform.signals.batches import HeapJob

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
-from relive_capture.explore.heap.cache import HeapCache, HeapKey
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
-from relive_capture.explore.heap.summaries import locals_of, types
-from relive_capture.explore.heap.suspects import suspects
+from relive_capture.explore.heap import Heap, HeapCache, HeapKey, heap_of
+from relive_capture.explore.heap.findings import locals_of, suspects, types
+from relive_capture.explore.snapshots import read_members
 
 KEY = HeapKey("01a2-1", "ab" * 32)
 

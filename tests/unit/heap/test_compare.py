@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from heap_builder import HeapBuilder, frame_root
 from relive.output.heap_report import heap_text
-from relive_capture.explore.heap.compare import compare
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
+from relive_capture.explore.heap import Heap, heap_of
+from relive_capture.explore.heap.findings import compare
+from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 
 

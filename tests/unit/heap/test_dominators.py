@@ -8,7 +8,7 @@ import igraph
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive_capture.explore.heap.dominators import depth_first, dominators, immediate
+from relive_capture.explore.heap.analysis.dominators import depth_first, dominators, immediate
 
 Graph = list[list[int]]
 

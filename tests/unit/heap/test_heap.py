@@ -7,12 +7,17 @@ from itertools import islice, pairwise
 from heap_builder import HeapBuilder, frame_root
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive_capture.explore.heap.compare import compare
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
-from relive_capture.explore.heap.summaries import biggest, locals_of, modules, threads, types
-from relive_capture.explore.heap.suspects import suspects
+from relive_capture.explore.heap import Heap, heap_of
+from relive_capture.explore.heap.findings import (
+    biggest,
+    compare,
+    locals_of,
+    modules,
+    suspects,
+    threads,
+    types,
+)
+from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, LOCAL, HeapRoot
 
 

@@ -13,10 +13,9 @@ from heap_builder import HeapBuilder, frame_root, pack_column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_capture.explore.errors import SceneError
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
-from relive_capture.explore.heap.snapshot import HeapLimits
-from relive_capture.explore.reader import read_scene
+from relive_capture.explore.heap import heap_of
+from relive_capture.explore.scene import read_scene
+from relive_capture.explore.snapshots import HeapLimits, read_members
 
 
 def members() -> dict[str, bytes]:

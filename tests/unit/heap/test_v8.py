@@ -12,12 +12,8 @@ from heap_builder import HeapBuilder, frame_root
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_capture.explore.errors import SceneError
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
-from relive_capture.explore.heap.snapshot import HeapLimits
-from relive_capture.explore.heap.v8_reading import read_v8
-from relive_capture.explore.heap.v8_writing import write_v8
+from relive_capture.explore.heap import Heap, heap_of, write_v8
+from relive_capture.explore.snapshots import HeapLimits, read_members, read_v8
 from relive_capture.heap_format import ATTRIBUTE, INTERNAL, ITEM, HeapRoot
 
 

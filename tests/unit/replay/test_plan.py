@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, Scene
-from relive_capture.explore.archive import SceneInput, read_scene, write_scene
-from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, write_scene
 from relive_capture.recording_format import RecordedCall, Recording, ReplayNotes
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.plan import make_plan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_capture.explore.reader import SceneFile, read_scene
+from relive_capture.explore.scene import SceneFile, read_scene
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.pytest_file import Code, pytest_file
 from scene_views import zipped

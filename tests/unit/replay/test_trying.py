@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_capture.explore.reader import read_scene
+from relive_capture.explore.scene import read_scene
 from relive_platform.replay.trying import OTHER, SAME, try_test
 from whole_scene import write_whole_scene
 

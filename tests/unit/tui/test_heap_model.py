@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
-from relive_capture.explore.heap import summaries
-from relive_capture.explore.heap.compare import compare
-from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.opening import heap_of
-from relive_capture.explore.heap.reading import read_members
+from relive_capture.explore.heap import Heap, findings, heap_of
+from relive_capture.explore.heap.findings import compare
+from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, HeapRoot
 from relive_tui.models.heap.filter import (
     HeapQuery,
@@ -219,4 +217,4 @@ def test_relives_own_is_the_last_that_is_shown_as_filling_the_memory() -> None:
     tops = [heap.name(entry.node) for entry in model.rows.entries if entry.depth == 0]  # type: ignore[union-attr]
     assert "relive" not in tops[0]
     assert model.show_dominated(buffer) >= 0
-    assert summaries.biggest(heap, 10) == [own]
+    assert findings.biggest(heap, 10) == [own]

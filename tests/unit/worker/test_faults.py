@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 from relive_base.wire.messages import AnyFrame, Crashed, FrameDecoder
-from relive_capture.explore.fault_text import parse_fault
+from relive_capture.explore.outside import parse_fault
 from relive_runtime.worker.faults import FAULTS, can_stand_still
 
 BEGIN = """

@@ -78,7 +78,7 @@ def export_scene(store: Store, scenes_dir: Path, invocation_id: str, attempt: in
 def export_heap(found: HeapView, ident: str, folder: Path) -> str:
     """A heap as V8's `.heapsnapshot`; some seconds for a million objects."""
     from relive_base.errors import NotFound
-    from relive_capture.explore.heap.v8_writing import write_v8
+    from relive_capture.explore.heap import write_v8
 
     if found.heap is None:
         raise NotFound(f"no heap: {found.reason}")

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from relive_capture import model
     from relive_capture.explore.failures import FailureGroup as GroupRow
     from relive_capture.explore.failures import FailureRow
-    from relive_capture.explore.reader import SceneFile
+    from relive_capture.explore.scene import SceneFile
     from relive_platform.replay.history import ReplayNote
     from relive_tracer.explore import models as tracer
 
@@ -238,7 +238,7 @@ def _stacks(facts: SceneFacts, sources: _Sources) -> Iterator[StackView]:
 
 
 def _difference(facts: SceneFacts) -> EventDiff | None:
-    from relive_capture.explore.event_diff import healthy_diff
+    from relive_capture.explore.text import healthy_diff
 
     found = facts.attempt(healthy_diff, None)
     if found is None:

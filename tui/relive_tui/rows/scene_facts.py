@@ -9,7 +9,7 @@ from relive_tui.models.layout.format import bytes_short, duration
 from relive_tui.source.untrusted import mapping_in, number_in
 
 if TYPE_CHECKING:
-    from relive_capture.explore.reader import SceneFile
+    from relive_capture.explore.scene import SceneFile
 
 __all__ = ["SceneFacts"]
 

@@ -32,7 +32,7 @@ from relive_tui.widgets.rows import FixedRows, VirtualRows
 from relive_tui.widgets.titles import safe_title, short_path
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.heap import Heap
+    from relive_capture.explore.heap import Heap
 
     from relive_tui.models.heap.view import HeapView
 

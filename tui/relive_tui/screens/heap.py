@@ -28,8 +28,8 @@ from relive_tui.widgets.rows import FixedRows, VirtualRows
 from relive_tui.widgets.titles import safe_title
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison as Growth
-    from relive_capture.explore.heap.heap import RetainerPath
+    from relive_capture.explore.heap import RetainerPath
+    from relive_capture.explore.heap.findings import Comparison as Growth
 
     from relive_tui.models.data import HeapRef
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.explore.reader import read_scene
+from relive_capture.explore.scene import read_scene
 
 from relive_tui.heap.shelf import HeapShelf
 from relive_tui.models.data import (

@@ -22,7 +22,7 @@ from relive_tui.source.deployed import DeployedCode
 from relive_tui.source.tickets import TicketStore
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison as Growth
+    from relive_capture.explore.heap.findings import Comparison as Growth
     from relive_profiler.explore.filters import HotFilter
     from relive_store import Store
     from relive_tracer.explore.invocations import InvocationFilter
@@ -242,8 +242,7 @@ class DataSource:
 
     def heap_others(self, ticket: Ticket, scope: Scope) -> list[HeapRef]:
         from relive_capture.explore import failures
-        from relive_capture.explore.heap_archive import find_baseline
-        from relive_capture.explore.reader import read_scene
+        from relive_capture.explore.scene import find_baseline, read_scene
 
         from relive_tui.rows.records import baseline_ref, heap_ref
 
@@ -263,7 +262,7 @@ class DataSource:
 
     def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Growth:
         from relive_capture.explore import scenes
-        from relive_capture.explore.reader import read_scene
+        from relive_capture.explore.scene import read_scene
 
         store = self._use(ticket)
         after = scenes.load(store, self._scenes_dir, scope.invocation_id or "last", scope.attempt)

@@ -13,7 +13,7 @@ from relive_tui.models.heap.view import HeapView
 from relive_tui.models.lists.compare import Comparison
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison as Growth
+    from relive_capture.explore.heap.findings import Comparison as Growth
 
     from relive_tui.models.data import (
         FailureGroup,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison as Growth
+    from relive_capture.explore.heap.findings import Comparison as Growth
 
     from relive_tui.models.data import (
         FailureGroup,

@@ -21,13 +21,16 @@ from typing import Final
 
 import msgspec
 
-from relive_capture.explore.heap.analysis import Analysis, SuspectNode
-from relive_capture.explore.heap.census import TypeColumns
-from relive_capture.explore.heap.frames import Stack
-from relive_capture.explore.heap.graph import build_graph
+from relive_capture.explore.heap.analysis import (
+    Analysis,
+    DominatorTree,
+    Stack,
+    SuspectNode,
+    TypeColumns,
+    build_graph,
+)
 from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.snapshot import Column, HeapSnapshot
-from relive_capture.explore.heap.tree import DominatorTree
+from relive_capture.explore.snapshots import Column, HeapSnapshot
 from relive_capture.heap_format import HeapMeta, HeapRoot, HeapType
 
 __all__ = ["CACHE_BYTES", "HeapCache", "HeapKey", "cache_of"]

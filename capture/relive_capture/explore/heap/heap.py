@@ -10,11 +10,10 @@ from typing import Final
 
 from relive_base.terminal import one_line
 
-from relive_capture.explore.heap.analysis import Analysis, SuspectNode
-from relive_capture.explore.heap.graph import FRAME_OBJECT, NONE, HeapGraph, Holder
+from relive_capture.explore.heap.analysis import FRAME_OBJECT, NONE, Analysis, HeapGraph, Holder, SuspectNode
 from relive_capture.explore.heap.labels import edge_text, joined, place_text, type_text
 from relive_capture.explore.heap.paths import PathFinder
-from relive_capture.explore.heap.snapshot import HeapSnapshot
+from relive_capture.explore.snapshots import HeapSnapshot
 from relive_capture.heap_format import INTERNAL, LABEL_SHIFT, HeapMeta
 
 _ON_THEIR_OWN: Final = ("root", "thread", "frame")  # holders that are no name of one object

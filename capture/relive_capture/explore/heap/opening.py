@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relive_capture.explore.errors import SceneError
-from relive_capture.explore.heap.analysis import analyse
+from relive_capture.explore.heap.analysis import analyse, build_graph
 from relive_capture.explore.heap.cache import HeapCache, HeapKey
-from relive_capture.explore.heap.graph import build_graph
+from relive_capture.explore.heap.findings import find_suspects
 from relive_capture.explore.heap.heap import Heap
-from relive_capture.explore.heap.snapshot import HeapSnapshot
-from relive_capture.explore.heap.suspects import find_suspects
-from relive_capture.explore.heap.v8_reading import read_v8
+from relive_capture.explore.snapshots import HeapSnapshot, read_v8
 
 if TYPE_CHECKING:
-    from relive_capture.explore.reader import SceneFile
+    from relive_capture.explore.scene import SceneFile
 
 __all__ = ["heap_of", "key_of", "open_heap", "open_v8"]
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from relive_capture.explore.heap.analysis import Analysis
-from relive_capture.explore.heap.graph import NONE, HeapGraph
-from relive_capture.explore.heap.snapshot import HeapSnapshot
+from relive_capture.explore.heap.analysis import NONE, Analysis, HeapGraph
+from relive_capture.explore.snapshots import HeapSnapshot
 
 __all__ = ["PathFinder"]
 

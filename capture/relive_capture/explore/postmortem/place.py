@@ -8,7 +8,7 @@ from typing import Final
 
 from relive_base.source_text import split_source
 
-from relive_capture.explore.reader import SceneFile
+from relive_capture.explore.scene import SceneFile
 from relive_capture.model import ExceptionView, FrameView, every_exception
 
 __all__ = ["Entry", "Function", "Place", "exception_entries", "function_at", "source_of"]

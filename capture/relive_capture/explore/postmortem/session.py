@@ -19,8 +19,8 @@ from relive_capture.explore.postmortem.place import (
     source_of,
 )
 from relive_capture.explore.postmortem.trees import Trees
-from relive_capture.explore.reader import SceneFile
-from relive_capture.explore.render import RELATIONS
+from relive_capture.explore.scene import SceneFile
+from relive_capture.explore.text import RELATIONS
 from relive_capture.model import ExceptionView, FrameView
 
 __all__ = ["PostMortem"]

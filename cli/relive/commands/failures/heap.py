@@ -15,9 +15,9 @@ from relive.recorded.scenes import is_scene_file, load_scene
 from relive.session import Session
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison
-    from relive_capture.explore.heap.heap import Heap, RetainerPath
-    from relive_capture.explore.reader import SceneFile
+    from relive_capture.explore.heap import Heap, RetainerPath
+    from relive_capture.explore.heap.findings import Comparison
+    from relive_capture.explore.scene import SceneFile
 
 __all__ = ["heap"]
 
@@ -116,7 +116,7 @@ def _keep_next(session: Session, function: str, as_json: bool) -> None:
 
 def _baseline_of(session: Session, ident: str) -> Path:
     """Of the version that failed, else of the function's newest one."""
-    from relive_capture.explore.heap_archive import find_baseline
+    from relive_capture.explore.scene import find_baseline
 
     manifest = load_scene(session, ident).manifest
     function = str(manifest["function"])
@@ -131,8 +131,7 @@ def _baseline_of(session: Session, ident: str) -> Path:
 
 def _open(session: Session, ident: str) -> tuple[Heap, str]:
     """(the heap, what it is of)."""
-    from relive_capture.explore.heap.cache import cache_of
-    from relive_capture.explore.heap.opening import open_heap, open_v8
+    from relive_capture.explore.heap import cache_of, open_heap, open_v8
 
     cache = cache_of(session.scenes_dir)
     if ident.endswith(".heapsnapshot"):
@@ -183,7 +182,7 @@ def _node(heap: Heap, address: str) -> int:
 
 
 def _export(heap: Heap, target: Path, as_json: bool) -> None:
-    from relive_capture.explore.heap.v8_writing import write_v8
+    from relive_capture.explore.heap import write_v8
 
     try:
         size = write_v8(heap, target)
@@ -197,21 +196,21 @@ def _export(heap: Heap, target: Path, as_json: bool) -> None:
 
 def _healthy(session: Session, found: Heap) -> Heap | None:
     """The heap of a success of the same function, if one was taken."""
-    from relive_capture.explore.heap_archive import find_baseline
+    from relive_capture.explore.scene import find_baseline
 
     path = find_baseline(session.scenes_dir, found.meta.function, found.meta.version)
     return _open(session, str(path))[0] if path is not None else None
 
 
 def _compared(before: Heap, after: Heap) -> Comparison:
-    from relive_capture.explore.heap.compare import compare
+    from relive_capture.explore.heap.findings import compare
 
     return compare(before, after)
 
 
 def _heap_json(heap: Heap, top: int) -> dict[str, Any]:
-    from relive_capture.explore.heap import summaries
-    from relive_capture.explore.heap.suspects import suspects
+    from relive_capture.explore.heap import findings
+    from relive_capture.explore.heap.findings import suspects
 
     meta = heap.meta
     return {
@@ -245,20 +244,20 @@ def _heap_json(heap: Heap, top: int) -> dict[str, Any]:
                 "exclusive": row.exclusive,
                 "reaches": row.reaches,
             }
-            for row in summaries.locals_of(heap)[:top]
+            for row in findings.locals_of(heap)[:top]
         ],
         "threads": [
             {"kind": row.kind, "name": row.name, "retained": row.retained}
-            for row in summaries.threads(heap)[:top]
+            for row in findings.threads(heap)[:top]
         ],
         "modules": [
             {"name": row.name, "retained": row.retained, "exclusive": row.exclusive}
-            for row in summaries.modules(heap)[:top]
+            for row in findings.modules(heap)[:top]
         ],
-        "dominators": [_object_json(heap, node) for node in summaries.biggest(heap, top)],
+        "dominators": [_object_json(heap, node) for node in findings.biggest(heap, top)],
         "types": [
             {"type": row.name, "count": row.count, "bytes": row.shallow, "retained": row.retained}
-            for row in summaries.types(heap)[:top]
+            for row in findings.types(heap)[:top]
         ],
     }
 

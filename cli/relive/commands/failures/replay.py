@@ -19,7 +19,7 @@ from relive.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from relive_capture.explore.reader import SceneFile
+    from relive_capture.explore.scene import SceneFile
     from relive_platform.api.local_debug import LocalDebugCall
     from relive_platform.replay import ReplayOutcome, ReplayRun
 

@@ -148,11 +148,11 @@ def _child() -> subprocess.Popen[bytes]:
 
 def _py_spy(session: Session) -> Finding:
     """Dump a child: what a supervisor does to a worker that cannot speak for itself."""
-    from relive_capture.explore import external
+    from relive_capture.explore import outside
 
     child = _child()
     try:
-        dump = external.dump(child.pid, _DUMP_TIMEOUT_S)
+        dump = outside.dump(child.pid, _DUMP_TIMEOUT_S)
     finally:
         child.kill()
         child.communicate()
@@ -161,13 +161,13 @@ def _py_spy(session: Session) -> Finding:
 
 def _pystack(session: Session) -> Finding:
     """Optional: native stacks beside Python's."""
-    from relive_capture.explore import pystack
+    from relive_capture.explore import outside
 
     child = _child()
     try:
-        pystack.pystack_remote(child.pid, _DUMP_TIMEOUT_S, native=True)
+        outside.pystack_remote(child.pid, _DUMP_TIMEOUT_S, native=True)
         detail = "can read native stacks of a worker"
-    except pystack.PystackError as error:
+    except outside.PystackError as error:
         detail = f"{error}; scenes of what hangs in native code are without native stacks (optional)"
     finally:
         child.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from relive_base.wire.messages import ErrorInfo, FunctionSpec
-from relive_capture.explore import external
+from relive_capture.explore import outside
 
 __all__ = ["Dumped", "dump_worker"]
 
@@ -27,7 +27,7 @@ def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo
 
     What fails is a part with its reason.
     """
-    dumped = external.dump(
+    dumped = outside.dump(
         pid,
         timeout_s,
         kind=error.kind,

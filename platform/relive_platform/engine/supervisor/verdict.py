@@ -8,7 +8,7 @@ import signal
 from typing import Final
 
 from relive_base.wire.messages import ErrorInfo
-from relive_capture.explore.crash import locate
+from relive_capture.explore.outside import locate
 from relive_runtime.worker.faults import FAULTS
 
 from relive_platform.engine.invocation import Running

@@ -10,8 +10,8 @@ from relive_tui.models.layout.format import bytes_short
 from relive_tui.models.layout.text import Line, clean, fit
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.heap import Heap, RetainerPath
-    from relive_capture.explore.heap.suspects import Suspect
+    from relive_capture.explore.heap import Heap, RetainerPath
+    from relive_capture.explore.heap.findings import Suspect
 
 __all__ = ["NodeRows", "path_lines", "path_text", "suspect_line"]
 

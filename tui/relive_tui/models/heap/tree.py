@@ -13,7 +13,7 @@ from relive_tui.models.layout.format import bytes_short
 from relive_tui.models.layout.text import Line
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.heap import Heap
+    from relive_capture.explore.heap import Heap
 
 __all__ = ["PAGE", "HeapTree", "Relation", "TreeEntry"]
 

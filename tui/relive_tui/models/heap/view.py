@@ -16,9 +16,8 @@ from relive_tui.models.layout.format import bytes_short, count_short
 from relive_tui.models.layout.text import Line, clean
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.compare import Comparison
-    from relive_capture.explore.heap.heap import Heap
-    from relive_capture.explore.heap.suspects import Suspect
+    from relive_capture.explore.heap import Heap
+    from relive_capture.explore.heap.findings import Comparison, Suspect
 
 __all__ = ["HeapModel", "HeapView", "Rows", "view_heap"]
 
@@ -45,17 +44,17 @@ class HeapView:
 
 def view_heap(heap: Heap) -> HeapView:
     """Looks for suspects, counts types, and lists the largest objects. For a worker thread."""
-    from relive_capture.explore.heap import summaries
-    from relive_capture.explore.heap.suspects import suspects
+    from relive_capture.explore.heap import findings
+    from relive_capture.explore.heap.findings import suspects
 
-    types = [(row.name, row.count, row.shallow, row.retained) for row in summaries.types(heap)]
+    types = [(row.name, row.count, row.shallow, row.retained) for row in findings.types(heap)]
     return HeapView(heap, suspects(heap), types, list(islice(biggest_first(heap), MAX_FOUND)))
 
 
 def _ours_last(heap: Heap) -> Iterator[int]:
     """What no other object holds, the largest first; then Relive's own, which is no answer to what fills the
     memory. Who holds an object is asked of the large ones only: it takes a walk."""
-    from relive_capture.explore.heap.ours import is_ours, marks_ours
+    from relive_capture.explore.heap.findings import is_ours, marks_ours
 
     ours = []
     least = _LARGE_SHARE * heap.total

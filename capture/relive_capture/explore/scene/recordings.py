@@ -1,0 +1,197 @@
+"""From what a worker recorded to `cassette.json` and `replay.json`: taken apart, redacted, bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from relive_base.redaction.redactor import Redactor
+from relive_base.wire.messages import NOT_APPLICABLE, PartState
+
+from relive_capture.bodies import body_bytes, body_of
+from relive_capture.explore.scene.content_coding import decoded
+from relive_capture.recording_format import Body, Failure, RawCall, RecordedCall, Recording
+from relive_capture.wire import Message, parse_request, parse_response
+
+__all__ = ["CheckedRecording", "build_recording", "decode_recording"]
+
+_UNPACKED_BYTES: Final = 4 * 1024 * 1024
+_decoder = msgspec.msgpack.Decoder(Recording)
+
+
+@dataclass(slots=True)
+class CheckedRecording:
+    """What is written: the calls, the part's state, and the places that were redacted."""
+
+    recorded_calls: list[RecordedCall]
+    state: PartState
+    redactions: list[str]
+
+
+def decode_recording(data: bytes) -> Recording | None:
+    """None if there is none, or what came is none: a worker may write anything."""
+    try:
+        return _decoder.decode(data) if data else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def build_recording(recording: Recording, redactor: Redactor) -> CheckedRecording:
+    """All calls, redacted."""
+    recorded_calls = [_recorded_call(raw, redactor) for raw in recording.recorded_calls]
+    places = [
+        f"cassette[{number}].{place}"
+        for number, recorded_call in enumerate(recorded_calls)
+        for place in recorded_call.redacted
+    ]
+    return CheckedRecording(recorded_calls, _state(recording, recorded_calls), places)
+
+
+def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartState:
+    if not recording.http:
+        return PartState("missing", "recording = false in relive.toml")
+    reasons = []
+    if recording.left_out:
+        reasons.append(f"{recording.left_out} calls are over the limit of their number")
+    if cut := sum(bool(entry.response_body.cut or entry.request_body.cut) for entry in recorded_calls):
+        reasons.append(f"{cut} bodies were cut")
+    if hidden := sum(len(entry.redacted) for entry in recorded_calls):
+        reasons.append(f"{hidden} values were redacted")
+    if others := _other_connections(recording, recorded_calls):
+        reasons.append(f"connections that are not HTTP: {', '.join(others[:5])}")
+    if reasons:
+        return PartState("partial", "; ".join(reasons))
+    return PartState("ok") if recorded_calls else PartState(NOT_APPLICABLE, "the function made no calls")
+
+
+def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:
+    """Connections that were opened for something else: a database, say."""
+    known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form == "wire")
+    return [place for place in recording.connections if place not in known]
+
+
+# ---------------------------------------------------------------- one call
+
+
+def _recorded_call(raw: RawCall, redactor: Redactor) -> RecordedCall:
+    made = {"wire": _from_wire, "parts": _from_parts, "invoke": _from_invoke}.get(raw.form, _from_connect)
+    found = made(raw)
+    found.library, found.phase, found.started_ns = raw.library, raw.phase, raw.started_ns
+    found.took_ns = raw.took_ns
+    found.failure = _clean_failure(raw.failure, redactor)
+    _redact(found, redactor)
+    return found
+
+
+def _from_wire(raw: RawCall) -> RecordedCall:
+    request = parse_request(raw.request) or Message(method=raw.method)
+    response = parse_response(raw.response, method=request.method, ended=raw.ended and not raw.response_cut)
+    found = RecordedCall(kind="http", method=request.method, url=_url(raw, request.target))
+    found.request_headers = request.headers
+    found.request_body = body_of(request.body, complete=not raw.request_cut, cut=raw.request_cut)
+    if response is not None:
+        found.status, found.reason, found.response_headers = (
+            response.status,
+            response.reason,
+            response.headers,
+        )
+        complete = response.complete and not raw.response_cut
+        found.response_body = body_of(response.body, complete=complete, cut=raw.response_cut)
+    return found
+
+
+def _url(raw: RawCall, target: str) -> str:
+    if "://" in target.split("?")[0]:  # through a proxy
+        return target
+    if raw.url:
+        return raw.url
+    scheme, _, place = raw.origin.partition("://")
+    host, _, port = place.rpartition(":")
+    if port == {"http": "80", "https": "443"}.get(scheme):
+        place = host
+    return f"{scheme}://{place}{target if target.startswith('/') else '/' + target}"
+
+
+def _from_parts(raw: RawCall) -> RecordedCall:
+    return RecordedCall(
+        kind="http",
+        method=raw.method,
+        url=raw.url,
+        request_headers=list(raw.request_headers),
+        request_body=body_of(raw.request, complete=not raw.request_cut, cut=raw.request_cut),
+        status=raw.status,
+        response_headers=list(raw.response_headers),
+        response_body=body_of(
+            raw.response, complete=raw.ended and not raw.response_cut, cut=raw.response_cut
+        ),
+    )
+
+
+def _from_invoke(raw: RawCall) -> RecordedCall:
+    return RecordedCall(
+        kind="invoke",
+        method=raw.method,
+        url=raw.url,
+        request_body=body_of(raw.request, complete=not raw.request_cut, cut=raw.request_cut),
+        status=raw.status,
+        response_body=body_of(raw.response, complete=not raw.response_cut, cut=raw.response_cut),
+    )
+
+
+def _from_connect(raw: RawCall) -> RecordedCall:
+    return RecordedCall(kind="connect", url=raw.origin)
+
+
+def _clean_failure(failure: Failure | None, redactor: Redactor) -> Failure | None:
+    if failure is None:
+        return None
+    arguments = [redactor.text(item) if isinstance(item, str) else item for item in failure.arguments]
+    return Failure(failure.type, arguments, failure.where, _clean_failure(failure.inner, redactor))
+
+
+# ---------------------------------------------------------------- bodies
+
+
+def _redact(recorded_call: RecordedCall, redactor: Redactor) -> None:
+    places = recorded_call.redacted
+    clean = redactor.text(recorded_call.url)
+    if clean is not recorded_call.url:
+        recorded_call.url = clean
+        places.append("url")
+    recorded_call.request_headers = redactor.headers(recorded_call.request_headers, "request.headers", places)
+    recorded_call.response_headers = redactor.headers(
+        recorded_call.response_headers, "response.headers", places
+    )
+    recorded_call.request_body = _clean_body(
+        recorded_call.request_body, recorded_call.request_headers, redactor, "request.body", places
+    )[0]
+    recorded_call.response_body, unpacked = _clean_body(
+        recorded_call.response_body, recorded_call.response_headers, redactor, "response.body", places
+    )
+    if unpacked:
+        recorded_call.response_headers = [
+            pair for pair in recorded_call.response_headers if pair[0].lower() != "content-encoding"
+        ]
+
+
+def _clean_body(
+    body: Body, headers: list[tuple[str, str]], redactor: Redactor, path: str, places: list[str]
+) -> tuple[Body, bool]:
+    """(the body without secrets, whether it is no longer compressed). A compressed one is looked into; what
+    cannot be looked into is left out."""
+    data = body_bytes(body)
+    encoding = next((value.lower() for name, value in headers if name.lower() == "content-encoding"), "")
+    if not data:
+        return body, False
+    if not encoding or encoding == "identity":
+        clean = redactor.json_bytes(data, path, places)
+        return (body if clean is data else body_of(clean, complete=body.complete, cut=body.cut)), False
+    plain = decoded(data, encoding, _UNPACKED_BYTES)
+    if plain is None:
+        places.append(f"{path} ({encoding} cannot be searched for secrets)")
+        return Body(complete=False, cut=len(data)), True
+    clean = redactor.json_bytes(plain, path, places)
+    if clean is plain:
+        return body, False
+    return body_of(clean, complete=body.complete, cut=body.cut), True
