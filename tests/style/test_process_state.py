@@ -26,7 +26,7 @@ OF_MODULES = {
 CALLS = {f"{module}.{name}" for module, names in OF_MODULES.items() for name in names.split()}
 ALLOWED = {
     # a process of our own, before it starts a thread
-    "platform/relive_platform/signals/process.py": {"os.environ.update"},
+    "platform/relive_platform/signals/handover/process.py": {"os.environ.update"},
     "platform/relive_platform/server/process_limits.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/confined.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/limits.py": {"resource.setrlimit"},

@@ -170,7 +170,7 @@ class KillRounds:
         server = self.relive.pid()
         if victim == "server":
             return server
-        wanted = {"collector": "signals.process", "store": "relive_store"}.get(victim, "")
+        wanted = {"collector": "handover.process", "store": "relive_store"}.get(victim, "")
         if wanted:
             return next((pid for pid, line in _children(server) if wanted in line), 0)
         zygotes = [pid for pid, line in _children(server) if "bootstrap.py" in line]

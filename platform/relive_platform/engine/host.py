@@ -33,6 +33,7 @@ from relive_platform.engine.workers.users import UserBlock
 from relive_platform.engine.workers.worker import Worker, WorkerOwner
 from relive_platform.engine.workers.zygote import Zygote, ZygoteKey
 from relive_platform.engine.workers.zygotes import Zygotes
+from relive_platform.evidence import LOGS, SPANS, Take
 
 __all__ = ["HostLimits", "WorkerHost"]
 
@@ -51,6 +52,7 @@ class HostLimits:
     frozen_memory_mb: int = 256
     debug_s: float = 3_600.0
     heap: HeapLimits = field(default_factory=HeapLimits)
+    takes: tuple[Take, ...] = (SPANS, LOGS)  # the telemetry that workers may send while they run
 
 
 class WorkerHost:
@@ -129,7 +131,7 @@ class WorkerHost:
         self._next_id += 1
         scratch = key.scratch_root(self._scratch_dir) / str(worker_id)
         own = msgspec.structs.replace(spec, scratch=str(scratch), instance=str(uuid.uuid4()))
-        worker = Worker(worker_id, own, owner)
+        worker = Worker(worker_id, own, owner, self.limits.takes)
         self.workers[worker_id] = worker
         self._empty.clear()
         task = asyncio.get_running_loop().create_task(self._start(worker, key, scratch))

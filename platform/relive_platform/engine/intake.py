@@ -1,6 +1,6 @@
-"""What of the spans and log lines of a worker is taken: only those of invocations that it has or had, and
-only as many as its function may tell. The worker's own recording keeps to both; code that writes into the
-channel itself need not.
+"""What of the telemetry of a worker is taken: only frames of invocations that it has or had, and only as many
+as its function may tell. The worker's own recording keeps to both; code that writes into the channel itself
+need not.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 from relive_base.wire.messages import Logs, Spans
 
-__all__ = ["FLOOD_BYTES", "SPAN_BYTES", "Intake", "frame_invocation", "frame_lines"]
+from relive_platform.evidence.takes import Take
 
-SPAN_BYTES: Final = 16 * 1_048_576
-"""Of the spans of one invocation, as they come."""
+__all__ = ["FLOOD_BYTES", "Intake", "frame_invocation", "frame_lines"]
+
 FLOOD_BYTES: Final = 64 * 1_048_576
 """What a worker may send in one invocation beyond its limits, which nobody keeps; then it is ended."""
 _ATTRIBUTE_BYTES: Final = 4_096  # of a line are free; what is more counts as its text does
@@ -51,10 +51,11 @@ def frame_lines(payload: bytes) -> int:
 class _Meter:
     """What has come of one invocation."""
 
-    __slots__ = ("log_bytes", "span_bytes", "text")
+    __slots__ = ("bytes", "text")
 
     def __init__(self) -> None:
-        self.log_bytes = self.span_bytes = self.text = 0
+        self.bytes: dict[str, int] = {}  # as they came, by tag
+        self.text = 0
 
 
 class Intake:
@@ -82,19 +83,14 @@ class Intake:
             for name in list(islice(meters, _INVOCATIONS)):
                 del meters[name]
 
-    def takes(self, payload: bytes, *, spans: bool) -> bool:
-        """Whether a Spans or Logs frame is taken. Raises msgspec.DecodeError."""
+    def takes(self, payload: bytes, take: Take) -> bool:
+        """Whether a frame of this kind is taken. Raises msgspec.DecodeError."""
         meter = self._meter(frame_invocation(payload))
         size = len(payload)
-        if meter is None:
-            pass
-        elif spans:
-            meter.span_bytes += size
-            if meter.span_bytes <= SPAN_BYTES:
-                return True
-        else:
-            meter.log_bytes += size
-            if meter.log_bytes <= self._limit or self._within(meter, payload):
+        if meter is not None:
+            come = meter.bytes[take.tag] = meter.bytes.get(take.tag, 0) + size
+            limit = take.limit_bytes
+            if come <= (limit or self._limit) or (not limit and self._within(meter, payload)):
                 return True
         self.over_bytes += size
         return False

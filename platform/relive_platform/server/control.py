@@ -29,7 +29,7 @@ from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.server.event_office import EventOffice
 from relive_platform.server.server import ReliveServer
 from relive_platform.server.status import status_of
-from relive_platform.signals.followers import FollowedLine, Follower
+from relive_platform.signals.exporters.followers import FollowedLine, Follower
 
 __all__ = ["ControlPlane", "PlatformBackend"]
 

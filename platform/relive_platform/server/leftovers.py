@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 
 def left_behind(home: Path, journal_dir: str = "") -> bool:
     """Whether there is telemetry that has not reached the store."""
-    from relive_platform.signals.journal import runs_in
-    from relive_platform.signals.journal_place import journal_place
+    from relive_platform.signals.handover.journal import runs_in
+    from relive_platform.signals.handover.journal_place import journal_place
 
     if next((home / "spool").glob("*.batch"), None) is not None:
         return True
@@ -52,8 +52,8 @@ def _deliver(home: Path, environment: Mapping[str, str], store_url: str) -> None
 
     from relive_platform.server.parts import plain_collector_options
     from relive_platform.settings import Settings
-    from relive_platform.signals.batches import Batch
-    from relive_platform.signals.process import spawn
+    from relive_platform.signals.handover.batches import Batch
+    from relive_platform.signals.handover.process import spawn
 
     # Nothing is sent anywhere: whoever reads has asked for no export.
     others = ("OTEL_", "RELIVE_OTLP", "RELIVE_STORE")
@@ -82,7 +82,7 @@ def _await_answer(connection: socket.socket) -> None:
     import msgspec
     from relive_base.wire.framing import FrameReader
 
-    from relive_platform.signals.batches import Ack
+    from relive_platform.signals.handover.batches import Ack
 
     numbers = [0]
     decoder = msgspec.msgpack.Decoder(Ack)

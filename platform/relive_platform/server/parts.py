@@ -21,9 +21,15 @@ from relive_platform.registry.packages.content import PackageLimits
 from relive_platform.registry.packages.dependencies import Dependencies
 from relive_platform.server.retention import Retention
 from relive_platform.settings import Settings
-from relive_platform.signals.journal import Journal
-from relive_platform.signals.journal_place import journal_place, leave_place, open_place, sweep_places
-from relive_platform.signals.options import CollectorOptions
+from relive_platform.signals.handover.journal import Journal
+from relive_platform.signals.handover.journal_place import (
+    journal_place,
+    leave_place,
+    open_place,
+    sweep_places,
+)
+from relive_platform.signals.handover.options import CollectorOptions
+from relive_platform.signals.table import takes as signal_takes
 from relive_platform.triggers.http.access import Access
 from relive_platform.triggers.http.listener import ListenerLimits
 from relive_platform.triggers.queue.model import QueueLimits
@@ -109,6 +115,7 @@ def engine_limits(settings: Settings) -> EngineLimits:
         settings.frozen_memory_mb,
         settings.debug_s,
         heap,
+        signal_takes(),
     )
     users = UserRange(settings.uid_base, settings.uid_count)
     return EngineLimits(host, settings.zygote_timeout_s, users, cgroup_limits(settings))

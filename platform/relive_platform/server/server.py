@@ -45,9 +45,9 @@ from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
 from relive_platform.settings import Settings
-from relive_platform.signals.collector import Collector
-from relive_platform.signals.followers import Follower
-from relive_platform.signals.process import spawn
+from relive_platform.signals.exporters.followers import Follower
+from relive_platform.signals.handover.collector import Collector
+from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.http.app import Gateway, GatewayLimits

@@ -67,6 +67,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "journal": _journal(server),
             "lost_attempts": ack.lost,
         },
+        "signals": _signals(server),
         "isolation_tier": min(engine.tiers, default=server.settings.isolation_tier),
         "isolation_gaps": _gaps(server, engine.gaps),
         "cgroups": engine.cgroups,
@@ -85,6 +86,20 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "skipped": ack.otlp_skipped,
             "off": ack.otlp_off,
         },
+    }
+
+
+def _signals(server: ReliveServer) -> dict[str, dict[str, int]]:
+    """What each stage of the pipeline has taken and dropped, in their order."""
+    collector = server.collector
+    followed = collector.followers.counts
+    stages = {
+        "server": (collector.stats.taken_items, collector.stats.dropped_items, 0),
+        **collector.stats.ack.stages,
+        "followers": (followed.taken, followed.dropped, followed.late),
+    }
+    return {
+        name: dict(zip(("taken", "dropped", "late"), counts, strict=True)) for name, counts in stages.items()
     }
 
 

@@ -17,7 +17,7 @@ from relive_base.wire.messages import ErrorInfo
 from relive_base.records import InvocationRecord
 from relive_capture.explore.scene import read_scene
 from relive_platform.evidence import SceneJob
-from relive_platform.signals.scenes import SceneKeeper
+from relive_platform.signals.exporters.scenes import SceneKeeper
 
 folder = Path(sys.argv[1])
 tables = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relive_base.wire.messages import FunctionSpec, LogLine, Logs, SpanData, Spans, encode_payload
-from relive_platform.signals.followers import QUEUE_LINES, Followers
+from relive_platform.signals.exporters.followers import QUEUE_LINES, Followers
 
 
 def _spec(name: str) -> FunctionSpec:

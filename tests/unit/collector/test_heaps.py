@@ -16,8 +16,8 @@ from relive_base.wire.messages import ErrorInfo, FunctionSpec, TakeHeap
 from relive_capture.explore.scene import SceneFile, baseline_path, find_baseline, read_scene
 from relive_capture.record.heap import take_heap
 from relive_platform.evidence import SceneJob
-from relive_platform.signals.batches import HeapJob
-from relive_platform.signals.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.handover.batches import HeapJob
 from relive_store.spool import Mark
 
 SECRET = "AKIAABCDEFGHIJKLMNOP"

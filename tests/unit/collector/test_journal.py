@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
 from relive_platform.evidence import Finished, SceneJob
-from relive_platform.signals.batches import (
+from relive_platform.signals.handover.batches import (
     Answered,
     Begun,
     HeapJob,
@@ -26,8 +26,8 @@ from relive_platform.signals.batches import (
     encode_finished,
     encode_item,
 )
-from relive_platform.signals.journal import HEADER_BYTES, Journal, abandoned, read_segments, runs_in
-from relive_platform.signals.recovery import recover
+from relive_platform.signals.handover.journal import HEADER_BYTES, Journal, abandoned, read_segments, runs_in
+from relive_platform.signals.handover.recovery import recover
 
 SMALL = 16 * 1024
 LIMIT = 64 * 1024 * 1024
@@ -80,8 +80,8 @@ def test_what_is_written_survives_a_kill_of_the_writer(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from relive_platform.signals.batches import Telemetry, encode_item
-from relive_platform.signals.journal import Journal
+from relive_platform.signals.handover.batches import Telemetry, encode_item
+from relive_platform.signals.handover.journal import Journal
 import msgspec
 journal = Journal(Path({str(tmp_path / "a")!r}), {LIMIT}, {SMALL})
 number = 0

@@ -11,8 +11,8 @@ from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_payload
 from relive_platform.evidence import Finished, SceneJob
-from relive_platform.signals.collector import Collector, CollectorLimits
-from relive_platform.signals.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.handover.collector import Collector, CollectorLimits
 from relive_store.spool import Mark
 
 

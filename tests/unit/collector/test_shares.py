@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_platform.signals.shares import SPOOL_BYTES_PER_S, Shares
+from relive_platform.signals.handover.shares import SPOOL_BYTES_PER_S, Shares
 
 MB = 1_048_576
 

@@ -248,17 +248,12 @@ def test_an_uncaught_exception_is_a_log_record() -> None:
     assert failure_line(record()) is None
 
 
-class _AsItIs:
-    def text(self, text: str) -> str:
-        return text
-
-
 def test_spans_that_nobody_ended_end_with_their_process() -> None:
     opened = OpenSpans()
     of = failed_record(status="crash")
     outer = OpenSpan(of.trace_id, "aa" * 8, of.span_id, "outer", "Internal", NOW, "t")
     inner = OpenSpan(of.trace_id, "bb" * 8, "aa" * 8, "inner", "Client", NOW + MS, "t")
-    opened.opened(of.invocation_id, 1, [outer, inner], _AsItIs())
+    opened.opened(of.invocation_id, 1, [outer, inner])
     opened.ended(of.invocation_id, 1, inner.span_id)
 
     (left,) = opened.left(of)
@@ -273,7 +268,7 @@ def test_spans_that_nobody_ended_end_with_their_process() -> None:
     assert opened.left(of) == []
     # of an invocation that succeeded, a thread may end them later
     fine = record()
-    opened.opened(fine.invocation_id, 1, [outer], _AsItIs())
+    opened.opened(fine.invocation_id, 1, [outer])
     assert opened.left(fine) == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from relive_base.attributes import Attribute
 from relive_base.records import InvocationRecord
@@ -14,12 +14,7 @@ __all__ = ["OpenSpans", "failure_line"]
 
 _INVOCATIONS: Final = 10_000
 _SPANS: Final = 1_000  # of one invocation
-_NAME_CHARS: Final = 512  # as the worker cuts it; it is not trusted to do so
 _WHY: Final = "the process ended before this span did"
-
-
-class _Texts(Protocol):
-    def text(self, text: str) -> str: ...
 
 
 def failure_line(record: InvocationRecord) -> LogLine | None:
@@ -60,12 +55,11 @@ class OpenSpans:
         """Invocations that have some."""
         return len(self._of)
 
-    def opened(self, invocation_id: str, attempt: int, spans: Iterable[OpenSpan], texts: _Texts) -> None:
-        """They were told of; their names are redacted here."""
+    def opened(self, invocation_id: str, attempt: int, spans: Iterable[OpenSpan]) -> None:
+        """They were told of; their names are redacted by now."""
         known = self._of.setdefault((invocation_id, attempt), {})
         for span in spans:
             if len(known) < _SPANS:
-                span.name = texts.text(span.name[:_NAME_CHARS])
                 known[span.span_id] = span
         if len(self._of) > _INVOCATIONS:
             self._of.popitem(last=False)

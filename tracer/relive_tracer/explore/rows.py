@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from relive_base.attributes import Attribute, type_code, value_text
 from relive_base.resource import relive_version, resource_attributes, sdk_version
 from relive_base.wire.messages import LogLine, SpanData
@@ -103,8 +103,7 @@ _NONE: Final[list[object]] = []  # shared by all spans without events or links; 
 _EMPTY: Final[dict[str, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
+class FunctionRef(msgspec.Struct, frozen=True, gc=False):
     """Whose span or line it is."""
 
     name: str

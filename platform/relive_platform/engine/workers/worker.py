@@ -9,7 +9,8 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -46,6 +47,7 @@ from relive_platform.engine.workers.cgroups.groups import Group
 from relive_platform.engine.workers.fault_file import FaultFile
 from relive_platform.engine.workers.life import BUSY, FINISHING, GONE, STARTING, WorkerLife
 from relive_platform.engine.workers.process import WorkerProcess
+from relive_platform.evidence.takes import LOGS, SPANS, Kept, Take
 
 __all__ = ["Worker", "WorkerOwner"]
 
@@ -103,7 +105,10 @@ class WorkerOwner(Protocol):
 class Worker(WorkerLife, asyncio.Protocol):
     """One forked process that runs one function version, one invocation at a time."""
 
-    def __init__(self, worker_id: int, spec: FunctionSpec, owner: WorkerOwner) -> None:
+    def __init__(
+        self, worker_id: int, spec: FunctionSpec, owner: WorkerOwner, takes: Sequence[Take] = (SPANS, LOGS)
+    ) -> None:
+        """`takes`: the telemetry that it may send while it runs."""
         super().__init__()
         self.worker_id = worker_id
         self.spec = spec
@@ -145,11 +150,10 @@ class Worker(WorkerLife, asyncio.Protocol):
         self._ring: RingReader | None = None
         self._reader = FrameReader(self._on_payload)
         self._ring_reader = FrameReader(self._on_frame)
-        self._handlers = {
+        self._handlers: dict[str, Callable[[bytes], None]] = {
+            **{take.tag: partial(self._on_signal, take) for take in takes},
             "result": self._on_result,
             "done": self._on_done,
-            "spans": self._on_spans,
-            "logs": self._on_logs,
             "span_update": self._on_span_update,
             "profile": self._on_profile,
             "skipped": self._on_skipped,
@@ -443,15 +447,9 @@ class Worker(WorkerLife, asyncio.Protocol):
             following.sent_mono = time.monotonic()
         self.owner.on_skipped(self, running)
 
-    def _on_spans(self, payload: bytes) -> None:
-        if self.intake.takes(payload, spans=True):
-            self._on_telemetry(payload, spans=True)
-        else:
-            self._refused()
-
-    def _on_logs(self, payload: bytes) -> None:
-        if self.intake.takes(payload, spans=False):
-            self._on_telemetry(payload)
+    def _on_signal(self, take: Take, payload: bytes) -> None:
+        if self.intake.takes(payload, take):
+            self._on_telemetry(payload, take.kept)
         else:
             self._refused()
 
@@ -464,18 +462,19 @@ class Worker(WorkerLife, asyncio.Protocol):
             much = f"{FLOOD_BYTES >> 20} MB beyond its limits"
             self.end(f"its code wrote over {much} into the connection to the server")
 
-    def _on_telemetry(self, payload: bytes, *, spans: bool = False) -> None:
+    def _on_telemetry(self, payload: bytes, kept: Kept) -> None:
         running = self.current
-        if running is None:
+        if kept is Kept.NOTHING:
+            pass
+        elif running is None:
             if self.state == STARTING and len(self.init_telemetry) < 1_000:
                 self.init_telemetry.append(payload)
+        elif kept is Kept.FIRST:
+            running.telemetry_bytes += len(payload)
+            if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
+                running.telemetry.append(payload)
         else:
-            if spans:
-                running.telemetry_bytes += len(payload)
-                if running.telemetry_bytes <= TELEMETRY_KEPT_BYTES:
-                    running.telemetry.append(payload)
-            else:
-                running.keep_log(payload, TELEMETRY_KEPT_BYTES)
+            running.keep_log(payload, TELEMETRY_KEPT_BYTES)
         self.owner.on_telemetry(self, payload)
 
     def _on_span_update(self, payload: bytes) -> None:
@@ -514,7 +513,7 @@ class Worker(WorkerLife, asyncio.Protocol):
                 return
             for line in lines:
                 line.trace_id, line.span_id = record.trace_id, record.span_id
-        self._on_telemetry(encode_payload(Logs(invocation_id=invocation_id, lines=lines)))
+        self._on_telemetry(encode_payload(Logs(invocation_id=invocation_id, lines=lines)), LOGS.kept)
 
     def _on_profile(self, payload: bytes) -> None:
         kept = self.init_profiles if self.current is None else self.current.profiles

@@ -29,7 +29,7 @@ from typing import Final
 import msgspec
 from relive_base.wire.framing import FrameError
 
-from relive_platform.signals.batches import Item, items_of
+from relive_platform.signals.handover.batches import Item, items_of
 
 __all__ = ["HEADER_BYTES", "Journal", "Segment", "abandoned", "read_segments", "runs_in"]
 

@@ -10,14 +10,14 @@ from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.evidence import Finished, SceneJob
-from relive_platform.signals.batches import (
+from relive_platform.signals.handover.batches import (
     Answered,
     Begun,
     HeapJob,
     Telemetry,
     Tentative,
 )
-from relive_platform.signals.journal import Segment
+from relive_platform.signals.handover.journal import Segment
 
 __all__ = ["LOST", "Recovered", "recover"]
 

@@ -11,7 +11,8 @@ import msgspec
 from relive_base.redaction.redactor import KeyBlocks
 from relive_base.wire.messages import FunctionSpec, LogLine, Logs
 
-from relive_platform.signals.redaction import Redactors, redact_line
+from relive_platform.signals.processors.redaction import Redactors, redact_line
+from relive_platform.signals.signal import Counts
 
 __all__ = ["FollowedLine", "Follower", "Followers"]
 
@@ -31,8 +32,9 @@ class FollowedLine:
 class Follower:
     """One reader's queue. `get` waits; lines over the limit drop the oldest and are counted."""
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, counts: Counts | None = None) -> None:
         self.function = function
+        self._counts = counts or Counts()
         self.dropped = 0
         self._lines: deque[FollowedLine] = deque()
         self._arrived = asyncio.Event()
@@ -42,7 +44,9 @@ class Follower:
         if len(self._lines) >= QUEUE_LINES:
             self._lines.popleft()
             self.dropped += 1
+            self._counts.dropped += 1
         self._lines.append(line)
+        self._counts.taken += 1
         self._arrived.set()
 
     async def get(self) -> FollowedLine:
@@ -61,6 +65,7 @@ class Followers:
     """All readers. False if there are none: nothing is decoded then."""
 
     def __init__(self, redactors: Redactors | None = None) -> None:
+        self.counts = Counts()
         self._followers: set[Follower] = set()
         self._redactors = redactors or Redactors()
         self._blocks = KeyBlocks()
@@ -70,7 +75,7 @@ class Followers:
 
     def add(self, function: str = "") -> Follower:
         """Begin to follow one function, or all of them."""
-        follower = Follower(function)
+        follower = Follower(function, self.counts)
         self._followers.add(follower)
         return follower
 

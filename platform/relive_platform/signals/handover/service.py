@@ -29,16 +29,17 @@ from relive_tracer.explore.otlp import OtlpExporter
 from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, endpoint_settings
 
 from relive_platform.evidence import Finished, SceneJob, StackMemory
-from relive_platform.signals.batches import Ack, Batch, HeapJob, Telemetry, items_of
-from relive_platform.signals.ingest import Ingest
-from relive_platform.signals.journal import abandoned, read_segments, runs_in
-from relive_platform.signals.journal_place import is_ours
-from relive_platform.signals.recovery import Recovered, recover
-from relive_platform.signals.redaction import Redactors
-from relive_platform.signals.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.handover.batches import Ack, Batch, HeapJob, Telemetry, items_of
+from relive_platform.signals.handover.journal import abandoned, read_segments, runs_in
+from relive_platform.signals.handover.journal_place import is_ours
+from relive_platform.signals.handover.recovery import Recovered, recover
+from relive_platform.signals.pipeline import Pipeline
+from relive_platform.signals.processors.redaction import Redactors
+from relive_platform.signals.signal import Counts
 
 if TYPE_CHECKING:
-    from relive_platform.signals.options import CollectorOptions
+    from relive_platform.signals.handover.options import CollectorOptions
 
 __all__ = ["CollectorService"]
 
@@ -89,7 +90,7 @@ class CollectorService:
         limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days, options.heap_bytes)
         stacks = StackMemory()
         given = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-        self._ingest = Ingest(self._writer, self._exporter, redactors, stacks.learn, given)
+        self._pipeline = Pipeline(self._writer, self._exporter, redactors, stacks, given, self._written)
         self._scenes = SceneKeeper(
             Path(options.scenes_dir), self._writer, limits, stacks, redactors=redactors
         )
@@ -203,7 +204,7 @@ class CollectorService:
         mark = Mark(self._run, rows=last)
         self._received = self._received.and_then(mark)
         try:
-            self._ingest.write([item for item in new if isinstance(item, (Telemetry, Finished))], mark)
+            self._pipeline.write([item for item in new if isinstance(item, (Telemetry, Finished))], mark)
         except Exception:
             self._unreadable += len(new)
             self._writer.add_all([], mark)  # tried again it would fail again
@@ -233,6 +234,14 @@ class CollectorService:
             self._done = self._done.and_then(mark)
             self._send(self._state())
 
+    def _written(self) -> Counts:
+        stats = self._writer.stats()
+        return Counts(stats.written_rows, stats.dropped_rows + self._unreadable)
+
+    def _stages(self) -> dict[str, tuple[int, int, int]]:
+        counts = {**self._pipeline.counts(), "scenes": Counts(self._scenes.written, self._scenes.failed)}
+        return {name: (found.taken, found.dropped, found.late) for name, found in counts.items()}
+
     def _state(self, number: int = 0, flushed: bool = True) -> Ack:
         stats = self._writer.stats()
         ack = Ack(
@@ -250,6 +259,7 @@ class CollectorService:
             scenes=self._done.scenes,
             lost=self._lost,
             spool_full=stats.spooled_bytes / self._options.spool_bytes,
+            stages=self._stages(),
         )
         if self._exporter is not None:
             otlp = self._exporter.stats()
@@ -303,14 +313,14 @@ class CollectorService:
         rows: Sequence[tuple[int, Telemetry | Finished]] = found.rows
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = rows[start : start + _ROWS_AT_ONCE]
-            self._ingest.write([item for _, item in part], Mark(run, rows=part[-1][0]))
+            self._pipeline.write([item for _, item in part], Mark(run, rows=part[-1][0]))
         for number, job in found.scenes:
             self._scenes.submit(job, Mark(run, scenes=number))
         for job in found.last_scenes:
             self._scenes.submit(job)
         if not self._scenes.flush(_SPOOLED_S):
             raise TimeoutError(f"its scenes were not written within {_SPOOLED_S:g} s")
-        self._ingest.write(found.ended, Mark(run, scenes=_FINISHED))
+        self._pipeline.write(found.ended, Mark(run, scenes=_FINISHED))
         self._lost += found.lost
         self._unreadable += found.missing + len(found.damaged)
         told = (len(rows), len(found.scenes) + len(found.last_scenes), len(found.ended), found.lost)

@@ -22,7 +22,8 @@ from relive_base.wire.framing import MAX_FRAME_BYTES, FrameError, FrameReader, f
 from relive_base.wire.messages import FunctionSpec, SpanData, Spans, encode_payload
 
 from relive_platform.evidence import Finished, HeapFound, SceneJob
-from relive_platform.signals.batches import (
+from relive_platform.signals.exporters.followers import Followers
+from relive_platform.signals.handover.batches import (
     Ack,
     Answered,
     Batch,
@@ -34,10 +35,9 @@ from relive_platform.signals.batches import (
     encode_finished,
     encode_item,
 )
-from relive_platform.signals.followers import Followers
-from relive_platform.signals.journal import Journal
-from relive_platform.signals.redaction import Redactors
-from relive_platform.signals.shares import Shares
+from relive_platform.signals.handover.journal import Journal
+from relive_platform.signals.handover.shares import Shares
+from relive_platform.signals.processors.redaction import Redactors
 
 __all__ = ["Collector", "CollectorLimits", "CollectorStats"]
 
@@ -68,6 +68,7 @@ class CollectorStats:
 
     room: Shares
     pid: int = 0
+    taken_items: int = 0
     dropped_items: int = 0
     dropped_scenes: int = 0
     restarts: int = 0
@@ -331,6 +332,7 @@ class Collector(asyncio.Protocol):
 
     def _take(self, stream: _Stream, function: str, data: bytes) -> None:
         stream.add(function, data)
+        self.stats.taken_items += 1
         self._room.add(function, len(data))
         self._arm()
 

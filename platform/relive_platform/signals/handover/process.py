@@ -1,4 +1,4 @@
-"""The collector's process: `python -m relive_platform.signals.process CONTROL_FD START_FD`.
+"""The collector's process: `python -m relive_platform.signals.handover.process CONTROL_FD START_FD`.
 
 It has its own interpreter, so that converting and compressing rows never holds up the server's event loop,
 and a lower priority, so that invocations come first if the machine is busy.
@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +21,12 @@ import msgspec
 from relive_base.environment import child_environment
 from relive_base.priority import stand_back
 
-from relive_platform.signals.options import CollectorOptions
+from relive_platform.signals.handover.options import CollectorOptions
 
 __all__ = ["main", "spawn"]
 
 _NICE: Final = 5
+_PROGRAM: Final = ("-m", "relive_platform.signals.handover.process")
 
 
 class _Start(msgspec.Struct):
@@ -41,17 +42,18 @@ def spawn(
     options: CollectorOptions,
     log: Path,
     environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = _PROGRAM,
 ) -> subprocess.Popen[bytes]:
     """Start the process with its end of the socket; it ends when the other end is closed. Blocks.
-    `environment`: what it works with, by default this process's own."""
+    `environment`: what it works with, by default this process's own. `program`: what Python runs, by default
+    this module."""
     given = dict(os.environ if environment is None else environment)
-    module = "relive_platform.signals.process"
     start, told = os.pipe()
     with contextlib.suppress(BrokenPipeError), os.fdopen(told, "wb") as pipe:
         try:
             with log.open("ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", module, str(control.fileno()), str(start)],
+                    [sys.executable, *program, str(control.fileno()), str(start)],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -69,7 +71,9 @@ def main(arguments: list[str]) -> None:
     """Serve until the server is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
-    from relive_platform.signals.service import CollectorService  # here: the server has no use for it
+    from relive_platform.signals.handover.service import (
+        CollectorService,  # here: the server has no use for it
+    )
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     with os.fdopen(int(arguments[1]), "rb") as pipe:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relive_platform.evidence import Finished
-from relive_platform.signals.ingest import Ingest
+from relive_platform.signals.pipeline import Pipeline
 from relive_store.spool import Mark
 from tracer_records import MS, NOW, failed_record, record
 
@@ -34,7 +34,7 @@ def batch() -> list[Finished]:
 def test_the_spans_of_ordinary_invocations_are_left_to_the_store() -> None:
     written = Rows()
 
-    Ingest(written).write(batch())
+    Pipeline(written).write(batch())
 
     assert list(written.tables["invocations"]["DerivesSpans"]) == [1, 0]
     assert set(written.tables["otel_traces"]["StatusCode"]) == {"Error", "Unset"}
@@ -43,7 +43,7 @@ def test_the_spans_of_ordinary_invocations_are_left_to_the_store() -> None:
 def test_what_is_exported_is_made_here_and_not_again_by_the_store() -> None:
     written, exported = Rows(), Rows()
 
-    Ingest(written, exported).write(batch())
+    Pipeline(written, exported).write(batch())
 
     assert list(written.tables["invocations"]["DerivesSpans"]) == [0, 0]
     assert exported.tables["traces"] == written.tables["otel_traces"]
@@ -56,7 +56,7 @@ def test_a_path_that_comes_again_is_redacted_again_by_its_functions_own_names() 
     finished = [Finished(record(http_path=path), [], keys) for keys in ([], ["colour"], [], ["colour"])]
     written = Rows()
     # When they are written
-    Ingest(written).write(finished)
+    Pipeline(written).write(finished)
     # I expect each without what is a secret of its function
     plain, own = "/paint?colour=teal-1234&token=[redacted]", "/paint?colour=[redacted]&token=[redacted]"
     assert list(written.tables["invocations"]["HttpPath"]) == [plain, own, plain, own]

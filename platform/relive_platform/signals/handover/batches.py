@@ -174,3 +174,4 @@ class Ack(msgspec.Struct, array_like=True):
     scenes: int = 0
     spool_full: float = 0.0  # from 0 to 1
     lost: int = 0  # attempts that a server before had begun and not ended
+    stages: dict[str, tuple[int, int, int]] = {}  # of the pipeline: taken, dropped, late

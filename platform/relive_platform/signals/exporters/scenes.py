@@ -31,9 +31,11 @@ from relive_capture.explore.snapshots import collect_heap, remove_raw
 from relive_store.spool import Mark
 
 from relive_platform.evidence import SceneJob, StackMemory, scene_input
-from relive_platform.signals.batches import HeapJob
-from relive_platform.signals.ingest import Columns, RowWriter, add_updates
-from relive_platform.signals.redaction import Redactors, redact_record
+from relive_platform.signals.exporters.store import RowWriter
+from relive_platform.signals.handover.batches import HeapJob
+from relive_platform.signals.processors.redaction import Redactors, redact_record
+from relive_platform.signals.receivers.updates import add_updates
+from relive_platform.signals.signal import Columns
 
 __all__ = ["SceneKeeper", "SceneLimits"]
 

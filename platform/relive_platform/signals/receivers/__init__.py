@@ -1,0 +1,1 @@
+"""Where signals come from. A receiver makes a `Flow` of what it got."""
