@@ -57,6 +57,7 @@ VENDOR_TOKENS = [
 SECRET_TEXTS = [
     ('["mysql","-u","bob","-phunter2X"]', "hunter2X"),
     ("run: mysqldump -u bob -phunter2X shop", "hunter2X"),
+    ("user=a&pass+word=hunter2X&x=1", "hunter2X"),
     ("GET https://h/p?x=1&sig=hunter2X&a=1", "hunter2X"),
     ("connect scott/hunter2X@//h:1521/x", "hunter2X"),
     ("the secret DSN https://abc:hunter2X@sentry.io/1", "hunter2X"),

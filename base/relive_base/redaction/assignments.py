@@ -70,7 +70,9 @@ _MARK_CHARS: Final = 3  # of a parser's token without letters: "==", "**="
 _TWO_TEXTS: Final = _rule(r"""\(\s*[bu]?(["'])[^"']*\1\s*,\s*[bu]?(["'])[^"']*\2\s*\)""")
 _WORD_AFTER: Final = _rule(r"[ ]+[^\W\d_]{1,20}(?![\w=:@])")
 _WORD_BEFORE: Final = _rule(r"([^\W\d_]{1,20})[ ]\Z")
-_WORDS_BEFORE: Final = _rule(r"(?:(?<=\s)|(?<=[\"',;(*#`])|\A)(?:([^\W\d_]{2,20})[ ])?([^\W\d_]{2,20})[ ]\Z")
+_WORDS_BEFORE: Final = _rule(
+    r"(?:(?<=\s)|(?<=[\"',;(*#`&?])|\A)(?:([^\W\d_]{2,20})[ ])?([^\W\d_]{2,20})[ ]\Z"
+)
 _WORDS_REACH: Final = 44
 _IDENTIFIER: Final = _rule(r"(?<![\w:])(?:arn|urn):(?:[^\s\"'=<>]*:)?\Z")
 _IDENTIFIER_REACH: Final = 300

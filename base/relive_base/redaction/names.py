@@ -7,7 +7,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-__all__ = ["classify", "may_name", "name_places", "split_words"]
+__all__ = ["NAME_KEYS", "VALUE_KEYS", "classify", "may_name", "name_places", "split_words"]
+
+NAME_KEYS: Final = ("name", "key", "Name", "Key", "k", "header", "field", "variable", "ParameterKey")
+VALUE_KEYS: Final = ("value", "Value", "v", "val", "ParameterValue")
+"""How entries of lists call a name and its value: {"name": "password", "value": "..."}."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
 

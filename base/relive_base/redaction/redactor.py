@@ -8,6 +8,7 @@ Only the places that were redacted are kept, never the values.
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -17,9 +18,16 @@ from relive_base.attributes import Attribute
 from relive_base.redaction.assignments import hide_assignments, is_harmless
 from relive_base.redaction.cards import hide_cards, is_card, may_hold_card, names_a_number
 from relive_base.redaction.cookies import hide_cookies
-from relive_base.redaction.disguises import may_be_disguised, undisguise, without_plus
+from relive_base.redaction.disguises import base64_bytes, may_be_disguised, undisguise, without_plus
 from relive_base.redaction.memory import SecretMemory, pattern_of
-from relive_base.redaction.names import classify, may_name, name_places, split_words
+from relive_base.redaction.names import (
+    NAME_KEYS,
+    VALUE_KEYS,
+    classify,
+    may_name,
+    name_places,
+    split_words,
+)
 from relive_base.redaction.source import hide_literals, is_no_literal
 from relive_base.redaction.tokens import hide_tokens, may_hold_token
 from relive_base.redaction.values import (
@@ -37,8 +45,6 @@ _MAX_KEY: Final = 128
 _CACHE_LIMIT: Final = 4096
 _MAX_JSON_DEPTH: Final = 200
 _MAX_LAYERS: Final = 3  # of escapes within escapes
-_NAME_KEYS: Final = ("name", "key", "Name", "Key")
-_VALUE_KEYS: Final = ("value", "Value")
 _MAX_OPEN: Final = 1024  # streams that may be within a key at a time
 _MAX_BLOCK_LINES: Final = 300
 _SHAPES: Final = 2_048
@@ -114,9 +120,17 @@ class Redactor:
         result = self._hidden(text)
         if may_be_disguised(result):
             result = self._undisguised(result)
+        if result is text and (raw := base64_bytes(text)) is not None:
+            result = self._unpacked(text, raw)
         if self._known is not None:
             result = self._known.sub(PLACEHOLDER, result)
         return result if result != text else text
+
+    def _unpacked(self, text: str, raw: bytes) -> str:
+        """A text in base64 whose `raw` content is text: looked into, and packed again if there was a
+        secret."""
+        clean = self.json_bytes(raw)
+        return text if clean is raw else binascii.b2a_base64(clean, newline=False).decode()
 
     def _hidden(self, text: str) -> str:
         lower = text.lower()
@@ -246,7 +260,7 @@ class Redactor:
             place = f"{path}.{shown}"
             if shown is not name:
                 redacted.append(place)
-            name = named if name in _VALUE_KEYS and named else name
+            name = named if name in VALUE_KEYS and named else name
             found[shown if shown is not name and isinstance(key, str) else key] = self._entry(
                 name, item, place, redacted, depth
             )
@@ -276,7 +290,7 @@ class Redactor:
 
     def _named_by_entry(self, value: dict[object, object]) -> str:
         """The secret name in {"name": "password", "value": "..."}: so lists of headers have it."""
-        for key in _NAME_KEYS:
+        for key in NAME_KEYS:
             name = value.get(key)
             if isinstance(name, str) and self.secret_key(name) == "strong":
                 return name
@@ -302,7 +316,9 @@ class Redactor:
             texts = [text for text in value if isinstance(text, str)]
             if name[-7:].lower() == "cookies" and len(texts) == len(value):
                 return [hide_cookies(text, PLACEHOLDER, self._found) for text in texts]
-            for text in texts[-1:] if len(value) == 2 else texts:  # of two, the first is a user's name
+            # of two, the first is a user's name, but for `tokens`
+            pair = len(value) == 2 and self.secret_key(name) != "plural"
+            for text in texts[-1:] if pair else texts:
                 self._found(text)
         if not isinstance(value, str):
             return PLACEHOLDER

@@ -223,3 +223,18 @@ def test_a_worker_in_which_something_fails_each_time_does_not_grow(forker: Zygot
     # I expect the last scene to list the places of what it has, each once
     assert last is not None
     assert len(last.redactions) == len(set(last.redactions))
+
+
+def test_a_scene_of_the_background_begins_with_what_it_is_of(forker: ZygoteHandle) -> None:
+    # Given a process in which a thread has failed before
+    worker = forker.worker(CODE, handler="main:thread")
+    try:
+        worker.invoke("")
+        # When one fails in the next invocation
+        outcome = worker.invoke("")
+    finally:
+        worker.stop()
+    # I expect its scene to begin with the one of its own invocation, and to have the other one behind it
+    own, before = member(outcome, "background.json")
+    assert own["invocation_id"] == outcome.result.invocation_id
+    assert before["invocation_id"] != outcome.result.invocation_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_base.redaction.memory import SecretMemory
 from relive_base.redaction.names import _may_name_abroad, may_name, name_places
+from relive_base.redaction.paths import hide_path
 from relive_base.redaction.redactor import PLACEHOLDER, KeyBlocks, Redactor, split_words
 from relive_base.redaction.source import hide_literals
 from relive_base.redaction.values import _may_match_hyphen, _may_match_underscore, may_have_form
@@ -433,3 +435,60 @@ def test_no_authentication_is_no_secret_and_a_glued_password_is_one() -> None:
 
     assert clean == {"auth": "none", "run": ["/usr/bin/mysql", "-u", "bob", f"-p{PLACEHOLDER}"]}
     assert (memory.values, places) == (["hunter2X"], ["event.run[3]"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", "value"),
+        ("Key", "Value"),
+        ("k", "v"),
+        ("ParameterKey", "ParameterValue"),
+        ("header", "value"),
+    ],
+)
+def test_an_entry_of_a_list_may_call_its_name_and_its_value_as_it_likes(name: str, value: str) -> None:
+    redacted: list[str] = []
+
+    clean = Redactor().value([{name: "DB_PASSWORD", value: "hunter2X"}], "event", redacted)
+
+    assert clean == [{name: "DB_PASSWORD", value: PLACEHOLDER}]
+    assert redacted == [f"event[0].{value}"]
+
+
+def test_each_of_two_tokens_is_hidden_elsewhere_too() -> None:
+    # Given a list of two tokens, which is no user with a password
+    memory = SecretMemory()
+    redactor = Redactor().remembering(memory)
+    redactor.value({"tokens": ["first-hunter2X", "second-hunter2X"]}, "event", [])
+
+    # When one of them is in a message
+    clean = Redactor().remembering(memory).text("no user of first-hunter2X or second-hunter2X")
+
+    assert clean == f"no user of {PLACEHOLDER} or {PLACEHOLDER}"
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "shown"),
+    [
+        ("/reset/{token}", "/reset/abc", "/reset/[redacted]"),
+        ("/u/{id}/key/{api_key}/x", "/u/7/key/abc/x", "/u/7/key/[redacted]/x"),
+        ("/f/{secret+}", "/f/a/b/c", "/f/[redacted]"),
+        ("/u/{id}", "/u/7", "/u/7"),
+        ("/reset/{token}", "/other/abc", "/other/abc"),
+        ("", "/reset/abc", "/reset/abc"),
+    ],
+)
+def test_a_secret_that_the_route_names_leaves_the_path(route: str, path: str, shown: str) -> None:
+    assert hide_path(path, route, Redactor().secret_key) == shown
+
+
+def test_a_base64_text_is_looked_into() -> None:
+    # Given a body as API gateways hand it on, with and without a secret
+    secret = base64.b64encode(b'{"user": "bob", "password": "hunter2X"}').decode()
+    harmless = base64.b64encode(b'{"user": "bob", "colour": "blue, or green"}').decode()
+
+    clean = Redactor().text(secret)
+
+    assert json.loads(base64.b64decode(clean)) == {"user": "bob", "password": PLACEHOLDER}
+    assert Redactor().text(harmless) is harmless

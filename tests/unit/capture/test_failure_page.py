@@ -21,13 +21,14 @@ from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, writ
 from relive_capture.explore.text import render_text, to_json
 from relive_capture.record import capture_exception, capture_moment
 
+_INVOCATION = "0192b0a0-0000-7000-8000-000000000007"
 Load = Callable[..., ModuleType]
 
 
 def opened(folder: Path, scene: Scene, kind: str = "exception", logs: tuple[LogLine, ...] = ()) -> SceneFile:
     """An archive of a scene, read back."""
     record = InvocationRecord(
-        invocation_id="0192b0a0-0000-7000-8000-000000000007",
+        invocation_id=_INVOCATION,
         trace_id="a" * 32,
         span_id="b" * 16,
         function="shop",
@@ -143,6 +144,31 @@ def test_what_failed_behind_a_timeout_comes_first(spec: FunctionSpec, page: Call
     assert text.index("Failed beside it") < text.index("exception in task pricing:") < text.index("Event")
     assert "ApiError" in text[: text.index("Event")]
     assert "task waits" in text[text.index("Tasks") :]
+
+
+def test_what_failed_in_an_earlier_invocation_is_not_said_to_have_failed_beside_it(
+    spec: FunctionSpec, page: Callable[..., SceneFile]
+) -> None:
+    # Given a process in which a thread failed beside this invocation, and another in an earlier one
+    scene = taken(ValueError("late"), spec)
+    scene.members["background.json"] = msgspec.json.encode(
+        [
+            {
+                "origin": "thread",
+                "name": name,
+                "happened_ns": 1,
+                "invocation_id": invocation_id,
+                "message": f"exception in thread {name}: KeyError: 'price'",
+            }
+            for name, invocation_id in (("old", "an-earlier-one"), ("new", _INVOCATION))
+        ]
+    )
+    # When it is shown
+    text = render_text(page(scene))
+    # I expect each to be where it belongs, and the earlier invocation to be named
+    beside, before = text.index("Failed beside it"), text.index("Failed in this process before")
+    assert beside < text.index("thread new") < before < text.index("thread old")
+    assert "in invocation an-earlier-one" in text[before:]
 
 
 @in_a_fresh_process  # others have left threads

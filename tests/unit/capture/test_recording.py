@@ -186,3 +186,28 @@ def test_the_states_are_those_that_the_generators_have() -> None:
     _, key, place, *_ = numpy.random.get_state()  # type: ignore[misc]
     assert numpys == key.tobytes() + int(place).to_bytes(4, sys.byteorder)
     assert len(python) == len(numpys) == STATE_BYTES
+
+
+def test_the_user_in_the_name_of_a_host_is_not_kept() -> None:
+    # Given a client that hands `user:password@host` to the resolver, which knows no such host
+    raw = RawCall("connect", "socket", "invoke", 0, origin="bob:hunter2X@db:5432")
+    raw.failure = Failure("socket.gaierror", [-2, "Name or service not known"])
+    recording = Recording(notes=ReplayNotes(), recorded_calls=[raw], connections=["bob:hunter2X@db:5432"])
+
+    # When it is written
+    found = build_recording(recording, Redactor())
+
+    # I expect the host alone to be left, in the call and in what is said of the others
+    assert found.recorded_calls[0].url == "db:5432"
+    assert "hunter2X" not in found.state.reason
+    assert "db:5432" in found.state.reason
+
+
+def test_a_body_with_its_coding_in_two_headers_is_looked_into() -> None:
+    raw = response(gzip.compress(gzip.compress(b'{"password": "hunter2X"}')))
+    raw.response_headers = (("content-encoding", "gzip"), ("content-encoding", "gzip"))
+
+    found = kept(raw)
+
+    assert b"hunter2X" not in body_bytes(found.response_body)
+    assert json.loads(body_bytes(found.response_body)) == {"password": "[redacted]"}

@@ -132,6 +132,8 @@ def test_a_secret_attribute_is_redacted_and_its_place_listed() -> None:
     [
         [("x-api-key", "hunter2"), ("accept", "*/*")],
         [[b"x-api-key", b"hunter2"]],
+        [{"Key": "DB_PASSWORD", "Value": "hunter2"}],
+        [{"k": "x-api-key", "v": "hunter2"}],
         ["mysql", "--password", "hunter2"],
         {"name": "DB_PASSWORD", "value": "hunter2"},
         [{"key": "client_secret", "value": "hunter2"}],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["decoded"]
+__all__ = ["decoded", "encoded"]
 
 _MOST_CODINGS: Final = 4
 _MOST_STREAMS: Final = 1000
@@ -28,6 +29,14 @@ def decoded(data: bytes, coding: str, limit: int) -> bytes | None:
         decode = _KNOWN.get(name)
         plain = decode(plain, limit) if decode is not None and plain is not None else None
     return plain
+
+
+def encoded(data: bytes, coding: str) -> bytes:
+    """A body with this Content-Encoding again, one that `decoded` knows."""
+    for name in (name.strip().lower() for name in coding.split(",")):
+        if name not in ("", "identity"):
+            data = _ENCODERS[name](data)
+    return data
 
 
 def _inflated(data: bytes, window: int, limit: int) -> bytes | None:
@@ -105,4 +114,30 @@ _KNOWN: Final[dict[str, Callable[[bytes, int], bytes | None]]] = {
     "deflate": _deflate,
     "br": _brotli,
     "zstd": _zstd,
+}
+
+
+def _brotlied(data: bytes) -> bytes:
+    import brotli
+
+    packed: bytes = brotli.compress(data)
+    return packed
+
+
+def _zstandard(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor().compress(data)
+
+
+def _gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)  # the same scene is the same bytes
+
+
+_ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "gzip": _gzipped,
+    "x-gzip": _gzipped,
+    "deflate": zlib.compress,
+    "br": _brotlied,
+    "zstd": _zstandard,
 }

@@ -12,6 +12,7 @@ import msgspec
 from relive_base.attributes import json_safe
 from relive_base.records import InvocationRecord
 from relive_base.redaction.memory import SecretMemory
+from relive_base.redaction.paths import hide_path
 from relive_base.redaction.redactor import KeyBlocks, Redactor
 from relive_base.wire.messages import (
     NOT_APPLICABLE,
@@ -26,6 +27,7 @@ from relive_base.wire.messages import (
 )
 
 from relive_capture.explore.scene.cleaning import clean_member
+from relive_capture.explore.scene.event_bodies import UNSEARCHED, clean_event
 from relive_capture.explore.scene.names import is_safe_name
 from relive_capture.explore.scene.recorded import recorded_members
 
@@ -173,7 +175,11 @@ def _add_event(built: SceneMembers, source: SceneInput, redactor: Redactor) -> N
     data = source.http.body if source.http is not None else source.event
     if data:
         before = len(built.redactions)
-        built.files["event.bin"] = redactor.json_bytes(data, "event", built.redactions)
+        clean = clean_event(data, source.http, redactor, "event", built.redactions)
+        if clean is None:
+            built.parts["event"] = PartState("missing", UNSEARCHED)
+            return
+        built.files["event.bin"] = clean
         hidden = len(built.redactions) - before
         state = PartState("partial", f"{hidden} values were redacted") if hidden else PartState("ok")
         built.parts["event"] = state
@@ -202,9 +208,12 @@ def _http(request: HttpRequest, redactor: Redactor, where: str, redactions: list
     query = redactor.text(request.query)
     if query is not request.query:
         redactions.append(f"{where}.query")
+    path = hide_path(redactor.text(request.path), request.route, redactor.secret_key)
+    if path != request.path:
+        redactions.append(f"{where}.path")
     return {
         "method": request.method,
-        "path": redactor.text(request.path),
+        "path": path,
         "query": query,
         "headers": redactor.headers(request.headers, f"{where}.headers", redactions),
         "scheme": request.scheme,
@@ -227,7 +236,11 @@ def _add_healthy(built: SceneMembers, healthy: HealthyEvent | None, redactor: Re
     if request is not None:
         context["http"] = _http(request, redactor, "healthy.http", built.redactions)
     data = request.body if request is not None else healthy.event
-    built.files["healthy/event.bin"] = redactor.json_bytes(data, "healthy.event", built.redactions)
+    clean = clean_event(data, request, redactor, "healthy.event", built.redactions)
+    if clean is None:
+        built.parts["healthy"] = PartState("missing", UNSEARCHED)
+        return
+    built.files["healthy/event.bin"] = clean
     built.files["healthy/context.json"] = msgspec.json.encode(context)
     built.parts["healthy"] = PartState("ok")
 

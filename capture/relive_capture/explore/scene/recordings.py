@@ -68,7 +68,12 @@ def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartStat
 def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:
     """Connections that were opened for something else: a database, say."""
     known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form == "wire")
-    return [place for place in recording.connections if place not in known]
+    return [_without_user(place) for place in recording.connections if place not in known]
+
+
+def _without_user(place: str) -> str:
+    """`user:password@host:port`, as some clients hand it to the resolver, without the first part."""
+    return place.rpartition("@")[2]
 
 
 # ---------------------------------------------------------------- one call
@@ -140,7 +145,7 @@ def _from_invoke(raw: RawCall) -> RecordedCall:
 
 
 def _from_connect(raw: RawCall) -> RecordedCall:
-    return RecordedCall(kind="connect", url=raw.origin)
+    return RecordedCall(kind="connect", url=_without_user(raw.origin))
 
 
 def _clean_failure(failure: Failure | None, redactor: Redactor) -> Failure | None:
@@ -181,7 +186,8 @@ def _clean_body(
     """(the body without secrets, whether it is no longer compressed). A compressed one is looked into; what
     cannot be looked into is left out."""
     data = body_bytes(body)
-    encoding = next((value.lower() for name, value in headers if name.lower() == "content-encoding"), "")
+    codings = [value.lower() for name, value in headers if name.lower() == "content-encoding"]
+    encoding = ", ".join(codings)
     if not data:
         return body, False
     if not encoding or encoding == "identity":

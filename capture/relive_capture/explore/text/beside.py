@@ -10,7 +10,7 @@ from relive_base.values import render
 from relive_capture.explore.scene import SceneFile
 from relive_capture.explore.text.exceptions import title_of, wrapped
 from relive_capture.explore.text.lines import Line
-from relive_capture.model import FrameView, TaskView, ThreadView
+from relive_capture.model import BackgroundView, FrameView, TaskView, ThreadView
 
 __all__ = ["beside_lines", "waiting_lines"]
 
@@ -20,20 +20,34 @@ _LOCALS = 6
 
 
 def beside_lines(scene: SceneFile, width: int) -> list[Line]:
-    """What failed in threads and tasks that nobody waited for, but for the one that the scene is of."""
-    lines: list[Line] = []
-    told: set[str] = set()
-    for view in scene.background if scene.manifest.get("kind") != "background" else scene.background[1:]:
-        lines += _failed(view.message, _own(view.exceptions[0].frames if view.exceptions else []), width)
-        told.add(view.name)
-        for cause in view.exceptions[1:_SHOWN]:
-            title = f"  {cause.relation or 'behind'}: {title_of(cause)}"
-            lines.append(Line(one_line(title, width), "error"))
+    """What failed in threads and tasks that nobody waited for, but for the one that the scene is of. What
+    failed in earlier invocations of the same process is told apart: it may be the reason, or have none to do
+    with it."""
+    views = scene.background[1:] if scene.manifest.get("kind") == "background" else scene.background
+    own = [view for view in views if view.invocation_id in ("", scene.invocation_id)]
+    lines = [line for view in own for line in _view(view, width)]
+    told = {view.name for view in views}
     for task in scene.tasks:
         if task.unseen and task.name not in told:
             text = f"{task.error}: {task.message}" if task.message else task.error
             lines += _failed(f"exception in {task.kind} {task.name}: {text}", _own(task.frames), width)
-    return [Line(""), Line("Failed beside it", "heading"), *lines] if lines else []
+    earlier = [line for view in views if view not in own for line in _of_before(view, width)]
+    return [
+        *([Line(""), Line("Failed beside it", "heading"), *lines] if lines else []),
+        *([Line(""), Line("Failed in this process before", "heading"), *earlier] if earlier else []),
+    ]
+
+
+def _of_before(view: BackgroundView, width: int) -> Iterator[Line]:
+    yield Line(one_line(f"  in invocation {view.invocation_id}", width), "dim")
+    yield from _view(view, width)
+
+
+def _view(view: BackgroundView, width: int) -> Iterator[Line]:
+    yield from _failed(view.message, _own(view.exceptions[0].frames if view.exceptions else []), width)
+    for cause in view.exceptions[1:_SHOWN]:
+        title = f"  {cause.relation or 'behind'}: {title_of(cause)}"
+        yield Line(one_line(title, width), "error")
 
 
 def _failed(message: str, frame: FrameView | None, width: int) -> Iterator[Line]:

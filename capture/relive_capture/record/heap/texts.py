@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relive_base.redaction.names import NAME_KEYS, VALUE_KEYS
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
 from relive_capture.heap_format import ATTRIBUTE, INDEX, INTERNAL, ITEM, KEY, LOCAL
@@ -23,6 +24,7 @@ _MAX_STEPS: Final = 5
 _MAX_VALUES: Final = 20_000
 _MAX_CHILDREN: Final = 1_000  # of one object
 _MAX_LISTED: Final = 100_000  # entries of containers, of which only the first are looked at
+_BESIDE: Final = frozenset((*NAME_KEYS, *VALUE_KEYS))
 _CPU_NS: Final = 500_000_000
 _TEXT_CHARS: Final = 100
 # By id: a metaclass of the user's may compare types.
@@ -99,12 +101,10 @@ class NearTexts:
         named = {
             name: item
             for kind, name, item in edges
-            if kind in (ITEM, ATTRIBUTE) and type(name) is str and name in ("name", "key", "value")
+            if kind in (ITEM, ATTRIBUTE) and type(name) is str and name in _BESIDE
         }
-        if "value" in named and (
-            self._names_secret(named.get("name")) or self._names_secret(named.get("key"))
-        ):
-            found.append(named["value"])
+        if any(self._names_secret(named.get(name)) for name in NAME_KEYS):
+            found += [named[name] for name in VALUE_KEYS if name in named]
         fields: Any = static_lookup(cls, "_fields")[1] if issubclass(cls, tuple) and cls is not tuple else ()
         if type(fields) is tuple:
             texts = (item for name, item in zip(fields, items, strict=False) if self._names_secret(name))

@@ -39,7 +39,11 @@ typedef struct {
     X(_hide_named_value) X(_cut) X(_known) X(type) X(children) X(list) X(tuple) X(dict) X(plain) X(keyed) X(leaf) X(length) X(int) X(float)
 #define DECLARE(name) static PyObject *str_##name;
 TEXTS(DECLARE)
-static PyObject *text_comma, *text_empty, *text_dots, *text_colon_value, *text_field_value;
+static PyObject *text_comma, *text_empty, *text_dots;
+/* VALUE_KEYS of relive_base.redaction.names, as a line shows them. */
+static const char *value_keys[] = {"value", "Value", "v", "val", "ParameterValue"};
+#define VALUE_KEYS ((int)(sizeof value_keys / sizeof *value_keys))
+static PyObject *text_colon_values[VALUE_KEYS], *text_field_values[VALUE_KEYS];
 static PyObject *open_list, *close_list, *open_tuple, *close_tuple, *close_single, *open_dict, *close_dict;
 static PyObject *kw_more, *kw_ref;
 
@@ -434,7 +438,7 @@ static int
 add_pairs(Trees *trees, PyObject *items, Py_ssize_t depth, int form, PyObject *children, PyObject *shown,
           PyObject *texts)
 {
-    PyObject *value_label = form == AS_KEY ? text_colon_value : text_field_value;
+    PyObject **value_labels = form == AS_KEY ? text_colon_values : text_field_values;
     int has_value = 0;
     for (Py_ssize_t index = 0; index < PyList_GET_SIZE(items); index++) {
         PyObject *item = PyList_GET_ITEM(items, index);
@@ -448,7 +452,9 @@ add_pairs(Trees *trees, PyObject *items, Py_ssize_t depth, int form, PyObject *c
         if (done < 0) {
             return -1;
         }
-        has_value = has_value || same_text(PyList_GET_ITEM(shown, index), value_label);
+        for (int key = 0; key < VALUE_KEYS && !has_value; key++) {
+            has_value = same_text(PyList_GET_ITEM(shown, index), value_labels[key]);
+        }
     }
     if (has_value) {
         PyObject *hidden = PyObject_CallMethodObjArgs(trees->walker, str__hide_named_value, items, children, texts,
@@ -1167,8 +1173,13 @@ make_texts(void)
     text_comma = PyUnicode_InternFromString(", ");
     text_empty = PyUnicode_InternFromString("");
     text_dots = PyUnicode_InternFromString("\xe2\x80\xa6");
-    text_colon_value = PyUnicode_InternFromString("'value': ");
-    text_field_value = PyUnicode_InternFromString("value=");
+    for (int key = 0; key < VALUE_KEYS; key++) {
+        text_colon_values[key] = PyUnicode_FromFormat("'%s': ", value_keys[key]);
+        text_field_values[key] = PyUnicode_FromFormat("%s=", value_keys[key]);
+        if (text_colon_values[key] == NULL || text_field_values[key] == NULL) {
+            return -1;
+        }
+    }
     open_list = PyUnicode_InternFromString("[");
     close_list = PyUnicode_InternFromString("]");
     open_tuple = PyUnicode_InternFromString("(");

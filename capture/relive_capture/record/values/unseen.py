@@ -26,10 +26,10 @@ _RESERVE_NS: Final = 1_000_000  # at least
 
 class UnseenSecrets:
     """Looks through dicts, and the attributes of objects, without calling their code. `is_secret(name,
-    value)` judges an entry, `found(value)` is told."""
+    value)` judges an entry, `found(name, value)` is told."""
 
     def __init__(
-        self, is_secret: Callable[[str, Any], bool], found: Callable[[Any], None], budget: Budget
+        self, is_secret: Callable[[str, Any], bool], found: Callable[[str, Any], None], budget: Budget
     ) -> None:
         self._is_secret = is_secret
         self._found = found
@@ -70,7 +70,7 @@ class UnseenSecrets:
         inside: list[Any] = []
         for key, item in dict_items(mapping, limit) if mapping is not None else ():
             if type(key) is str and self._is_secret(key, item):
-                self._found(item)
+                self._found(key, item)
             else:
                 inside.append(item)
         return inside

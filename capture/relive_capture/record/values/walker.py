@@ -14,7 +14,7 @@ import msgspec
 from relive_base.redaction.assignments import is_harmless
 from relive_base.redaction.cards import names_a_number
 from relive_base.redaction.memory import SecretMemory
-from relive_base.redaction.names import split_words
+from relive_base.redaction.names import NAME_KEYS, VALUE_KEYS, split_words
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.redaction.values import is_mysql
 from relive_base.values import ValueNode
@@ -65,7 +65,12 @@ _NAMED_ITSELF = ("ndarray ", "DataFrame ", "Series ", "repeated [", "map {")
 """How shapes begin that say what they are of."""
 _INDEXES = len(INDEXES)
 _FLAG = "'-"  # how the text of a command line's option begins
-_VALUE_LABELS = ("", "", "'value': ", "value=")  # by the form that _pairs is given
+_VALUE_LABELS = (  # by the form that _pairs is given
+    frozenset[str](),
+    frozenset[str](),
+    frozenset(f"{name!r}: " for name in VALUE_KEYS),
+    frozenset(f"{name}=" for name in VALUE_KEYS),
+)
 _HEAD = 3  # children that the line of a value shows whose children are not walked
 
 _LONG_SECRET = 1024
@@ -252,7 +257,7 @@ class Walker:
             return
         for name, value in items:
             if self._names_hidden(name, value):
-                self._remember(value)
+                self._remember(name, value)
             else:
                 self._unseen.search(value)
 
@@ -342,7 +347,7 @@ class Walker:
         self._note_redaction()
         self._path.pop()
         if self._memory is not None:
-            self._remember(value)
+            self._remember(label, value)
         return ValueNode(self._plans.of(type(value)).name, PLACEHOLDER, redacted=True)
 
     def _names_hidden(self, name: str, value: Any) -> bool:
@@ -350,7 +355,7 @@ class Walker:
         secret = self._redactor.secret_key(name[:_KEY_TEXT])
         return bool(secret) and _hides(secret, value)
 
-    def _remember(self, value: Any) -> None:
+    def _remember(self, name: str, value: Any) -> None:
         """A secret text is one wherever else it stands."""
         memory: Any = self._memory
         if type(value) is str:
@@ -358,8 +363,9 @@ class Walker:
         elif type(value) is bytes and len(value) <= _LONG_SECRET:
             memory.add(value.decode("latin-1"))
         elif type(value) is list or type(value) is tuple:
-            # of two, the first is a user's name
-            for item in value[-1:] if len(value) == 2 else value[:_SECRETS]:
+            # of two, the first is a user's name, but for `tokens`
+            pair = len(value) == 2 and self._redactor.secret_key(name[:_KEY_TEXT]) != "plural"
+            for item in value[-1:] if pair else value[:_SECRETS]:
                 if type(item) is str:
                     memory.add(item)
         elif type(value) is dict:
@@ -585,7 +591,7 @@ class Walker:
             children.append((name[0], node))
             shown.append(name[form])
             texts.append(node.text)
-        if _VALUE_LABELS[form] in shown:
+        if not _VALUE_LABELS[form].isdisjoint(shown):
             self._hide_named_value(items, children, texts)
         return children, shown, texts
 
@@ -621,12 +627,14 @@ class Walker:
     ) -> None:
         """Hide the value of {"name": "x-api-key", "value": "..."}: so lists of headers have it."""
         labels = [label for label, _ in children]
-        at = labels.index("value")
-        for key in ("name", "key"):
-            if key in labels and self._names_secret(items[labels.index(key)][1], items[at][1]):
-                children[at] = "value", self._hidden("value", items[at][1])
-                texts[at] = PLACEHOLDER
-                return
+        for key in NAME_KEYS:
+            if key not in labels:
+                continue
+            name = items[labels.index(key)][1]
+            for at, label in enumerate(labels):
+                if label in VALUE_KEYS and self._names_secret(name, items[at][1]):
+                    children[at] = label, self._hidden(label, items[at][1])
+                    texts[at] = PLACEHOLDER
 
     def _names_secret(self, name: Any, value: Any) -> bool:
         """Whether the text `name` says that the text `value` is a secret."""

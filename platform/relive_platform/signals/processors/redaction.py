@@ -8,6 +8,7 @@ from typing import Final
 
 from relive_base.attributes import Attribute, attribute_texts
 from relive_base.records import InvocationRecord
+from relive_base.redaction.paths import hide_path
 from relive_base.redaction.redactor import KeyBlocks, Redactor
 from relive_base.wire.messages import LogLine, OpenSpan, SpanData
 
@@ -72,7 +73,10 @@ def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
     redacted its own, but not one that the server made."""
     # Most have but a few of these, and to ask first is cheaper than to call.
     if record.http_path:
-        record.http_path = _repeated(redactor, record.http_path)
+        path = _repeated(redactor, record.http_path)
+        record.http_path = (
+            hide_path(path, record.http_route, redactor.secret_key) if record.http_route else path
+        )
     if record.user_agent:
         record.user_agent = _repeated(redactor, record.user_agent)
     if record.http_query:

@@ -181,9 +181,13 @@ class Consumer:
         while True:
             await asyncio.sleep(self._lease_s / 3)
             for lease in list(self._leases.values()):
+                if self._leases.get(lease.seq) is not lease:
+                    continue  # its delivery has ended since
                 try:
                     await asyncio.wrap_future(self._queue.extend(lease))
                 except ReliveError as error:
+                    if isinstance(error, StaleLease) and self._leases.get(lease.seq) is not lease:
+                        continue  # it ended meanwhile
                     _log.warning("the lease of event %s was not extended: %s", lease.event.event_id, error)
 
     async def stop(self) -> None:

@@ -64,10 +64,12 @@ class Background:
         return scene
 
     def add_to(self, scene: Scene) -> None:
-        """Put what has failed unseen, in this process so far, into the scene of a failure."""
+        """Put what has failed unseen, in this process so far, into the scene of a failure: what the scene is
+        of first, then in the order in which it happened."""
         self.fresh = False
         if self._kept:
-            scene.members["background.json"] = msgspec.json.encode([view for _, view in self._kept])
+            views = [view for _, view in sorted(self._kept, key=lambda one: one[0] is not scene)]
+            scene.members["background.json"] = msgspec.json.encode(views)
             scene.parts["background"] = PartState("ok")
             places = [path for kept, _ in self._kept for path in kept.redactions]
             # Each once, and a list of its own: `scene` may be one of those that are kept, and a worker
