@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from relive_base.errors import ReliveError
 from relive_platform.api.client import ControlClient
 
 from tests.support.relive_cli import Relive, laboratory, relive_home, toml
@@ -135,7 +136,34 @@ def test_nothing_of_a_session_is_left_that_could_hold_up_the_end_of_the_process(
     # I expect no thread that takes the locks of gRPC, and no call that would wait for one at exit
     assert [thread.name for thread in threading.enumerate() if thread.name == "debug"] == []
     gc.collect()
-    assert [held for held in gc.get_objects() if type(held).__name__ == "_MultiThreadedRendezvous"] == []
+    assert streams() == []
+
+
+def streams() -> list[object]:
+    """The calls of gRPC that somebody holds, if only themselves."""
+    return [held for held in gc.get_objects() if type(held).__name__ == "_MultiThreadedRendezvous"]
+
+
+def test_a_stream_that_was_refused_is_gone_with_its_error(lab: Relive) -> None:
+    token = (lab.home / "run" / "token").read_text()
+    with ControlClient(f"unix:{lab.home}/run/api.sock", token=token) as control:
+        # Given that nothing is collected before the end of the process
+        gc.collect()
+        gc.disable()
+        try:
+            # When the server refuses to debug, to query, to deploy
+            for refused in (
+                lambda: control.debug("ffffffff"),
+                lambda: list(control.query("SELECT nothing FROM nowhere")),
+                lambda: control.deploy(None, package=b"x" * 3_000_000, name="f", handler="m:h"),
+            ):
+                with pytest.raises(ReliveError) as told:
+                    refused()
+                del told
+            # I expect no call whose lock would be taken at the end
+            assert streams() == []
+        finally:
+            gc.enable()
 
 
 def test_the_newest_failure_is_the_one_that_failed_last(lab: Relive) -> None:

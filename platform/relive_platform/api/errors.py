@@ -44,7 +44,12 @@ def to_metadata(error: ReliveError) -> tuple[tuple[str, bytes], ...]:
 
 
 def from_rpc_error(error: grpc.RpcError, address: str) -> ReliveError:
-    """The ReliveError that a failed call stands for."""
+    """The ReliveError that a failed call stands for.
+
+    The error of a stream is its call: with a traceback it would hold itself, and be collected at the end of
+    the process, when threads of gRPC may have been stopped with the call's lock in their hands.
+    """
+    error.__traceback__ = None
     for key, value in error.trailing_metadata() or ():
         if key == METADATA_KEY:
             wire = msgspec.msgpack.decode(value, type=_WireError)
