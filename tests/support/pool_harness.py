@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from own_users import COUNT, FIRST
 from patience import PATIENCE_S
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, LogLine, Logs, frame_kind
@@ -70,7 +71,7 @@ class Platform:
         self.code.mkdir()
         self.recording = Recording()
         self.executor = ThreadPoolExecutor(2)
-        users = UserRange(900_000, 65_536)
+        users = UserRange(FIRST, COUNT)
         self.engine = Engine(
             self.recording,
             build_runtime(folder),
@@ -89,7 +90,7 @@ class Platform:
         """`source` becomes the module `NAME_vN`, whose `handler` is served."""
         module = f"{name}_v{version}"
         (self.code / f"{module}.py").write_text(source)
-        values = {"timeout_s": 5.0, "memory_mb": 128, "source": str(self.code)} | spec
+        values = {"timeout_s": 60.0, "memory_mb": 128, "source": str(self.code)} | spec
         values.setdefault("isolation_tier", self.tier)
         built = FunctionSpec(name=name, version=version, handler=f"{module}:handler", **values)
         key = ZygoteKey(sys.executable, tier=self.tier, code_root=str(self.code))

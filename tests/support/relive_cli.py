@@ -50,7 +50,7 @@ class Relive:
     ) -> subprocess.CompletedProcess[str]:
         """Run one command; with `check` it has to end with 0."""
         given = ["--home", str(self.home), *arguments]
-        environment = {**os.environ, "COLUMNS": "160", **self.environment}
+        environment = {**os.environ, "COLUMNS": "160", "RELIVE_TIMEOUT_S": "60", **self.environment}
         if _forked.takes(list(arguments), self.environment):
             done = _forked.run(given, stdin, environment, timeout_s)
         else:

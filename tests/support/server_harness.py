@@ -114,7 +114,13 @@ async def served(
     home: Path, *, with_api: bool = False, environment: dict[str, str] | None = None, **overrides: object
 ) -> AsyncIterator[Served]:
     """A server on `home`, stopped at the end whatever happens."""
-    values = {"home": str(home), "http": "127.0.0.1:0", "waiting_workers": 0, "backoff_s": 0.05} | overrides
+    values = {
+        "home": str(home),
+        "http": "127.0.0.1:0",
+        "waiting_workers": 0,
+        "backoff_s": 0.05,
+        "timeout_s": 60.0,
+    } | overrides
     settings = Settings.from_environment(environment or {}, values)
     server = ReliveServer(settings, ControlPlane if with_api else None)
     await server.start()

@@ -299,6 +299,7 @@ class ZygoteHandle:
             scratch.chmod(0o770)
         fields.setdefault("scratch", str(scratch))
         fields.setdefault("name", "test-function")
+        fields.setdefault("timeout_s", 60.0)
         fields.setdefault("version", 1)
         return FunctionSpec(handler=handler, source=str(source), **fields)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from own_users import FIRST
 from relive_base.wire.messages import Crashed
 from relive_capture.explore.outside import dump
 from relive_runtime.isolation import landlock
@@ -42,7 +43,7 @@ def started():
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZygoteHandle]:
-    with zygote(tmp_path_factory.mktemp("home"), tier=2, users=(900_000, 256)) as started:
+    with zygote(tmp_path_factory.mktemp("home"), tier=2, users=(FIRST, 256)) as started:
         yield started
 
 

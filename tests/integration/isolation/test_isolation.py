@@ -50,7 +50,7 @@ def mapped(path, size):
 
 @pytest.fixture(scope="module")
 def worker(running: ZygoteHandle) -> WorkerHandle:
-    return running.worker(TRY, timeout_s=10)
+    return running.worker(TRY, timeout_s=60)
 
 
 @needs_landlock
@@ -160,7 +160,7 @@ def test_a_higher_tier_than_the_zygotes_says_that_it_is_not_there(running: Zygot
 
 def test_limits_do_not_hinder_ordinary_use(running: ZygoteHandle) -> None:
     # Given a small function
-    worker = running.worker(TRY, memory_mb=128, timeout_s=20)
+    worker = running.worker(TRY, memory_mb=128, timeout_s=60)
     # Then threads, shared mappings far over the limit, and buffers below it work
     assert worker.invoke("threads(60)").value == "60"
     assert worker.invoke(f"mapped({worker.spec.scratch + '/big'!r}, 4 << 30)").value == str(4 << 30)

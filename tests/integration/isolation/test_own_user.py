@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from own_users import FIRST
 from relive_runtime.isolation import landlock
 from relive_runtime.isolation.family import probe_family
 from worker_harness import WorkerHandle, ZygoteHandle, zygote
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.skipif(
     reason="not root, or no namespaces, or no Landlock",
 )
 
-FIRST = 900_000
 USERS = (FIRST, 256)
 CODE = """
 import ctypes, errno, os, resource, signal, subprocess, sys, tempfile, threading, time

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from own_users import FIRST
 from pool_harness import Platform, platform
 from relive_platform.engine.workers.users import BLOCK, UserBlock, UserRange
 from relive_runtime.isolation import landlock
@@ -41,7 +42,7 @@ async def test_a_worker_has_a_user_until_it_is_gone(own_users: Platform) -> None
 
     uid, gid, home = msgspec.json.decode((await own_users.invoke("f")).body)
 
-    assert uid == gid > 900_000
+    assert uid == gid > FIRST
     assert os.stat(home).st_uid == uid
     worker = pool.idle[0]
     assert (worker.ready.isolation_tier, worker.ready.isolation_detail) == (2, [])  # type: ignore[union-attr]

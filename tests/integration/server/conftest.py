@@ -61,7 +61,7 @@ def app(tmp_path: Path) -> Path:
     functions = "".join(
         f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nmemory_mb = 128\n'
         f"retries = {6 if name == 'flaky' else 1}\n"
-        f"timeout_s = {0.4 if name == 'stuck' else 5}\n"
+        f"timeout_s = {0.4 if name == 'stuck' else 60}\n"
         for name in NAMES
     )
     return write_app(tmp_path / "app", SOURCE, functions)

@@ -53,6 +53,24 @@ def store_process() -> Iterator[StoreProcess]:
         process.stop()
 
 
+@pytest.fixture(scope="session", params=["chdb", "clickhouse"])
+def empty_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """An open store with the schema, empty, which no test changes; made once for all."""
+    with tempfile.TemporaryDirectory(prefix="rls") as name:
+        process: StoreProcess | None = None
+        if request.param == "chdb":
+            process = StoreProcess(Path(name) / "store", Path(name) / "s.sock", log_path=Path(name) / "log")
+            process.start()
+            opened = open_store(process.url)
+        else:
+            opened = open_store(f"{request.getfixturevalue('clickhouse_url')}/empty")
+        opened.migrate()
+        yield opened
+        opened.close()
+        if process is not None:
+            process.stop()
+
+
 @pytest.fixture(params=["chdb", "clickhouse"])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """An open store with the schema, empty."""

@@ -62,8 +62,8 @@ def test_strings_that_are_not_utf8_are_read_with_replacements(store: Store) -> N
     ]  # type: ignore[type-var]
 
 
-def test_an_empty_result_has_names_and_types(store: Store) -> None:
-    found = store.query("SELECT TraceId, Duration FROM otel_traces")
+def test_an_empty_result_has_names_and_types(empty_store: Store) -> None:
+    found = empty_store.query("SELECT TraceId, Duration FROM otel_traces")
     assert len(found) == 0
     assert found.names == ("TraceId", "Duration")
     assert found.types == ("String", "UInt64")
@@ -73,16 +73,16 @@ def test_an_empty_result_has_names_and_types(store: Store) -> None:
     "text",
     ["'; DROP TABLE otel_traces; --", "\\'", "{x:String}", "a\nb\tc\0d", "\\N", "NULL", "😀", "%s %(x)s"],
 )
-def test_a_parameter_is_a_value_and_never_sql(store: Store, text: str) -> None:
-    found = store.query(
+def test_a_parameter_is_a_value_and_never_sql(empty_store: Store, text: str) -> None:
+    found = empty_store.query(
         "SELECT {x:String} AS x, {l:Array(String)} AS l, {m:Map(String, String)} AS m",
         {"x": text, "l": [text], "m": {text: text}},
     )
     assert next(found.rows()) == (text, [text], {text: text})
 
 
-def test_times_and_numbers_as_parameters(store: Store) -> None:
-    found = store.query(
+def test_times_and_numbers_as_parameters(empty_store: Store) -> None:
+    found = empty_store.query(
         "SELECT {t:DateTime64(9)} AS t, {i:Int64} AS i, {f:Float64} AS f, {b:Bool} AS b,"
         " {n:Nullable(String)} AS n",
         {"t": 1_700_000_000_123_456_789, "i": -5, "f": 1.5, "b": True, "n": None},
@@ -127,10 +127,10 @@ def test_times_and_numbers_as_parameters(store: Store) -> None:
         "WITH x AS (SELECT",
     ],
 )
-def test_a_read_only_query_reads_only(store: Store, sql: str) -> None:
+def test_a_read_only_query_reads_only(empty_store: Store, sql: str) -> None:
     with pytest.raises(QueryError):
-        store.query(sql)
-    assert store.query("SELECT count() FROM otel_traces").scalar() == 0
+        empty_store.query(sql)
+    assert empty_store.query("SELECT count() FROM otel_traces").scalar() == 0
 
 
 @pytest.mark.parametrize(
@@ -150,32 +150,34 @@ def test_a_read_only_query_reads_only(store: Store, sql: str) -> None:
         "SELECT * FROM merge(currentDatabase(), 'otel_traces')",
     ],
 )
-def test_what_only_looks_like_reaching_outside_is_read(store: Store, sql: str) -> None:
-    store.query(sql)
+def test_what_only_looks_like_reaching_outside_is_read(empty_store: Store, sql: str) -> None:
+    empty_store.query(sql)
 
 
-def test_semicolons_and_keywords_inside_literals_are_fine(store: Store) -> None:
-    assert store.query("SELECT 'a; DROP TABLE x' AS s -- ; format JSON\n;").scalar() == "a; DROP TABLE x"
+def test_semicolons_and_keywords_inside_literals_are_fine(empty_store: Store) -> None:
+    assert (
+        empty_store.query("SELECT 'a; DROP TABLE x' AS s -- ; format JSON\n;").scalar() == "a; DROP TABLE x"
+    )
 
 
-def test_too_many_rows_are_refused(store: Store) -> None:
+def test_too_many_rows_are_refused(empty_store: Store) -> None:
     with pytest.raises(QueryLimit, match="limit"):
-        store.query("SELECT number FROM numbers(100000)", max_rows=1000)
-    assert len(store.query("SELECT number FROM numbers(1000)", max_rows=1000)) == 1000
+        empty_store.query("SELECT number FROM numbers(100000)", max_rows=1000)
+    assert len(empty_store.query("SELECT number FROM numbers(1000)", max_rows=1000)) == 1000
 
 
-def test_a_slow_query_ends_at_its_timeout(store: Store) -> None:
+def test_a_slow_query_ends_at_its_timeout(empty_store: Store) -> None:
     with pytest.raises(QueryTimeout, match="too long"):
-        store.query(SLOW, timeout_s=0.3)  # by itself it takes longer than a test may
+        empty_store.query(SLOW, timeout_s=0.3)  # by itself it takes longer than a test may
 
 
-def test_a_running_query_can_be_cancelled(store: Store) -> None:
+def test_a_running_query_can_be_cancelled(empty_store: Store) -> None:
     # Given a query that runs
     caught: list[BaseException] = []
 
     def run() -> None:
         try:
-            store.query(SLOW, query_id="slow-1", timeout_s=60)
+            empty_store.query(SLOW, query_id="slow-1", timeout_s=60)
         except BaseException as error:
             caught.append(error)
 
@@ -183,19 +185,19 @@ def test_a_running_query_can_be_cancelled(store: Store) -> None:
     thread.start()
     # When it is cancelled as soon as it can be seen
     deadline = time.monotonic() + 120
-    while not store.cancel("slow-1") and time.monotonic() < deadline:
+    while not empty_store.cancel("slow-1") and time.monotonic() < deadline:
         time.sleep(0.02)
     thread.join(120)
     # I expect that it ended as cancelled, and that the store goes on
     assert [type(error) for error in caught] == [QueryCancelled]
-    assert store.query("SELECT 1").scalar() == 1
-    assert store.cancel("slow-1") is False
+    assert empty_store.query("SELECT 1").scalar() == 1
+    assert empty_store.cancel("slow-1") is False
 
 
 @pytest.mark.parametrize("query_id", ["' OR 1 --", "a b", "x" * 200])
-def test_a_query_id_cannot_carry_sql(store: Store, query_id: str) -> None:
+def test_a_query_id_cannot_carry_sql(empty_store: Store, query_id: str) -> None:
     with pytest.raises(QueryError, match="query id"):
-        store.query("SELECT 1", query_id=query_id)
+        empty_store.query("SELECT 1", query_id=query_id)
 
 
 def test_the_same_token_inserts_once_also_in_the_views(store: Store) -> None:
@@ -253,18 +255,18 @@ def test_the_derived_columns(store: Store) -> None:
     ],
 )
 def test_columns_that_do_not_fit_are_refused_and_nothing_is_inserted(
-    store: Store, columns: dict[str, list[object]]
+    empty_store: Store, columns: dict[str, list[object]]
 ) -> None:
     with pytest.raises(QueryError):
-        store.insert("otel_traces", columns)
-    assert store.query("SELECT count() FROM otel_traces").scalar() == 0
+        empty_store.insert("otel_traces", columns)
+    assert empty_store.query("SELECT count() FROM otel_traces").scalar() == 0
 
 
-def test_a_table_that_does_not_exist_is_named(store: Store) -> None:
+def test_a_table_that_does_not_exist_is_named(empty_store: Store) -> None:
     with pytest.raises(QueryError, match="nowhere"):
-        store.insert("nowhere", {"a": [1]})
+        empty_store.insert("nowhere", {"a": [1]})
     with pytest.raises(QueryError, match="nowhere"):
-        store.query("SELECT * FROM nowhere")
+        empty_store.query("SELECT * FROM nowhere")
 
 
 def test_migrations_are_applied_once(store: Store) -> None:
