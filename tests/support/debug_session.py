@@ -29,6 +29,13 @@ class Session:
                 if frame.prompt:
                     return text
 
+    def until_text(self, wanted: str) -> None:
+        """Wait until the process has written a text."""
+        text = ""
+        while wanted not in text:
+            frame = self.worker.wire.next()
+            text += frame.text if isinstance(frame, DebugText) else ""
+
     def say(self, line: str | None) -> str:
         """The answer to a line, without the prompt that follows; None is Ctrl-D."""
         self.worker.wire.send(DebugLine(session=self.number, text=line or "", end=line is None))

@@ -75,7 +75,7 @@ SIGNALS = {"tgkill": (234, 131), "tkill": (200, 130)}
 
 @pytest.fixture(scope="module")
 def worker(running: ZygoteHandle) -> WorkerHandle:
-    return running.worker(TRY, timeout_s=20)
+    return running.worker(TRY, timeout_s=60)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZygoteHandle]:
 
 @pytest.fixture(scope="module")
 def worker(family: ZygoteHandle) -> WorkerHandle:
-    return family.worker(CODE, timeout_s=20, isolation_tier=2)
+    return family.worker(CODE, timeout_s=60, isolation_tier=2)
 
 
 def test_tier_2_is_reached_and_told(worker: WorkerHandle) -> None:

@@ -28,14 +28,14 @@ def write(path, size):
 
 @pytest.fixture(scope="module")
 def worker(running: ZygoteHandle) -> WorkerHandle:
-    return running.worker(CODE, timeout_s=20, tmp_mb=8)
+    return running.worker(CODE, timeout_s=60, tmp_mb=8)
 
 
 @needs_mounts
 def test_a_path_that_is_written_out_works_and_nobody_else_sees_the_file(
     running: ZygoteHandle, worker: WorkerHandle
 ) -> None:
-    other = running.worker(CODE, timeout_s=20)
+    other = running.worker(CODE, timeout_s=60)
     path = "/tmp/relive-test-own-tmp.txt"
 
     assert worker.invoke(f"write({path!r}, 5)").value == "5"
@@ -79,7 +79,7 @@ def test_what_lies_below_it_of_the_functions_own_cannot_be_written(worker: Worke
 @needs_mounts
 def test_the_mount_is_gone_with_the_worker_and_the_machines_own_stays(running: ZygoteHandle) -> None:
     before = Path("/proc/self/mountinfo").read_text()
-    worker = running.worker(CODE, timeout_s=20)
+    worker = running.worker(CODE, timeout_s=60)
     worker.invoke("write('/tmp/relive-test-gone', 9)")
     worker.stop()
     running.wait_exit(worker)

@@ -24,6 +24,7 @@ def shout(text):
     return text.upper()
 
 def spin():
+    print("spinning")
     while True:
         time.sleep(0.01)
 
@@ -174,7 +175,7 @@ async def test_ctrl_c_ends_the_command(workers: Platform) -> None:
     await until_prompt(session)
 
     session.send_line("p spin()")
-    await asyncio.sleep(0.2)
+    await until_text(session, "spinning")
     session.interrupt()
 
     assert "KeyboardInterrupt" in await until_prompt(session)
@@ -398,7 +399,7 @@ async def test_kept_workers_are_listed_newest_first(workers: Platform) -> None:
     assert [row["attached"] for row in rows] == [True, False]
     assert rows[0]["invocation_id"] == second
     assert rows[0]["rss"] > 1_000_000
-    assert 590 < rows[0]["expires_s"] <= 600
+    assert 300 < rows[0]["expires_s"] <= 600
 
 
 async def test_a_signal_from_outside_ends_a_kept_worker(workers: Platform) -> None:

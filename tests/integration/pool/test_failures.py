@@ -253,7 +253,7 @@ async def test_a_crash_while_the_module_loads_is_located(workers: Platform) -> N
 
 
 async def test_a_timeout_in_python_code_ends_at_the_deadline(workers: Platform) -> None:
-    status, kind, *_ = await _fails(workers, "    while True:\n        pass\n", timeout_s=0.3)
+    status, kind, *_ = await _fails(workers, "    while True:\n        pass\n", timeout_s=1.0)
 
     assert (status, kind) == ("timeout", "timeout")
 
@@ -261,16 +261,16 @@ async def test_a_timeout_in_python_code_ends_at_the_deadline(workers: Platform) 
 async def test_a_timeout_that_is_swallowed_is_stopped_from_outside(workers: Platform) -> None:
     body = "    while True:\n        try: time.sleep(9)\n        except BaseException: pass\n"
 
-    status, kind, _, message = await _fails(workers, body, timeout_s=0.3)
+    status, kind, _, message = await _fails(workers, body, timeout_s=1.0)
 
     assert (status, kind) == ("timeout", "timeout")
-    assert "0.3 s" in message or "0.3" in message
+    assert "1 s" in message
 
 
 async def test_a_timeout_with_signals_blocked_is_located_from_outside(workers: Platform) -> None:
     body = "    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n    basket = 42\n    time.sleep(30)\n"
 
-    status, kind, *_ = await _fails(workers, body, timeout_s=0.3)
+    status, kind, *_ = await _fails(workers, body, timeout_s=1.0)
 
     assert (status, kind) == ("timeout", "timeout")
     running = await _failed_run(workers)
@@ -281,7 +281,7 @@ async def test_a_timeout_with_signals_blocked_is_located_from_outside(workers: P
 
 
 async def test_a_regex_in_c_ends_at_the_deadline(workers: Platform) -> None:
-    status, kind, *_ = await _fails(workers, "    re.match(r'(a+)+$', 'a' * 64 + 'b')\n", timeout_s=0.3)
+    status, kind, *_ = await _fails(workers, "    re.match(r'(a+)+$', 'a' * 64 + 'b')\n", timeout_s=1.0)
 
     assert (status, kind) == ("timeout", "timeout")
 
@@ -392,7 +392,7 @@ async def test_many_failures_at_once_leave_the_pool_whole(workers: Platform) -> 
     assert {outcome.record.status for outcome in outcomes} == {"crash"}
     assert (await workers.invoke("f", b'"ok"')).ok
     assert pool.starting == 0
-    assert await workers.dispatcher.drained(5)
+    assert await workers.dispatcher.drained(120)
 
 
 async def test_a_dependency_that_ends_the_zygote_is_an_answer_and_no_waiting(workers: Platform) -> None:

@@ -60,7 +60,7 @@ async def test_a_worker_has_a_user_until_it_is_gone(own_users: Platform) -> None
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_failure_is_seen_with_its_locals(own_users: Platform, way: str) -> None:
     code, status = WAYS[way]
-    own_users.deploy("f", FAILS % code, memory_mb=96, timeout_s=20.0 if way == "memory" else 1.0)
+    own_users.deploy("f", FAILS % code, memory_mb=96, timeout_s=1.0 if way == "hang" else 60.0)
 
     outcome = await own_users.invoke("f")
 

@@ -128,7 +128,7 @@ def _running(mark: str) -> list[int]:
 
 async def test_what_a_worker_leaves_behind_without_a_trace_ends_with_it(workers: Platform) -> None:
     # Given a process that has cut every tie: another session, no parent, no environment
-    pool = workers.deploy("f", LEFT_BEHIND % os.getpid(), timeout_s=20.0)
+    pool = workers.deploy("f", LEFT_BEHIND % os.getpid(), timeout_s=60.0)
     mark = f"relive-test-{os.getpid()}"
     assert (await workers.invoke("f")).body == b'"started"'
     assert len(_running(mark)) == 1
@@ -142,7 +142,7 @@ async def test_what_a_worker_leaves_behind_without_a_trace_ends_with_it(workers:
 
 @pytest.mark.parametrize("who", ["worker", "server"])
 async def test_it_ends_where_the_worker_or_the_server_is_killed(workers: Platform, who: str) -> None:
-    workers.deploy("f", LEFT_BEHIND % (os.getpid() + (who == "server")), timeout_s=20.0)
+    workers.deploy("f", LEFT_BEHIND % (os.getpid() + (who == "server")), timeout_s=60.0)
     mark = f"relive-test-{os.getpid() + (who == 'server')}"
     await workers.invoke("f")
     assert len(_running(mark)) == 1

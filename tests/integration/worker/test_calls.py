@@ -55,7 +55,7 @@ def test_calls_from_many_threads_are_answered_in_any_order(running: ZygoteHandle
         "import relive\nfrom concurrent.futures import ThreadPoolExecutor\n"
         "def handler(e, c):\n    with ThreadPoolExecutor(8) as pool:\n"
         "        return list(pool.map(lambda n: relive.invoke('other', n), range(40)))",
-        timeout_s=20,
+        timeout_s=60,
     )
     worker.wire.send(worker.invoke_frame({}))
     waiting: list[Call] = []
@@ -75,10 +75,10 @@ def test_an_event_that_comes_while_a_thread_waits_is_not_lost(running: ZygoteHan
     # Given a thread that outlives its invocation and waits for an answer
     worker = running.worker(
         "import relive, threading\nanswers = []\n"
-        "def later():\n    answers.append(relive.invoke('other', 1, timeout_s=20))\n"
+        "def later():\n    answers.append(relive.invoke('other', 1, timeout_s=60))\n"
         "def handler(e, c):\n    if e == 'start':\n        threading.Thread(target=later).start()\n"
         "    return answers",
-        timeout_s=20,
+        timeout_s=60,
     )
     worker.wire.send(worker.invoke_frame("start"))
     frames: list[object] = []

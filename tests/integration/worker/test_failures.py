@@ -94,17 +94,17 @@ def test_a_worker_leaves_when_its_socket_closes(running: ZygoteHandle) -> None:
 )
 def test_a_timeout_is_raised_in_python_code(running: ZygoteHandle, code: str) -> None:
     # Given code that takes for ever, each in its own way
-    worker = running.worker(code, timeout_s=0.3)
+    worker = running.worker(code, timeout_s=1.0)
     # When it is invoked
     began = time.monotonic()
     outcome = worker.invoke({})
     # Then it is interrupted, not before its time, and the scene shows where
-    assert time.monotonic() - began > 0.25
+    assert time.monotonic() - began > 0.9
     assert outcome.result.status == "timeout"
     assert outcome.result.error is not None
     assert (outcome.result.error.type, outcome.result.error.kind) == ("Timeout", "timeout")
     assert "_fire" not in outcome.result.error.traceback
-    assert "ran longer than its 0.3 s" in outcome.result.error.message
+    assert "ran longer than its 1 s" in outcome.result.error.message
     assert outcome.scene is not None
     assert b'"handler"' in outcome.scene.members["exception.json"]
 
@@ -205,9 +205,9 @@ def test_a_failure_without_any_memory_left_is_captured_all_the_same(
     running: ZygoteHandle, function: str, error: str
 ) -> None:
     # Given a function that has taken every last byte, in objects of all sizes
-    worker = running.worker(NO_MEMORY, handler=f"main:{function}", memory_mb=16, timeout_s=20)
+    worker = running.worker(NO_MEMORY, handler=f"main:{function}", memory_mb=16, timeout_s=60)
     # When it fails
-    outcome = worker.invoke(None, timeout_s=8)
+    outcome = worker.invoke(None, timeout_s=6 if function == "loops" else 60)
     # Then the reserve is enough to say where and why
     assert outcome.result.error is not None
     assert outcome.result.error.type == error

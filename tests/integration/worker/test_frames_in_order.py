@@ -29,7 +29,7 @@ def handler(event, context):
 def test_lines_come_in_order_and_before_the_result(
     running: ZygoteHandle, lines: int, width: int, result: int
 ) -> None:
-    worker = running.worker(CODE, output_limit_bytes=16 * 1_048_576, timeout_s=20.0)
+    worker = running.worker(CODE, output_limit_bytes=16 * 1_048_576, timeout_s=60.0)
 
     outcome = worker.invoke({"lines": lines, "width": width, "result": result})
 
@@ -41,7 +41,7 @@ def test_lines_come_in_order_and_before_the_result(
 
 def test_a_full_ring_that_nobody_reads_holds_up_the_worker_and_loses_nothing(running: ZygoteHandle) -> None:
     # Given a worker that writes several times what the ring and the socket hold
-    worker = running.worker(CODE, output_limit_bytes=64 * 1_048_576, timeout_s=20.0)
+    worker = running.worker(CODE, output_limit_bytes=64 * 1_048_576, timeout_s=60.0)
     lines, width = 3 * CAPACITY // 1_000, 1_000
 
     # When it is read late

@@ -240,7 +240,7 @@ def test_subprocesses_work(running: ZygoteHandle) -> None:
         "import subprocess, sys\n"
         "def handler(e, c):\n"
         "    return subprocess.check_output([sys.executable, '-c', 'print(6 * 7)'], text=True)",
-        timeout_s=20,
+        timeout_s=60,
     )
     assert worker.invoke({}).value == "42\n"
 
