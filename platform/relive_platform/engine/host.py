@@ -103,6 +103,7 @@ class WorkerHost:
         self._cgroups.tidy()
         for worker in list(self.workers.values()):
             worker.look()  # what threads of the user's write between two invocations
+            worker.look_at_group()
         self.start()
 
     def counts(self) -> dict[str, int]:

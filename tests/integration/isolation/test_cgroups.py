@@ -149,12 +149,19 @@ async def test_memory_of_a_detached_child_is_bounded(open_to_memfd: Platform) ->
     # When a child in a session of its own fills a memfd, and is the one that the kernel takes
     outcome = await open_to_memfd.invoke("f", b'"detached(4000)"')
 
-    # I expect that it is ended at the limit, and that the worker goes on
+    # I expect that it is ended at the limit, that the worker goes on, and that the log says so
     assert msgspec.json.decode(outcome.body) == signal.SIGKILL, outcome.error
     group = pool.idle[0].group
     assert group is not None
     assert group.kernel_kills() == 1
     assert _limit(folders[0], "memory.max_usage_in_bytes", "memory.peak") <= 192 * MB
+    told = "the kernel ended a process of this worker (SIGKILL): all of them may hold 192 MB"
+    await open_to_memfd.until(lambda: told in [line.body for line in open_to_memfd.recording.console_lines])
+    # When the worker is killed by somebody else afterwards
+    outcome = await open_to_memfd.invoke("f", b'"time.sleep(0.3) or os.kill(os.getpid(), signal.SIGKILL)"')
+    # I expect that this is not told of the kernel
+    assert outcome.error is not None
+    assert (outcome.record.status, outcome.error.type) == ("crash", "WorkerKilled")
 
 
 async def test_a_fork_bomb_gets_an_ordinary_error_at_the_groups_limit(limited: Platform) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cgroup_tree import make_group, process_folder, remove_group
-from relive_platform.engine.workers.cgroups.groups import CgroupLimits, describe
+from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Group, describe
 from relive_platform.engine.workers.cgroups.places import Place, find_places
 from relive_platform.engine.workers.cgroups.tree import Tree, kernel_kills, name_of
 
@@ -188,6 +188,29 @@ def test_what_the_kernel_has_ended_is_counted(
 ) -> None:
     (tmp_path / file).write_text(text)
     assert kernel_kills(version, tmp_path) == count
+
+
+def test_a_kill_is_told_once_and_is_the_workers_own_only_if_it_did_not_outlive_it(own: Path) -> None:
+    # Given a group whose kernel has ended a process
+    tree = Tree(2, own, ["memory"], make_group, remove_group)
+    group = Group("worker-1", 100)
+    group.folders.append((tree, own))
+    (own / "memory.events").write_text("oom_kill 1\n")
+
+    # I expect that nothing is concluded as long as the worker may be the one
+    assert not group.look(lambda: True)
+    assert (group.kernel_kills(), group.outlived) == (1, 0)
+    # ... that it is told once, and that the worker is not the one if it is there at the next look
+    assert group.look(lambda: False)
+    assert not group.settled
+    assert not group.look(lambda: False)
+    assert (group.kernel_kills(), group.outlived, group.settled) == (1, 1, True)
+    # When the worker is the next one, and its group is removed
+    (own / "memory.events").write_text("oom_kill 2\n")
+    group.leave()
+    (own / "memory.events").unlink()
+    # I expect that its last word is kept
+    assert group.kernel_kills() == 2 > group.outlived
 
 
 def test_what_is_in_force_is_told() -> None:

@@ -18,6 +18,7 @@ _TICKS: Final[int] = os.sysconf("SC_CLK_TCK")
 _PAGE: Final[int] = os.sysconf("SC_PAGE_SIZE")
 _SECOND_NS: Final = 1_000_000_000
 _EXITING: Final = 0x4  # PF_EXITING of the kernel's include/linux/sched.h
+_KILL_BIT: Final = 1 << (signal.SIGKILL - 1)
 _GONE: Final = (ProcessLookupError, PermissionError)
 
 
@@ -67,6 +68,17 @@ class WorkerProcess:
             with open(f"/proc/{self.pid}/stat", "rb") as file:
                 fields = file.read(1_024).rpartition(b")")[2].split()
             return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _EXITING)
+        except (OSError, IndexError, ValueError):
+            return True
+
+    def is_ending(self) -> bool:
+        """Whether it is at its end, or has been told to end and has not come to it yet."""
+        if self.is_leaving():
+            return True
+        try:
+            with open(f"/proc/{self.pid}/status", "rb") as file:
+                pending = [line.split()[1] for line in file if line.startswith((b"SigPnd:", b"ShdPnd:"))]
+            return any(int(mask, 16) & _KILL_BIT for mask in pending)
         except (OSError, IndexError, ValueError):
             return True
 

@@ -66,6 +66,8 @@ BURST: Final = 4
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
 
+SLOW_S: Final = 0.020
+"""To look at the cgroup takes 20 us: not after each fast invocation. To fill it takes longer."""
 LARGE_BYTES: Final = 65_536
 _WHY_CHARS: Final = 300
 _NO_REQUEST: Final = InvokeRequest(function="")
@@ -290,7 +292,17 @@ class Worker(WorkerLife, asyncio.Protocol):
         """Whether its cgroup had no memory left, and it died as the kernel ends processes then."""
         if self.exited is None or self.exited.status != signal.SIGKILL or self.ended_for or self.condemned:
             return False
-        return self.group is not None and self.group.kernel_kills() > 0
+        return self.group is not None and self.group.kernel_kills() > self.group.outlived
+
+    def look_at_group(self) -> None:
+        """Tell what runs if the kernel has ended a process that it has started."""
+        group = self.group
+        if group is None or (self.current is None and group.settled):
+            return
+        if group.look(self.process.is_ending) and self.current is not None:
+            limit = f"all of them may hold {group.memory_mb} MB"
+            text = f"the kernel ended a process of this worker (SIGKILL): {limit}"
+            self.console([LogLine(time.time_ns(), "WARN", text, source="console")])
 
     # ------------------------------------------------------------ out
 
@@ -416,9 +428,11 @@ class Worker(WorkerLife, asyncio.Protocol):
 
     def _end(self, running: Running, result: Result, done: Done) -> None:
         """The invocation is over; on with what was sent ahead."""
+        now = time.monotonic()
+        if now - running.sent_mono > SLOW_S:
+            self.look_at_group()
         self.drop()
         self._stream = None
-        now = time.monotonic()
         self._last, self.ended_mono = running, now
         self.rss_bytes = done.rss_bytes
         if self.ahead and done.reusable and result.reusable:

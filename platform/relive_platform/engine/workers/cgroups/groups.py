@@ -57,6 +57,9 @@ class Group:
         self.left = False
         """What it was for has ended."""
         self._kernel_kills = 0
+        self._seen = 0  # of them, at the last look
+        self.outlived = 0
+        """Of them, those that were not the worker: it has lived on for a look."""
         self.folders: list[tuple[Tree, Path]] = []
 
     @property
@@ -73,6 +76,20 @@ class Group:
                 if "memory" in tree.controllers
             )
         return self._kernel_kills
+
+    @property
+    def settled(self) -> bool:
+        """Whether the worker has outlived all that was seen."""
+        return self.outlived == self._seen
+
+    def look(self, is_ending: Callable[[], bool]) -> bool:
+        """Whether the kernel has ended a process since the last look. `is_ending`: whether the worker is."""
+        kills = self.kernel_kills()
+        if kills == self.outlived or is_ending():
+            return False  # if it is, it may be the one
+        fresh = kills > self._seen
+        self.outlived, self._seen = self._seen, kills
+        return fresh
 
     def leave(self) -> None:
         """What it was for has ended, and it is about to be removed: its last word is kept."""
