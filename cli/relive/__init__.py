@@ -16,4 +16,8 @@ def __getattr__(name: str) -> object:
         from relive import calls
 
         return getattr(calls, name)
+    if name == "LambdaContext":  # under this name a handler's context is shown, and pickled
+        from relive_runtime.adapters.event.context import LambdaContext
+
+        return LambdaContext
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

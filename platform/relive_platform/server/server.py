@@ -282,8 +282,8 @@ class ReliveServer:
     def _serving(self, name: str) -> FunctionVersion | None:
         return self.functions.receiver(name)
 
-    def _span(self, spec: FunctionSpec, invocation_id: str, span: Any) -> None:
-        self.collector.platform_span(spec, invocation_id, span)
+    def _span(self, spec: FunctionSpec, invocation_id: str, span: Any, sampled: bool) -> None:
+        self.collector.platform_span(spec, invocation_id, span, sampled)
 
     def _in_flight(self) -> dict[str, int]:
         return {name: version.config.max_workers for name, version in self.functions.serving.items()}

@@ -71,12 +71,12 @@ CALLER = "1" * 32, "2" * 16
 SPANS = """
 SELECT SpanName, SpanKind, ServiceName, SpanId, ParentSpanId, SpanAttributes, ResourceAttributes, StatusCode,
     TraceState, toInt64(toUnixTimestamp64Nano(Timestamp)), Duration, Links.SpanId, ScopeVersion,
-    AttributeTypes
+    AttributeTypes, TraceFlags
 FROM otel_traces WHERE TraceId = '{trace}' ORDER BY Timestamp
 """
 COLUMNS = (
     "name", "kind", "service", "id", "parent", "attributes", "resource", "status", "state", "start",
-    "duration", "links", "scope_version", "types",
+    "duration", "links", "scope_version", "types", "flags",
 )  # fmt: skip
 Span = dict[str, Any]
 
@@ -162,6 +162,9 @@ async def test_a_trace_goes_on_to_callees_and_queues(tmp_path: Path, shop: Path)
     assert total["attributes"]["skus"] == '["a","b"]'
     assert total["types"] == {"vip": "b", "sum": "d", "skus": "a"}
     assert {span["status"] for span in spans} == {"Unset"}
+
+    # ... all of them as not sampled
+    assert {span["flags"] for span in spans} == {0}
 
     # ... and the line of the log to say where it was written
     assert (trace_id, attributes["number"], types["number"]) == (CALLER[0], "41", "i")

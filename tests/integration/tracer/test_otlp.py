@@ -318,3 +318,15 @@ def test_a_span_says_whether_its_parent_is_remote(kind: str, parent: str, flags:
     (sent,) = traces_request(span_tuples([row])).resource_spans[0].scope_spans[0].spans
     assert sent.flags == flags
     assert {link.flags for link in sent.links} == {0x301 if kind == "Consumer" else 1}
+
+
+def test_a_span_of_a_trace_that_was_not_sampled_is_sent_as_such() -> None:
+    # Given a span that is recorded though its caller does not sample
+    row = replace(SPANS[0], kind="Consumer", parent_span_id="ab" * 8, flags=0)
+
+    # When it is exported
+    (sent,) = traces_request(span_tuples([row])).resource_spans[0].scope_spans[0].spans
+
+    # I expect what was decided, of it and of what published its event
+    assert sent.flags == 0x300
+    assert {link.flags for link in sent.links} == {0x300}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -45,6 +46,36 @@ def test_a_failure_leaves_a_scene_and_an_answer(
     assert "During handling" not in outcome.result.error.traceback
     assert outcome.result.reusable is False
     assert outcome.done.reusable is False
+
+
+def test_the_context_of_a_failure_is_shown_by_its_facts(running: ZygoteHandle) -> None:
+    # Given a handler that fails
+    worker = running.worker("def handler(event, context):\n    return 1 / 0", timeout_s=60.0)
+
+    # When it is called
+    outcome = worker.invoke({})
+
+    # I expect `context` to have what AWS Lambda's has, with the time that was left, and nothing of ours
+    assert outcome.scene is not None
+    [frame] = json.loads(outcome.scene.members["exception.json"])[0]["frames"]
+    [context] = [value for name, value in frame["locals"] if name == "context"]
+    assert context["type"] == "relive.LambdaContext"
+    shown = {name: value["text"] for name, value in context["children"]}
+    assert shown["function_name"] == "'test-function'"
+    assert shown["aws_request_id"] == repr(outcome.result.invocation_id)
+    assert 0 < int(shown["remaining_time_in_millis"]) <= 60_000
+    assert not [name for name in shown if name.startswith("_")]
+
+
+def test_the_context_can_be_pickled(running: ZygoteHandle) -> None:
+    # Given a handler that hands its context on to another process
+    code = (
+        "import pickle\ndef handler(event, context):\n"
+        "    return pickle.loads(pickle.dumps(context)).aws_request_id == context.aws_request_id"
+    )
+
+    # I expect it to be the same there
+    assert running.worker(code).invoke({}).value is True
 
 
 def test_the_scene_comes_before_the_result_and_the_profile_after_it(running: ZygoteHandle) -> None:

@@ -108,7 +108,6 @@ CORS = f"{HEAD}[functions.f.cors]\n"
             "'../x' is not allowed",
             "1 to 64",
         ),
-        ('[functions.f]\nhandler = "cart:handler"', 1, "has no source", "add source"),
         ('[functions.f]\nsource = "fn"', 1, "has no handler", "add handler"),
         ("[functions]\nf = 3", 2, "not a table", "write [functions.f]"),
         ("[app]\nname = 'x'", 0, "has no functions", "add functions"),
@@ -349,3 +348,22 @@ def test_compiled_code_of_another_python_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="was not compiled by Python"):
         from_folder(tmp_path, name="f", handler="old:handler")
+
+
+def test_the_code_is_beside_relive_toml_unless_it_says_otherwise(write) -> None:
+    # Given a function without `source`
+    root = write(
+        '[functions.shop]\nhandler = "cart:handler"\n', **{"cart.py": "def handler(event, context): ..."}
+    )
+
+    # I expect the folder of the file
+    assert load(root).functions["shop"].source == str(root)
+
+
+def test_without_a_source_the_handler_is_looked_for_there(write) -> None:
+    # Given a function without `source`, whose code is in a folder
+    root = write('[functions.shop]\nhandler = "cart:handler"\n')
+
+    # I expect to be told that its module is not beside the file
+    with pytest.raises(ConfigError, match="'cart' is not in"):
+        load(root)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import LogLine, SpanData
+from relive_base.wire.messages import ErrorInfo, LogLine, SpanData
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_tracer.explore.platform_rows import (
     add_platform_spans,
+    derives_spans,
     platform_columns,
     platform_spans,
     producer_span,
@@ -64,6 +65,40 @@ def test_spans_of_many_invocations_are_those_of_each() -> None:
 
 def rows_of(columns: dict[str, list[Any]]) -> list[str]:
     return sorted(map(str, zip(*columns.values(), strict=True)))
+
+
+def test_a_request_that_fails_in_the_middle_of_its_answer_is_an_error() -> None:
+    # Given an invocation that raised after the head of its answer, with status 200, had been sent
+    broken = failed_record(http_status=200)
+
+    # When its spans are made
+    server = spans_of(broken)["POST /checkout"]
+
+    # I expect the server's to be an error, of that exception
+    assert (server["StatusCode"], server["StatusMessage"]) == ("Error", "KeyError: 'sku'")
+    assert server["SpanAttributes"]["error.type"] == "KeyError"
+    assert server["SpanAttributes"]["http.response.status_code"] == "200"
+
+
+def test_a_request_that_is_no_event_is_its_clients_error() -> None:
+    # Given a request whose body is not JSON, which was answered with 400
+    error = ErrorInfo(type="BadEvent", message="the event is not JSON", kind="bad_event")
+    refused = failed_record(http_status=400, error=error)
+
+    # I expect the server's span not to be an error, and the invocation's to be one
+    spans = spans_of(refused)
+    assert (spans["POST /checkout"]["StatusCode"], spans["checkout"]["StatusCode"]) == ("Unset", "Error")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_was_not_sampled_is_written_as_such(plain: bool) -> None:
+    # Given an invocation whose caller does not sample
+    told = record(sampled=False) if plain else failed_record(sampled=False)
+
+    # I expect its spans to be written, and not to be left to the store, which takes them for sampled
+    assert {span["TraceFlags"] for span in spans_of(told).values()} == {0}
+    assert not derives_spans(told)
+    assert {span["TraceFlags"] for span in spans_of(record()).values()} == {1}
 
 
 def test_a_wait_that_was_none_has_no_span() -> None:

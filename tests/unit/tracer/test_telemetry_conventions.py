@@ -131,11 +131,20 @@ def test_host_headers(host: str, scheme: str, address: str, port: int) -> None:
         ({"http_status": 404}, 0, None),
         ({"http_status": 503}, 2, "503"),
         ({"http_status": 500, "status": "error", "error": ErrorInfo(type="E", message="x")}, 2, "E"),
-        ({"http_status": 400, "status": "error", "error": ErrorInfo(type="BadEvent", message="x")}, 0, None),
+        (
+            {"http_status": 400, "status": "error", "error": ErrorInfo(type="BadEvent", message="x", kind="bad_event")},
+            0,
+            None,
+        ),
+        # In the middle of an answer: its head had been sent.
+        ({"http_status": 200, "status": "error", "error": ErrorInfo(type="E", message="x")}, 2, "E"),
+        ({"http_status": 404, "status": "timeout"}, 2, "timeout"),
         ({"http_status": 504, "status": "timeout"}, 2, "timeout"),
     ],
 )  # fmt: skip
-def test_a_server_span_fails_by_its_http_status(more: Wire, code: int, error_type: str | None) -> None:
+def test_a_server_span_fails_by_its_http_status_or_midway(
+    more: Wire, code: int, error_type: str | None
+) -> None:
     spans, _ = on_the_wire(record(**more))
     server = spans["POST /checkout"]
     assert server.status.code == code

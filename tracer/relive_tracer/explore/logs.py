@@ -16,7 +16,7 @@ __all__ = ["LogFilter", "page", "pages"]
 
 _ROWS: Final = """
 SELECT Timestamp, SeverityText, Body, ServiceName, InvocationId, TraceId, SpanId, LogAttributes,
-    ResourceAttributes, SeverityNumber, EventName, AttributeTypes
+    ResourceAttributes, SeverityNumber, EventName, AttributeTypes, TraceFlags
 FROM otel_logs
 WHERE __WHERE__
 ORDER BY Timestamp __DIRECTION__, _part __DIRECTION__, _part_offset __DIRECTION__
@@ -115,4 +115,5 @@ def _row(values: tuple[Any, ...]) -> LogRow:
         severity_number=values[9],
         event_name=values[10],
         types=values[11],
+        flags=values[12],
     )

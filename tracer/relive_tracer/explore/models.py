@@ -48,6 +48,7 @@ class SpanRow:
     scope: str = ""
     scope_version: str = ""
     types: dict[str, str] = field(default_factory=dict)  # of the attributes that are not text
+    flags: int = 1  # W3C: 1 if its trace was sampled; everything is recorded
 
     @property
     def end_ns(self) -> int:
@@ -77,6 +78,7 @@ class LogRow:
     severity_number: int = 0
     event_name: str = ""
     types: dict[str, str] = field(default_factory=dict)  # of the attributes that are not text
+    flags: int = 1  # W3C: 1 if its trace was sampled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def span_tuples(rows: Iterable[SpanRow]) -> list[Row]:
             r.resource, r.scope, r.scope_version, r.attributes, r.duration_ns, r.status, r.status_message,
             [e.timestamp_ns for e in r.events], [e.name for e in r.events], [e.attributes for e in r.events],
             [k.trace_id for k in r.links], [k.span_id for k in r.links], [k.trace_state for k in r.links],
-            [k.attributes for k in r.links], r.types,
+            [k.attributes for k in r.links], r.types, r.flags,
         )
         for r in rows
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def log_tuples(rows: Iterable[LogRow]) -> list[Row]:
     """Lines as tuples in the order of LOG_COLUMNS."""
     return [
         (
-            r.timestamp_ns, r.trace_id, r.span_id, int(bool(r.trace_id)), r.severity,
+            r.timestamp_ns, r.trace_id, r.span_id, r.flags if r.trace_id else 0, r.severity,
             r.severity_number or SEVERITY_NUMBERS.get(r.severity, 0), r.function, r.body, "",
             r.resource, "", r.attributes.get("logger.name", ""), "", {}, r.attributes, r.event_name, r.types,
         )
@@ -106,7 +106,7 @@ def _fill_span(span: Span, row: Row) -> None:
         span.parent_span_id = _bytes(parent)
     if trace_state:
         span.trace_state = trace_state
-    span.flags = _flags(parent, kind)
+    span.flags = row[23] | _remote(parent, kind)
     span.name = name
     span.kind = _KINDS.get(kind, 1)  # type: ignore[assignment]
     span.start_time_unix_nano = start_ns
@@ -125,14 +125,14 @@ def _fill_span(span: Span, row: Row) -> None:
     ):
         link = span.links.add()
         link.trace_id, link.span_id, link.trace_state = _bytes(linked_trace), _bytes(linked_span), state
-        link.flags = _flags(linked_span, kind) if kind == "Consumer" else _SAMPLED
+        # A consumer's link is to what published its event; of others' spans we know no better.
+        link.flags = row[23] | _remote(linked_span, kind) if kind == "Consumer" else _SAMPLED
         _fill(link.attributes, attributes, types, f"link/{index}/")
 
 
-def _flags(parent: str, kind: str) -> int:
-    """As SpanFlags of OTLP: it was recorded; whether the parent is in another process, if there is one."""
-    remote = _REMOTE if parent and kind in ("Server", "Consumer") else 0
-    return _SAMPLED | _REMOTE_KNOWN | remote
+def _remote(parent: str, kind: str) -> int:
+    """Of SpanFlags of OTLP: whether the parent is in another process, if there is one."""
+    return _REMOTE_KNOWN | (_REMOTE if parent and kind in ("Server", "Consumer") else 0)
 
 
 def _fill_record(record: LogRecord, row: Row) -> None:

@@ -49,6 +49,7 @@ _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {"http": "Server", "api": "Server", "call": "Server", "queue": "Consumer"}
 _MESSAGE_CHARS: Final = 2_000
 _SERVER_ERROR: Final = 500
+_BAD_EVENT: Final = "bad_event"
 _SHORT_WAIT_NS: Final = 1_000_000
 """A worker was free: such a wait is told by the record, and is not worth a span of its own."""
 
@@ -92,7 +93,13 @@ def derives_spans(record: InvocationRecord) -> bool:
 
     The view `invocation_spans_mv` does (migration 0004), for less than half of what rows from here cost.
     """
-    return bool(_is_plain(record) and not record.trace_state and record.http_method and record.http_path)
+    return bool(
+        _is_plain(record)
+        and record.sampled
+        and not record.trace_state
+        and record.http_method
+        and record.http_path
+    )
 
 
 def _is_plain(r: InvocationRecord) -> bool:
@@ -134,6 +141,7 @@ def _plain_columns(records: list[InvocationRecord], given: str) -> ColumnLists:
         "SpanId": [r.trigger_span_id for r in records] + [r.span_id for r in records],
         "ParentSpanId": [r.parent_span_id for r in records] + [r.trigger_span_id for r in records],
         "TraceState": [r.trace_state for r in records] * 2,
+        "TraceFlags": [int(r.sampled) for r in records] * 2,
         "SpanName": [http_name(r) for r in records] + [r.function for r in records],
         "SpanKind": ["Server"] * count + ["Internal"] * count,
         "ServiceName": [r.function for r in records] * 2,
@@ -165,7 +173,9 @@ def add_platform_spans(out: SpanColumns, record: InvocationRecord, given: str = 
         queued_here = record.enqueued_ns and record.link_trace_id == trace_id and record.link_span_id
         parent = record.link_span_id if queued_here else record.trigger_span_id
         ids = (trace_id, _derived(record.span_id, _QUEUE_BITS), parent, record.trace_state)
-        out.add(start, start + queue_ns, ids, "queue", "Internal", name, resource, shared)
+        out.add(
+            start, start + queue_ns, ids, "queue", "Internal", name, resource, shared, sampled=record.sampled
+        )
     if record.init_ended_ns > record.init_started_ns:
         ids = (trace_id, _derived(record.span_id, _INIT_BITS), record.trigger_span_id, record.trace_state)
         failed = record.status == "init_error"
@@ -180,6 +190,7 @@ def add_platform_spans(out: SpanColumns, record: InvocationRecord, given: str = 
             shared,
             "Error" if failed else "Unset",
             _message(record) if failed else "",
+            sampled=record.sampled,
         )
     if record.started_ns or (record.dispatched_ns and record.status not in ("init_error", "rejected")):
         _add_invoke(out, record, resource, shared)
@@ -235,6 +246,7 @@ def _add_trigger(
         "Error" if failed else "Unset",
         _message(record) if failed and (record.failed or record.error is not None) else "",
         links=links,
+        sampled=record.sampled,
     )
 
 
@@ -243,9 +255,12 @@ def _trigger_end(record: InvocationRecord) -> int:
 
 
 def _trigger_failed(record: InvocationRecord) -> bool:
-    """Of HTTP the status says it: a 4xx is the client's error, and leaves the server's span as it is."""
+    """Of HTTP the status says it: a 4xx is the client's error, and leaves the server's span as it is. What
+    fails in the middle of its answer has sent a good status before."""
     if record.trigger == "http" and record.http_status and not record.event_id:
-        return record.http_status >= _SERVER_ERROR
+        error = record.error
+        its_client = error is not None and error.kind == _BAD_EVENT
+        return record.http_status >= _SERVER_ERROR or (record.failed and not its_client)
     return record.failed
 
 
@@ -339,6 +354,7 @@ def _add_invoke(
         events=events,
         links=links,
         types=types,
+        sampled=record.sampled,
     )
 
 

@@ -60,6 +60,7 @@ SPAN_COLUMNS: Final = (
     "Links.TraceState",
     "Links.Attributes",
     "AttributeTypes",
+    "TraceFlags",
 )
 
 LOG_COLUMNS: Final = (
@@ -195,10 +196,13 @@ class SpanColumns:
         events: tuple[list[object], list[object], list[object]] | None = None,
         links: tuple[list[object], list[object], list[object], list[object]] | None = None,
         types: dict[str, str] = _EMPTY,
+        *,
+        sampled: bool,
     ) -> None:
         """One span. `ids`: trace, span and parent span id, trace state. `events`, `links`: parallel lists.
 
-        `scope_version`: None is this version of Relive. `types`: as `split_types` notes them."""
+        `scope_version`: None is this version of Relive. `types`: as `split_types` notes them.
+        `sampled`: what was decided of its trace, which is recorded in any case."""
         a = self._appends
         a[0](start_ns)
         a[1](ids[0])
@@ -225,6 +229,7 @@ class SpanColumns:
         a[20](states)
         a[21](link_attributes)
         a[22](types)
+        a[23](int(sampled))
 
     def add_span(self, span: SpanData, ref: FunctionRef) -> None:
         """A span of the user's own. Adds the invocation's id to its attributes."""
@@ -251,6 +256,7 @@ class SpanColumns:
             event_lists(span, types),
             link_lists(span, types),
             types or _EMPTY,
+            sampled=ref.sampled,
         )
 
 

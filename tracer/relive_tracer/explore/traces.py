@@ -27,7 +27,8 @@ _SPANS: Final = """
 SELECT Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
     ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
     Events.Timestamp, Events.Name, Events.Attributes,
-    Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes, AttributeTypes
+    Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes, AttributeTypes,
+    TraceFlags
 FROM otel_traces
 WHERE __WHERE__
 ORDER BY Timestamp, SpanId
@@ -128,4 +129,5 @@ def _span(v: tuple[Any, ...]) -> SpanRow:
         events=tuple(map(SpanEventRow, v[15], v[16], v[17])) if v[15] else (),
         links=tuple(map(SpanLinkRow, v[18], v[19], v[20], v[21])) if v[18] else (),
         types=v[22],
+        flags=v[23],
     )

@@ -41,7 +41,9 @@ what has children."""
 
 _SIMPLE = {id(str): STR, id(bytes): BYTES, id(bytearray): BYTES, id(int): INT}
 _ARGS = ("args", class_dict(BaseException)["args"], BaseException)
-_CLOSED = frozenset(("numpy", "pandas", "polars", "pyarrow"))  # what their classes have beside is machinery
+_CLOSED = frozenset(
+    ("numpy", "pandas", "polars", "pyarrow", "relive")
+)  # what their classes have beside is machinery
 _CONSTANTS = frozenset({id(type(None)), id(bool), id(float), id(complex)})
 
 

@@ -20,7 +20,6 @@ _EVENT_FILES: Final = {
 name = "{name}"
 
 [functions.{name}]
-source = "."
 handler = "main:handler"
 timeout_s = 10
 
@@ -51,7 +50,6 @@ _HTTP_FILES: Final = {
 name = "{name}"
 
 [functions.{name}]
-source = "."
 handler = "main:handler"
 kind = "http"
 timeout_s = 10

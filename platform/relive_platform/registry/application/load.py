@@ -34,6 +34,7 @@ from relive_platform.triggers.table import KINDS
 __all__ = ["MANIFEST", "from_folder", "load"]
 
 MANIFEST: Final = "relive.toml"
+_HERE: Final = "."
 _MAX_MANIFEST_BYTES: Final = 1024 * 1024
 _MAX_FUNCTIONS: Final = 1_000
 _MAX_TRIGGERS: Final = 100
@@ -191,7 +192,7 @@ class _Reader:
         self.check_table(path, table, FUNCTION, f"[functions.{name}]")
         if len(self.problems) > before:
             return None
-        source = self.source((*path, "source"), table["source"])
+        source = self.source((*path, "source"), table.get("source", _HERE))
         handler = self.handler((*path, "handler"), table["handler"], source)
         self.environment((*path, "environment"), table.get("environment", {}))
         triggers = self.triggers(path, name, table.get("triggers", []))

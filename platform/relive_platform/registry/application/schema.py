@@ -31,7 +31,7 @@ APP: Final[Mapping[str, Key]] = {
     "in_app": Key("texts", "More folders whose frames count as the application's own."),
 }
 FUNCTION: Final[Mapping[str, Key]] = {
-    "source": Key("text", "Folder of the code, relative to relive.toml.", required=True),
+    "source": Key("text", "Folder of the code, relative to relive.toml. Default: its own."),
     "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`.", required=True),
     "kind": Key("text", f"{_KINDS}.", choices=tuple(HANDLER_KINDS)),
     "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),

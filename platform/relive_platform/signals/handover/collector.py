@@ -280,10 +280,10 @@ class Collector(asyncio.Protocol):
         """What became of a heap snapshot, after its scene."""
         self._add_scene(HeapJob(record, found.state, found.reason, found.folder, found.baseline, redact_keys))
 
-    def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData) -> None:
+    def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData, sampled: bool) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""
         payload = encode_payload(Spans(invocation_id=invocation_id, spans=[span]))
-        self._row(spec, invocation_id, 1, payload)
+        self._row(spec, invocation_id, 1, payload, sampled)
 
     def _source(self, spec: FunctionSpec) -> msgspec.Raw:
         key = (spec.name, spec.version, spec.instance)

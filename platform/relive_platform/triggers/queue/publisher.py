@@ -60,7 +60,7 @@ class Publisher:
         self,
         queue: PublishQueue,
         serving: Callable[[str], Served | None],
-        on_span: Callable[[FunctionSpec, str, SpanData], None],
+        on_span: Callable[[FunctionSpec, str, SpanData, bool], None],
         names: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._queue = queue
@@ -117,7 +117,7 @@ class Publisher:
                 event_id=receipt.event_id,
             )
             caller = request.caller_invocation_id if publisher is not None else ""
-            self._on_span(publisher or version.spec, caller or invocation_id, span)
+            self._on_span(publisher or version.spec, caller or invocation_id, span, request.sampled)
         found = _found(receipt) if receipt.duplicate else invocation_id
         return Accepted(
             receipt.event_id, found, trace_id, span_id, receipt.duplicate, receipt.state, receipt.result
@@ -127,7 +127,7 @@ class Publisher:
         """The SERVER span of a request that is answered as soon as its event is accepted, or refused."""
         version = self._serving(request.function)
         if version is not None:
-            self._on_span(version.spec, invocation_id, span)
+            self._on_span(version.spec, invocation_id, span, request.sampled)
 
 
 def _carried(request: InvokeRequest, invocation_id: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from relive_runtime.adapters.base import Answer, Attempt
 from relive_runtime.adapters.event.answers import event_answer
-from relive_runtime.adapters.event.context import Context
+from relive_runtime.adapters.event.context import LambdaContext
 from relive_runtime.adapters.event.decoding import decode_event
 from relive_runtime.adapters.event.payload import http_event
 from relive_runtime.adapters.loaded import Loaded
@@ -29,7 +29,7 @@ class EventAdapter(OneAtATime):
     def decode(self, attempt: Attempt) -> tuple[Any, ...]:
         """Event and context. Raises BadEvent."""
         invoke = attempt.invoke
-        context = Context(self._spec, invoke, self._log_stream)
+        context = LambdaContext(self._spec, invoke, self._log_stream)
         if invoke.http is not None:
             return http_event(invoke, invoke.http, self._spec), context
         return decode_event(invoke.event), context

@@ -6,13 +6,15 @@ import time
 
 from relive_base.wire.messages import FunctionSpec, Invoke
 
-__all__ = ["Context"]
+__all__ = ["LambdaContext"]
 
 _MILLISECOND_NS = 1_000_000
 
 
-class Context:
-    """Attributes and methods as AWS Lambda's Python runtime has them."""
+class LambdaContext:
+    """Attributes and methods as AWS Lambda's Python runtime has them, and its name."""
+
+    __module__ = "relive"  # where it really is says nothing to users
 
     __slots__ = (
         "_deadline_monotonic_ns",
@@ -52,4 +54,5 @@ class Context:
         print(message)
 
     def __repr__(self) -> str:
-        return f"Context(function_name={self.function_name!r}, aws_request_id={self.aws_request_id!r})"
+        names = ("function_name", "function_version", "aws_request_id", "memory_limit_in_mb")
+        return f"LambdaContext({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"

@@ -19,7 +19,7 @@ from relive_base.wire.messages import (
 from relive_base.wire.sink import FrameSink
 from relive_tracer import record as tracer
 
-from relive_runtime.adapters.event.context import Context
+from relive_runtime.adapters.event.context import LambdaContext
 from relive_runtime.adapters.event.decoding import decode_event
 from relive_runtime.adapters.results import encode_result
 from relive_runtime.worker.calling import Caller
@@ -55,7 +55,7 @@ def _once() -> None:
         telemetry.stdout.write("a line\n")
         telemetry.end()
         now = time.time_ns()
-        Context(spec, invoke, "")
+        LambdaContext(spec, invoke, "")
         decode_event(b'{"rehearsal": [1, "text", null]}')
         body = encode_result({"rehearsal": [1, "text", None]})
         held_bytes(False)

@@ -10,6 +10,7 @@ from relive_capture.record.values.shapes.c_types import KNOWN_SHAPES, LATE_SHAPE
 from relive_capture.record.values.shapes.containers import Shape
 from relive_capture.record.values.shapes.data_types import DATA_SHAPES, UNEXPOSED_MODULES, UNEXPOSED_SHAPES
 from relive_capture.record.values.shapes.opaque import hidden_shape
+from relive_capture.record.values.shapes.own_types import OWN_SHAPES
 
 __all__ = ["Shapes"]
 
@@ -25,7 +26,7 @@ class Shapes:
         self._found = dict(KNOWN_SHAPES)
         self._held: list[Any] = []
         self._by_name = any(module in sys.modules for module in UNEXPOSED_MODULES)
-        for module, name, shape in LATE_SHAPES + DATA_SHAPES:
+        for module, name, shape in LATE_SHAPES + DATA_SHAPES + OWN_SHAPES:
             loaded = sys.modules.get(module)
             cls = None if loaded is None else (instance_dict(loaded) or {}).get(name)
             if issubclass(type(cls), type):
