@@ -124,6 +124,9 @@ def test_host_headers(host: str, scheme: str, address: str, port: int) -> None:
     assert (found["server.address"], found["server.port"]) == (address, port)
 
 
+BAD_EVENT = ErrorInfo(type="BadEvent", message="x", kind="bad_event")
+
+
 @pytest.mark.parametrize(
     ("more", "code", "error_type"),
     [
@@ -131,11 +134,7 @@ def test_host_headers(host: str, scheme: str, address: str, port: int) -> None:
         ({"http_status": 404}, 0, None),
         ({"http_status": 503}, 2, "503"),
         ({"http_status": 500, "status": "error", "error": ErrorInfo(type="E", message="x")}, 2, "E"),
-        (
-            {"http_status": 400, "status": "error", "error": ErrorInfo(type="BadEvent", message="x", kind="bad_event")},
-            0,
-            None,
-        ),
+        ({"http_status": 400, "status": "error", "error": BAD_EVENT}, 0, None),
         # In the middle of an answer: its head had been sent.
         ({"http_status": 200, "status": "error", "error": ErrorInfo(type="E", message="x")}, 2, "E"),
         ({"http_status": 404, "status": "timeout"}, 2, "timeout"),
