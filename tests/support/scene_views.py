@@ -20,7 +20,7 @@ from relive_tui.models.failure.page import FailureModel, headline, preview_of
 from relive_tui.models.failure.stacks import StackRows
 from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.lists.logs import call_row, log_line
-from relive_tui.rows.records import scene_view
+from relive_views.scenes.reading import scene_view
 
 __all__ = ["look_at_everything", "mutated", "zipped"]
 

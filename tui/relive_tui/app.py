@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from relive_tui.models.layout.format import range_label
 from relive_tui.models.layout.text import clean
@@ -27,6 +26,7 @@ from relive_tui.theme import CSS_VARIABLES
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.screen import Screen
 
     from relive_tui.models.health import Health
     from relive_tui.models.navigation.commands import Command

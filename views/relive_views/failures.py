@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -15,9 +15,22 @@ from relive_views.ids import short_ids
 from relive_views.marks import STATES, marks, state_of
 from relive_views.places import place
 
-__all__ = ["FailureFilter", "FailureView", "GroupView", "Listed", "error_text", "failure_groups", "failures"]
+__all__ = [
+    "FailureFilter",
+    "FailureRow",
+    "FailureView",
+    "GroupView",
+    "Listed",
+    "error_text",
+    "failure_groups",
+    "failures",
+]
 
 
+GROUP_FIELDS: Final = (
+    "invocation_id", "attempt", "function", "kind", "error_type", "message", "file", "line", "where",
+    "fingerprint", "captured_at", "first_at", "version", "versions", "trace_id", "count", "state",
+)  # fmt: skip
 _LOOKED_THROUGH: Final = 20_000  # failures, for those that are not hidden
 
 T = TypeVar("T")
@@ -61,35 +74,49 @@ class FailureView:
 class GroupView:
     """All failures of a function with one fingerprint; ids and texts are the newest one's."""
 
-    invocation_id: str
-    attempt: int
-    function: str
-    kind: str
-    error_type: str
-    message: str
-    file: str
-    line: int
-    where: str
     fingerprint: str
-    captured_at: int  # of the newest
-    first_at: int
-    version: int  # the highest
-    versions: tuple[int, ...]
-    trace_id: str
-    count: int
-    state: str  # one of marks.STATES
-    short: str
+    function: str
+    error_type: str
+    message: str = ""
+    kind: str = "exception"
+    invocation_id: str = ""
+    attempt: int = 1
+    trace_id: str = ""
+    file: str = ""
+    line: int = 0
+    count: int = 1
+    captured_at: int = 0  # of the newest
+    first_at: int = 0
+    versions: tuple[int, ...] = ()
+    state: str = "open"  # one of marks.STATES
+    short: str = ""  # the beginning of the id that commands take
+    spark: Sequence[int] = ()  # how many there were, in 20 equal buckets over the time asked for
+
+    @property
+    def where(self) -> str:
+        """ "cart.py:33"."""
+        return place(self.file, self.line)
+
+    @property
+    def version(self) -> int:
+        """The highest."""
+        return max(self.versions, default=0)
 
     def as_json(self) -> dict[str, Any]:
         """The fields of `relive failures --group --json`."""
-        row = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "short"}
-        return row | {"versions": list(self.versions)}
+        return {name: getattr(self, name) for name in GROUP_FIELDS} | {"versions": list(self.versions)}
 
 
 def failures(
-    store: Store, wanted: FailureFilter, limit: int = 50, states: Collection[str] = STATES
+    store: Store,
+    wanted: FailureFilter,
+    limit: int = 50,
+    states: Collection[str] = STATES,
+    *,
+    shorten: bool = True,
 ) -> Listed[FailureView]:
-    """Those in one of `states`, newest first. Raises StoreError."""
+    """Those in one of `states`, newest first; with short ids if `shorten`, which asks the store once more.
+    Raises StoreError."""
     known = marks(store)
     rows: list[FailureRow] = []
     hidden = offset = 0
@@ -104,7 +131,7 @@ def failures(
         if len(page) < limit:
             break
     del rows[limit:]
-    short = short_ids(store, (row.invocation_id for row in rows))
+    short = short_ids(store, (row.invocation_id for row in rows)) if shorten else {}
     found = [
         FailureView(
             invocation_id=row.invocation_id,
@@ -122,7 +149,7 @@ def failures(
             trace_id=row.trace_id,
             count=1,
             state=state_of(known, row.function, row.fingerprint, row.captured_ns),
-            short=short[row.invocation_id],
+            short=short.get(row.invocation_id, ""),
         )
         for row in rows
     ]
@@ -130,15 +157,21 @@ def failures(
 
 
 def failure_groups(
-    store: Store, wanted: FailureFilter, limit: int = 50, states: Collection[str] = STATES
+    store: Store,
+    wanted: FailureFilter,
+    limit: int = 50,
+    states: Collection[str] = STATES,
+    *,
+    shorten: bool = True,
 ) -> Listed[GroupView]:
-    """Those in one of `states`, the one with the newest failure first. Raises StoreError."""
+    """Those in one of `states`, the one with the newest failure first; with short ids if `shorten`. Raises
+    StoreError."""
     known = marks(store)
     all_rows = explore.groups(store, wanted, limit + len(known))
     rows = [row for row in all_rows if state_of(known, row.function, row.fingerprint, row.last_ns) in states]
     hidden = len(all_rows) - len(rows)
     del rows[limit:]
-    short = short_ids(store, (row.invocation_id for row in rows))
+    short = short_ids(store, (row.invocation_id for row in rows)) if shorten else {}
     found = [
         GroupView(
             invocation_id=row.invocation_id,
@@ -149,16 +182,15 @@ def failure_groups(
             message=row.message,
             file=row.file,
             line=row.line,
-            where=place(row.file, row.line),
             fingerprint=row.fingerprint,
             captured_at=row.last_ns,
             first_at=row.first_ns,
-            version=max(row.versions, default=0),
             versions=row.versions,
+            spark=row.spark,
             trace_id=row.trace_id,
             count=row.count,
             state=state_of(known, row.function, row.fingerprint, row.last_ns),
-            short=short[row.invocation_id],
+            short=short.get(row.invocation_id, ""),
         )
         for row in rows
     ]

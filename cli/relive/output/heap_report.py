@@ -10,8 +10,7 @@ from relive_base.terminal import one_line
 from relive.output import format_bytes, format_ns
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap
-    from relive_capture.explore.heap.findings import Comparison, LocalRow, PlaceGrowth, Suspect
+    from relive_views.heaps import Comparison, Heap, LocalRow, PlaceGrowth, Suspect
 
 __all__ = ["comparison_text", "heap_text", "retainers_text"]
 
@@ -26,8 +25,7 @@ def heap_text(
 ) -> str:
     """Total, suspects with their paths, locals, `growth` since a healthy heap, largest objects, types, and
     what to type next."""
-    from relive_capture.explore.heap import findings
-    from relive_capture.explore.heap.findings import suspects
+    from relive_views.heaps import findings, suspects
 
     found = suspects(heap)
     lines = [*_head(heap, title), "", "Who holds it"]

@@ -21,11 +21,11 @@ class ReplayNote(msgspec.Struct):
     """One replay, short."""
 
     at_ns: int
-    outcome: str
-    code: str
-    runs: int
-    counts: dict[str, int]
-    seconds: float
+    outcome: str  # "same", "other", "passed", "unrecorded" or "mixed"
+    code: str = ""  # what was run, in words
+    runs: int = 1
+    counts: dict[str, int] = {}  # how many of the runs had which outcome
+    seconds: float = 0.0
     error_type: str = ""
     message: str = ""
     difference: str = ""

@@ -32,11 +32,11 @@ class HotRow:
     name: str  # the Python function
     file: str
     line: int
-    self_s: float
-    total_s: float
-    self_pct: float
-    samples: int  # in which it was on the stack
-    invocations: int
+    self_s: float = 0.0
+    total_s: float = 0.0
+    self_pct: float = 0.0
+    samples: int = 0  # in which it was on the stack
+    invocations: int = 0
     self_cpu_s: float = 0.0  # of self_s, on the CPU; the rest was waiting
 
 

@@ -15,33 +15,15 @@ from typing import Any
 
 import pytest
 from heap_builder import HeapBuilder, frame_root
+from relive_base.values import ValueNode
 from relive_capture.explore.heap import Heap, heap_of
 from relive_capture.explore.heap.findings import compare
 from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 from relive_store import open_store
 from relive_store.process import StoreProcess
-from relive_tui.models.data import (
-    CallView,
-    EventChange,
-    EventDiff,
-    ExceptionView,
-    FailureGroup,
-    FlameView,
-    FrameView,
-    FunctionRow,
-    HeapRef,
-    HotLine,
-    InvocationRow,
-    KeptView,
-    LogRow,
-    ReplayView,
-    SceneView,
-    SpanRow,
-    StackView,
-    ValueView,
-)
 from relive_tui.models.health import Health
+from relive_tui.models.heap.ref import HeapRef
 from relive_tui.models.heap.view import HeapView, view_heap
 from relive_tui.models.lists.compare import Comparison, HotChange
 from relive_tui.models.lists.filtering import InvocationQuery
@@ -49,6 +31,13 @@ from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.progress import Progress
 from relive_tui.source.reading import FailureRef
 from relive_tui.source.tickets import Ticket
+from relive_views.failures import GroupView
+from relive_views.kept import KeptView
+from relive_views.profiles import FlameTree, HotRow
+from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
+from relive_views.replays import ReplayNote
+from relive_views.scenes.differences import EventChange, EventDiff
+from relive_views.scenes.model import CallView, ExceptionView, FrameView, SceneView, StackView
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -86,6 +75,7 @@ def world(store_process: StoreProcess, tmp_path_factory: pytest.TempPathFactory)
 
 NOW = 1_795_435_451_204_000_000
 S = 1_000_000_000
+TRACEBACK = "Traceback (most recent call last):\n  cart.py, line 88\nKeyError: 'sku'"
 CHECKOUT = "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01"
 REPORT = "019ab1f1-0c1d-7b3e-9d2f-4bf92f35aa02"
 
@@ -100,8 +90,8 @@ CART = (
 )
 
 
-def value(text: str, kind: str = "str", **more: object) -> ValueView:
-    return ValueView(kind, text, **more)  # type: ignore[arg-type]
+def value(text: str, kind: str = "str", **more: object) -> ValueNode:
+    return ValueNode(type=kind, text=text, **more)  # type: ignore[arg-type]
 
 
 def sample_scene(invocation_id: str = CHECKOUT) -> SceneView:
@@ -111,7 +101,7 @@ def sample_scene(invocation_id: str = CHECKOUT) -> SceneView:
         length=2,
         children=(("['id']", value("7", "int")), ("['qty']", value("2", "int"))),
     )
-    prices = value("<9412 entries>", "dict", length=9412, more=9412, address=PLIST)
+    prices = value("<9412 entries>", "dict", length=9412, more=9412, id=PLIST)
     locals_ = (("item", item), ("plist", prices),
                ("total", value("Decimal('0')", "Decimal")),
                ("api_key", value("[redacted]", "str", redacted=True)))  # fmt: skip
@@ -178,7 +168,17 @@ def sample_heap(count: int = 2_000) -> Heap:
 def sample_spans() -> list[SpanRow]:
     ms = 1_000_000
     start = NOW - 4 * S
-    row = SpanRow
+
+    def row(ident: str, parent: str, name: str, start_ns: int, duration_ns: int, **more: Any) -> SpanRow:
+        return SpanRow(
+            span_id=ident,
+            parent_span_id=parent,
+            name=name,
+            start_ns=start_ns,
+            duration_ns=duration_ns,
+            **more,
+        )
+
     faas = {"faas.trigger": "http", "faas.invocation_id": CHECKOUT}
     return [
         row("a1", "", "POST /checkout", start, 92 * ms, kind="Server", service="checkout", attributes=faas),
@@ -191,17 +191,17 @@ def sample_spans() -> list[SpanRow]:
     ]  # fmt: skip
 
 
-def sample_flame() -> FlameView:
+def sample_flame() -> FlameTree:
     ms = 1_000_000
-    return FlameView(
+    return FlameTree(
         name=["handler", "checkout", "price", "get", "load_cart", "dumps"],
         file=["app.py", "app.py", "/srv/app/cart.py", "cart.py", "cart.py", "json.py"],
         line=[12, 31, 88, 90, 40, 230],
         depth=[0, 1, 2, 3, 2, 1],
         start=[0, 0, 0, 0, 62 * ms, 91 * ms],
-        width=[100 * ms, 91 * ms, 62 * ms, 31 * ms, 25 * ms, 6 * ms],
+        value=[100 * ms, 91 * ms, 62 * ms, 31 * ms, 25 * ms, 6 * ms],
         parent=[-1, 0, 1, 2, 1, 0],
-        own=[3 * ms, 4 * ms, 31 * ms, 31 * ms, 25 * ms, 6 * ms],
+        self_value=[3 * ms, 4 * ms, 31 * ms, 31 * ms, 25 * ms, 6 * ms],
     )
 
 
@@ -226,7 +226,12 @@ class SampleSource:
     difference: EventDiff | None = None
     clock: Callable[[], int] = lambda: NOW
 
-    a_difference = EventDiff((EventChange("items[1].sku", "removed", '"A1"'),), 0, REPORT, NOW - 60 * S)
+    a_difference = EventDiff(
+        changes=(EventChange("items[1].sku", "removed", '"A1"'),),
+        more=0,
+        invocation_id=REPORT,
+        started_ns=NOW - 60 * S,
+    )
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
@@ -236,26 +241,76 @@ class SampleSource:
     def now_ns(self) -> int:
         return self.clock()
 
-    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[GroupView]:
         self._ask("failure_groups")
         if self.empty:
             return []
         groups = [
-            FailureGroup("f1", "checkout", "KeyError", "'sku'", "exception", "/srv/app/cart.py", 88, 14,
-                         NOW - 60 * S, NOW - 3 * S, CHECKOUT, 1, (0, 0, 1, 2, 4, 7)),
-            FailureGroup("f2", "report", "Timeout", "after 30 s", "timeout", "/srv/app/q.py", 19, 1,
-                         NOW - 900 * S, NOW - 800 * S, REPORT, 1, (1, 0, 0)),
-        ]  # fmt: skip
+            GroupView(
+                fingerprint="f1",
+                function="checkout",
+                error_type="KeyError",
+                message="'sku'",
+                kind="exception",
+                file="/srv/app/cart.py",
+                line=88,
+                count=14,
+                first_at=NOW - 60 * S,
+                captured_at=NOW - 3 * S,
+                invocation_id=CHECKOUT,
+                attempt=1,
+                spark=(0, 0, 1, 2, 4, 7),
+            ),
+            GroupView(
+                fingerprint="f2",
+                function="report",
+                error_type="Timeout",
+                message="after 30 s",
+                kind="timeout",
+                file="/srv/app/q.py",
+                line=19,
+                count=1,
+                first_at=NOW - 900 * S,
+                captured_at=NOW - 800 * S,
+                invocation_id=REPORT,
+                attempt=1,
+                spark=(1, 0, 0),
+            ),
+        ]
         return [replace(group, state=self.states.get(group.fingerprint, "open")) for group in groups]
 
-    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionStats]:
         self._ask("functions")
         if self.empty:
             return []
         return [
-            FunctionRow("resize", 6300, 0, 7.0, 90, 300, 1200, 570, 488 << 20, 512 << 20, 0, (1, 2, 1)),
-            FunctionRow(
-                "checkout", 37080, 1150, 41.2, 12, 88, 410, 740, 91 << 20, 256 << 20, NOW - 3 * S, (2, 5, 7)
+            FunctionStats(
+                name="resize",
+                invocations=6300,
+                errors=0,
+                rps=7.0,
+                p50_ms=90,
+                p95_ms=300,
+                p99_ms=1200,
+                cold_starts=570,
+                max_rss_bytes=488 << 20,
+                memory_limit_bytes=512 << 20,
+                last_failure_ns=0,
+                spark=(1, 2, 1),
+            ),
+            FunctionStats(
+                name="checkout",
+                invocations=37080,
+                errors=1150,
+                rps=41.2,
+                p50_ms=12,
+                p95_ms=88,
+                p99_ms=410,
+                cold_starts=740,
+                max_rss_bytes=91 << 20,
+                memory_limit_bytes=256 << 20,
+                last_failure_ns=NOW - 3 * S,
+                spark=(2, 5, 7),
             ),
         ]
 
@@ -279,14 +334,14 @@ class SampleSource:
             scene = replace(scene, parts=parts, has_heap=True)
         return replace(scene, difference=self.difference, calls=self.calls)
 
-    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> GroupView | None:
         self._ask(f"history {function} {fingerprint}")
         return next(
             (group for group in self.failure_groups(ticket, Scope()) if group.fingerprint == fingerprint),
             None,
         )
 
-    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+    def settle(self, ticket: Ticket, group: GroupView, state: str) -> None:
         self._ask(f"settle {group.fingerprint} {state}")
         self.states[group.fingerprint] = state
 
@@ -296,8 +351,8 @@ class SampleSource:
     def heap_growth(self, ticket: Ticket, scope: Scope, other: HeapRef, progress: Progress) -> Any:
         return compare(sample_heap(200), sample_heap())
 
-    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
-        return ReplayView("same", NOW - 180 * S)
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayNote | None:
+        return ReplayNote(outcome="same", at_ns=NOW - 180 * S)
 
     def kept(self, invocation_id: str) -> KeptView | None:
         self._ask(f"kept {invocation_id}")
@@ -315,12 +370,32 @@ class SampleSource:
     def row(self, index: int) -> InvocationRow:
         failed, cold = index % 10 == 3, index % 7 == 0
         return InvocationRow(
-            f"019ab1f2-{index:04x}-7b3e-9d2f-{index:012x}", "checkout" if index % 3 else "resize", 1, 31,
-            "http", "error" if failed else "ok", cold, NOW - index * S, 40_000, 3_200_000 * cold,
-            11_000_000 + index, 9_000_000, 91 << 20, 256 << 20, f"{index:032x}", "b" * 16,
-            "KeyError" if failed else "", "'sku'" if failed else "", "/srv/cart.py" if failed else "", 88,
-            "price", 200, 4, 2, failed,
-        )  # fmt: skip
+            invocation_id=f"019ab1f2-{index:04x}-7b3e-9d2f-{index:012x}",
+            function="checkout" if index % 3 else "resize",
+            attempt=1,
+            version=31,
+            trigger="http",
+            status="error" if failed else "ok",
+            cold=cold,
+            started_at=NOW - index * S,
+            queue_ns=40_000,
+            init_ns=3_200_000 * cold,
+            duration_ns=11_000_000 + index,
+            cpu_ns=9_000_000,
+            peak_rss_bytes=91 << 20,
+            memory_limit_bytes=256 << 20,
+            trace_id=f"{index:032x}",
+            span_id="b" * 16,
+            error_type="KeyError" if failed else "",
+            error_message="'sku'" if failed else "",
+            error_file="/srv/cart.py" if failed else "",
+            error_line=88,
+            error_function="price",
+            http_status=200,
+            spans=4,
+            logs=2,
+            has_scene=failed,
+        )
 
     def count(
         self, ticket: Ticket, scope: Scope, query: InvocationQuery, since_ns: int, until_ns: int
@@ -331,9 +406,17 @@ class SampleSource:
         return 0 if self.empty else self.total
 
     def invocations(
-        self, ticket: Ticket, scope: Scope, query: InvocationQuery, *, until_ns: int, order: str, offset: int,
-        limit: int, after: InvocationRow | None,
-    ) -> list[InvocationRow]:  # fmt: skip
+        self,
+        ticket: Ticket,
+        scope: Scope,
+        query: InvocationQuery,
+        *,
+        until_ns: int,
+        order: str,
+        offset: int,
+        limit: int,
+        after: InvocationRow | None,
+    ) -> list[InvocationRow]:
         self._ask(f"invocations {offset} {query.statuses}")
         return [] if self.empty else [self.row(i) for i in range(offset, min(offset + limit, self.total))]
 
@@ -349,34 +432,67 @@ class SampleSource:
         if self.empty:
             return []
         return [
-            LogRow(NOW - 4 * S, "INFO", "checkout of cart 7", "checkout", CHECKOUT, "4bf92f35", "a2"),
             LogRow(
-                NOW - 3 * S, "WARN", "stale price list \x1b[31mred", "checkout", CHECKOUT, "4bf92f35", "a5"
+                timestamp_ns=NOW - 4 * S,
+                severity="INFO",
+                body="checkout of cart 7",
+                function="checkout",
+                invocation_id=CHECKOUT,
+                trace_id="4bf92f35",
+                span_id="a2",
             ),
             LogRow(
-                NOW - 2 * S,
-                "ERROR",
-                "sku missing [bold]markup[/bold]",
-                "checkout",
-                CHECKOUT,
-                "4bf92f35",
-                "a5",
-                attempt=2,
-                traceback="Traceback (most recent call last):\n  cart.py, line 88\nKeyError: 'sku'",
+                timestamp_ns=NOW - 3 * S,
+                severity="WARN",
+                body="stale price list \x1b[31mred",
+                function="checkout",
+                invocation_id=CHECKOUT,
+                trace_id="4bf92f35",
+                span_id="a5",
+            ),
+            LogRow(
+                timestamp_ns=NOW - 2 * S,
+                severity="ERROR",
+                body="sku missing [bold]markup[/bold]",
+                function="checkout",
+                invocation_id=CHECKOUT,
+                trace_id="4bf92f35",
+                span_id="a5",
+                attributes={"relive.attempt": "2", "exception.stacktrace": TRACEBACK},
             ),
         ]
 
-    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         self._ask(f"flame {scope.function} {scope.invocation_id} {weight}")
-        return FlameView() if self.empty else sample_flame()
+        return FlameTree() if self.empty else sample_flame()
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         self._ask("hot")
         if self.empty:
             return []
         return [
-            HotLine("checkout", "price", "/srv/app/cart.py", 88, 0.31, 0.62, 31.0, 310, 0.01),
-            HotLine("checkout", "load_cart", "/srv/app/cart.py", 40, 0.18, 0.25, 18.2, 180, 0.09),
+            HotRow(
+                function="checkout",
+                name="price",
+                file="/srv/app/cart.py",
+                line=88,
+                self_s=0.31,
+                total_s=0.62,
+                self_pct=31.0,
+                samples=310,
+                self_cpu_s=0.01,
+            ),
+            HotRow(
+                function="checkout",
+                name="load_cart",
+                file="/srv/app/cart.py",
+                line=40,
+                self_s=0.18,
+                total_s=0.25,
+                self_pct=18.2,
+                samples=180,
+                self_cpu_s=0.09,
+            ),
         ]
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:

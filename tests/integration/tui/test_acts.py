@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from relive_tui.app import ReliveApp
-from relive_tui.models.data import CallView, KeptView
 from relive_tui.outside.acting import run_captured
 from relive_tui.screens.compare import CompareScreen
 from relive_tui.screens.dialogs.menu import Menu
 from relive_tui.source.tickets import Cancelled, Ticket
 from relive_tui.widgets.rows import VirtualRows
+from relive_views.kept import KeptView
+from relive_views.scenes.model import CallView
 from tui_driving import opened, press, settle, shown, until
 
 
@@ -244,7 +245,7 @@ async def test_x_writes_a_test_that_repeats_the_failure(sample: Any) -> None:
 
 
 async def test_the_debugger_is_offered_with_the_process_that_is_still_there(sample: Any) -> None:
-    sample.process = KeptView(7, 480.0)
+    sample.process = KeptView(pid=7, left_s=480.0)
     async with opened(sample, "failure", "last", size=(80, 24)) as (app, _pilot):
         assert "b debug ✔ process kept" in shown(app)
         assert "R replay" in shown(app)

@@ -45,7 +45,9 @@ async def test_the_newest_failure_is_under_the_cursor_with_its_preview_open(samp
     async with opened(sample) as (app, _pilot):
         source = rows(app, "#failures").source
         assert isinstance(source, FailureRows)
-        assert source.groups[rows(app, "#failures").cursor].last_ns == max(g.last_ns for g in source.groups)
+        assert source.groups[rows(app, "#failures").cursor].captured_at == max(
+            g.captured_at for g in source.groups
+        )
         assert "item" in shown(app)
         assert "{'id': 7, 'qty': 2}" in shown(app)
 

@@ -16,14 +16,14 @@ from relive_capture.explore.scene import pack_archive, read_scene, scene_path
 from relive_store import open_store
 from relive_store.process import StoreProcess
 from relive_tui.app import ReliveApp
-from relive_tui.models.data import InvocationRow
 from relive_tui.models.lists.filtering import InvocationQuery, parse_filter
 from relive_tui.models.lists.invocations import ORDERS
 from relive_tui.models.navigation.scope import Place, Scope
-from relive_tui.rows.records import without_scene
+from relive_tui.rows.heaps import without_scene
 from relive_tui.source.home import DataSource
 from relive_tui.source.tickets import Cancelled, Ticket, TicketStore
 from relive_tui.widgets.rows import VirtualRows
+from relive_views.records import InvocationRow
 from textual.pilot import Pilot
 
 
@@ -149,7 +149,10 @@ async def test_five_on_a_success_says_that_it_succeeded(world: Any) -> None:
 
 
 def test_what_has_no_scene_is_said_by_how_it_ended() -> None:
-    rows = {status: InvocationRow("abc", "shop", status=status) for status in ("ok", "rejected", "crash")}
+    rows = {
+        status: InvocationRow(invocation_id="abc", function="shop", status=status)
+        for status in ("ok", "rejected", "crash")
+    }
     reasons = {status: without_scene(row, "it has expired").reason for status, row in rows.items()}
     assert "succeeded" in reasons["ok"]
     assert "did not run" in reasons["rejected"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.data import InvocationRow, SpanRow
 from relive_tui.models.editor import editor_command
 from relive_tui.models.layout.text import line_text, line_width, skip_cells, width_of
 from relive_tui.models.lists.compare import Comparison, HotChange, compare_lines, event_differences
 from relive_tui.models.trace.spans import build_trace, critical_path
+from relive_views.records import InvocationRow, SpanRow
 
 
 def test_events_differ_by_path() -> None:
@@ -26,9 +26,14 @@ def test_deep_events_do_not_end_the_comparison() -> None:
 
 
 def test_what_differs_is_marked_and_hostile_text_is_harmless() -> None:
-    before = InvocationRow("1", "f", status="ok", duration_ns=1_000_000)
+    before = InvocationRow(invocation_id="1", function="f", status="ok", duration_ns=1_000_000)
     after = InvocationRow(
-        "2", "f", status="error", duration_ns=9_000_000, error_type="E", error_message="\x1b[31m"
+        invocation_id="2",
+        function="f",
+        status="error",
+        duration_ns=9_000_000,
+        error_type="E",
+        error_message="\x1b[31m",
     )
     found = Comparison(("1", None), (HotChange("a\x1b.py", 3, "f", 0.0, 2.0),), "note")
     text = "\n".join(line_text(line) for line in compare_lines(before, after, found, 100))
@@ -39,7 +44,7 @@ def test_what_differs_is_marked_and_hostile_text_is_harmless() -> None:
 
 
 def span(name: str, parent: str, start: int, length: int) -> SpanRow:
-    return SpanRow(name, parent, name, start, length)
+    return SpanRow(span_id=name, parent_span_id=parent, name=name, start_ns=start, duration_ns=length)
 
 
 def test_the_critical_path_is_what_the_end_waited_for() -> None:

@@ -7,18 +7,8 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.data import (
-    EventChange,
-    EventDiff,
-    ExceptionView,
-    FailureGroup,
-    FrameView,
-    LogRow,
-    SceneView,
-    StackView,
-    ValueView,
-)
-from relive_tui.models.failure.code import SourceRows, names_in, relevant_first
+from relive_base.values import ValueNode
+from relive_tui.models.failure.code import SourceRows
 from relive_tui.models.failure.completeness import completeness_line, detail_lines
 from relive_tui.models.failure.event import difference_lines, event_lines
 from relive_tui.models.failure.frames import FrameRows
@@ -28,18 +18,35 @@ from relive_tui.models.failure.syntax import highlight_json, highlight_python
 from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.layout.text import clean, line_text
 from relive_tui.models.lists.logs import logs_around
+from relive_views.failures import GroupView
+from relive_views.records import LogRow
+from relive_views.scenes.differences import EventChange, EventDiff
+from relive_views.scenes.model import ExceptionView, FrameView, SceneFacts, SceneView, StackView
+from relive_views.scenes.relevance import names_in, relevant_first
 
 CODE = ("def price(item, plist):", "    total = 0", "    total += plist[item['sku']]", "    return total")
 
 
 def scene() -> SceneView:
-    item = ValueView("dict", "{'id': 7}", 1, (("['id']", ValueView("int", "7")),), 3)
+    item = ValueNode(
+        type="dict",
+        text="{'id': 7}",
+        length=1,
+        children=(("['id']", ValueNode(type="int", text="7")),),
+        more=3,
+    )
     frames = (
         FrameView("/srv/app.py", 12, "handler"),
         FrameView("/lib/a.py", 1, "lib_a", in_app=False),
         FrameView("/lib/b.py", 2, "lib_b", in_app=False),
         FrameView(
-            "/srv/cart.py", 88, "price", True, (("item", item), ("n", ValueView("int", "1"))), CODE, 86
+            "/srv/cart.py",
+            88,
+            "price",
+            True,
+            (("item", item), ("n", ValueNode(type="int", text="1"))),
+            CODE,
+            86,
         ),
         FrameView("/lib/c.py", 3, "lib_c", in_app=False),
     )
@@ -117,7 +124,7 @@ def test_values_open_step_by_step_and_say_what_was_cut() -> None:
 
 
 def test_redacted_values_carry_a_sign() -> None:
-    rows = ValueRows((("password", ValueView("str", "[redacted]", redacted=True)),))
+    rows = ValueRows((("password", ValueNode(type="str", text="[redacted]", redacted=True)),))
     assert "⊘" in line_text(rows.line(0, 80, False))
 
 
@@ -135,9 +142,12 @@ def test_parts_that_this_failure_cannot_have_are_not_missing() -> None:
 
 
 def test_values_are_opened_as_far_as_they_fit() -> None:
-    child = ("['a']", ValueView("int", "1"))
-    values = (("n", ValueView("int", "1")), ("big", ValueView("list", "[…]", children=(child,) * 9)),
-              ("small", ValueView("dict", "{…}", children=(child, child))))  # fmt: skip
+    child = ("['a']", ValueNode(type="int", text="1"))
+    values = (
+        ("n", ValueNode(type="int", text="1")),
+        ("big", ValueNode(type="list", text="[…]", children=(child,) * 9)),
+        ("small", ValueNode(type="dict", text="{…}", children=(child, child))),
+    )
     assert open_what_fits(values, 12) == {(1,)}
     assert open_what_fits(values, 8) == {(2,)}
     assert open_what_fits(values, 2) == set()
@@ -145,10 +155,15 @@ def test_values_are_opened_as_far_as_they_fit() -> None:
 
 def test_search_goes_around_the_frames_and_their_locals() -> None:
     frames = (
-        FrameView("app.py", 1, "handler", locals=(("cart", ValueView("dict", "{'sku': 1}")),)),
-        FrameView("cart.py", 9, "price", locals=(("n", ValueView("int", "4")), ("sku", ValueView("", "")))),
+        FrameView("app.py", 1, "handler", locals=(("cart", ValueNode(type="dict", text="{'sku': 1}")),)),
+        FrameView(
+            "cart.py",
+            9,
+            "price",
+            locals=(("n", ValueNode(type="int", text="4")), ("sku", ValueNode(type="", text=""))),
+        ),
         FrameView("lib.py", 3, "inner", in_app=False),
-    )  # fmt: skip
+    )
     shown = FailureModel(replace(scene(), exceptions=(ExceptionView("E", "", "", frames),)))
     assert shown.frame == 1
     assert shown.find("sku", 1, here=True) == (1, 1)
@@ -279,7 +294,7 @@ def test_the_failing_expression_is_underlined_and_its_names_come_first() -> None
     code, carets = (line_text(rows.line(row, 80, False)).rstrip() for row in (1, 2))
     assert code[carets.index("^") : len(carets)] == "plist[item['sku']]"
     assert names_in(frame) == {"plist", "item"}
-    values = [(name, ValueView("int", "1")) for name in ("a", "plist", "b", "item")]
+    values = [(name, ValueNode(type="int", text="1")) for name in ("a", "plist", "b", "item")]
     assert [name for name, _ in relevant_first(values, names_in(frame))] == ["plist", "item", "a", "b"]
     shown = ValueRows(values, None, names_in(frame))
     assert [line_text(shown.line(row, 40, False))[1] for row in range(4)] == [" ", "❱", " ", "❱"]
@@ -295,7 +310,14 @@ def test_the_history_says_since_when_how_often_and_in_which_versions() -> None:
     day = 86_400_000_000_000
     now = 1_795_435_451_204_000_000
     seen = replace(scene(), captured_ns=now, version=31)
-    group = FailureGroup("f", "checkout", "KeyError", count=14, first_ns=now - 3 * day, versions=(29, 31))
+    group = GroupView(
+        fingerprint="f",
+        function="checkout",
+        error_type="KeyError",
+        count=14,
+        first_at=now - 3 * day,
+        versions=(29, 31),
+    )
     text = line_text(history_line(seen, replace(group, spark=(1, 3)), now))
     assert text.startswith("v31 · ")
     assert "first seen 3d ago · ×14 ▃█ in v29 v31" in text
@@ -318,7 +340,7 @@ def test_frames_that_were_not_kept_are_a_row_of_their_own() -> None:
 
 
 def test_details_say_the_whole_reason_of_every_part_missing_ones_first() -> None:
-    full = replace(scene(), facts=(("memory", "peak 91M"),), exceptions=a_group().exceptions)
+    full = replace(scene(), facts=SceneFacts(peak_rss_bytes=91 << 20), exceptions=a_group().exceptions)
     text = [line_text(line) for line in detail_lines(full, 60)]
     parts = text[text.index("Parts") + 1 :]
     assert parts[0].startswith("  ○ event")
@@ -345,7 +367,10 @@ def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_chang
         EventChange("id", "added", "", "7"),
         EventChange("on", "type", "true", '"yes"'),
     )
-    text = [line_text(line) for line in difference_lines(EventDiff(changes, 3, "019ab1f2-7c1d-x-y-z"))]
+    text = [
+        line_text(line)
+        for line in difference_lines(EventDiff(changes=changes, more=3, invocation_id="019ab1f2-7c1d-x-y-z"))
+    ]
     assert text == [
         "last success 019ab1f2-7c1d",
         '- sku  absent here, was "A1"',
@@ -359,7 +384,9 @@ def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_chang
 
 def test_logs_around_come_from_the_scene_and_the_store_once_each() -> None:
     second = 1_000_000_000
-    early, before, after = (LogRow(n * second, "INFO", f"line {n}") for n in (1, 9, 11))
+    early, before, after = (
+        LogRow(timestamp_ns=n * second, severity="INFO", body=f"line {n}") for n in (1, 9, 11)
+    )
     rows, earlier, upto = logs_around(([early, before], [before, after]), 10 * second, 2 * second, least=1)
     assert ([row.body for row in rows], earlier, upto) == (["line 9", "line 11"], 1, 1)
 
@@ -367,8 +394,8 @@ def test_logs_around_come_from_the_scene_and_the_store_once_each() -> None:
 def test_the_last_lines_before_a_failure_are_shown_however_old_they_are() -> None:
     # Given a function that was silent for a minute before its timeout
     second = 1_000_000_000
-    lines = [LogRow(n * second, "INFO", f"line {n}") for n in range(20)]
-    late = LogRow(81 * second, "ERROR", "after")
+    lines = [LogRow(timestamp_ns=n * second, severity="INFO", body=f"line {n}") for n in range(20)]
+    late = LogRow(timestamp_ns=81 * second, severity="ERROR", body="after")
     # When the lines around the failure are asked for
     rows, earlier, upto = logs_around([[*lines, late]], 80 * second, 2 * second)
     # Then the last ones before it are there, and how many are not

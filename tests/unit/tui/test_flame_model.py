@@ -5,17 +5,17 @@ from __future__ import annotations
 import random
 
 import pytest
-from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.profile.flame import FlameModel, FlameRows, HotRows, flame_summary
 from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.models.profile.packages import place_in
+from relive_views.profiles import FlameTree, HotRow
 
 
-def random_flame(seed: int, frames: int) -> FlameView:
+def random_flame(seed: int, frames: int) -> FlameTree:
     """A tree in drawing order: a node, then what it called."""
     source = random.Random(seed)
-    flame = FlameView()
+    flame = FlameTree()
 
     def add(depth: int, start: float, width: float, parent: int) -> None:
         if len(flame) >= frames or width < 1:
@@ -26,9 +26,9 @@ def random_flame(seed: int, frames: int) -> FlameView:
         flame.line.append(index)
         flame.depth.append(depth)
         flame.start.append(start)
-        flame.width.append(width)
+        flame.value.append(width)
         flame.parent.append(parent)
-        flame.own.append(0.0)
+        flame.self_value.append(0.0)
         position = start
         while position < start + width and depth < 40:
             part = source.uniform(0.05, 0.9) * width
@@ -39,7 +39,7 @@ def random_flame(seed: int, frames: int) -> FlameView:
     return flame
 
 
-def whole(flame: FlameView) -> FlameModel:
+def whole(flame: FlameTree) -> FlameModel:
     """All of a graph: from its root."""
     model = FlameModel(flame)
     model.base = 0
@@ -66,7 +66,7 @@ def test_no_frame_of_two_cells_or_more_is_left_out() -> None:
     model = whole(random_flame(1, 2_000))
     for depth, level in enumerate(model.levels):
         shown = {index for index, _, _ in model.visible(depth, 100)}
-        wide = {index for index in level if model.flame.width[index] / model.total * 100 >= 2}
+        wide = {index for index in level if model.flame.value[index] / model.total * 100 >= 2}
         assert wide <= shown
 
 
@@ -91,8 +91,15 @@ def test_moving_follows_the_calls() -> None:
 
 
 def test_searching_counts_nested_matches_once() -> None:
-    flame = FlameView(
-        ["a", "b", "b"], ["x"] * 3, [1] * 3, [0, 1, 2], [0, 0, 0], [100, 60, 30], [-1, 0, 1], [40, 30, 30]
+    flame = FlameTree(
+        name=["a", "b", "b"],
+        file=["x"] * 3,
+        line=[1] * 3,
+        depth=[0, 1, 2],
+        start=[0, 0, 0],
+        value=[100, 60, 30],
+        parent=[-1, 0, 1],
+        self_value=[40, 30, 30],
     )
     model = FlameModel(flame)
     model.search = "b"
@@ -102,7 +109,7 @@ def test_searching_counts_nested_matches_once() -> None:
 
 
 def test_nothing_to_show_is_no_error() -> None:
-    model = FlameModel(FlameView())
+    model = FlameModel(FlameTree())
     assert not model.move("down")
     assert model.levels == []
     assert "no samples" in line_text(flame_summary(model))
@@ -110,7 +117,18 @@ def test_nothing_to_show_is_no_error() -> None:
 
 def test_hot_lines_have_a_bar_and_their_share() -> None:
     rows = HotRows(
-        [HotLine("f", "price", "/srv/cart.py", 88, 0.3, 0.6, 31.0), HotLine("f", "g", "b.py", 2, 0.1)]
+        [
+            HotRow(
+                function="f",
+                name="price",
+                file="/srv/cart.py",
+                line=88,
+                self_s=0.3,
+                total_s=0.6,
+                self_pct=31.0,
+            ),
+            HotRow(function="f", name="g", file="b.py", line=2, self_s=0.1),
+        ]
     )
     text = line_text(rows.line(0, 60, True))
     assert "31.0%" in text
@@ -119,7 +137,10 @@ def test_hot_lines_have_a_bar_and_their_share() -> None:
 
 
 def test_the_source_of_a_hot_line_carries_each_lines_share() -> None:
-    hot = [HotLine("f", "p", "a.py", 2, self_pct=40.0), HotLine("f", "p", "a.py", 3, self_pct=5.0)]
+    hot = [
+        HotRow(function="f", name="p", file="a.py", line=2, self_pct=40.0),
+        HotRow(function="f", name="p", file="a.py", line=3, self_pct=5.0),
+    ]
     rows = HotSourceRows(["a = 1", "b = 2", "c = 3"], hot[0], hot)
     assert rows.row_of_line() == 1
     assert line_text(rows.line(1, 30, False)).startswith("❱ 40.0%")
@@ -132,7 +153,18 @@ def nested(*frames: tuple[str, int, float, float, int, float]) -> FlameModel:
     columns = [list(column) for column in zip(*frames, strict=True)]
     name, depth, start, width, parent, own = columns
     files = ["site-packages/requests/api.py" if n == "get" else "cart.py" for n in name]
-    return FlameModel(FlameView(name, files, [1] * len(name), depth, start, width, parent, own))  # type: ignore[arg-type]
+    return FlameModel(
+        FlameTree(
+            name=name,
+            file=files,
+            line=[1] * len(name),
+            depth=depth,
+            start=start,
+            value=width,
+            parent=parent,
+            self_value=own,
+        )
+    )  # type: ignore[arg-type]
 
 
 def test_the_graph_begins_where_the_time_goes_several_ways_and_backspace_shows_the_root() -> None:

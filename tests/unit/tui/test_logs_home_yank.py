@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from relive_tui.models.data import FailureGroup, FunctionRow, InvocationRow, LogRow
 from relive_tui.models.health import Health, health_line, lateness, live_badge
 from relive_tui.models.home import FailureRows, FunctionRows, preview_lines
 from relive_tui.models.layout.text import line_text, line_width
@@ -15,12 +14,17 @@ from relive_tui.models.lists.invocations import InvocationRows, invocation_previ
 from relive_tui.models.lists.logs import LogTail, log_line
 from relive_tui.models.lists.pager import Pager
 from relive_tui.outside.yank import MAX_OSC52_BYTES, osc52, save_yank
+from relive_views.failures import GroupView
+from relive_views.records import FunctionStats, InvocationRow, LogRow
 
 S = 1_000_000_000
 
 
 def rows(first: int, last: int) -> list[LogRow]:
-    return [LogRow(number * S, "INFO", f"line {number}") for number in range(first, last)]
+    return [
+        LogRow(timestamp_ns=number * S, severity="INFO", body=f"line {number}")
+        for number in range(first, last)
+    ]
 
 
 def test_the_tail_follows_until_the_reader_moves_up() -> None:
@@ -51,7 +55,10 @@ def test_lines_that_come_twice_are_kept_once_and_old_ones_fall_off() -> None:
 def test_a_traceback_is_one_row_until_it_is_opened() -> None:
     # Given a line with a traceback between two others
     tail = LogTail()
-    failed = replace(LogRow(2 * S, "ERROR", "KeyError: 'sku'\n  hint"), traceback="Traceback:\n  cart.py")
+    failed = replace(
+        LogRow(timestamp_ns=2 * S, severity="ERROR", body="KeyError: 'sku'\n  hint"),
+        attributes={"exception.stacktrace": "Traceback:\n  cart.py"},
+    )
     tail.add([*rows(1, 2), failed, *rows(3, 4)])
     assert len(tail) == 3
     assert "▹ KeyError" in line_text(tail.line(1, 80, False))
@@ -68,7 +75,15 @@ def test_a_traceback_is_one_row_until_it_is_opened() -> None:
 
 def test_what_falls_off_is_counted_in_rows_that_were_shown() -> None:
     tail = LogTail(limit=2)
-    tail.add([replace(LogRow(S, "ERROR", "x"), traceback="a\nb"), *rows(2, 3)])
+    tail.add(
+        [
+            replace(
+                LogRow(timestamp_ns=S, severity="ERROR", body="x"),
+                attributes={"exception.stacktrace": "a\nb"},
+            ),
+            *rows(2, 3),
+        ]
+    )
     tail.set_open(0, True)
     assert len(tail) == 4
     assert tail.add(rows(3, 4)) == (1, 3)
@@ -76,29 +91,40 @@ def test_what_falls_off_is_counted_in_rows_that_were_shown() -> None:
 
 
 def test_a_line_has_its_invocation_and_attempt() -> None:
-    row = LogRow(S, "INFO", "x", invocation_id="01a22840-0587-795a-9eab-408d9fdc27b3", attempt=3)
+    row = LogRow(
+        timestamp_ns=S,
+        severity="INFO",
+        body="x",
+        invocation_id="01a22840-0587-795a-9eab-408d9fdc27b3",
+        attributes={"relive.attempt": "3"},
+    )
     assert "01a22840-0587#3" in line_text(log_line(row, with_invocation=True))
-    assert "#" not in line_text(log_line(replace(row, attempt=1), with_invocation=True))
+    assert "#" not in line_text(log_line(replace(row, attributes={}), with_invocation=True))
 
 
 def test_a_severity_has_a_sign_of_its_own() -> None:
     signs = {
-        severity: line_text(log_line(LogRow(S, severity, "x"))).split()[1] for severity in ("ERROR", "WARN")
+        severity: line_text(log_line(LogRow(timestamp_ns=S, severity=severity, body="x"))).split()[1]
+        for severity in ("ERROR", "WARN")
     }
     assert signs == {"ERROR": "✖", "WARN": "!"}
 
 
 def test_hostile_text_in_any_row_is_harmless() -> None:
     bad = "\x1b]52;c;AAAA\x07[bold red]\n\u202e"
-    group = FailureGroup("f", bad, bad, bad, file=bad, last_ns=S)
-    function = FunctionRow(bad, 1, 1, hot_line=bad)
+    group = GroupView(fingerprint="f", function=bad, error_type=bad, message=bad, file=bad, captured_at=S)
+    function = FunctionStats(name=bad, invocations=1, errors=1)
     pager: Pager[InvocationRow] = Pager()
-    pager.put(0, [InvocationRow(bad, bad, error_type=bad, error_message=bad, status=bad)], pager.reset(1))
+    pager.put(
+        0,
+        [InvocationRow(invocation_id=bad, function=bad, error_type=bad, error_message=bad, status=bad)],
+        pager.reset(1),
+    )
     lines = [
         FailureRows([group], S).line(0, 120, True),
         FunctionRows([function], S).line(0, 120, True),
         InvocationRows(pager).line(0, 120, True),
-        log_line(LogRow(S, bad, bad, bad)),
+        log_line(LogRow(timestamp_ns=S, severity=bad, body=bad, function=bad)),
         *invocation_preview(pager.get(0)),  # type: ignore[arg-type]
         *preview_lines(None, group),
     ]
@@ -109,21 +135,37 @@ def test_hostile_text_in_any_row_is_harmless() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_rows_fill_at_most_the_width(width: int) -> None:
-    group = FailureGroup(
-        "f", "checkout", "KeyError", "'sku'", file="cart.py", line=8, last_ns=S, spark=(1,) * 20
+    group = GroupView(
+        fingerprint="f",
+        function="checkout",
+        error_type="KeyError",
+        message="'sku'",
+        file="cart.py",
+        line=8,
+        captured_at=S,
+        spark=(1,) * 20,
     )
     assert line_width(FailureRows([group], S).line(0, width, True)) <= width
-    assert line_width(FunctionRows([FunctionRow("f", 10, 1)], S).line(0, width, True)) <= width
+    assert (
+        line_width(FunctionRows([FunctionStats(name="f", invocations=10, errors=1)], S).line(0, width, True))
+        <= width
+    )
 
 
 def test_the_worst_function_stands_first() -> None:
-    functions = FunctionRows([FunctionRow("a", 5), FunctionRow("b", 5, 1, last_failure_ns=S)], 2 * S)
+    functions = FunctionRows(
+        [
+            FunctionStats(name="a", invocations=5),
+            FunctionStats(name="b", invocations=5, errors=1, last_failure_ns=S),
+        ],
+        2 * S,
+    )
     assert [row.name for row in functions.functions] == ["b", "a"]
     assert "✖" in line_text(functions.line(0, 120, False))
 
 
 def test_hottest_line_is_kept_at_eighty_columns() -> None:
-    functions = FunctionRows([FunctionRow("a", 5, hot_line="cart.py:88 31%")], S)
+    functions = FunctionRows([FunctionStats(name="a", invocations=5)], S, {"a": "cart.py:88 31%"})
     assert "cart.py:88 31%" in line_text(functions.line(0, 78, False))
 
 
@@ -153,8 +195,15 @@ def test_the_badge_says_live_only_where_what_is_shown_follows() -> None:
 
 @pytest.mark.parametrize("width", [78, 118, 158])
 def test_the_failure_gets_the_width(width: int) -> None:
-    group = FailureGroup(
-        "f", "checkout", "KeyError", "x" * 200, file="cart.py", line=8, last_ns=S, spark=(1,) * 20
+    group = GroupView(
+        fingerprint="f",
+        function="checkout",
+        error_type="KeyError",
+        message="x" * 200,
+        file="cart.py",
+        line=8,
+        captured_at=S,
+        spark=(1,) * 20,
     )
     shown = line_text(FailureRows([group], S).line(0, width, False))
     assert "checkout" in shown
@@ -162,9 +211,9 @@ def test_the_failure_gets_the_width(width: int) -> None:
 
 
 def test_calls_stand_before_the_rate_and_the_last_failure_has_a_name() -> None:
-    header = line_text(FunctionRows([FunctionRow("a", 5)], S).header(118))
+    header = line_text(FunctionRows([FunctionStats(name="a", invocations=5)], S).header(118))
     assert header.index("CALLS") < header.index("RPS") < header.index("LAST FAILED")
-    failed = FunctionRows([FunctionRow("a", 5, 1, last_failure_ns=S)], 61 * S)
+    failed = FunctionRows([FunctionStats(name="a", invocations=5, errors=1, last_failure_ns=S)], 61 * S)
     assert "1m ago" in line_text(failed.line(0, 78, False))
 
 

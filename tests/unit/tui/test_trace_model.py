@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_tui.models.data import SpanRow
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.trace.spans import build_trace, minimap, span_lines
 from relive_tui.models.trace.waterfall import WaterfallRows, bar, legend
+from relive_views.records import SpanRow
 
 
 def span(ident: str, parent: str = "", start: int = 0, length: int = 100, **more: str) -> SpanRow:
-    return SpanRow(ident, parent, more.pop("name", ident), start, length, **more)  # type: ignore[arg-type]
+    return SpanRow(
+        span_id=ident,
+        parent_span_id=parent,
+        name=more.pop("name", ident),
+        start_ns=start,
+        duration_ns=length,
+        **more,
+    )  # type: ignore[arg-type]
 
 
 def failing() -> list[SpanRow]:
@@ -50,9 +57,33 @@ def test_the_cursor_starts_on_the_failure_of_the_invocation_one_comes_from() -> 
         return {"faas.invocation_id": "i", **({"relive.attempt": str(number)} if number > 1 else {})}
 
     rows = [
-        SpanRow("a", "", "first", 0, 9, status="Error", attributes=attempt(1)),
-        SpanRow("b", "a", "deep", 1, 5, status="Error", attributes=attempt(1)),
-        SpanRow("c", "", "second", 10, 9, status="Error", attributes=attempt(2)),
+        SpanRow(
+            span_id="a",
+            parent_span_id="",
+            name="first",
+            start_ns=0,
+            duration_ns=9,
+            status="Error",
+            attributes=attempt(1),
+        ),
+        SpanRow(
+            span_id="b",
+            parent_span_id="a",
+            name="deep",
+            start_ns=1,
+            duration_ns=5,
+            status="Error",
+            attributes=attempt(1),
+        ),
+        SpanRow(
+            span_id="c",
+            parent_span_id="",
+            name="second",
+            start_ns=10,
+            duration_ns=9,
+            status="Error",
+            attributes=attempt(2),
+        ),
     ]
     trace = build_trace(rows)
     assert trace.spans[trace.worst("i", 2)].name == "second"
@@ -177,14 +208,26 @@ def test_a_trace_that_grows_stays_folded_and_zoomed() -> None:
 def test_a_span_belongs_to_the_invocation_above_it_and_a_root_to_the_one_that_failed() -> None:
     # Given a request that called two invocations, of which the second failed at its second attempt
     rows = [
-        SpanRow("root", "", "POST /", 0, 99),
-        SpanRow("a", "root", "first", 1, 9, attributes={"faas.invocation_id": "one"}),
-        SpanRow("a1", "a", "SELECT", 2, 5),
+        SpanRow(span_id="root", parent_span_id="", name="POST /", start_ns=0, duration_ns=99),
         SpanRow(
-            "b", "root", "second", 20, 9, status="Error",
+            span_id="a",
+            parent_span_id="root",
+            name="first",
+            start_ns=1,
+            duration_ns=9,
+            attributes={"faas.invocation_id": "one"},
+        ),
+        SpanRow(span_id="a1", parent_span_id="a", name="SELECT", start_ns=2, duration_ns=5),
+        SpanRow(
+            span_id="b",
+            parent_span_id="root",
+            name="second",
+            start_ns=20,
+            duration_ns=9,
+            status="Error",
             attributes={"faas.invocation_id": "two", "relive.attempt": "2"},
         ),
-    ]  # fmt: skip
+    ]
     trace = build_trace(rows)
     assert [trace.invocation_of(index) for index in range(4)] == [
         ("two", 2),
@@ -201,16 +244,62 @@ def through_a_queue() -> list[SpanRow]:
 
     def run(ident: str, parent: str, start: int, attempt: int) -> SpanRow:
         more = {**faas, "faas.name": "orders", **({"relive.attempt": str(attempt)} if attempt > 1 else {})}
-        return SpanRow(ident, parent, "orders", start, 5, status="Error", attributes=more)
+        return SpanRow(
+            span_id=ident,
+            parent_span_id=parent,
+            name="orders",
+            start_ns=start,
+            duration_ns=5,
+            status="Error",
+            attributes=more,
+        )
 
     return [
-        SpanRow("http", "", "POST /checkout", 0, 30, attributes={"faas.trigger": "http"}),
-        SpanRow("c", "http", "checkout", 2, 20, attributes={"faas.name": "checkout", "faas.trigger": "http"}),
-        SpanRow("p", "c", "publish orders", 5, 5, kind="Producer", attributes={"faas.invocation_id": "j"}),
-        SpanRow("q", "p", "queue", 10, 20),
-        SpanRow("d1", "p", "process orders", 30, 8, status="Error", attributes=faas),
+        SpanRow(
+            span_id="http",
+            parent_span_id="",
+            name="POST /checkout",
+            start_ns=0,
+            duration_ns=30,
+            attributes={"faas.trigger": "http"},
+        ),
+        SpanRow(
+            span_id="c",
+            parent_span_id="http",
+            name="checkout",
+            start_ns=2,
+            duration_ns=20,
+            attributes={"faas.name": "checkout", "faas.trigger": "http"},
+        ),
+        SpanRow(
+            span_id="p",
+            parent_span_id="c",
+            name="publish orders",
+            start_ns=5,
+            duration_ns=5,
+            kind="Producer",
+            attributes={"faas.invocation_id": "j"},
+        ),
+        SpanRow(span_id="q", parent_span_id="p", name="queue", start_ns=10, duration_ns=20),
+        SpanRow(
+            span_id="d1",
+            parent_span_id="p",
+            name="process orders",
+            start_ns=30,
+            duration_ns=8,
+            status="Error",
+            attributes=faas,
+        ),
         run("r1", "d1", 32, 1),
-        SpanRow("d2", "p", "process orders", 70, 8, status="Error", attributes=faas),
+        SpanRow(
+            span_id="d2",
+            parent_span_id="p",
+            name="process orders",
+            start_ns=70,
+            duration_ns=8,
+            status="Error",
+            attributes=faas,
+        ),
         run("r2", "d2", 72, 2),
     ]
 
@@ -250,7 +339,13 @@ def test_functions_are_bright_and_have_other_bars_than_ones_own_spans() -> None:
 
 def test_a_failed_span_of_the_platform_with_nothing_failed_below_is_never_folded() -> None:
     refused = SpanRow(
-        "x", "c", "invoke pricing", 8, 2, status="Error", attributes={"faas.invoked_name": "pricing"}
+        span_id="x",
+        parent_span_id="c",
+        name="invoke pricing",
+        start_ns=8,
+        duration_ns=2,
+        status="Error",
+        attributes={"faas.invoked_name": "pricing"},
     )
     rows = WaterfallRows(build_trace([*through_a_queue(), refused]))
     assert any("✖ invoke pricing" in name for name in shown(rows))

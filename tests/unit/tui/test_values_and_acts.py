@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from relive_base.redaction.redactor import Redactor
+from relive_base.values import ValueNode
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.values import Walker
-from relive_tui.models.data import (
-    CallView,
-    ExceptionView,
-    FrameView,
-    KeptView,
-    ReplayView,
-    SceneView,
-    StackView,
-    ValueView,
-)
 from relive_tui.models.failure.acts import ActsState, acts_line
 from relive_tui.models.failure.frames import FrameRows
 from relive_tui.models.failure.page import FailureModel, headline
@@ -25,58 +17,74 @@ from relive_tui.models.failure.table_values import table_of
 from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.lists.logs import call_row, log_line
-from relive_tui.rows.records import value_view
+from relive_views.kept import KeptView
+from relive_views.replays import ReplayNote
+from relive_views.scenes.model import CallView, ExceptionView, FrameView, SceneView, StackView
 
 S = 1_000_000_000
 NOW = 1_795_435_451 * S
 
 
-def shown(name: str, value: ValueView, width: int = 80, **more: object) -> str:
+def shown(name: str, value: ValueNode, width: int = 80, **more: object) -> str:
     return line_text(ValueRows(((name, value),), **more).line(0, width, False)).strip()  # type: ignore[arg-type]
 
 
 def test_the_value_comes_first_and_its_type_once() -> None:
-    assert shown("n", ValueView("int", "7")) == "n  7"
-    request = ValueView("web.Request", "web.Request(method='POST')", address=5)
+    assert shown("n", ValueNode(type="int", text="7")) == "n  7"
+    request = ValueNode(type="web.Request", text="web.Request(method='POST')", id=5)
     assert shown("r", request, sizes={5: 3 << 20}) == "r  web.Request(method='POST')  3.0M ▸heap"
-    assert shown("c", ValueView("lib.Color", "<RED>")) == "c  <RED>  lib.Color"
-    big = ValueView("list", "[1, 2, …]", 9_000, (("[0]", ValueView("int", "1")),), 8_999)
+    assert shown("c", ValueNode(type="lib.Color", text="<RED>")) == "c  <RED>  lib.Color"
+    big = ValueNode(
+        type="list",
+        text="[1, 2, …]",
+        length=9_000,
+        children=(("[0]", ValueNode(type="int", text="1")),),
+        more=8_999,
+    )
     assert shown("l", big) == "▹ l  [1, 2, …]  9,000 items"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_of_a_long_value_the_value_is_cut_and_not_what_is_said_of_it(width: int) -> None:
-    text = shown("r", ValueView("dict", "{" + "x" * 200, 500, address=5), width, sizes={5: 2_000_000})
+    text = shown(
+        "r", ValueNode(type="dict", text="{" + "x" * 200, length=500, id=5), width, sizes={5: 2_000_000}
+    )
     assert text.endswith("1.9M ▸heap")
     assert "…" in text
     assert line_width([(text, "")]) <= width
 
 
 def test_what_the_failing_expression_uses_is_open_however_much_there_is() -> None:
-    child = ("['a']", ValueView("int", "1"))
-    values = (("a", ValueView("dict", "{…}", children=(child,) * 3)),
-              ("culprit", ValueView("list", "[…]", children=(child,) * 30)))  # fmt: skip
+    child = ("['a']", ValueNode(type="int", text="1"))
+    values = (("a", ValueNode(type="dict", text="{…}", children=(child,) * 3)),
+              ("culprit", ValueNode(type="list", text="[…]", children=(child,) * 30)))  # fmt: skip
     assert open_what_fits(values, 10, {"culprit"}) == {(1,)}
     assert open_what_fits(values, 40, {"culprit"}) == {(0,), (1,)}
 
 
-def column(*texts: str) -> ValueView:
-    return ValueView(
-        "numpy.ndarray",
-        "ndarray shape=(36,)",
-        36,
-        tuple((f"[{number}]", ValueView("int", text)) for number, text in enumerate(texts)),
+def column(*texts: str) -> ValueNode:
+    return ValueNode(
+        type="numpy.ndarray",
+        text="ndarray shape=(36,)",
+        length=36,
+        children=tuple(
+            (f"[{number}]", ValueNode(type="int", text=text)) for number, text in enumerate(texts)
+        ),
     )
 
 
-def frame_of_data() -> ValueView:
-    arrow = ValueView("Array", "Array(…)", children=(("_pa", ValueView("C", '(string, [["A1",null]])', 36)),))
-    unseen = ValueView("DatetimeArray", "DatetimeArray()")
-    return ValueView(
-        "pandas.DataFrame",
-        "DataFrame 36 rows x 3 columns {'qty': …}",
-        3,
-        (("qty", column("1", "nan")), ("sku", arrow), ("day", unseen)),
+def frame_of_data() -> ValueNode:
+    arrow = ValueNode(
+        type="Array",
+        text="Array(…)",
+        children=(("_pa", ValueNode(type="C", text='(string, [["A1",null]])', length=36)),),
+    )
+    unseen = ValueNode(type="DatetimeArray", text="DatetimeArray()")
+    return ValueNode(
+        type="pandas.DataFrame",
+        text="DataFrame 36 rows x 3 columns {'qty': …}",
+        length=3,
+        children=(("qty", column("1", "nan")), ("sku", arrow), ("day", unseen)),
     )
 
 
@@ -96,7 +104,7 @@ def test_a_data_frame_as_the_recorder_takes_it_has_its_rows() -> None:
     meter_budget = Budget(cpu_ns=10_000_000_000)
     walker = Walker(meter_budget, Meter(meter_budget), Redactor(), [])
     data = pandas.DataFrame({"sku": ["A1", None] * 20, "quantity": [1, 2] * 20, "password": ["hunter2"] * 40})
-    table = table_of(value_view(walker.frame_locals([("df", data)], "f")[0][0][1]))
+    table = table_of(walker.frame_locals([("df", data)], "f")[0][0][1])
     assert table is not None
     assert table.total == 40
     assert line_text(table.header()).split() == ["sku", "quantity", "password"]
@@ -105,13 +113,16 @@ def test_a_data_frame_as_the_recorder_takes_it_has_its_rows() -> None:
 
 
 def test_what_is_no_table_or_has_no_cell_stays_a_tree() -> None:
-    assert table_of(ValueView("dict", "{…}", 1, (("a", column("1")),))) is None
-    bare = replace(frame_of_data(), children=(("day", ValueView("DatetimeArray", "DatetimeArray()")),))
+    assert table_of(ValueNode(type="dict", text="{…}", length=1, children=(("a", column("1")),))) is None
+    bare = msgspec.structs.replace(
+        frame_of_data(), children=(("day", ValueNode(type="DatetimeArray", text="DatetimeArray()")),)
+    )
     assert table_of(bare) is None
-    hostile = ValueView("A", "A([[" + "[" * 50_000 + "]])")
-    assert table_of(replace(frame_of_data(), children=(("x", hostile),))) is None
-    secret = replace(
-        frame_of_data(), children=(("q", column("1")), ("pw", replace(column("2"), redacted=True)))
+    hostile = ValueNode(type="A", text="A([[" + "[" * 50_000 + "]])")
+    assert table_of(msgspec.structs.replace(frame_of_data(), children=(("x", hostile),))) is None
+    secret = msgspec.structs.replace(
+        frame_of_data(),
+        children=(("q", column("1")), ("pw", msgspec.structs.replace(column("2"), redacted=True))),
     )
     table = table_of(secret)
     assert table is not None
@@ -137,15 +148,19 @@ def test_the_acts_say_how_they_stand() -> None:
     assert "replay ✔ ready, 1 recorded call" in told(scene(calls=(CallView(1, "call x"),)), asked)
     assert "debug on the scene, its process has ended" in told(scene(), asked)
     assert "debug …" in told(scene(), ActsState())
-    kept = told(scene(), ActsState(kept=KeptView(7, 480.0, attached=True), asked=True))
+    kept = told(scene(), ActsState(kept=KeptView(pid=7, left_s=480.0, attached=True), asked=True))
     assert "✔ process kept 8m00s more, in use" in kept
-    again = told(scene(), ActsState(ReplayView("passed", NOW - 180 * S, "working copy"), asked=True))
+    again = told(
+        scene(), ActsState(ReplayNote(outcome="passed", at_ns=NOW - 180 * S, code="working copy"), asked=True)
+    )
     assert "replay ✔ passed 3m ago (working copy)" in again
     assert "not recorded" in told(replace(scene(), parts=()), asked)
 
 
 def test_the_acts_are_where_they_can_be_clicked_and_fit_into_eighty_columns() -> None:
-    state = ActsState(ReplayView("unrecorded", NOW - 180 * S, "a working copy somewhere"), asked=True)
+    state = ActsState(
+        ReplayNote(outcome="unrecorded", at_ns=NOW - 180 * S, code="a working copy somewhere"), asked=True
+    )
     line, spots = acts_line(scene(), state, NOW, 80)
     assert line_width(line) <= 80
     assert [line_text(line)[first] for first, _, _ in spots] == ["R", "b", "x"]

@@ -43,7 +43,7 @@ LIMIT {limit:UInt32} OFFSET {offset:UInt64}
 """
 
 _COLUMNS: Final = """
-InvocationId, Attempt, Function, Version, App, CodeHash, Trigger, Status, IsFailed, Cold, Pooled,
+InvocationId, Attempt, Function, Version, App, CodeHash, Trigger, Status, Cold, Pooled,
 StartedAt, EnqueuedAt, DispatchedAt, HandlerStartedAt, HandlerEndedAt, RespondedAt,
 QueueNs, InitNs, DurationNs, TotalNs, CpuNs, PeakRssBytes, MemoryLimitBytes, TimeoutNs,
 TraceId, SpanId, ParentSpanId, TriggerSpanId, EventId, CallerInvocationId,
@@ -71,7 +71,7 @@ ORDER BY at DESC
 LIMIT 2
 """
 
-_BOOLEANS: Final = frozenset({8, 9, 10, 48})  # positions of IsFailed, Cold, Pooled, HasScene
+_BOOLEANS: Final = frozenset({8, 9, 47})  # positions of Cold, Pooled, HasScene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FunctionStats", "InvocationRow", "LogRow", "SpanEventRow", "SpanLinkRow", "SpanRow"]
+__all__ = ["FunctionStats", "InvocationRow", "LogRow", "SpanEventRow", "SpanLinkRow", "SpanRow", "attempt_in"]
+
+
+def attempt_in(attributes: Mapping[str, str], unknown: int = 1) -> int:
+    """Which attempt wrote a span or a log line, of its attributes; `unknown` if they do not say."""
+    text = attributes.get("relive.attempt", "")
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class SpanLinkRow:
 class SpanRow:
     """A span as it is stored."""
 
-    trace_id: str
+    trace_id: str = ""
     span_id: str
     parent_span_id: str = ""
     name: str = ""
@@ -80,62 +87,76 @@ class LogRow:
     types: dict[str, str] = field(default_factory=dict)  # of the attributes that are not text
     flags: int = 1  # W3C: 1 if its trace was sampled
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt wrote it; 1 if it does not say."""
+        return attempt_in(self.attributes)
+
+    @property
+    def traceback(self) -> str:
+        """That of the exception that was logged with it."""
+        return self.attributes.get("exception.stacktrace", "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationRow:
     """One attempt at one event, as listings show it. A time of 0 means that it did not happen."""
 
     invocation_id: str
-    attempt: int
+    attempt: int = 1
     function: str
-    version: int
-    app: str
-    code_hash: str
-    trigger: str
-    status: str
-    failed: bool
-    cold: bool
-    pooled: bool
-    started_at: int
-    enqueued_at: int
-    dispatched_at: int
-    handler_started_at: int
-    handler_ended_at: int
-    responded_at: int
-    queue_ns: int
-    init_ns: int
-    duration_ns: int
-    total_ns: int
-    cpu_ns: int
-    peak_rss_bytes: int
-    memory_limit_bytes: int
-    timeout_ns: int
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    trigger_span_id: str
-    event_id: str
-    caller_invocation_id: str
-    error_type: str
-    error_message: str
-    error_kind: str
-    error_file: str
-    error_line: int
-    error_function: str
-    fingerprint: str
-    http_method: str
-    http_route: str
-    http_path: str
-    http_status: int
-    worker_pid: int
-    worker_id: int
-    isolation_tier: int
-    spans: int
-    logs: int
-    dropped: int
-    has_scene: bool
-    event_bytes: int
-    result_bytes: int
+    version: int = 0
+    app: str = ""
+    code_hash: str = ""
+    trigger: str = ""
+    status: str = "ok"
+    cold: bool = False
+    pooled: bool = False
+    started_at: int = 0
+    enqueued_at: int = 0
+    dispatched_at: int = 0
+    handler_started_at: int = 0
+    handler_ended_at: int = 0
+    responded_at: int = 0
+    queue_ns: int = 0
+    init_ns: int = 0
+    duration_ns: int = 0
+    total_ns: int = 0
+    cpu_ns: int = 0
+    peak_rss_bytes: int = 0
+    memory_limit_bytes: int = 0
+    timeout_ns: int = 0
+    trace_id: str = ""
+    span_id: str = ""
+    parent_span_id: str = ""
+    trigger_span_id: str = ""
+    event_id: str = ""
+    caller_invocation_id: str = ""
+    error_type: str = ""
+    error_message: str = ""
+    error_kind: str = ""
+    error_file: str = ""
+    error_line: int = 0
+    error_function: str = ""
+    fingerprint: str = ""
+    http_method: str = ""
+    http_route: str = ""
+    http_path: str = ""
+    http_status: int = 0
+    worker_pid: int = 0
+    worker_id: int = 0
+    isolation_tier: int = 0
+    spans: int = 0
+    logs: int = 0
+    dropped: int = 0
+    has_scene: bool = False
+    event_bytes: int = 0
+    result_bytes: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is something to explain."""
+        return self.status not in ("ok", "rejected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +164,15 @@ class FunctionStats:
     """One function over a range of time. `spark`: failures and successes together, in 20 equal buckets."""
 
     name: str
-    invocations: int
-    errors: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    cold_starts: int
-    last_failure_ns: int
-    rps: float
-    max_rss_bytes: int
-    memory_limit_bytes: int
-    spark: list[int]
-    errors_spark: list[int]
+    invocations: int = 0
+    errors: int = 0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    p99_ms: float = 0.0
+    cold_starts: int = 0
+    last_failure_ns: int = 0
+    rps: float = 0.0
+    max_rss_bytes: int = 0
+    memory_limit_bytes: int = 0
+    spark: list[int] = field(default_factory=list)
+    errors_spark: list[int] = field(default_factory=list)

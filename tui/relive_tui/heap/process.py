@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from relive_base.errors import NotFound, ReliveError
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import HeapCache
+    from relive_views.heaps import HeapCache
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ NICENESS = 5
 
 def main(arguments: list[str]) -> int:
     """Gives an exit status; the reason stands on standard error."""
-    from relive_capture.explore.heap import HeapCache
+    from relive_views.heaps import HeapCache
 
     os.nice(NICENESS)
     work, folder, *rest = arguments
@@ -41,8 +41,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _analyse(cache: HeapCache, rest: list[str]) -> None:
-    from relive_capture.explore.heap import open_heap, open_v8
-    from relive_capture.explore.scene import read_scene
+    from relive_views.heaps import open_heap, open_v8
+    from relive_views.scenes.archives import read_scene
 
     if rest:
         open_v8(Path(rest[0]), cache)
@@ -52,8 +52,7 @@ def _analyse(cache: HeapCache, rest: list[str]) -> None:
 
 def _compare(cache: HeapCache, rest: list[str]) -> None:
     import msgspec
-    from relive_capture.explore.heap import HeapKey
-    from relive_capture.explore.heap.findings import compare
+    from relive_views.heaps import HeapKey, compare
 
     before, after = (cache.load(HeapKey(*pair)) for pair in (rest[:2], rest[2:]))
     if before is None or after is None:

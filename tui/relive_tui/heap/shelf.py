@@ -10,22 +10,22 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from relive_base.errors import ReliveError
+from relive_views.untrusted import number_in
 
 from relive_tui.models.heap.view import HeapView, view_heap
 from relive_tui.models.progress import Progress
 from relive_tui.source.tickets import Cancelled
-from relive_tui.source.untrusted import number_in
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap, HeapKey
-    from relive_capture.explore.heap.findings import Comparison
-    from relive_capture.explore.scene import SceneFile
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from relive_views.heaps import Comparison, Heap, HeapKey
+    from relive_views.scenes.archives import SceneFile
 
     from relive_tui.source.tickets import Ticket
 
@@ -67,7 +67,7 @@ class HeapShelf:
 
     def open(self, ticket: Ticket, scene: SceneFile, progress: Progress) -> HeapView:
         """The analysed heap of a scene, or why there is none. Raises Cancelled."""
-        from relive_capture.explore.heap import key_of, open_heap
+        from relive_views.heaps import key_of, open_heap
 
         if not scene.has_heap:
             return _without_heap(scene)
@@ -82,7 +82,7 @@ class HeapShelf:
 
     def open_v8(self, ticket: Ticket, path: Path, progress: Progress) -> HeapView:
         """The same of a `.heapsnapshot` file."""
-        from relive_capture.explore.heap import HeapCache, open_v8
+        from relive_views.heaps import HeapCache, open_v8
 
         def work(run: _Run) -> Heap:
             # its key is the file's hash: which the process works out, as it works out all else
@@ -95,8 +95,7 @@ class HeapShelf:
     def compare(self, ticket: Ticket, before: SceneFile, after: SceneFile, progress: Progress) -> Comparison:
         """What has grown from one scene's heap to another's. Raises Cancelled, ReliveError."""
         import msgspec
-        from relive_capture.explore.heap import key_of
-        from relive_capture.explore.heap.findings import Comparison
+        from relive_views.heaps import Comparison, key_of
 
         for scene in (before, after):
             found = self.open(ticket, scene, progress)
@@ -161,7 +160,7 @@ class HeapShelf:
         here: Callable[[], Heap],
     ) -> Heap:
         """From the cache, else analysed into it; `here`: in this process, if it cannot be written."""
-        from relive_capture.explore.heap import HeapCache
+        from relive_views.heaps import HeapCache
 
         cache = HeapCache(self._folder)
         heap = cache.load(key)

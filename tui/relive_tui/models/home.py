@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from relive_tui.models.failure.acts import state_span
@@ -13,7 +12,12 @@ from relive_tui.models.layout.format import age, bytes_short, clock, count_short
 from relive_tui.models.layout.text import Line, Span, clean, clean_title, fit, width_of
 
 if TYPE_CHECKING:
-    from relive_tui.models.data import FailureGroup, FunctionRow, Preview
+    from collections.abc import Mapping, Sequence
+
+    from relive_views.failures import GroupView
+    from relive_views.records import FunctionStats
+
+    from relive_tui.models.failure.preview import Preview
 
 __all__ = [
     "FailureRows",
@@ -58,7 +62,7 @@ def kind_label(kind: str) -> str:
 class FailureRows:
     """The failure groups, newest first."""
 
-    def __init__(self, groups: Sequence[FailureGroup] = (), now_ns: int = 0) -> None:
+    def __init__(self, groups: Sequence[GroupView] = (), now_ns: int = 0) -> None:
         self.groups = list(groups)
         self.now_ns = now_ns
         names = room_for((clean(group.function) for group in self.groups), 8, 20)
@@ -84,7 +88,7 @@ class FailureRows:
     def line(self, index: int, width: int, selected: bool) -> Line:
         group = self.groups[index]
         cells: list[Span] = [
-            (clock(group.last_ns), "dim"),
+            (clock(group.captured_at), "dim"),
             (clean(group.function), "name"),
             (f"✖ {failure_title(group.error_type, group.message)}", "error"),
             ("×" + count_short(group.count), "bold"),
@@ -94,20 +98,20 @@ class FailureRows:
         ]
         return self._table.row(cells, width, selected=selected)
 
-    def _badge(self, group: FailureGroup) -> str:
+    def _badge(self, group: GroupView) -> str:
         if group.state != "open":
             return state_span(group.state)[0]
-        fresh = group.first_ns > 0 and self.now_ns - group.first_ns < NEW_S * _S
+        fresh = group.first_at > 0 and self.now_ns - group.first_at < NEW_S * _S
         return "NEW" if fresh else clean(kind_label(group.kind))
 
 
-def matches_group(group: FailureGroup, text: str) -> bool:
+def matches_group(group: GroupView, text: str) -> bool:
     """Whether a filter (lower case) keeps a group: by function, error, message or file."""
     shown = (group.function, group.error_type, group.message, group.file, group.kind)
     return any(text in part.lower() for part in shown)
 
 
-def is_settled(group: FailureGroup) -> bool:
+def is_settled(group: GroupView) -> bool:
     """Whether nobody has to look at it: Home shows such groups only if they are asked for."""
     return group.state in ("resolved", "ignored")
 
@@ -121,11 +125,17 @@ def failure_title(error_type: str, message: str) -> str:
 class FunctionRows:
     """The functions of the application, the worst first."""
 
-    def __init__(self, functions: Sequence[FunctionRow] = (), now_ns: int = 0) -> None:
+    def __init__(
+        self,
+        functions: Sequence[FunctionStats] = (),
+        now_ns: int = 0,
+        hottest: Mapping[str, str] | None = None,
+    ) -> None:
         self.functions = sorted(
             functions, key=lambda row: (-bool(row.errors), -row.last_failure_ns, row.name)
         )
         self.now_ns = now_ns
+        self._hottest = hottest or {}  # function -> "cart.py:88 31%"
         names = room_for((clean(row.name) for row in self.functions), 8, 24)
         self._table = Table(
             (
@@ -169,7 +179,7 @@ class FunctionRows:
             (_millis(row.p99_ms), ""),
             (percent(row.cold_starts, row.invocations), "dim"),
             (("!" if tight else "") + memory, "warn" if tight else ""),
-            (clean(row.hot_line), "path"),
+            (clean(self._hottest.get(row.name, "")), "path"),
             (sparkline(list(row.spark), 10), "accent"),
         ]
         return self._table.row(cells, width, selected=selected)
@@ -189,7 +199,7 @@ def _millis(value: float) -> str:
     return f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}s"
 
 
-def preview_lines(preview: Preview | None, group: FailureGroup | None, height: int = 3) -> list[Line]:
+def preview_lines(preview: Preview | None, group: GroupView | None, height: int = 3) -> list[Line]:
     """The failing line and its locals, in three lines or, with the source around it, in nine."""
     if preview is None:
         return [[(f"… loading the scene of {clean(group.function)}", "dim")]] if group else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from relive_base.errors import ReliveError
@@ -13,6 +12,8 @@ from relive_base.errors import ReliveError
 from relive_tui.source.tickets import Cancelled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from relive_tui.source.tickets import Ticket
 
 __all__ = ["run_captured"]

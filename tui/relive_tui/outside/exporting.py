@@ -7,12 +7,13 @@ import os
 import re
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relive_profiler.explore.tree import FlameTree
+    from pathlib import Path
+
     from relive_store import Store
+    from relive_views.profiles import FlameTree
 
     from relive_tui.models.heap.view import HeapView
 
@@ -78,7 +79,7 @@ def export_scene(store: Store, scenes_dir: Path, invocation_id: str, attempt: in
 def export_heap(found: HeapView, ident: str, folder: Path) -> str:
     """A heap as V8's `.heapsnapshot`; some seconds for a million objects."""
     from relive_base.errors import NotFound
-    from relive_capture.explore.heap import write_v8
+    from relive_views.heaps import write_v8
 
     if found.heap is None:
         raise NotFound(f"no heap: {found.reason}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["MAX_OSC52_BYTES", "cache_folder", "osc52", "save_yank", "yank_path"]
 

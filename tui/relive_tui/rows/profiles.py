@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from relive_tui.models.data import FlameView, HotLine
+from relive_views.profiles import HotRow
+
 from relive_tui.models.lists.compare import HotChange
 from relive_tui.models.profile.packages import place_in
 
 if TYPE_CHECKING:
-    from relive_profiler.explore.diff import DiffRow
-    from relive_profiler.explore.flame import FlameTree
-    from relive_profiler.explore.hot import HotRow
+    from collections.abc import Iterable
 
-__all__ = ["flame_view", "hot_change", "hot_line", "hottest_of"]
+    from relive_views.profiles import DiffRow, HotRow
 
-
-def flame_view(tree: FlameTree) -> FlameView:
-    """Of a flame tree; the lists are shared."""
-    if not tree.samples:
-        return FlameView(note=tree.note, aggregate=tree.aggregate)
-    # the root of one invocation's tree is called by its id, which is no name to read
-    names = tree.name if tree.aggregate else ["this invocation", *tree.name[1:]]
-    return FlameView(
-        names,
-        tree.file,
-        tree.line,
-        tree.depth,
-        [float(start) for start in tree.start],
-        [float(value) for value in tree.value],
-        tree.parent,
-        [float(value) for value in tree.self_value],
-        tree.note,
-        tree.aggregate,
-    )
-
-
-def hot_line(row: HotRow) -> HotLine:
-    """Of a hot line."""
-    return HotLine(
-        row.function, row.name, row.file, row.line, row.self_s, row.total_s, row.self_pct, row.samples,
-        row.self_cpu_s,
-    )  # fmt: skip
+__all__ = ["hot_change", "hottest_of"]
 
 
 def hot_change(row: DiffRow) -> HotChange:

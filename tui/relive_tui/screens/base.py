@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from relive_base.errors import ReliveError
-from textual import events
-from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
-from textual.widget import Widget
 
 from relive_tui.models.health import Health, lateness, live_badge
 from relive_tui.models.layout.text import Line, clean
@@ -23,7 +19,13 @@ from relive_tui.widgets.bars import LineBar, crumb_line, hint_line, hint_spots, 
 from relive_tui.widgets.rows import VirtualRows
 
 if TYPE_CHECKING:
-    from relive_tui.models.data import FailureGroup
+    from collections.abc import Callable, Iterable
+
+    from relive_views.failures import GroupView
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
     from relive_tui.shell import Shell
     from relive_tui.source.reading import Source
 
@@ -152,7 +154,7 @@ class ReliveScreen(Screen[None]):
             once=True,
         )
 
-    def settle(self, group: FailureGroup | None, after: Callable[[], None]) -> None:
+    def settle(self, group: GroupView | None, after: Callable[[], None]) -> None:
         """Ask what is to be said of a group of failures, and say it."""
         from relive_tui.models.failure.acts import SETTLE
         from relive_tui.screens.dialogs.menu import Menu

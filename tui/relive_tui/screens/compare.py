@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from relive_tui.models.data import InvocationRow
 from relive_tui.models.layout.text import clean
 from relive_tui.models.lists.compare import Comparison, compare_lines
 from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 if TYPE_CHECKING:
+    from relive_views.records import InvocationRow
+    from textual.app import ComposeResult
+
     from relive_tui.shell import Shell
 
 __all__ = ["CompareScreen"]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.values import ValueNode
+from relive_views.scenes.relevance import names_in
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widget import Widget
 
-from relive_tui.models.data import FailureGroup, FrameView, LogRow, SceneView, ValueView
 from relive_tui.models.failure.acts import ActsState, acts_line
-from relive_tui.models.failure.code import SourceRows, names_in
+from relive_tui.models.failure.code import SourceRows
 from relive_tui.models.failure.completeness import completeness_line
 from relive_tui.models.failure.event import difference_lines, event_lines
 from relive_tui.models.failure.frames import MAX_STRIP, FrameRows
@@ -25,16 +24,22 @@ from relive_tui.models.lists.logs import call_row, log_line, logs_around
 from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.progress import Progress
 from relive_tui.screens.failure_acts import FailureActs
-from relive_tui.source.reading import FailureRef
-from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 from relive_tui.widgets.titles import safe_title, short_path
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap
+    from collections.abc import Iterable
+
+    from relive_views.failures import GroupView
+    from relive_views.heaps import Heap
+    from relive_views.records import LogRow
+    from relive_views.scenes.model import FrameView, SceneView
+    from textual.widget import Widget
 
     from relive_tui.models.heap.view import HeapView
+    from relive_tui.source.reading import FailureRef
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["FailureScreen"]
 
@@ -82,7 +87,7 @@ class FailureScreen(FailureActs):
     def setup(self) -> None:
         self.scenes: Feed[SceneView] = Feed("the scene")
         self.model: FailureModel | None = None
-        self.group: FailureGroup | None = None
+        self.group: GroupView | None = None
         self.acts = ActsState()
         self.neighbours: list[FailureRef] = []
         stack = self.relive.navigator.stack
@@ -160,13 +165,13 @@ class FailureScreen(FailureActs):
         self.ask("logs", Feed("log lines"), work, lambda rows: self._show_logs(scene, rows))
 
     def ask_history(self, scene: SceneView) -> None:
-        def work(ticket: Ticket) -> tuple[FailureGroup | None, ActsState]:
+        def work(ticket: Ticket) -> tuple[GroupView | None, ActsState]:
             group = self.data.history(ticket, scene.function, scene.fingerprint)
             replay = self.data.replay(ticket, scene.invocation_id, scene.attempt)
             state = group.state if group is not None else ""
             return group, ActsState(replay, self.data.kept(scene.invocation_id), True, state)
 
-        def done(found: tuple[FailureGroup | None, ActsState]) -> None:
+        def done(found: tuple[GroupView | None, ActsState]) -> None:
             self.group, self.acts = found
             self._show_history()
 
@@ -199,16 +204,16 @@ class FailureScreen(FailureActs):
             once=True,
         )
 
-    def _sizes(self, values: Iterable[tuple[str, ValueView]]) -> dict[int, int]:
+    def _sizes(self, values: Iterable[tuple[str, ValueNode]]) -> dict[int, int]:
         """Address -> bytes held, of all captured values that are in the heap."""
         sizes: dict[int, int] = {}
         waiting = [value for _, value in values]
         while waiting and self.heap is not None:
             value = waiting.pop()
             waiting += [child for _, child in value.children]
-            node = self.heap.find(value.address) if value.address else None
+            node = self.heap.find(value.id) if value.id else None
             if node is not None:
-                sizes[value.address] = self.heap.retained(node)
+                sizes[value.id] = self.heap.retained(node)
         return sizes
 
     # ------------------------------------------------------------ showing
@@ -292,20 +297,20 @@ class FailureScreen(FailureActs):
         values.show(ValueRows(shown, opened, names, self._sizes(shown)), 0)
         values.border_title = f"Locals of {safe_title(frame.function)}" if frame else "Locals"
 
-    def _values(self, frame: FrameView | None) -> tuple[tuple[str, ValueView], ...]:
+    def _values(self, frame: FrameView | None) -> tuple[tuple[str, ValueNode], ...]:
         """The frame's locals; after them what the exception itself carries, and a result that was refused."""
         assert self.model is not None
         exception, result = self.model.exception, self.model.scene.result
         shown = frame.locals if frame else ()
         if exception is not None and exception.details:
             text = f"what the {clean(exception.type)} has to tell"
-            facts = tuple((name, ValueView("", fact)) for name, fact in exception.details)
-            details = (("✖ details", ValueView("", text, children=facts)),)
+            facts = [(name, ValueNode(type="", text=fact)) for name, fact in exception.details]
+            details = (("✖ details", ValueNode(type="", text=text, children=facts)),)
             # they say the most of the line that failed, and the least of its callers
             shown = details + shown if self.model.frame == self.model.innermost_own() else shown + details
         if exception is not None and exception.attributes:
             text = f"what the {clean(exception.type)} carries"
-            shown += (("✖ exception", ValueView("", text, children=exception.attributes)),)
+            shown += (("✖ exception", ValueNode(type="", text=text, children=list(exception.attributes))),)
         if result is not None and result[2] is not None:
             shown = (("result", result[2]), *shown)
         return shown

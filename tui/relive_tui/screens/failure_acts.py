@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from relive_tui.models.data import FailureGroup, SceneView
 from relive_tui.models.failure.completeness import detail_lines
-from relive_tui.models.failure.page import FailureModel
 from relive_tui.models.failure.values import ValueRows
 from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.rows import VirtualRows
+
+if TYPE_CHECKING:
+    from relive_views.failures import GroupView
+    from relive_views.scenes.model import SceneView
+
+    from relive_tui.models.failure.page import FailureModel
 
 __all__ = ["FailureActs"]
 
@@ -31,7 +35,7 @@ class FailureActs(ReliveScreen):
         Binding("N", "match(-1)", show=False),
     ]
     model: FailureModel | None
-    group: FailureGroup | None
+    group: GroupView | None
     search: str
 
     def show_frames(self) -> None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from relive_views.profiles import FlameTree, HotRow
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widget import Widget
 
-from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.lists.feed import Feed
-from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary, hot_by
 from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.flame import FlameGraph
 from relive_tui.widgets.rows import VirtualRows
 from relive_tui.widgets.titles import safe_title, short_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from textual.widget import Widget
+
+    from relive_tui.models.navigation.scope import Scope
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["FlameScreen"]
 
@@ -55,8 +59,8 @@ class FlameScreen(ReliveScreen):
     def setup(self) -> None:
         self.mode = "one" if self.scope.invocation_id else "aggregate"
         self.weight = "wall"
-        self.profile: Feed[tuple[FlameModel, list[HotLine]]] = Feed("the profile")
-        self.model = FlameModel(FlameView())
+        self.profile: Feed[tuple[FlameModel, list[HotRow]]] = Feed("the profile")
+        self.model = FlameModel(FlameTree())
         self._source_of = ""
 
     @property
@@ -76,7 +80,7 @@ class FlameScreen(ReliveScreen):
     def load(self) -> None:
         scope, weight = self._profile_scope(), self.weight
 
-        def work(ticket: Ticket) -> tuple[FlameModel, list[HotLine]]:
+        def work(ticket: Ticket) -> tuple[FlameModel, list[HotRow]]:
             flame = self.data.flame(ticket, scope, weight)
             # an invocation too short for samples: all of its function say where the time goes
             whole = scope.without_invocation() if flame.aggregate else scope
@@ -90,7 +94,7 @@ class FlameScreen(ReliveScreen):
         if self.follows:
             self.load()
 
-    def _arrived(self, answer: tuple[FlameModel, list[HotLine]]) -> None:
+    def _arrived(self, answer: tuple[FlameModel, list[HotRow]]) -> None:
         model, hot = answer
         before = self.model
         self.model = model
@@ -110,14 +114,14 @@ class FlameScreen(ReliveScreen):
         self._show_titles()
         self._show_source()
 
-    def _select_hottest(self, hot: Sequence[HotLine]) -> None:
+    def _select_hottest(self, hot: Sequence[HotRow]) -> None:
         flame = self.model.flame
         if not hot or not len(flame):
             return
         top = hot[0]
         same = [i for i in range(len(flame)) if flame.name[i] == top.name and flame.file[i] == top.file]
         if same:
-            self.model.selected = max(same, key=lambda index: flame.own[index])
+            self.model.selected = max(same, key=lambda index: flame.self_value[index])
 
     # ------------------------------------------------------------ showing
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widget import Widget
 
 from relive_tui.models.heap.filter import HeapQueryProblem, complete_heap, parse_heap, search
 from relive_tui.models.heap.growth import GrowthRows
@@ -19,19 +17,22 @@ from relive_tui.models.heap.view import HeapModel, HeapView
 from relive_tui.models.layout.format import clock, short_id
 from relive_tui.models.layout.text import Line, clean, line_width
 from relive_tui.models.lists.feed import Feed
-from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.progress import Progress, progress_lines
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar, Spot
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 from relive_tui.widgets.titles import safe_title
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import RetainerPath
-    from relive_capture.explore.heap.findings import Comparison as Growth
+    from collections.abc import Iterable
 
-    from relive_tui.models.data import HeapRef
+    from relive_views.heaps import Comparison as Growth
+    from relive_views.heaps import RetainerPath
+    from textual.widget import Widget
+
+    from relive_tui.models.heap.ref import HeapRef
+    from relive_tui.models.navigation.scope import Scope
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["HeapList", "HeapScreen"]
 

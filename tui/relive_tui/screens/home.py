@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.timer import Timer
-from textual.widget import Widget
 
 from relive_tui.models.health import Health, health_line, lateness
 from relive_tui.models.home import FailureRows, FunctionRows, is_settled, matches_group, preview_lines
@@ -21,7 +18,14 @@ from relive_tui.widgets.rows import VirtualRows
 from relive_tui.widgets.titles import safe_title
 
 if TYPE_CHECKING:
-    from relive_tui.models.data import FailureGroup, FunctionRow, Preview
+    from collections.abc import Iterable
+
+    from relive_views.failures import GroupView
+    from relive_views.records import FunctionStats
+    from textual.timer import Timer
+    from textual.widget import Widget
+
+    from relive_tui.models.failure.preview import Preview
     from relive_tui.source.tickets import Ticket
 
 __all__ = ["HomeScreen"]
@@ -56,8 +60,8 @@ class HomeScreen(ReliveScreen):
         yield LineBar(id="live")
 
     def setup(self) -> None:
-        self.groups: Feed[list[FailureGroup]] = Feed("failures")
-        self.stats: Feed[list[FunctionRow]] = Feed("functions")
+        self.groups: Feed[list[GroupView]] = Feed("failures")
+        self.stats: Feed[list[FunctionStats]] = Feed("functions")
         self.hottest: dict[str, str] = {}
         self.text = ""
         self.settled_too = False
@@ -86,7 +90,7 @@ class HomeScreen(ReliveScreen):
 
     # ------------------------------------------------------------ answers
 
-    def _groups(self, groups: list[FailureGroup]) -> None:
+    def _groups(self, groups: list[GroupView]) -> None:
         rows = self.query_one("#failures", VirtualRows)
         groups = [group for group in groups if matches_group(group, self.text)]
         settled = sum(map(is_settled, groups))
@@ -115,11 +119,10 @@ class HomeScreen(ReliveScreen):
         rows.say_empty(NO_MATCH if self.text and self.groups.value else empty)
         self._preview_now()
 
-    def _functions(self, functions: list[FunctionRow]) -> None:
+    def _functions(self, functions: list[FunctionStats]) -> None:
         rows = self.query_one("#functions", VirtualRows)
         functions = [row for row in functions if self.text in row.name.lower()]
-        merged = [replace(row, hot_line=self.hottest.get(row.name, "")) for row in functions]
-        rows.show(FunctionRows(merged, self.data.now_ns()))
+        rows.show(FunctionRows(functions, self.data.now_ns(), self.hottest))
         rows.border_title = f"Functions  {len(functions)}"
         rows.say_empty(NO_MATCH if self.text and self.stats.value else lateness(self.health) or NO_FUNCTIONS)
 
@@ -143,7 +146,7 @@ class HomeScreen(ReliveScreen):
 
     # ------------------------------------------------------------ preview
 
-    def selected_group(self) -> FailureGroup | None:
+    def selected_group(self) -> GroupView | None:
         """The failure group under the cursor."""
         rows = self.query_one("#failures", VirtualRows)
         source = rows.source
@@ -201,7 +204,7 @@ class HomeScreen(ReliveScreen):
             name = source.functions[chosen.index].name
             self.relive.go(Place("invocations", replace(self.scope.without_invocation(), function=name)))
 
-    def scope_of(self, group: FailureGroup) -> Scope:
+    def scope_of(self, group: GroupView) -> Scope:
         """The scope with the newest failure of a group in it."""
         return replace(
             self.scope, function=group.function, invocation_id=group.invocation_id, attempt=group.attempt

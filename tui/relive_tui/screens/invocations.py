@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.timer import Timer
-from textual.widget import Widget
 
-from relive_tui.models.data import InvocationRow
 from relive_tui.models.home import preview_lines
 from relive_tui.models.layout.format import count_short, short_id
 from relive_tui.models.layout.text import Line, clean
@@ -21,10 +17,18 @@ from relive_tui.models.lists.logs import log_line
 from relive_tui.models.lists.pager import Pager
 from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 from relive_tui.widgets.titles import safe_title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from relive_views.records import InvocationRow
+    from textual.timer import Timer
+    from textual.widget import Widget
+
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["InvocationsScreen"]
 
@@ -335,7 +339,7 @@ class InvocationsScreen(ReliveScreen):
         """The two marked rows side by side, the older one first."""
         from relive_tui.screens.compare import CompareScreen
 
-        marked = sorted(self.listing.marked.values(), key=lambda row: (row.started_ns, row.attempt))
+        marked = sorted(self.listing.marked.values(), key=lambda row: (row.started_at, row.attempt))
         if len(marked) == 2:
             self.app.push_screen(CompareScreen(self.relive, *marked))
         else:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
 
-from relive_tui.models.data import LogRow
 from relive_tui.models.layout.format import count_short, counted
 from relive_tui.models.layout.text import Line, clean
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.lists.logs import LogTail, folded_lines
 from relive_tui.models.navigation.scope import Place
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import VirtualRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from relive_views.records import LogRow
+    from textual.widget import Widget
+
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["LogsScreen"]
 

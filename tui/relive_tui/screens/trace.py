@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widget import Widget
 
-from relive_tui.models.data import LogRow, SpanRow
 from relive_tui.models.layout.format import counted, duration
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.lists.logs import log_line
@@ -18,9 +15,16 @@ from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.trace.spans import Trace, build_trace, critical_path, minimap, span_lines
 from relive_tui.models.trace.waterfall import WaterfallRows, legend
 from relive_tui.screens.base import ReliveScreen
-from relive_tui.source.tickets import Ticket
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from relive_views.records import LogRow, SpanRow
+    from textual.widget import Widget
+
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["TraceScreen"]
 

@@ -11,32 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.explore.scene import read_scene
+from relive_views.failures import GroupView
+from relive_views.profiles import FlameTree, HotRow, shown_tree
+from relive_views.records import InvocationRow, LogRow, SpanRow
+from relive_views.scenes.archives import read_scene
+from relive_views.scenes.reading import scene_span, scene_view
+from relive_views.untrusted import mapping_in, number_in
 
 from relive_tui.heap.shelf import HeapShelf
-from relive_tui.models.data import (
-    FailureGroup,
-    FlameView,
-    HotLine,
-    InvocationRow,
-    LogRow,
-    SceneView,
-    SpanRow,
-)
 from relive_tui.models.lists.compare import Comparison
-from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.progress import Progress
 from relive_tui.outside.yank import cache_folder
-from relive_tui.rows import profiles as profile_views
-from relive_tui.rows import records as views
+from relive_tui.rows.profiles import hottest_of
 from relive_tui.source.lone import LoneSource
-from relive_tui.source.untrusted import mapping_in, number_in
 
 if TYPE_CHECKING:
-    from relive_profiler.explore.folding import Folded
+    from relive_views.profiles import Folded
+    from relive_views.scenes.model import SceneView
 
     from relive_tui.models.heap.view import HeapView
     from relive_tui.models.lists.filtering import InvocationQuery
+    from relive_tui.models.navigation.scope import Scope
     from relive_tui.source.reading import FailureRef
     from relive_tui.source.tickets import Ticket
 
@@ -55,7 +50,7 @@ class FileSource(LoneSource):
     ) -> None:
         super().__init__(os.path.abspath(path), command, clock)
         self._scene = read_scene(path)
-        self._view = views.scene_view(self._scene)
+        self._view = scene_view(self._scene)
         self._shelf = HeapShelf(cache_folder(os.environ) / "heaps")
 
     # ------------------------------------------------------------ the failure
@@ -66,14 +61,24 @@ class FileSource(LoneSource):
     def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
         return [(self._view.invocation_id, self._view.attempt, self._view.function)]
 
-    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[GroupView]:
         row, view = self._row(), self._view
         return [
-            FailureGroup(
-                view.fingerprint, view.function, row.error_type, row.error_message, view.kind, row.error_file,
-                row.error_line, 1, view.captured_ns, view.captured_ns, view.invocation_id, view.attempt,
+            GroupView(
+                fingerprint=view.fingerprint,
+                function=view.function,
+                error_type=row.error_type,
+                message=row.error_message,
+                kind=view.kind,
+                file=row.error_file,
+                line=row.error_line,
+                count=1,
+                first_at=view.captured_ns,
+                captured_at=view.captured_ns,
+                invocation_id=view.invocation_id,
+                attempt=view.attempt,
             )
-        ]  # fmt: skip
+        ]
 
     def _row(self) -> InvocationRow:
         """The invocation as the manifest knows it."""
@@ -82,13 +87,13 @@ class FileSource(LoneSource):
         times, resources = mapping_in(manifest, "times"), mapping_in(manifest, "resources")
         started, ended = number_in(times, "started_ns"), number_in(times, "ended_ns")
         return InvocationRow(
-            view.invocation_id,
-            view.function,
-            view.attempt,
-            view.version,
-            str(manifest.get("trigger", "")),
-            str(manifest.get("status", "error")),
-            started_ns=started or view.captured_ns,
+            invocation_id=view.invocation_id,
+            function=view.function,
+            attempt=view.attempt,
+            version=view.version,
+            trigger=str(manifest.get("trigger", "")),
+            status=str(manifest.get("status", "error")),
+            started_at=started or view.captured_ns,
             duration_ns=max(ended - started, 0) if started else 0,
             cpu_ns=number_in(resources, "cpu_ns"),
             peak_rss_bytes=number_in(resources, "peak_rss_bytes"),
@@ -128,11 +133,19 @@ class FileSource(LoneSource):
         """The function's own spans, below one for the invocation."""
         row = self._row()
         root = SpanRow(
-            row.span_id, "", row.function, row.started_ns, row.duration_ns, row.trace_id, "Server",
-            row.function, "Error", f"{row.error_type}: {row.error_message}",
-            {"faas.invocation_id": row.invocation_id},
-        )  # fmt: skip
-        spans = [views.scene_span(span, row.function) for span in self._scene.spans]
+            span_id=row.span_id,
+            parent_span_id="",
+            name=row.function,
+            start_ns=row.started_at,
+            duration_ns=row.duration_ns,
+            trace_id=row.trace_id,
+            kind="Server",
+            service=row.function,
+            status="Error",
+            status_message=f"{row.error_type}: {row.error_message}",
+            attributes={"faas.invocation_id": row.invocation_id},
+        )
+        spans = [scene_span(span, row.function) for span in self._scene.spans]
         return row.trace_id, [root, *spans]
 
     def logs(
@@ -153,7 +166,7 @@ class FileSource(LoneSource):
     # ------------------------------------------------------------ the profile
 
     def _folded(self) -> Folded:
-        from relive_profiler.explore.folding import Folded, Stack
+        from relive_views.profiles import Folded, Stack
 
         profiles = [entry for entry in self._scene.profile if entry.get("phase", "invoke") == "invoke"]
         found = [(profile, entry) for profile in profiles for entry in profile.get("stacks") or ()]
@@ -176,22 +189,22 @@ class FileSource(LoneSource):
             whole, samples=sum(stack.samples for stack in whole), profiles=len(profiles), invocations=1
         )
 
-    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
-        from relive_profiler.explore.tree import build
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
+        from relive_views.profiles import build
 
         chosen: Any = weight
-        return profile_views.flame_view(build(self._folded(), weight=chosen, aggregate=False))
+        return shown_tree(build(self._folded(), weight=chosen, aggregate=False))
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
-        from relive_profiler.explore.hot import hot_list
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
+        from relive_views.profiles import hot_list
 
         rows = hot_list(self._folded(), "line", 200, waits_to_caller=True).rows
-        return [profile_views.hot_line(row) for row in rows if row.self_s > 0]
+        return [row for row in rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
-        from relive_profiler.explore.hot import hot_list
+        from relive_views.profiles import hot_list
 
-        return profile_views.hottest_of(hot_list(self._folded(), "line", 1, waits_to_caller=True).rows)
+        return hottest_of(hot_list(self._folded(), "line", 1, waits_to_caller=True).rows)
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         return Comparison((self._view.event, self._view.event))
@@ -226,7 +239,7 @@ class FileSource(LoneSource):
             found = self.heap(ticket, scope, Progress())
             return exporting.export_heap(found, view.invocation_id, folder)
         if kind in ("speedscope", "html"):
-            from relive_profiler.explore.tree import build
+            from relive_views.profiles import build
 
             return exporting.export_flame(build(self._folded(), aggregate=False), view.function, kind, folder)
         if kind == "json":

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from relive_base.errors import NotFound, UsageError
+from relive_views.profiles import FlameTree
 
-from relive_tui.models.data import FlameView
 from relive_tui.models.heap.view import HeapView
 from relive_tui.models.lists.compare import Comparison
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.findings import Comparison as Growth
+    from collections.abc import Callable, Sequence
 
-    from relive_tui.models.data import (
-        FailureGroup,
-        FunctionRow,
-        HeapRef,
-        HotLine,
-        InvocationRow,
-        KeptView,
-        LogRow,
-        ReplayView,
-        SceneView,
-        SpanRow,
-    )
+    from relive_views.failures import GroupView
+    from relive_views.heaps import Comparison as Growth
+    from relive_views.kept import KeptView
+    from relive_views.profiles import HotRow
+    from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
+    from relive_views.replays import ReplayNote
+    from relive_views.scenes.model import SceneView
+
     from relive_tui.models.health import Health
+    from relive_tui.models.heap.ref import HeapRef
     from relive_tui.models.lists.filtering import InvocationQuery
     from relive_tui.models.navigation.scope import Scope
     from relive_tui.models.progress import Progress
@@ -53,10 +49,10 @@ class LoneSource:
         """The clock."""
         return self._clock()
 
-    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[GroupView]:
         return []
 
-    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionStats]:
         return []
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
@@ -68,15 +64,15 @@ class LoneSource:
     def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
         raise NotFound(f"{self.what} has no failure")
 
-    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> GroupView | None:
         return None
 
-    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+    def settle(self, ticket: Ticket, group: GroupView, state: str) -> None:
         raise UsageError(
             f"{self.what} is not a list of failures", hint="relive failures resolve ID, in its home"
         )
 
-    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayNote | None:
         return None
 
     def kept(self, invocation_id: str) -> KeptView | None:
@@ -114,10 +110,10 @@ class LoneSource:
     ) -> list[LogRow]:  # fmt: skip
         return []
 
-    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
-        return FlameView()
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
+        return FlameTree()
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         return []
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:

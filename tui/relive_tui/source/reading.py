@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.findings import Comparison as Growth
+    from collections.abc import Sequence
 
-    from relive_tui.models.data import (
-        FailureGroup,
-        FlameView,
-        FunctionRow,
-        HeapRef,
-        HotLine,
-        InvocationRow,
-        KeptView,
-        LogRow,
-        ReplayView,
-        SceneView,
-        SpanRow,
-    )
+    from relive_views.failures import GroupView
+    from relive_views.heaps import Comparison as Growth
+    from relive_views.kept import KeptView
+    from relive_views.profiles import FlameTree, HotRow
+    from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
+    from relive_views.replays import ReplayNote
+    from relive_views.scenes.model import SceneView
+
     from relive_tui.models.health import Health
+    from relive_tui.models.heap.ref import HeapRef
     from relive_tui.models.heap.view import HeapView
     from relive_tui.models.lists.compare import Comparison
     from relive_tui.models.lists.filtering import InvocationQuery
@@ -47,10 +42,10 @@ class Source(Protocol):
     def now_ns(self) -> int:
         """The clock."""
 
-    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[FailureGroup]:
+    def failure_groups(self, ticket: Ticket, scope: Scope) -> list[GroupView]:
         """Newest first."""
 
-    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionRow]:
+    def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionStats]:
         """Statistics of every function."""
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
@@ -62,13 +57,13 @@ class Source(Protocol):
     def scene(self, ticket: Ticket, invocation_id: str, attempt: int) -> SceneView:
         """A scene by (abbreviated) id, or `last`; attempt 0 is the newest."""
 
-    def history(self, ticket: Ticket, function: str, fingerprint: str) -> FailureGroup | None:
+    def history(self, ticket: Ticket, function: str, fingerprint: str) -> GroupView | None:
         """All failures of a function with one fingerprint, of any time; None if nothing is known."""
 
-    def settle(self, ticket: Ticket, group: FailureGroup, state: str) -> None:
+    def settle(self, ticket: Ticket, group: GroupView, state: str) -> None:
         """Say "resolved", "ignored" or "open" of a group of failures."""
 
-    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayView | None:
+    def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayNote | None:
         """What the last replay of a failure came to; None if there was none."""
 
     def kept(self, invocation_id: str) -> KeptView | None:
@@ -106,10 +101,10 @@ class Source(Protocol):
     ) -> list[LogRow]:  # fmt: skip
         """Log lines, oldest first; the newest `limit` of them, or with `after_ns` the next ones."""
 
-    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameView:
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         """The scope's flame graph, weighed by "wall" or "cpu"."""
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotLine]:
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         """Lines by self time, the hottest first."""
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from relive_tui.outside.yank import cache_folder
 from relive_tui.source.lone import LoneSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from relive_tui.models.heap.view import HeapView
     from relive_tui.models.navigation.scope import Scope
     from relive_tui.models.progress import Progress

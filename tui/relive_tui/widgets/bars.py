@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from textual import events
-from textual.strip import Strip
 from textual.widget import Widget
 
 from relive_tui.models.layout.text import Line, line_width, width_of
 from relive_tui.widgets.strips import strip_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.strip import Strip
 
 __all__ = ["LineBar", "Spot", "crumb_line", "hint_line", "hint_spots", "key_name"]
 

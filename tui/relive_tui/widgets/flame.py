@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from textual import events
+from typing import TYPE_CHECKING
+
+from relive_views.profiles import FlameTree
 from textual.message import Message
 
-from relive_tui.models.data import FlameView
 from relive_tui.models.profile.flame import FlameModel, FlameRows
 from relive_tui.widgets.rows import VirtualRows
+
+if TYPE_CHECKING:
+    from textual import events
 
 __all__ = ["FlameGraph"]
 
@@ -18,7 +22,7 @@ class FlameGraph(VirtualRows):
     class Selected(Message):
         """Another frame is selected, or the zoom has changed."""
 
-    model = FlameModel(FlameView())
+    model = FlameModel(FlameTree())
 
     def show_flame(self, model: FlameModel) -> None:
         """Show a model."""

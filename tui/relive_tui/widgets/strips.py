@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
 
 from relive_tui.models.layout.text import Line, pad_line
 from relive_tui.theme import style_of
+
+if TYPE_CHECKING:
+    from rich.style import Style
 
 __all__ = ["strip_of"]
 

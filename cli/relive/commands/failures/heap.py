@@ -15,9 +15,8 @@ from relive.recorded.scenes import is_scene_file, load_scene
 from relive.session import Session
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap, RetainerPath
-    from relive_capture.explore.heap.findings import Comparison
-    from relive_capture.explore.scene import SceneFile
+    from relive_views.heaps import Comparison, Heap, RetainerPath
+    from relive_views.scenes.archives import SceneFile
 
 __all__ = ["heap"]
 
@@ -116,7 +115,7 @@ def _keep_next(session: Session, function: str, as_json: bool) -> None:
 
 def _baseline_of(session: Session, ident: str) -> Path:
     """Of the version that failed, else of the function's newest one."""
-    from relive_capture.explore.scene import find_baseline
+    from relive_views.heaps import find_baseline
 
     manifest = load_scene(session, ident).manifest
     function = str(manifest["function"])
@@ -131,7 +130,7 @@ def _baseline_of(session: Session, ident: str) -> Path:
 
 def _open(session: Session, ident: str) -> tuple[Heap, str]:
     """(the heap, what it is of)."""
-    from relive_capture.explore.heap import cache_of, open_heap, open_v8
+    from relive_views.heaps import cache_of, open_heap, open_v8
 
     cache = cache_of(session.scenes_dir)
     if ident.endswith(".heapsnapshot"):
@@ -182,7 +181,7 @@ def _node(heap: Heap, address: str) -> int:
 
 
 def _export(heap: Heap, target: Path, as_json: bool) -> None:
-    from relive_capture.explore.heap import write_v8
+    from relive_views.heaps import write_v8
 
     try:
         size = write_v8(heap, target)
@@ -196,21 +195,20 @@ def _export(heap: Heap, target: Path, as_json: bool) -> None:
 
 def _healthy(session: Session, found: Heap) -> Heap | None:
     """The heap of a success of the same function, if one was taken."""
-    from relive_capture.explore.scene import find_baseline
+    from relive_views.heaps import find_baseline
 
     path = find_baseline(session.scenes_dir, found.meta.function, found.meta.version)
     return _open(session, str(path))[0] if path is not None else None
 
 
 def _compared(before: Heap, after: Heap) -> Comparison:
-    from relive_capture.explore.heap.findings import compare
+    from relive_views.heaps import compare
 
     return compare(before, after)
 
 
 def _heap_json(heap: Heap, top: int) -> dict[str, Any]:
-    from relive_capture.explore.heap import findings
-    from relive_capture.explore.heap.findings import suspects
+    from relive_views.heaps import findings, suspects
 
     meta = heap.meta
     return {

@@ -19,9 +19,9 @@ from relive.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from relive_capture.explore.scene import SceneFile
     from relive_platform.api.local_debug import LocalDebugCall
     from relive_platform.replay import ReplayOutcome, ReplayRun
+    from relive_views.scenes.archives import SceneFile
 
 __all__ = ["replay"]
 

@@ -20,8 +20,8 @@ from relive.session import Session
 
 if TYPE_CHECKING:
     from relive_store import Store
-    from relive_tracer.explore.models import LogRow, SpanRow
     from relive_tracer.explore.otlp_settings import OtlpSettings
+    from relive_views.records import LogRow, SpanRow
 
 __all__ = ["export"]
 

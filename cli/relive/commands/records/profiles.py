@@ -117,7 +117,7 @@ def flame(
     """
     from relive_profiler.explore import export
     from relive_profiler.explore import flame as explore
-    from relive_profiler.explore.filters import HotFilter
+    from relive_views.hot import HotFilter
 
     invocation_ids = _invocation(session, subject)
     found = HotFilter(

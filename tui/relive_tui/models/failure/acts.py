@@ -9,7 +9,9 @@ from relive_tui.models.layout.format import age, duration
 from relive_tui.models.layout.text import Line, Span, clean, line_width
 
 if TYPE_CHECKING:
-    from relive_tui.models.data import KeptView, ReplayView, SceneView
+    from relive_views.kept import KeptView
+    from relive_views.replays import ReplayNote
+    from relive_views.scenes.model import SceneView
 
 __all__ = ["SETTLE", "ActsState", "acts_line", "replay_text", "state_span"]
 
@@ -22,12 +24,14 @@ _OUTCOMES = {
 }
 
 
-def replay_text(replay: ReplayView, version: int, now_ns: int) -> Line:
+def replay_text(replay: ReplayNote, version: int, now_ns: int) -> Line:
     """`✔ passed 3m ago (working copy)`; of the version that failed its name is left out."""
     text, style = _OUTCOMES.get(replay.outcome, (clean(replay.outcome), "warn"))
     line: Line = [(text, style)]
     if replay.runs > 1:
-        line.append((" " + ", ".join(f"{count} {name}" for name, count in replay.counts if count), style))
+        line.append(
+            (" " + ", ".join(f"{count} {name}" for name, count in replay.counts.items() if count), style)
+        )
     when = age(replay.at_ns, now_ns)
     line.append((f" {when} ago" if when not in ("", "now") else " just now", "dim"))
     own = not replay.code or replay.code.endswith(f"version {version}")
@@ -39,7 +43,7 @@ class ActsState:
     """What is known beside the scene. `kept`: the failed process where it is still there; `asked`: whether
     anybody was asked for it yet."""
 
-    replay: ReplayView | None = None
+    replay: ReplayNote | None = None
     kept: KeptView | None = None
     asked: bool = False
     state: str = ""  # of its group; "" if it has none

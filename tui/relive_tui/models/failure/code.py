@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import FrameView, ValueView
+from relive_views.scenes.relevance import last_line
+
 from relive_tui.models.failure.syntax import color_python, hit_line, margin_of, shown_code
 from relive_tui.models.layout.text import Line, clean, width_of
 
-__all__ = ["SourceRows", "last_line", "names_in", "relevant_first", "shown_source"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-_NAME = re.compile(r"(?<![\w.\"'])[^\W\d]\w*")
-_COMPOUND = re.compile(r"\s*(?:async\s+)?(?:with|for|while|if|try|def|class|match)\b")
-MAX_EXPRESSION_LINES = 50
+    from relive_views.scenes.model import FrameView
+
+__all__ = ["SourceRows", "shown_source"]
+
 _MARGIN_CELLS = 7
 """The mark, the line's number and a space."""
 
@@ -96,32 +98,3 @@ def shown_source(frame: FrameView) -> Line:
     if not 0 <= row < len(frame.source):
         return []
     return color_python(frame.source[row], margin_of([frame.source[row]]))
-
-
-def last_line(frame: FrameView) -> int:
-    """The last line of the failing expression; of a `with` or another block its first line is meant."""
-    row = frame.line - frame.source_first_line
-    text = frame.source[row] if 0 <= row < len(frame.source) else ""
-    return frame.line if _COMPOUND.match(text) else max(frame.end_line, frame.line)
-
-
-def names_in(frame: FrameView) -> set[str]:
-    """The names that the failing expression (or else the failing line) uses."""
-    first = frame.line - frame.source_first_line
-    last = last_line(frame) - frame.source_first_line
-    lines = list(frame.source[max(first, 0) : min(last + 1, max(first, 0) + MAX_EXPRESSION_LINES)])
-    if not lines or first < 0:
-        return set()
-    if frame.column >= 0 and frame.end_column > 0 and last == frame.end_line - frame.source_first_line:
-        raw = [line.encode("utf-8", "replace") for line in lines]
-        raw[-1] = raw[-1][: frame.end_column]
-        raw[0] = raw[0][frame.column :]
-        lines = [line.decode("utf-8", "replace") for line in raw]
-    return set(_NAME.findall("\n".join(lines)))
-
-
-def relevant_first(
-    values: Sequence[tuple[str, ValueView]], names: set[str]
-) -> tuple[tuple[str, ValueView], ...]:
-    """Locals with those that the failing expression uses in front, each part in its order."""
-    return tuple(sorted(values, key=lambda entry: entry[0] not in names))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import ExceptionView, SceneView
+from relive_tui.models.failure.facts import fact_lines
 from relive_tui.models.home import failure_title
 from relive_tui.models.layout.text import Line, clean, fit, wrap_lines
+
+if TYPE_CHECKING:
+    from relive_views.scenes.model import ExceptionView, SceneView
 
 __all__ = ["completeness_line", "detail_lines"]
 
@@ -55,7 +59,7 @@ def detail_lines(scene: SceneView, width: int) -> list[Line]:
         text = reason if reason and state == "not_applicable" else f"{word}: {reason}" if reason else word
         lines += _entry([(f"  {sign} ", style), (fit(clean(name), _LABEL), style)], text, width)
     notes = [(failure_title(exception.type, ""), note) for exception in failed for note in exception.notes]
-    for title, entries in (("Notes", notes), ("Facts", list(scene.facts))):
+    for title, entries in (("Notes", notes), ("Facts", list(fact_lines(scene)))):
         if entries:
             lines += [[], [(title, "name")]]
         for name, text in entries:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from relive_base.json_text import parse_bounded, pretty
 
-from relive_tui.models.data import EventChange, EventDiff
 from relive_tui.models.failure.syntax import highlight_json
 from relive_tui.models.layout.format import clock, short_id
 from relive_tui.models.layout.text import Line, clean
+
+if TYPE_CHECKING:
+    from relive_views.scenes.differences import EventChange, EventDiff
 
 __all__ = ["difference_lines", "event_lines"]
 

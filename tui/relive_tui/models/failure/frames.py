@@ -4,11 +4,15 @@ top of it, with each frame's line."""
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import FrameView
 from relive_tui.models.failure.code import shown_source
-from relive_tui.models.failure.page import FailureModel
 from relive_tui.models.layout.text import Line, Span, clean, fit, fit_left, width_of
+
+if TYPE_CHECKING:
+    from relive_views.scenes.model import FrameView
+
+    from relive_tui.models.failure.page import FailureModel
 
 __all__ = ["MAX_STRIP", "FrameRows"]
 

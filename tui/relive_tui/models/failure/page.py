@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import ExceptionView, FailureGroup, FrameView, Preview, SceneView
+from relive_tui.models.failure.preview import Preview
 from relive_tui.models.failure.stacks import RELATIONS, frames_of, group_around, start_of
 from relive_tui.models.failure.syntax import highlight_python
 from relive_tui.models.home import failure_title, kind_label
 from relive_tui.models.layout.format import age, clock, clock_ms, count_short, sparkline
 from relive_tui.models.layout.text import Line, clean, clean_title, line_width
+
+if TYPE_CHECKING:
+    from relive_views.failures import GroupView
+    from relive_views.scenes.model import ExceptionView, FrameView, SceneView
 
 __all__ = ["FailureModel", "FrameEntry", "headline", "history_line", "preview_of"]
 
@@ -191,7 +196,7 @@ def _following(scene: SceneView, index: int) -> str:
     return f"{relation} {failure_title(following.type, following.message)}{hidden}"
 
 
-def history_line(scene: SceneView, group: FailureGroup | None, now_ns: int, width: int = 0) -> Line:
+def history_line(scene: SceneView, group: GroupView | None, now_ns: int, width: int = 0) -> Line:
     """Version and time of this one; since when, how often and in which versions its like was seen. What a
     `width` has no room for goes, the trend first."""
     line: Line = []
@@ -202,14 +207,14 @@ def history_line(scene: SceneView, group: FailureGroup | None, now_ns: int, widt
     return line
 
 
-def _history(scene: SceneView, group: FailureGroup | None, now_ns: int, left_out: int) -> Line:
+def _history(scene: SceneView, group: GroupView | None, now_ns: int, left_out: int) -> Line:
     line: Line = [(f"v{scene.version} · " if scene.version else "", "dim")]
     line.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
     line.append((_moment(scene.captured_ns, now_ns, clock_ms(scene.captured_ns)), "dim"))
     if group is not None and group.count == 1:
         line.append((" · the first of its kind", "warn"))
     elif group is not None:
-        first = _moment(group.first_ns, now_ns, clock(group.first_ns))
+        first = _moment(group.first_at, now_ns, clock(group.first_at))
         if left_out < 3:
             line += [(" · first seen ", "dim"), (first, "")]
         line += [(" · ", "dim"), (f"×{count_short(group.count)}", "bold")]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import ExceptionView, FrameView, SceneView, StackView
 from relive_tui.models.home import failure_title
 from relive_tui.models.layout.text import Line, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relive_views.scenes.model import ExceptionView, FrameView, SceneView, StackView
 
 __all__ = ["RELATIONS", "StackRows", "frames_of", "group_around", "start_of"]
 
@@ -89,8 +93,18 @@ def _exception_line(exception: ExceptionView) -> Line:
 def _stack_line(stack: StackView) -> Line:
     own = [frame for frame in stack.frames if frame.in_app] or list(stack.frames)
     where = f" {clean(os.path.basename(own[-1].file))}:{own[-1].line}" if own else ""
-    state = f" · {clean(stack.state)}" if stack.state else ""
+    said = _state_of(stack)
+    state = f" · {clean(said)}" if said else ""
     return [(f"≈ {stack.kind} ", "dim"), (clean(stack.name), "name"), (where, "path"), (state, "dim")]
+
+
+def _state_of(stack: StackView) -> str:
+    """What it failed with, or what it does; and what it waits for."""
+    text, error = stack.state, stack.exception
+    if error is not None:
+        title = failure_title(error.type, error.message)
+        text = f"{RELATIONS[error.relation]} {title}" if error.relation in RELATIONS else f"✖ {title}"
+    return f"{text}, awaits {stack.awaits}" if stack.awaits else text
 
 
 def _branches(exceptions: Sequence[ExceptionView]) -> list[str]:

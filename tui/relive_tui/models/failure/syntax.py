@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from relive_tui.models.layout.text import Line, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["color_python", "highlight_json", "highlight_python", "hit_line", "margin_of", "shown_code"]
 

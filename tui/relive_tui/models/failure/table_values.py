@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from relive_base.json_text import parse_bounded
 
-from relive_tui.models.data import ValueView
 from relive_tui.models.layout.text import Line, clean, fit, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from relive_base.values import ValueNode
 
 __all__ = ["TableView", "table_of"]
 
@@ -44,7 +48,7 @@ class TableView:
             yield fit(text, width), "dim" if text == UNKNOWN else style
 
 
-def table_of(value: ValueView) -> TableView | None:
+def table_of(value: ValueNode) -> TableView | None:
     """The rows of a captured table; None of any other value, and of one without a single cell."""
     shape = _TABLE.search(value.text[:200])
     if shape is None or not value.children:
@@ -55,7 +59,7 @@ def table_of(value: ValueView) -> TableView | None:
     return TableView(columns, int(shape[1])) if any(cells for _, cells in columns) else None
 
 
-def _cells(column: ValueView, depth: int = 0) -> Iterator[str]:
+def _cells(column: ValueNode, depth: int = 0) -> Iterator[str]:
     """The values of a column: of an array its items, of one of Arrow what its library printed."""
     items = [child for name, child in column.children if name.startswith("[")]
     if items:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import ValueView
 from relive_tui.models.failure.table_values import table_of
 from relive_tui.models.layout.format import bytes_short
 from relive_tui.models.layout.text import Line, clean, fit, line_width, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from relive_base.values import ValueNode
 
 __all__ = ["ValueRows", "open_what_fits"]
 
@@ -28,7 +32,7 @@ class ValueEntry:
 
     path: Path
     name: str
-    value: ValueView | None
+    value: ValueNode | None
     more: int = 0
     line: tuple[tuple[str, str], ...] = ()
 
@@ -42,7 +46,7 @@ class ValueRows:
 
     def __init__(
         self,
-        values: Sequence[tuple[str, ValueView]],
+        values: Sequence[tuple[str, ValueNode]],
         opened: set[Path] | None = None,
         marked: Collection[str] = (),
         sizes: Mapping[int, int] | None = None,
@@ -63,14 +67,14 @@ class ValueRows:
         self.entries = []
         self._walk(self.values, ())
 
-    def _walk(self, values: Sequence[tuple[str, ValueView]], above: Path) -> None:
+    def _walk(self, values: Sequence[tuple[str, ValueNode]], above: Path) -> None:
         for position, (name, value) in enumerate(values):
             path = (*above, position)
             self.entries.append(ValueEntry(path, name, value))
             if path in self.opened:
                 self._inside(value, path)
 
-    def _inside(self, value: ValueView, path: Path) -> None:
+    def _inside(self, value: ValueNode, path: Path) -> None:
         table = table_of(value)
         more = value.more
         if table is None:
@@ -108,7 +112,7 @@ class ValueRows:
     def address_of(self, row: int) -> int:
         """The address of a row's value; 0 if it has none."""
         value = self.entries[row].value if 0 <= row < len(self.entries) else None
-        return value.address if value else 0
+        return value.id if value else 0
 
     def text_of(self, row: int) -> str:
         """`item = {'id': 7}`, for the clipboard."""
@@ -145,7 +149,7 @@ class ValueRows:
             text = fit(text, max(room, LEAST_VALUE_CELLS))
         return [*line, (text, style), *after]
 
-    def _after(self, value: ValueView) -> Line:
+    def _after(self, value: ValueNode) -> Line:
         """What is said of a value after it: its type where the text does not show it, how many there are of
         what is shown in part, and what it holds alive."""
         text, kind = clean(value.text), clean(value.type)
@@ -155,7 +159,7 @@ class ValueRows:
         if value.length > len(value.children) and ("…" in text or value.more) and not table_of(value):
             facts.append(f"{value.length:,} {_UNITS.get(value.type, 'items')}")
         line: Line = [("  " + " · ".join(facts), "dim")] if any(facts) else []
-        held = self.sizes.get(value.address, 0)
+        held = self.sizes.get(value.id, 0)
         if held >= MIN_HELD_BYTES:
             line.append((f"  {bytes_short(held)} ▸heap", "warn"))
         return line
@@ -165,7 +169,7 @@ _UNITS = {"str": "characters", "bytes": "bytes", "bytearray": "bytes"}
 
 
 def open_what_fits(
-    values: Sequence[tuple[str, ValueView]], rows: int, always: Collection[str] = ()
+    values: Sequence[tuple[str, ValueNode]], rows: int, always: Collection[str] = ()
 ) -> set[Path]:
     """The values to open at first: those called `always` (what the failing expression uses, what the
     exception has to tell), then the others in their order, as long as everything still fits into `rows`."""
@@ -180,7 +184,7 @@ def open_what_fits(
     return opened
 
 
-def _rows_inside(value: ValueView) -> int:
+def _rows_inside(value: ValueNode) -> int:
     table = table_of(value)
     if table is not None:
         return 1 + table.count + (table.total > table.count)

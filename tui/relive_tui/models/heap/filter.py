@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relive_tui.models.layout.text import clean
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap
+    from collections.abc import Callable, Iterator
+
+    from relive_views.heaps import Heap
 
 __all__ = [
     "FIELDS",
@@ -97,7 +98,7 @@ def biggest_first(heap: Heap) -> Iterator[int]:
 def search(heap: Heap, query: HeapQuery, wanted: Callable[[], bool] = lambda: True) -> list[int]:
     """The objects that match, those that retain most first, at most MAX_FOUND. A second for a million
     objects; nothing when they are not `wanted` any more."""
-    from relive_capture.explore.heap import type_text
+    from relive_views.heaps import type_text
 
     snapshot, tree = heap.snapshot, heap.analysis.tree
     types = _matching(query.type, [type_text(kind).lower() for kind in snapshot.types])

@@ -10,7 +10,7 @@ from relive_tui.models.layout.format import bytes_short, count_short
 from relive_tui.models.layout.text import Line, Span, clean
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap.findings import Comparison
+    from relive_views.heaps import Comparison
 
 __all__ = ["GrowthRows", "growth_line"]
 

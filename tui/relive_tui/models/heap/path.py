@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from relive_tui.models.heap.rows import BIG_SHARE
@@ -10,8 +9,9 @@ from relive_tui.models.layout.format import bytes_short
 from relive_tui.models.layout.text import Line, clean, fit
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap, RetainerPath
-    from relive_capture.explore.heap.findings import Suspect
+    from collections.abc import Sequence
+
+    from relive_views.heaps import Heap, RetainerPath, Suspect
 
 __all__ = ["NodeRows", "path_lines", "path_text", "suspect_line"]
 

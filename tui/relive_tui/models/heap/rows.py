@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from relive_tui.models.layout.columns import Column, Table
@@ -10,7 +9,9 @@ from relive_tui.models.layout.format import bytes_short, count_short
 from relive_tui.models.layout.text import Line, Span, clean
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap
+    from collections.abc import Mapping
+
+    from relive_views.heaps import Heap
 
 __all__ = [
     "BIG_SHARE",

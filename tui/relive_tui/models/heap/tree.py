@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
@@ -10,10 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from relive_tui.models.heap.rows import HEAP_COLUMNS, label_of, node_line, place_of
 from relive_tui.models.layout.columns import Table
 from relive_tui.models.layout.format import bytes_short
-from relive_tui.models.layout.text import Line
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap
+    from collections.abc import Iterable, Iterator
+
+    from relive_views.heaps import Heap
+
+    from relive_tui.models.layout.text import Line
 
 __all__ = ["PAGE", "HeapTree", "Relation", "TreeEntry"]
 

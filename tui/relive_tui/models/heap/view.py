@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,8 +15,9 @@ from relive_tui.models.layout.format import bytes_short, count_short
 from relive_tui.models.layout.text import Line, clean
 
 if TYPE_CHECKING:
-    from relive_capture.explore.heap import Heap
-    from relive_capture.explore.heap.findings import Comparison, Suspect
+    from collections.abc import Iterator, Sequence
+
+    from relive_views.heaps import Comparison, Heap, Suspect
 
 __all__ = ["HeapModel", "HeapView", "Rows", "view_heap"]
 
@@ -44,8 +44,7 @@ class HeapView:
 
 def view_heap(heap: Heap) -> HeapView:
     """Looks for suspects, counts types, and lists the largest objects. For a worker thread."""
-    from relive_capture.explore.heap import findings
-    from relive_capture.explore.heap.findings import suspects
+    from relive_views.heaps import findings, suspects
 
     types = [(row.name, row.count, row.shallow, row.retained) for row in findings.types(heap)]
     return HeapView(heap, suspects(heap), types, list(islice(biggest_first(heap), MAX_FOUND)))
@@ -54,7 +53,7 @@ def view_heap(heap: Heap) -> HeapView:
 def _ours_last(heap: Heap) -> Iterator[int]:
     """What no other object holds, the largest first; then Relive's own, which is no answer to what fills the
     memory. Who holds an object is asked of the large ones only: it takes a walk."""
-    from relive_capture.explore.heap.findings import is_ours, marks_ours
+    from relive_views.heaps import is_ours, marks_ours
 
     ours = []
     least = _LARGE_SHARE * heap.total

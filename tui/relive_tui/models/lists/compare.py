@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import InvocationRow
 from relive_tui.models.home import failure_title
 from relive_tui.models.layout.format import bytes_short, clock_ms, duration, short_id
 from relive_tui.models.layout.text import Line, clean, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from relive_views.records import InvocationRow
 
 __all__ = ["Comparison", "HotChange", "compare_lines", "event_differences"]
 
@@ -102,7 +106,7 @@ def _facts(before: InvocationRow, after: InvocationRow) -> list[tuple[str, str, 
         ("invocation", short_id(before.invocation_id), short_id(after.invocation_id)),
         ("function", before.function, after.function),
         ("version", f"v{before.version}", f"v{after.version}"),
-        ("started", clock_ms(before.started_ns), clock_ms(after.started_ns)),
+        ("started", clock_ms(before.started_at), clock_ms(after.started_at)),
         ("status", before.status, after.status),
         ("error", error(before), error(after)),
         ("start", "cold" if before.cold else "warm", "cold" if after.cold else "warm"),

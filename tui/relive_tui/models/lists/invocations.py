@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from relive_tui.models.data import InvocationRow
+from typing import TYPE_CHECKING
+
 from relive_tui.models.home import failure_title, place
 from relive_tui.models.layout.columns import Column, Table
 from relive_tui.models.layout.format import bytes_short, clock_ms, duration, short_id
 from relive_tui.models.layout.text import Line, Span, clean
-from relive_tui.models.lists.pager import Pager
+
+if TYPE_CHECKING:
+    from relive_views.records import InvocationRow
+
+    from relive_tui.models.lists.pager import Pager
 
 __all__ = ["ORDERS", "ORDER_NAMES", "STATUS_LOOK", "InvocationRows", "invocation_preview", "status_span"]
 
@@ -68,7 +73,7 @@ class InvocationRows:
             return [("▸ " if selected else "  ", "accent"), ("· · ·", "dim")]
         error = failure_title(row.error_type, row.error_message) if row.error_type else ""
         cells: list[Span] = [
-            (clock_ms(row.started_ns), "dim"),
+            (clock_ms(row.started_at), "dim"),
             *(((clean(row.function), "name"),) if self._with_function else ()),
             status_span(row.status),
             (duration(row.duration_ns), ""),

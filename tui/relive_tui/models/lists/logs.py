@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import CallView, LogRow
+from relive_views.records import LogRow
+
 from relive_tui.models.layout.format import clock_ms, duration, short_id
 from relive_tui.models.layout.text import Line, clean, clean_title, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from relive_views.scenes.model import CallView
 
 __all__ = [
     "LogTail",
@@ -75,7 +81,9 @@ def call_row(call: CallView) -> LogRow:
     facts += [call.error] if call.error else [] if call.status else ["no answer"]
     facts += [duration(call.took_ns)] if call.took_ns else []
     body = "  ".join([call.what, *facts])
-    return LogRow(call.started_ns, FAILED_CALL if call.failed else CALL, body, source="call")
+    return LogRow(
+        timestamp_ns=call.started_ns, severity=FAILED_CALL if call.failed else CALL, body=body, source="call"
+    )
 
 
 def logs_around(

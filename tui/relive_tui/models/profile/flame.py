@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-from relive_tui.models.data import FlameView, HotLine
 from relive_tui.models.layout.columns import Column, Table
 from relive_tui.models.layout.format import duration, percent
 from relive_tui.models.layout.text import Line, Span, clean, fit
 from relive_tui.models.profile.packages import package_of, place_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relive_views.profiles import FlameTree, HotRow
 
 __all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]
 
@@ -23,7 +27,7 @@ LEAST_SHARE = 0.02
 class FlameModel:
     """Frames by depth, each level sorted by its left edge; the zoom is a frame that fills the width."""
 
-    def __init__(self, flame: FlameView) -> None:
+    def __init__(self, flame: FlameTree) -> None:
         self.flame = flame
         self.levels: list[list[int]] = []
         for index in sorted(range(len(flame)), key=lambda i: (flame.depth[i], flame.start[i])):
@@ -32,7 +36,7 @@ class FlameModel:
             self.levels[flame.depth[index]].append(index)
         self._starts = [[flame.start[index] for index in level] for level in self.levels]
         self.total = max(
-            (flame.start[i] + flame.width[i] for i in (self.levels[0] if self.levels else [])), default=0.0
+            (flame.start[i] + flame.value[i] for i in (self.levels[0] if self.levels else [])), default=0.0
         )
         self.zoomed: list[int] = []
         self.selected = 0 if len(flame) else -1
@@ -45,7 +49,7 @@ class FlameModel:
         top = self.zoomed[-1] if self.zoomed else self.base
         if top <= 0:
             return 0.0, max(self.total, 1e-9)
-        return self.flame.start[top], max(self.flame.width[top], 1e-9)
+        return self.flame.start[top], max(self.flame.value[top], 1e-9)
 
     def visible(self, depth: int, cells: int) -> list[tuple[int, int, int]]:
         """(frame, first cell, cells) of one level; a frame that is narrower than a cell is left out."""
@@ -58,7 +62,7 @@ class FlameModel:
         while position < finish:
             index = level[position]
             start = (self.flame.start[index] - left) / span * cells
-            end = start + self.flame.width[index] / span * cells
+            end = start + self.flame.value[index] / span * cells
             first, last = max(round(start), filled), min(round(end), cells)
             if last > first:
                 result.append((index, first, last - first))
@@ -80,7 +84,7 @@ class FlameModel:
     def matched_share(self) -> float:
         """Share of the time in frames that match, each counted once if they nest."""
         covered, until = 0.0, -1.0
-        spans = sorted((self.flame.start[i], self.flame.start[i] + self.flame.width[i]) for i in self.found())
+        spans = sorted((self.flame.start[i], self.flame.start[i] + self.flame.value[i]) for i in self.found())
         for start, end in spans:
             covered += max(end - max(start, until), 0.0)
             until = max(until, end)
@@ -107,10 +111,10 @@ class FlameModel:
         while True:
             below = self._children(index)
             wide = [
-                child for child in below if self.flame.width[child] >= LEAST_SHARE * self.flame.width[index]
+                child for child in below if self.flame.value[child] >= LEAST_SHARE * self.flame.value[index]
             ]
-            own = self.flame.own[index] if index < len(self.flame.own) else 0.0
-            if len(wide) != 1 or own >= LEAST_SHARE * self.flame.width[index]:
+            own = self.flame.self_value[index] if index < len(self.flame.self_value) else 0.0
+            if len(wide) != 1 or own >= LEAST_SHARE * self.flame.value[index]:
                 return index
             index = wide[0]
 
@@ -120,7 +124,7 @@ class FlameModel:
             return []
         start = self.flame.start[index]
         level, starts = self.levels[depth], self._starts[depth]
-        below = level[bisect_left(starts, start) : bisect_left(starts, start + self.flame.width[index])]
+        below = level[bisect_left(starts, start) : bisect_left(starts, start + self.flame.value[index])]
         return [child for child in below if self.flame.parent[child] == index]
 
     def move(self, key: str) -> bool:
@@ -138,7 +142,7 @@ class FlameModel:
 
     def _down(self) -> int:
         inside = self._children(self.selected) if self.selected >= 0 else []
-        return max(inside, key=lambda index: self.flame.width[index], default=-1)
+        return max(inside, key=lambda index: self.flame.value[index], default=-1)
 
     def _beside(self, step: int) -> int:
         if self.selected < 0:
@@ -183,7 +187,7 @@ class FlameRows:
     def _label(self, frame: int, cells: int) -> str:
         flame = self.model.flame
         mark = "▸" if frame == self.model.selected else "●" if self.model.matches(frame) else ""
-        share = percent(flame.width[frame], self.model.total)
+        share = percent(flame.value[frame], self.model.total)
         package = package_of(flame.file[frame])
         text = f"{mark}{package + ': ' if package else ''}{clean(flame.name[frame])} {share}%"
         if cells < 4:
@@ -207,11 +211,14 @@ def flame_summary(model: FlameModel) -> Line:
         return [("no samples", "dim")]
     place = place_in(flame.file[index], flame.line[index])
     line: Line = [
-        ("▸ ", "accent"), (clean(flame.name[index]), "name"), (" " + place, "path"),
+        ("▸ ", "accent"),
+        (clean(flame.name[index]), "name"),
+        (" " + place, "path"),
         ("  total ", "dim"),
-        (f"{percent(flame.width[index], model.total)}% {duration(flame.width[index])}", ""),
-        ("  self ", "dim"), (f"{percent(flame.own[index], model.total)}% {duration(flame.own[index])}", ""),
-    ]  # fmt: skip
+        (f"{percent(flame.value[index], model.total)}% {duration(flame.value[index])}", ""),
+        ("  self ", "dim"),
+        (f"{percent(flame.self_value[index], model.total)}% {duration(flame.self_value[index])}", ""),
+    ]
     if model.zoomed:
         line += [("  zoom ", "dim"), (clean(flame.name[model.zoomed[-1]]), "warn")]
     if model.search:
@@ -219,7 +226,7 @@ def flame_summary(model: FlameModel) -> Line:
     return line
 
 
-def hot_by(lines: Sequence[HotLine], weight: str, total_ns: float) -> list[HotLine]:
+def hot_by(lines: Sequence[HotRow], weight: str, total_ns: float) -> list[HotRow]:
     """Hot lines as "wall" or "cpu" time ranks them; `total_ns`: all the time of that weight."""
     if weight == "wall":
         return list(lines)
@@ -235,7 +242,7 @@ def hot_by(lines: Sequence[HotLine], weight: str, total_ns: float) -> list[HotLi
 class HotRows:
     """Lines by self time, the hottest first."""
 
-    def __init__(self, lines: Sequence[HotLine] = ()) -> None:
+    def __init__(self, lines: Sequence[HotRow] = ()) -> None:
         self.lines = list(lines)
         self._table = Table(
             (

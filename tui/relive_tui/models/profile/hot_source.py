@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import HotLine
 from relive_tui.models.failure.syntax import highlight_python, hit_line
-from relive_tui.models.layout.text import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relive_views.profiles import HotRow
+
+    from relive_tui.models.layout.text import Line
 
 __all__ = ["HotSourceRows"]
 
@@ -16,7 +21,7 @@ AROUND = 200
 class HotSourceRows:
     """Lines around `line`; those of `hot` in the same file carry their percentage."""
 
-    def __init__(self, source: Sequence[str], line: HotLine, hot: Sequence[HotLine]) -> None:
+    def __init__(self, source: Sequence[str], line: HotRow, hot: Sequence[HotRow]) -> None:
         self.line_number = line.line
         self.first = max(line.line - AROUND, 1)
         self.lines = highlight_python(source[self.first - 1 : line.line + AROUND]) if source else []

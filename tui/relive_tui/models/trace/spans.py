@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from relive_tui.models.data import SpanRow
+from relive_views.records import SpanRow, attempt_in
+
 from relive_tui.models.layout.format import clock_ms, duration
 from relive_tui.models.layout.text import Line, clean, clean_title
-from relive_tui.source.untrusted import attempt_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "FUNCTION", "PLUMBING", "SPAN", "Trace", "attempts_of", "build_trace", "critical_path", "hidden_plumbing",

@@ -3,7 +3,8 @@ spans are folded into what they lead to until they are asked for."""
 
 from __future__ import annotations
 
-from relive_tui.models.data import SpanRow
+from typing import TYPE_CHECKING
+
 from relive_tui.models.layout.format import duration
 from relive_tui.models.layout.text import Line, clean, fit
 from relive_tui.models.trace.spans import (
@@ -16,6 +17,9 @@ from relive_tui.models.trace.spans import (
     hidden_plumbing,
     kind_of,
 )
+
+if TYPE_CHECKING:
+    from relive_views.records import SpanRow
 
 __all__ = ["WaterfallRows", "bar", "legend"]
 

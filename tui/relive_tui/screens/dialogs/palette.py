@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,11 @@ from relive_tui.source.tickets import Cancelled, Ticket
 from relive_tui.widgets.bars import key_name
 
 if TYPE_CHECKING:
-    from relive_tui.models.data import FailureGroup, FunctionRow
+    from collections.abc import Callable
+
+    from relive_views.failures import GroupView
+    from relive_views.records import FunctionStats
+
     from relive_tui.shell import Shell
 
 __all__ = ["EverythingProvider", "actions_of"]
@@ -46,8 +49,8 @@ class EverythingProvider(Provider):
 
     async def startup(self) -> None:
         app: Shell = self.app  # type: ignore[assignment]
-        self.functions: list[FunctionRow] = []
-        self.groups: list[FailureGroup] = []
+        self.functions: list[FunctionStats] = []
+        self.groups: list[GroupView] = []
         scope = replace(app.here.scope.without_invocation(), function="")
         try:
             self.functions = await asyncio.to_thread(app.source.functions, Ticket(), scope)

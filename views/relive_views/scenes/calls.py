@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from relive_tui.models.data import CallView
+from relive_views.scenes.model import CallView
 
 if TYPE_CHECKING:
     from relive_capture.recording_format import RecordedCall

@@ -1,0 +1,86 @@
+"""Where the time went, in a home's invocations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from relive_base.errors import NotFound
+
+from relive_tui.models.navigation.scope import Scope
+from relive_tui.source.failures import Failures
+
+if TYPE_CHECKING:
+    from relive_views.hot import HotFilter
+    from relive_views.profiles import FlameTree, HotRow
+    from relive_views.records import InvocationRow
+
+    from relive_tui.models.lists.compare import Comparison
+    from relive_tui.source.tickets import Ticket
+
+__all__ = ["Profiles"]
+
+MAX_HOT_LINES: Final = 200
+HOTTEST_LINES: Final = 5_000
+MAX_CHANGES: Final = 20
+
+
+class Profiles(Failures):
+    """Implements that part of `relive_tui.source.reading.Source`."""
+
+    def _hot_filter(self, scope: Scope) -> HotFilter:
+        from relive_views.hot import HotFilter
+
+        if scope.invocation_id:
+            return HotFilter(function=scope.function, invocation_ids=(scope.invocation_id,))
+        return HotFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
+
+    def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
+        from relive_profiler.explore import flame
+        from relive_views.profiles import shown_tree
+
+        chosen = cast('Literal["wall", "cpu"]', weight)
+        return shown_tree(flame.flame(self._use(ticket), self._hot_filter(scope), weight=chosen))
+
+    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
+        from relive_profiler.explore import hot
+
+        found = hot.hot(
+            self._use(ticket), self._hot_filter(scope), by="line", limit=MAX_HOT_LINES, waits_to_caller=True
+        )
+        return [row for row in found.rows if row.self_s > 0]
+
+    def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
+        from relive_profiler.explore import hot
+
+        from relive_tui.rows.profiles import hottest_of
+
+        wanted = self._hot_filter(scope.without_invocation())
+        store = self._use(ticket)
+        found = hot.hot(store, wanted, by="line", limit=HOTTEST_LINES, waits_to_caller=True)
+        return hottest_of(found.rows)
+
+    def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
+        from relive_profiler.explore import diff
+
+        from relive_tui.models.lists.compare import Comparison
+        from relive_tui.rows.profiles import hot_change
+
+        events = (self._event_of(ticket, before), self._event_of(ticket, after))
+        if before.invocation_id == after.invocation_id:
+            return Comparison(events, (), "profiles do not tell attempts of one invocation apart")
+        sides = [
+            self._hot_filter(Scope(function=row.function, invocation_id=row.invocation_id))
+            for row in (before, after)
+        ]
+        found = diff.diff(self._use(ticket), sides[0], sides[1], by="line", limit=MAX_CHANGES)
+        changes = [hot_change(row) for row in found.rows]
+        hot = tuple(row for row in changes if row.before_ms or row.after_ms)
+        return Comparison(events, hot, found.note)
+
+    def _event_of(self, ticket: Ticket, row: InvocationRow) -> str | None:
+        if not row.has_scene:
+            return None
+        try:
+            return self.scene(ticket, row.invocation_id, row.attempt).event
+        except NotFound:
+            return None

@@ -1,0 +1,20 @@
+"""Where the time went, as trees and lines that screens draw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from relive_profiler.explore.diff import DiffRow
+from relive_profiler.explore.folding import Folded, Stack
+from relive_profiler.explore.hot import HotRow, hot_list
+from relive_profiler.explore.tree import FlameTree, build
+
+__all__ = ["DiffRow", "FlameTree", "Folded", "HotRow", "Stack", "build", "hot_list", "shown_tree"]
+
+
+def shown_tree(tree: FlameTree) -> FlameTree:
+    """The tree as people read it: of no samples an empty one. The root of one invocation's tree is called by
+    its id, which is no name to read."""
+    if not tree.samples:
+        return FlameTree(note=tree.note, aggregate=tree.aggregate)
+    return tree if tree.aggregate else replace(tree, name=["this invocation", *tree.name[1:]])

@@ -1,0 +1,1 @@
+"""A failure scene as every face shows it."""
