@@ -47,7 +47,7 @@ _MODULES = [
     "relive_tracer.explore.otlp",
     "relive_tracer.explore.render",
     "relive_views.failures",
-    "relive_views.hot",
+    "relive_views.profiles.hot",
     "relive_views.invocations",
     "relive_views.places",
     "rich.progress",

@@ -33,11 +33,11 @@ from relive_tui.source.reading import FailureRef
 from relive_tui.source.tickets import Ticket
 from relive_views.failures import GroupView
 from relive_views.kept import KeptView
-from relive_views.profiles import FlameTree, HotRow
+from relive_views.profiles.trees import FlameTree, HotRow
 from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
-from relive_views.replays import ReplayNote
 from relive_views.scenes.differences import EventChange, EventDiff
 from relive_views.scenes.model import CallView, ExceptionView, FrameView, SceneView, StackView
+from relive_views.scenes.replays import ReplayNote
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -10,8 +10,8 @@ from relive.commands.failures import debug
 from relive_views.events import EventView
 from relive_views.failures import FailureView, GroupView
 from relive_views.functions import FunctionView
-from relive_views.hot import HotView
 from relive_views.invocations import FIELDS
+from relive_views.profiles.hot import HotView
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/reference/json.md").read_text()
 NOT_IN_JSON = {"short"}

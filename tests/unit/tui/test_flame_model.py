@@ -9,7 +9,7 @@ from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.profile.flame import FlameModel, FlameRows, HotRows, flame_summary
 from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.models.profile.packages import place_in
-from relive_views.profiles import FlameTree, HotRow
+from relive_views.profiles.trees import FlameTree, HotRow
 
 
 def random_flame(seed: int, frames: int) -> FlameTree:

@@ -18,8 +18,8 @@ from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.lists.logs import call_row, log_line
 from relive_views.kept import KeptView
-from relive_views.replays import ReplayNote
 from relive_views.scenes.model import CallView, ExceptionView, FrameView, SceneView, StackView
+from relive_views.scenes.replays import ReplayNote
 
 S = 1_000_000_000
 NOW = 1_795_435_451 * S

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from relive_base.errors import ReliveError
-from relive_views.untrusted import number_in
+from relive_views.scenes.untrusted import number_in
 
 from relive_tui.models.heap.view import HeapView, view_heap
 from relive_tui.models.progress import Progress

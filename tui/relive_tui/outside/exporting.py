@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from relive_store import Store
-    from relive_views.profiles import FlameTree
+    from relive_views.profiles.trees import FlameTree
 
     from relive_tui.models.heap.view import HeapView
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from relive_views.untrusted import number_in
+from relive_views.scenes.untrusted import number_in
 
 from relive_tui.models.heap.ref import HeapRef
 from relive_tui.models.heap.view import HeapView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relive_views.profiles import HotRow
+from relive_views.profiles.trees import HotRow
 
 from relive_tui.models.lists.compare import HotChange
 from relive_tui.models.profile.packages import place_in
@@ -12,7 +12,7 @@ from relive_tui.models.profile.packages import place_in
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from relive_views.profiles import DiffRow, HotRow
+    from relive_views.profiles.trees import DiffRow, HotRow
 
 __all__ = ["hot_change", "hottest_of"]
 

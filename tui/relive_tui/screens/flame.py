@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from relive_views.profiles import FlameTree, HotRow
+from relive_views.profiles.trees import FlameTree, HotRow
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 

@@ -11,8 +11,8 @@ from relive_tui.source.link import StoreLink
 if TYPE_CHECKING:
     from relive_views.failures import GroupView
     from relive_views.records import InvocationRow
-    from relive_views.replays import ReplayNote
     from relive_views.scenes.model import SceneView
+    from relive_views.scenes.replays import ReplayNote
 
     from relive_tui.models.navigation.scope import Scope
     from relive_tui.source.reading import FailureRef
@@ -75,7 +75,7 @@ class Failures(StoreLink):
         marks.mark(self._use(ticket), meant, state)
 
     def replay(self, ticket: Ticket, invocation_id: str, attempt: int) -> ReplayNote | None:
-        from relive_views.replays import last_replay
+        from relive_views.scenes.replays import last_replay
 
         return last_replay(self._scenes_dir, invocation_id, attempt)
 

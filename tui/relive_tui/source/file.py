@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relive_views.failures import GroupView
-from relive_views.profiles import FlameTree, HotRow, shown_tree
+from relive_views.profiles.trees import FlameTree, HotRow, shown_tree
 from relive_views.records import InvocationRow, LogRow, SpanRow
 from relive_views.scenes.archives import read_scene
 from relive_views.scenes.reading import scene_span, scene_view
-from relive_views.untrusted import mapping_in, number_in
+from relive_views.scenes.untrusted import mapping_in, number_in
 
 from relive_tui.heap.shelf import HeapShelf
 from relive_tui.models.lists.compare import Comparison
@@ -26,7 +26,7 @@ from relive_tui.rows.profiles import hottest_of
 from relive_tui.source.lone import LoneSource
 
 if TYPE_CHECKING:
-    from relive_views.profiles import Folded
+    from relive_views.profiles.trees import Folded
     from relive_views.scenes.model import SceneView
 
     from relive_tui.models.heap.view import HeapView
@@ -166,7 +166,7 @@ class FileSource(LoneSource):
     # ------------------------------------------------------------ the profile
 
     def _folded(self) -> Folded:
-        from relive_views.profiles import Folded, Stack
+        from relive_views.profiles.trees import Folded, Stack
 
         profiles = [entry for entry in self._scene.profile if entry.get("phase", "invoke") == "invoke"]
         found = [(profile, entry) for profile in profiles for entry in profile.get("stacks") or ()]
@@ -190,19 +190,19 @@ class FileSource(LoneSource):
         )
 
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
-        from relive_views.profiles import build
+        from relive_views.profiles.trees import build
 
         chosen: Any = weight
         return shown_tree(build(self._folded(), weight=chosen, aggregate=False))
 
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
-        from relive_views.profiles import hot_list
+        from relive_views.profiles.trees import hot_list
 
         rows = hot_list(self._folded(), "line", 200, waits_to_caller=True).rows
         return [row for row in rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
-        from relive_views.profiles import hot_list
+        from relive_views.profiles.trees import hot_list
 
         return hottest_of(hot_list(self._folded(), "line", 1, waits_to_caller=True).rows)
 
@@ -239,7 +239,7 @@ class FileSource(LoneSource):
             found = self.heap(ticket, scope, Progress())
             return exporting.export_heap(found, view.invocation_id, folder)
         if kind in ("speedscope", "html"):
-            from relive_views.profiles import build
+            from relive_views.profiles.trees import build
 
             return exporting.export_flame(build(self._folded(), aggregate=False), view.function, kind, folder)
         if kind == "json":

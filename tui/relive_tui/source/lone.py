@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from relive_base.errors import NotFound, UsageError
-from relive_views.profiles import FlameTree
+from relive_views.profiles.trees import FlameTree
 
 from relive_tui.models.heap.view import HeapView
 from relive_tui.models.lists.compare import Comparison
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from relive_views.failures import GroupView
     from relive_views.heaps import Comparison as Growth
     from relive_views.kept import KeptView
-    from relive_views.profiles import HotRow
+    from relive_views.profiles.trees import HotRow
     from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
-    from relive_views.replays import ReplayNote
     from relive_views.scenes.model import SceneView
+    from relive_views.scenes.replays import ReplayNote
 
     from relive_tui.models.health import Health
     from relive_tui.models.heap.ref import HeapRef

@@ -10,8 +10,8 @@ from relive_tui.models.navigation.scope import Scope
 from relive_tui.source.failures import Failures
 
 if TYPE_CHECKING:
-    from relive_views.hot import HotFilter
-    from relive_views.profiles import FlameTree, HotRow
+    from relive_views.profiles.hot import HotFilter
+    from relive_views.profiles.trees import FlameTree, HotRow
     from relive_views.records import InvocationRow
 
     from relive_tui.models.lists.compare import Comparison
@@ -28,7 +28,7 @@ class Profiles(Failures):
     """Implements that part of `relive_tui.source.reading.Source`."""
 
     def _hot_filter(self, scope: Scope) -> HotFilter:
-        from relive_views.hot import HotFilter
+        from relive_views.profiles.hot import HotFilter
 
         if scope.invocation_id:
             return HotFilter(function=scope.function, invocation_ids=(scope.invocation_id,))
@@ -36,7 +36,7 @@ class Profiles(Failures):
 
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         from relive_profiler.explore import flame
-        from relive_views.profiles import shown_tree
+        from relive_views.profiles.trees import shown_tree
 
         chosen = cast('Literal["wall", "cpu"]', weight)
         return shown_tree(flame.flame(self._use(ticket), self._hot_filter(scope), weight=chosen))

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from relive_views.failures import GroupView
     from relive_views.heaps import Comparison as Growth
     from relive_views.kept import KeptView
-    from relive_views.profiles import FlameTree, HotRow
+    from relive_views.profiles.trees import FlameTree, HotRow
     from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
-    from relive_views.replays import ReplayNote
     from relive_views.scenes.model import SceneView
+    from relive_views.scenes.replays import ReplayNote
 
     from relive_tui.models.health import Health
     from relive_tui.models.heap.ref import HeapRef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relive_views.profiles import FlameTree
+from relive_views.profiles.trees import FlameTree
 from textual.message import Message
 
 from relive_tui.models.profile.flame import FlameModel, FlameRows

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from relive_views.scenes.model import SceneFacts
-from relive_views.untrusted import mapping_in, number_in
+from relive_views.scenes.untrusted import mapping_in, number_in
 
 if TYPE_CHECKING:
     from relive_capture.explore.scene import SceneFile

@@ -67,7 +67,7 @@ def hot(
     relive hot checkout --by function --since 1h
     relive hot report --phase init          where the cold start goes
     """
-    from relive_views import hot as views
+    from relive_views.profiles import hot as views
 
     wanted = views.HotFilter(
         function=function,
@@ -117,7 +117,7 @@ def flame(
     """
     from relive_profiler.explore import export
     from relive_profiler.explore import flame as explore
-    from relive_views.hot import HotFilter
+    from relive_views.profiles.hot import HotFilter
 
     invocation_ids = _invocation(session, subject)
     found = HotFilter(

@@ -10,8 +10,8 @@ from relive_tui.models.layout.text import Line, Span, clean, line_width
 
 if TYPE_CHECKING:
     from relive_views.kept import KeptView
-    from relive_views.replays import ReplayNote
     from relive_views.scenes.model import SceneView
+    from relive_views.scenes.replays import ReplayNote
 
 __all__ = ["SETTLE", "ActsState", "acts_line", "replay_text", "state_span"]
 

@@ -15,7 +15,7 @@ from relive_tui.models.profile.packages import package_of, place_in
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relive_views.profiles import FlameTree, HotRow
+    from relive_views.profiles.trees import FlameTree, HotRow
 
 __all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]
 

@@ -9,7 +9,7 @@ from relive_tui.models.failure.syntax import highlight_python, hit_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relive_views.profiles import HotRow
+    from relive_views.profiles.trees import HotRow
 
     from relive_tui.models.layout.text import Line
 

@@ -1,0 +1,1 @@
+"""Where the time went: hot lines, trees of calls."""
