@@ -16,8 +16,8 @@ from relive_tui.source.home import DataSource
 app = ReliveApp(DataSource(lambda: None, Path("/nowhere/scenes")))
 app.get_default_screen()
 heavy = ("chdb", "grpc", "numpy", "clickhouse_driver", "pyinstrument", "opentelemetry", "relive_platform",
-         "relive_runtime", "relive_store", "rich.markdown", "click", "msgspec", "relive_views.records", "relive_views.failures",
-         "relive_capture")
+         "relive_runtime", "relive_store", "rich.markdown", "click", "msgspec", "relive_views.records",
+         "relive_views.failures", "relive_capture")
 print([name for name in heavy if name in sys.modules])
 """
 
