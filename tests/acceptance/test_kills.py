@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kill_rounds import run_rounds
 from relive_cli import Relive, toml
+from relive_platform.engine.workers.cgroups.places import find_places
 
 FILES = {
     "app.py": """
@@ -33,9 +34,9 @@ def test_no_answer_is_lost_when_any_process_is_killed_under_load(tmp_path: Path)
     assert outcome.failures > 10
 
 
-def _cut_off(relive: Relive, *also: str) -> None:
+def _cut_off(relive: Relive, *also: str) -> int:
     """Kill the server, and others of its processes, in the middle of a synchronous and of an asynchronous
-    invocation."""
+    invocation; gives the server's pid."""
     with relive.serving():
         relive.run("deploy", str(relive.application(FILES)))
 
@@ -52,16 +53,20 @@ def _cut_off(relive: Relive, *also: str) -> None:
         for pid in [*(status[name]["pid"] for name in also), status["pid"]]:
             os.kill(pid, signal.SIGKILL)
         caller.join()
+        return int(status["pid"])
 
 
 def test_attempts_cut_off_by_a_kill_of_the_server_have_rows_when_it_starts_again(relive: Relive) -> None:
-    _cut_off(relive)
+    killed = _cut_off(relive)
+    assert _groups(killed) or not find_places().found
     with relive.serving():
         rows = _rows(relive)
         assert {row["trigger"] for row in rows} == {"http", "queue"}
         assert all("the server ended" in json.dumps(row) for row in rows)
         status = relive.json("status")[0]
         assert status["store"]["dropped_rows"] == 0
+        # ... and no cgroup left of the server that was killed
+        relive.eventually(lambda: not _groups(killed))
 
 
 def test_they_have_rows_while_no_server_runs_too_and_when_nobody_was_left_to_tell(relive: Relive) -> None:
@@ -71,6 +76,11 @@ def test_they_have_rows_while_no_server_runs_too_and_when_nobody_was_left_to_tel
     rows = _rows(relive)
     assert [row["status"] for row in rows] == ["lost", "lost"]
     assert "lost" in relive.run("invocations").stdout
+
+
+def _groups(pid: int) -> list[Path]:
+    """The cgroups of a server, one for each controller that can be had."""
+    return [group for place in find_places().found.values() for group in place.folder.glob(f"relive-{pid}-*")]
 
 
 def _rows(relive: Relive) -> list[dict[str, object]]:

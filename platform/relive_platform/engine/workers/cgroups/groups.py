@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ __all__ = ["CgroupLimits", "Cgroups", "Group", "describe"]
 _MB: Final = 1_048_576
 _CLOSE_S: Final = 2.0
 _LOOK_S: Final = 0.01
+_SWEEP_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -107,6 +109,7 @@ class Cgroups:
         self._lasting: list[Group] = []  # with a process that has not gone yet
         self._failed = False
         self._closed = False
+        self._sweep_until = time.monotonic() + _SWEEP_S
         # One at a time: moving the first process takes the kernel 15 ms, and 0.1 ms each that follows it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cgroups")
         if limits.enabled:
@@ -152,8 +155,10 @@ class Cgroups:
         self._begin(self._remove, group)
 
     def tidy(self) -> None:
-        """Try again to remove groups in which there still was a process."""
-        if self._lasting:
+        """Try again to remove groups in which there still was a process: also of a server that was killed
+        just now, whose workers may take a while to end."""
+        leftovers = any(tree.leftovers for tree in self._trees) and time.monotonic() < self._sweep_until
+        if self._lasting or leftovers:
             self._begin(self._remove)
 
     def close(self) -> None:
