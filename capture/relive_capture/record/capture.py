@@ -62,7 +62,7 @@ __all__ = [
 NO_RESULT: Final = object()
 _NO_TASKS: Final = "no asyncio task was there"
 _VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
-_Early: TypeAlias = Callable[[Scene], None]
+_Early: TypeAlias = Callable[[Scene], object]
 _ANSWER_BYTES: Final = 8_000
 _ANSWER_CHARS: Final = 2_000
 _WARM_ROUNDS: Final = 4

@@ -202,7 +202,9 @@ class _Worker:
         self._failed.keep("", error)
         failed_ns = time.time_ns()
         profile = self._sampler.stop_init()
-        scene = capture_failure(error, kind="init", spec=self._spec, invocation_id="")
+        scene = capture_failure(
+            error, kind="init", spec=self._spec, invocation_id="", early=self._sink.send_surely
+        )
         self._background.add_to(scene)
         self._outside.tell(scene, None)
         self._sink.send_surely(scene)

@@ -321,6 +321,31 @@ async def test_a_module_that_ends_the_process_is_an_init_error(workers: Platform
     assert "os._exit(7)" in outcome.error.message
 
 
+async def test_frames_and_locals_stay_of_a_module_whose_exception_ends_the_process_with_its_text(
+    workers: Platform,
+) -> None:
+    # Given a module that raises an exception whose text ends the process
+    workers.deploy(
+        "silent",
+        "import os\nclass Wrong(Exception):\n    def __str__(self): os._exit(7)\n    __repr__ = __str__\n"
+        "def connect(place):\n    raise Wrong()\nconnect('db-1')\n",
+    )
+
+    # When it is loaded
+    outcome = await workers.invoke("silent")
+
+    # I expect how the process ended, and where it stood
+    assert outcome.record.status == "init_error"
+    assert outcome.error is not None
+    assert "os._exit(7)" in outcome.error.message
+    found = scene_input(await _failed_run(workers), StackMemory())
+    assert found.scene is not None
+    assert found.scene.parts["exception"].state == "partial"
+    [view] = msgspec.json.decode(found.scene.members["exception.json"])
+    frame = view["frames"][-1]
+    assert (frame["function"], [name for name, _ in frame["locals"]]) == ("connect", ["place"])
+
+
 async def test_a_module_that_never_loads_is_an_init_error(workers: Platform) -> None:
     limits = PoolLimits(waiting_workers=0, start_timeout_s=0.5)
     workers.deploy("stuck", "import time\ntime.sleep(60)\n", limits=limits)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Protocol, cast
+from typing import Final, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.http.cors import with_lines
 from relive_platform.triggers.http.exchange import Exchange
-from relive_platform.triggers.http.head import BadHead, Head, HeadTexts, check_authority
+from relive_platform.triggers.http.framing import LAST_CHUNK, begin_answer, framed
+from relive_platform.triggers.http.head import BadHead, Head, check_authority
 from relive_platform.triggers.http.limits import ListenerLimits
-from relive_platform.triggers.http.responses import Response, problem
+from relive_platform.triggers.http.listening import Listening
+from relive_platform.triggers.http.refusals import refusal, too_large, too_long
+from relive_platform.triggers.http.responses import Response
 
 __all__ = ["Connection"]
 
@@ -33,30 +35,6 @@ class _Nowhere:
 
 
 _NOWHERE: Final = cast("list[tuple[bytes, bytes]]", _Nowhere())
-
-
-class Gatekeeper(Protocol):
-    """Who takes requests: the gateway."""
-
-    def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool: ...
-    async def handle(self, head: Head, exchange: Exchange) -> Response | None: ...
-    def answer(self, outcome: Outcome, exchange: Exchange) -> Response: ...
-
-
-class Listening(Protocol):
-    """What all connections share: the listener."""
-
-    config: Any
-    state: Any
-    loop: asyncio.AbstractEventLoop
-    limits: ListenerLimits
-    texts: HeadTexts
-    date: bytes
-    refused: int
-
-    @property
-    def gateway(self) -> Gatekeeper: ...
-    def make_room(self, newest: Any) -> bool: ...
 
 
 class Connection(HttpToolsProtocol):
@@ -96,9 +74,7 @@ class Connection(HttpToolsProtocol):
         self.port = self.client[1] if self.client else 0
         if len(self.connections) > self.owner.limits.connections and not self.owner.make_room(self):
             self.owner.refused += 1
-            self.refuse(
-                problem(503, "TooManyConnections", "the gateway's connections are all in use", close=True)
-            )
+            self.refuse(refusal(503, "TooManyConnections", "the gateway's connections are all in use"))
 
     # ------------------------------------------------------------ in
 
@@ -157,9 +133,9 @@ class Connection(HttpToolsProtocol):
         self.head_bytes += size
         limits = self.owner.limits
         if len(self.url) > limits.target_bytes:
-            self.refuse(_too_long(limits))
+            self.refuse(too_long(limits.target_bytes))
         elif self.head_bytes > limits.head_bytes:
-            self.refuse(_too_large(f"the request head is over {limits.head_bytes} bytes"))
+            self.refuse(too_large(f"the request head is over {limits.head_bytes} bytes"))
 
     def _count_framing(self, size: int) -> None:
         """Sizes of chunks, extensions and trailers are no body, and count as well."""
@@ -168,9 +144,9 @@ class Connection(HttpToolsProtocol):
         self.wire_bytes += size
         rest = self.wire_bytes - self.body_bytes
         if self.framing > limits.chunk_bytes + SLICE_BYTES:
-            self.refuse(_too_large(f"chunk extensions or trailers are over {limits.chunk_bytes} bytes"))
+            self.refuse(too_large(f"chunk extensions or trailers are over {limits.chunk_bytes} bytes"))
         elif rest > limits.head_bytes + _FRAMING_RATIO * self.body_bytes:
-            self.refuse(_too_large("the body has more framing than content"))
+            self.refuse(too_large("the body has more framing than content"))
 
     def on_message_begin(self) -> None:
         self.receiving = "head"
@@ -219,10 +195,10 @@ class Connection(HttpToolsProtocol):
         """Raises BadHead, with what to answer in `refusal`."""
         limits = self.owner.limits
         if len(self.url) > limits.target_bytes:
-            self.refusal = _too_long(limits)
+            self.refusal = too_long(limits.target_bytes)
             raise BadHead
         if len(self.headers) > limits.headers:
-            self.refusal = _too_large(f"the request has more than {limits.headers} headers")
+            self.refusal = too_large(f"the request has more than {limits.headers} headers")
             raise BadHead
 
     def on_body(self, body: bytes) -> None:
@@ -346,28 +322,15 @@ class Connection(HttpToolsProtocol):
         if exchange.disconnected or transport.is_closing():
             exchange.lost()
             return
-        status, head, _, _ = response
-        bodiless = exchange.head.method == "HEAD" or status in (204, 304)
-        exchange.chunked = not bodiless and exchange.length < 0 and not exchange.old
-        if exchange.cors:
-            head = with_lines(head, exchange.cors)
-        framing = b"transfer-encoding: chunked\r\n" if exchange.chunked else b""
-        if exchange.length >= 0 and status not in (204, 304):
-            framing = b"content-length: %d\r\n" % exchange.length
-        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
-        transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, framing, end)))
-        if bodiless and exchange.stream is not None:
-            exchange.length = 0
+        transport.write(begin_answer(exchange, response, self.owner.date))
+        if exchange.bodiless and exchange.stream is not None:
             exchange.stream.left()  # the function need not go on
 
     def write_part(self, exchange: Exchange, part: bytes) -> bool:
         """Whether it was written: the client is there, and wants a body."""
         if exchange.disconnected or self.transport.is_closing() or not exchange.length:
             return False
-        if exchange.chunked:
-            self.transport.write(b"%x\r\n%s\r\n" % (len(part), part))
-        else:
-            self.transport.write(part)
+        self.transport.write(framed(exchange, part))
         return True
 
     def end_stream(self, exchange: Exchange, ok: bool) -> None:
@@ -383,7 +346,7 @@ class Connection(HttpToolsProtocol):
                 transport.abort()  # HTTP/1.0: the end of the connection is the end of the answer
             return
         if exchange.chunked:
-            transport.write(b"0\r\n\r\n")
+            transport.write(LAST_CHUNK)
         exchange.response_complete = True
         exchange.message_event.set()
         if not exchange.keep_alive:
@@ -455,9 +418,7 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn does with a request that cannot be parsed."""
-        self.refuse(
-            problem(400, "BadRequest", "this is not an HTTP request that can be understood", close=True)
-        )
+        self.refuse(refusal(400, "BadRequest", "this is not an HTTP request that can be understood"))
 
     @property
     def waits_since(self) -> float:
@@ -479,9 +440,9 @@ class Connection(HttpToolsProtocol):
             self.head_since = self.head_since and now
             self.body_since = self.body_since and now
         elif self.head_since and now - self.head_since > limits.head_s:
-            self.refuse(problem(408, "SlowRequest", "the request head did not arrive in time", close=True))
+            self.refuse(refusal(408, "SlowRequest", "the request head did not arrive in time"))
         elif self.body_since and now - self.body_since > limits.body_s:
-            self.refuse(problem(408, "SlowRequest", "the request body did not arrive in time", close=True))
+            self.refuse(refusal(408, "SlowRequest", "the request body did not arrive in time"))
         elif self.idle_since and now - self.idle_since > limits.keep_alive_s:
             self.transport.close()
 
@@ -494,13 +455,3 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
             return True
         return False
-
-
-def _too_long(limits: ListenerLimits) -> Response:
-    return problem(
-        414, "TargetTooLong", f"the request's target is over {limits.target_bytes} bytes", close=True
-    )
-
-
-def _too_large(message: str) -> Response:
-    return problem(431, "HeadTooLarge", message, close=True)

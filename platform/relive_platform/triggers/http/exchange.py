@@ -74,6 +74,7 @@ class Exchange(RequestResponseCycle):
     status = 0  # that was sent with the head of such an answer
     length = -1  # of its body, if the function says it
     chunked = False
+    bodiless = False  # the client wants, or the status has, no body
     waiting = 0  # call id of a part that the client has not taken yet
 
     def __init__(self, protocol: Sender, head: Head, keep_alive: bool) -> None:

@@ -29,7 +29,7 @@ def capture_failure(
     moment: capture.Moment | None = None,
     result: object = capture.NO_RESULT,
     place: tuple[str, str] | None = None,
-    early: Callable[[Scene], None] | None = None,
+    early: Callable[[Scene], object] | None = None,
 ) -> Scene:
     """The scene of `error`; if even the capture fails, one that has the error and says so."""
     if isinstance(error, ReliveError) and error.__suppress_context__:
