@@ -192,6 +192,18 @@ async def test_what_a_module_starts_before_its_worker_is_moved_is_moved_too(limi
     assert len(_family(worker.pid)) == 2
 
 
+@pytest.mark.parametrize("limited", [1, 2], indirect=True)
+async def test_a_function_cannot_leave_its_group_from_tier_1_on(limited: Platform) -> None:
+    pool = limited.deploy("f", CODE, timeout_s=30.0)
+    await limited.invoke("f", b'"1"')
+    folders = await _folders(limited, pool.idle[0])
+
+    for file in (*folders, *(place.folder for place in PLACES.values())):
+        outcome = await limited.invoke("f", f"\"open('{file}/cgroup.procs', 'w')\"".encode())
+        assert outcome.error is not None
+        assert outcome.error.type in ("PermissionError", "OSError"), outcome.error
+
+
 _KILLED = """
 import os, sys, time
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Cgroups
