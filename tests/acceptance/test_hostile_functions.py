@@ -86,12 +86,13 @@ def fine(event, context):
 """
 
 NAMES = ("forks", "escapes", "leaks", "bomb", "burns", "deaf", "floods", "colours", "leaves", "fine")
+TIMEOUTS_S = {"forks": 4.0, "escapes": 2.0, "burns": 1.0, "deaf": 1.0}
 FILES = {
     "app.py": SOURCE,
     "relive.toml": toml(
         {
             name: f'handler = "app:{name}"\nmemory_mb = {1024 if name == "forks" else 128}\n'
-            f"timeout_s = {1.0 if name in ('forks', 'escapes', 'burns', 'deaf') else 20}"
+            f"timeout_s = {TIMEOUTS_S.get(name, 60.0)}"
             for name in NAMES
         }
     ),

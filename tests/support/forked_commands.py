@@ -23,36 +23,18 @@ from typing import IO, NoReturn
 
 __all__ = ["ForkedCommands"]
 
-_MODULES = [
-    "difflib",
-    "encodings.ascii",
-    "encodings.cp437",
-    "grpc._channel",
-    "grpc.experimental",
-    "mmap",
-    "relive.__main__",
-    "relive.debugging.talk",
-    "relive.group",
-    "relive.output.heap_report",
-    "relive_capture.explore.heap.opening",
-    "relive_capture.explore.heap.findings.summaries",
-    "relive_capture.explore.heap.findings.leaks",
-    "relive_capture.explore.text.render",
-    "relive_capture.explore.scenes",
-    "relive_platform.api.client",
-    "relive_platform.server.reading",
+_PACKAGES = (
+    "relive",
+    "relive_views",
+    "relive_capture.explore",
     "relive_profiler.explore",
-    "relive_store",
-    "relive_tracer.explore.logs",
-    "relive_tracer.explore.otlp",
-    "relive_tracer.explore.render",
-    "relive_views.failures",
-    "relive_views.profiles.hot",
-    "relive_views.invocations",
-    "relive_views.places",
-    "rich.progress",
-    "rich.table",
-]
+    "relive_tracer.explore",
+)
+_MODULES = (
+    "difflib", "encodings.ascii", "encodings.cp437", "grpc._channel", "grpc._interceptor",
+    "grpc.experimental", "mmap", "relive_platform.api.client", "relive_platform.server.reading",
+    "relive_store", "rich.progress", "rich.table",
+)  # fmt: skip
 """What commands import when they need it. What is missing here costs time, no more."""
 NAMES = frozenset(
     [
@@ -160,11 +142,12 @@ def _serve(wire: socket.socket) -> None:
 
 
 def _import() -> None:
-    commands = importlib.import_module("relive.commands")
-    for found in pkgutil.walk_packages(commands.__path__, "relive.commands."):
-        importlib.import_module(found.name)
-    for name in _MODULES:
-        importlib.import_module(name)
+    names = [*_MODULES, *_PACKAGES]
+    for package in map(importlib.import_module, _PACKAGES):
+        names += [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import forked_commands
 import pytest
 from forked_commands import ForkedCommands
 
@@ -23,10 +21,6 @@ def test_the_first_of_a_name_and_those_that_stay_are_started(forks: ForkedComman
     assert [forks.takes(["sql", "SELECT 1"], {}) for _ in range(2)] == [False, True]
     assert not forks.takes(["sql", "SELECT 1"], {"PYTHONUTF8": "0"})
     assert not any(forks.takes(["serve"], {}) for _ in range(2))
-
-
-def test_all_that_is_imported_beforehand_exists() -> None:
-    assert [name for name in forked_commands._MODULES if importlib.util.find_spec(name) is None] == []
 
 
 def test_it_has_its_arguments_its_environment_and_its_own_end(forks: ForkedCommands, tmp_path: Path) -> None:
