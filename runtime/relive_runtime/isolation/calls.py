@@ -136,6 +136,7 @@ ARGUMENTS: Final[dict[str, tuple[int, int]]] = {
     "fcntl": (72, 25),
     "socket": (41, 198),
     "socketpair": (53, 199),
+    "setsockopt": (54, 208),
     "clone": (56, 220),
     "personality": (135, 92),
 }

@@ -62,6 +62,8 @@ _F_SETOWN: Final = 8  # whom a signal of this descriptor goes to
 _F_SETOWN_EX: Final = 15
 _AF_UNIX: Final = 1
 _FAMILIES: Final = (2, 10, 16)  # INET, INET6, NETLINK (which getaddrinfo asks)
+_SOL_SOCKET: Final = 1
+_BUFFERS: Final = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and the same with FORCE
 _DATAGRAM_BIT: Final = 2  # SOCK_DGRAM, SOCK_RAW: such a socket of a pair can be connected to another one
 _PERSONALITIES: Final = (0, 8, 0x2_0000, 0x2_0008, _MINUS_ONE)  # PER_LINUX, PER_LINUX32, UNAME26; asking
 
@@ -89,6 +91,7 @@ def argument_rules(column: int, *, unix_sockets: bool) -> list[Instruction]:
         (("fcntl",), _fcntl(no)),
         (("personality",), [*_load(0), *_if_equal(_PERSONALITIES, ALLOW), (RETURN, 0, 0, no)]),
         (("socket",), _socket(unix)),
+        (("setsockopt",), _setsockopt()),
     ]
     if not unix_sockets:
         pair: list[Instruction] = [(ANY_BIT, 0, 1, _DATAGRAM_BIT), (RETURN, 0, 0, unix), _allow()]
@@ -159,3 +162,10 @@ def _socket(unix: int) -> list[Instruction]:
         *_if_equal(_FAMILIES, ALLOW),
         (RETURN, 0, 0, refuse(errno.EAFNOSUPPORT)),
     ]
+
+
+def _setsockopt() -> list[Instruction]:
+    """Buffers keep the kernel's default size: what is in them is memory that no look at a process counts. The
+    kernel itself takes a size over its limit for that limit, without a word; so is it here."""
+    kept = [*_load(2), *_if_equal(_BUFFERS, refuse(0)), _allow()]
+    return [*_load(1), (EQUAL, 1, 0, _SOL_SOCKET), _allow(), *kept]

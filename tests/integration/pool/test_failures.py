@@ -73,6 +73,13 @@ async def test_os_exit_names_the_code(workers: Platform) -> None:
     assert "os._exit(3)" in message
 
 
+async def test_an_exit_of_c_code_is_not_said_to_be_os_exit_alone(workers: Platform) -> None:
+    _, kind, _, message = await _fails(workers, "    import ctypes\n    ctypes.CDLL(None).exit(7)\n")
+
+    assert kind == "exit"
+    assert "exit(7) in C code" in message
+
+
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGABRT"])
 async def test_a_signal_is_named(workers: Platform, name: str) -> None:
     status, kind, _, message = await _fails(

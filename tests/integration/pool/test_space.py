@@ -113,6 +113,36 @@ async def test_memory_that_nobody_can_count_is_refused(workers: Platform) -> Non
     assert outcome.error.type == "PermissionError"
 
 
+BUFFERS = """
+import socket
+SIZES = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+def handler(event, context):
+    sizes = []
+    for one in socket.socketpair()[0], socket.socket():
+        before = [one.getsockopt(socket.SOL_SOCKET, option) for option in SIZES]
+        for option in SIZES:
+            one.setsockopt(socket.SOL_SOCKET, option, 1 << 23)
+        sizes.append((before, [one.getsockopt(socket.SOL_SOCKET, option) for option in SIZES]))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    return sizes
+"""
+
+
+async def test_buffers_of_sockets_cannot_be_made_larger(workers: Platform) -> None:
+    # Given a function that asks for buffers of 8 MB, which no look at its process would count
+    workers.deploy("f", BUFFERS)
+
+    outcome = await workers.invoke("f")
+
+    if outcome.record.isolation_tier < 1:
+        pytest.skip("no seccomp here")
+    # I expect them to stay as they were, and other options to work
+    assert outcome.error is None
+    for before, after in json.loads(outcome.body):
+        assert before == after
+
+
 def _running(mark: str) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():

@@ -88,7 +88,8 @@ def _death(worker: Worker) -> ErrorInfo:
             locate(error, worker.fault_text(), worker.spec.source, worker.spec.in_app)
         return error
     code = os.waitstatus_to_exitcode(status)
-    return _error(worker, "WorkerExited", f"the process ended itself: os._exit({code})", "exit")
+    text = f"the process ended itself: os._exit({code}), or exit({code}) in C code"
+    return _error(worker, "WorkerExited", text, "exit")
 
 
 def _kernel_verdict(worker: Worker) -> ErrorInfo:
