@@ -88,7 +88,7 @@ async def _measure(name: str, rounds: int, tier: int = 1) -> tuple[list[float], 
     limits = PoolLimits(max_workers=1, waiting_workers=0, recycle_n=1)
     deps, preload = _dependencies(name)
     key = ZygoteKey(sys.executable, deps, preload, tier=tier, code_root=str(folder))
-    pool = engine.deploy(spec, key, limits)
+    pool = engine.deploy(spec, engine.forked(key), limits)
     cold: list[float] = []
     waiting: list[float] = []
     try:

@@ -81,7 +81,7 @@ class Platform:
         )
         self.host = self.engine.host
         self.dispatcher = self.engine.dispatcher
-        self.zygotes = self.host.zygotes
+        self.zygotes = self.engine.zygotes
         self.engine.start()
 
     def deploy(
@@ -94,7 +94,7 @@ class Platform:
         values.setdefault("isolation_tier", self.tier)
         built = FunctionSpec(name=name, version=version, handler=f"{module}:handler", **values)
         key = ZygoteKey(sys.executable, tier=self.tier, code_root=str(self.code))
-        return self.engine.deploy(built, key, limits or PoolLimits(waiting_workers=0))
+        return self.engine.deploy(built, self.engine.forked(key), limits or PoolLimits(waiting_workers=0))
 
     async def invoke(self, name: str, event: bytes = b"null", **more: Any) -> Outcome:
         """One event, to its end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Final, Protocol, cast
 
 from msgspec.structs import replace
@@ -11,16 +10,18 @@ from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
 
+from relive_platform.engine.attempt import FINISHED, Attempt
+from relive_platform.engine.clock import Clock
 from relive_platform.engine.errors import Stopping, UnknownFunction
-from relive_platform.engine.evidence import scene_job
+from relive_platform.engine.evidence import Evidence
 from relive_platform.engine.invocation import (
     InvokeRequest,
     Outcome,
-    Running,
     StreamReader,
     Waiter,
 )
 from relive_platform.engine.pool import FunctionPool
+from relive_platform.engine.scene_job import scene_job
 from relive_platform.engine.supervisor.verdict import (
     condemned_verdict,
     init_verdict,
@@ -32,6 +33,7 @@ from relive_platform.evidence import Finished, HeapFound, SceneJob
 __all__ = ["CallHandler", "Dispatcher", "Recorder"]
 
 _NO_KEYS: Final[list[str]] = []
+_NOTHING: Final = Evidence()  # of an attempt of which nothing has come but its answer
 
 
 class Recorder(Protocol):
@@ -48,19 +50,26 @@ class Recorder(Protocol):
 class CallHandler(Protocol):
     """Who serves function-to-function calls."""
 
-    def __call__(self, worker: Worker, call: Call) -> None: ...
+    def __call__(self, worker: Worker, attempt: Attempt | None, call: Call, /) -> None: ...
 
 
 class Dispatcher:
     """The way in for every kind of event. Everything runs on the event loop."""
 
-    def __init__(self, recorder: Recorder, versions: dict[tuple[str, int], FunctionPool]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        versions: dict[tuple[str, int], FunctionPool],
+        clock: Clock | None = None,
+    ) -> None:
         self.pools: dict[str, FunctionPool] = {}  # the version that is in service
         self.versions = versions  # every version that has a pool
         self.running = 0
         self.stopping = False
         self.call_handler: CallHandler | None = None
         self._recorder = recorder
+        clock = clock or Clock()
+        self._mono, self._wall_ns = clock.mono, clock.wall_ns
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -100,7 +109,7 @@ class Dispatcher:
             trigger=request.trigger,
             parent_span_id=request.parent_span_id,
             trace_state=request.trace_state,
-            accepted_ns=request.accepted_ns or time.time_ns(),
+            accepted_ns=request.accepted_ns or self._wall_ns(),
             timeout_ns=int(timeout_s * 1e9),
             event_bytes=len(request.event),
             sampled=request.sampled,
@@ -112,58 +121,57 @@ class Dispatcher:
             record.http_path = http.mount.rstrip("/") + http.path  # as the client asked for it
             record.event_bytes = len(http.body)
             _tell_client(record, request, http)
-        running = Running(
+        attempt = Attempt(
             request=request,
             record=record,
-            future=waiter,
+            waiter=waiter,
             timeout_s=timeout_s,
-            accepted_mono=time.monotonic(),
+            accepted_mono=self._mono(),
             profile=request.profile,
         )
         self.running += 1
-        if pool.submit(running):
+        if pool.submit(attempt):
             self._recorder.begun(record)
         else:
-            self._reject(running, f"{len(pool.waiting)} requests wait for this function already")
+            self._reject(attempt, f"{len(pool.waiting)} requests wait for this function already")
 
-    def cancel_waiting(self, pool: FunctionPool, running: Running) -> bool:
+    def cancel_waiting(self, pool: FunctionPool, attempt: Attempt) -> bool:
         """Turn away what waits for a worker, for good. False if it has begun, or is gone."""
-        if running not in pool.waiting:
+        if attempt not in pool.waiting:
             return False
-        pool.waiting.remove(running)
+        pool.waiting.remove(attempt)
         error = ErrorInfo(type="Cancelled", message="somebody ended it with relive cancel", kind="cancelled")
-        self._fail(running, None, "rejected", error)
-        self._finish(running, None)
+        self._fail(attempt, None, "rejected", error)
+        self._finish(attempt, None)
         return True
 
-    def _reject(self, running: Running, message: str) -> None:
+    def _reject(self, attempt: Attempt, message: str) -> None:
         error = ErrorInfo(type="Throttled", message=message, kind="throttled")
-        self._fail(running, None, "rejected", error)
-        self._finish(running, None)
+        self._fail(attempt, None, "rejected", error)
+        self._finish(attempt, None)
 
-    def _settle(self, running: Running, worker: Worker | None) -> None:
+    def _settle(self, attempt: Attempt, worker: Worker | None) -> None:
         """Give the answer; the record is complete but for what still comes after it."""
-        waits = not running.future.done()
-        outcome = self._prepare(running)
-        record = running.record
-        job = scene_job(running, worker, running.profiles) if record.failed else None
+        waits = not attempt.waiter.done()
+        outcome = self._prepare(attempt)
+        record = attempt.record
+        job = scene_job(attempt, worker, attempt.evidence.profiles) if record.failed else None
         self._recorder.answered(record, job)  # before anybody knows of it: it must not be lost any more
         if waits:
-            running.future.set_result(outcome)
+            attempt.waiter.set_result(outcome)
 
-    def _prepare(self, running: Running) -> Outcome:
+    def _prepare(self, attempt: Attempt) -> Outcome:
         """The outcome, with all in its record that the answer itself has to say."""
-        record = running.record
-        outcome = Outcome(record, running.result)
-        if running.request.stream and not running.future.done():
-            cast("StreamReader", running.future).prepare(outcome)
-        record.responded_ns = time.time_ns()
+        record = attempt.record
+        outcome = Outcome(record, attempt.result)
+        if attempt.request.stream and not attempt.waiter.done():
+            cast("StreamReader", attempt.waiter).prepare(outcome)
+        attempt.respond(self._wall_ns())
         return outcome
 
-    def _fail(self, running: Running, worker: Worker | None, status: str, error: ErrorInfo) -> None:
-        running.record.status = status
-        running.record.error = error
-        self._settle(running, worker)
+    def _fail(self, attempt: Attempt, worker: Worker | None, status: str, error: ErrorInfo) -> None:
+        attempt.fail(status, error)
+        self._settle(attempt, worker)
 
     async def drained(self, timeout_s: float) -> bool:
         """Wait until nothing runs. False if something still does after `timeout_s`."""
@@ -180,121 +188,90 @@ class Dispatcher:
         if not self.running and not self._empty.is_set():
             self._empty.set()
 
-    def _finish(self, running: Running, worker: Worker | None) -> None:
+    def _finish(self, attempt: Attempt, worker: Worker | None, done: Done | None = None) -> None:
         self._leave()
-        record = running.record
-        if running.rss_peak > record.peak_rss_bytes:
-            record.peak_rss_bytes = running.rss_peak
-        # An invocation that succeeded has one if a thread or a task of it failed.
-        record.has_scene = bool(running.scene) or record.failed
-        running.finished = True
-        profiles, keys, playback = running.profiles, _NO_KEYS, b""
+        attempt.finish(done)
+        record, evidence = attempt.record, attempt.gathered or _NOTHING
+        profiles, keys, playback = evidence.profiles, _NO_KEYS, b""
         if worker is not None:
-            profiles = worker.with_init_profiles(profiles)
+            if (
+                worker.loading.profiles
+            ):  # the first attempt tells what was sampled while the module was loaded
+                profiles = profiles + worker.loading.take_profiles()
             keys, playback = worker.spec.redact_keys, worker.playback
-        job = scene_job(running, worker, profiles) if record.has_scene else None
-        self._recorder.finished(Finished(record, profiles, keys, running.span_updates), job, playback)
-        if running.heap is not None:
-            self._recorder.heap(record, running.heap, keys)
+        job = scene_job(attempt, worker, profiles) if record.has_scene else None
+        self._recorder.finished(Finished(record, profiles, keys, evidence.span_updates), job, playback)
+        if evidence.heap is not None:
+            self._recorder.heap(record, evidence.heap, keys)
 
     # What the pools tell.
 
-    def on_result(self, worker: Worker, running: Running, result: Result) -> None:
-        record = running.record
-        record.status = result.status
-        record.error = result.error
-        record.started_ns = result.started_ns
-        record.ended_ns = result.ended_ns
-        record.result_bytes = len(result.body) + result.streamed_bytes
-        if record.http_method and (result.status == "ok" or result.answered):
-            record.http_status = result.http_status
-        if result.done is not None and not running.scene and not record.failed:
+    def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None:
+        scene = attempt.gathered is not None and attempt.gathered.scene
+        if result.done is not None and not scene and result.status == "ok":
             # Nothing follows: it is recorded once and for all, which costs half of telling it in two parts.
-            waits = not running.future.done()
-            outcome = self._prepare(running)
-            self._conclude(running, worker, result.done)
+            waits = not attempt.waiter.done()
+            outcome = self._prepare(attempt)
+            self._finish(attempt, worker, result.done)
             if waits:
-                running.future.set_result(outcome)
+                attempt.waiter.set_result(outcome)
         else:
-            self._settle(running, worker)
+            self._settle(attempt, worker)
 
-    def on_finished(self, worker: Worker, running: Running, done: Done) -> None:
-        if not running.finished:
-            self._conclude(running, worker, done)
+    def on_finished(self, worker: Worker, attempt: Attempt, done: Done) -> None:
+        if attempt.state != FINISHED:
+            self._finish(attempt, worker, done)
 
-    def _conclude(self, running: Running, worker: Worker, done: Done) -> None:
-        record = running.record
-        record.cpu_ns = done.cpu_ns
-        record.peak_rss_bytes = done.peak_rss_bytes
-        record.spans = done.spans
-        record.logs = done.logs
-        record.dropped += done.dropped  # to what the server itself refused
-        self._finish(running, worker)
-
-    def on_condemned(self, worker: Worker, running: Running, why: str) -> None:
+    def on_condemned(self, worker: Worker, attempt: Attempt, why: str) -> None:
         """The supervisor is about to stop a worker: the caller hears it now, the scene follows."""
         if worker.ready is None:
-            _tell_init(worker, running)
-        self._fail(running, worker, *condemned_verdict(worker, running, why))
+            self._lose_start(worker, attempt)
+        self._fail(attempt, worker, *condemned_verdict(worker, attempt, why))
 
-    def on_worker_lost(self, worker: Worker, running: Running) -> None:
-        if running.result is None:
-            record = running.record
-            status, error = worker_verdict(worker, running)
+    def on_worker_lost(self, worker: Worker, attempt: Attempt) -> None:
+        if attempt.result is None:
+            record = attempt.record
+            status, error = worker_verdict(worker, attempt)
             if worker.condemned and record.error is not None:
                 status, error = record.status, record.error  # told already, located since
-            if worker.ready is not None:
-                record.started_ns = record.started_ns or record.dispatched_ns
-                record.ended_ns = record.ended_ns or time.time_ns()
-            if worker.exited is not None:
-                record.cpu_ns = record.cpu_ns or worker.exited.cpu_ns
-                if not running.rss_peak:  # the system's own figure has the pages of mapped files in it
-                    record.peak_rss_bytes = max(record.peak_rss_bytes, worker.exited.peak_rss_bytes)
-            record.status, record.error = status, error
-            self._settle(running, worker)
-        self._finish(running, worker)
+            attempt.lose(status, error, self._wall_ns(), worker.exited, ready=worker.ready is not None)
+            self._settle(attempt, worker)
+        self._finish(attempt, worker)
 
-    def on_init_lost(self, worker: Worker, running: Running | None) -> None:
-        if running is None:
+    def on_init_lost(self, worker: Worker, attempt: Attempt | None) -> None:
+        if attempt is None:
             return
-        _tell_init(worker, running)
-        self._fail(running, worker, "init_error", init_verdict(worker))
-        self._finish(running, worker)
+        self._lose_start(worker, attempt)
+        self._fail(attempt, worker, "init_error", init_verdict(worker))
+        self._finish(attempt, worker)
 
-    def on_waited(self, pool: FunctionPool, running: Running) -> None:
-        if running.future.done():  # its caller has gone
-            self._recorder.abandoned(running.record)
+    def _lose_start(self, worker: Worker, attempt: Attempt) -> None:
+        now_ns = self._wall_ns()
+        attempt.lose_start(worker.pid, worker.worker_id, worker.requested_ns, now_ns, worker.loading)
+
+    def on_waited(self, pool: FunctionPool, attempt: Attempt) -> None:
+        if attempt.waiter.done():  # its caller has gone
+            attempt.abandon()
+            self._recorder.abandoned(attempt.record)
             self._leave()
             return
         limit = pool.limits.max_workers
-        waited = time.monotonic() - running.accepted_mono
-        self._reject(running, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy")
+        waited = self._mono() - attempt.accepted_mono
+        self._reject(attempt, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy")
 
-    def on_call(self, worker: Worker, call: Call) -> None:
+    def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None:
         if self.call_handler is not None:
-            self.call_handler(worker, call)
+            self.call_handler(worker, attempt, call)
 
-    def on_telemetry(self, worker: Worker, payload: bytes) -> None:
-        running = worker.current
-        self._recorder.telemetry(worker.spec, running.record if running is not None else None, payload)
+    def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None:
+        self._recorder.telemetry(worker.spec, attempt.record if attempt is not None else None, payload)
 
-    def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None:
+    def on_heap(self, attempt: Attempt, worker: Worker, found: HeapFound) -> None:
         """After the scene: the heap is added to it."""
-        if running.finished:
-            self._recorder.heap(running.record, found, worker.spec.redact_keys)
+        if attempt.state == FINISHED:
+            self._recorder.heap(attempt.record, found, worker.spec.redact_keys)
         else:
-            running.heap = found
-
-
-def _tell_init(worker: Worker, running: Running) -> None:
-    """An invocation that waited for a worker whose module could not be loaded."""
-    record = running.record
-    record.cold = True
-    record.worker_pid, record.worker_id = worker.pid, worker.worker_id
-    record.init_started_ns = max(worker.requested_ns, record.accepted_ns)
-    record.init_ended_ns = time.time_ns()
-    running.scene = worker.scene
-    running.telemetry = list(worker.init_telemetry)
+            attempt.evidence.keep_heap(found)
 
 
 def _tell_client(record: InvocationRecord, request: InvokeRequest, http: HttpRequest) -> None:

@@ -11,20 +11,23 @@ from typing import Any, Final
 from relive_base.errors import Refused
 from relive_base.wire.messages import FunctionSpec
 
+from relive_platform.engine.attempt import AHEAD, ANSWERED
 from relive_platform.engine.cancelling import Cancelled, find, in_flight
+from relive_platform.engine.clock import Clock
 from relive_platform.engine.dispatcher import CallHandler, Dispatcher, Recorder
 from relive_platform.engine.errors import UnknownFunction
 from relive_platform.engine.failed.debugging import DebugSession
 from relive_platform.engine.host import HostLimits, WorkerHost
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.dumping import dump_worker
 from relive_platform.engine.supervisor.saving import Saver
 from relive_platform.engine.supervisor.watch import Supervisor
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Cgroups
-from relive_platform.engine.workers.life import FINISHING
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
+from relive_platform.engine.workers.zygote_runtime import ZygoteRuntime
 from relive_platform.engine.workers.zygotes import Zygotes
 
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
@@ -61,22 +64,28 @@ class Engine:
     """Wires pools, workers, zygotes and the supervisor. Everything runs on the event loop."""
 
     def __init__(
-        self, recorder: Recorder, runtime: Path, folder: Path, executor: Executor, limits: EngineLimits
+        self,
+        recorder: Recorder,
+        runtime: Path,
+        folder: Path,
+        executor: Executor,
+        limits: EngineLimits,
+        clock: Clock | None = None,
     ) -> None:
         """`recorder` takes what is recorded, `runtime` is what workers import, `folder` is for logs and
         scratch folders; processes are read from outside in `executor`."""
+        self._clock = clock = clock or Clock()
         self._cgroups = Cgroups(limits.cgroups or CgroupLimits(enabled=False))
-        zygotes = Zygotes(
-            runtime, folder, limits.zygote_timeout_s, self._zygote_died, limits.users, self._cgroups
-        )
-        self.host = WorkerHost(zygotes, limits.host, folder / "scratch", self._watch, self._cgroups)
-        self.dispatcher = Dispatcher(recorder, self.host.pools)
+        self.zygotes = Zygotes(runtime, folder, limits.zygote_timeout_s, limits.users, self._cgroups)
+        self.host = WorkerHost(limits.host, folder / "heaps", self._watch, self._cgroups.tidy, clock)
+        self.dispatcher = Dispatcher(recorder, self.host.pools, clock)
         self._supervisor = Supervisor(
             self.host.workers,
             self.dispatcher.on_condemned,
             dump_worker,
             executor,
             saver=Saver(self.host.heaps, self.dispatcher.on_heap),
+            clock=clock,
         )
 
     def start(self, on_call: CallHandler | None = None) -> None:
@@ -88,10 +97,8 @@ class Engine:
         """End every worker and every zygote."""
         self._supervisor.close()
         await self.host.close()
+        await self.zygotes.close()
         await asyncio.get_running_loop().run_in_executor(None, self._cgroups.close)
-
-    def _zygote_died(self, key: ZygoteKey) -> None:
-        self.host.zygote_died(key)
 
     def _watch(self, worker: Any) -> None:
         self._supervisor.watch(worker)
@@ -107,17 +114,17 @@ class Engine:
         """End the attempt that `ident` means (see `cancelling.find`); None if there is none. What a worker
         runs ends with the status "cancelled" and a scene of where it stood. Raises UsageError."""
         while (found := find(in_flight(self.host.pools.values()), ident)) is not None:
-            running, worker = found.running, found.worker
+            attempt, worker = found.attempt, found.worker
             if worker is None:
-                ended, state = self.dispatcher.cancel_waiting(found.pool, running), "waiting"
-            elif worker.current is running:
-                ended, state = self._supervisor.cancel(worker, running), "running"
+                ended, state = self.dispatcher.cancel_waiting(found.pool, attempt), "waiting"
+            elif attempt.state != AHEAD:
+                ended, state = self._supervisor.cancel(worker, attempt), "running"
             else:  # sent ahead of what the worker runs now
                 found.pool.take_back(worker)
                 continue
             if not ended:
                 break
-            return Cancelled(running.record.invocation_id, running.record.function, state)
+            return Cancelled(attempt.record.invocation_id, attempt.record.function, state)
         return None
 
     async def drain(self, timeout_s: float) -> bool:
@@ -129,7 +136,7 @@ class Engine:
     async def told(self) -> None:
         """Wait, within limits, until what answered attempts still have to tell is told."""
         for worker in list(self.host.workers.values()):
-            worker.look()
+            worker.handle.look()
         for number in range(_EVIDENCE_ROUNDS):
             if not self._has_to_tell(number < _SETTLE_ROUNDS):
                 break
@@ -138,30 +145,35 @@ class Engine:
     def _has_to_tell(self, finishing: bool) -> bool:
         """Whether an answered attempt is not recorded yet. `finishing`: even if its worker tells."""
         return any(
-            (worker.condemned and worker.current is not None) or (finishing and worker.state == FINISHING)
+            worker.condemned or (finishing and attempt.state == ANSWERED)
             for worker in self.host.workers.values()
+            for attempt in worker.begun_attempts()
         )
 
     # ------------------------------------------------------------ functions
 
+    def forked(self, key: ZygoteKey) -> Runtime:
+        """The runtime whose workers a zygote forks, started when it is first needed."""
+        return ZygoteRuntime(self.zygotes, key)
+
     def deploy(
-        self, spec: FunctionSpec, zygote: ZygoteKey, limits: PoolLimits, *, warm: bool = False
+        self, spec: FunctionSpec, runtime: Runtime, limits: PoolLimits, *, warm: bool = False
     ) -> FunctionPool:
         """Put a function version in service: new events are its own, the version before finishes what it
         has. `warm`: waiting workers are forked before its first event."""
-        pool = self.prepare(spec, zygote, limits)
+        pool = self.prepare(spec, runtime, limits)
         pool.active = warm
         replaced = self.dispatcher.serve(pool)
         if replaced is not None:
             replaced.drain()
         return pool
 
-    def prepare(self, spec: FunctionSpec, zygote: ZygoteKey, limits: PoolLimits) -> FunctionPool:
+    def prepare(self, spec: FunctionSpec, runtime: Runtime, limits: PoolLimits) -> FunctionPool:
         """The pool of a version, which events can ask for by its number; made if there is none."""
         found = self.host.pools.get((spec.name, spec.version))
         if found is not None and not found.draining:
             return found
-        pool = FunctionPool(spec, zygote, limits, self.host, self.dispatcher)
+        pool = FunctionPool(spec, runtime, limits, self.host, self.dispatcher, self._clock)
         self.host.pools[spec.name, spec.version] = pool
         return pool
 
@@ -173,8 +185,7 @@ class Engine:
 
     def profile_next(self, function: str, count: int, engine: str = "precise") -> None:
         """Profile the next `count` invocations of a function with `engine`. Raises UnknownFunction."""
-        pool = self._pool(function)
-        pool.profile_next, pool.profile_engine = count, engine
+        self._pool(function).profile(count, engine)
 
     def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version. Raises
@@ -185,7 +196,7 @@ class Engine:
                 f'{function} has capture = "{pool.spec.capture}"',
                 hint='say capture = "full" in its relive.toml and deploy it again',
             )
-        pool.heap_next = True
+        pool.aftermath.want_baseline()
         return pool.spec.version
 
     def _pool(self, function: str) -> FunctionPool:
@@ -201,7 +212,7 @@ class Engine:
         ready = [worker.ready for worker in self.host.workers.values() if worker.ready]
         return EngineStatus(
             workers=self.host.counts(),
-            zygotes=len(self.host.zygotes.pids()),
+            zygotes=len(self.zygotes.pids()),
             tiers=[told.isolation_tier for told in ready],
             gaps=[line for told in ready for line in told.isolation_detail],
             cgroups=self._cgroups.detail,

@@ -1,84 +1,127 @@
-"""What an attempt leaves behind, put together from what its worker told and what the server knows."""
+"""What comes in of one attempt beside its answer, kept within limits until its scene is made of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from relive_base.wire.messages import NOT_APPLICABLE
-from relive_capture.explore.outside import FAULT_MEMBER
-from relive_capture.explore.scene import HealthyEvent
-from relive_runtime.worker.faults import can_stand_still
+import msgspec
+from relive_base.wire.messages import NOT_APPLICABLE, LogLine
 
-from relive_platform.engine.invocation import Running
-from relive_platform.engine.workers.worker import Worker
-from relive_platform.evidence import SceneJob
+from relive_platform.engine.intake import frame_lines
+from relive_platform.evidence import HeapFound
 
-__all__ = ["scene_job"]
+__all__ = ["Evidence"]
 
-_EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
-_NO_STOP: Final = "the process did not stop to be read"
-_CANNOT_STOP: Final = "a process cannot stop to be read: Relive's C extensions were not built"
-
-
-def scene_job(running: Running, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
-    """What the scene of a failed attempt is made of."""
-    request = running.request
-    spec = worker.spec if worker is not None else None
-    parts = running.external_parts
-    values = spec is None or spec.capture != "off"
-    if not values:
-        parts = {**parts, "event": ("missing", _EVENT_OFF)}
-    if not running.record.failed:
-        parts = {**parts, "healthy": (NOT_APPLICABLE, "the invocation itself succeeded")}
-    if worker is not None and _lost_samples(running, worker, profiles):
-        parts = {**parts, "profile": ("missing", "its samples went with the process")}
-    members = running.external
-    if worker is not None and running.record.status in ("crash", "init_error"):
-        members = {**members, **_fault_member(worker)}
-        if FAULT_MEMBER in members and _died_at_once(running, worker):
-            parts = {"exception": ("missing", _NO_STOP if can_stand_still() else _CANNOT_STOP), **parts}
-    return SceneJob(
-        record=running.record,
-        scene=running.scene,
-        event=request.event if values else b"",
-        http=request.http if values else None,
-        telemetry=[*running.telemetry, *running.logs],
-        logs_left_out=running.logs_left_out,
-        profiles=profiles,
-        members=members,
-        parts=parts,
-        redactions=running.external_redactions,
-        redact_keys=spec.redact_keys if spec is not None else [],
-        handler=spec.handler if spec is not None else "",
-        kind=spec.kind if spec is not None else "",
-        source=spec.source if spec is not None else "",
-        in_app=spec.in_app if spec is not None else [],
-        span_updates=running.span_updates,
-        core=worker.core if worker is not None else "",
-        healthy=_healthy(worker) if worker is not None and values and running.record.failed else None,
-    )
+KEPT_BYTES: Final = 2_097_152
+"""Of the spans of one attempt, and of its log lines."""
+EVIDENCE_BYTES: Final = 16 * 1_048_576  # of its span updates, and of one profile
+SPAN_UPDATES_KEPT: Final = 256  # a worker sends half as many
+PROFILES_KEPT: Final = 4
+FRAMES_KEPT: Final = 1_000  # of one kind
 
 
-def _lost_samples(running: Running, worker: Worker, profiles: list[bytes]) -> bool:
-    """Samples leave the process with the last frame of an invocation: one that died has not sent any."""
-    wanted = running.profile or worker.spec.profile
-    return not profiles and worker.exited is not None and worker.ready is not None and wanted != "off"
+class Evidence(msgspec.Struct, eq=False):
+    """Of one attempt, or of the loading of a module. Payloads are as they came from the worker."""
 
+    scene: bytes = b""  # of a Scene message
+    spans: list[bytes] = []  # of Spans messages, the first ones
+    span_bytes: int = 0  # of all that came, span updates included
+    logs: list[bytes] = []  # of Logs messages, the last ones
+    log_bytes: int = 0
+    logs_left_out: int = 0  # earlier lines, which `logs` has no more
+    span_updates: list[bytes] = []  # of SpanUpdate messages
+    profiles: list[bytes] = []  # of Profile messages
+    members: dict[str, bytes] = {}  # that a dump from outside gave
+    parts: dict[str, tuple[str, str]] = {}  # state and reason of what the server knows of
+    redactions: list[str] = []  # places in `members`
+    rss_peak: int = 0  # that the server has seen
+    console_bytes: int = 0
+    heap: HeapFound | None = None  # what came before the attempt's record was handed on
 
-def _healthy(worker: Worker) -> HealthyEvent | None:
-    """The last event of the same function version that succeeded."""
-    if worker.owner.healthy is None:
-        return None
-    request, record = worker.owner.healthy
-    return HealthyEvent(record.invocation_id, record.started_ns, record.trigger, request.event, request.http)
+    def keep_scene(self, payload: bytes) -> None:
+        """Keep the worker's scene; the newest is the fullest."""
+        self.scene = payload
 
+    def forget_scene(self) -> None:
+        """What has come so far is of something else, or nothing that can be read."""
+        self.scene = b""
 
-def _died_at_once(running: Running, worker: Worker) -> bool:
-    """Of a fatal signal, without standing still."""
-    error = running.record.error
-    return worker.crashed is None and error is not None and error.kind == "signal"
+    def keep_heap(self, found: HeapFound) -> None:
+        """Keep what became of its heap until its record is handed on."""
+        self.heap = found
 
+    def keep_spans(self, payload: bytes) -> None:
+        """Keep a Spans message, if there is room."""
+        self.span_bytes += len(payload)
+        if self.span_bytes <= KEPT_BYTES:
+            self.spans.append(payload)
 
-def _fault_member(worker: Worker) -> dict[str, bytes]:
-    text = worker.fault_text() if worker.exited is not None else ""
-    return {FAULT_MEMBER: text.encode()} if text else {}
+    def keep_logs(self, payload: bytes, limit_bytes: int = KEPT_BYTES) -> None:
+        """Keep a Logs message. Over the limit the oldest go, a quarter of it at once."""
+        self.logs.append(payload)
+        self.log_bytes += len(payload)
+        if self.log_bytes <= limit_bytes:
+            return
+        gone = 0
+        for old in self.logs:
+            if self.log_bytes <= limit_bytes * 3 // 4:
+                break
+            self.log_bytes -= len(old)
+            self.logs_left_out += frame_lines(old)
+            gone += 1
+        del self.logs[:gone]
+
+    def keep_span_update(self, payload: bytes) -> None:
+        """Keep what the function's code put on the invoke span, if there is room."""
+        if len(self.span_updates) < SPAN_UPDATES_KEPT:
+            self.span_bytes += len(payload)
+            if self.span_bytes <= EVIDENCE_BYTES:
+                self.span_updates.append(payload)
+
+    def keep_profile(self, payload: bytes) -> None:
+        """Keep a Profile message, if there is room."""
+        if len(self.profiles) < PROFILES_KEPT and len(payload) <= EVIDENCE_BYTES:
+            self.profiles.append(payload)
+
+    def take_profiles(self) -> list[bytes]:
+        """Its profiles, which are somebody else's from now on."""
+        profiles, self.profiles = self.profiles, []
+        return profiles
+
+    def has_room_for(self, lines: list[LogLine], limit_bytes: int) -> bool:
+        """Whether these lines of the console are within the limit of all of them."""
+        self.console_bytes += sum(len(line.body) for line in lines)
+        return self.console_bytes <= limit_bytes
+
+    def hold(self, held_bytes: int) -> None:
+        """So much memory was in use."""
+        if held_bytes > self.rss_peak:
+            self.rss_peak = held_bytes
+
+    def mark(self, part: str, state: str, reason: str) -> None:
+        """What is to be said of a part of the scene."""
+        self.parts[part] = (state, reason)
+
+    def missing(self, part: str, reason: str) -> None:
+        """A part of the scene cannot be had."""
+        self.parts[part] = ("missing", reason)
+
+    def not_applicable(self, part: str, reason: str) -> None:
+        """There is no such part of this failure."""
+        self.parts[part] = (NOT_APPLICABLE, reason)
+
+    def dumped(
+        self, members: Mapping[str, bytes], parts: Mapping[str, tuple[str, str]], redactions: list[str]
+    ) -> None:
+        """What was read of its process from outside."""
+        self.members = dict(members)
+        self.parts.update(parts)
+        self.redactions = redactions
+
+    def loaded(self, loading: Evidence) -> None:
+        """It waited for a module that could not be loaded: what came of that is its own."""
+        self.scene = loading.scene
+        self.spans, self.span_bytes = list(loading.spans), loading.span_bytes
+        self.logs, self.log_bytes = list(loading.logs), loading.log_bytes
+        self.logs_left_out = loading.logs_left_out

@@ -83,9 +83,10 @@ class Intake:
             for name in list(islice(meters, _INVOCATIONS)):
                 del meters[name]
 
-    def takes(self, payload: bytes, take: Take) -> bool:
-        """Whether a frame of this kind is taken. Raises msgspec.DecodeError."""
-        meter = self._meter(frame_invocation(payload))
+    def takes(self, invocation_id: str, payload: bytes, take: Take) -> bool:
+        """Whether a frame of this kind is taken, which names this invocation ("": none). Raises
+        msgspec.DecodeError."""
+        meter = self._meter(invocation_id)
         size = len(payload)
         if meter is not None:
             come = meter.bytes[take.tag] = meter.bytes.get(take.tag, 0) + size
@@ -95,12 +96,11 @@ class Intake:
         self.over_bytes += size
         return False
 
-    def _meter(self, name: bytes) -> _Meter | None:
+    def _meter(self, invocation_id: str) -> _Meter | None:
         """Of a frame's invocation; None if it is somebody else's."""
-        if not name:
+        if not invocation_id:
             self._nobodys = self._nobodys or _Meter()
             return self._nobodys
-        invocation_id = name.decode("utf-8", "replace")
         if invocation_id not in self._meters:
             return None
         meter = self._meters[invocation_id] = self._meters[invocation_id] or _Meter()

@@ -1,4 +1,4 @@
-"""What is asked of the platform, one running attempt at it, and what came of it."""
+"""What is asked of the platform, who waits for it, and what came of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import msgspec
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, HttpRequest, Result, StreamHead, StreamPart
 
-from relive_platform.engine.intake import frame_lines
-from relive_platform.evidence import HeapFound
-
-__all__ = ["AnswerStream", "InvokeRequest", "Outcome", "Running", "StreamReader", "Waiter"]
+__all__ = ["AnswerStream", "InvokeRequest", "Outcome", "StreamReader", "Waiter"]
 
 
 class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
@@ -95,51 +92,5 @@ class StreamReader(Waiter, Protocol):
     """
 
     def prepare(self, result: Outcome, /) -> None: ...
-    def begin_stream(self, running: Running, head: StreamHead, stream: AnswerStream, /) -> None: ...
+    def begin_stream(self, record: InvocationRecord, head: StreamHead, stream: AnswerStream, /) -> None: ...
     def take_part(self, part: StreamPart, /) -> None: ...
-
-
-class Running(msgspec.Struct, kw_only=True, eq=False):
-    """One attempt from its acceptance to its last frame."""
-
-    request: InvokeRequest
-    record: InvocationRecord
-    future: Waiter
-    timeout_s: float
-    accepted_mono: float
-    profile: str = ""  # the engine that was asked for; it stays if the event is sent to another worker
-    sent_mono: float = 0.0
-    start_before_mono: float = 0.0  # sent ahead, behind a running one; 0: it was sent to an idle worker
-    deadline_mono: float = 0.0
-    capture_until_mono: float = 0.0  # a timeout is being captured; until then it may take
-    result: Result | None = None
-    scene: bytes = b""  # msgpack of a Scene frame
-    telemetry: list[bytes] = []  # payloads of Spans frames, and those of the module's loading
-    telemetry_bytes: int = 0  # of what is no log line, as it came
-    logs: list[bytes] = []  # payloads of Logs frames, the last ones
-    log_bytes: int = 0
-    logs_left_out: int = 0  # earlier lines, which `logs` has no more
-    span_updates: list[bytes] = []  # payloads of SpanUpdate frames
-    profiles: list[bytes] = []  # payloads of Profile frames
-    external: dict[str, bytes] = {}  # members a dump from outside gave
-    external_parts: dict[str, tuple[str, str]] = {}
-    external_redactions: list[str] = []
-    rss_peak: int = 0
-    finished: bool = False  # its record has been handed on
-    heap: HeapFound | None = None  # what came before that
-    console_bytes: int = 0
-
-    def keep_log(self, payload: bytes, limit_bytes: int) -> None:
-        """Keep a Logs frame for the scene. Over the limit the oldest go, a quarter of it at once."""
-        self.logs.append(payload)
-        self.log_bytes += len(payload)
-        if self.log_bytes <= limit_bytes:
-            return
-        gone = 0
-        for old in self.logs:
-            if self.log_bytes <= limit_bytes * 3 // 4:
-                break
-            self.log_bytes -= len(old)
-            self.logs_left_out += frame_lines(old)
-            gone += 1
-        del self.logs[:gone]

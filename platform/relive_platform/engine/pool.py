@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import NOT_APPLICABLE, Call, Done, FunctionSpec, InitFailed, Ready, Result
+from relive_base.wire.messages import Call, Done, FunctionSpec, InitFailed, Ready, Result
 
-from relive_platform.engine.failed.frozen import FrozenWorkers
-from relive_platform.engine.failed.heaps import NO_HEAP, PENDING, HeapTaker
-from relive_platform.engine.invocation import InvokeRequest, Running
-from relive_platform.engine.scaling import FORK_COST_S, smoothed, workers_wanted
-from relive_platform.engine.workers.life import BUSY, FINISHING, FROZEN, GONE, IDLE, STARTING
+from relive_platform.engine.attempt import FINISHED, Attempt
+from relive_platform.engine.clock import Clock
+from relive_platform.engine.failed.aftermath import NOTHING, Aftermath, Failures
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.engine.pace import AHEAD_SERVICE_S, Pace, workers_wanted
+from relive_platform.engine.runtime import Runtime
+from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
-from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import HeapFound
 
 __all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener"]
 
-AHEAD_LIMIT: Final = 16
-"""Events that one worker of a fast function has at once: one runs, the others wait in its socket. A worker
-that never falls asleep between two of them saves two wake-ups, which cost more than a small handler."""
-AHEAD_WAIT_S: Final = 0.001
-"""No more than one worker gets done in this time, by its function's mean: others are woken for the rest."""
-WORKER_COST_S: Final = 0.00003
-"""What a worker spends on an invocation beside the handler, as measured."""
-AHEAD_SERVICE_S: Final = 0.002
-"""Only functions whose slowest recent invocation took less than this get events sent ahead."""
 AHEAD_BYTES: Final = 16_384
 HEALTHY_BYTES: Final = 65_536
 """The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
 _MB: Final = 1_048_576
-_DECAY: Final = 0.98
-"""A slow invocation keeps events from being sent ahead for about as many invocations as it took times 50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +32,7 @@ class PoolLimits:
     """Limits of one function."""
 
     max_workers: int = 4
+    capacity: int = 1  # attempts that one worker runs at once
     waiting_workers: int = 2
     waiting_requests: int = 1_000
     wait_limit_s: float = 10.0
@@ -55,27 +45,23 @@ class PoolLimits:
 class PoolListener(Protocol):
     """Who is told what became of the invocations."""
 
-    def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
-    def on_finished(self, worker: Worker, running: Running, done: Done) -> None: ...
-    def on_worker_lost(self, worker: Worker, running: Running) -> None: ...
-    def on_init_lost(self, worker: Worker, running: Running | None) -> None: ...
-    def on_waited(self, pool: FunctionPool, running: Running) -> None: ...
-    def on_call(self, worker: Worker, call: Call) -> None: ...
-    def on_telemetry(self, worker: Worker, payload: bytes) -> None: ...
-    def on_heap(self, running: Running, worker: Worker, found: HeapFound) -> None: ...
+    def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None: ...
+    def on_finished(self, worker: Worker, attempt: Attempt, done: Done) -> None: ...
+    def on_worker_lost(self, worker: Worker, attempt: Attempt) -> None: ...
+    def on_init_lost(self, worker: Worker, attempt: Attempt | None) -> None: ...
+    def on_waited(self, pool: FunctionPool, attempt: Attempt) -> None: ...
+    def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None: ...
+    def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None: ...
+    def on_heap(self, attempt: Attempt, worker: Worker, found: HeapFound) -> None: ...
 
 
-class PoolHost(Protocol):
+class PoolHost(Failures, Protocol):
     """What a pool needs of who owns all workers."""
-
-    frozen: FrozenWorkers
-    heaps: HeapTaker
 
     def watch(self, worker: Worker) -> None: ...
     def fork(self, pool: FunctionPool, *, spare: bool) -> bool: ...
     def freed(self) -> None: ...
-    def freeze(self, worker: Worker, running: Running) -> bool: ...
-    def lost(self, worker: Worker, running: Running) -> None: ...
+    def lost(self, worker: Worker, attempt: Attempt) -> None: ...
     def gone(self, worker: Worker) -> None: ...
 
 
@@ -101,110 +87,116 @@ class FunctionPool:
     def __init__(
         self,
         spec: FunctionSpec,
-        zygote: ZygoteKey,
+        runtime: Runtime,
         limits: PoolLimits,
         host: PoolHost,
         listener: PoolListener,
+        clock: Clock | None = None,
     ) -> None:
         self.spec = spec
         self.template = _template(spec)
-        self.zygote = zygote
+        self.runtime = runtime
         self.limits = limits
         self.idle: list[Worker] = []  # the newest last: it is taken first, its caches are warm
         self.workers: set[Worker] = set()
-        self.waiting: deque[Running] = deque()
+        self.waiting: deque[Attempt] = deque()
         self.starting = 0
         self.draining = False
-        self.last_used = time.monotonic()
+        clock = clock or Clock()
+        self._mono, self._wall_ns = clock.mono, clock.wall_ns
+        self.last_used = self._mono()
         self.active = False  # was invoked, or deployed just now
         self.init_failures = 0  # in a row
         self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
-        self.profile_next = 0
-        self.profile_engine = "precise"
-        self.heap_next = False  # a baseline is wanted: of the next invocation that succeeds
+        self.pace = Pace()
+        self.aftermath = Aftermath(host, listener.on_heap)
+        self._profiles = 0  # of the next so many attempts, by this engine
+        self._profile_engine = "precise"
         self._host = host
         self._listener = listener
-        self.service_s = 0.0  # smoothed time from dispatch to the last frame
-        self._mean_s = 1.0
         self._worn_bytes = spec.memory_mb * _MB * limits.recycle_memory_percent // 100
-        self._slowest_s = 1.0  # of the recent ones, decaying; until it is known, nothing is sent ahead
 
     @property
     def busy(self) -> int:
         """Workers with an invocation."""
-        return sum(worker.state in (BUSY, FINISHING) for worker in self.workers)
+        return sum(worker.state == BUSY for worker in self.workers)
 
-    def submit(self, running: Running) -> bool:
+    def submit(self, attempt: Attempt) -> bool:
         """Run it now or let it wait. False: too many wait already."""
         self.active = True
-        worker = self._fast_worker(running) if self._slowest_s < AHEAD_SERVICE_S else None
+        worker = self._roomy_worker(attempt) if self.limits.capacity > 1 else None
+        if worker is None and self.pace.ahead_limit:
+            worker = self._fast_worker(attempt)
         if worker is not None:
-            self._dispatch(worker, running)
+            self._dispatch(worker, attempt)
             return True
         if self.idle:
-            self._dispatch(self.idle.pop(), running)
+            self._dispatch(self.idle.pop(), attempt)
             return True
         if len(self.waiting) >= self.limits.waiting_requests:
             return False
-        self.waiting.append(running)
+        self.waiting.append(attempt)
         self.scale()
         return True
 
-    def _fast_worker(self, running: Running) -> Worker | None:
+    def _roomy_worker(self, attempt: Attempt) -> Worker | None:
+        """The busy worker with the most room for an attempt beside those that it runs."""
+        able = [
+            worker
+            for worker in self.workers
+            if worker.state == BUSY and worker.room and not worker.retiring and not worker.condemned
+            if attempt.record.invocation_id not in worker.attempts
+        ]
+        return max(able, key=lambda worker: worker.room, default=None)
+
+    def _fast_worker(self, attempt: Attempt) -> Worker | None:
         """A busy worker that will begin this event in a moment, so that no idle one has to be woken."""
-        request = running.request
+        request = attempt.request
         if request.trigger == "call" or len(request.event) > AHEAD_BYTES or self.draining:
             return None  # who calls may be whom it would wait for
         if request.http is not None and len(request.http.body) > AHEAD_BYTES:
             return None
-        since = running.accepted_mono - AHEAD_SERVICE_S
-        each_s = self._mean_s + WORKER_COST_S
+        since = attempt.accepted_mono - AHEAD_SERVICE_S
+        limit = self.pace.ahead_limit
         for worker in self.workers:
-            current = worker.current
             if (
-                current is not None
-                and current.sent_mono > since
-                and len(worker.ahead) < AHEAD_LIMIT - 1
-                and len(worker.ahead) * each_s < AHEAD_WAIT_S
+                worker.begun
+                and worker.began_mono > since
+                and len(worker.attempts) - worker.begun < limit
                 and not worker.retiring
                 and not worker.condemned
+                and attempt.record.invocation_id not in worker.attempts
             ):
                 return worker
         return None
 
     def take_back(self, worker: Worker) -> None:
         """Another worker gets what was sent ahead to one that takes longer than it used to."""
-        self._slowest_s = 1.0
-        for running in reversed(worker.take_back()):
-            self.waiting.appendleft(running)
+        self.pace.turned_slow()
+        for attempt in reversed(worker.take_back()):
+            self.waiting.appendleft(attempt)
         while self.waiting and self.idle:
             following = self._next_waiting()
             if following is not None:
                 self._dispatch(self.idle.pop(), following)
         self.scale()
 
-    def _dispatch(self, worker: Worker, running: Running) -> None:
-        record = running.record
+    def _dispatch(self, worker: Worker, attempt: Attempt) -> None:
         ready = worker.ready
-        record.dispatched_ns = now = time.time_ns()
-        record.worker_pid = worker.pid
-        record.worker_id = worker.worker_id
-        record.instance = worker.spec.instance
-        if ready is not None:
-            record.isolation_tier = ready.isolation_tier
+        now = self._wall_ns()
+        tier = ready.isolation_tier if ready is not None else 0
+        attempt.dispatch(now, worker.pid, worker.worker_id, worker.spec.instance, tier)
         if worker.invocations == 0 and ready is not None:
             # Cold: this request saw the start. Otherwise the worker had been waiting for it.
-            if worker.requested_ns >= record.accepted_ns or ready.loaded_ns > record.accepted_ns:
-                record.cold = True
-                record.init_started_ns = max(worker.requested_ns, record.accepted_ns)
-                record.init_ended_ns = min(ready.loaded_ns, now)
+            accepted_ns = attempt.record.accepted_ns
+            if worker.requested_ns >= accepted_ns or ready.loaded_ns > accepted_ns:
+                attempt.started_cold(worker.requested_ns, min(ready.loaded_ns, now))
             else:
-                record.pooled = True
-        if self.profile_next and not running.profile:
-            self.profile_next -= 1
-            running.profile = self.profile_engine
-        worker.run(running, running.profile)
-        if worker.current is running:  # else it is watched already
+                attempt.found_waiting()
+        if self._profiles and not attempt.profile:
+            self._profiles -= 1
+            attempt.use_profile(self._profile_engine)
+        if worker.run(attempt, attempt.profile):  # else it is watched already
             self._host.watch(worker)
 
     def scale(self) -> None:
@@ -212,19 +204,18 @@ class FunctionPool:
         if not self.waiting:
             return
         serving = sum(map(self._serves_soon, self.workers))
-        wanted = workers_wanted(len(self.waiting), serving, self.service_s)
+        wanted = workers_wanted(len(self.waiting), serving, self.pace.service_s)
         self._fork(wanted - self.starting)
 
     def _serves_soon(self, worker: Worker) -> bool:
         """Whether it is busy, and not for much longer than this function's invocations take."""
-        current = worker.current
-        if current is None or worker.retiring:
+        if not worker.begun or worker.retiring:
             return False
-        return time.monotonic() - current.sent_mono < max(FORK_COST_S, 4 * self.service_s)
+        return self._mono() - worker.began_mono < self.pace.soon_s()
 
     def keep_warm(self) -> None:
         """Let the waiting workers of an active function wait; send the idle ones of a quiet one home."""
-        now = time.monotonic()
+        now = self._mono()
         if self.active and now - self.last_used > self.limits.idle_s and not self.waiting and not self.busy:
             self.active = False
         for worker in [w for w in self.idle if now - w.idle_since > self.limits.idle_s or self.draining]:
@@ -235,7 +226,7 @@ class FunctionPool:
 
     def live(self) -> list[Worker]:
         """Workers that serve or can serve."""
-        return [w for w in self.workers if w.state in (IDLE, BUSY, FINISHING) and not w.retiring]
+        return [w for w in self.workers if w.state in (IDLE, BUSY) and not w.retiring]
 
     def _fork(self, count: int, *, spare: bool = False) -> None:
         if count <= 0:
@@ -245,6 +236,10 @@ class FunctionPool:
             if not self._host.fork(self, spare=spare):
                 return
             self.starting += 1
+
+    def profile(self, count: int, engine: str) -> None:
+        """The next `count` attempts are profiled with `engine`."""
+        self._profiles, self._profile_engine = count, engine
 
     def remove_idle(self, worker: Worker) -> None:
         """Take an idle worker out and end it."""
@@ -273,11 +268,13 @@ class FunctionPool:
 
     def _free(self, worker: Worker) -> None:
         worker.become(IDLE)
-        running = self._next_waiting() if self.waiting and not worker.retiring else None
-        if running is not None:
-            self._dispatch(worker, running)
+        while self.waiting and worker.room and not worker.retiring:
+            attempt = self._next_waiting()
+            if attempt is not None:
+                self._dispatch(worker, attempt)
+        if worker.begun:
             return
-        worker.idle_since = self.last_used = time.monotonic()
+        worker.idle_since = self.last_used = self._mono()
         if worker.retiring or self.draining:
             worker.kill()
         else:
@@ -294,52 +291,48 @@ class FunctionPool:
         self.init_failures += 1
         if worker.state != GONE:
             worker.become(FROZEN)
-        running = self._next_waiting()
-        kept = heap = False
-        if running is not None and waits:
-            kept = self._host.freeze(worker, running)
-            heap = self._has_room_for_heap(worker, running)
-        self._listener.on_init_lost(worker, running)
-        if running is not None and heap:
-            self._take_heap(worker, running, kept)
-        elif not kept:
+        attempt = self._next_waiting()
+        stays = self.aftermath.of_process(worker, attempt) if attempt is not None and waits else NOTHING
+        self._listener.on_init_lost(worker, attempt)
+        if attempt is not None and stays.heap:
+            self.aftermath.take_heap(worker, attempt, stays.kept)
+        elif not stays.kept:
             worker.kill()
 
-    def _next_waiting(self) -> Running | None:
+    def _next_waiting(self) -> Attempt | None:
         while self.waiting:
-            running = self.waiting.popleft()
-            if not running.future.done():
-                return running
-            self._listener.on_waited(self, running)  # its caller has gone
+            attempt = self.waiting.popleft()
+            if not attempt.waiter.done():
+                return attempt
+            self._listener.on_waited(self, attempt)  # its caller has gone
         return None
 
-    def on_result(self, worker: Worker, running: Running, result: Result) -> None:
-        if result.status == "ok" and running.record.event_bytes <= HEALTHY_BYTES:
-            self.healthy = running.request, running.record
-        self._listener.on_result(worker, running, result)
+    def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None:
+        if result.status == "ok" and attempt.record.event_bytes <= HEALTHY_BYTES:
+            self.healthy = attempt.request, attempt.record
+        self._listener.on_result(worker, attempt, result)
 
-    def on_done(self, worker: Worker, running: Running, done: Done) -> None:
-        result = running.result
-        took = worker.ended_mono - running.sent_mono
-        self.service_s = smoothed(self.service_s, took)
+    def on_done(self, worker: Worker, attempt: Attempt, done: Done) -> None:
+        result = attempt.result
+        ok = result is not None and result.status == "ok"
         if result is not None:
             handler_s = (result.ended_ns - result.started_ns) / 1e9
-            self._slowest_s = max(handler_s, self._slowest_s * _DECAY)
-            self._mean_s = 0.9 * self._mean_s + 0.1 * handler_s
-        error = running.record.error
-        worker.fail(error.fingerprint if error is not None else "")
+            self.pace.took(worker.ended_mono - attempt.began_mono, handler_s)
+        error = attempt.record.error
+        if error is not None or worker.fingerprint:
+            worker.fail(error.fingerprint if error is not None else "")
         # Before the scene is written: it says whether its process is still there.
-        ok = result is not None and result.status == "ok"
-        kept = not ok and self._keep(worker, running, done)
-        heap = (not ok or self.heap_next) and self._wants_heap(worker, running, done)
-        self._listener.on_finished(worker, running, done)
-        if worker.current is not None:
-            self._next_ahead(worker, done)
-        elif heap:
+        wanted = not ok or self.aftermath.baseline_next
+        stays = self.aftermath.of(worker, attempt, done) if wanted else NOTHING
+        if attempt.state != FINISHED:
+            self._listener.on_finished(worker, attempt, done)
+        if worker.begun:
+            self._feed(worker, done, result)
+        elif stays.heap:
             worker.become(FROZEN)  # another one takes its place while it walks its heap
-            self._take_heap(worker, running, kept)
+            self.aftermath.take_heap(worker, attempt, stays.kept)
             self._replace()
-        elif kept:
+        elif stays.kept:
             worker.become(FROZEN)
             self._replace()
         elif self._worn(worker, done) or (result is not None and not result.reusable) or not done.reusable:
@@ -349,18 +342,18 @@ class FunctionPool:
             self._replace()
         else:
             self._free(worker)
-        if worker.ahead and worker.current is None:
+        if worker.attempts and not worker.begun:
             self.take_back(worker)  # it failed: the process begins nothing any more
 
-    def on_saved(self, worker: Worker, running: Running) -> None:
+    def on_saved(self, worker: Worker, attempt: Attempt) -> None:
         """A worker at its memory limit has told all there is, and waits if its code was stopped."""
-        if worker.current is not running:
+        if worker.find(attempt.record.invocation_id) is not attempt:
             return  # it has ended meanwhile
-        worker.drop()
-        worker.fail(running.record.error.fingerprint if running.record.error else "")
-        kept = self._host.freeze(worker, running)
-        running.record.cpu_ns = worker.process.cpu_ns()
-        self._listener.on_worker_lost(worker, running)
+        worker.drop(attempt)
+        worker.fail(attempt.record.error.fingerprint if attempt.record.error else "")
+        kept = self._host.freeze(worker, attempt)
+        attempt.used(worker.process.cpu_ns())
+        self._listener.on_worker_lost(worker, attempt)
         worker.become(FROZEN)
         if not kept:
             worker.retire()
@@ -374,12 +367,12 @@ class FunctionPool:
         if worker.condemned:
             return  # it is being stopped already
         if worker.state == STARTING:
-            worker.adopt(self._next_waiting())
-            if worker.current is not None:
+            waiting = self._next_waiting()
+            if waiting is not None:
+                worker.adopt(waiting, self._mono())
                 self.starting -= 1
                 self.init_failures += 1
-        running = worker.current
-        if running is None or running.result is not None:
+        if not worker.running():
             worker.kill()
             return
         worker.become(FROZEN)  # another one takes its place while it is read
@@ -388,66 +381,27 @@ class FunctionPool:
             self.take_back(worker)
         self._replace()
 
-    def _keep(self, worker: Worker, running: Running, done: Done) -> bool:
-        """Whether the worker stays, frozen, as the live scene of what has just failed in it."""
-        result = running.result
-        if result is None or result.status == "ok" or worker.current is not None:
-            return False
-        if result.reusable and done.reusable:  # none of the function's code has run, or it goes on
-            why = "the function answered, and goes on" if result.answered else "the handler never began"
-            running.external_parts["live"] = (NOT_APPLICABLE, f"there is nothing to debug: {why}")
-            return False
-        return self._host.freeze(worker, running)
+    def on_orphaned(self, worker: Worker) -> None:
+        """What started it has died: it leaves now, or after what it runs."""
+        worker.retire()
+        if worker.state == IDLE:
+            self.remove_idle(worker)
+        if worker.state != BUSY or not worker.running():
+            worker.handle.lose()
 
-    def _wants_heap(self, worker: Worker, running: Running, done: Done) -> bool:
-        """Whether the worker is to walk its heap before it is stopped or ended; the scene says why not."""
-        result = running.result
-        if result is None or worker.current is not None:
-            return False
-        if result.status == "ok":
-            return self.heap_next and not self._host.heaps.objection(worker, "")
-        if result.reusable and done.reusable:
-            why = "the function answered, and goes on" if result.answered else "none of its code has run"
-            running.external_parts["heap"] = (NOT_APPLICABLE, f"{NO_HEAP}: {why}")
-            return False
-        return self._has_room_for_heap(worker, running)
-
-    def _has_room_for_heap(self, worker: Worker, running: Running) -> bool:
-        reason = self._host.heaps.objection(worker, worker.fingerprint)
-        running.external_parts["heap"] = ("missing", reason or PENDING)
-        return not reason
-
-    def _take_heap(self, worker: Worker, running: Running, kept: bool) -> None:
-        baseline = running.result is not None and running.result.status == "ok"
-        if baseline:
-            self.heap_next = False
-        if kept:
-            worker.process.thaw()
-        else:
-            worker.retire()
-
-        def taken(found: HeapFound) -> None:
-            self._listener.on_heap(running, worker, replace(found, baseline=baseline))
-            if not kept:
-                worker.kill()
-            else:
-                self._host.frozen.stop(worker)
-
-        self._host.heaps.take(worker, running, taken)
-
-    def _next_ahead(self, worker: Worker, done: Done) -> None:
-        """The worker has gone on by itself with what was sent ahead; keep it fed."""
-        if self._worn(worker, done):
+    def _feed(self, worker: Worker, done: Done, result: Result | None) -> None:
+        """The worker has gone on by itself with others that it has; keep it fed."""
+        if self._worn(worker, done) or not done.reusable or (result is not None and not result.reusable):
             worker.retire()  # once it has run dry
-        elif self.waiting and self._slowest_s < AHEAD_SERVICE_S:
-            running = self._next_waiting()
-            if running is not None:
-                self._dispatch(worker, running)
+        elif self.waiting and (worker.room or self.pace.ahead_limit):
+            attempt = self._next_waiting()
+            if attempt is not None:
+                self._dispatch(worker, attempt)
 
-    def on_skipped(self, worker: Worker, running: Running) -> None:
+    def on_skipped(self, worker: Worker, attempt: Attempt) -> None:
         """Too late for it: it waited behind a slow one. Another worker gets it, or the same one anew."""
-        self.waiting.appendleft(running)
-        if worker.current is None:
+        self.waiting.appendleft(attempt)
+        if not worker.begun:
             self._free(worker)
         self.scale()
 
@@ -459,31 +413,36 @@ class FunctionPool:
         )
 
     def _replace(self) -> None:
-        self.last_used = time.monotonic()
+        self.last_used = self._mono()
         self.scale()
         if self.active and self.limits.waiting_workers and not self.live() and not self.starting:
             self._fork(1, spare=True)
         self._host.freed()
 
-    def on_call(self, worker: Worker, call: Call) -> None:
-        self._listener.on_call(worker, call)
+    def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None:
+        self._listener.on_call(worker, attempt, call)
 
-    def on_telemetry(self, worker: Worker, payload: bytes) -> None:
-        self._listener.on_telemetry(worker, payload)
+    def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None:
+        self._listener.on_telemetry(worker, attempt, payload)
 
     def on_gone(self, worker: Worker) -> None:
         self.workers.discard(worker)
         self._host.gone(worker)
         if worker in self.idle:
             self.idle.remove(worker)
-        running = worker.drop()
         if worker.ahead:
             self.take_back(worker)  # it says that it is done before it begins the next
-        if running is not None:
-            self._host.lost(worker, running)
-            self._listener.on_worker_lost(worker, running)
+        lost = worker.begun_attempts()
+        for attempt in lost:
+            worker.drop(attempt)
+            self._host.lost(worker, attempt)
+            self._listener.on_worker_lost(worker, attempt)
+        if lost:
+            pass
         elif (
-            worker.ready is None and worker.init_failed is None and (worker.fork_error or not worker.retiring)
+            worker.ready is None
+            and worker.init_failed is None
+            and (worker.start_error or not worker.retiring)
         ):
             self._lost_start(worker)
         elif worker.ready is None and worker.init_failed is None:
@@ -501,8 +460,8 @@ class FunctionPool:
                 worker.condemn("timeout")
                 worker.kill()
 
-    def _waited_long(self, running: Running, now: float) -> bool:
+    def _waited_long(self, attempt: Attempt, now: float) -> bool:
         limit_s = self.limits.wait_limit_s
-        if running.request.trigger == "call":
-            limit_s = min(limit_s, running.timeout_s)
-        return now - running.accepted_mono > limit_s
+        if attempt.request.trigger == "call":
+            limit_s = min(limit_s, attempt.timeout_s)
+        return now - attempt.accepted_mono > limit_s

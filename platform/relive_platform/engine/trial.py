@@ -12,11 +12,11 @@ from typing import Final
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import Call, Done, ErrorInfo, FunctionSpec, InitFailed, Ready, Result
 
+from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.host import WorkerHost
-from relive_platform.engine.invocation import Running
+from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.workers.worker import Worker
-from relive_platform.engine.workers.zygote import ZygoteKey
 
 __all__ = ["Tried", "try_worker"]
 
@@ -37,18 +37,18 @@ class Tried:
 
 
 async def try_worker(
-    host: WorkerHost, spec: FunctionSpec, key: ZygoteKey, code_dir: str, timeout_s: float
+    host: WorkerHost, spec: FunctionSpec, runtime: Runtime, code_dir: str, timeout_s: float
 ) -> Tried:
     """Fork one worker with the version's own limits and isolation, and wait until the handler is loaded, or
     is not. Never raises for what the user's code does. The import of dependencies in the zygote has its own
     limit."""
     began = time.monotonic()
     try:
-        await host.zygotes.get(key)
+        await runtime.prepare()
     except ReliveError as error:
         return Tried(ok=False, message=str(error), seconds=time.monotonic() - began)
     owner = _Owner(host)
-    worker = host.launch(owner, spec, key)
+    worker = host.launch(owner, spec, runtime)
     late = ""
     try:
         await asyncio.wait_for(owner.told.wait(), timeout_s)
@@ -99,14 +99,17 @@ class _Owner:
     def on_crashed(self, worker: Worker) -> None:
         worker.kill()  # its fault handler has told where
 
-    def on_result(self, worker: Worker, running: Running, result: Result) -> None: ...
-    def on_done(self, worker: Worker, running: Running, done: Done) -> None: ...
-    def on_saved(self, worker: Worker, running: Running) -> None: ...
-    def on_skipped(self, worker: Worker, running: Running) -> None: ...
+    def on_orphaned(self, worker: Worker) -> None:
+        worker.handle.lose()
+
+    def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None: ...
+    def on_done(self, worker: Worker, attempt: Attempt, done: Done) -> None: ...
+    def on_saved(self, worker: Worker, attempt: Attempt) -> None: ...
+    def on_skipped(self, worker: Worker, attempt: Attempt) -> None: ...
     def take_back(self, worker: Worker) -> None: ...
     def scale(self) -> None: ...
-    def on_call(self, worker: Worker, call: Call) -> None: ...
-    def on_telemetry(self, worker: Worker, payload: bytes) -> None: ...
+    def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None: ...
+    def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None: ...
 
 
 def _place(error: ErrorInfo, code: Path, handler: str) -> tuple[str, int]:

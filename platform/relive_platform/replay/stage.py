@@ -108,13 +108,14 @@ class Stage:
     async def run(self, spec: FunctionSpec, key: ZygoteKey, request: InvokeRequest) -> Played:
         """One invocation in a worker of its own. Raises ReliveError if the zygote cannot be started."""
         settings = self._settings
-        await self._engine.host.zygotes.get(key)
+        runtime = self._engine.forked(key)
+        await runtime.prepare()
         limits = PoolLimits(
             max_workers=1,
             waiting_workers=0,
             start_timeout_s=max(settings.start_timeout_s, spec.timeout_s) + _START_SLACK_S,
         )
-        self._engine.deploy(spec, key, limits)
+        self._engine.deploy(spec, runtime, limits)
         ended = self._recorder.begin()
         answer = self._engine.submit(request)
         limit_s = limits.start_timeout_s + spec.timeout_s + _END_S

@@ -59,11 +59,13 @@ class Functions:
         self.serving[version.name] = version
         if current is not None and current.version == version.version:
             return
-        self._engine.deploy(*self.worker_of(version), _limits(version, self._settings), warm=warm)
+        spec, key = self.worker_of(version)
+        self._engine.deploy(spec, self._engine.forked(key), _limits(version, self._settings), warm=warm)
 
     def prepare(self, version: FunctionVersion) -> None:
         """Have a version that is not in service ready for events that ask for it."""
-        self._engine.prepare(*self.worker_of(version), _limits(version, self._settings))
+        spec, key = self.worker_of(version)
+        self._engine.prepare(spec, self._engine.forked(key), _limits(version, self._settings))
 
     def worker_of(self, version: FunctionVersion) -> tuple[FunctionSpec, ZygoteKey]:
         """What a worker of this version runs, within the server's limits, and which zygote forks it."""

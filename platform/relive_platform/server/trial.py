@@ -34,5 +34,7 @@ class WorkerTrial:
     def __call__(self, version: FunctionVersion) -> TrialResult:
         """Wait until the handler is loaded, or is not. Never raises for what the user's code does."""
         spec, key = self._worker_of(version)
-        trial = try_worker(self._engine.host, spec, key, version.code_dir, self._timeout_s)
+        trial = try_worker(
+            self._engine.host, spec, self._engine.forked(key), version.code_dir, self._timeout_s
+        )
         return TrialResult(**asdict(asyncio.run_coroutine_threadsafe(trial, self._loop).result()))

@@ -97,6 +97,7 @@ class Caller:
                 trace_state=invoke.trace_state,
                 sampled=invoke.sampled,
                 baggage=invoke.baggage,
+                invocation_id=invoke.invocation_id,
             )
             span.carry_on(frame)
             answer = self._outside.answer(frame) or self._ask(frame, max(wait_s, 0.0) + _GRACE_S)

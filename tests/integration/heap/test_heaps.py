@@ -191,14 +191,14 @@ async def test_a_memory_error(platforms: Platform) -> None:
 
 async def test_a_baseline(platforms: Platform) -> None:
     pool = platforms.deploy("f", "def handler(event, context):\n    return event\n")
-    pool.heap_next = True
+    pool.aftermath.want_baseline()
 
     await platforms.invoke("f", b"1")
     await platforms.invoke("f", b"2")
 
     record, found = await heap_of(platforms)
     assert (found.state, found.baseline) == ("ok", True)
-    assert not pool.heap_next
+    assert not pool.aftermath.baseline_next
     heap = HeapFiles.read(Path(found.folder))
     heap.check()
     assert not [root for root in heap.roots if root["kind"] == "frame"]

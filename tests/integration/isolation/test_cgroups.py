@@ -84,7 +84,7 @@ async def test_a_worker_and_its_zygote_have_groups_until_they_are_gone(limited: 
     pool = limited.deploy("f", CODE, timeout_s=30.0, tmp_mb=8)
     await limited.invoke("f", b'"os.fork() or time.sleep(600)"')
     worker = pool.idle[0]
-    zygote = limited.zygotes.ready(pool.zygote)
+    zygote = limited.zygotes.ready(pool.runtime.key)
     assert zygote is not None
     folders = await _folders(limited, worker)
 
@@ -151,7 +151,7 @@ async def test_memory_of_a_detached_child_is_bounded(open_to_memfd: Platform) ->
 
     # I expect that it is ended at the limit, that the worker goes on, and that the log says so
     assert msgspec.json.decode(outcome.body) == signal.SIGKILL, outcome.error
-    group = pool.idle[0].group
+    group = pool.idle[0].handle.group
     assert group is not None
     assert group.kernel_kills() == 1
     assert _limit(folders[0], "memory.max_usage_in_bytes", "memory.peak") <= 192 * MB
@@ -253,8 +253,9 @@ def test_where_nothing_can_be_made_it_is_told_and_nothing_fails(tmp_path: Path) 
 
 
 def _group(of: Worker | Zygote) -> list[tuple[object, Path]]:
-    assert of.group is not None
-    return list(of.group.folders)
+    group = of.group if isinstance(of, Zygote) else of.handle.group  # type: ignore[attr-defined]
+    assert group is not None
+    return list(group.folders)
 
 
 async def _folders(where: Platform, worker: Worker) -> list[Path]:

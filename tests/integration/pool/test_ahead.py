@@ -10,7 +10,7 @@ import pytest
 from pool_harness import Platform
 from relive_base.wire.messages import Logs
 from relive_platform.engine.invocation import Outcome
-from relive_platform.engine.pool import AHEAD_SERVICE_S, FunctionPool, PoolLimits
+from relive_platform.engine.pool import FunctionPool, PoolLimits
 
 SOURCE = """
 import os, time
@@ -33,9 +33,9 @@ async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
     pool = workers.deploy("work", SOURCE, limits=limits)
     for n in range(FAST):
         await workers.invoke("work", msgspec.json.encode({"n": -1 - n}))
-        if pool._slowest_s < AHEAD_SERVICE_S:
+        if pool.pace.ahead_limit:
             return pool
-    raise AssertionError(f"never fast: {FAST} events, and still one of {pool._slowest_s} s among the recent")
+    raise AssertionError(f"never fast: {FAST} events, the mean of which took {pool.pace.service_s} s")
 
 
 async def send(workers: Platform, events: list[dict[str, object]]) -> list[Outcome]:

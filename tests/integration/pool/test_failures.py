@@ -433,7 +433,7 @@ async def test_a_dependency_that_ends_the_zygote_is_an_answer_and_no_waiting(wor
     deps.mkdir()
     (deps / "ends.py").write_text("import os; os._exit(3)")
     pool = workers.deploy("f", OK_OR)
-    pool.zygote = ZygoteKey(sys.executable, str(deps), ("ends",))
+    pool.runtime = workers.engine.forked(ZygoteKey(sys.executable, str(deps), ("ends",)))
 
     # When an event comes
     outcome = await asyncio.wait_for(workers.invoke("f"), 60)

@@ -47,7 +47,7 @@ async def test_a_worker_has_a_user_until_it_is_gone(own_users: Platform) -> None
     worker = pool.idle[0]
     assert (worker.ready.isolation_tier, worker.ready.isolation_detail) == (2, [])  # type: ignore[union-attr]
     # When it has left
-    zygote = own_users.zygotes.ready(pool.zygote)
+    zygote = own_users.zygotes.ready(pool.runtime.key)
     pool.remove_idle(worker)
     # I expect that nothing of it is there, and that its number is free again
     await own_users.until(lambda: not os.path.exists(home))

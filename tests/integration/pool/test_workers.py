@@ -13,8 +13,8 @@ from pool_harness import Platform, platform
 from relive_base.wire.messages import Logs, frame_kind
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pace import FORK_COST_S
 from relive_platform.engine.pool import PoolLimits
-from relive_platform.engine.scaling import FORK_COST_S
 
 ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pid': os.getpid()}\n"
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'\n"
@@ -128,7 +128,7 @@ async def test_fast_events_do_not_fork_more_workers(workers: Platform) -> None:
     pool = workers.deploy("echo", ECHO, limits=PoolLimits(max_workers=8, waiting_workers=0))
     await workers.invoke("echo")
     for _ in range(500):  # until this machine, however busy, has shown that the function is fast
-        if pool.service_s < FORK_COST_S / 8:
+        if pool.pace.service_s < FORK_COST_S / 8:
             break
         await workers.invoke("echo")
 

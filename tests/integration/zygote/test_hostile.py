@@ -86,7 +86,7 @@ async def test_what_is_imported_in_a_zygote_finds_nothing(running: Served, tmp_p
             for when in ("BUILT", "IMPORTED", "BY_PTH"):
                 found.assert_safe(told[when])
     # and that one zygote serves both
-    assert len(running.server.engine.host.zygotes.pids()) == 1
+    assert len(running.server.engine.zygotes.pids()) == 1
 
 
 @pytest.mark.skipif(bool(probe_spaces()), reason="no mount namespaces here")

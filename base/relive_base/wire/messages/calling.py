@@ -9,7 +9,7 @@ __all__ = ["Call", "CallResult"]
 
 
 class Call(Frame, tag="call"):
-    """A function calls another one through the platform."""
+    """A function calls another one through the platform, within `invocation_id`."""
 
     call_id: int
     function: str
@@ -23,6 +23,7 @@ class Call(Frame, tag="call"):
     trace_state: str = ""
     sampled: bool = True
     baggage: str = ""
+    invocation_id: str = ""
 
 
 class CallResult(Frame, tag="call_result"):

@@ -80,7 +80,7 @@ class DebugSession:
         worker = self.kept.worker
         worker.debug = self._on_payload
         worker.process.thaw()
-        worker.write(encode_frame(DebugStart(session=self.number)))
+        worker.handle.send(encode_frame(DebugStart(session=self.number)))
 
     # ------------------------------------------------------------ from the client
 
@@ -97,7 +97,7 @@ class DebugSession:
     def _taken(self, size: int) -> None:
         self._buffered -= size
         if not self._over and self._buffered < self._limits.buffer_bytes // 2:
-            self.kept.worker.resume_reading()
+            self.kept.worker.handle.resume_reading()
 
     def send_line(self, text: str, *, end: bool = False) -> None:
         """The line that was asked for; any other is ignored. `end`: the end of the input."""
@@ -127,7 +127,7 @@ class DebugSession:
         self._closing = True
         self._reason = reason
         self._buffered = 0
-        self.kept.worker.resume_reading()
+        self.kept.worker.handle.resume_reading()
         self._write(DebugStop(session=self.number))
         if not self._prompting:
             self.kept.worker.process.interrupt()
@@ -153,7 +153,7 @@ class DebugSession:
         self._buffered += size
         self._events.put((size, event))
         if self._buffered > self._limits.buffer_bytes:
-            self.kept.worker.pause_reading()
+            self.kept.worker.handle.pause_reading()
 
     def gone(self) -> None:
         """The worker's process has ended."""
@@ -170,7 +170,7 @@ class DebugSession:
             timer.cancel()
         worker = self.kept.worker
         worker.debug = None
-        worker.resume_reading()
+        worker.handle.resume_reading()
         self._events.put((0, DebugEnded(session=self.number, reason=reason)))
         self._on_over(self)
 
@@ -182,7 +182,7 @@ class DebugSession:
         self.close(f"the session lasted {self._limits.longest_s:g} s, the limit (RELIVE_DEBUG_S)")
 
     def _write(self, frame: DebugLine | DebugComplete | DebugStop) -> None:
-        self.kept.worker.write(encode_frame(frame))
+        self.kept.worker.handle.send(encode_frame(frame))
 
 
 class DebugSessions:

@@ -17,8 +17,8 @@ import msgspec
 from relive_base.wire.messages import HeapTaken, TakeHeap, encode_frame
 from relive_capture.record.heap import native_walk
 
+from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.failed.frozen import available_bytes
-from relive_platform.engine.invocation import Running
 from relive_platform.engine.workers.life import GONE
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
@@ -55,7 +55,7 @@ class _Walk:
     """A snapshot on its way."""
 
     worker: Worker
-    running: Running
+    attempt: Attempt
     folder: str
     end_mono: float
     ceiling_bytes: int
@@ -110,9 +110,9 @@ class HeapTaker:
             )
         return ""
 
-    def take(self, worker: Worker, running: Running, then: Callable[[HeapFound], None]) -> None:
+    def take(self, worker: Worker, attempt: Attempt, then: Callable[[HeapFound], None]) -> None:
         """Have the worker walk its heap; `then` gets what came of it, in any case."""
-        record = running.record
+        record = attempt.record
         fingerprint = record.error.fingerprint if record.error is not None else ""
         key = (worker.spec.name, fingerprint)
         if fingerprint:
@@ -125,7 +125,7 @@ class HeapTaker:
         held = worker.process.held_bytes()
         self._walks[worker.worker_id] = _Walk(
             worker=worker,
-            running=running,
+            attempt=attempt,
             folder=folder,
             end_mono=self._now() + _WALL * limits.cpu_s + _WRITE_S,
             ceiling_bytes=(1 + self._need) * held + 2 * _SPARE_BYTES,
@@ -140,7 +140,7 @@ class HeapTaker:
             max_bytes=limits.size_bytes,
             cpu_s=limits.cpu_s,
         )
-        worker.write(encode_frame(command))
+        worker.handle.send(encode_frame(command))
         self._watch()
 
     def _watch(self) -> None:
@@ -175,7 +175,7 @@ class HeapTaker:
 
     def _moved(self, walk: _Walk, found: HeapFound) -> HeapFound:
         """The folder out of the worker's own: by the name that it was told, and without following a link."""
-        record = walk.running.record
+        record = walk.attempt.record
         target = self._folder / f"{record.invocation_id}-{record.attempt}"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 from relive_base.wire.messages import ErrorInfo
 
+from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.failed.heaps import HeapTaker
-from relive_platform.engine.invocation import Running
 from relive_platform.engine.workers.life import GONE
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
@@ -54,24 +54,24 @@ class Saver:
     def __init__(
         self,
         heaps: HeapTaker,
-        on_heap: Callable[[Running, Worker, HeapFound], None],
+        on_heap: Callable[[Attempt, Worker, HeapFound], None],
         limits: SavingLimits | None = None,
     ) -> None:
         self._heaps = heaps
         self._on_heap = on_heap
         self._limits = limits or SavingLimits()
 
-    def ask(self, worker: Worker, running: Running) -> None:
+    def ask(self, worker: Worker, attempt: Attempt) -> None:
         """Send the signal; nothing else has told of this failure yet."""
-        running.scene = b""
+        attempt.evidence.forget_scene()
         worker.process.ask_to_save()
 
-    async def saved(self, worker: Worker, running: Running) -> str:
+    async def saved(self, worker: Worker, attempt: Attempt) -> str:
         """Wait until it has; "", or why it has not, and must be stopped and read from outside."""
         limits = self._limits
         begun, begun_cpu_s = time.monotonic(), _main_thread_cpu_s(worker.pid)
         ceiling = worker.spec.memory_mb * _MB * limits.ceiling
-        while not running.scene:
+        while not attempt.evidence.scene:
             if worker.state == GONE:
                 return "the process ended"
             used_s = _main_thread_cpu_s(worker.pid) - begun_cpu_s
@@ -83,13 +83,13 @@ class Saver:
             if held > ceiling:
                 return f"the process grew to {held // _MB} MB before it reacted"
             await asyncio.sleep(limits.look_s)
-        _adopt(running)
-        found = await self._heap(worker, running)
-        self._on_heap(running, worker, found)
+        _adopt(attempt)
+        found = await self._heap(worker, attempt)
+        self._on_heap(attempt, worker, found)
         return ""
 
-    async def _heap(self, worker: Worker, running: Running) -> HeapFound:
-        error = running.record.error
+    async def _heap(self, worker: Worker, attempt: Attempt) -> HeapFound:
+        error = attempt.record.error
         reason = self._heaps.objection(worker, error.fingerprint if error is not None else "")
         if reason:
             return HeapFound("missing", reason)
@@ -99,7 +99,7 @@ class Saver:
             if not future.done():
                 future.set_result(found)
 
-        self._heaps.take(worker, running, taken)
+        self._heaps.take(worker, attempt, taken)
         return await future
 
 
@@ -111,13 +111,13 @@ def _main_thread_cpu_s(pid: int) -> float:
         return 0.0
 
 
-def _adopt(running: Running) -> None:
+def _adopt(attempt: Attempt) -> None:
     """What the worker knows better than the server: where it stood, and so which failures are the same."""
-    error = running.record.error
+    error = attempt.record.error
     try:
-        told = _scene.decode(running.scene).error
+        told = _scene.decode(attempt.evidence.scene).error
     except (msgspec.DecodeError, msgspec.ValidationError):
-        running.scene = b""  # a hostile worker's; there is no other
+        attempt.evidence.forget_scene()  # a hostile worker's; there is no other
         return
     if error is not None:
         error.file, error.line, error.function, error.module = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -13,10 +12,11 @@ from typing import Final, Protocol
 
 from relive_base.wire.messages import ErrorInfo, FunctionSpec
 
-from relive_platform.engine.invocation import Running
+from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
+from relive_platform.engine.clock import Clock
 from relive_platform.engine.supervisor.dumping import Dumped
 from relive_platform.engine.workers.descendants import children_bytes, descendants, exact_children_bytes
-from relive_platform.engine.workers.life import BUSY, FINISHING
+from relive_platform.engine.workers.life import BUSY
 from relive_platform.engine.workers.worker import Worker
 
 __all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
@@ -38,8 +38,8 @@ class ExternalDump(Protocol):
 class Saving(Protocol):
     """Has a worker that is over its memory limit save itself (`saving.Saver`)."""
 
-    def ask(self, worker: Worker, running: Running) -> None: ...
-    async def saved(self, worker: Worker, running: Running) -> str: ...
+    def ask(self, worker: Worker, attempt: Attempt) -> None: ...
+    async def saved(self, worker: Worker, attempt: Attempt) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class WatchLimits:
 
 
 @dataclass(slots=True)
-class _Look:
+class _Seen:
     count: int = 0
     children: dict[int, int] = field(default_factory=dict)  # worker id -> bytes its children hold
     close: dict[int, tuple[int, float]] = field(default_factory=dict)  # the same, exactly, and when
@@ -78,12 +78,14 @@ class Supervisor:
     def __init__(
         self,
         workers: Mapping[int, Worker],
-        on_condemned: Callable[[Worker, Running, str], None],
+        on_condemned: Callable[[Worker, Attempt, str], None],
         dump: ExternalDump,
         executor: Executor,
         limits: WatchLimits | None = None,
         saver: Saving | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or Clock()
         self._saver = saver
         self._workers = workers
         self._on_condemned = on_condemned
@@ -92,25 +94,25 @@ class Supervisor:
         self._limits = limits or WatchLimits()
         self._armed: asyncio.TimerHandle | None = None  # the next look; there is never more than one
         self._got_event = False  # some worker, since the last look began
-        self._look = _Look()
+        self._seen = _Seen()
         self._reading = 0  # processes that crashed
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, worker: Worker) -> None:
         """A worker got an event, or has crashed in one and stands still."""
-        running = worker.current
-        if worker.crashed is not None and running is not None and not worker.condemned:
-            self._condemn(worker, running, "crash")
+        if worker.crashed is not None and not worker.condemned and (running := worker.running()):
+            self._condemn(worker, running[0], "crash")
             return
         self._got_event = True
         if self._armed is None:
             self._arm()
 
-    def cancel(self, worker: Worker, running: Running) -> bool:
+    def cancel(self, worker: Worker, attempt: Attempt) -> bool:
         """End what a worker runs, and keep where it stood. False if it has ended, or is being ended."""
-        if worker.current is not running or worker.condemned or running.result is not None:
+        ours = worker.find(attempt.record.invocation_id) is attempt
+        if not ours or worker.condemned or attempt.state != RUNNING:
             return False
-        self._condemn(worker, running, "cancelled")
+        self._condemn(worker, attempt, "cancelled")
         return True
 
     def _arm(self) -> None:
@@ -119,7 +121,7 @@ class Supervisor:
     def _tick(self) -> None:
         self._got_event = False
         try:
-            any_busy = self._look_at_all()
+            any_busy = self.look()
         except BaseException:
             self._arm()  # whatever it was, workers are not left unwatched
             raise
@@ -129,138 +131,153 @@ class Supervisor:
         else:
             self._armed = None
 
-    def _look_at_all(self) -> bool:
-        """Whether a worker is busy."""
-        now = time.monotonic()
-        self._look.count += 1
+    def look(self) -> bool:
+        """Look at all workers once. Whether one is busy."""
+        now = self._clock.mono()
+        self._seen.count += 1
         any_busy = False
-        if len(self._look.children) > _CHILDREN_KNOWN:
-            self._look.forget_all_but(self._workers)
+        if len(self._seen.children) > _CHILDREN_KNOWN:
+            self._seen.forget_all_but(self._workers)
         for worker in list(self._workers.values()):
-            worker.look()
-            running = worker.current
-            if running is None or worker.state not in (BUSY, FINISHING):
+            worker.handle.look()
+            if worker.state != BUSY or not worker.begun:
                 continue
             any_busy = True
             if worker.ahead:
-                self._check_ahead(worker, running, now)
-            if now - running.sent_mono > self._limits.interval_s and not worker.condemned:
-                self._check(worker, running, now)
-                worker.owner.scale()  # what waits behind it may wait for long now
+                self._check_ahead(worker, now)
+            if worker.condemned:
+                continue
+            since = now - self._limits.interval_s
+            long = [attempt for attempt in worker.begun_attempts() if attempt.began_mono < since]
+            if long:
+                self._check(worker, long, now)
+                worker.owner.scale()  # what waits behind them may wait for long now
         return any_busy
 
-    def _check_ahead(self, worker: Worker, running: Running, now: float) -> None:
-        """Take back what waits too long behind `running`.
+    def _check_ahead(self, worker: Worker, now: float) -> None:
+        """Take back what waits too long behind what runs.
 
         None of it can have begun: a worker begins an event only before its `start_before_mono`, and after it
-        has told the result of the one before. A result told by then would have been read: another round of
+        has told the result of one before. A result told by then would have been read: another round of
         the loop has gone by since.
         """
-        late = worker.ahead[-1].start_before_mono + 2 * self._limits.interval_s
-        if running.result is None and now > late and worker.slow_since:
+        last = next(reversed(worker.attempts.values()))
+        late = now > last.start_before_mono + 2 * self._limits.interval_s
+        if late and worker.slow_since and len(worker.running()) == worker.begun:
             worker.owner.take_back(worker)
             worker.slow_since = 0.0
         else:
-            worker.slow_since = now if now > late else 0.0
+            worker.slow_since = now if late else 0.0
 
-    def _check(self, worker: Worker, running: Running, now: float) -> None:
+    def _check(self, worker: Worker, attempts: list[Attempt], now: float) -> None:
+        """The worker's memory, and the deadlines of what it runs for longer than one look."""
         limit = int(worker.spec.memory_mb * _MB * self._limits.memory_share)
-        held = worker.process.held_bytes(limit - self._look.children.get(worker.worker_id, 0))
-        if self._look.count % self._limits.group_every == 0:
+        held = worker.process.held_bytes(limit - self._seen.children.get(worker.worker_id, 0))
+        if self._seen.count % self._limits.group_every == 0:
             self._look_at_children(worker, limit - held, now)
-        held += self._look.children.get(worker.worker_id, 0)
-        running.rss_peak = max(running.rss_peak, held)
-        if worker.state == FINISHING:
-            if now > max(running.deadline_mono, running.sent_mono) + self._limits.finish_s:
-                worker.condemn("finish")
-                worker.kill()
-        elif held > limit:
-            self._condemn(worker, running, "memory")
-        elif now > max(running.deadline_mono + self._limits.grace_s, running.capture_until_mono):
-            self._condemn(worker, running, "timeout")
+        held += self._seen.children.get(worker.worker_id, 0)
+        for attempt in attempts:
+            attempt.evidence.hold(held)
+        running = [attempt for attempt in attempts if attempt.state == RUNNING]
+        if running and held > limit:
+            self._condemn(worker, running[0], "memory")
+            return
+        for attempt in attempts:
+            if attempt.state == ANSWERED:
+                self._check_rest(worker, attempt, now)
+            elif attempt.overdue(now, self._limits.grace_s):
+                self._condemn(worker, attempt, "timeout")
+            if worker.condemned:
+                return
+
+    def _check_rest(self, worker: Worker, attempt: Attempt, now: float) -> None:
+        """It has answered: the rest of what it has to tell may take a while, and no longer."""
+        if now > max(attempt.deadline_mono, attempt.began_mono) + self._limits.finish_s:
+            worker.condemn("finish", attempt.record.invocation_id)
+            worker.kill()
 
     def _look_at_children(self, worker: Worker, left: int, now: float) -> None:
         """The quick sum counts what is shared for each process: over what is `left`, look closely."""
         pids = descendants(worker.pid, _CHILDREN_LIMIT)
         total = children_bytes(pids)
         if total > left:
-            exact, since = self._look.close.get(worker.worker_id, (0, 0.0))
+            exact, since = self._seen.close.get(worker.worker_id, (0, 0.0))
             if now - since > self._limits.close_look_s:
                 exact = exact_children_bytes(worker.pid, pids, worker.process.own_tmp)
-                self._look.close[worker.worker_id] = (exact, now)
+                self._seen.close[worker.worker_id] = (exact, now)
             total = exact
-        self._look.children[worker.worker_id] = total
+        self._seen.children[worker.worker_id] = total
 
-    def _condemn(self, worker: Worker, running: Running, why: str) -> None:
-        worker.condemn(why)
+    def _condemn(self, worker: Worker, attempt: Attempt, why: str) -> None:
+        # Memory and a crash are the whole process's; all that it ran ends for it.
+        whole = why in ("memory", "crash")
+        worker.condemn(why, "" if whole else attempt.record.invocation_id)
         if why == "memory" and self._saver is not None:
-            self._saver.ask(worker, running)
-            end = self._save_and_kill(worker, running, self._saver)
+            self._saver.ask(worker, attempt)
+            end = self._save_and_kill(worker, attempt, self._saver)
         elif why == "crash":
             worker.process.freeze()  # with its children
-            end = self._read_crash(worker, running)
+            end = self._read_crash(worker, attempt)
         else:
             worker.process.freeze()  # it must not grow on, nor go on with its work, while it is looked at
             reason = "it was cancelled" if why == "cancelled" else "the process did not react"
-            running.external_parts["heap"] = ("missing", reason)
-            end = self._dump_and_kill(worker, running)
-        self._on_condemned(worker, running, why)
+            attempt.evidence.missing("heap", reason)
+            end = self._dump_and_kill(worker, attempt)
+        self._on_condemned(worker, attempt, why)
         task = asyncio.get_running_loop().create_task(end)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _save_and_kill(self, worker: Worker, running: Running, saver: Saving) -> None:
+    async def _save_and_kill(self, worker: Worker, attempt: Attempt, saver: Saving) -> None:
         """The process itself can tell most; if it does not, it is read from outside."""
         reason = "the process did not react"
         try:
-            reason = await saver.saved(worker, running)
+            reason = await saver.saved(worker, attempt)
         except Exception as failure:  # nothing must keep the worker alive
             _log.warning("worker %d could not save itself: %s", worker.pid, failure)
         if not reason:
-            self._look.forget(worker.worker_id)
-            worker.owner.on_saved(worker, running)
+            self._seen.forget(worker.worker_id)
+            worker.owner.on_saved(worker, attempt)
             return
         worker.process.freeze()
-        running.external_parts["heap"] = ("missing", reason)
-        await self._dump_and_kill(worker, running)
+        attempt.evidence.missing("heap", reason)
+        await self._dump_and_kill(worker, attempt)
 
-    async def _dump_and_kill(self, worker: Worker, running: Running) -> None:
+    async def _dump_and_kill(self, worker: Worker, attempt: Attempt) -> None:
         limit_s = self._limits.dump_timeout_s
         loop = asyncio.get_running_loop()
         try:
-            error = running.record.error or ErrorInfo(type="", message="")
+            error = attempt.record.error or ErrorInfo(type="", message="")
             thread = worker.crashed.thread if worker.crashed is not None else 0
             found = loop.run_in_executor(
                 self._executor, self._dump, worker.pid, limit_s, worker.spec, error, thread
             )
             dumped = await asyncio.wait_for(found, limit_s + 1.0)
-            running.external = dumped.members
-            running.external_parts.update(dumped.parts)
-            running.external_redactions = dumped.redactions
+            attempt.evidence.dumped(dumped.members, dumped.parts, dumped.redactions)
             if dumped.error is not None:
                 _locate(error, dumped.error)
             if worker.crashed is not None and worker.spec.core_mb:
                 await self._let_die(worker)
         except TimeoutError:
             reason = f"it was not read within {limit_s + 1.0:g} s"
-            running.external_parts["exception"] = ("missing", reason)
+            attempt.evidence.missing("exception", reason)
         except Exception as failure:  # a dump that fails must never keep the worker alive
             _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
-            running.external_parts["exception"] = ("missing", f"the dump failed: {failure!r}"[:300])
+            attempt.evidence.missing("exception", f"the dump failed: {failure!r}"[:300])
         finally:
-            self._look.forget(worker.worker_id)
+            self._seen.forget(worker.worker_id)
             worker.kill()
 
-    async def _read_crash(self, worker: Worker, running: Running) -> None:
+    async def _read_crash(self, worker: Worker, attempt: Attempt) -> None:
         """A function may crash faster than its processes can be read: few of them wait for that."""
         if self._reading >= self._limits.crashes_at_once:
             reason = f"{self._reading} other processes that crashed were being read"
-            running.external_parts["exception"] = ("missing", reason)
+            attempt.evidence.missing("exception", reason)
             worker.kill()
             return
         self._reading += 1
         try:
-            await self._dump_and_kill(worker, running)
+            await self._dump_and_kill(worker, attempt)
         finally:
             self._reading -= 1
 

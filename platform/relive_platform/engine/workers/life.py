@@ -1,22 +1,21 @@
-"""A worker's life: which states there are, which leads to which, and what it has to do in each.
+"""A worker's life: which states there are, which leads to which, and the attempts that it has.
 
-    starting -> idle <-> busy -> finishing -> idle, or on to what was sent ahead
-                            any of them -> frozen -> gone
+    starting -> idle <-> busy
+           any of them -> frozen -> gone
 
 Nobody but `WorkerLife` writes these attributes; a test holds that.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
-from relive_platform.engine.invocation import Running
+from relive_platform.engine.attempt import AHEAD, RUNNING, Attempt
 
 __all__ = [
     "BUSY",
-    "FINISHING",
     "FROZEN",
     "GONE",
     "IDLE",
@@ -26,18 +25,19 @@ __all__ = [
     "WrongStep",
 ]
 
+LARGE_BYTES: Final = 65_536
+"""An attempt whose event and answer are larger is kept without them once it is over."""
+
 STARTING: Final = "starting"
 IDLE: Final = "idle"
-BUSY: Final = "busy"
-FINISHING: Final = "finishing"  # has answered; the rest of its telemetry is on its way
+BUSY: Final = "busy"  # has an attempt, or had one that still has to tell the rest
 FROZEN: Final = "frozen"  # out of the pool for good: kept as the live scene, read, walked, or being ended
 GONE: Final = "gone"
 
 TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     STARTING: frozenset((IDLE, FROZEN, GONE)),
     IDLE: frozenset((BUSY, GONE)),
-    BUSY: frozenset((FINISHING, IDLE, FROZEN, GONE)),  # idle: what it was sent came too late to begin
-    FINISHING: frozenset((IDLE, BUSY, FROZEN, GONE)),  # busy: with what was sent ahead
+    BUSY: frozenset((IDLE, FROZEN, GONE)),
     FROZEN: frozenset((GONE,)),
     GONE: frozenset(),
 }
@@ -48,16 +48,25 @@ class WrongStep(RuntimeError):
 
 
 class WorkerLife:
-    """The state of a worker, and the attempts that it has."""
+    """The state of a worker, and its attempts by their invocations' ids.
 
-    def __init__(self) -> None:
+    `capacity` of them run at once. They come first in `attempts`, in the order in which they began; those
+    behind them were sent ahead, and begin in their order when one before them is done.
+    """
+
+    def __init__(self, capacity: int = 1) -> None:
         self.state = STARTING
-        self.current: Running | None = None
-        self.ahead: deque[Running] = deque()  # sent already, each begins when the one before it is done
+        self.capacity = capacity
+        self.attempts: dict[str, Attempt] = {}
+        self.begun = 0  # of them
+        self.began_mono = 0.0  # the newest of these
+        self.last: Attempt | None = None  # the newest one that is over, and when it was
+        self.ended_mono = 0.0
         self.retiring = False  # no further event; leaves once it is done
         self.condemned = (
             ""  # why the supervisor stops it: "timeout", "memory", "crash", "cancelled", "finish"
         )
+        self.condemned_for = ""  # the invocation that is why
         self.fingerprint = ""  # of the failure that it is kept for
 
     def become(self, state: str) -> None:
@@ -66,28 +75,92 @@ class WorkerLife:
             raise WrongStep(f"a worker that is {self.state} cannot become {state}")
         self.state = state
 
-    def take(self, running: Running) -> bool:
-        """It gets an attempt. False: behind the one that it has."""
-        if self.current is not None:
-            self.ahead.append(running)
+    # ------------------------------------------------------------ its attempts
+
+    def take(self, attempt: Attempt, now_mono: float, wait_s: float) -> bool:
+        """It gets an attempt. False: behind those that it has, for `wait_s` at most. Two attempts at one
+        invocation cannot be told apart: raises WrongStep."""
+        attempts = self.attempts
+        invocation_id = attempt.record.invocation_id
+        if invocation_id in attempts:
+            raise WrongStep(f"a worker cannot have two attempts at {invocation_id}")
+        if self.begun >= self.capacity:
+            attempt.send_ahead(now_mono, wait_s)
+            attempts[invocation_id] = attempt
             return False
-        self.become(BUSY)
-        self.current = running
+        if self.state != BUSY:
+            self.become(BUSY)
+        attempt.begin(now_mono)
+        self.begun += 1
+        self.began_mono = now_mono
+        attempts[invocation_id] = attempt
         return True
 
-    def adopt(self, running: Running | None) -> None:
+    def adopt(self, attempt: Attempt, now_mono: float) -> None:
         """An attempt that waited for a worker has one that did not get ready, and fails with it."""
-        self.current = running
+        attempt.begin(now_mono)
+        self.begun += 1
+        self.began_mono = now_mono
+        self.attempts[attempt.record.invocation_id] = attempt
 
-    def drop(self) -> Running | None:
-        """It has its attempt no more, whatever became of it."""
-        running, self.current = self.current, None
-        return running
+    def drop(self, attempt: Attempt) -> None:
+        """It has an attempt no more that it has begun, whatever became of it."""
+        del self.attempts[attempt.record.invocation_id]
+        self.begun -= 1
 
-    def go_on(self) -> Running | None:
-        """What was sent ahead is what it has now."""
-        self.current = self.ahead.popleft() if self.ahead else None
-        return self.current
+    def finish(self, attempt: Attempt, now_mono: float) -> None:
+        """An attempt is over: its worker has told all of it."""
+        record = attempt.record
+        del self.attempts[record.invocation_id]
+        self.begun -= 1
+        large = record.event_bytes + record.result_bytes > LARGE_BYTES
+        self.last = attempt.without_bodies() if large else attempt
+        self.ended_mono = now_mono
+
+    def go_on(self, now_mono: float) -> None:
+        """What was sent ahead begins, as far as there is room."""
+        attempts = self.attempts
+        while self.begun < self.capacity and len(attempts) > self.begun:
+            next(islice(attempts.values(), self.begun, None)).begin(now_mono)
+            self.begun += 1
+            self.began_mono = now_mono
+
+    def give_up_ahead(self) -> list[Attempt]:
+        """What was sent ahead is not its own any more; the caller knows that none of it has begun."""
+        given = list(islice(self.attempts.values(), self.begun, None))
+        for attempt in given:
+            attempt.give_back()
+            del self.attempts[attempt.record.invocation_id]
+        return given
+
+    @property
+    def ahead(self) -> int:
+        """How many attempts wait in it for those before them."""
+        return len(self.attempts) - self.begun
+
+    @property
+    def room(self) -> int:
+        """How many more attempts would begin in it at once."""
+        return self.capacity - self.begun
+
+    def find(self, invocation_id: str) -> Attempt | None:
+        """The attempt at an invocation, if it has begun it and there is more to come of it."""
+        attempt = self.attempts.get(invocation_id)
+        return attempt if attempt is not None and attempt.state != AHEAD else None
+
+    def begun_attempts(self) -> list[Attempt]:
+        """Those that it has begun and that still have something to tell."""
+        return list(islice(self.attempts.values(), self.begun))
+
+    def running(self) -> list[Attempt]:
+        """Those that it has begun and not answered."""
+        return [attempt for attempt in self.attempts.values() if attempt.state == RUNNING]
+
+    def only(self) -> Attempt | None:
+        """The attempt that it has begun, if that is one: what names no invocation belongs to it."""
+        return next(iter(self.attempts.values())) if self.begun == 1 else None
+
+    # ------------------------------------------------------------ its end
 
     def fail(self, fingerprint: str) -> None:
         """What has just failed in it; "" if nothing has."""
@@ -97,6 +170,8 @@ class WorkerLife:
         """It gets no further event."""
         self.retiring = True
 
-    def condemn(self, why: str) -> None:
-        """It is being stopped from outside; the first reason stays."""
-        self.condemned = self.condemned or why
+    def condemn(self, why: str, invocation_id: str = "") -> None:
+        """It is being stopped from outside, for an invocation if it is the fault of one; the first reason
+        stays."""
+        if not self.condemned:
+            self.condemned, self.condemned_for = why, invocation_id

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 import relive_runtime
 from relive_base.errors import ReliveError
@@ -37,7 +37,7 @@ from relive_runtime.isolation.family import FAMILY_TIER
 from relive_platform.engine.workers.cgroups.groups import Group
 from relive_platform.engine.workers.users import BLOCK, UserBlock
 
-__all__ = ["Confinement", "Zygote", "ZygoteError", "ZygoteKey"]
+__all__ = ["Confinement", "ForkListener", "Zygote", "ZygoteError", "ZygoteKey"]
 
 BOOTSTRAP: Final = Path(relive_runtime.__file__).resolve().parent / "zygote" / "bootstrap.py"
 _READ_BYTES: Final = 65_536
@@ -94,10 +94,17 @@ class ZygoteKey:
         return scratch / hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
-@dataclass(slots=True)
-class _Listener:
-    on_forked: Callable[[Forked], None]
-    on_exited: Callable[[Exited], None]
+class ForkListener(Protocol):
+    """Who hears of a worker that was asked for; all of it on the event loop."""
+
+    def on_forked(self, forked: Forked) -> None:
+        """It exists, or could not be forked."""
+
+    def on_exited(self, exited: Exited) -> None:
+        """It was reaped."""
+
+    def on_orphaned(self) -> None:
+        """The zygote has died: it will not tell any more."""
 
 
 class Zygote:
@@ -125,7 +132,7 @@ class Zygote:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._decoder = FrameDecoder()
-        self._workers: dict[int, _Listener] = {}
+        self._workers: dict[int, ForkListener] = {}
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._became_ready: asyncio.Future[ZygoteReady] | None = None
 
@@ -226,15 +233,9 @@ class Zygote:
         os.chmod(scratch, 0o770)
         os.fchown(console, owner, group)
 
-    def fork(
-        self,
-        frame: Fork,
-        descriptors: list[int],
-        on_forked: Callable[[Forked], None],
-        on_exited: Callable[[Exited], None],
-    ) -> None:
+    def fork(self, frame: Fork, descriptors: list[int], listener: ForkListener) -> None:
         """Ask for a worker. `descriptors` (frame socket, console) are taken over and closed here."""
-        self._workers[frame.worker_id] = _Listener(on_forked, on_exited)
+        self._workers[frame.worker_id] = listener
         self._unsent.append((encode_frame(frame), descriptors))
         if len(self._unsent) == 1:
             self._flush()
@@ -333,6 +334,10 @@ class Zygote:
             )
             self._became_ready.exception()  # it may have no waiter any more
         self._on_death(self)
+        orphans = list(self._workers.values())
+        self._workers.clear()
+        for listener in orphans:
+            listener.on_orphaned()
 
     def _tail(self) -> str:
         try:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +31,6 @@ class Zygotes:
         runtime_dir: Path,
         log_dir: Path,
         timeout_s: float,
-        on_death: Callable[[ZygoteKey], None],
         users: UserRange | None = None,
         cgroups: Cgroups | None = None,
     ) -> None:
@@ -42,13 +40,12 @@ class Zygotes:
         self.scratch_dir = log_dir / "scratch"
         """The folder for those of all workers."""
         self._timeout_s = timeout_s
-        self._on_death = on_death
         self._ready: dict[ZygoteKey, Zygote] = {}
         self._starting: dict[ZygoteKey, asyncio.Task[Zygote]] = {}
         self._deaths: dict[ZygoteKey, list[float]] = {}
         self._closed = False
         self._users = users if not os.geteuid() else None
-        self._cgroups = cgroups if cgroups is not None and cgroups.available else None
+        self.cgroups = cgroups if cgroups is not None and cgroups.available else None
         self._count = 0
 
     def ready(self, key: ZygoteKey) -> Zygote | None:
@@ -75,10 +72,10 @@ class Zygotes:
         zygote = Zygote(
             key, self._runtime_dir, self._log_dir / "zygote.log", self._died, self.scratch_dir, users
         )
-        if self._cgroups is not None:
+        if self.cgroups is not None:
             self._count += 1
             zygote.group = await asyncio.get_running_loop().run_in_executor(
-                None, self._cgroups.for_zygote, self._count
+                None, self.cgroups.for_zygote, self._count
             )
         try:
             await zygote.start(self._timeout_s)
@@ -102,11 +99,10 @@ class Zygotes:
             _log.warning(
                 "the zygote of %s ended; a new one is started when needed", zygote.key.deps_dir or "stdlib"
             )
-            self._on_death(zygote.key)
 
     def _give_back(self, zygote: Zygote) -> None:
-        if self._cgroups is not None and zygote.group is not None:
-            self._cgroups.let_go(zygote.group)
+        if self.cgroups is not None and zygote.group is not None:
+            self.cgroups.let_go(zygote.group)
         if self._users is not None and zygote.users is not None:
             self._users.give_back(zygote.users)
 

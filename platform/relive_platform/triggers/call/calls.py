@@ -8,6 +8,7 @@ import time
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import Call, CallResult, ErrorInfo
 
+from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
@@ -29,14 +30,12 @@ class Calls:
         self._sizes = sizes or EventSizes()
         self._tasks: set[asyncio.Task[Accepted]] = set()
 
-    def __call__(self, worker: Worker, call: Call) -> None:
-        """Begin to serve `call`; its CallResult goes to the worker when it is there."""
-        running = worker.current
-        caller = running.record.invocation_id if running is not None else ""
+    def __call__(self, worker: Worker, caller: Attempt | None, call: Call) -> None:
+        """Begin to serve `call`, which `caller` makes; its CallResult goes to the worker when it is there."""
         if call.depth > self._depth_limit:
             self._refuse(worker, call, "CallDepthExceeded", f"functions call each other {call.depth} deep")
             return
-        left_s = running.deadline_mono - time.monotonic() if running is not None else worker.spec.timeout_s
+        left_s = caller.deadline_mono - time.monotonic() if caller is not None else worker.spec.timeout_s
         request = InvokeRequest(
             function=call.function,
             event=call.payload,
@@ -44,7 +43,7 @@ class Calls:
             trace_id=call.trace_id,
             parent_span_id=call.parent_span_id,
             timeout_s=max(min(call.timeout_s or left_s, left_s), 0.001),
-            caller_invocation_id=caller,
+            caller_invocation_id=caller.record.invocation_id if caller is not None else "",
             depth=call.depth,
             trace_state=call.trace_state,
             sampled=call.sampled,

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import Any, Protocol, cast
 
+from relive_base.records import InvocationRecord
 from relive_base.wire.messages import StreamHead, StreamPart
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from relive_platform.engine.invocation import AnswerStream, Outcome, Running
+from relive_platform.engine.invocation import AnswerStream, Outcome
 from relive_platform.triggers.http.bodies import BodyBudget, BodyTooLarge
 from relive_platform.triggers.http.head import Head
 from relive_platform.triggers.http.responses import Response, from_stream, problem
@@ -122,17 +123,17 @@ class Exchange(RequestResponseCycle):
 
     # ------------------------------------------------------------ an answer in parts
 
-    def begin_stream(self, running: Running, head: StreamHead, stream: AnswerStream, /) -> None:
+    def begin_stream(self, record: InvocationRecord, head: StreamHead, stream: AnswerStream, /) -> None:
         """The answer begins: its head goes out at once."""
         if self.stream is not None or self.told:
             return
-        response = from_stream(running.record, head, self.details)
+        response = from_stream(record, head, self.details)
         if response.body:  # its headers cannot be sent
             self.told = True
             self.respond(response)
             stream.left()
             return
-        self.running = running
+        self.record = record
         self.stream = stream
         self.status, self.length = response.status, head.length
         self.protocol.begin_stream(self, response)
@@ -158,7 +159,7 @@ class Exchange(RequestResponseCycle):
         """The client has gone in the middle of the answer."""
         self.disconnected = True
         if self.stream is not None and not self.told:
-            record = self.running.record
+            record = self.record
             record.attributes = {**record.attributes, "relive.client_disconnected": "true"}
             self.stream.left()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relive_base.wire.messages import LogLine, Logs, SpanData, Spans, encode_payload
 from relive_platform.engine.intake import FLOOD_BYTES, Intake, frame_invocation, frame_lines
-from relive_platform.evidence import LOGS, SPANS
+from relive_platform.evidence import LOGS, SPANS, Take
 
 ID = "01a2273a-8fe9-765f-a2d4-25a95b06b645"
 OTHER = "01a2273a-0000-765f-a2d4-25a95b06b645"
@@ -19,6 +19,10 @@ def logs(*bodies: str, invocation_id: str = ID, **more: str) -> bytes:
 def span(name: str, invocation_id: str = ID) -> bytes:
     data = SpanData("1" * 32, "2" * 16, "3" * 16, name, "Internal", 1, 2)
     return encode_payload(Spans(invocation_id=invocation_id, spans=[data]))
+
+
+def takes(intake: Intake, payload: bytes, take: Take) -> bool:
+    return intake.takes(frame_invocation(payload).decode(), payload, take)
 
 
 def test_the_id_of_a_frame_is_read_without_decoding_it() -> None:
@@ -42,42 +46,42 @@ def test_a_worker_tells_of_its_own_invocations_alone() -> None:
     intake.begin("the-one-before")
     intake.begin(ID)
     # I expect lines of both, of none, and of nobody else's
-    assert intake.takes(logs("a"), LOGS)
-    assert intake.takes(logs("late", invocation_id="the-one-before"), LOGS)
-    assert intake.takes(logs("between", invocation_id=""), LOGS)
-    assert not intake.takes(logs("forged", invocation_id=OTHER), LOGS)
-    assert not intake.takes(span("forged", OTHER), SPANS)
+    assert takes(intake, logs("a"), LOGS)
+    assert takes(intake, logs("late", invocation_id="the-one-before"), LOGS)
+    assert takes(intake, logs("between", invocation_id=""), LOGS)
+    assert not takes(intake, logs("forged", invocation_id=OTHER), LOGS)
+    assert not takes(intake, span("forged", OTHER), SPANS)
 
 
 def test_one_that_keeps_to_its_limit_is_never_cut_however_short_its_lines() -> None:
     intake = Intake(LIMIT)
     intake.begin(ID)
     for _ in range(LIMIT // 2):  # a byte and its newline: the frames are thirty times as large
-        assert intake.takes(logs("x"), LOGS)
+        assert takes(intake, logs("x"), LOGS)
 
 
 def test_one_that_ignores_its_limit_gets_twice_as_much_and_no_more() -> None:
     intake = Intake(LIMIT)
     intake.begin(ID)
-    taken = sum(intake.takes(logs("y" * 500), LOGS) for _ in range(1_000)) * 500
+    taken = sum(takes(intake, logs("y" * 500), LOGS) for _ in range(1_000)) * 500
     assert taken + 1_000 >= LIMIT
     assert taken <= 2 * LIMIT
     # Attributes are no way around it
     intake.begin(OTHER)
     wide = logs("", invocation_id=OTHER, key="z" * 8_000)
-    assert sum(intake.takes(wide, LOGS) for _ in range(100)) <= 5
+    assert sum(takes(intake, wide, LOGS) for _ in range(100)) <= 5
     # ... and the next invocation has all of its own again
     intake.begin("next")
-    assert intake.takes(logs("again", invocation_id="next"), LOGS)
+    assert takes(intake, logs("again", invocation_id="next"), LOGS)
 
 
 def test_spans_have_a_limit_and_a_flood_is_told() -> None:
     intake = Intake(LIMIT)
     intake.begin(ID)
     large = span("n" * 1_000_000)
-    taken = sum(intake.takes(large, SPANS) for _ in range(40))
+    taken = sum(takes(intake, large, SPANS) for _ in range(40))
     assert taken * len(large) <= SPANS.limit_bytes
     assert not intake.flooded
     for _ in range(FLOOD_BYTES // len(large)):
-        intake.takes(large, SPANS)
+        takes(intake, large, SPANS)
     assert intake.flooded

@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 from relive_base.errors import UsageError
 from relive_base.records import InvocationRecord
+from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.cancelling import InFlight, find
-from relive_platform.engine.invocation import InvokeRequest, Running
+from relive_platform.engine.invocation import InvokeRequest
 
 
 class _Nobody:
@@ -23,14 +24,14 @@ def attempt(ident: str, function: str = "shop", accepted: int = 1, **more: Any) 
         invocation_id=ident, function=function, version=1, trace_id="", span_id="", trigger_span_id="",
         accepted_ns=accepted, **more,
     )  # fmt: skip
-    running = Running(
+    made = Attempt(
         request=InvokeRequest(function=function),
         record=record,
-        future=cast(Any, _Nobody()),
+        waiter=cast(Any, _Nobody()),
         timeout_s=1.0,
         accepted_mono=0.0,
     )
-    return InFlight(cast(Any, None), None, running)
+    return InFlight(cast(Any, None), None, made)
 
 
 OLD = attempt("01a2283f-ae97-7000", accepted=1)

@@ -1,11 +1,11 @@
-"""How many workers are forked for what waits."""
+"""How many workers are forked for what waits, and what one worker has at once."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relive_platform.engine.scaling import FORK_COST_S, smoothed, workers_wanted
+from relive_platform.engine.pace import AHEAD_LIMIT, FORK_COST_S, Pace, smoothed, workers_wanted
 
 FAST_S = 0.001
 SLOW_S = 0.300
@@ -55,3 +55,22 @@ def test_never_more_than_one_for_each_that_waits_and_never_none_where_nobody_ser
     wanted = workers_wanted(waiting, serving, service_s)
 
     assert (0 if serving else 1) <= wanted <= waiting
+
+
+def test_only_a_fast_function_gets_events_ahead_and_a_slow_one_none_for_a_while() -> None:
+    # Given a function of which nothing is known
+    pace = Pace()
+    assert not pace.ahead_limit
+    # When many of its invocations take 20 us
+    for _ in range(400):
+        pace.took(0.0001, FAST_S / 10)
+    # I expect as many ahead as one worker does in a millisecond, and no more than fit
+    assert 0 < pace.ahead_limit <= AHEAD_LIMIT
+    # When one of them takes long, I expect none, and again some after as many as that costs
+    pace.took(0.1, 0.1)
+    assert not pace.ahead_limit
+    for _ in range(400):
+        pace.took(0.0001, FAST_S / 10)
+    assert pace.ahead_limit
+    pace.turned_slow()
+    assert not pace.ahead_limit

@@ -1,0 +1,92 @@
+"""What stays of a worker in which something has failed: its process, stopped, and a snapshot of its heap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from relive_base.wire.messages import Done
+
+from relive_platform.engine.attempt import Attempt
+from relive_platform.engine.failed.frozen import FrozenWorkers
+from relive_platform.engine.failed.heaps import NO_HEAP, PENDING, HeapTaker
+from relive_platform.engine.workers.worker import Worker
+from relive_platform.evidence import HeapFound
+
+__all__ = ["NOTHING", "Aftermath", "Failures", "Stays"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """`kept`: the worker stays, stopped. `heap`: it walks its heap first."""
+
+    kept: bool = False
+    heap: bool = False
+
+
+NOTHING: Final = Stays()
+
+
+class Failures(Protocol):
+    """Who keeps failed workers, and has their heaps walked: the host."""
+
+    frozen: FrozenWorkers
+    heaps: HeapTaker
+
+    def freeze(self, worker: Worker, attempt: Attempt) -> bool: ...
+
+
+class Aftermath:
+    """Of the workers of one function version."""
+
+    def __init__(self, failures: Failures, on_heap: Callable[[Attempt, Worker, HeapFound], None]) -> None:
+        self.baseline_next = False  # the heap of the next invocation that succeeds is wanted
+        self._failures = failures
+        self._on_heap = on_heap
+
+    def want_baseline(self) -> None:
+        """Have the next invocation that succeeds leave its heap."""
+        self.baseline_next = True
+
+    def of(self, worker: Worker, attempt: Attempt, done: Done) -> Stays:
+        """What stays after an attempt; its scene says why, and why not. Call it before the scene is made."""
+        result = attempt.result
+        if result is None or worker.begun:
+            return NOTHING
+        if result.status == "ok":
+            return Stays(heap=self.baseline_next and not self._failures.heaps.objection(worker, ""))
+        if result.reusable and done.reusable:  # none of the function's code has run, or it goes on
+            goes_on = "the function answered, and goes on"
+            why = goes_on if result.answered else "the handler never began"
+            attempt.evidence.not_applicable("live", f"there is nothing to debug: {why}")
+            why = goes_on if result.answered else "none of its code has run"
+            attempt.evidence.not_applicable("heap", f"{NO_HEAP}: {why}")
+            return NOTHING
+        return self.of_process(worker, attempt)
+
+    def of_process(self, worker: Worker, attempt: Attempt) -> Stays:
+        """The same, of a process that has failed and still is there."""
+        kept = self._failures.freeze(worker, attempt)
+        reason = self._failures.heaps.objection(worker, worker.fingerprint)
+        attempt.evidence.missing("heap", reason or PENDING)
+        return Stays(kept, not reason)
+
+    def take_heap(self, worker: Worker, attempt: Attempt, kept: bool) -> None:
+        """Have its heap walked; then it stays, stopped, if it is `kept`, or ends."""
+        baseline = attempt.result is not None and attempt.result.status == "ok"
+        if baseline:
+            self.baseline_next = False
+        if kept:
+            worker.process.thaw()
+        else:
+            worker.retire()
+
+        def taken(found: HeapFound) -> None:
+            self._on_heap(attempt, worker, replace(found, baseline=baseline))
+            if not kept:
+                worker.kill()
+            else:
+                self._failures.frozen.stop(worker)
+
+        self._failures.heaps.take(worker, attempt, taken)
