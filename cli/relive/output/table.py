@@ -13,6 +13,7 @@ __all__ = ["GAP", "Cell", "Column", "cut", "layout", "plain", "rows_of"]
 
 GAP: Final = 2
 _LEAST: Final = 4  # cells of a text column if there is no room at all
+_ALIGNED: Final = 160  # a longer text moves what is beside it, and not each other row
 
 
 def plain(value: object) -> str:
@@ -64,10 +65,10 @@ def cut(text: str, width: int) -> str:
 
 def layout(columns: Sequence[Column], needs: Sequence[int], width: int | None) -> dict[int, int]:
     """The columns to show, by index, with their widths in cells. `needs`: what each column's longest text
-    takes. `width` None: no limit, every text is whole."""
+    takes. `width` None: no limit; texts of up to 160 cells are aligned."""
     shown = list(range(len(columns)))
     if width is None:
-        return {index: needs[index] for index in shown}
+        return {index: min(needs[index], _ALIGNED) for index in shown}
 
     def least(index: int) -> int:
         return min(needs[index], columns[index].least) if columns[index].least else needs[index]
@@ -131,12 +132,13 @@ def rows_of(
         for index, column in enumerate(chosen)
     ]
     sizes = layout(chosen, needs, width)
+    whole = width is None
     head = [Cell(_fitted(chosen[index], chosen[index].title, size), "dim") for index, size in sizes.items()]
     return [
         head,
         *(
             [
-                Cell(_fitted(chosen[index], line[index], size), chosen[index].style_of(row))
+                Cell(_fitted(chosen[index], line[index], size, whole), chosen[index].style_of(row))
                 for index, size in sizes.items()
             ]
             for row, line in zip(rows, texts, strict=True)
@@ -144,7 +146,7 @@ def rows_of(
     ]
 
 
-def _fitted(column: Column, text: str, size: int) -> str:
-    text = cut(text, size)
+def _fitted(column: Column, text: str, size: int, whole: bool = False) -> str:
+    text = text if whole else cut(text, size)
     padding = " " * (size - cell_len(text))
     return padding + text if column.right else text + padding

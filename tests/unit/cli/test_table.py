@@ -185,3 +185,17 @@ def test_colour_is_for_terminals_unless_told_otherwise() -> None:
 )
 def test_colours_mean_something(status: str, style: str) -> None:
     assert status_style({"status": status}) == style
+
+
+def test_a_giant_text_makes_no_other_row_of_a_pipe_longer() -> None:
+    # Given a failure with a message of a megabyte, and an ordinary one
+    giant = {**FAILURE, "error": "ValueError: " + "m" * 1_000_000}
+
+    # When they are written to a pipe
+    cells = rows_of([giant, FAILURE], failures.COLUMNS, None)
+
+    # I expect the giant to be whole, and the other row no longer than it needs to be
+    _head, whole, other = ("  ".join(cell.text for cell in row) for row in cells)
+    assert giant["error"] in whole
+    assert FAILURE["error"] in other
+    assert len(other) < 400
