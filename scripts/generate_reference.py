@@ -17,7 +17,7 @@ from typing import Any
 import click
 from relive.group import GROUPS, cli
 from relive_platform.settings import markdown_table
-from relive_store.schema import load_migrations
+from relive_store import load_migrations
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"

@@ -18,9 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from relive_store import open_store
+from relive_store import StoreProcess, open_store
 from relive_store.interface import INSERT_CHUNK_ROWS
-from relive_store.process import StoreProcess
 
 __all__ = ["run", "try_out"]
 
@@ -88,7 +87,7 @@ def _map(cell: Mapping[str, str]) -> bytes:
 
 def _baseline(directory: str, rows: int) -> float:
     """Seconds of the engine's own RowBinary insert. Runs in a process of its own: see __main__."""
-    from relive_store.embedded import ChdbStore
+    from relive_store.embedded.engine import ChdbStore
 
     store = ChdbStore(directory)
     store.migrate()

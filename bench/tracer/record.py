@@ -179,8 +179,7 @@ def _tree(quick: bool) -> list[Figure]:
 
 def _queries(count: int) -> list[Figure]:
     """Wall time against the embedded engine in its process."""
-    from relive_store import open_store
-    from relive_store.process import StoreProcess
+    from relive_store import StoreProcess, open_store
     from relive_tracer.explore import functions, invocations
     from relive_tracer.explore.invocation_rows import invocation_columns
     from relive_tracer.explore.invocations import InvocationFilter, key_of

@@ -72,8 +72,7 @@ def run(quick: bool = False) -> list[Figure]:
 @contextmanager
 def _store(rows: int) -> Iterator[tuple[str, Path]]:
     """The URL of a store with a shop and `rows` invocations, and its folder."""
-    from relive_store import open_store
-    from relive_store.process import StoreProcess
+    from relive_store import StoreProcess, open_store
 
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as name:
         folder = Path(name)

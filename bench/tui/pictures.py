@@ -29,8 +29,7 @@ STATUS = {
 
 def draw(folder: Path) -> list[Path]:
     """Write one SVG a screen, 120 x 36; gives the files."""
-    from relive_store import open_store
-    from relive_store.process import StoreProcess
+    from relive_store import StoreProcess, open_store
 
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as place:
         process = StoreProcess(Path(place) / "store", Path(place) / "s.sock")

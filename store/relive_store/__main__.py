@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, stopping: threading.Event) -> None:
-    from relive_store.embedded import ChdbStore
-    from relive_store.service import Service
+    from relive_store.embedded.engine import ChdbStore
+    from relive_store.process.service import Service
 
     store = ChdbStore(options.path)
     try:

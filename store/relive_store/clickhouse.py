@@ -16,16 +16,16 @@ from clickhouse_driver.errors import ServerException
 from relive_base.addresses import without_password
 from relive_base.errors import UsageError
 
-from relive_store import native
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
-from relive_store.engine_errors import from_code
 from relive_store.errors import QueryError, QueryTimeout, StoreError, StoreUnavailable
-from relive_store.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
+from relive_store.native import codec as native
 from relive_store.packing import unpack
-from relive_store.parameters import render_parameters
-from relive_store.schema import migrate
+from relive_store.query.engine_errors import from_code
+from relive_store.query.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
+from relive_store.query.parameters import render_parameters
+from relive_store.tables.schema import migrate
 from relive_store.text import clean_columns
 
 __all__ = ["ClickHouseStore"]

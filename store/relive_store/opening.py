@@ -5,8 +5,8 @@ from __future__ import annotations
 from relive_base.addresses import without_password
 from relive_base.errors import UsageError
 
-from relive_store.client import UnixStore
 from relive_store.interface import Store
+from relive_store.process.client import UnixStore
 
 __all__ = ["open_store"]
 
@@ -24,7 +24,7 @@ def open_store(url: str) -> Store:
     if scheme == "unix" and rest:
         return UnixStore(rest)
     if scheme == "chdb" and rest:
-        from relive_store.embedded import ChdbStore
+        from relive_store.embedded.engine import ChdbStore
 
         return ChdbStore(rest)
     if scheme in ("clickhouse", "clickhouses") and rest:

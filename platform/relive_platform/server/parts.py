@@ -6,8 +6,7 @@ import os
 from concurrent.futures import Executor
 
 from relive_runtime.folder import build_runtime
-from relive_store import Store
-from relive_store.retention import DEFAULT_DAYS, scaled_days
+from relive_store import DEFAULT_DAYS, Store, scaled_days
 from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
 from relive_platform.engine.engine import EngineLimits

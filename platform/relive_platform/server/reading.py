@@ -62,7 +62,7 @@ def _open_offline(home: Path, environment: Mapping[str, str]) -> Store:
             f"nothing is recorded in {home}",
             hint="start with: relive demo, or relive serve and relive deploy",
         )
-    from relive_store.offline import open_offline
+    from relive_store import open_offline
 
     store = open_offline(directory, home / "run" / "reader.sock", idle_exit_s=_IDLE_EXIT_S)
     from relive_platform.server.leftovers import deliver_leftovers

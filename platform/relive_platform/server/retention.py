@@ -9,8 +9,7 @@ from concurrent.futures import Executor
 from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_store import Store
-from relive_store.retention import apply, drop_oldest
+from relive_store import Store, apply_retention, drop_oldest
 
 __all__ = ["Retention"]
 
@@ -57,7 +56,7 @@ class Retention:
 
     def _set_days(self) -> None:
         try:
-            apply(self._store, self._days)
+            apply_retention(self._store, self._days)
         except ReliveError as error:
             _log.error("the store's retention was not set: %s", error)
 

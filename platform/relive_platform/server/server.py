@@ -133,8 +133,7 @@ class ReliveServer:
 
         make = None
         if self.settings.embedded:
-            from relive_store.offline import dismiss
-            from relive_store.process import StoreProcess
+            from relive_store import StoreProcess, dismiss
 
             await self.loop.run_in_executor(self.executor, dismiss, self.run_dir / "reader.sock")
             folder, socket_path, log = (

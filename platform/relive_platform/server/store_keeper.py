@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 class StoreProcessLike(Protocol):
-    """relive_store.process.StoreProcess."""
+    """relive_store.StoreProcess."""
 
     @property
     def pid(self) -> int: ...

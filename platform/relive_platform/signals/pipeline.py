@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from relive_store.spool import Mark
+from relive_store import Mark
 from relive_tracer.explore.invocation_rows import invocation_columns
 
 from relive_platform.evidence import Finished, StackMemory

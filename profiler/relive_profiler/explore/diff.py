@@ -13,7 +13,7 @@ from relive_profiler.explore.folding import Folded, confidence, load, pick_engin
 from relive_profiler.explore.hot import By, fold_rows
 
 if TYPE_CHECKING:
-    from relive_store.interface import Store
+    from relive_store import Store
 
 __all__ = ["DiffList", "DiffRow", "diff", "diff_folded", "render_diff_text"]
 

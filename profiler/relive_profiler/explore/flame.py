@@ -12,7 +12,7 @@ from relive_profiler.explore.folding import ENOUGH_SAMPLES, confidence, load
 from relive_profiler.explore.tree import FlameTree, Weight, build
 
 if TYPE_CHECKING:
-    from relive_store.interface import Store
+    from relive_store import Store
 
 __all__ = ["FlameTree", "Weight", "build", "flame", "render"]
 

@@ -16,7 +16,7 @@ from relive_profiler.explore.filters import (
 )
 
 if TYPE_CHECKING:
-    from relive_store.interface import Store
+    from relive_store import Store
 
 __all__ = [
     "ENOUGH_SAMPLES",

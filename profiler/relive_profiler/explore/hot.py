@@ -12,7 +12,7 @@ from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.folding import Folded, Stack, confidence, estimate_invocations, load
 
 if TYPE_CHECKING:
-    from relive_store.interface import Store
+    from relive_store import Store
 
 __all__ = ["By", "HotFilter", "HotList", "HotRow", "fold_rows", "hot", "hot_list", "is_own", "render_text"]
 

@@ -12,8 +12,7 @@ from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore import AmbiguousScene, SceneInput, SceneNotFound, failures, scenes, write_scene
 from relive_capture.explore.failures import blob_columns, scene_columns
 from relive_capture.explore.scene import scene_path
-from relive_store import Store, open_store
-from relive_store.process import StoreProcess
+from relive_store import Store, StoreProcess, open_store
 
 # Not a fixed day: what is older than the retention is dropped at once.
 BEGIN = time.time_ns() - 3_600_000_000_000

@@ -21,8 +21,7 @@ BASE_NS = (time.time_ns() // 3_600_000_000_000 - 1) * 3_600_000_000_000
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    from relive_store import open_store
-    from relive_store.process import StoreProcess
+    from relive_store import StoreProcess, open_store
 
     folder = tmp_path_factory.mktemp("s")
     process = StoreProcess(folder / "store", folder / "s.sock", log_path=folder / "log")

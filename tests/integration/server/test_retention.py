@@ -8,7 +8,7 @@ from pathlib import Path
 
 from relive_platform.server.retention import Retention
 from relive_store import Store
-from relive_store.retention import DEFAULT_DAYS, days_in_force, scaled_days, sizes
+from relive_store.tables.retention import DEFAULT_DAYS, days_in_force, scaled_days, sizes
 from server_harness import Served, served
 
 DAY_NS = 86_400 * 10**9

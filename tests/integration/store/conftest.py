@@ -10,8 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from relive_store import Store, open_store
-from relive_store.process import StoreProcess
+from relive_store import Store, StoreProcess, open_store
 
 _numbers = itertools.count()
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_store import StoreRefused, StoreUnavailable, open_store
-from relive_store.admission import token_path
-from relive_store.messages import (
+from relive_store import StoreProcess, StoreRefused, StoreUnavailable, open_store
+from relive_store.process.admission import token_path
+from relive_store.process.messages import (
     Failure,
     Hello,
     Query,
@@ -20,7 +20,6 @@ from relive_store.messages import (
     encode_message,
     receive_message,
 )
-from relive_store.process import StoreProcess
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import time
 
 import pytest
 from relive_store import QueryCancelled, QueryError, QueryLimit, QueryTimeout, SchemaError, Store
-from relive_store.retention import apply, sizes
-from relive_store.schema import Migration, load_migrations, migrate
+from relive_store.tables.retention import apply_retention, sizes
+from relive_store.tables.schema import Migration, load_migrations, migrate
 
 NOW = time.time_ns()
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) % 7 = 1"
@@ -296,13 +296,13 @@ def test_retention_changes_the_ttl_and_drops_what_is_old(store: Store) -> None:
     # Given a span of today and one of ten days ago
     store.insert("otel_traces", {"Timestamp": [NOW, NOW - 10 * 86_400 * 10**9]})
     # When spans are kept for three days
-    apply(store, {"otel_traces": 3})
+    apply_retention(store, {"otel_traces": 3})
     store.execute("OPTIMIZE TABLE otel_traces FINAL")
     # I expect today's one
     assert store.query("SELECT Timestamp FROM otel_traces").column("Timestamp") == [NOW]
     assert sizes(store)["otel_traces"] > 0
     with pytest.raises(QueryError, match="schema_migrations"):
-        apply(store, {"schema_migrations": 3})
+        apply_retention(store, {"schema_migrations": 3})
 
 
 def test_several_threads_share_a_store(store: Store) -> None:

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 from import_cost import cost_and_modules, share_of_yardstick
-from relive_store import QueryError, StoreUnavailable, open_store
+from relive_store import QueryError, StoreProcess, StoreUnavailable, open_store
 from relive_store.__main__ import NICENESS
-from relive_store.client import UnixStore
-from relive_store.process import StoreProcess
+from relive_store.process.client import UnixStore
 
 NOW = time.time_ns()
 ROWS, BLOCK = 200_000, 5_000
@@ -233,7 +232,7 @@ def test_a_value_that_no_message_can_carry_is_refused(process: StoreProcess) -> 
 def test_it_ends_with_its_parent(short_dir: Path) -> None:
     # Given a parent that starts a store process and is killed
     script = (
-        "import sys, time; from relive_store.process import StoreProcess;"
+        "import sys, time; from relive_store import StoreProcess;"
         "p = StoreProcess(sys.argv[1] + '/store', sys.argv[1] + '/s.sock'); p.start();"
         "print(p.pid, flush=True); time.sleep(60)"
     )

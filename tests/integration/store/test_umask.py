@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from relive_platform.api.listener import ControlListener
-from relive_store.service import _bound
+from relive_store.process.service import _bound
 
 
 def test_sockets_are_the_owners_and_no_umask_is_set_for_them(

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_store import Store, StoreUnavailable, open_store
-from relive_store.process import StoreProcess
-from relive_store.writer import Writer
+from relive_store import Store, StoreProcess, StoreUnavailable, Writer, open_store
 
 NOW = time.time_ns()
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 from relive_base.wire.messages import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans, SpanUpdate
-from relive_store import Store, open_store
-from relive_store.process import StoreProcess
+from relive_store import Store, StoreProcess, open_store
 from relive_tracer.explore.invoke_spans import merged
 
 PRELUDE = """

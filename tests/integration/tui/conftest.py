@@ -20,8 +20,7 @@ from relive_capture.explore.heap import Heap, heap_of
 from relive_capture.explore.heap.findings import compare
 from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
-from relive_store import open_store
-from relive_store.process import StoreProcess
+from relive_store import StoreProcess, open_store
 from relive_tui.models.health import Health
 from relive_tui.models.heap.ref import HeapRef
 from relive_tui.models.heap.view import HeapView, view_heap

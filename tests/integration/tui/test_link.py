@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from relive.ui import Link, UiRequest
-from relive_store import open_store
-from relive_store.process import StoreProcess
+from relive_store import StoreProcess, open_store
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from relive_capture.explore import scenes
 from relive_capture.explore.scene import pack_archive, read_scene, scene_path
-from relive_store import open_store
-from relive_store.process import StoreProcess
+from relive_store import StoreProcess, open_store
 from relive_tui.app import ReliveApp
 from relive_tui.models.lists.filtering import InvocationQuery, parse_filter
 from relive_tui.models.lists.invocations import ORDERS

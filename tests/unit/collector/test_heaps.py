@@ -18,7 +18,7 @@ from relive_capture.record.heap import take_heap
 from relive_platform.evidence import SceneJob
 from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
 from relive_platform.signals.handover.batches import HeapJob
-from relive_store.spool import Mark
+from relive_store import Mark
 
 SECRET = "AKIAABCDEFGHIJKLMNOP"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from relive_platform.evidence import Finished
 from relive_platform.signals.pipeline import Pipeline
-from relive_store.spool import Mark
+from relive_store import Mark
 from tracer_records import MS, NOW, failed_record, record
 
 Columns = Mapping[str, Sequence[Any]]

@@ -13,7 +13,7 @@ from relive_base.wire.messages import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, 
 from relive_platform.evidence import Finished, SceneJob
 from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
 from relive_platform.signals.handover.collector import Collector, CollectorLimits
-from relive_store.spool import Mark
+from relive_store import Mark
 
 
 class Kept:

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from relive_store.damage import not_opened, not_usable
+from relive_store.embedded.damage import not_opened, not_usable
 
 ENGINE = "Failed to create connection: Code: 36. DB::Exception: Error initializing EmbeddedServer: "
 

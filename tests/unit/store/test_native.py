@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive_store import QueryError, native
-from relive_store.maps import ATTRIBUTES
-from relive_store.native import decode, encode
+from relive_store import QueryError
+from relive_store.native import codec as native
+from relive_store.native.codec import decode, encode
+from relive_store.native.maps import ATTRIBUTES
 
 NOW = 1_790_000_000_123_456_789
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

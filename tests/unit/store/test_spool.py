@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from relive_store.spool import Batch, Mark, Spool, SpoolInUse, own_spool
+from relive_store.spool.files import Batch, Mark, Spool, SpoolInUse, own_spool
 
 LIMIT = 1 << 20
 
@@ -55,7 +55,7 @@ def test_a_spool_has_one_owner_and_is_free_again_when_that_is_killed(tmp_path: P
     code = f"""
 import sys, time
 from pathlib import Path
-from relive_store.spool import own_spool
+from relive_store import own_spool
 handle = own_spool(Path({str(tmp_path)!r}))
 print("mine", flush=True)
 time.sleep(600)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from relive_base.errors import UsageError
 from relive_store import Columns, QueryError, open_store
 from relive_store.chunks import chunk_token, chunked, row_count
-from relive_store.guard import check_query, without_literals
-from relive_store.messages import (
+from relive_store.process.messages import (
     Insert,
     Query,
     Result,
@@ -22,7 +21,8 @@ from relive_store.messages import (
     encode_message,
     receive_message,
 )
-from relive_store.parameters import render_parameters
+from relive_store.query.guard import check_query, without_literals
+from relive_store.query.parameters import render_parameters
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 CELL = st.one_of(

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from relive_store.errors import StoreUnavailable
-from relive_store.interface import Store
-from relive_store.writer import Writer
+from relive_store import Store, StoreUnavailable, Writer
 
 
 class _Counting:

@@ -53,7 +53,7 @@ class Ticket:
 
 
 def _is_lost(error: Exception) -> bool:
-    from relive_store.errors import StoreUnavailable
+    from relive_store import StoreUnavailable
 
     return isinstance(error, StoreUnavailable)
 

@@ -97,8 +97,7 @@ def _engine(session: Session) -> Finding:
     if info is not None:
         version = session.store().query("SELECT version()").scalar()
         return Finding("engine", True, f"{session.store().engine} {version}")
-    from relive_store import open_store
-    from relive_store.process import StoreProcess
+    from relive_store import StoreProcess, open_store
 
     with tempfile.TemporaryDirectory(prefix="relive-") as folder:
         process = StoreProcess(Path(folder) / "store", Path(folder) / "s.sock", log_path=Path(folder) / "log")

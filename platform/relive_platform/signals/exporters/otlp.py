@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from relive_store.spool import Mark
+from relive_store import Mark
 from relive_tracer.explore.otlp import OtlpStats
 
 from relive_platform.signals.signal import Columns, Counts, Rows

@@ -28,7 +28,7 @@ from relive_capture.explore.scene import (
     write_baseline,
 )
 from relive_capture.explore.snapshots import collect_heap, remove_raw
-from relive_store.spool import Mark
+from relive_store import Mark
 
 from relive_platform.evidence import SceneJob, StackMemory, scene_input
 from relive_platform.signals.exporters.store import RowWriter

@@ -21,10 +21,7 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.garbage import settle
 from relive_base.wire.framing import FrameReader, framed
-from relive_store import Store, open_store
-from relive_store.schema import require_current
-from relive_store.spool import Mark, SpoolInUse, own_spool
-from relive_store.writer import Writer
+from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool, require_current
 from relive_tracer.explore.otlp import OtlpExporter
 from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, endpoint_settings
 

@@ -16,17 +16,17 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
 
-from relive_store import native
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
-from relive_store.damage import not_opened, not_usable
-from relive_store.engine_errors import from_text
+from relive_store.embedded.damage import not_opened, not_usable
 from relive_store.errors import QueryError, QueryTimeout, StoreUnavailable
-from relive_store.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
+from relive_store.native import codec as native
 from relive_store.packing import unpack
-from relive_store.parameters import render_parameters
-from relive_store.schema import migrate, tune_embedded
+from relive_store.query.engine_errors import from_text
+from relive_store.query.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
+from relive_store.query.parameters import render_parameters
+from relive_store.tables.schema import migrate, tune_embedded
 
 __all__ = ["ChdbStore", "DirectoryLock"]
 

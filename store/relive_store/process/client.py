@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from relive_store.admission import read_token
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.errors import ERROR_KINDS, QueryError, QueryTimeout, StoreError, StoreUnavailable
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, INSERT_CHUNK_ROWS, ColumnData
-from relive_store.messages import (
+from relive_store.process.admission import read_token
+from relive_store.process.messages import (
     Answer,
     Cancel,
     Execute,

@@ -9,7 +9,7 @@ from typing import Final
 from relive_store.errors import QueryError
 from relive_store.interface import Store
 
-__all__ = ["DEFAULT_DAYS", "apply", "days_in_force", "drop_oldest", "scaled_days", "sizes"]
+__all__ = ["DEFAULT_DAYS", "apply_retention", "days_in_force", "drop_oldest", "scaled_days", "sizes"]
 
 _TIME_COLUMNS: Final = {
     "otel_traces": "toDateTime(Timestamp)",
@@ -73,7 +73,7 @@ def days_in_force(store: Store) -> dict[str, int]:
     return {name: int(match[1]) for name, match in found.items() if match}
 
 
-def apply(store: Store, days_by_table: Mapping[str, int]) -> None:
+def apply_retention(store: Store, days_by_table: Mapping[str, int]) -> None:
     """Keep rows for so many days; tables not named stay as they are. Old rows go at the engine's next merges.
 
     Raises QueryError for a table without a retention and for days outside 1..MAX_DAYS.

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from relive_base.environment import child_environment
 
-from relive_store.client import UnixStore
 from relive_store.errors import QueryTimeout, StoreRefused, StoreUnavailable
+from relive_store.process.client import UnixStore
 
 __all__ = ["StoreProcess", "ending", "last_words"]
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 from relive_base.errors import ReliveError
 
-from relive_store.admission import Admission
-from relive_store.embedded import ChdbStore
+from relive_store.embedded.engine import ChdbStore
 from relive_store.errors import QueryError, StoreRefused, StoreUnavailable
-from relive_store.messages import (
+from relive_store.packing import unpack
+from relive_store.process.admission import Admission
+from relive_store.process.messages import (
     Answer,
     Cancel,
     Execute,
@@ -33,7 +34,6 @@ from relive_store.messages import (
     encode_message,
     receive_message,
 )
-from relive_store.packing import unpack
 
 __all__ = ["Service"]
 

@@ -20,9 +20,9 @@ from typing import Final
 
 from relive_base.environment import child_environment
 
-from relive_store.client import UnixStore
 from relive_store.errors import StoreUnavailable
-from relive_store.process import ending, last_words
+from relive_store.process.child import ending, last_words
+from relive_store.process.client import UnixStore
 
 __all__ = ["dismiss", "open_offline"]
 

@@ -6,19 +6,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-import msgspec
-
-from relive_store.chunks import chunked, row_count
-from relive_store.errors import QueryCancelled, QueryLimit, QueryTimeout, StoreError, StoreUnavailable
-from relive_store.interface import ColumnData, Store
-from relive_store.packing import pack, unpack
-from relive_store.spool import Batch, Mark, Spool, SpoolCorrupt
-from relive_store.text import clean_columns
+from relive_store.errors import StoreError
+from relive_store.interface import Store
+from relive_store.spool.delivery import Delivered, Delivery
+from relive_store.spool.files import Mark, Spool
+from relive_store.spool.packs import Group, Pack, Piece, chunks, packed, piece_of
 
 __all__ = ["Writer", "WriterStats"]
 
@@ -26,8 +22,6 @@ BUFFER_ROWS = 500_000
 BUFFER_BYTES = 256 * 1024 * 1024
 """Of bytes cells, such as pieces of scenes; other cells are counted as rows."""
 FLUSH_BYTES = 16 * 1024 * 1024
-BATCH_BYTES = 64 * 1024 * 1024
-FILE_ROWS = 100_000
 FIRST_BACKOFF_S = 0.25
 LAST_BACKOFF_S = 5.0
 BUSY_INTERVAL_S = 2.5
@@ -41,10 +35,6 @@ LEAST_REST_S = 0.5
 """After a large insert the store rests three times as long as it took, so that a burst of invocations has the
 machine to itself; not if rows have waited for 3 s. After any other it rests half a second, as the smallest
 costs it tens of milliseconds. Never if somebody waits for a flush."""
-_RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
-_LIMIT_TRIES = 5
-_SALVAGE_TRIES = 64
-"""Inserts for the good rows of a batch that the store refuses: enough for two wrong ones in 10,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +49,6 @@ class WriterStats:
     written_rows: int
     dropped_rows: int
     last_error: str
-
-
-@runtime_checkable
-class _PackedStore(Protocol):
-    def insert_packed(
-        self, table: str, packed: bytes, *, token: str = "", timeout_s: float = 60.0
-    ) -> int: ...
-
-
-@dataclass(slots=True)
-class _Piece:
-    table: str
-    columns: ColumnData
-    rows: int
-
-
-@dataclass(slots=True)
-class _Group:
-    """What was added at once, and is spooled at once: all of it or nothing is on disk."""
-
-    pieces: list[_Piece]
-    rows: int
-    size: int
-    added_ns: int
-    mark: Mark | None = None
-
-
-@dataclass(slots=True)
-class _File:
-    """What goes into one file of the spool."""
-
-    batches: list[Batch]
-    rows: int
-    size: int
-    mark: Mark | None
-    groups: int
 
 
 class Writer:
@@ -119,17 +73,15 @@ class Writer:
         on_spooled: Callable[[Mark], None] = lambda mark: None,
     ) -> None:
         self._on_spooled = on_spooled
-        self._store_factory = store_factory
-        self._store: Store | None = None
         self._interval_s = flush_interval_s
         self._flush_rows = flush_rows
         self._buffer_rows = buffer_rows
-        self._insert_timeout_s = insert_timeout_s
         self._clock_ns = clock_ns
         self.spool = self._spool = Spool(spool_dir, spool_limit_bytes, clock_ns=clock_ns)
+        self._delivery = Delivery(self._spool, store_factory, insert_timeout_s)
         self._changed = threading.Condition()
-        self._groups: deque[_Group] = deque()
-        self._unspooled: deque[_File] = deque()  # if the disk refused them
+        self._groups: deque[Group] = deque()
+        self._unspooled: deque[Pack] = deque()  # if the disk refused them
         self._added = 0  # groups, since the beginning
         self._spooled = 0
         self._buffered = 0
@@ -166,7 +118,7 @@ class Writer:
         rows = sum(piece.rows for piece in pieces)
         if not rows and mark is None:
             return
-        size = sum(_bytes_in(column) for piece in pieces for column in piece.columns.values())
+        size = sum(piece.size for piece in pieces)
         with self._changed:
             full = self._buffered + rows > self._buffer_rows or self._buffered_bytes + size > BUFFER_BYTES
             if rows and (full or self._closing):
@@ -175,23 +127,22 @@ class Writer:
                 pieces, rows, size = [], 0, 0
                 if mark is None or self._closing:
                     return
-            self._groups.append(_Group(pieces, rows, size, self._clock_ns(), mark))
+            self._groups.append(Group(pieces, rows, size, self._clock_ns(), mark))
             self._added += 1
             self._buffered += rows
             self._buffered_bytes += size
             if self._buffered >= self._flush_rows or self._buffered_bytes >= FLUSH_BYTES:
                 self._changed.notify_all()
 
-    def _piece(self, table: str, columns: Mapping[str, Sequence[object]]) -> _Piece | None:
+    def _piece(self, table: str, columns: Mapping[str, Sequence[object]]) -> Piece | None:
         try:
-            rows = row_count(columns)
+            return piece_of(table, columns)
         except (StoreError, TypeError) as error:
             longest = max(
                 (len(column) for column in columns.values() if hasattr(column, "__len__")), default=1
             )
             self._count_dropped(longest, f"{table}: {error}")
             return None
-        return _Piece(table, columns, rows) if rows else None
 
     def spooled(self, timeout_s: float) -> bool:
         """Wait until what was added before is on disk; False if it took longer than `timeout_s`."""
@@ -256,8 +207,8 @@ class Writer:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=2.0)
-        if not self._threads[1].is_alive() and self._store is not None:
-            self._store.close()
+        if not self._threads[1].is_alive():
+            self._delivery.close()
         return done
 
     # ------------------------------------------------------------ the spooling thread
@@ -268,8 +219,11 @@ class Writer:
                 self._await_batch()
                 groups, self._groups = self._groups, deque()
                 self._flushing = False
-            for chunk in _chunks(groups):
-                self._add_file(chunk)
+            for chunk in chunks(groups):
+                file = packed(chunk)
+                for rows, reason in file.lost:
+                    self._count_dropped(rows, reason)
+                self._unspooled.append(file)
             self._to_disk()
             if self._stopped.is_set():
                 return
@@ -292,26 +246,6 @@ class Writer:
         """Whether what is spooled now would have to wait: then it had better be one large file."""
         return self._delivering or self._spool.rows > 0
 
-    def _add_file(self, groups: list[_Group]) -> None:
-        """Pack what goes into one file. Rows that cannot be packed are counted: this thread must not end."""
-        tables: dict[tuple[str, tuple[str, ...]], list[_Piece]] = {}
-        for group in groups:
-            for piece in group.pieces:
-                tables.setdefault((piece.table, tuple(sorted(piece.columns))), []).append(piece)
-        batches: list[Batch] = []
-        for (table, names), pieces in tables.items():
-            rows = sum(piece.rows for piece in pieces)
-            try:
-                batches += _packed(table, _merged(names, pieces), rows)
-            except Exception as error:
-                self._count_dropped(rows, f"{table}: {type(error).__name__}: {error}")
-        mark = None
-        for group in groups:
-            if group.mark is not None:
-                mark = group.mark if mark is None else mark.and_then(group.mark)
-        rows, size = sum(group.rows for group in groups), sum(group.size for group in groups)
-        self._unspooled.append(_File(batches, rows, size, mark, len(groups)))
-
     def _to_disk(self) -> None:
         while self._unspooled:
             file = self._unspooled[0]
@@ -327,7 +261,7 @@ class Writer:
             self._unspooled.popleft()
             self._settle(file)
 
-    def _settle(self, file: _File) -> None:
+    def _settle(self, file: Pack) -> None:
         with self._changed:
             self._buffered -= file.rows
             self._buffered_bytes -= file.size
@@ -358,7 +292,7 @@ class Writer:
             tries += 1
             self._delivering = True
             began, written = time.monotonic(), self._written
-            if self._deliver(name, tries):
+            if self._apply(name, self._delivery.deliver(name, tries)):
                 backoff_s, tries = FIRST_BACKOFF_S, 0
                 self._rest(time.monotonic() - began, self._written - written)
                 with self._changed:
@@ -381,101 +315,20 @@ class Writer:
                     return
                 self._changed.wait(left)
 
-    def _deliver(self, name: str, tries: int) -> bool:
-        """Whether the batch is settled, one way or the other."""
-        try:
-            batches = self._spool.read(name)
-            for index, batch in enumerate(batches):
-                self._insert(batch, _token(name, index))
-        except _RETRIED as error:
-            self._waits(error)
+    def _apply(self, name: str, done: Delivered) -> bool:
+        """Whether the file is done with, one way or the other."""
+        if done.again and done.error is not None:
+            self._waits(done.error)
             return False
-        except QueryLimit as error:
-            if tries < _LIMIT_TRIES:  # memory may be short only now
-                self._waits(error)
-                return False
-            self._settled(error)
-            self._spool.set_aside(name)
-        except StoreError as error:
-            return self._usable() and self._salvage(name, error)
-        except (SpoolCorrupt, msgspec.DecodeError) as error:
-            self._settled(error)
-            self._spool.set_aside(name)
-        except Exception as error:  # this thread must not end
-            self._waits(error)
-            return False
-        else:
-            self._settled()
-            with self._changed:
+        self._settled(done.error)
+        with self._changed:
+            if done.refused:
+                self._spool.set_aside(name, done.rows)
+            else:
                 self._spool.remove(name)
-                self._written += sum(batch.rows for batch in batches)
-        with self._changed:
+            self._written += done.rows
             self._changed.notify_all()
         return True
-
-    def _usable(self) -> bool:
-        """Whether the store, opened anew, is one at all: without its tables it refuses everything, which is
-        no fault of the rows."""
-        try:
-            if self._store is not None:
-                self._store.close()
-            self._store = None
-            self._store = self._store_factory()
-        except Exception as error:
-            self._waits(error)
-            return False
-        return True
-
-    def _salvage(self, name: str, refused: Exception) -> bool:
-        """Insert what the store takes of a file that it refuses: one wrong row costs itself."""
-        saved = 0
-        try:
-            for index, batch in enumerate(self._spool.read(name)):
-                saved += self._save_rows(batch, _token(name, index))
-        except _RETRIED as error:
-            self._waits(error)
-            return False  # what it has got already has tokens of its own
-        except Exception as error:  # this thread must not end
-            refused = error
-        self._settled(refused)
-        with self._changed:
-            self._spool.set_aside(name, saved)
-            self._written += saved
-            self._changed.notify_all()
-        return True
-
-    def _save_rows(self, batch: Batch, token: str) -> int:
-        """What is refused is tried again in halves; how many rows the store has taken."""
-        saved = 0
-        columns = unpack(batch.columns)
-        parts = [(0, batch.rows)]  # start and length
-        for _ in range(_SALVAGE_TRIES):
-            if not parts:
-                break
-            start, count = parts.pop()
-            whole = count == batch.rows
-            part = {key: values[start : start + count] for key, values in columns.items()}
-            try:
-                packed = batch if whole else Batch(batch.table, count, pack(part))
-                self._insert(packed, token if whole else f"{token}-{start}-{count}")
-                saved += count
-            except _RETRIED:
-                raise
-            except StoreError:
-                half = count // 2
-                if half:
-                    parts += [(start, half), (start + half, count - half)]
-        return saved
-
-    def _insert(self, batch: Batch, token: str) -> None:
-        if self._store is None:
-            self._store = self._store_factory()
-        store = self._store
-        if isinstance(store, _PackedStore):
-            store.insert_packed(batch.table, batch.columns, token=token, timeout_s=self._insert_timeout_s)
-            return
-        columns = unpack(batch.columns)
-        store.insert(batch.table, columns, token=token, timeout_s=self._insert_timeout_s)
 
     def _failed(self, error: Exception) -> None:
         with self._changed:
@@ -496,51 +349,3 @@ class Writer:
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:500]
-
-
-def _chunks(groups: deque[_Group]) -> Iterator[list[_Group]]:
-    """What goes into one file each: not too much, and of one run of a server."""
-    chunk: list[_Group] = []
-    size, rows, run = 0, 0, 0
-    for group in groups:
-        own = group.mark.run if group.mark is not None else run
-        full = size + group.size > BATCH_BYTES or rows + group.rows > FILE_ROWS
-        if chunk and (full or (run and own != run)):
-            yield chunk
-            chunk, size, rows = [], 0, 0
-        chunk.append(group)
-        size += group.size
-        rows += group.rows
-        run = own
-    if chunk:
-        yield chunk
-
-
-def _token(name: str, index: int) -> str:
-    """Of one table's rows in a file of the spool: the same each time they are sent."""
-    return f"{name.removesuffix('.batch')}-{index}"
-
-
-def _bytes_in(column: Sequence[object]) -> int:
-    return sum(len(cell) for cell in column if isinstance(cell, bytes)) if isinstance(column[0], bytes) else 0
-
-
-def _merged(names: Sequence[str], group: Sequence[_Piece]) -> ColumnData:
-    if len(group) == 1:
-        return group[0].columns
-    merged: dict[str, list[object]] = {name: [] for name in names}
-    for piece in group:
-        for name in names:
-            merged[name].extend(piece.columns[name])
-    return merged
-
-
-def _packed(table: str, columns: ColumnData, rows: int) -> list[Batch]:
-    try:
-        packed = pack(columns)
-    except UnicodeEncodeError:
-        packed = pack(clean_columns(columns))
-    if len(packed) <= BATCH_BYTES or rows == 1:
-        return [Batch(table, rows, packed)]
-    half = (rows + 1) // 2
-    return [batch for part in chunked(columns, rows, half) for batch in _packed(table, part, row_count(part))]

@@ -24,8 +24,8 @@ from clickhouse_driver.writer import write_binary_str, write_binary_uint8
 
 from relive_store.columns import Columns
 from relive_store.errors import QueryError
-from relive_store.maps import ATTRIBUTES, EMPTY_ARRAYS, write_attributes, write_empty
-from relive_store.repeated import Gathered, write_repeated
+from relive_store.native.maps import ATTRIBUTES, EMPTY_ARRAYS, write_attributes, write_empty
+from relive_store.native.repeated import Gathered, write_repeated
 from relive_store.text import clean_columns
 
 __all__ = ["ExactBlockInput", "ExactBlockOutput", "cells", "decode", "driver_settings", "encode"]

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from relive_store.errors import StoreRefused, StoreUnavailable
-from relive_store.messages import Hello, decode_request, receive_message
+from relive_store.process.messages import Hello, decode_request, receive_message
 
 __all__ = ["Admission", "read_token", "token_path"]
 

@@ -1,0 +1,1 @@
+"""ClickHouse's native format: columns to bytes and back."""

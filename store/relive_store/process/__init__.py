@@ -1,0 +1,1 @@
+"""The store process: started, spoken to, and asked by several at once."""
