@@ -6,8 +6,9 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.relive-setup
 PYTEST := $(BIN)/python -m pytest
 # Each file of tests stays in one process, as many processes as cores: `make test TEST_PROCESSES=0` has one.
+# Files run in the order of tests/conftest.py, not by how many tests they have.
 TEST_PROCESSES ?= auto
-PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --max-worker-restart 0
+PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format reference docs bench proto clean
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("relive", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("relive")
 
-sys.path.insert(0, str(Path(__file__).parent / "support"))
+TESTS = Path(__file__).parent
+sys.path.insert(0, str(TESTS / "support"))
 
 
 @pytest.fixture
@@ -23,6 +24,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("RELIVE_HOME", str(folder))
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, the others as they are: where several processes run, all of them end together."""
+    from longest_first import LONGEST_FIRST
+
+    places = {TESTS / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_collection_finish() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from longest_first import LONGEST_FIRST
+
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = ROOT / "platform" / "relive_platform"
 ROOMS = [path.parent for path in ROOT.glob("*/relive*/__init__.py")]
@@ -27,3 +29,8 @@ def test_every_file_that_the_walks_name_exists() -> None:
         else:
             beside = found.parent
     assert missing == []
+
+
+def test_every_file_of_the_order_of_tests_exists() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
+    assert len(set(LONGEST_FIRST)) == len(LONGEST_FIRST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def handler(event, context):
         os.setsid()
         if not os.fork():
             os.dup2(writing, 1)
-            os.execve(sys.executable, [sys.executable, "-I", "-c", SLEEPER, "relive-test-%d"], {})
+            os.execve(sys.executable, [sys.executable, "-I", "-c", SLEEPER, "relive-test-%s"], {})
         os._exit(0)
     os.wait()
     os.read(reading, 1)
@@ -158,8 +159,8 @@ def _running(mark: str) -> list[int]:
 
 async def test_what_a_worker_leaves_behind_without_a_trace_ends_with_it(workers: Platform) -> None:
     # Given a process that has cut every tie: another session, no parent, no environment
-    pool = workers.deploy("f", LEFT_BEHIND % os.getpid(), timeout_s=60.0)
-    mark = f"relive-test-{os.getpid()}"
+    mark = f"relive-test-{uuid.uuid4().hex}"
+    pool = workers.deploy("f", LEFT_BEHIND % mark[12:], timeout_s=60.0)
     assert (await workers.invoke("f")).body == b'"started"'
     assert len(_running(mark)) == 1
 
@@ -172,8 +173,8 @@ async def test_what_a_worker_leaves_behind_without_a_trace_ends_with_it(workers:
 
 @pytest.mark.parametrize("who", ["worker", "server"])
 async def test_it_ends_where_the_worker_or_the_server_is_killed(workers: Platform, who: str) -> None:
-    workers.deploy("f", LEFT_BEHIND % (os.getpid() + (who == "server")), timeout_s=60.0)
-    mark = f"relive-test-{os.getpid() + (who == 'server')}"
+    mark = f"relive-test-{uuid.uuid4().hex}"
+    workers.deploy("f", LEFT_BEHIND % mark[12:], timeout_s=60.0)
     await workers.invoke("f")
     assert len(_running(mark)) == 1
 

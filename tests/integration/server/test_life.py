@@ -53,7 +53,7 @@ async def test_running_events_are_finished_before_the_server_stops(tmp_path: Pat
         task = asyncio.ensure_future(running.invoke("slow", b"0.4"))
         await running.until(lambda: running.server.engine.dispatcher.running == 1)
 
-        await running.server.stop(5.0)
+        await running.server.stop(120.0)
 
         assert (await task).body == b'"done"'
         assert not running.server.engine.host.workers

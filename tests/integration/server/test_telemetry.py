@@ -88,7 +88,7 @@ async def spans_of(running: Served, trace_id: str) -> list[Span]:
 
 async def settled(running: Served) -> None:
     """Wait until the queue is empty."""
-    for _ in range(1_000):
+    for _ in range(6_000):
         counts = await asyncio.wrap_future(running.server.queue.counts())
         if not counts.ready + counts.leased:
             return
