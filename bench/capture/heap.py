@@ -66,7 +66,8 @@ def walk():
     spec = FunctionSpec(name="bench", version=1, handler="m:h", source="/")
     command = TakeHeap(invocation_id="i", folder=folder, max_objects=4_000_000, cpu_s=120.0)
     taken = take_heap(command, spec, failure())
-    return {"state": taken.state, "reason": taken.reason, "objects": taken.objects, "bytes": taken.bytes,
+    part = taken.part
+    return {"state": part.state, "reason": part.reason, "objects": taken.objects, "bytes": taken.bytes,
             "cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall,
             "before": before, "peak": status("VmHWM"), "private": private()}
 
@@ -149,7 +150,7 @@ async def _waits(objects: int, rounds: int) -> dict[str, list[float]]:
                 await wait("with", "full")
                 await wait("next", "frames")
                 await host.until(lambda: host.host.heaps.walking == 0, 120.0)
-            waits["taken"] = [float(found.state == "ok") for _, found in host.recording.heaps]
+            waits["taken"] = [float(found.part.state == "ok") for _, found in host.recording.heaps]
     return waits
 
 

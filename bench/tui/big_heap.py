@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 import zstandard
+from relive_base.parts import ok
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import ErrorInfo, PartState
-from relive_capture.explore.scene import SceneInput, write_scene
+from relive_base.wire.messages import ErrorInfo
+from relive_capture.explore.parts import SceneInput, write_scene
 from relive_capture.heap_format import (
     ATTRIBUTE,
     COLUMNS,
@@ -129,7 +130,7 @@ def write_big_scene(path: Path, objects: int) -> Path:
         error=error,
         captured_ns=now,
         members=heap_members(objects),
-        parts={"heap": PartState("ok")},
+        parts={"heap": ok()},
     )
     write_scene(path, given)
     return path

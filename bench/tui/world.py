@@ -16,9 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.parts import ok
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import FunctionSpec, LogLine, PartState, Profile, Scene, SpanData, StackFrames
-from relive_capture.explore.scene import HealthyEvent
+from relive_base.wire.messages import FunctionSpec, LogLine, Profile, Scene, SpanData, StackFrames
+from relive_capture.explore.parts import HealthyEvent
 from relive_store import Store
 
 __all__ = ["World", "fill_invocations", "record_shop"]
@@ -205,7 +206,8 @@ class _Shop:
         self.profiles.append((_profile(record, length), record))
 
     def _fail(self, record: InvocationRecord, event: Any) -> None:
-        from relive_capture.explore.scene import SceneInput, scene_path, write_scene
+        from relive_capture.explore.parts import SceneInput, write_scene
+        from relive_capture.explore.scene import scene_path
         from relive_capture.record import capture_exception
 
         module, folder = self.modules[record.function]
@@ -226,7 +228,7 @@ class _Shop:
         record.error, record.has_scene = scene.error, True
         heap: dict[str, bytes] = {}
         if record.function == "checkout" and self.world.heap_objects and self.last:
-            scene.parts["heap"] = PartState("ok")
+            scene.parts["heap"] = ok()
             frames = json.loads(scene.members["exception.json"])[0]["frames"]
             prices = next(node["id"] for name, node in frames[-1]["locals"] if name == "prices")
             heap = _sibling("big_heap").heap_members(self.world.heap_objects, prices)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from relive_base.parts import Reason
 
 __all__ = [
     "SCHEMA",
@@ -133,7 +134,7 @@ class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):
     seeds: Seeds = msgspec.field(default_factory=Seeds)
     init_seeds: Seeds | None = None
     environment: list[str] = []  # names of the variables
-    limits: list[str] = []  # that were hit, in words
+    limits: list[Reason] = []  # that were hit
     hash_seed: int = 0  # of str and bytes; 0: not known
     served: int = 0  # invocations that the process had served before
     globals: dict[str, str] = {}  # of the application's modules, at the failure: "module.name" -> short text

@@ -28,6 +28,7 @@ from typing import Any
 
 from relive.session import Session
 from relive_base.errors import ReliveError
+from relive_base.parts import Why
 from relive_base.values import render
 from relive_capture.explore.scene import SceneFile, own_frame, read_scene
 from relive_capture.model import ExceptionView, FrameView
@@ -249,7 +250,7 @@ def judge(outcome: Outcome) -> Iterator[str]:
         yield f"error {error['type']}"
     if expected.says not in error["message"]:
         yield f"message {error['message']!r}"
-    yield from _place(outcome, own_frame(root), "without locals" in scene.parts["exception"].reason)
+    yield from _place(outcome, own_frame(root), scene.parts["exception"].because(Why.NO_LOCALS) is not None)
     yield from _event(outcome, scene)
     yield from _more(expected, scene, root)
     yield from _parts(expected, scene)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from relive_capture.explore.parts import failure_lines, to_json
 from relive_capture.explore.scene import read_scene
-from relive_capture.explore.text import failure_lines, to_json
 from relive_tui.models.failure.acts import ActsState, acts_line
 from relive_tui.models.failure.completeness import completeness_line, detail_lines
 from relive_tui.models.failure.event import event_lines

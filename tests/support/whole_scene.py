@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, HttpRequest, LogLine, Profile, SpanData, StackFrames
-from relive_capture.explore.scene import HealthyEvent, SceneInput, write_scene
+from relive_capture.explore.parts import HealthyEvent, SceneInput, write_scene
 from relive_capture.record import capture_exception
 
 __all__ = ["write_whole_scene"]

@@ -4,7 +4,7 @@ UI."""
 from __future__ import annotations
 
 from relive_capture.explore.errors import AmbiguousScene, SceneError, SceneNotFound
-from relive_capture.explore.scene import ArchiveInfo, Limits, SceneFile, SceneInput, read_scene, write_scene
+from relive_capture.explore.scene import ArchiveInfo, Limits, SceneFile, read_scene
 
 __all__ = [
     "AmbiguousScene",
@@ -12,8 +12,6 @@ __all__ = [
     "Limits",
     "SceneError",
     "SceneFile",
-    "SceneInput",
     "SceneNotFound",
     "read_scene",
-    "write_scene",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import msgspec
+from relive_base.parts import Reason, Why
 
 __all__ = ["Budget", "Meter"]
 
@@ -37,7 +38,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):  # a dataclass would ta
 
 
 class Meter:
-    """Counts what a capture has used. `over` says in words which limit was reached, or "". `stop`: what is
+    """Counts what a capture has used. `over` says which limit was reached, if one was. `stop`: what is
     being done now has had its share, or there is nothing left at all."""
 
     __slots__ = (
@@ -61,7 +62,7 @@ class Meter:
         self._ticks = 0
         self._naming = False
         self.bytes_used = 0
-        self.over = ""
+        self.over: Reason | None = None
         self.stop = False
 
     def share(self, part: float) -> None:
@@ -98,9 +99,9 @@ class Meter:
         early = self.bytes_used < budget.least_bytes and now <= self._last_ns
         if not self.over:
             if self.bytes_used > budget.total_bytes:
-                self.over = f"the size limit of {budget.total_bytes} bytes"
+                self.over = Reason(Why.SIZE_LIMIT, (budget.total_bytes,))
             elif now > self._end_ns and not early:
-                self.over = f"the CPU limit of {budget.cpu_ns // 1_000_000} ms"
+                self.over = Reason(Why.CPU_LIMIT, (budget.cpu_ns // 1_000_000,))
         if self._naming:
             late = now > self._end_ns + budget.cpu_ns // 2 and not early
             self.stop = late or 2 * self.bytes_used > 3 * budget.total_bytes

@@ -14,10 +14,11 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 from relive_base.escapes import to_json
+from relive_base.parts import PartState, Reason, State, Why, missing, not_applicable, ok
 from relive_base.patterns import LazyPattern
 from relive_base.redaction.memory import SecretMemory
 from relive_base.redaction.redactor import Redactor
-from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, FunctionSpec, PartState, Scene
+from relive_base.wire.messages import ErrorInfo, FunctionSpec, Scene
 
 from relive_capture.model import ExceptionView, ResultView, every_exception
 from relive_capture.record.budget import Budget, Meter
@@ -60,8 +61,6 @@ __all__ = [
 ]
 
 NO_RESULT: Final = object()
-_NO_TASKS: Final = "no asyncio task was there"
-_VALUES_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
 _Early: TypeAlias = Callable[[Scene], object]
 _ANSWER_BYTES: Final = 8_000
 _ANSWER_CHARS: Final = 2_000
@@ -152,7 +151,7 @@ class _Capture:
         try:
             state = step(*arguments)
         except Exception as error:  # a part that fails must not take the others with it
-            state = PartState("missing", f"the capture itself failed: {type(error).__name__}")
+            state = missing(Why.CAPTURE_FAILED, type(error).__name__)
         self.parts[part] = state
 
     # ------------------------------------------------------------ steps
@@ -166,7 +165,7 @@ class _Capture:
         self.members["exception.json"] = to_json(views)
         return self._exception_state(views)
 
-    def save_heads(self, views: list[ExceptionView], reason: str) -> PartState:
+    def save_heads(self, views: list[ExceptionView], reasons: list[Reason]) -> PartState:
         """The frames without values: what broke the walk was most likely one of them."""
         self.chain.ask()
         for view, _ in every_exception(views):
@@ -174,24 +173,24 @@ class _Capture:
             for frame in view.frames:
                 frame.locals = []
         self.members["exception.json"] = to_json(views)
-        return PartState("partial", f"{reason}; tried again without values")
+        return _partial([*reasons, Reason(Why.WITHOUT_VALUES)])
 
     def _exception_state(self, views: list[ExceptionView]) -> PartState:
-        reasons = [] if self.frames.values else [_VALUES_OFF]
+        reasons = [] if self.frames.values else [Reason(Why.VALUES_OFF)]
         reasons += self.frames.cut_reasons()
         cut = sum(view.frames_cut for view, _ in every_exception(views))
         if cut:
-            reasons.append(f"{cut} frames in the middle were left out, over {self.budget.frames}")
+            reasons.append(Reason(Why.FRAMES_LEFT_OUT, (cut, self.budget.frames)))
         if self.chain.left_out:
-            reasons.append(f"only {self.budget.exceptions} exceptions of the chain and its groups are kept")
-        return PartState("partial", "; ".join(reasons)) if reasons else PartState("ok")
+            reasons.append(Reason(Why.EXCEPTIONS_LEFT_OUT, (self.budget.exceptions,)))
+        return _partial(reasons) if reasons else ok()
 
     def save_source(self) -> PartState:
         found, reason = self.sources.members(self.frames.app_files)
         self.members.update(found)
         if not self.frames.app_files:
-            return PartState(NOT_APPLICABLE, "no frame of the function's own code")
-        return PartState("partial" if found else "missing", reason) if reason else PartState("ok")
+            return not_applicable(Why.NO_OWN_FRAME)
+        return PartState(State.PARTIAL if found else State.MISSING, [reason]) if reason else ok()
 
     def save_threads(self) -> PartState:
         views, left_out = threads(
@@ -202,15 +201,15 @@ class _Capture:
 
     def save_tasks(self) -> PartState:
         if not any_tasks(self.chain.knows):
-            return PartState(NOT_APPLICABLE, _NO_TASKS)
+            return not_applicable(Why.NO_TASKS)
         views, left_out = tasks(self.budget, self.meter, self.frames, self.chain.knows, self.chain.message_of)
         self.members["tasks.json"] = to_json(views)
         return self._beside_state(left_out, "tasks")
 
     def _beside_state(self, left_out: int, what: str) -> PartState:
-        reasons = [f"{left_out} {what} left out"] if left_out else []
+        reasons = [Reason(Why.LEFT_OUT, (left_out, what))] if left_out else []
         reasons += self.frames.cut_reasons()
-        return PartState("partial", "; ".join(reasons)) if reasons else PartState("ok")
+        return _partial(reasons) if reasons else ok()
 
     def save_environment(self) -> PartState:
         names = list(os.environ)
@@ -220,15 +219,15 @@ class _Capture:
         self.redactions.extend(f"environment.{name}" for name in secret[:100])
         found = self.kept.environment.json(names, secret, self.kept.versions.current())
         self.members["environment.json"] = found
-        return PartState("ok")
+        return ok()
 
     def save_result(self, result: object, place: tuple[str, str] | None) -> PartState:
         path, reason = find_unserialisable(result) if place is None else place
         if not self.frames.values:
-            return PartState("missing", _VALUES_OFF)
+            return missing(Why.VALUES_OFF)
         view = ResultView(path=path, reason=reason, value=self.walker.value(result, "result"))
         self.members["result.json"] = to_json(view)
-        return PartState("ok")
+        return ok()
 
     # ------------------------------------------------------------ the whole
 
@@ -308,7 +307,7 @@ def capture_exception(
             views = capture.chain.record(error)
             capture.attempt("exception", capture.save_exceptions, views, early)
             if "exception.json" not in capture.members:
-                capture.attempt("exception", capture.save_heads, views, capture.parts["exception"].reason)
+                capture.attempt("exception", capture.save_heads, views, capture.parts["exception"].reasons)
             if result is not NO_RESULT:
                 capture.attempt("result", capture.save_result, result, place)
             info = capture.error(views, kind, capture.chain.root_frames, error_type(error))
@@ -482,7 +481,7 @@ def _small_scene(
 ) -> Scene:
     """The second try, with frames alone: what broke the first one was most likely a value, or memory."""
     try:
-        reason = f"the capture itself failed: {error_type(second)}"
+        reason = Reason(Why.CAPTURE_FAILED, (error_type(second),))
         capture = _Capture(spec, _SMALL, skip)
         capture.frames.values = False
         views = capture.chain.record(error)
@@ -491,10 +490,14 @@ def _small_scene(
     except BaseException as third:
         return _bare_scene(error, third, kind, invocation_id, captured_ns)
     if "exception.json" in capture.members:
-        capture.parts["exception"] = PartState("partial", f"{reason}; tried again without values")
+        capture.parts["exception"] = _partial([reason, Reason(Why.WITHOUT_VALUES)])
     for name in ("source", "threads", "environment"):
-        capture.parts[name] = PartState("missing", reason)
+        capture.parts[name] = PartState(State.MISSING, [reason])
     return capture.scene(invocation_id, info, captured_ns)
+
+
+def _partial(reasons: list[Reason]) -> PartState:
+    return PartState(State.PARTIAL, reasons)
 
 
 def _bare_error(error: BaseException | None, second: BaseException, kind: str) -> ErrorInfo:
@@ -506,7 +509,7 @@ def _bare_error(error: BaseException | None, second: BaseException, kind: str) -
 def _bare_scene(
     error: BaseException | None, second: BaseException, kind: str, invocation_id: str, captured_ns: int
 ) -> Scene:
-    reason = f"the capture itself failed: {error_type(second)}"
-    parts = {name: PartState("missing", reason) for name in ("exception", "source", "threads", "environment")}
+    failed = missing(Why.CAPTURE_FAILED, error_type(second))
+    parts = dict.fromkeys(("exception", "source", "threads", "environment"), failed)
     info = _bare_error(error, second, kind)
     return Scene(invocation_id=invocation_id, captured_ns=captured_ns, error=info, parts=parts)

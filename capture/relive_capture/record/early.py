@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Final
 
 from relive_base.escapes import to_json
-from relive_base.wire.messages import ErrorInfo, PartState, Scene
+from relive_base.parts import Why, partial
+from relive_base.wire.messages import ErrorInfo, Scene
 
 from relive_capture.model import ExceptionView
 
 __all__ = ["early_scene"]
-
-_ENDED: Final = "the process ended while an exception was asked for its text"
 
 
 def early_scene(views: list[ExceptionView], redactions: list[str], secrets: list[str]) -> Scene:
@@ -23,7 +21,7 @@ def early_scene(views: list[ExceptionView], redactions: list[str], secrets: list
         captured_ns=time.time_ns(),
         error=ErrorInfo(type=views[0].type, message=views[0].message, kind="exception"),
         members={"exception.json": to_json(views)},
-        parts={"exception": PartState("partial", _ENDED)},
+        parts={"exception": partial(Why.ENDED_OVER_TEXT)},
         redactions=list(dict.fromkeys(redactions)),
         final=False,
         secrets=secrets,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from relive_base.wire.messages import NOT_APPLICABLE, LogLine
+from relive_base.parts import PartState
+from relive_base.wire.messages import LogLine
 
 from relive_platform.engine.intake import frame_lines
 from relive_platform.evidence import HeapFound
@@ -33,7 +34,7 @@ class Evidence(msgspec.Struct, eq=False):
     span_updates: list[bytes] = []  # of SpanUpdate messages
     profiles: list[bytes] = []  # of Profile messages
     members: dict[str, bytes] = {}  # that a dump from outside gave
-    parts: dict[str, tuple[str, str]] = {}  # state and reason of what the server knows of
+    parts: dict[str, PartState] = {}  # of the scene, as far as the server knows of them
     redactions: list[str] = []  # places in `members`
     rss_peak: int = 0  # that the server has seen
     console_bytes: int = 0
@@ -99,20 +100,12 @@ class Evidence(msgspec.Struct, eq=False):
         if held_bytes > self.rss_peak:
             self.rss_peak = held_bytes
 
-    def mark(self, part: str, state: str, reason: str) -> None:
+    def mark(self, name: str, part: PartState) -> None:
         """What is to be said of a part of the scene."""
-        self.parts[part] = (state, reason)
-
-    def missing(self, part: str, reason: str) -> None:
-        """A part of the scene cannot be had."""
-        self.parts[part] = ("missing", reason)
-
-    def not_applicable(self, part: str, reason: str) -> None:
-        """There is no such part of this failure."""
-        self.parts[part] = (NOT_APPLICABLE, reason)
+        self.parts[name] = part
 
     def dumped(
-        self, members: Mapping[str, bytes], parts: Mapping[str, tuple[str, str]], redactions: list[str]
+        self, members: Mapping[str, bytes], parts: Mapping[str, PartState], redactions: list[str]
     ) -> None:
         """What was read of its process from outside."""
         self.members = dict(members)

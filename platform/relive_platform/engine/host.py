@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from relive_base.parts import PartState, State, Why, missing
 from relive_base.wire.messages import FunctionSpec
 from relive_capture.explore.scene import kept_part
 
@@ -154,21 +155,20 @@ class WorkerHost:
     def freeze(self, worker: Worker, attempt: Attempt) -> bool:
         """Keep a failed worker, stopped, as the live scene; the scene says so, or why it is not there."""
         reason = self.frozen.keep(worker, attempt.record)
-        state, told = ("missing", reason) if reason else kept_part(self.limits.frozen_s)
-        attempt.evidence.mark("live", state, told)
-        return not reason
+        kept = kept_part(self.limits.frozen_s)
+        attempt.evidence.mark("live", kept if reason is None else PartState(State.MISSING, [reason]))
+        return reason is None
 
     def lost(self, worker: Worker, attempt: Attempt) -> None:
         """A worker ended, or had to be ended, in the middle of an invocation: there is nothing to debug."""
-        how = "had to be stopped from outside, as it did not react" if worker.condemned else "ended by itself"
-        if worker.condemned == "cancelled":
-            how = "was ended by relive cancel"
-        how = "was ended by the server" if worker.ended_for else how
-        how = "was ended by the kernel, for the memory of its cgroup" if worker.is_ended_by_kernel() else how
-        how = "crashed" if worker.crashed is not None else how
-        reason = f"its process {how}; what could be saved is in the scene"
-        self.frozen.note(attempt.record.invocation_id, reason)
-        attempt.evidence.missing("live", reason)
+        how = Why.LOST_STOPPED if worker.condemned else Why.LOST_BY_ITSELF
+        how = Why.LOST_CANCELLED if worker.condemned == "cancelled" else how
+        how = Why.LOST_TO_SERVER if worker.ended_for else how
+        how = Why.LOST_TO_KERNEL if worker.is_ended_by_kernel() else how
+        how = Why.LOST_CRASHED if worker.crashed is not None else how
+        part = missing(how)
+        self.frozen.note(attempt.record.invocation_id, part.reason)
+        attempt.evidence.mark("live", part)
 
     async def close(self) -> None:
         """End every worker, and wait until they are gone."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from relive_base.wire.messages import NOT_APPLICABLE
+from relive_base.parts import Why, missing, not_applicable
 from relive_capture.explore.outside import FAULT_MEMBER
-from relive_capture.explore.scene import HealthyEvent
+from relive_capture.explore.parts import HealthyEvent
 from relive_runtime.worker.faults import can_stand_still
 
 from relive_platform.engine.attempt import Attempt
@@ -14,10 +12,6 @@ from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import SceneJob
 
 __all__ = ["scene_job"]
-
-_EVENT_OFF: Final = 'capture = "off" in relive.toml: no event is kept'
-_NO_STOP: Final = "the process did not stop to be read"
-_CANNOT_STOP: Final = "a process cannot stop to be read: Relive's C extensions were not built"
 
 
 def scene_job(attempt: Attempt, worker: Worker | None, profiles: list[bytes]) -> SceneJob:
@@ -28,16 +22,16 @@ def scene_job(attempt: Attempt, worker: Worker | None, profiles: list[bytes]) ->
     parts = evidence.parts
     values = spec is None or spec.capture != "off"
     if not values:
-        parts = {**parts, "event": ("missing", _EVENT_OFF)}
+        parts = {**parts, "event": missing(Why.EVENT_OFF)}
     if not attempt.record.failed:
-        parts = {**parts, "healthy": (NOT_APPLICABLE, "the invocation itself succeeded")}
+        parts = {**parts, "healthy": not_applicable(Why.SUCCEEDED)}
     if worker is not None and _lost_samples(attempt, worker, profiles):
-        parts = {**parts, "profile": ("missing", "its samples went with the process")}
+        parts = {**parts, "profile": missing(Why.SAMPLES_LOST)}
     members = evidence.members
     if worker is not None and attempt.record.status in ("crash", "init_error"):
         members = {**members, **_fault_member(worker)}
         if FAULT_MEMBER in members and _died_at_once(attempt, worker):
-            parts = {"exception": ("missing", _NO_STOP if can_stand_still() else _CANNOT_STOP), **parts}
+            parts = {"exception": missing(Why.NO_STOP if can_stand_still() else Why.CANNOT_STOP), **parts}
     return SceneJob(
         record=attempt.record,
         scene=evidence.scene,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
+from relive_base.parts import PartState
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import HttpRequest
-from relive_capture.explore.scene import HealthyEvent
+from relive_capture.explore.parts import HealthyEvent
 
 __all__ = ["Finished", "HeapFound", "SceneJob"]
 
@@ -31,7 +32,7 @@ class SceneJob(msgspec.Struct, array_like=True, tag="s"):
     telemetry: list[bytes] = []
     profiles: list[bytes] = []
     members: dict[str, bytes] = {}  # of a dump from outside
-    parts: dict[str, tuple[str, str]] = {}
+    parts: dict[str, PartState] = {}
     redact_keys: list[str] = []
     handler: str = ""
     kind: str = ""
@@ -47,10 +48,9 @@ class SceneJob(msgspec.Struct, array_like=True, tag="s"):
 
 @dataclass(frozen=True, slots=True)
 class HeapFound:
-    """What became of a heap snapshot: state and reason as in PartState. If it is not "missing", `folder`
-    has the worker's raw files, which nobody has looked at."""
+    """What became of a heap snapshot. If it is not missing, `folder` has the worker's raw files, which nobody
+    has looked at."""
 
-    state: str
-    reason: str = ""
+    part: PartState
     folder: str = ""
     baseline: bool = False  # of a success: it belongs to no scene

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any, Final
 
+from relive_base.parts import State, Why, ok, partial
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore.outside import (
@@ -30,7 +31,7 @@ _LIMIT_S: Final = 15.0
 
 def read_core(job: SceneJob, error: ErrorInfo) -> None:
     """Add to `job` what pystack finds in its core file; the file is gone afterwards. Blocks up to 15 s."""
-    values = job.parts.get("event", ("", ""))[0] != "missing"  # capture = "off" keeps no event either
+    values = job.parts.get("event", ok()).state is not State.MISSING  # capture = "off" keeps no event either
     try:
         text = pystack_core(job.core, os.path.realpath(sys.executable), _LIMIT_S, values=values)
         threads = parse_pystack(text, job.record.worker_pid)
@@ -39,7 +40,7 @@ def read_core(job: SceneJob, error: ErrorInfo) -> None:
         view = frames.convert(threads, error.kind, error.type, error.message)
     except PystackError as problem:
         if PYSTACK_MEMBER not in job.members:
-            job.parts["native"] = ("partial", f"the core file could not be read: {problem}")
+            job.parts["native"] = partial(Why.CORE_UNREADABLE, str(problem))
         return
     finally:
         with contextlib.suppress(OSError):
@@ -47,9 +48,9 @@ def read_core(job: SceneJob, error: ErrorInfo) -> None:
     if view is not None:
         job.members.update(view.members)
         job.members[PYSTACK_MEMBER] = Redactor(job.redact_keys).text(stack_lines(text)).encode()
-        job.parts.update({name: (part.state, part.reason) for name, part in view.parts.items()})
-        job.parts["exception"] = ("ok", "read from a core file with pystack")
-        job.parts["native"] = ("ok", "")
+        job.parts.update(view.parts)
+        job.parts["exception"] = ok(Why.READ_FROM_CORE)
+        job.parts["native"] = ok()
         job.redactions.extend(view.redactions)
         if not error.line:
             error.file, error.line, error.function = view.error.file, view.error.line, view.error.function

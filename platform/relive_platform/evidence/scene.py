@@ -7,9 +7,10 @@ from collections import OrderedDict
 from typing import TypeVar
 
 import msgspec
-from relive_base.wire.messages import LogLine, Logs, PartState, Profile, Scene, SpanData, Spans, StackFrames
+from relive_base.parts import Reason, Why
+from relive_base.wire.messages import LogLine, Logs, Profile, Scene, SpanData, Spans, StackFrames
 from relive_capture.explore.outside import FAULT_MEMBER, crash_view, locate
-from relive_capture.explore.scene import SceneInput
+from relive_capture.explore.parts import SceneInput
 
 from relive_platform.evidence.attempt import SceneJob
 from relive_platform.evidence.cores import read_core
@@ -70,7 +71,7 @@ def scene_input(job: SceneJob, stacks: StackMemory) -> SceneInput:
         profiles=profiles,
         stacks=stacks.of(job.record.function, profiles),
         members=job.members,
-        parts={name: PartState(*state) for name, state in job.parts.items()},
+        parts=job.parts,
         redactions=job.redactions,
         redact_keys=job.redact_keys,
         python=job.python,
@@ -89,7 +90,7 @@ def _told(job: SceneJob) -> Scene | None:
     scene.error = job.record.error  # how the process ended
     part = scene.parts.get("exception")
     if part is not None:
-        part.reason = f"{part.reason}: {scene.error.message}"
+        part.reasons = [*part.reasons, Reason(Why.HOW_IT_ENDED, (scene.error.message,))]
     return scene
 
 
@@ -117,11 +118,11 @@ def _add_crash(job: SceneJob, logs: list[LogLine]) -> None:
         text = member.decode("utf-8", "replace")
     if "exception.json" in job.members:  # it was read from outside, or from its core file
         return
-    why = job.parts.get("exception", ("", ""))[1]
+    why = job.parts["exception"].reasons if "exception" in job.parts else ()
     view = crash_view(text, error, job.source, job.in_app, job.redact_keys, why)
     if view is not None:
         job.members.update(view.members)
         job.members[FAULT_MEMBER] = text.encode()
-        job.parts.update({name: (part.state, part.reason) for name, part in view.parts.items()})
+        job.parts.update(view.parts)
         job.redactions.extend(view.redactions)
         error.traceback = error.traceback or view.error.traceback

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from relive_base.errors import NotFound, ReliveError
 from relive_base.wire.messages import ErrorInfo, Logs, Playback
-from relive_capture.explore.scene import SceneFile, read_scene, write_scene
+from relive_capture.explore.parts import write_scene
+from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.model import every_exception
 from relive_capture.record.playback import NotRecorded
 from relive_capture.recording_format import PlaybackReport

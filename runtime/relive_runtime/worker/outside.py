@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.escapes import encode_escaped
-from relive_base.wire.messages import (
-    Call,
-    CallResult,
-    ErrorInfo,
-    FunctionSpec,
-    Invoke,
-    PartState,
-    Playback,
-    Scene,
-)
+from relive_base.parts import Why, missing, partial
+from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, Playback, Scene
 
 from relive_runtime.worker.start.namesakes import originals
 
@@ -27,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Outside", "outside_of", "replayed"]
 
 _NAMES: Final = 500
-_OFF: Final = 'capture = "off" in relive.toml: no values are kept'
 _REFUSED: Final = "relive.CallRefused"
 
 
@@ -48,8 +39,8 @@ class Outside:
 
     def tell(self, scene: Scene, invoke: Invoke | None) -> None:
         """Add what there is to the scene of what has failed; `invoke` None: the loading of the module."""
-        scene.parts["replay"] = PartState("partial", _OFF)
-        scene.parts["cassette"] = PartState("missing", _OFF)
+        scene.parts["replay"] = partial(Why.VALUES_OFF)
+        scene.parts["cassette"] = missing(Why.VALUES_OFF)
 
     def uninstall(self) -> None:
         """Undo `install`; a worker ends instead."""
@@ -109,7 +100,7 @@ class _Recorded(Outside):
                     notes.globals = module_state(spec)
                 scene.recording = encode_escaped(msgspec.msgpack.encode, self._recorder.recording(notes))
         except Exception as error:  # the scene must leave without it
-            scene.parts["replay"] = PartState("missing", f"it could not be told: {type(error).__name__}")
+            scene.parts["replay"] = missing(Why.NOT_TOLD, type(error).__name__)
 
     def answered(self, call: Call, answer: CallResult, took_ns: int) -> None:
         from relive_capture.recording_format import Failure

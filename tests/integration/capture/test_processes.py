@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from relive_base.records import InvocationRecord
-from relive_capture.explore import SceneInput, outside, read_scene, write_scene
+from relive_capture.explore import outside, read_scene
+from relive_capture.explore.parts import SceneInput, write_scene
 from relive_capture.model import ExceptionView
 
 STUCK = """

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
-from relive_capture.explore import AmbiguousScene, SceneInput, SceneNotFound, failures, scenes, write_scene
+from relive_capture.explore import AmbiguousScene, SceneNotFound, failures, scenes
 from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.parts import SceneInput, write_scene
 from relive_capture.explore.scene import scene_path
 from relive_store import Store, StoreProcess, open_store
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from relive_base.parts import Why
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Scene
 from relive_platform.engine.pool import PoolLimits
@@ -67,11 +68,11 @@ async def test_a_failure_leaves_its_heap(platforms: Platform) -> None:
     # Then: the scene is handed on at once, and says that a heap is on its way
     assert outcome.record.status == "error"
     await platforms.until(lambda: platforms.recording.finished_runs)
-    assert platforms.recording.finished_runs[0].parts["heap"][0] == "missing"
+    assert platforms.recording.finished_runs[0].parts["heap"].state == "missing"
     # And: another worker takes the place of the first one without waiting for it
     assert all(worker.state != FROZEN for worker in pool.live())
     record, found = await heap_of(platforms)
-    assert (record.invocation_id, found.state) == (outcome.record.invocation_id, "ok")
+    assert (record.invocation_id, found.part.state) == (outcome.record.invocation_id, "ok")
     heap = HeapFiles.read(Path(found.folder))
     heap.check()
     hoard = heap.local("handler", "hoard")
@@ -89,7 +90,7 @@ async def test_a_module_that_could_not_be_loaded_leaves_its_heap(platforms: Plat
 
     assert outcome.record.status == "init_error"
     record, found = await heap_of(platforms)
-    assert (record.invocation_id, found.state, found.baseline) == (
+    assert (record.invocation_id, found.part.state, found.baseline) == (
         outcome.record.invocation_id, "ok", False,
     )  # fmt: skip
     heap = HeapFiles.read(Path(found.folder))
@@ -107,11 +108,13 @@ async def test_the_same_failure_again(platforms: Platform) -> None:
     await platforms.invoke("f", b"2")
     await platforms.until(lambda: len(platforms.recording.finished_runs) == 2)
 
-    state, reason = platforms.recording.finished_runs[1].parts["heap"]
-    assert state == "missing"
-    assert reason.startswith("the same failure's heap was taken ")
-    assert first.record.invocation_id in reason
-    assert "RELIVE_HEAP_INTERVAL_S" in reason
+    part = platforms.recording.finished_runs[1].parts["heap"]
+    assert part.state == "missing"
+    same = part.because(Why.HEAP_OF_SAME_FAILURE)
+    assert same is not None
+    assert first.record.invocation_id in same.arguments
+    assert part.reason.startswith("the same failure's heap was taken ")
+    assert "RELIVE_HEAP_INTERVAL_S" in part.reason
     assert len(platforms.recording.heaps) == 1
 
 
@@ -124,7 +127,7 @@ async def test_a_worker_that_walks_its_heap_is_not_ended_for_the_next_failures(p
 
     # Then the two that were walked have their heaps; the others say why they have none
     await platforms.until(lambda: len(platforms.recording.heaps) == 2, 60.0)
-    assert [found.state for _, found in platforms.recording.heaps] == ["ok", "ok"]
+    assert [found.part.state for _, found in platforms.recording.heaps] == ["ok", "ok"]
     # And the last two that could be kept are, and no more
     await platforms.until(lambda: len(platforms.host.workers) - platforms.host.counts()["idle"] == 2)
     kept = [kept.worker for kept in platforms.host.frozen]
@@ -141,7 +144,7 @@ async def test_at_the_memory_limit_the_hoard_is_the_biggest(platforms: Platform)
     assert outcome.record.status == "memory"
     assert platforms.recording.heaps == []
     record, found = await heap_of(platforms)
-    assert found.state == "ok", found.reason
+    assert found.part.state == "ok", found.part.reason
     # And: the process told its frames itself
     await platforms.until(lambda: platforms.recording.finished_runs)
     [run] = platforms.recording.finished_runs
@@ -161,7 +164,7 @@ async def test_at_the_memory_limit_the_hoard_is_the_biggest(platforms: Platform)
     assert biggest == heap.local("grow", "rows")
     # And: it is kept, stopped, for a debugger
     await platforms.until(lambda: platforms.host.counts()["frozen"] == 1)
-    assert run.parts["live"][0] == "ok"
+    assert run.parts["live"].state == "ok"
 
 
 async def test_a_process_that_does_not_react(platforms: Platform) -> None:
@@ -172,8 +175,8 @@ async def test_a_process_that_does_not_react(platforms: Platform) -> None:
 
     [run] = platforms.recording.finished_runs
     assert outcome.record.status == "memory"
-    assert run.parts["heap"][0] == "missing"
-    assert "the process" in run.parts["heap"][1]
+    assert run.parts["heap"].state == "missing"
+    assert "the process" in run.parts["heap"].reason
     assert "exception.json" in run.members  # read from outside, as before
 
 
@@ -184,7 +187,7 @@ async def test_a_memory_error(platforms: Platform) -> None:
 
     assert outcome.record.status == "memory"
     _, found = await heap_of(platforms)
-    assert found.state == "ok", found.reason
+    assert found.part.state == "ok", found.part.reason
     heap = HeapFiles.read(Path(found.folder))
     assert len(heap.held(heap.local("handler", "rows"))) >= 50_000
 
@@ -197,7 +200,7 @@ async def test_a_baseline(platforms: Platform) -> None:
     await platforms.invoke("f", b"2")
 
     record, found = await heap_of(platforms)
-    assert (found.state, found.baseline) == ("ok", True)
+    assert (found.part.state, found.baseline) == ("ok", True)
     assert not pool.aftermath.baseline_next
     heap = HeapFiles.read(Path(found.folder))
     heap.check()
@@ -218,7 +221,8 @@ async def test_it_is_not_wanted(platforms: Platform, spec: dict[str, Any], reaso
     await platforms.invoke("f")
     await platforms.until(lambda: platforms.recording.finished_runs)
 
-    assert platforms.recording.finished_runs[0].parts["heap"] == ("missing", reason)
+    part = platforms.recording.finished_runs[0].parts["heap"]
+    assert (part.state, part.reason) == ("missing", reason)
 
 
 async def test_the_machine_is_short_of_memory(platforms: Platform) -> None:
@@ -228,9 +232,9 @@ async def test_the_machine_is_short_of_memory(platforms: Platform) -> None:
     await platforms.invoke("f")
     await platforms.until(lambda: platforms.recording.finished_runs)
 
-    state, reason = platforms.recording.finished_runs[0].parts["heap"]
-    assert state == "missing"
-    assert reason.startswith("memory: 10 MB were available on the machine, under ")
+    part = platforms.recording.finished_runs[0].parts["heap"]
+    assert part.state == "missing"
+    assert part.reason.startswith("memory: 10 MB were available on the machine, under ")
 
 
 @pytest.mark.parametrize(
@@ -242,11 +246,12 @@ async def test_a_worker_that_tricks(platforms: Platform, trick: str) -> None:
         "f",
         f"""
 import relive_capture.record.heap as heap
+from relive_base.parts import ok
 from relive_base.wire.messages import HeapTaken
 
 def trick(command, *rest):
     {trick}
-    return HeapTaken(invocation_id=command.invocation_id, state="ok", folder="/etc")
+    return HeapTaken(invocation_id=command.invocation_id, part=ok(), folder="/etc")
 
 heap.take_heap = trick
 
@@ -259,10 +264,10 @@ def handler(event, context):
     _, found = await heap_of(platforms)
 
     # Then: what it says of itself is not believed
-    if found.state == "ok":
+    if found.part.state == "ok":
         assert Path(found.folder).parent == platforms.folder / "run" / "heaps"
     else:
-        assert "the process ended" in found.reason
+        assert "the process ended" in found.part.reason
 
 
 def scene_of(run: SceneJob) -> Scene:

@@ -89,7 +89,8 @@ async def fail(workers: Platform, word: str) -> str:
 def live_part(workers: Platform, invocation_id: str) -> tuple[str, str]:
     """What the scene says of its process."""
     (running,) = (run for run in workers.recording.finished_runs if run.record.invocation_id == invocation_id)
-    return running.parts["live"]
+    part = running.parts["live"]
+    return part.state, part.reason
 
 
 def attach(workers: Platform, ident: str = "last") -> DebugSession:

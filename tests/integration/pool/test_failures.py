@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from pool_harness import Platform
+from relive_base.parts import Why, ok
 from relive_base.wire.messages import Logs, Scene, Spans
-from relive_capture.explore import read_scene, write_scene
-from relive_capture.explore.text import render_text
+from relive_capture.explore import read_scene
+from relive_capture.explore.parts import render_text, write_scene
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.life import FROZEN
 from relive_platform.engine.workers.zygote import ZygoteKey
@@ -143,7 +144,7 @@ async def test_a_crash_has_its_locals_and_its_caller_does_not_wait_for_them(
 
     # ... then its frames to be read with their locals, and its end; the next event gets another worker
     running = await _failed_run(workers)
-    assert running.parts["exception"] == ("ok", "read from outside with py-spy")
+    assert running.parts["exception"] == ok(Why.READ_WITH, "py-spy")
     assert _locals(running, "handler")["basket"] == '["apple", 3]'
     assert (outcome.error.file, outcome.error.line) == ("f_v1.py", 6)
     await workers.until(lambda: outcome.record.worker_id not in workers.host.workers)
@@ -204,8 +205,8 @@ async def test_of_many_crashes_at_once_few_are_read_and_the_others_say_so(worker
     assert {outcome.record.status for outcome in outcomes} == {"crash"}
     await workers.until(lambda: len(workers.recording.finished_runs) == 12, 60.0)
     parts = [running.parts["exception"] for running in workers.recording.finished_runs]
-    assert ("ok", "read from outside with py-spy") in parts
-    assert all(reason for _, reason in parts)
+    assert ok(Why.READ_WITH, "py-spy") in parts
+    assert all(part.reason for part in parts)
     assert (await workers.invoke("f", b'"ok"')).ok
 
 

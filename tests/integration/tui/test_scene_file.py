@@ -13,7 +13,8 @@ from relive_base.errors import UsageError
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, LogLine, Profile, SpanData, StackFrames
 from relive_capture.explore.errors import SceneError
-from relive_capture.explore.scene import SceneInput, read_scene, write_scene
+from relive_capture.explore.parts import SceneInput, write_scene
+from relive_capture.explore.scene import read_scene
 from relive_capture.heap_format import ITEM
 from relive_capture.record import capture_exception
 from relive_tui.app import ReliveApp

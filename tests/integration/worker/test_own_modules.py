@@ -118,7 +118,7 @@ def test_a_heap_is_taken_among_such_modules(home: ZygoteHandle) -> None:
     worker.wire.send(TakeHeap(invocation_id, f"{worker.spec.scratch}/heap"))
     taken, _ = worker.wire.until(HeapTaken)
 
-    assert (taken.state, taken.reason) == ("ok", "")
+    assert (taken.part.state, taken.part.reason) == ("ok", "")
 
 
 def test_a_dependencys_module_of_the_same_name_is_the_dependencys_alone(tmp_path: Path) -> None:

@@ -18,22 +18,22 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from relive_base.parts import PartState, ok
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import (
     ErrorInfo,
     FunctionSpec,
     HttpRequest,
     LogLine,
-    PartState,
     Profile,
     Scene,
     SpanData,
     StackFrames,
 )
-from relive_capture.explore import Limits, SceneError, SceneInput, read_scene, write_scene
+from relive_capture.explore import Limits, SceneError, read_scene
 from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.parts import SceneInput, failure_lines, render_text, to_json, write_scene
 from relive_capture.explore.scene import kept_part
-from relive_capture.explore.text import failure_lines, render_text, to_json
 from relive_capture.record import capture_exception
 
 INVOCATION = "01932c5e-7b1a-7c3d-8e4f-0123456789ab"
@@ -82,7 +82,7 @@ def full_input(scene: Scene) -> SceneInput:
         ],
         profiles=[Profile(invocation_id=INVOCATION, stack_hashes=[1], counts=[2], wall_ns=[3], cpu_ns=[4])],
         stacks={1: stack},
-        parts={"live": PartState("ok")},
+        parts={"live": ok()},
     )
 
 
@@ -107,7 +107,7 @@ def test_a_process_that_is_kept_for_a_time_is_not_there_after_it(
     tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a scene whose process was kept for 5 minutes at most
-    kept = PartState(*kept_part(300))
+    kept = kept_part(300)
     write_scene(tmp_path / "a.scene", replace(full_input(scene), parts={"live": kept}))
     captured_ns = read_scene(tmp_path / "a.scene").manifest["captured_ns"]
 
@@ -117,8 +117,10 @@ def test_a_process_that_is_kept_for_a_time_is_not_there_after_it(
 
     # I expect it to be there until then, and no longer
     assert live_after(299) == kept
-    assert live_after(301) == PartState(
-        "missing", "its process was kept, stopped, for 300 s at most; that is over"
+    over = live_after(301)
+    assert (over.state, over.reason) == (
+        "missing",
+        "its process was kept, stopped, for 300 s at most; that is over",
     )
 
 
@@ -206,7 +208,7 @@ def test_a_giant_member_is_left_out_and_said(tmp_path: Path) -> None:
 
 def test_what_comes_later_has_room(tmp_path: Path) -> None:
     members = {"heap/roots.json": b"[]", "replay.json": b"{}", "native/core.txt": b"stack"}
-    source = SceneInput(record=record(), captured_ns=5, members=members, parts={"heap": PartState("ok")})
+    source = SceneInput(record=record(), captured_ns=5, members=members, parts={"heap": ok()})
 
     write_scene(tmp_path / "a.scene", source)
     found = read_scene(tmp_path / "a.scene")

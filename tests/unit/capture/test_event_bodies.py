@@ -12,9 +12,9 @@ import pytest
 import zstandard
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import HttpRequest
-from relive_capture.explore.scene.archive import SceneFile, SceneInput, read_scene, write_scene
+from relive_capture.explore.parts import HealthyEvent, SceneInput, write_scene
+from relive_capture.explore.scene.archive import SceneFile, read_scene
 from relive_capture.explore.scene.content_coding import decoded
-from relive_capture.explore.scene.members import HealthyEvent
 
 SECRET = b'{"password": "hunter2X", "sku": "A1"}'
 HIDDEN = {"password": "[redacted]", "sku": "A1"}

@@ -17,8 +17,8 @@ from conftest import caught
 from fresh_process import in_a_fresh_process
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec, LogLine, Scene
-from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, write_scene
-from relive_capture.explore.text import render_text, to_json
+from relive_capture.explore.parts import SceneInput, render_text, to_json, write_scene
+from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.record import capture_exception, capture_moment
 
 _INVOCATION = "0192b0a0-0000-7000-8000-000000000007"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from relive_base.parts import Reason, Why
 from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore.outside import crash_view, locate, parse_fault
 
@@ -117,8 +118,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_the_scene_says_why_there_are_no_locals() -> None:
     error = ErrorInfo(type="WorkerKilled", message="", kind="signal")
 
-    view = crash_view(TEXT, error, "/code/v1", why="the process did not stop to be read")
+    view = crash_view(TEXT, error, "/code/v1", why=[Reason(Why.NO_STOP)])
 
     assert view is not None
     reason = view.parts["exception"].reason
-    assert reason == "from the fault handler: frames without locals: the process did not stop to be read"
+    assert reason == "from the fault handler: frames without locals; the process did not stop to be read"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from relive_base.parts import State
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo
+from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore.outside import OutsideFrames
-from relive_capture.explore.scene import SceneInput
-from relive_capture.explore.scene.members import build_members
+from relive_capture.explore.parts import SceneInput, build_members
 
 
 def killed() -> SceneInput:
@@ -27,7 +27,7 @@ def killed() -> SceneInput:
 
 @pytest.mark.parametrize("part", ["result", "logs", "spans", "background"])
 def test_what_the_function_did_not_do_is_not_missing(part: str) -> None:
-    assert build_members(killed()).parts[part].state == NOT_APPLICABLE
+    assert build_members(killed()).parts[part].state is State.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize("part", ["exception", "threads", "heap", "live"])
@@ -40,4 +40,4 @@ def test_a_stack_without_code_of_the_function_has_no_source_to_miss() -> None:
     threads = [{"thread_id": 1, "thread_name": "MainThread", "active": True, "frames": frames}]
     view = OutsideFrames("/app", [], []).convert(threads, "timeout", "Timeout", "late")
     assert view is not None
-    assert view.parts["source"].state == NOT_APPLICABLE
+    assert view.parts["source"].state is State.NOT_APPLICABLE

@@ -11,13 +11,14 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from relive_base.parts import ok
 from relive_base.records import InvocationRecord
 from relive_base.values import ValueNode
-from relive_base.wire.messages import LogLine, PartState, Scene
+from relive_base.wire.messages import LogLine, Scene
+from relive_capture.explore.parts import SceneInput, render_text, to_json, write_scene
 from relive_capture.explore.postmortem import CannotEvaluate, Evaluator, PostMortem
 from relive_capture.explore.postmortem.trees import Trees
-from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, write_scene
-from relive_capture.explore.text import render_text, to_json
+from relive_capture.explore.scene import SceneFile, read_scene
 
 CODE = """
 class Item:
@@ -243,7 +244,7 @@ def test_what_was_cut_may_be_in_the_heap(
     tmp_path: Path, load: Callable[[str], ModuleType], capture: Callable[..., Scene]
 ) -> None:
     taken = capture(load(CODE).handler, {"sku": "b"})
-    taken.parts["heap"] = PartState("ok")
+    taken.parts["heap"] = ok()
     write_scene(tmp_path / "a.scene", SceneInput(record=record(), scene=taken))
     session = PostMortem(read_scene(tmp_path / "a.scene"))
     session.run("exceptions 0")

@@ -13,9 +13,9 @@ from relive_base.records import InvocationRecord
 from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source, source_encoding, split_source
 from relive_base.wire.messages import FunctionSpec, Scene
-from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, write_scene
+from relive_capture.explore.parts import SceneInput, failure_lines, render_text, write_scene
+from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.explore.scene.cleaning import clean_member
-from relive_capture.explore.text import failure_lines, render_text
 from relive_capture.model import FrameView
 
 Load = Callable[..., ModuleType]

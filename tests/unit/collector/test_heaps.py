@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
+from relive_base.parts import PartState, Why, missing, ok
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, FunctionSpec, TakeHeap
 from relive_capture.explore.scene import SceneFile, baseline_path, find_baseline, read_scene
@@ -59,10 +60,10 @@ class Desk:
         )
         self.raw = folder / "raw"
 
-    def write(self, *, state: str = "ok", reason: str = "", **more: Any) -> SceneFile:
+    def write(self, *, part: PartState | None = None, **more: Any) -> SceneFile:
         """The scene, then its heap; read back."""
         self.keeper.submit(SceneJob(self.record, event=b'{"a": 1}'))
-        self.keeper.submit(HeapJob(self.record, state, reason, str(self.raw), **more))
+        self.keeper.submit(HeapJob(self.record, part or ok(), str(self.raw), **more))
         self.keeper.flush()
         return read_scene(self.folder / f"{self.record.invocation_id}-1.scene")
 
@@ -72,7 +73,7 @@ def desk(tmp_path: Path) -> Desk:
     found = Desk(tmp_path)
     spec = FunctionSpec(name="other", version=9, handler="m:h", source=str(Path(__file__).parent))
     command = TakeHeap(invocation_id="theirs", folder=str(found.raw), max_objects=2_000)
-    assert take_heap(command, spec).state == "partial"
+    assert take_heap(command, spec).part.state == "partial"
     return found
 
 
@@ -97,7 +98,7 @@ def test_a_scene_gets_its_heap(desk: Desk) -> None:
 
 def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
     desk.write()
-    desk.keeper.submit(HeapJob(desk.record, "ok", "", str(desk.raw)))
+    desk.keeper.submit(HeapJob(desk.record, ok(), str(desk.raw)))
     desk.keeper.flush()
 
     [scene] = desk.folder.glob("*.scene")
@@ -107,7 +108,7 @@ def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
 
 def test_why_there_is_none_is_said(desk: Desk) -> None:
     desk.keeper.submit(SceneJob(desk.record))
-    desk.keeper.submit(HeapJob(desk.record, "missing", "the walk was not done in time"))
+    desk.keeper.submit(HeapJob(desk.record, missing(Why.WALK_LATE)))
     desk.keeper.flush()
 
     [scene] = desk.folder.glob("*.scene")
@@ -118,7 +119,7 @@ def test_why_there_is_none_is_said(desk: Desk) -> None:
 def test_a_baseline(desk: Desk) -> None:
     desk.record.status = "ok"
     desk.record.error = None
-    desk.keeper.submit(HeapJob(desk.record, "ok", "", str(desk.raw), baseline=True))
+    desk.keeper.submit(HeapJob(desk.record, ok(), str(desk.raw), baseline=True))
     desk.keeper.flush()
 
     path = baseline_path(desk.folder, "shop/cart", 3)

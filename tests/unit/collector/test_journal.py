@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from relive_base.parts import ok
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
 from relive_platform.evidence import Finished, SceneJob
@@ -239,7 +240,7 @@ def test_each_attempt_is_recovered_as_far_as_it_had_come(tmp_path: Path) -> None
     # ... and the scene of the one that failed, which says what is not in it
     [job] = found.last_scenes
     assert job.event == b'{"a": 1}'
-    assert job.parts["live"][0] == "missing"
+    assert job.parts["live"].state == "missing"
     assert rows["i3"].has_scene
     assert not rows["i4"].has_scene
     assert found.lost == 2
@@ -250,7 +251,7 @@ def test_what_is_spooled_already_is_not_there_twice(tmp_path: Path) -> None:
     for number in range(10):
         journal.row(line(f"line {number}"))
     journal.scene(encode_item(SceneJob(record(1, status="error"))))
-    journal.scene(encode_item(HeapJob(record(1, status="error"), "ok", "", "/raw")))
+    journal.scene(encode_item(HeapJob(record(1, status="error"), ok(), "/raw")))
     found = recover(read_segments(tmp_path / "a"), 7, 1, 0)
     assert [number for number, _ in found.rows] == [8, 9, 10]
     assert [(number, type(job).__name__) for number, job in found.scenes] == [(2, "HeapJob")]

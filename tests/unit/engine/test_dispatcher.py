@@ -16,6 +16,7 @@ from engine_fakes import (
     done_of,
     spec_of,
 )
+from relive_base.parts import ok
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, ErrorInfo, Exited, HttpRequest, InitFailed
 from relive_platform.engine.attempt import FINISHED, Attempt
@@ -280,7 +281,7 @@ def test_a_heap_comes_after_the_scene_that_it_belongs_to() -> None:
     # Given an attempt whose heap was walked before its record was complete, and another one
     desk = Desk()
     (early, _), (late, _) = desk.begin(), desk.begin()
-    found = HeapFound("ok", folder="/heaps/1")
+    found = HeapFound(ok(), folder="/heaps/1")
     desk.dispatcher.on_heap(early, desk.worker, found)
     assert desk.recorded.heaps == []
     # When both are over, and the other's heap comes then

@@ -242,7 +242,7 @@ async def test_a_failed_worker_is_kept_and_another_one_takes_its_place(folder: P
     waits = shop.submit()
     fake.says(failed, Done(invocation_id="i-1", reusable=False))
     assert (worker.state, len(shop.engine.host.frozen)) == (FROZEN, 1)
-    assert failing.evidence.parts["live"][0] == "ok"
+    assert failing.evidence.parts["live"].state == "ok"
     assert waits.state == WAITING
     replacement, _ = shop.ready(1)
     assert replacement.invoked() == ["i-2"]

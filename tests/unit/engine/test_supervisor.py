@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from engine_fakes import AtOnce, FakeProcess, FakeRuntime, FakeWorker, SetTime, an_attempt, answer_of, spec_of
+from relive_base.parts import Reason, Why
 from relive_base.wire.messages import Crashed, ErrorInfo, FunctionSpec
 from relive_platform.engine.attempt import WAITING, Attempt
 from relive_platform.engine.supervisor.dumping import Dumped
@@ -59,8 +60,8 @@ class Saver:
     def ask(self, worker: Worker, attempt: Attempt) -> None:
         self.asked.append(attempt)
 
-    async def saved(self, worker: Worker, attempt: Attempt) -> str:
-        return self._reason
+    async def saved(self, worker: Worker, attempt: Attempt) -> Reason | None:
+        return Reason(Why.TOLD, (self._reason,)) if self._reason else None
 
 
 class Watched:
@@ -196,7 +197,7 @@ async def test_a_process_that_cannot_be_read_is_ended_all_the_same(failure: Exce
     watched.look(1.6)
     await settle()
     assert process.killed
-    assert attempt.evidence.parts["exception"][0] == "missing"
+    assert attempt.evidence.parts["exception"].state == "missing"
 
 
 # ---------------------------------------------------------------- memory
@@ -229,7 +230,7 @@ async def test_one_that_does_not_react_is_read_and_ended() -> None:
     watched.look(0.1)
     await settle()
     assert process.done == ["freeze", "kill"]
-    assert attempt.evidence.parts["heap"] == ("missing", "it hung")
+    assert attempt.evidence.parts["heap"].reason == "it hung"
     assert watched.owner.saved == []
 
 
@@ -251,7 +252,7 @@ async def test_few_of_those_that_crash_are_read() -> None:
     assert watched.condemned == [(attempt, "crash") for attempt in attempts]
     assert [process.killed for process in processes] == [True, True]
     assert watched.dumps == [5]
-    assert "were being read" in attempts[1].evidence.parts["exception"][1]
+    assert "were being read" in attempts[1].evidence.parts["exception"].reason
 
 
 async def test_only_what_runs_can_be_cancelled() -> None:

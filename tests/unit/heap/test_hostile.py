@@ -68,7 +68,7 @@ def take(folder: Path, local: Any) -> HeapFiles:
             TakeHeap(invocation_id="i", folder=str(folder / "heap"), max_objects=OBJECTS), spec, error
         )
         ARMED.clear()
-    assert "the limit of 5000 objects" in taken.reason
+    assert "the limit of 5000 objects" in taken.part.reason
     assert CALLED == []
     heap = HeapFiles.read(folder / "heap")
     heap.check()

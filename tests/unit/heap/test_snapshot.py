@@ -82,7 +82,7 @@ def take(folder: Path, error: BaseException | None, **limits: Any) -> HeapTaken:
 def test_a_failure_s_heap(tmp_path: Path, walker: str) -> None:
     taken = take(tmp_path, failed())
 
-    assert (taken.state, taken.folder) == ("ok", str(tmp_path / "heap"))
+    assert (taken.part.state, taken.folder) == ("ok", str(tmp_path / "heap"))
     heap = HeapFiles.read(tmp_path / "heap")
     heap.check()
     assert taken.objects == heap.meta["objects"]
@@ -129,7 +129,7 @@ def test_names_that_utf8_cannot_carry_are_escaped(tmp_path: Path, walker: str) -
     # When the heap is taken
     taken = take(tmp_path, caught)
     # Then it is whole, and the names are there with escapes
-    assert taken.state == "ok", taken.reason
+    assert taken.part.state == "ok", taken.part.reason
     files = b"".join(file.read_bytes() for file in (tmp_path / "heap").glob("*.json"))
     assert b"Caf\\\\udce9" in files
 
@@ -152,7 +152,7 @@ def test_a_healthy_process(tmp_path: Path) -> None:
 
     heap = HeapFiles.read(tmp_path / "heap")
     heap.check()
-    assert taken.state == "ok"
+    assert taken.part.state == "ok"
     assert not [root for root in heap.roots if root["kind"] == "frame"]
     assert len(heap.reachable()) == heap.meta["objects"]
 
@@ -166,8 +166,8 @@ def test_a_limit_makes_it_partial(tmp_path: Path, walker: str, limits: dict[str,
 
     heap = HeapFiles.read(tmp_path / "heap")
     heap.check()
-    assert taken.state == "partial"
-    assert f"the limit of {next(iter(limits.values()))}" in taken.reason
+    assert taken.part.state == "partial"
+    assert f"the limit of {next(iter(limits.values()))}" in taken.part.reason
     assert heap.meta["truncated"] == name
     assert heap.local("fail", "order") >= 0  # the failure's own come first
 
@@ -188,7 +188,10 @@ def _small_files() -> Iterator[None]:
 def test_a_full_disk(tmp_path: Path, walker: str) -> None:
     taken = take(tmp_path, failed())
 
-    assert (taken.state, taken.reason) == ("missing", "it could not be written: no space left on the disk")
+    assert (taken.part.state, taken.part.reason) == (
+        "missing",
+        "it could not be written: no space left on the disk",
+    )
     assert not os.path.lexists(tmp_path / "heap")
 
 
@@ -200,5 +203,5 @@ def test_it_follows_no_link(tmp_path: Path) -> None:
 
     taken = take(tmp_path, failed())
 
-    assert taken.state == "missing"
+    assert taken.part.state == "missing"
     assert not list(elsewhere.iterdir())

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, Scene
-from relive_capture.explore.scene import SceneFile, SceneInput, read_scene, write_scene
+from relive_capture.explore.parts import SceneInput, write_scene
+from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.recording_format import RecordedCall, Recording, ReplayNotes
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.plan import make_plan

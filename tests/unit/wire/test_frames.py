@@ -7,6 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from relive_base.parts import Why, missing
 from relive_base.wire.messages import (
     MAX_FRAME_BYTES,
     AnyFrame,
@@ -17,7 +18,6 @@ from relive_base.wire.messages import (
     Invoke,
     LogLine,
     Logs,
-    PartState,
     Result,
     Scene,
     SpanData,
@@ -63,7 +63,7 @@ frames: st.SearchStrategy[AnyFrame] = st.one_of(
         captured_ns=st.integers(0, 2**62),
         error=st.just(ErrorInfo(type="E", message="m")),
         members=st.dictionaries(texts, st.binary(max_size=30), max_size=3),
-        parts=st.just({"heap": PartState("missing", "why")}),
+        parts=st.just({"heap": missing(Why.TOLD, "why")}),
     ),
 )
 

@@ -41,7 +41,7 @@ from relive_base.wire.messages.invoking import (
     StreamHead,
     StreamPart,
 )
-from relive_base.wire.messages.scenes import NOT_APPLICABLE, PartState, Playback, Scene
+from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.telemetry import (
     LogLine,
     Logs,
@@ -57,7 +57,6 @@ from relive_base.wire.messages.telemetry import (
 
 __all__ = [
     "MAX_FRAME_BYTES",
-    "NOT_APPLICABLE",
     "AnyFrame",
     "Call",
     "CallResult",
@@ -86,7 +85,6 @@ __all__ = [
     "LogLine",
     "Logs",
     "OpenSpan",
-    "PartState",
     "Playback",
     "Profile",
     "Ready",

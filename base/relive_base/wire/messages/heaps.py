@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relive_base.parts import PartState
 from relive_base.wire.messages.frame import Frame
 
 __all__ = ["HeapTaken", "TakeHeap"]
@@ -20,11 +21,10 @@ class TakeHeap(Frame, tag="take_heap"):
 
 
 class HeapTaken(Frame, tag="heap_taken"):
-    """What became of a TakeHeap: `state` as in PartState; if it is "missing" there are no files."""
+    """What became of a TakeHeap: the part `heap` of its scene; if that is missing there are no files."""
 
     invocation_id: str
-    state: str
-    reason: str = ""
+    part: PartState
     folder: str = ""
     objects: int = 0
     bytes: int = 0  # of the files

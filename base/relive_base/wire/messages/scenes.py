@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import msgspec
-
+from relive_base.parts import PartState
 from relive_base.wire.messages.errors import ErrorInfo
 from relive_base.wire.messages.frame import Frame
 
-__all__ = ["NOT_APPLICABLE", "PartState", "Playback", "Scene"]
-
-NOT_APPLICABLE: Final = "not_applicable"
-
-
-class PartState(msgspec.Struct, array_like=True):
-    """What became of one part of a scene: "ok", "partial", "missing", or "not_applicable" if such a failure
-    never has it; and why, for people."""
-
-    state: str
-    reason: str = ""
+__all__ = ["Playback", "Scene"]
 
 
 class Scene(Frame, tag="scene"):

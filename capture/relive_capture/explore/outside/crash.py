@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from relive_base.wire.messages import ErrorInfo, PartState
+from relive_base.parts import PartState, Reason, State, Why
+from relive_base.wire.messages import ErrorInfo
 
 from relive_capture.explore.outside.crash_shapes import crash_shapes, line_of
 from relive_capture.explore.outside.fault_text import parse_fault
@@ -24,7 +25,6 @@ _OF_SIGNALS: Final = (  # these say no more than the signal does
     "Floating point exception",
     "Floating-point exception",
 )
-_NO_LOCALS: Final = "from the fault handler: frames without locals"
 
 
 def crash_view(
@@ -33,7 +33,7 @@ def crash_view(
     source: str,
     in_app: Sequence[str] = (),
     redact_keys: Sequence[str] = (),
-    why: str = "",
+    why: Sequence[Reason] = (),
 ) -> OutsideView | None:
     """Exception, threads and source files for `text`; None if it names no fatal error. `why` there is no
     more."""
@@ -44,9 +44,8 @@ def crash_view(
     view = frames.convert(report.as_dump(), error.kind, error.type, error.message)
     if view is None:
         return None
-    reason = f"{_NO_LOCALS}: {why}" if why else _NO_LOCALS
-    view.parts["exception"] = PartState("partial", reason)
-    view.parts["threads"] = PartState("partial", reason)
+    part = PartState(State.PARTIAL, [Reason(Why.NO_LOCALS), *why])
+    view.parts["exception"] = view.parts["threads"] = part
     return view
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from relive_base.parts import PartState, Reason, State, Why, ok, partial
 from relive_base.redaction.redactor import Redactor
-from relive_base.wire.messages import ErrorInfo, PartState
+from relive_base.wire.messages import ErrorInfo
 
 from relive_capture.explore.outside.frames import OutsideFrames, put_first
 from relive_capture.explore.outside.programs import MAX_OUTPUT_BYTES, find_program, run_program
@@ -24,6 +25,7 @@ from relive_capture.explore.outside.pystack import (
 __all__ = ["PYSTACK_MEMBER", "ExternalDump", "dump", "py_spy_path"]
 
 DEFAULT_TIMEOUT_S: Final = 3.0
+_PY_SPY: Final = "py-spy"
 PYSTACK_MEMBER: Final = "native/pystack.txt"
 
 
@@ -31,16 +33,25 @@ PYSTACK_MEMBER: Final = "native/pystack.txt"
 class ExternalDump:
     """What was read: archive members and parts for SceneInput; `error` has place, fingerprint and traceback.
 
-    `ok` False: nothing could be read, `reason` and `hint` say why.
+    `ok` False: nothing could be read, `why` and `hint` say why.
     """
 
     ok: bool
-    reason: str = ""
+    why: Reason | None = None
     hint: str = ""
     members: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, PartState] = field(default_factory=dict)
     error: ErrorInfo | None = None
     redactions: list[str] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        return [] if self.why is None else [self.why]
+
+    @property
+    def reason(self) -> str:
+        """Why nothing could be read, for people."""
+        return "" if self.why is None else self.why.text
 
 
 def py_spy_path() -> str | None:
@@ -91,7 +102,7 @@ class _Reader:
     def with_py_spy(self, pid: int, timeout_s: float) -> ExternalDump:
         program = py_spy_path()
         if program is None:
-            return _failed("py-spy is not installed", "install it: pip install py-spy")
+            return _failed(Reason(Why.TOOL_MISSING, (_PY_SPY,)), "install it: pip install py-spy")
         command = [program, "dump", "--pid", str(pid), "--json", *(["--locals"] if self.values else [])]
         # py-spy cannot suspend what SIGSTOP holds already, or is about to.
         unsuspended = [*command, "--nonblocking"]
@@ -100,20 +111,20 @@ class _Reader:
             if status != 0 and _is_stopped(pid):
                 output, errors, status = run_program(unsuspended, timeout_s)
         except TimeoutError:
-            return _failed(f"py-spy gave no answer within {timeout_s} s", "")
+            return _failed(Reason(Why.TOOL_SILENT, (_PY_SPY, timeout_s)))
         except OSError as error:
-            return _failed(f"py-spy cannot be started: {error.strerror}", "")
+            return _failed(Reason(Why.TOOL_NOT_STARTED, (_PY_SPY, str(error.strerror))))
         if status != 0:
             return _refused(errors, status)
         if len(output) > MAX_OUTPUT_BYTES:
-            return _failed(f"py-spy wrote more than {MAX_OUTPUT_BYTES} bytes", "")
+            return _failed(Reason(Why.TOOL_TOO_LONG, (_PY_SPY, MAX_OUTPUT_BYTES)))
         try:
             threads = msgspec.json.decode(output, type=list[dict[str, Any]])
             put_first(threads, lambda found: found.get("thread_id") == self.thread)
-            found = self._found(threads, "py-spy")
+            found = self._found(threads, _PY_SPY)
             found.members["native/pyspy.json"] = msgspec.json.encode(self.frames.clean(threads))
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-            return _failed(f"py-spy's answer cannot be read: {type(error).__name__}", "")
+            return _failed(Reason(Why.TOOL_UNREADABLE, (_PY_SPY, type(error).__name__)))
         return found
 
     def with_pystack(self, pid: int, timeout_s: float, failed: ExternalDump) -> ExternalDump:
@@ -121,17 +132,21 @@ class _Reader:
         try:
             threads = parse_pystack(pystack_remote(pid, timeout_s, native=False, values=self.values), pid)
         except PystackError as error:
-            failed.parts["native"] = PartState("missing", f"{failed.reason}; {error}")
+            failed.parts["native"] = PartState(
+                State.MISSING, [*failed.reasons, Reason(Why.TOLD, (str(error),))]
+            )
             return failed
         found = self._found(threads, "pystack")
-        found.parts["native"] = PartState("partial", f"{failed.reason}; read with pystack")
+        found.parts["native"] = PartState(
+            State.PARTIAL, [*failed.reasons, Reason(Why.READ_WITH, ("pystack",))]
+        )
         return found
 
     def _found(self, threads: list[dict[str, Any]], tool: str) -> ExternalDump:
         view = self.frames.convert(threads, self.kind, self.error_type, self.message)
         if view is None:
-            return _failed("the process has no Python thread", "")
-        parts = {**view.parts, "exception": PartState("ok", f"read from outside with {tool}")}
+            return _failed(Reason(Why.NO_THREAD))
+        parts = {**view.parts, "exception": ok(Why.READ_WITH, tool)}
         return ExternalDump(
             ok=True,
             members=view.members,
@@ -146,10 +161,10 @@ def _add_native(found: ExternalDump, pid: int, timeout_s: float, redactor: Redac
     try:
         text = pystack_remote(pid, max(timeout_s, 0.1), native=True)
     except PystackError as error:
-        found.parts["native"] = PartState("partial", f"Python's frames alone: {error}")
+        found.parts["native"] = partial(Why.PYTHON_FRAMES_ALONE, str(error))
     else:
         found.members[PYSTACK_MEMBER] = redactor.text(stack_lines(text)).encode()
-        found.parts["native"] = PartState("ok")
+        found.parts["native"] = ok()
 
 
 def _is_stopped(pid: int) -> bool:
@@ -160,9 +175,9 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def _failed(reason: str, hint: str) -> ExternalDump:
-    state = PartState("missing", reason)
-    return ExternalDump(ok=False, reason=reason, hint=hint, parts={"exception": state, "native": state})
+def _failed(why: Reason, hint: str = "") -> ExternalDump:
+    state = PartState(State.MISSING, [why])
+    return ExternalDump(ok=False, why=why, hint=hint, parts={"exception": state, "native": state})
 
 
 def _refused(errors: bytes, status: int) -> ExternalDump:
@@ -170,9 +185,9 @@ def _refused(errors: bytes, status: int) -> ExternalDump:
     lower = text.lower()
     if "permission" in lower or "not permitted" in lower:
         return _failed(
-            "ptrace of the worker is not permitted",
+            Reason(Why.NO_PTRACE),
             "allow it: kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE for the server",
         )
     if "no such process" in lower or "failed to find" in lower or "failed to open process" in lower:
-        return _failed("the process was gone before it could be read", "")
-    return _failed(f"py-spy ended with status {status}: {text[:300]}", "")
+        return _failed(Reason(Why.GONE_BEFORE_READ))
+    return _failed(Reason(Why.TOOL_STATUS, (_PY_SPY, status, text[:300])))

@@ -10,9 +10,10 @@ from pathlib import PurePath
 from typing import Any
 
 import msgspec
+from relive_base.parts import PartState, Why, not_applicable, ok
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.values import ValueNode
-from relive_base.wire.messages import NOT_APPLICABLE, ErrorInfo, PartState
+from relive_base.wire.messages import ErrorInfo
 
 from relive_capture.explore.outside.crash_shapes import crash_shapes
 from relive_capture.model import ExceptionView, FrameView, ThreadView
@@ -71,11 +72,9 @@ class OutsideFrames:
         members.update(self._sources.members(self._files)[0])
         own = bool(self._files)
         parts = {
-            "exception": PartState("ok"),
-            "threads": PartState("ok"),
-            "source": PartState("ok")
-            if own
-            else PartState(NOT_APPLICABLE, "no frame of the function's own code"),
+            "exception": ok(),
+            "threads": ok(),
+            "source": ok() if own else not_applicable(Why.NO_OWN_FRAME),
         }
         error = self._error(view, kind, error_type, message)
         return OutsideView(members, parts, error, self._redactions)

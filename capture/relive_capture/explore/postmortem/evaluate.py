@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from relive_base.values import ValueNode
 
-from relive_capture.explore.postmortem.trees import CannotEvaluate, Trees, scalar
+from relive_capture.explore.postmortem.trees import CannotEvaluate, CutAtCapture, Trees, scalar
 
 __all__ = ["CannotEvaluate", "Evaluator", "Result"]
 
@@ -79,7 +79,8 @@ class Evaluator:
         if found is not None:
             return found
         cut = f"; {self._names_cut} locals were cut at capture" if self._names_cut else ""
-        raise CannotEvaluate(f"NameError: {node.id!r} is not among the captured locals of this frame{cut}")
+        kind = CutAtCapture if cut else CannotEvaluate
+        raise kind(f"NameError: {node.id!r} is not among the captured locals of this frame{cut}")
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Result:
         owner = self._value(node.value, depth)

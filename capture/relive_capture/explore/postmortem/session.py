@@ -10,6 +10,7 @@ from typing import Final
 
 from relive_base.values import ValueNode, render, render_lines
 
+from relive_capture.explore.parts import RELATIONS
 from relive_capture.explore.postmortem.evaluate import CannotEvaluate, Evaluator, Result
 from relive_capture.explore.postmortem.place import (
     Entry,
@@ -18,9 +19,8 @@ from relive_capture.explore.postmortem.place import (
     function_at,
     source_of,
 )
-from relive_capture.explore.postmortem.trees import Trees
+from relive_capture.explore.postmortem.trees import CutAtCapture, Trees
 from relive_capture.explore.scene import SceneFile
-from relive_capture.explore.text import RELATIONS
 from relive_capture.model import ExceptionView, FrameView
 
 __all__ = ["PostMortem"]
@@ -69,7 +69,7 @@ class PostMortem(cmd.Cmd):
         except CannotEvaluate as problem:
             self._error(str(problem))
             heap = self._scene.parts.get("heap")
-            if "cut at capture" in str(problem) and heap is not None and heap.state in ("ok", "partial"):
+            if isinstance(problem, CutAtCapture) and heap is not None and heap.state in ("ok", "partial"):
                 self._say(f"    (the heap may have it: relive heap {self._scene.invocation_id})")
         return self._out.getvalue()
 

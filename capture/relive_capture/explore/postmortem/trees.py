@@ -8,7 +8,7 @@ from typing import Final
 
 from relive_base.values import ValueNode
 
-__all__ = ["CannotEvaluate", "Trees", "is_cut", "scalar"]
+__all__ = ["CannotEvaluate", "CutAtCapture", "Trees", "is_cut", "scalar"]
 
 _SCALARS: Final = {"str", "int", "float", "bool", "NoneType", "bytes", "complex"}
 _NO_ATTRIBUTES: Final = _SCALARS | {"dict", "list", "tuple", "set", "frozenset"}
@@ -19,6 +19,10 @@ Key = str | int | float | bool | bytes | None
 
 class CannotEvaluate(Exception):
     """What an expression asks for is not there; the message says why."""
+
+
+class CutAtCapture(CannotEvaluate):
+    """It was there, but a limit of the capture left it out of the scene."""
 
 
 class Trees:
@@ -52,9 +56,7 @@ class Trees:
             for label, child in node.children:
                 if label == name:
                     return child
-        raise CannotEvaluate(
-            _missing(node, f".{name}", f"AttributeError: {node.type} has no stored attribute {name!r}")
-        )
+        raise _missing(node, f".{name}", f"AttributeError: {node.type} has no stored attribute {name!r}")
 
     def item(self, node: ValueNode, key: Key) -> ValueNode:
         """`node[key]`. Raises CannotEvaluate."""
@@ -70,7 +72,7 @@ class Trees:
                 if label in labels:
                     return child
         kind = "IndexError: index out of range" if _is_sequence(node) else f"KeyError: {key!r}"
-        raise CannotEvaluate(_missing(node, f"[{key!r}]", kind))
+        raise _missing(node, f"[{key!r}]", kind)
 
     def contains(self, node: ValueNode, key: Key) -> bool:
         """`key in node`. Raises CannotEvaluate if what was cut could hold it."""
@@ -82,7 +84,7 @@ class Trees:
         else:
             found = any(_equals(child, key) for _, child in node.children)
         if not found and node.more:
-            raise CannotEvaluate(f"{node.more} of its values were cut at capture: it cannot be told")
+            raise CutAtCapture(f"{node.more} of its values were cut at capture: it cannot be told")
         return found
 
     def length(self, node: ValueNode) -> int:
@@ -100,7 +102,7 @@ def scalar(node: ValueNode) -> Key:
     if node.type not in _SCALARS:
         raise CannotEvaluate(f"a {node.type} is not a simple value: name what is in it")
     if is_cut(node):
-        raise CannotEvaluate("the value was cut at capture: only its beginning is known")
+        raise CutAtCapture("the value was cut at capture: only its beginning is known")
     if node.text in ("nan", "inf", "-inf"):
         return float(node.text)
     try:
@@ -122,12 +124,12 @@ def _equals(node: ValueNode, key: Key) -> bool:
         return False
 
 
-def _missing(node: ValueNode, what: str, otherwise: str) -> str:
+def _missing(node: ValueNode, what: str, otherwise: str) -> CannotEvaluate:
     if node.redacted:
-        return "the value was redacted at capture"
+        return CannotEvaluate("the value was redacted at capture")
     if node.more:
-        return f"{what} was cut at capture ({node.more} of its values are not in the scene)"
-    return otherwise
+        return CutAtCapture(f"{what} was cut at capture ({node.more} of its values are not in the scene)")
+    return CannotEvaluate(otherwise)
 
 
 def _body(node: ValueNode) -> str:

@@ -6,9 +6,7 @@ from relive_capture.explore.scene.archive import (
     SCHEMA,
     ArchiveInfo,
     pack_archive,
-    pack_scene,
     write_archive,
-    write_scene,
 )
 from relive_capture.explore.scene.bounds import Limits
 from relive_capture.explore.scene.heap_archive import (
@@ -19,17 +17,14 @@ from relive_capture.explore.scene.heap_archive import (
     write_baseline,
 )
 from relive_capture.explore.scene.live_part import kept_part
-from relive_capture.explore.scene.members import HealthyEvent, SceneInput
 from relive_capture.explore.scene.names import is_safe_name, parse_scene_name, scene_path
 from relive_capture.explore.scene.reader import SceneFile, own_frame, read_scene
 
 __all__ = [
     "SCHEMA",
     "ArchiveInfo",
-    "HealthyEvent",
     "Limits",
     "SceneFile",
-    "SceneInput",
     "add_heap",
     "baseline_path",
     "baselines",
@@ -38,11 +33,9 @@ __all__ = [
     "kept_part",
     "own_frame",
     "pack_archive",
-    "pack_scene",
     "parse_scene_name",
     "read_scene",
     "scene_path",
     "write_archive",
     "write_baseline",
-    "write_scene",
 ]

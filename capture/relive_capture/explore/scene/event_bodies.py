@@ -9,9 +9,9 @@ from relive_base.wire.messages import HttpRequest
 
 from relive_capture.explore.scene.content_coding import decoded, encoded
 
-__all__ = ["UNSEARCHED", "clean_event"]
+__all__ = ["clean_event"]
 
-UNSEARCHED: Final = "its Content-Encoding cannot be searched for secrets"
+_UNSEARCHED: Final = "its Content-Encoding cannot be searched for secrets"
 _UNPACKED_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -29,7 +29,7 @@ def clean_event(
         return data if clean is plain else encoded(clean, coding)
     if _is_text(data):  # whatever its headers say
         return redactor.json_bytes(data, path, redactions)
-    redactions.append(f"{path} ({UNSEARCHED})")
+    redactions.append(f"{path} ({_UNSEARCHED})")
     return None
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from relive_base.parts import PartState, State
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import PartState
 
 from relive_capture.explore.scene.archive import SCHEMA, ArchiveInfo, pack_archive, write_archive
+from relive_capture.explore.scene.manifest_parts import part_to_manifest
 from relive_capture.explore.scene.reader import read_scene
 from relive_capture.explore.snapshots import FOLDER
 
@@ -27,13 +28,13 @@ def add_heap(path: Path, members: Mapping[str, bytes], state: PartState) -> tupl
     None if it has a heap already. Raises SceneError if there is no such scene, OSError.
     """
     scene = read_scene(path)
-    if scene.parts.get("heap", state).state in ("ok", "partial"):
+    if scene.parts.get("heap", state).state in (State.OK, State.PARTIAL):
         return None
     files = {name: scene.member(name) for name in scene.names if not name.startswith(FOLDER)}
     del files["manifest.json"]
     files.update(members)
     manifest: dict[str, Any] = dict(scene.manifest)
-    manifest["parts"] = {**manifest["parts"], "heap": {"state": state.state, "reason": state.reason}}
+    manifest["parts"] = {**manifest["parts"], "heap": part_to_manifest(state)}
     info, data = pack_archive(path, manifest, files)
     write_archive(path, data)
     return info, data
@@ -79,7 +80,7 @@ def write_baseline(
         "error": {},
         "trace_id": record.trace_id,
         "captured_ns": record.ended_ns,
-        "parts": {"heap": {"state": state.state, "reason": state.reason}},
+        "parts": {"heap": part_to_manifest(state)},
     }
     write_archive(path, pack_archive(path, manifest, members)[1])
     for old in baselines(scenes_dir)[BASELINES_KEPT:]:

@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 
 import msgspec
 from relive_base.json_text import depth_over
+from relive_base.parts import PartState, Why
 from relive_base.source_text import decode_source
 from relive_base.values import ValueNode
-from relive_base.wire.messages import LogLine, PartState, SpanData
+from relive_base.wire.messages import LogLine, SpanData
 
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.scene.bounds import Limits, Spending, check_directory, check_members
 from relive_capture.explore.scene.live_part import part_as_of
+from relive_capture.explore.scene.manifest_parts import part_from_manifest
 from relive_capture.explore.scene.references import MAX_EXPANDED, expand_references
 from relive_capture.explore.snapshots import FOLDER, HeapSnapshot, read_members, read_meta
 from relive_capture.heap_format import HeapMeta
@@ -39,7 +41,7 @@ __all__ = ["Limits", "SceneFile", "own_frame", "read_scene"]
 T = TypeVar("T")
 _KNOWN_SCHEMA = 1
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
-_INVOCATION = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_INVOCATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_TIME_NS = 1 << 62  # the year 2116
 _DEFAULTS: dict[str, Any] = {
     "captured_ns": 0,
@@ -108,11 +110,11 @@ class SceneFile:
 
     @cached_property
     def parts(self) -> dict[str, PartState]:
-        """State of every part: "ok", "partial", "missing", with the reason."""
+        """State of every part, and why."""
         found: dict[str, PartState] = {}
         for name, part in self.manifest["parts"].items():
             if isinstance(part, dict):
-                found[str(name)] = PartState(str(part.get("state", "missing")), str(part.get("reason", "")))
+                found[str(name)] = part_from_manifest(part)
         if "live" in found:
             captured_ns = self.manifest["captured_ns"]
             found["live"] = part_as_of(found["live"], captured_ns, time.time_ns())
@@ -232,8 +234,9 @@ class SceneFile:
     def heap_elsewhere(self) -> str:
         """Invocation of the same failure whose heap was taken in place of this one's; "" if none was."""
         part = self.parts.get("heap")
-        found = None if self.has_heap or part is None else _INVOCATION.search(part.reason)
-        return found.group() if found else ""
+        why = None if self.has_heap or part is None else part.because(Why.HEAP_OF_SAME_FAILURE)
+        other = str(why.arguments[1]) if why is not None and len(why.arguments) > 1 else ""
+        return other if _INVOCATION.fullmatch(other) else ""
 
     @property
     def heap_meta(self) -> HeapMeta:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from relive_base.parts import PartState, Reason, State, Why, missing, not_applicable, ok
 from relive_base.redaction.redactor import Redactor
-from relive_base.wire.messages import NOT_APPLICABLE, PartState
 
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.scene.content_coding import decoded
@@ -50,19 +50,19 @@ def build_recording(recording: Recording, redactor: Redactor) -> CheckedRecordin
 
 def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartState:
     if not recording.http:
-        return PartState("missing", "recording = false in relive.toml")
+        return missing(Why.RECORDING_OFF)
     reasons = []
     if recording.left_out:
-        reasons.append(f"{recording.left_out} calls are over the limit of their number")
+        reasons.append(Reason(Why.CALLS_LEFT_OUT, (recording.left_out,)))
     if cut := sum(bool(entry.response_body.cut or entry.request_body.cut) for entry in recorded_calls):
-        reasons.append(f"{cut} bodies were cut")
+        reasons.append(Reason(Why.BODIES_CUT, (cut,)))
     if hidden := sum(len(entry.redacted) for entry in recorded_calls):
-        reasons.append(f"{hidden} values were redacted")
+        reasons.append(Reason(Why.REDACTED, (hidden,)))
     if others := _other_connections(recording, recorded_calls):
-        reasons.append(f"connections that are not HTTP: {', '.join(others[:5])}")
+        reasons.append(Reason(Why.OTHER_CONNECTIONS, (", ".join(others[:5]),)))
     if reasons:
-        return PartState("partial", "; ".join(reasons))
-    return PartState("ok") if recorded_calls else PartState(NOT_APPLICABLE, "the function made no calls")
+        return PartState(State.PARTIAL, reasons)
+    return ok() if recorded_calls else not_applicable(Why.NO_CALLS)
 
 
 def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:

@@ -1,23 +1,23 @@
-"""A failure as lines of text, and as JSON for machines."""
+"""What a failure has to say, as lines of text."""
 
 from __future__ import annotations
 
+from relive_capture.explore.text.beside import beside_lines, task_lines, thread_lines
 from relive_capture.explore.text.calls import call_lines, calls_json
 from relive_capture.explore.text.event_diff import EventChange, EventDiff, diff_values, healthy_diff
+from relive_capture.explore.text.frames import source_lines
 from relive_capture.explore.text.lines import Line
-from relive_capture.explore.text.render import RELATIONS, failure_lines, render_text, source_lines, to_json
 
 __all__ = [
-    "RELATIONS",
     "EventChange",
     "EventDiff",
     "Line",
+    "beside_lines",
     "call_lines",
     "calls_json",
     "diff_values",
-    "failure_lines",
     "healthy_diff",
-    "render_text",
     "source_lines",
-    "to_json",
+    "task_lines",
+    "thread_lines",
 ]

@@ -12,7 +12,7 @@ from relive_capture.explore.text.exceptions import title_of, wrapped
 from relive_capture.explore.text.lines import Line
 from relive_capture.model import BackgroundView, FrameView, TaskView, ThreadView
 
-__all__ = ["beside_lines", "waiting_lines"]
+__all__ = ["beside_lines", "task_lines", "thread_lines"]
 
 _SHOWN = 12
 _MESSAGE_LINES = 6
@@ -63,12 +63,15 @@ def _failed(message: str, frame: FrameView | None, width: int) -> Iterator[Line]
         yield Line(one_line(f"      {texts}", width), "local")
 
 
-def waiting_lines(scene: SceneFile, width: int) -> list[Line]:
-    """Where tasks, greenlets and other threads stood."""
-    tasks = [task for task in scene.tasks if task.state == "pending"]
-    lines = _list("Tasks", [_task(task) for task in tasks], width)
+def task_lines(scene: SceneFile, width: int) -> list[Line]:
+    """Where tasks and greenlets stood."""
+    return _list("Tasks", [_task(task) for task in scene.tasks if task.state == "pending"], width)
+
+
+def thread_lines(scene: SceneFile, width: int) -> list[Line]:
+    """Where other threads stood that run the function's own code."""
     threads = [thread for thread in scene.threads if _own(thread.frames) is not None]
-    return lines + _list("Threads", [_thread(thread) for thread in threads], width)
+    return _list("Threads", [_thread(thread) for thread in threads], width)
 
 
 def _list(title: str, rows: Sequence[str], width: int) -> list[Line]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from relive_base.code_lines import frame_line, traceback_line
 from relive_base.own_code import own_folders
+from relive_base.parts import Reason, Why
 
 from relive_capture.model import FrameView
 from relive_capture.record.budget import Budget, Meter
@@ -197,17 +198,16 @@ class FrameRecorder:
         self.locals_cut += begun.cut
         self.locals_unnamed += begun.unnamed
 
-    def cut_reasons(self) -> list[str]:
-        """What the limits cut since this was asked last, in words."""
-        cut: list[str] = []
+    def cut_reasons(self) -> list[Reason]:
+        """What the limits cut since this was asked last."""
+        cut: list[Reason] = []
         if self.locals_cut:
-            cut.append(f"{self.locals_cut} values are not shown in full")
+            cut.append(Reason(Why.VALUES_CUT, (self.locals_cut,)))
         if self.frames_cut:
-            cut.append(f"{self.frames_cut} frames of libraries have no locals")
-        limit = self._meter.over or "the share of one value of the CPU limit"
-        found = [f"{limit} was reached: {', '.join(cut)}"] if cut else []
+            cut.append(Reason(Why.LIBRARIES_CUT, (self.frames_cut,)))
+        found = [self._meter.over or Reason(Why.SHARE_LIMIT), *cut] if cut else []
         if self.locals_unnamed:
-            found.append(f"{self.locals_unnamed} locals are left out")
+            found.append(Reason(Why.LOCALS_LEFT_OUT, (self.locals_unnamed,)))
         self.locals_cut = self.frames_cut = self.locals_unnamed = 0
         return found
 

@@ -9,6 +9,7 @@ import sys
 from functools import lru_cache
 from types import FrameType
 
+from relive_base.parts import Reason, Why
 from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source, split_source
 
@@ -186,8 +187,8 @@ class SourceFiles:
         plain = text.encode("utf-8", "backslashreplace")
         return file is not None and (b'"%b"' % plain in file.data or b"'%b'" % plain in file.data)
 
-    def members(self, files: dict[str, str]) -> tuple[dict[str, bytes], str]:
-        """({"source/" + shown name: bytes}, "" or what the limit left out) for {path: shown name}."""
+    def members(self, files: dict[str, str]) -> tuple[dict[str, bytes], Reason | None]:
+        """({"source/" + shown name: bytes}, what the limit left out) for {path: shown name}."""
         found: dict[str, bytes] = {}
         used = 0
         left_out = 0
@@ -198,8 +199,7 @@ class SourceFiles:
                 continue
             used += len(file.data)
             found[f"source/{shown}"] = self._cache.clean(file)
-        reason = f"{left_out} files could not be read or are over {self._limit} bytes together"
-        return found, reason if left_out else ""
+        return found, Reason(Why.FILES_LEFT_OUT, (left_out, self._limit)) if left_out else None
 
     def _file(self, path: str) -> _File | None:
         if path not in self._files:

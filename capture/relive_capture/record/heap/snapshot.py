@@ -10,8 +10,9 @@ import sys
 import time
 from collections import deque
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
+from relive_base.parts import Argument, Code, PartState, Why, missing, ok, partial
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import FunctionSpec, HeapTaken, TakeHeap
 
@@ -28,12 +29,6 @@ __all__ = ["take_heap"]
 
 _OF_ITEM: Final = 2
 _PAGE: Final[int] = os.sysconf("SC_PAGE_SIZE")
-_LIMITS: Final = {
-    "objects": "the limit of {} objects was reached",
-    "bytes": "the limit of {} bytes was reached",
-    "cpu": "the limit of {:g} s of CPU time was reached",
-    "memory": "there was no more memory for the walk",
-}
 _traceback: Final = class_dict(BaseException)["__traceback__"].__get__
 REST_NAME: Final = "held by the interpreter itself"
 
@@ -52,14 +47,14 @@ def take_heap(
     try:
         return _Snapshot(command, spec).take(error, frame)
     except MemoryError:
-        return _missing(command, "there was no memory for the walk")
+        return _missing(command, Why.WALK_NO_MEMORY)
     except OSError as problem:
         text = (
             "no space left on the disk" if problem.errno in _FULL else problem.strerror or str(problem.errno)
         )
-        return _missing(command, f"it could not be written: {text}")
+        return _missing(command, Why.WALK_NOT_WRITTEN, text)
     except BaseException as problem:  # the walk of a strange heap must not end the process that is looked at
-        return _missing(command, f"the walk failed: {type(problem).__name__}")
+        return _missing(command, Why.WALK_FAILED, type(problem).__name__)
     finally:
         _set_limits(limits)
         if collecting:
@@ -69,8 +64,8 @@ def take_heap(
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _missing(command: TakeHeap, reason: str) -> HeapTaken:
-    return HeapTaken(invocation_id=command.invocation_id, state="missing", reason=reason)
+def _missing(command: TakeHeap, code: Code, *arguments: Argument) -> HeapTaken:
+    return HeapTaken(invocation_id=command.invocation_id, part=missing(code, *arguments))
 
 
 def _more_memory() -> tuple[int, int]:
@@ -174,24 +169,25 @@ class _Snapshot:
         meta.cpu_ns = time.thread_time_ns() - self._cpu_ns
         meta.wall_ns = time.monotonic_ns() - self._began_ns
         size = write_folder(command.folder, heap, meta, types, strings.texts, roots)
-        reason = self._reason(heap.truncated)
         return HeapTaken(
             invocation_id=command.invocation_id,
-            state="partial" if reason else "ok",
-            reason=reason,
+            part=self._state(heap.truncated),
             folder=command.folder,
             objects=heap.objects,
             bytes=size,
         )
 
-    def _reason(self, truncated: str) -> str:
+    def _state(self, truncated: str) -> PartState:
+        """`truncated`: the limit that the walk came to, in the walkers' own word."""
         command = self._command
-        numbers: dict[str, Any] = {
-            "objects": command.max_objects,
-            "bytes": command.max_bytes,
-            "cpu": command.cpu_s,
+        limits = {
+            "": ok(),
+            "objects": partial(Why.WALK_OBJECTS, command.max_objects),
+            "bytes": partial(Why.WALK_BYTES, command.max_bytes),
+            "cpu": partial(Why.WALK_CPU, command.cpu_s),
+            "memory": partial(Why.WALK_MEMORY),
         }
-        return _LIMITS[truncated].format(numbers.get(truncated, "")) if truncated else ""
+        return limits[truncated]
 
 
 def _rest(heap: Heap) -> HeapRoot:

@@ -13,6 +13,8 @@ import sys
 from functools import wraps
 from typing import Any, Final
 
+from relive_base.parts import Reason, Why
+
 from relive_capture.recording_format import Seeds
 
 __all__ = ["STATE_BYTES", "Chance", "seeded"]
@@ -72,13 +74,11 @@ class Chance:
         )
 
     @property
-    def limits(self) -> list[str]:
-        """What is not recorded, in words."""
-        found = (
-            [] if self._python is not None else ["the state of `random` cannot be read in this interpreter"]
-        )
+    def limits(self) -> list[Reason]:
+        """What is not recorded."""
+        found = [] if self._python is not None else [Reason(Why.RANDOM_UNREADABLE)]
         if self._left_out:
-            found.append(f"os.urandom was called {self._left_out} times more than is kept")
+            found.append(Reason(Why.URANDOM_LEFT_OUT, (self._left_out,)))
         return found
 
     def install(self) -> None:

@@ -158,11 +158,11 @@ _STYLES = {
 def _show_scene(
     session: Session, ident: str, as_json: bool, *, all_frames: bool = False, full: bool = False
 ) -> None:
-    from relive_capture.explore import text as render
+    from relive_capture.explore.parts import failure_lines, to_json
 
     found = load_scene(session, ident)
     if as_json:
-        emit_object(render.to_json(found))
+        emit_object(to_json(found))
         return
     commands: list[str] = []
     if is_scene_file(ident):
@@ -170,7 +170,7 @@ def _show_scene(
         name = shlex.quote(ident)
         offered = ("debug", "replay", "heap") if found.has_heap else ("debug", "replay")
         commands = [f"relive {command} {name}" for command in offered]
-    lines = render.failure_lines(
+    lines = failure_lines(
         found, text_width(), commands, _heap_note(session, found), all_frames=all_frames, full=full
     )
     echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from relive_base.parts import PartState, Reason, State, Why, not_applicable
 from relive_base.wire.messages import Done
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.failed.frozen import FrozenWorkers
-from relive_platform.engine.failed.heaps import NO_HEAP, PENDING, HeapTaker
+from relive_platform.engine.failed.heaps import HeapTaker
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
 
@@ -55,13 +56,12 @@ class Aftermath:
         if result is None or worker.begun:
             return NOTHING
         if result.status == "ok":
-            return Stays(heap=self.baseline_next and not self._failures.heaps.objection(worker, ""))
+            return Stays(heap=self.baseline_next and self._failures.heaps.objection(worker, "") is None)
         if result.reusable and done.reusable:  # none of the function's code has run, or it goes on
-            goes_on = "the function answered, and goes on"
-            why = goes_on if result.answered else "the handler never began"
-            attempt.evidence.not_applicable("live", f"there is nothing to debug: {why}")
-            why = goes_on if result.answered else "none of its code has run"
-            attempt.evidence.not_applicable("heap", f"{NO_HEAP}: {why}")
+            live = Why.NOTHING_TO_DEBUG_ANSWERED if result.answered else Why.NOTHING_TO_DEBUG_UNRUN
+            heap = Why.NO_FAILED_PROCESS_ANSWERED if result.answered else Why.NO_FAILED_PROCESS_UNRUN
+            attempt.evidence.mark("live", not_applicable(live))
+            attempt.evidence.mark("heap", not_applicable(heap))
             return NOTHING
         return self.of_process(worker, attempt)
 
@@ -69,8 +69,9 @@ class Aftermath:
         """The same, of a process that has failed and still is there."""
         kept = self._failures.freeze(worker, attempt)
         reason = self._failures.heaps.objection(worker, worker.fingerprint)
-        attempt.evidence.missing("heap", reason or PENDING)
-        return Stays(kept, not reason)
+        waits = Reason(Why.WALK_PENDING)
+        attempt.evidence.mark("heap", PartState(State.MISSING, [reason or waits]))
+        return Stays(kept, reason is None)
 
     def take_heap(self, worker: Worker, attempt: Attempt, kept: bool) -> None:
         """Have its heap walked; then it stays, stopped, if it is `kept`, or ends."""

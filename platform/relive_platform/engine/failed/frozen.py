@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.errors import NotFound, UsageError
+from relive_base.parts import Reason, Why
 from relive_base.records import InvocationRecord
 
 from relive_platform.engine.workers.descendants import descendants, running
@@ -69,16 +70,16 @@ class FrozenWorkers:
     def __iter__(self) -> Iterator[Kept]:
         return iter(self._kept)
 
-    def keep(self, worker: Worker, record: InvocationRecord) -> str:
-        """Stop a failed worker and keep it; "", or why not."""
+    def keep(self, worker: Worker, record: InvocationRecord) -> Reason | None:
+        """Stop a failed worker and keep it; None, or why not."""
         reason = self._objection(worker) or self._make_room(worker.fingerprint, record.invocation_id)
-        if reason:
-            self.note(record.invocation_id, reason)
+        if reason is not None:
+            self.note(record.invocation_id, reason.text)
             return reason
         self._kept.append(Kept(worker, record, self._now()))
         self._left.pop(record.invocation_id, None)
         worker.process.freeze()
-        return ""
+        return None
 
     def stop(self, worker: Worker) -> None:
         """Stop a kept worker again that had something to do; not while somebody debugs it. One that is not
@@ -89,26 +90,26 @@ class FrozenWorkers:
         elif not kept.attached:
             worker.process.freeze()
 
-    def _objection(self, worker: Worker) -> str:
+    def _objection(self, worker: Worker) -> Reason | None:
         if self.limits.count < 1:
-            return "failed workers are not kept (RELIVE_FROZEN_WORKERS is 0)"
+            return Reason(Why.NONE_ARE_KEPT)
         if running(descendants(worker.pid)):
-            return "it had started processes that were still running, and must end with them"
-        return ""
+            return Reason(Why.HAD_CHILDREN)
+        return None
 
-    def _make_room(self, fingerprint: str, invocation_id: str) -> str:
-        """Let those leave that this one takes the place of; "", or why there is no room."""
+    def _make_room(self, fingerprint: str, invocation_id: str) -> Reason | None:
+        """Let those leave that this one takes the place of; None, or why there is no room."""
         same = [kept for kept in self._kept if fingerprint and kept.worker.fingerprint == fingerprint]
         for kept in same:
             if kept.attached:
-                return f"somebody debugs the same failure in {kept.record.invocation_id}"
+                return Reason(Why.SAME_IS_DEBUGGED, (kept.record.invocation_id,))
             self.release(kept, f"the same failure came again, in {invocation_id}")
         while len(self._kept) >= self.limits.count:
             oldest = next((kept for kept in self._kept if not kept.attached), None)
             if oldest is None:
-                return f"all {self.limits.count} workers that may be kept are being debugged"
+                return Reason(Why.KEPT_ARE_DEBUGGED, (self.limits.count,))
             self.release(oldest, f"count: only {self.limits.count} are kept (RELIVE_FROZEN_WORKERS)")
-        return ""
+        return None
 
     def expire(self) -> None:
         """Let those leave that are too old; the oldest one, too, if the machine is short of memory."""

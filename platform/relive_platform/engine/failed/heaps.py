@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.parts import PartState, Reason, State, Why, bounded, missing
 from relive_base.wire.messages import HeapTaken, TakeHeap, encode_frame
 from relive_capture.record.heap import native_walk
 
@@ -23,10 +24,8 @@ from relive_platform.engine.workers.life import GONE
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
 
-__all__ = ["NO_HEAP", "PENDING", "HeapLimits", "HeapTaker"]
+__all__ = ["HeapLimits", "HeapTaker"]
 
-PENDING: Final = "the snapshot is being taken"
-NO_HEAP: Final = "there is no failed process to look into"
 _MB: Final = 1_048_576
 _SPARE_BYTES: Final = 64 * _MB
 _FINGERPRINTS: Final = 10_000
@@ -84,31 +83,26 @@ class HeapTaker:
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
 
-    def objection(self, worker: Worker, fingerprint: str) -> str:
-        """Why this worker must not take one now, or ""."""
+    def objection(self, worker: Worker, fingerprint: str) -> Reason | None:
+        """Why this worker must not take one now."""
         if worker.spec.capture != "full":
-            return f'capture = "{worker.spec.capture}" in relive.toml: no heap is kept'
+            return Reason(Why.HEAP_OFF, (worker.spec.capture,))
         seen = self._seen.get((worker.spec.name, fingerprint))
         if fingerprint and seen is not None and self._now() - seen[0] < self.limits.interval_s:
             ago_s = self._now() - seen[0]
-            return (
-                f"the same failure's heap was taken {ago_s:.0f} s ago, in {seen[1]}"
-                f" (once in {self.limits.interval_s:g} s, RELIVE_HEAP_INTERVAL_S)"
-            )
+            return Reason(Why.HEAP_OF_SAME_FAILURE, (ago_s, seen[1], self.limits.interval_s))
         if len(self._walks) >= self.limits.at_once:
-            return f"{len(self._walks)} other snapshots were being taken, the limit"
+            return Reason(Why.WALKS_AT_ONCE, (len(self._walks),))
         return self._short_of_memory(worker)
 
-    def _short_of_memory(self, worker: Worker) -> str:
+    def _short_of_memory(self, worker: Worker) -> Reason | None:
         held = worker.process.held_bytes()
         need = self._need * held + _SPARE_BYTES
         available = self._available()
         if 0 <= available < need:
-            return (
-                f"memory: {available // _MB} MB were available on the machine, under {need // _MB} MB,"
-                f" {self._need} x the {held // _MB} MB that the worker held"
-            )
-        return ""
+            megabytes = (available // _MB, need // _MB, self._need, held // _MB)
+            return Reason(Why.SHORT_OF_MEMORY, megabytes)
+        return None
 
     def take(self, worker: Worker, attempt: Attempt, then: Callable[[HeapFound], None]) -> None:
         """Have the worker walk its heap; `then` gets what came of it, in any case."""
@@ -150,16 +144,16 @@ class HeapTaker:
     def _look(self) -> None:
         self._timer = None
         for walk in list(self._walks.values()):
-            reason = ""
+            reason: PartState | None = None
             if self._now() > walk.end_mono:
-                reason = "the walk was not done in time"
+                reason = missing(Why.WALK_LATE)
             elif walk.worker.process.held_bytes() > walk.ceiling_bytes:
-                reason = f"the walk took the process over {walk.ceiling_bytes // _MB} MB"
+                reason = missing(Why.WALK_TOO_LARGE, walk.ceiling_bytes // _MB)
             elif walk.worker.state == GONE:
-                reason = "the process ended while its heap was walked"
-            if reason:
+                reason = missing(Why.WALK_ENDED)
+            if reason is not None:
                 walk.worker.kill()
-                self._end(walk, HeapFound("missing", reason))
+                self._end(walk, HeapFound(reason))
         self._watch()
 
     def _on_taken(self, worker: Worker, payload: bytes) -> None:
@@ -167,9 +161,8 @@ class HeapTaker:
         if walk is None:
             return
         taken = _taken.decode(payload)
-        state = taken.state if taken.state in ("ok", "partial") else "missing"
-        found = HeapFound(state, taken.reason[:500])
-        if state != "missing":
+        found = HeapFound(bounded(taken.part))
+        if found.part.state is not State.MISSING:
             found = self._moved(walk, found)
         self._end(walk, found)
 
@@ -181,8 +174,8 @@ class HeapTaker:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.rename(walk.folder, target)
         except OSError as error:
-            return HeapFound("missing", f"the worker's files are not there: {error.strerror}")
-        return HeapFound(found.state, found.reason, str(target))
+            return HeapFound(missing(Why.HEAP_FILES_GONE, str(error.strerror)))
+        return HeapFound(found.part, str(target))
 
     @property
     def walking(self) -> int:
@@ -193,12 +186,12 @@ class HeapTaker:
         """A worker was reaped."""
         walk = self._walks.get(worker.worker_id)
         if walk is not None:
-            self._end(walk, HeapFound("missing", "the process ended while its heap was walked"))
+            self._end(walk, HeapFound(missing(Why.WALK_ENDED)))
 
     def _end(self, walk: _Walk, found: HeapFound) -> None:
         del self._walks[walk.worker.worker_id]
         walk.worker.heap = None
-        if found.state == "missing":
+        if found.part.state is State.MISSING:
             self._seen.pop(walk.key, None)  # the next one of its kind may have more luck
         try:
             walk.then(found)
@@ -210,4 +203,4 @@ class HeapTaker:
         if self._timer is not None:
             self._timer.cancel()
         for walk in list(self._walks.values()):
-            self._end(walk, HeapFound("missing", "the server stopped while the heap was walked"))
+            self._end(walk, HeapFound(missing(Why.WALK_SERVER_STOPPED)))

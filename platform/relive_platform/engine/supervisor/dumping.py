@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from relive_base.parts import PartState
 from relive_base.wire.messages import ErrorInfo, FunctionSpec
 from relive_capture.explore import outside
 
@@ -12,10 +13,10 @@ __all__ = ["Dumped", "dump_worker"]
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """Archive members, part name -> (state, reason), where in the user's code it stood, what was redacted."""
+    """Archive members, parts by name, where in the user's code it stood, what was redacted."""
 
     members: dict[str, bytes] = field(default_factory=dict)
-    parts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    parts: dict[str, PartState] = field(default_factory=dict)
     error: ErrorInfo | None = None
     redactions: list[str] = field(default_factory=list)
 
@@ -39,5 +40,4 @@ def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo
         values=spec.capture != "off",
         thread=thread,
     )
-    parts = {name: (part.state, part.reason) for name, part in dumped.parts.items()}
-    return Dumped(dict(dumped.members), parts, dumped.error, list(dumped.redactions))
+    return Dumped(dict(dumped.members), dict(dumped.parts), dumped.error, list(dumped.redactions))

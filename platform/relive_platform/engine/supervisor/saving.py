@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.parts import PartState, Reason, State, Why
 from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.engine.attempt import Attempt
@@ -66,33 +67,31 @@ class Saver:
         attempt.evidence.forget_scene()
         worker.process.ask_to_save()
 
-    async def saved(self, worker: Worker, attempt: Attempt) -> str:
-        """Wait until it has; "", or why it has not, and must be stopped and read from outside."""
+    async def saved(self, worker: Worker, attempt: Attempt) -> Reason | None:
+        """Wait until it has; None, or why it has not, and must be stopped and read from outside."""
         limits = self._limits
         begun, begun_cpu_s = time.monotonic(), _main_thread_cpu_s(worker.pid)
         ceiling = worker.spec.memory_mb * _MB * limits.ceiling
         while not attempt.evidence.scene:
             if worker.state == GONE:
-                return "the process ended"
+                return Reason(Why.ENDED)
             used_s = _main_thread_cpu_s(worker.pid) - begun_cpu_s
             if used_s > limits.react_cpu_s or time.monotonic() - begun > limits.react_s:
-                return (
-                    f"the process did not react in {time.monotonic() - begun:.1f} s ({used_s:.1f} s of CPU)"
-                )
+                return Reason(Why.NO_REACTION_IN, (time.monotonic() - begun, used_s))
             held = worker.process.held_bytes()
             if held > ceiling:
-                return f"the process grew to {held // _MB} MB before it reacted"
+                return Reason(Why.GREW, (held // _MB,))
             await asyncio.sleep(limits.look_s)
         _adopt(attempt)
         found = await self._heap(worker, attempt)
         self._on_heap(attempt, worker, found)
-        return ""
+        return None
 
     async def _heap(self, worker: Worker, attempt: Attempt) -> HeapFound:
         error = attempt.record.error
         reason = self._heaps.objection(worker, error.fingerprint if error is not None else "")
-        if reason:
-            return HeapFound("missing", reason)
+        if reason is not None:
+            return HeapFound(PartState(State.MISSING, [reason]))
         future: asyncio.Future[HeapFound] = asyncio.get_running_loop().create_future()
 
         def taken(found: HeapFound) -> None:

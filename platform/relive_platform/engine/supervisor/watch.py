@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from relive_base.parts import PartState, Reason, State, Why, missing
 from relive_base.wire.messages import ErrorInfo, FunctionSpec
 
 from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
@@ -39,7 +40,7 @@ class Saving(Protocol):
     """Has a worker that is over its memory limit save itself (`saving.Saver`)."""
 
     def ask(self, worker: Worker, attempt: Attempt) -> None: ...
-    async def saved(self, worker: Worker, attempt: Attempt) -> str: ...
+    async def saved(self, worker: Worker, attempt: Attempt) -> Reason | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +221,8 @@ class Supervisor:
             end = self._read_crash(worker, attempt)
         else:
             worker.process.freeze()  # it must not grow on, nor go on with its work, while it is looked at
-            reason = "it was cancelled" if why == "cancelled" else "the process did not react"
-            attempt.evidence.missing("heap", reason)
+            code = Why.CANCELLED if why == "cancelled" else Why.NO_REACTION
+            attempt.evidence.mark("heap", missing(code))
             end = self._dump_and_kill(worker, attempt)
         self._on_condemned(worker, attempt, why)
         task = asyncio.get_running_loop().create_task(end)
@@ -230,17 +231,17 @@ class Supervisor:
 
     async def _save_and_kill(self, worker: Worker, attempt: Attempt, saver: Saving) -> None:
         """The process itself can tell most; if it does not, it is read from outside."""
-        reason = "the process did not react"
+        reason: Reason | None = Reason(Why.NO_REACTION)
         try:
             reason = await saver.saved(worker, attempt)
         except Exception as failure:  # nothing must keep the worker alive
             _log.warning("worker %d could not save itself: %s", worker.pid, failure)
-        if not reason:
+        if reason is None:
             self._seen.forget(worker.worker_id)
             worker.owner.on_saved(worker, attempt)
             return
         worker.process.freeze()
-        attempt.evidence.missing("heap", reason)
+        attempt.evidence.mark("heap", PartState(State.MISSING, [reason]))
         await self._dump_and_kill(worker, attempt)
 
     async def _dump_and_kill(self, worker: Worker, attempt: Attempt) -> None:
@@ -259,11 +260,10 @@ class Supervisor:
             if worker.crashed is not None and worker.spec.core_mb:
                 await self._let_die(worker)
         except TimeoutError:
-            reason = f"it was not read within {limit_s + 1.0:g} s"
-            attempt.evidence.missing("exception", reason)
+            attempt.evidence.mark("exception", missing(Why.NOT_READ_IN_TIME, limit_s + 1.0))
         except Exception as failure:  # a dump that fails must never keep the worker alive
             _log.warning("worker %d could not be dumped: %s", worker.pid, failure)
-            attempt.evidence.missing("exception", f"the dump failed: {failure!r}"[:300])
+            attempt.evidence.mark("exception", missing(Why.DUMP_FAILED, repr(failure)[:300]))
         finally:
             self._seen.forget(worker.worker_id)
             worker.kill()
@@ -271,8 +271,7 @@ class Supervisor:
     async def _read_crash(self, worker: Worker, attempt: Attempt) -> None:
         """A function may crash faster than its processes can be read: few of them wait for that."""
         if self._reading >= self._limits.crashes_at_once:
-            reason = f"{self._reading} other processes that crashed were being read"
-            attempt.evidence.missing("exception", reason)
+            attempt.evidence.mark("exception", missing(Why.OTHERS_WERE_READ, self._reading))
             worker.kill()
             return
         self._reading += 1

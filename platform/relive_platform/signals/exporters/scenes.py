@@ -13,20 +13,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+from relive_base.parts import PartState, Why, missing, partial
 from relive_base.redaction.memory import SecretMemory
 from relive_base.redaction.redactor import Redactor
-from relive_base.wire.messages import Logs, PartState, Profile, Scene, Spans
+from relive_base.wire.messages import Logs, Profile, Scene, Spans
 from relive_capture.explore import SceneError
 from relive_capture.explore.failures import blob_columns, scene_columns
 from relive_capture.explore.heap import cache_of
-from relive_capture.explore.scene import (
-    ArchiveInfo,
-    add_heap,
-    pack_scene,
-    scene_path,
-    write_archive,
-    write_baseline,
-)
+from relive_capture.explore.parts import pack_scene
+from relive_capture.explore.scene import ArchiveInfo, add_heap, scene_path, write_archive, write_baseline
 from relive_capture.explore.snapshots import collect_heap, remove_raw
 from relive_store import Mark
 
@@ -140,9 +135,8 @@ class SceneKeeper:
         try:
             write_archive(path, data)
         except OSError as error:  # a full disk: the store, which may be elsewhere, still gets all of it
-            reason = f"no file could be written ({error.strerror}): this scene is in the store alone"
-            _log.warning("%s: %s", path, reason)
-            job.parts["archive"] = ("partial", reason)
+            part = job.parts["archive"] = partial(Why.STORE_ALONE, str(error.strerror))
+            _log.warning("%s: %s", path, part.reason)
             info, data = pack_scene(path, scene_input(job, self._stacks))
         if info.secrets:
             self._secrets[path.name] = info.secrets
@@ -153,7 +147,7 @@ class SceneKeeper:
     def _add_heap(self, job: HeapJob) -> Tables:
         """The scene is in the store since its failure; it gets a second row, which takes the place
         of the first."""
-        state = PartState(job.state, job.reason)
+        state = job.part
         scene = scene_path(self._folder, job.record.invocation_id, job.record.attempt)
         members: dict[str, bytes] = {}
         try:
@@ -162,7 +156,8 @@ class SceneKeeper:
                 redactor = Redactor(job.redact_keys).remembering(memory)
                 members = collect_heap(job.folder, job.record, redactor, self._limits.heap_bytes)
         except (SceneError, MemoryError) as error:
-            state = PartState("missing", getattr(error, "message", "") or "there was no memory to read it")
+            text = getattr(error, "message", "")
+            state = missing(Why.HEAP_REJECTED, text) if text else missing(Why.NO_MEMORY_TO_READ)
         try:
             if not job.baseline:
                 return self._with_heap(scene, members, state)
@@ -177,7 +172,7 @@ class SceneKeeper:
         try:
             added = add_heap(scene, members, state)
         except OSError as error:
-            state = PartState("missing", f"no file could be written ({error.strerror})")
+            state = missing(Why.NO_FILE, str(error.strerror))
             added = add_heap(scene, {}, state)
         return _rows(*added) if added is not None else []
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from relive_base.parts import PartState
 from relive_base.records import InvocationRecord
 from relive_base.wire.framing import framed, header, whole_frames
 from relive_base.wire.messages import ErrorInfo
@@ -92,8 +93,7 @@ class HeapJob(msgspec.Struct, array_like=True, tag="h"):
     files; who works on the job removes it."""
 
     record: InvocationRecord
-    state: str
-    reason: str = ""
+    part: PartState
     folder: str = ""
     baseline: bool = False
     redact_keys: list[str] = []

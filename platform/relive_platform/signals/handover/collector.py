@@ -278,7 +278,7 @@ class Collector(asyncio.Protocol):
 
     def heap(self, record: InvocationRecord, found: HeapFound, redact_keys: list[str]) -> None:
         """What became of a heap snapshot, after its scene."""
-        self._add_scene(HeapJob(record, found.state, found.reason, found.folder, found.baseline, redact_keys))
+        self._add_scene(HeapJob(record, found.part, found.folder, found.baseline, redact_keys))
 
     def platform_span(self, spec: FunctionSpec, invocation_id: str, span: SpanData, sampled: bool) -> None:
         """A span of the platform's own that belongs to no attempt: publishing an event."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from relive_base.parts import Why, missing
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
 
@@ -23,7 +24,6 @@ __all__ = ["LOST", "Recovered", "recover"]
 
 LOST: Final = "lost"
 _LOST: Final = "the server ended while this attempt ran: nobody was answered"
-_GONE: Final = "the server ended before it could be saved"
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ def _end(found: Recovered, attempt: _Attempt, ended_ns: int) -> None:
         record.error = ErrorInfo(type="ServerEnded", message=_LOST, kind=LOST)
     record.has_scene = job is not None
     if job is not None:
-        job.parts = {**job.parts, "live": ("missing", _GONE)}
+        job.parts = {**job.parts, "live": missing(Why.SERVER_ENDED)}
         job.record = record
         found.last_scenes.append(job)
     found.ended.append(Finished(record, [], job.redact_keys if job is not None else []))

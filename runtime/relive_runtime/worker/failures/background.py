@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 from relive_base.attributes import Attributes
 from relive_base.escapes import encodable
-from relive_base.wire.messages import FunctionSpec, PartState, Scene
+from relive_base.parts import ok
+from relive_base.wire.messages import FunctionSpec, Scene
 from relive_tracer.record import Telemetry
 
 from relive_runtime.worker.failures.capturing import capture_failure
@@ -70,7 +71,7 @@ class Background:
         if self._kept:
             views = [view for _, view in sorted(self._kept, key=lambda one: one[0] is not scene)]
             scene.members["background.json"] = msgspec.json.encode(views)
-            scene.parts["background"] = PartState("ok")
+            scene.parts["background"] = ok()
             places = [path for kept, _ in self._kept for path in kept.redactions]
             # Each once, and a list of its own: `scene` may be one of those that are kept, and a worker
             # in which something fails at each invocation would double them each time.

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from relive_base.errors import ReliveError
-from relive_base.wire.messages import ErrorInfo, FunctionSpec, PartState, Result, Scene
+from relive_base.parts import Why, missing
+from relive_base.wire.messages import ErrorInfo, FunctionSpec, Result, Scene
 from relive_capture import record as capture
 
 from relive_runtime.isolation.limits import make_room_for_files
@@ -50,12 +51,11 @@ def capture_failure(
             )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
         info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
-        reason = f"the capture failed: {type(problem).__name__}"
         return Scene(
             invocation_id=invocation_id,
             captured_ns=time.time_ns(),
             error=info,
-            parts={"frames": PartState("missing", reason)},
+            parts={"exception": missing(Why.CAPTURE_FAILED, type(problem).__name__)},
         )
 
 

@@ -1,0 +1,36 @@
+"""All parts of a scene, in the order in which a failure is told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relive_capture.explore.parts.event import CONTEXT, EVENT, HEALTHY
+from relive_capture.explore.parts.exception import EXCEPTION, SOURCE
+from relive_capture.explore.parts.part import ScenePart
+from relive_capture.explore.parts.process import BACKGROUND, ENVIRONMENT, HEAP, LIVE, NATIVE, TASKS, THREADS
+from relive_capture.explore.parts.recorded import CASSETTE, REPLAY
+from relive_capture.explore.parts.result import RESULT
+from relive_capture.explore.parts.telemetry import LOGS, PROFILE, SPANS
+
+__all__ = ["PARTS"]
+
+PARTS: Final[tuple[ScenePart, ...]] = (
+    EXCEPTION,
+    SOURCE,
+    BACKGROUND,
+    TASKS,
+    THREADS,
+    CASSETTE,
+    REPLAY,
+    RESULT,
+    EVENT,
+    CONTEXT,
+    HEALTHY,
+    LOGS,
+    SPANS,
+    PROFILE,
+    ENVIRONMENT,
+    HEAP,
+    LIVE,
+    NATIVE,
+)
