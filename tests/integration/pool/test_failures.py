@@ -494,4 +494,4 @@ async def test_frames_and_locals_stay_of_an_exception_whose_text_ends_the_proces
     text = render_text(read_scene(tmp_path / "ended.scene"))
     assert "basket = " in text
     assert "SIGKILL" in text
-    assert "the process ended while an exception was asked for its text: " in text
+    assert "the process ended while an exception was asked for its text; " in text
