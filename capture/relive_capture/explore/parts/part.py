@@ -72,8 +72,7 @@ class SceneMembers:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much of each is shown. `width`: cells of a line; `wide`: of a line that is cut only where
-    not all is shown."""
+    """How much of each is shown. `width`: cells of a line; `wide`: of one that `--full` leaves whole."""
 
     width: int = 120
     wide: int = 120

@@ -1,4 +1,4 @@
-"""Parts in the manifest of an archive. Scenes of an older Relive have sentences where there are codes now."""
+"""Parts in the manifest of an archive. Scenes of an older Relive have sentences instead of codes."""
 
 from __future__ import annotations
 
