@@ -181,6 +181,12 @@ async def test_a_failure_in_the_middle_is_no_clean_end_and_leaves_a_scene(server
         ("lies", "error", "BadResult", 200, 1),
         ("odd", "error", "BadResult", 502, 1),
     ]
+    # ... and the server's span to be an error in each case, whatever status was sent
+    spans = await server.rows(
+        "SELECT ServiceName, StatusCode, SpanAttributes['error.type'] FROM otel_traces"
+        " WHERE SpanKind = 'Server' ORDER BY ServiceName"
+    )
+    assert spans == [(function, "Error", error) for function, _, error, _, _ in rows]
 
 
 async def test_a_client_that_leaves_ends_the_function(server: Served, tmp_path: Path) -> None:
