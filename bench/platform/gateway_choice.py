@@ -118,7 +118,7 @@ LISTENER = """
 import asyncio, sys
 import uvloop
 from applications import HEADERS, other
-from relive_platform.triggers.http.listener import HttpListener
+from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.responses import Response
 
 HEAD = b"".join(b"%s: %s\\r\\n" % pair for pair in HEADERS)

@@ -30,7 +30,7 @@ from relive_platform.signals.handover.journal_place import (
 from relive_platform.signals.handover.options import CollectorOptions
 from relive_platform.signals.table import takes as signal_takes
 from relive_platform.triggers.http.access import Access
-from relive_platform.triggers.http.listener import ListenerLimits
+from relive_platform.triggers.http.connections.listener import ListenerLimits
 from relive_platform.triggers.queue.model import QueueLimits
 
 __all__ = [

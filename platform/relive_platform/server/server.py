@@ -51,7 +51,7 @@ from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.http.app import Gateway, GatewayLimits
-from relive_platform.triggers.http.listener import HttpListener
+from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.propagation import Propagation
 from relive_platform.triggers.http.source import HttpSource
 from relive_platform.triggers.queue.backoff import Backoff

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from relive_platform.triggers.http.listener import AddressTaken
+from relive_platform.triggers.http.connections.listener import AddressTaken
 from server_harness import Served, parse, served, write_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,7 +17,7 @@ from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.registry import Registry
 from relive_platform.server.locate import find_server
 from relive_platform.server.server import AlreadyRunning
-from relive_platform.triggers.http.listener import AddressTaken
+from relive_platform.triggers.http.connections.listener import AddressTaken
 from server_harness import served
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from relive_platform.triggers.http.access import Access, UnexpectedHost
 from relive_platform.triggers.http.config import CorsConfig
+from relive_platform.triggers.http.connections.head import BadHead, Head, HeadTexts, check_authority
 from relive_platform.triggers.http.cors import Cors, with_lines
-from relive_platform.triggers.http.head import BadHead, Head, HeadTexts, check_authority
 from relive_platform.triggers.http.origins import parse_origin, parse_origin_pattern
 from relive_platform.triggers.http.proxies import Proxies
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from relive_base.errors import UsageError
 from relive_platform.engine.invocation import InvokeRequest
-from relive_platform.triggers.http.head import Head, HeadTexts
+from relive_platform.triggers.http.connections.head import Head, HeadTexts
 from relive_platform.triggers.http.propagation import Propagation
 
 TRACE, SPAN = "a" * 32, "b" * 16

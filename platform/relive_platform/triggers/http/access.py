@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from relive_platform.triggers.http.head import Head
+from relive_platform.triggers.http.connections.head import Head
 from relive_platform.triggers.http.origins import parse_origin
 from relive_platform.triggers.http.proxies import Proxies
 

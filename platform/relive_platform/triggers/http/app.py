@@ -19,7 +19,7 @@ from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamRead
 from relive_platform.triggers.http.accepting import accept
 from relive_platform.triggers.http.access import Access, ForeignPage, Unauthorized, UnexpectedHost
 from relive_platform.triggers.http.bodies import BodiesFull, BodyBudget, BodyTooLarge
-from relive_platform.triggers.http.head import FORWARDED, GUARDED, Head
+from relive_platform.triggers.http.connections.head import FORWARDED, GUARDED, Head
 from relive_platform.triggers.http.propagation import Propagation
 from relive_platform.triggers.http.redirects import below
 from relive_platform.triggers.http.responses import Response, from_outcome, json_response, problem

@@ -10,7 +10,7 @@ from relive_base.errors import UsageError
 from relive_base.traceparent import parse_traceparent
 
 from relive_platform.engine.invocation import InvokeRequest
-from relive_platform.triggers.http.head import Head
+from relive_platform.triggers.http.connections.head import Head
 
 __all__ = ["Propagation"]
 

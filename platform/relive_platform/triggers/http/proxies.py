@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
-from relive_platform.triggers.http.head import Head
+from relive_platform.triggers.http.connections.head import Head
 
 __all__ = ["Proxies"]
 

@@ -8,8 +8,8 @@ from typing import Protocol
 from relive_platform.triggers.base import Served, ServedConfig
 from relive_platform.triggers.http.app import Gateway
 from relive_platform.triggers.http.config import CorsConfig, HttpTrigger
+from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.cors import Cors
-from relive_platform.triggers.http.listener import HttpListener
 from relive_platform.triggers.http.routes import Policy, Route, Routes
 
 __all__ = ["HttpAddress", "HttpSource"]

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from relive_platform.engine.invocation import AnswerStream, Outcome
 from relive_platform.triggers.http.bodies import BodyBudget, BodyTooLarge
-from relive_platform.triggers.http.head import Head
+from relive_platform.triggers.http.connections.head import Head
 from relive_platform.triggers.http.responses import Response, from_stream, problem
 
 __all__ = ["Exchange"]

@@ -6,8 +6,8 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from relive_platform.triggers.http.connections.exchange import Exchange
 from relive_platform.triggers.http.cors import with_lines
-from relive_platform.triggers.http.exchange import Exchange
 from relive_platform.triggers.http.responses import Response
 
 __all__ = ["LAST_CHUNK", "begin_answer", "framed"]

@@ -9,13 +9,13 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from relive_platform.triggers.http.connections.exchange import Exchange
+from relive_platform.triggers.http.connections.framing import LAST_CHUNK, begin_answer, framed
+from relive_platform.triggers.http.connections.head import BadHead, Head, check_authority
+from relive_platform.triggers.http.connections.limits import ListenerLimits
+from relive_platform.triggers.http.connections.listening import Listening
+from relive_platform.triggers.http.connections.refusals import refusal, too_large, too_long
 from relive_platform.triggers.http.cors import with_lines
-from relive_platform.triggers.http.exchange import Exchange
-from relive_platform.triggers.http.framing import LAST_CHUNK, begin_answer, framed
-from relive_platform.triggers.http.head import BadHead, Head, check_authority
-from relive_platform.triggers.http.limits import ListenerLimits
-from relive_platform.triggers.http.listening import Listening
-from relive_platform.triggers.http.refusals import refusal, too_large, too_long
 from relive_platform.triggers.http.responses import Response
 
 __all__ = ["Connection"]

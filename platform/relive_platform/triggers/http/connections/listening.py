@@ -6,9 +6,9 @@ import asyncio
 from typing import Any, Protocol
 
 from relive_platform.engine.invocation import Outcome
-from relive_platform.triggers.http.exchange import Exchange
-from relive_platform.triggers.http.head import Head, HeadTexts
-from relive_platform.triggers.http.limits import ListenerLimits
+from relive_platform.triggers.http.connections.exchange import Exchange
+from relive_platform.triggers.http.connections.head import Head, HeadTexts
+from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.responses import Response
 
 __all__ = ["Gatekeeper", "Listening"]

@@ -17,9 +17,9 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from relive_platform.triggers.http.app import Gateway
-from relive_platform.triggers.http.connection import Connection
-from relive_platform.triggers.http.head import HeadTexts
-from relive_platform.triggers.http.limits import ListenerLimits
+from relive_platform.triggers.http.connections.connection import Connection
+from relive_platform.triggers.http.connections.head import HeadTexts
+from relive_platform.triggers.http.connections.limits import ListenerLimits
 
 __all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
 

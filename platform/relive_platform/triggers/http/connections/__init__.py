@@ -1,0 +1,1 @@
+"""HTTP/1.1 on sockets: connections, the requests that come on them, and what goes back."""
