@@ -8,6 +8,7 @@ rung on the worker's socket, and every few milliseconds while the worker is busy
     4096      the ring: records of u32 length and data, each padded to 8 bytes
               length 0: so many frames (u32) come by the socket, before what follows here
               length 0xFFFFFFFF: on at the ring's beginning
+    266240    lines that have begun and not ended (begun.py)
 
 The writer is the user's process: whatever it holds is checked, and copied before it is looked at.
 """
@@ -22,6 +23,7 @@ import sys
 from typing import Final
 
 from relive_base.errors import ReliveError
+from relive_base.wire.begun import BEGUN_BYTES, BEGUN_STREAMS, BegunLine, BegunSlot, read_begun, slot_start
 
 __all__ = ["CAPACITY", "INLINE_BYTES", "RingBroken", "RingReader", "RingWriter", "make_ring"]
 
@@ -30,7 +32,8 @@ INLINE_BYTES: Final = 32_768
 """What is larger goes by the socket."""
 
 _DATA: Final = 4_096
-_SIZE: Final = _DATA + CAPACITY
+_BEGUN: Final = _DATA + CAPACITY
+_SIZE: Final = _BEGUN + BEGUN_BYTES
 _MASK: Final = CAPACITY - 1
 _HEAD: Final = 0
 _TAIL: Final = 8  # in words of 8 bytes
@@ -72,6 +75,10 @@ class RingWriter:
         self._map = mmap.mmap(descriptor, _SIZE)
         self._words = memoryview(self._map).cast("Q")
         self._head = self._words[_HEAD]
+
+    def begun(self) -> list[BegunSlot]:
+        """Slots for lines that have begun, of BEGUN_STREAMS."""
+        return [BegunSlot(self._map, slot_start(_BEGUN, number)) for number in range(len(BEGUN_STREAMS))]
 
     def put(self, data: bytes) -> bool:
         """Write complete frames. False if there is no room."""
@@ -145,6 +152,17 @@ class RingReader:
             tail += size
         self._words[_TAIL] = self._tail = tail
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def begun(self) -> list[tuple[str, str, BegunLine]]:
+        """What has begun and never ended, with stream and severity, once the writer is gone; each once."""
+        found = []
+        for number, (source, severity) in enumerate(BEGUN_STREAMS):
+            start = slot_start(_BEGUN, number)
+            line = read_begun(self._map, start)
+            if line is not None:
+                self._map[start : start + 8] = bytes(8)
+                found.append((source, severity, line))
+        return found
 
     def close(self) -> None:
         """Give the memory back."""

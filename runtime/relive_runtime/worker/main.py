@@ -96,7 +96,7 @@ def run(start: WorkerStart) -> NoReturn:
     if fault_fd >= 0:
         watch_faults(fault_fd, connection.fileno())
     forked = ForkedChild(fault_fd)
-    worker = _Worker(start, FrameSink(connection, ring), Channel(connection), forked, reached, stream)
+    worker = _Worker(start, FrameSink(connection, ring), ring, Channel(connection), forked, reached, stream)
     if console_fd >= 0:
         worker.order_console(console_fd)
     os.register_at_fork(after_in_child=worker.channel.abandon)
@@ -118,6 +118,7 @@ class _Worker:
         self,
         start: WorkerStart,
         sink: FrameSink,
+        ring: RingWriter | None,
         channel: Channel,
         forked: ForkedChild,
         reached: Reached,
@@ -130,7 +131,7 @@ class _Worker:
         self.channel = channel
         self._forked = forked
         self._reached = reached
-        self._telemetry = Telemetry(sink.record, start.spec)
+        self._telemetry = Telemetry(sink.record, start.spec, begun=ring.begun() if ring is not None else ())
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
         self._outside = outside_of(self._spec, start.hash_seed)

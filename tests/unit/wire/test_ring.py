@@ -107,3 +107,30 @@ def test_a_hostile_writer_can_only_break_its_own_ring(content: bytes, head: int)
 def test_nobody_can_cut_the_memory_below_its_reader(descriptor: int) -> None:
     with pytest.raises(PermissionError):
         os.ftruncate(descriptor, 0)
+
+
+def test_a_line_that_has_begun_is_found_once(descriptor: int) -> None:
+    # Given a line that went on, longer than its slot, with a character across its end
+    writer, reader = RingWriter(descriptor), RingReader(descriptor)
+    out, err = writer.begun()
+    out.owner = ("i1", "t1", "s1")
+    out.put("gone")
+    out.put("gone on")
+    err.put("ä" * 40_000)
+    # I expect the latest text with its ids, and the long one cut at a character
+    (first, second) = reader.begun()
+    assert first[:2] == ("stdout", "INFO")
+    assert first[2][1:] == ("i1", "t1", "s1", "gone on")
+    assert second[2].text == "ä" * 16_256 + "…"
+    assert reader.begun() == []
+
+
+@pytest.mark.parametrize("junk", [b"\xff", b"\x7f", b"\x01"])
+def test_any_bytes_for_a_begun_line_are_text(descriptor: int, junk: bytes) -> None:
+    # Given a writer that fills the slots itself
+    reader = RingReader(descriptor)
+    size = os.fstat(descriptor).st_size - DATA - CAPACITY
+    os.pwrite(descriptor, junk * size, DATA + CAPACITY)
+    # I expect no error, and text
+    for _, _, line in reader.begun():
+        assert line.text.encode()

@@ -11,6 +11,8 @@ from time import monotonic
 from types import CodeType
 from typing import Any, Final
 
+from relive_base.wire.begun import BegunSlot
+
 from relive_tracer.record.output import Output
 from relive_tracer.record.redraws import redrawn
 
@@ -49,10 +51,19 @@ class LineStream(io.TextIOBase):
     """A text stream that hands on each line when it is complete.
 
     Every thread has its own unfinished line, so lines of two threads never mix. An unfinished line is handed
-    on when it is over `line_chars` and at the end of the invocation, not by `flush`.
+    on when it is over `line_chars` and at the end of the invocation, not by `flush`. Until then it is in
+    `begun`, if there is one, for the server to find when the process ends before.
     """
 
-    def __init__(self, name: str, severity: str, descriptor: int, output: Output, line_chars: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        severity: str,
+        descriptor: int,
+        output: Output,
+        line_chars: int,
+        begun: BegunSlot | None = None,
+    ) -> None:
         self.name = f"<{name}>"
         self.mode = "w"
         self._source = name
@@ -62,6 +73,8 @@ class LineStream(io.TextIOBase):
         self._line_chars = line_chars
         self._partials: dict[int, str] = {}
         self._drawn: dict[int, float] = {}  # when a thread's bar was last handed on
+        self._begun = begun
+        self._begun_by = 0  # the thread whose line is in there; 0: none
         self._buffer = _Bytes(self)
         self._emit_code: CodeType | None = None
         self._take_record: TakeRecord | None = None
@@ -141,16 +154,27 @@ class LineStream(io.TextIOBase):
                 whole_pieces = -(-over // self._line_chars) * self._line_chars
                 self._hand_on([partial[:whole_pieces]])
                 partial = partial[whole_pieces:]
-            if partial:
-                self._partials[thread] = partial
+            self._keep(thread, partial)
             return
         whole = self._partials.pop(thread, "") + text[:end]
-        if end + 1 < len(text):
-            self._partials[thread] = text[end + 1 :]
         if "\n" in whole or len(whole) > self._line_chars:
             self._hand_on(whole.split("\n"))
         else:
             self._output.lines(self._source, self._severity, [whole])
+        if end + 1 < len(text) or self._begun_by == thread:
+            self._keep(thread, text[end + 1 :])
+
+    def _keep(self, thread: int, rest: str) -> None:
+        """What the thread's line has begun with; "" if none has."""
+        begun = self._begun
+        if rest:
+            self._partials[thread] = rest
+            if begun is not None:
+                self._begun_by = thread
+                begun.put(rest)
+        elif begun is not None and self._begun_by == thread:
+            self._begun_by = 0
+            begun.clear()
 
     def _draw(self, thread: int, text: str) -> None:
         """Text with carriage returns: a bar becomes a line once a second, and at its end."""
@@ -163,8 +187,8 @@ class LineStream(io.TextIOBase):
             self._hand_on(lines)
         if len(rest) > self._line_chars:
             self._hand_on([rest.removesuffix("\r")])
-        elif rest:
-            self._partials[thread] = rest
+            rest = ""
+        self._keep(thread, rest)
 
     def _hand_on(self, lines: list[str]) -> None:
         limit = self._line_chars
@@ -208,4 +232,7 @@ class LineStream(io.TextIOBase):
             except KeyError:  # another thread finished its line just now
                 return
             self._hand_on([partial.removesuffix("\r")])
+        if self._begun is not None and self._begun_by:
+            self._begun_by = 0
+            self._begun.clear()
         self._drawn.clear()

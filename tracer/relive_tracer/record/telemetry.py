@@ -6,10 +6,11 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from relive_base.attributes import Attributes
+from relive_base.wire.begun import BegunSlot
 from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke
 
 from relive_tracer.record.console_order import ConsoleOrder
@@ -59,8 +60,13 @@ class Telemetry:
     """
 
     def __init__(
-        self, send: Callable[[AnyFrame], bool], spec: FunctionSpec, limits: TelemetryLimits | None = None
+        self,
+        send: Callable[[AnyFrame], bool],
+        spec: FunctionSpec,
+        limits: TelemetryLimits | None = None,
+        begun: Sequence[BegunSlot] = (),
     ) -> None:
+        """`begun`: where the server finds what stdout and stderr have begun when the process is gone."""
         self._spec = spec
         self._send = send
         self.limits = limits or TelemetryLimits()
@@ -68,8 +74,10 @@ class Telemetry:
         self._tracing: Tracing | None = None
         self._output = Output(self._send, self._where, self.limits)
         chars = self.limits.line_chars
-        self.stdout = LineStream("stdout", "INFO", 1, self._output, chars)
-        self.stderr = LineStream("stderr", "WARN", 2, self._output, chars)
+        self._begun = begun
+        out, err = begun or (None, None)
+        self.stdout = LineStream("stdout", "INFO", 1, self._output, chars, out)
+        self.stderr = LineStream("stderr", "WARN", 2, self._output, chars, err)
         self.noticed = Noticed()
         places = Places(spec.source, self.limits)
         self._handler = RecordHandler(self._output, self.limits, places, self.noticed)
@@ -118,6 +126,9 @@ class Telemetry:
             invoke.invocation_id, invoke.trace_id, invoke.span_id, self._spec.output_limit_bytes
         )
         self._state = state
+        owner = (state.invocation_id, state.trace_id, state.span_id)
+        for slot in self._begun:
+            slot.owner = owner
         self.failed = False
         self.noticed.begin(invoke.http is not None)
         self._logging.ensure()

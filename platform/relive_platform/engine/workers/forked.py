@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 from relive_base.wire.framing import FrameError, FrameReader
-from relive_base.wire.messages import Exited, Forked, FunctionSpec
+from relive_base.wire.messages import Exited, Forked, FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.wire.ring import RingBroken, RingReader
 from relive_runtime.isolation.core_files import core_pattern, take_core
 
@@ -124,6 +124,15 @@ class ForkedWorker(asyncio.Protocol):
             except _BROKEN as error:
                 self._break(error)
 
+    def _look_for_begun(self) -> None:
+        """Lines that it never ended, behind all it has handed on."""
+        for source, severity, begun in self._ring.begun() if self._ring is not None else ():
+            line = LogLine(begun.time_ns, severity, begun.text, begun.trace_id, begun.span_id, source)
+            try:
+                self._ring_reader.feed(encode_frame(Logs(invocation_id=begun.invocation_id, lines=[line])))
+            except _BROKEN as error:
+                self._break(error)
+
     def _break(self, error: Exception) -> None:
         """What a hostile or broken worker writes ends that worker, nothing else."""
         what = f"its code wrote something into the connection to the server that is not a message: {error}"
@@ -232,6 +241,7 @@ class ForkedWorker(asyncio.Protocol):
         if self._gone:
             return
         self.look()
+        self._look_for_begun()
         self._gone = True
         if self._ring is not None:
             self._ring.close()
