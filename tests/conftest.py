@@ -26,6 +26,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no text have no place in a name: those that gzip makes have the time in them, and two
+    processes that collect a second apart would not find the same tests."""
+    return argname if isinstance(val, bytes) and not val.decode("latin-1").isprintable() else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, the others as they are: where several processes run, all of them end together."""
     from longest_first import LONGEST_FIRST
