@@ -8,12 +8,14 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from patience import PATIENCE_S
 
 __all__ = ["Terminal", "terminal"]
+
+RELIVE = (sys.executable, "-m", "relive")
 
 
 class Terminal:
@@ -65,11 +67,13 @@ class Terminal:
 
 
 @contextmanager
-def terminal(arguments: list[str], environment: Mapping[str, str] | None = None) -> Iterator[Terminal]:
-    """Run `python -m relive ARGUMENTS` at a terminal."""
+def terminal(
+    arguments: list[str], environment: Mapping[str, str] | None = None, *, program: Sequence[str] = RELIVE
+) -> Iterator[Terminal]:
+    """Run `python -m relive ARGUMENTS`, or another program, at a terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "relive", *arguments],
+        [*program, *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
