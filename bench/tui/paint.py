@@ -21,6 +21,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ Figure = dict[str, Any]
 PAINT_TARGET_MS = 500.0
 KEY_TARGET_MS = 16.0
 FAILURE_TARGET_MS = 1_000.0
+FRAME_TARGET_MS = 50.0
+"""Textual paints at most 60 frames a second: a key waits for up to 17 ms."""
+PAINT_RATIO = 1.25
+FRAME_RATIO = 3.0
+PRESSES = 12
+QUIET_S = 0.15
+"""A terminal to which nothing came for so long shows what there is to show."""
 ROWS = 1_000_000
 
 PROGRAM = """
@@ -41,11 +49,16 @@ EMPTY = """
 from textual.app import App
 from textual.widgets import Static
 class Empty(App):
-    BINDINGS = [("q", "quit", "quit")]
+    BINDINGS = [("q", "quit", "quit"), ("j", "mark('j')", ""), ("k", "mark('k')", "")]
     def compose(self):
         yield Static("Failures KeyError")
+    def action_mark(self, key):
+        self.query_one(Static).update(f"\u25b8 {key}")
 Empty().run()
 """
+"""An application without anything of ours: it paints one line, and another one after a key."""
+MARK = "\u25b8".encode()
+"""Stands before the line that a key has moved to."""
 
 
 def run(quick: bool = False) -> list[Figure]:
@@ -53,17 +66,26 @@ def run(quick: bool = False) -> list[Figure]:
     rows = ROWS // 10 if quick else ROWS
     with _store(rows) as (url, folder):
         home = str(folder / "home")
-        empty = [_launch(url, home, EMPTY)[0] for _ in range(3 if quick else 7)]
-        launches = [_launch(url, home) for _ in range(3 if quick else 7)]
-        bare = [_launch(url, home, compiled=False)[0] for _ in range(3)]
+        # in turn, so that both have the same machine
+        pairs = [(_launch(url, home, EMPTY), _launch(url, home)) for _ in range(3 if quick else 7)]
+        bare = [_launch(url, home, compiled=False).paint_ms for _ in range(3)]
         keys = asyncio.run(_keys(url, folder / "home/scenes", rows, 40 if quick else 200))
-    paint, failure = (statistics.median(column) for column in zip(*launches, strict=True))
+    empty, ours = ([pair[side] for pair in pairs] for side in (0, 1))
+    paint, empty_paint = (statistics.median(one.paint_ms for one in side) for side in (ours, empty))
+    frame, empty_frame = (
+        statistics.median(ms for one in side for ms in one.frames_ms) for side in (ours, empty)
+    )
+    failure = statistics.median(one.failure_ms for one in ours)
     label = f"{rows:,} invocations"
     return [
         _figure("first paint of `relive tui`, interpreter start included", paint, PAINT_TARGET_MS),
         _reference("the same where bytecode must not be written", statistics.median(bare)),
-        _reference("the same of an empty Textual app, for comparison", statistics.median(empty)),
+        _reference("the same of an empty Textual app, for comparison", empty_paint),
+        _ratio("first paint, ratio to an empty Textual app", paint / empty_paint, PAINT_RATIO),
         _figure("newest failure on the screen", failure, FAILURE_TARGET_MS),
+        _figure("from a key to the frame on the terminal, Home", frame, FRAME_TARGET_MS),
+        _reference("the same of an empty Textual app, for comparison", empty_frame),
+        _ratio("from a key to the frame, ratio to an empty Textual app", frame / empty_frame, FRAME_RATIO),
         _figure(f"a key, {label}, median", statistics.median(keys), KEY_TARGET_MS),
         _figure(f"a key, {label}, p95", sorted(keys)[int(len(keys) * 0.95)], KEY_TARGET_MS),
     ]
@@ -103,12 +125,25 @@ def _figure(name: str, value: float, target: float) -> Figure:
     return {"name": name, "value": round(value, 2), "unit": "ms", "target": target, "ok": value <= target}
 
 
+def _ratio(name: str, value: float, target: float) -> Figure:
+    return {"name": name, "value": round(value, 2), "unit": "x", "target": target, "ok": value <= target}
+
+
 def _reference(name: str, value: float) -> Figure:
     return {"name": name, "value": round(value, 2), "unit": "ms", "target": None, "ok": None}
 
 
-def _launch(url: str, home: str, program: str = PROGRAM, compiled: bool = True) -> tuple[float, float]:
-    """ms from starting an interpreter on a terminal of its own to the first paint and to the failing line."""
+@dataclass(frozen=True)
+class Launch:
+    """From starting an interpreter on a terminal of its own to the first paint and to the failing line; then
+    from each key to the frame that shows what it did."""
+
+    paint_ms: float
+    failure_ms: float
+    frames_ms: list[float]
+
+
+def _launch(url: str, home: str, program: str = PROGRAM, compiled: bool = True) -> Launch:
     primary, secondary = pty.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "RELIVE_STORE": url}
@@ -127,11 +162,21 @@ def _launch(url: str, home: str, program: str = PROGRAM, compiled: bool = True) 
     try:
         output = bytearray()
         painted = _seen(primary, b"Failures", begin, output)
-        return painted, _seen(primary, b"KeyError", begin, output)
+        failure = _seen(primary, b"KeyError", begin, output)
+        return Launch(painted, failure, [_frame(primary, key) for key in (b"j", b"k") * (PRESSES // 2)])
     finally:
         os.write(primary, b"q")
         child.wait(20)
         os.close(primary)
+
+
+def _frame(terminal: int, key: bytes) -> float:
+    """ms from a key to the mark before the line that it moves to, at a terminal that has come to rest."""
+    while select.select([terminal], [], [], QUIET_S)[0]:
+        os.read(terminal, 65_536)
+    begin = time.perf_counter()
+    os.write(terminal, key)
+    return _seen(terminal, MARK, begin, bytearray())
 
 
 def _seen(terminal: int, text: bytes, begin: float, output: bytearray) -> float:
@@ -194,6 +239,7 @@ async def _until(pilot: Any, met: Callable[[], bool]) -> None:
 def try_out() -> None:
     """The smallest run of everything that is set up here; nothing is measured."""
     with _store(500) as (url, folder):
+        _launch(url, str(folder / "home"), EMPTY)
         _launch(url, str(folder / "home"))
         asyncio.run(_keys(url, folder / "home/scenes", 500, 1))
 

@@ -78,5 +78,6 @@ def test_tab_completes_commands_functions_and_ids(shell: Terminal, lab: Relive) 
 
 def test_two_tabs_list_what_it_may_be(shell: Terminal) -> None:
     shell.send("relive invoke check\t\t")
-    shell.until("checkin")
-    shell.until("checkout")
+    # I expect both, in the order that the shell likes
+    seen = shell.until("checkin")
+    assert "checkout" in seen or shell.until("checkout")

@@ -77,7 +77,7 @@ def _functions(session: Session, incomplete: str) -> Iterator[CompletionItem]:
             known = [(served.name, served.version) for served in served_by_registry(session.home)]
         for name, version in known:
             if name.startswith(incomplete):
-                yield CompletionItem(name, help=f"function, version {version}")
+                yield CompletionItem(name, help=f"function v{version}")
 
 
 def _scenes(folder: Path, incomplete: str) -> Iterator[CompletionItem]:

@@ -373,10 +373,10 @@ def test_the_event_differs_from_the_last_success_in_what_is_absent_new_and_chang
     ]
     assert text == [
         "last success 019ab1f2-7c1d",
-        '- sku  absent here, was "A1"',
+        '- sku  was "A1", absent here',
         "~ qty  2  was 1",
-        "+ id  only here: 7",
-        '≠ on  of another type: "yes"  was true',
+        "+ id  7, only here",
+        '≠ on  "yes"  was true, of another type',
         "… 3 more differences",
     ]
     assert "the same" in line_text(difference_lines(EventDiff())[1])

@@ -11,7 +11,7 @@ from relive_tui.models.health import Health, health_line, lateness, live_badge
 from relive_tui.models.home import FailureRows, FunctionRows, preview_lines
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.lists.invocations import InvocationRows, invocation_preview
-from relive_tui.models.lists.logs import LogTail, log_line
+from relive_tui.models.lists.logs import LogPanelRows, LogTail, log_line
 from relive_tui.models.lists.pager import Pager
 from relive_tui.outside.yank import MAX_OSC52_BYTES, osc52, save_yank
 from relive_views.failures import GroupView
@@ -252,3 +252,13 @@ def test_a_list_without_rows_says_how_far_the_store_is_behind() -> None:
     assert "behind by 377 s" in lateness(Health(True, 377.2, spooled=92))
     assert "92 rows wait" in lateness(Health(True, 377.2, spooled=92))
     assert "starting: \\x1b[31m" in lateness(Health(True, store="starting: \x1b[31m"))
+
+
+def test_a_narrow_panel_has_its_room_for_what_was_said() -> None:
+    # Given a warning, and a line that marks the failure
+    mark = [("─── ✖ failed here ───", "error")]
+    panel = LogPanelRows([LogRow(timestamp_ns=S, severity="WARN", body="no price"), mark])
+    # I expect the level in words where there is room, and its sign everywhere
+    assert "! WARN  no price" in line_text(panel.line(0, 60, False))
+    assert line_text(panel.line(0, 36, False)).endswith(" ! no price")
+    assert panel.line(1, 36, False) == mark

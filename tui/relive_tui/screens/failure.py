@@ -20,7 +20,7 @@ from relive_tui.models.failure.stacks import StackRows
 from relive_tui.models.failure.values import ValueRows, open_what_fits
 from relive_tui.models.layout.text import Line, clean
 from relive_tui.models.lists.feed import Feed
-from relive_tui.models.lists.logs import call_row, log_line, logs_around
+from relive_tui.models.lists.logs import LogPanelRows, call_row, logs_around
 from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.progress import Progress
 from relive_tui.screens.failure_acts import FailureActs
@@ -320,25 +320,25 @@ class FailureScreen(FailureActs):
         scene = self.model.scene
         rows = self.query_one("#event", VirtualRows)
         if scene.difference is not None and self.differing:
-            rows.border_title = "Event: against the last success (D: whole)"
+            rows.border_title = "Event vs. last success (D: whole)"
             lines = difference_lines(scene.difference)
         else:
             known = scene.difference is not None
-            rows.border_title = "Event (D: against the last success)" if known else "Event"
+            rows.border_title = "Event (D: vs. last success)" if known else "Event"
             lines = event_lines(scene.event)
         rows.show(FixedRows(lines), 0)
 
     def _show_logs(self, scene: SceneView, stored: list[LogRow]) -> None:
         calls = [call_row(call) for call in scene.calls]
         rows, earlier, before = logs_around((scene.logs, stored, calls), scene.captured_ns, LOGS_AROUND_NS)
-        lines: list[Line] = [log_line(row, with_function=False) for row in rows]
+        lines: list[LogRow | Line] = list(rows)
         if rows and scene.captured_ns:
             lines.insert(before, [("─── ✖ failed here ───", "error")])
         if earlier:
             lines.insert(0, [(f"… {earlier:,} earlier lines (6 shows all)", "dim")])
         panel = self.query_one("#logs", VirtualRows)
         panel.border_title = "Logs and calls ±2s" if calls else "Logs ±2s"
-        panel.show(FixedRows(lines))
+        panel.show(LogPanelRows(lines))
         panel.scroll_to(y=max(before + 2 + bool(earlier) - panel.page_rows, 0), animate=False, force=True)
 
     def on_resize(self) -> None:

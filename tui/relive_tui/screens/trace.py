@@ -10,7 +10,7 @@ from textual.containers import Container
 
 from relive_tui.models.layout.format import counted, duration
 from relive_tui.models.lists.feed import Feed
-from relive_tui.models.lists.logs import log_line
+from relive_tui.models.lists.logs import LogPanelRows
 from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.trace.spans import Trace, build_trace, critical_path, minimap, span_lines
 from relive_tui.models.trace.waterfall import WaterfallRows, legend
@@ -195,7 +195,7 @@ class TraceScreen(ReliveScreen):
         panel.border_subtitle = f"a: all {len(self.trace_logs)}" if len(rows) < len(self.trace_logs) else ""
         if rows is not own and not self.all_logs and rows:
             panel.border_subtitle = "this span wrote none"
-        panel.show(FixedRows([log_line(row, with_function=False) for row in rows]))
+        panel.show(LogPanelRows(rows))
 
     # ------------------------------------------------------------ keys
 

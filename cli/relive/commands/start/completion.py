@@ -7,6 +7,8 @@ import click
 __all__ = ["completion"]
 
 _VARIABLE = "_RELIVE_COMPLETE"
+_ZSH_SYSTEM = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
+"""zsh has no completion before its configuration asks for it."""
 
 
 @click.command()
@@ -27,4 +29,8 @@ def completion(shell: str) -> None:
     assert kind is not None  # click has these three
     offers = kind(cli, {}, "relive", _VARIABLE)
     # Not `source()`, which runs the shell to ask its version: this prints, whatever shell is installed here.
-    click.echo(offers.source_template % offers.source_vars())
+    script = offers.source_template % offers.source_vars()
+    if shell == "zsh":
+        first, line, rest = script.partition("\n")  # "#compdef relive", which has to stay the first line
+        script = first + line + _ZSH_SYSTEM + rest
+    click.echo(script)

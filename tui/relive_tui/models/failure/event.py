@@ -37,11 +37,10 @@ def event_lines(text: str) -> list[Line]:
     return lines
 
 
-_WORDS = {
-    "removed": ("- ", "error", "  absent here, was "),
-    "added": ("+ ", "ok", "  only here: "),
-    "type": ("≠ ", "error", "  of another type: "),
-}
+_SIGNS = {"removed": ("- ", "error"), "added": ("+ ", "ok"), "type": ("≠ ", "error")}
+"""Other values: `~`."""
+_TAILS = {"removed": ", absent here", "added": ", only here", "type": ", of another type"}
+"""What the sign says already, for whoever does not know it: the first to go where there is no room."""
 
 
 def difference_lines(difference: EventDiff) -> list[Line]:
@@ -57,9 +56,9 @@ def difference_lines(difference: EventDiff) -> list[Line]:
 
 
 def _change(change: EventChange) -> Line:
-    sign, style, words = _WORDS.get(change.change, ("~ ", "warn", "  "))
-    line: Line = [(sign, style), (clean(change.path), "key"), (words, "dim")]
-    if change.change == "removed":
-        return [*line, (clean(change.before), "")]
-    line.append((clean(change.after), "bold"))
-    return line if change.change == "added" else [*line, ("  was ", "dim"), (clean(change.before), "")]
+    line: Line = [_SIGNS.get(change.change, ("~ ", "warn")), (clean(change.path), "key")]
+    if change.change != "removed":
+        line += [("  ", ""), (clean(change.after), "bold")]
+    if change.change != "added":
+        line += [("  was ", "dim"), (clean(change.before), "")]
+    return [*line, (_TAILS.get(change.change, ""), "dim")]

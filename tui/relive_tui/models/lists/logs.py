@@ -11,11 +11,12 @@ from relive_tui.models.layout.format import clock_ms, duration, short_id
 from relive_tui.models.layout.text import Line, clean, clean_title, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from relive_views.scenes.model import CallView
 
 __all__ = [
+    "LogPanelRows",
     "LogTail",
     "call_row",
     "folded_lines",
@@ -28,6 +29,8 @@ __all__ = [
 MAX_LINES = 20_000
 MAX_FOLDED = 500
 """Lines below a line that can be unfolded."""
+WITH_LEVEL = 48
+"""From so many cells on a panel's lines say their level in words."""
 WITH_INVOCATION = 100
 """From so many cells on each line has its invocation and attempt."""
 CALL, FAILED_CALL = "CALL", "CALL✖"
@@ -46,19 +49,40 @@ def severity_look(severity: str) -> tuple[str, str]:
     return _LOOKS.get("WARN" if name == "WARNING" else name, (" ", ""))
 
 
-def log_line(row: LogRow, *, with_function: bool = True, with_invocation: bool = False) -> Line:
-    """`12:04:11.204 ✖ ERROR checkout  01a22840-0587#2  sku missing`; of several lines the first one."""
+def log_line(
+    row: LogRow, *, with_function: bool = True, with_invocation: bool = False, with_level: bool = True
+) -> Line:
+    """`12:04:11.204 ✖ ERROR checkout  01a22840-0587#2  sku missing`; of several lines the first one. Without
+    its level a line has the level's sign and colour still."""
     sign, style = severity_look(row.severity)
-    line: Line = [
-        (clock_ms(row.timestamp_ns), "dim"),
-        (f" {sign} {fit(clean(row.severity.upper())[:5], 5)} ", style),
-    ]
+    level = fit(clean(row.severity.upper())[:5], 5) + " " if with_level else ""
+    line: Line = [(clock_ms(row.timestamp_ns), "dim"), (f" {sign} {level}", style)]
     if with_function:
         line.append((fit(clean(row.function), 12) + " ", "name"))
     if with_invocation:
         line.append((fit(invocation_text(row), 16) + " ", "dim"))
     line.append((clean_title(row.body), style if style in ("error", "warn") else ""))
     return line
+
+
+class LogPanelRows:
+    """Log lines, and lines between them, in a panel beside something else: where it is narrow, the room is
+    for what was said."""
+
+    def __init__(self, entries: Sequence[LogRow | Line]) -> None:
+        self.entries = list(entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def header(self, width: int) -> Line | None:
+        return None
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        entry = self.entries[index]
+        if isinstance(entry, list):
+            return entry
+        return log_line(entry, with_function=False, with_level=width >= WITH_LEVEL)
 
 
 def invocation_text(row: LogRow) -> str:
