@@ -40,7 +40,7 @@ def event_lines(text: str) -> list[Line]:
 _SIGNS = {"removed": ("- ", "error"), "added": ("+ ", "ok"), "type": ("≠ ", "error")}
 """Other values: `~`."""
 _TAILS = {"removed": ", absent here", "added": ", only here", "type": ", of another type"}
-"""What the sign says already, for whoever does not know it: the first to go where there is no room."""
+"""What the sign says already, for whoever does not know it: the first to go if the line is too long."""
 
 
 def difference_lines(difference: EventDiff) -> list[Line]:
