@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -13,15 +12,16 @@ from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.failed.aftermath import NOTHING, Aftermath, Failures
 from relive_platform.engine.invocation import InvokeRequest
-from relive_platform.engine.pace import AHEAD_SERVICE_S, Pace, workers_wanted
+from relive_platform.engine.pace import Pace, workers_wanted
+from relive_platform.engine.placing import fast_worker, roomy_worker
 from relive_platform.engine.runtime import Runtime
+from relive_platform.engine.waiting import Waiting
 from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
 
 __all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener"]
 
-AHEAD_BYTES: Final = 16_384
 HEALTHY_BYTES: Final = 65_536
 """The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
 _MB: Final = 1_048_576
@@ -99,7 +99,9 @@ class FunctionPool:
         self.limits = limits
         self.idle: list[Worker] = []  # the newest last: it is taken first, its caches are warm
         self.workers: set[Worker] = set()
-        self.waiting: deque[Attempt] = deque()
+        self.waiting = Waiting(
+            limits.waiting_requests, limits.wait_limit_s, lambda attempt: listener.on_waited(self, attempt)
+        )
         self.starting = 0
         self.draining = False
         clock = clock or Clock()
@@ -124,59 +126,26 @@ class FunctionPool:
     def submit(self, attempt: Attempt) -> bool:
         """Run it now or let it wait. False: too many wait already."""
         self.active = True
-        worker = self._roomy_worker(attempt) if self.limits.capacity > 1 else None
-        if worker is None and self.pace.ahead_limit:
-            worker = self._fast_worker(attempt)
+        worker = roomy_worker(self.workers, attempt) if self.limits.capacity > 1 else None
+        if worker is None and self.pace.ahead_limit and not self.draining:
+            worker = fast_worker(self.workers, attempt, self.pace.ahead_limit)
         if worker is not None:
             self._dispatch(worker, attempt)
             return True
         if self.idle:
             self._dispatch(self.idle.pop(), attempt)
             return True
-        if len(self.waiting) >= self.limits.waiting_requests:
+        if not self.waiting.join(attempt):
             return False
-        self.waiting.append(attempt)
         self.scale()
         return True
-
-    def _roomy_worker(self, attempt: Attempt) -> Worker | None:
-        """The busy worker with the most room for an attempt beside those that it runs."""
-        able = [
-            worker
-            for worker in self.workers
-            if worker.state == BUSY and worker.room and not worker.retiring and not worker.condemned
-            if attempt.record.invocation_id not in worker.attempts
-        ]
-        return max(able, key=lambda worker: worker.room, default=None)
-
-    def _fast_worker(self, attempt: Attempt) -> Worker | None:
-        """A busy worker that will begin this event in a moment, so that no idle one has to be woken."""
-        request = attempt.request
-        if request.trigger == "call" or len(request.event) > AHEAD_BYTES or self.draining:
-            return None  # who calls may be whom it would wait for
-        if request.http is not None and len(request.http.body) > AHEAD_BYTES:
-            return None
-        since = attempt.accepted_mono - AHEAD_SERVICE_S
-        limit = self.pace.ahead_limit
-        for worker in self.workers:
-            if (
-                worker.begun
-                and worker.began_mono > since
-                and len(worker.attempts) - worker.begun < limit
-                and not worker.retiring
-                and not worker.condemned
-                and attempt.record.invocation_id not in worker.attempts
-            ):
-                return worker
-        return None
 
     def take_back(self, worker: Worker) -> None:
         """Another worker gets what was sent ahead to one that takes longer than it used to."""
         self.pace.turned_slow()
-        for attempt in reversed(worker.take_back()):
-            self.waiting.appendleft(attempt)
+        self.waiting.rejoin(worker.take_back())
         while self.waiting and self.idle:
-            following = self._next_waiting()
+            following = self.waiting.next()
             if following is not None:
                 self._dispatch(self.idle.pop(), following)
         self.scale()
@@ -268,10 +237,8 @@ class FunctionPool:
 
     def _free(self, worker: Worker) -> None:
         worker.become(IDLE)
-        while self.waiting and worker.room and not worker.retiring:
-            attempt = self._next_waiting()
-            if attempt is not None:
-                self._dispatch(worker, attempt)
+        while self.waiting and worker.room and not worker.retiring and self._give_next(worker):
+            pass
         if worker.begun:
             return
         worker.idle_since = self.last_used = self._mono()
@@ -291,7 +258,7 @@ class FunctionPool:
         self.init_failures += 1
         if worker.state != GONE:
             worker.become(FROZEN)
-        attempt = self._next_waiting()
+        attempt = self.waiting.next()
         stays = self.aftermath.of_process(worker, attempt) if attempt is not None and waits else NOTHING
         self._listener.on_init_lost(worker, attempt)
         if attempt is not None and stays.heap:
@@ -299,13 +266,17 @@ class FunctionPool:
         elif not stays.kept:
             worker.kill()
 
-    def _next_waiting(self) -> Attempt | None:
-        while self.waiting:
-            attempt = self.waiting.popleft()
-            if not attempt.waiter.done():
-                return attempt
-            self._listener.on_waited(self, attempt)  # its caller has gone
-        return None
+    def _give_next(self, worker: Worker) -> bool:
+        """Give it the first one that waits. False if there is none, or it still has another attempt at that
+        invocation."""
+        attempt = self.waiting.next()
+        if attempt is None:
+            return False
+        if attempt.record.invocation_id in worker.attempts:
+            self.waiting.rejoin([attempt])
+            return False
+        self._dispatch(worker, attempt)
+        return True
 
     def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None:
         if result.status == "ok" and attempt.record.event_bytes <= HEALTHY_BYTES:
@@ -367,7 +338,7 @@ class FunctionPool:
         if worker.condemned:
             return  # it is being stopped already
         if worker.state == STARTING:
-            waiting = self._next_waiting()
+            waiting = self.waiting.next()
             if waiting is not None:
                 worker.adopt(waiting, self._mono())
                 self.starting -= 1
@@ -394,13 +365,11 @@ class FunctionPool:
         if self._worn(worker, done) or not done.reusable or (result is not None and not result.reusable):
             worker.retire()  # once it has run dry
         elif self.waiting and (worker.room or self.pace.ahead_limit):
-            attempt = self._next_waiting()
-            if attempt is not None:
-                self._dispatch(worker, attempt)
+            self._give_next(worker)
 
     def on_skipped(self, worker: Worker, attempt: Attempt) -> None:
         """Too late for it: it waited behind a slow one. Another worker gets it, or the same one anew."""
-        self.waiting.appendleft(attempt)
+        self.waiting.rejoin([attempt])
         if not worker.begun:
             self._free(worker)
         self.scale()
@@ -437,31 +406,19 @@ class FunctionPool:
             worker.drop(attempt)
             self._host.lost(worker, attempt)
             self._listener.on_worker_lost(worker, attempt)
-        if lost:
-            pass
-        elif (
-            worker.ready is None
-            and worker.init_failed is None
-            and (worker.start_error or not worker.retiring)
-        ):
-            self._lost_start(worker)
-        elif worker.ready is None and worker.init_failed is None:
-            self.starting -= 1
+        if not lost and worker.ready is None and worker.init_failed is None:
+            if worker.start_error or not worker.retiring:
+                self._lost_start(worker)
+            else:
+                self.starting -= 1
         self._replace()
 
     def expire(self, now: float) -> None:
         """Turn away requests that waited too long, and workers that cannot get ready."""
         # A cold start has a limit of its own; only waiting for busy workers is throttling.
-        busy = self.starting == 0 or bool(self.live())
-        while busy and self.waiting and self._waited_long(self.waiting[0], now):
-            self._listener.on_waited(self, self.waiting.popleft())
+        if self.starting == 0 or self.live():
+            self.waiting.expire(now)
         for worker in self.workers:
             if worker.state == STARTING and now - worker.requested_mono > self.limits.start_timeout_s:
                 worker.condemn("timeout")
                 worker.kill()
-
-    def _waited_long(self, attempt: Attempt, now: float) -> bool:
-        limit_s = self.limits.wait_limit_s
-        if attempt.request.trigger == "call":
-            limit_s = min(limit_s, attempt.timeout_s)
-        return now - attempt.accepted_mono > limit_s

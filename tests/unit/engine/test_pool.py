@@ -314,3 +314,19 @@ async def test_a_quiet_function_sends_its_workers_home(folder: Path) -> None:
     shop.time.passes(2.0)
     shop.pool.keep_warm()
     assert fake.process.killed
+
+
+async def test_two_attempts_at_one_invocation_are_not_in_one_worker_at_once(folder: Path) -> None:
+    # Given a worker that runs two attempts at once, and has answered one of them
+    shop = Shop(folder, capacity=2, max_workers=1)
+    first = shop.submit()
+    fake, _ = shop.ready()
+    fake.says(answer_of(first))
+    # When another attempt at the same invocation comes before it has told the rest
+    again = an_attempt("i-1", accepted_mono=shop.time.now)
+    shop.engine.dispatcher.running += 1
+    shop.pool.submit(again)
+    # I expect it to wait for that
+    assert again.state == WAITING
+    fake.says(done_of(first))
+    assert (first.state, again.state) == (FINISHED, RUNNING)

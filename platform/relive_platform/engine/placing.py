@@ -1,0 +1,49 @@
+"""Which busy worker an attempt is put into: one that runs it beside others, or behind them in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from relive_platform.engine.attempt import Attempt
+from relive_platform.engine.pace import AHEAD_SERVICE_S
+from relive_platform.engine.workers.life import BUSY
+from relive_platform.engine.workers.worker import Worker
+
+__all__ = ["fast_worker", "roomy_worker"]
+
+AHEAD_BYTES: Final = 16_384
+"""A larger event is not sent ahead."""
+
+
+def roomy_worker(workers: Iterable[Worker], attempt: Attempt) -> Worker | None:
+    """The one with the most room for an attempt beside those that it runs."""
+    able = [
+        worker
+        for worker in workers
+        if worker.state == BUSY and worker.room and not worker.retiring and not worker.condemned
+        if attempt.record.invocation_id not in worker.attempts
+    ]
+    return max(able, key=lambda worker: worker.room, default=None)
+
+
+def fast_worker(workers: Iterable[Worker], attempt: Attempt, ahead_limit: float) -> Worker | None:
+    """One that will begin this event in a moment, so that no idle one has to be woken; `ahead_limit` as of
+    the function's `Pace`."""
+    request = attempt.request
+    if request.trigger == "call" or len(request.event) > AHEAD_BYTES:
+        return None  # who calls may be whom it would wait for
+    if request.http is not None and len(request.http.body) > AHEAD_BYTES:
+        return None
+    since = attempt.accepted_mono - AHEAD_SERVICE_S
+    for worker in workers:
+        if (
+            worker.begun
+            and worker.began_mono > since
+            and len(worker.attempts) - worker.begun < ahead_limit
+            and not worker.retiring
+            and not worker.condemned
+            and attempt.record.invocation_id not in worker.attempts
+        ):
+            return worker
+    return None
