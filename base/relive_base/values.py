@@ -52,7 +52,7 @@ def decode_value(data: bytes | str) -> ValueNode:
 
 
 def render(node: ValueNode, width: int = 100) -> str:
-    """One line of at most `width` characters, safe for a terminal."""
+    """One line of at most `width` cells, safe for a terminal."""
     text = node.text or node.type
     if node.ref and text.startswith("<"):
         text = f"{text} (see {node.id:#x})"  # it contains itself, or its text was not known

@@ -18,7 +18,9 @@ import hostile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from relive_base.parts import Reason, Why
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
+from relive_base.terminal import cells
 from relive_base.values import ValueNode, decode_value, encode_value, render, render_lines
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.values import Walker
@@ -312,7 +314,7 @@ def test_the_byte_budget_ends_the_walk_and_every_local_is_named() -> None:
     assert len(nodes[0][1].text) == 102
     assert nodes[-1][1].text == "'" + "y" * 23 + "…"
     assert {node.length for _, node in nodes} == {100}
-    assert "2000 bytes" in meter.over
+    assert meter.over == Reason(Why.SIZE_LIMIT, (2000,))
 
 
 def test_every_local_is_named_with_its_line_where_the_time_is_over_before_it_began() -> None:
@@ -371,5 +373,5 @@ def test_any_value_gives_a_bounded_tree_that_survives_its_encoding(value: object
 
     assert count(node) <= 301
     assert decode_value(encode_value(node)) == node
-    assert len(render(node, 60)) <= 60
+    assert cells(render(node, 60)) <= 60
     assert all("\x1b" not in line for line in render_lines(node, "x"))

@@ -1,8 +1,8 @@
-/* Makes value trees: `one` of walker.py for str, int, float, bool, None, lists, tuples, dicts, and for what the
+/* Makes value trees: `one` of trees.py for str, int, float, bool, None, lists, tuples, dicts, and for what the
  * walker's other methods give the shape of. Those are asked for everything else: names, secrets, other types.
  *
  * It never calls a line of the user's code: types are told by ob_type alone, and what is looked up in dicts are
- * exact str and int. `walker.py` does the same in Python, and says the same of every value; tests hold it to that.
+ * exact str and int. `trees.py` does the same in Python, and says the same of every value; tests hold it to that.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -1158,7 +1158,7 @@ static PyTypeObject Trees_type = {
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_trees",
-    .m_doc = "Makes value trees; see walker.py.",
+    .m_doc = "Makes value trees; see trees.py.",
     .m_size = -1,
 };
 
