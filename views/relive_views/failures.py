@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from relive_base.terminal import title_line
 from relive_capture.explore import failures as explore
-from relive_capture.explore.failures import FailureFilter, FailureRow
+from relive_capture.explore.failures import FailureFilter, FailureGroup, FailureRow
 from relive_store import Store
 
 from relive_views.ids import short_ids
@@ -134,19 +134,10 @@ def failures(
     short = short_ids(store, (row.invocation_id for row in rows)) if shorten else {}
     found = [
         FailureView(
-            invocation_id=row.invocation_id,
-            attempt=row.attempt,
-            function=row.function,
+            **_same(row),
             version=row.version,
-            kind=row.kind,
-            error_type=row.error_type,
-            message=row.message,
-            file=row.file,
-            line=row.line,
             where=place(row.file, row.line),
-            fingerprint=row.fingerprint,
             captured_at=row.captured_ns,
-            trace_id=row.trace_id,
             count=1,
             state=state_of(known, row.function, row.fingerprint, row.captured_ns),
             short=short.get(row.invocation_id, ""),
@@ -174,20 +165,11 @@ def failure_groups(
     short = short_ids(store, (row.invocation_id for row in rows)) if shorten else {}
     found = [
         GroupView(
-            invocation_id=row.invocation_id,
-            attempt=row.attempt,
-            function=row.function,
-            kind=row.kind,
-            error_type=row.error_type,
-            message=row.message,
-            file=row.file,
-            line=row.line,
-            fingerprint=row.fingerprint,
+            **_same(row),
             captured_at=row.last_ns,
             first_at=row.first_ns,
             versions=row.versions,
             spark=row.spark,
-            trace_id=row.trace_id,
             count=row.count,
             state=state_of(known, row.function, row.fingerprint, row.last_ns),
             short=short.get(row.invocation_id, ""),
@@ -195,6 +177,17 @@ def failure_groups(
         for row in rows
     ]
     return Listed(found, hidden)
+
+
+_SAME: Final = (
+    "invocation_id", "attempt", "function", "kind", "error_type", "message", "file", "line",
+    "fingerprint", "trace_id",
+)  # fmt: skip
+
+
+def _same(row: FailureRow | FailureGroup) -> dict[str, Any]:
+    """What a failure and a group have in common: of a group, its newest failure's."""
+    return {name: getattr(row, name) for name in _SAME}
 
 
 def error_text(error_type: str, message: str) -> str:

@@ -29,14 +29,8 @@ def _patch_sync(recorder: CallRecordingHolder, pool: Any) -> None:
             return handle(self, request)
         call = request_call(kept_calls, request)
         request.stream = _Sent(request.stream, call)
-        token = INSIDE.set(True)
-        try:
+        with _Waiting(call):
             response = handle(self, request)
-        except BaseException as error:  # even if it is cancelled
-            call.failed(error, "response")
-            raise
-        finally:
-            INSIDE.reset(token)
         _answered(call, response)
         response.stream = _Received(response.stream, call)
         return response
@@ -54,19 +48,30 @@ def _patch_async(recorder: CallRecordingHolder, pool: Any) -> None:
             return await handle(self, request)
         call = request_call(kept_calls, request)
         request.stream = _AsyncSent(request.stream, call)
-        token = INSIDE.set(True)
-        try:
+        with _Waiting(call):
             response = await handle(self, request)
-        except BaseException as error:  # even if it is cancelled
-            call.failed(error, "response")
-            raise
-        finally:
-            INSIDE.reset(token)
         _answered(call, response)
         response.stream = _AsyncReceived(response.stream, call)
         return response
 
     pool.handle_async_request = recorded
+
+
+class _Waiting:
+    """While httpcore is at work on a request: what its sockets do is not recorded beside it."""
+
+    __slots__ = ("_call", "_token")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        self._token = INSIDE.set(True)
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        INSIDE.reset(self._token)
+        if error is not None:  # even if it is cancelled
+            self._call.failed(error, "response")
 
 
 def request_call(kept_calls: CallRecording, request: Any) -> Call:
