@@ -443,6 +443,17 @@ class Settings:
     # telemetry and scenes
     scenes: int = _set(10_000, "Scene files kept; the oldest leave first.", low=1)
     scenes_bytes: int = _set(2 * _GIB, "Size of all scene files.", unit="bytes", low=_MIB)
+    scenes_waiting: int = _set(
+        4_096,
+        "Scenes that wait to be written; of more failures there is no scene. One function gets half at most.",
+        low=2,
+    )
+    pending_bytes: int = _set(
+        128 * _MIB,
+        "Size of what was recorded and is not on disk yet; more is dropped. One function gets half at most.",
+        unit="bytes",
+        low=_MIB,
+    )
     scenes_days: float = _set(30.0, "Age of a scene file.", unit="days", low=0.01)
     retention_days: float = _set(
         30.0,

@@ -46,7 +46,7 @@ from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
 from relive_platform.settings import Settings
 from relive_platform.signals.exporters.followers import Follower
-from relive_platform.signals.handover.collector import Collector
+from relive_platform.signals.handover.collector import Collector, CollectorLimits
 from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
 from relive_platform.triggers.call.calls import Calls
@@ -168,6 +168,9 @@ class ReliveServer:
         log = self.run_dir / "collector.log"
         self.collector = Collector(
             lambda control: spawn(control, options, log),
+            CollectorLimits(
+                scenes_waiting=self.settings.scenes_waiting, pending_bytes=self.settings.pending_bytes
+            ),
             redact_keys=self.settings.redact_keys,
             journal=journal_of(self.settings, run),
         )

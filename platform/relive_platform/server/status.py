@@ -76,7 +76,12 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "zygotes": engine.zygotes,
         "connections": server.listener.connections if server.http_address else 0,
         "queue": queue,
-        "scenes": {"written": ack.scenes_written, "failed": ack.scenes_failed + collector.dropped_scenes},
+        "scenes": {
+            "written": ack.scenes_written,
+            "failed": ack.scenes_failed,
+            "dropped": collector.dropped_scenes.total(),
+            "over_limit": ", ".join(f"{over}: {count}" for over, count in collector.dropped_scenes.items()),
+        },
         "otlp": {
             "sent": ack.otlp_sent,
             "failed": ack.otlp_failed,

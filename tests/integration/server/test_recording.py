@@ -147,7 +147,26 @@ async def test_status_has_the_fields_of_the_command_line(tmp_path: Path, app: Pa
         assert any("as root" in gap for gap in status["isolation_gaps"]) == (not os.geteuid())
         assert {"engine", "address", "lag_s", "spooled_rows", "dropped_rows"} <= set(status["store"])
         assert status["functions"] == 8
+        assert {"failed": 0, "dropped": 0, "over_limit": ""}.items() <= status["scenes"].items()
         assert set(status["workers"]) >= {"idle", "busy", "frozen"}
+
+
+async def test_scenes_without_room_are_dropped_by_a_limit_not_failed(tmp_path: Path, app: Path) -> None:
+    # Given room for no scene but the first, and a collector's process that does not come to write it
+    async with served(tmp_path / "home", scenes_waiting=2) as running:
+        await running.deploy(app)
+        os.kill(running.server.collector.stats.pid, signal.SIGSTOP)
+        # When three invocations fail
+        outcomes = [await running.invoke("fails") for _ in range(3)]
+        await running.until(lambda: running.server.collector.stats.dropped_scenes)
+        found = (await status_of(running.server))["scenes"]
+        os.kill(running.server.collector.stats.pid, signal.SIGCONT)
+
+    # I expect those without room to be counted under the limit's name
+    assert not any(outcome.ok for outcome in outcomes)
+    assert found["failed"] == 0
+    assert found["dropped"] >= 1
+    assert found["over_limit"] == f"scenes_waiting 2: {found['dropped']}"
 
 
 async def test_an_older_version_can_still_be_invoked(tmp_path: Path, app: Path) -> None:

@@ -91,12 +91,21 @@ def away(_: object) -> subprocess.Popen[bytes]:
 
 async def test_a_record_does_not_claim_a_scene_that_there_is_no_room_for() -> None:
     # Given room for two scenes that are not written yet
-    collector = Collector(away, CollectorLimits(scenes=4))
+    collector = Collector(away, CollectorLimits(scenes_waiting=4))
     # When three invocations fail
     failures = [fails(collector) for _ in range(3)]
     # I expect the third record to say that there is none, and that to be counted
     assert [one.has_scene for one in failures] == [True, True, False]
-    assert collector.stats.dropped_scenes == 1
+    assert collector.stats.dropped_scenes == {"scenes_waiting 4": 1}
+
+
+async def test_each_limit_that_leaves_no_room_is_counted_by_its_name() -> None:
+    # Given room for one small scene, in bytes
+    collector = Collector(away, CollectorLimits(pending_bytes=20_000))
+    # When a large one comes
+    assert not fails(collector, b"x" * 30_000).has_scene
+    # I expect its limit to be named
+    assert collector.stats.dropped_scenes == {"pending_bytes 20000": 1}
 
 
 async def test_no_message_to_the_collector_is_larger_than_it_can_read() -> None:
@@ -117,7 +126,7 @@ async def test_no_message_to_the_collector_is_larger_than_it_can_read() -> None:
 
 async def test_a_flood_of_one_function_costs_no_other_a_row_nor_a_scene() -> None:
     # Given a collector whose process is away, and a function that floods: lines, and large failures
-    collector = Collector(away, CollectorLimits(pending_bytes=1_000_000, scenes=100))
+    collector = Collector(away, CollectorLimits(pending_bytes=1_000_000, scenes_waiting=100))
     loud = FunctionSpec(name="f", version=1, handler="m:h")
     for _ in range(2_000):
         collector._row(loud, "i", 1, b"x" * 1_000)
@@ -125,7 +134,7 @@ async def test_a_flood_of_one_function_costs_no_other_a_row_nor_a_scene() -> Non
         fails(collector, b"y" * 10_000)
     dropped = collector.stats.dropped_items
     assert dropped > 1_000
-    assert collector.stats.dropped_scenes > 100
+    assert collector.stats.dropped_scenes.total() > 100
     # When others have something to tell
     quiet = FunctionSpec(name="quiet", version=1, handler="m:h")
     # I expect room for all of it

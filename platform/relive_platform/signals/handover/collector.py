@@ -59,7 +59,7 @@ class CollectorLimits:
     batch_items: int = 1_024
     pending_bytes: int = 128 * 1_048_576  # not spooled yet; more is dropped and counted
     batch_bytes: int = 8 * 1_048_576  # with more, a batch is sent at once
-    scenes: int = 4_096  # not written yet; of more failures there is a row without a scene
+    scenes_waiting: int = 4_096  # not written yet; of more failures there is a row without a scene
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class CollectorStats:
     pid: int = 0
     taken_items: int = 0
     dropped_items: int = 0
-    dropped_scenes: int = 0
+    dropped_scenes: Counter[str] = field(default_factory=Counter)  # by the limit that left no room
     restarts: int = 0
     ack: Ack = field(default_factory=lambda: Ack(number=0))
 
@@ -146,7 +146,7 @@ class Collector(asyncio.Protocol):
         self._scenes = _Stream()
         self._room = Shares(self._limits.pending_bytes)
         self.stats = CollectorStats(self._room)
-        self._slots = Shares(self._limits.scenes)
+        self._slots = Shares(self._limits.scenes_waiting)
         self._asked: deque[tuple[int, bytes]] = deque(maxlen=_ASKED)  # not answered yet
         self._flushes: dict[int, asyncio.Future[bool]] = {}
         self._closing = False
@@ -314,21 +314,27 @@ class Collector(asyncio.Protocol):
 
     def _scene(self, job: SceneJob) -> None:
         """The record says that it has a scene: not if there is no room for it among those that wait."""
-        if not self._add_scene(job):
+        over = self._add_scene(job)
+        if over:
             job.record.has_scene = False
-            self.stats.dropped_scenes += 1
+            self.stats.dropped_scenes[over] += 1
 
-    def _add_scene(self, job: SceneJob | HeapJob) -> bool:
+    def _add_scene(self, job: SceneJob | HeapJob) -> str:
+        """The limit that leaves no room for it, with its number; "" if it was taken."""
         data = encode_item(job)
         function = job.record.function
-        fits = self._slots.admits(function, 1) and self._room.admits(function, len(data))
-        if not fits or len(data) > _ITEM_BYTES:
-            return False
+        limits = self._limits
+        if not self._slots.admits(function, 1):
+            return f"scenes_waiting {limits.scenes_waiting}"
+        if not self._room.admits(function, len(data)):
+            return f"pending_bytes {limits.pending_bytes}"
+        if len(data) > _ITEM_BYTES:
+            return f"message bytes {_ITEM_BYTES}"
         if self.journal is not None:
             self.journal.scene(data)
         self._slots.add(function, 1)
         self._take(self._scenes, function, data)
-        return True
+        return ""
 
     def _take(self, stream: _Stream, function: str, data: bytes) -> None:
         stream.add(function, data)
