@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import relive
 from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_platform.server.locate import find_server
 
@@ -84,7 +85,7 @@ def demo(session: Session, no_tui: bool, count: int, copy: Path | None, as_json:
 
 def shop_folder() -> Path:
     """The example application: beside the code in a checkout, inside the package once installed."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(relive.__path__[0]).resolve()
     for folder in (package / "_examples" / "shop", package.parent.parent / "examples" / "shop"):
         if (folder / "relive.toml").is_file():
             return folder
