@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import relive
 from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_platform.server.locate import find_server
 
+import relive
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
