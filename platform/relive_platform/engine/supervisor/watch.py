@@ -51,7 +51,7 @@ class WatchLimits:
     grace_s: float = 0.5  # after the deadline, which the worker itself should have kept
     finish_s: float = 5.0  # for a worker that has answered to send the rest
     memory_share: float = 0.85
-    dump_timeout_s: float = 3.0
+    dump_timeout_s: float = 10.0  # 0.3 s as a rule; on a busy machine late frames are better than none
     crashes_at_once: int = 6  # that are read from outside; further ones have their fault handler's frames
     core_s: float = 15.0  # for a worker that crashed to leave its core file
     group_every: int = 20  # what a worker has started is summed up at each 20th look
