@@ -20,9 +20,10 @@ from relive_runtime.adapters.http.route_shapes import route_of
 from relive_runtime.adapters.results import BadResult, limit_size
 from relive_runtime.worker.calling import Caller
 from relive_runtime.worker.failures.background import Background
-from relive_runtime.worker.failures.capturing import capture_answer, capture_failure
+from relive_runtime.worker.failures.capturing import bare_scene, capture_answer, capture_failure
 from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.forked import ForkedChild
+from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_runtime.worker.limits.memory import LARGE_BYTES, Reserve, held_bytes
 from relive_runtime.worker.limits.memory_limit import MemoryLimit
@@ -32,6 +33,7 @@ from relive_runtime.worker.start.lambda_variables import TraceVariable
 __all__ = ["Runner", "failure_kind"]
 
 _KIB: Final = 1024
+_ANY: Final = BaseException  # the user's code can take away the builtin of that name
 _SECOND_NS: Final = 1_000_000_000
 _RSS_EVERY: Final = 16
 _RSS_RARELY: Final = 256
@@ -94,6 +96,7 @@ class Runner:
         background: Background,
         memory_limit: MemoryLimit,
         forked: ForkedChild,
+        interpreter: Interpreter,
         own_tmp: bool,
     ) -> None:
         self._trace = TraceVariable()
@@ -111,6 +114,7 @@ class Runner:
         self._memory_limit = memory_limit
         self._forked = forked
         self._frameworks = FrameworkErrors(telemetry.noticed.note)
+        self._interpreter = interpreter
         self._own_tmp = own_tmp
         self._moment: Moment | None = None  # when the timeout struck
         timer.before_raise = self._keep_moment
@@ -130,13 +134,17 @@ class Runner:
         try:
             answer = self._answer(attempt)
             self._memory_limit.invoke = None
-        except BaseException as error:
+        except _ANY as error:
+            self._interpreter.mend()  # before any name of the builtins is used
             if type(error) is not BadEvent:  # the one failure that the worker goes on after
                 self._reserve.release()  # first of all: there may be no memory left for the next line
             self._memory_limit.invoke = None
             ended_ns = time.time_ns()
             profile = self._sampler.stop()  # the capture is no part of it
-            result = self._fail(error, attempt, ended_ns)
+            try:
+                result = self._fail(error, attempt, ended_ns)
+            except BaseException as problem:  # whatever the process is short of: the error must leave
+                result = self._fail_barely(error, problem, attempt, ended_ns)
         else:
             result = self._answered(answer, attempt)
             profile = self._sampler.stop()
@@ -278,6 +286,25 @@ class Runner:
             http_status=http_status,
             error=scene.error,
             reusable=reusable,
+            streamed_bytes=attempt.streamed_bytes,
+        )
+
+    def _fail_barely(
+        self, error: BaseException, problem: BaseException, attempt: _Attempt, ended_ns: int
+    ) -> Result:
+        status, kind, http_status = failure_kind(error)
+        ident = attempt.invoke.invocation_id
+        scene = bare_scene(error, problem, kind, ident)
+        self._sink.send_surely(scene, bell=False)
+        self._failed.keep(ident, error)
+        return Result(
+            invocation_id=ident,
+            status=status,
+            started_ns=attempt.started_ns,
+            ended_ns=ended_ns,
+            http_status=http_status,
+            error=scene.error,
+            reusable=False,
             streamed_bytes=attempt.streamed_bytes,
         )
 

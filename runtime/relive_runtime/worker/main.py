@@ -39,6 +39,7 @@ from relive_runtime.worker.failures.background import Background
 from relive_runtime.worker.failures.capturing import capture_failure
 from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.forked import ForkedChild
+from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.worker.faults import watch_faults
 from relive_runtime.worker.invocations import Runner
 from relive_runtime.worker.limits.deadline import DeadlineTimer, without_signal_frame
@@ -139,6 +140,7 @@ class _Worker:
         self._streamer = Streamer(sink, channel, self._spec.stream_limit_bytes)
         self._reserve = Reserve()
         self._failed = Failed()
+        self._interpreter = Interpreter()
         self._background = Background(self._spec, self._telemetry)
         self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
 
@@ -160,6 +162,7 @@ class _Worker:
             adapter = self._load_in_time()
             self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported
+            self._interpreter.mend()
             if self._forked.here:
                 self._forked.leave(error)
             self._init_failed(error)
@@ -245,6 +248,7 @@ class _Worker:
             self._background,
             self._memory_limit,
             self._forked,
+            self._interpreter,
             self._reached.own_tmp,
         )
         adapter.serve(_Attempts(runner, self._sink, self.channel, self._next_command, self._give_back))

@@ -16,7 +16,7 @@ from relive_runtime.isolation.limits import make_room_for_files
 from relive_runtime.isolation.spaces import TMP
 from relive_runtime.worker.start.namesakes import originals
 
-__all__ = ["capture_answer", "capture_failure"]
+__all__ = ["bare_scene", "capture_answer", "capture_failure"]
 
 _MESSAGE_CHARS = 2_000
 
@@ -50,13 +50,23 @@ def capture_failure(
                 early=early,
             )
     except BaseException as problem:  # a second timeout, no memory: the answer must leave all the same
-        info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
-        return Scene(
-            invocation_id=invocation_id,
-            captured_ns=time.time_ns(),
-            error=info,
-            parts={"exception": missing(Why.CAPTURE_FAILED, type(problem).__name__)},
-        )
+        return bare_scene(error, problem, kind, invocation_id)
+
+
+def bare_scene(error: BaseException, problem: BaseException, kind: str, invocation_id: str) -> Scene:
+    """The scene of an `error` whose capture ended in `problem`: type, message and place."""
+    info = ErrorInfo(type=type(error).__name__, message=_text(error), kind=kind)
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        info.file, info.line, info.function = code.co_filename, traceback.tb_lineno, code.co_name
+        traceback = traceback.tb_next
+    return Scene(
+        invocation_id=invocation_id,
+        captured_ns=time.time_ns(),
+        error=info,
+        parts={"exception": missing(Why.CAPTURE_FAILED, type(problem).__name__)},
+    )
 
 
 def capture_answer(result: Result, *, spec: FunctionSpec, invocation_id: str, route: str) -> Scene:
