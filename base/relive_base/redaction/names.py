@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["NAME_KEYS", "VALUE_KEYS", "classify", "may_name", "name_places", "split_words"]
+__all__ = ["NAME_KEYS", "VALUE_KEYS", "classify", "may_name", "name_places", "secret_texts", "split_words"]
 
 NAME_KEYS: Final = ("name", "key", "Name", "Key", "k", "header", "field", "variable", "ParameterKey")
 VALUE_KEYS: Final = ("value", "Value", "v", "val", "ParameterValue")
 """How entries of lists call a name and its value: {"name": "password", "value": "..."}."""
 
+_NAME_CHARS: Final = 128
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
 
 
@@ -194,3 +195,15 @@ def name_places(lower: str, extra: Iterable[str] = ()) -> list[int]:
             places.append(place)
             place = lower.find(hint, place + 1)
     return sorted(places)
+
+
+def secret_texts(values: Mapping[Any, Any], secret_key: Callable[[str], str], limit: int) -> list[str]:
+    """The secrets of a dict under a secret name, of its first `limit` entries: texts under names that are
+    secret themselves, or say "value"; all texts of one that has no such name, as of {"bob": "..."}."""
+    texts = [(key, item) for key, item in list(values.items())[:limit] if type(item) is str]
+    named = [
+        item
+        for key, item in texts
+        if type(key) is str and (key in VALUE_KEYS or secret_key(key[:_NAME_CHARS]))
+    ]
+    return named or [item for _, item in texts]

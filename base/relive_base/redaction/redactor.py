@@ -26,6 +26,7 @@ from relive_base.redaction.names import (
     classify,
     may_name,
     name_places,
+    secret_texts,
     split_words,
 )
 from relive_base.redaction.source import hide_literals, is_no_literal
@@ -42,6 +43,7 @@ from relive_base.redaction.values import (
 __all__ = ["PLACEHOLDER", "KeyBlocks", "Redactor", "split_words"]
 
 _MAX_KEY: Final = 128
+_SECRETS: Final = 100  # of one dict
 _CACHE_LIMIT: Final = 4096
 _MAX_JSON_DEPTH: Final = 200
 _MAX_LAYERS: Final = 3  # of escapes within escapes
@@ -319,6 +321,9 @@ class Redactor:
             # of two, the first is a user's name, but for `tokens`
             pair = len(value) == 2 and self.secret_key(name) != "plural"
             for text in texts[-1:] if pair else texts:
+                self._found(text)
+        if isinstance(value, dict):
+            for text in secret_texts(value, self.secret_key, _SECRETS):
                 self._found(text)
         if not isinstance(value, str):
             return PLACEHOLDER

@@ -492,3 +492,21 @@ def test_a_base64_text_is_looked_into() -> None:
 
     assert json.loads(base64.b64decode(clean)) == {"user": "bob", "password": PLACEHOLDER}
     assert Redactor().text(harmless) is harmless
+
+
+@pytest.mark.parametrize(
+    ("value", "secrets"),
+    [
+        ({"token_map": {"bob": "q7Zk-41xvLw"}}, ["q7Zk-41xvLw"]),
+        ({"credentials": {"value": "q7Zk-41xvLw", "host": "db-1.example.org"}}, ["q7Zk-41xvLw"]),
+        ({"credentials": {"password": "q7Zk-41xvLw", "user": "robert-smith1"}}, ["q7Zk-41xvLw"]),
+        ({"token_map": {"bob": 12}}, []),
+    ],
+)
+def test_texts_of_a_dict_under_a_secret_name_are_secrets_elsewhere(value: object, secrets: list[str]) -> None:
+    # Given a dict under a secret name
+    memory = SecretMemory()
+    # When it is hidden
+    Redactor().remembering(memory).value(value, "event", [])
+    # I expect its texts to be known, and not the host and the user beside one that says what it is
+    assert memory.values == secrets

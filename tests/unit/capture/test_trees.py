@@ -253,3 +253,15 @@ print(sys.getallocatedblocks() - before)
 def test_no_memory_is_lost() -> None:
     done = subprocess.run([sys.executable, "-c", LEAK], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 100
+
+
+def test_texts_of_a_dict_under_a_secret_name_are_remembered() -> None:
+    # Given a local of a secret name whose entries have none
+    memory = SecretMemory()
+    budget = Budget()
+    walker = Walker(budget, Meter(budget), Redactor().remembering(memory), [], None, memory, pure=True)
+    # When it is walked
+    found = {"token_map": {"bob": "q7Zk-41xvLw"}, "credentials": {"value": "p0Qm-77tyRe"}}
+    walker.frame_locals(list(found.items()), "f")
+    # I expect both texts to be known
+    assert memory.values == ["q7Zk-41xvLw", "p0Qm-77tyRe"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from relive_base.redaction.assignments import is_harmless
 from relive_base.redaction.cards import names_a_number
 from relive_base.redaction.memory import SecretMemory
-from relive_base.redaction.names import NAME_KEYS, VALUE_KEYS, split_words
+from relive_base.redaction.names import NAME_KEYS, VALUE_KEYS, secret_texts, split_words
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.redaction.values import is_mysql
 from relive_base.values import ValueNode
@@ -126,9 +126,9 @@ class Hiding:
                 if type(item) is str:
                     memory.add(item)
         elif type(value) is dict:
-            for key, item in list(value.items())[:_SECRETS]:  # not hosts, users and paths beside them
-                if type(item) is str and type(key) is str and self._redactor.secret_key(key[:_KEY_TEXT]):
-                    memory.add(item)
+            # not hosts, users and paths beside passwords
+            for item in secret_texts(value, self._redactor.secret_key, _SECRETS):
+                memory.add(item)
 
     def _name(self, key: Any) -> _Name:
         """A dict key or the name of an attribute. Strings as they are (redacted), others by their type's own
