@@ -135,7 +135,7 @@ class Runner:
             answer = self._answer(attempt)
             self._memory_limit.invoke = None
         except _ANY as error:
-            self._interpreter.mend()  # before any name of the builtins is used
+            self._interpreter.restore()  # before any name of the builtins is used
             if type(error) is not BadEvent:  # the one failure that the worker goes on after
                 self._reserve.release()  # first of all: there may be no memory left for the next line
             self._memory_limit.invoke = None

@@ -162,7 +162,7 @@ class _Worker:
             adapter = self._load_in_time()
             self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported
-            self._interpreter.mend()
+            self._interpreter.restore()
             if self._forked.here:
                 self._forked.leave(error)
             self._init_failed(error)

@@ -12,7 +12,7 @@ _CALLABLE: Final = callable
 
 
 class Interpreter:
-    """As it was before the user's code came. `mend` uses no name of the builtins: any may be gone."""
+    """As it was before the user's code came. `restore` uses no name of the builtins: any may be gone."""
 
     def __init__(self) -> None:
         self._sys = sys
@@ -21,7 +21,7 @@ class Interpreter:
         self._modules = sys.modules
         self._loaded = dict(sys.modules)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Put back builtins that are gone or cannot be called any more, and what was loaded if sys.modules
         was emptied. For a process that has failed: it runs the user's code for a debugger only."""
         names = self._names
