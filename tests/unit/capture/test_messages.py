@@ -307,7 +307,7 @@ class Stubborn(Exception):
 
 class Huge(Exception):
     def __str__(self) -> str:
-        return "x" * 50_000_000
+        return "x" * 1_000_000
 
 
 QUICK = Budget(text_ns=30_000_000)
