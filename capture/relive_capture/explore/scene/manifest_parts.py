@@ -13,8 +13,8 @@ __all__ = ["part_from_manifest", "part_to_manifest"]
 
 _KEPT: Final = re.compile(r"its process is kept, stopped, for ([0-9.]{1,12}(?:e[+-]?[0-9]{1,3})?) s at most")
 _SAME: Final = re.compile(
-    r"the same failure's heap was taken ([0-9]{1,9}) s ago, in ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    r" \(once in ([0-9.]{1,12}) s, RELIVE_HEAP_INTERVAL_S\)"
+    r"taken ([0-9]{1,9}) s ago, in ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?: \(once in ([0-9.]{1,12}) s)?"
 )
 
 
@@ -47,8 +47,8 @@ def _reasons_of(told: str) -> list[Reason]:
     process is still kept, and in which scene the heap is."""
     if kept := _KEPT.fullmatch(told):
         return [Reason(Why.KEPT, (_number(kept[1]),))]
-    if same := _SAME.fullmatch(told):
-        return [Reason(Why.HEAP_OF_SAME_FAILURE, (_number(same[1]), same[2], _number(same[3])))]
+    if same := _SAME.search(told):
+        return [Reason(Why.HEAP_OF_SAME_FAILURE, (_number(same[1]), same[2], _number(same[3] or "")))]
     return [Reason(Why.TOLD, (told,))] if told else []
 
 
