@@ -11,6 +11,7 @@ from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore import AmbiguousScene, SceneNotFound, failures, scenes
 from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.failures.failures import SPARK_BUCKETS
 from relive_capture.explore.parts import SceneInput, write_scene
 from relive_capture.explore.scene import scene_path
 from relive_store import Store, StoreProcess, open_store
@@ -97,7 +98,7 @@ def test_groups_count_and_point_to_the_newest(store: Store, folder: Path) -> Non
     assert checkout.newest.startswith("01930004")
     assert checkout.versions == (1, 2)
     assert sum(checkout.spark) == 5
-    assert len(checkout.spark) == failures.SPARK_BUCKETS
+    assert len(checkout.spark) == SPARK_BUCKETS
 
 
 def test_a_scene_is_found_by_the_beginning_of_its_id_or_as_the_last(store: Store, folder: Path) -> None:
