@@ -22,7 +22,7 @@ FROM otel_traces ORDER BY SpanId
 
 def warm(**more: Any) -> InvocationRecord:
     """It did not have to wait for a worker."""
-    return record(**{"dispatched_ns": NOW + MS // 2, "sampled": True} | more)
+    return record(dispatched_ns=NOW + MS // 2, **more)
 
 
 GIVEN = "deployment.environment.name=prod"
@@ -48,7 +48,7 @@ ORDINARY = (
         instance="w-1",
         resource="team=blau%20weiß",
     ),
-    warm(http_scheme="http", http_host="[::1]", peer="::1", peer_port=7, sampled=False),
+    warm(http_scheme="http", http_host="[::1]", peer="::1", peer_port=7),
 )
 
 
@@ -72,6 +72,7 @@ def test_rows_of_other_invocations_make_no_spans(store: Store) -> None:
         warm(attempt=2),
         warm(trigger="api"),
         warm(trace_state="a=b"),
+        warm(sampled=False),
         warm(attributes={"own": "1"}),
         warm(http_status=503),
         warm(span=SpanData("", "", "", "", "Internal", 0, 0)),
