@@ -24,7 +24,7 @@ __all__ = ["run"]
 
 ROUNDS = 3
 TARGET_FRAMEWORK = 4.0  # times functions-framework, 16 clients
-TARGET_UVICORN = 0.4  # share of raw uvicorn, 16 clients
+TARGET_UVICORN = 0.5  # share of raw uvicorn, 16 clients
 _TOML = """[app]
 name = "bench"
 [functions.hello]

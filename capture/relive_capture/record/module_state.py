@@ -24,10 +24,10 @@ _MOST: Final = 100
 _MODULES: Final = 200
 _NAMES: Final = 1_000  # of one module
 _TEXT: Final = 160
-_PLAIN: Final = frozenset(
-    (dict, list, set, tuple, frozenset, deque, OrderedDict, defaultdict, bytearray, str, bytes, int, float,
-     bool, type(None))
-)  # fmt: skip
+_PLAIN_IDS: Final = frozenset(map(id, (
+    dict, list, set, tuple, frozenset, deque, OrderedDict, defaultdict, bytearray, str, bytes, int, float,
+    bool, type(None),
+)))  # fmt: skip
 _CACHE: Final = type(lru_cache(lambda: None))
 _file_of: Final = class_dict(ModuleType)["__dict__"].__get__
 
@@ -65,7 +65,7 @@ def _own_modules(folders: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 def _holds_state(value: Any, own: dict[str, dict[str, Any]]) -> bool:
     cls = type(value)
-    return cls in _PLAIN or cls is _CACHE or class_dict(cls).get("__module__") in own
+    return id(cls) in _PLAIN_IDS or cls is _CACHE or class_dict(cls).get("__module__") in own
 
 
 def _text(walker: Walker, value: Any, name: str) -> str:

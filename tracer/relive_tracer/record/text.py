@@ -13,6 +13,7 @@ __all__ = ["attribute_text", "bounded", "encodable", "log_value", "plain_value",
 
 _ITEMS = 1_000  # of a sequence or mapping in an attribute, over all its levels
 _DEPTH = 16
+_PLAIN_IDS = frozenset(map(id, (str, bool, float)))
 _SMALLEST = -(1 << 63)
 _LARGEST = (1 << 63) - 1
 
@@ -93,7 +94,7 @@ def log_value(value: object, limit: int) -> Attribute | None:
 
 def _jsonable(value: object, budget: list[int], depth: int) -> object:
     """`value` made of plain types only, with at most `budget[0]` items in all."""
-    if value is None or type(value) in (str, bool, float):
+    if value is None or id(type(value)) in _PLAIN_IDS:
         return value
     if isinstance(value, str):
         return str.__str__(value)

@@ -30,6 +30,8 @@ _HUGE_TEXT: Final = 200_000
 _HUGE_ITEMS: Final = 20_000
 _PRINTED: Final = "<{} {}() failed>"  # what the traceback module prints
 _args: Callable[[BaseException], tuple[Any, ...]] = class_dict(BaseException)["args"].__get__
+_TEXT_IDS: Final = frozenset(map(id, (str, bytes, bytearray)))
+_ITEMS_IDS: Final = frozenset(map(id, (list, tuple, dict, set, frozenset)))
 _QUICK: Final = frozenset(map(id, (str, int, float, complex, bool, bytes, type(None))))
 _QUICK_NAMES: Final = ("decimal.Decimal", "datetime.date", "datetime.timedelta")  # of C
 _QUICK_ITEMS: Final = 8
@@ -206,9 +208,10 @@ def _is_quick(value: Any, levels: int) -> bool:
 def _is_huge(error: BaseException) -> bool:
     """Whether an argument is so large that its text would take much memory."""
     for arg in _args(error)[:8]:
-        for base in mro(type(arg)):
-            if base in (str, bytes, bytearray) and base.__len__(arg) > _HUGE_TEXT:
+        bases: tuple[Any, ...] = mro(type(arg))
+        for base in bases:
+            if id(base) in _TEXT_IDS and base.__len__(arg) > _HUGE_TEXT:
                 return True
-            if base in (list, tuple, dict, set, frozenset) and base.__len__(arg) > _HUGE_ITEMS:
+            if id(base) in _ITEMS_IDS and base.__len__(arg) > _HUGE_ITEMS:
                 return True
     return False

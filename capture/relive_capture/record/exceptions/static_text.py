@@ -26,6 +26,7 @@ _MAX_ARGS = 8
 _ARG_TEXT = 300
 _MAX_INNER = 3
 _ATTRIBUTES = ("message", "msg", "detail", "description", "reason", "title")
+_PLAIN_IDS = frozenset(map(id, (str, int, float, bool, type(None))))
 _UNICODE_ERRORS = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 
 
@@ -132,7 +133,7 @@ class StaticText:
         length = base.__len__(value)
         if base in (tuple, list) and length <= _MAX_ARGS:
             items = base.__getitem__(value, slice(0, _MAX_ARGS))
-            simple = [item for item in items if type(item) in (str, int, float, bool, type(None))]
+            simple = [item for item in items if id(type(item)) in _PLAIN_IDS]
             if len(simple) == length:
                 parts = ", ".join(self._brief(item, quoted=True) for item in simple)
                 return f"[{parts}]" if base is list else f"({parts}{',' if length == 1 else ''})"

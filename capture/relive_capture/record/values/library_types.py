@@ -121,7 +121,7 @@ def _path(value: Any) -> str:
 
 def _pattern(value: Any) -> str:
     pattern, flags = value.pattern, value.flags
-    if type(pattern) not in (str, bytes):
+    if not (type(pattern) is str or type(pattern) is bytes):
         return "<pattern>"
     if type(pattern) is str and flags & (_UNICODE | _ASCII) == _UNICODE:
         flags &= ~_UNICODE  # which every text has

@@ -176,7 +176,8 @@ def _element(obj: Any, limit: int) -> Shape:
 
 def _match(obj: Any, limit: int) -> Shape:
     found: list[tuple[str, Any]] = [("span", call(obj, "span"))]
-    if type(field(obj, "string")) in (str, bytes):
+    searched: Any = type(field(obj, "string"))
+    if searched is str or searched is bytes:
         found.append(("match", call(obj, "group")))
     return "(", ")", "fields", -1, found[:limit]
 

@@ -80,7 +80,8 @@ def _data_frame(obj: Any, limit: int) -> Shape:
     count = len(columns)
     labels = list(columns[: min(limit, _MAX_COLUMNS)])
     names = [
-        label if type(label) in (str, int) else f"column {number}" for number, label in enumerate(labels)
+        label if type(label) is str or type(label) is int else f"column {number}"
+        for number, label in enumerate(labels)
     ]
     values = [_column(manager, number) for number in range(len(names))]
     head = f"DataFrame {len(rows)} rows x {count} columns {{"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from types import GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, Final
 
-from relive_capture.record.inspection import class_dict, mro
+from relive_capture.record.inspection import class_dict, mro, plain_name
 
 __all__ = ["buffer", "call", "field", "fields"]
 
-_READABLE: Final = (GetSetDescriptorType, MemberDescriptorType)
-_CALLABLE: Final = (MethodDescriptorType, WrapperDescriptorType)
+_READABLE: Final = frozenset(map(id, (GetSetDescriptorType, MemberDescriptorType)))
+_CALLABLE: Final = frozenset(map(id, (MethodDescriptorType, WrapperDescriptorType)))
+"""By address: to compare types may be code of a metaclass."""
 _BUFFERS_SHOW: Final = hasattr(bytes, "__buffer__")
 _CYTHON: Final = "cython_function_or_method"
 
@@ -23,7 +24,7 @@ def field(obj: object, name: str) -> Any:
     """The value of an attribute that C made. Raises AttributeError if there is none, or no value."""
     for base in mro(type(obj)):
         found = class_dict(base).get(name)
-        if type(found) in _READABLE:
+        if id(type(found)) in _READABLE:
             return found.__get__(obj, base)
     raise AttributeError(name)
 
@@ -49,6 +50,6 @@ def call(obj: object, name: str, *arguments: Any, **options: Any) -> Any:
     """What a method that C made gives. Raises AttributeError if there is none."""
     for base in mro(type(obj)):
         found = class_dict(base).get(name)
-        if type(found) in _CALLABLE or type(found).__name__ == _CYTHON:
+        if id(type(found)) in _CALLABLE or plain_name(type(found)) == _CYTHON:
             return found(obj, *arguments, **options)
     raise AttributeError(name)
