@@ -96,8 +96,10 @@ class Session:
 
     def _settle(self) -> None:
         """Have the server write what it still holds; a server or store in trouble must not hinder reading."""
+        info = self.info()
+        down = info is not None and bool(info.store_problem)  # nothing would come of waiting
         with contextlib.suppress(ReliveError):
-            self._status = self.control().status(flush_s=_SETTLE_LIMIT_S)
+            self._status = self.control().status(flush_s=0.0 if down else _SETTLE_LIMIT_S)
 
     def lateness(self) -> str:
         """What was recorded and cannot be read yet, in a sentence; "" if all is there.
