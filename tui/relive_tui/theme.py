@@ -11,10 +11,7 @@ __all__ = ["BACKGROUND", "CSS_VARIABLES", "STYLES", "style_of"]
 
 ORANGE: Final = "#e69f00"
 SKY: Final = "#56b4e9"
-GREEN: Final = "#009e73"
 YELLOW: Final = "#f0e442"
-BLUE: Final = "#0072b2"
-VERMILLION: Final = "#d55e00"
 PURPLE: Final = "#cc79a7"
 
 BACKGROUND: Final = "#0f1318"

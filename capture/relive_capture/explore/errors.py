@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive_base.errors import NotFound, ReliveError
+from relive_base.errors import NotFound, ReliveError, UsageError
 
 __all__ = ["AmbiguousScene", "SceneError", "SceneNotFound"]
 
@@ -15,5 +15,5 @@ class SceneNotFound(NotFound):
     """There is no scene under that id."""
 
 
-class AmbiguousScene(ReliveError):
+class AmbiguousScene(UsageError):
     """More than one invocation begins with that id."""

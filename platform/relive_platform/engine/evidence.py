@@ -19,7 +19,6 @@ KEPT_BYTES: Final = 2_097_152
 EVIDENCE_BYTES: Final = 16 * 1_048_576  # of its span updates, and of one profile
 SPAN_UPDATES_KEPT: Final = 256  # a worker sends half as many
 PROFILES_KEPT: Final = 4
-FRAMES_KEPT: Final = 1_000  # of one kind
 
 
 class Evidence(msgspec.Struct, eq=False):

@@ -46,7 +46,6 @@ def _default(value: object) -> object:
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
-_ATOMS: Final[dict[object, bytes]] = {None: b"null"}
 
 
 def encode_result(value: object, root: str = "result") -> bytes:

@@ -170,7 +170,7 @@ def test_an_ambiguous_prefix_is_an_error(clean_store: Store) -> None:
     first = record(invocation_id="01990000-0000-7000-8000-000000000001", trace_id="aa" * 16)
     second = record(invocation_id="01990000-0000-7000-8000-000000000002", trace_id="aa" * 15 + "bb")
     keep(clean_store, first, second)
-    with pytest.raises(AmbiguousId, match="give more digits"):
+    with pytest.raises(AmbiguousId, match="give more of the id"):
         invocations.get(clean_store, "0199")
     with pytest.raises(AmbiguousId):
         traces.resolve(clean_store, "aaaa")

@@ -153,10 +153,7 @@ def get(store: Store, id_prefix_or_last: str, *, attempt: int = 0) -> Invocation
             f"no invocation's id begins with {prefix!r}", hint="list them: relive invocations"
         )
     if len(ids) > 1 and ids[0][0] != prefix:
-        raise AmbiguousId(
-            f"the ids of several invocations begin with {prefix!r}, for example {ids[0][0]} and {ids[1][0]}",
-            hint="give more digits",
-        )
+        raise AmbiguousId(f"{prefix!r} may mean {ids[0][0]} and {ids[1][0]}", hint="give more of the id")
     invocation_id, last, at = ids[0]
     rows = _rows(store, [(0, invocation_id, attempt or last, at)], 30.0)
     if not rows:

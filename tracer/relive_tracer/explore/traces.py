@@ -94,10 +94,7 @@ def resolve(store: Store, prefix: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise AmbiguousId(
-            f"several trace ids begin with {prefix!r}, for example {found[0]} and {found[1]}",
-            hint="give more digits",
-        )
+        raise AmbiguousId(f"{prefix!r} may mean {found[0]} and {found[1]}", hint="give more of the id")
     if _FULL_ID.fullmatch(prefix) and trace(store, prefix, limit=1):
         return prefix
     try:

@@ -29,7 +29,6 @@ _SOURCE_LINES = 5
 _NO_SECRETS = ("None", "True", "False", "")
 _TEXTS = "\"'[(b"  # how the repr of a text, or of several, begins
 _MAIN = "MainThread"  # as Python calls it
-_NO_SOURCE = "no frame of the function's own code"
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 

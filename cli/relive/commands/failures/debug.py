@@ -63,8 +63,8 @@ def debug(
 ) -> int:
     """Debug a failed invocation, in its own process.
 
-    A failed worker stays, frozen, for ten minutes: this attaches a real pdb to its frames. When it is gone,
-    or for a scene file, a read-only session shows the same frames as they were captured.
+    The newest two failed workers stay, frozen, for ten minutes: this attaches a real pdb to their frames.
+    When one is gone, or for a scene file, a read-only session shows the same frames as they were captured.
 
     \b
     relive debug                         the newest failure

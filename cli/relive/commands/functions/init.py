@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -107,8 +108,9 @@ def init(folder: Path, name: str, http: bool, as_json: bool) -> None:
         return
     echo(f"{folder / 'relive.toml'}  application {name}, function {name} in main.py")
     echo("next:")
-    echo(f"  relive serve --daemon && relive deploy {folder} --watch")
+    echo(f"  relive serve --daemon && relive deploy {shlex.quote(str(folder))} --watch")
     if http:
         echo(f"  relive invoke {name} --path '/?name=Ada'")
     else:
-        echo(f"  relive invoke {name} --event @{folder / 'event.json'}")
+        event = shlex.quote("@" + str(folder / "event.json"))
+        echo(f"  relive invoke {name} --event {event}")

@@ -235,6 +235,9 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _shown(key: str, value: object) -> str:
+    if isinstance(value, dict):  # a stage of the signals: what it has taken, and what not
+        lost = ", ".join(f"{count} {what}" for what, count in value.items() if what != "taken" and count)
+        return f"{value.get('taken', 0)} ({lost})" if lost else str(value.get("taken", 0))
     if key.endswith("_bytes"):
         return format_bytes(value) if value else "0"
     return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -139,7 +139,9 @@ def export(
     else:
         settings = OtlpSettings.from_environment(os.environ)
     if settings is None:
-        raise UsageError("no collector is named", hint="--otlp http://HOST:4317")
+        raise UsageError(
+            "no collector is named", hint="--otlp http://HOST:4317, or of one trace --output FILE"
+        )
     for chosen in (settings.traces, settings.logs):
         if chosen is not None:
             chosen.check()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import ExitCode, NotFound, UsageError
+from relive_base.errors import ExitCode, UsageError
 from relive_tracer.explore.rows import SEVERITY_NUMBERS
 from relive_views.ids import short_ids
 
@@ -18,7 +18,7 @@ from relive.arguments.completing import complete_invocation
 from relive.arguments.durations import DURATION, since_ns
 from relive.output import echo, emit_object, has_colour, json_option, note, table_width
 from relive.output.log_lines import LineForm
-from relive.recorded.listing import check_function, finder, function_names, tell_lateness
+from relive.recorded.listing import finder, function_names, tell_lateness
 from relive.session import Session
 
 if TYPE_CHECKING:
@@ -109,11 +109,7 @@ def _filter(
         raise UsageError(f"--grep {pattern!r} is not a regular expression: {error}") from error
     found = finder(session)
     if function and not invocation and function not in function_names(session):
-        try:
-            function, invocation = "", found.invocation(function).ident
-        except NotFound:
-            check_function(session, function)  # says which one may be meant
-            raise
+        function, invocation = "", found.invocation(function).ident
     return LogFilter(
         function=function,
         invocation_id=found.invocation(invocation).ident if invocation else "",
@@ -129,6 +125,8 @@ def _nothing(wanted: LogFilter) -> str:
         return "no lines match"
     if wanted.invocation_id:
         return f"invocation {wanted.invocation_id} wrote no lines"
+    if wanted.trace_id:
+        return f"trace {wanted.trace_id} has no lines"
     return f"no lines; invoke something first: relive invoke {wanted.function or 'FUNCTION'}"
 
 

@@ -19,7 +19,10 @@ _FORMATS = ("text", "html", "speedscope", "collapsed")
 
 
 def _seconds(value: object) -> str:
-    return f"{value:.2f} s" if isinstance(value, int | float) else "-"
+    """Below a tenth of a second in ms: two digits of seconds would show nothing of it."""
+    if not isinstance(value, int | float):
+        return "-"
+    return f"{value:.2f} s" if value >= 0.1 or value == 0 else f"{value * 1e3:.1f} ms"
 
 
 COLUMNS = [
@@ -87,7 +90,8 @@ def hot(
         wide=wide,
     )
     if shown and not as_json:
-        note(f"of {found.invocations:,} invocations: {found.note or f'{found.samples:,} samples'}")
+        invocations = "1 invocation" if found.invocations == 1 else f"{found.invocations:,} invocations"
+        note(f"of {invocations}: {found.note or f'{found.samples:,} samples'}")
     return ExitCode.DONE
 
 

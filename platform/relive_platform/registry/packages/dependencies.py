@@ -38,7 +38,6 @@ __all__ = ["Dependencies", "DependencyError", "InstalledDependencies", "Requirem
 REQUIREMENTS_FILE: Final = "requirements.txt"
 _MAX_REQUIREMENTS_BYTES: Final = 1024 * 1024
 _MAX_OUTPUT_LINES: Final = 200
-_NOISE: Final = ("Using Python", "Using CPython", "Resolved", "Downloading", "Downloaded", "Building")
 _NO_BUILD: Final = re.compile(r"[Bb]uilding (from source|source distributions) is disabled")
 _BUILD_NEEDED: Final = "building from source is disabled"
 _END_S: Final = 5.0

@@ -1,0 +1,74 @@
+"""What commands say in a line: next steps that can be pasted, small times, counts of the signals."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from relive.commands.functions.init import init
+from relive.commands.functions.serve import _status_lines
+from relive.commands.records.logs import _nothing
+from relive.commands.records.profiles import _seconds
+from relive_capture.explore.errors import AmbiguousScene
+from relive_tracer.explore.errors import AmbiguousId
+from relive_tracer.explore.logs import LogFilter
+
+
+def test_the_next_steps_of_init_can_be_pasted(tmp_path: Path) -> None:
+    # Given a folder that a shell would take for two words
+    folder = tmp_path / "my shop"
+
+    # When an application is written into it
+    result = CliRunner().invoke(init, [str(folder)])
+
+    # I expect commands that a shell reads as they are meant
+    deploy, invoke = result.output.splitlines()[-2:]
+    assert str(folder) in shlex.split(deploy)
+    assert shlex.split(invoke)[-1] == f"@{folder / 'event.json'}"
+    assert (folder / "event.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.98, "0.98 s"),
+        (12.345, "12.35 s"),
+        (0.0144, "14.4 ms"),
+        (0.0004, "0.4 ms"),
+        (0, "0.00 s"),
+        (None, "-"),
+    ],
+)
+def test_a_small_time_is_not_nothing(seconds: float | None, shown: str) -> None:
+    assert _seconds(seconds) == shown
+
+
+def test_a_trace_without_lines_is_named() -> None:
+    # Given a trace that is known, whose functions have logged nothing
+    # When its lines are asked for
+    said = _nothing(LogFilter(trace_id="ab" * 16))
+
+    # I expect that nobody is told to invoke something first
+    assert said == f"trace {'ab' * 16} has no lines"
+
+
+def test_the_status_counts_signals_in_words() -> None:
+    # Given one stage that has lost nothing, and one that has
+    found = {
+        "signals": {
+            "server": {"taken": 34, "dropped": 0, "late": 0},
+            "store": {"taken": 79, "dropped": 2, "late": 0},
+        }
+    }
+
+    # When they are shown to people
+    line = list(_status_lines(found))[-1]
+
+    # I expect what was taken, and what was lost where something was
+    assert line.split("  ", 1)[1].strip().split("  ") == ["server 34", "store 79 (2 dropped)"]
+
+
+def test_too_short_an_id_is_wrong_usage_everywhere() -> None:
+    assert AmbiguousScene("x").exit_code == AmbiguousId("x").exit_code == 2
