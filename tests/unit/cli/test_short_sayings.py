@@ -11,6 +11,8 @@ from relive.commands.functions.init import init
 from relive.commands.functions.serve import _status_lines
 from relive.commands.records.logs import _nothing
 from relive.commands.records.profiles import _seconds
+from relive.output.files import writing
+from relive_base.errors import UsageError
 from relive_capture.explore.errors import AmbiguousScene
 from relive_tracer.explore.errors import AmbiguousId
 from relive_tracer.explore.logs import LogFilter
@@ -72,3 +74,16 @@ def test_the_status_counts_signals_in_words() -> None:
 
 def test_too_short_an_id_is_wrong_usage_everywhere() -> None:
     assert AmbiguousScene("x").exit_code == AmbiguousId("x").exit_code == 2
+
+
+@pytest.mark.parametrize("place", ["missing/page.html", "."])
+def test_a_file_that_cannot_be_written_is_wrong_usage(tmp_path: Path, place: str) -> None:
+    # Given a folder that is not there, or a folder in place of the file
+    target = tmp_path / place
+
+    # When a command writes what it was asked for
+    with pytest.raises(UsageError, match="cannot be written") as raised, writing(target):
+        target.write_text("x")
+
+    # I expect an error that names the file, and no traceback
+    assert str(target) in raised.value.message

@@ -11,6 +11,7 @@ from relive_base.errors import NotFound, UsageError
 
 from relive.arguments.completing import complete_failure
 from relive.output import echo, emit_object, json_option, text_width
+from relive.output.files import writing
 from relive.recorded.scenes import is_scene_file, load_scene
 from relive.session import Session
 
@@ -183,10 +184,8 @@ def _node(heap: Heap, address: str) -> int:
 def _export(heap: Heap, target: Path, as_json: bool) -> None:
     from relive_views.heaps import write_v8
 
-    try:
+    with writing(target):
         size = write_v8(heap, target)
-    except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}") from error
     if as_json:
         emit_object({"path": str(target), "bytes": size})
     else:

@@ -11,6 +11,7 @@ from relive_base.errors import UsageError
 
 from relive.arguments.completing import complete_failure
 from relive.output import echo, echo_styled, emit_object, format_bytes, json_option, text_width
+from relive.output.files import writing
 from relive.recorded.scenes import archive_of, is_scene_file, load_scene
 from relive.session import Session
 
@@ -83,10 +84,8 @@ def scene(
         return
     name, data = archive_of(session, ident)
     path = _target(output, name)
-    try:
+    with writing(path):
         path.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     if as_json:
         emit_object({"path": str(path), "bytes": len(data)})
     else:
@@ -124,8 +123,9 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
             hint="name another",
         )
     where = pytest_file.find_code(str(found.manifest["function"]), code, path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(pytest_file.pytest_file(found, where, path), encoding="utf-8")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(pytest_file.pytest_file(found, where, path), encoding="utf-8")
     notes = found.replay_notes
     tried = try_test(path, found, notes.timeout_s if notes is not None else 0.0)
     text = pytest_file.pytest_file(found, where, path, tried.text)

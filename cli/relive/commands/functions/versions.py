@@ -79,7 +79,7 @@ def cancel(session: Session, ident: str, as_json: bool) -> None:
         row = {"invocation_id": found.invocation_id, "function": found.function, "state": found.state}
         emit_object(row)
         return
-    what = {"queued": "was discarded before it began", "waiting": "was ended before it began"}
+    what = {"queued": "was discarded, and is not tried any more", "waiting": "was ended before it began"}
     echo(f"invocation {found.invocation_id} of {found.function} {what.get(found.state, 'was ended')}")
     if found.state == "running":
         echo(f"  relive failure {found.invocation_id}      see where it stood", err=True)

@@ -15,6 +15,7 @@ from relive_base.escapes import to_json
 from relive.arguments.durations import DURATION, WAIT, since_ns
 from relive.arguments.otlp_headers import headers_of_lines, headers_of_variable
 from relive.output import echo, emit_object, json_option
+from relive.output.files import writing
 from relive.recorded.listing import finder, tell_lateness
 from relive.session import Session
 
@@ -185,10 +186,8 @@ def _write(session: Session, named: tuple[str, ...], sends: bool, target: Path, 
         lines = [line for page in logs.pages(store, logs.LogFilter(trace_id=trace_id)) for line in page]
         parts += [otlp_json.logs_json(lines)] if lines else []
     data = b"".join(to_json(part) + b"\n" for part in parts)
-    try:
+    with writing(target):
         target.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}") from error
     tell_lateness(session, as_json=as_json)
     if as_json:
         row = {"path": str(target), "bytes": len(data), "trace_id": trace_id}

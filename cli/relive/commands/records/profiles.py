@@ -10,6 +10,7 @@ from relive_base.errors import ExitCode, NotFound
 from relive.arguments.completing import complete_function, complete_invocation
 from relive.arguments.durations import DURATION, since_ns
 from relive.output import Column, echo, emit_object, json_option, note, wide_option
+from relive.output.files import writing
 from relive.recorded.listing import emit_recorded, finder, function_names, tell_lateness
 from relive.session import Session
 
@@ -137,7 +138,8 @@ def flame(
     if output is None:
         echo(text)
     else:
-        output.write_text(text, encoding="utf-8")
+        with writing(output):
+            output.write_text(text, encoding="utf-8")
         echo(f"{output}  {len(text):,} characters", err=True)
     return ExitCode.DONE
 
@@ -181,5 +183,9 @@ def profile(session: Session, function: str, count: int, as_json: bool) -> None:
     if as_json:
         emit_object({"function": function, "count": accepted})
     else:
-        echo(f"the next {accepted} invocations of {function} are profiled; then:")
+        one = accepted == 1
+        echo(
+            f"the next {'invocation' if one else f'{accepted} invocations'} of {function} "
+            f"{'is' if one else 'are'} profiled; then:"
+        )
         echo(f"  relive flame {function} --precise")
