@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from relive_base.errors import NotFound, ReliveError
+from relive_base.errors import ExitCode, NotFound, ReliveError
 
 from relive.output import Column, emit, note
 from relive.session import Session
@@ -14,7 +15,14 @@ from relive.session import Session
 if TYPE_CHECKING:
     from relive_views.naming import Finder
 
-__all__ = ["check_function", "emit_recorded", "finder", "function_names", "tell_lateness"]
+__all__ = [
+    "check_function",
+    "emit_recorded",
+    "empty_on_new_home",
+    "finder",
+    "function_names",
+    "tell_lateness",
+]
 
 _RECORDED: Final = (
     "SELECT DISTINCT Function FROM invocations UNION DISTINCT SELECT DISTINCT Function FROM failure_scenes"
@@ -69,6 +77,24 @@ def emit_recorded(
     if late and (listed or as_json):
         note(late, as_json=as_json)
     return count
+
+
+def empty_on_new_home(command: Callable[..., int]) -> Callable[..., int]:
+    """A list on a home that nothing ran on yet is empty, and no error, unless something is named."""
+
+    @functools.wraps(command)
+    def listed(*given: Any, **options: Any) -> int:
+        from relive_platform.server.reading import NothingRecorded
+
+        try:
+            return command(*given, **options)
+        except NothingRecorded as error:
+            if any(options.get(name) for name in ("function", "arguments", "invocation", "trace")):
+                raise
+            note(f"{error.message}; {error.hint}", as_json=bool(options.get("as_json")))
+            return ExitCode.DONE
+
+    return listed
 
 
 def tell_lateness(session: Session, *, as_json: bool = False) -> str:

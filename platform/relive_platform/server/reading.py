@@ -12,7 +12,12 @@ from relive_store import Store, StoreUnavailable, open_store
 
 from relive_platform.server.locate import ServerInfo, find_server, server_lock_held
 
-__all__ = ["open_reader"]
+__all__ = ["NothingRecorded", "open_reader"]
+
+
+class NothingRecorded(NotFound):
+    """No server has ever run on this home."""
+
 
 _IDLE_EXIT_S = 60.0
 _STARTING_LIMIT_S = 60.0
@@ -58,7 +63,7 @@ def _not_there(info: ServerInfo) -> StoreUnavailable:
 def _open_offline(home: Path, environment: Mapping[str, str]) -> Store:
     directory = home / "store"
     if not directory.exists():
-        raise NotFound(
+        raise NothingRecorded(
             f"nothing is recorded in {home}",
             hint="start with: relive demo, or relive serve and relive deploy",
         )

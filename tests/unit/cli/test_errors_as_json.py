@@ -46,7 +46,7 @@ def test_for_people_it_is_text_that_cannot_touch_the_terminal(capsys: pytest.Cap
     ("arguments", "kind", "status"),
     [
         (["functions"], None, 0),
-        (["failure", "nobody"], "NotFound", 1),
+        (["failure", "nobody"], "NothingRecorded", 1),
         (["events", "retry"], "UsageError", 2),
         (["cancel", "nobody"], "ServerUnreachable", 3),
     ],

@@ -11,8 +11,9 @@ from relive.commands.functions.init import init
 from relive.commands.functions.serve import _status_lines
 from relive.commands.records.logs import _nothing
 from relive.commands.records.profiles import _seconds
+from relive.group import cli
 from relive.output.files import writing
-from relive_base.errors import UsageError
+from relive_base.errors import NotFound, UsageError
 from relive_capture.explore.errors import AmbiguousScene
 from relive_tracer.explore.errors import AmbiguousId
 from relive_tracer.explore.logs import LogFilter
@@ -87,3 +88,27 @@ def test_a_file_that_cannot_be_written_is_wrong_usage(tmp_path: Path, place: str
 
     # I expect an error that names the file, and no traceback
     assert str(target) in raised.value.message
+
+
+@pytest.mark.parametrize("command", ["failures", "failures --group", "invocations", "logs", "hot"])
+def test_a_list_on_a_new_home_is_empty(tmp_path: Path, command: str) -> None:
+    # Given a home on which nothing ever ran
+    home = ["--home", str(tmp_path)]
+
+    # When something is listed, for people and for programs
+    shown = CliRunner().invoke(cli, [*home, *command.split()], standalone_mode=False)
+    rows = CliRunner().invoke(cli, [*home, *command.split(), "--json"], standalone_mode=False)
+
+    # I expect no rows and no error, and that it is said how to begin
+    assert (shown.exception, shown.return_value, shown.stdout) == (None, 0, "")
+    assert "nothing is recorded" in shown.stderr
+    assert (rows.exception, rows.return_value, rows.stdout) == (None, 0, "")
+
+
+def test_what_is_named_is_not_on_a_new_home(tmp_path: Path) -> None:
+    # Given a home on which nothing ever ran
+    # When the failures of a function are asked for
+    result = CliRunner().invoke(cli, ["--home", str(tmp_path), "failures", "checkout"], standalone_mode=False)
+
+    # I expect an error: there is no such function
+    assert isinstance(result.exception, NotFound)

@@ -22,7 +22,7 @@ from relive.output import (
     note,
     wide_option,
 )
-from relive.recorded.listing import emit_recorded, finder
+from relive.recorded.listing import emit_recorded, empty_on_new_home, finder
 from relive.recorded.scenes import kept_failures, tell_kept
 from relive.session import Session
 
@@ -98,6 +98,7 @@ GROUP_COLUMNS = [
 @wide_option
 @json_option
 @click.pass_obj
+@empty_on_new_home
 def failures(
     session: Session,
     arguments: tuple[str, ...],

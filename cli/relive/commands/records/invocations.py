@@ -20,7 +20,7 @@ from relive.output import (
     text_width,
     wide_option,
 )
-from relive.recorded.listing import emit_recorded, finder
+from relive.recorded.listing import emit_recorded, empty_on_new_home, finder
 from relive.session import Session
 
 __all__ = ["invocations", "trace"]
@@ -54,6 +54,7 @@ COLUMNS = [
 @wide_option
 @json_option
 @click.pass_obj
+@empty_on_new_home
 def invocations(
     session: Session,
     function: str,

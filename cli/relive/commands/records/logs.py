@@ -18,7 +18,7 @@ from relive.arguments.completing import complete_invocation
 from relive.arguments.durations import DURATION, since_ns
 from relive.output import echo, emit_object, has_colour, json_option, note, table_width
 from relive.output.log_lines import LineForm
-from relive.recorded.listing import finder, function_names, tell_lateness
+from relive.recorded.listing import empty_on_new_home, finder, function_names, tell_lateness
 from relive.session import Session
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
 @json_option
 @click.pass_obj
+@empty_on_new_home
 def logs(
     session: Session,
     function: str,

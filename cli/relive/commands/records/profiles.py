@@ -11,7 +11,7 @@ from relive.arguments.completing import complete_function, complete_invocation
 from relive.arguments.durations import DURATION, since_ns
 from relive.output import Column, echo, emit_object, json_option, note, wide_option
 from relive.output.files import writing
-from relive.recorded.listing import emit_recorded, finder, function_names, tell_lateness
+from relive.recorded.listing import emit_recorded, empty_on_new_home, finder, function_names, tell_lateness
 from relive.session import Session
 
 __all__ = ["flame", "hot", "profile"]
@@ -52,6 +52,7 @@ COLUMNS = [
 @wide_option
 @json_option
 @click.pass_obj
+@empty_on_new_home
 def hot(
     session: Session,
     function: str,
