@@ -44,6 +44,14 @@ def spec(tmp_path: Path) -> FunctionSpec:
     return _spec(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def no_tasks_of_other_tests() -> None:
+    """At most 50 tasks are shown, those that wait before those that have ended."""
+    for name in ("_all_tasks", "_scheduled_tasks"):  # Python 3.11; from 3.12 on
+        if (registry := getattr(asyncio.tasks, name, None)) is not None:
+            registry.clear()
+
+
 def tasks_of(moment: Moment | Scene | None) -> dict[str, TaskView]:
     assert moment is not None
     views = msgspec.json.decode(moment.members["tasks.json"], type=list[TaskView])
