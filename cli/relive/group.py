@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "functions": ("functions.functions", "List the functions with their last day"),
         "invoke": ("functions.invoke", "Invoke a function with an event or an HTTP request"),
         "cancel": ("functions.versions", "End an invocation that runs"),
+        "resources": ("functions.resources", "List queues and other resources; purge or delete one"),
         "events": ("functions.events", "List asynchronous events; retry or discard dead ones"),
     },
     "What happened": {

@@ -412,6 +412,22 @@ class Settings:
     queue_ballast_bytes: int = _set(
         8 * _MIB, "Disk space kept back so that a full disk can be worked off.", unit="bytes", low=0
     )
+    message_limit: int = _set(
+        1_000_000, "Messages of one queue of `[resources]`, if it does not say; more are refused.", low=1
+    )
+    message_bytes: int = _set(
+        8 * _GIB,
+        "Size of the messages of one queue, if it does not say; more are refused.",
+        unit="bytes",
+        low=_MIB,
+    )
+    message_in_flight: int = _set(
+        120_000, "Messages of one queue that are received and not deleted; a FIFO queue: 20,000.", low=1
+    )
+    message_queues: int = _set(1_000, "Queues that programs and applications have made together.", low=1)
+    message_backlog: int = _set(
+        10_000, "Messages of one queue that wait for the next commit; more are refused.", low=1
+    )
     dead_keep_s: float = _set(
         14 * _DAY, "How long a dead event is kept, to be tried again or discarded.", unit="s", low=0
     )

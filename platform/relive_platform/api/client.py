@@ -85,6 +85,7 @@ class ControlClient:
         name: str = "",
         handler: str = "",
         take_over: bool = False,
+        delete_data: bool = False,
         sender: str = "",
         progress: Callable[[pb.Progress], None] | None = None,
         timeout_s: float = 900.0,
@@ -100,7 +101,12 @@ class ControlClient:
         def messages() -> Iterator[pb.DeployRequest]:
             place = str(path) if path is not None else ""
             header = pb.DeployHeader(
-                path=place, name=name, handler=handler, take_over=take_over, sender=sender
+                path=place,
+                name=name,
+                handler=handler,
+                take_over=take_over,
+                delete_data=delete_data,
+                sender=sender,
             )
             yield pb.DeployRequest(header=header)
             for start in range(0, len(package or b""), _CHUNK_BYTES):
@@ -198,6 +204,22 @@ class ControlClient:
         "done"; gives how many."""
         request = pb.DiscardEventsRequest(function=function, states=states)
         response: pb.DiscardEventsResponse = self._call(self._stub.DiscardEvents, request, _ALL_EVENTS_S)
+        return response.count
+
+    # ------------------------------------------------------------ resources
+
+    def resources(self, name: str = "") -> list[dict[str, Any]]:
+        """All resources, or the one of that name. Raises NotFound."""
+        response: pb.ListResourcesResponse = self._call(
+            self._stub.ListResources, pb.ListResourcesRequest(name=name)
+        )
+        return [msgspec.json.decode(state) for state in response.resources]
+
+    def change_resource(self, name: str, action: str) -> int:
+        """ "purge" what is in a resource, or "delete" one that nobody declares; gives how many things were in
+        it. Raises NotFound, Refused."""
+        request = pb.ChangeResourceRequest(name=name, action=action)
+        response: pb.ChangeResourceResponse = self._call(self._stub.ChangeResource, request, _ALL_EVENTS_S)
         return response.count
 
     # ------------------------------------------------------------ logs and rows

@@ -79,6 +79,16 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsResponse.FromString,
                 _registered_method=True)
+        self.ListResources = channel.unary_unary(
+                '/relive.control.v1.Control/ListResources',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.ListResourcesRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.ListResourcesResponse.FromString,
+                _registered_method=True)
+        self.ChangeResource = channel.unary_unary(
+                '/relive.control.v1.Control/ChangeResource',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.ChangeResourceRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.ChangeResourceResponse.FromString,
+                _registered_method=True)
         self.FollowLogs = channel.unary_stream(
                 '/relive.control.v1.Control/FollowLogs',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.FollowLogsRequest.SerializeToString,
@@ -177,6 +187,19 @@ class ControlServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DiscardEvents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResources(self, request, context):
+        """Queues and what else applications declare and programs have made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeResource(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -282,6 +305,16 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.DiscardEvents,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.DiscardEventsResponse.SerializeToString,
+            ),
+            'ListResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResources,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.ListResourcesRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.ListResourcesResponse.SerializeToString,
+            ),
+            'ChangeResource': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeResource,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.ChangeResourceRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.ChangeResourceResponse.SerializeToString,
             ),
             'FollowLogs': grpc.unary_stream_rpc_method_handler(
                     servicer.FollowLogs,
@@ -567,6 +600,60 @@ class Control:
             '/relive.control.v1.Control/DiscardEvents',
             relive__platform_dot_api_dot_control__pb2.DiscardEventsRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.DiscardEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/ListResources',
+            relive__platform_dot_api_dot_control__pb2.ListResourcesRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.ListResourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeResource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/ChangeResource',
+            relive__platform_dot_api_dot_control__pb2.ChangeResourceRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.ChangeResourceResponse.FromString,
             options,
             channel_credentials,
             insecure,

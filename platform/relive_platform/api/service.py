@@ -128,6 +128,16 @@ class ControlService(ControlServicer):
     def DiscardEvents(self, request: pb.DiscardEventsRequest, context: Any) -> pb.DiscardEventsResponse:
         return _guard(context, lambda: self._backend.discard_events(request))
 
+    # ------------------------------------------------------------ resources
+
+    def ListResources(self, request: pb.ListResourcesRequest, context: Any) -> pb.ListResourcesResponse:
+        found = _guard(context, lambda: self._backend.resources(request.name))
+        return pb.ListResourcesResponse(resources=[msgspec.json.encode(state) for state in found])
+
+    def ChangeResource(self, request: pb.ChangeResourceRequest, context: Any) -> pb.ChangeResourceResponse:
+        count = _guard(context, lambda: self._backend.change_resource(request.name, request.action))
+        return pb.ChangeResourceResponse(count=count)
+
     # ------------------------------------------------------------ logs and rows
 
     def FollowLogs(self, request: pb.FollowLogsRequest, context: Any) -> Iterator[pb.LogBatch]:

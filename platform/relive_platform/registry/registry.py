@@ -36,6 +36,7 @@ from relive_platform.registry.packages.content import (
     unpack_zip,
 )
 from relive_platform.registry.packages.dependencies import Dependencies, InstalledDependencies, Requirements
+from relive_platform.registry.resources import ResourceChange, ResourceRow, plan
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
 from relive_platform.triggers.base import Claim
@@ -101,6 +102,22 @@ class Registry:
             raise UnknownFunction(what, hint="`relive functions` lists them, `relive deploy PATH` adds them")
         return found
 
+    def resources(self) -> list[ResourceRow]:
+        """All that were declared and have not been deleted, by name."""
+        return self._table.resources()
+
+    def doomed(self) -> list[tuple[str, str]]:
+        """Name and type of the resources whose data a deploy has said to delete."""
+        return self._table.doomed()
+
+    def deleted(self, name: str, kind: str) -> None:
+        """The data of a doomed resource is gone."""
+        self._table.deleted(name, kind)
+
+    def forget_resource(self, name: str) -> None:
+        """A resource that nobody declares was deleted."""
+        self._table.forget(name)
+
     def on_change(self, callback: Callable[[list[FunctionVersion]], None]) -> None:
         """Call `callback` with `functions()` after each deploy that changed something, in its thread."""
         self._callbacks.append(callback)
@@ -118,13 +135,15 @@ class Registry:
         *,
         kind: str = "event",
         take_over: bool = False,
+        delete_data: bool = False,
         sender: str = "",
         cancelled: Cancellation | None = None,
     ) -> list[Deployed]:
         """Deploy a folder, a `relive.toml` or a zip. It blocks: call it in a thread.
 
         `take_over`: functions that another application has become this one's, and so does the application of
-        this name that came from elsewhere. `sender`: where an uploaded package was before. Raises
+        this name that came from elsewhere. `delete_data`: of resources that it has no more, and of those that
+        cannot stay as they are. `sender`: where an uploaded package was before. Raises
         ConfigError, PackageError, DependencyError, DeployError or DeployCancelled; what was in service then
         stays.
         """
@@ -147,7 +166,14 @@ class Registry:
                 serving = self.functions()
                 check_origin(application, serving, self._table.origin(application.name), origin)
                 check_owners(application, configs, serving)
-            return self._deploy(application, configs, name, progress, origin, cancelled)
+            resources = plan(
+                application,
+                self._table.resources(),
+                whole=name is None,
+                delete_data=delete_data,
+                take_over=take_over,
+            )
+            return self._deploy(application, configs, name, progress, origin, resources, cancelled)
 
     def roll_back(self, name: str, version: int = 0) -> FunctionVersion:
         """Put an earlier version of a function in service again; 0: the one before. It blocks.
@@ -170,9 +196,19 @@ class Registry:
                     where=result.file,
                     hint="what is in service stays in service",
                 )
-            self._table.serve(name, found.version)
+            self._table.serve(name, found.version, self._missing(found))
             self._announce()
             return found
+
+    def _missing(self, version: FunctionVersion) -> ResourceChange:
+        """Resources that an earlier version needs and nobody declares any more."""
+        known = {row.name: row for row in self._table.resources()}
+        wanted = {
+            name: config
+            for name, config in version.config.resources.items()
+            if name not in known or not (known[name].declared or config.replaces(known[name].config))
+        }
+        return ResourceChange(version.spec.app, wanted)
 
     def _earlier(self, name: str, version: int) -> FunctionVersion:
         serving = self._table.get(name, 0)
@@ -189,7 +225,7 @@ class Registry:
 
     def undeploy(self, name: str) -> list[str]:
         """Take a function out of service, or all of the application of that name. Its versions are kept, and
-        so is what was recorded. Gives the functions. Raises UnknownFunction."""
+        so are what was recorded and what its resources hold. Gives the functions. Raises UnknownFunction."""
         with self._deploying, self._exclusive():
             serving = self.functions()
             retired = [version.name for version in serving if version.name == name] or [
@@ -200,7 +236,10 @@ class Registry:
                 raise unknown_name(
                     UnknownFunction, "function and no application", name, known, "relive functions"
                 )
-            self._table.commit([], retired)
+            apps = {version.spec.app for version in serving}
+            left = {version.spec.app for version in serving if version.name not in retired}
+            gone = [row.name for row in self._table.resources() if row.declared and row.app in apps - left]
+            self._table.commit([], retired, resources=ResourceChange(gone=gone))
             self._announce()
             return retired
 
@@ -211,6 +250,7 @@ class Registry:
         only: str | None,
         progress: Callable[[Progress], None],
         origin: str,
+        resources: ResourceChange,
         cancelled: Cancellation,
     ) -> list[Deployed]:
         retired = self._retired(application, only)
@@ -221,7 +261,7 @@ class Registry:
                 staged.append(self._stage(application, config, progress, cancelled))
             added = [(item.version, item.fingerprint) for item in staged if not item.unchanged]
             cancelled.check()
-            self._table.commit(added, retired, {application.name: origin})
+            self._table.commit(added, retired, {application.name: origin}, resources)
         except BaseException:
             for item in staged:
                 if not item.unchanged:
@@ -229,7 +269,10 @@ class Registry:
             raise
         for name in retired:
             progress(Progress("retired", name, f"it is no longer in {application.file}"))
-        if added or retired:
+        for name in resources.gone:
+            kept = "its data is deleted" if resources.doomed else "its data is kept"
+            progress(Progress("retired", name, f"it is no longer in {application.file}; {kept}"))
+        if added or retired or resources:
             self._announce()
         return [self._deployed(item, progress) for item in staged]
 
@@ -470,6 +513,10 @@ def _claims(config: FunctionConfig) -> list[Claim]:
 
 
 def _fingerprint(digest: str, config: FunctionConfig, installed: InstalledDependencies, app: str) -> str:
-    document = msgspec.json.encode(msgspec.structs.replace(config, source=""), order="deterministic")
-    parts = (digest, installed.lock_hash, app, document.decode())
+    plain = msgspec.structs.replace(config, source="", resources={})
+    document = msgspec.json.encode(plain, order="deterministic")
+    parts = [digest, installed.lock_hash, app, document.decode()]
+    # Of resources, what its environment says: how long a queue keeps messages is no new version.
+    for name, resource in sorted(config.resources.items()):
+        parts += [name, resource.kind, *(f"{key}={value}" for key, value in resource.seen().items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

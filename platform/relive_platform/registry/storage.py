@@ -14,6 +14,15 @@ from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.model import FunctionVersion
+from relive_platform.registry.resources import (
+    ResourceChange,
+    ResourceRow,
+    delete_doomed,
+    forget_row,
+    read_doomed,
+    read_rows,
+    write,
+)
 
 __all__ = ["RegistryError", "VersionTable"]
 
@@ -31,6 +40,17 @@ CREATE TABLE IF NOT EXISTS latest (
     function TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     retired INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS resources (
+    name TEXT PRIMARY KEY,
+    app TEXT NOT NULL,
+    declared INTEGER NOT NULL,  -- whether the application in service still has it
+    document BLOB NOT NULL      -- JSON of its configuration
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doomed (
+    name TEXT NOT NULL,         -- of a resource whose data is to be deleted
+    type TEXT NOT NULL,
+    PRIMARY KEY (name, type)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS applications (
     app TEXT PRIMARY KEY,
@@ -110,9 +130,10 @@ class VersionTable:
         added: Sequence[tuple[FunctionVersion, str]],
         retired: Sequence[str],
         origins: Mapping[str, str] = {},
+        resources: ResourceChange | None = None,
     ) -> None:
-        """Add versions (with their fingerprints) and put them in service, all or none. `origins`: where their
-        applications came from."""
+        """Add versions (with their fingerprints) and put them in service, all or none, with their resources.
+        `origins`: where their applications came from."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -122,6 +143,8 @@ class VersionTable:
                 for name in retired:
                     self._db.execute(_RETIRE, (name,))
                 self._db.executemany(_CAME, origins.items())
+                if resources is not None:
+                    write(self._db, resources)
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
@@ -167,10 +190,32 @@ class VersionTable:
         rows = self._read(_NUMBER, name)
         return int(rows[0][0]) if rows else 0
 
-    def serve(self, name: str, version: int) -> None:
-        """Put a version that is there in service."""
-        with self._lock:
+    def serve(self, name: str, version: int, resources: ResourceChange) -> None:
+        """Put a version that is there in service, with the resources that it needs."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(_POINT, (name, version))
+            write(self._db, resources)
+
+    def resources(self) -> list[ResourceRow]:
+        """All that were declared and have not been deleted, by name."""
+        with self._lock:
+            return read_rows(self._db)
+
+    def doomed(self) -> list[tuple[str, str]]:
+        """Name and type of the resources whose data is to be deleted."""
+        with self._lock:
+            return read_doomed(self._db)
+
+    def deleted(self, name: str, kind: str) -> None:
+        """The data of a doomed resource is gone."""
+        with self._lock:
+            delete_doomed(self._db, name, kind)
+
+    def forget(self, name: str) -> None:
+        """A resource that nobody declares was deleted."""
+        with self._lock:
+            forget_row(self._db, name)
 
     def fingerprint(self, name: str) -> str:
         """The fingerprint of the version in service, or ""."""

@@ -110,6 +110,7 @@ class PlatformBackend:
                 header.handler,
                 tell,
                 take_over=header.take_over,
+                delete_data=header.delete_data,
                 sender="" if header.path else header.sender or "an upload",
                 cancelled=cancelled,
             )
@@ -223,6 +224,24 @@ class PlatformBackend:
     def discard_events(self, request: pb.DiscardEventsRequest) -> pb.DiscardEventsResponse:
         """Remove events."""
         return self._events.discard(request)
+
+    # ------------------------------------------------------------ resources
+
+    def resources(self, name: str) -> list[dict[str, Any]]:
+        """All, or one."""
+        resources = self._server.resources
+        if name:
+            return [msgspec.to_builtins(self._call(resources.one(name), _QUEUE_TIMEOUT_S))]
+        return [msgspec.to_builtins(state) for state in self._call(resources.listing(), _QUEUE_TIMEOUT_S)]
+
+    def change_resource(self, name: str, action: str) -> int:
+        """Purge or delete one."""
+        if action == "purge":
+            return self._call(self._server.resources.purge(name))
+        if action != "delete":
+            raise UsageError(f"{action!r} is nothing that can be done to a resource", hint="purge or delete")
+        self._call(self._server.resources.delete(name))
+        return 0
 
     # ------------------------------------------------------------ logs and rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -30,11 +30,14 @@ class Functions:
         self,
         settings: Settings,
         engine: Engine,
+        environment: Callable[[FunctionVersion], dict[str, str]] | None = None,
     ) -> None:
+        """`environment`: what a version's workers get, with what it is told of resources."""
         self.serving: dict[str, FunctionVersion] = {}
         self._queues = QueueNames()
         self._settings = settings
         self._engine = engine
+        self._environment = environment or (lambda version: dict(version.spec.environment))
 
     def apply(self, versions: Sequence[FunctionVersion], *, warm: bool = True) -> None:
         """Serve exactly these versions; what they replace is drained."""
@@ -72,6 +75,7 @@ class Functions:
         settings = self._settings
         spec = msgspec.structs.replace(
             version.spec,
+            environment=self._environment(version),
             isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
             stream_limit_bytes=settings.stream_limit_bytes,

@@ -18,6 +18,7 @@ from relive_platform.registry import Registry, SubprocessTrial
 from relive_platform.registry.application import FunctionDefaults
 from relive_platform.registry.packages.content import PackageLimits
 from relive_platform.registry.packages.dependencies import Dependencies
+from relive_platform.resources.queue.model import MessageLimits
 from relive_platform.server.retention import Retention
 from relive_platform.settings import Settings
 from relive_platform.signals.handover.journal import Journal
@@ -40,6 +41,7 @@ __all__ = [
     "engine_limits",
     "journal_of",
     "listener_limits",
+    "message_limits",
     "plain_collector_options",
     "queue_limits",
     "registry_of",
@@ -144,6 +146,19 @@ def queue_limits(settings: Settings) -> QueueLimits:
         done_keep_s=settings.done_keep_s,
         done_keep_events=settings.done_keep_events,
         done_keep_bytes=settings.done_keep_bytes,
+    )
+
+
+def message_limits(settings: Settings) -> MessageLimits:
+    """Limits of the queues of messages."""
+    return MessageLimits(
+        messages=settings.message_limit,
+        bytes=settings.message_bytes,
+        in_flight=settings.message_in_flight,
+        in_flight_fifo=min(settings.message_in_flight, 20_000),
+        queues=settings.message_queues,
+        backlog=settings.message_backlog,
+        ballast_bytes=settings.queue_ballast_bytes,
     )
 
 

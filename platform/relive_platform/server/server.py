@@ -28,6 +28,9 @@ from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.registry.cancellation import Cancellation
+from relive_platform.resources.queue.naming import QueueNaming
+from relive_platform.resources.queue.provider import QueueProvider
+from relive_platform.resources.queue.queues import MessageQueues
 from relive_platform.server.functions import Functions
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.locate import ServerInfo
@@ -37,11 +40,13 @@ from relive_platform.server.parts import (
     engine_limits,
     journal_of,
     listener_limits,
+    message_limits,
     queue_limits,
     registry_of,
     retention_of,
 )
 from relive_platform.server.process_limits import MemoryKeeper
+from relive_platform.server.resources import Resources
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
 from relive_platform.settings import Settings
@@ -49,6 +54,7 @@ from relive_platform.signals.exporters.followers import Follower
 from relive_platform.signals.handover.collector import Collector, CollectorLimits
 from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
+from relive_platform.triggers.batches.source import BatchSource
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.http.app import Gateway, GatewayLimits
 from relive_platform.triggers.http.connections.listener import HttpListener
@@ -92,6 +98,7 @@ class ReliveServer:
         self.stop_requested = asyncio.Event()
         self.http_address = ""
         self.api_address = ""
+        self.aws_address = ""
         self._api_factory = api
         self._drain_s = settings.stop_timeout_s
         self._stack = AsyncExitStack()
@@ -187,6 +194,12 @@ class ReliveServer:
         settings = self.settings
         self.registry = await self.loop.run_in_executor(self.executor, registry_of, settings)
         self._stack.callback(self.registry.close)
+        self.queues = MessageQueues(self.home / "queues.db", message_limits(settings))
+        self._stack.push_async_callback(self._blocking, self.queues.close)
+        naming = QueueNaming(address=lambda: self.aws_address)
+        self.resources = Resources(
+            self.registry, self.executor, {"queue": QueueProvider(self.queues, naming)}
+        )
         self.queue = EventQueue(
             self.home / "events.db",
             limits=queue_limits(settings),
@@ -208,21 +221,26 @@ class ReliveServer:
             access_of(settings),
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
         )
-        self.functions = Functions(settings, self.engine)
+        self.functions = Functions(settings, self.engine, self.resources.environment)
         self.listener = HttpListener(self.gateway, listener_limits(settings))
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         http = HttpSource(self.gateway, self.listener, settings.http_address, settings.error_details)
+        self.batches = BatchSource(self.queues, self.engine.submit, naming, self._span)
         ways = Ways(self.engine.submit, self.publisher)
         more = [kind.source(ways) for kind in KINDS.values() if kind.source is not None]
-        self._sources: list[Source] = [TimerSource(self.timers, self.executor), *more, http]  # as they start
+        timers = TimerSource(self.timers, self.executor)
+        self._sources: list[Source] = [timers, self.batches, *more, http]  # as they start
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
+        await self.resources.apply()
         await self._apply(self.registry.functions())
         self.registry.on_change(self._changed)
         self.consumer.start()
 
     async def _start_sources(self) -> None:
+        await self.resources.start()
+        self._stack.push_async_callback(self.resources.close)
         for source in self._sources:
             await source.start()
             self._stack.push_async_callback(source.close)
@@ -270,6 +288,8 @@ class ReliveServer:
             self.listener.stop_accepting()
         if hasattr(self, "consumer"):
             await self.consumer.stop()
+            if hasattr(self, "batches"):
+                await self.batches.stop()
             await self.engine.drain(limit)
             await self.consumer.close(0.1)
         await self._stack.aclose()
@@ -298,7 +318,11 @@ class ReliveServer:
 
     def _changed(self, versions: list[FunctionVersion]) -> None:
         """After a deploy, in its thread: it returns when the new version is what is served."""
-        asyncio.run_coroutine_threadsafe(self._apply(versions), self.loop).result(_APPLY_S)
+        asyncio.run_coroutine_threadsafe(self._apply_all(versions), self.loop).result(_APPLY_S)
+
+    async def _apply_all(self, versions: list[FunctionVersion]) -> None:
+        await self.resources.apply()
+        await self._apply(versions)
 
     # What the control API calls; on the loop, or through `call`.
 
@@ -325,6 +349,7 @@ class ReliveServer:
         progress: Callable[[Progress], None] | None = None,
         *,
         take_over: bool = False,
+        delete_data: bool = False,
         sender: str = "",
         cancelled: Cancellation | None = None,
     ) -> list[Deployed]:
@@ -335,6 +360,7 @@ class ReliveServer:
             handler=handler or None,
             progress=progress or (lambda _: None),
             take_over=take_over,
+            delete_data=delete_data,
             sender=sender,
             cancelled=cancelled,
         )

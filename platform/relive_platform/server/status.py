@@ -76,6 +76,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "zygotes": engine.zygotes,
         "connections": server.listener.connections if server.http_address else 0,
         "queue": queue,
+        "resources": await _resources(server),
         "scenes": {
             "written": ack.scenes_written,
             "failed": ack.scenes_failed,
@@ -92,6 +93,17 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "off": ack.otlp_off,
         },
     }
+
+
+async def _resources(server: ReliveServer) -> list[dict[str, Any]]:
+    """Name, type and state of each, and what it holds."""
+    try:
+        states = await asyncio.wait_for(server.resources.listing(), 2.0)
+    except (ReliveError, TimeoutError) as error:
+        return [{"name": "*", "type": "", "state": "failed", "detail": str(error)}]
+    return [
+        {"name": state.name, "type": state.type, "state": state.state, **state.figures} for state in states
+    ]
 
 
 def _signals(server: ReliveServer) -> dict[str, dict[str, int]]:

@@ -9,20 +9,10 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 from relive_base.wire.messages import FunctionSpec
 
+from relive_platform.keys import Key
+from relive_platform.resources.base import ResourceConfig
+
 __all__ = ["Claim", "Key", "Served", "ServedConfig", "Source", "TriggerConfig"]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key of a table. `type`: text, flag, whole, number, texts (array of text), map (text -> text),
-    table, array."""
-
-    type: str
-    doc: str = ""
-    required: bool = False
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +41,14 @@ class TriggerConfig(msgspec.Struct, frozen=True, tag_field="type", kw_only=True)
         """Key, message and hint of what KEYS cannot say."""
         return iter(())
 
+    def among(self, resources: Mapping[str, ResourceConfig]) -> TriggerConfig:
+        """The same, told of its application's resources."""
+        return self
+
+    def problems_among(self, resources: Mapping[str, ResourceConfig]) -> Iterator[tuple[str, str, str]]:
+        """Key, message and hint of what does not fit its application's resources."""
+        return iter(())
+
     def claims(self) -> Iterator[Claim]:
         """Names that no other function may have."""
         return iter(())
@@ -69,6 +67,10 @@ class ServedConfig(Protocol):
     def retries(self) -> int: ...
     @property
     def max_age_s(self) -> float: ...
+    @property
+    def max_workers(self) -> int: ...
+    @property
+    def resources(self) -> Mapping[str, ResourceConfig]: ...
 
 
 class Served(Protocol):

@@ -8,6 +8,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from relive_platform.durable.committer import Committer
+from relive_platform.durable.model import CommitLimits
 from relive_platform.triggers.queue import (
     Conflict,
     DiskFull,
@@ -15,9 +17,7 @@ from relive_platform.triggers.queue import (
     QueueBusy,
     QueuedEvent,
     QueueFull,
-    QueueLimits,
 )
-from relive_platform.triggers.queue.committer import Committer
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -142,7 +142,7 @@ def test_finished_events_of_one_function_make_no_other_function_forget(open_queu
 
 def test_what_waits_for_a_commit_refuses_no_end_and_no_other_function(tmp_path, clock) -> None:
     # Given a committer that has not begun, with one function's events lined up to the limit
-    committer = Committer(tmp_path / "e.db", clock, QueueLimits(backlog=3, ballast_bytes=0))
+    committer = Committer(tmp_path / "e.db", clock, CommitLimits(backlog=3, ballast_bytes=0))
     first = [committer.submit(lambda: "in", adds_to="greedy") for _ in range(5)]
 
     # When others want something

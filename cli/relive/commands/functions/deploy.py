@@ -45,11 +45,23 @@ _SKIPPED = {
     is_flag=True,
     help="Take what another application has: its functions, or its folder's name.",
 )
+@click.option(
+    "--delete-data",
+    is_flag=True,
+    help="Delete the data of resources that it has no more, or that cannot stay as they are.",
+)
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file changes, until Ctrl-C.")
 @json_option
 @click.pass_obj
 def deploy(
-    session: Session, path: Path, name: str, handler: str, take_over: bool, watch: bool, as_json: bool
+    session: Session,
+    path: Path,
+    name: str,
+    handler: str,
+    take_over: bool,
+    delete_data: bool,
+    watch: bool,
+    as_json: bool,
 ) -> None:
     """Deploy the functions that PATH's relive.toml names (a folder or a zip).
 
@@ -64,7 +76,11 @@ def deploy(
     application has, and an application without a name whose folder's name is taken, is refused without
     --take-over. Shows the routes, and when each timer runs next.
     """
-    wanted = _Wanted(path, name, handler, take_over)
+    if watch and delete_data:
+        raise UsageError(
+            "--watch and --delete-data cannot be combined", hint="deploy once with --delete-data"
+        )
+    wanted = _Wanted(path, name, handler, take_over, delete_data)
     if not watch:
         _deploy(session, wanted, as_json)
         return
@@ -87,6 +103,7 @@ class _Wanted:
     name: str
     handler: str
     take_over: bool
+    delete_data: bool = False
 
 
 class DeployInterrupted(Refused):
@@ -165,6 +182,7 @@ def _send(control: ControlClient, wanted: _Wanted, *, quiet: bool) -> tuple[list
                 name=wanted.name,
                 handler=wanted.handler,
                 take_over=wanted.take_over,
+                delete_data=wanted.delete_data,
                 sender=f"{socket.gethostname()}:{_place(wanted.path)}" if remote else "",
                 progress=show,
             )

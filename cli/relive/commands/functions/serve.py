@@ -17,6 +17,7 @@ from relive_platform.server.locate import find_server, server_lock_held
 
 from relive.arguments.durations import WAIT
 from relive.output import echo, emit_object, format_bytes, json_option
+from relive.output.figures import shown_figures
 from relive.session import Session
 
 __all__ = ["serve", "status", "stop"]
@@ -228,6 +229,12 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
                 f"{key} {_shown(key, entry)}" for key, entry in value.items() if entry not in (None, "")
             )
             yield f"{name:<15} {shown}"
+        elif value and isinstance(value, list) and isinstance(value[0], dict):
+            for entry in value:
+                figures = {key: held for key, held in entry.items() if key not in ("name", "type", "state")}
+                shown = ", ".join(shown_figures(figures)) or "empty"
+                state = "" if entry.get("state") == "ok" else f"  {entry.get('state')}"
+                yield f"{name:<15} {entry.get('type')} {entry.get('name')}{state}  {shown}"
         elif isinstance(value, list):
             yield f"{name:<15} {', '.join(str(entry) for entry in value) or '-'}"
         else:

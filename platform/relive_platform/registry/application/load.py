@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from relive_platform.keys import Key
 from relive_platform.names import NAME, NAME_HINT
 from relive_platform.registry.application.callers import caller_problems, cors_of
 from relive_platform.registry.application.errors import ConfigError, Problem
@@ -20,6 +21,7 @@ from relive_platform.registry.application.model import (
     FunctionDefaults,
     Trigger,
 )
+from relive_platform.registry.application.resources import environment_problems, read_resources
 from relive_platform.registry.application.schema import (
     APP,
     CORS,
@@ -28,7 +30,7 @@ from relive_platform.registry.application.schema import (
     TRIGGERS,
     check_value,
 )
-from relive_platform.triggers.base import Key
+from relive_platform.resources.base import ResourceConfig
 from relive_platform.triggers.table import KINDS
 
 __all__ = ["MANIFEST", "from_folder", "load"]
@@ -100,6 +102,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.lines: dict[KeyPath, int] = {}
         self.claimed: dict[tuple[str, str], str] = {}  # kind and name -> function
+        self.resources: dict[str, ResourceConfig] = {}
 
     def problem(self, path: KeyPath, message: str, hint: str) -> None:
         self.problems.append(Problem(self.shown, find_line(self.lines, path), message, hint))
@@ -117,12 +120,15 @@ class _Reader:
         tables = document.get("functions", {})
         if isinstance(tables, dict) and "functions" in document:
             self.count(tables)
+        resources = document.get("resources", {})
+        self.resources = read_resources(self, resources if isinstance(resources, dict) else {})
         functions = self.functions(tables if isinstance(tables, dict) else {}, app)
         if self.problems:
             raise ConfigError(self.problems)
         return Application(
             name=name,
             functions=functions,
+            resources=self.resources,
             file=self.shown,
             root=self.root,
             redact_keys=tuple(app.get("redact", ())),
@@ -208,6 +214,7 @@ class _Reader:
         redact = (*self.defaults.redact_keys, *app.get("redact", ()), *table.get("redact", ()))
         values["redact_keys"] = tuple(dict.fromkeys(redact))
         values["in_app"] = tuple(app.get("in_app", ()))
+        values["resources"] = self.resources
         if "cors" in table:
             values["cors"] = cors_of(table["cors"])
         return FunctionConfig(**values)
@@ -249,6 +256,8 @@ class _Reader:
                 self.problem(
                     (*path, name), f"{name!r} cannot be an environment variable", "use A-Z, 0-9 and _"
                 )
+        for name, message, hint in environment_problems(values, self.resources):
+            self.problem((*path, name), message, hint)
 
     def triggers(self, path: KeyPath, function: str, tables: Sequence[dict[str, Any]]) -> list[Trigger]:
         triggers: list[Trigger] = []
@@ -273,7 +282,8 @@ class _Reader:
 
     def trigger(self, at: KeyPath, function: str, kind: str, table: dict[str, Any]) -> Trigger:
         found = KINDS[kind].config.of({key: value for key, value in table.items() if key != "type"})
-        for key, message, hint in found.problems():
+        found = found.among(self.resources)
+        for key, message, hint in (*found.problems(), *found.problems_among(self.resources)):
             self.problem((*at, key), message, hint)
         for claim in found.claims():
             other = self.claimed.setdefault((claim.kind, claim.name), function)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Union
 
 import msgspec
 
+from relive_platform.resources.base import ResourceConfig
+from relive_platform.resources.table import KINDS as RESOURCE_KINDS
 from relive_platform.triggers.base import TriggerConfig
 from relive_platform.triggers.http.config import CorsConfig
 from relive_platform.triggers.table import KINDS
@@ -16,14 +18,17 @@ __all__ = [
     "Application",
     "FunctionConfig",
     "FunctionDefaults",
+    "Resource",
     "Trigger",
 ]
 
 
 if TYPE_CHECKING:
     Trigger = TriggerConfig
+    Resource = ResourceConfig
 else:
     Trigger = Union[tuple(kind.config for kind in KINDS.values())]  # noqa: UP007 - made of the table
+    Resource = Union[tuple(RESOURCE_KINDS.values())]  # noqa: UP007
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     public: bool = False  # its routes need no token
     error_details: bool | None = None  # for callers over HTTP; None: by the server's setting
     cors: CorsConfig | None = None
+    resources: dict[str, Resource] = {}  # of its application, which it sees in its environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,7 @@ class Application:
 
     name: str
     functions: dict[str, FunctionConfig] = field(default_factory=dict)
+    resources: dict[str, ResourceConfig] = field(default_factory=dict)
     file: str = ""
     root: Path = Path()
     redact_keys: tuple[str, ...] = ()

@@ -7,13 +7,15 @@ from typing import Final
 
 from relive_runtime.adapters.table import KINDS as HANDLER_KINDS
 
-from relive_platform.triggers.base import Key
+from relive_platform.keys import Key
+from relive_platform.resources.table import KINDS as RESOURCE_KINDS
 from relive_platform.triggers.table import KINDS as TRIGGER_KINDS
 
 __all__ = [
     "APP",
     "CORS",
     "FUNCTION",
+    "RESOURCES",
     "ROOT",
     "TRIGGERS",
     "check_value",
@@ -24,6 +26,7 @@ _KINDS: Final = "; ".join(f"`{name}`: {kind.signature}" for name, kind in HANDLE
 ROOT: Final[Mapping[str, Key]] = {
     "app": Key("table", "The application."),
     "functions": Key("table", "A table for each function.", required=True),
+    "resources": Key("table", "A table for each queue, or other resource, that the functions use."),
 }
 APP: Final[Mapping[str, Key]] = {
     "name": Key("text", "Name of the application. Default: the folder's."),
@@ -68,6 +71,9 @@ CORS: Final[Mapping[str, Key]] = {
 }
 TRIGGERS: Final[Mapping[str, Mapping[str, Key]]] = {
     name: {"type": Key("text"), **kind.config.KEYS} for name, kind in TRIGGER_KINDS.items()
+}
+RESOURCES: Final[Mapping[str, Mapping[str, Key]]] = {
+    name: {"type": Key("text"), **config.KEYS} for name, config in RESOURCE_KINDS.items()
 }
 
 _SAYS: Final = {

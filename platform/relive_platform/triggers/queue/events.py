@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
+from relive_platform.durable.committer import Committer
+from relive_platform.durable.model import CommitLimits
 from relive_platform.triggers.queue import statements as sql
 from relive_platform.triggers.queue.backoff import Backoff
-from relive_platform.triggers.queue.committer import Committer
 from relive_platform.triggers.queue.holdings import STATES
 from relive_platform.triggers.queue.model import (
     Clock,
@@ -53,7 +54,8 @@ class EventQueue:
         self._clock = clock or SystemClock()
         self._limits = limits or QueueLimits()
         self._on_ready = on_ready
-        self._committer = Committer(Path(path), self._clock, self._limits)
+        commits = CommitLimits(backlog=self._limits.backlog, ballast_bytes=self._limits.ballast_bytes)
+        self._committer = Committer(Path(path), self._clock, commits)
         db = self._committer.db
         self._table = EventTable(
             db,

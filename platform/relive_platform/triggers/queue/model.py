@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
-from relive_base.errors import NotFound, Refused, ReliveError, UsageError
+from relive_base.errors import NotFound, Refused, UsageError
+
+from relive_platform.durable.model import Clock, DiskFull, QueueBusy, QueueError, SystemClock
 
 __all__ = [
     "BadEventId",
@@ -30,20 +30,8 @@ __all__ = [
 ]
 
 
-class QueueError(ReliveError):
-    """The event queue cannot do this; nothing was acknowledged."""
-
-
-class DiskFull(QueueError):
-    """The disk is full: no event is accepted, and none was acknowledged."""  # HTTP 507
-
-
 class QueueFull(Refused):
     """The event queue holds as many events of this function as it may."""  # HTTP 429
-
-
-class QueueBusy(Refused):
-    """Too many events of this function wait to be written to the event queue."""  # HTTP 429
 
 
 class Conflict(Refused):
@@ -60,23 +48,6 @@ class StaleLease(QueueError):
 
 class UnknownEvent(NotFound):
     """There is no event with this id."""
-
-
-class Clock(Protocol):
-    """Where times come from; tests give their own."""
-
-    def time_ns(self) -> int:
-        """Ns since the epoch; may jump."""
-
-    def monotonic_ns(self) -> int:
-        """Ns since some point; never goes back."""
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    time_ns = staticmethod(time.time_ns)
-    monotonic_ns = staticmethod(time.monotonic_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

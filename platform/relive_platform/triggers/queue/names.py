@@ -22,7 +22,7 @@ class QueueNames:
             trigger.queue: function.name
             for function in functions
             for trigger in function.config.triggers
-            if isinstance(trigger, QueueTrigger)
+            if isinstance(trigger, QueueTrigger) and not trigger.batched
         }
 
     def names(self) -> Collection[str]:

@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar
 
 from relive_base.errors import ReliveError
 
-from relive_platform.triggers.queue.model import Clock, DiskFull, QueueBusy, QueueError, QueueLimits
-from relive_platform.triggers.queue.space import FileSpace
+from relive_platform.durable.model import Clock, CommitLimits, DiskFull, QueueBusy, QueueError
+from relive_platform.durable.space import FileSpace
 
 __all__ = ["Committer"]
 
@@ -39,7 +39,7 @@ _TIDY_MORE_NS: Final = 20_000_000  # while there is more to do, beside what come
 @dataclass(slots=True)
 class _Operation:
     run: Callable[[], Any]
-    adds_to: str  # the function that it adds an event to: refused while the disk is full; "" for the rest
+    adds_to: str  # whose thing it adds: refused while the disk is full; "" for the rest
     future: Future[Any] = field(default_factory=Future)
     outcome: Any = None
     error: BaseException | None = None
@@ -48,13 +48,13 @@ class _Operation:
 class Committer:
     """Runs operations on the queue's connection in batches. `open` makes what they work on, in the thread."""
 
-    def __init__(self, path: Path, clock: Clock, limits: QueueLimits) -> None:
+    def __init__(self, path: Path, clock: Clock, limits: CommitLimits) -> None:
         self._path = path
         self._ballast = path.with_name(f"{path.name}.ballast")
         self._clock = clock
         self._limits = limits
         self._waiting: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
-        self._adding: dict[str, int] = {}  # events of each function that wait for a commit
+        self._adding: dict[str, int] = {}  # things of each owner that wait for a commit
         self._adding_lock = threading.Lock()
         self._full = False
         self._next_try_ns = 0
@@ -66,7 +66,7 @@ class Committer:
         self.tidy: Callable[[], bool] = lambda: False  # now and then, in a transaction; whether there is more
         self.idle: Callable[[], bool] = lambda: False  # whether there is nothing to deliver
         self.committed: Callable[[], None] = lambda: None  # after a commit, before its futures are told
-        self._thread = threading.Thread(target=self._work, name="relive-events", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=limits.thread, daemon=True)
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -91,7 +91,10 @@ class Committer:
                 return
             except sqlite3.Error as error:
                 if last or not self._is_full(error):
-                    message, hint = f"the event queue cannot be opened: {error}", "look at the disk's space"
+                    message, hint = (
+                        f"{self._limits.what} cannot be opened: {error}",
+                        "look at the disk's space",
+                    )
                     raise QueueError(message, where=str(self._path), hint=hint) from error
                 self._release_ballast()
 
@@ -102,10 +105,11 @@ class Committer:
         """
         operation = _Operation(run, adds_to)
         if self._closed.is_set():
-            operation.future.set_exception(QueueError("the event queue is closed"))
+            operation.future.set_exception(QueueError(f"{self._limits.what} is closed"))
         elif adds_to and not self._line_up(adds_to):
-            message = f"{self._limits.backlog} events of {adds_to} wait for the event queue's next commit"
-            hint = "send more slowly, or raise RELIVE_QUEUE_BACKLOG"
+            limits = self._limits
+            message = f"{limits.backlog} {limits.thing} of {adds_to} wait for {limits.what}'s next commit"
+            hint = f"send more slowly, or raise {limits.setting}"
             operation.future.set_exception(QueueBusy(message, hint=hint))
         else:
             self._waiting.put(operation)
@@ -156,16 +160,16 @@ class Committer:
             db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                message, hint = "another server uses this event queue", "stop it, or use another --home"
+                message, hint = f"another server uses {self._limits.what}", "stop it, or use another --home"
             else:
                 message, hint = (
-                    f"the event queue cannot be opened: {error}",
+                    f"{self._limits.what} cannot be opened: {error}",
                     "look at the folder's permissions",
                 )
             raise QueueError(message, where=str(self._path), hint=hint) from error
         except (sqlite3.DatabaseError, OSError) as error:
-            message = f"the event queue cannot be opened: {error}"
-            hint = "move the file away to begin with an empty queue; keep it for repair"
+            message = f"{self._limits.what} cannot be opened: {error}"
+            hint = "move the file away to begin with an empty one; keep it for repair"
             raise QueueError(message, where=str(self._path), hint=hint) from error
         return db
 
@@ -202,7 +206,7 @@ class Committer:
         try:
             more = self.keep_house()
         except Exception:  # it costs room, and must not cost the queue
-            _log.exception("the event queue could not be tidied")
+            _log.exception("%s could not be tidied", self._limits.what)
             more = False
         self._tidy_at_ns = self._clock.monotonic_ns() + (_TIDY_MORE_NS if more else _TIDY_NS)
 
@@ -218,20 +222,22 @@ class Committer:
             while True:
                 item = self._take(0.0)
                 if item is not None and item.future.set_running_or_notify_cancel():
-                    item.future.set_exception(QueueError("the event queue is closed"))
+                    item.future.set_exception(QueueError(f"{self._limits.what} is closed"))
 
     def _batch(self, batch: list[_Operation]) -> None:
         try:
             self._commit(batch)
         except sqlite3.Error as error:
             if not self._is_full(error):
-                self._tell_all(batch, QueueError(f"the event queue failed: {error}", where=str(self._path)))
+                self._tell_all(
+                    batch, QueueError(f"{self._limits.what} failed: {error}", where=str(self._path))
+                )
                 return
             # One operation that finds no room spoils the batch: run each by itself.
             self._release_ballast()
             self._one_by_one(batch)
         except Exception:  # one that is wrong in itself: it must cost neither the others nor the thread
-            _log.exception("an operation on the event queue failed")
+            _log.exception("an operation on %s failed", self._limits.what)
             self._one_by_one(batch)
         self._tell(batch)
 
@@ -242,7 +248,7 @@ class Committer:
             except sqlite3.Error as error:
                 operation.error = self._no_room(error)
             except Exception as error:
-                message = f"the event queue could not do this: {type(error).__name__}: {error}"
+                message = f"{self._limits.what} could not do this: {type(error).__name__}: {error}"
                 operation.error = QueueError(message, where=str(self._path))
 
     def _commit(self, batch: list[_Operation]) -> None:
@@ -295,8 +301,12 @@ class Committer:
 
     def _no_room(self, error: sqlite3.Error | None) -> ReliveError:
         if error is not None and not self._is_full(error):
-            return QueueError(f"the event queue failed: {error}", where=str(self._path))
-        return DiskFull(where=str(self._path), hint="free disk space; events that were accepted are safe")
+            return QueueError(f"{self._limits.what} failed: {error}", where=str(self._path))
+        what = self._limits.thing
+        message = f"the disk is full: no {what} are accepted, and none were acknowledged"
+        return DiskFull(
+            message, where=str(self._path), hint=f"free disk space; {what} that were accepted are safe"
+        )
 
     def _release_ballast(self) -> None:
         """Make room so that what is in the queue can be worked off."""

@@ -1,4 +1,4 @@
-"""What the queue's file takes of the disk, and how it gives it back."""
+"""What a durable file takes of the disk, and how it gives it back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FileSpace:
         return self._pragma("freelist_count") * PAGE_BYTES
 
     def give_back(self, idle: bool) -> bool:
-        """Give some unused room back to the disk. `idle`: no event is in the queue. Whether there is more."""
+        """Give some unused room back to the disk. `idle`: nothing waits in it. Whether there is more."""
         free, pages = self._pragma("freelist_count"), self._pragma("page_count")
         worth = max(_KEPT_PAGES if idle else _WORTH_PAGES, 0 if idle else pages // 4)
         before, self._draining = self._draining, free > _KEPT_PAGES and (self._draining or free > worth)
@@ -81,7 +81,7 @@ class FileSpace:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
-            _log.warning("the event queue's file cannot be made smaller now: %s", error)
+            _log.warning("%s cannot be made smaller now: %s", self._path, error)
 
     def _shorten_log(self, kept_bytes: int) -> None:
         try:

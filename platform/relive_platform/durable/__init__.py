@@ -1,0 +1,1 @@
+"""Files whose commits are on the disk before anybody is told."""

@@ -1,0 +1,16 @@
+"""Every kind of resource. A new one: a folder with its config and its provider, a line here, and one in
+`server/resources.py`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relive_platform.resources.base import ResourceConfig
+from relive_platform.resources.queue.config import QueueConfig
+
+__all__ = ["KINDS"]
+
+KINDS: Final[dict[str, type[ResourceConfig]]] = {
+    "queue": QueueConfig,
+}
+"""By the `type` of `[resources.NAME]`."""

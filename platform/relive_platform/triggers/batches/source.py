@@ -1,0 +1,132 @@
+"""Queues of messages as a source of events: the mappings of the functions in service, and those that Lambda's
+API has made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from relive_base.wire.messages import FunctionSpec, SpanData
+
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.resources.queue.config import QueueConfig, aws_name
+from relive_platform.resources.queue.naming import QueueNaming
+from relive_platform.resources.queue.queues import MessageQueues
+from relive_platform.triggers.base import Served
+from relive_platform.triggers.batches.mapping import MappingReport, QueueMapping
+from relive_platform.triggers.batches.poller import Poller
+from relive_platform.triggers.batches.tracing import tell_spans
+from relive_platform.triggers.queue.config import QueueTrigger
+
+__all__ = ["BatchSource"]
+
+_CLOSE_S: Final = 0.5  # the server has waited for what runs before
+
+
+class BatchSource:
+    """`on_span` takes the spans of messages."""
+
+    def __init__(
+        self,
+        queues: MessageQueues,
+        submit: Callable[[InvokeRequest], asyncio.Future[Outcome]],
+        naming: QueueNaming,
+        on_span: Callable[[FunctionSpec, str, SpanData, bool], None],
+    ) -> None:
+        self._queues = queues
+        self._submit = submit
+        self._naming = naming
+        self._on_span = on_span
+        self._specs: dict[str, FunctionSpec] = {}
+        self._declared: list[QueueMapping] = []
+        self._made: list[QueueMapping] = []
+        self._pollers: dict[str, Poller] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._running = False
+
+    async def apply(self, functions: Sequence[Served]) -> None:
+        """These functions are in service from now on."""
+        self._specs = {function.name: function.spec for function in functions}
+        self._declared = [mapping for function in functions for mapping in _mappings(function)]
+        self._follow()
+
+    async def apply_mappings(self, mappings: Sequence[QueueMapping]) -> None:
+        """These are the mappings that Lambda's API has made."""
+        self._made = list(mappings)
+        self._follow()
+
+    async def start(self) -> None:
+        """Receive."""
+        self._running = True
+        self._follow()
+
+    async def stop(self) -> None:
+        """Receive nothing more; what runs goes on."""
+        self._running = False
+        for poller in self._pollers.values():
+            poller.stop()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.stop()
+        await asyncio.gather(*(poller.close(_CLOSE_S) for poller in self._pollers.values()))
+        for task in self._leaving:
+            task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+        self._pollers = {}
+
+    def reports(self) -> list[MappingReport]:
+        """How each mapping does."""
+        found = [poller.report for poller in self._pollers.values()]
+        for mapping in (*self._declared, *self._made):
+            if mapping.uuid not in self._pollers:
+                report = MappingReport(
+                    uuid=mapping.uuid, function=mapping.function, queue=mapping.queue, enabled=mapping.enabled
+                )
+                found.append(report)
+        return found
+
+    def report(self, uuid: str) -> MappingReport | None:
+        """How one does."""
+        return next((report for report in self.reports() if report.uuid == uuid), None)
+
+    def _follow(self) -> None:
+        """Have a poller at work for each mapping that is enabled; what changed is replaced."""
+        if not self._running:
+            return
+        wanted = {mapping.uuid: mapping for mapping in (*self._declared, *self._made) if mapping.enabled}
+        for uuid, poller in list(self._pollers.items()):
+            if wanted.get(uuid) != poller.mapping:
+                del self._pollers[uuid]
+                task = asyncio.get_running_loop().create_task(self._leave(poller))
+                self._leaving.add(task)
+                task.add_done_callback(self._leaving.discard)
+        for uuid, mapping in wanted.items():
+            if uuid not in self._pollers:
+                tell = tell_spans(mapping, self._specs.get, self._on_span)
+                poller = Poller(mapping, self._queues, self._submit, self._naming, tell)
+                self._pollers[uuid] = poller
+                poller.start()
+
+    async def _leave(self, poller: Poller) -> None:
+        spec = self._specs.get(poller.mapping.function)
+        await poller.close((spec.timeout_s if spec is not None else 0.0) + _CLOSE_S)
+
+
+def _mappings(function: Served) -> Iterator[QueueMapping]:
+    for trigger in function.config.triggers:
+        if not isinstance(trigger, QueueTrigger) or not trigger.batched:
+            continue
+        config = function.config.resources.get(trigger.queue)
+        fifo = isinstance(config, QueueConfig) and config.fifo
+        yield QueueMapping(
+            uuid=f"{function.name}/{trigger.queue}",
+            function=function.name,
+            queue=aws_name(trigger.queue, fifo=fifo),
+            batch_size=trigger.batch_size,
+            batch_window_s=trigger.batch_window_s,
+            max_concurrency=trigger.concurrency or function.config.max_workers,
+            report_batch_item_failures=trigger.report_batch_item_failures,
+            filters=trigger.filters,
+        )
