@@ -39,7 +39,6 @@ from relive_runtime.worker.failures.background import Background
 from relive_runtime.worker.failures.capturing import capture_failure
 from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.forked import ForkedChild
-from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.worker.faults import watch_faults
 from relive_runtime.worker.invocations import Runner
 from relive_runtime.worker.limits.deadline import DeadlineTimer, without_signal_frame
@@ -140,7 +139,7 @@ class _Worker:
         self._streamer = Streamer(sink, channel, self._spec.stream_limit_bytes)
         self._reserve = Reserve()
         self._failed = Failed()
-        self._interpreter = Interpreter()
+        self._interpreter = start.interpreter
         self._background = Background(self._spec, self._telemetry)
         self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
 

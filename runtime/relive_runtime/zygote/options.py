@@ -9,6 +9,7 @@ from relive_base.wire.messages import FunctionSpec
 from relive_runtime.isolation.applying import Isolation
 from relive_runtime.isolation.confining import Confined
 from relive_runtime.isolation.family import Family
+from relive_runtime.worker.failures.interpreter import Interpreter
 
 __all__ = ["WorkerStart", "ZygoteOptions"]
 
@@ -52,8 +53,8 @@ class WorkerStart:
     """What a child has right after the fork: its descriptors and what it is to be."""
 
     __slots__ = (
-        "console_fd", "fault_fd", "frame_fd", "hash_seed", "isolation", "pid", "ring_fd", "runtime_dir",
-        "spec", "started_ns", "worker_id",
+        "console_fd", "fault_fd", "frame_fd", "hash_seed", "interpreter", "isolation", "pid", "ring_fd",
+        "runtime_dir", "spec", "started_ns", "worker_id",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class WorkerStart:
         console_fd: int,
         started_ns: int,
         isolation: Isolation,
+        interpreter: Interpreter,
         fault_fd: int = -1,
         ring_fd: int = -1,
         hash_seed: int = 0,
@@ -77,6 +79,7 @@ class WorkerStart:
         self.console_fd = console_fd
         self.started_ns = started_ns  # since the epoch, first line in the child
         self.isolation = isolation
+        self.interpreter = interpreter
         self.fault_fd = fault_fd  # where its fault handler writes; -1: nowhere
         self.ring_fd = ring_fd  # if there is none, frames go by the socket
         self.hash_seed = hash_seed  # of str and bytes; 0: not known

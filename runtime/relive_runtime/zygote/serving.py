@@ -22,6 +22,7 @@ from relive_runtime.worker.start.namesakes import give_way
 from relive_runtime.zygote.control import ControlSocket, ServerGone
 from relive_runtime.zygote.options import WorkerStart, ZygoteOptions
 from relive_runtime.zygote.paths import dependencies_first
+from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.zygote.preload import import_modules, preload_record_side
 
 __all__ = ["Zygote", "serve"]
@@ -62,11 +63,12 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     )
     # From here on the closed socket tells; there is time to end the workers, of which a stopped one cannot.
     die_with_parent(wanted=False)
+    zygote = Zygote(control, isolation, options.runtime_dir, options.family)
     # What is there now lives as long as the zygote: no collection in a worker may touch, and so copy, its
     # pages.
     gc.collect()
     gc.freeze()
-    return Zygote(control, isolation, options.runtime_dir, options.family).run(ready)
+    return zygote.run(ready)
 
 
 class Zygote:
@@ -79,6 +81,8 @@ class Zygote:
         self._runtime_dir = runtime_dir
         self._family = family
         self._isolation = isolation
+        # Here: to copy what is loaded touches, and so copies, hundreds of pages, a tenth of a cold start.
+        self._interpreter = Interpreter()
         self._workers: dict[int, tuple[int, int]] = {}  # pid -> worker id, pid as the server knows it
         self._slots = SlotPool(isolation.slots)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -132,6 +136,7 @@ class Zygote:
                 console_fd=fds[1],
                 started_ns=time.time_ns(),
                 isolation=self._isolation.with_slot(slot),
+                interpreter=self._interpreter,
                 fault_fd=fds[_FDS_NEEDED] if len(fds) > _FDS_NEEDED else -1,
                 ring_fd=fds[_FDS_NEEDED + 1] if len(fds) > _FDS_NEEDED + 1 else -1,
                 hash_seed=_hash_seed(),
