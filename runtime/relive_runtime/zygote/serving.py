@@ -18,11 +18,11 @@ from relive_runtime.isolation import Isolation, prepare
 from relive_runtime.isolation.family import Family
 from relive_runtime.isolation.slots import SlotPool
 from relive_runtime.isolation.syscalls import adopt_orphans, die_with_parent
+from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.worker.start.namesakes import give_way
 from relive_runtime.zygote.control import ControlSocket, ServerGone
 from relive_runtime.zygote.options import WorkerStart, ZygoteOptions
 from relive_runtime.zygote.paths import dependencies_first
-from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.zygote.preload import import_modules, preload_record_side
 
 __all__ = ["Zygote", "serve"]
