@@ -1,13 +1,14 @@
-"""Relive's small public API, for use inside functions: call another function, send it an event."""
+"""Relive's small public API, for use inside functions: call another function, send it an event, put one on a
+bus."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relive.calls import FunctionError, invoke, send
+    from relive.calls import FunctionError, emit, invoke, send
 
-__all__ = ["FunctionError", "invoke", "send"]
+__all__ = ["FunctionError", "emit", "invoke", "send"]
 
 
 def __getattr__(name: str) -> object:

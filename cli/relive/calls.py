@@ -4,6 +4,8 @@ callee."""
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from relive_base.errors import ReliveError
@@ -11,7 +13,7 @@ from relive_base.errors import ReliveError
 if TYPE_CHECKING:
     from relive_base.wire.messages import CallResult
 
-__all__ = ["FunctionError", "NotInFunction", "invoke", "send"]
+__all__ = ["FunctionError", "NotInFunction", "emit", "invoke", "send"]
 
 
 class FunctionError(ReliveError):
@@ -32,7 +34,7 @@ class FunctionError(ReliveError):
 
 
 class NotInFunction(ReliveError):
-    """relive.invoke and relive.send work inside a function that Relive runs."""
+    """relive.invoke, relive.send and relive.emit work inside a function that Relive runs."""
 
 
 def invoke(function: str, payload: Any = None, *, timeout_s: float | None = None) -> Any:
@@ -58,7 +60,39 @@ def send(function: str, payload: Any = None, *, event_id: str = "") -> str:
     """
     if not isinstance(event_id, str):
         raise TypeError(f"event_id must be a str, not {type(event_id).__name__}")
-    answer = _exchange(function, payload, None, asynchronous=True, event_id=event_id)
+    return _accepted(_exchange(function, payload, None, asynchronous=True, event_id=event_id))
+
+
+def emit(
+    detail_type: str,
+    detail: Mapping[str, Any] | None = None,
+    *,
+    source: str = "",
+    bus: str = "default",
+    resources: Sequence[str] = (),
+    event_id: str = "",
+) -> str:
+    """Put an event on a bus, and give its id once each function that it fits has it durably.
+
+    Functions get it in the shape of Amazon EventBridge: `detail-type`, `source` (by default this function's
+    name), `detail` (JSON-able), `resources`. `event_id`: an id of your own; the same id with the same event
+    is delivered once.
+
+    Raises as `invoke` does.
+    """
+    if not isinstance(detail_type, str) or not isinstance(bus, str) or not isinstance(event_id, str):
+        raise TypeError("detail_type, bus and event_id must be str")
+    entry = {
+        "source": source or os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+        "detail-type": detail_type,
+        "detail": {} if detail is None else detail,
+        "resources": list(resources),
+    }
+    return _accepted(_exchange(f"bus:{bus}", entry, None, asynchronous=True, event_id=event_id))
+
+
+def _accepted(answer: CallResult) -> str:
+    """The id of an event that is stored."""
     accepted = json.loads(answer.body) if answer.body else ""
     if isinstance(accepted, dict):
         accepted = accepted.get("event_id", "")

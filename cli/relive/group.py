@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "invoke": ("functions.invoke", "Invoke a function with an event or an HTTP request"),
         "cancel": ("functions.versions", "End an invocation that runs"),
         "resources": ("functions.resources", "List queues and other resources; purge or delete one"),
+        "emit": ("functions.emit", "Put an event on a bus"),
         "events": ("functions.events", "List asynchronous events; retry or discard dead ones"),
     },
     "What happened": {

@@ -203,7 +203,7 @@ def _played(spec: Any) -> Iterator[Any]:
 
 @contextmanager
 def _calls_answered(outside: Any, invoke: Any) -> Iterator[None]:
-    """`relive.invoke` and `relive.send` are answered from the calls, too."""
+    """`relive.invoke`, `relive.send` and `relive.emit` are answered from the calls, too."""
     from relive_runtime.worker.calling import Caller, current_caller, set_caller
 
     nobody: Any = None  # all is answered before a server would be asked

@@ -31,6 +31,7 @@ from relive_platform.registry.cancellation import Cancellation
 from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.provider import QueueProvider
 from relive_platform.resources.queue.queues import MessageQueues
+from relive_platform.server.doors import doors
 from relive_platform.server.functions import Functions
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.locate import ServerInfo
@@ -55,6 +56,7 @@ from relive_platform.signals.handover.collector import Collector, CollectorLimit
 from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
 from relive_platform.triggers.batches.source import BatchSource
+from relive_platform.triggers.bus.buses import Buses
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.http.app import Gateway, GatewayLimits
 from relive_platform.triggers.http.connections.listener import HttpListener
@@ -208,6 +210,8 @@ class ReliveServer:
         )
         self._stack.callback(self.queue.close)
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
+        self.buses = Buses(self.publisher)
+        self.publisher.elsewhere["bus"] = self.buses.put
         self.consumer = Consumer(self.queue, self.engine.dispatcher, self._in_flight, settings.lease_s)
         self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
         self.engine.start(Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes))
@@ -224,12 +228,14 @@ class ReliveServer:
         self.functions = Functions(settings, self.engine, self.resources.environment)
         self.listener = HttpListener(self.gateway, listener_limits(settings))
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
-        http = HttpSource(self.gateway, self.listener, settings.http_address, settings.error_details)
+        http = HttpSource(
+            self.gateway, self.listener, settings.http_address, settings.error_details, doors(os.environ)
+        )
         self.batches = BatchSource(self.queues, self.engine.submit, naming, self._span)
         ways = Ways(self.engine.submit, self.publisher)
         more = [kind.source(ways) for kind in KINDS.values() if kind.source is not None]
         timers = TimerSource(self.timers, self.executor)
-        self._sources: list[Source] = [timers, self.batches, *more, http]  # as they start
+        self._sources: list[Source] = [timers, self.batches, self.buses, *more, http]  # as they start
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )

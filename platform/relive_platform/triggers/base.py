@@ -12,7 +12,7 @@ from relive_base.wire.messages import FunctionSpec
 from relive_platform.keys import Key
 from relive_platform.resources.base import ResourceConfig
 
-__all__ = ["Claim", "Key", "Served", "ServedConfig", "Source", "TriggerConfig"]
+__all__ = ["Claim", "Key", "Path", "Served", "ServedConfig", "Source", "TriggerConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,17 @@ class Claim:
     key: str  # of the trigger's table
     taken: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path of the gateway that leads to the function. No methods: all. `public`: it needs no token,
+    whatever the function says: something else tells who asks."""
+
+    path: str
+    methods: tuple[str, ...] = ()
+    payload: str = ""
+    public: bool = False
 
 
 class TriggerConfig(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
@@ -51,6 +62,10 @@ class TriggerConfig(msgspec.Struct, frozen=True, tag_field="type", kw_only=True)
 
     def claims(self) -> Iterator[Claim]:
         """Names that no other function may have."""
+        return iter(())
+
+    def paths(self) -> Iterator[Path]:
+        """Where the gateway takes requests for it."""
         return iter(())
 
     def describe(self) -> str:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relive_platform.triggers.base import Source, TriggerConfig
+from relive_platform.triggers.bus.config import BusTrigger
+from relive_platform.triggers.cloudevents.config import CloudEventsTrigger
 from relive_platform.triggers.http.config import HttpTrigger
 from relive_platform.triggers.queue.config import QueueTrigger
 from relive_platform.triggers.timer.config import TimerTrigger
+from relive_platform.triggers.webhook.config import WebhookTrigger
 
 __all__ = ["KINDS", "Kind"]
 
@@ -27,4 +30,7 @@ KINDS: Final[dict[str, Kind]] = {
     "http": Kind(HttpTrigger),
     "timer": Kind(TimerTrigger),
     "queue": Kind(QueueTrigger),
+    "webhook": Kind(WebhookTrigger),
+    "cloudevents": Kind(CloudEventsTrigger),
+    "bus": Kind(BusTrigger),
 }

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from relive_platform.registry.application.lines import KeyPath
 from relive_platform.registry.application.model import Trigger
-from relive_platform.triggers.http.config import HTTP_METHODS, CorsConfig, HttpTrigger
+from relive_platform.triggers.http.config import HTTP_METHODS, CorsConfig
 from relive_platform.triggers.http.origins import parse_origin_pattern
 
 __all__ = ["caller_problems", "cors_of"]
@@ -29,7 +29,7 @@ def cors_of(table: Mapping[str, Any]) -> CorsConfig:
 
 def caller_problems(table: Mapping[str, Any], triggers: Sequence[Trigger]) -> _Problems:
     """What does not fit together; types and ranges have been checked."""
-    if table.get("public") and not any(isinstance(trigger, HttpTrigger) for trigger in triggers):
+    if table.get("public") and not any(any(trigger.paths()) for trigger in triggers):
         message = "public = true, but the function has no http trigger: it has no public URL"
         yield ("public",), message, "add an http trigger, or leave public out"
     if "cors" in table:

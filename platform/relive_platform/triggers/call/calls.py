@@ -69,8 +69,10 @@ class Calls:
         if error is not None:
             self._refuse(worker, call, type(error).__name__, str(error))
         else:
-            event_id = done.result().event_id
-            worker.answer(CallResult(call_id=call.call_id, ok=True, body=b"null", invocation_id=event_id))
+            accepted = done.result()
+            body = (accepted.result or b"null") if ":" in call.function else b"null"
+            ident = accepted.event_id
+            worker.answer(CallResult(call_id=call.call_id, ok=True, body=body, invocation_id=ident))
 
     def _answered(self, worker: Worker, call: Call, done: asyncio.Future[Outcome]) -> None:
         if done.cancelled():

@@ -14,7 +14,7 @@ from relive_tracer.explore.platform_rows import server_span
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.queue.publisher import Accepted, Publisher
 
-__all__ = ["accept"]
+__all__ = ["accept", "server_record", "tell_server"]
 
 _ACCEPTED = 202
 
@@ -25,16 +25,17 @@ async def accept(
     http: HttpRequest,
     key: str,
     status_of: Callable[[ReliveError], int],
+    identity: bytes = b"",
 ) -> Accepted:
     """Publish `request`; the publishing span is below the SERVER span, which is below the client's.
 
     Raises what publishing raises; `status_of` gives the HTTP status that the client gets then.
     """
-    record = _record(request, http)
+    record = server_record(request, http)
     request.trace_id, request.parent_span_id = record.trace_id, record.trigger_span_id
     accepted: Accepted | None = None
     try:
-        accepted = await publish(request, key)
+        accepted = await publish(request, key, identity=identity)
         record.http_status = _ACCEPTED
         record.invocation_id = accepted.invocation_id
         return accepted
@@ -45,10 +46,16 @@ async def accept(
         raise
     finally:
         record.responded_ns = time.time_ns()
-        publish.tell_server(request, record.invocation_id, server_span(record))
+        tell_server(publish, request, record)
 
 
-def _record(request: InvokeRequest, http: HttpRequest) -> InvocationRecord:
+def tell_server(publish: Publisher, request: InvokeRequest, record: InvocationRecord) -> None:
+    """The SERVER span of a request that has been answered."""
+    publish.tell_server(request, record.invocation_id, server_span(record))
+
+
+def server_record(request: InvokeRequest, http: HttpRequest) -> InvocationRecord:
+    """What is known of a request that no worker answers."""
     return InvocationRecord(
         invocation_id="",
         function=request.function,

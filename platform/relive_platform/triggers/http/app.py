@@ -20,6 +20,8 @@ from relive_platform.triggers.http.accepting import accept
 from relive_platform.triggers.http.access import Access, ForeignPage, Unauthorized, UnexpectedHost
 from relive_platform.triggers.http.bodies import BodiesFull, BodyBudget, BodyTooLarge
 from relive_platform.triggers.http.connections.head import FORWARDED, GUARDED, Head
+from relive_platform.triggers.http.doors import DoorRefusal
+from relive_platform.triggers.http.passing import Passing
 from relive_platform.triggers.http.propagation import Propagation
 from relive_platform.triggers.http.redirects import below
 from relive_platform.triggers.http.responses import Response, from_outcome, json_response, problem
@@ -93,13 +95,15 @@ class Gateway:
         self._limits = limits or GatewayLimits()
         self._propagation = propagation or Propagation()
         self.bodies = BodyBudget(self._limits.bodies_bytes)
+        self._passing = Passing(publish, dispatcher, _acceptance, _status_for)
 
     async def handle(self, head: Head, exchange: Exchange) -> Response | None:
         """One request whose body may still be on its way. None if `exchange` is told, or has gone."""
         accepted_ns = time.time_ns()
         try:
             target = self._target(head, exchange)
-            limit = self._limits.async_body_bytes if head.asynchronous else self._limits.body_bytes
+            stored = head.asynchronous if target.door is None else not target.door.synchronous
+            limit = self._limits.async_body_bytes if stored else self._limits.body_bytes
             length = head.body_bytes
             if length > limit:
                 raise BodyTooLarge(limit)
@@ -107,6 +111,10 @@ class Gateway:
             if body is None:
                 return None
             request = _request(target, head, body, accepted_ns, self._propagation)
+            if target.door is not None:
+                return await self._passing.through(
+                    target.door, request, lambda outcome: self.answer(outcome, exchange)
+                )
             if head.asynchronous:
                 return await self._enqueue(request, head, exchange)
             self._dispatcher.begin(request, exchange)
@@ -118,11 +126,11 @@ class Gateway:
     def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool:
         """A request that is complete: `exchange` is told of the outcome, without a task in between.
 
-        False if it has to be `handle` (an asynchronous event, which waits for a commit).
+        False if it has to be `handle` (an asynchronous event, which waits for a commit, or a door).
         """
         try:
             target = self._target(head, exchange)
-            if head.asynchronous:
+            if head.asynchronous or target.door is not None:
                 return False
             if len(body) > self._limits.body_bytes:
                 raise BodyTooLarge(self._limits.body_bytes)
@@ -338,6 +346,8 @@ def _no_access(error: Exception) -> Response | None:
             f"this server is not {str(error)!r}; RELIVE_ALLOWED_HOSTS names the hosts that it answers for"
         )
         return problem(403, "UnexpectedHost", message)
+    if isinstance(error, DoorRefusal):
+        return problem(error.status, error.name, error.message, error.more)
     if isinstance(error, ForeignPage):
         message = "a web page of another origin may not call this function; `cors` in relive.toml allows it"
         return problem(403, "ForeignPage", message)

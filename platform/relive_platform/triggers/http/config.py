@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from relive_platform.triggers.base import Claim, Key, TriggerConfig
+from relive_platform.triggers.base import Claim, Key, Path, TriggerConfig
 
-__all__ = ["HTTP_METHODS", "CorsConfig", "HttpTrigger"]
+__all__ = ["HTTP_METHODS", "CorsConfig", "HttpTrigger", "path_claims", "path_problems"]
 
 HTTP_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*,;=:@%+-]+|\{[A-Za-z_][A-Za-z0-9_]*\+?\}|/)*")
@@ -42,11 +42,7 @@ class HttpTrigger(TriggerConfig, frozen=True, tag="http", kw_only=True):
         return cls(path=values["path"], methods=methods, payload=values.get("payload", "2.0"))
 
     def problems(self) -> Iterator[tuple[str, str, str]]:
-        path = self.path
-        if len(path) > 1024 or not _PATH.fullmatch(path) or "+}" in path.rstrip("/").removesuffix("+}"):
-            yield "path", f"the path {path!r} is not allowed", "write as in /orders/{id}"
-        if path == "/fn" or path.startswith("/fn/"):
-            yield "path", "paths under /fn/ are the functions' own URLs", "choose another path"
+        yield from path_problems(self.path)
         for method in self.methods:
             if method not in HTTP_METHODS:
                 yield (
@@ -54,12 +50,26 @@ class HttpTrigger(TriggerConfig, frozen=True, tag="http", kw_only=True):
                 )  # fmt: skip
 
     def claims(self) -> Iterator[Claim]:
-        place = re.sub(r"\{[^}+]*", "{", self.path).rstrip("/") or "/"
-        for method in self.methods or HTTP_METHODS:
-            taken = f"{method} {self.path} is already a route"
-            yield Claim(
-                "route", f"{method} {place}", "path", taken, "give one of them another path or method"
-            )
+        return path_claims(self.path, self.methods)
+
+    def paths(self) -> Iterator[Path]:
+        yield Path(self.path, self.methods, self.payload)
+
+
+def path_problems(path: str) -> Iterator[tuple[str, str, str]]:
+    """Key, message and hint of a path that no trigger may have."""
+    if len(path) > 1024 or not _PATH.fullmatch(path) or "+}" in path.rstrip("/").removesuffix("+}"):
+        yield "path", f"the path {path!r} is not allowed", "write as in /orders/{id}"
+    if path == "/fn" or path.startswith("/fn/"):
+        yield "path", "paths under /fn/ are the functions' own URLs", "choose another path"
+
+
+def path_claims(path: str, methods: Sequence[str]) -> Iterator[Claim]:
+    """The routes that nobody else may have then. No methods: all of them."""
+    place = re.sub(r"\{[^}+]*", "{", path).rstrip("/") or "/"
+    for method in methods or HTTP_METHODS:
+        taken = f"{method} {path} is already a route"
+        yield Claim("route", f"{method} {place}", "path", taken, "give one of them another path or method")
 
 
 class CorsConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relive_platform.triggers.http.cors import Cors
+from relive_platform.triggers.http.doors import Door
 
 __all__ = ["MethodNotAllowed", "Policy", "Route", "Routes", "Target"]
 
@@ -38,6 +39,8 @@ class Route:
     function: str
     methods: frozenset[str] = frozenset()
     payload: str = ""
+    public: bool = False  # whatever the function's policy says
+    door: Door | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Target:
     details: bool = True  # of a failure
     payload: str = ""
     hidden: str = ""  # the mount, if the function does not see it
+    door: Door | None = None  # stands before the function
 
 
 class Routes:
@@ -134,9 +138,10 @@ class Routes:
             mount="",
             route=route.path,
             cors=policy.cors,
-            public=policy.public,
+            public=policy.public or route.public,
             details=policy.route_details,
             payload=route.payload,
+            door=route.door,
         )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from relive_platform.triggers.base import Served, ServedConfig
+from relive_platform.triggers.base import Served, ServedConfig, TriggerConfig
 from relive_platform.triggers.http.app import Gateway
-from relive_platform.triggers.http.config import CorsConfig, HttpTrigger
+from relive_platform.triggers.http.config import CorsConfig
 from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.cors import Cors
+from relive_platform.triggers.http.doors import Door, MakeDoor
 from relive_platform.triggers.http.routes import Policy, Route, Routes
 
 __all__ = ["HttpAddress", "HttpSource"]
@@ -47,20 +48,28 @@ class HttpFunction(Served, Protocol):
 
 
 class HttpSource:
-    """`error_details`: "on", "off" or "auto", for functions that say nothing of it."""
+    """`error_details`: "on", "off" or "auto", for functions that say nothing of it. `doors`: what stands at
+    the paths of a kind of trigger."""
 
     def __init__(
-        self, gateway: Gateway, listener: HttpListener, address: HttpAddress, error_details: str
+        self,
+        gateway: Gateway,
+        listener: HttpListener,
+        address: HttpAddress,
+        error_details: str,
+        doors: Mapping[type[TriggerConfig], MakeDoor] | None = None,
     ) -> None:
         self._gateway = gateway
         self._listener = listener
         self._address = address
         self._error_details = error_details
+        self._make_door = doors or {}
+        self._doors: dict[tuple[str, str], Door] = {}  # by function and trigger
 
     async def apply(self, functions: Sequence[HttpFunction]) -> None:
         """These functions are in service from now on."""
         policies = {function.name: self._policy(function) for function in functions}
-        self._gateway.routes = Routes(_routes(functions), policies)
+        self._gateway.routes = Routes(self._routes(functions), policies)
 
     async def start(self) -> None:
         """Listen."""
@@ -88,11 +97,29 @@ class HttpSource:
             event=function.spec.kind == "event",
         )
 
+    def _routes(self, functions: Sequence[Served]) -> list[Route]:
+        before, self._doors = self._doors, {}
+        return [
+            Route(
+                place.path,
+                function.name,
+                frozenset(place.methods),
+                place.payload,
+                place.public,
+                self._door(function.name, trigger, before),
+            )
+            for function in functions
+            for trigger in function.config.triggers
+            for place in trigger.paths()
+        ]
 
-def _routes(functions: Sequence[Served]) -> list[Route]:
-    return [
-        Route(trigger.path, function.name, frozenset(trigger.methods), trigger.payload)
-        for function in functions
-        for trigger in function.config.triggers
-        if isinstance(trigger, HttpTrigger)
-    ]
+    def _door(
+        self, function: str, trigger: TriggerConfig, before: Mapping[tuple[str, str], Door]
+    ) -> Door | None:
+        """The one from before, if its trigger has not changed: it may remember what has passed."""
+        make = self._make_door.get(type(trigger))
+        if make is None:
+            return None
+        key = function, repr(trigger)
+        door = self._doors[key] = self._doors.get(key) or before.get(key) or make(trigger, function)
+        return door

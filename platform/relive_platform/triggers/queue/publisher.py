@@ -20,7 +20,7 @@ from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.base import Served
 from relive_platform.triggers.queue.model import BadEventId, Lease, QueuedEvent, Receipt
 
-__all__ = ["Accepted", "Publisher", "request_of"]
+__all__ = ["Accepted", "Elsewhere", "Publisher", "request_of"]
 
 EVENT_ID_CHARS: Final = 256
 HTTP_EVENT: Final = "application/x-relive-http"
@@ -47,6 +47,14 @@ class Accepted:
     result: bytes | None = None  # of a duplicate whose first is done
 
 
+class Elsewhere(Protocol):
+    """Takes events that are for no function by name, such as those for a bus."""
+
+    async def __call__(
+        self, request: InvokeRequest, ident: str, publisher: FunctionSpec | None, /
+    ) -> Accepted: ...
+
+
 class PublishQueue(Protocol):
     """What is needed of the event queue."""
 
@@ -67,14 +75,25 @@ class Publisher:
         self._serving = serving
         self._on_span = on_span
         self._names = names
+        self.elsewhere: dict[
+            str, Elsewhere
+        ] = {}  # by what stands before the ":" of a name that is no function's
 
     async def __call__(
-        self, request: InvokeRequest, idempotency_key: str = "", publisher: FunctionSpec | None = None
+        self,
+        request: InvokeRequest,
+        idempotency_key: str = "",
+        publisher: FunctionSpec | None = None,
+        identity: bytes = b"",
     ) -> Accepted:
-        """Accept an event; `publisher`: the function that sends it, whose the publishing span is.
+        """Accept an event; `publisher`: the function that sends it, whose the publishing span is. `identity`:
+        what two sendings with one key have in common, if it is not all of the event.
 
         Raises UnknownFunction and what the queue refuses it with.
         """
+        kind, colon, _ = request.function.partition(":")
+        if colon and kind in self.elsewhere:
+            return await self.elsewhere[kind](request, idempotency_key, publisher)
         version = self._serving(request.function)
         if version is None:
             raise UnknownFunction(request.function, self._names())
@@ -102,7 +121,7 @@ class Publisher:
             attributes=_carried(request, invocation_id),
             retries=version.config.retries,
             max_age_s=version.config.max_age_s,
-            identity=_identity(request),
+            identity=identity or _identity(request),
         )
         receipt = await asyncio.wrap_future(self._queue.publish(event))
         if not receipt.duplicate:

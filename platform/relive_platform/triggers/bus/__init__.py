@@ -1,0 +1,1 @@
+"""Event buses: what is put on one goes to each function whose pattern fits."""

@@ -1,0 +1,1 @@
+"""Webhooks: requests whose signature says who sent them."""

@@ -1,0 +1,408 @@
+"""Webhooks and CloudEvents reach their functions through the durable queue, once, with the trace of their
+sender."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.server_harness import Answer, Served, served, write_app
+
+SOURCE = """
+import json
+
+def handler(event, context):
+    print("got", json.dumps(event, sort_keys=True))
+    return {"n": len(event)}
+
+def answering(event, context):
+    body = json.loads(event["body"])
+    if body.get("fail"):
+        raise ValueError("not now")
+    return {"statusCode": 200, "body": "hello " + body["who"]}
+
+def says(event, context):
+    import relive
+    return [relive.emit("order placed", event, source="shop", event_id=event.get("id", "")) for _ in range(2)]
+
+def web(request):
+    print("web", request.headers["content-type"], request.get_json()["id"])
+    return "ok"
+"""
+TABLES = """
+[functions.hook]
+source = "."
+handler = "app:handler"
+[[functions.hook.triggers]]
+type = "webhook"
+path = "/hooks/github"
+scheme = "github"
+secret_env = "GITHUB_SECRET"
+pattern = { headers = { x-github-event = ["push"] } }
+[[functions.hook.triggers]]
+type = "webhook"
+path = "/hooks/gitlab"
+scheme = "token"
+header = "X-Gitlab-Token"
+secret_env = "GITLAB_TOKEN"
+[[functions.hook.triggers]]
+type = "webhook"
+path = "/hooks/unset"
+scheme = "github"
+secret_env = "NOT_SET"
+
+[functions.slash]
+source = "."
+handler = "app:answering"
+[[functions.slash.triggers]]
+type = "webhook"
+path = "/hooks/slack"
+scheme = "slack"
+secret_env = "SLACK_SECRET"
+answer = "function"
+
+[functions.events]
+source = "."
+handler = "app:handler"
+[[functions.events.triggers]]
+type = "cloudevents"
+path = "/events"
+pattern = { type = [{ prefix = "com.example." }] }
+
+[functions.bridge]
+source = "."
+handler = "app:handler"
+[[functions.bridge.triggers]]
+type = "cloudevents"
+path = "/bridge"
+shape = "eventbridge"
+
+[functions.says]
+source = "."
+handler = "app:says"
+[functions.invoice]
+source = "."
+handler = "app:handler"
+[[functions.invoice.triggers]]
+type = "bus"
+pattern = { source = ["shop"], detail = { total = [{ numeric = [">", 10] }] } }
+[[functions.invoice.triggers]]
+type = "bus"
+pattern_json = '{"source": ["shop"], "detail": {"total": [{"numeric": [">", 50]}]}}'
+[functions.audit]
+source = "."
+handler = "app:handler"
+[[functions.audit.triggers]]
+type = "bus"
+shape = "cloudevents"
+
+[functions.web]
+source = "."
+handler = "app:web"
+kind = "http"
+[[functions.web.triggers]]
+type = "cloudevents"
+path = "/web"
+"""
+SECRET = "s3cret-of-the-test"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    folder = tmp_path_factory.mktemp("doors")
+    names = ("GITHUB_SECRET", "GITLAB_TOKEN", "SLACK_SECRET")
+    os.environ.update(dict.fromkeys(names, SECRET))
+    try:
+        async with served(folder / "home") as server:
+            await server.deploy(write_app(folder / "app", SOURCE, TABLES))
+            yield server
+    finally:
+        for name in names:
+            os.environ.pop(name)
+
+
+def signed(body: bytes, delivery: str, **more: str) -> dict[str, str]:
+    digest = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
+    return {
+        "x-hub-signature-256": f"sha256={digest}",
+        "x-github-delivery": delivery,
+        "x-github-event": "push",
+        "content-type": "application/json",
+        **more,
+    }
+
+
+async def printed(running: Served, function: str, part: str) -> list[dict[str, Any]]:
+    """The events with `part` that a function has printed, once nothing waits any more."""
+    await running.until(lambda: not (running.server.queue.counts().result(60).ready))
+    await running.until(lambda: not (running.server.queue.counts().result(60).leased))
+    rows = await running.rows("SELECT Body, TraceId, ServiceName FROM otel_logs WHERE Body LIKE 'got %'")
+    found = [(body, trace) for body, trace, name in rows if name == function and part in body]
+    return [{**json.loads(body[4:]), "trace": trace} for body, trace in found]
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_signed_request_is_an_event_once(running: Served) -> None:
+    # Given a webhook that is sent three times, as senders do that have not heard the answer
+    body = b'{"ref": "refs/heads/main", "n": 1}'
+    answers = [
+        await running.http("POST", "/hooks/github", body, signed(body, "d-1", traceparent=PARENT))
+        for _ in range(3)
+    ]
+
+    # I expect one event, with the sender's trace
+    assert [answer.status for answer in answers] == [202] * 3
+    told = [json.loads(answer.body) for answer in answers]
+    assert [one["duplicate"] for one in told] == [False, True, True]
+    assert len({one["event_id"] for one in told}) == 1
+    [event] = await printed(running, "hook", "d-1")
+    assert event["trace"] == TRACE
+    assert event["body"] == body.decode()
+    assert event["requestContext"]["http"]["method"] == "POST"
+
+    # ... and another body under the same id to be refused
+    other = await running.http("POST", "/hooks/github", b"{}", signed(b"{}", "d-1"))
+    assert (other.status, other.error["type"]) == (409, "Conflict")
+
+
+async def test_nobody_else_gets_in(running: Served) -> None:
+    # Given requests without a signature, with another one, and with an old one for another body
+    body = b'{"n": 2}'
+    wrong = (
+        {},
+        {"x-hub-signature-256": "sha256=" + "0" * 64},
+        {"x-hub-signature-256": signed(b"{}", "")["x-hub-signature-256"]},
+    )
+    for headers in wrong:
+        answer = await running.http("POST", "/hooks/github", body, {**headers, "x-github-delivery": "d-2"})
+        assert (answer.status, answer.error["type"]) == (401, "BadSignature")
+
+    # ... another method, one that is too large, and one whose secret is not set
+    assert (await running.http("GET", "/hooks/github")).status == 405
+    large = b"x" * (1_048_576 + 1)
+    assert (await running.http("POST", "/hooks/github", large, signed(large, "d-3"))).status == 413
+    unset = await running.http("POST", "/hooks/unset", body, signed(body, "d-4"))
+    assert (unset.status, unset.error["type"]) == (503, "NoSecret")
+
+    # I expect no event of any
+    assert not await printed(running, "hook", "d-2")
+    assert SECRET not in json.dumps([answer.body.decode() for answer in (unset,)])
+
+
+async def test_what_the_pattern_leaves_out_is_answered(running: Served) -> None:
+    answer = await running.http(
+        "POST", "/hooks/github", b"{}", signed(b"{}", "d-5", **{"x-github-event": "ping"})
+    )
+    assert (answer.status, json.loads(answer.body)["ignored"]) == (200, True)
+
+
+async def test_a_token_is_not_recorded(running: Served) -> None:
+    # Given a sender whose signature is the secret itself
+    headers = {"x-gitlab-token": SECRET, "x-gitlab-event": "Push Hook"}
+    assert (await running.http("POST", "/hooks/gitlab", b'{"from": "gitlab"}', headers)).status == 202
+
+    # I expect the function not to see it
+    [event] = await printed(running, "hook", "gitlab")
+    assert SECRET not in json.dumps(event)
+    assert (await running.http("POST", "/hooks/gitlab", b"{}", {"x-gitlab-token": "x"})).status == 401
+
+
+async def test_a_function_may_answer_itself(running: Served) -> None:
+    # Given Slack, which wants the answer at once
+    import time
+
+    def slack(document: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        body = json.dumps(document).encode()
+        text = str(int(time.time()))
+        digest = hmac.new(SECRET.encode(), f"v0:{text}:".encode() + body, hashlib.sha256).hexdigest()
+        return body, {"x-slack-request-timestamp": text, "x-slack-signature": f"v0={digest}"}
+
+    async def send(body: bytes, headers: dict[str, str]) -> Answer:
+        return await running.http("POST", "/hooks/slack", body, headers)
+
+    # I expect the function's answer, once for each delivery that succeeded
+    request = slack({"who": "Zoe", "event_id": "Ev1"})
+    first = await send(*request)
+    assert (first.status, first.body) == (200, b"hello Zoe")
+    assert (await send(*request)).status == 409
+    failing = slack({"who": "x", "event_id": "Ev2", "fail": True})
+    assert (await send(*failing)).status == 500
+    assert (await send(*failing)).status == 500
+
+    # ... and Slack's question for a new address to be answered
+    challenge = await send(*slack({"type": "url_verification", "challenge": "c-1"}))
+    assert json.loads(challenge.body) == {"challenge": "c-1"}
+
+
+EVENT: dict[str, Any] = {
+    "specversion": "1.0", "id": "e-1", "source": "/shop", "type": "com.example.placed", "subject": "order/1",
+    "traceparent": PARENT, "data": {"n": 1},
+}  # fmt: skip
+
+
+async def test_cloudevents_come_in_all_three_modes(running: Served) -> None:
+    # Given an event structured, the same binary, a batch with it, one more and one that does not fit
+    structured = {"content-type": "application/cloudevents+json"}
+    binary = {f"ce-{name}": value for name, value in EVENT.items() if isinstance(value, str)}
+    batch = [
+        EVENT,
+        {**EVENT, "id": "e-2", "traceparent": None},
+        {**EVENT, "id": "e-3", "type": "org.example"},
+    ]
+    first = await running.http("POST", "/events", json.dumps(EVENT).encode(), structured)
+    same = await running.http(
+        "POST", "/events", json.dumps(EVENT).encode(), {"content-type": "application/cloudevents+json"}
+    )
+    other = await running.http(
+        "POST", "/events", b'{"n": 1}', {**binary, "ce-id": "e-4", "content-type": "application/json"}
+    )
+    many = await running.http(
+        "POST", "/events", json.dumps(batch).encode(), {"content-type": "application/cloudevents-batch+json"}
+    )
+
+    # I expect each once, with its own trace
+    assert [answer.status for answer in (first, same, other, many)] == [202] * 4
+    assert json.loads(same.body)["duplicate"]
+    assert json.loads(many.body)["accepted"] == 2
+    events = {event["id"]: event for event in await printed(running, "events", "order/1")}
+    assert sorted(events) == ["e-1", "e-2", "e-4"]
+    assert events["e-1"]["trace"] == events["e-4"]["trace"] == TRACE != events["e-2"]["trace"]
+    assert events["e-1"]["data"] == events["e-4"]["data"] == {"n": 1}
+
+
+async def test_what_is_no_cloudevent_is_refused(running: Served) -> None:
+    for body, content_type, status in (
+        (b"{}", "application/cloudevents+json", 400),
+        (b"[{}]", "application/cloudevents-batch+json", 400),
+        (b"{}", "application/json", 415),
+        (b"{}", "application/cloudevents+xml", 415),
+    ):
+        answer = await running.http("POST", "/events", body, {"content-type": content_type})
+        assert answer.status == status, answer.body
+
+
+async def test_a_sender_may_ask_first(running: Served) -> None:
+    answer = await running.http(
+        "OPTIONS", "/events", headers={"webhook-request-origin": "eventgrid.example.com"}
+    )
+    assert answer.status == 200
+    assert answer.headers["webhook-allowed-origin"] == "eventgrid.example.com"
+
+
+async def test_an_event_may_be_wanted_in_another_shape_or_as_a_request(running: Served) -> None:
+    body = json.dumps({**EVENT, "id": "e-9"}).encode()
+    for path in ("/bridge", "/web"):
+        answer = await running.http("POST", path, body, {"content-type": "application/cloudevents+json"})
+        assert answer.status == 202
+    [event] = await printed(running, "bridge", "e-9")
+    assert (event["detail-type"], event["source"], event["detail"]) == (
+        "com.example.placed",
+        "/shop",
+        {"n": 1},
+    )
+    rows = await running.rows("SELECT Body FROM otel_logs WHERE ServiceName = 'web'")
+    assert ("web application/json e-9",) in rows
+
+
+async def test_a_flood_of_forgeries_costs_no_event(running: Served) -> None:
+    # Given many requests with wrong signatures beside each other
+    async def forge(number: int) -> int:
+        headers = {"x-hub-signature-256": f"sha256={number:064x}", "x-github-delivery": f"f-{number}"}
+        return (await running.http("POST", "/hooks/github", b"{}", headers)).status
+
+    # I expect each to be refused, and none to have taken room in the queue
+    before = running.server.queue.counts().result(60)
+    assert set(await asyncio.gather(*(forge(number) for number in range(200)))) == {401}
+    after = running.server.queue.counts().result(60)
+    assert (after.ready, after.done) == (before.ready, before.done)
+
+
+async def test_what_is_put_on_a_bus_reaches_each_function_that_it_fits_once(running: Served) -> None:
+    # Given a function that says twice under one id what has happened
+    outcome = await running.invoke("says", b'{"id": "o-1", "total": 99}')
+    assert outcome.ok, outcome.error
+    assert json.loads(outcome.body) == ["o-1", "o-1"]
+
+    # I expect each function whose pattern fits to get it once, in its shape, in the same trace
+    [invoice] = await printed(running, "invoice", '"o-1"')
+    [audit] = await printed(running, "audit", '"o-1"')
+    assert (invoice["detail-type"], invoice["source"], invoice["detail"]["total"]) == (
+        "order placed",
+        "shop",
+        99,
+    )
+    assert (audit["type"], audit["source"], audit["data"]["total"]) == ("order placed", "shop", 99)
+    assert invoice["trace"] == audit["trace"] == outcome.record.trace_id
+
+    # ... those that it does not fit not to get it
+    small = await running.invoke("says", b'{"id": "o-2", "total": 5}')
+    assert small.ok
+    assert len(await printed(running, "audit", '"o-2"')) == 1
+    assert not await printed(running, "invoice", '"o-2"')
+
+
+async def test_what_is_no_event_or_no_bus_is_refused(running: Served) -> None:
+    from relive_platform.engine.invocation import InvokeRequest
+    from relive_platform.triggers.bus.buses import UnknownBus
+    from relive_platform.triggers.bus.entry import BadEntry
+
+    async def put(bus: str, body: bytes) -> None:
+        await running.server.publish(InvokeRequest(function=f"bus:{bus}", event=body))
+
+    entry = {"source": "shop", "detail-type": "x", "detail": {}}
+    for changed in (
+        {"source": ""},
+        {"detail": 7},
+        {"detail-type": None},
+        {"other": 1},
+        {"resources": [1]},
+        {"id": 7},
+    ):
+        with pytest.raises(BadEntry):
+            await put("default", json.dumps({**entry, **changed}).encode())
+    for body in (b"", b"[]", b"{", b'{"source": "s", "detail-type": "t", "detail": {"n": 1e400}}'):
+        with pytest.raises(BadEntry):
+            await put("default", body)
+    with pytest.raises(UnknownBus, match="no bus 'defautl'"):
+        await put("defautl", json.dumps(entry).encode())
+    # as PutEvents of Amazon EventBridge spells it
+    await put("default", b'{"Source": "s", "DetailType": "t", "Detail": "{\\"n\\": 1}"}')
+
+
+async def test_a_full_queue_of_one_function_keeps_no_event_from_the_others(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from relive_platform.engine.invocation import InvokeRequest
+    from relive_platform.triggers.bus.buses import PartlyRefused
+    from relive_platform.triggers.queue.holdings import Holdings
+    from relive_platform.triggers.queue.model import QueueFull
+
+    # Given a function whose queue has no room
+    admit = Holdings.admit
+
+    def full(self: Holdings, function: str, size: int) -> None:
+        if function == "invoice":
+            raise QueueFull("as many as it may hold")
+        admit(self, function, size)
+
+    entry = json.dumps({"id": "o-3", "source": "shop", "detail-type": "x", "detail": {"total": 60}}).encode()
+    with monkeypatch.context() as patched:
+        patched.setattr(Holdings, "admit", full)
+        with pytest.raises(PartlyRefused, match="invoice: as many as it may hold"):
+            await running.server.publish(InvokeRequest(function="bus:default", event=entry))
+
+    # When the event is put again under its id, I expect both to have it once
+    await running.server.publish(InvokeRequest(function="bus:default", event=entry))
+    assert len(await printed(running, "audit", "o-3")) == len(await printed(running, "invoice", "o-3")) == 1
