@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("functions.serve", "Start the platform on this home"),
         "stop": ("functions.serve", "Stop the server: finish what runs, keep what is queued"),
         "status": ("functions.serve", "Store, workers, queue, and what was dropped"),
-        "deploy": ("functions.deploy", "Deploy the functions that a relive.toml names"),
+        "deploy": ("functions.deploy", "Deploy the functions of a relive.toml or a SAM template"),
+        "import": ("functions.import_", "Write the relive.toml of a SAM template"),
         "rollback": ("functions.versions", "Put an earlier version in service again"),
         "undeploy": ("functions.versions", "Take functions out of service"),
         "functions": ("functions.functions", "List the functions with their last day"),
@@ -68,7 +70,8 @@ class _LazyGroup(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(importlib.import_module(f"relive.commands.{module}"), cmd_name)
+        attribute = cmd_name.replace("-", "_") + ("_" if keyword.iskeyword(cmd_name) else "")
+        command: click.Command = getattr(importlib.import_module(f"relive.commands.{module}"), attribute)
         return command
 
     def resolve_command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,8 +12,12 @@ from relive_platform.registry.cancellation import Cancellation
 
 __all__ = ["Backend", "DebugFeed", "LogFeed", "ProgressSink"]
 
-ProgressSink = Callable[[str, str, float], None]
-"""phase, detail, fraction (negative if it is not known)."""
+
+class ProgressSink(Protocol):
+    """Hears of the steps of a deploy."""
+
+    def __call__(self, phase: str, detail: str, fraction: float, ignored: pb.Ignored | None = None) -> None:
+        """`fraction`: negative if it is not known. `ignored`: what the application's file says in vain."""
 
 
 class LogFeed(Protocol):

@@ -87,12 +87,17 @@ class ControlClient:
         take_over: bool = False,
         delete_data: bool = False,
         sender: str = "",
+        parameters: Mapping[str, str] | None = None,
+        config_env: str = "",
+        strict: bool = False,
+        manifest: str = "",
         progress: Callable[[pb.Progress], None] | None = None,
         timeout_s: float = 900.0,
     ) -> list[pb.Deployed]:
         """Deploy a folder or zip that the server can read (`path`), or upload a zip (`package`).
 
-        `sender`: where an uploaded package was before.
+        `sender`: where an uploaded package was before. `parameters`, `config_env`: of a template. `strict`:
+        what would be ignored is an error. `manifest`: the file in an uploaded package, "" for the usual ones.
 
         If this is left before its end, by any exception, nothing goes live, unless it was just being put into
         service.
@@ -107,6 +112,10 @@ class ControlClient:
                 take_over=take_over,
                 delete_data=delete_data,
                 sender=sender,
+                parameters=parameters or {},
+                config_env=config_env,
+                strict=strict,
+                manifest=manifest,
             )
             yield pb.DeployRequest(header=header)
             for start in range(0, len(package or b""), _CHUNK_BYTES):

@@ -7,20 +7,35 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DeployHeader(_message.Message):
-    __slots__ = ("path", "name", "handler", "take_over", "sender", "delete_data")
+    __slots__ = ("path", "name", "handler", "take_over", "sender", "delete_data", "parameters", "config_env", "strict", "manifest")
+    class ParametersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     DELETE_DATA_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_ENV_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
     path: str
     name: str
     handler: str
     take_over: bool
     sender: str
     delete_data: bool
-    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ..., take_over: _Optional[bool] = ..., sender: _Optional[str] = ..., delete_data: _Optional[bool] = ...) -> None: ...
+    parameters: _containers.ScalarMap[str, str]
+    config_env: str
+    strict: bool
+    manifest: str
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ..., take_over: _Optional[bool] = ..., sender: _Optional[str] = ..., delete_data: _Optional[bool] = ..., parameters: _Optional[_Mapping[str, str]] = ..., config_env: _Optional[str] = ..., strict: _Optional[bool] = ..., manifest: _Optional[str] = ...) -> None: ...
 
 class DeployRequest(_message.Message):
     __slots__ = ("header", "chunk")
@@ -31,14 +46,32 @@ class DeployRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[DeployHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("phase", "detail", "fraction")
+    __slots__ = ("phase", "detail", "fraction", "ignored")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     FRACTION_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_FIELD_NUMBER: _ClassVar[int]
     phase: str
     detail: str
     fraction: float
-    def __init__(self, phase: _Optional[str] = ..., detail: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
+    ignored: Ignored
+    def __init__(self, phase: _Optional[str] = ..., detail: _Optional[str] = ..., fraction: _Optional[float] = ..., ignored: _Optional[_Union[Ignored, _Mapping]] = ...) -> None: ...
+
+class Ignored(_message.Message):
+    __slots__ = ("file", "line", "key", "message", "hint", "describes")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBES_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    line: int
+    key: str
+    message: str
+    hint: str
+    describes: bool
+    def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., key: _Optional[str] = ..., message: _Optional[str] = ..., hint: _Optional[str] = ..., describes: _Optional[bool] = ...) -> None: ...
 
 class Deployed(_message.Message):
     __slots__ = ("function", "version", "code_hash", "seconds", "unchanged", "url")

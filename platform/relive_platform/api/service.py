@@ -48,10 +48,10 @@ class ControlService(ControlServicer):
             if not context.add_callback(cancelled.cancel):
                 cancelled.cancel()
 
-            def progress(phase: str, detail: str, fraction: float) -> None:
+            def progress(phase: str, detail: str, fraction: float, ignored: pb.Ignored | None = None) -> None:
                 # A client that does not read loses steps of the display, nothing else.
-                if events.qsize() < _PROGRESS_BACKLOG:
-                    events.put(pb.Progress(phase=phase, detail=detail, fraction=fraction))
+                if events.qsize() < _PROGRESS_BACKLOG or ignored is not None:
+                    events.put(pb.Progress(phase=phase, detail=detail, fraction=fraction, ignored=ignored))
 
             def work() -> None:
                 try:

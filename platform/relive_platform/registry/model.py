@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import FunctionSpec
 
+from relive_platform.registry.application.document import Ignored
 from relive_platform.registry.application.model import FunctionConfig
 
 __all__ = ["DeployError", "Deployed", "FunctionVersion", "Progress", "TrialResult"]
@@ -52,11 +53,12 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a deploy is doing. `stage`: read, copy, install, trial, done, retired."""
+    """What a deploy is doing. `stage`: read, ignored, copy, install, trial, done, retired."""
 
     stage: str
     function: str = ""
     detail: str = ""
+    ignored: Ignored | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from relive_platform.registry.application import Application
-from relive_platform.registry.application.load import MANIFEST
+from relive_platform.registry.application import Application, is_manifest
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.model import DeployError, FunctionVersion
 
@@ -25,7 +24,7 @@ def origin_of(path: Path, application: Application, sender: str) -> str:
     """
     if application.named:
         return ANYWHERE
-    if not sender and (path.is_dir() or path.name == MANIFEST):
+    if not sender and (path.is_dir() or is_manifest(path)):
         return str(application.root.resolve())
     return sender or str(path.resolve())
 

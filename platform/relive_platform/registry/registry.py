@@ -20,22 +20,32 @@ from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
 from relive_platform.names import NAME, unknown_name
-from relive_platform.registry.application import Application, ConfigError, FunctionDefaults, load
-from relive_platform.registry.application.load import MANIFEST, from_folder
+from relive_platform.registry.application import (
+    MANIFEST,
+    Application,
+    ConfigError,
+    FunctionDefaults,
+    Given,
+    find_manifest,
+    from_folder,
+    is_manifest,
+    load,
+)
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
+from relive_platform.registry.needs import parts_of, requirements_of
 from relive_platform.registry.owners import check_origin, check_owners, origin_of
+from relive_platform.registry.packages.assembling import assemble
 from relive_platform.registry.packages.content import (
     PackageLimits,
     code_hash,
-    copy_folder,
     flush,
     make_read_only,
     remove_tree,
     unpack_zip,
 )
-from relive_platform.registry.packages.dependencies import Dependencies, InstalledDependencies, Requirements
+from relive_platform.registry.packages.dependencies import Dependencies, InstalledDependencies
 from relive_platform.registry.resources import ResourceChange, ResourceRow, plan
 from relive_platform.registry.storage import VersionTable
 from relive_platform.registry.trial import SubprocessTrial
@@ -138,12 +148,14 @@ class Registry:
         delete_data: bool = False,
         sender: str = "",
         cancelled: Cancellation | None = None,
+        given: Given | None = None,
     ) -> list[Deployed]:
-        """Deploy a folder, a `relive.toml` or a zip. It blocks: call it in a thread.
+        """Deploy a folder, a `relive.toml`, a template or a zip. It blocks: call it in a thread.
 
-        `take_over`: functions that another application has become this one's, and so does the application of
-        this name that came from elsewhere. `delete_data`: of resources that it has no more, and of those that
-        cannot stay as they are. `sender`: where an uploaded package was before. Raises
+        What the file says and Relive does not do is told to `progress`, stage "ignored". `take_over`:
+        functions that another application has become this one's, and so does the application of this name
+        that came from elsewhere. `delete_data`: of resources that it has no more, and of those that cannot
+        stay as they are. `sender`: where an uploaded package was before. Raises
         ConfigError, PackageError, DependencyError, DeployError or DeployCancelled; what was in service then
         stays.
         """
@@ -151,15 +163,10 @@ class Registry:
         with self._deploying, self._exclusive(), self._opened(Path(path), sender) as root:
             cancelled.check()
             progress(Progress("read", detail=str(path)))
-            if (root if root.is_file() else root / MANIFEST).is_file():
-                application = load(root, self._defaults)
-                if name is not None and name not in application.functions:
-                    known = ", ".join(application.functions)
-                    raise UsageError(f"{MANIFEST} has no function {name!r}", hint=f"it has {known}")
-            else:
-                application = from_folder(
-                    root, name=name, handler=handler, kind=kind, defaults=self._defaults
-                )
+            application = self._read(root, name, handler, kind, given or Given())
+            for note in application.ignored:  # a package's folder is there for the time being only
+                note = replace(note, file=note.file.replace(str(root), str(path)))
+                progress(Progress("ignored", detail=str(note), ignored=note))
             origin = origin_of(Path(path), application, sender)
             configs = [config for config in application.functions.values() if name in (None, config.name)]
             if not take_over:
@@ -174,6 +181,20 @@ class Registry:
                 take_over=take_over,
             )
             return self._deploy(application, configs, name, progress, origin, resources, cancelled)
+
+    def _read(
+        self, root: Path, name: str | None, handler: str | None, kind: str, given: Given
+    ) -> Application:
+        """What the file says; without one, the function that `name` and `handler` describe."""
+        manifest = find_manifest(root, given.manifest)
+        own = manifest is not None and (manifest.name == MANIFEST or not handler)
+        if manifest is None or not own:
+            return from_folder(root, name=name, handler=handler, kind=kind, defaults=self._defaults)
+        application = load(manifest, self._defaults, given)
+        if name is not None and name not in application.functions:
+            known = ", ".join(application.functions)
+            raise UsageError(f"{manifest.name} has no function {name!r}", hint=f"it has {known}")
+        return application
 
     def roll_back(self, name: str, version: int = 0) -> FunctionVersion:
         """Put an earlier version of a function in service again; 0: the one before. It blocks.
@@ -304,7 +325,7 @@ class Registry:
         number = self._table.highest(config.name) + 1
         scratch = self._home / "tmp" / secrets.token_hex(8)
         try:
-            copy_folder(source, scratch, self._limits, application.root)
+            assemble(parts_of(application, config), scratch, self._limits)
             digest = code_hash(scratch)
             installed = self._install(application, config, progress, cancelled)
             code_dir = self._code_dir(config.name, number, installed)
@@ -339,7 +360,7 @@ class Registry:
         progress: Callable[[Progress], None],
         cancelled: Cancellation,
     ) -> InstalledDependencies:
-        needs = Requirements.of(Path(config.source), config.dependencies, application.file)
+        needs = requirements_of(config, application)
         if needs.lines:
             progress(Progress("install", config.name, f"{len(needs.lines)} requirements"))
         return self._dependencies.install(
@@ -443,8 +464,8 @@ class Registry:
 
     @contextlib.contextmanager
     def _opened(self, path: Path, sender: str) -> Iterator[Path]:
-        """The folder (or relive.toml) to read: `path` itself, or a zip's, unpacked for the time being."""
-        if path.is_dir() or path.name == MANIFEST:
+        """The folder (or the file in it) to read: `path` itself, or a zip's, unpacked for the time being."""
+        if path.is_dir() or is_manifest(path):
             yield path.absolute()
             return
         if not path.is_file():
@@ -457,8 +478,8 @@ class Registry:
             unpack_zip(path, scratch / "package", self._limits)
             root = scratch / "package"
             inner = list(root.iterdir())
-            if len(inner) == 1 and inner[0].is_dir() and not (root / MANIFEST).exists():
-                root = inner[0] if (inner[0] / MANIFEST).exists() else root  # zipped with its folder
+            if len(inner) == 1 and inner[0].is_dir() and find_manifest(inner[0]) is not None:
+                root = inner[0]  # zipped with its folder
             # An application without a name takes its folder's: here the zip's own name.
             renamed = scratch / (_name_of(Path(sender) if sender else path) or "package")
             if root != renamed:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from relive_runtime.isolation.confined import confined
 from relive_runtime.isolation.paths import link_targets
 from relive_runtime.worker.start.lambda_variables import lambda_variables, log_stream
+from relive_runtime.worker.start.layers import layer_folders
 
 from relive_platform.registry.model import FunctionVersion, TrialResult
 
@@ -80,7 +81,7 @@ class SubprocessTrial:
         began = time.monotonic()
         reader, writer = os.pipe()
         job: dict[str, Any] = {"handler": version.spec.handler, "answer": writer, "extra": self._extra}
-        job["path"] = [version.code_dir, *filter(None, [version.deps_dir])]
+        job["path"] = [version.code_dir, *filter(None, [version.deps_dir]), *layer_folders(version.code_dir)]
         with tempfile.TemporaryDirectory(prefix="relive-trial-") as scratch:
             environment = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
             environment |= lambda_variables(version.spec, log_stream(version.spec, os.getpid()))

@@ -15,8 +15,10 @@ from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNot
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
-from relive_platform.registry.application.load import MANIFEST, load
+from relive_platform.registry.application import MANIFEST, Application, FunctionConfig, find_manifest, load
 from relive_platform.registry.model import FunctionVersion
+from relive_platform.registry.needs import parts_of, requirements_of
+from relive_platform.registry.packages.assembling import assemble
 from relive_platform.registry.packages.dependencies import Dependencies, Requirements
 from relive_platform.registry.storage import VersionTable
 from relive_platform.replay.errors import ReplayError
@@ -60,7 +62,7 @@ def make_plan(
     notes: list[str] = []
     recorded = scene.replay_notes or ReplayNotes(seeds=Seeds(wall_ns=_started_ns(scene)))
     if code is not None:
-        chosen = _working_copy(scene, recorded, home, code, notes)
+        chosen = _working_copy(scene, recorded, home, code, scratch, notes)
     else:
         chosen = _version(scene, recorded, home) or _from_archive(
             scene, recorded, home, scratch, trust, notes
@@ -133,34 +135,43 @@ def _registered(home: Path, name: str, version: int, code_hash: str) -> Function
 
 
 def _working_copy(
-    scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path, notes: list[str]
+    scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path, scratch: Path, notes: list[str]
 ) -> _Chosen:
     """`code`: an application with a relive.toml, or the folder of the function's source."""
     name = str(scene.manifest["function"])
-    root = code if code.is_file() else code / MANIFEST
-    if root.is_file():
+    root = find_manifest(code)
+    if root is not None and root.is_file():
         application = load(root)
         config = application.functions.get(name)
         if config is None:
             known = ", ".join(application.functions)
             raise ReplayError(f"it has no function {name!r}", where=str(root), hint=f"it has {known}")
         spec = FunctionSpec(
-            name=name, version=0, handler=config.handler, kind=config.kind, source=config.source,
+            name=name, version=0, handler=config.handler, kind=config.kind,
+            source=_whole_source(application, config, scratch),
             app=application.name, environment=config.environment, timeout_s=config.timeout_s,
             memory_mb=config.memory_mb, output_limit_bytes=config.output_limit_bytes,
             result_limit_bytes=config.result_limit_bytes, capture=config.capture,
             isolation_tier=config.isolation_tier, redact_keys=list(config.redact_keys),
             in_app=list(config.in_app),
         )  # fmt: skip
-        listed, file = config.dependencies, application.file
+        needs = requirements_of(config, application)
     else:
         spec = _like_recorded(scene, recorded, home, code)
-        listed, file = (), str(code)
-    needs = Requirements.of(Path(spec.source), listed, file)
+        needs = Requirements.of(Path(spec.source), (), str(code))
     installed = Dependencies(home / "deps").install(needs)
     if installed.lock_hash != recorded.dependencies and scene.replay_notes is not None:
         notes.append("the working copy has other dependencies than the version that failed")
     return _Chosen(spec, installed.folder, installed.preload, f"the working copy in {code}")
+
+
+def _whole_source(application: Application, config: FunctionConfig, scratch: Path) -> str:
+    """The folder of the source itself; where a version is made of more than it, what a deploy would make."""
+    if not config.code and not config.include and not config.layers and Path(config.source).is_dir():
+        return config.source
+    target = scratch / "working-copy"
+    assemble(parts_of(application, config), target)
+    return str(target)
 
 
 def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path) -> FunctionSpec:

@@ -19,7 +19,7 @@ from relive_base.terminal import one_line
 from relive_capture.explore.scene import SceneFile
 from relive_capture.recording_format import ReplayNotes, Seeds
 
-from relive_platform.registry.application.load import MANIFEST, load
+from relive_platform.registry.application import MANIFEST, find_manifest, load
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.stand_ins import stand_in
@@ -52,8 +52,8 @@ def find_code(function: str, given: Path | None, target: Path) -> Code:
     """`given`: a folder of source, or an application. Without it, the application around the working folder
     or the test file's that has the function. Raises ReplayError, ConfigError."""
     if given is not None:
-        file = given if given.is_file() else given / MANIFEST
-        if not file.is_file():
+        file = find_manifest(given)
+        if file is None or not file.is_file():
             return Code(given.absolute(), None)
         config = load(file).functions.get(function)
         if config is None:
@@ -61,8 +61,9 @@ def find_code(function: str, given: Path | None, target: Path) -> Code:
         return Code(Path(config.source), config)
     for start in (Path.cwd(), target.absolute().parent):
         for folder in (start, *start.parents):
-            if (folder / MANIFEST).is_file():
-                config = load(folder).functions.get(function)
+            file = find_manifest(folder)
+            if file is not None:
+                config = load(file).functions.get(function)
                 if config is not None:
                     return Code(Path(config.source), config)
     raise ReplayError(

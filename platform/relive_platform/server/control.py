@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import re
 import secrets
 import time
@@ -23,6 +24,8 @@ from relive_platform.api.backend import LogFeed, ProgressSink
 from relive_platform.api.listener import ControlListener
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Progress
+from relive_platform.registry.application import Given
+from relive_platform.registry.application.manifest import manifest_name
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server.cancelling import cancel
 from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
@@ -93,7 +96,9 @@ class PlatformBackend:
         """Blocks until the new versions are in service, or until it is cancelled."""
 
         def tell(step: Progress) -> None:
-            progress(step.stage, f"{step.function} {step.detail}".strip(), -1.0)
+            note = step.ignored
+            ignored = None if note is None else pb.Ignored(**dataclasses.asdict(note))
+            progress(step.stage, f"{step.function} {step.detail}".strip(), -1.0, ignored)
 
         return [
             pb.Deployed(
@@ -113,6 +118,12 @@ class PlatformBackend:
                 delete_data=header.delete_data,
                 sender="" if header.path else header.sender or "an upload",
                 cancelled=cancelled,
+                given=Given(
+                    parameters=dict(header.parameters),
+                    config_env=header.config_env or "default",
+                    strict=header.strict,
+                    manifest=manifest_name(header.manifest),
+                ),
             )
         ]
 

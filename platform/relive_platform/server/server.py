@@ -27,6 +27,7 @@ from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import Deployed, FunctionVersion, Progress
+from relive_platform.registry.application import Given
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.provider import QueueProvider
@@ -358,6 +359,7 @@ class ReliveServer:
         delete_data: bool = False,
         sender: str = "",
         cancelled: Cancellation | None = None,
+        given: Given | None = None,
     ) -> list[Deployed]:
         """Deploy a folder or a zip. Blocks; call it from another thread than the loop's."""
         return self.registry.deploy(
@@ -369,6 +371,7 @@ class ReliveServer:
             delete_data=delete_data,
             sender=sender,
             cancelled=cancelled,
+            given=given,
         )
 
     async def profile_next(self, function: str, count: int, engine: str = "precise") -> int:

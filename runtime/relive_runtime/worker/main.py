@@ -155,9 +155,11 @@ class _Worker:
         set_caller(self._caller)
         self._sampler.start_init()
         try:
-            enter_source(self._spec)
+            layers = enter_source(self._spec)
             self._outside.install()
             give_way(self._spec.source, [self._start.runtime_dir])
+            for folder in layers:  # what comes before it on the path stays
+                give_way(folder, [self._start.runtime_dir], sys.path[1 : sys.path.index(folder)])
             adapter = self._load_in_time()
             self._outside.loaded()
         except BaseException as error:  # user code may raise anything while it is imported

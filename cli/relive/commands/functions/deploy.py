@@ -15,12 +15,15 @@ import click
 from relive_base.errors import ExitCode, Refused, ReliveError, UsageError
 from relive_base.terminal import one_line
 
+from relive.arguments.templates import config_env_option, is_manifest, parameter_option
+from relive.commands.functions.ignored import ignored_of, tell_ignored
 from relive.output import echo, emit_object, format_age, format_clock, json_option, note, tell_error
 from relive.session import Session
 
 if TYPE_CHECKING:
     from relive_platform.api import control_pb2 as pb
     from relive_platform.api.client import ControlClient
+    from relive_platform.registry.application import Ignored
 
 __all__ = ["deploy"]
 
@@ -50,6 +53,9 @@ _SKIPPED = {
     is_flag=True,
     help="Delete the data of resources that it has no more, or that cannot stay as they are.",
 )
+@parameter_option
+@config_env_option
+@click.option("--strict", is_flag=True, help="What would be ignored of a template is an error.")
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file changes, until Ctrl-C.")
 @json_option
 @click.pass_obj
@@ -60,27 +66,32 @@ def deploy(
     handler: str,
     take_over: bool,
     delete_data: bool,
+    parameters: dict[str, str],
+    config_env: str,
+    strict: bool,
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Deploy the functions that PATH's relive.toml names (a folder or a zip).
+    """Deploy the functions that PATH names: a folder or a zip with a relive.toml or a SAM template, or such a
+    file itself.
 
     \b
     relive deploy .
     relive deploy . --watch
+    relive deploy template.yaml --parameter Stage=dev
     relive deploy shop.zip
     relive deploy ./thumbnail --name thumbnail --handler app:handler
 
     Each deploy makes a new, immutable version; the same code and configuration keep the version they have.
     If anything is wrong, or you press Ctrl-C, the running version stays in service. A function that another
     application has, and an application without a name whose folder's name is taken, is refused without
-    --take-over. Shows the routes, and when each timer runs next.
+    --take-over. Shows the routes, when each timer runs next, and what of a template is ignored.
     """
     if watch and delete_data:
         raise UsageError(
             "--watch and --delete-data cannot be combined", hint="deploy once with --delete-data"
         )
-    wanted = _Wanted(path, name, handler, take_over, delete_data)
+    wanted = _Wanted(path, name, handler, take_over, delete_data, parameters, config_env, strict)
     if not watch:
         _deploy(session, wanted, as_json)
         return
@@ -103,7 +114,10 @@ class _Wanted:
     name: str
     handler: str
     take_over: bool
-    delete_data: bool = False
+    delete_data: bool
+    parameters: Mapping[str, str]
+    config_env: str
+    strict: bool
 
 
 class DeployInterrupted(Refused):
@@ -113,7 +127,7 @@ class DeployInterrupted(Refused):
 def _deploy(session: Session, wanted: _Wanted, as_json: bool) -> None:
     """Once, and tell what became of each function."""
     control = session.control()
-    deployed, retired = _send(control, wanted, quiet=as_json or not sys.stderr.isatty())
+    deployed, retired, ignored = _send(control, wanted, quiet=as_json or not sys.stderr.isatty())
     served = {info.name: info for info in control.functions()}
     for entry in deployed:
         info = served.get(entry.function)
@@ -134,6 +148,7 @@ def _deploy(session: Session, wanted: _Wanted, as_json: bool) -> None:
         click.echo(one_line(f"{entry.function}  version {entry.version}  {state}  {entry.url}"))
         for line in trigger_lines(row):
             click.echo(one_line(f"  {line}"))
+    tell_ignored(ignored, as_json=as_json)
     for detail in retired:
         note(one_line(f"no longer in service: {detail}", 500), as_json=as_json)
 
@@ -152,8 +167,11 @@ def trigger_lines(row: Mapping[str, Any]) -> Iterator[str]:
             yield text
 
 
-def _send(control: ControlClient, wanted: _Wanted, *, quiet: bool) -> tuple[list[pb.Deployed], list[str]]:
-    """(what is deployed, what is no longer in service). Raises ReliveError, DeployInterrupted."""
+def _send(
+    control: ControlClient, wanted: _Wanted, *, quiet: bool
+) -> tuple[list[pb.Deployed], list[str], list[Ignored]]:
+    """(what is deployed, what is no longer in service, what is ignored). Raises ReliveError,
+    DeployInterrupted."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -161,12 +179,15 @@ def _send(control: ControlClient, wanted: _Wanted, *, quiet: bool) -> tuple[list
     package = _pack(wanted.path) if remote else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     retired: list[str] = []
+    ignored: list[Ignored] = []
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task("deploying", total=None)
 
         def show(progress: pb.Progress) -> None:
             if progress.phase == "retired":
                 retired.append(progress.detail)
+            if progress.HasField("ignored"):
+                ignored.append(ignored_of(progress.ignored))
             known = progress.fraction >= 0
             bar.update(
                 task,
@@ -184,25 +205,30 @@ def _send(control: ControlClient, wanted: _Wanted, *, quiet: bool) -> tuple[list
                 take_over=wanted.take_over,
                 delete_data=wanted.delete_data,
                 sender=f"{socket.gethostname()}:{_place(wanted.path)}" if remote else "",
+                parameters=wanted.parameters,
+                config_env=wanted.config_env,
+                strict=wanted.strict,
+                manifest=wanted.path.name if remote and is_manifest(wanted.path) else "",
                 progress=show,
             )
         except KeyboardInterrupt:
             raise DeployInterrupted(hint="`relive functions` shows the versions that serve") from None
-    return deployed, retired
+    return deployed, retired, ignored
 
 
 def _place(path: Path) -> Path:
     """The folder or zip that is deployed."""
-    return path.resolve().parent if path.suffix == ".toml" else path.resolve()
+    return path.resolve().parent if is_manifest(path) else path.resolve()
 
 
 def _pack(path: Path) -> bytes:
-    """A zip of `path` for a server elsewhere; a zip is taken as it is, a relive.toml stands for its folder.
+    """A zip of `path` for a server elsewhere; a zip is taken as it is, a relive.toml or a template stands
+    for its folder.
 
     Links to files and folders of the same application become copies. Raises UsageError for other ones.
     """
     if path.is_file():
-        if path.suffix != ".toml":
+        if not is_manifest(path):
             return path.read_bytes()
         path = path.absolute().parent
     buffer = io.BytesIO()

@@ -15,7 +15,7 @@ from typing import Final
 
 from relive_platform.registry.application.errors import Problem
 
-__all__ = ["check_handler", "normalise_handler"]
+__all__ = ["check_code", "check_handler", "normalise_handler"]
 
 _PART: Final = r"[^\s./:\\]+"  # of a module's name: whatever a file can be called, as on Lambda
 _NAME: Final = r"[^\W\d]\w*"
@@ -113,6 +113,8 @@ def _assigned(node: ast.Assign | ast.AnnAssign, literal: bool, names: _Names) ->
 
 def check_handler(source: Path, handler: str, *, file: str, line: int) -> Problem | None:
     """What is wrong with a normalised handler in `source`, or None. `file`, `line`: if it is named."""
+    if not source.is_dir():  # a zip, which is not unpacked yet
+        return None
     module, _, attribute = handler.partition(":")
     path = _module_file(source, module)
     if path is None:
@@ -124,25 +126,33 @@ def check_handler(source: Path, handler: str, *, file: str, line: int) -> Proble
         return _check_compiled(path, file, line)
     if path.stat().st_size > _MAX_SOURCE_BYTES:
         return None
+    return _check_text(path.read_bytes(), str(path), attribute, file, line)
+
+
+def check_code(code: str, handler: str, *, file: str, line: int) -> Problem | None:
+    """What is wrong with a normalised handler whose module is the text `code`, or None."""
+    module, _, attribute = handler.partition(":")
+    return _check_text(code.encode(), f"{module.replace('.', '/')}.py", attribute, file, line)
+
+
+def _check_text(code: bytes, shown: str, attribute: str, file: str, line: int) -> Problem | None:
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(code, filename=shown)
     except (SyntaxError, ValueError, RecursionError) as error:
         at = getattr(error, "lineno", 0) or 0
-        return Problem(
-            str(path), at, f"the handler's module is not valid Python: {error}", "correct the line"
-        )
-    return _judge(path, attribute, _collect(tree), file, line)
+        return Problem(shown, at, f"the handler's module is not valid Python: {error}", "correct the line")
+    return _judge(shown, attribute, _collect(tree), file, line)
 
 
 def _is_module(path: Path) -> bool:
     return path.name.endswith(_ENDINGS)
 
 
-def _judge(path: Path, attribute: str, names: _Names, file: str, line: int) -> Problem | None:
+def _judge(path: str, attribute: str, names: _Names, file: str, line: int) -> Problem | None:
     head = attribute.partition(".")[0]
     if head in names.literal:
         message = f"the handler {head!r} is not callable: it is assigned a plain value"
-        return Problem(str(path), names.literal[head], message, f"make {head} a function")
+        return Problem(path, names.literal[head], message, f"make {head} a function")
     if head in names.bound or names.open:
         return None
     close = difflib.get_close_matches(head, list(names.bound), n=3)

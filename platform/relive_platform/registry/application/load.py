@@ -1,10 +1,9 @@
-"""Reading and checking an application: one pass finds every problem, with file, line and hint."""
+"""Checking what an application's file says: one pass finds every problem, with file, line and hint."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,15 +11,18 @@ from typing import Any, Final
 from relive_platform.keys import Key
 from relive_platform.names import NAME, NAME_HINT
 from relive_platform.registry.application.callers import caller_problems, cors_of
+from relive_platform.registry.application.document import NOTHING_GIVEN, Document, Given
 from relive_platform.registry.application.errors import ConfigError, Problem
-from relive_platform.registry.application.handlers import check_handler, normalise_handler
-from relive_platform.registry.application.lines import KeyPath, find_line, key_lines
+from relive_platform.registry.application.handlers import check_code, check_handler, normalise_handler
+from relive_platform.registry.application.lines import KeyPath, find_line
+from relive_platform.registry.application.manifest import MANIFEST, find_manifest, read_document
 from relive_platform.registry.application.model import (
     Application,
     FunctionConfig,
     FunctionDefaults,
     Trigger,
 )
+from relive_platform.registry.application.places import place_problems
 from relive_platform.registry.application.resources import environment_problems, read_resources
 from relive_platform.registry.application.schema import (
     APP,
@@ -35,20 +37,25 @@ from relive_platform.triggers.table import KINDS
 
 __all__ = ["MANIFEST", "from_folder", "load"]
 
-MANIFEST: Final = "relive.toml"
 _HERE: Final = "."
-_MAX_MANIFEST_BYTES: Final = 1024 * 1024
 _MAX_FUNCTIONS: Final = 1_000
 _MAX_TRIGGERS: Final = 100
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def load(path: str | Path, defaults: FunctionDefaults | None = None) -> Application:
-    """The application of `path`: a `relive.toml` or a folder with one. Raises ConfigError."""
-    file = Path(path)
-    if file.is_dir():
-        file = file / MANIFEST
-    return _Reader(file, defaults or FunctionDefaults()).read()
+def load(
+    path: str | Path, defaults: FunctionDefaults | None = None, given: Given = NOTHING_GIVEN
+) -> Application:
+    """The application of `path`: a `relive.toml`, a template, or a folder with one. Raises ConfigError."""
+    file = find_manifest(Path(path), given.manifest) or Path(path) / MANIFEST
+    document = read_document(file, given)
+    application = _Reader(document, defaults or FunctionDefaults()).read()
+    if given.strict and (left := [note for note in document.ignored if not note.describes]):
+        hint = "remove it, or deploy without --strict"
+        raise ConfigError(
+            [Problem(note.file, note.line, f"{note.key}: {note.message}", note.hint or hint) for note in left]
+        )
+    return application
 
 
 def from_folder(
@@ -92,15 +99,15 @@ def _base(defaults: FunctionDefaults, name: str, handler: str, source: str) -> d
 
 
 class _Reader:
-    """One pass over one file. Problems are gathered; `read` raises them together."""
+    """One pass over one document. Problems are gathered; `read` raises them together."""
 
-    def __init__(self, file: Path, defaults: FunctionDefaults) -> None:
-        self.file = file.absolute()
-        self.shown = str(file)
-        self.root = self.file.parent
+    def __init__(self, document: Document, defaults: FunctionDefaults) -> None:
+        self.document = document
+        self.shown = document.shown
+        self.root = document.file.absolute().parent
         self.defaults = defaults
         self.problems: list[Problem] = []
-        self.lines: dict[KeyPath, int] = {}
+        self.lines = document.lines
         self.claimed: dict[tuple[str, str], str] = {}  # kind and name -> function
         self.resources: dict[str, ResourceConfig] = {}
 
@@ -108,7 +115,7 @@ class _Reader:
         self.problems.append(Problem(self.shown, find_line(self.lines, path), message, hint))
 
     def read(self) -> Application:
-        document = self.parse()
+        document = self.document.values
         self.check_table((), document, ROOT, "the file")
         app = document.get("app", {})
         if isinstance(app, dict):
@@ -134,36 +141,13 @@ class _Reader:
             redact_keys=tuple(app.get("redact", ())),
             in_app=tuple(app.get("in_app", ())),
             named="name" in app,
+            ignored=self.document.ignored,
         )
 
     def count(self, tables: Mapping[str, object]) -> None:
         if not 1 <= len(tables) <= _MAX_FUNCTIONS:
             message = f"[functions] has {len(tables)} functions"
             self.problem(("functions",), message, f"write 1 to {_MAX_FUNCTIONS} tables [functions.NAME]")
-
-    def parse(self) -> dict[str, Any]:
-        hint = f"write a {MANIFEST}; docs/reference/relive-toml.md describes it"
-        try:
-            if self.file.stat().st_size > _MAX_MANIFEST_BYTES:
-                raise ConfigError([Problem(self.shown, 0, "the file is over 1 MiB", "make it smaller")])
-            text = self.file.read_bytes().decode()
-        except OSError as error:
-            raise ConfigError(
-                [Problem(self.shown, 0, f"it cannot be read: {error.strerror}", hint)]
-            ) from error
-        except UnicodeDecodeError as error:
-            line = error.object.count(b"\n", 0, error.start) + 1
-            raise ConfigError([Problem(self.shown, line, "it is not UTF-8", "save it as UTF-8")]) from error
-        text = text.replace("\r\n", "\n")
-        try:
-            document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            found = re.search(r"at line (\d+)", str(error))
-            line = int(found[1]) if found else text.count("\n") + 1
-            message = f"it is not valid TOML: {error}"
-            raise ConfigError([Problem(self.shown, line, message, "correct the line")]) from error
-        self.lines = key_lines(text)
-        return document
 
     def check_table(
         self, path: KeyPath, table: Mapping[str, object], keys: Mapping[str, Key], where: str
@@ -198,8 +182,10 @@ class _Reader:
         self.check_table(path, table, FUNCTION, f"[functions.{name}]")
         if len(self.problems) > before:
             return None
-        source = self.source((*path, "source"), table.get("source", _HERE))
-        handler = self.handler((*path, "handler"), table["handler"], source)
+        source = self.source(path, table)
+        handler = self.handler(path, table, source)
+        for below, message, hint in place_problems(table, source, self.root):
+            self.problem((*path, *below), message, hint)
         self.environment((*path, "environment"), table.get("environment", {}))
         triggers = self.triggers(path, name, table.get("triggers", []))
         self.callers(path, table, triggers)
@@ -210,7 +196,8 @@ class _Reader:
         if (old := values.pop("cassette", None)) is not None:
             values.setdefault("recording", old)
         values["triggers"] = tuple(triggers)
-        values["dependencies"] = tuple(table.get("dependencies", ()))
+        for key in ("dependencies", "extra_dependencies", "include", "layers"):
+            values[key] = tuple(table.get(key, ()))
         redact = (*self.defaults.redact_keys, *app.get("redact", ()), *table.get("redact", ()))
         values["redact_keys"] = tuple(dict.fromkeys(redact))
         values["in_app"] = tuple(app.get("in_app", ()))
@@ -227,12 +214,13 @@ class _Reader:
             for where, message, hint in caller_problems(table, triggers):
                 self.problem((*path, *where), message, hint)
 
-    def source(self, path: KeyPath, text: str) -> Path | None:
+    def source(self, path: KeyPath, table: Mapping[str, Any]) -> Path | None:
+        path, text = (*path, "source"), str(table.get("source", _HERE))
         folder = (self.root / text).resolve()
         if Path(text).is_absolute() or not folder.is_relative_to(self.root.resolve()):
             self.problem(path, f"the source {text!r} is outside the application", "name a folder inside it")
             return None
-        if not folder.is_dir():
+        if not folder.is_dir() and not (folder.suffix == ".zip" and folder.is_file()):
             near = [str(entry.relative_to(self.root)) for entry in sorted(folder.parent.glob("*/"))[:100]]
             close = difflib.get_close_matches(text, near, n=1)
             hint = f"did you mean {close[0]}?" if close else "create the folder or correct the path"
@@ -240,13 +228,19 @@ class _Reader:
             return None
         return folder
 
-    def handler(self, path: KeyPath, text: str, source: Path | None) -> str | None:
+    def handler(self, path: KeyPath, table: Mapping[str, Any], source: Path | None) -> str | None:
+        text, code = table["handler"], table.get("code", "")
+        path = (*path, "handler")
         normal = normalise_handler(text)
         if normal is None:
             self.problem(path, f"the handler {text!r} is not module:attribute", 'write as in "cart:handler"')
         elif source is not None:
             line = find_line(self.lines, path)
-            if found := check_handler(source, normal, file=self.shown, line=line):
+            if code:
+                found = check_code(code, normal, file=self.shown, line=line)
+            else:
+                found = check_handler(source, normal, file=self.shown, line=line)
+            if found:
                 self.problems.append(found)
         return normal
 

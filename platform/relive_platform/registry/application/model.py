@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Union
 
 import msgspec
 
+from relive_platform.registry.application.document import Ignored
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.resources.table import KINDS as RESOURCE_KINDS
 from relive_platform.triggers.base import TriggerConfig
@@ -53,7 +54,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     handler: str  # "module:attribute"
-    source: str = ""
+    source: str = ""  # a zip, too
     kind: str = "event"  # "event" | "http"
     timeout_s: float = 3.0
     memory_mb: int = 256
@@ -68,6 +69,10 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     result_limit_bytes: int = 6_291_456
     isolation_tier: int = 1
     dependencies: tuple[str, ...] = ()  # requirement lines; they win over requirements.txt
+    extra_dependencies: tuple[str, ...] = ()  # requirement lines beside those
+    code: str = ""  # of the handler's module, instead of a source
+    include: tuple[str, ...] = ()  # files and folders, relative to the source, beside its own
+    layers: tuple[str, ...] = ()  # folders and zips, relative to the application
     redact_keys: tuple[str, ...] = ()
     in_app: tuple[str, ...] = ()
     recording: bool = msgspec.field(default=True, name="cassette")  # as registries of 0.1 have it
@@ -79,7 +84,8 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """A checked `relive.toml`. `file` is "" for a folder without one; `named`: not after its folder."""
+    """A checked `relive.toml`. `file` is "" for a folder without one; `named`: not after its folder;
+    `ignored`: what the file says and Relive does not do."""
 
     name: str
     functions: dict[str, FunctionConfig] = field(default_factory=dict)
@@ -89,3 +95,4 @@ class Application:
     redact_keys: tuple[str, ...] = ()
     in_app: tuple[str, ...] = ()
     named: bool = True
+    ignored: tuple[Ignored, ...] = ()

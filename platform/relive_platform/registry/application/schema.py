@@ -34,7 +34,10 @@ APP: Final[Mapping[str, Key]] = {
     "in_app": Key("texts", "More folders whose frames count as the application's own."),
 }
 FUNCTION: Final[Mapping[str, Key]] = {
-    "source": Key("text", "Folder of the code, relative to relive.toml. Default: its own."),
+    "source": Key("text", "Folder or zip of the code, relative to relive.toml. Default: its own folder."),
+    "code": Key("text", "The handler's module itself, instead of a source."),
+    "include": Key("texts", "Shared files and folders, relative to the source; they lie beside its own."),
+    "layers": Key("texts", "Folders and zips as Lambda's layers, relative to relive.toml; later ones win."),
     "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`.", required=True),
     "kind": Key("text", f"{_KINDS}.", choices=tuple(HANDLER_KINDS)),
     "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),
@@ -51,6 +54,7 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "result_limit_bytes": Key("whole", "Largest result.", low=1, high=50_331_648),
     "isolation_tier": Key("whole", "The highest isolation that is wanted.", low=0, high=2),
     "dependencies": Key("texts", "Requirement lines; instead of requirements.txt in the source folder."),
+    "extra_dependencies": Key("texts", "Requirement lines beside those of requirements.txt."),
     "redact": Key("texts", "More key names whose values are redacted."),
     "public": Key("flag", "Whether anybody may call its http triggers' paths, without the server's token."),
     "error_details": Key("flag", "Whether callers over HTTP are told the type and message of a failure."),

@@ -21,10 +21,12 @@ from relive_base.errors import UsageError
 
 __all__ = [
     "IGNORE_FILE",
+    "Budget",
     "PackageError",
     "PackageLimits",
     "code_hash",
     "copy_folder",
+    "copy_within",
     "flush",
     "make_read_only",
     "open_to_read",
@@ -57,7 +59,9 @@ class PackageLimits:
     ratio: int = 200  # unpacked over packed size of a zip entry
 
 
-class _Budget:
+class Budget:
+    """What a package may still have; `package` is how errors call it."""
+
     def __init__(self, limits: PackageLimits, package: str) -> None:
         self.limits = limits
         self.package = package
@@ -65,9 +69,11 @@ class _Budget:
         self.bytes = 0
 
     def refuse(self, entry: str, message: str, hint: str) -> PackageError:
+        """The error that says what is wrong with an entry."""
         return PackageError(f"entry {entry!r}: {message}", where=self.package, hint=hint)
 
     def entry(self, name: str) -> None:
+        """Count an entry."""
         self.entries += 1
         if self.entries > self.limits.entries:
             raise self.refuse(
@@ -100,17 +106,42 @@ def _patterns(root: Path) -> list[str]:
 
 
 def copy_folder(
-    source: Path, target: Path, limits: PackageLimits | None = None, within: Path | None = None
+    source: Path,
+    target: Path,
+    limits: PackageLimits | None = None,
+    within: Path | None = None,
+    budget: Budget | None = None,
 ) -> None:
     """Copy the regular files below `source` into the new folder `target`. Raises PackageError.
 
     Version control, caches, virtual environments and what `.reliveignore` lists stay behind. A link to a file
     or a folder inside `within` (the application; None: `source`) becomes a copy; every other link is refused.
+    `budget`: that of a package which has more than this folder.
     """
-    budget = _Budget(limits or PackageLimits(), str(source))
+    budget = budget or Budget(limits or PackageLimits(), str(source))
     target.mkdir(parents=True)
     copier = _Copier(source, (within or source).resolve(), _patterns(source), budget)
     copier.copy(source, target, (source.resolve(),))
+
+
+def copy_within(source: Path, target: Path, budget: Budget, within: Path) -> None:
+    """Copy a file or a folder of the application, which lies in the folder `within`, to the new `target`.
+    Raises PackageError."""
+    within = within.resolve()
+    try:
+        real = source.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise budget.refuse(str(source), "there is no such file or folder", "correct the path") from error
+    if not real.is_relative_to(within) or any(part in _IGNORED for part in real.relative_to(within).parts):
+        message = f"it leads out of the application, to {real}"
+        raise budget.refuse(str(source), message, f"name what lies below {within}")
+    if real.is_dir():
+        copy_folder(real, target, within=within, budget=budget)
+    else:
+        budget.entry(source.name)
+        with real.open("rb") as reader:
+            _write(reader, target, source.name, budget)
+        shutil.copymode(real, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +149,7 @@ class _Copier:
     root: Path
     within: Path
     patterns: Sequence[str]
-    budget: _Budget
+    budget: Budget
 
     def copy(self, folder: Path, target: Path, above: tuple[Path, ...]) -> None:
         """`above`: the real folders that `folder` lies in, itself the last."""
@@ -165,7 +196,7 @@ def _derived(path: Path) -> bool:
     return path.suffix == ".pyc" and path.with_suffix(".py").exists()
 
 
-def _write(reader: IO[bytes], target: Path, name: str, budget: _Budget, ceiling: int | None = None) -> None:
+def _write(reader: IO[bytes], target: Path, name: str, budget: Budget, ceiling: int | None = None) -> None:
     size = 0
     with target.open("xb") as writer:
         while block := reader.read(_BLOCK_BYTES):
@@ -177,9 +208,11 @@ def _write(reader: IO[bytes], target: Path, name: str, budget: _Budget, ceiling:
             writer.write(block)
 
 
-def unpack_zip(archive: Path, target: Path, limits: PackageLimits | None = None) -> None:
+def unpack_zip(
+    archive: Path, target: Path, limits: PackageLimits | None = None, budget: Budget | None = None
+) -> None:
     """Unpack `archive` into the new folder `target`. Raises PackageError, which names the entry."""
-    budget = _Budget(limits or PackageLimits(), str(archive))
+    budget = budget or Budget(limits or PackageLimits(), str(archive))
     try:
         with zipfile.ZipFile(archive) as package:
             target.mkdir(parents=True)
@@ -194,7 +227,7 @@ def unpack_zip(archive: Path, target: Path, limits: PackageLimits | None = None)
         raise PackageError(f"it cannot be read: {error.strerror or error}", where=str(archive)) from error
 
 
-def _unpack(package: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budget: _Budget) -> None:
+def _unpack(package: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budget: Budget) -> None:
     name = info.filename
     budget.entry(name)
     parts = _safe_parts(info, budget)
@@ -219,7 +252,7 @@ def _unpack(package: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budge
     place.chmod(0o755 if mode & 0o100 else 0o644)
 
 
-def _safe_parts(info: zipfile.ZipInfo, budget: _Budget) -> list[str]:
+def _safe_parts(info: zipfile.ZipInfo, budget: Budget) -> list[str]:
     name = info.filename
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode) or (stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):

@@ -52,18 +52,20 @@ class DependencyError(ReliveError):
 class Requirements:
     """What a function needs. `file` is where it is written, `folder` what its relative paths start from.
 
-    `places`: the line of `file` that each line of `text` stands on; empty if they are the same.
+    `places`: the line of `file` that each line of `text` stands on; empty if they are the same. `more`: what
+    is installed with it, such as the requirements of a layer.
     """
 
     text: str
     file: str
     folder: Path
     places: tuple[int, ...] = ()
+    more: tuple[Requirements, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """The lines that say something."""
-        stripped = (line.strip() for line in self.text.splitlines())
+        stripped = (line.strip() for needs in (self, *self.more) for line in needs.text.splitlines())
         return [line for line in stripped if line and not line.startswith("#")]
 
     def line_of(self, name: str) -> int:
@@ -172,7 +174,8 @@ class Dependencies:
         machine = (sys.implementation.cache_tag, platform.python_version(), sys.platform, platform.machine())
         found.note("python", f"{self._python} {machine}")
         try:
-            found.requirements(needs.text, needs.folder)
+            for each in (needs, *needs.more):
+                found.requirements(each.text, each.folder)
             found.settings()
         except TooMuch as error:
             raise DependencyError(
@@ -192,10 +195,10 @@ class Dependencies:
         scratch = self._root / f".{target.name}.tmp-{secrets.token_hex(4)}"
         scratch.mkdir()
         try:
-            listed = scratch / REQUIREMENTS_FILE
-            listed.write_text(needs.text, encoding="utf-8")
-            # Beside the code, so that relative paths and `-r other.txt` mean what they say.
-            self._run(needs, listed, scratch / "site", progress, cancelled)
+            reads = [
+                _read_by_installer(each, scratch / str(at)) for at, each in enumerate((needs, *needs.more))
+            ]
+            self._run(needs, reads, scratch / "site", progress, cancelled)
             open_to_read(scratch / "site")
             os.sync()  # thousands of files: one sync is far cheaper than an fsync each
             os.rename(scratch / "site", target)
@@ -206,25 +209,23 @@ class Dependencies:
     def _run(
         self,
         needs: Requirements,
-        listed: Path,
+        reads: list[str],
         site: Path,
         progress: Callable[[str], None],
         cancelled: Cancelled | None,
     ) -> None:
-        # uv resolves relative lines against the file that holds them.
-        read = needs.file if needs.file.endswith(REQUIREMENTS_FILE) else str(listed)
         found = self._input(needs)
         status, output = 1, [_BUILD_NEEDED]
         if not found.local:  # wheels run no code: they may come from, and go to, the cache that all share
             cache = self._home / "cache" / "uv"
-            status, output = self._uv(["--no-build"], needs, found, read, site, cache, progress, cancelled)
+            status, output = self._uv(["--no-build"], needs, found, reads, site, cache, progress, cancelled)
         if status and any(_NO_BUILD.search(line) for line in output):
             remove_tree(site)
             # A cache of its own: what the code of a build writes there, others would install.
             cache = site.parent / "cache"
-            status, output = self._uv([], needs, found, read, site, cache, progress, cancelled)
+            status, output = self._uv([], needs, found, reads, site, cache, progress, cancelled)
         if status:
-            raise _failure(needs, read, output)
+            raise _failure(needs, reads[0], output)
         site.mkdir(exist_ok=True)  # uv makes none if a marker excludes every line
 
     def _uv(
@@ -232,7 +233,7 @@ class Dependencies:
         options: list[str],
         needs: Requirements,
         found: InstallerInput,
-        read: str,
+        reads: list[str],
         site: Path,
         cache: Path,
         progress: Callable[[str], None],
@@ -243,12 +244,12 @@ class Dependencies:
         # Compiled now: nothing else will write there. Copies, not links into uv's cache: a function that
         # writes there must not spoil other ones.
         command += ["--no-progress", "--color", "never", "--compile-bytecode", "--link-mode", "copy"]
-        command += [*options, "-r", read]
+        command += [*options, *(word for read in reads for word in ("-r", read))]
         given = os.environ if self._environment is None else self._environment
         environment = installer_environment(given, site.parent, cache)
         cache.mkdir(parents=True, exist_ok=True)
         if self._sandbox:
-            readable = [read, *readable_places(found.paths, needs.folder, environment, str(self._home))]
+            readable = [*reads, *readable_places(found.paths, needs.folder, environment, str(self._home))]
             writable = [str(site.parent), str(cache)]
             copies = copies_of_projects(readable, site.parent / "projects")
             command = confined(command, home=str(self._home), read=readable, write=writable, copies=copies)
@@ -277,6 +278,17 @@ class Dependencies:
             message = f"the installation took longer than {self._timeout_s:g} s"
             raise DependencyError(message, where=needs.file, hint="raise RELIVE_INSTALL_TIMEOUT_S")
         return status, list(output)
+
+
+def _read_by_installer(needs: Requirements, folder: Path) -> str:
+    """The file that uv is given. It resolves relative lines against the file that holds them: a
+    requirements.txt stays beside the code, so that they, and `-r other.txt`, mean what they say."""
+    if needs.file.endswith(REQUIREMENTS_FILE) and Path(needs.file).is_file():
+        return needs.file
+    folder.mkdir()
+    listed = folder / REQUIREMENTS_FILE
+    listed.write_text(needs.text, encoding="utf-8")
+    return str(listed)
 
 
 def _end(process: subprocess.Popen[bytes], expired: threading.Event) -> None:

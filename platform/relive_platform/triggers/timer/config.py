@@ -20,12 +20,14 @@ class TimerTrigger(TriggerConfig, frozen=True, tag="timer", kw_only=True):
         "time_zone": Key("text", "IANA name. Default: UTC."),
         "misfire": Key("text", "A run missed while the server was down.", choices=("skip", "once")),
         "payload": Key("text", "JSON text for the event's `detail`."),
+        "event": Key("text", "JSON text that is the whole event, as `Input` is on AWS."),
     }
 
     schedule: str
     time_zone: str = "UTC"
     misfire: str = "skip"
     payload: str = ""  # JSON text that the event carries as "detail"
+    event: str = ""  # JSON text that is the event
 
     def describe(self) -> str:
         """As people read it: "timer rate(5 minutes)"."""
@@ -36,8 +38,14 @@ class TimerTrigger(TriggerConfig, frozen=True, tag="timer", kw_only=True):
             parse_schedule(self.schedule, self.time_zone)
         except ScheduleError as error:
             yield "time_zone" if "time zone" in error.message else "schedule", error.message, error.hint
-        if self.payload:
+        if self.payload and self.event:
+            yield (
+                "event",
+                "with an event of its own, there is no place for a payload",
+                "leave one of them out",
+            )
+        for key, text in (("payload", self.payload), ("event", self.event)):
             try:
-                json.loads(self.payload)
+                json.loads(text or "null")
             except (ValueError, RecursionError) as error:
-                yield "payload", f"the payload is not JSON: {error}", "write JSON text"
+                yield key, f"the {key} is not JSON: {error}", "write JSON text"

@@ -43,11 +43,13 @@ class Timer:
     payload: str = ""
     retries: int = 2
     max_age_s: float = 21_600.0
+    event: str = ""  # the whole of it, JSON
 
     @property
     def key(self) -> str:
         """What its mark is kept under: a changed schedule is a new timer."""
-        return f"{self.function} {self.schedule} {self.time_zone}"
+        own = f" {_digest(self.event)}" if self.event else ""
+        return f"{self.function} {self.schedule} {self.time_zone}{own}"
 
 
 class TimerQueue(Protocol):
@@ -216,9 +218,10 @@ def _event(timer: Timer, due_ns: int) -> QueuedEvent:
         "function": timer.function, "schedule": timer.schedule,
     }  # fmt: skip
     document["detail"] = json.loads(timer.payload) if timer.payload else {}
+    body = json.dumps(document, separators=(",", ":"))
     return QueuedEvent(
         function=timer.function,
-        body=json.dumps(document, separators=(",", ":")).encode(),
+        body=(timer.event or body).encode(),
         event_id=event_id,
         trigger="timer",
         trace_id=new_trace_id(),  # one for all attempts

@@ -43,6 +43,7 @@ def _timers(functions: Sequence[Served]) -> list[Timer]:
             time_zone=trigger.time_zone,
             misfire=trigger.misfire,
             payload=trigger.payload,
+            event=trigger.event,
             retries=function.config.retries,
             max_age_s=function.config.max_age_s,
         )

@@ -45,13 +45,14 @@ class _State:
 _state = _State()
 
 
-def give_way(folder: str, also_ours: Iterable[str] = ()) -> None:
+def give_way(folder: str, also_ours: Iterable[str] = (), before: Sequence[str] = ()) -> None:
     """From now on the top-level modules in `folder`, which is on sys.path, are found under their names.
 
     What is loaded of the same names is set aside for those who have it. Modules of the standard library, and
-    those in the folders `also_ours`, go on finding it while they are loaded.
+    those in the folders `also_ours`, go on finding it while they are loaded. What is loaded from the folders
+    `before` this one on sys.path stays.
     """
-    names = frozenset(_own_names(folder))
+    names = frozenset(name for name in _own_names(folder) if not _is_from(name, before))
     if not names:
         return
     for name, module in _taken(names).items():
@@ -109,6 +110,11 @@ def originals() -> Iterator[None]:
             sys.modules.update(theirs)
             sys.path[:] = path
             state.depth -= 1
+
+
+def _is_from(name: str, folders: Sequence[str]) -> bool:
+    file = getattr(sys.modules.get(name), "__file__", None) if folders else None
+    return type(file) is str and any(file.startswith(f"{folder}/") for folder in folders)
 
 
 def _is_elsewhere(entry: object) -> bool:

@@ -18,6 +18,7 @@ from relive_base.wire.messages import FunctionSpec
 from relive_runtime.isolation.limits import FRAME_FD_FLOOR
 from relive_runtime.isolation.syscalls import adopt_orphans, close_all_but
 from relive_runtime.worker.start.lambda_variables import lambda_variables
+from relive_runtime.worker.start.layers import add_layers, layer_variables
 from relive_runtime.zygote.options import WorkerStart
 
 __all__ = [
@@ -90,6 +91,7 @@ def clean_environment(spec: FunctionSpec, temporary: str, stream: str) -> None:
         "PYTHONUNBUFFERED": "1",
         "RELIVE_FUNCTION": spec.name,
         **lambda_variables(spec, stream),
+        **layer_variables(spec.source, os.environ.get("PATH", _DEFAULT_PATH)),
         **spec.environment,
     }
     os.environ.clear()
@@ -101,12 +103,13 @@ def clean_environment(spec: FunctionSpec, temporary: str, stream: str) -> None:
         tempfile.tempdir = None  # type: ignore[attr-defined]  # found again, from TMPDIR
 
 
-def enter_source(spec: FunctionSpec) -> None:
+def enter_source(spec: FunctionSpec) -> list[str]:
     """The source folder first on sys.path and as the working folder; a `__main__` that is not the
-    zygote's."""
+    zygote's. Gives the folders of its layers on sys.path."""
     os.chdir(spec.source)
     sys.path.insert(0, spec.source)
     sys.path_importer_cache.pop(spec.source, None)
+    layers = add_layers(spec.source)
     sys.argv = [os.path.join(spec.source, spec.handler.partition(":")[0])]
     main = types.ModuleType("__main__")
     main.__builtins__ = sys.modules["builtins"]  # type: ignore[attr-defined]
@@ -115,3 +118,4 @@ def enter_source(spec: FunctionSpec) -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:  # each worker draws other numbers; `random` reseeds itself after a fork
         numpy_random.seed()
+    return layers

@@ -1,0 +1,445 @@
+"""Templates of every construct that public ones have: what becomes of it, and what is named as ignored."""
+
+# ruff: noqa: E501 - templates are as they are
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from relive_platform.registry.application import Application, ConfigError, FunctionConfig, Given, load
+from relive_platform.registry.application.manifest import read_document
+from relive_platform.registry.application.written import to_toml
+from relive_platform.triggers.http.config import HttpTrigger
+from relive_platform.triggers.timer.config import TimerTrigger
+
+Load = Callable[..., Application]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Load:
+    """Write a template beside `src/app.py` and load it. `body`: what stands below Resources."""
+    folder = tmp_path / "shop"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "app.py").write_text("def handler(event, context): ...\n")
+
+    def put(body: str, head: str = "", name: str = "template.yaml", **options: object) -> Application:
+        text = textwrap.dedent(head) + "Resources:\n" + textwrap.indent(textwrap.dedent(body), "  ")
+        (folder / name).write_text(text)
+        return load(folder / name, None, Given(**options))  # type: ignore[arg-type]
+
+    return put
+
+
+def function(more: str = "", kind: str = "AWS::Serverless::Function") -> str:
+    """A function F; `more` are further properties."""
+    return (
+        f"F:\n  Type: {kind}\n  Properties:\n    CodeUri: src/\n    Handler: app.handler\n"
+        + textwrap.indent(textwrap.dedent(more), "    ")
+    )
+
+
+def only(application: Application) -> FunctionConfig:
+    (config,) = application.functions.values()
+    return config
+
+
+def ignored(application: Application) -> set[tuple[int, str]]:
+    """Lines and last keys of what is ignored and would matter."""
+    return {(note.line, note.key.split(".")[-1]) for note in application.ignored if not note.describes}
+
+
+def test_a_function_with_globals(read: Load) -> None:
+    # Given Globals and a function's own properties
+    head = """\
+    Transform: AWS::Serverless-2016-10-31
+    Globals:
+      Function:
+        Timeout: 12
+        MemorySize: 512
+        Environment:
+          Variables: {STAGE: dev, LOG: info}
+    """
+    own = "MemorySize: 256\nEnvironment:\n  Variables: {LOG: debug, ON: true, N: 7}\nReservedConcurrentExecutions: 2\n"
+    # When it is read
+    config = only(read(function(own), head))
+    # I expect them merged as SAM does: by key, the function's own values first
+    assert (config.name, config.handler, config.timeout_s, config.memory_mb) == ("F", "app:handler", 12, 256)
+    assert config.environment == {"STAGE": "dev", "LOG": "debug", "ON": "true", "N": "7"}
+    assert config.max_workers == 2
+
+
+def test_references_and_texts(read: Load) -> None:
+    # Given every function of CloudFormation's that gives a text
+    head = """\
+    Parameters:
+      Stage: {Type: String, Default: dev}
+      Zones: {Type: CommaDelimitedList, Default: 'a, b'}
+    Mappings:
+      Sizes: {dev: {size: small}, prod: {size: large}}
+    """
+    body = (
+        function("""\
+    FunctionName: !Sub "${Stage}-orders"
+    Environment:
+      Variables:
+        REF: !Ref Stage
+        LONG: {Ref: Stage}
+        QUEUE: !Ref Jobs
+        ARN: !GetAtt Jobs.Arn
+        NAME: !GetAtt [Jobs, QueueName]
+        SUB: !Sub "${AWS::Region}/${Jobs.Arn}/${!Literal}"
+        SUB2: !Sub ["${A}-${Stage}", {A: !Ref AWS::AccountId}]
+        JOIN: !Join ["-", [x, !Ref Stage]]
+        SELECT: !Select [1, !Ref Zones]
+        SPLIT: !Select [2, !Split [":", "a:b:c"]]
+        MAP: !FindInMap [Sizes, !Ref Stage, size]
+        FALLBACK: !FindInMap [Sizes, other, size, {DefaultValue: none}]
+        B64: !Base64 abc
+        JSON: {"Fn::ToJsonString": {a: [1, !Ref Stage]}}
+        GONE: !Ref AWS::NoValue
+    """)
+        + "Jobs:\n  Type: AWS::SQS::Queue\n  Properties: {QueueName: jobs}\n"
+    )
+    # When it is read
+    config = only(read(body, head))
+    # I expect what CloudFormation would give, and no GONE
+    assert config.name == "dev-orders"
+    arn = "arn:aws:sqs:us-east-1:000000000000:jobs"
+    assert config.environment == {
+        "REF": "dev", "LONG": "dev", "ARN": arn, "NAME": "jobs",
+        "QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/jobs",
+        "SUB": f"us-east-1/{arn}/${{Literal}}", "SUB2": "000000000000-dev", "JOIN": "x-dev", "SELECT": "b",
+        "SPLIT": "c", "MAP": "small", "FALLBACK": "none", "B64": "YWJj", "JSON": '{"a":[1,"dev"]}',
+    }  # fmt: skip
+
+
+def test_conditions(read: Load) -> None:
+    head = """\
+    Parameters:
+      Stage: {Type: String, Default: dev, AllowedValues: [dev, prod]}
+    Conditions:
+      IsProd: !Equals [!Ref Stage, prod]
+      IsDev: !Not [!Condition IsProd]
+      Both: !And [!Condition IsProd, !Condition IsDev]
+      Either: !Or [!Condition IsProd, !Condition IsDev]
+    """
+    body = (
+        function("""\
+    Timeout: !If [IsProd, 30, 5]
+    MemorySize: !If [Both, 512, !Ref AWS::NoValue]
+    """)
+        + "G:\n  Type: AWS::Serverless::Function\n  Condition: IsProd\n  Properties: {CodeUri: src, Handler: app.handler}\n"
+    )
+    # Given conditions on a parameter, when it is one and the other, I expect one and the other
+    assert {name: config.timeout_s for name, config in read(body, head).functions.items()} == {"F": 5}
+    prod = read(body, head, parameters={"Stage": "prod"})
+    assert {name: config.timeout_s for name, config in prod.functions.items()} == {"F": 30, "G": 3}
+
+
+def test_routes_and_timers(read: Load) -> None:
+    body = function("""\
+    Events:
+      Rest: {Type: Api, Properties: {Path: "/a/{id}", Method: get}}
+      Http: {Type: HttpApi, Properties: {Path: /b, Method: ANY, PayloadFormatVersion: "1.0"}}
+      All: {Type: HttpApi}
+      Tick: {Type: Schedule, Properties: {Schedule: rate(5 minutes), Input: '{"x": 1}'}}
+      Night: {Type: ScheduleV2, Properties: {ScheduleExpression: "cron(0 3 * * ? *)", ScheduleExpressionTimezone: Europe/Berlin}}
+      Off: {Type: Schedule, Properties: {Schedule: rate(1 hour), Enabled: false}}
+      Once: {Type: ScheduleV2, Properties: {ScheduleExpression: at(2030-01-01T00:00:00)}}
+      Stream: {Type: Kinesis, Properties: {Stream: arn, StartingPosition: LATEST}}
+    """)
+    application = read(body)
+    config = only(application)
+    assert config.triggers == (
+        HttpTrigger(path="/a/{id}", methods=("GET",), payload="1.0"),
+        HttpTrigger(path="/b", payload="1.0"),
+        HttpTrigger(path="/"),
+        HttpTrigger(path="/{proxy+}"),
+        TimerTrigger(schedule="rate(5 minutes)", event='{"x": 1}'),
+        TimerTrigger(schedule="cron(0 3 * * ? *)", time_zone="Europe/Berlin"),
+    )
+    assert ignored(application) == {(14, "ScheduleExpression"), (15, "Type")}
+
+
+def test_pages_of_other_origins(read: Load) -> None:
+    head = """\
+    Globals:
+      HttpApi: {CorsConfiguration: {AllowOrigins: ["https://a.example"], AllowMethods: [GET], MaxAge: 60}}
+      Api: {Cors: {AllowOrigin: "'*'", AllowHeaders: "'x-a,x-b'"}}
+    """
+    http = only(read(function("Events: {E: {Type: HttpApi, Properties: {Path: /a, Method: get}}}\n"), head))
+    assert http.cors is not None
+    assert (http.cors.origins, http.cors.methods, http.cors.max_age_s) == (
+        ("https://a.example",),
+        ("GET",),
+        60,
+    )
+    rest = only(read(function("Events: {E: {Type: Api, Properties: {Path: /a, Method: get}}}\n"), head))
+    assert rest.cors is not None
+    assert (rest.cors.origins, rest.cors.headers) == (("*",), ("x-a", "x-b"))
+    url = only(
+        read(function("FunctionUrlConfig: {AuthType: NONE, Cors: {AllowOrigins: ['https://b.example']}}\n"))
+    )
+    assert url.cors is not None
+    assert url.cors.origins == ("https://b.example",)
+
+
+def test_routes_of_an_openapi_document(read: Load, tmp_path: Path) -> None:
+    text = """\
+    openapi: 3.0.1
+    paths:
+      /things/{id}:
+        get:
+          x-amazon-apigateway-integration:
+            uri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${F.Arn}/invocations"
+        x-amazon-apigateway-any-method:
+          x-amazon-apigateway-integration: {uri: "arn:aws:apigateway:x:sqs:path/q"}
+    """
+    (tmp_path / "shop" / "api.yaml").write_text(textwrap.dedent(text))
+    body = function() + (
+        "A:\n  Type: AWS::Serverless::Api\n  Properties:\n    StageName: v1\n"
+        "    DefinitionBody: {'Fn::Transform': {Name: AWS::Include, Parameters: {Location: api.yaml}}}\n"
+    )
+    application = read(body)
+    assert only(application).triggers == (HttpTrigger(path="/things/{id}", methods=("GET",), payload="1.0"),)
+    assert {name for _, name in ignored(application)} == {"x-amazon-apigateway-any-method"}
+    outside = read(body.replace("api.yaml", "../api.yaml"))
+    assert {name for _, name in ignored(outside)} == {"DefinitionBody"}
+
+
+def test_plain_cloudformation(read: Load) -> None:
+    # Given functions, rules, schedules, URLs and configurations of their own types
+    body = """\
+    F:
+      Type: AWS::Lambda::Function
+      Properties:
+        Code: src
+        Handler: app.handler
+        Runtime: python3.11
+        Role: !GetAtt R.Arn
+    R: {Type: AWS::IAM::Role}
+    Rule:
+      Type: AWS::Events::Rule
+      Properties:
+        ScheduleExpression: rate(1 day)
+        Targets: [{Arn: !GetAtt F.Arn, Id: t, Input: '{"daily": true}'}, {Arn: arn:aws:sqs:x:y:z, Id: u}]
+    Later:
+      Type: AWS::Scheduler::Schedule
+      Properties: {ScheduleExpression: rate(2 hours), FlexibleTimeWindow: {Mode: "OFF"}, Target: {Arn: !GetAtt F.Arn, RoleArn: r}}
+    Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}
+    Tries: {Type: AWS::Lambda::EventInvokeConfig, Properties: {FunctionName: !Ref F, Qualifier: $LATEST, MaximumRetryAttempts: 1, MaximumEventAgeInSeconds: 90}}
+    """
+    application = read(body)
+    config = only(application)
+    assert config.triggers == (
+        TimerTrigger(schedule="rate(1 day)", event='{"daily": true}'),
+        TimerTrigger(schedule="rate(2 hours)"),
+    )
+    assert (config.retries, config.max_age_s) == (1, 90)
+    assert {name for _, name in ignored(application)} >= {"Role", "R", "1"}
+
+
+def test_code_in_the_template_and_layers(read: Load, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "layer" / "python").mkdir(parents=True)
+    body = """\
+    F:
+      Type: AWS::Serverless::Function
+      Properties:
+        InlineCode: |
+          import boto3
+          def handler(event, context):
+              return 1
+        Handler: index.handler
+        Layers:
+          - !Ref Tools
+          - arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python311-x86_64:4
+          - arn:aws:lambda:us-east-1:1:layer:theirs:1
+    Tools:
+      Type: AWS::Serverless::LayerVersion
+      Properties: {ContentUri: layer/}
+    """
+    application = read(body)
+    config = only(application)
+    assert config.code == "import boto3\ndef handler(event, context):\n    return 1\n"
+    assert config.layers == ("layer",)
+    assert config.extra_dependencies == ("aws-lambda-powertools[all]>=3,<4", "boto3")
+    assert ignored(application) == {(13, "2")}
+
+
+def test_what_the_runtime_has(read: Load, tmp_path: Path) -> None:
+    source = tmp_path / "shop" / "src"
+    (source / "app.py").write_text("import os\nimport boto3\ndef handler(event, context): ...\n")
+    assert only(read(function())).extra_dependencies == ("boto3",)
+    (source / "requirements.txt").write_text("boto3==1.40\n")
+    assert only(read(function())).extra_dependencies == ()
+
+
+def test_what_cannot_run_is_refused_in_clear_words(read: Load) -> None:
+    for more, said in (
+        ("PackageType: Image\n", "Relive runs code, not container images"),
+        ("ImageUri: x\n", "Relive runs code, not container images"),
+        ("CodeUri: s3://bucket/key\n", "the code is not on this machine, but in S3"),
+        ("Timeout: soon\n", "'soon' is not a whole number"),
+        ("FunctionName: 'a b'\n", "the function's name 'a b' is not allowed"),
+        ("Environment: {Variables: {A: !Ref P}}\n", "it has no value"),
+        ("Timeout: !If [Nothing, 1, 2]\n", "there is no condition 'Nothing'"),
+        ("Timeout: !Select [5, [a]]\n", "there is no item 5"),
+        ("Environment: {Variables: {A: !FindInMap [M, a, b]}}\n", "Mappings has no M.a.b"),
+        ("Events: {E: {Properties: {}}}\n", "the event has no Type"),
+        ("CodeUri: ../..\n", "is outside the application"),
+    ):
+        body = function(more)
+        if more.startswith("CodeUri"):
+            body = body.replace("    CodeUri: src/\n", "", 1)
+        with pytest.raises(ConfigError, match=r"template\.yaml:") as caught:
+            read(body, "Parameters: {P: {Type: String}}\n")
+        assert said in str(caught.value)
+
+
+def test_strict_makes_errors_of_what_is_ignored(read: Load) -> None:
+    body = function("Policies: [AWSLambdaExecute]\nTags: {a: b}\nVpcConfig: {SubnetIds: [x]}\n")
+    assert {name for _, name in ignored(read(body))} == {"Policies", "VpcConfig"}
+    with pytest.raises(ConfigError) as caught:
+        read(body, strict=True)
+    assert [problem.line for problem in caught.value.problems] == [7, 9]
+
+
+def test_other_runtimes_are_left_out_by_name(read: Load) -> None:
+    body = (
+        function()
+        + "N:\n  Type: AWS::Serverless::Function\n  Properties: {CodeUri: src, Handler: x.y, Runtime: ruby3.3}\n"
+    )
+    application = read(body)
+    assert list(application.functions) == ["F"]
+    assert (9, "Runtime") in ignored(application)
+    with pytest.raises(ConfigError, match="no function of it can be deployed"):
+        read(function("Runtime: ruby3.3\n"))
+
+
+def test_parameters_of_samconfig(read: Load, tmp_path: Path) -> None:
+    config = """\
+    version = 0.1
+    [default.global.parameters]
+    stack_name = "my stack"
+    region = "eu-west-1"
+    [default.deploy.parameters]
+    parameter_overrides = "Stage=test Name='two words' Unknown=1"
+    [prod.deploy.parameters]
+    parameter_overrides = ["Stage=prod"]
+    """
+    (tmp_path / "shop" / "samconfig.toml").write_text(textwrap.dedent(config))
+    head = "Parameters:\n  Stage: {Type: String}\n  Name: {Type: String, Default: none}\n"
+    body = function("Environment: {Variables: {A: !Sub '${Stage} ${Name} ${AWS::Region}'}}\n")
+    application = read(body, head)
+    assert application.name == "my-stack"
+    assert only(application).environment == {"A": "test two words eu-west-1"}
+    assert only(read(body, head, config_env="prod")).environment == {"A": "prod none us-east-1"}
+    assert only(read(body, head, parameters={"Stage": "mine"})).environment["A"].startswith("mine two")
+    with pytest.raises(ConfigError, match="no environment 'qa'"):
+        read(body, head, config_env="qa")
+
+
+def test_a_template_in_json(read: Load, tmp_path: Path) -> None:
+    text = '{"Resources": {"F": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "src",\t"Handler": "app.handler"}}}}'
+    (tmp_path / "shop" / "template.json").write_text(text)
+    assert list(load(tmp_path / "shop").functions) == ["F"]
+
+
+def test_what_import_writes_is_the_same_application(read: Load, tmp_path: Path) -> None:
+    # Given a template with quotes, backslashes, other scripts and control characters in its texts
+    body = function("""\
+    FunctionName: odd
+    Policies: [A]
+    Environment: {Variables: {A: 'x"y\\z', B: "\\u263a \\u007f \\t", C: "two\\nlines"}}
+    Events:
+      Http: {Type: HttpApi, Properties: {Path: "/b/{id}", Method: get}}
+      Tick: {Type: Schedule, Properties: {Schedule: rate(5 minutes), Input: '{"x": "é"}'}}
+    """)
+    application = read(body)
+    folder = tmp_path / "shop"
+    # When it is written as a relive.toml
+    (folder / "relive.toml").write_text(to_toml(read_document(folder / "template.yaml", Given())))
+    # I expect the same functions of it, and what was ignored in a comment
+    assert load(folder / "relive.toml").functions == application.functions
+    assert "# Not in it:\n#   line 8: Resources.F.Properties.Policies" in (folder / "relive.toml").read_text()
+
+
+BOMB = "a: &a [x]\n" + "\n".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Resources: [", "it is not valid YAML"),
+        ("- a\n", "it is not a mapping"),
+        ("a: 1\n", "it has no Resources"),
+        ("Resources: {}\n", "it has no function"),
+        ("Resources: &a {F: *a}\n", "an alias leads to what it lies in"),
+        ("Resources: " + "[" * 500 + "]" * 500, "nested too deeply"),
+        ("Resources: !!python/object/apply:os.system ['true']\n", "it has no Resources"),
+        (
+            f"{BOMB}\nResources: {{F: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b, Environment: {{Variables: {{A: *i}}}}}}}}}}\n",
+            "too much to evaluate",
+        ),
+        (
+            "Conditions: {A: !Condition B, B: !Condition A}\nResources: {F: {Type: X, Condition: A}}\n",
+            "refers to itself",
+        ),
+        (
+            "Resources: {F: {Type: AWS::Serverless::Function, Properties: {FunctionName: !Ref F, Handler: a.b, CodeUri: nowhere}}}\n",
+            "does not exist",
+        ),
+    ],
+)
+def test_hostile_templates_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "template.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_a_text_that_would_fill_the_memory_is_refused(read: Load) -> None:
+    # Given a parameter of 300 KB and a Sub that has it a thousand times
+    head = f"Parameters: {{P: {{Type: String, Default: '{'x' * 300_000}'}}}}\n"
+    with pytest.raises(ConfigError, match="over 1 MiB"):
+        read(function(f"Environment: {{Variables: {{A: !Sub '{'${P}' * 1000}'}}}}\n"), head)
+
+
+KEYS = st.sampled_from(
+    ["Resources", "Globals", "Parameters", "Conditions", "Mappings", "Type", "Properties", "F", "Ref", "Fn::Sub",
+     "Fn::GetAtt", "Fn::If", "Fn::Join", "Fn::Select", "Events", "Environment", "Variables", "Handler", "CodeUri",
+     "Layers", "Function", "Condition", "DefinitionBody", "paths", "Cors"]
+)  # fmt: skip
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 5), st.text(max_size=5),
+    st.sampled_from(["AWS::Serverless::Function", "AWS::Serverless::Api", "app.handler", "src", "${F}", "${F.Arn}", "F", "Api"]),
+)  # fmt: skip
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    resources=st.dictionaries(st.sampled_from(["F", "G"]), TREES, min_size=1),
+    rest=st.dictionaries(KEYS, TREES, max_size=3),
+)
+def test_whatever_a_template_says_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, resources: dict[str, object], rest: dict[str, object]
+) -> None:
+    import yaml
+
+    file = tmp_path_factory.getbasetemp() / "template.yaml"
+    file.write_text(yaml.safe_dump({**rest, "Resources": resources}))
+    with contextlib.suppress(ConfigError):
+        load(file)
