@@ -6,9 +6,9 @@ from typing import Protocol
 
 import msgspec
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import ErrorInfo, HttpRequest, Result, StreamHead, StreamPart
+from relive_base.wire.messages import ErrorInfo, Frame, HttpRequest, Result, StreamHead, StreamPart
 
-__all__ = ["AnswerStream", "InvokeRequest", "Outcome", "StreamReader", "Waiter"]
+__all__ = ["AnswerStream", "InvokeRequest", "Outcome", "SocketReader", "StreamReader", "Waiter"]
 
 
 class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
@@ -44,6 +44,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     peer: str = ""  # the address of its connection's other end
     peer_port: int = 0
     user_agent: str = ""
+    wire: str = ""  # what the client speaks beside plain HTTP: "websocket"
 
 
 class Outcome(msgspec.Struct, eq=False):
@@ -94,3 +95,9 @@ class StreamReader(Waiter, Protocol):
     def prepare(self, result: Outcome, /) -> None: ...
     def begin_stream(self, record: InvocationRecord, head: StreamHead, stream: AnswerStream, /) -> None: ...
     def take_part(self, part: StreamPart, /) -> None: ...
+
+
+class SocketReader(StreamReader, Protocol):
+    """A waiter with a websocket, which its application may accept."""
+
+    def take_socket(self, record: InvocationRecord, message: Frame, /) -> None: ...

@@ -42,6 +42,15 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.scenes import Playback, Scene
+from relive_base.wire.messages.sockets import (
+    MESSAGE_COST_BYTES,
+    WEBSOCKET,
+    WINDOW_BYTES,
+    SocketAccept,
+    SocketClose,
+    SocketData,
+    SocketTaken,
+)
 from relive_base.wire.messages.telemetry import (
     LogLine,
     Logs,
@@ -57,6 +66,9 @@ from relive_base.wire.messages.telemetry import (
 
 __all__ = [
     "MAX_FRAME_BYTES",
+    "MESSAGE_COST_BYTES",
+    "WEBSOCKET",
+    "WINDOW_BYTES",
     "AnyFrame",
     "Call",
     "CallResult",
@@ -91,6 +103,10 @@ __all__ = [
     "Result",
     "Scene",
     "Skipped",
+    "SocketAccept",
+    "SocketClose",
+    "SocketData",
+    "SocketTaken",
     "SpanData",
     "SpanEvent",
     "SpanLink",

@@ -35,6 +35,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.scenes import Playback, Scene
+from relive_base.wire.messages.sockets import SocketAccept, SocketClose, SocketData, SocketTaken
 from relive_base.wire.messages.telemetry import Logs, Profile, Spans, SpanUpdate
 
 __all__ = ["AnyFrame", "FrameDecoder", "decode_frame", "encode_frame", "encode_payload", "frame_kind"]
@@ -43,6 +44,7 @@ AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
     | Result | StreamHead | StreamPart | Done | Skipped | Late | Crashed | Spans | SpanUpdate | Logs | Profile
     | Scene | Call
+    | SocketAccept | SocketData | SocketClose | SocketTaken
     | TakeHeap | HeapTaken | Playback
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import HttpRequest
@@ -26,6 +26,9 @@ from relive_platform.triggers.http.propagation import Propagation
 from relive_platform.triggers.http.redirects import below
 from relive_platform.triggers.http.responses import Response, from_outcome, json_response, problem
 from relive_platform.triggers.http.routes import MethodNotAllowed, Routes, Target
+from relive_platform.triggers.http.sockets.handshake import is_websocket
+from relive_platform.triggers.http.sockets.limits import SocketLimits
+from relive_platform.triggers.http.sockets.websockets import Upgrading, Websockets
 from relive_platform.triggers.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
 from relive_platform.triggers.queue.publisher import Accepted, Publisher
 
@@ -87,6 +90,7 @@ class Gateway:
         limits: GatewayLimits | None = None,
         access: Access | None = None,
         propagation: Propagation | None = None,
+        sockets: SocketLimits | None = None,
     ) -> None:
         self.routes = Routes()
         self._access = access or Access()
@@ -96,6 +100,7 @@ class Gateway:
         self._propagation = propagation or Propagation()
         self.bodies = BodyBudget(self._limits.bodies_bytes)
         self._passing = Passing(publish, dispatcher, _acceptance, _status_for)
+        self.websockets = Websockets(sockets or SocketLimits(), self.bodies, self._replaced)
 
     async def handle(self, head: Head, exchange: Exchange) -> Response | None:
         """One request whose body may still be on its way. None if `exchange` is told, or has gone."""
@@ -135,10 +140,24 @@ class Gateway:
             if len(body) > self._limits.body_bytes:
                 raise BodyTooLarge(self._limits.body_bytes)
             request = _request(target, head, body, time.time_ns(), self._propagation)
-            self._dispatcher.begin(request, exchange)
+            if "upgrade" in head.special and target.websockets and is_websocket(head):
+                self._upgrade(request, head, exchange)
+            else:
+                self._dispatcher.begin(request, exchange)
         except Exception as error:
             exchange.respond(_refusal(error))
         return True
+
+    def _upgrade(self, request: InvokeRequest, head: Head, exchange: Exchange) -> None:
+        begin = self._dispatcher.begin
+        refused = self.websockets.begin(request, head, cast("Upgrading", exchange), begin)
+        if refused is not None:
+            exchange.respond(refused)
+
+    def _replaced(self, function: str, version: int) -> bool:
+        """Whether a function's version gets nothing any more."""
+        pool = self._dispatcher.versions.get((function, version))
+        return pool is None or pool.draining
 
     def _target(self, head: Head, exchange: Exchange) -> Target:
         """Where the request goes, if its client may send it there."""

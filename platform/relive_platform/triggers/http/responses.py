@@ -12,11 +12,13 @@ from relive_base.wire.messages import ErrorInfo, Result, StreamHead
 from relive_platform.engine.invocation import Outcome
 
 __all__ = [
+    "BadHeader",
     "Response",
     "error_response",
     "from_outcome",
     "from_stream",
     "json_response",
+    "opening_lines",
     "problem",
     "status_of",
 ]
@@ -57,7 +59,7 @@ _GENERIC: Final = {
 """What a client is told of a failure that is none of its business."""
 
 
-class _BadHeader(ValueError):
+class BadHeader(ValueError):
     """A function gave a header that must not be sent."""
 
 
@@ -85,9 +87,9 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
         return Response(status, head.encode("latin-1"), body)
     try:
         if not 200 <= status <= 599:
-            raise _BadHeader(f"the function answered with the HTTP status {status}")
+            raise BadHeader(f"the function answered with the HTTP status {status}")
         more = _own_lines(result)
-    except _BadHeader as error:
+    except BadHeader as error:
         failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
         return error_response(record, failed, 502, details=details)
     if status in _BODILESS:
@@ -101,11 +103,18 @@ def from_stream(record: InvocationRecord, head: StreamHead, details: bool) -> Re
     try:
         more = _own_lines(head)
         if not 200 <= head.http_status <= 599:
-            raise _BadHeader(f"the function answered with the HTTP status {head.http_status}")
-    except _BadHeader as error:
+            raise BadHeader(f"the function answered with the HTTP status {head.http_status}")
+    except BadHeader as error:
         failed = ErrorInfo(type="BadResponse", message=str(error), kind="bad_result")
         return error_response(record, failed, 502, details=details)
     return Response(head.http_status, f"{_ids(record)}{more}".encode("latin-1", "replace"), b"")
+
+
+def opening_lines(record: InvocationRecord, headers: list[tuple[str, str]]) -> bytes:
+    """What the answer that opens a websocket says besides. Raises BadHeader."""
+    own = [(name, value) for name, value in headers if not name.lower().startswith("sec-websocket-")]
+    head = StreamHead(http_status=101, headers=own)
+    return f"{_ids(record)}{_own_lines(head)}".encode("latin-1", "replace")
 
 
 def _own_lines(result: Result | StreamHead) -> str:
@@ -119,9 +128,9 @@ def _own_lines(result: Result | StreamHead) -> str:
         if lower in _HOP_BY_HOP:
             continue
         if not _NAME.fullmatch(lower):
-            raise _BadHeader("the function gave a header with an invalid name")
+            raise BadHeader("the function gave a header with an invalid name")
         if _BAD_VALUE.search(value):
-            raise _BadHeader(f"the header {lower!r} of the function holds control characters")
+            raise BadHeader(f"the header {lower!r} of the function holds control characters")
         typed = typed or lower == "content-type"
         lines += f"{lower}: {value}\r\n"
     return lines if typed or not result.content_type else lines + _type_line(result.content_type)
@@ -129,7 +138,7 @@ def _own_lines(result: Result | StreamHead) -> str:
 
 def _type_line(content_type: str) -> str:
     if not content_type.isprintable() and _BAD_VALUE.search(content_type):
-        raise _BadHeader("the content type of the function holds control characters")
+        raise BadHeader("the content type of the function holds control characters")
     return f"content-type: {content_type}\r\n"
 
 

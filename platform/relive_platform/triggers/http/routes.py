@@ -52,6 +52,7 @@ class Policy:
     route_details: bool = True  # callers of its routes are told what went wrong
     details: bool = True  # ... and those of /fn/NAME/
     event: bool = False  # an event function: it does not see `Target.mount`
+    websockets: bool = False  # it takes them: a service
 
 
 _PRIVATE: Final = Policy()
@@ -71,6 +72,7 @@ class Target:
     payload: str = ""
     hidden: str = ""  # the mount, if the function does not see it
     door: Door | None = None  # stands before the function
+    websockets: bool = False
 
 
 class Routes:
@@ -115,7 +117,16 @@ class Routes:
             mount = FUNCTION_PREFIX + name
             hidden = mount if policy.event else ""
             path = slash + rest or "/"
-            return Target(name, path, mount, "", cors=policy.cors, details=policy.details, hidden=hidden)
+            return Target(
+                name,
+                path,
+                mount,
+                "",
+                cors=policy.cors,
+                details=policy.details,
+                hidden=hidden,
+                websockets=policy.websockets,
+            )
         candidates = self._exact.get(path)
         if candidates is None:
             candidates = [route for pattern, route in self._patterns if pattern.fullmatch(path)]
@@ -142,6 +153,7 @@ class Routes:
             details=policy.route_details,
             payload=route.payload,
             door=route.door,
+            websockets=policy.websockets,
         )
 
 

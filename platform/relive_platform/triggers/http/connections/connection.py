@@ -15,6 +15,7 @@ from relive_platform.triggers.http.connections.head import BadHead, Head, check_
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.connections.listening import Listening
 from relive_platform.triggers.http.connections.refusals import refusal, too_large, too_long
+from relive_platform.triggers.http.connections.upgrading import Upgraded, UpgradeExchange
 from relive_platform.triggers.http.cors import with_lines
 from relive_platform.triggers.http.responses import Response
 
@@ -67,6 +68,7 @@ class Connection(HttpToolsProtocol):
         self.deaf_since = 0.0  # it was answered before all of its body was here: the rest is thrown away
         self.access_log = False
         self.streamed: Exchange | None = None  # whose answer is being sent in parts
+        self.upgraded: Upgraded | None = None  # what it is once the request is read that asks for it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -90,8 +92,10 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(data)
             else:
                 size = self._feed_slices(data)
-        except httptools.HttpParserUpgrade:
-            pass  # it is answered as if it had not asked for another protocol
+        except httptools.HttpParserUpgrade as end:
+            if self.upgraded is not None:
+                self.upgraded.attach(data[end.args[0] :])
+            return  # else it is answered as if it had not asked for another protocol
         except httptools.HttpParserError:
             if self.refusal is not None:
                 self.refuse(self.refusal)
@@ -107,7 +111,10 @@ class Connection(HttpToolsProtocol):
         piece = view[:SLICE_BYTES]
         for start in range(0, len(data), SLICE_BYTES):
             piece = view[start : start + SLICE_BYTES]
-            self.parser.feed_data(piece)
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as end:
+                raise httptools.HttpParserUpgrade(start + end.args[0]) from None
             if self.deaf_since or self.transport.is_closing():
                 break
             if len(self.pipeline) > _PIPELINED:
@@ -182,7 +189,13 @@ class Connection(HttpToolsProtocol):
         if "connection" in special:  # without it only HTTP/1.1 keeps connections
             keep_alive = keep_alive and parser.get_http_version() != "1.0"
         previous = self.cycle
-        exchange = self.cycle = Exchange(self, head, keep_alive)
+        exchange = Exchange(self, head, keep_alive)
+        if "upgrade" in special:
+            if previous is None or previous.response_complete:
+                exchange = UpgradeExchange(self, head, keep_alive)
+            else:  # what comes behind others is answered as if it had not asked
+                del special["upgrade"]
+        self.cycle = exchange
         if not keep_alive and parser.get_http_version() == "1.0":
             exchange.old = True
         if previous is None or previous.response_complete:
@@ -353,8 +366,16 @@ class Connection(HttpToolsProtocol):
             self._close(exchange)
         self.on_response_complete()
 
+    def shutdown(self) -> None:
+        """The server stops."""
+        if self.upgraded is not None:
+            self.upgraded.leave()
+        super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.upgraded is not None:
+            self.upgraded.lost_early()
         if self.streamed is not None:
             self.streamed.lost()
             self.streamed = None

@@ -22,7 +22,7 @@ _SPECIAL: Final = frozenset(
      "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
      "referer", "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-     "x-forwarded-port", "x-forwarded-prefix", "user-agent")
+     "x-forwarded-port", "x-forwarded-prefix", "user-agent", "upgrade")
 )  # fmt: skip
 _WHO_ASKS: Final = frozenset(
     ("authorization", "x-relive-token", "origin", "referer", "sec-fetch-site",

@@ -1,0 +1,1 @@
+"""Websockets: an upgraded connection of a client, and the attempt in a worker that serves it."""
