@@ -159,6 +159,30 @@ class Settings:
     store: str = _set(
         "", "Store URL: `clickhouse://user:password@host:9000/db`. Empty: the embedded engine.", secret=True
     )
+    # AWS's APIs
+    lambda_api: str = _set(
+        "",
+        "Address on which Lambda's API is served, for boto3, the AWS CLI and others; `relive aws credentials`"
+        " prints how. Empty: it is not served.",
+        unit="address",
+    )
+    aws_account: str = _set("000000000000", "Account number in the ARNs of AWS's APIs: twelve digits.")
+    aws_endpoints: tuple[str, ...] = _set(
+        (),
+        "Who answers, on the listener of Lambda's API, for services that Relive does not serve:"
+        " `s3=http://127.0.0.1:9000`, `*=URL` for all others.",
+        unit="names",
+    )
+    aws_clock_skew_s: float = _set(
+        300.0, "How far the clock of a client that signs may be from ours.", unit="s", low=1, high=86_400
+    )
+    aws_body_limit_bytes: int = _set(
+        72 * _MIB,
+        "Largest request to AWS's APIs; a zip in it is base64 in JSON.",
+        unit="bytes",
+        low=_MIB,
+        high=_GIB,
+    )
     # OTLP
     otlp: str = _set(
         "",
@@ -546,7 +570,7 @@ class Settings:
                 where="RELIVE_TOKEN",
                 hint="use a long random one, such as secrets.token_urlsafe() gives",
             )
-        for name in ("http", "api"):
+        for name in ("http", "api", "lambda_api"):
             text = getattr(self, name)
             variable = f"RELIVE_{name.upper()}"
             if text and not parse_address(text, name=variable).loopback and not self.token:
@@ -555,6 +579,12 @@ class Settings:
                     where=variable,
                     hint="set RELIVE_TOKEN, or listen on 127.0.0.1",
                 )
+        if not re.fullmatch("[0-9]{12}", self.aws_account):
+            raise SettingsError(
+                f"{self.aws_account!r} is no account number",
+                where="RELIVE_AWS_ACCOUNT",
+                hint="write twelve digits, such as 000000000000",
+            )
         self._check_gateway()
         if self.backoff_limit_s < self.backoff_s:
             raise SettingsError(
@@ -599,6 +629,11 @@ class Settings:
             if self.api
             else Address(path=str(self.run_dir / "api.sock"))
         )
+
+    @property
+    def lambda_address(self) -> Address | None:
+        """Where AWS's APIs listen; None if they do not."""
+        return parse_address(self.lambda_api, name="RELIVE_LAMBDA_API") if self.lambda_api else None
 
     @property
     def embedded(self) -> bool:

@@ -48,10 +48,13 @@ def run_server(
             echo(f"note: the store is not there yet: {reason}", err=True)
             echo("      functions go on; what is recorded waits in the spool: relive status", err=True)
         if as_json:
-            emit_object({"pid": os.getpid(), "http": server.http_address, "api": server.api_address})
+            addresses = {"http": server.http_address, "api": server.api_address, "aws": server.aws_address}
+            emit_object({"pid": os.getpid(), **addresses})
             return
         count = len(server.functions.serving)
         echo(f"Relive serves {count} functions at {server.http_address}/fn/NAME/   (home {home})")
+        if server.aws_address:
+            echo(f"  AWS's API at {server.aws_address}    relive aws credentials")
         echo("  relive deploy PATH    relive status    relive tui    Ctrl-C stops")
 
     run(settings, ControlPlane, ready)

@@ -21,6 +21,7 @@ from relive_platform.engine.invocation import (
     Waiter,
 )
 from relive_platform.engine.pool import FunctionPool
+from relive_platform.engine.qualifiers import Qualifiers
 from relive_platform.engine.scene_job import scene_job
 from relive_platform.engine.supervisor.verdict import (
     condemned_verdict,
@@ -30,7 +31,10 @@ from relive_platform.engine.supervisor.verdict import (
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 
-__all__ = ["CallHandler", "Dispatcher", "Recorder"]
+__all__ = ["QUALIFIER", "CallHandler", "Dispatcher", "Recorder"]
+
+QUALIFIER: Final = "relive.qualifier"
+"""Attribute of an invocation that asked for a version or an alias: what it asked for."""
 
 _NO_KEYS: Final[list[str]] = []
 _NOTHING: Final = Evidence()  # of an attempt of which nothing has come but its answer
@@ -61,9 +65,11 @@ class Dispatcher:
         recorder: Recorder,
         versions: dict[tuple[str, int], FunctionPool],
         clock: Clock | None = None,
+        qualifiers: Qualifiers | None = None,
     ) -> None:
         self.pools: dict[str, FunctionPool] = {}  # the version that is in service
         self.versions = versions  # every version that has a pool
+        self.qualifiers = qualifiers or Qualifiers()
         self.running = 0
         self.stopping = False
         self.call_handler: CallHandler | None = None
@@ -87,8 +93,10 @@ class Dispatcher:
         return future
 
     def begin(self, request: InvokeRequest, waiter: Waiter) -> None:
-        """Like `submit`, for any kind of waiter. Raises UnknownFunction and Stopping."""
+        """Like `submit`, for any kind of waiter. Raises UnknownFunction, UnknownQualifier and Stopping."""
         pool = self.pools.get(request.function)
+        if request.qualifier and pool is not None:
+            request.version = self.qualifiers.version_of(request.function, request.qualifier)
         if request.version and (pool is None or pool.spec.version != request.version):
             pool = self.versions.get((request.function, request.version))
         if pool is None:
@@ -114,7 +122,9 @@ class Dispatcher:
             event_bytes=len(request.event),
             sampled=request.sampled,
         )
-        if http is None or request.event_id:
+        if request.qualifier:
+            request.attributes = {**request.attributes, QUALIFIER: request.qualifier}
+        if http is None or request.event_id or request.qualifier:
             _tell_origin(record, request)  # an answered request has no other origin
         if http is not None:
             record.http_method, record.http_route = http.method, http.route
@@ -133,7 +143,9 @@ class Dispatcher:
         if pool.submit(attempt):
             self._recorder.begun(record)
         else:
-            self._reject(attempt, f"{len(pool.waiting)} requests wait for this function already")
+            none = "it may have no workers: its reserved concurrency is 0"
+            many = f"{len(pool.waiting)} requests wait for this function already"
+            self._reject(attempt, many if pool.limits.max_workers else none)
 
     def cancel_waiting(self, pool: FunctionPool, attempt: Attempt) -> bool:
         """Turn away what waits for a worker, for good. False if it has begun, or is gone."""

@@ -20,6 +20,7 @@ from relive_platform.engine.failed.debugging import DebugSession
 from relive_platform.engine.host import HostLimits, WorkerHost
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import FunctionPool, PoolLimits
+from relive_platform.engine.qualifiers import Qualifiers
 from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.dumping import dump_worker
 from relive_platform.engine.supervisor.saving import Saver
@@ -78,7 +79,8 @@ class Engine:
         self._cgroups = Cgroups(limits.cgroups or CgroupLimits(enabled=False))
         self.zygotes = Zygotes(runtime, folder, limits.zygote_timeout_s, limits.users, self._cgroups)
         self.host = WorkerHost(limits.host, folder / "heaps", self._watch, self._cgroups.tidy, clock)
-        self.dispatcher = Dispatcher(recorder, self.host.pools, clock)
+        self.qualifiers = Qualifiers()
+        self.dispatcher = Dispatcher(recorder, self.host.pools, clock, self.qualifiers)
         self._supervisor = Supervisor(
             self.host.workers,
             self.dispatcher.on_condemned,
@@ -164,7 +166,7 @@ class Engine:
         pool = self.prepare(spec, runtime, limits)
         pool.active = warm
         replaced = self.dispatcher.serve(pool)
-        if replaced is not None:
+        if replaced is not None and replaced.spec.version not in self.qualifiers.pinned(spec.name):
             replaced.drain()
         return pool
 
@@ -179,9 +181,20 @@ class Engine:
 
     def withdraw(self, function: str) -> None:
         """Take a function out of service; it finishes what it has."""
-        pool = self.dispatcher.pools.pop(function, None)
-        if pool is not None:
-            pool.drain()
+        self.dispatcher.pools.pop(function, None)
+        self.release(function)
+
+    def release(self, function: str) -> None:
+        """Drain the pools of versions that are neither in service nor an alias's."""
+        serving = self.dispatcher.pools.get(function)
+        kept = self.qualifiers.pinned(function) if serving is not None else set()
+        for (name, version), pool in list(self.host.pools.items()):
+            if name == function and pool is not serving and version not in kept:
+                pool.drain()
+
+    def pools_of(self, function: str) -> list[FunctionPool]:
+        """Those of all its versions that are ready for events."""
+        return [pool for (name, _), pool in self.host.pools.items() if name == function and not pool.draining]
 
     def profile_next(self, function: str, count: int, engine: str = "precise") -> None:
         """Profile the next `count` invocations of a function with `engine`. Raises UnknownFunction."""

@@ -16,6 +16,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
 
     function: str
     version: int = 0  # 0: the latest
+    qualifier: str = ""  # instead: a version's number, or an alias
     event: bytes = b""
     http: HttpRequest | None = None
     trigger: str = "api"
@@ -45,6 +46,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     peer_port: int = 0
     user_agent: str = ""
     wire: str = ""  # what the client speaks beside plain HTTP: "websocket"
+    context: dict[str, str] = {}  # what the handler's context says of the caller: see Invoke.context
 
 
 class Outcome(msgspec.Struct, eq=False):

@@ -34,6 +34,7 @@ class PoolLimits:
     max_workers: int = 4
     capacity: int = 1  # attempts that one worker runs at once
     waiting_workers: int = 2
+    provisioned: int = 0  # workers that wait, ready, whether it is used or not
     waiting_requests: int = 1_000
     wait_limit_s: float = 10.0
     idle_s: float = 300.0
@@ -135,7 +136,7 @@ class FunctionPool:
         if self.idle:
             self._dispatch(self.idle.pop(), attempt)
             return True
-        if not self.waiting.join(attempt):
+        if not self.limits.max_workers or not self.waiting.join(attempt):
             return False
         self.scale()
         return True
@@ -189,9 +190,15 @@ class FunctionPool:
             self.active = False
         for worker in [w for w in self.idle if now - w.idle_since > self.limits.idle_s or self.draining]:
             self.remove_idle(worker)
-        if self.active and not self.draining and not self.init_failures:
-            wanted = min(self.limits.waiting_workers, self.limits.max_workers)
+        if (self.active or self.limits.provisioned) and not self.draining and not self.init_failures:
+            wanted = max(min(self.limits.waiting_workers, self.limits.max_workers), self.limits.provisioned)
             self._fork(wanted - len(self.live()) - self.starting, spare=True)
+
+    def limit(self, limits: PoolLimits) -> None:
+        """From now on it has these limits; workers that are too many leave when they are idle."""
+        self.limits = limits
+        while self.idle and len(self.live()) > limits.max_workers:
+            self.remove_idle(self.idle[0])
 
     def live(self) -> list[Worker]:
         """Workers that serve or can serve."""

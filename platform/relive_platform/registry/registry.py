@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from relive_base.errors import NotFound, ReliveError, UsageError
@@ -20,6 +21,7 @@ from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
 from relive_platform.names import NAME, unknown_name
+from relive_platform.registry.aliases import Aliases
 from relive_platform.registry.application import (
     MANIFEST,
     Application,
@@ -35,6 +37,7 @@ from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.cancellation import Cancellation
 from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
 from relive_platform.registry.needs import parts_of, requirements_of
+from relive_platform.registry.notes import Notes
 from relive_platform.registry.owners import check_origin, check_owners, origin_of
 from relive_platform.registry.packages.assembling import assemble
 from relive_platform.registry.packages.content import (
@@ -91,6 +94,8 @@ class Registry:
         self._dependencies = dependencies or Dependencies(self._home / "deps")
         self._clock_ns = clock_ns
         self._table = VersionTable(self._home)
+        self.notes = Notes(self._home)
+        self.aliases = Aliases(self.notes, self._announce)
         self._callbacks: list[Callable[[list[FunctionVersion]], None]] = []
         self._deploying = threading.Lock()
 
@@ -128,12 +133,37 @@ class Registry:
         """A resource that nobody declares was deleted."""
         self._table.forget(name)
 
+    def named(self) -> list[FunctionVersion]:
+        """Versions that aliases of functions in service lead to, and that are not in service themselves."""
+        serving = {version.name: version.version for version in self.functions()}
+        wanted = {
+            (alias.function, version)
+            for alias in self.aliases.all()
+            for version in (alias.version, *alias.weights)
+            if alias.function in serving and serving[alias.function] != version
+        }
+        found = [self._table.get(name, version) for name, version in sorted(wanted)]
+        return [version for version in found if version is not None]
+
+    def numbers(self, name: str) -> list[int]:
+        """Of all versions that a function ever had in service, the first one first."""
+        return self._table.numbers(name)
+
+    def note(self, kind: str, function: str, key: str, document: dict[str, Any] | None) -> None:
+        """Write a note of a function, or remove it (None), and have it take effect at once. It blocks."""
+        if document is None:
+            self.notes.drop(kind, function, key)
+        else:
+            self.notes.put(kind, function, key, document)
+        self._announce()
+
     def on_change(self, callback: Callable[[list[FunctionVersion]], None]) -> None:
         """Call `callback` with `functions()` after each deploy that changed something, in its thread."""
         self._callbacks.append(callback)
 
     def close(self) -> None:
         """Close the registry's file."""
+        self.notes.close()
         self._table.close()
 
     def deploy(
@@ -195,6 +225,23 @@ class Registry:
             known = ", ".join(application.functions)
             raise UsageError(f"{manifest.name} has no function {name!r}", hint=f"it has {known}")
         return application
+
+    def put(
+        self, app: str, config: FunctionConfig, layers: InstalledDependencies | None = None
+    ) -> FunctionVersion:
+        """Put one function in service as it is, as Lambda takes it: its code, in the folder `config.source`,
+        is not tried, and its requirements are not installed. `layers`: what lies below the code on its path.
+        It blocks. Raises PackageError, DeployError."""
+        application = Application(name=app, functions={config.name: config}, root=Path(config.source))
+        with self._deploying, self._exclusive():
+            self._check_claims(app, [config], [])
+            staged = self._stage(
+                application, config, lambda _: None, Cancellation(), layers or InstalledDependencies()
+            )
+            if not staged.unchanged:
+                self._table.commit([(staged.version, staged.fingerprint)], [])
+                self._announce()
+            return staged.version
 
     def roll_back(self, name: str, version: int = 0) -> FunctionVersion:
         """Put an earlier version of a function in service again; 0: the one before. It blocks.
@@ -261,6 +308,8 @@ class Registry:
             left = {version.spec.app for version in serving if version.name not in retired}
             gone = [row.name for row in self._table.resources() if row.declared and row.app in apps - left]
             self._table.commit([], retired, resources=ResourceChange(gone=gone))
+            for function in retired:
+                self.notes.forget(function)
             self._announce()
             return retired
 
@@ -316,8 +365,10 @@ class Registry:
         config: FunctionConfig,
         progress: Callable[[Progress], None],
         cancelled: Cancellation,
+        ready: InstalledDependencies | None = None,
     ) -> _Staged:
-        """Everything but the last step. The version's folder is there, but nothing points to it."""
+        """Everything but the last step. The version's folder is there, but nothing points to it. `ready`: the
+        dependencies are these, and the handler is not tried."""
         began = time.monotonic()
         source = Path(config.source)
         cancelled.check()
@@ -327,7 +378,7 @@ class Registry:
         try:
             assemble(parts_of(application, config), scratch, self._limits)
             digest = code_hash(scratch)
-            installed = self._install(application, config, progress, cancelled)
+            installed = ready or self._install(application, config, progress, cancelled)
             code_dir = self._code_dir(config.name, number, installed)
             fingerprint = _fingerprint(digest, config, installed, application.name)
             current = self._table.get(config.name, 0)
@@ -342,7 +393,8 @@ class Registry:
         finally:
             remove_tree(scratch)
         try:
-            self._try(version, source, progress)
+            if ready is None:
+                self._try(version, source, progress)
         except BaseException:
             remove_tree(code_dir)
             raise

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from relive_base.errors import ReliveError
@@ -89,6 +89,7 @@ _BEFORE: Final = (
     "SELECT document FROM versions WHERE function = ? AND version < ? ORDER BY version DESC LIMIT 1"
 )
 _NUMBER: Final = "SELECT version FROM latest WHERE function = ?"
+_NUMBERS: Final = "SELECT version FROM versions WHERE function = ? ORDER BY version"
 _HIGHEST: Final = "SELECT coalesce(max(version), 0) FROM versions WHERE function = ?"
 
 
@@ -162,7 +163,7 @@ class VersionTable:
         spec, created_ns = version.spec, version.created_ns
         return spec.name, spec.version, spec.app, fingerprint, created_ns, self._encoder.encode(row)
 
-    def _read(self, sql: str, *values: object) -> list[tuple[bytes]]:
+    def _read(self, sql: str, *values: object) -> list[Any]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
@@ -226,6 +227,10 @@ class VersionTable:
         """Where an application was deployed from last, or ""."""
         rows = self._read(_ORIGIN, app)
         return str(rows[0][0]) if rows else ""
+
+    def numbers(self, name: str) -> list[int]:
+        """Of all versions, the lowest first."""
+        return [int(row[0]) for row in self._read(_NUMBERS, name)]
 
     def highest(self, name: str) -> int:
         """The highest number that was ever in service; 0 for none."""

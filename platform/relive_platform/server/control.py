@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import re
-import secrets
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -30,6 +29,7 @@ from relive_platform.registry.cancellation import Cancellation
 from relive_platform.server.cancelling import cancel
 from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.server.event_office import EventOffice
+from relive_platform.server.home_token import home_token
 from relive_platform.server.server import ReliveServer
 from relive_platform.server.status import status_of
 from relive_platform.signals.exporters.followers import FollowedLine, Follower
@@ -52,7 +52,7 @@ class ControlPlane:
         self._server = server
         settings = server.settings
         self._listener = ControlListener(
-            PlatformBackend(server), self._token(), upload_limit_bytes=settings.package_bytes
+            PlatformBackend(server), home_token(settings), upload_limit_bytes=settings.package_bytes
         )
 
     def start(self) -> str:
@@ -68,17 +68,6 @@ class ControlPlane:
         """End running calls and close the sockets."""
         self._listener.stop()
         (self._server.settings.run_dir / "api.sock").unlink(missing_ok=True)
-
-    def _token(self) -> str:
-        """RELIVE_TOKEN, or what run/token holds, or a new one; clients on this machine read it there."""
-        path = self._server.settings.run_dir / "token"
-        token = self._server.settings.token
-        if not token and path.exists():
-            token = path.read_text().strip()
-        token = token or secrets.token_urlsafe(32)
-        path.touch(mode=0o600)
-        path.write_text(token)
-        return token
 
 
 class PlatformBackend:

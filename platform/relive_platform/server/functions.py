@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,8 +13,11 @@ from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.pool import PoolLimits
+from relive_platform.engine.qualifiers import AliasTarget
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
+from relive_platform.registry.aliases import Alias
 from relive_platform.registry.model import FunctionVersion
+from relive_platform.server.orders import Orders
 from relive_platform.settings import Settings
 from relive_platform.triggers.queue.names import QueueNames
 
@@ -35,18 +38,36 @@ class Functions:
         """`environment`: what a version's workers get, with what it is told of resources."""
         self.serving: dict[str, FunctionVersion] = {}
         self._queues = QueueNames()
+        self._orders: Mapping[str, Orders] = {}
         self._settings = settings
         self._engine = engine
         self._environment = environment or (lambda version: dict(version.spec.environment))
 
-    def apply(self, versions: Sequence[FunctionVersion], *, warm: bool = True) -> None:
-        """Serve exactly these versions; what they replace is drained."""
+    def apply(
+        self,
+        versions: Sequence[FunctionVersion],
+        aliases: Sequence[Alias] = (),
+        named: Sequence[FunctionVersion] = (),
+        orders: Mapping[str, Orders] | None = None,
+        *,
+        warm: bool = True,
+    ) -> None:
+        """Serve exactly these versions; what they replace is drained. `named`: further versions, which
+        `aliases` lead to. `orders`: what was said of functions since they were deployed."""
+        self._orders = orders or {}
         names = {version.name for version in versions}
+        self._engine.qualifiers.apply(_targets(aliases))
         for version in versions:
             self._serve(version, warm)
         for name in [name for name in self.serving if name not in names]:
             del self.serving[name]
             self._engine.withdraw(name)
+        for version in named:
+            if version.name in names:
+                self.prepare(version)
+        for name in names:
+            self._engine.release(name)
+            self._limit(name)
         self._queues.apply(versions)
 
     def names(self) -> list[str]:
@@ -55,7 +76,21 @@ class Functions:
 
     def receiver(self, name: str) -> FunctionVersion | None:
         """Who works on events sent to `name`: the function of that name, else the one whose queue it is."""
-        return self.serving.get(name) or self.serving.get(self._queues.function_of(name))
+        found = self.serving.get(name) or self.serving.get(self._queues.function_of(name))
+        orders = self._orders.get(found.name) if found is not None else None
+        return orders.of_events(found) if orders is not None and found is not None else found
+
+    def _limit(self, name: str) -> None:
+        """Pools get the limits that they have now."""
+        orders = self._orders.get(name, _NO_ORDERS)
+        serving = self.serving[name]
+        for pool in self._engine.pools_of(name):
+            limits = _limits(serving, self._settings) if pool.spec.version == serving.version else pool.limits
+            pool.limit(orders.of_workers(limits, pool.spec.version, serving.config.max_workers))
+
+    def applications(self) -> set[str]:
+        """Whose functions are in service."""
+        return {version.spec.app for version in self.serving.values()}
 
     def _serve(self, version: FunctionVersion, warm: bool) -> None:
         current = self.serving.get(version.name)
@@ -97,6 +132,16 @@ class Functions:
             tier=settings.isolation_tier,
             code_root=str(settings.home.absolute() / "code"),
         )
+
+
+_NO_ORDERS: Final = Orders()
+
+
+def _targets(aliases: Sequence[Alias]) -> dict[str, dict[str, AliasTarget]]:
+    targets: dict[str, dict[str, AliasTarget]] = {}
+    for alias in aliases:
+        targets.setdefault(alias.function, {})[alias.name] = AliasTarget(alias.version, alias.weights)
+    return targets
 
 
 def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:

@@ -23,6 +23,7 @@ class ServerInfo(msgspec.Struct, omit_defaults=True):
     version: str = ""
     started_ns: int = 0
     store_problem: str = ""  # why the store cannot be read now
+    aws: str = ""  # where AWS's APIs are served, "" if they are not
 
 
 def default_home(environment: Mapping[str, str]) -> Path:

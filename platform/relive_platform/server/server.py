@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 from relive_base.garbage import settle
@@ -35,7 +35,9 @@ from relive_platform.resources.queue.queues import MessageQueues
 from relive_platform.server.doors import doors
 from relive_platform.server.functions import Functions
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
+from relive_platform.server.home_token import home_token
 from relive_platform.server.locate import ServerInfo
+from relive_platform.server.orders import orders_of
 from relive_platform.server.parts import (
     access_of,
     collector_options,
@@ -72,6 +74,9 @@ from relive_platform.triggers.timer import TimerService
 from relive_platform.triggers.timer.source import TimerSource
 from relive_platform.triggers.ways import Ways
 
+if TYPE_CHECKING:
+    from relive_platform.server.aws import AwsApi
+
 __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
 
 _THREADS: Final = 8
@@ -102,6 +107,7 @@ class ReliveServer:
         self.http_address = ""
         self.api_address = ""
         self.aws_address = ""
+        self.aws: AwsApi | None = None
         self._api_factory = api
         self._drain_s = settings.stop_timeout_s
         self._stack = AsyncExitStack()
@@ -213,9 +219,13 @@ class ReliveServer:
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
         self.buses = Buses(self.publisher)
         self.publisher.elsewhere["bus"] = self.buses.put
-        self.consumer = Consumer(self.queue, self.engine.dispatcher, self._in_flight, settings.lease_s)
+        self.consumer = Consumer(
+            self.queue, self.engine.dispatcher, self._in_flight, settings.lease_s, self.ready
+        )
         self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
-        self.engine.start(Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes))
+        self.engine.start(
+            Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes, self.ready)
+        )
         gateway_limits = GatewayLimits(
             settings.body_limit_bytes, settings.async_body_limit_bytes, settings.bodies_limit_bytes
         )
@@ -225,6 +235,7 @@ class ReliveServer:
             gateway_limits,
             access_of(settings),
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
+            ready=self.ready,
         )
         self.functions = Functions(settings, self.engine, self.resources.environment)
         self.listener = HttpListener(self.gateway, listener_limits(settings))
@@ -241,9 +252,22 @@ class ReliveServer:
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
         await self.resources.apply()
+        self._prepare_aws()
         await self._apply(self.registry.functions())
         self.registry.on_change(self._changed)
         self.consumer.start()
+
+    def _prepare_aws(self) -> None:
+        """Take the address of AWS's APIs, if they are wanted: functions may be told it."""
+        address = self.settings.lambda_address
+        if address is None:
+            return
+        from relive_platform.server.aws import AwsApi, services_of  # botocore comes with it
+
+        token = home_token(self.settings)
+        self.aws = AwsApi(self.settings, address, services_of(self), token, self.functions.applications)
+        self.aws_address = self.aws.bind()
+        self._stack.push_async_callback(self.aws.close)
 
     async def _start_sources(self) -> None:
         await self.resources.start()
@@ -252,6 +276,8 @@ class ReliveServer:
             await source.start()
             self._stack.push_async_callback(source.close)
         self.http_address = self.listener.address
+        if self.aws is not None:
+            await self.aws.start()
 
     async def _start_api(self) -> None:
         if self._api_factory is None:
@@ -268,6 +294,7 @@ class ReliveServer:
             store=self.settings.store_url,
             version=relive_version(),
             started_ns=self.started_ns,
+            aws=self.aws_address,
             store_problem="" if self.store_keeper.ready else self.store_keeper.health.reason,
         )
         path = self.run_dir / "server.json"
@@ -293,6 +320,8 @@ class ReliveServer:
         limit = self._drain_s if drain_s is None else drain_s
         if hasattr(self, "listener"):
             self.listener.stop_accepting()
+        if self.aws is not None:
+            self.aws.stop_accepting()
         if hasattr(self, "consumer"):
             await self.consumer.stop()
             if hasattr(self, "batches"):
@@ -319,7 +348,10 @@ class ReliveServer:
 
     async def _apply(self, versions: list[FunctionVersion]) -> None:
         """The newest routes come with the newest pools: nothing else runs in between."""
-        self.functions.apply(versions)
+        aliases = self.registry.aliases.all()
+        serving = {version.name: version.version for version in versions}
+        orders = orders_of(self.registry.notes, aliases, serving)
+        self.functions.apply(versions, aliases, self.registry.named(), orders)
         for source in reversed(self._sources):
             await source.apply(versions)
 
@@ -335,14 +367,21 @@ class ReliveServer:
 
     async def invoke(self, request: InvokeRequest) -> Outcome:
         """Run one event and wait. Raises UnknownFunction; failures are in the outcome."""
-        if request.version and request.function in self.functions.serving:
-            serving = self.functions.serving[request.function]
-            if serving.version != request.version:
-                found = await self.loop.run_in_executor(
-                    self.executor, self.registry.get, request.function, request.version
-                )
-                self.functions.prepare(found)
+        await self.ready(request.function, request.qualifier or str(request.version or ""))
         return await self.engine.submit(request)
+
+    async def ready(self, function: str, qualifier: str) -> None:
+        """Have the version that `qualifier` names ready, if it is a number. Raises UnknownFunction."""
+        serving = self.functions.serving.get(function)
+        if serving is None or not (qualifier.isascii() and qualifier.isdigit()):
+            return
+        number = int(qualifier[:10])
+        if number and serving.version != number:
+            found = await self.loop.run_in_executor(self.executor, self.registry.get, function, number)
+            self.functions.prepare(found)
+
+    async def mappings_changed(self) -> None:
+        """Event source mappings of Lambda's API are others now."""
 
     async def publish(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
         """Put an event on the durable queue; returns when it is committed."""

@@ -57,6 +57,7 @@ class Invoke(Frame, tag="invoke"):
     start_before_monotonic_ns: int = 0  # sent ahead: later than this it is skipped; 0: whenever it comes
     baggage: str = ""  # the W3C header's value
     stream: bool = False  # the caller takes an answer part by part: StreamHead, StreamPart
+    context: dict[str, str] = {}  # what AWS's API says of the caller: "arn", "client_context" (JSON)
 
 
 class Ready(Frame, tag="ready"):

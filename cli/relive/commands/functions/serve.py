@@ -39,6 +39,12 @@ _POLL_S = 0.05
 @click.option(
     "--otlp", default=None, help="Send every trace and log to this OTLP endpoint: http://HOST:4317."
 )
+@click.option(
+    "--lambda-api",
+    default=None,
+    metavar="HOST:PORT",
+    help="Serve AWS Lambda's API, for boto3 and the AWS CLI: see relive aws.",
+)
 @click.option("--daemon", is_flag=True, help="Return when the server is ready; it goes on in the background.")
 @json_option
 @click.pass_obj
@@ -48,6 +54,7 @@ def serve(
     api: str | None,
     store: str | None,
     otlp: str | None,
+    lambda_api: str | None,
     daemon: bool,
     as_json: bool,
 ) -> int:
@@ -60,7 +67,7 @@ def serve(
 
     Every other setting is a RELIVE_* variable: see docs/reference/settings.md.
     """
-    given = {"http": http, "api": api, "store": store, "otlp": otlp}
+    given = {"http": http, "api": api, "store": store, "otlp": otlp, "lambda_api": lambda_api}
     overrides = {name: value for name, value in given.items() if value is not None}
     if daemon:
         return _start_daemon(session, overrides, as_json)
@@ -129,11 +136,14 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
                         "pid": info.pid,
                         "http": info.http,
                         "api": info.api,
+                        "aws": info.aws,
                         "store": without_password(info.store),
                     }
                 )
             else:
                 echo(f"ready: functions at {info.http}/fn/NAME/ (pid {info.pid})")
+                if info.aws:
+                    echo(f"  AWS's API at {info.aws}    relive aws credentials")
                 if info.store_problem:
                     echo(f"note: the store is not there yet: {info.store_problem}", err=True)
                     echo(

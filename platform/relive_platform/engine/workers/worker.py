@@ -166,6 +166,7 @@ class Worker(WorkerLife):
                 start_before_monotonic_ns=int(attempt.start_before_mono * 1e9),
                 stream=request.stream,
                 baggage=request.baggage,
+                context=request.context,
             )
         )
         if begins:

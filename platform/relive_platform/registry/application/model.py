@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
@@ -80,6 +80,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     error_details: bool | None = None  # for callers over HTTP; None: by the server's setting
     cors: CorsConfig | None = None
     resources: dict[str, Resource] = {}  # of its application, which it sees in its environment
+    lambda_api: dict[str, Any] = {}  # what was given to Lambda's API of it, and means nothing here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,12 @@ class Follower:
         self._counts.taken += 1
         self._arrived.set()
 
+    def there(self) -> list[FollowedLine]:
+        """All lines that are there now; they leave."""
+        found = list(self._lines)
+        self._lines.clear()
+        return found
+
     async def get(self) -> FollowedLine:
         """The next line."""
         return (await self.take(1))[0]

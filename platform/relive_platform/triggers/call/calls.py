@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import Call, CallResult, ErrorInfo
@@ -12,6 +13,7 @@ from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.qualifiers import split_qualifier
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.triggers.queue.publisher import Accepted, Publisher
 
@@ -22,8 +24,15 @@ class Calls:
     """Serves the Call frames of all workers."""
 
     def __init__(
-        self, engine: Engine, depth_limit: int, publish: Publisher, sizes: EventSizes | None = None
+        self,
+        engine: Engine,
+        depth_limit: int,
+        publish: Publisher,
+        sizes: EventSizes | None = None,
+        ready: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
+        """`ready` has a version that is not in service ready for a call that asks for it by its number."""
+        self._ready = ready
         self._engine = engine
         self._depth_limit = depth_limit
         self._publish = publish
@@ -36,8 +45,10 @@ class Calls:
             self._refuse(worker, call, "CallDepthExceeded", f"functions call each other {call.depth} deep")
             return
         left_s = caller.deadline_mono - time.monotonic() if caller is not None else worker.spec.timeout_s
+        function, qualifier = split_qualifier(call.function)
         request = InvokeRequest(
-            function=call.function,
+            function=function,
+            qualifier=qualifier,
             event=call.payload,
             trigger="call",
             trace_id=call.trace_id,
@@ -58,10 +69,20 @@ class Calls:
                 self._tasks.add(task)
                 task.add_done_callback(lambda done: self._queued(worker, call, done))
             else:
-                future = self._engine.submit(request)
+                future = self._submit(request)
                 future.add_done_callback(lambda done: self._answered(worker, call, done))
         except ReliveError as error:
             self._refuse(worker, call, type(error).__name__, str(error))
+
+    def _submit(self, request: InvokeRequest) -> asyncio.Future[Outcome]:
+        if request.qualifier and self._ready is not None:
+            return asyncio.ensure_future(self._qualified(request))
+        return self._engine.submit(request)
+
+    async def _qualified(self, request: InvokeRequest) -> Outcome:
+        if self._ready is not None:
+            await self._ready(request.function, request.qualifier)
+        return await self._engine.submit(request)
 
     def _queued(self, worker: Worker, call: Call, done: asyncio.Task[Accepted]) -> None:
         self._tasks.discard(done)
@@ -76,6 +97,10 @@ class Calls:
 
     def _answered(self, worker: Worker, call: Call, done: asyncio.Future[Outcome]) -> None:
         if done.cancelled():
+            return
+        error = done.exception()
+        if error is not None:
+            self._refuse(worker, call, type(error).__name__, str(error))
             return
         outcome = done.result()
         record = outcome.record

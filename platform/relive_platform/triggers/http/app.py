@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from relive_base.errors import ReliveError
+from relive_base.errors import NotFound, ReliveError
 from relive_base.wire.messages import HttpRequest
 from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 
@@ -36,6 +37,9 @@ __all__ = ["Exchange", "Gateway", "GatewayLimits"]
 
 _log = logging.getLogger(__name__)
 _HEADER_CHARS: Final = 512  # kept of a user agent
+_QUALIFIER_CHARS: Final = 128
+QUALIFIER: Final = "relive-qualifier"
+"""Header of a request for a version's number or an alias."""
 _LARGE_JSON_BYTES: Final = 65_536  # from here on a thread reads it
 _QUEUE_ERRORS: Final = (
     (BadEventId, 400),
@@ -91,7 +95,10 @@ class Gateway:
         access: Access | None = None,
         propagation: Propagation | None = None,
         sockets: SocketLimits | None = None,
+        ready: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
+        """`ready` has a version that is not in service ready for a request that asks for it by its number."""
+        self._ready = ready
         self.routes = Routes()
         self._access = access or Access()
         self._dispatcher = dispatcher
@@ -120,6 +127,8 @@ class Gateway:
                 return await self._passing.through(
                     target.door, request, lambda outcome: self.answer(outcome, exchange)
                 )
+            if request.qualifier and self._ready is not None:
+                await self._ready(request.function, request.qualifier)
             if head.asynchronous:
                 return await self._enqueue(request, head, exchange)
             self._dispatcher.begin(request, exchange)
@@ -135,7 +144,7 @@ class Gateway:
         """
         try:
             target = self._target(head, exchange)
-            if head.asynchronous or target.door is not None:
+            if head.asynchronous or target.door is not None or target.qualifier or QUALIFIER in head.special:
                 return False
             if len(body) > self._limits.body_bytes:
                 raise BodyTooLarge(self._limits.body_bytes)
@@ -308,7 +317,10 @@ def _request(
         peer_port=head.peer_port,
         stream=True,
         user_agent=special.get("user-agent", b"").decode("latin-1")[:_HEADER_CHARS],
+        qualifier=target.qualifier,
     )
+    if QUALIFIER in special and not request.qualifier:
+        request.qualifier = special[QUALIFIER].decode("latin-1")[:_QUALIFIER_CHARS]
     propagation.carry_on(request, head)
     return request
 
@@ -334,7 +346,7 @@ def _refusal(error: Exception) -> Response:
     refused = _no_access(error)
     if refused is not None:
         return refused
-    if isinstance(error, UnknownFunction):
+    if isinstance(error, NotFound):
         return problem(404, "NotFound", error.message)
     if isinstance(error, _UnknownPath):
         return problem(404, "NotFound", f"no function has the path {str(error)!r}; each has /fn/NAME/")

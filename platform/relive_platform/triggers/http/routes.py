@@ -73,6 +73,7 @@ class Target:
     hidden: str = ""  # the mount, if the function does not see it
     door: Door | None = None  # stands before the function
     websockets: bool = False
+    qualifier: str = ""  # of /fn/NAME:QUALIFIER/
 
 
 class Routes:
@@ -112,9 +113,10 @@ class Routes:
 
     def _search(self, method: str, path: str) -> Target | None:
         if path.startswith(FUNCTION_PREFIX):
-            name, slash, rest = path[4:].partition("/")
+            asked, slash, rest = path[4:].partition("/")
+            name, _, qualifier = asked.partition(":")
             policy = self._policies.get(name, _PRIVATE)
-            mount = FUNCTION_PREFIX + name
+            mount = FUNCTION_PREFIX + asked
             hidden = mount if policy.event else ""
             path = slash + rest or "/"
             return Target(
@@ -126,6 +128,7 @@ class Routes:
                 details=policy.details,
                 hidden=hidden,
                 websockets=policy.websockets,
+                qualifier=qualifier,
             )
         candidates = self._exact.get(path)
         if candidates is None:

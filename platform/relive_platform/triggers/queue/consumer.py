@@ -6,15 +6,15 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
-from relive_base.errors import ReliveError
+from relive_base.errors import NotFound, ReliveError
 
 from relive_platform.engine.dispatcher import Dispatcher
-from relive_platform.engine.errors import Stopping, UnknownFunction
+from relive_platform.engine.errors import Stopping
 from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.queue.events import EventQueue
 from relive_platform.triggers.queue.model import Lease, StaleLease
@@ -31,6 +31,10 @@ _SETTLE_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
+async def _nothing(function: str, qualifier: str) -> None:
+    """Versions that are not in service are ready by themselves."""
+
+
 class Consumer:
     """Runs on the event loop; `wake` may be called from any thread."""
 
@@ -40,7 +44,10 @@ class Consumer:
         dispatcher: Dispatcher,
         in_flight: Callable[[], Mapping[str, int]],
         lease_s: float = 30.0,
+        ready: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
+        """`ready` has a version that is not in service ready for an event that asks for it by its number."""
+        self._ready = ready or _nothing
         self._queue = queue
         self._dispatcher = dispatcher
         self._in_flight = in_flight
@@ -129,11 +136,13 @@ class Consumer:
             await self._settled(lease, lambda: self._queue.fail(lease, text, retry=False))
             return
         try:
+            if request.qualifier:
+                await self._ready(request.function, request.qualifier)
             outcome = await self._dispatcher.submit(request)
         except Stopping:
             await self._settled(lease, lambda: self._queue.release(lease))
             return
-        except UnknownFunction as error:
+        except NotFound as error:  # the function, the version or the alias
             text = error.message
             await self._settled(lease, lambda: self._queue.fail(lease, text, retry=False))
             return

@@ -27,7 +27,8 @@ HTTP_EVENT: Final = "application/x-relive-http"
 _INVOCATION: Final = "relive.invocation_id"
 _SAMPLED: Final = "relive.sampled"
 _BAGGAGE: Final = "relive.baggage"
-_OWN: Final = frozenset((_INVOCATION, _SAMPLED, _BAGGAGE))
+_QUALIFIER: Final = "relive.asked"
+_OWN: Final = frozenset((_INVOCATION, _SAMPLED, _BAGGAGE, _QUALIFIER))
 _DROPPED: Final = frozenset(("traceparent", "tracestate", "baggage", "idempotency-key", "prefer", "date"))
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(HttpRequest)
@@ -156,6 +157,8 @@ def _carried(request: InvokeRequest, invocation_id: str) -> dict[str, str]:
         _INVOCATION: invocation_id,
         _SAMPLED: "1" if request.sampled else "0",
     }
+    if request.qualifier:
+        carried[_QUALIFIER] = request.qualifier
     if request.baggage:
         carried[_BAGGAGE] = request.baggage
     return carried
@@ -195,6 +198,7 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
         body = b""
     return InvokeRequest(
         function=event.function,
+        qualifier=carried.get(_QUALIFIER, ""),
         event=body,
         http=http,
         trigger="timer" if event.trigger == "timer" else "queue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from relive_base.wire.messages import FunctionSpec, Invoke
@@ -9,6 +10,42 @@ from relive_base.wire.messages import FunctionSpec, Invoke
 __all__ = ["LambdaContext"]
 
 _MILLISECOND_NS = 1_000_000
+
+
+class ClientContext:
+    """What a client says of itself, as AWS's mobile SDK does."""
+
+    __module__ = "relive"
+
+    __slots__ = ("client", "custom", "env")
+
+    def __init__(self, custom: object, env: object, client: object) -> None:
+        self.custom = custom
+        self.env = env
+        self.client = client
+
+
+class Client:
+    """The application of that client."""
+
+    __module__ = "relive"
+
+    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
+
+    def __init__(self, values: dict[str, object]) -> None:
+        for name in self.__slots__:
+            setattr(self, name, values.get(name))
+
+
+def _client_context(text: str) -> ClientContext | None:
+    """Of a JSON object, which the API has checked."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        return None
+    client = value.get("client")
+    return ClientContext(
+        value.get("custom"), value.get("env"), Client(client) if isinstance(client, dict) else None
+    )
 
 
 class LambdaContext:
@@ -43,7 +80,11 @@ class LambdaContext:
         self.log_group_name = f"/relive/{spec.name}"
         self.log_stream_name = stream
         self.identity = None
-        self.client_context = None
+        self.client_context: ClientContext | None = None
+        if invoke.context:
+            self.invoked_function_arn = invoke.context.get("arn", self.invoked_function_arn)
+            if "client_context" in invoke.context:
+                self.client_context = _client_context(invoke.context["client_context"])
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the timeout; 0 once it is over."""

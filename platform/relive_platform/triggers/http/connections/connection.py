@@ -180,7 +180,8 @@ class Connection(HttpToolsProtocol):
         method = texts.method(parser.get_method())
         scheme = self.scheme or "http"
         address = self.address
-        head = Head(method, path, query, pairs, special, scheme, address, self.headers, address, self.port)
+        come = (self.headers, address, self.port, self.url)
+        head = Head(method, path, query, pairs, special, scheme, address, *come)
         self.headers = _NOWHERE
         if "transfer-encoding" in special:
             self.chunked = True

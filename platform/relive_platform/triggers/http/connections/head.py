@@ -22,7 +22,7 @@ _SPECIAL: Final = frozenset(
      "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
      "referer", "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-     "x-forwarded-port", "x-forwarded-prefix", "user-agent", "upgrade")
+     "x-forwarded-port", "x-forwarded-prefix", "user-agent", "upgrade", "relive-qualifier")
 )  # fmt: skip
 _WHO_ASKS: Final = frozenset(
     ("authorization", "x-relive-token", "origin", "referer", "sec-fetch-site",
@@ -30,7 +30,15 @@ _WHO_ASKS: Final = frozenset(
      "x-forwarded-port", "x-forwarded-prefix")
 )  # fmt: skip
 _ONCE: Final = frozenset(
-    ("host", "content-length", "authorization", "x-relive-token", "origin", "sec-fetch-site")
+    (
+        "host",
+        "content-length",
+        "authorization",
+        "x-relive-token",
+        "origin",
+        "sec-fetch-site",
+        "relive-qualifier",
+    )
 )
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -57,6 +65,7 @@ class Head(msgspec.Struct, eq=False):
     raw: Sequence[tuple[bytes, bytes]] = ()  # the headers as they came
     peer: str = ""  # the address of the connection's other end, whatever proxies say
     peer_port: int = 0
+    target: bytes = b""  # path and query as they came
 
     @property
     def asynchronous(self) -> bool:

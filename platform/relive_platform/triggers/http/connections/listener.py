@@ -16,10 +16,10 @@ from relive_base.errors import ReliveError
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from relive_platform.triggers.http.app import Gateway
 from relive_platform.triggers.http.connections.connection import Connection
 from relive_platform.triggers.http.connections.head import HeadTexts
 from relive_platform.triggers.http.connections.limits import ListenerLimits
+from relive_platform.triggers.http.connections.listening import Gatekeeper
 
 __all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
 
@@ -48,8 +48,12 @@ async def _never_called(scope: object, receive: object, send: object) -> None:
 class HttpListener:
     """The listening socket and its connections."""
 
-    def __init__(self, gateway: Gateway, limits: ListenerLimits | None = None) -> None:
+    def __init__(
+        self, gateway: Gatekeeper, limits: ListenerLimits | None = None, flag: str = "--http"
+    ) -> None:
+        """`flag`: of `relive serve`, which chooses the address."""
         self.gateway = gateway
+        self._flag = flag
         self.texts = HeadTexts()
         self.date = b""
         self.limits = limits or ListenerLimits()
@@ -72,11 +76,17 @@ class HttpListener:
         self.config.load()
         self.address = ""
         self._path = ""
+        self._bound: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int, *, loopback: bool = False) -> None:
         """Listen. Raises AddressTaken; even if `loopback` is wanted and `host` is no such address."""
+        self.bind(host, port, loopback=loopback)
+        await self.serve_bound()
+
+    def bind(self, host: str, port: int, *, loopback: bool = False) -> None:
+        """Take the address: `address` says it from now on. As `start`, whose second half is `serve_bound`."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -88,7 +98,7 @@ class HttpListener:
             raise AddressTaken(
                 "address already in use" if taken else f"cannot listen: {error.strerror}",
                 where=f"{host}:{port}",
-                hint="stop it, or choose another address with --http (port 0 picks a free one)",
+                hint=f"stop it, or choose another address with {self._flag} (port 0 picks a free one)",
             ) from error
         bound = sock.getsockname()
         if loopback and not ipaddress.ip_address(bound[0]).is_loopback:
@@ -99,7 +109,14 @@ class HttpListener:
                 hint="listen on 127.0.0.1, or on an address and set RELIVE_TOKEN",
             )
         shown = f"[{bound[0]}]" if family == socket.AF_INET6 else bound[0]
-        await self._serve(sock, f"http://{shown}:{bound[1]}")
+        self._bound = sock
+        self.address = f"http://{shown}:{bound[1]}"
+
+    async def serve_bound(self) -> None:
+        """Take connections at the address that `bind` took."""
+        sock, self._bound = self._bound, None
+        if sock is not None:
+            await self._serve(sock, self.address)
 
     async def start_unix(self, path: str) -> None:
         """Listen on a unix socket that only this user can connect to. Raises AddressTaken."""
@@ -114,7 +131,7 @@ class HttpListener:
             raise AddressTaken(
                 "address already in use" if taken else f"cannot listen: {error.strerror or error}",
                 where=path,
-                hint="stop it, or choose another path with --http unix:///PATH",
+                hint=f"stop it, or choose another path with {self._flag} unix:///PATH",
             ) from error
         self._path = path
         await self._serve(sock, f"unix://{path}")
@@ -168,6 +185,8 @@ class HttpListener:
     async def close(self) -> None:
         """Close everything."""
         self.stop_accepting()
+        if self._bound is not None:
+            self._bound.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in list(self.state.connections):

@@ -1,0 +1,1 @@
+"""AWS Lambda's API, on Relive's functions, versions and aliases."""

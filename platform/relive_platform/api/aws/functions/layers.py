@@ -1,0 +1,213 @@
+"""Layers: zips whose `python` folder lies on the path of the functions that name them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from relive_platform.api.aws.errors import AwsError
+from relive_platform.api.aws.functions.catalog import Catalog, page, stamp
+from relive_platform.api.aws.functions.names import layer_arn, resource_name
+from relive_platform.api.aws.functions.packages import Package, download, unpacked
+from relive_platform.api.aws.service import Call, Operation
+from relive_platform.registry.packages.content import make_read_only, remove_tree
+from relive_platform.registry.packages.dependencies import InstalledDependencies
+
+__all__ = ["Layers"]
+
+_KIND: Final = "layer"
+_MOST: Final = 5
+_ARN_PARTS: Final = 8
+
+
+class Layers:
+    """Kept in the home's `layers/NAME/VERSION`; what a function has of them is one folder in `deps/`."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._notes = catalog.notes
+        self._home = catalog.platform.home
+        self._lock = asyncio.Lock()
+        self._building = threading.Lock()
+
+    def operations(self) -> Mapping[str, Operation]:
+        """By their names."""
+        return {
+            "DeleteLayerVersion": self.delete,
+            "GetLayerVersion": self.get,
+            "GetLayerVersionByArn": self.get_by_arn,
+            "ListLayerVersions": self.list_versions,
+            "ListLayers": self.list_layers,
+            "PublishLayerVersion": self.publish,
+        }
+
+    async def publish(self, call: Call) -> Mapping[str, Any]:
+        """The next version of a layer."""
+        name = _layer_name(call.params["LayerName"])
+        package = await download(self._catalog.platform, call, call.params["Content"], "layer content")
+        async with self._lock:
+            number = self._highest(name) + 1
+            wanted = ("Description", "CompatibleRuntimes", "LicenseInfo", "CompatibleArchitectures")
+            document = {
+                **{key: call.params[key] for key in wanted if key in call.params},
+                "size": len(package.data),
+                "sha256": package.sha256,
+                "created_ns": time.time_ns(),
+            }
+            await asyncio.to_thread(self._keep, name, number, package, document)
+        return self._described(call, name, number, document, content=True)
+
+    def _highest(self, name: str) -> int:
+        """Of the numbers that were ever given."""
+        return int((self._notes.get("layer-count", name) or {"value": 0})["value"])
+
+    def _keep(self, name: str, number: int, package: Package, document: dict[str, Any]) -> None:
+        folder = unpacked(self._catalog.platform, package)
+        place = self._home / "layers" / name / str(number)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        remove_tree(place)
+        os.rename(folder, place)
+        self._notes.put("layer-count", name, "", {"value": number})
+        self._notes.put(_KIND, name, f"{number:010d}", document)
+
+    async def get(self, call: Call) -> Mapping[str, Any]:
+        """One version."""
+        name, number = _layer_name(call.params["LayerName"]), int(call.params["VersionNumber"])
+        return self._described(call, name, number, self._found(call, name, number), content=True)
+
+    async def get_by_arn(self, call: Call) -> Mapping[str, Any]:
+        """The same, by its ARN."""
+        name, number = _version_of(call.params["Arn"])
+        return self._described(call, name, number, self._found(call, name, number), content=True)
+
+    async def delete(self, call: Call) -> None:
+        """Functions that have it keep it."""
+        name, number = _layer_name(call.params["LayerName"]), int(call.params["VersionNumber"])
+        await asyncio.to_thread(self._notes.drop, _KIND, name, f"{number:010d}")
+        await asyncio.to_thread(remove_tree, self._home / "layers" / name / str(number))
+
+    async def list_versions(self, call: Call) -> Mapping[str, Any]:
+        """The newest first."""
+        name = _layer_name(call.params["LayerName"])
+        found = [
+            self._described(call, name, int(key), document)
+            for key, document in reversed(self._notes.of(_KIND, name).items())
+            if _fits(call, document)
+        ]
+        for entry in found:
+            del entry["LayerArn"]
+        return page(call, found, "LayerVersions")
+
+    async def list_layers(self, call: Call) -> Mapping[str, Any]:
+        """Each layer with its newest version."""
+        newest: dict[str, dict[str, Any]] = {}
+        for name, key, document in self._notes.all(_KIND):
+            if _fits(call, document):
+                found = self._described(call, name, int(key), document)
+                del found["LayerArn"]
+                newest[name] = found
+        layers = [
+            {"LayerName": name, "LayerArn": layer_arn(call, name), "LatestMatchingVersion": found}
+            for name, found in newest.items()
+        ]
+        return page(call, layers, "Layers")
+
+    def _found(self, call: Call, name: str, number: int) -> dict[str, Any]:
+        found = self._notes.get(_KIND, name, f"{number:010d}")
+        if found is None:
+            raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+        return found
+
+    def _described(
+        self, call: Call, name: str, number: int, document: Mapping[str, Any], *, content: bool = False
+    ) -> dict[str, Any]:
+        shown = {key: value for key, value in document.items() if key[0].isupper()}
+        found: dict[str, Any] = {
+            "LayerArn": layer_arn(call, name),
+            "LayerVersionArn": layer_arn(call, name, number),
+            "Version": number,
+            "CreatedDate": stamp(document["created_ns"]),
+            "Description": "",
+            **shown,
+        }
+        if content:
+            found["Content"] = {
+                "Location": f"file://{self._home}/layers/{name}/{number}",
+                "CodeSha256": document["sha256"],
+                "CodeSize": document["size"],
+            }
+        return found
+
+    # ------------------------------------------------------------ of functions
+
+    def describe(self, call: Call, arns: list[str]) -> list[dict[str, Any]]:
+        """As a configuration lists them. Raises AwsError."""
+        if len(arns) > _MOST:
+            raise AwsError("InvalidParameterValueException", f"a function has at most {_MOST} layers")
+        found = []
+        names = []
+        for arn in arns:
+            name, number = _version_of(arn)
+            document = self._notes.get(_KIND, name, f"{number:010d}")
+            if document is None:
+                raise AwsError("InvalidParameterValueException", f"Layer version {arn} does not exist.")
+            if name in names:
+                raise AwsError(
+                    "InvalidParameterValueException",
+                    f"Two different versions of the same layer are not allowed: {arn}",
+                )
+            names.append(name)
+            found.append({"Arn": arn, "CodeSize": document["size"]})
+        return found
+
+    def installed(self, arns: list[str]) -> InstalledDependencies:
+        """One folder with the Python code of all of them, a later one over those before. It blocks."""
+        places = [self._home / "layers" / name / str(number) for name, number in map(_version_of, arns)]
+        digest = hashlib.sha256("\n".join(arns).encode()).hexdigest()[:32]
+        folder = self._home / "deps" / digest
+        with self._building:
+            if not folder.is_dir():
+                draft = folder.with_name(f".{digest}.{secrets.token_hex(4)}")
+                draft.mkdir(parents=True)
+                for place in places:
+                    for inner in _python_folders(place):
+                        shutil.copytree(inner, draft, dirs_exist_ok=True)
+                make_read_only(draft)
+                os.rename(draft, folder)
+        return InstalledDependencies(str(folder), digest)
+
+
+def _python_folders(place: Path) -> list[Path]:
+    """What Lambda puts on the path: `python`, and the site-packages below it, which come first there."""
+    python = place / "python"
+    found = [*sorted(python.glob("lib/python3*/site-packages"))]
+    return [folder for folder in (python, *found) if folder.is_dir()]
+
+
+def _layer_name(text: str) -> str:
+    return resource_name(text)[1] or text
+
+
+def _version_of(arn: str) -> tuple[str, int]:
+    parts = arn.split(":")
+    if len(parts) != _ARN_PARTS or not parts[7].isdigit():
+        raise AwsError("InvalidParameterValueException", f"{arn[:200]!r} is not the ARN of a layer's version")
+    return parts[6], int(parts[7])
+
+
+def _fits(call: Call, document: Mapping[str, Any]) -> bool:
+    for asked, kept in (
+        ("CompatibleRuntime", "CompatibleRuntimes"),
+        ("CompatibleArchitecture", "CompatibleArchitectures"),
+    ):
+        if call.get(asked) and call.params[asked] not in document.get(kept, [call.params[asked]]):
+            return False
+    return True

@@ -1,0 +1,210 @@
+"""Event source mappings: batches of a queue's messages for a function."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from relive_platform.api.aws.errors import AwsError
+from relive_platform.api.aws.functions.catalog import Catalog, page
+from relive_platform.api.aws.functions.names import arn_of, event_source_arn, named
+from relive_platform.api.aws.service import Call, Operation
+from relive_platform.registry import Notes
+
+__all__ = ["Mappings", "QueueMapping", "queue_mappings"]
+
+_KIND: Final = "mapping"
+_SETTABLE: Final = (
+    "BatchSize", "FilterCriteria", "MaximumBatchingWindowInSeconds", "ParallelizationFactor",
+    "DestinationConfig", "MaximumRecordAgeInSeconds", "BisectBatchOnFunctionError", "MaximumRetryAttempts",
+    "TumblingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig", "SourceAccessConfigurations",
+    "KMSKeyArn", "MetricsConfig", "LoggingConfig",
+)  # fmt: skip
+_FIXED: Final = (
+    "EventSourceArn", "StartingPosition", "Topics", "Queues", "SelfManagedEventSource",
+)  # fmt: skip
+_QUEUE_BATCH: Final = 10
+_STREAM_BATCH: Final = 100
+_LARGE_BATCH: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueMapping:
+    """A queue whose messages a function gets in batches. `filters`: JSON patterns, of which one must fit."""
+
+    uuid: str
+    function: str
+    qualifier: str = ""
+    queue_arn: str = ""
+    batch_size: int = _QUEUE_BATCH
+    batch_window_s: float = 0.0
+    enabled: bool = True
+    report_batch_item_failures: bool = False
+    max_concurrency: int = 0
+    filters: list[str] = field(default_factory=list)
+
+
+def queue_mappings(notes: Notes) -> list[QueueMapping]:
+    """Those whose source is a queue."""
+    found = []
+    for uuid, _, kept in notes.all(_KIND):
+        if ":sqs:" not in kept.get("EventSourceArn", ""):
+            continue
+        found.append(
+            QueueMapping(
+                uuid=uuid,
+                function=kept["function"],
+                qualifier=kept["qualifier"],
+                queue_arn=kept["EventSourceArn"],
+                batch_size=kept["BatchSize"],
+                batch_window_s=float(kept.get("MaximumBatchingWindowInSeconds", 0)),
+                enabled=kept["enabled"],
+                report_batch_item_failures="ReportBatchItemFailures" in kept.get("FunctionResponseTypes", []),
+                max_concurrency=kept.get("ScalingConfig", {}).get("MaximumConcurrency", 0),
+                filters=[entry["Pattern"] for entry in kept.get("FilterCriteria", {}).get("Filters", [])],
+            )
+        )
+    return found
+
+
+class Mappings:
+    """Those of queues are worked on; those of other sources are kept, and say that they are disabled."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._notes = catalog.notes
+
+    def operations(self) -> Mapping[str, Operation]:
+        """By their names."""
+        return {
+            "CreateEventSourceMapping": self.create,
+            "DeleteEventSourceMapping": self.delete,
+            "GetEventSourceMapping": self.get,
+            "ListEventSourceMappings": self.list,
+            "UpdateEventSourceMapping": self.update,
+        }
+
+    async def create(self, call: Call) -> Mapping[str, Any]:
+        """A new one; a queue has one for each function at most."""
+        name = named(call)
+        self._catalog.qualified(call, name)
+        source = str(call.get("EventSourceArn") or "")
+        if not source and not call.get("SelfManagedEventSource"):
+            raise AwsError("InvalidParameterValueException", "Unrecognized event source.")
+        for uuid, _, kept in self._notes.all(_KIND):
+            if source and kept.get("EventSourceArn") == source and kept["function"] == name.name:
+                raise AwsError(
+                    "ResourceConflictException",
+                    f"An event source mapping with SQS arn ({source}) and function ({name.name})"
+                    " already exists."
+                    f" Please update or delete the existing mapping with UUID {uuid}",
+                    409,
+                )
+        queue = ":sqs:" in source
+        kept = {
+            "BatchSize": _QUEUE_BATCH if queue else _STREAM_BATCH,
+            "MaximumBatchingWindowInSeconds": 0,
+            **{key: call.params[key] for key in (*_FIXED, *_SETTABLE) if key in call.params},
+            "function": name.name,
+            "qualifier": name.qualifier,
+            "enabled": call.get("Enabled", True),
+            "modified_s": time.time(),
+        }
+        if call.get("StartingPositionTimestamp"):
+            kept["StartingPositionTimestamp"] = call.params["StartingPositionTimestamp"].timestamp()
+        self._check(kept, queue)
+        uuid = self._catalog.platform.uuid()
+        await self._write(uuid, kept)
+        if call.get("Tags"):
+            await asyncio.to_thread(self._notes.put, "mapping-tags", uuid, "", dict(call.params["Tags"]))
+        return self._described(call, uuid, kept, "Creating")
+
+    def _check(self, kept: Mapping[str, Any], queue: bool) -> None:
+        window_s = kept.get("MaximumBatchingWindowInSeconds", 0)
+        if queue and kept["BatchSize"] > _LARGE_BATCH and not window_s:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater"
+                f" than {_LARGE_BATCH}",
+            )
+        if queue and (kept.get("StartingPosition") or kept.get("ParallelizationFactor")):
+            raise AwsError(
+                "InvalidParameterValueException",
+                "StartingPosition and ParallelizationFactor are not valid for SQS event sources.",
+            )
+
+    async def update(self, call: Call) -> Mapping[str, Any]:
+        """What the request says."""
+        uuid = call.params["UUID"]
+        kept = dict(self._found(call, uuid))
+        kept.update({key: call.params[key] for key in _SETTABLE if key in call.params})
+        if call.get("FunctionName"):
+            name = named(call)
+            self._catalog.qualified(call, name)
+            kept["function"], kept["qualifier"] = name.name, name.qualifier
+        if call.get("Enabled") is not None:
+            kept["enabled"] = call.params["Enabled"]
+        kept["modified_s"] = time.time()
+        self._check(kept, ":sqs:" in kept.get("EventSourceArn", ""))
+        await self._write(uuid, kept)
+        return self._described(call, uuid, kept, "Updating" if kept["enabled"] else "Disabling")
+
+    async def _write(self, uuid: str, kept: dict[str, Any]) -> None:
+        await asyncio.to_thread(self._notes.put, _KIND, uuid, "", kept)
+        await self._catalog.platform.mappings_changed()
+
+    async def delete(self, call: Call) -> Mapping[str, Any]:
+        """It is gone at once."""
+        uuid = call.params["UUID"]
+        kept = self._found(call, uuid)
+        await asyncio.to_thread(self._notes.drop, _KIND, uuid)
+        await self._catalog.platform.mappings_changed()
+        return self._described(call, uuid, kept, "Deleting")
+
+    async def get(self, call: Call) -> Mapping[str, Any]:
+        """One."""
+        uuid = call.params["UUID"]
+        return self._described(call, uuid, self._found(call, uuid))
+
+    async def list(self, call: Call) -> Mapping[str, Any]:
+        """All, or those of a function or of a source."""
+        function = named(call).name if call.get("FunctionName") else ""
+        source = call.get("EventSourceArn")
+        found = [
+            self._described(call, uuid, kept)
+            for uuid, _, kept in self._notes.all(_KIND)
+            if (not function or kept["function"] == function)
+            and (not source or kept.get("EventSourceArn") == source)
+        ]
+        return page(call, found, "EventSourceMappings", most=100)
+
+    def _found(self, call: Call, uuid: str) -> dict[str, Any]:
+        found = self._notes.get(_KIND, uuid)
+        if found is None:
+            raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+        return found
+
+    def _described(self, call: Call, uuid: str, kept: Mapping[str, Any], state: str = "") -> dict[str, Any]:
+        served = ":sqs:" in kept.get("EventSourceArn", "")
+        settled = "Enabled" if kept["enabled"] and served else "Disabled"
+        shown = {key: kept[key] for key in (*_FIXED, *_SETTABLE) if key in kept}
+        if "StartingPositionTimestamp" in kept:
+            shown["StartingPositionTimestamp"] = datetime.fromtimestamp(
+                kept["StartingPositionTimestamp"], UTC
+            )
+        return {
+            **shown,
+            "UUID": uuid,
+            "EventSourceMappingArn": event_source_arn(call, uuid),
+            "FunctionArn": arn_of(call, kept["function"], kept["qualifier"]),
+            "LastModified": datetime.fromtimestamp(kept["modified_s"], UTC),
+            "State": state or settled,
+            "StateTransitionReason": "USER_INITIATED"
+            if served
+            else "Relive does not read this kind of source",
+            "FunctionResponseTypes": kept.get("FunctionResponseTypes", []),
+        }

@@ -1,0 +1,43 @@
+"""All operations of Lambda's API that Relive serves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from relive_platform.api.aws.functions.attached import Concurrency, EventConfigs, Urls
+from relive_platform.api.aws.functions.catalog import Catalog, Platform
+from relive_platform.api.aws.functions.creating import Creating
+from relive_platform.api.aws.functions.invoking import Invoking
+from relive_platform.api.aws.functions.layers import Layers
+from relive_platform.api.aws.functions.mappings import Mappings
+from relive_platform.api.aws.functions.stored import Stored
+from relive_platform.api.aws.functions.versions import Versions
+from relive_platform.api.aws.service import Operation
+
+__all__ = ["LambdaService"]
+
+
+class LambdaService:
+    """An AwsService."""
+
+    name = "lambda"
+    for_functions: Collection[str] = ("Invoke", "InvokeAsync", "InvokeWithResponseStream")
+
+    def __init__(self, platform: Platform) -> None:
+        catalog = Catalog(platform)
+        layers = Layers(catalog)
+        self._parts = (
+            Invoking(catalog),
+            Creating(catalog, layers),
+            Versions(catalog),
+            EventConfigs(catalog),
+            Urls(catalog),
+            Concurrency(catalog),
+            layers,
+            Mappings(catalog),
+            Stored(catalog),
+        )
+
+    def operations(self) -> Mapping[str, Operation]:
+        """By the model's names."""
+        return {name: work for part in self._parts for name, work in part.operations().items()}

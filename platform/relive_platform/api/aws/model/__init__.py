@@ -1,0 +1,1 @@
+"""botocore's service models, compiled: what reads and checks parameters, writes results, finds operations."""

@@ -1,0 +1,121 @@
+"""AWS's APIs in front of a server: their listener, their keys, and the services behind it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from relive_platform.api.aws.credentials import Keys
+from relive_platform.api.aws.desk import Desk, DeskOptions
+from relive_platform.api.aws.forwarding import Endpoints, parse_endpoints
+from relive_platform.api.aws.functions.catalog import Platform
+from relive_platform.api.aws.functions.service import LambdaService
+from relive_platform.api.aws.functions.store import S3
+from relive_platform.api.aws.gate import AwsGate, GateLimits
+from relive_platform.api.aws.model.loading import load
+from relive_platform.api.aws.service import AwsService
+from relive_platform.api.aws.signature import Verifier
+from relive_platform.server.parts import listener_limits
+from relive_platform.settings import Address, Settings
+from relive_platform.signals.exporters.followers import Follower
+from relive_platform.triggers.http.connections.listener import HttpListener
+
+if TYPE_CHECKING:
+    from relive_platform.server.server import ReliveServer
+
+__all__ = ["AwsApi", "services_of"]
+
+
+def services_of(server: ReliveServer) -> list[AwsService]:
+    """What is served of AWS's services."""
+    settings = server.settings
+    endpoints = parse_endpoints(settings.aws_endpoints, name="RELIVE_AWS_ENDPOINTS")
+    return [
+        LambdaService(
+            Platform(
+                registry=server.registry,
+                home=server.home,
+                serving=lambda: server.functions.serving,
+                invoke=server.invoke,
+                publish=server.publish,
+                tail=lambda function: _tail(server, function),
+                fetch=S3(endpoints, settings.package_bytes),
+                gateway=lambda: server.http_address,
+                mappings_changed=server.mappings_changed,
+                event_bytes=settings.body_limit_bytes,
+                async_event_bytes=settings.async_body_limit_bytes,
+                zip_bytes=settings.package_bytes,
+                unpacked_bytes=settings.package_bytes,
+                workers=settings.host_workers,
+            )
+        )
+    ]
+
+
+class _Tail:
+    """A follower's lines, as text."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+
+    def text_of(self, invocation_id: str) -> str:
+        """The lines of one invocation that have come so far."""
+        lines = [entry.line for entry in self._follower.there() if entry.invocation_id == invocation_id]
+        return "".join(f"{line.body}\n" for line in lines)
+
+
+@contextlib.contextmanager
+def _tail(server: ReliveServer, function: str) -> Iterator[_Tail]:
+    followers = server.collector.followers
+    follower = followers.add(function)
+    try:
+        yield _Tail(follower)
+    finally:
+        followers.remove(follower)
+
+
+class AwsApi:
+    """Serves `services` at `address`. botocore is imported here and nowhere else: a server without it pays
+    nothing. Raises BotocoreMissing, UsageError."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: Address,
+        services: Sequence[AwsService],
+        token: str,
+        applications: Callable[[], Iterable[str]],
+    ) -> None:
+        for service in services:
+            load(service.name)
+        self.endpoints = Endpoints(
+            parse_endpoints(settings.aws_endpoints, name="RELIVE_AWS_ENDPOINTS"),
+            settings.aws_body_limit_bytes,
+        )
+        desk = Desk(
+            services,
+            Verifier(Keys(token, applications), settings.aws_clock_skew_s),
+            DeskOptions(settings.aws_account, address.loopback),
+            self.endpoints,
+        )
+        gate = AwsGate(desk, GateLimits(settings.aws_body_limit_bytes, settings.bodies_limit_bytes))
+        self._address = address
+        self._listener = HttpListener(gate, listener_limits(settings), flag="--lambda-api")
+
+    def bind(self) -> str:
+        """Take the address, and give it as a URL. Raises AddressTaken."""
+        self._listener.bind(self._address.host, self._address.port, loopback=self._address.loopback)
+        return self._listener.address
+
+    async def start(self) -> None:
+        """Take requests."""
+        await self._listener.serve_bound()
+
+    def stop_accepting(self) -> None:
+        """Take no more; what is being answered is answered."""
+        self._listener.stop_accepting()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._listener.close()
