@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 from relive_platform.api.aws.credentials import Keys
 from relive_platform.api.aws.desk import Desk, DeskOptions
@@ -16,18 +17,35 @@ from relive_platform.api.aws.gate import AwsGate, GateLimits
 from relive_platform.api.aws.model.loading import load
 from relive_platform.api.aws.service import AwsService
 from relive_platform.api.aws.signature import Verifier
+from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.registry import Registry
+from relive_platform.server.functions import Functions
 from relive_platform.server.parts import listener_limits
 from relive_platform.settings import Address, Settings
 from relive_platform.signals.exporters.followers import Follower
+from relive_platform.signals.handover.collector import Collector
 from relive_platform.triggers.http.connections.listener import HttpListener
-
-if TYPE_CHECKING:
-    from relive_platform.server.server import ReliveServer
+from relive_platform.triggers.queue.publisher import Accepted
 
 __all__ = ["AwsApi", "services_of"]
 
 
-def services_of(server: ReliveServer) -> list[AwsService]:
+class Server(Protocol):
+    """What the services need of the server that they are in front of."""
+
+    settings: Settings
+    home: Path
+    registry: Registry
+    functions: Functions
+    collector: Collector
+    http_address: str
+
+    async def invoke(self, request: InvokeRequest) -> Outcome: ...
+    async def publish(self, request: InvokeRequest) -> Accepted: ...
+    async def mappings_changed(self) -> None: ...
+
+
+def services_of(server: Server) -> list[AwsService]:
     """What is served of AWS's services."""
     settings = server.settings
     endpoints = parse_endpoints(settings.aws_endpoints, name="RELIVE_AWS_ENDPOINTS")
@@ -66,7 +84,7 @@ class _Tail:
 
 
 @contextlib.contextmanager
-def _tail(server: ReliveServer, function: str) -> Iterator[_Tail]:
+def _tail(server: Server, function: str) -> Iterator[_Tail]:
     followers = server.collector.followers
     follower = followers.add(function)
     try:

@@ -111,17 +111,17 @@ def test_another_key_is_refused() -> None:
     assert code_of(lambda: verify(signed(key="AKIAIOSFODNN7EXAMPLE"))) == "UnrecognizedClientException"
 
 
-@pytest.mark.parametrize("later_s", [-301, 301])
+@pytest.mark.parametrize("later_s", [-330, 330])
 def test_a_signature_has_its_time(later_s: float) -> None:
     request = signed()
-    assert verify(request, later_s=later_s * 0.9) == OWNER  # once more, within its time: SigV4 has no nonce
+    assert verify(request, later_s=later_s * 0.8) == OWNER  # once more, within its time: SigV4 has no nonce
     assert code_of(lambda: verify(request, later_s=later_s)) == "InvalidSignatureException"
 
 
 def test_a_url_that_was_signed_beforehand_expires() -> None:
     request = signed(presign=True, method="GET", body=b"")
-    assert verify(request, later_s=50) == OWNER
-    assert code_of(lambda: verify(request, later_s=301)) == "InvalidSignatureException"
+    assert verify(request, later_s=30) == OWNER
+    assert code_of(lambda: verify(request, later_s=330)) == "InvalidSignatureException"
 
 
 GOOD = (

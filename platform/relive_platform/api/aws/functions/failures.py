@@ -35,7 +35,7 @@ def refusal(record: InvocationRecord) -> AwsError | None:
 
 
 def failure_payload(record: InvocationRecord, handler: str) -> dict[str, Any]:
-    """errorType, errorMessage, and where there is one a stackTrace."""
+    """errorType, errorMessage, and a stackTrace if there is one."""
     error = record.error
     kind = error.kind if error is not None else record.status
     tell = _TOLD.get(kind, _exception)

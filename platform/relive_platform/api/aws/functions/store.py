@@ -60,7 +60,7 @@ class S3:
         from botocore import UNSIGNED
         from botocore.config import Config
 
-        # Only these: where there are none, botocore would look for a cloud's own service for seconds.
+        # Only these: without any, botocore would look for a cloud's own service for seconds.
         key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
         config = Config(
             signature_version=None if key and secret else UNSIGNED,
