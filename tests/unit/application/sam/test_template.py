@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from relive_platform.registry.application import Application, ConfigError, FunctionConfig, Given, load
 from relive_platform.registry.application.manifest import read_document
 from relive_platform.registry.application.written import to_toml
+from relive_platform.resources.queue.config import QueueConfig
+from relive_platform.triggers.bus.config import BusTrigger
 from relive_platform.triggers.http.config import HttpTrigger
+from relive_platform.triggers.queue.config import QueueTrigger
 from relive_platform.triggers.timer.config import TimerTrigger
 
 Load = Callable[..., Application]
@@ -109,10 +112,10 @@ def test_references_and_texts(read: Load) -> None:
     config = only(read(body, head))
     # I expect what CloudFormation would give, and no GONE
     assert config.name == "dev-orders"
-    arn = "arn:aws:sqs:us-east-1:000000000000:jobs"
+    arn = "${resources.jobs.arn}"
     assert config.environment == {
-        "REF": "dev", "LONG": "dev", "ARN": arn, "NAME": "jobs",
-        "QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/jobs",
+        "REF": "dev", "LONG": "dev", "ARN": arn, "NAME": "${resources.jobs.name}",
+        "QUEUE": "${resources.jobs.url}",
         "SUB": f"us-east-1/{arn}/${{Literal}}", "SUB2": "000000000000-dev", "JOIN": "x-dev", "SELECT": "b",
         "SPLIT": "c", "MAP": "small", "FALLBACK": "none", "B64": "YWJj", "JSON": '{"a":[1,"dev"]}',
     }  # fmt: skip
@@ -164,6 +167,69 @@ def test_routes_and_timers(read: Load) -> None:
         TimerTrigger(schedule="cron(0 3 * * ? *)", time_zone="Europe/Berlin"),
     )
     assert ignored(application) == {(14, "ScheduleExpression"), (15, "Type")}
+
+
+def test_queues_and_buses(read: Load) -> None:
+    # Given queues with dead letters, and functions that take from them and from a bus
+    body = function("""\
+        Environment: {Variables: {URL: !Ref Jobs}}
+        Events:
+          Jobs: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn, BatchSize: 5, MaximumBatchingWindowInSeconds: 2, FunctionResponseTypes: [ReportBatchItemFailures], KmsKey: x}}
+          Theirs: {Type: SQS, Properties: {Queue: arn:aws:sqs:eu-west-1:1:theirs}}
+          Off: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn, Enabled: false}}
+          Placed: {Type: EventBridgeRule, Properties: {EventBusName: !Ref News, Pattern: {source: [shop], detail: {total: [{numeric: [">", 5]}]}}}}
+        """) + textwrap.dedent("""\
+        Jobs:
+          Type: AWS::SQS::Queue
+          Properties:
+            QueueName: jobs.fifo
+            FifoQueue: true
+            VisibilityTimeout: 60
+            RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}
+            KmsMasterKeyId: x
+        Dead: {Type: AWS::SQS::Queue, Properties: {QueueName: dead.fifo, FifoQueue: true}}
+        News: {Type: AWS::Events::EventBus, Properties: {Name: news}}
+        Map: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F, EventSourceArn: !GetAtt Dead.Arn, BatchSize: 1}}
+        Rule: {Type: AWS::Events::Rule, Properties: {EventPattern: {source: [x]}, Targets: [{Arn: !GetAtt F.Arn, Id: a, InputPath: $.detail}]}}
+        """)
+    # When it is read
+    application = read(body)
+    # I expect resources, batches of them, and what has no effect by name
+    config = only(application)
+    triggers = [
+        (
+            trigger.queue,
+            trigger.batch_size,
+            trigger.batch_window_s,
+            trigger.report_batch_item_failures,
+            trigger.batched,
+        )
+        for trigger in config.triggers
+        if isinstance(trigger, QueueTrigger)
+    ]
+    assert triggers == [
+        ("jobs", 5, 2, True, True),
+        ("theirs", 10, 0, False, True),
+        ("dead", 1, 0, False, True),
+    ]
+    buses = [
+        (trigger.bus, trigger.document()) for trigger in config.triggers if isinstance(trigger, BusTrigger)
+    ]
+    assert buses == [
+        ("news", {"source": ["shop"], "detail": {"total": [{"numeric": [">", 5]}]}}),
+        ("default", {"source": ["x"]}),
+    ]
+    jobs = application.resources["jobs"]
+    assert isinstance(jobs, QueueConfig)
+    assert (jobs.fifo, jobs.visibility_timeout_s, jobs.dead_letter, jobs.max_receive_count) == (
+        True,
+        60,
+        "dead",
+        3,
+    )
+    assert config.environment == {"URL": "${resources.jobs.url}"}
+    names = {name for _, name in ignored(application)}
+    assert names >= {"KmsKey", "KmsMasterKeyId", "InputPath", "F"}
 
 
 def test_pages_of_other_origins(read: Load) -> None:

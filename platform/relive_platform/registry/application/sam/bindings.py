@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from relive_platform.registry.application.sam.events import Events, schedule_trigger
+from relive_platform.registry.application.sam.events import (
+    Events,
+    bus_trigger,
+    is_disabled,
+    queue_trigger,
+    schedule_trigger,
+)
 from relive_platform.registry.application.sam.functions import Functions
 from relive_platform.registry.application.sam.intrinsics import Evaluator, as_text
 from relive_platform.registry.application.sam.names import function_name
@@ -34,6 +40,7 @@ class Bindings:
             "AWS::Scheduler::Schedule": self._schedule,
             "AWS::Lambda::Url": self._url,
             "AWS::Lambda::EventInvokeConfig": self._invoke_config,
+            "AWS::Lambda::EventSourceMapping": self._mapping,
         }
 
     def read(self, kind: str, properties: Map, at: Place) -> bool:
@@ -51,11 +58,6 @@ class Bindings:
         return found
 
     def _rule(self, properties: Map, at: Place) -> None:
-        if "EventPattern" in properties:
-            where = at.below(properties, "EventPattern")
-            self._notes.ignore(where, "there is no event bus here: nothing calls the function for it")
-        if "ScheduleExpression" not in properties:
-            return
         targets = properties.get("Targets")
         for index, target in enumerate(targets if isinstance(targets, Seq) else ()):
             if isinstance(target, Map):
@@ -64,17 +66,25 @@ class Bindings:
 
     def _target(self, properties: Map, target: Map, at: Place, where: Place) -> None:
         table = self._function(target.get("Arn", ""), where)
-        if table is not None:
-            given = Map(properties.line)
-            for key in ("ScheduleExpression", "State"):
-                if key in properties:
-                    given.put(key, properties[key], properties.line_of(key))
-            if "Input" in target:
-                given.put("Input", target["Input"], target.line_of("Input"))
-            schedule_trigger(self._notes, table, given, at)
+        if table is not None and not is_disabled(self._notes, properties, at):
+            if "EventPattern" in properties:
+                bus_trigger(table, properties, at.below(properties, "EventPattern"), "EventPattern")
+            if "ScheduleExpression" in properties:
+                self._timer(table, properties, target, at)
         for key in target:
-            if key not in ("Arn", "Id", "Input"):
+            if key == "Input" and "ScheduleExpression" in properties:
+                continue
+            if key not in ("Arn", "Id"):
                 self._notes.ignore(where.below(target, key), "it has no effect here")
+
+    def _timer(self, table: FunctionTable, properties: Map, target: Map, at: Place) -> None:
+        given = Map(properties.line)
+        given.put(
+            "ScheduleExpression", properties["ScheduleExpression"], properties.line_of("ScheduleExpression")
+        )
+        if "Input" in target:
+            given.put("Input", target["Input"], target.line_of("Input"))
+        schedule_trigger(self._notes, table, given, at)
 
     def _schedule(self, properties: Map, at: Place) -> None:
         target = properties.get("Target")
@@ -96,3 +106,14 @@ class Bindings:
         table = self._function(properties.get("FunctionName", ""), at)
         if table is not None:
             self._functions.invoke_config(table, properties, at)
+
+    def _mapping(self, properties: Map, at: Place) -> None:
+        table = self._function(properties.get("FunctionName", ""), at)
+        source = as_text(properties.get("EventSourceArn", ""))
+        if table is None:
+            return
+        if ":sqs:" in source or source.startswith("${resources."):
+            queue_trigger(self._notes, table, properties, at, "EventSourceArn")
+        else:
+            message = "events of this source are not known here: nothing calls the function for them"
+            self._notes.ignore(at.below(properties, "EventSourceArn"), message)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from relive_platform.registry.application.sam.apis import Apis
 from relive_platform.registry.application.sam.intrinsics import NO_VALUE, Evaluator, as_text
+from relive_platform.registry.application.sam.names import resource_name
 from relive_platform.registry.application.sam.notes import Notes, Place
 from relive_platform.registry.application.sam.tables import FunctionTable
 from relive_platform.registry.application.sam.yaml_text import Map
+from relive_platform.triggers.queue.config import QueueTrigger
 
-__all__ = ["Events", "schedule_trigger"]
+__all__ = ["Events", "bus_trigger", "is_disabled", "queue_trigger", "schedule_trigger"]
 
+_BATCHES: Final = {"BatchSize": "batch_size", "MaximumBatchingWindowInSeconds": "batch_window_s"}
 _ANY: Final = ("any", "*", "x-amazon-apigateway-any-method")
 
 
@@ -28,6 +32,9 @@ class Events:
             "HttpApi": self._http_api,
             "Schedule": self._schedule,
             "ScheduleV2": self._schedule,
+            "SQS": self._queue,
+            "EventBridgeRule": self._rule,
+            "CloudWatchEvent": self._rule,
         }
 
     def read(self, table: FunctionTable, events: Map, at: Place) -> None:
@@ -109,6 +116,17 @@ class Events:
             else:
                 self._notes.ignore(where, "it has no effect here")
 
+    # ------------------------------------------------------------ queues and buses
+
+    def _queue(self, table: FunctionTable, properties: Map, at: Place) -> None:
+        queue_trigger(self._notes, table, properties, at, "Queue")
+
+    def _rule(self, table: FunctionTable, properties: Map, at: Place) -> None:
+        if is_disabled(self._notes, properties, at):
+            return
+        bus_trigger(table, properties, at.below(properties, "Pattern"), "Pattern")
+        self._rest(properties, at, "Pattern", "EventBusName", "State", "RuleName")
+
     # ------------------------------------------------------------ time
 
     def _schedule(self, table: FunctionTable, properties: Map, at: Place) -> None:
@@ -119,14 +137,19 @@ class Events:
         )  # fmt: skip
 
 
+def is_disabled(notes: Notes, properties: Map, at: Place) -> bool:
+    """Whether it is off; then it becomes no trigger, and that is noted."""
+    off = as_text(properties.get("Enabled", "true")).lower() == "false"
+    if not off and not as_text(properties.get("State", "ENABLED")).startswith("DISABLED"):
+        return False
+    key = "Enabled" if off else "State"
+    notes.ignore(at.below(properties, key), "it is disabled: it becomes no trigger", describes=True)
+    return True
+
+
 def schedule_trigger(notes: Notes, table: FunctionTable, properties: Map, at: Place) -> None:
     """A timer of evaluated properties: `Schedule` or `ScheduleExpression`, time zone, input."""
-    off = as_text(properties.get("Enabled", "true")).lower() == "false"
-    if off or as_text(properties.get("State", "ENABLED")).startswith("DISABLED"):
-        key = "Enabled" if off else "State"
-        notes.ignore(
-            at.below(properties, key), "the schedule is disabled: it becomes no timer", describes=True
-        )
+    if is_disabled(notes, properties, at):
         return
     key = "Schedule" if "Schedule" in properties else "ScheduleExpression"
     schedule = as_text(properties.get(key, ""))
@@ -140,3 +163,50 @@ def schedule_trigger(notes: Notes, table: FunctionTable, properties: Map, at: Pl
     if (given := properties.get("Input")) is not None:
         values["event"] = as_text(given)
     table.trigger(values, where.line)
+
+
+def queue_trigger(notes: Notes, table: FunctionTable, properties: Map, at: Place, queue: str) -> None:
+    """Batches of a queue, whose ARN is the property `queue`."""
+    if is_disabled(notes, properties, at):
+        return
+    values: dict[str, Any] = {"type": "queue", "queue": resource_name(as_text(properties.get(queue, "")))}
+    for key, value in properties.items():
+        where = at.below(properties, key)
+        text = as_text(value)
+        if key in _BATCHES and text.isdecimal():
+            values[_BATCHES[key]] = int(text)
+        elif key == "FunctionResponseTypes":
+            values["report_batch_item_failures"] = "ReportBatchItemFailures" in text
+        elif key == "ScalingConfig" and isinstance(value, Map) and "MaximumConcurrency" in value:
+            values["concurrency"] = int(as_text(value["MaximumConcurrency"]))
+        elif key == "FilterCriteria":
+            _filters(notes, values, value, where)
+        elif key not in (queue, "Enabled", "FunctionName"):
+            notes.ignore(where, "it has no effect here")
+    table.trigger(values, at.below(properties, queue).line)
+
+
+def _filters(notes: Notes, values: dict[str, Any], criteria: Any, at: Place) -> None:
+    patterns = [
+        found.get("Pattern", "{}")
+        for found in (criteria.get("Filters") or () if isinstance(criteria, Map) else ())
+        if isinstance(found, Map)
+    ]
+    if "filters" not in QueueTrigger.KEYS:
+        notes.ignore(at, "messages are not filtered here: the function gets all of them")
+        return
+    try:
+        values["filters"] = [json.loads(as_text(pattern)) for pattern in patterns]
+    except (ValueError, RecursionError) as error:
+        raise notes.error(at, f"a pattern is not JSON: {error}", "write JSON text") from error
+
+
+def bus_trigger(table: FunctionTable, properties: Map, at: Place, pattern: str) -> None:
+    """Events on a bus that fit the pattern, which is the property `pattern`."""
+    values: dict[str, Any] = {"type": "bus"}
+    if name := as_text(properties.get("EventBusName", "")):
+        values["bus"] = resource_name(name)
+    document = properties.get(pattern)
+    if document is not None:
+        values["pattern_json"] = document if isinstance(document, str) else as_text(document)
+    table.trigger(values, at.line)

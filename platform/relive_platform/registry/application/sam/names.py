@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["FUNCTIONS", "LAYERS", "LAYER_MARK", "QUEUE", "Names", "function_name", "last_part"]
+from relive_platform.resources.table import KINDS
+
+__all__ = [
+    "FUNCTIONS",
+    "LAYERS",
+    "LAYER_MARK",
+    "QUEUE",
+    "MANAGED",
+    "Names",
+    "function_name",
+    "last_part",
+    "resource_name",
+]
 
 FUNCTIONS: Final = ("AWS::Serverless::Function", "AWS::Lambda::Function")
 LAYERS: Final = ("AWS::Serverless::LayerVersion", "AWS::Lambda::LayerVersion")
@@ -45,6 +57,11 @@ _ARNS: Final = {
     "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}:*",
     "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
 }
+MANAGED: Final = {QUEUE: "queue", "AWS::S3::Bucket": "bucket", "AWS::Events::EventBus": "bus"}
+"""Types that are kept as resources of a type of Relive's, if it has that one."""
+
+_REFS: Final = {QUEUE: "url", "AWS::S3::Bucket": "name", "AWS::Events::EventBus": "name"}
+_ATTRIBUTES: Final = {"Arn": "arn", "QueueUrl": "url", "QueueName": "name", "Name": "name"}
 _REF_IS_ARN: Final = (_TOPIC, "AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine")
 
 
@@ -57,6 +74,21 @@ def function_name(text: str) -> str:
     """The function of a name, an ARN or an API's integration, with or without a qualifier."""
     found = re.search(r":function:([A-Za-z0-9_-]+)", text)
     return found[1] if found else text.partition(":")[0]
+
+
+def resource_name(text: str) -> str:
+    """The name under which Relive keeps a resource: of its name, its ARN or URL, or of a reference to it."""
+    if found := re.search(r"\$\{resources\.([^.}]+)", text):
+        return found[1]
+    return re.sub(r"[^a-zA-Z0-9_-]+", "-", last_part(text).removesuffix(".fifo")).strip("-")[:64]
+
+
+def _reference(kind: str, name: str, attribute: str) -> str:
+    """`${resources.NAME.ATTRIBUTE}` of a type that Relive keeps; "" if it has no such attribute."""
+    config = KINDS.get(MANAGED.get(kind, ""))
+    if config is None or attribute not in config.ATTRIBUTES:
+        return ""
+    return f"${{resources.{resource_name(name)}.{attribute}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +108,15 @@ class Names:
         kind = self.types[logical]
         if kind in LAYERS:
             return f"{LAYER_MARK}{logical}"
-        if kind == QUEUE:
-            region, account = self.pseudo["AWS::Region"], self.pseudo["AWS::AccountId"]
-            return f"https://sqs.{region}.amazonaws.com/{account}/{name}"
+        if reference := _reference(kind, name, _REFS.get(kind, "")):
+            return reference
         return self.arn(logical, name) if kind in _REF_IS_ARN else name
 
     def attribute(self, logical: str, name: str, attribute: str) -> str | None:
         """What `Fn::GetAtt` gives; None if it is not known here."""
         kind = self.types[logical]
+        if reference := _reference(kind, name, _ATTRIBUTES.get(attribute, "")):
+            return reference
         if attribute in ("Arn", "TopicArn"):
             return self.arn(logical, name)
         if attribute in ("QueueName", "TopicName", "Name", "RoleName"):

@@ -27,6 +27,15 @@ class Tables:
         self.functions[name] = self.logical[logical] = table
         return table
 
+    def resource(self, name: str, table: dict[str, Any], line: int) -> bool:
+        """A new `[resources.NAME]`. False if there is one of that name."""
+        resources = self.values.setdefault("resources", {})
+        if name in resources:
+            return False
+        resources[name] = table
+        self.lines["resources", name] = line
+        return True
+
 
 class FunctionTable:
     """One `[functions.NAME]`."""

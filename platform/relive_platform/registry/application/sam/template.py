@@ -14,10 +14,11 @@ from relive_platform.registry.application.sam.bindings import Bindings
 from relive_platform.registry.application.sam.events import Events
 from relive_platform.registry.application.sam.functions import Functions
 from relive_platform.registry.application.sam.intrinsics import Evaluator
-from relive_platform.registry.application.sam.names import FUNCTIONS, LAYERS, QUEUE, Names
+from relive_platform.registry.application.sam.names import FUNCTIONS, LAYERS, Names
 from relive_platform.registry.application.sam.notes import Notes, Place
 from relive_platform.registry.application.sam.parameters import Parameters, pseudo_parameters
 from relive_platform.registry.application.sam.properties import DESCRIBING_ATTRIBUTES, OTHERS
+from relive_platform.registry.application.sam.resources import Resources as TemplateResources
 from relive_platform.registry.application.sam.samconfig import read_samconfig
 from relive_platform.registry.application.sam.sources import Sources
 from relive_platform.registry.application.sam.tables import Tables
@@ -85,6 +86,7 @@ class _Template:
         self._events = Events(evaluator, notes, self._apis)
         sources = Sources(evaluator, notes, resources, folder)
         self._functions = Functions(evaluator, notes, tables, self._events, sources)
+        self._resources_of = TemplateResources(evaluator, notes, tables)
         self._bindings = Bindings(evaluator, notes, tables, self._events, self._functions)
 
     def read(self) -> None:
@@ -108,9 +110,10 @@ class _Template:
         for name, properties, at in merged:
             with self._notes.gathering():
                 self._functions.events(name, properties, at)
-        for _, resource, at in others:
+        for name, resource, at in others:
             with self._notes.gathering():
-                self._other(resource, at)
+                self._other(name, resource, at)
+        self._resources_of.declare_queues()
 
     def _sections(self) -> None:
         for name, value in self._root.items():
@@ -182,7 +185,7 @@ class _Template:
                 if key not in ("Cors", "CorsConfiguration"):
                     self._notes.ignore(at.below(common, key), "it has no effect here")
 
-    def _other(self, resource: Map, at: Place) -> None:
+    def _other(self, name: str, resource: Map, at: Place) -> None:
         kind = resource["Type"]
         properties = resource.get("Properties")
         if not isinstance(properties, Map):
@@ -190,12 +193,12 @@ class _Template:
         where = at.below(resource, "Properties")
         if self._bindings.read(kind, properties, where):
             return
+        if self._resources_of.read(name, kind, properties, Place(where.key, at.line)):
+            return
         if kind in LAYERS:
             return  # they are read where functions name them
         if kind in API_TYPES:
             self._apis.read(kind, properties, where)
-        elif kind == QUEUE:
-            self._notes.ignore(at, "a queue is there once a function takes from it")
         elif kind in OTHERS:
             self._notes.ignore(at, *OTHERS[kind])
         else:
