@@ -10,7 +10,11 @@ from typing import Final
 
 __all__ = ["changes", "snapshot"]
 
-POLL_S: Final = 0.5
+_POLL_S: Final = 0.1
+_SHARE: Final = 20  # of the time, looking takes at most one part in so many, however many files there are
+_REST_S: Final = 0.04  # after a file or two: an editor saves one in several steps
+_LONG_REST_S: Final = 0.3  # after more: a checkout writes many in a row
+_FEW: Final = 2
 _MAX_FILES: Final = 50_000
 _NO_CODE: Final = (".pyc", ".swp", ".swx", ".tmp", "~")
 
@@ -24,21 +28,27 @@ def changes(
 
     What changes while the caller works on the last change is a further one.
     """
-    handled = snapshot(root, skipped)
+    handled, cost_s = _look(root, skipped)
     yield
     while True:
-        wait(POLL_S)
-        now = snapshot(root, skipped)
+        wait(max(_POLL_S, cost_s * _SHARE))
+        now, cost_s = _look(root, skipped)
         if now == handled:
             continue
-        while True:  # an editor or a checkout writes many files in a row
-            wait(POLL_S)
-            later = snapshot(root, skipped)
+        while True:
+            few = len(now.items() ^ handled.items()) <= 2 * _FEW  # each before and after
+            wait(_REST_S if few else _LONG_REST_S)
+            later, cost_s = _look(root, skipped)
             if later == now:
                 break
             now = later
         handled = now
         yield
+
+
+def _look(root: Path, skipped: Collection[str]) -> tuple[Snapshot, float]:
+    began = time.monotonic()
+    return snapshot(root, skipped), time.monotonic() - began
 
 
 def snapshot(root: Path, skipped: Collection[str]) -> Snapshot:

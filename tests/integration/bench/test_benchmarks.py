@@ -14,6 +14,7 @@ from bench.__main__ import benchmarks
 FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "bench").rglob("*.py"))
 IMPORTED_ONLY = {
     "capture/failures",  # its parts are those of the acceptance test of the failure corpus
+    "platform/edit_loop",  # starts a server
     "platform/gateway_choice",  # installs its peers
     "platform/warm_http",  # needs wrk
 }
