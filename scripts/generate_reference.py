@@ -37,6 +37,7 @@ TABLES = {
     "invocations": "One row for each attempt: times, status, error, trace, resources.",
     "otel_traces": "Spans, in the columns of the OpenTelemetry Collector's ClickHouse exporter.",
     "otel_logs": "Log records and lines printed, in the columns of the same exporter.",
+    "usage": "What functions have used, by UTC day: a view of `invocations`.",
     "profiles": "One row for each profiled attempt and phase: stacks with their samples and times.",
     "profile_stacks": "The frames of each stack, once for each function.",
     "failure_scenes": "One row for each failure: what its scene says first. The scene itself is a file.",
@@ -150,6 +151,10 @@ def tables() -> Iterator[str]:
             if altered:
                 added = "\n".join(re.findall(r"ADD COLUMN IF NOT EXISTS (.*)", statement))
                 found.setdefault(altered.group(1), []).extend(_columns(added))
+            view = re.match(r"CREATE VIEW IF NOT EXISTS (\w+) AS\s+SELECT\s(.*?)\nFROM", statement, re.DOTALL)
+            if view:
+                parts = [part.strip().rpartition(" AS ") for part in view.group(2).split(",\n")]
+                found[view.group(1)] = [(name, expression or name) for expression, _, name in parts]
     unknown = found.keys() ^ TABLES.keys()
     if unknown:
         raise SystemExit(f"say what these tables are, in TABLES of {Path(__file__).name}: {sorted(unknown)}")

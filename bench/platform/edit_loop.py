@@ -1,7 +1,7 @@
 """The edit loop: a file is saved, `relive deploy --watch` deploys it, and HTTP answers with the new code.
 
-Everything is real: a server, the command in a process of its own, a SAM template with dependencies' folder and
-an HTTP event. The time runs from the end of the write to the first answer with the new text.
+Everything is real: a server, the command in a process of its own, a SAM template with
+HTTP events. The time runs from the end of the write to the first answer with the new text.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "trace": ("records.invocations", "Show one trace from the trigger to the last span"),
         "logs": ("records.logs", "Show what functions printed and logged; --follow"),
         "export": ("records.export", "Send traces to Jaeger or anything that speaks OTLP"),
+        "usage": ("records.usage", "Invocations, GB-seconds and bytes by function, version and day"),
         "sql": ("records.sql", "Query everything that was recorded"),
     },
     "Why it failed": {

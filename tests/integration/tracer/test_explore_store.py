@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 from relive_base.ids import new_span_id
 from relive_base.records import InvocationRecord
@@ -15,6 +18,7 @@ from relive_tracer.explore.logs import LogFilter
 from relive_tracer.explore.platform_rows import platform_columns
 from relive_tracer.explore.rows import FunctionRef, log_columns, span_columns
 from relive_tracer.explore.tree import build_tree
+from relive_tracer.explore.usage import usage
 from tracer_records import MS, NOW, failed_record, record
 
 
@@ -238,3 +242,55 @@ def test_log_pages_and_following(clean_store: Store) -> None:
     assert (row.source, row.severity, row.function, row.invocation_id) == (
         "stderr", "WARN", "pricing", other.invocation_id,
     )  # fmt: skip
+
+
+def test_usage_is_the_sum_of_all_attempts(clean_store: Store) -> None:
+    # Given attempts of two days, versions and memory sizes, with odd durations and retries, one that was
+    # refused, and one whose row came twice
+    chance = random.Random(8)
+    day = 86_400_000_000_000
+    noon = NOW // day * day + day // 2 - day  # of yesterday
+    records = [
+        record(
+            noon - day * chance.randrange(2),
+            chance.randrange(1, 10**10),
+            function=chance.choice(("checkout", "report")),
+            version=chance.randrange(1, 3),
+            attempt=chance.choice((1, 1, 1, 2)),
+            memory_limit_bytes=chance.choice((128, 256, 3008)) << 20,
+            result_bytes=chance.randrange(10**6),
+            event_bytes=chance.randrange(10**4),
+        )
+        for _ in range(300)
+    ]
+    refused = record(noon, status="rejected", started_ns=0, ended_ns=0, function="report", version=1)
+    keep(clean_store, *records, refused)
+    keep(clean_store, records[0])
+    # When the usage is read by day, function and version
+    rows = usage(clean_store)
+    # I expect of each what its attempts add up to, to the last nanosecond
+    assert len(rows) == 8
+    for row in rows:
+        own = [
+            one
+            for one in records
+            if (one.function, one.version) == (row.function, row.version)
+            and time.strftime("%Y-%m-%d", time.gmtime(one.accepted_ns / 1e9)) == row.day
+        ]
+        assert row.duration_ns == sum(one.duration_ns for one in own)
+        assert row.attempts == len(own)
+        assert row.invocations == sum(one.attempt == 1 for one in own)
+        assert row.egress_bytes == sum(one.result_bytes for one in own)
+        assert row.ingress_bytes == sum(one.event_bytes for one in own) + (
+            refused.event_bytes if row.rejected else 0
+        )
+        exact = sum(one.duration_ns * one.memory_limit_bytes for one in own) / (2**30 * 10**9)
+        assert row.gb_s == pytest.approx(exact, rel=1e-14)
+    assert sum(row.rejected for row in rows) == 1
+    # And folded, the same sums
+    (checkout,) = usage(clean_store, ["function"], function="checkout")
+    assert checkout.duration_ns == sum(row.duration_ns for row in rows if row.function == "checkout")
+    assert (checkout.day, checkout.version) == ("", 0)
+    first = min(row.day for row in rows)
+    last = max(row.day for row in rows)
+    assert {row.day for row in usage(clean_store, since_day=last)} == {last} != {first}

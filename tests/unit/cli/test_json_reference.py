@@ -12,6 +12,7 @@ from relive_views.failures import FailureView, GroupView
 from relive_views.functions import FunctionView
 from relive_views.invocations import FIELDS
 from relive_views.profiles.hot import HotView
+from relive_views.usage import Usage
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/reference/json.md").read_text()
 NOT_IN_JSON = {"short", "spark"}
@@ -33,6 +34,7 @@ def section(title: str) -> set[str]:
         ("invocations", FIELDS),
         ("events", EventView.__dataclass_fields__),
         ("hot", HotView.__dataclass_fields__),
+        ("usage", Usage.__dataclass_fields__),
         ("debug --list", debug.FIELDS),
     ],
 )
