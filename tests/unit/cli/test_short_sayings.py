@@ -73,6 +73,26 @@ def test_the_status_counts_signals_in_words() -> None:
     assert line.split("  ", 1)[1].strip().split("  ") == ["server 34", "store 79 (2 dropped)"]
 
 
+def test_the_status_fits_the_terminal() -> None:
+    # Given more about the store than 64 cells hold, and a long reason
+    found = {
+        "store": {"state": "ready", "address": "unix:///var/lib/relive/run/store.sock", "disk_full": False},
+        "isolation_gaps": ["the server runs as root: a function that breaks out has the whole machine"],
+    }
+
+    # When it is shown at 64 columns
+    lines = list(_status_lines(found, 64))[1:]
+
+    # I expect names beside their figures, in lines that are short enough, and no word of Python's
+    assert max(map(len, lines)) <= 64
+    assert lines[:2] == [
+        "store           state ready",
+        "                address unix:///var/lib/relive/run/store.sock",
+    ]
+    assert lines[2].split() == ["disk_full", "no"]
+    assert " ".join(" ".join(lines[3:]).split()).endswith("that breaks out has the whole machine")
+
+
 def test_too_short_an_id_is_wrong_usage_everywhere() -> None:
     assert AmbiguousScene("x").exit_code == AmbiguousId("x").exit_code == 2
 

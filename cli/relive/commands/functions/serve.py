@@ -14,10 +14,12 @@ import click
 from relive_base.addresses import names_password, without_password
 from relive_base.errors import ExitCode, ReliveError, ServerUnreachable
 from relive_platform.server.locate import find_server, server_lock_held
+from rich.cells import cell_len
 
 from relive.arguments.durations import WAIT
-from relive.output import echo, emit_object, format_bytes, json_option
+from relive.output import echo, emit_object, format_bytes, json_option, table_width
 from relive.output.figures import shown_figures
+from relive.output.wrapping import wrapped
 from relive.session import Session
 
 __all__ = ["serve", "status", "stop"]
@@ -26,6 +28,7 @@ _START_LIMIT_S = 600.0
 """A server that lives gets ready, however busy the machine is; one that hangs is ended after this."""
 _STOP_LIMIT_S = 30.0
 _POLL_S = 0.05
+_NAME_CELLS = 15
 
 
 @click.command()
@@ -225,36 +228,55 @@ def status(session: Session, as_json: bool) -> None:
     if as_json:
         emit_object(found)
         return
-    for line in _status_lines(found):
+    for line in _status_lines(found, table_width(os.environ, sys.stdout.isatty())):
         echo(line)
 
 
-def _status_lines(found: dict[str, Any]) -> Iterator[str]:
+def _status_lines(found: dict[str, Any], width: int | None = None) -> Iterator[str]:
+    """In lines of at most `width` cells, if there is a limit; a name and its figure stay together."""
     yield f"relive {found.get('version', '')}  pid {found.get('pid', os.getpid())}  {found.get('http', '')}"
     for name, value in found.items():
         if name in ("version", "pid", "http"):
             continue
-        if isinstance(value, dict):
-            shown = "  ".join(
-                f"{key} {_shown(key, entry)}" for key, entry in value.items() if entry not in (None, "")
-            )
-            yield f"{name:<15} {shown}"
-        elif value and isinstance(value, list) and isinstance(value[0], dict):
-            for entry in value:
-                figures = {key: held for key, held in entry.items() if key not in ("name", "type", "state")}
-                shown = ", ".join(shown_figures(figures)) or "empty"
-                state = "" if entry.get("state") == "ok" else f"  {entry.get('state')}"
-                yield f"{name:<15} {entry.get('type')} {entry.get('name')}{state}  {shown}"
-        elif isinstance(value, list):
-            yield f"{name:<15} {', '.join(str(entry) for entry in value) or '-'}"
+        for parts in _status_parts(value):
+            yield from _under(name, parts, width)
+
+
+def _status_parts(value: object) -> Iterator[list[str]]:
+    """What is kept together, of each entry under one name."""
+    if isinstance(value, dict):
+        yield [f"{key} {_shown(key, entry)}" for key, entry in value.items() if entry not in (None, "")]
+    elif value and isinstance(value, list) and isinstance(value[0], dict):
+        for entry in value:
+            figures = {key: held for key, held in entry.items() if key not in ("name", "type", "state")}
+            shown = ", ".join(shown_figures(figures)) or "empty"
+            state = [] if entry.get("state") == "ok" else [str(entry.get("state"))]
+            yield [f"{entry.get('type')} {entry.get('name')}", *state, shown]
+    elif isinstance(value, list):
+        yield [", ".join(str(entry) for entry in value) or "-"]
+    else:
+        yield [_shown("", value)]
+
+
+def _under(name: str, parts: list[str], width: int | None) -> Iterator[str]:
+    """`parts`, two spaces between them, beside `name`."""
+    room = sys.maxsize if width is None else width - _NAME_CELLS - 1
+    lines: list[str] = []
+    for part in parts:
+        if lines and cell_len(lines[-1]) + 2 + cell_len(part) <= room:
+            lines[-1] += f"  {part}"
         else:
-            yield f"{name:<15} {value}"
+            lines += wrapped(part, room, room)
+    for number, line in enumerate(lines or ["-"]):
+        yield f"{'' if number else name:<{_NAME_CELLS}} {line}"
 
 
 def _shown(key: str, value: object) -> str:
     if isinstance(value, dict):  # a stage of the signals: what it has taken, and what not
         lost = ", ".join(f"{count} {what}" for what, count in value.items() if what != "taken" and count)
         return f"{value.get('taken', 0)} ({lost})" if lost else str(value.get("taken", 0))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if key.endswith("_bytes"):
         return format_bytes(value) if value else "0"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
