@@ -260,7 +260,7 @@ async def test_what_is_created_again_is_the_same_queue_or_refused(queues, clock)
 
     assert same.tags == {}
     with pytest.raises(QueueExists, match="delay_s"):
-        await queues.create(QueueInfo(name="dead", delay_s=1))
+        await queues.create(QueueInfo(name="dead", delay_s=1), ("delay_s",))
     assert await bodies(queues, "dead") == ["x"]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from relive_base.errors import UsageError
+from relive_base.errors import ReliveError, UsageError
 from relive_base.ids import new_invocation_id
 
 from relive_platform.durable.model import Clock
@@ -30,7 +30,7 @@ from relive_platform.resources.queue.model import (
 from relive_platform.resources.queue.receipts import Receipts
 from relive_platform.resources.queue.shelf import ROW_BYTES, Queue, Shelf
 
-__all__ = ["OTHERS", "OURS", "MessageTable"]
+__all__ = ["OTHERS", "OURS", "MessageTable", "message_bytes"]
 
 NOBODY, OURS, OTHERS = range(3)
 _NS: Final = 1_000_000_000
@@ -81,6 +81,17 @@ class MessageTable:
             self._db.execute(sql.REMEMBER, row)
         queue.tell("sent")
         return Sent(message_id=message_id, sequence=seq)
+
+    def send_all(self, name: str, messages: Sequence[Message]) -> list[Sent | ReliveError]:
+        """Each by itself, in their order. Raises UnknownQueue."""
+        self._shelf.get(name)
+        found: list[Sent | ReliveError] = []
+        for message in messages:
+            try:
+                found.append(self.send(name, message))
+            except ReliveError as error:
+                found.append(error)
+        return found
 
     def _check(self, queue: Queue, message: Message) -> None:
         info = queue.info
@@ -200,6 +211,10 @@ class MessageTable:
             sent_ns, grp = now_ns, grp or message.group or ident
         self._remove(queue, seq, row[6], True, len(row[8]) + len(body))
         self._insert(target, sent_ns, now_ns, grp if target.info.fifo else None, ident, detail, body)
+
+    def origin(self, row: tuple[Any, ...]) -> str:
+        """The queue whose dead letter it is; "" for none."""
+        return self._decoder.decode(row[8]).dead_from
 
     def _take(self, queue: Queue, row: tuple[Any, ...], now_ns: int, until_ns: int, holder: int) -> Received:
         seq, due_ns, receives, token, sent_ns, first_ns, _, ident, detail, body = row

@@ -60,7 +60,8 @@ class QueueProvider:
         await self._queues.open(make=False)
 
     async def close(self) -> None:
-        """The queues are closed by whoever has made them."""
+        """The file is closed by whoever has made it."""
+        self._queues.stop()
 
     async def listing(self) -> Sequence[ResourceState]:
         """All queues."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
+
+from relive_base.errors import ReliveError
 
 from relive_platform.durable.committer import Committer
 from relive_platform.durable.model import Clock, CommitLimits, QueueError, SystemClock
@@ -20,6 +22,7 @@ from relive_platform.resources.queue.model import (
     Received,
     Sent,
 )
+from relive_platform.resources.queue.moves import Mover
 from relive_platform.resources.queue.store import QueueStore
 
 __all__ = ["MessageQueues"]
@@ -44,13 +47,18 @@ class MessageQueues:
         self._store: QueueStore | None = None
         self._opening = asyncio.Lock()
         self._closed = False
+        self.mover = Mover(lambda work: self._do(lambda store: work(store.moves)))
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     async def open(self, *, make: bool = True) -> bool:
         """Open the file, or make it. Whether it is open. Raises QueueError."""
+        fresh = False
         async with self._opening:
             if self._store is None and not self._closed and (make or self._path.exists()):
                 self._store = await asyncio.to_thread(self._open, asyncio.get_running_loop())
+                fresh = True
+        if fresh:
+            await self.mover.resume()
         return self._store is not None
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> QueueStore:
@@ -86,6 +94,10 @@ class MessageQueues:
         self._committer = committer
         return store
 
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self.mover.close()
+
     def close(self) -> None:
         """Work off what waits and close the file. Blocks; safe to call twice."""
         self._closed = True
@@ -106,9 +118,10 @@ class MessageQueues:
 
     # ------------------------------------------------------------ queues
 
-    async def create(self, wanted: QueueInfo) -> QueueInfo:
-        """A new queue, or the one of that name if it is the same. Raises QueueExists, QueueFull."""
-        return await self._do(lambda store: store.create(wanted))
+    async def create(self, wanted: QueueInfo, same: Collection[str] = ("fifo",)) -> QueueInfo:
+        """A new queue, or the one of that name if it is the `same` in these fields. Raises QueueExists,
+        QueueFull."""
+        return await self._do(lambda store: store.create(wanted, same))
 
     async def declare(self, wanted: Sequence[QueueInfo]) -> None:
         """These are the queues that applications declare."""
@@ -157,6 +170,10 @@ class MessageQueues:
         DiskFull, and UsageError for what a FIFO queue wants."""
         return await self._do(lambda store: store.messages.send(name, message), adds_to=name)
 
+    async def send_all(self, name: str, messages: Sequence[Message]) -> list[Sent | ReliveError]:
+        """Several, in their order and in one commit; what is refused has its error in place."""
+        return await self._do(lambda store: store.messages.send_all(name, messages), adds_to=name)
+
     async def receive(
         self,
         name: str,
@@ -174,9 +191,10 @@ class MessageQueues:
         end = loop.time() + wait_s
         while True:
             with self._watching(name) as waiter:  # before it looks: what comes in between must be heard
-                found, due_ns = await self._do(
+                work = self._do(
                     lambda store: store.messages.receive(name, count, visibility_s, holder, most_bytes)
                 )
+                found, due_ns = await self._or_back(name, asyncio.ensure_future(work))
                 left_s = end - loop.time()
                 if found or left_s <= 0 or not wanted():
                     return found
@@ -199,6 +217,24 @@ class MessageQueues:
             line.discard(waiter)
             if not line and self._waiting.get(name) is line:
                 del self._waiting[name]
+
+    async def _or_back(
+        self, name: str, taking: asyncio.Future[tuple[list[Received], int | None]]
+    ) -> tuple[list[Received], int | None]:
+        """What is taken; given back if whoever asked for it has gone meanwhile."""
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(lambda done: self._return(name, done))
+            raise
+
+    def _return(self, name: str, taken: asyncio.Future[tuple[list[Received], int | None]]) -> None:
+        store = self._store
+        if taken.cancelled() or taken.exception() is not None or self._committer is None or store is None:
+            return
+        held = [Held(received.seq, received.token) for received in taken.result()[0]]
+        if held:
+            self._committer.submit(lambda: store.messages.give_back(name, held))
 
     def wake(self, name: str) -> None:
         """Have those who wait for a queue's messages look whether they are still wanted."""

@@ -9,9 +9,11 @@ __all__ = [
     "ADD_QUEUE",
     "CHANGE_QUEUE",
     "DELETE",
+    "DROP_MOVE",
     "DROP_MOVES",
     "DROP_QUEUE",
     "DUE",
+    "DUE_UNTIL",
     "EXPIRED",
     "FIND",
     "FORGET_SENT",
@@ -103,6 +105,10 @@ DUE: Final = (
     "SELECT seq, visible_ns, receives, token, sent_ns, first_ns, grp, id, detail, body FROM messages"
     " WHERE queue = ? AND head = 1 AND visible_ns <= ? ORDER BY visible_ns, seq LIMIT ?"
 )
+DUE_UNTIL: Final = (
+    "SELECT seq, visible_ns, receives, token, sent_ns, first_ns, grp, id, detail, body FROM messages"
+    " WHERE queue = ? AND head = 1 AND visible_ns <= ? AND seq <= ? ORDER BY visible_ns, seq LIMIT ?"
+)
 GROUP_FROM: Final = (
     "SELECT seq, visible_ns, receives, token, sent_ns, first_ns, grp, id, detail, body FROM messages"
     " WHERE queue = ? AND grp = ? AND seq >= ? ORDER BY seq LIMIT ?"
@@ -163,4 +169,5 @@ PUT_MOVE: Final = (
     "INSERT INTO moves (handle, source, document) VALUES (?, ?, ?) ON CONFLICT (handle) DO UPDATE SET"
     " document = excluded.document"
 )
+DROP_MOVE: Final = "DELETE FROM moves WHERE handle = ?"
 DROP_MOVES: Final = "DELETE FROM moves WHERE source = ?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from relive_platform.resources.queue.model import (
     QueueFull,
     QueueInfo,
 )
+from relive_platform.resources.queue.moves import MoveRows
 from relive_platform.resources.queue.receipts import Receipts
 from relive_platform.resources.queue.shelf import Shelf
 
@@ -31,8 +32,6 @@ _JUMP_NS: Final = 2 * _NS  # a wall clock that moved this far against the monoto
 _KEY_BYTES: Final = 32
 _PURGE_NS: Final = 60 * _NS
 _IN_ONE_STEP: Final = 500
-_SAME: Final = ("fifo", "visibility_timeout_s", "delay_s", "retention_s", "wait_s", "max_message_bytes",
-                "content_deduplication", "group_deduplication", "redrive", "stored")  # fmt: skip
 
 
 class QueueStore:
@@ -58,14 +57,16 @@ class QueueStore:
         self._db.execute(sql.RELEASE_OURS, (now_ns, now_ns))
         self.shelf.load()
         self.messages = MessageTable(self._db, self._clock, self._limits, self.shelf, Receipts(key))
+        self.moves = MoveRows(self._db, self._clock, self.shelf, self.messages)
 
     # ------------------------------------------------------------ queues
 
-    def create(self, wanted: QueueInfo) -> QueueInfo:
-        """A new queue, or the one of that name if it is the same. Raises QueueExists, QueueFull."""
+    def create(self, wanted: QueueInfo, same: Collection[str]) -> QueueInfo:
+        """A new queue, or the one of that name if it is the `same` in these fields. Raises QueueExists,
+        QueueFull."""
         found = self.shelf.find(wanted.name)
         if found is not None:
-            for name in _SAME:
+            for name in same:
                 if getattr(found.info, name) != getattr(wanted, name):
                     raise QueueExists(
                         f"the queue {wanted.name} exists with another {name}",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from relive_platform.resources.queue.model import MessageAttribute, Received
 from relive_platform.resources.queue.naming import QueueNaming
+from relive_platform.resources.queue.system import system_attributes
 
-__all__ = ["batch_event", "failed_items", "record_of", "system_attributes"]
+__all__ = ["batch_event", "failed_items", "record_of"]
 
-_MS: Final = 1_000_000
 _encoder = msgspec.json.Encoder()
 
 
@@ -37,32 +37,6 @@ def record_of(received: Received, naming: QueueNaming) -> dict[str, Any]:
         "eventSourceARN": naming.arn(received.queue),
         "awsRegion": naming.region,
     }
-
-
-def system_attributes(received: Received, naming: QueueNaming) -> dict[str, str]:
-    """What the queue says of a message; times in ms since the epoch."""
-    message = received.message
-    found = {
-        "ApproximateReceiveCount": str(received.receives),
-        "SentTimestamp": str(received.sent_ns // _MS),
-        "SenderId": message.sender or "relive",
-        "ApproximateFirstReceiveTimestamp": str(received.first_received_ns // _MS),
-    }
-    if message.group:
-        found["MessageGroupId"] = message.group
-    if message.deduplication_id:
-        found["MessageDeduplicationId"] = message.deduplication_id
-        found["SequenceNumber"] = sequence_number(received.seq)
-    if message.trace_header:
-        found["AWSTraceHeader"] = message.trace_header
-    if message.dead_from:
-        found["DeadLetterQueueSourceArn"] = naming.arn(message.dead_from)
-    return found
-
-
-def sequence_number(seq: int) -> str:
-    """20 digits, as SQS has them."""
-    return f"{seq:020d}"
 
 
 def _attribute(value: MessageAttribute) -> dict[str, Any]:
