@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -58,9 +58,12 @@ from relive_platform.signals.exporters.followers import Follower
 from relive_platform.signals.handover.collector import Collector, CollectorLimits
 from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
+from relive_platform.triggers.batches.sending import QueueSender
 from relive_platform.triggers.batches.source import BatchSource
 from relive_platform.triggers.bus.buses import Buses
 from relive_platform.triggers.call.calls import Calls
+from relive_platform.triggers.destinations.delivery import Deliveries
+from relive_platform.triggers.destinations.router import Destinations
 from relive_platform.triggers.http.app import Gateway, GatewayLimits
 from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.propagation import Propagation
@@ -219,8 +222,19 @@ class ReliveServer:
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
         self.buses = Buses(self.publisher)
         self.publisher.elsewhere["bus"] = self.buses.put
+        self.publisher.elsewhere["queue"] = QueueSender(self.queues, self.batches_named, self._span)
+        self.publisher.named = lambda name: "queue" if name in self.batches_named() else ""
+        self.destinations = Destinations(
+            self._serving, Deliveries(self.publisher.elsewhere), settings.call_depth
+        )
+        self.queue.on_death(self.destinations.after_death)
         self.consumer = Consumer(
-            self.queue, self.engine.dispatcher, self._in_flight, settings.lease_s, self.ready
+            self.queue,
+            self.engine.dispatcher,
+            self._in_flight,
+            settings.lease_s,
+            self.ready,
+            self.destinations,
         )
         self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
         self.engine.start(
@@ -342,6 +356,10 @@ class ReliveServer:
 
     def _span(self, spec: FunctionSpec, invocation_id: str, span: Any, sampled: bool) -> None:
         self.collector.platform_span(spec, invocation_id, span, sampled)
+
+    def batches_named(self) -> Mapping[str, str]:
+        """The queues of messages that functions in service know, by their names in relive.toml."""
+        return self.batches.named
 
     def _in_flight(self) -> dict[str, int]:
         return {name: version.config.max_workers for name, version in self.functions.serving.items()}

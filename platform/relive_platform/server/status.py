@@ -76,6 +76,11 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "zygotes": engine.zygotes,
         "connections": server.listener.connections if server.http_address else 0,
         "queue": queue,
+        "destinations": {
+            "made": server.destinations.made,
+            "loops": server.destinations.loops,
+            "dropped": server.queue.then_refused,
+        },
         "resources": await _resources(server),
         "scenes": {
             "written": ack.scenes_written,

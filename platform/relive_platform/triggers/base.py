@@ -11,6 +11,7 @@ from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.keys import Key
 from relive_platform.resources.base import ResourceConfig
+from relive_platform.triggers.destinations.config import Destination
 
 __all__ = ["Claim", "Key", "Path", "Served", "ServedConfig", "Source", "TriggerConfig"]
 
@@ -86,6 +87,10 @@ class ServedConfig(Protocol):
     def max_workers(self) -> int: ...
     @property
     def resources(self) -> Mapping[str, ResourceConfig]: ...
+    @property
+    def on_success(self) -> Destination | None: ...
+    @property
+    def on_failure(self) -> Destination | None: ...
 
 
 class Served(Protocol):

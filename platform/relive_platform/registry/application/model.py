@@ -12,6 +12,7 @@ from relive_platform.registry.application.document import Ignored
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.resources.table import KINDS as RESOURCE_KINDS
 from relive_platform.triggers.base import TriggerConfig
+from relive_platform.triggers.destinations.config import Destination
 from relive_platform.triggers.http.config import CorsConfig
 from relive_platform.triggers.table import KINDS
 
@@ -79,6 +80,8 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     public: bool = False  # its routes need no token
     error_details: bool | None = None  # for callers over HTTP; None: by the server's setting
     cors: CorsConfig | None = None
+    on_success: Destination | None = None  # of asynchronous events
+    on_failure: Destination | None = None
     resources: dict[str, Resource] = {}  # of its application, which it sees in its environment
     lambda_api: dict[str, Any] = {}  # what was given to Lambda's API of it, and means nothing here
 

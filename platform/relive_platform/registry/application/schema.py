@@ -50,6 +50,8 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "cassette": Key("flag", "The old name of `recording`, deprecated."),
     "retries": Key("whole", "Retries of an asynchronous event after its first attempt.", low=0, high=100),
     "max_age_s": Key("number", "Age at which an event is no longer tried.", low=1, high=1_209_600),
+    "on_success": Key("map", "Where the results of asynchronous events go."),
+    "on_failure": Key("map", "Where asynchronous events go that have failed for the last time."),
     "output_limit_bytes": Key("whole", "Output and logs of one invocation.", low=1024, high=1_073_741_824),
     "result_limit_bytes": Key("whole", "Largest result.", low=1, high=50_331_648),
     "isolation_tier": Key("whole", "The highest isolation that is wanted.", low=0, high=2),

@@ -14,6 +14,7 @@ from relive_platform.resources.queue.config import QueueConfig, aws_name
 from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.queues import MessageQueues
 from relive_platform.triggers.base import Served
+from relive_platform.triggers.batches.filters import filter_of
 from relive_platform.triggers.batches.mapping import MappingReport, QueueMapping
 from relive_platform.triggers.batches.poller import Poller
 from relive_platform.triggers.batches.tracing import tell_spans
@@ -44,10 +45,17 @@ class BatchSource:
         self._pollers: dict[str, Poller] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._running = False
+        self.named: dict[str, str] = {}  # SQS's names of the queues that functions know, by their own
 
     async def apply(self, functions: Sequence[Served]) -> None:
         """These functions are in service from now on."""
         self._specs = {function.name: function.spec for function in functions}
+        self.named = {
+            name: aws_name(name, fifo=config.fifo)
+            for function in functions
+            for name, config in function.config.resources.items()
+            if isinstance(config, QueueConfig)
+        }
         self._declared = [mapping for function in functions for mapping in _mappings(function)]
         self._follow()
 
@@ -105,7 +113,8 @@ class BatchSource:
         for uuid, mapping in wanted.items():
             if uuid not in self._pollers:
                 tell = tell_spans(mapping, self._specs.get, self._on_span)
-                poller = Poller(mapping, self._queues, self._submit, self._naming, tell)
+                matches = filter_of(mapping.filters, self._naming)
+                poller = Poller(mapping, self._queues, self._submit, self._naming, tell, matches)
                 self._pollers[uuid] = poller
                 poller.start()
 

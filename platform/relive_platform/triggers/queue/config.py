@@ -11,6 +11,7 @@ from relive_platform.keys import Key
 from relive_platform.names import NAME, NAME_HINT
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.triggers.base import Claim, TriggerConfig
+from relive_platform.triggers.patterns import pattern_problems
 
 __all__ = ["QueueTrigger"]
 
@@ -31,6 +32,9 @@ class QueueTrigger(TriggerConfig, frozen=True, tag="queue", kw_only=True):
         ),
         "concurrency": Key(
             "whole", "Batches that run at once. Default: the function's max_workers.", low=1, high=1_000
+        ),
+        "filters": Key(
+            "array", "Patterns of messages, as Lambda's; a message that fits none of them is deleted unseen."
         ),
         "report_batch_item_failures": Key(
             "flag", "Whether the function says which messages of a batch have failed, as on Lambda."
@@ -60,6 +64,9 @@ class QueueTrigger(TriggerConfig, frozen=True, tag="queue", kw_only=True):
         return f"queue {self.queue}, batches of {self.batch_size}{window}"
 
     def problems(self) -> Iterator[tuple[str, str, str]]:
+        for number, document in enumerate(self.filters):
+            for key, message, hint in pattern_problems("filters", document):
+                yield key, f"pattern {number + 1}: {message}", hint
         if not NAME.fullmatch(self.queue):
             yield "queue", f"the queue name {self.queue!r} is not allowed", NAME_HINT
 

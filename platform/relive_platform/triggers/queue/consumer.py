@@ -8,16 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
-from relive_base.errors import NotFound, ReliveError
+from relive_base.errors import NotFound, ReliveError, UsageError
 
 from relive_platform.engine.dispatcher import Dispatcher
 from relive_platform.engine.errors import Stopping
 from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.queue.events import EventQueue
-from relive_platform.triggers.queue.model import Lease, StaleLease
+from relive_platform.triggers.queue.model import Lease, QueuedEvent, StaleLease
 from relive_platform.triggers.queue.publisher import request_of
 
 __all__ = ["Consumer"]
@@ -29,6 +29,19 @@ _UNKNOWN_IN_FLIGHT: Final = 4
 _RESULT_KEPT_BYTES: Final = 262_144
 _SETTLE_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
+
+
+class Elsewhere(Protocol):
+    """Where outcomes of events go."""
+
+    def takes(self, function: str) -> bool:
+        """Whether events for this name are not for a function."""
+
+    async def deliver(self, event: QueuedEvent) -> None:
+        """It is safe where it belongs when this returns. Raises ReliveError."""
+
+    def after_success(self, lease: Lease, outcome: Outcome) -> QueuedEvent | None:
+        """What follows an event that is done."""
 
 
 async def _nothing(function: str, qualifier: str) -> None:
@@ -45,13 +58,16 @@ class Consumer:
         in_flight: Callable[[], Mapping[str, int]],
         lease_s: float = 30.0,
         ready: Callable[[str, str], Awaitable[None]] | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """`ready` has a version that is not in service ready for an event that asks for it by its number."""
+        """`ready` has a version that is not in service ready for an event that asks for it by its number.
+        `elsewhere` takes events that are for no function, and says what follows those that are done."""
         self._ready = ready or _nothing
         self._queue = queue
         self._dispatcher = dispatcher
         self._in_flight = in_flight
         self._lease_s = lease_s
+        self._elsewhere = elsewhere
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._leases: dict[int, Lease] = {}
@@ -128,6 +144,9 @@ class Consumer:
             self._leases.pop(lease.seq, None)
 
     async def _run(self, lease: Lease) -> None:
+        if self._elsewhere is not None and self._elsewhere.takes(lease.event.function):
+            await self._hand_on(lease, self._elsewhere)
+            return
         try:
             request = request_of(lease, self._started_ns)
         except (msgspec.MsgspecError, ValueError) as error:
@@ -148,13 +167,29 @@ class Consumer:
             return
         await self._conclude(lease, outcome)
 
+    async def _hand_on(self, lease: Lease, elsewhere: Elsewhere) -> None:
+        try:
+            await elsewhere.deliver(lease.event)
+        except ReliveError as error:
+            text = f"{type(error).__name__}: {error.message}"
+            retry = not isinstance(error, UsageError)  # no retry makes it smaller, or readable
+            await self._settled(lease, lambda: self._queue.fail(lease, text, retry=retry))
+        except (msgspec.MsgspecError, ValueError, OSError) as error:
+            text = f"{type(error).__name__}: {error}"
+            await self._settled(lease, lambda: self._queue.fail(lease, text))
+        else:
+            await self._settled(lease, lambda: self._queue.complete(lease))
+
     async def _conclude(self, lease: Lease, outcome: Outcome) -> None:
         record = outcome.record
         if outcome.ok:
             body = outcome.body if len(outcome.body) <= _RESULT_KEPT_BYTES else None
+            then = self._elsewhere.after_success(lease, outcome) if self._elsewhere is not None else None
             await self._settled(
                 lease,
-                lambda: self._queue.complete(lease, invocation_id=record.invocation_id, result=body),
+                lambda: self._queue.complete(
+                    lease, invocation_id=record.invocation_id, result=body, then=then
+                ),
             )
         elif record.error is not None and record.error.kind == "cancelled":
             # Who ended it does not want it once more.

@@ -82,6 +82,16 @@ class EventQueue:
             self._table.holdings.made_ready = False
             self._on_ready()
 
+    def on_death(self, then: Callable[[QueuedEvent, int, str, bool], QueuedEvent | None]) -> None:
+        """What is published in the commit that makes an event a dead one: given the event, its attempts, the
+        last error, and whether it is dead of its age. Called in the queue's thread: keep it short."""
+        self._table.then = then
+
+    @property
+    def then_refused(self) -> int:
+        """How many events that were to follow the end of others found no room."""
+        return self._table.then_refused
+
     @property
     def disk_full(self) -> bool:
         """Whether the disk is full, so that events are refused."""
@@ -106,15 +116,23 @@ class EventQueue:
         """A heartbeat: the lease lasts `seconds` (RELIVE_LEASE_S) from now. Fails with StaleLease."""
         return self._committer.submit(lambda: self._table.extend(lease, seconds))
 
-    def complete(self, lease: Lease, *, invocation_id: str = "", result: bytes | None = None) -> Future[None]:
-        """The event is done; `result` answers duplicates of it. Fails with StaleLease.
+    def complete(
+        self,
+        lease: Lease,
+        *,
+        invocation_id: str = "",
+        result: bytes | None = None,
+        then: QueuedEvent | None = None,
+    ) -> Future[None]:
+        """The event is done; `result` answers duplicates of it, `then` is published in the same commit. Fails
+        with StaleLease.
 
         No limit refuses it; if the disk is full, the result is left out.
         """
 
         def run() -> None:
             kept = None if self._committer.disk_full else result
-            self._table.complete(lease, invocation_id, kept)
+            self._table.complete(lease, invocation_id, kept, then)
 
         return self._committer.submit(run)
 

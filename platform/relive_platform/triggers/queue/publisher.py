@@ -20,7 +20,7 @@ from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.base import Served
 from relive_platform.triggers.queue.model import BadEventId, Lease, QueuedEvent, Receipt
 
-__all__ = ["Accepted", "Elsewhere", "Publisher", "request_of"]
+__all__ = ["Accepted", "Elsewhere", "Publisher", "invocation_of", "request_of"]
 
 EVENT_ID_CHARS: Final = 256
 HTTP_EVENT: Final = "application/x-relive-http"
@@ -76,9 +76,8 @@ class Publisher:
         self._serving = serving
         self._on_span = on_span
         self._names = names
-        self.elsewhere: dict[
-            str, Elsewhere
-        ] = {}  # by what stands before the ":" of a name that is no function's
+        self.elsewhere: dict[str, Elsewhere] = {}  # by what stands before ":" of a name that is no function's
+        self.named: Callable[[str], str] = lambda name: ""  # which of them takes what is sent to a plain name
 
     async def __call__(
         self,
@@ -96,6 +95,9 @@ class Publisher:
         if colon and kind in self.elsewhere:
             return await self.elsewhere[kind](request, idempotency_key, publisher)
         version = self._serving(request.function)
+        if version is None and self.named(request.function):
+            kind = self.named(request.function)
+            return await self.elsewhere[kind](request, idempotency_key, publisher)
         if version is None:
             raise UnknownFunction(request.function, self._names())
         if len(idempotency_key) > EVENT_ID_CHARS:
@@ -207,7 +209,7 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
         trace_state=event.trace_state,
         sampled=carried.get(_SAMPLED, "1") == "1",
         attempt=lease.attempt,
-        invocation_id=_invocation_of(event),
+        invocation_id=invocation_of(event),
         event_id=event.event_id,
         enqueued_ns=event.enqueued_ns,
         link_trace_id=event.trace_id,
@@ -222,10 +224,11 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
 
 def _found(receipt: Receipt) -> str:
     """The invocation id of the event that this one is a duplicate of."""
-    return receipt.invocation_id or (_invocation_of(receipt.accepted) if receipt.accepted else "")
+    return receipt.invocation_id or (invocation_of(receipt.accepted) if receipt.accepted else "")
 
 
-def _invocation_of(event: QueuedEvent) -> str:
+def invocation_of(event: QueuedEvent) -> str:
+    """The invocation id that all attempts at an event share."""
     return event.attributes.get(_INVOCATION) or _derived_id(event)
 
 

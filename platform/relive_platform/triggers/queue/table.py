@@ -6,12 +6,14 @@ Every operation checks before it writes, so one that raises has changed nothing 
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+from relive_base.errors import ReliveError
 from relive_base.ids import new_invocation_id
 
 from relive_platform.triggers.queue import statements as sql
@@ -37,6 +39,7 @@ _JUMP_NS: Final = 2 * _NS  # a wall clock that moved this far against the monoto
 _MAX_ERROR_CHARACTERS: Final = 2000
 _DIGEST_BYTES: Final = 20
 _BODY_DIGEST_BYTES: Final = 16  # of rows that were written when the body alone counted
+_log = logging.getLogger(__name__)
 _Held = tuple[str, str, int, int, bytes, bytes, int]
 """Function, id, attempts, time of acceptance, detail, digest, bytes of body and detail."""
 
@@ -62,6 +65,8 @@ class EventTable:
         self.keeping = Keeping(db, clock, limits, self.holdings)
         self.desk = EventDesk(db, clock, self.holdings)
         self._leases: dict[int, tuple[int, int]] = {}  # seq -> (token, monotonic end)
+        self.then: Callable[[QueuedEvent, int, str, bool], QueuedEvent | None] = lambda *_: None
+        self.then_refused = 0
         self._turn = ""  # the function that was served last
         self._offset_ns = clock.time_ns() - clock.monotonic_ns()
         self._encoder = msgspec.json.Encoder()
@@ -185,7 +190,9 @@ class EventTable:
                 continue
             event = msgspec.structs.replace(known, event_id=event_id, body=body, enqueued_ns=enqueued_ns)
             if now_ns - enqueued_ns > event.max_age_s * _NS:
-                self._bury(function, seq, READY, f"it is older than {event.max_age_s:g} s", size)
+                why = f"it is older than {event.max_age_s:g} s"
+                self._follow(seq, event, attempts, why, aged=True)
+                self._bury(function, seq, READY, why, size)
                 continue
             self._db.execute(sql.TAKE, (seq,))
             self._leases[seq] = (token + 1, end_ns)
@@ -226,13 +233,38 @@ class EventTable:
 
     # ------------------------------------------------------------ outcomes
 
-    def complete(self, lease: Lease, invocation_id: str, result: bytes | None) -> None:
-        """The event is done. Raises StaleLease."""
+    def complete(
+        self, lease: Lease, invocation_id: str, result: bytes | None, then: QueuedEvent | None = None
+    ) -> None:
+        """The event is done, and `then` is published. Raises StaleLease."""
         function, event_id, _, _, _, digest, size = self._held(lease)
         self._db.execute(sql.DELETE, (lease.seq,))
         self._leases.pop(lease.seq, None)
         self.keeping.finished(function, event_id, invocation_id, digest, result)
         self.holdings.move(function, LEASED, None, size)
+        self._publish_then(then)
+
+    def _follow(self, seq: int, event: QueuedEvent, attempts: int, error: str, *, aged: bool) -> None:
+        """Publish what follows the death of an event."""
+        _, event_id, _, _, enqueued_ns, _, body = self._db.execute(sql.LOAD, (seq,)).fetchone()
+        whole = msgspec.structs.replace(event, event_id=event_id, body=body, enqueued_ns=enqueued_ns)
+        try:
+            then = self.then(whole, attempts, error, aged)
+        except Exception:  # the event has to die all the same
+            _log.exception("what follows the death of event %s cannot be made", event_id)
+            self.then_refused += 1
+        else:
+            self._publish_then(then)
+
+    def _publish_then(self, event: QueuedEvent | None) -> None:
+        """What follows the end of another. That it finds no room must not undo the end."""
+        if event is None:
+            return
+        try:
+            self.publish(event, None)
+        except ReliveError as error:
+            self.then_refused += 1
+            _log.error("the outcome for %s could not be queued: %s", event.function, error)
 
     def fail(self, lease: Lease, error: str, retry_at_ns: int | None, retry: bool) -> FailOutcome:
         """The delivery failed. Raises StaleLease."""
@@ -252,6 +284,7 @@ class EventTable:
         self._leases.pop(seq, None)
         too_old = retry_at_ns - enqueued_ns > event.max_age_s * _NS
         if not retry or attempts > event.retries or too_old:
+            self._follow(seq, event, attempts, error, aged=too_old and retry and attempts <= event.retries)
             self._bury(function, seq, LEASED, error, size)
             return FailOutcome("dead")
         self._db.execute(sql.AGAIN, (retry_at_ns, error[:_MAX_ERROR_CHARACTERS], seq))

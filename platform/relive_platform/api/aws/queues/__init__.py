@@ -1,1 +1,0 @@
-"""SQS's API on the queues of a home."""
