@@ -106,7 +106,7 @@ async def local_sockets(
     """Their address, without the path `/fn/NAME`; what serves them, and the gateway."""
     serving = LocalSockets(apps)
     gateway = Gateway(serving, None, sockets=SocketLimits(**limits))  # type: ignore[arg-type]
-    gateway.routes = Routes((), {name: Policy(websockets=True) for name in apps})
+    gateway.routes = Routes((), {name: Policy(service=True) for name in apps})
     listener = HttpListener(gateway)
     await listener.start("127.0.0.1", 0)
     try:

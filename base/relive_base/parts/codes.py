@@ -42,6 +42,11 @@ class Why:
     SUCCEEDED: Final = Code("succeeded")
     SPOKE_FOR_ITSELF: Final = Code("spoke_for_itself")
 
+    NOT_BLOCKED: Final = Code("not_blocked")
+    RAN_BESIDE_OTHERS: Final = Code("ran_beside_others")
+    SERVES_ON: Final = Code("serves_on")
+    NO_HEAP_SERVES_ON: Final = Code("no_heap_serves_on")
+
     # what relive.toml says
     VALUES_OFF: Final = Code("values_off")
     EVENT_OFF: Final = Code("event_off")

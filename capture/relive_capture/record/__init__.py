@@ -13,6 +13,7 @@ from relive_capture.record.capture import (
     error_info,
     preload,
 )
+from relive_capture.record.frames import suspended_frames
 from relive_capture.record.guard import install_guard
 from relive_capture.record.result_path import find_unserialisable
 
@@ -28,4 +29,5 @@ __all__ = [
     "find_unserialisable",
     "install_guard",
     "preload",
+    "suspended_frames",
 ]

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from types import FrameType
@@ -41,6 +41,7 @@ from relive_capture.record.frames import (
     SourceFiles,
     Stack,
     any_tasks,
+    raw_chain,
     raw_stack,
     tasks,
     without_outer,
@@ -332,7 +333,7 @@ def capture_moment(spec: FunctionSpec) -> Moment | None:
 
 
 def capture_frames(
-    frame: FrameType,
+    frame: FrameType | Sequence[FrameType],
     *,
     kind: str,
     spec: FunctionSpec,
@@ -342,11 +343,13 @@ def capture_frames(
     budget: Budget | None = None,
     skip_files: Iterable[str] = (),
 ) -> Scene:
-    """The scene of a running stack if no exception is at hand (an interrupted handler). Never raises."""
+    """The scene of a running stack, by its innermost frame, or of coroutines that wait for each other,
+    innermost first, if no exception is at hand (an interrupted handler). Never raises."""
     captured_ns = time.time_ns()
     try:
         capture = _Capture(spec, budget or Budget(), tuple(skip_files))
-        raw = without_outer(raw_stack(frame), tuple(skip_files), capture.in_app)
+        stack = raw_stack(frame) if isinstance(frame, FrameType) else raw_chain(frame)
+        raw = without_outer(stack, tuple(skip_files), capture.in_app)
         heads, kept, cut, at = capture.frames.heads(raw)
         view = ExceptionView(
             type=error_name, message=capture.redactor.text(message[:2000]), relation="signal"

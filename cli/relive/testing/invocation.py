@@ -91,7 +91,9 @@ class Invocation:
             stack.enter_context(_in_source(Path(spec.source), self._variables()))
             limit = stack.enter_context(_time_limit(self.function, self.timeout_s))
             watch = stack.enter_context(watched_answers())
-            adapter = adapter_for(Loaded(load_handler(spec), spec, "test", notice=watch.signalled))
+            adapter = _one_at_a_time(
+                adapter_for(Loaded(load_handler(spec), spec, "test", notice=watch.signalled)), spec
+            )
             watch.loaded()
             stack.callback(adapter.close)
             invoke = self._invoke(limit.deadline_ns)
@@ -155,6 +157,18 @@ class Invocation:
             "RELIVE_FUNCTION": self.function,
             **self.environment,
         }
+
+
+def _one_at_a_time(adapter: Any, spec: Any) -> Any:
+    """The adapter, if its handlers are called one at a time."""
+    if not hasattr(adapter, "decode"):
+        from relive_base.errors import UsageError
+
+        raise UsageError(
+            f"{spec.name} is a service: its requests run beside each other",
+            hint="test it with the client for tests that its framework has, such as TestClient",
+        )
+    return adapter
 
 
 def _http_request(make: Any, given: Mapping[str, Any]) -> Any:

@@ -45,6 +45,8 @@ ATTEMPT_STEPS: Final[Mapping[str, frozenset[str]]] = {
     FINISHED: frozenset(),
 }
 
+KEPT_BODY_BYTES: Final = 65_536
+"""Of a request's body that comes in parts."""
 _NO_REQUEST: Final = InvokeRequest(function="")
 
 
@@ -143,6 +145,22 @@ class Attempt(msgspec.Struct, kw_only=True, eq=False):
         record.result_bytes = len(result.body) + result.streamed_bytes
         if record.http_method and (result.status == "ok" or result.answered):
             record.http_status = result.http_status
+
+    def body_came(self, data: bytes) -> None:
+        """Its request's body goes on; its beginning is kept for a scene."""
+        record, http = self.record, self.request.http
+        record.event_bytes += len(data)
+        if http is not None and len(http.body) < KEPT_BODY_BYTES:
+            http.body += data[: KEPT_BODY_BYTES - len(http.body)]
+
+    def client_left(self) -> None:
+        """Its client did not wait for its end."""
+        record = self.record
+        record.attributes = {**record.attributes, "relive.client_disconnected": "true"}
+
+    def moves(self, until_mono: float) -> None:
+        """A part of its answer has come: the next one may take until then."""
+        self.deadline_mono = until_mono
 
     def capture_until(self, until_mono: float) -> None:
         """Its timeout has struck: it gets time to say where, once."""

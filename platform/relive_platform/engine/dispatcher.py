@@ -23,6 +23,7 @@ from relive_platform.engine.invocation import (
 from relive_platform.engine.pool import FunctionPool
 from relive_platform.engine.qualifiers import Qualifiers
 from relive_platform.engine.scene_job import scene_job
+from relive_platform.engine.supervisor.told import adopt_place
 from relive_platform.engine.supervisor.verdict import (
     condemned_verdict,
     init_verdict,
@@ -244,6 +245,8 @@ class Dispatcher:
         if attempt.result is None:
             record = attempt.record
             status, error = worker_verdict(worker, attempt)
+            if worker.serves and attempt.evidence.scene:
+                adopt_place(attempt.evidence, error)  # it has told where each of them stood
             if worker.condemned and record.error is not None:
                 status, error = record.status, record.error  # told already, located since
             attempt.lose(status, error, self._wall_ns(), worker.exited, ready=worker.ready is not None)

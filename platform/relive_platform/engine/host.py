@@ -177,12 +177,15 @@ class WorkerHost:
         self.debugging.close()
         if self._timer is not None:
             self._timer.cancel()
+        limit_s = 0.0
         for worker in list(self.workers.values()):
             worker.retire()
             worker.handle.give_up()
-            worker.kill()
+            worker.dismiss()
+            limit_s = max(limit_s, worker.spec.stop_timeout_s if worker.serves else 0.0)
         if self.workers:
             try:
-                await asyncio.wait_for(self._empty.wait(), _CLOSE_S)
+                await asyncio.wait_for(self._empty.wait(), limit_s + _CLOSE_S)
             except TimeoutError:
-                _log.warning("%d workers were not reaped within %g s", len(self.workers), _CLOSE_S)
+                limit_s += _CLOSE_S
+                _log.warning("%d workers were not reaped within %g s", len(self.workers), limit_s)

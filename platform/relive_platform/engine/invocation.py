@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, Frame, HttpRequest, Result, StreamHead, StreamPart
 
-__all__ = ["AnswerStream", "InvokeRequest", "Outcome", "SocketReader", "StreamReader", "Waiter"]
+__all__ = [
+    "AnswerStream",
+    "InvokeRequest",
+    "Outcome",
+    "RequestBody",
+    "SocketReader",
+    "StreamReader",
+    "Waiter",
+]
 
 
 class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
@@ -45,6 +54,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     peer: str = ""  # the address of its connection's other end
     peer_port: int = 0
     user_agent: str = ""
+    more: bool = False  # the body of `http` goes on: the waiter is told where to (`begin_body`)
     wire: str = ""  # what the client speaks beside plain HTTP: "websocket"
     context: dict[str, str] = {}  # what the handler's context says of the caller: see Invoke.context
 
@@ -88,6 +98,26 @@ class AnswerStream(Protocol):
         """The client has gone: the function is to stop."""
 
 
+class RequestBody(Protocol):
+    """The worker's end of a request to a service. What is pushed after the attempt's end is ignored."""
+
+    on_room: Callable[[], object] | None
+    """Told when the application has read of what was pushed."""
+
+    @property
+    def room(self) -> int:
+        """How many bytes more may be pushed; below 1 the client is to wait."""
+
+    def send(self, message: Frame, /) -> None:
+        """Any other message about the attempt."""
+
+    def push(self, data: bytes, more: bool, /) -> None:
+        """The body goes on, or what the client of an upgraded connection sends."""
+
+    def gone(self) -> None:
+        """The client has left."""
+
+
 class StreamReader(Waiter, Protocol):
     """A waiter that takes an answer part by part; `set_result` comes at its end, or if it breaks off.
 
@@ -97,6 +127,8 @@ class StreamReader(Waiter, Protocol):
     def prepare(self, result: Outcome, /) -> None: ...
     def begin_stream(self, record: InvocationRecord, head: StreamHead, stream: AnswerStream, /) -> None: ...
     def take_part(self, part: StreamPart, /) -> None: ...
+    def begin_body(self, record: InvocationRecord, body: RequestBody, /) -> None:
+        """A worker of a service has begun it."""
 
 
 class SocketReader(StreamReader, Protocol):

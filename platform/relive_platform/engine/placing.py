@@ -10,21 +10,39 @@ from relive_platform.engine.pace import AHEAD_SERVICE_S
 from relive_platform.engine.workers.life import BUSY
 from relive_platform.engine.workers.worker import Worker
 
-__all__ = ["fast_worker", "roomy_worker"]
+__all__ = ["crowded", "fast_worker", "service_worker"]
 
 AHEAD_BYTES: Final = 16_384
 """A larger event is not sent ahead."""
 
 
-def roomy_worker(workers: Iterable[Worker], attempt: Attempt) -> Worker | None:
-    """The one with the most room for an attempt beside those that it runs."""
-    able = [
-        worker
-        for worker in workers
-        if worker.state == BUSY and worker.room and not worker.retiring and not worker.condemned
-        if attempt.record.invocation_id not in worker.attempts
-    ]
-    return max(able, key=lambda worker: worker.room, default=None)
+SPREAD: Final = 8
+"""A worker of a service that runs so many requests leaves further ones to an idle one."""
+_CROWDED: Final = 0.75
+
+
+def service_worker(workers: Iterable[Worker], attempt: Attempt, *, idle: bool) -> Worker | None:
+    """The busy one with the most room for an attempt beside those that it runs; None if an idle one is to
+    have it, or there is no room."""
+    found = None
+    room = 0
+    for worker in workers:
+        if (
+            worker.state == BUSY
+            and worker.room > room
+            and not worker.retiring
+            and not worker.condemned
+            and attempt.record.invocation_id not in worker.attempts
+        ):
+            found, room = worker, worker.room
+    if found is not None and idle and found.begun >= SPREAD:
+        return None
+    return found
+
+
+def crowded(worker: Worker) -> bool:
+    """Whether a worker of a service has little room left."""
+    return worker.begun >= _CROWDED * worker.capacity
 
 
 def fast_worker(workers: Iterable[Worker], attempt: Attempt, ahead_limit: float) -> Worker | None:

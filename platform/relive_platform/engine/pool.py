@@ -7,13 +7,14 @@ from typing import Final, Protocol
 
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, Done, FunctionSpec, InitFailed, Ready, Result
+from relive_runtime.adapters.table import SERVICE
 
 from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.failed.aftermath import NOTHING, Aftermath, Failures
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.pace import Pace, workers_wanted
-from relive_platform.engine.placing import fast_worker, roomy_worker
+from relive_platform.engine.placing import crowded, fast_worker, service_worker
 from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.waiting import Waiting
 from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
@@ -96,6 +97,7 @@ class FunctionPool:
     ) -> None:
         self.spec = spec
         self.template = _template(spec)
+        self.serves = spec.kind == SERVICE or limits.capacity > 1  # attempts run beside each other
         self.runtime = runtime
         self.limits = limits
         self.idle: list[Worker] = []  # the newest last: it is taken first, its caches are warm
@@ -127,9 +129,12 @@ class FunctionPool:
     def submit(self, attempt: Attempt) -> bool:
         """Run it now or let it wait. False: too many wait already."""
         self.active = True
-        worker = roomy_worker(self.workers, attempt) if self.limits.capacity > 1 else None
-        if worker is None and self.pace.ahead_limit and not self.draining:
+        if self.serves:
+            worker = service_worker(self.workers, attempt, idle=bool(self.idle))
+        elif self.pace.ahead_limit and not self.draining:
             worker = fast_worker(self.workers, attempt, self.pace.ahead_limit)
+        else:
+            worker = None
         if worker is not None:
             self._dispatch(worker, attempt)
             return True
@@ -192,7 +197,10 @@ class FunctionPool:
             self.remove_idle(worker)
         if (self.active or self.limits.provisioned) and not self.draining and not self.init_failures:
             wanted = max(min(self.limits.waiting_workers, self.limits.max_workers), self.limits.provisioned)
-            self._fork(wanted - len(self.live()) - self.starting, spare=True)
+            live = self.live()
+            if self.serves and all(crowded(worker) for worker in live):
+                wanted = len(live) + 1  # before they are full
+            self._fork(wanted - len(live) - self.starting, spare=True)
 
     def limit(self, limits: PoolLimits) -> None:
         """From now on it has these limits; workers that are too many leave when they are idle."""
@@ -221,8 +229,7 @@ class FunctionPool:
         """Take an idle worker out and end it."""
         if worker in self.idle:
             self.idle.remove(worker)
-        worker.retire()
-        worker.kill()
+        worker.dismiss()
 
     def drain(self) -> None:
         """A newer version took over: nothing new starts here, what runs is finished."""
@@ -250,7 +257,7 @@ class FunctionPool:
             return
         worker.idle_since = self.last_used = self._mono()
         if worker.retiring or self.draining:
-            worker.kill()
+            worker.dismiss()
         else:
             self.idle.append(worker)
             self._host.freed()
@@ -314,9 +321,13 @@ class FunctionPool:
             worker.become(FROZEN)
             self._replace()
         elif self._worn(worker, done) or (result is not None and not result.reusable) or not done.reusable:
-            worker.retire()
-            worker.become(FROZEN)  # until it is reaped
-            worker.kill()
+            if worker.serves and worker.state == BUSY:
+                worker.become(IDLE)  # for nobody: it shuts down
+                worker.dismiss()
+            else:
+                worker.retire()
+                worker.become(FROZEN)  # until it is reaped
+                worker.kill()
             self._replace()
         else:
             self._free(worker)
@@ -332,6 +343,10 @@ class FunctionPool:
         kept = self._host.freeze(worker, attempt)
         attempt.used(worker.process.cpu_ns())
         self._listener.on_worker_lost(worker, attempt)
+        for other in worker.begun_attempts():  # of a service: all of them end with their process
+            worker.drop(other)
+            self._host.lost(worker, other)
+            self._listener.on_worker_lost(worker, other)
         worker.become(FROZEN)
         if not kept:
             worker.retire()
@@ -371,6 +386,9 @@ class FunctionPool:
         """The worker has gone on by itself with others that it has; keep it fed."""
         if self._worn(worker, done) or not done.reusable or (result is not None and not result.reusable):
             worker.retire()  # once it has run dry
+        elif self.serves:
+            while self.waiting and worker.room > 0 and self._give_next(worker):
+                pass
         elif self.waiting and (worker.room or self.pace.ahead_limit):
             self._give_next(worker)
 

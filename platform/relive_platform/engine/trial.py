@@ -16,6 +16,7 @@ from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.host import WorkerHost
 from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.verdict import init_verdict
+from relive_platform.engine.workers.life import IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
 
 __all__ = ["Tried", "try_worker"]
@@ -56,10 +57,11 @@ async def try_worker(
         late = f"loading the handler took longer than {timeout_s:g} s"
     seconds = time.monotonic() - began
     tried = _tried(worker, code_dir, late, seconds)
-    worker.retire()
-    worker.kill()
+    if worker.ready is not None and worker.state == STARTING:
+        worker.become(IDLE)
+    worker.dismiss()
     try:
-        await asyncio.wait_for(owner.gone.wait(), _LEAVE_S)
+        await asyncio.wait_for(owner.gone.wait(), _LEAVE_S + spec.stop_timeout_s)
     except TimeoutError:
         pass  # its zygote reaps it later; the trial is decided
     return tried

@@ -448,6 +448,10 @@ class Registry:
             in_app=list(config.in_app),
             recording=config.recording,
             dependencies=installed.lock_hash,
+            capacity=config.capacity,
+            interface=config.interface,
+            idle_timeout_s=config.idle_timeout_s,
+            stop_timeout_s=config.stop_timeout_s,
         )
         return FunctionVersion(
             spec=spec,

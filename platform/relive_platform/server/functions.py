@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 from relive_base.resource import relive_version
 from relive_base.wire.messages import FunctionSpec
+from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, WSGI_CAPACITY
+from relive_runtime.adapters.table import SERVICE
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.pool import PoolLimits
@@ -144,9 +146,18 @@ def _targets(aliases: Sequence[Alias]) -> dict[str, dict[str, AliasTarget]]:
     return targets
 
 
+def _capacity(version: FunctionVersion) -> int:
+    """Until a worker of it has told its own."""
+    if version.spec.kind != SERVICE:
+        return 1
+    known = WSGI_CAPACITY if version.config.interface == "wsgi" else ASGI_CAPACITY
+    return version.config.capacity or known
+
+
 def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
     return PoolLimits(
         max_workers=version.config.max_workers,
+        capacity=_capacity(version),
         waiting_workers=settings.waiting_workers,
         waiting_requests=settings.waiting_requests,
         wait_limit_s=settings.wait_limit_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relive_profiler.record.beside import BesideSampler, Look, thread_cpu_ns
 from relive_profiler.record.sampler import Sampler, SamplerLimits, preload
 
-__all__ = ["Sampler", "SamplerLimits", "preload"]
+__all__ = ["BesideSampler", "Look", "Sampler", "SamplerLimits", "preload", "thread_cpu_ns"]

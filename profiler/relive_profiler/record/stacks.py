@@ -123,6 +123,21 @@ class StackTable:
             stack = self._seen[key] = self._intern(key)
             return stack
 
+    def look_frames(self, frames: Sequence[FrameType], depth: int) -> StackFrames | None:
+        """As `look`, of frames that do not hang together, innermost first: coroutines that wait."""
+        places: list[_Place] = []
+        for frame in frames[:depth]:
+            try:
+                places.append(self._lines[id(frame.f_code)][frame.f_lasti])
+            except KeyError:
+                places.append(self._place(frame))
+        key = tuple(places)
+        try:
+            return self._seen[key]
+        except KeyError:
+            stack = self._seen[key] = self._intern(key)
+            return stack
+
     def _intern(self, places: tuple[_Place, ...]) -> StackFrames | None:
         cut = places[-1:] == (_CUT,)
         locations = [place.location for place in reversed(places[: len(places) - cut])]

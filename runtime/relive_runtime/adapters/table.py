@@ -12,8 +12,19 @@ from relive_base.errors import ReliveError
 if TYPE_CHECKING:
     from relive_runtime.adapters.base import Adapter
     from relive_runtime.adapters.loaded import Loaded
+    from relive_runtime.adapters.service.adapter import ServiceAdapter
 
-__all__ = ["KINDS", "Kind", "UnknownKind", "adapter_for", "preload"]
+__all__ = [
+    "KINDS",
+    "SERVICE",
+    "Kind",
+    "UnknownKind",
+    "adapter_for",
+    "preload",
+]
+
+SERVICE: Final = "service"
+"""The kind whose attempts run beside each other."""
 
 
 class UnknownKind(ReliveError):
@@ -33,11 +44,14 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS: Final[dict[str, Kind]] = {
     "event": Kind("handler(event, context)", "relive_runtime.adapters.event.adapter:EventAdapter"),
     "http": Kind("handler(request)", "relive_runtime.adapters.http.adapter:HttpAdapter"),
+    SERVICE: Kind(
+        "app, an application of ASGI or WSGI", "relive_runtime.adapters.service.adapter:service_adapter"
+    ),
 }
 """By `FunctionSpec.kind`: `kind` in relive.toml."""
 
 
-def adapter_for(loaded: Loaded) -> Adapter:
+def adapter_for(loaded: Loaded) -> Adapter | ServiceAdapter:
     """What calls a handler. Raises UnknownKind."""
     kind = KINDS.get(loaded.spec.kind)
     if kind is None:
@@ -55,6 +69,8 @@ def preload() -> None:
         _maker_of(kind)
 
 
-def _maker_of(kind: Kind) -> Callable[[Loaded], Adapter]:
+def _maker_of(kind: Kind) -> Callable[[Loaded], Adapter | ServiceAdapter]:
     module, _, name = kind.adapter.partition(":")
-    return cast("Callable[[Loaded], Adapter]", getattr(importlib.import_module(module), name))
+    return cast(
+        "Callable[[Loaded], Adapter | ServiceAdapter]", getattr(importlib.import_module(module), name)
+    )

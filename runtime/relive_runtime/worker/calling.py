@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
@@ -42,6 +43,8 @@ class Caller:
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._invoke: Invoke | None = None
+        self.find: Callable[[], Invoke | None] | None = None
+        """Of whose code calls, if invocations run beside each other."""
 
     def begin(self, invoke: Invoke | None) -> None:
         """The invocation that calls are made for from now on."""
@@ -71,7 +74,7 @@ class Caller:
 
         Raises CallRefused: no invocation, too deep, payload not JSON, no answer in time.
         """
-        invoke = self._invoke
+        invoke = self._invoke if self.find is None else self.find()
         if invoke is None:
             raise CallRefused("there is no invocation to call from", hint="call inside the handler")
         if invoke.depth >= self._max_depth:

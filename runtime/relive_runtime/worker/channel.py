@@ -41,7 +41,43 @@ class Channel:
         self._commands: deque[AnyFrame] = deque()
         self._answers: dict[int, CallResult] = {}
         self._expected: set[int] = set()
+        self._relayed: set[int] = set()
         self._closed = False
+        self.on_commands: Callable[[], object] | None = None
+        """Told when commands have come that another thread has read."""
+
+    @property
+    def descriptor(self) -> int:
+        """What an event loop waits for."""
+        return self._socket.fileno()
+
+    def pump(self) -> list[AnyFrame]:
+        """What has come of commands, without waiting. Raises ChannelClosed, FrameError."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._take_what_is_there()
+            finally:
+                self._reading.release()
+                if self._expected:
+                    self._wake()
+        commands = self._commands
+        found = list(commands)
+        commands.clear()
+        if self._closed and not found:
+            raise ChannelClosed
+        return found
+
+    def _take_what_is_there(self) -> None:
+        try:
+            data = self._socket.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._closed = True
+            return
+        self._reader.feed(data)
 
     def abandon(self) -> None:
         """Close this process's copy of the connection: after the user's code has forked."""
@@ -71,6 +107,14 @@ class Channel:
                         self._wake()
             else:
                 self._follow(lambda: bool(commands), _FOLLOW_S)
+
+    def relay(self, call_id: int) -> None:
+        """Have the answer to a call, before its frame is sent, come as a command: nobody waits for it."""
+        self._relayed.add(call_id)
+
+    def relayed(self, call_id: int) -> None:
+        """It has come, or is of no interest any more."""
+        self._relayed.discard(call_id)
 
     def expect(self, call_id: int) -> None:
         """Announce a call before its frame is sent, so that a quick answer is not thrown away."""
@@ -121,6 +165,8 @@ class Channel:
         finally:
             self._reading.release()
             self._wake()
+            if self._commands and self.on_commands is not None:
+                self.on_commands()
 
     def _follow(self, come: Callable[[], bool], timeout_s: float) -> None:
         with self._changed:
@@ -155,7 +201,7 @@ class Channel:
 
     def _take(self, payload: bytes) -> None:
         frame = decode_frame(payload)
-        if not isinstance(frame, CallResult):
+        if not isinstance(frame, CallResult) or frame.call_id in self._relayed:
             self._commands.append(frame)
         elif frame.call_id in self._expected:
             self._answers[frame.call_id] = frame

@@ -24,13 +24,14 @@ from relive_runtime.worker.failures.capturing import bare_scene, capture_answer,
 from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.forked import ForkedChild
 from relive_runtime.worker.failures.interpreter import Interpreter
+from relive_runtime.worker.failures.kinds import failure_kind
 from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout, without_signal_frame
 from relive_runtime.worker.limits.memory import LARGE_BYTES, Reserve, held_bytes
 from relive_runtime.worker.limits.memory_limit import MemoryLimit
 from relive_runtime.worker.outside import Outside
 from relive_runtime.worker.start.lambda_variables import TraceVariable
 
-__all__ = ["Runner", "failure_kind"]
+__all__ = ["Runner"]
 
 _KIB: Final = 1024
 _ANY: Final = BaseException  # the user's code can take away the builtin of that name
@@ -42,27 +43,7 @@ recycling only; the server watches too."""
 _FAST_NS: Final = 100_000
 """Results wait for each other no longer than this, and only if most invocations take less."""
 _STEP: Final = 4
-_BAD_REQUEST: Final = 400
-_BAD_GATEWAY: Final = 502
-_GATEWAY_TIMEOUT: Final = 504
 _INTERNAL_ERROR: Final = 500
-
-
-def failure_kind(error: BaseException) -> tuple[str, str, int]:
-    """Status, failure kind (records.STATUSES, FAILURE_KINDS) and HTTP status of what a handler raised."""
-    if isinstance(error, HandlerTimeout):
-        return "timeout", "timeout", _GATEWAY_TIMEOUT
-    if isinstance(error, SystemExit):
-        return "crash", "exit", _BAD_GATEWAY
-    if isinstance(error, MemoryError):
-        return "memory", "memory", _BAD_GATEWAY
-    if isinstance(error, RecursionError):
-        return "error", "recursion", _INTERNAL_ERROR
-    if isinstance(error, BadResult):
-        return "error", "bad_result", _BAD_GATEWAY
-    if isinstance(error, BadEvent):
-        return "error", "bad_event", _BAD_REQUEST
-    return "error", "exception", _INTERNAL_ERROR
 
 
 class _Attempt(Attempt):

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import (
@@ -31,8 +31,10 @@ from relive_runtime.adapters import table
 from relive_runtime.adapters.base import Adapter
 from relive_runtime.adapters.http.streaming import Streamer
 from relive_runtime.adapters.loaded import Loaded
+from relive_runtime.adapters.service.adapter import ServiceAdapter
 from relive_runtime.isolation import Reached, apply
 from relive_runtime.isolation.spaces import TMP
+from relive_runtime.worker.beside.desk import Desk
 from relive_runtime.worker.calling import Caller, set_caller
 from relive_runtime.worker.channel import Channel
 from relive_runtime.worker.failures.background import Background
@@ -131,7 +133,9 @@ class _Worker:
         self.channel = channel
         self._forked = forked
         self._reached = reached
-        self._telemetry = Telemetry(sink.record, start.spec, begun=ring.begun() if ring is not None else ())
+        self._serves = start.spec.kind == table.SERVICE
+        begun = ring.begun() if ring is not None else ()
+        self._telemetry = Telemetry(sink.record, start.spec, begun=begun, beside=self._serves)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
         self._outside = outside_of(self._spec, start.hash_seed)
@@ -147,7 +151,7 @@ class _Worker:
         """One order for what Python prints and what goes to the console past it."""
         self._telemetry.order_console(descriptor)
 
-    def load(self) -> Adapter | None:
+    def load(self) -> Adapter | ServiceAdapter | None:
         """Load the user's module and say so: Ready, or a Scene and InitFailed (then None)."""
         install_guard()
         self._telemetry.install()
@@ -179,6 +183,7 @@ class _Worker:
                 isolation_detail=self._reached.detail,
                 cpu_ns=time.process_time_ns(),
                 own_tmp=self._reached.own_tmp,
+                capacity=cast("ServiceAdapter", adapter).capacity if self._serves else 1,
             )
         )
         profile = self._sampler.stop_init()
@@ -186,7 +191,7 @@ class _Worker:
             self._sampler.not_delivered(profile)
         return adapter
 
-    def _load_in_time(self) -> Adapter:
+    def _load_in_time(self) -> Adapter | ServiceAdapter:
         limit_s = max(self._spec.load_timeout_s, self._spec.timeout_s)
         deadline = time.monotonic_ns() + int(limit_s * _SECOND_NS)
         try:
@@ -230,11 +235,16 @@ class _Worker:
             )
         )
 
-    def serve(self, adapter: Adapter) -> None:
+    def serve(self, adapter: Adapter | ServiceAdapter) -> None:
         """Until Stop. Raises ChannelClosed when the server is gone.
 
-        After a failure the process stays as it is, with its frames and heap, until the server has it leave.
+        After a failure the process stays as it is, with its frames and heap, until the server has it leave;
+        that of a service goes on.
         """
+        if self._serves:
+            cast("ServiceAdapter", adapter).serve_beside(self._desk())
+            return
+        one_at_a_time = cast("Adapter", adapter)
         runner = Runner(
             self._spec,
             self._sink,
@@ -243,7 +253,7 @@ class _Worker:
             self._timer,
             self._caller,
             self._outside,
-            adapter,
+            one_at_a_time,
             self._reserve,
             self._failed,
             self._background,
@@ -252,7 +262,28 @@ class _Worker:
             self._interpreter,
             self._reached.own_tmp,
         )
-        adapter.serve(_Attempts(runner, self._sink, self.channel, self._next_command, self._give_back))
+        one_at_a_time.serve(_Attempts(runner, self._sink, self.channel, self._next_command, self._give_back))
+
+    def _desk(self) -> Desk:
+        return Desk(
+            self._spec,
+            self._sink,
+            self.channel,
+            self._telemetry,
+            self._timer,
+            self._caller,
+            self._background,
+            self._memory_limit,
+            self._failed,
+            self._forked,
+            self._reached.own_tmp,
+            self._other,
+        )
+
+    def _other(self, frame: AnyFrame) -> None:
+        """What comes for a service that is about its process."""
+        if isinstance(frame, TakeHeap):
+            self._take_heap(frame)
 
     def _give_back(self) -> None:
         self._caller.forget_event()

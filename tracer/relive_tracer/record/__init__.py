@@ -2,7 +2,16 @@
 
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.noticed import HANDLED, SIGNALLED
-from relive_tracer.record.state import TelemetryCounts
+from relive_tracer.record.state import InvocationState, TelemetryCounts
 from relive_tracer.record.telemetry import Telemetry, preload, rehearse
 
-__all__ = ["HANDLED", "SIGNALLED", "Telemetry", "TelemetryCounts", "TelemetryLimits", "preload", "rehearse"]
+__all__ = [
+    "HANDLED",
+    "SIGNALLED",
+    "InvocationState",
+    "Telemetry",
+    "TelemetryCounts",
+    "TelemetryLimits",
+    "preload",
+    "rehearse",
+]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
 
-__all__ = ["HANDLED", "LOGGED", "PRINTED", "SIGNALLED", "Noticed"]
+__all__ = ["HANDLED", "LOGGED", "PRINTED", "SIGNALLED", "Noticed", "NoticedBeside"]
 
 SIGNALLED: Final = 4
 """The framework tells of it, or asks for its handler; or it is logged, with its traceback, as an error."""
@@ -61,6 +62,26 @@ class Noticed:
         if error is not None and traceback is not None and _traceback_of(error) is None:
             BaseException.with_traceback(error, traceback)
         return error
+
+
+class NoticedBeside(Noticed):
+    """Hands on what comes by to the invocation whose code it is, of those that run beside each other."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, own: Callable[[], Noticed | None]) -> None:
+        super().__init__()
+        self._own = own
+
+    def note(self, error: BaseException | None, rank: int) -> None:
+        own = self._own()
+        if own is not None:
+            own.note(error, rank)
+
+    def note_text(self, text: str) -> None:
+        own = self._own()
+        if own is not None:
+            own.note_text(text)
 
 
 def _traceback_of(error: BaseException) -> TracebackType | None:

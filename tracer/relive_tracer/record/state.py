@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from relive_base.wire.messages import LogLine
 
+from relive_tracer.record.noticed import Noticed
+
 __all__ = ["InvocationState", "TelemetryCounts", "Where", "Whereabouts"]
 
 TAIL_LINES: Final = 20
@@ -32,6 +34,7 @@ class InvocationState:
         "dropped_lines",
         "invocation_id",
         "logs",
+        "noticed",
         "sampled",
         "span",
         "span_id",
@@ -59,6 +62,7 @@ class InvocationState:
         self.dropped = 0
         self.dropped_lines = 0  # by the output limit, not yet told
         self.tail: deque[LogLine] = deque(maxlen=TAIL_LINES)  # the last of these: a failure's are told
+        self.noticed: Noticed | None = None  # its own, if it runs beside others
 
     def counts(self) -> TelemetryCounts:
         """What has been counted so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from threading import get_ident
 from time import monotonic
 from types import CodeType
@@ -71,10 +71,12 @@ class LineStream(io.TextIOBase):
         self._descriptor = descriptor
         self._output = output
         self._line_chars = line_chars
-        self._partials: dict[int, str] = {}
-        self._drawn: dict[int, float] = {}  # when a thread's bar was last handed on
+        self._writer: Callable[[], Hashable] = get_ident
+        self._owner: Callable[[], tuple[str, str, str]] | None = None
+        self._partials: dict[Hashable, str] = {}
+        self._drawn: dict[Hashable, float] = {}  # when a thread's bar was last handed on
         self._begun = begun
-        self._begun_by = 0  # the thread whose line is in there; 0: none
+        self._begun_by: Hashable = 0  # the thread whose line is in there; 0: none
         self._buffer = _Bytes(self)
         self._emit_code: CodeType | None = None
         self._take_record: TakeRecord | None = None
@@ -84,6 +86,12 @@ class LineStream(io.TextIOBase):
         """Ask `take_record` about every write that comes from the function with `emit_code`."""
         self._emit_code = emit_code
         self._take_record = take_record
+
+    def tell_apart(self, writer: Callable[[], Hashable], owner: Callable[[], tuple[str, str, str]]) -> None:
+        """Invocations run beside each other: `writer` says whose line it is, as a thread may write for many,
+        `owner` gives the ids of the one whose code it is."""
+        self._writer = writer
+        self._owner = owner
 
     def watch_text(self, note: Callable[[str], None]) -> None:
         """Show `note` every text that is written, but for log records."""
@@ -142,7 +150,7 @@ class LineStream(io.TextIOBase):
         return len(text)
 
     def _write(self, text: str) -> None:
-        thread = get_ident()
+        thread = self._writer()
         if "\r" in text or (self._partials and self._partials.get(thread, "").endswith("\r")):
             self._draw(thread, text)
             return
@@ -164,19 +172,21 @@ class LineStream(io.TextIOBase):
         if end + 1 < len(text) or self._begun_by == thread:
             self._keep(thread, text[end + 1 :])
 
-    def _keep(self, thread: int, rest: str) -> None:
+    def _keep(self, thread: Hashable, rest: str) -> None:
         """What the thread's line has begun with; "" if none has."""
         begun = self._begun
         if rest:
             self._partials[thread] = rest
             if begun is not None:
+                if self._owner is not None:
+                    begun.owner = self._owner()
                 self._begun_by = thread
                 begun.put(rest)
         elif begun is not None and self._begun_by == thread:
             self._begun_by = 0
             begun.clear()
 
-    def _draw(self, thread: int, text: str) -> None:
+    def _draw(self, thread: Hashable, text: str) -> None:
         """Text with carriage returns: a bar becomes a line once a second, and at its end."""
         now = monotonic()
         keep = now - self._drawn.get(thread, -_DRAWN_EVERY_S) >= _DRAWN_EVERY_S
@@ -209,7 +219,7 @@ class LineStream(io.TextIOBase):
         self.flush = self.finish = self._write_rest  # type: ignore[method-assign]
 
     def _write_line(self, text: str) -> None:
-        thread = get_ident()
+        thread = self._writer()
         whole, newline, rest = (self._partials.pop(thread, "") + text).rpartition("\n")
         if rest:
             self._partials[thread] = rest
@@ -223,6 +233,23 @@ class LineStream(io.TextIOBase):
             except KeyError:
                 return
             self._output.to_console(self._source, partial)
+
+    @property
+    def begun_lines(self) -> bool:
+        """Whether somebody has begun a line."""
+        return bool(self._partials) or bool(self._drawn)
+
+    def finish_of(self, mine: Callable[[Hashable], bool]) -> None:
+        """As `finish`, for one of the invocations that run beside each other."""
+        for writer in [one for one in list(self._partials) if mine(one)]:
+            partial = self._partials.pop(writer, None)
+            if partial is not None:
+                self._hand_on([partial.removesuffix("\r")])
+            if self._begun is not None and self._begun_by == writer:
+                self._begun_by = 0
+                self._begun.clear()
+        for writer in [one for one in list(self._drawn) if mine(one)]:
+            self._drawn.pop(writer, None)
 
     def finish(self) -> None:
         """Hand on what every thread has left unfinished."""

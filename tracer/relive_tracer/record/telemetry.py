@@ -6,7 +6,9 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextvars import Context, ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from relive_base.attributes import Attributes
@@ -16,7 +18,7 @@ from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke
 from relive_tracer.record.console_order import ConsoleOrder
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.logs import EMIT_CODE, LoggingSetup, Places, RecordHandler
-from relive_tracer.record.noticed import Noticed
+from relive_tracer.record.noticed import Noticed, NoticedBeside
 from relive_tracer.record.output import Output
 from relive_tracer.record.state import InvocationState, TelemetryCounts, Where
 from relive_tracer.record.streams import LineStream
@@ -65,8 +67,10 @@ class Telemetry:
         spec: FunctionSpec,
         limits: TelemetryLimits | None = None,
         begun: Sequence[BegunSlot] = (),
+        beside: bool = False,
     ) -> None:
-        """`begun`: where the server finds what stdout and stderr have begun when the process is gone."""
+        """`begun`: where the server finds what stdout and stderr have begun when the process is gone.
+        `beside`: invocations run beside each other, by `enter` and `leave`."""
         self._spec = spec
         self._send = send
         self.limits = limits or TelemetryLimits()
@@ -78,13 +82,32 @@ class Telemetry:
         out, err = begun or (None, None)
         self.stdout = LineStream("stdout", "INFO", 1, self._output, chars, out)
         self.stderr = LineStream("stderr", "WARN", 2, self._output, chars, err)
+        self._current: ContextVar[InvocationState] | None = None
         self.noticed = Noticed()
+        if beside:
+            self._tell_apart(ContextVar("relive_attempt"))
         places = Places(spec.source, self.limits)
         self._handler = RecordHandler(self._output, self.limits, places, self.noticed)
         self._logging = LoggingSetup(self._handler)
         self._before: tuple[Any, Any] | None = None
         self.failed = False
         """Whether the invocation that runs has failed: then the last lines over the output limit are told."""
+
+    def _tell_apart(self, current: ContextVar[InvocationState]) -> None:
+        """What tells is asked whose it is, by the context of its code."""
+        self._current = current
+        idle = self._state
+
+        def writer() -> Hashable:
+            return get_ident(), current.get(idle).invocation_id
+
+        def owner() -> tuple[str, str, str]:
+            state = current.get(idle)
+            return state.invocation_id, state.trace_id, state.span_id
+
+        self.noticed = NoticedBeside(lambda: current.get(idle).noticed)
+        self.stdout.tell_apart(writer, owner)
+        self.stderr.tell_apart(writer, owner)
 
     def order_console(self, descriptor: int) -> None:
         """Mark in the console pipe, which `descriptor` writes to, where lines of Python belong."""
@@ -115,6 +138,8 @@ class Telemetry:
         except Exception as error:  # an SDK that does not fit; the invocations must run all the same
             return f"{type(error).__name__}: {error}"
         self._tracing = tracing
+        if self._current is not None:
+            tracing.tell_apart(self._current)
         self._output.whereabouts = tracing.whereabouts
         if missing:
             self._output.lines("logging", "WARN", [missing])
@@ -151,9 +176,56 @@ class Telemetry:
             self._tracing.end()
         return self._state.counts()
 
+    def enter(self, invoke: Invoke) -> InvocationState:
+        """An invocation begins beside others. Call it inside the invocation's own context (contextvars)."""
+        assert self._current is not None
+        state = InvocationState(
+            invoke.invocation_id, invoke.trace_id, invoke.span_id, self._spec.output_limit_bytes
+        )
+        if invoke.http is not None:
+            state.noticed = Noticed()
+            state.noticed.begin(True)
+        self._current.set(state)
+        if self._tracing is not None:
+            self._tracing.enter(invoke, state)
+        return state
+
+    def leave(self, state: InvocationState, failed: bool) -> TelemetryCounts:
+        """As `end`, for one that was entered; inside its own context, as well."""
+        state.noticed = None
+        invocation_id = state.invocation_id
+
+        def mine(writer: Hashable) -> bool:
+            return type(writer) is tuple and writer[1] == invocation_id
+
+        try:
+            if self.stdout.begun_lines or self.stderr.begun_lines:
+                self.stdout.finish_of(mine)
+                self.stderr.finish_of(mine)
+            self._output.close(state, failed)
+        except Exception:  # what cannot be flushed is lost, the invocation is not
+            state.dropped += 1
+        if self._tracing is not None:
+            self._tracing.leave(state)
+        return state.counts()
+
+    def ensure_logging(self) -> None:
+        """Once for the invocations that begin together: the root logger may have lost our handler."""
+        self._logging.ensure()
+
+    def current(self) -> InvocationState | None:
+        """The invocation whose code this is, of those that run beside each other."""
+        return self._current.get(None) if self._current is not None else None
+
+    def current_of(self, context: Context) -> InvocationState | None:
+        """The same, of a context: of a task, or of what a thread runs."""
+        return context.get(self._current) if self._current is not None else None
+
     @property
     def invocation_id(self) -> str:
         """Of the invocation that runs, or ran last; "" before the first one."""
+        if self._current is not None:
+            return self._current.get(self._state).invocation_id
         return self._state.invocation_id
 
     def error(self, body: str, attributes: Attributes) -> None:
@@ -166,7 +238,7 @@ class Telemetry:
         return self._output.whereabouts()[2]
 
     def _where(self) -> Where:
-        state = self._state
+        state = self._state if self._current is None else self._current.get(self._state)
         return state, state.trace_id, state.span_id
 
     def _after_fork_in_child(self) -> None:

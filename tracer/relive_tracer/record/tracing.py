@@ -253,6 +253,7 @@ class Tracing:
             SpanSettings(spec.name, resource, spec.relive_version, span_limits, limits, send)
         )
         self._state = idle
+        self._beside: ContextVar[InvocationState] | None = None
         self._sender = _Sender(send, limits, self._state_of)
         self._token: Token[Context | InvocationState] | None = None
         self._provider = _Provider(
@@ -291,6 +292,11 @@ class Tracing:
 
     def begin(self, invoke: Invoke, state: InvocationState) -> None:
         """The invoke span becomes the current span of this thread and the default of all others."""
+        self._prepare(invoke, state)
+        self._state = self._context.fallback = state
+        self._token = self._context.attach(state)
+
+    def _prepare(self, invoke: Invoke, state: InvocationState) -> None:
         provider = getattr(trace_api, "_TRACER_PROVIDER", self._known)
         if provider is not self._known:
             self._join(provider)
@@ -298,8 +304,20 @@ class Tracing:
         state.trace_state = invoke.trace_state
         state.baggage = invoke.baggage
         state.started_ns = time.time_ns()
-        self._state = self._context.fallback = state
-        self._token = self._context.attach(state)
+
+    def tell_apart(self, current: ContextVar[InvocationState]) -> None:
+        """Invocations run beside each other: `current` has the one whose code it is."""
+        self._beside = current
+
+    def enter(self, invoke: Invoke, state: InvocationState) -> None:
+        """Of an invocation beside others, inside its own context: its span becomes the current one there."""
+        self._prepare(invoke, state)
+        self._context.attach(state)
+
+    def leave(self, state: InvocationState) -> None:
+        """Such an invocation has ended."""
+        if state.span is not None:
+            state.span.finish()
 
     def end(self) -> None:
         """This thread's context is again what it was, whatever the user's code left attached."""
@@ -322,7 +340,7 @@ class Tracing:
         context = self._context.get_current()
         state = context.get(_STATE_KEY)
         if type(state) is not InvocationState:
-            state = self._state
+            state = self._own()
         span = context.get(_SPAN_KEY)
         if span is None or span is state.span:
             return state, state.trace_id, state.span_id
@@ -335,7 +353,11 @@ class Tracing:
         if context is None:
             context = self._context.get_current()
         state = context.get(_STATE_KEY)
-        return state if type(state) is InvocationState else self._state
+        return state if type(state) is InvocationState else self._own()
+
+    def _own(self) -> InvocationState:
+        """Of code in whose context there is none."""
+        return self._state if self._beside is None else self._beside.get(self._state)
 
     def _join(self, provider: object) -> None:
         """The user's code has set a provider of its own: it stays, and tells us of its spans too."""

@@ -42,6 +42,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.scenes import Playback, Scene
+from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import (
     MESSAGE_COST_BYTES,
     WEBSOCKET,
@@ -70,8 +71,11 @@ __all__ = [
     "WEBSOCKET",
     "WINDOW_BYTES",
     "AnyFrame",
+    "Body",
+    "BodyTaken",
     "Call",
     "CallResult",
+    "Cancel",
     "Crashed",
     "DebugComplete",
     "DebugEnded",
@@ -89,11 +93,13 @@ __all__ = [
     "FrameDecoder",
     "FrameError",
     "FunctionSpec",
+    "Gone",
     "HeapTaken",
     "HttpRequest",
     "InitFailed",
     "Invoke",
     "Late",
+    "Left",
     "LogLine",
     "Logs",
     "OpenSpan",

@@ -35,6 +35,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.scenes import Playback, Scene
+from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import SocketAccept, SocketClose, SocketData, SocketTaken
 from relive_base.wire.messages.telemetry import Logs, Profile, Spans, SpanUpdate
 
@@ -46,6 +47,7 @@ AnyFrame = (
     | Scene | Call
     | SocketAccept | SocketData | SocketClose | SocketTaken
     | TakeHeap | HeapTaken | Playback
+    | Body | BodyTaken | Cancel | Gone | Left
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip
 """What one side decodes without knowing what is to come. A signal's message need not be among them: the

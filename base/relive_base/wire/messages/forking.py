@@ -45,6 +45,10 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     relive_version: str = ""
     propagators: str = ""  # OTEL_PROPAGATORS of the server, if the function's environment has none
     uid: int = 0  # the user and the group that the worker becomes; 0: it has its zygote's
+    capacity: int = 0  # attempts that a worker of a service runs at once; 0: by its interface
+    interface: str = ""  # of a service: "asgi" or "wsgi"; "": by what its application looks like
+    idle_timeout_s: float = 300.0  # between two parts of a service's streamed answer
+    stop_timeout_s: float = 10.0  # for a service to shut down
 
 
 class Fork(Frame, tag="fork"):

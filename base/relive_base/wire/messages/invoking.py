@@ -37,6 +37,9 @@ class HttpRequest(msgspec.Struct, array_like=True):
     route: str = ""
     payload: str = ""  # "1.0" if the trigger wants Lambda's older format of the event
     names: list[str] = []  # of `headers` as the client wrote them, if `payload` is "1.0"
+    target: str = ""  # the path of the request's target as the client wrote it, with its %2F; `mount` in it
+    version: str = "1.1"  # of HTTP
+    client_port: int = 0
 
 
 class Invoke(Frame, tag="invoke"):
@@ -58,6 +61,8 @@ class Invoke(Frame, tag="invoke"):
     baggage: str = ""  # the W3C header's value
     stream: bool = False  # the caller takes an answer part by part: StreamHead, StreamPart
     context: dict[str, str] = {}  # what AWS's API says of the caller: "arn", "client_context" (JSON)
+    more: bool = False  # the request's body goes on, in Body messages
+    wire: str = ""  # what the client speaks beside plain HTTP: "websocket"
 
 
 class Ready(Frame, tag="ready"):
@@ -70,6 +75,8 @@ class Ready(Frame, tag="ready"):
     isolation_detail: list[str] = []
     cpu_ns: int = 0
     own_tmp: bool = False  # whether its /tmp is its own
+    capacity: int = 1  # attempts that it runs at once
+    wire: str = ""  # the unix socket that it listens on for connections to be spliced to; "": none
 
 
 class InitFailed(Frame, tag="init_failed"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from relive_capture.explore.parts.blocking import BLOCKING
 from relive_capture.explore.parts.event import CONTEXT, EVENT, HEALTHY
 from relive_capture.explore.parts.exception import EXCEPTION, SOURCE
 from relive_capture.explore.parts.part import ScenePart
@@ -18,6 +19,7 @@ PARTS: Final[tuple[ScenePart, ...]] = (
     EXCEPTION,
     SOURCE,
     BACKGROUND,
+    BLOCKING,
     TASKS,
     THREADS,
     CASSETTE,

@@ -8,12 +8,13 @@ from relive_capture.record.frames.frames import (
     Stack,
     code_position,
     frame_locals,
+    raw_chain,
     raw_frames,
     raw_stack,
     without_outer,
 )
 from relive_capture.record.frames.sources import InApp, SourceCache, SourceFiles
-from relive_capture.record.frames.tasks import any_tasks, tasks
+from relive_capture.record.frames.tasks import any_tasks, suspended_frames, tasks
 
 __all__ = [
     "FrameRecorder",
@@ -25,8 +26,10 @@ __all__ = [
     "any_tasks",
     "code_position",
     "frame_locals",
+    "raw_chain",
     "raw_frames",
     "raw_stack",
+    "suspended_frames",
     "tasks",
     "without_outer",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -81,6 +82,13 @@ def raw_stack(frame: FrameType | None, limit: int = _MAX_RAW) -> list[RawFrame]:
         if not _between(frame):
             found.append(RawFrame(frame, frame.f_lasti, frame_line(frame)))
         frame = frame.f_back
+    found.reverse()
+    return found
+
+
+def raw_chain(frames: Sequence[FrameType], limit: int = _MAX_RAW) -> list[RawFrame]:
+    """The same of frames that do not hang together, innermost first: coroutines that wait for each other."""
+    found = [RawFrame(one, one.f_lasti, frame_line(one)) for one in frames[:limit] if not _between(one)]
     found.reverse()
     return found
 

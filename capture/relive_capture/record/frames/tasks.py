@@ -18,7 +18,7 @@ from relive_capture.record.frames.foreign_tasks import Foreign, any_foreign, for
 from relive_capture.record.frames.frames import FrameRecorder, RawFrame, Stack, raw_frames, raw_stack
 from relive_capture.record.inspection import class_dict, mro, type_name
 
-__all__ = ["any_tasks", "tasks"]
+__all__ = ["any_tasks", "suspended_frames", "tasks"]
 
 _ALWAYS: Final = 20
 _traceback: Callable[[BaseException], Any] = class_dict(BaseException)["__traceback__"].__get__
@@ -159,6 +159,26 @@ def _stack(coroutine: Any, limit: int) -> tuple[list[RawFrame], str]:
         found.append(RawFrame(frame, frame.f_lasti, frame_line(frame)))
         current = getattr(current, names[1])
     return found[-limit:], "" if current is None else type_name(type(current))
+
+
+def suspended_frames(coroutine: Any, limit: int = _MAX_AWAITS) -> list[FrameType]:
+    """The frames in which a coroutine waits, innermost first. Runs no code of the user's."""
+    found: list[FrameType] = []
+    current = coroutine
+    for _ in range(limit):
+        names = _suspended(current)
+        if names is None:
+            current = _behind(current)
+            names = _suspended(current)
+            if names is None:
+                break
+        frame = getattr(current, names[0])
+        if frame is None:
+            break
+        found.append(frame)
+        current = getattr(current, names[1])
+    found.reverse()
+    return found
 
 
 def _suspended(value: Any) -> tuple[str, str] | None:

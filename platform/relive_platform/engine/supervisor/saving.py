@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from relive_base.parts import PartState, Reason, State, Why
-from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.failed.heaps import HeapTaker
+from relive_platform.engine.supervisor.told import adopt_place
 from relive_platform.engine.workers.life import GONE
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
@@ -22,17 +21,6 @@ from relive_platform.evidence import HeapFound
 __all__ = ["Saver", "SavingLimits"]
 
 _MB: Final = 1_048_576
-
-
-class _SceneError(msgspec.Struct, tag_field="t", tag="scene", array_like=True):
-    """Of a Scene frame what the server itself needs: its first fields."""
-
-    invocation_id: str
-    captured_ns: int
-    error: ErrorInfo
-
-
-_scene = msgspec.msgpack.Decoder(_SceneError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,7 @@ class Saver:
             if held > ceiling:
                 return Reason(Why.GREW, (held // _MB,))
             await asyncio.sleep(limits.look_s)
-        _adopt(attempt)
+        adopt_place(attempt.evidence, attempt.record.error)
         found = await self._heap(worker, attempt)
         self._on_heap(attempt, worker, found)
         return None
@@ -108,22 +96,3 @@ def _main_thread_cpu_s(pid: int) -> float:
         return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[0]) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
-
-
-def _adopt(attempt: Attempt) -> None:
-    """What the worker knows better than the server: where it stood, and so which failures are the same."""
-    error = attempt.record.error
-    try:
-        told = _scene.decode(attempt.evidence.scene).error
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        attempt.evidence.forget_scene()  # a hostile worker's; there is no other
-        return
-    if error is not None:
-        error.file, error.line, error.function, error.module = (
-            told.file,
-            told.line,
-            told.function,
-            told.module,
-        )
-        error.traceback = told.traceback
-        error.fingerprint = told.fingerprint or error.fingerprint

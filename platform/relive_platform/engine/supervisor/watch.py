@@ -113,6 +113,9 @@ class Supervisor:
         ours = worker.find(attempt.record.invocation_id) is attempt
         if not ours or worker.condemned or attempt.state != RUNNING:
             return False
+        if worker.serves:
+            worker.cancel(attempt)  # its neighbours go on; if it does not react, its time limit ends it
+            return True
         self._condemn(worker, attempt, "cancelled")
         return True
 
@@ -193,7 +196,13 @@ class Supervisor:
 
     def _check_rest(self, worker: Worker, attempt: Attempt, now: float) -> None:
         """It has answered: the rest of what it has to tell may take a while, and no longer."""
+        if worker.serves and not attempt.record.failed:
+            return  # what it does after its answer is its own affair, until it is to leave
         if now > max(attempt.deadline_mono, attempt.began_mono) + self._limits.finish_s:
+            if worker.serves:
+                worker.retire()  # its code cannot be ended, and takes room: its neighbours finish first
+                if worker.running():
+                    return
             worker.condemn("finish", attempt.record.invocation_id)
             worker.kill()
 

@@ -69,6 +69,10 @@ class WorkerLife:
         self.condemned_for = ""  # the invocation that is why
         self.fingerprint = ""  # of the failure that it is kept for
 
+    def widen(self, capacity: int) -> None:
+        """It has told how many attempts it runs at once."""
+        self.capacity = max(capacity, 1)
+
     def become(self, state: str) -> None:
         """The one way from state to state. Raises WrongStep."""
         if state not in TRANSITIONS[self.state]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final, Protocol
 
 import msgspec
@@ -16,24 +18,29 @@ from relive_base.wire.messages import (
     Crashed,
     Done,
     Exited,
+    Frame,
     FunctionSpec,
+    Gone,
     InitFailed,
     Invoke,
     LogLine,
     Ready,
     Result,
     Skipped,
+    Stop,
     encode_frame,
     frame_kind,
 )
+from relive_runtime.adapters.table import SERVICE
 from relive_runtime.worker.faults import FAULTS
 
 from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.runtime import Runtime
-from relive_platform.engine.workers.life import GONE, STARTING, WorkerLife
+from relive_platform.engine.workers.life import BUSY, GONE, IDLE, STARTING, WorkerLife
 from relive_platform.engine.workers.reports import Reports
+from relive_platform.engine.workers.requests import WorkerRequests
 from relive_platform.engine.workers.streams import WorkerStreams
 from relive_platform.evidence import LOGS, SPANS, Take
 
@@ -45,6 +52,7 @@ AHEAD_S: Final = 0.020
 SLOW_S: Final = 0.020
 """To look at the cgroup takes 20 us: not after each fast invocation. To fill it takes longer."""
 _WHY_CHARS: Final = 300
+_STOP_GRACE_S: Final = 1.0
 _log = logging.getLogger(__name__)
 _RESULT: Final = b"\xa6result"  # the tag, behind the array's length
 _result = msgspec.msgpack.Decoder(Result)
@@ -117,10 +125,17 @@ class Worker(WorkerLife):
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its messages go to
         self._taken_back: deque[str] = deque()  # invocations whose Skipped message is still to come
         self._reports = Reports(self, spec, takes, self._on_telemetry, self._on_flood, clock)
-        self._streams = WorkerStreams(self, self.answer)
+        self.serves = (
+            spec.kind == SERVICE
+        )  # its attempts run beside each other, and it outlives their failures
+        self._requests = WorkerRequests(self, self._send_frame)
+        self._streams = WorkerStreams(self, self.answer, self._leave, self._moves if self.serves else None)
+        self._ending: asyncio.TimerHandle | None = None
         self._takes: dict[str, Callable[[bytes], None]] = {
             **self._reports.takes,
             **self._streams.takes,
+            **self._requests.takes,
+            "left": self._on_left,
             "result": self._on_result,
             "done": self._on_done,
             "skipped": self._on_skipped,
@@ -167,13 +182,54 @@ class Worker(WorkerLife):
                 stream=request.stream,
                 baggage=request.baggage,
                 context=request.context,
+                more=request.more,
+                wire=request.wire,
             )
         )
-        if begins:
+        if self.serves:
+            self._send_request(attempt, message)
+        elif begins:
             self.handle.send_now(message)
         else:
             self.handle.send_soon(message)
         return begins
+
+    def _send_request(self, attempt: Attempt, message: bytes) -> None:
+        if self.begun == 1:
+            self.handle.send_now(message)
+        else:
+            self.handle.send_soon(message)  # it is awake: requests of one turn leave together
+        self._requests.begin(attempt)
+
+    def _send_frame(self, frame: Frame) -> None:
+        self.handle.send_soon(encode_frame(frame))
+
+    def _leave(self, attempt: Attempt) -> None:
+        """Its client has gone in the middle of the answer."""
+        self._send_frame(Gone(invocation_id=attempt.record.invocation_id))
+
+    def _moves(self, attempt: Attempt, waits: bool) -> None:
+        """A part of its answer has come: the worker keeps the idle limit, and this is when it must have. It
+        has none while it `waits` for the client."""
+        attempt.moves(inf if waits else self._mono() + self.spec.idle_timeout_s)
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Have a service end one attempt, and go on with the others."""
+        self._requests.cancel(attempt)
+
+    def dismiss(self) -> None:
+        """It leaves: a service once it has shut down, within its limit."""
+        self.retire()
+        if not self.serves or self.ready is None or self.state not in (IDLE, BUSY) or self.process.killed:
+            self.kill()
+        elif self._ending is None:
+            self.handle.send(encode_frame(Stop()))
+            loop = asyncio.get_running_loop()
+            self._ending = loop.call_later(self.spec.stop_timeout_s + _STOP_GRACE_S, self.kill)
+
+    def _on_left(self, _payload: bytes) -> None:
+        if self._ending is not None:
+            self.kill()  # with what it has started
 
     def take_back(self) -> list[Attempt]:
         """Give up what was sent ahead; the caller knows that none of it has begun."""
@@ -224,6 +280,8 @@ class Worker(WorkerLife):
         self.owner.on_orphaned(self)
 
     def on_gone(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
         self.become(GONE)
         self.core = self.handle.take_core()
         self.owner.on_gone(self)
@@ -263,6 +321,8 @@ class Worker(WorkerLife):
         self.finish(attempt, now)
         if self._streams.open:
             self._streams.end(result.invocation_id)
+        if self.serves:
+            self._requests.end(result.invocation_id)
         self.rss_bytes = done.rss_bytes
         if self.attempts and done.reusable and result.reusable:
             self.go_on(now)
@@ -304,6 +364,8 @@ class Worker(WorkerLife):
             return  # its code has written that
         self.ready = _ready.decode(payload)
         self.process.own_tmp = self.ready.own_tmp
+        if self.serves:
+            self.widen(self.ready.capacity)
         self.owner.on_ready(self, self.ready)
 
     def _on_init_failed(self, payload: bytes) -> None:

@@ -32,6 +32,7 @@ from relive_platform.registry.application.schema import (
     TRIGGERS,
     check_value,
 )
+from relive_platform.registry.application.services import service_problems
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.triggers.destinations.config import Destination, destination_problems
 from relive_platform.triggers.table import KINDS
@@ -39,6 +40,7 @@ from relive_platform.triggers.table import KINDS
 __all__ = ["MANIFEST", "from_folder", "load"]
 
 _HERE: Final = "."
+_TAKEN: Final = ("source", "handler", "app", "redact")  # of a function's table, by name
 _MAX_FUNCTIONS: Final = 1_000
 _MAX_TRIGGERS: Final = 100
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -183,6 +185,10 @@ class _Reader:
         self.check_table(path, table, FUNCTION, f"[functions.{name}]")
         if len(self.problems) > before:
             return None
+        for below, message, hint in service_problems(table):
+            self.problem((*path, *below), message, hint)
+        if len(self.problems) > before:
+            return None
         source = self.source(path, table)
         handler = self.handler(path, table, source)
         for below, message, hint in place_problems(table, source, self.root):
@@ -194,7 +200,7 @@ class _Reader:
         if len(self.problems) > before or handler is None:
             return None
         values = _base(self.defaults, name, handler, str(source))
-        values |= {key: value for key, value in table.items() if key not in ("source", "handler", "redact")}
+        values |= {key: value for key, value in table.items() if key not in _TAKEN}
         if (old := values.pop("cassette", None)) is not None:
             values.setdefault("recording", old)
         values["triggers"] = tuple(triggers)
@@ -232,8 +238,9 @@ class _Reader:
         return folder
 
     def handler(self, path: KeyPath, table: Mapping[str, Any], source: Path | None) -> str | None:
-        text, code = table["handler"], table.get("code", "")
-        path = (*path, "handler")
+        key = "app" if "app" in table else "handler"
+        text, code = table[key], table.get("code", "")
+        path = (*path, key)
         normal = normalise_handler(text)
         if normal is None:
             self.problem(path, f"the handler {text!r} is not module:attribute", 'write as in "cart:handler"')

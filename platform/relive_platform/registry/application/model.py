@@ -56,7 +56,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     handler: str  # "module:attribute"
     source: str = ""  # a zip, too
-    kind: str = "event"  # "event" | "http"
+    kind: str = "event"  # "event" | "http" | "service"
     timeout_s: float = 3.0
     memory_mb: int = 256
     max_workers: int = 4
@@ -84,6 +84,10 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     on_failure: Destination | None = None
     resources: dict[str, Resource] = {}  # of its application, which it sees in its environment
     lambda_api: dict[str, Any] = {}  # what was given to Lambda's API of it, and means nothing here
+    capacity: int = 0  # of a service; 0: by its interface
+    interface: str = ""  # of a service: "asgi", "wsgi"; "": by what its application looks like
+    idle_timeout_s: float = 300.0
+    stop_timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, WSGI_CAPACITY
 from relive_runtime.adapters.table import KINDS as HANDLER_KINDS
 
 from relive_platform.keys import Key
@@ -38,11 +39,28 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "code": Key("text", "The handler's module itself, instead of a source."),
     "include": Key("texts", "Shared files and folders, relative to the source; they lie beside its own."),
     "layers": Key("texts", "Folders and zips as Lambda's layers, relative to relive.toml; later ones win."),
-    "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`.", required=True),
+    "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`. Of a service: `app`."),
+    "app": Key("text", "The application of a service: `module:attribute`, such as `main:app`."),
     "kind": Key("text", f"{_KINDS}.", choices=tuple(HANDLER_KINDS)),
     "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),
     "memory_mb": Key("whole", "Memory limit of a worker.", low=16, high=1_048_576),
     "max_workers": Key("whole", "Workers of the function at most.", low=1, high=1_000),
+    "capacity": Key(
+        "whole",
+        f"Requests that one worker of a service runs at once. Default: {ASGI_CAPACITY} (ASGI),"
+        f" {WSGI_CAPACITY} (WSGI, a thread each).",
+        low=1,
+        high=10_000,
+    ),
+    "interface": Key(
+        "text",
+        "Of a service. Default: by what its application looks like.",
+        choices=("asgi", "wsgi"),
+    ),
+    "idle_timeout_s": Key(
+        "number", "Between two parts of a service's streamed answer.", low=0.01, high=86_400
+    ),
+    "stop_timeout_s": Key("number", "For a service to shut down, at a redeploy say.", low=0.01, high=3_600),
     "environment": Key("map", "Environment variables; the values are text."),
     "profile": Key("text", "Profile of each invocation.", choices=("sampled", "precise", "off")),
     "capture": Key("text", "What a failure scene holds.", choices=("full", "frames", "off")),

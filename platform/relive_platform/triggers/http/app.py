@@ -57,6 +57,7 @@ class GatewayLimits:
     body_bytes: int = 6 * 1_048_576
     async_body_bytes: int = 1_048_576
     bodies_bytes: int = 256 * 1_048_576  # of all large requests together
+    service_body_bytes: int = 1_024 * 1_048_576  # of a request to a service, which reads it as it comes
 
 
 class _UnknownPath(Exception):
@@ -79,9 +80,12 @@ class Exchange(StreamReader, Protocol):
     cors: bytes
     details: bool
     hidden: str
+    passes_on: bool
+    room: asyncio.Event | None
 
     def respond(self, response: Response, /) -> None: ...
     async def read(self, limit: int, budget: BodyBudget, /) -> bytes | None: ...
+    async def pass_on(self, limit: int, /) -> None: ...
 
 
 class Gateway:
@@ -115,6 +119,9 @@ class Gateway:
         try:
             target = self._target(head, exchange)
             stored = head.asynchronous if target.door is None else not target.door.synchronous
+            if target.service and not stored and target.door is None:
+                await self._serve(target, head, exchange, accepted_ns)
+                return None
             limit = self._limits.async_body_bytes if stored else self._limits.body_bytes
             length = head.body_bytes
             if length > limit:
@@ -137,6 +144,19 @@ class Gateway:
         else:
             return None
 
+    async def _serve(self, target: Target, head: Head, exchange: Exchange, accepted_ns: int) -> None:
+        """A service gets the request at once, and its body as it comes."""
+        limit = self._limits.service_body_bytes
+        if head.body_bytes > limit:
+            raise BodyTooLarge(limit)
+        request = _request(target, head, b"", accepted_ns, self._propagation)
+        request.more = bool(head.body_bytes)
+        exchange.passes_on = True
+        exchange.room = asyncio.Event()
+        self._dispatcher.begin(request, exchange)
+        if request.more:
+            await exchange.pass_on(limit)
+
     def begin(self, head: Head, body: bytes, exchange: Exchange) -> bool:
         """A request that is complete: `exchange` is told of the outcome, without a task in between.
 
@@ -149,7 +169,7 @@ class Gateway:
             if len(body) > self._limits.body_bytes:
                 raise BodyTooLarge(self._limits.body_bytes)
             request = _request(target, head, body, time.time_ns(), self._propagation)
-            if "upgrade" in head.special and target.websockets and is_websocket(head):
+            if "upgrade" in head.special and target.service and is_websocket(head):
                 self._upgrade(request, head, exchange)
             else:
                 self._dispatcher.begin(request, exchange)
@@ -302,6 +322,9 @@ def _request(
         head.client,
         target.mount,
         target.route,
+        target=head.raw_path,
+        version=head.version,
+        client_port=head.peer_port,
     )
     if target.payload == "1.0":
         _spell(http, head)

@@ -52,7 +52,7 @@ class Policy:
     route_details: bool = True  # callers of its routes are told what went wrong
     details: bool = True  # ... and those of /fn/NAME/
     event: bool = False  # an event function: it does not see `Target.mount`
-    websockets: bool = False  # it takes them: a service
+    service: bool = False  # it reads bodies as they come, and takes websockets
 
 
 _PRIVATE: Final = Policy()
@@ -72,7 +72,7 @@ class Target:
     payload: str = ""
     hidden: str = ""  # the mount, if the function does not see it
     door: Door | None = None  # stands before the function
-    websockets: bool = False
+    service: bool = False
     qualifier: str = ""  # of /fn/NAME:QUALIFIER/
 
 
@@ -127,7 +127,7 @@ class Routes:
                 cors=policy.cors,
                 details=policy.details,
                 hidden=hidden,
-                websockets=policy.websockets,
+                service=policy.service,
                 qualifier=qualifier,
             )
         candidates = self._exact.get(path)
@@ -156,7 +156,7 @@ class Routes:
             details=policy.route_details,
             payload=route.payload,
             door=route.door,
-            websockets=policy.websockets,
+            service=policy.service,
         )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
+
+from relive_runtime.adapters.table import SERVICE
 
 from relive_platform.triggers.base import Served, ServedConfig, TriggerConfig
 from relive_platform.triggers.http.app import Gateway
@@ -14,9 +16,6 @@ from relive_platform.triggers.http.doors import Door, MakeDoor
 from relive_platform.triggers.http.routes import Policy, Route, Routes
 
 __all__ = ["HttpAddress", "HttpSource"]
-
-
-_SERVICE: Final = "service"
 
 
 class HttpAddress(Protocol):
@@ -98,7 +97,7 @@ class HttpSource:
             route_details=not config.public if said is None else said,
             details=True if said is None else said,
             event=function.spec.kind == "event",
-            websockets=function.spec.kind == _SERVICE,
+            service=function.spec.kind == SERVICE,
         )
 
     def _routes(self, functions: Sequence[Served]) -> list[Route]:

@@ -18,6 +18,7 @@ from relive_base.wire.messages import (
     SocketData,
     SocketTaken,
 )
+
 from relive_runtime.adapters.base import Answer
 from relive_runtime.adapters.results import BadResult, limit_size
 

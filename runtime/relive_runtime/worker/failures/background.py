@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +44,7 @@ class Background:
         self._pid = os.getpid()
         self._kept: deque[tuple[Scene, dict[str, Any]]] = deque(maxlen=_KEPT)
         self._undo: list[Callable[[], None]] = []
+        self._apart = spec.kind == "service"  # invocations run beside each other
 
     def install(self) -> None:
         """Wrap what Python calls for such failures. Never raises: without it they are on stderr alone."""
@@ -77,6 +79,27 @@ class Background:
             # in which something fails at each invocation would double them each time.
             scene.redactions = list(dict.fromkeys(scene.redactions + places))
 
+    def note(self, origin: str, name: str, error: BaseException) -> None:
+        """What failed where no hook hears of it. Never raises."""
+        self._note(origin, name, error, say=True)
+
+    def scene_of(self, invocation_id: str) -> Scene | None:
+        """As `scene`, if several run beside each other: None if nothing of this one has failed."""
+        return next((one for one, _ in self._kept if one.invocation_id == invocation_id), None)
+
+    def add_of(self, invocation_id: str, scene: Scene) -> None:
+        """As `add_to`, if several run beside each other: what has failed of this one, which is forgotten."""
+        mine = [one for one in self._kept if one[0].invocation_id == invocation_id]
+        for one in mine:
+            self._kept.remove(one)
+        self.fresh = bool(self._kept)
+        if mine:
+            views = [view for _, view in sorted(mine, key=lambda one: one[0] is not scene)]
+            scene.members["background.json"] = msgspec.json.encode(views)
+            scene.parts["background"] = ok()
+            places = [path for kept, _ in mine for path in kept.redactions]
+            scene.redactions = list(dict.fromkeys(scene.redactions + places))
+
     def _wrap(self, owner: Any, name: str, made: Callable[[Any], Any]) -> None:
         original = vars(owner).get(name)
         if original is not None:
@@ -88,11 +111,15 @@ class Background:
 
         def make_invoke_excepthook() -> _InvokeHook:
             invoke = original()
+            began_in = copy_context()  # whose thread it is
 
             def invoke_excepthook(thread: Any) -> None:
                 error = sys.exc_info()[1]
                 if error is not None and not issubclass(type(error), SystemExit):
-                    self._note("thread", _name_of(thread), error, say=True)
+                    if self._apart:
+                        began_in.run(self._note, "thread", _name_of(thread), error, say=True)
+                    else:
+                        self._note("thread", _name_of(thread), error, say=True)
                 del error
                 invoke(thread)
 

@@ -80,6 +80,8 @@ class DeadlineTimer:
         """The first timeout of this invocation, whether or not the user's code swallowed it."""
         self.before_raise: Callable[[], None] | None = None
         """Called once an invocation, at its first timeout, while everything stands as it was."""
+        self.beside: Callable[[FrameType | None], None] | None = None
+        """Hears of shots that no `arm` has asked for: of attempts that run beside each other."""
         signal.signal(DEADLINE_SIGNAL, self._fire)
 
     def arm(self, deadline_monotonic_ns: int, message: str) -> None:
@@ -100,14 +102,20 @@ class DeadlineTimer:
         """Give the timer back; a worker ends instead."""
         _libc.timer_delete(self._timer)
 
+    def shoot(self, monotonic_ns: int) -> None:
+        """Have `beside` told at that time, if not before."""
+        self._shoot(monotonic_ns)
+
     def _shoot(self, monotonic_ns: int) -> None:
         self._due_ns = monotonic_ns = max(monotonic_ns, 1)
         self._spec[2], self._spec[3] = divmod(monotonic_ns, _SECOND_NS)
         self._settime(self._timer, _TIMER_ABSTIME, self._spec, None)
 
-    def _fire(self, _number: int, _frame: FrameType | None) -> None:
+    def _fire(self, _number: int, frame: FrameType | None) -> None:
         self._due_ns = 0
         if not self._armed:
+            if self.beside is not None:
+                self.beside(frame)
             return
         now = time.monotonic_ns()
         if now < self._deadline_ns:

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from relive_base.wire.messages import FunctionSpec, Invoke
+from relive_base.wire.messages import FunctionSpec, Invoke, Scene
 from relive_base.wire.sink import FrameSink
 from relive_capture import record as capture
 
@@ -43,13 +43,15 @@ class MemoryLimit:
         self._stay = stay
         self.invoke: Invoke | None = None
         """What there is to save; None while the handler does not run."""
+        self.beside: Callable[[FrameType], list[Scene]] | None = None
+        """The scenes of those that run beside each other, and `invoke` is of none."""
         self.quiet: Callable[[], object] = bool
         """Ends timers and profiling, first of all."""
         signal.signal(MEMORY_SIGNAL, self._on_signal)
 
     def _on_signal(self, _number: int, frame: FrameType | None) -> None:
         invoke = self.invoke
-        if invoke is None or frame is None:
+        if frame is None or (invoke is None and self.beside is None):
             return
         if self._sink.busy:
             os.kill(os.getpid(), MEMORY_SIGNAL)  # once more, when the frame that is being sent has left
@@ -57,6 +59,9 @@ class MemoryLimit:
         self.invoke = None
         self.quiet()
         self._reserve.release()
+        if invoke is None:
+            self._save_all(frame)
+            return
         limit = self._spec.memory_mb
         with originals():
             scene = capture.capture_frames(
@@ -70,3 +75,11 @@ class MemoryLimit:
         self._failed.keep_stack(invoke.invocation_id, frame)
         self._sink.send_surely(scene)
         self._stay()
+
+    def _save_all(self, frame: FrameType) -> None:
+        with originals():
+            scenes = self.beside(frame) if self.beside is not None else []
+        for scene in reversed(scenes):  # the server waits for the one whose code runs here
+            self._sink.send_surely(scene)
+        if scenes:
+            self._stay()

@@ -171,7 +171,7 @@ class Connection(HttpToolsProtocol):
         texts = self.owner.texts
         parser = self.parser
         self._check_size()
-        path, query = texts.target(self.url)
+        path, query, target = texts.target(self.url)
         pairs, special = texts.headers(self.headers)
         if "host" not in special and parser.get_http_version() == "1.1":
             raise BadHead("there is no host")
@@ -180,7 +180,8 @@ class Connection(HttpToolsProtocol):
         method = texts.method(parser.get_method())
         scheme = self.scheme or "http"
         address = self.address
-        come = (self.headers, address, self.port, self.url)
+        version = parser.get_http_version()
+        come = (self.headers, address, self.port, self.url, target, version)
         head = Head(method, path, query, pairs, special, scheme, address, *come)
         self.headers = _NOWHERE
         if "transfer-encoding" in special:
@@ -222,6 +223,8 @@ class Connection(HttpToolsProtocol):
         exchange = self.cycle
         if exchange.response_complete:
             return
+        if exchange.passes_on:
+            self.body_since = self.loop.time()  # it moves: a large upload may take its time
         if exchange.body:
             exchange.body += body
         else:
@@ -248,6 +251,8 @@ class Connection(HttpToolsProtocol):
             return True
         if self.cycle is None or self.cycle.response_complete or self.receiving:
             return None
+        if self.cycle.upstream is not None:
+            return None  # as other servers do it: a service is told at once that its client has gone
         self.cycle.keep_alive = False  # it is the last one, even if others wait before it
         return True
 
@@ -374,6 +379,9 @@ class Connection(HttpToolsProtocol):
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        cycle = self.cycle
+        if cycle is not None and cycle.upstream is not None and not cycle.told and cycle is not self.streamed:
+            cycle.lost()
         super().connection_lost(exc)
         if self.upgraded is not None:
             self.upgraded.lost_early()
@@ -457,6 +465,8 @@ class Connection(HttpToolsProtocol):
             if now - self.deaf_since > limits.body_s:
                 self.transport.abort()
             return
+        if self.cycle is not None and self.cycle.is_held:
+            self.body_since = self.body_since and now  # the application's time
         if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self.head_since):
             # It waits for an answer itself: what it has sent of its next request may take its time.
             self.head_since = self.head_since and now

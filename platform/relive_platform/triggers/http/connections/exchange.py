@@ -10,7 +10,7 @@ from relive_base.records import InvocationRecord
 from relive_base.wire.messages import StreamHead, StreamPart
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from relive_platform.engine.invocation import AnswerStream, Outcome
+from relive_platform.engine.invocation import AnswerStream, Outcome, RequestBody
 from relive_platform.triggers.http.bodies import BodyBudget, BodyTooLarge
 from relive_platform.triggers.http.connections.head import Head
 from relive_platform.triggers.http.responses import Response, from_stream, problem
@@ -77,6 +77,10 @@ class Exchange(RequestResponseCycle):
     chunked = False
     bodiless = False  # the client wants, or the status has, no body
     waiting = 0  # call id of a part that the client has not taken yet
+    upstream: RequestBody | None = None  # the worker's end of the request, if it is to a service
+    passes_on = False  # its body goes on to a service as it comes
+    room: asyncio.Event | None = None  # that it can
+    is_held = False  # the application does not read: what comes waits
 
     def __init__(self, protocol: Sender, head: Head, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -103,8 +107,11 @@ class Exchange(RequestResponseCycle):
         """Respond. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
         self.told = True
         self.free()
+        if self.room is not None:
+            self.room.set()
         if self.stream is not None:
-            self.protocol.end_stream(self, result.ok)
+            answered = result.result is not None and result.result.answered
+            self.protocol.end_stream(self, result.ok or answered)
             return
         try:
             self.protocol.respond(self, self.response)
@@ -158,12 +165,56 @@ class Exchange(RequestResponseCycle):
     def lost(self) -> None:
         """The client has gone in the middle of the answer."""
         self.disconnected = True
-        if self.stream is not None and not self.told:
+        if self.told:
+            return
+        if self.stream is not None:
             record = self.record
             record.attributes = {**record.attributes, "relive.client_disconnected": "true"}
             self.stream.left()
+        elif self.upstream is not None:
+            self.upstream.gone()
 
     # ------------------------------------------------------------ the body
+
+    def begin_body(self, _record: InvocationRecord, body: RequestBody, /) -> None:
+        """A worker of a service has begun it."""
+        self.upstream = body
+        if self.room is not None:
+            body.on_room = self.room.set
+        if self.disconnected:
+            body.gone()
+        if self.room is not None:
+            self.room.set()
+
+    async def pass_on(self, limit: int) -> None:
+        """Push the body to the worker as it comes, as the application reads it. A body over the limit ends
+        the request. Raises BodyTooLarge."""
+        size = 0
+        while not self.told and not self.disconnected:
+            await self._has_room()
+            if self.told:
+                return
+            message = await self.receive()
+            if message["type"] != "http.request":
+                return
+            part, more = message.get("body", b""), message.get("more_body", False)
+            size += len(part)
+            if size > limit:
+                if self.upstream is not None:
+                    self.upstream.gone()
+                raise BodyTooLarge(limit)
+            if self.upstream is not None and (part or not more):
+                self.upstream.push(part, more)
+            if not more:
+                return
+
+    async def _has_room(self) -> None:
+        room = self.room
+        while room is not None and not self.told and (self.upstream is None or self.upstream.room <= 0):
+            room.clear()
+            self.is_held = True
+            await room.wait()
+        self.is_held = False
 
     def open(self) -> None:
         """Have the body read piece by piece, by `read`."""

@@ -66,6 +66,8 @@ class Head(msgspec.Struct, eq=False):
     peer: str = ""  # the address of the connection's other end, whatever proxies say
     peer_port: int = 0
     target: bytes = b""  # path and query as they came
+    raw_path: str = ""  # the path as it came, with its %2F
+    version: str = "1.1"  # of HTTP
 
     @property
     def asynchronous(self) -> bool:
@@ -91,20 +93,21 @@ class HeadTexts:
 
     def __init__(self) -> None:
         self._known: dict[bytes, str] = {}
-        self._targets: dict[bytes, tuple[str, str]] = {}
+        self._targets: dict[bytes, tuple[str, str, str]] = {}
 
     def method(self, name: bytes) -> str:
         """As text; the parser knows but a few."""
         return _METHODS.get(name) or name.decode("ascii")
 
-    def target(self, url: bytes) -> tuple[str, str]:
-        """Path, decoded, and query. Raises HttpParserInvalidURLError, UnicodeDecodeError."""
+    def target(self, url: bytes) -> tuple[str, str, str]:
+        """Path, decoded, query, and the path as it came. Raises HttpParserInvalidURLError,
+        UnicodeDecodeError."""
         found = self._targets.get(url)
         if found is None:
             parsed = httptools.parse_url(url)
             path = parsed.path.decode("ascii")
             query = (parsed.query or b"").decode("latin-1")
-            found = unquote(path) if "%" in path else path, query
+            found = unquote(path) if "%" in path else path, query, path
             if len(url) <= _TARGET_BYTES:
                 if len(self._targets) >= _TARGETS_KEPT:
                     self._targets.clear()

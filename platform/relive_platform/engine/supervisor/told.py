@@ -1,0 +1,39 @@
+"""What a process that has ended had told of where it stood."""
+
+from __future__ import annotations
+
+import msgspec
+from relive_base.wire.messages import ErrorInfo
+
+from relive_platform.engine.evidence import Evidence
+
+__all__ = ["adopt_place"]
+
+
+class _SceneError(msgspec.Struct, tag_field="t", tag="scene", array_like=True):
+    """Of a Scene frame what the server itself needs: its first fields."""
+
+    invocation_id: str
+    captured_ns: int
+    error: ErrorInfo
+
+
+_scene = msgspec.msgpack.Decoder(_SceneError)
+
+
+def adopt_place(evidence: Evidence, error: ErrorInfo | None) -> None:
+    """What the worker knows better than the server: where it stood, and so which failures are the same."""
+    try:
+        told = _scene.decode(evidence.scene).error
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        evidence.forget_scene()  # a hostile worker's; there is no other
+        return
+    if error is not None:
+        error.file, error.line, error.function, error.module = (
+            told.file,
+            told.line,
+            told.function,
+            told.module,
+        )
+        error.traceback = told.traceback
+        error.fingerprint = told.fingerprint or error.fingerprint

@@ -1,0 +1,250 @@
+"""The sampled profile of invocations that run beside each other in one worker: each look belongs to the one
+whose code it meets.
+
+A timer signal comes every 5 ms while anything runs. On the main thread the code that it interrupts is of the
+invocation whose context (contextvars) is current; other threads are looked at from there; those that wait
+are seen at the lines that they await. A look stands for the time since the one before, so that shares are
+right in the sum; single short invocations are seen seldom.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
+from typing import Any, Final, Protocol
+
+from relive_base.wire.messages import Profile, StackFrames
+
+from relive_profiler.record.stacks import StackTable
+from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
+
+__all__ = ["BesideSampler", "Look", "Seen", "Tick", "thread_cpu_ns"]
+
+INTERVAL_NS: Final = 5_000_000
+_IDLE_NS: Final = 160_000_000
+"""If nobody computes, looks become as seldom as this."""
+_SAMPLES: Final = 2_000
+"""Of one invocation; further ones are counted as dropped."""
+_DEPTH: Final = 200
+_STACKS: Final = 50_000
+_WAITING: Final = 16  # that are looked at in one go
+
+
+class Look:
+    """What has been seen of one invocation."""
+
+    __slots__ = ("begun_ns", "dropped", "fold", "fresh", "invocation_id", "samples")
+
+    def __init__(self, invocation_id: str, begun_ns: int) -> None:
+        self.invocation_id = invocation_id
+        self.begun_ns = begun_ns
+        self.fold: dict[int, list[int]] = {}
+        self.fresh: list[StackFrames] = []
+        self.samples = self.dropped = 0
+
+
+class Seen(Protocol):
+    """What one tick can meet. `running`: on the main thread; `threads`: elsewhere, with the innermost frame
+    and how much CPU time the thread has used; `waiting`: at these frames, innermost first."""
+
+    def anybody(self) -> bool: ...
+    def running(self) -> Look | None: ...
+    def threads(self) -> Iterable[tuple[Look, FrameType, int]]: ...
+    def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]: ...
+
+
+Tick = Callable[[int, "Look | None", "StackFrames | None", "FrameType | None"], None]
+"""Hears of each tick: when (perf_counter_ns), who computes on the main thread, where, and the frame."""
+
+
+class BesideSampler:
+    """One per worker; `begin` on the main thread, `end` on any. `recording` False: it only ticks. No method
+    raises."""
+
+    def __init__(
+        self,
+        seen: Seen,
+        tick: Tick,
+        *,
+        source: str = "",
+        recording: bool = True,
+        timer_factory: Callable[[int], Any] = ThreadTimer,
+        clock: Callable[[], int] = time.perf_counter_ns,
+        cpu_clock: Callable[[], int] = time.thread_time_ns,
+    ) -> None:
+        self.reason = ""
+        self._seen = seen
+        self._tick = tick
+        self._recording = recording
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._timer_factory = timer_factory
+        self._table = StackTable(source)
+        self._sent: set[int] = set()
+        self._timer: Any = None
+        self._armed = self._busy = self._closed = False
+        self._interval = INTERVAL_NS
+        self._last = self._cpu_last = 0
+        self._thread_cpu: dict[int, int] = {}
+        self._idle = False  # the tick before has met nobody who computes
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    # ------------------------------------------------------------ life of a profile
+
+    def start(self) -> None:
+        """Take the signal, on the main thread; says in `reason` if it cannot be had."""
+        try:
+            if signal.getsignal(PROFILE_SIGNAL) not in (signal.SIG_DFL, signal.SIG_IGN):
+                ours = getattr(signal.getsignal(PROFILE_SIGNAL), "__self__", None)
+                if type(ours).__module__ != "relive_profiler.record.sampler":
+                    self.reason = f"signal {PROFILE_SIGNAL} is used by the function"
+                    return
+            self._timer = self._timer_factory(PROFILE_SIGNAL)
+            signal.signal(PROFILE_SIGNAL, self._on_signal)
+            signal.siginterrupt(PROFILE_SIGNAL, False)
+        except (TimerUnavailable, OSError, ValueError) as error:
+            self.reason = str(error)
+            self._timer = None
+
+    def begin(self, invocation_id: str) -> Look:
+        """One more invocation runs."""
+        now = self._clock()
+        if not self._armed and self._timer is not None:
+            self._armed = True
+            self._interval = INTERVAL_NS
+            self._idle = False
+            self._last, self._cpu_last = now, self._cpu_clock()
+            self._timer.arm(INTERVAL_NS)
+        elif self._idle and self._timer is not None:
+            self._idle = False
+            if self._interval > 2 * INTERVAL_NS:
+                self._timer.arm(INTERVAL_NS)
+            self._interval = INTERVAL_NS
+        return Look(invocation_id, now)
+
+    def end(self, look: Look) -> Profile | None:
+        """It is over. None if nothing was sampled."""
+        fold = look.fold
+        if not fold:
+            return None
+        values = list(fold.values())
+        ended = self._clock()
+        return Profile(
+            invocation_id=look.invocation_id,
+            phase="invoke",
+            engine="sampled",
+            started_ns=time.time_ns() - (ended - look.begun_ns),
+            duration_ns=ended - look.begun_ns,
+            stack_hashes=list(fold),
+            counts=[value[0] for value in values],
+            wall_ns=[value[1] for value in values],
+            cpu_ns=[value[2] for value in values],
+            new_stacks=look.fresh,
+            dropped=look.dropped,
+        )
+
+    def not_delivered(self, profile: Profile) -> None:
+        """`profile` did not reach the server: tell of its stacks again when they come next."""
+        self._sent.difference_update(stack.stack_hash for stack in profile.new_stacks)
+
+    def close(self) -> None:
+        """No tick any more."""
+        self._closed = True
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.disarm()
+            signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
+            timer.delete()
+
+    # ------------------------------------------------------------ inside
+
+    def _on_signal(self, _number: int, frame: FrameType | None) -> None:
+        timer = self._timer
+        if self._busy or timer is None:
+            return
+        if not self._seen.anybody():
+            self._armed = False
+            return
+        self._busy = True
+        try:
+            self._look(frame)
+        except Exception:
+            pass  # a look that fails is lost; whatever it was, the code goes on
+        finally:
+            self._busy = False
+            timer.arm(self._interval)
+
+    def _look(self, frame: FrameType | None) -> None:
+        now, cpu = self._clock(), self._cpu_clock()
+        wall_ns = min(now - self._last, INTERVAL_NS if self._idle else 4 * INTERVAL_NS)
+        cpu_ns = min(cpu - self._cpu_last, wall_ns)
+        look = self._seen.running()
+        stack = None
+        if look is not None:
+            stack = self._table.look(frame, None, _DEPTH)
+            if stack is not None and self._recording:
+                self._add(look, stack, wall_ns, cpu_ns)
+        computes = look is not None
+        if self._recording:
+            computes = self._look_at_threads(wall_ns) or computes
+            self._look_at_waiting(now - self._last)
+        self._tick(now, look, stack, frame)
+        self._idle = not computes
+        self._interval = INTERVAL_NS if computes else min(self._interval * 2, _IDLE_NS)
+        self._cpu_last, self._last = self._cpu_clock(), now
+        if len(self._table.stacks) > _STACKS:
+            self._table.forget()
+            self._sent.clear()
+
+    def _look_at_threads(self, wall_ns: int) -> bool:
+        computes = False
+        used: dict[int, int] = {}
+        for look, frame, cpu in self._seen.threads():
+            stack = self._table.look(frame, None, _DEPTH)
+            if stack is None:
+                continue
+            key = id(look)
+            used[key] = cpu
+            cpu_ns = min(max(cpu - self._thread_cpu.get(key, cpu), 0), wall_ns)
+            computes = computes or bool(cpu_ns)
+            self._add(look, stack, wall_ns, cpu_ns)
+        self._thread_cpu = used
+        return computes
+
+    def _look_at_waiting(self, wall_ns: int) -> None:
+        for look, frames in self._seen.waiting(_WAITING):
+            stack = self._table.look_frames(frames, _DEPTH)
+            if stack is not None:
+                self._add(look, stack, wall_ns, 0)
+
+    def _add(self, look: Look, stack: StackFrames, wall_ns: int, cpu_ns: int) -> None:
+        number = stack.stack_hash
+        entry = look.fold.get(number)
+        if entry is not None:
+            entry[0] += 1
+            entry[1] += wall_ns
+            entry[2] += cpu_ns
+            return
+        if look.samples >= _SAMPLES:
+            look.dropped += 1
+            return
+        look.samples += 1
+        if number not in self._sent:
+            self._sent.add(number)
+            look.fresh.append(stack)
+        look.fold[number] = [1, wall_ns, cpu_ns]
+
+    def _after_fork(self) -> None:
+        """Timers stay with the parent."""
+        self._timer = None
+
+
+def thread_cpu_ns(ident: int) -> int:
+    """The CPU time of a thread; 0 if that cannot be had."""
+    try:
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(ident))
+    except (OSError, AttributeError, OverflowError):
+        return 0

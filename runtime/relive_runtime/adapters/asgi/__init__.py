@@ -1,0 +1,1 @@
+"""ASGI: many requests at once in one event loop."""

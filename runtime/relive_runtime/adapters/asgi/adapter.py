@@ -1,0 +1,215 @@
+"""Serves an ASGI application: each request is a task of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+from collections.abc import Callable
+from typing import Any, Final
+
+from relive_base.wire.messages import (
+    AnyFrame,
+    Body,
+    CallResult,
+    Cancel,
+    FunctionSpec,
+    Gone,
+    Invoke,
+    Left,
+    Stop,
+)
+
+from relive_runtime.adapters.asgi.cycle import HttpCycle
+from relive_runtime.adapters.asgi.lifespan import Lifespan
+from relive_runtime.adapters.asgi.scope import ScopeMaker
+from relive_runtime.adapters.event.payload import trace_headers
+from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
+from relive_runtime.adapters.service.request import request_of
+from relive_runtime.worker.beside.attempt import BesideAttempt
+from relive_runtime.worker.beside.desk import Desk
+from relive_runtime.worker.start.namesakes import originals
+
+__all__ = ["AsgiAdapter"]
+
+_STOP_SHARE: Final = 0.8  # of the time to stop is the application's; the rest is for the end
+
+
+class AsgiAdapter:
+    """One per worker. The application starts as this is made."""
+
+    def __init__(self, application: Callable[..., Any], spec: FunctionSpec) -> None:
+        self.application = _single(application)
+        self.capacity = spec.capacity or ASGI_CAPACITY
+        self._spec = spec
+        self._loop = _new_loop()
+        self._lifespan = self._loop.run_until_complete(self._start())
+        self._scopes = ScopeMaker(self._lifespan.state)
+        self._cycles: dict[str, HttpCycle] = {}
+        self._waiting: dict[int, HttpCycle] = {}  # for the client to take what was sent, by call id
+        self._ids = itertools.count(-1, -1)  # those of calls are positive
+        self._unflushed: list[HttpCycle] = []
+        self._ringing = False
+        self._closed: BaseException | None = None
+        self._stopping = False
+
+    async def _start(self) -> Lifespan:
+        lifespan = Lifespan(self.application)
+        await lifespan.startup()
+        return lifespan
+
+    # ------------------------------------------------------------ serving
+
+    def serve_beside(self, desk: Desk) -> None:
+        """Run what comes until Stop. Raises ChannelClosed if the server is gone."""
+        self.desk = desk
+        loop = self._loop
+        desk.stop = self._stop
+        desk.telling.ring = self._ring_soon
+        desk.channel.on_commands = lambda: loop.call_soon_threadsafe(self._read)
+        loop.add_reader(desk.channel.descriptor, self._read)
+        desk.start(loop.call_soon_threadsafe)
+        loop.call_soon(self._read)
+        try:
+            loop.run_forever()
+            if self._closed is not None:
+                raise self._closed
+            loop.run_until_complete(self._lifespan.shutdown(self._spec.stop_timeout_s * _STOP_SHARE))
+        except (SystemExit, KeyboardInterrupt) as error:
+            desk.ended(error)
+        desk.send(Left())
+        desk.ring()
+
+    def _read(self) -> None:
+        try:
+            frames = self.desk.channel.pump()
+        except BaseException as error:
+            self._closed = error
+            self._loop.stop()
+            return
+        for frame in frames:
+            self._take(frame)
+
+    def _take(self, frame: AnyFrame) -> None:
+        kind = type(frame)
+        if kind is Invoke:
+            self._begin(frame)  # type: ignore[arg-type]
+        elif kind is Body:
+            self._on_body(frame)  # type: ignore[arg-type]
+        elif kind is CallResult:
+            self._on_taken(frame)  # type: ignore[arg-type]
+        elif kind is Gone:
+            cycle = self._cycles.get(frame.invocation_id)  # type: ignore[union-attr]
+            if cycle is not None:
+                cycle.leave()
+        elif kind is Cancel:
+            self.desk.cancel(frame.invocation_id)  # type: ignore[union-attr]
+        elif kind is Stop:
+            self._stopping = True
+            self._maybe_stop()
+        else:
+            self.desk.other(frame)
+
+    def _begin(self, invoke: Invoke) -> None:
+        request = request_of(invoke)
+        attempt = self.desk.begin(invoke)
+        cycle = HttpCycle(self, attempt, request, self._scopes.http(request, trace_headers(invoke)))
+        self._cycles[invoke.invocation_id] = cycle
+        attempt.task = self._loop.create_task(cycle.run(), context=attempt.context)
+
+    def over(self, cycle: HttpCycle) -> None:
+        """Its application has come to its end."""
+        self._cycles.pop(cycle.attempt.invocation_id, None)
+        if self._stopping:
+            self._maybe_stop()
+
+    def _maybe_stop(self) -> None:
+        if not self._cycles:
+            self._loop.stop()
+
+    def _on_body(self, body: Body) -> None:
+        cycle = self._cycles.get(body.invocation_id)
+        if cycle is not None:
+            cycle.feed(body.data, body.more)
+
+    def _on_taken(self, result: CallResult) -> None:
+        self.desk.channel.relayed(result.call_id)
+        cycle = self._waiting.pop(result.call_id, None)
+        if cycle is not None:
+            if not result.ok:
+                cycle.leave()
+            cycle.taken()
+
+    # ------------------------------------------------------------ for cycles
+
+    def flush_soon(self, cycle: HttpCycle) -> None:
+        """Its answer leaves in the next turn of the loop, unless the application is at its end by then."""
+        if not self._unflushed:
+            self._loop.call_soon(self._flush)
+        self._unflushed.append(cycle)
+
+    def _flush(self) -> None:
+        cycles, self._unflushed = self._unflushed, []
+        for cycle in cycles:
+            if not cycle.done:
+                cycle.flush()
+
+    def acknowledged(self, cycle: HttpCycle) -> int:
+        """The id of a part that the client has to take before there are more."""
+        call_id = next(self._ids)
+        self.desk.channel.relay(call_id)
+        self._waiting[call_id] = cycle
+        return call_id
+
+    def _ring_soon(self) -> None:
+        """The server is told once of all that one turn of the loop has to tell."""
+        if not self._ringing:
+            self._ringing = True
+            self._loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._ringing = False
+        self.desk.ring()
+
+    def _stop(self, attempt: BesideAttempt) -> None:
+        task = attempt.task
+        if task is not None:
+            self._loop.call_soon_threadsafe(task.cancel)
+
+
+def _single(application: Callable[..., Any]) -> Callable[..., Any]:
+    """An application of ASGI 3; one of ASGI 2 is called twice."""
+    call = application if inspect.isfunction(application) else getattr(application, "__call__", None)  # noqa: B004
+    if inspect.isclass(application) and not hasattr(application, "__await__"):
+        call = None
+    if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(call):
+        return application
+    try:
+        required = [
+            one
+            for one in inspect.signature(application).parameters.values()
+            if one.default is inspect.Parameter.empty
+            and one.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        return application
+    if len(required) != 1:
+        return application
+
+    async def single(scope: Any, receive: Any, send: Any) -> None:
+        await application(scope)(receive, send)
+
+    return single
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's if the application has it among its dependencies, as uvicorn does it."""
+    with originals():
+        try:
+            import uvloop
+        except ImportError:
+            loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        else:
+            loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop

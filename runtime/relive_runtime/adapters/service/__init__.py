@@ -1,0 +1,1 @@
+"""Services: applications of ASGI or WSGI, as they are."""

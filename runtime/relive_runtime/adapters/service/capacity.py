@@ -1,0 +1,10 @@
+"""Requests that one worker of a service runs at once, if its configuration does not say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["ASGI_CAPACITY", "WSGI_CAPACITY"]
+
+ASGI_CAPACITY: Final = 100
+WSGI_CAPACITY: Final = 16

@@ -1,0 +1,1 @@
+"""WSGI: many requests at once, each in a thread."""

@@ -1,0 +1,279 @@
+"""Applications of ASGI and WSGI, unchanged: many requests at once in one worker, each recorded as its own."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from gate import Gate
+from patience import PATIENCE_S
+from server_harness import Served, parse
+from service_answers import invocation, lines, opened, scene_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def begun(services: Served, count: int = 1) -> None:
+    """Until so many requests run in the worker of the shop."""
+    workers = services.server.engine.host.workers
+    await services.until(lambda: any(w.begun == count for w in workers.values() if w.spec.name == "shop"))
+
+
+async def test_the_application_is_called_as_by_other_servers(services: Served) -> None:
+    # When requests come by its own URL and by its route
+    greeted = await services.http("GET", "/fn/shop/greet")
+    again = await services.http("GET", "/fn/shop/greet")
+    own = ast.literal_eval((await services.http("GET", "/fn/shop/scope")).body.decode())
+    encoded = ast.literal_eval((await services.http("GET", "/fn/shop/scope?a=%2F")).body.decode())
+
+    # I expect one process that has started once, with the state of its lifespan
+    assert greeted.body.startswith(b"hello ")
+    assert greeted.body == again.body
+
+    # ... and the scope to say where it is mounted, and which trace goes on
+    assert (own["path"], own["root_path"]) == ("/fn/shop/scope", "/fn/shop")
+    assert (own["method"], own["scheme"], own["http_version"]) == ("GET", "http", "1.1")
+    assert own["traceparent"].endswith("-01")
+    assert encoded["raw_path"] == "/fn/shop/scope"
+
+
+async def test_requests_run_beside_each_other_and_each_is_its_own(services: Served, gate: Gate) -> None:
+    # Given three requests that wait at once in one worker
+    names = ("a", "b", "c")
+    held = [
+        asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name={name}&go={gate.file}"))
+        for name in names
+    ]
+    await begun(services, 3)
+
+    # When they may go on
+    gate.open()
+    answers = await asyncio.gather(*held)
+
+    # I expect each to have its answer, its trace and its lines
+    assert [answer.body for answer in answers] == [b"let go"] * 3
+    assert len({answer.headers["traceparent"] for answer in answers}) == 3
+    for name, answer in zip(names, answers, strict=True):
+        assert await lines(services, answer) == [f"held begins {name}", f"{name} waits", f"held ends {name}"]
+
+
+async def test_one_that_fails_has_a_scene_and_the_others_go_on(services: Served, gate: Gate) -> None:
+    # Given a request that waits
+    held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
+    await begun(services)
+
+    # When another one fails beside it
+    failed = await services.http("GET", "/fn/shop/fails?sku=ink")
+    worker_goes_on = await services.http("GET", "/fn/shop/greet")
+    gate.open()
+    waited = await held
+
+    # I expect its own failure, with its frames and locals, and that nobody else has noticed
+    assert failed.status == 500
+    assert failed.error["type"] == "KeyError"
+    assert await invocation(services, failed) == ("error", "KeyError", "checkout")
+    frames = (await scene_of(services, failed)).exceptions[0].frames
+    assert [frame.function for frame in frames][-2:] == ["app", "checkout"]
+    assert "ink" in str(frames[-1].locals)
+    assert worker_goes_on.status == 200
+    assert waited.body == b"let go"
+
+
+async def test_an_exception_that_is_answered_for_is_the_failure(services: Served) -> None:
+    # When the application logs an exception and answers with a 503
+    answer = await services.http("GET", "/fn/shop/swallowed")
+
+    # I expect its own answer, and the exception as the failure
+    assert (answer.status, answer.body) == (503, b"sorry")
+    assert (await invocation(services, answer))[:2] == ("error", "LookupError")
+
+
+async def test_time_limits_end_one_request_wherever_it_stands(services: Served) -> None:
+    # Given a service whose requests may take half a second
+    # When one waits for longer, and one computes
+    before = await services.http("GET", "/fn/hasty/greet")
+    waits, spins = await asyncio.gather(
+        services.http("GET", "/fn/hasty/forever?order=7"),
+        services.http("GET", "/fn/hasty/spins"),
+    )
+
+    # I expect both to end, with a scene of where each stood
+    assert (waits.status, spins.status) == (504, 504)
+    for answer, local in ((waits, "order"), (spins, "query")):
+        assert (await invocation(services, answer))[:2] == ("timeout", "Timeout")
+        own = [frame for frame in (await scene_of(services, answer)).exceptions[0].frames if frame.in_app]
+        assert own[-1].function == "app"
+        assert local in str(own[-1].locals)
+
+    # ... and the worker to serve on
+    assert (await services.http("GET", "/fn/hasty/greet")).body == before.body
+
+
+async def test_who_blocks_the_loop_is_named_to_those_that_it_delays(services: Served) -> None:
+    # When one request keeps the loop for itself beyond the time limit of another
+    held = asyncio.ensure_future(services.http("GET", "/fn/hasty/forever?order=8"))
+    await asyncio.sleep(0)
+    blocking, delayed = await asyncio.gather(services.http("GET", "/fn/hasty/blocks?s=0.45"), held)
+
+    # I expect the scene of the one that it delayed to name it
+    assert delayed.status == 504
+    blocks = json.loads((await scene_of(services, delayed)).member("blocking.json"))
+    assert blocks[-1]["by"] == blocking.headers["x-relive-invocation-id"]
+    assert (blocks[-1]["file"], blocks[-1]["function"]) == ("app.py", "app")
+
+
+async def test_answers_and_bodies_are_streamed(services: Served, gate: Gate) -> None:
+    # When an answer comes in parts
+    async with opened(services, f"GET /fn/shop/stream?go={gate.file}") as (reader, _):
+        async with asyncio.timeout(PATIENCE_S):
+            first = await reader.readuntil(b"data: 2\n\n")
+            gate.open()
+            last = await reader.readuntil(b"0\r\n\r\n")
+
+    # I expect them as they come
+    assert b"data: 0\n\n" in first
+    assert b"data: end\n\n" in last
+
+    # ... and a large body to reach the application part by part, past the limit of a function's event
+    size = 8_000_000
+    assert (await services.http("POST", "/fn/shop/length", b"x" * size)).body == b"8000000 in many"
+    assert (await services.http("POST", "/fn/shop/length", b"x" * 100)).body == b"100 in one"
+    assert len((await services.http("GET", "/fn/shop/big")).body) == 3_000_000
+
+
+async def test_an_application_hears_that_its_client_has_gone(services: Served, tmp_path: Path) -> None:
+    # When a client leaves in the middle of an answer
+    streamed = tmp_path / "streamed"
+    async with opened(services, f"GET /fn/shop/until-gone?told={streamed}") as (reader, _):
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.readuntil(b"first")
+
+    # ... or before it
+    silent = tmp_path / "silent"
+    async with opened(services, f"GET /fn/shop/waits-for-gone?told={silent}"):
+        await services.until(Path(f"{silent}.begun").exists)
+
+    # I expect http.disconnect
+    for file in (streamed, silent):
+        await services.until(lambda file=file: file.exists() and file.read_text() == "http.disconnect")
+
+
+async def test_what_is_done_after_the_answer_keeps_no_client_waiting(services: Served, gate: Gate) -> None:
+    # When the application goes on after its answer
+    answer = await services.http("GET", f"/fn/shop/early?go={gate.file}")
+    gate.open()
+
+    # I expect the answer at once, and what is written later as of the same invocation
+    assert answer.body == b"before its work"
+    workers = services.server.engine.host.workers.values()
+    await services.until(lambda: not any(worker.begun for worker in workers))
+    assert await lines(services, answer) == ["its work is done"]
+
+
+async def test_answers_that_are_none_are_errors(services: Served) -> None:
+    # When the application answers nothing, or less than it says
+    nothing = await services.http("GET", "/fn/shop/nothing")
+    short = await services.http("GET", "/fn/shop/short")
+
+    # I expect errors that say so
+    assert (nothing.status, nothing.error["type"]) == (502, "BadResult")
+    assert (short.status, short.error["message"]) == (500, "Response content shorter than Content-Length")
+
+    # ... and the head of an answer without a body to be as it was given
+    head = parse(
+        await services.raw(b"HEAD /fn/shop/head HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    )
+    assert (head.headers["content-length"], head.body) == ("123", b"")
+
+
+async def test_a_process_that_ends_leaves_a_scene_for_each_request(services: Served, gate: Gate) -> None:
+    # Given a request that waits
+    held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
+    await begun(services)
+
+    # When another one ends the process
+    exits = await services.http("GET", "/fn/shop/exits")
+    lost = await held
+
+    # I expect both to be answered, each with a scene of where it stood
+    assert (exits.status, lost.status) == (502, 502)
+    for answer, function in ((exits, "app"), (lost, "until")):
+        assert await invocation(services, answer) == ("crash", "WorkerExited", function)
+    assert exits.headers["x-relive-invocation-id"] in (await scene_of(services, lost)).exceptions[0].message
+
+
+# ------------------------------------------------------------ WSGI
+
+
+async def test_wsgi_requests_run_beside_each_other(services: Served, gate: Gate) -> None:
+    # Given three requests that wait at once in one worker
+    names = ("a", "b", "c")
+    held = [
+        asyncio.ensure_future(services.http("GET", f"/fn/web/held?name={name}&go={gate.file}"))
+        for name in names
+    ]
+    workers = services.server.engine.host.workers
+    await services.until(
+        lambda: max((one.begun for one in workers.values() if one.spec.name == "web"), default=0) == 3
+    )
+
+    # When one fails beside them, and then they may go on
+    failed = await services.http("GET", "/fn/web/fails?sku=ink")
+    gate.open()
+    answers = await asyncio.gather(*held)
+
+    # I expect each to have its answer, off the main thread, and its lines
+    assert [answer.body for answer in answers] == [b"False"] * 3
+    for name, answer in zip(names, answers, strict=True):
+        assert await lines(services, answer) == [f"held begins {name}", f"held ends {name}"]
+
+    # ... and the failure to have its own scene
+    assert await invocation(services, failed) == ("error", "KeyError", "web")
+    frames = (await scene_of(services, failed)).exceptions[0].frames
+    assert "ink" in str(frames[-1].locals)
+
+
+async def test_a_time_limit_ends_one_wsgi_request_and_its_thread_serves_on(services: Served) -> None:
+    # When one request takes longer than it may, beside another
+    late, fine = await asyncio.gather(
+        services.http("GET", "/fn/hasty_web/forever?order=7"), services.http("GET", "/fn/hasty_web/x")
+    )
+
+    # I expect its scene to say where it stood, and nobody else to notice
+    assert (late.status, fine.status) == (504, 200)
+    own = [frame for frame in (await scene_of(services, late)).exceptions[0].frames if frame.in_app]
+    assert (own[-1].function, "order" in str(own[-1].locals)) == ("web", True)
+
+    # ... and its thread to be given back
+    workers = services.server.engine.host.workers.values()
+    await services.until(lambda: not any(one.begun for one in workers if one.spec.name == "hasty_web"))
+
+
+async def test_wsgi_answers_and_bodies_are_streamed(services: Served, gate: Gate) -> None:
+    # When an answer comes in parts
+    async with opened(services, f"GET /fn/web/stream?go={gate.file}") as (reader, _):
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.readuntil(b"first ")
+            gate.open()
+            await reader.readuntil(b"0\r\n\r\n")
+
+    # I expect them as they come, and a large body to reach the application
+    answer = await services.http("POST", "/fn/web/length", b"x" * 8_000_000)
+    assert answer.body == b"8000000"
+
+
+async def test_the_environ_says_how_the_client_wrote_its_path(services: Served) -> None:
+    # When a path has encoded parts
+    answer = await services.http("GET", "/fn/web/environ")
+    shown = ast.literal_eval(answer.body.decode())
+
+    # I expect where the application is mounted, and the trace that goes on
+    assert (shown["SCRIPT_NAME"], shown["PATH_INFO"], shown["RAW_URI"]) == (
+        "/fn/web",
+        "/environ",
+        "/fn/web/environ",
+    )
+    assert answer.headers["traceparent"][3:35] in shown["HTTP_TRACEPARENT"]
