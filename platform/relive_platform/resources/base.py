@@ -97,7 +97,10 @@ class ResourceState(msgspec.Struct, kw_only=True):
 
 
 class Provider(Protocol):
-    """Keeps the data of all resources of a kind. Everything runs on the event loop."""
+    """Keeps the data of all resources of a kind. Everything runs on the event loop.
+
+    One whose data functions read and write as files has `folders(resources) -> list[str]`, too: the folders
+    of an application's resources."""
 
     async def apply(self, declared: Sequence[Declared]) -> None:
         """These are declared from now on. Makes what is not there, and never deletes data."""

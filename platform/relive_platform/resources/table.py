@@ -6,11 +6,15 @@ from __future__ import annotations
 from typing import Final
 
 from relive_platform.resources.base import ResourceConfig
+from relive_platform.resources.bucket.config import BucketConfig
+from relive_platform.resources.bus.config import BusConfig
 from relive_platform.resources.queue.config import QueueConfig
 
 __all__ = ["KINDS"]
 
 KINDS: Final[dict[str, type[ResourceConfig]]] = {
     "queue": QueueConfig,
+    "bucket": BucketConfig,
+    "bus": BusConfig,
 }
 """By the `type` of `[resources.NAME]`."""

@@ -36,14 +36,17 @@ class Functions:
         settings: Settings,
         engine: Engine,
         environment: Callable[[FunctionVersion], dict[str, str]] | None = None,
+        folders: Callable[[FunctionVersion], list[str]] | None = None,
     ) -> None:
-        """`environment`: what a version's workers get, with what it is told of resources."""
+        """`environment`: what a version's workers get, with what it is told of resources; `folders`: those
+        that they may write to."""
         self.serving: dict[str, FunctionVersion] = {}
         self._queues = QueueNames()
         self._orders: Mapping[str, Orders] = {}
         self._settings = settings
         self._engine = engine
         self._environment = environment or (lambda version: dict(version.spec.environment))
+        self._folders = folders or (lambda version: [])
 
     def apply(
         self,
@@ -113,6 +116,7 @@ class Functions:
         spec = msgspec.structs.replace(
             version.spec,
             environment=self._environment(version),
+            folders=self._folders(version),
             isolation_tier=min(version.spec.isolation_tier, settings.isolation_tier),
             result_limit_bytes=min(version.spec.result_limit_bytes, settings.result_limit_bytes),
             stream_limit_bytes=settings.stream_limit_bytes,
@@ -133,6 +137,7 @@ class Functions:
             confined=Confinement.of(spec, version.deps_dir),
             tier=settings.isolation_tier,
             code_root=str(settings.home.absolute() / "code"),
+            folders=tuple(spec.folders),
         )
 
 

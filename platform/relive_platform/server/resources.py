@@ -105,6 +105,17 @@ class Resources:
 
         return given | {name: expand(value, lookup) for name, value in own.items()}
 
+    def folders(self, version: FunctionVersion) -> list[str]:
+        """Folders that the workers of a version may write to, because its application's resources are
+        there."""
+        found: list[str] = []
+        for kind, provider in self._providers.items():
+            own = {name: one for name, one in version.config.resources.items() if one.kind == kind}
+            give = getattr(provider, "folders", None)
+            if own and give is not None:
+                found += give(own)
+        return sorted(set(found))
+
     # ------------------------------------------------------------ what people ask
 
     async def listing(self) -> list[ResourceState]:

@@ -38,6 +38,7 @@ from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.home_token import home_token
 from relive_platform.server.locate import ServerInfo
 from relive_platform.server.orders import orders_of
+from relive_platform.server.own_events import OwnEvents
 from relive_platform.server.parts import (
     access_of,
     collector_options,
@@ -60,7 +61,6 @@ from relive_platform.signals.handover.process import spawn
 from relive_platform.triggers.base import Source
 from relive_platform.triggers.batches.sending import QueueSender
 from relive_platform.triggers.batches.source import BatchSource
-from relive_platform.triggers.bus.buses import Buses
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.destinations.delivery import Deliveries
 from relive_platform.triggers.destinations.router import Destinations
@@ -209,8 +209,9 @@ class ReliveServer:
         self.queues = MessageQueues(self.home / "queues.db", message_limits(settings))
         self._stack.push_async_callback(self._blocking, self.queues.close)
         naming = QueueNaming(address=lambda: self.aws_address)
+        own = OwnEvents(self.home)
         self.resources = Resources(
-            self.registry, self.executor, {"queue": QueueProvider(self.queues, naming)}
+            self.registry, self.executor, {"queue": QueueProvider(self.queues, naming), **own.providers}
         )
         self.queue = EventQueue(
             self.home / "events.db",
@@ -220,8 +221,7 @@ class ReliveServer:
         )
         self._stack.callback(self.queue.close)
         self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
-        self.buses = Buses(self.publisher)
-        self.publisher.elsewhere["bus"] = self.buses.put
+        own.publish_by(self.publisher)
         self.publisher.elsewhere["queue"] = QueueSender(self.queues, self.batches_named, self._span)
         self.publisher.named = lambda name: "queue" if name in self.batches_named() else ""
         self.destinations = Destinations(
@@ -251,7 +251,7 @@ class ReliveServer:
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
             ready=self.ready,
         )
-        self.functions = Functions(settings, self.engine, self.resources.environment)
+        self.functions = Functions(settings, self.engine, self.resources.environment, self.resources.folders)
         self.listener = HttpListener(self.gateway, listener_limits(settings))
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         http = HttpSource(
@@ -261,7 +261,7 @@ class ReliveServer:
         ways = Ways(self.engine.submit, self.publisher)
         more = [kind.source(ways) for kind in KINDS.values() if kind.source is not None]
         timers = TimerSource(self.timers, self.executor)
-        self._sources: list[Source] = [timers, self.batches, self.buses, *more, http]  # as they start
+        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, http]  # as they start
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )

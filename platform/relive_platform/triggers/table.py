@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relive_platform.triggers.base import Source, TriggerConfig
+from relive_platform.triggers.bucket.config import BucketTrigger
 from relive_platform.triggers.bus.config import BusTrigger
 from relive_platform.triggers.cloudevents.config import CloudEventsTrigger
 from relive_platform.triggers.http.config import HttpTrigger
@@ -33,4 +34,5 @@ KINDS: Final[dict[str, Kind]] = {
     "webhook": Kind(WebhookTrigger),
     "cloudevents": Kind(CloudEventsTrigger),
     "bus": Kind(BusTrigger),
+    "bucket": Kind(BucketTrigger),
 }

@@ -147,8 +147,9 @@ def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
             enter_slot(prepared.slot)
             return ""
         cores = [core_folder(core_pattern())] if spec.core_mb else []
-        enter(spec.tmp_mb, [*prepared.readable, spec.source], [spec.scratch, *cores])
-        make_read_only([TMP, spec.scratch, *cores])
+        writable = [spec.scratch, *cores, *spec.folders]
+        enter(spec.tmp_mb, [*prepared.readable, spec.source], writable)
+        make_read_only([TMP, *writable])
     except OSError as error:
         return str(error)
     return ""
@@ -157,7 +158,9 @@ def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
 def _apply_landlock(spec: FunctionSpec, prepared: Isolation, *, own_tmp: bool) -> list[str]:
     if not prepared.abi:
         return ["the kernel has no Landlock"]
-    own = [*_rule(spec.source, landlock.READ), *_rule(spec.scratch, landlock.READ_WRITE)]
+    own = _rule(spec.source, landlock.READ)
+    for path in (spec.scratch, *spec.folders):
+        own += _rule(path, landlock.READ_WRITE)
     if own_tmp:
         own += _rule(TMP, landlock.READ_WRITE)
     if spec.core_mb:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from relive_runtime.isolation import landlock, seccomp
 from relive_runtime.isolation.core_files import core_folder, core_pattern
 from relive_runtime.isolation.family import Family
-from relive_runtime.isolation.paths import DEVICES, readable_paths
+from relive_runtime.isolation.paths import DEVICES, folders_of, readable_paths
 from relive_runtime.isolation.read_only import own_view
 from relive_runtime.isolation.slots import Slot, make_slots
 from relive_runtime.isolation.syscalls import CAP_KILL, drop_capabilities, no_new_privileges, supported
@@ -41,9 +41,9 @@ def confine(
     family: Family | None = None,
     users: Users | None = None,
 ) -> Confined | None:
-    """For the bootstrap's options `code_root`, `scratch_root`, `tmp_mb`, `core`, `unix_sockets`; None if
-    it is not wanted. What the kernel cannot do, each worker says for itself. Raises OSError if it can, and
-    does not.
+    """For the bootstrap's options `code_root`, `scratch_root`, `folders`, `tmp_mb`, `core`, `unix_sockets`;
+    None if it is not wanted. What the kernel cannot do, each worker says for itself. Raises OSError if it
+    can, and does not.
 
     With `users` this process becomes the first of them. Its workers are others, which it may end: with
     process numbers of its own (`family`) there is nobody else that it could reach.
@@ -53,7 +53,8 @@ def confine(
         return None
     core = core_folder(core_pattern()) if options.get("core") else ""
     readable = [*readable_paths(runtime_dir, str(options.get("deps_dir") or "")), code]
-    writable = [path for path in (scratch, core) if path]
+    folders = folders_of(options)
+    writable = [path for path in (scratch, core, *folders) if path]
     with contextlib.suppress(OSError):  # `gaps` tells if it cannot be had
         own_view([*writable, "/proc"])  # where the slots' user namespaces are told who is who
     slots: list[Slot] = []
@@ -71,7 +72,8 @@ def confine(
     if abi:
         wanted = [(path, landlock.READ) for path in readable]
         wanted += [(path, landlock.DEVICE) for path in DEVICES]
-        wanted += [(scratch, landlock.READ_WRITE), (core, landlock.MAKE_FILES)]
+        wanted += [(path, landlock.READ_WRITE) for path in (scratch, *folders)]
+        wanted += [(core, landlock.MAKE_FILES)]
         _restrict(wanted, slots, family, abi, unix_sockets)
     if seccomp.available():
         reachable = unix_sockets or landlock.guards_unix_sockets(abi)

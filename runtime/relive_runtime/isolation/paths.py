@@ -6,9 +6,10 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["DEVICES", "link_targets", "readable_paths", "system_paths", "without"]
+__all__ = ["DEVICES", "folders_of", "link_targets", "readable_paths", "system_paths", "without"]
 
 _SYSTEM: Final = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/proc", "/sys"
@@ -41,6 +42,12 @@ _ETC: Final = (
 _SECRETS: Final = ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssl/private")
 
 _MAX_ENTRIES: Final = 1_000
+
+
+def folders_of(options: Mapping[str, object]) -> list[str]:
+    """Folders of resources that are there, of the bootstrap's options: workers write to them."""
+    found = options.get("folders")
+    return [str(path) for path in found if os.path.isdir(str(path))] if isinstance(found, list) else []
 
 
 def readable_paths(runtime_dir: str, deps_dir: str) -> list[str]:

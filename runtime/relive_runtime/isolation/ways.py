@@ -16,7 +16,7 @@ from typing import Final
 
 from relive_runtime.isolation.family import FAMILY_TIER, Family
 from relive_runtime.isolation.mounts import NO_DEVICES, NO_SUID, bind, make_folders, mount, unmount
-from relive_runtime.isolation.paths import readable_paths
+from relive_runtime.isolation.paths import folders_of, readable_paths
 from relive_runtime.isolation.users import ONLY_ROOT, Users, users_of
 
 __all__ = ["closed_part", "open_ways", "users_for"]
@@ -45,7 +45,9 @@ def users_for(
     deps = str(options.get("deps_dir") or "")
     own = [*_entries(runtime_dir), os.path.dirname(os.__file__), *([deps] if deps else [])]
     try:
-        open_ways([*readable_paths(runtime_dir, deps), *own, sys.executable, code], [scratch])
+        open_ways(
+            [*readable_paths(runtime_dir, deps), *own, sys.executable, code], [scratch, *folders_of(options)]
+        )
         closed = next((found for path in own if (found := closed_part(path, read=True))), "")
     except OSError as error:
         return None, str(error)

@@ -49,6 +49,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     interface: str = ""  # of a service: "asgi" or "wsgi"; "": by what its application looks like
     idle_timeout_s: float = 300.0  # between two parts of a service's streamed answer
     stop_timeout_s: float = 10.0  # for a service to shut down
+    folders: list[str] = []  # absolute: those of its resources, which it may write to
 
 
 class Fork(Frame, tag="fork"):

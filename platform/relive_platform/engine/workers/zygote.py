@@ -85,12 +85,13 @@ class ZygoteKey:
     confined: Confinement | None = None
     tier: int = 1  # the highest that its workers may want
     code_root: str = ""  # the folder of its workers' sources, if it is not confined
+    folders: tuple[str, ...] = ()  # of resources, which its workers write to
 
     def scratch_root(self, scratch: Path) -> Path:
         """The folder below `scratch` for the folders of its workers."""
         if self.confined is None:
             return scratch
-        named = "\n".join((self.deps_dir, self.confined.code_root, *self.preload))
+        named = "\n".join((self.deps_dir, self.confined.code_root, *self.preload, *self.folders))
         return scratch / hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
@@ -185,6 +186,7 @@ class Zygote:
             "deps_dir": self.key.deps_dir,
             "preload": list(self.key.preload),
             "tier": self.key.tier,
+            "folders": list(self.key.folders),
         }
         if self._scratch is not None:
             options |= {"scratch_root": str(self._scratch), "code_root": self.key.code_root}

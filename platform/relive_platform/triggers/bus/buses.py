@@ -55,10 +55,12 @@ class BusCounts:
 
 
 class Buses:
-    """Routes of events by their patterns. `declared`: names of the buses that applications declare."""
+    """Routes of events by their patterns. `declared`: names of the buses that applications declare;
+    `publish`: the way onto the durable queue, given before the first event."""
 
-    def __init__(self, publish: Publish, declared: Callable[[], Collection[str]] = tuple) -> None:
-        self._publish = publish
+    publish: Publish
+
+    def __init__(self, declared: Callable[[], Collection[str]] = tuple) -> None:
         self._declared = declared
         self._targets: dict[str, list[_Target]] = {}
         self.counts: dict[str, BusCounts] = {}
@@ -86,6 +88,17 @@ class Buses:
     def receivers(self, bus: str) -> list[str]:
         """The functions that listen, by name."""
         return sorted({target.function for target in self._targets.get(bus, ())})
+
+    def figures(self, bus: str) -> dict[str, str | int | float | None]:
+        """What has gone over a bus since the server started, and who listens."""
+        counts = self.counts.get(bus, BusCounts())
+        return {
+            "functions": ", ".join(self.receivers(bus)),
+            "events": counts.events,
+            "deliveries": counts.deliveries,
+            "unmatched": counts.unmatched,
+            "refused": counts.refused,
+        }
 
     async def put(
         self, request: InvokeRequest, ident: str = "", publisher: FunctionSpec | None = None
@@ -120,7 +133,7 @@ class Buses:
         )
         done = await asyncio.gather(
             *(
-                self._publish(
+                self.publish(
                     msgspec.structs.replace(base, function=name, event=shapes[shape]),
                     key,
                     publisher,

@@ -46,6 +46,8 @@ class Calls:
             return
         left_s = caller.deadline_mono - time.monotonic() if caller is not None else worker.spec.timeout_s
         function, qualifier = split_qualifier(call.function)
+        if call.asynchronous and function in self._publish.elsewhere:  # "bus:NAME" is no function's alias
+            function, qualifier = call.function, ""
         request = InvokeRequest(
             function=function,
             qualifier=qualifier,
@@ -91,7 +93,8 @@ class Calls:
             self._refuse(worker, call, type(error).__name__, str(error))
         else:
             accepted = done.result()
-            body = (accepted.result or b"null") if ":" in call.function else b"null"
+            elsewhere = call.function.partition(":")[0] in self._publish.elsewhere
+            body = (accepted.result or b"null") if elsewhere else b"null"
             ident = accepted.event_id
             worker.answer(CallResult(call_id=call.call_id, ok=True, body=body, invocation_id=ident))
 

@@ -76,7 +76,7 @@ class Publisher:
         self._serving = serving
         self._on_span = on_span
         self._names = names
-        self.elsewhere: dict[str, Elsewhere] = {}  # by what stands before ":" of a name that is no function's
+        self.elsewhere: dict[str, Elsewhere] = {}  # by what is before ":" in a name that is no function's
         self.named: Callable[[str], str] = lambda name: ""  # which of them takes what is sent to a plain name
 
     async def __call__(

@@ -9,6 +9,7 @@ import hmac
 import json
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,11 +34,42 @@ def says(event, context):
     import relive
     return [relive.emit("order placed", event, source="shop", event_id=event.get("id", "")) for _ in range(2)]
 
+def stores(event, context):
+    import os
+    folder = os.environ["UPLOADS_BUCKET_PATH"]
+    path = os.path.join(folder, "out", event["name"])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".part", "w") as file:
+        file.write("hello")
+    os.setxattr(path + ".part", "user.traceparent", event["traceparent"].encode())
+    os.rename(path + ".part", path)
+    return sorted(os.listdir(os.path.dirname(path)))
+
 def web(request):
     print("web", request.headers["content-type"], request.get_json()["id"])
     return "ok"
 """
 TABLES = """
+[resources.uploads]
+type = "bucket"
+settle_s = 0.05
+ignore = ["*.part"]
+[resources.news]
+type = "bus"
+
+[functions.stores]
+source = "."
+handler = "app:stores"
+[functions.thumb]
+source = "."
+handler = "app:handler"
+[[functions.thumb.triggers]]
+type = "bucket"
+bucket = "uploads"
+events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+prefix = "out/"
+suffix = ".png"
+
 [functions.hook]
 source = "."
 handler = "app:handler"
@@ -406,3 +438,41 @@ async def test_a_full_queue_of_one_function_keeps_no_event_from_the_others(
     # When the event is put again under its id, I expect both to have it once
     await running.server.publish(InvokeRequest(function="bus:default", event=entry))
     assert len(await printed(running, "audit", "o-3")) == len(await printed(running, "invoice", "o-3")) == 1
+
+
+async def test_an_object_that_a_function_stores_is_an_event_of_another(running: Served) -> None:
+    # Given a function that stores an object, with the trace that it belongs to
+    name = "red flower@1.png"
+    event = {"name": name, "traceparent": PARENT}
+    outcome = await running.invoke("stores", json.dumps(event).encode())
+    assert outcome.ok, outcome.error
+
+    # I expect the function that wants such objects to get S3's event, in that trace
+    async def records(count: int) -> list[dict[str, Any]]:
+        provider = running.server.resources._providers["bucket"]
+        await running.until(lambda: provider._watches["uploads"].counts.told >= count)  # type: ignore[attr-defined]
+        return [
+            {**one["Records"][0], "trace": one["trace"]} for one in await printed(running, "thumb", "red")
+        ]
+
+    [created] = await records(1)
+    assert created["eventName"] == "ObjectCreated:Put"
+    assert created["s3"]["object"]["key"] == "out/red+flower%401.png"
+    assert created["s3"]["object"]["eTag"] == "5d41402abc4b2a76b9719d911017c592"
+    assert created["trace"] == TRACE
+
+    # ... and to hear of its end
+    [state] = [one for one in await running.server.resources.listing() if one.name == "uploads"]
+    assert (state.state, state.figures["objects"], state.figures["told"]) == ("ok", 1, 1)
+    folder = Path(state.attributes["path"])
+    (folder / "out" / name).unlink()
+    assert sorted(one["eventName"] for one in await records(2)) == [
+        "ObjectCreated:Put",
+        "ObjectRemoved:Delete",
+    ]
+
+
+async def test_a_bus_is_a_resource(running: Served) -> None:
+    states = {one.name: one for one in await running.server.resources.listing() if one.type == "bus"}
+    assert set(states) == {"default", "news"}
+    assert states["default"].figures["functions"] == "audit, invoice"

@@ -1,0 +1,55 @@
+"""What `relive.toml` says of a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from relive_platform.keys import Key
+from relive_platform.resources.base import ResourceConfig
+
+__all__ = ["BucketConfig"]
+
+
+class BucketConfig(ResourceConfig, frozen=True, tag="bucket", kw_only=True):
+    """One `[resources.NAME]` with `type = "bucket"`."""
+
+    KEYS: ClassVar[Mapping[str, Key]] = {
+        "path": Key("text", "An absolute folder. Default: one in Relive's home, which Relive may delete."),
+        "settle_s": Key(
+            "number", "How long a file has to stay as it is before it is told. Default: 0.5.",
+            low=0.05, high=3_600,
+        ),
+        "rescan_s": Key("number", "How often all of it is compared. Default: 60.", low=1, high=86_400),
+        "max_objects": Key("whole", "Files at most; more are not told. Default: 100,000.", low=1, high=10**7),
+        "ignore": Key("texts", "Patterns of keys that are no objects, such as `*.part` and `tmp/*`."),
+    }  # fmt: skip
+    ATTRIBUTES: ClassVar[tuple[str, ...]] = ("name", "path", "arn")
+
+    path: str = ""
+    settle_s: float = 0.5
+    rescan_s: float = 60.0
+    max_objects: int = 100_000
+    ignore: tuple[str, ...] = ()
+
+    def problems(self) -> Iterator[tuple[str, str, str]]:
+        path = PurePosixPath(self.path)
+        if self.path and (
+            not path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or "\0" in self.path
+        ):
+            yield (
+                "path",
+                f"the folder {self.path!r} is not allowed",
+                "write an absolute path below /, without ..",
+            )
+
+    def replaces(self, old: ResourceConfig) -> str:
+        found = super().replaces(old)
+        if found or not isinstance(old, BucketConfig) or old.path == self.path:
+            return found
+        return f"its folder is {old.path or 'in the home'} so far"
+
+    def describe(self) -> str:
+        """As people read it: "bucket /srv/uploads"."""
+        return f"bucket {self.path}".strip()

@@ -1,0 +1,1 @@
+"""Event buses as resources: a name, which applications declare."""

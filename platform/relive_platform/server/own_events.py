@@ -1,0 +1,34 @@
+"""Events that come from Relive itself: buses and buckets, as resources and as sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relive_platform.resources.base import Provider
+from relive_platform.resources.bucket.provider import BucketProvider
+from relive_platform.resources.bus.provider import BusProvider
+from relive_platform.triggers.base import Source
+from relive_platform.triggers.bucket.source import BucketSource
+from relive_platform.triggers.bus.buses import Buses
+from relive_platform.triggers.bus.config import DEFAULT_BUS
+from relive_platform.triggers.queue.publisher import Publisher
+
+__all__ = ["OwnEvents"]
+
+
+class OwnEvents:
+    """Of one server. `publish` is called once the queue is there."""
+
+    def __init__(self, home: Path) -> None:
+        bus = BusProvider(lambda name: self.buses.figures(name), DEFAULT_BUS)
+        self._objects = BucketSource()
+        bucket = BucketProvider(home, self._objects.tell)
+        self.providers: dict[str, Provider] = {"bucket": bucket, "bus": bus}
+        self.buses = Buses(bus.names)
+        self.sources: list[Source] = [self.buses, self._objects]
+
+    def publish_by(self, publisher: Publisher) -> None:
+        """Where their events go."""
+        self.buses.publish = publisher
+        self._objects.publish = publisher
+        publisher.elsewhere["bus"] = self.buses.put

@@ -1,0 +1,1 @@
+"""Objects created and removed in buckets."""
