@@ -144,9 +144,7 @@ class Dispatcher:
         if pool.submit(attempt):
             self._recorder.begun(record)
         else:
-            none = "it may have no workers: its reserved concurrency is 0"
-            many = f"{len(pool.waiting)} requests wait for this function already"
-            self._reject(attempt, many if pool.limits.max_workers else none)
+            self._reject(attempt, pool.why_full())
 
     def cancel_waiting(self, pool: FunctionPool, attempt: Attempt) -> bool:
         """Turn away what waits for a worker, for good. False if it has begun, or is gone."""

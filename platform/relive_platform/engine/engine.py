@@ -192,6 +192,14 @@ class Engine:
             if name == function and pool is not serving and version not in kept:
                 pool.drain()
 
+    def caller(self, span_id: str) -> tuple[str, int] | None:
+        """Invocation and call depth of the attempt that runs under this span; None if none does."""
+        for worker in self.host.workers.values():
+            for attempt in worker.running():
+                if attempt.record.span_id == span_id:
+                    return attempt.record.invocation_id, attempt.request.depth
+        return None
+
     def pools_of(self, function: str) -> list[FunctionPool]:
         """Those of all its versions that are ready for events."""
         return [pool for (name, _), pool in self.host.pools.items() if name == function and not pool.draining]

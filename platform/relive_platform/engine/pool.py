@@ -35,6 +35,7 @@ class PoolLimits:
     max_workers: int = 4
     capacity: int = 1  # attempts that one worker runs at once
     waiting_workers: int = 2
+    reserved: bool = False  # who comes when all workers are busy is turned away at once
     provisioned: int = 0  # workers that wait, ready, whether it is used or not
     waiting_requests: int = 1_000
     wait_limit_s: float = 10.0
@@ -141,7 +142,9 @@ class FunctionPool:
         if self.idle:
             self._dispatch(self.idle.pop(), attempt)
             return True
-        if not self.limits.max_workers or not self.waiting.join(attempt):
+        if self.limits.reserved and self.busy + len(self.waiting) >= self.limits.max_workers:
+            return False
+        if not self.waiting.join(attempt):
             return False
         self.scale()
         return True
@@ -201,6 +204,12 @@ class FunctionPool:
             if self.serves and all(crowded(worker) for worker in live):
                 wanted = len(live) + 1  # before they are full
             self._fork(wanted - len(live) - self.starting, spare=True)
+
+    def why_full(self) -> str:
+        """Why an attempt was turned away."""
+        if self.limits.reserved:
+            return f"all of its reserved concurrency of {self.limits.max_workers} is in use"
+        return f"{len(self.waiting)} requests wait for this function already"
 
     def limit(self, limits: PoolLimits) -> None:
         """From now on it has these limits; workers that are too many leave when they are idle."""

@@ -31,7 +31,10 @@ _ONE: Final = "SELECT document FROM notes WHERE kind = ? AND subject = ? AND key
 _OF: Final = "SELECT key, document FROM notes WHERE kind = ? AND subject = ? ORDER BY key"
 _ALL: Final = "SELECT subject, key, document FROM notes WHERE kind = ? ORDER BY subject, key"
 _DROP: Final = "DELETE FROM notes WHERE kind = ? AND subject = ? AND key = ?"
-_FORGET: Final = "DELETE FROM notes WHERE subject = ? AND kind NOT IN ('layer', 'mapping')"
+_FORGET: Final = (
+    "DELETE FROM notes WHERE subject = ?"
+    " AND kind NOT IN ('layer', 'layer-count', 'layer-policy', 'mapping', 'mapping-tags')"
+)
 
 
 class Notes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from relive_platform.api.aws.credentials import Keys
+from relive_platform.api.aws.credentials import Keys, function_key_pair, key_pair
 from relive_platform.api.aws.desk import Desk, DeskOptions
 from relive_platform.api.aws.forwarding import Endpoints, parse_endpoints
 from relive_platform.api.aws.functions.catalog import Platform
@@ -16,10 +16,12 @@ from relive_platform.api.aws.functions.store import S3
 from relive_platform.api.aws.gate import AwsGate, GateLimits
 from relive_platform.api.aws.model.loading import load
 from relive_platform.api.aws.service import AwsService
-from relive_platform.api.aws.signature import Verifier
+from relive_platform.api.aws.signature import Verifier, presigned
+from relive_platform.engine.engine import Engine
 from relive_platform.engine.invocation import InvokeRequest, Outcome
-from relive_platform.registry import Registry
+from relive_platform.registry import FunctionVersion, Registry
 from relive_platform.server.functions import Functions
+from relive_platform.server.home_token import home_token
 from relive_platform.server.parts import listener_limits
 from relive_platform.settings import Address, Settings
 from relive_platform.signals.exporters.followers import Follower
@@ -29,6 +31,8 @@ from relive_platform.triggers.queue.publisher import Accepted
 
 __all__ = ["AwsApi", "services_of"]
 
+_DOWNLOAD_S: Final = 600
+
 
 class Server(Protocol):
     """What the services need of the server that they are in front of."""
@@ -37,6 +41,7 @@ class Server(Protocol):
     home: Path
     registry: Registry
     functions: Functions
+    engine: Engine
     collector: Collector
     http_address: str
 
@@ -48,6 +53,7 @@ class Server(Protocol):
 def services_of(server: Server) -> list[AwsService]:
     """What is served of AWS's services."""
     settings = server.settings
+    keys = key_pair(home_token(settings))
     endpoints = parse_endpoints(settings.aws_endpoints, name="RELIVE_AWS_ENDPOINTS")
     return [
         LambdaService(
@@ -60,12 +66,15 @@ def services_of(server: Server) -> list[AwsService]:
                 tail=lambda function: _tail(server, function),
                 fetch=S3(endpoints, settings.package_bytes),
                 gateway=lambda: server.http_address,
+                presign=lambda url, region: presigned(keys, url, "lambda", region, _DOWNLOAD_S),
+                caller=server.engine.caller,
                 mappings_changed=server.mappings_changed,
                 event_bytes=settings.body_limit_bytes,
                 async_event_bytes=settings.async_body_limit_bytes,
                 zip_bytes=settings.package_bytes,
                 unpacked_bytes=settings.package_bytes,
                 workers=settings.host_workers,
+                call_depth=settings.call_depth,
             )
         )
     ]
@@ -119,7 +128,20 @@ class AwsApi:
         )
         gate = AwsGate(desk, GateLimits(settings.aws_body_limit_bytes, settings.bodies_limit_bytes))
         self._address = address
+        self._token = token
         self._listener = HttpListener(gate, listener_limits(settings), flag="--lambda-api")
+
+    def variables(self, version: FunctionVersion) -> dict[str, str]:
+        """What a function that Lambda's API has made finds in its environment: who it is for AWS's API, and
+        where that is. Nothing if it brings credentials of its own."""
+        if not version.config.lambda_api or "AWS_ACCESS_KEY_ID" in version.spec.environment:
+            return {}
+        keys = function_key_pair(self._token, version.spec.app)
+        return {
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            "AWS_ENDPOINT_URL": self._listener.address,
+        }
 
     def bind(self) -> str:
         """Take the address, and give it as a URL. Raises AddressTaken."""

@@ -39,8 +39,9 @@ class Orders:
         most = max_workers if self.reserved is None else self.reserved
         waiting = self.provisioned.get(version)
         if waiting is None:
-            return replace(limits, max_workers=most, provisioned=0)
-        return replace(limits, max_workers=max(most, waiting), provisioned=waiting)
+            return replace(limits, max_workers=most, reserved=self.reserved is not None, provisioned=0)
+        most = max(most, waiting)
+        return replace(limits, max_workers=most, reserved=self.reserved is not None, provisioned=waiting)
 
 
 def orders_of(notes: Notes, aliases: list[Alias], serving: Mapping[str, int]) -> dict[str, Orders]:

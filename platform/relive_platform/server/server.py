@@ -251,7 +251,7 @@ class ReliveServer:
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
             ready=self.ready,
         )
-        self.functions = Functions(settings, self.engine, self.resources.environment, self.resources.folders)
+        self.functions = Functions(settings, self.engine, self._environment, self.resources.folders)
         self.listener = HttpListener(self.gateway, listener_limits(settings))
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         http = HttpSource(
@@ -350,6 +350,10 @@ class ReliveServer:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_s)
 
     # What the rooms need of each other.
+
+    def _environment(self, version: FunctionVersion) -> dict[str, str]:
+        told = self.aws.variables(version) if self.aws is not None else {}
+        return told | self.resources.environment(version)
 
     def _serving(self, name: str) -> FunctionVersion | None:
         return self.functions.receiver(name)

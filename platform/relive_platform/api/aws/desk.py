@@ -24,6 +24,7 @@ from relive_platform.api.aws.signature import Scope, Signed, Verifier, scope_of
 __all__ = ["Desk", "DeskOptions", "Forward", "Served"]
 
 _PROTOCOLS: Final[Mapping[str, Callable[..., WireProtocol]]] = {"rest-json": RestJson, "json": JsonRpc}
+_DOWNLOADS: Final = "/_relive/"
 _LARGE_BYTES: Final = 65_536  # from here on a thread hashes and reads the body
 _log = logging.getLogger(__name__)
 
@@ -95,6 +96,10 @@ class Desk:
             caller = await asyncio.to_thread(self._verifier.verify, request, scope, self._now())
         else:
             caller = self._verifier.verify(request, scope, self._now())
+        if caller == OWNER and request.target.startswith(_DOWNLOADS) and request.method == "GET":
+            found = await served.service.download(request.target.partition("?")[0])
+            if found is not None:
+                return Reply(found.body, dict(found.headers), found.status)
         name, in_path = protocol.operation_of(request)
         if caller != OWNER and name not in served.service.for_functions:
             raise AwsError(

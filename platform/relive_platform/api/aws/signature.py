@@ -21,7 +21,7 @@ from relive_platform.api.aws.errors import AwsError
 if TYPE_CHECKING:
     from botocore.auth import SigV4Auth
 
-__all__ = ["Scope", "Signed", "Verifier", "scope_of"]
+__all__ = ["Scope", "Signed", "Verifier", "presigned", "scope_of"]
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
@@ -73,6 +73,18 @@ def scope_of(request: Signed) -> Scope:
     if f"{_QUERY}=" in request.target:
         return _from_query(request)
     raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+
+
+def presigned(keys: KeyPair, url: str, service: str, region: str, expires_s: int) -> str:
+    """A URL that may be read for a while by whoever has it."""
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest("GET", url)
+    pair = Credentials(keys.access_key_id, keys.secret_access_key)
+    SigV4QueryAuth(pair, service, region, expires_s).add_auth(request)
+    return str(request.url)
 
 
 def _from_header(request: Signed, text: str) -> Scope:

@@ -156,8 +156,9 @@ class Urls:
         return self._described(call, name, self._found(call, name))
 
     async def delete(self, call: Call) -> None:
-        """One, which must be there."""
-        name = self._named(call)
+        """One, which must be there; its alias may have gone before it."""
+        name = named(call)
+        self._catalog.latest(call, name)
         self._found(call, name)
         await asyncio.to_thread(self._catalog.notes.drop, _URL, name.name, name.qualifier)
 

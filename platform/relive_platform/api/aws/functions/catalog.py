@@ -37,7 +37,8 @@ class Platform:
     """What Lambda's API needs of the server.
 
     `fetch`: an object of S3, by bucket, key and version; raises AwsError. `gateway`: the functions' URL.
-    `mappings_changed`: event source mappings are others now.
+    `presign`: a URL of the listener, in a region, signed for a while. `caller`: invocation and depth of the
+    one whose span has this id, if it runs. `mappings_changed`: event source mappings are others now.
     """
 
     registry: Registry
@@ -48,12 +49,15 @@ class Platform:
     tail: Callable[[str], AbstractContextManager[LogTail]]
     fetch: Callable[[str, str, str, str], Awaitable[bytes]]
     gateway: Callable[[], str]
+    presign: Callable[[str, str], str]
+    caller: Callable[[str], tuple[str, int] | None]
     mappings_changed: Callable[[], Awaitable[None]]
     event_bytes: int = 6 * 1_048_576
     async_event_bytes: int = 1_048_576
     zip_bytes: int = 50 * 1_048_576
     unpacked_bytes: int = 250 * 1_048_576
     workers: int = 32
+    call_depth: int = 16
     uuid: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
 

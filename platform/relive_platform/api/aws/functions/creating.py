@@ -15,7 +15,7 @@ from relive_platform.api.aws.functions.catalog import APPLICATION, Catalog, page
 from relive_platform.api.aws.functions.configuration import KEPT, configuration, revision_of
 from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.names import Named, arn_of, named
-from relive_platform.api.aws.functions.packages import Package, download, unpacked
+from relive_platform.api.aws.functions.packages import Package, download, keep, location, unpacked
 from relive_platform.api.aws.functions.runtimes import handler_of, kind_of
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
@@ -133,10 +133,13 @@ class Creating:
         arns = [layer["Arn"] for layer in config.lambda_api.get("Layers", [])]
         try:
             app = self._app_of(config.name)
+            if package is not None:
+                keep(self._platform, package)
+            self._layers.check_size(folder, arns)
             return self._catalog.registry.put(
                 app,
                 msgspec.structs.replace(config, source=str(folder)),
-                self._layers.installed(arns) if arns else None,
+                self._layers.installed(arns),
             )
         except ReliveError as error:
             raise AwsError("InvalidParameterValueException", str(error)) from error
@@ -258,7 +261,8 @@ class Creating:
         return found
 
     def _location(self, call: Call, version: FunctionVersion) -> str:
-        return f"file://{version.code_dir}"
+        kept = version.config.lambda_api
+        return location(self._platform, call, str(kept.get("CodeSha256", ""))) or f"file://{version.code_dir}"
 
     async def list(self, call: Call) -> Mapping[str, Any]:
         """The functions in service; all their versions if FunctionVersion is ALL."""

@@ -27,7 +27,9 @@ def refusal(record: InvocationRecord) -> AwsError | None:
             "TooManyRequestsException",
             f"Rate Exceeded. {message}",
             429,
-            Reason="ConcurrentInvocationLimitExceeded",
+            Reason="ReservedFunctionConcurrentInvocationLimitExceeded"
+            if "reserved concurrency" in message
+            else "ConcurrentInvocationLimitExceeded",
         )
     if record.status == "lost":
         return AwsError("ServiceException", "the server ended in the middle of the invocation", 500)

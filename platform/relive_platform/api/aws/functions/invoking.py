@@ -141,7 +141,22 @@ class Invoking:
             request.sampled = parent.sampled
         elif _XRAY in call.headers:
             _continue_xray(request, call.headers[_XRAY])
+        self._continue_calls(request)
         return request
+
+    def _continue_calls(self, request: InvokeRequest) -> None:
+        """A function that calls another one by this API is found by its span. Raises AwsError if that goes
+        too deep."""
+        caller = self._platform.caller(request.parent_span_id) if request.parent_span_id else None
+        if caller is None:
+            return
+        request.caller_invocation_id, depth = caller
+        request.depth = depth + 1
+        if request.depth > self._platform.call_depth:
+            raise AwsError(
+                "RecursiveInvocationException",
+                f"functions call each other {request.depth} deep; RELIVE_CALL_DEPTH limits it",
+            )
 
     async def _run(self, request: InvokeRequest) -> Outcome:
         outcome = await self._platform.invoke(request)
@@ -199,6 +214,7 @@ def _continue_xray(request: InvokeRequest, header: str) -> None:
 def _log_result(name: Named, record: InvocationRecord, tail: LogTail, memory_mb: int) -> str:
     """The last 4 KiB of the invocation's log, with the lines that Lambda puts around it."""
     ident = record.invocation_id
+    lines = tail.text_of(ident) + _failure_lines(record)
     took_ms = record.duration_ns / 1e6
     report = (
         f"REPORT RequestId: {ident}\tDuration: {took_ms:.2f} ms\tBilled Duration: {int(took_ms) + 1} ms\t"
@@ -208,9 +224,17 @@ def _log_result(name: Named, record: InvocationRecord, tail: LogTail, memory_mb:
         report += f"Init Duration: {record.init_ns / 1e6:.2f} ms\t"
     text = (
         f"START RequestId: {ident} Version: {_executed(name, record)}\n"
-        f"{tail.text_of(ident)}END RequestId: {ident}\n{report}\n"
+        f"{lines}END RequestId: {ident}\n{report}\n"
     )
     return base64.b64encode(text.encode("utf-8", "replace")[-_TAIL_BYTES:]).decode()
+
+
+def _failure_lines(record: InvocationRecord) -> str:
+    """A failure as Lambda's runtime writes it to the log."""
+    error = record.error
+    if error is None or not error.traceback:
+        return ""
+    return f"[ERROR] {error.type}: {error.message}\n{error.traceback.rstrip()}\n"
 
 
 async def _messages(outcome: Outcome, handler: str, log: str) -> AsyncIterator[bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -16,9 +18,9 @@ from typing import Any, Final
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page, stamp
 from relive_platform.api.aws.functions.names import layer_arn, resource_name
-from relive_platform.api.aws.functions.packages import Package, download, unpacked
+from relive_platform.api.aws.functions.packages import Package, download, keep, location, unpacked
 from relive_platform.api.aws.service import Call, Operation
-from relive_platform.registry.packages.content import make_read_only, remove_tree
+from relive_platform.registry.packages.content import open_to_read, remove_tree
 from relive_platform.registry.packages.dependencies import InstalledDependencies
 
 __all__ = ["Layers"]
@@ -26,6 +28,7 @@ __all__ = ["Layers"]
 _KIND: Final = "layer"
 _MOST: Final = 5
 _ARN_PARTS: Final = 8
+_RUNTIME: Final = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six")
 
 
 class Layers:
@@ -71,6 +74,7 @@ class Layers:
 
     def _keep(self, name: str, number: int, package: Package, document: dict[str, Any]) -> None:
         folder = unpacked(self._catalog.platform, package)
+        keep(self._catalog.platform, package)
         place = self._home / "layers" / name / str(number)
         place.parent.mkdir(parents=True, exist_ok=True)
         remove_tree(place)
@@ -86,6 +90,8 @@ class Layers:
     async def get_by_arn(self, call: Call) -> Mapping[str, Any]:
         """The same, by its ARN."""
         name, number = _version_of(call.params["Arn"])
+        if call.params["Arn"] != layer_arn(call, name, number):
+            raise _missing()
         return self._described(call, name, number, self._found(call, name, number), content=True)
 
     async def delete(self, call: Call) -> None:
@@ -123,7 +129,7 @@ class Layers:
     def _found(self, call: Call, name: str, number: int) -> dict[str, Any]:
         found = self._notes.get(_KIND, name, f"{number:010d}")
         if found is None:
-            raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+            raise _missing()
         return found
 
     def _described(
@@ -140,7 +146,7 @@ class Layers:
         }
         if content:
             found["Content"] = {
-                "Location": f"file://{self._home}/layers/{name}/{number}",
+                "Location": location(self._catalog.platform, call, document["sha256"]),
                 "CodeSha256": document["sha256"],
                 "CodeSize": document["size"],
             }
@@ -157,7 +163,7 @@ class Layers:
         for arn in arns:
             name, number = _version_of(arn)
             document = self._notes.get(_KIND, name, f"{number:010d}")
-            if document is None:
+            if document is None or arn != layer_arn(call, name, number):
                 raise AwsError("InvalidParameterValueException", f"Layer version {arn} does not exist.")
             if name in names:
                 raise AwsError(
@@ -168,21 +174,66 @@ class Layers:
             found.append({"Arn": arn, "CodeSize": document["size"]})
         return found
 
+    def check_size(self, code: Path, arns: list[str]) -> None:
+        """Code and layers together are limited. It blocks. Raises AwsError."""
+        limit = self._catalog.platform.unpacked_bytes
+        size = sum(map(_size, [code, *map(self._place, arns)]))
+        if size > limit:
+            raise AwsError(
+                "InvalidParameterValueException", f"Unzipped size must be smaller than {limit} bytes"
+            )
+
+    def _place(self, arn: str) -> Path:
+        name, number = _version_of(arn)
+        return self._home / "layers" / name / str(number)
+
     def installed(self, arns: list[str]) -> InstalledDependencies:
-        """One folder with the Python code of all of them, a later one over those before. It blocks."""
-        places = [self._home / "layers" / name / str(number) for name, number in map(_version_of, arns)]
-        digest = hashlib.sha256("\n".join(arns).encode()).hexdigest()[:32]
+        """One folder with the Python code of all of them, a later one over those before, and below them what
+        Lambda's own Python has: boto3, if it is installed here. It blocks."""
+        base = _runtime_packages()
+        digest = hashlib.sha256("\n".join([*arns, *map(str, base)]).encode()).hexdigest()[:32]
         folder = self._home / "deps" / digest
         with self._building:
             if not folder.is_dir():
                 draft = folder.with_name(f".{digest}.{secrets.token_hex(4)}")
                 draft.mkdir(parents=True)
-                for place in places:
+                for package in base:
+                    _copy(package, draft / package.name)
+                for place in map(self._place, arns):
                     for inner in _python_folders(place):
                         shutil.copytree(inner, draft, dirs_exist_ok=True)
-                make_read_only(draft)
+                open_to_read(draft)
                 os.rename(draft, folder)
         return InstalledDependencies(str(folder), digest)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@functools.cache
+def _runtime_packages() -> list[Path]:
+    """boto3 and what it needs, as they are installed beside Relive; none if boto3 is not."""
+    if importlib.util.find_spec("boto3") is None:
+        return []
+    found = []
+    for name in _RUNTIME:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            place = Path(spec.origin)
+            found.append(place.parent if place.name == "__init__.py" else place)
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy2(source, target)
+
+
+def _missing() -> AwsError:
+    return AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
 
 
 def _python_folders(place: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import secrets
 import zipfile
 from collections.abc import Mapping
@@ -17,9 +18,12 @@ from relive_platform.api.aws.functions.catalog import Platform
 from relive_platform.api.aws.service import Call
 from relive_platform.registry.packages.content import PackageError, PackageLimits, remove_tree, unpack_zip
 
-__all__ = ["Package", "download", "unpacked"]
+__all__ = ["Package", "download", "keep", "location", "unpacked", "zip_at"]
 
 _S3: Final = ("S3Bucket", "S3Key")
+_PACKAGES: Final = "/_relive/packages/"
+_PACKAGE: Final = re.compile(r"/_relive/packages/([0-9a-f]{64})\.zip")
+_ANY_RATIO: Final = 1_000_000  # Lambda has no limit of it: what counts is what is unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ class Package:
     def sha256(self) -> str:
         """As Lambda writes it."""
         return base64.b64encode(hashlib.sha256(self.data).digest()).decode()
+
+    @property
+    def hexadecimal(self) -> str:
+        """The name that it is kept under."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 async def download(platform: Platform, call: Call, source: Mapping[str, Any], what: str) -> Package:
@@ -62,7 +71,9 @@ def unpacked(platform: Platform, package: Package) -> Path:
         if not zipfile.is_zipfile(io.BytesIO(package.data)):
             raise _not_a_zip()
         archive.write_bytes(package.data)
-        limits = PackageLimits(total_bytes=platform.unpacked_bytes)
+        limits = PackageLimits(
+            total_bytes=platform.unpacked_bytes, entry_bytes=platform.unpacked_bytes, ratio=_ANY_RATIO
+        )
         unpack_zip(archive, place, limits)
     except PackageError as error:
         remove_tree(place)
@@ -74,6 +85,34 @@ def unpacked(platform: Platform, package: Package) -> Path:
     finally:
         archive.unlink(missing_ok=True)
     return place
+
+
+def keep(platform: Platform, package: Package) -> None:
+    """Keep the zip as it came, to be downloaded again. It blocks."""
+    place = platform.home / "packages" / f"{package.hexadecimal}.zip"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_name(f".{package.hexadecimal}.{secrets.token_hex(4)}")
+        draft.write_bytes(package.data)
+        draft.replace(place)
+
+
+def location(platform: Platform, call: Call, sha256: str) -> str:
+    """A URL of a zip that is kept, for ten minutes; "" if it is not."""
+    try:
+        name = base64.b64decode(sha256).hex()
+    except ValueError:
+        return ""
+    if not (platform.home / "packages" / f"{name}.zip").is_file():
+        return ""
+    return platform.presign(f"{call.base_url}{_PACKAGES}{name}.zip", call.region)
+
+
+def zip_at(platform: Platform, path: str) -> Path | None:
+    """The zip that a URL's path means; None if there is none."""
+    match = _PACKAGE.fullmatch(path)
+    place = platform.home / "packages" / f"{match[1]}.zip" if match else None
+    return place if place is not None and place.is_file() else None
 
 
 def _not_a_zip() -> AwsError:

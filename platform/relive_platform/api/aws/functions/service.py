@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 
 from relive_platform.api.aws.functions.attached import Concurrency, EventConfigs, Urls
 from relive_platform.api.aws.functions.catalog import Catalog, Platform
 from relive_platform.api.aws.functions.creating import Creating
 from relive_platform.api.aws.functions.invoking import Invoking
+from relive_platform.api.aws.functions.layer_policies import LayerPolicies
 from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.mappings import Mappings
+from relive_platform.api.aws.functions.packages import zip_at
 from relive_platform.api.aws.functions.stored import Stored
 from relive_platform.api.aws.functions.versions import Versions
-from relive_platform.api.aws.service import Operation
+from relive_platform.api.aws.service import Operation, Reply
 
 __all__ = ["LambdaService"]
 
@@ -24,6 +27,7 @@ class LambdaService:
     for_functions: Collection[str] = ("Invoke", "InvokeAsync", "InvokeWithResponseStream")
 
     def __init__(self, platform: Platform) -> None:
+        self._platform = platform
         catalog = Catalog(platform)
         layers = Layers(catalog)
         self._parts = (
@@ -34,9 +38,17 @@ class LambdaService:
             Urls(catalog),
             Concurrency(catalog),
             layers,
+            LayerPolicies(catalog),
             Mappings(catalog),
             Stored(catalog),
         )
+
+    async def download(self, path: str) -> Reply | None:
+        """The zip of a function or a layer."""
+        place = zip_at(self._platform, path)
+        if place is None:
+            return None
+        return Reply(await asyncio.to_thread(place.read_bytes), {"content-type": "application/zip"})
 
     def operations(self) -> Mapping[str, Operation]:
         """By the model's names."""
