@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from relive_base.wire.messages import FunctionSpec, SpanData
+
 from relive_platform.api.aws.credentials import Keys, function_key_pair, key_pair
 from relive_platform.api.aws.desk import Desk, DeskOptions
 from relive_platform.api.aws.forwarding import Endpoints, parse_endpoints
@@ -15,11 +17,15 @@ from relive_platform.api.aws.functions.service import LambdaService
 from relive_platform.api.aws.functions.store import S3
 from relive_platform.api.aws.gate import AwsGate, GateLimits
 from relive_platform.api.aws.model.loading import load
+from relive_platform.api.aws.queues.access import Desk as QueueDesk
+from relive_platform.api.aws.queues.service import SqsService
 from relive_platform.api.aws.service import AwsService
 from relive_platform.api.aws.signature import Verifier, presigned
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Registry
+from relive_platform.resources.queue.naming import QueueNaming
+from relive_platform.resources.queue.queues import MessageQueues
 from relive_platform.server.functions import Functions
 from relive_platform.server.home_token import home_token
 from relive_platform.server.parts import listener_limits
@@ -43,11 +49,14 @@ class Server(Protocol):
     functions: Functions
     engine: Engine
     collector: Collector
+    queues: MessageQueues
+    queue_naming: QueueNaming
     http_address: str
 
     async def invoke(self, request: InvokeRequest) -> Outcome: ...
     async def publish(self, request: InvokeRequest) -> Accepted: ...
     async def mappings_changed(self) -> None: ...
+    def span(self, spec: FunctionSpec, invocation_id: str, span: SpanData, sampled: bool) -> None: ...
 
 
 def services_of(server: Server) -> list[AwsService]:
@@ -76,7 +85,8 @@ def services_of(server: Server) -> list[AwsService]:
                 workers=settings.host_workers,
                 call_depth=settings.call_depth,
             )
-        )
+        ),
+        SqsService(QueueDesk(server.queues, server.queue_naming, server.span)),
     ]
 
 

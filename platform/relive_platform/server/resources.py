@@ -39,12 +39,14 @@ class Resources:
         self._executor = executor
         self._providers = providers
         self._problems: dict[str, str] = {}  # by type
+        self._kinds: set[str] = set()  # that are declared
 
     async def apply(self) -> None:
         """Make what is declared, and delete what a deploy has said to delete. Functions are told after it."""
         rows = await self._blocking(self._registry.resources)
         doomed = await self._blocking(self._registry.doomed)
         declared = [Declared(name=row.name, app=row.app, config=row.config) for row in rows if row.declared]
+        self._kinds = {entry.config.kind for entry in declared}
         if doomed:
             names = {name for name, _ in doomed}
             await self._tell([entry for entry in declared if entry.name not in names])
@@ -58,6 +60,10 @@ class Resources:
                 continue
             await self._blocking(self._registry.deleted, name, kind)
         await self._tell(declared)
+
+    def declares(self, kind: str) -> bool:
+        """Whether an application declares a resource of this kind."""
+        return kind in self._kinds
 
     async def _tell(self, declared: list[Declared]) -> None:
         for kind, provider in self._providers.items():

@@ -10,10 +10,12 @@ import asyncio
 import logging
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -23,6 +25,8 @@ from relive_base.resource import relive_version
 from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
+from relive_platform.api.aws.credentials import aws_environment
+from relive_platform.api.aws.model.loading import BotocoreMissing
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome
@@ -37,6 +41,7 @@ from relive_platform.server.functions import Functions
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.home_token import home_token
 from relive_platform.server.locate import ServerInfo
+from relive_platform.server.mappings import queue_mappings
 from relive_platform.server.orders import orders_of
 from relive_platform.server.own_events import OwnEvents
 from relive_platform.server.parts import (
@@ -54,7 +59,7 @@ from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.resources import Resources
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
-from relive_platform.settings import Settings
+from relive_platform.settings import Address, Settings
 from relive_platform.signals.exporters.followers import Follower
 from relive_platform.signals.handover.collector import Collector, CollectorLimits
 from relive_platform.signals.handover.process import spawn
@@ -83,6 +88,7 @@ if TYPE_CHECKING:
 __all__ = ["AlreadyRunning", "ControlApi", "ReliveServer", "UnusableHome"]
 
 _THREADS: Final = 8
+_NOWHERE: Final = "http://aws.relive.invalid"
 _APPLY_S: Final = 60.0  # for the commits of timers, too
 _STORE_ANSWERS_S: Final = 10.0
 _FLUSH_S: Final = 10.0
@@ -111,6 +117,9 @@ class ReliveServer:
         self.api_address = ""
         self.aws_address = ""
         self.aws: AwsApi | None = None
+        self.aws_problem = ""
+        self._opening_aws = asyncio.Lock()
+        self._token = ""
         self._api_factory = api
         self._drain_s = settings.stop_timeout_s
         self._stack = AsyncExitStack()
@@ -118,6 +127,7 @@ class ReliveServer:
     async def start(self) -> None:
         """Start everything; run/server.json is there when this returns. Raises ReliveError."""
         self.loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="relive")
         self._stack.callback(self.executor.shutdown, wait=False, cancel_futures=True)
         memory = MemoryKeeper()
@@ -208,11 +218,10 @@ class ReliveServer:
         self._stack.callback(self.registry.close)
         self.queues = MessageQueues(self.home / "queues.db", message_limits(settings))
         self._stack.push_async_callback(self._blocking, self.queues.close)
-        naming = QueueNaming(address=lambda: self.aws_address)
+        self.queue_naming = QueueNaming(address=self._aws_base, account=settings.aws_account)
+        queues = QueueProvider(self.queues, self.queue_naming, self._aws_environment)
         own = OwnEvents(self.home)
-        self.resources = Resources(
-            self.registry, self.executor, {"queue": QueueProvider(self.queues, naming), **own.providers}
-        )
+        self.resources = Resources(self.registry, self.executor, {"queue": queues, **own.providers})
         self.queue = EventQueue(
             self.home / "events.db",
             limits=queue_limits(settings),
@@ -220,9 +229,9 @@ class ReliveServer:
             on_ready=lambda: self.consumer.wake(),
         )
         self._stack.callback(self.queue.close)
-        self.publisher = Publisher(self.queue, self._serving, self._span, lambda: self.functions.names())
+        self.publisher = Publisher(self.queue, self._serving, self.span, lambda: self.functions.names())
         own.publish_by(self.publisher)
-        self.publisher.elsewhere["queue"] = QueueSender(self.queues, self.batches_named, self._span)
+        self.publisher.elsewhere["queue"] = QueueSender(self.queues, self.batches_named, self.span)
         self.publisher.named = lambda name: "queue" if name in self.batches_named() else ""
         self.destinations = Destinations(
             self._serving, Deliveries(self.publisher.elsewhere), settings.call_depth
@@ -257,7 +266,7 @@ class ReliveServer:
         http = HttpSource(
             self.gateway, self.listener, settings.http_address, settings.error_details, doors(os.environ)
         )
-        self.batches = BatchSource(self.queues, self.engine.submit, naming, self._span)
+        self.batches = BatchSource(self.queues, self.invoke, self.queue_naming, self.span)
         ways = Ways(self.engine.submit, self.publisher)
         more = [kind.source(ways) for kind in KINDS.values() if kind.source is not None]
         timers = TimerSource(self.timers, self.executor)
@@ -266,22 +275,54 @@ class ReliveServer:
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
         await self.resources.apply()
-        self._prepare_aws()
+        if settings.lambda_address is not None or self.resources.declares("queue"):
+            await self._open_aws()
         await self._apply(self.registry.functions())
+        await self.mappings_changed()
         self.registry.on_change(self._changed)
         self.consumer.start()
 
-    def _prepare_aws(self) -> None:
-        """Take the address of AWS's APIs, if they are wanted: functions may be told it."""
-        address = self.settings.lambda_address
-        if address is None:
-            return
-        from relive_platform.server.aws import AwsApi, services_of  # botocore comes with it
+    async def _open_aws(self) -> None:
+        """Take the address of AWS's APIs: functions may be told it. Without botocore there are none, which is
+        an error only if they were asked for by name."""
+        async with self._opening_aws:
+            if self.aws is not None or self.aws_problem:
+                return
+            await self._blocking(lambda: import_module("relive_platform.server.aws"))  # botocore's models
+            from relive_platform.server.aws import AwsApi, services_of
 
-        token = home_token(self.settings)
-        self.aws = AwsApi(self.settings, address, services_of(self), token, self.functions.applications)
-        self.aws_address = self.aws.bind()
-        self._stack.push_async_callback(self.aws.close)
+            wanted = self.settings.lambda_address
+            self._token = home_token(self.settings)
+            try:
+                self.aws = AwsApi(
+                    self.settings,
+                    wanted or Address("127.0.0.1", 0),
+                    services_of(self),
+                    self._token,
+                    self.functions.applications,
+                )
+            except BotocoreMissing as error:
+                if wanted is not None:
+                    raise
+                self.aws_problem = f"{error.message}: {error.hint}"
+                _log.warning("functions cannot use SQS's API: %s", self.aws_problem)
+                return
+            self.aws_address = self.aws.bind()
+            self._stack.push_async_callback(self.aws.close)
+            if self.http_address:  # a deploy has asked for it
+                await self.aws.start()
+                self._announce()
+
+    def _aws_base(self) -> str:
+        """Where AWS's APIs are. A deploy's thread may ask before anybody else has."""
+        if not self.aws_address and threading.get_ident() != self._loop_thread:
+            self.call(self._open_aws(), _APPLY_S)
+        return self.aws_address or _NOWHERE
+
+    def _aws_environment(self, app: str) -> dict[str, str]:
+        """What boto3 in a function of an application needs to talk to queues."""
+        base = self._aws_base()
+        return aws_environment(base, self._token, app) if base != _NOWHERE else {}
 
     async def _start_sources(self) -> None:
         await self.resources.start()
@@ -358,7 +399,8 @@ class ReliveServer:
     def _serving(self, name: str) -> FunctionVersion | None:
         return self.functions.receiver(name)
 
-    def _span(self, spec: FunctionSpec, invocation_id: str, span: Any, sampled: bool) -> None:
+    def span(self, spec: FunctionSpec, invocation_id: str, span: Any, sampled: bool) -> None:
+        """A span of the platform's own that belongs to no attempt."""
         self.collector.platform_span(spec, invocation_id, span, sampled)
 
     def batches_named(self) -> Mapping[str, str]:
@@ -383,6 +425,8 @@ class ReliveServer:
 
     async def _apply_all(self, versions: list[FunctionVersion]) -> None:
         await self.resources.apply()
+        if self.resources.declares("queue"):
+            await self._open_aws()
         await self._apply(versions)
 
     # What the control API calls; on the loop, or through `call`.
@@ -404,6 +448,8 @@ class ReliveServer:
 
     async def mappings_changed(self) -> None:
         """Event source mappings of Lambda's API are others now."""
+        mappings = await self.loop.run_in_executor(self.executor, queue_mappings, self.registry.notes)
+        await self.batches.apply_mappings(mappings)
 
     async def publish(self, request: InvokeRequest, idempotency_key: str = "") -> Accepted:
         """Put an event on the durable queue; returns when it is committed."""

@@ -75,6 +75,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "workers": engine.workers,
         "zygotes": engine.zygotes,
         "connections": server.listener.connections if server.http_address else 0,
+        "aws": {"address": server.aws_address, "problem": server.aws_problem},
         "queue": queue,
         "destinations": {
             "made": server.destinations.made,

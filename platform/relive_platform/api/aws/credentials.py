@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["OWNER", "KeyPair", "Keys", "function_key_pair", "key_pair"]
+__all__ = ["OWNER", "KeyPair", "Keys", "aws_environment", "function_key_pair", "key_pair"]
 
 OWNER: Final = ""
 """Who signs with the home's own key pair; others are named by their application."""
@@ -44,6 +44,18 @@ def _derived(token: str, whose: bytes, prefix: str) -> KeyPair:
     name = base64.b32encode(hmac.digest(key, b"relive/aws/access-key-id/" + whose, hashlib.sha256))
     secret = base64.b64encode(hmac.digest(key, b"relive/aws/secret-access-key/" + whose, hashlib.sha256))
     return KeyPair(prefix + name[:16].decode(), secret[:40].decode())
+
+
+def aws_environment(base_url: str, token: str, app: str, region: str = "us-east-1") -> dict[str, str]:
+    """What clients in the functions of an application need to talk to the services of `base_url`."""
+    pair = function_key_pair(token, app)
+    return {
+        "AWS_ACCESS_KEY_ID": pair.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": pair.secret_access_key,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL_SQS": base_url,
+    }
 
 
 class Keys:

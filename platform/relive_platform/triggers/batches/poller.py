@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 
 from relive_base.errors import ReliveError
 
-from relive_platform.engine.errors import Stopping, UnknownFunction
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.resources.queue.messages import OURS
 from relive_platform.resources.queue.model import Held, Received, UnknownQueue
@@ -45,7 +44,7 @@ class Poller:
         self,
         mapping: QueueMapping,
         queues: MessageQueues,
-        submit: Callable[[InvokeRequest], asyncio.Future[Outcome]],
+        submit: Callable[[InvokeRequest], Awaitable[Outcome]],
         naming: QueueNaming,
         tell: Teller,
         matches: Callable[[Received], bool] | None = None,
@@ -174,7 +173,7 @@ class Poller:
     async def _run(self, batch: list[Received], began_ns: int) -> None:
         try:
             outcome = await self._submit(batch_request(self.mapping, batch, self._naming))
-        except (Stopping, UnknownFunction) as error:
+        except ReliveError as error:  # it stops, or has no such function: nothing has run
             self.report.problem = error.message
             await asyncio.sleep(_REFUSED_PAUSE_S)
             await self._settled(batch, self._queues.give_back)

@@ -4,7 +4,7 @@ API has made."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from relive_base.wire.messages import FunctionSpec, SpanData
@@ -31,7 +31,7 @@ class BatchSource:
     def __init__(
         self,
         queues: MessageQueues,
-        submit: Callable[[InvokeRequest], asyncio.Future[Outcome]],
+        submit: Callable[[InvokeRequest], Awaitable[Outcome]],
         naming: QueueNaming,
         on_span: Callable[[FunctionSpec, str, SpanData, bool], None],
     ) -> None:

@@ -34,6 +34,7 @@ def batch_request(mapping: QueueMapping, batch: Sequence[Received], naming: Queu
     }
     return InvokeRequest(
         function=mapping.function,
+        qualifier=mapping.qualifier,
         event=batch_event(batch, naming),
         trigger="queue",
         trace_id=first.trace_id if common else "",

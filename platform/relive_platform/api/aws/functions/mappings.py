@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,9 +12,8 @@ from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page
 from relive_platform.api.aws.functions.names import arn_of, event_source_arn, named
 from relive_platform.api.aws.service import Call, Operation
-from relive_platform.registry import Notes
 
-__all__ = ["Mappings", "QueueMapping", "queue_mappings"]
+__all__ = ["Mappings"]
 
 _KIND: Final = "mapping"
 _SETTABLE: Final = (
@@ -30,45 +28,6 @@ _FIXED: Final = (
 _QUEUE_BATCH: Final = 10
 _STREAM_BATCH: Final = 100
 _LARGE_BATCH: Final = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueMapping:
-    """A queue whose messages a function gets in batches. `filters`: JSON patterns, of which one must fit."""
-
-    uuid: str
-    function: str
-    qualifier: str = ""
-    queue_arn: str = ""
-    batch_size: int = _QUEUE_BATCH
-    batch_window_s: float = 0.0
-    enabled: bool = True
-    report_batch_item_failures: bool = False
-    max_concurrency: int = 0
-    filters: list[str] = field(default_factory=list)
-
-
-def queue_mappings(notes: Notes) -> list[QueueMapping]:
-    """Those whose source is a queue."""
-    found = []
-    for uuid, _, kept in notes.all(_KIND):
-        if ":sqs:" not in kept.get("EventSourceArn", ""):
-            continue
-        found.append(
-            QueueMapping(
-                uuid=uuid,
-                function=kept["function"],
-                qualifier=kept["qualifier"],
-                queue_arn=kept["EventSourceArn"],
-                batch_size=kept["BatchSize"],
-                batch_window_s=float(kept.get("MaximumBatchingWindowInSeconds", 0)),
-                enabled=kept["enabled"],
-                report_batch_item_failures="ReportBatchItemFailures" in kept.get("FunctionResponseTypes", []),
-                max_concurrency=kept.get("ScalingConfig", {}).get("MaximumConcurrency", 0),
-                filters=[entry["Pattern"] for entry in kept.get("FilterCriteria", {}).get("Filters", [])],
-            )
-        )
-    return found
 
 
 class Mappings:

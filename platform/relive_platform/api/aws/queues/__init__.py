@@ -1,0 +1,1 @@
+"""SQS's API on the queues of a home."""

@@ -1,0 +1,45 @@
+"""The event source mappings of Lambda's API whose sources are queues, as the registry's notes keep them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from relive_platform.registry import Notes
+from relive_platform.triggers.batches.mapping import QueueMapping
+
+__all__ = ["queue_mappings"]
+
+_KIND: Final = "mapping"
+_CONCURRENCY: Final = 5  # as many batches as Lambda begins with
+
+
+def queue_mappings(notes: Notes) -> list[QueueMapping]:
+    """All of them. Blocks: it reads the registry's file."""
+    return [
+        _mapping(uuid, kept)
+        for uuid, _, kept in notes.all(_KIND)
+        if ":sqs:" in kept.get("EventSourceArn", "")
+    ]
+
+
+def _mapping(uuid: str, kept: dict[str, Any]) -> QueueMapping:
+    filters = [msgspec.json.decode(entry["Pattern"]) for entry in _filters(kept)]
+    return QueueMapping(
+        uuid=uuid,
+        function=kept["function"],
+        qualifier=kept["qualifier"],
+        queue=kept["EventSourceArn"].rpartition(":")[2],
+        batch_size=kept["BatchSize"],
+        batch_window_s=float(kept.get("MaximumBatchingWindowInSeconds", 0)),
+        enabled=kept["enabled"],
+        report_batch_item_failures="ReportBatchItemFailures" in kept.get("FunctionResponseTypes", []),
+        max_concurrency=kept.get("ScalingConfig", {}).get("MaximumConcurrency", 0) or _CONCURRENCY,
+        filters=tuple(filters),
+    )
+
+
+def _filters(kept: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = kept.get("FilterCriteria", {}).get("Filters", [])
+    return [entry for entry in found if entry.get("Pattern")]
