@@ -280,6 +280,9 @@ class Settings:
         unit="s",
         low=0.1,
     )
+    init_timeout_s: float = _set(
+        10.0, "Time for a program (kind `custom`) to ask for its first event.", unit="s", low=0.1
+    )
     zygote_timeout_s: float = _set(60.0, "Time for a zygote to import its dependencies.", unit="s", low=0.1)
     stop_timeout_s: float = _set(
         5.0, "Time that running invocations get when the server stops.", unit="s", low=0

@@ -152,6 +152,13 @@ class Why:
     LOST_TO_KERNEL: Final = Code("lost_to_kernel")
     LOST_CRASHED: Final = Code("lost_crashed")
 
+    # a process that is no Python: kind = "custom"
+    NO_PYTHON: Final = Code("no_python")
+    TOLD_BY_PROGRAM: Final = Code("told_by_program")
+    CALLS_UNSEEN: Final = Code("calls_unseen")
+    NOT_KEPT: Final = Code("not_kept")
+    RUN_ANEW: Final = Code("run_anew")
+
     # the archive
     STORE_ALONE: Final = Code("store_alone")  # (error)
     NO_FILE: Final = Code("no_file")  # (error)

@@ -452,6 +452,9 @@ class Registry:
             interface=config.interface,
             idle_timeout_s=config.idle_timeout_s,
             stop_timeout_s=config.stop_timeout_s,
+            command=list(config.command),
+            runtime=config.runtime,
+            dependencies_dir=installed.folder,
         )
         return FunctionVersion(
             spec=spec,

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from relive_runtime.adapters.table import has_python
 from relive_runtime.isolation.confined import confined
 from relive_runtime.isolation.paths import link_targets
 from relive_runtime.worker.start.lambda_variables import lambda_variables, log_stream
@@ -77,7 +78,10 @@ class SubprocessTrial:
         self._extra = list(extra_path)
 
     def __call__(self, version: FunctionVersion) -> TrialResult:
-        """Load `version`'s handler. Never raises for what the user's code does."""
+        """Load `version`'s handler. Never raises for what the user's code does. A program of another kind is
+        not run here: it is tried when a server starts."""
+        if not has_python(version.spec.kind):
+            return TrialResult(ok=True)
         began = time.monotonic()
         reader, writer = os.pipe()
         job: dict[str, Any] = {"handler": version.spec.handler, "answer": writer, "extra": self._extra}

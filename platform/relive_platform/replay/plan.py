@@ -12,6 +12,7 @@ import msgspec
 from relive_base.wire.messages import FunctionSpec, HttpRequest
 from relive_capture.explore.scene import SceneFile
 from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNotes, Seeds
+from relive_runtime.adapters.table import has_python
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
@@ -67,6 +68,9 @@ def make_plan(
         chosen = _version(scene, recorded, home) or _from_archive(
             scene, recorded, home, scratch, trust, notes
         )
+    if not has_python(chosen.spec.kind):
+        chosen.preload = ()
+        notes.append("calls reach the network" if live else "the network is cut off: nothing happens twice")
     _note_parts(scene, recorded, notes)
     script = _script(scene.recorded_calls, recorded, live=live, paced=about_time(scene))
     spec = msgspec.structs.replace(
@@ -153,7 +157,7 @@ def _working_copy(
             memory_mb=config.memory_mb, output_limit_bytes=config.output_limit_bytes,
             result_limit_bytes=config.result_limit_bytes, capture=config.capture,
             isolation_tier=config.isolation_tier, redact_keys=list(config.redact_keys),
-            in_app=list(config.in_app),
+            in_app=list(config.in_app), command=list(config.command), runtime=config.runtime,
         )  # fmt: skip
         needs = requirements_of(config, application)
     else:
@@ -162,6 +166,7 @@ def _working_copy(
     installed = Dependencies(home / "deps").install(needs)
     if installed.lock_hash != recorded.dependencies and scene.replay_notes is not None:
         notes.append("the working copy has other dependencies than the version that failed")
+    spec = msgspec.structs.replace(spec, dependencies_dir=installed.folder)
     return _Chosen(spec, installed.folder, installed.preload, f"the working copy in {code}")
 
 
@@ -205,6 +210,10 @@ def _from_archive(
     """From the sources in the archive, if the handler's module is among them and the user trusts it.
     What the archive says of its own isolation does not count."""
     name, version = str(scene.manifest["function"]), int(scene.manifest["version"])
+    if not has_python(recorded.kind):
+        raise ReplayError(
+            f"{name} is a program (kind {recorded.kind!r}), which the scene does not have", hint=_CODE
+        )
     module = recorded.handler.partition(":")[0].replace(".", "/")
     files = [file for file in scene.sources if not file.startswith(("/", "<"))]
     if not module or not {f"{module}.py", f"{module}/__init__.py"} & set(files):

@@ -11,7 +11,7 @@ import msgspec
 from relive_base.resource import relive_version
 from relive_base.wire.messages import FunctionSpec
 from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, WSGI_CAPACITY
-from relive_runtime.adapters.table import SERVICE
+from relive_runtime.adapters.table import SERVICE, has_python
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.pool import PoolLimits
@@ -125,7 +125,7 @@ class Functions:
             core_mb=settings.core_mb,
             unix_sockets=settings.unix_sockets == "open",
             tmp_mb=settings.tmp_mb,
-            load_timeout_s=settings.start_timeout_s,
+            load_timeout_s=self._load_timeout_s(version),
             resource=os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),
             relive_version=relive_version(),
             propagators=os.environ.get("OTEL_PROPAGATORS", ""),
@@ -133,12 +133,18 @@ class Functions:
         return spec, ZygoteKey(
             sys.executable,
             version.deps_dir,
-            tuple(version.preload),
+            tuple(version.preload) if has_python(spec.kind) else (),
             confined=Confinement.of(spec, version.deps_dir),
             tier=settings.isolation_tier,
             code_root=str(settings.home.absolute() / "code"),
             folders=tuple(spec.folders),
         )
+
+    def _load_timeout_s(self, version: FunctionVersion) -> float:
+        settings = self._settings
+        if has_python(version.spec.kind):
+            return settings.start_timeout_s
+        return version.config.init_timeout_s or settings.init_timeout_s
 
 
 _NO_ORDERS: Final = Orders()
@@ -170,5 +176,10 @@ def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
         recycle_n=settings.recycle_n,
         recycle_memory_percent=settings.recycle_memory_percent,
         # the worker knows the limit too, and can say where it stood: it comes first
-        start_timeout_s=max(settings.start_timeout_s, version.config.timeout_s) + _START_SLACK_S,
+        start_timeout_s=max(
+            settings.start_timeout_s,
+            version.config.timeout_s,
+            version.config.init_timeout_s or settings.init_timeout_s,
+        )
+        + _START_SLACK_S,
     )

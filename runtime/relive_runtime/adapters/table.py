@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 from relive_base.errors import ReliveError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from relive_runtime.adapters.base import Adapter
     from relive_runtime.adapters.loaded import Loaded
     from relive_runtime.adapters.service.adapter import ServiceAdapter
+    from relive_runtime.zygote.options import WorkerStart
 
 __all__ = [
     "KINDS",
@@ -20,6 +21,8 @@ __all__ = [
     "Kind",
     "UnknownKind",
     "adapter_for",
+    "has_python",
+    "host_of",
     "preload",
 ]
 
@@ -35,10 +38,14 @@ class UnknownKind(ReliveError):
 
 class Kind(msgspec.Struct, frozen=True):
     """How its handlers are written, and "module:class" of the adapter, which is made of a `Loaded`. By name:
-    who reads a configuration imports none."""
+    who reads a configuration imports none.
+
+    `host`: "module:function" that is the worker from its first line on, for what is no handler in Python.
+    """
 
     signature: str
-    adapter: str
+    adapter: str = ""
+    host: str = ""
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -47,6 +54,7 @@ KINDS: Final[dict[str, Kind]] = {
     SERVICE: Kind(
         "app, an application of ASGI or WSGI", "relive_runtime.adapters.service.adapter:service_adapter"
     ),
+    "custom": Kind("any program that speaks AWS Lambda's Runtime API", host="relive_runtime.custom.host:run"),
 }
 """By `FunctionSpec.kind`: `kind` in relive.toml."""
 
@@ -54,23 +62,34 @@ KINDS: Final[dict[str, Kind]] = {
 def adapter_for(loaded: Loaded) -> Adapter | ServiceAdapter:
     """What calls a handler. Raises UnknownKind."""
     kind = KINDS.get(loaded.spec.kind)
-    if kind is None:
+    if kind is None or not kind.adapter:
         raise UnknownKind(
             f"no handler is of the kind {loaded.spec.kind!r}",
             where=loaded.spec.name,
             hint=f"use one of {', '.join(KINDS)}",
         )
-    return _maker_of(kind)(loaded)
+    made: Adapter | ServiceAdapter = _named(kind.adapter)(loaded)
+    return made
+
+
+def has_python(name: str) -> bool:
+    """Whether workers of this kind run the user's code in a Python of ours, which can be looked into."""
+    kind = KINDS.get(name)
+    return kind is None or not kind.host
+
+
+def host_of(name: str) -> Callable[[WorkerStart], NoReturn] | None:
+    """What a worker of this kind is, if it runs no handler in Python."""
+    kind = KINDS.get(name)
+    return _named(kind.host) if kind is not None and kind.host else None
 
 
 def preload() -> None:
-    """In the zygote: import every adapter, so that no worker has to."""
+    """In the zygote: import every adapter and every host, so that no worker has to."""
     for kind in KINDS.values():
-        _maker_of(kind)
+        _named(kind.adapter or kind.host)
 
 
-def _maker_of(kind: Kind) -> Callable[[Loaded], Adapter | ServiceAdapter]:
-    module, _, name = kind.adapter.partition(":")
-    return cast(
-        "Callable[[Loaded], Adapter | ServiceAdapter]", getattr(importlib.import_module(module), name)
-    )
+def _named(text: str) -> Any:
+    module, _, name = text.partition(":")
+    return getattr(importlib.import_module(module), name)

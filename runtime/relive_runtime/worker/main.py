@@ -87,6 +87,9 @@ def run(start: WorkerStart) -> NoReturn:
     """Be a worker until the server says Stop or is gone. Does not return: atexit handlers are not run, as the
     platform may end a worker at any time."""
     spec = start.spec
+    host = table.host_of(spec.kind)
+    if host is not None:
+        host(start)
     connection = take_over(start)
     ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1

@@ -44,6 +44,9 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the server
     relive_version: str = ""
     propagators: str = ""  # OTEL_PROPAGATORS of the server, if the function's environment has none
+    command: list[str] = []  # of kind "custom": the program and its arguments; none: ./bootstrap
+    runtime: str = ""  # of kind "custom": "nodejs", "provided"
+    dependencies_dir: str = ""  # the folder of the dependency set; "" for none
     uid: int = 0  # the user and the group that the worker becomes; 0: it has its zygote's
     capacity: int = 0  # attempts that a worker of a service runs at once; 0: by its interface
     interface: str = ""  # of a service: "asgi" or "wsgi"; "": by what its application looks like
@@ -72,6 +75,9 @@ class ZygoteReady(Frame, tag="zygote_ready"):
     python: str
     import_ns: int = 0
     failed_imports: dict[str, str] = {}
+    command: list[str] = []  # of kind "custom": the program and its arguments; none: ./bootstrap
+    runtime: str = ""  # of kind "custom": "nodejs", "provided"
+    dependencies_dir: str = ""  # the folder of the dependency set; "" for none
     uid: int = 0  # the user that it runs as
     own_users: bool = False  # whether a worker can become the one that its FunctionSpec names
 

@@ -12,6 +12,7 @@ from typing import Final
 from relive_base.errors import NotFound, UsageError
 from relive_base.parts import Reason, Why
 from relive_base.records import InvocationRecord
+from relive_runtime.adapters.table import has_python
 
 from relive_platform.engine.workers.descendants import descendants, running
 from relive_platform.engine.workers.life import GONE
@@ -93,6 +94,8 @@ class FrozenWorkers:
     def _objection(self, worker: Worker) -> Reason | None:
         if self.limits.count < 1:
             return Reason(Why.NONE_ARE_KEPT)
+        if not has_python(worker.spec.kind):
+            return Reason(Why.NOT_KEPT)
         if running(descendants(worker.pid)):
             return Reason(Why.HAD_CHILDREN)
         return None

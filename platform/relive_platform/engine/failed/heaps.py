@@ -17,6 +17,7 @@ import msgspec
 from relive_base.parts import PartState, Reason, State, Why, bounded, missing
 from relive_base.wire.messages import HeapTaken, TakeHeap, encode_frame
 from relive_capture.record.heap import native_walk
+from relive_runtime.adapters.table import has_python
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.failed.frozen import available_bytes
@@ -87,6 +88,8 @@ class HeapTaker:
         """Why this worker must not take one now."""
         if worker.spec.capture != "full":
             return Reason(Why.HEAP_OFF, (worker.spec.capture,))
+        if not has_python(worker.spec.kind):
+            return Reason(Why.NO_PYTHON)
         seen = self._seen.get((worker.spec.name, fingerprint))
         if fingerprint and seen is not None and self._now() - seen[0] < self.limits.interval_s:
             ago_s = self._now() - seen[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from relive_base.parts import PartState
+from relive_base.parts import PartState, Why, missing
 from relive_base.wire.messages import ErrorInfo, FunctionSpec
 from relive_capture.explore import outside
+from relive_runtime.adapters.table import has_python
 
 __all__ = ["Dumped", "dump_worker"]
 
@@ -28,6 +29,8 @@ def dump_worker(pid: int, timeout_s: float, spec: FunctionSpec, error: ErrorInfo
 
     What fails is a part with its reason.
     """
+    if not has_python(spec.kind):
+        return Dumped(parts={"exception": missing(Why.NO_PYTHON)})
     dumped = outside.dump(
         pid,
         timeout_s,

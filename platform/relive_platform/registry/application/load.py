@@ -23,6 +23,14 @@ from relive_platform.registry.application.model import (
     Trigger,
 )
 from relive_platform.registry.application.places import place_problems
+from relive_platform.registry.application.programs import (
+    CUSTOM,
+    custom_handler,
+    custom_problems,
+    has_bootstrap,
+    kind_of,
+    other_problems,
+)
 from relive_platform.registry.application.resources import environment_problems, read_resources
 from relive_platform.registry.application.schema import (
     APP,
@@ -32,7 +40,6 @@ from relive_platform.registry.application.schema import (
     TRIGGERS,
     check_value,
 )
-from relive_platform.registry.application.services import service_problems
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.triggers.destinations.config import Destination, destination_problems
 from relive_platform.triggers.table import KINDS
@@ -73,6 +80,8 @@ def from_folder(
     root = Path(folder).absolute()
     shown = str(root)
     problems = []
+    if name and not handler and has_bootstrap(root):
+        handler, kind = custom_handler({}), CUSTOM
     if not name or not handler:
         missing = " and ".join(
             flag for flag, given in (("--name", name), ("--handler", handler)) if not given
@@ -83,8 +92,11 @@ def from_folder(
         problems.append(Problem(shown, 0, f"the name {name!r} is not allowed", NAME_HINT))
     if kind not in FUNCTION["kind"].choices:
         problems.append(Problem(shown, 0, f"the kind {kind!r} is not known", "use event or http"))
-    normal = normalise_handler(handler)
-    if normal is None:
+    normal = handler if kind == CUSTOM else normalise_handler(handler)
+    if kind == CUSTOM:
+        found = custom_problems({"handler": handler}, root)
+        problems += [Problem(shown, 0, message, hint) for _, message, hint in found]
+    elif normal is None:
         problems.append(
             Problem(shown, 0, f"the handler {handler!r} is not module:attribute", "as in cart:handler")
         )
@@ -185,12 +197,14 @@ class _Reader:
         self.check_table(path, table, FUNCTION, f"[functions.{name}]")
         if len(self.problems) > before:
             return None
-        for below, message, hint in service_problems(table):
+        source = self.source(path, table)
+        kind = kind_of(table, source)
+        found = custom_problems(table, source) if kind == CUSTOM else other_problems(table)
+        for below, message, hint in found:
             self.problem((*path, *below), message, hint)
         if len(self.problems) > before:
             return None
-        source = self.source(path, table)
-        handler = self.handler(path, table, source)
+        handler = custom_handler(table) if kind == CUSTOM else self.handler(path, table, source)
         for below, message, hint in place_problems(table, source, self.root):
             self.problem((*path, *below), message, hint)
         self.environment((*path, "environment"), table.get("environment", {}))
@@ -203,6 +217,8 @@ class _Reader:
         values |= {key: value for key, value in table.items() if key not in _TAKEN}
         if (old := values.pop("cassette", None)) is not None:
             values.setdefault("recording", old)
+        values["kind"] = kind
+        values["command"] = tuple(table.get("command", ()))
         values["triggers"] = tuple(triggers)
         for key in ("dependencies", "extra_dependencies", "include", "layers"):
             values[key] = tuple(table.get(key, ()))

@@ -56,7 +56,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     handler: str  # "module:attribute"
     source: str = ""  # a zip, too
-    kind: str = "event"  # "event" | "http" | "service"
+    kind: str = "event"  # one of relive_runtime.adapters.table.KINDS
     timeout_s: float = 3.0
     memory_mb: int = 256
     max_workers: int = 4
@@ -88,6 +88,9 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     interface: str = ""  # of a service: "asgi", "wsgi"; "": by what its application looks like
     idle_timeout_s: float = 300.0
     stop_timeout_s: float = 10.0
+    runtime: str = ""  # of kind "custom": "nodejs" or "provided"
+    command: tuple[str, ...] = ()  # of kind "custom"; none: ./bootstrap
+    init_timeout_s: float = 0.0  # of kind "custom"; 0: the server's setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,8 +39,20 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "code": Key("text", "The handler's module itself, instead of a source."),
     "include": Key("texts", "Shared files and folders, relative to the source; they lie beside its own."),
     "layers": Key("texts", "Folders and zips as Lambda's layers, relative to relive.toml; later ones win."),
-    "handler": Key("text", "`module:attribute`, or Lambda's `module.attribute`. Of a service: `app`."),
+    "handler": Key(
+        "text",
+        "`module:attribute`, or Lambda's `module.attribute`. Of a service: `app`. Of kind `custom`: what its"
+        " program finds in `_HANDLER`.",
+    ),
     "app": Key("text", "The application of a service: `module:attribute`, such as `main:app`."),
+    "runtime": Key("text", "Kind `custom`: what runs it.", choices=("nodejs", "provided")),
+    "command": Key("texts", "Kind `custom`: the program and its arguments. Default: `./bootstrap`."),
+    "init_timeout_s": Key(
+        "number",
+        "Kind `custom`: how long its program may take to ask for its first event.",
+        low=0.1,
+        high=900,
+    ),
     "kind": Key("text", f"{_KINDS}.", choices=tuple(HANDLER_KINDS)),
     "timeout_s": Key("number", "Time limit of an invocation.", low=0.01, high=86_400),
     "memory_mb": Key("whole", "Memory limit of a worker.", low=16, high=1_048_576),

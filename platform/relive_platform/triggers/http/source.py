@@ -96,7 +96,7 @@ class HttpSource:
             cors=Cors(config.cors) if config.cors is not None else None,
             route_details=not config.public if said is None else said,
             details=True if said is None else said,
-            event=function.spec.kind == "event",
+            event=function.spec.kind in ("event", "custom"),
             service=function.spec.kind == SERVICE,
         )
 

@@ -7,7 +7,7 @@ import time
 
 from relive_base.wire.messages import FunctionSpec, Invoke
 
-__all__ = ["LambdaContext"]
+__all__ = ["LambdaContext", "function_arn"]
 
 _MILLISECOND_NS = 1_000_000
 
@@ -48,6 +48,11 @@ def _client_context(text: str) -> ClientContext | None:
     )
 
 
+def function_arn(spec: FunctionSpec) -> str:
+    """The name of a function version in AWS's form."""
+    return f"arn:relive:lambda:local:000000000000:function:{spec.name}:{spec.version}"
+
+
 class LambdaContext:
     """Attributes and methods as AWS Lambda's Python runtime has them, and its name."""
 
@@ -74,9 +79,7 @@ class LambdaContext:
         self.function_name = spec.name
         self.function_version = str(spec.version)
         self.memory_limit_in_mb = str(spec.memory_mb)
-        self.invoked_function_arn = (
-            f"arn:relive:lambda:local:000000000000:function:{spec.name}:{spec.version}"
-        )
+        self.invoked_function_arn = function_arn(spec)
         self.log_group_name = f"/relive/{spec.name}"
         self.log_stream_name = stream
         self.identity = None

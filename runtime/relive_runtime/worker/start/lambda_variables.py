@@ -10,7 +10,7 @@ from typing import Final
 
 from relive_base.wire.messages import FunctionSpec, Invoke
 
-__all__ = ["TraceVariable", "lambda_variables", "log_stream"]
+__all__ = ["TraceVariable", "lambda_variables", "log_stream", "trace_value"]
 
 _REGION: Final = "us-east-1"  # clients of AWS want some region; `environment` may say another one
 _TIME_ZONE: Final = ":UTC"
@@ -66,7 +66,7 @@ class TraceVariable:
     def tell(self, invoke: Invoke) -> None:
         """Say which trace it is from now on. Never raises."""
         try:
-            value = _value(invoke.trace_id, invoke.span_id, invoke.sampled)
+            value = trace_value(invoke)
             environment = os.environ
             if type(environment) is not os._Environ or len(value) != len(self._value):
                 environment[_TRACE] = value.decode()  # something else that the function has put in its place
@@ -76,6 +76,11 @@ class TraceVariable:
             environment._data[_NAME] = value  # type: ignore[attr-defined]
         except Exception:
             pass  # whatever the function has made of os.environ
+
+
+def trace_value(invoke: Invoke) -> bytes:
+    """An invocation's trace in X-Ray's form."""
+    return _value(invoke.trace_id, invoke.span_id, invoke.sampled)
 
 
 def _value(trace_id: str, span_id: str, sampled: bool) -> bytes:

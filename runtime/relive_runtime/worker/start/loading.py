@@ -68,7 +68,9 @@ def load_handler(spec: FunctionSpec) -> Callable[..., object]:
 
 
 def _signatures() -> str:
-    return ", or ".join(f'{kind.signature} for kind = "{name}"' for name, kind in KINDS.items())
+    return ", or ".join(
+        f'{kind.signature} for kind = "{name}"' for name, kind in KINDS.items() if kind.adapter
+    )
 
 
 def _no_module(spec: FunctionSpec, module_name: str, missing: str) -> HandlerError:
