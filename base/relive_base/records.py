@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from relive_base.wire.messages import ErrorInfo, SpanData
+from relive_base.wire.messages import ErrorInfo, SpanData, SpanLink
 
 __all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
 
@@ -44,7 +44,7 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     app: str = ""
     code_hash: str = ""
     attempt: int = 1
-    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call"
+    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call", or a kind that pulls: "postgres"
     parent_span_id: str = ""  # the caller's span, above the trigger span
     trace_state: str = ""
     # the producer of a queued event: its span is linked from, and is the parent of, the consumer's
@@ -94,6 +94,7 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     peer_port: int = 0
     user_agent: str = ""
     span: SpanData | None = None  # what the function's code has put on the invoke span
+    links: list[SpanLink] = []  # a batch's records: the span that each was sent in
 
     @property
     def failed(self) -> bool:

@@ -303,5 +303,6 @@ def _tell_origin(record: InvocationRecord, request: InvokeRequest) -> None:
     record.caller_invocation_id = request.caller_invocation_id
     record.enqueued_ns = request.enqueued_ns
     record.ready_ns = request.ready_ns
+    record.links = request.links
     if request.attributes:
         record.attributes = dict(request.attributes)

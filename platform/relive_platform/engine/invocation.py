@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import ErrorInfo, Frame, HttpRequest, Result, StreamHead, StreamPart
+from relive_base.wire.messages import ErrorInfo, Frame, HttpRequest, Result, SpanLink, StreamHead, StreamPart
 
 __all__ = [
     "AnswerStream",
@@ -57,6 +57,7 @@ class InvokeRequest(msgspec.Struct, kw_only=True, eq=False):
     more: bool = False  # the body of `http` goes on: the waiter is told where to (`begin_body`)
     wire: str = ""  # what the client speaks beside plain HTTP: "websocket"
     context: dict[str, str] = {}  # what the handler's context says of the caller: see Invoke.context
+    links: list[SpanLink] = []  # of a batch: the span that each record was sent in
 
 
 class Outcome(msgspec.Struct, eq=False):

@@ -44,9 +44,27 @@ __all__ = [
 
 _QUEUE_BITS: Final = 0x5155455545000001
 _INIT_BITS: Final = 0x494E495400000002
-_FAAS_TRIGGERS: Final = {"http": "http", "queue": "pubsub", "timer": "timer"}
+_FAAS_TRIGGERS: Final = {
+    "http": "http",
+    "kafka": "pubsub",
+    "nats": "pubsub",
+    "postgres": "datasource",
+    "queue": "pubsub",
+    "redis": "pubsub",
+    "timer": "timer",
+}
+_MESSAGING: Final = "messaging."
 _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
-_KINDS: Final = {"http": "Server", "api": "Server", "call": "Server", "queue": "Consumer"}
+_KINDS: Final = {
+    "api": "Server",
+    "call": "Server",
+    "http": "Server",
+    "kafka": "Consumer",
+    "nats": "Consumer",
+    "postgres": "Consumer",
+    "queue": "Consumer",
+    "redis": "Consumer",
+}
 _MESSAGE_CHARS: Final = 2_000
 _SERVER_ERROR: Final = 500
 _BAD_EVENT: Final = "bad_event"
@@ -226,8 +244,8 @@ def _add_trigger(
         name, attributes = f"process {record.function}", _messaging(record, shared)
     else:
         name, attributes = _plain(record, shared)
-    if record.link_span_id:
-        links = ([record.link_trace_id], [record.link_span_id], [""], [{}])
+    if record.link_span_id or record.links:
+        links = _links(record)
         if not parent and record.link_trace_id == record.trace_id:
             parent = record.link_span_id
     if failed or record.status == "rejected":
@@ -247,6 +265,18 @@ def _add_trigger(
         _message(record) if failed and (record.failed or record.error is not None) else "",
         links=links,
         sampled=record.sampled,
+    )
+
+
+def _links(record: InvocationRecord) -> Links:
+    """To its producer's span, and to the span that each record of a batch was sent in."""
+    own = [SpanLink(record.link_trace_id, record.link_span_id)] if record.link_span_id else []
+    links = [*own, *record.links]
+    return (
+        [link.trace_id for link in links],
+        [link.span_id for link in links],
+        [link.trace_state for link in links],
+        [{name: str(value) for name, value in link.attributes.items()} for link in links],
     )
 
 
@@ -298,6 +328,7 @@ def _messaging(record: InvocationRecord, shared: dict[str, str]) -> dict[str, st
         "messaging.operation.name": "process",
         "messaging.destination.name": record.function,
         "messaging.message.id": record.event_id,
+        **{name: value for name, value in record.attributes.items() if name.startswith(_MESSAGING)},
     }
 
 

@@ -91,6 +91,7 @@ INTEGER_NAMES: Final = frozenset(
         "code.line.number",
         "faas.max_memory",
         "http.response.status_code",
+        "messaging.batch.message_count",
         "network.peer.port",
         "relive.attempt",
         "server.port",
