@@ -73,6 +73,8 @@ from relive_platform.triggers.http.app import Gateway, GatewayLimits
 from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.propagation import Propagation
 from relive_platform.triggers.http.source import HttpSource
+from relive_platform.triggers.pull.desk import Desk
+from relive_platform.triggers.pull.wiring import pull_sources
 from relive_platform.triggers.queue.backoff import Backoff
 from relive_platform.triggers.queue.consumer import Consumer
 from relive_platform.triggers.queue.events import EventQueue
@@ -269,8 +271,11 @@ class ReliveServer:
         self.batches = BatchSource(self.queues, self.invoke, self.queue_naming, self.span)
         ways = Ways(self.engine.submit, self.publisher)
         more = [kind.source(ways) for kind in KINDS.values() if kind.source is not None]
+        self.pulls = pull_sources(
+            Desk(self.queue, self.publisher, self.loop, os.environ, settings.async_body_limit_bytes)
+        )
         timers = TimerSource(self.timers, self.executor)
-        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, http]  # as they start
+        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, http]  # as they start
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )

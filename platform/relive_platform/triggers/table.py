@@ -11,6 +11,10 @@ from relive_platform.triggers.bucket.config import BucketTrigger
 from relive_platform.triggers.bus.config import BusTrigger
 from relive_platform.triggers.cloudevents.config import CloudEventsTrigger
 from relive_platform.triggers.http.config import HttpTrigger
+from relive_platform.triggers.pull.kafka.config import KafkaTrigger
+from relive_platform.triggers.pull.nats.config import NatsTrigger
+from relive_platform.triggers.pull.postgres.config import PostgresTrigger
+from relive_platform.triggers.pull.redis.config import RedisTrigger
 from relive_platform.triggers.queue.config import QueueTrigger
 from relive_platform.triggers.timer.config import TimerTrigger
 from relive_platform.triggers.webhook.config import WebhookTrigger
@@ -35,4 +39,8 @@ KINDS: Final[dict[str, Kind]] = {
     "cloudevents": Kind(CloudEventsTrigger),
     "bus": Kind(BusTrigger),
     "bucket": Kind(BucketTrigger),
+    "postgres": Kind(PostgresTrigger),
+    "redis": Kind(RedisTrigger),
+    "nats": Kind(NatsTrigger),
+    "kafka": Kind(KafkaTrigger),
 }

@@ -41,6 +41,7 @@ COLUMNS = [
     Column("kind", "kind", wide=True),
     Column("app", "application", wide=True),
     Column("triggers", "triggers", lambda texts: ", ".join(texts), wide=True),
+    Column("sources", "sources", lambda texts: ", ".join(texts), wide=True),
     Column("url", "url", wide=True),
 ]
 
@@ -68,8 +69,9 @@ def functions(session: Session, wide: bool, as_json: bool) -> None:
         found = views.functions(served, _store(session), since)
     except StoreError as error:
         found, problem = views.functions(served, None, since, readable=False), error
+    states = _sources(session)
     emit(
-        [entry.as_json() for entry in found],
+        [{**entry.as_json(), "sources": states.get(entry.name, [])} for entry in found],
         COLUMNS,
         as_json=as_json,
         empty="no functions yet; deploy some: relive deploy PATH",
@@ -100,6 +102,16 @@ def _served(session: Session) -> Sequence[ServedFunction]:
         )
         for info in session.control().functions()
     ]
+
+
+def _sources(session: Session) -> dict[str, list[str]]:
+    """How the triggers of each function that pull are doing; not known without a server."""
+    found: dict[str, list[str]] = {}
+    if session.reachable:
+        listed = session.control().status().get("sources", [])
+        for state in listed if isinstance(listed, list) else []:
+            found.setdefault(state["function"], []).append(f"{state['kind']} {state['brief']}")
+    return found
 
 
 def _store(session: Session) -> Store | None:

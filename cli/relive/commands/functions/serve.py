@@ -238,8 +238,14 @@ def _status_lines(found: dict[str, Any], width: int | None = None) -> Iterator[s
     for name, value in found.items():
         if name in ("version", "pid", "http"):
             continue
-        for parts in _status_parts(value):
+        for parts in _sources(value) if name == "sources" else _status_parts(value):
             yield from _under(name, parts, width)
+
+
+def _sources(value: object) -> Iterator[list[str]]:
+    """How each trigger is that pulls."""
+    for entry in value if isinstance(value, list) else []:
+        yield [f"{entry['function']}:", str(entry["name"]), str(entry["brief"])]
 
 
 def _status_parts(value: object) -> Iterator[list[str]]:

@@ -12,6 +12,7 @@ from relive_platform.durable.model import CommitLimits
 from relive_platform.triggers.queue import statements as sql
 from relive_platform.triggers.queue.backoff import Backoff
 from relive_platform.triggers.queue.holdings import STATES
+from relive_platform.triggers.queue.intake import Intake, Known, Taken
 from relive_platform.triggers.queue.model import (
     Clock,
     Counts,
@@ -65,6 +66,7 @@ class EventQueue:
             draw or random.Random(random.SystemRandom().random()),
             self._committer.free_bytes,
         )
+        self._intake = Intake(db)
         self._committer.prepare(self._open)
         self._committer.reload = self._table.reload
         self._committer.committed = self._committed
@@ -75,6 +77,7 @@ class EventQueue:
     def _open(self) -> None:
         self._committer.space.open()
         self._committer.db.executescript(sql.SCHEMA)
+        self._intake.open()
         self._table.recover()
 
     def _committed(self) -> None:
@@ -97,12 +100,42 @@ class EventQueue:
         """Whether the disk is full, so that events are refused."""
         return self._committer.disk_full
 
-    def publish(self, event: QueuedEvent, *, mark: tuple[str, int] | None = None) -> Future[Receipt]:
-        """Accept an event. `mark`: (timer's key, the firing's time in ns), moved in the same commit.
+    def publish(
+        self, event: QueuedEvent, *, mark: tuple[str, int] | None = None, taken: Taken | None = None
+    ) -> Future[Receipt]:
+        """Accept an event. `mark`: (timer's key, the firing's time in ns), moved in the same commit; `taken`:
+        the records that it consists of, written down in it.
 
         Fails with Conflict (409), QueueFull or QueueBusy (429), DiskFull (507).
         """
-        return self._committer.submit(lambda: self._table.publish(event, mark), adds_to=event.function)
+
+        def run() -> Receipt:
+            receipt = self._table.publish(event, mark)
+            if taken is not None:
+                self._intake.take(taken)
+            return receipt
+
+        return self._committer.submit(run, adds_to=event.function)
+
+    def taken(self, trigger: str) -> Future[list[str]]:
+        """Positions of records that are events here, and may not be acknowledged at their source yet."""
+        return self._committer.submit(lambda: self._intake.taken(trigger))
+
+    def waiting(self, function: str, prefix: str) -> Future[int]:
+        """How many events of a function whose ids begin with `prefix` wait or run."""
+        return self._committer.submit(lambda: self._intake.waiting(function, prefix))
+
+    def known_triggers(self) -> Future[list[Known]]:
+        """The triggers that have ever taken records, and may hold something at their source."""
+        return self._committer.submit(self._intake.known)
+
+    def know_trigger(self, known: Known) -> Future[None]:
+        """Remember a trigger beyond its function's service."""
+        return self._committer.submit(lambda: self._intake.know(known))
+
+    def forget_trigger(self, trigger: str) -> Future[None]:
+        """It holds nothing at its source any more."""
+        return self._committer.submit(lambda: self._intake.forget(trigger))
 
     def lease(
         self, limit: int, in_flight: Mapping[str, int] | None = None, others: int | None = None

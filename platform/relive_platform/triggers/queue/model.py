@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 from relive_base.errors import NotFound, Refused, UsageError
+from relive_base.wire.messages import SpanLink
 
 from relive_platform.durable.model import Clock, DiskFull, QueueBusy, QueueError, SystemClock
 
@@ -79,7 +80,7 @@ class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
     function: str
     body: bytes
     event_id: str = ""
-    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call"
+    trigger: str = "api"  # "http" | "timer" | "queue" | "api" | "call", or a kind that pulls: "postgres"
     content_type: str = "application/json"
     trace_id: str = ""
     span_id: str = ""
@@ -92,6 +93,7 @@ class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
     enqueued_ns: int = 0  # set by the queue: the time of acceptance
     not_before_ns: int = 0  # a delay wanted by the producer
     identity: bytes = b""  # not kept
+    links: list[SpanLink] = []  # of a batch: the span that each record was sent in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from relive_tracer.explore.platform_rows import producer_span
 from relive_platform.engine.errors import UnknownFunction
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.base import Served
+from relive_platform.triggers.queue.intake import Taken
 from relive_platform.triggers.queue.model import BadEventId, Lease, QueuedEvent, Receipt
 
 __all__ = ["Accepted", "Elsewhere", "Publisher", "invocation_of", "request_of"]
@@ -27,6 +28,7 @@ HTTP_EVENT: Final = "application/x-relive-http"
 _INVOCATION: Final = "relive.invocation_id"
 _SAMPLED: Final = "relive.sampled"
 _BAGGAGE: Final = "relive.baggage"
+_KEPT: Final = frozenset(("timer", "kafka", "nats", "postgres", "redis"))  # the others come by the queue
 _QUALIFIER: Final = "relive.asked"
 _OWN: Final = frozenset((_INVOCATION, _SAMPLED, _BAGGAGE, _QUALIFIER))
 _DROPPED: Final = frozenset(("traceparent", "tracestate", "baggage", "idempotency-key", "prefer", "date"))
@@ -59,7 +61,7 @@ class Elsewhere(Protocol):
 class PublishQueue(Protocol):
     """What is needed of the event queue."""
 
-    def publish(self, event: QueuedEvent) -> Future[Receipt]: ...
+    def publish(self, event: QueuedEvent, *, taken: Taken | None = None) -> Future[Receipt]: ...
 
 
 class Publisher:
@@ -85,9 +87,11 @@ class Publisher:
         idempotency_key: str = "",
         publisher: FunctionSpec | None = None,
         identity: bytes = b"",
+        taken: Taken | None = None,
     ) -> Accepted:
         """Accept an event; `publisher`: the function that sends it, whose the publishing span is. `identity`:
-        what two sendings with one key have in common, if it is not all of the event.
+        what two sendings with one key have in common, if it is not all of the event. `taken`: the records
+        of a server of others that the event consists of, written down in the same commit.
 
         Raises UnknownFunction and what the queue refuses it with.
         """
@@ -125,8 +129,9 @@ class Publisher:
             retries=version.config.retries,
             max_age_s=version.config.max_age_s,
             identity=identity or _identity(request),
+            links=request.links,
         )
-        receipt = await asyncio.wrap_future(self._queue.publish(event))
+        receipt = await asyncio.wrap_future(self._queue.publish(event, taken=taken))
         if not receipt.duplicate:
             span = producer_span(
                 function=version.name,
@@ -137,6 +142,7 @@ class Publisher:
                 start_ns=started_ns,
                 end_ns=time.time_ns(),
                 event_id=receipt.event_id,
+                links=request.links,
             )
             caller = request.caller_invocation_id if publisher is not None else ""
             self._on_span(publisher or version.spec, caller or invocation_id, span, request.sampled)
@@ -203,7 +209,7 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
         qualifier=carried.get(_QUALIFIER, ""),
         event=body,
         http=http,
-        trigger="timer" if event.trigger == "timer" else "queue",
+        trigger=event.trigger if event.trigger in _KEPT else "queue",
         trace_id=event.trace_id,
         parent_span_id=event.span_id,
         trace_state=event.trace_state,
@@ -217,6 +223,7 @@ def request_of(lease: Lease, since_ns: int = 0) -> InvokeRequest:
         caller_invocation_id=event.caller_invocation_id,
         depth=event.depth,
         baggage=carried.get(_BAGGAGE, ""),
+        links=event.links,
         ready_ns=max(lease.due_ns, since_ns) if lease.attempt > 1 else 0,
         attributes={name: value for name, value in carried.items() if name not in _OWN},
     )

@@ -1,0 +1,1 @@
+"""Kafka topics, by a consumer group."""

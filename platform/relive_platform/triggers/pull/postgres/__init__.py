@@ -1,0 +1,1 @@
+"""Changes of PostgreSQL's tables, and rows of an outbox."""

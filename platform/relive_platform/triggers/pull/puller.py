@@ -1,0 +1,303 @@
+"""One trigger that pulls: asks its source for records, makes events of them, and acknowledges those that are
+safe. It runs on the pullers' own loop, and begins anew whenever something fails."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from relive_base.errors import ReliveError
+
+from relive_platform.triggers.pull.addresses import hide, resolve
+from relive_platform.triggers.pull.config import PullTrigger
+from relive_platform.triggers.pull.connector import Connector, Lost, Record, SetupError
+from relive_platform.triggers.pull.desk import Desk, event_id_of, request_of_batch
+from relive_platform.triggers.pull.lane import Lane
+from relive_platform.triggers.pull.ledger import Ledger
+from relive_platform.triggers.pull.shapes import body_of, encode
+from relive_platform.triggers.pull.state import SourceState
+from relive_platform.triggers.queue.backoff import Backoff
+from relive_platform.triggers.queue.intake import Known, Taken
+
+__all__ = ["Connect", "Puller"]
+
+OPEN_S: Final = 60.0
+FETCH_S: Final = 1.0
+CLOSE_S: Final = 5.0
+LAG_S: Final = 2.0
+HEALTHY_S: Final = 30.0
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+_ENVELOPE_BYTES: Final = 4_096  # of an event beside its records
+_LOOK_S: Final = 0.005
+_LOOK_LIMIT_S: Final = 0.25
+_BLOCKED_AFTER_S: Final = 1.0
+_ERROR_CHARACTERS: Final = 500
+_log = logging.getLogger(__name__)
+
+Connect = Callable[[PullTrigger, str, str], Connector]
+"""A connector of a trigger, the address of its source, and the trigger's tag; nothing happens yet."""
+
+
+class Puller:
+    """`run` until it is cancelled. `state` tells how it is."""
+
+    def __init__(
+        self,
+        function: str,
+        trigger: PullTrigger,
+        connect: Connect,
+        desk: Desk,
+        *,
+        backoff: Backoff | None = None,
+        lag_s: float = LAG_S,
+    ) -> None:
+        self.function = function
+        self.trigger = trigger
+        self.state = SourceState(function, trigger.kind, trigger.describe())
+        self.tag = trigger.tag(function)
+        self._connect = connect
+        self._desk = desk
+        self._backoff = backoff or Backoff(0.5, 30.0)
+        self._lag_s = lag_s
+        self._draw = random.SystemRandom()
+        self._record_bytes = max(desk.event_bytes - _ENVELOPE_BYTES, 1)
+        self._lanes: dict[str, Lane] = {}
+        self._ledger = Ledger((), 0)
+        self._moved = asyncio.Event()
+        self._address = ""
+        self._came = False
+
+    async def run(self) -> None:
+        """Pull for as long as the trigger is in service."""
+        tries = 0
+        while True:
+            began = time.monotonic()
+            self._came = False
+            try:
+                await self._connection()
+            except Exception as error:
+                if self._came or time.monotonic() - began > HEALTHY_S:
+                    tries = 0
+                tries += 1
+                pause_s = self._backoff.delay_s(tries, self._draw.random())
+                self._tell(error, pause_s)
+                self.state.reconnects += 1
+                await asyncio.sleep(pause_s)
+
+    def _tell(self, error: BaseException, pause_s: float) -> None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        setup = isinstance(error, SetupError)
+        if isinstance(error, Lost):
+            self.state.lost = error.message
+        text = str(error) if isinstance(error, ReliveError) else f"{type(error).__name__}: {error}"
+        text = hide(text.strip(), self._address)[:_ERROR_CHARACTERS]
+        if text != self.state.error:
+            _log.warning("%s of %s: %s", self.trigger.describe(), self.function, text)
+        if not isinstance(error, ReliveError | OSError | TimeoutError):
+            _log.debug("in %s", self.trigger.describe(), exc_info=error)
+        self.state.become("failed" if setup else "waiting", text)
+        self.state.details["again_in_s"] = round(pause_s, 1)
+
+    # ------------------------------------------------------------ one connection
+
+    async def _connection(self) -> None:
+        trigger = self.trigger
+        self._address = resolve(trigger.url, trigger.SCHEMES, self._desk.environment)
+        if self.state.state != "connecting":
+            self.state.become("connecting", self.state.error)
+        try:
+            connector = self._connect(trigger, self._address, self.tag)
+        except ImportError as error:
+            raise SetupError(
+                f"the {trigger.kind} trigger needs the package {error.name}",
+                hint=f"pip install 'relive[{trigger.kind}]' where the server runs",
+            ) from error
+        try:
+            await self._served(connector)
+        finally:
+            for lane in self._lanes.values():
+                lane.outstanding = trigger.batches  # not known: ask
+            held = [record for lane in self._lanes.values() for record in lane.records]
+            self._lanes = {}
+            self.state.held = 0
+            await _let_go(connector, held)
+
+    async def _served(self, connector: Connector) -> None:
+        async with asyncio.timeout(OPEN_S):
+            await connector.open()
+            positions = await asyncio.wrap_future(self._desk.queue.taken(self.tag))
+            await asyncio.wrap_future(self._desk.queue.know_trigger(self._known()))
+        self._ledger = Ledger(positions, time.time_ns())
+        self.state.details.pop("again_in_s", None)
+        self.state.become("running")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(connector))
+            if connector.extend_s > 0:
+                group.create_task(self._extend(connector))
+            await self._fetch(connector, group)
+
+    def _known(self) -> Known:
+        trigger = self.trigger
+        detail = {"name": trigger.describe(), "trigger": msgspec.to_builtins(trigger)}
+        return Known(self.tag, self.function, trigger.kind, json.dumps(detail))
+
+    async def _fetch(self, connector: Connector, group: asyncio.TaskGroup) -> None:
+        while True:
+            self._moved.clear()
+            full = self._full()
+            if "" in full:  # its only lane
+                await self._moved.wait()
+                continue
+            only = self._lanes.get("")
+            count = only.room if only is not None else self.trigger.batch_size
+            async with asyncio.timeout(FETCH_S + connector.answer_s):
+                records = await connector.fetch(count, FETCH_S, full)
+            _still_wanted()
+            self._came |= bool(records)
+            self.state.fetched += len(records)
+            repeated: list[Record] = []
+            for record in records:
+                if self._ledger.has(record):
+                    repeated.append(record)
+                    continue
+                self.state.omitted += encode(record, self.trigger.shape, self._record_bytes)
+                lane = self._lanes.get(record.lane)
+                if lane is None:
+                    lane = self._new_lane(record.lane)
+                    group.create_task(self._serve(connector, lane))
+                lane.put(record)
+            if repeated:
+                await self._repeat(connector, repeated)
+            self._count_held()
+
+    def _full(self) -> frozenset[str]:
+        lanes = self._lanes
+        if sum(len(record.encoded) for lane in lanes.values() for record in lane.records) > MAX_HELD_BYTES:
+            return frozenset(lanes)
+        return frozenset(name for name, lane in lanes.items() if lane.full)
+
+    def _new_lane(self, name: str) -> Lane:
+        short = f"{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}-" if name else ""
+        prefix = f"{self.trigger.kind}-{self.tag}-{short}"
+        lane = self._lanes[name] = Lane(name, prefix, self.trigger.batch_size, self._record_bytes)
+        lane.outstanding = self.trigger.batches  # of a process before: not known yet
+        return lane
+
+    async def _repeat(self, connector: Connector, records: Sequence[Record]) -> None:
+        """These came again although they are events: their source has not heard of it."""
+        self.state.repeated += len(records)
+        async with asyncio.timeout(connector.answer_s):
+            await connector.ack(records)
+
+    # ------------------------------------------------------------ from a lane to events
+
+    async def _serve(self, connector: Connector, lane: Lane) -> None:
+        while True:
+            await lane.ready(self.trigger.batch_window_s)
+            await self._room_for(lane)
+            batch = lane.batch()
+            held = [record for record in batch if connector.holds(record)]
+            if held:
+                await self._commit(connector, lane, held)
+                async with asyncio.timeout(connector.answer_s):
+                    await connector.ack(held)
+                _still_wanted()
+                self._ledger.settled(self._ledger.finals_of(held), time.time_ns())
+            lane.done(len(batch))
+            self._count_held()
+            self._moved.set()
+
+    async def _room_for(self, lane: Lane) -> None:
+        """Wait until the function has taken enough of the lane's events."""
+        limit, pause_s, since = self.trigger.batches, _LOOK_S, time.monotonic()
+        while lane.outstanding >= limit:
+            queue = self._desk.queue
+            lane.outstanding = await asyncio.wrap_future(queue.waiting(self.function, lane.prefix))
+            if lane.outstanding < limit:
+                break
+            if time.monotonic() - since > _BLOCKED_AFTER_S:
+                self.state.become("blocked", f"{limit} of its events wait or run, no more are taken")
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LOOK_LIMIT_S)
+        if self.state.state == "blocked":
+            self.state.become("running")
+
+    async def _commit(self, connector: Connector, lane: Lane, records: list[Record]) -> None:
+        trigger = self.trigger
+        body = body_of(records, trigger.shape, trigger.batch_size == 1, connector)
+        attributes = {
+            "messaging.system": trigger.kind,
+            "messaging.destination.name": trigger.place,
+            "messaging.batch.message_count": str(len(records)),
+        }
+        request = request_of_batch(self.function, trigger.kind, body, records, attributes)
+        event_id = event_id_of(lane.prefix, records, body)
+        positions = self._ledger.positions_of(records)
+        taken = Taken(self.tag, positions, self._ledger.old(time.time_ns(), connector.keep_s))
+        tries = 0
+        while True:
+            try:
+                await self._desk.commit(request, event_id, taken)
+                break
+            except ReliveError as error:  # the queue is full, or the disk: it stays at the source
+                tries += 1
+                self.state.become("blocked", error.message)
+                await asyncio.sleep(self._backoff.delay_s(tries, self._draw.random()))
+        if tries:
+            self.state.become("running")
+        self._ledger.committed(positions)
+        lane.outstanding += 1
+        self.state.committed += len(records)
+
+    # ------------------------------------------------------------ beside it
+
+    async def _watch(self, connector: Connector) -> None:
+        while True:
+            async with asyncio.timeout(connector.answer_s):
+                lag = await connector.lag()
+            _still_wanted()
+            state = self.state
+            state.behind, state.unit, state.warning = lag.behind, lag.unit, lag.warning
+            state.details = dict(lag.details)
+            await asyncio.sleep(self._lag_s)
+
+    async def _extend(self, connector: Connector) -> None:
+        while True:
+            await asyncio.sleep(connector.extend_s)
+            held = [record for lane in self._lanes.values() for record in lane.records]
+            if held:
+                async with asyncio.timeout(connector.answer_s):
+                    await connector.extend(held)
+                _still_wanted()
+
+    def _count_held(self) -> None:
+        self.state.held = sum(len(lane.records) for lane in self._lanes.values())
+
+
+def _still_wanted() -> None:
+    """A client library may swallow a cancellation that comes while it waits: then it is raised again here."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _let_go(connector: Connector, held: Sequence[Record]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            if held:
+                await connector.nak(held)
+    except Exception as error:  # they come again by themselves, later
+        _log.debug("records could not be given back: %r", error)
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await connector.close()
+    except Exception as error:
+        _log.debug("a connector did not close: %r", error)

@@ -1,0 +1,12 @@
+#!/bin/sh
+# The servers of others that tests of triggers run on loopback: PostgreSQL and Redis, from Debian. As root.
+# NATS and a Kafka broker come with the Python packages of `relive[dev]`.
+set -eu
+missing=""
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+[ -n "$missing" ] || exit 0
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+# shellcheck disable=SC2086
+apt-get -q install -y --no-install-recommends $missing
