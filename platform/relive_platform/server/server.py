@@ -275,7 +275,8 @@ class ReliveServer:
             Desk(self.queue, self.publisher, self.loop, os.environ, settings.async_body_limit_bytes)
         )
         timers = TimerSource(self.timers, self.executor)
-        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, http]  # as they start
+        # as they start
+        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, http]
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
