@@ -17,6 +17,8 @@ P = "OTEL_EXPORTER_OTLP_"
         ("host:4317", "", ("grpc", "host:4317", False)),
         ("http://host", "grpc", ("grpc", "host:4317", False)),
         ("http://host:4318", "", ("http", "http://host:4318/v1/traces", False)),
+        ("http://host:4318/v1/traces", "", ("http", "http://host:4318/v1/traces", False)),
+        ("https://host/otlp/v1/logs/", "", ("http", "https://host:443/otlp/v1/traces", True)),
         ("https://host/otlp/", "", ("http", "https://host:443/otlp/v1/traces", True)),
         ("http://[::1]:9", "http/protobuf", ("http", "http://[::1]:9/v1/traces", False)),
     ],

@@ -225,8 +225,16 @@ def _target(url: SplitResult, protocol: str, path: str) -> str:
         return f"{host}:{url.port or 4317}"
     scheme = url.scheme or "http"
     port = url.port or (443 if scheme == "https" else _HTTP_PORT if not url.scheme else 80)
-    whole = url.path.rstrip("/") + path if path else url.path or "/"
+    whole = _base(url.path) + path if path else url.path or "/"
     return f"{scheme}://{host}:{port}{whole}"
+
+
+def _base(path: str) -> str:
+    """Of a general endpoint; many write the path of one signal, which others' pages show, for it."""
+    base = path.rstrip("/")
+    for signal in ("/v1/traces", "/v1/logs"):
+        base = base.removesuffix(signal)
+    return base
 
 
 def _headers(text: str) -> dict[str, str]:

@@ -29,9 +29,9 @@ class OtlpExport:
 
     @property
     def counts(self) -> Counts:
-        """Spans and log records."""
+        """Spans and log records. What the collector has no service for is none of them: `otlp` says that."""
         stats = self._exporter.stats()
-        return Counts(stats.sent, stats.dropped + stats.failed + stats.skipped)
+        return Counts(stats.sent, stats.dropped + stats.failed)
 
     def export(self, rows: Sequence[Rows], mark: Mark | None = None) -> None:
         """Take what one batch became."""
