@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "deploy": ("functions.deploy", "Deploy the functions of a relive.toml or a SAM template"),
         "import": ("functions.import_", "Write the relive.toml of a SAM template"),
         "rollback": ("functions.versions", "Put an earlier version in service again"),
+        "alias": ("functions.alias", "Names for versions, and shares of the events for others"),
         "undeploy": ("functions.versions", "Take functions out of service"),
         "functions": ("functions.functions", "List the functions with their last day"),
         "invoke": ("functions.invoke", "Invoke a function with an event or an HTTP request"),

@@ -43,6 +43,22 @@ class DeployedCode:
                 return str(inside)
         return ""
 
+    def aliases(self) -> dict[str, str]:
+        """Function -> `live v7, 10% v8`; only those that have any."""
+        if not (self._home / "registry.db").is_file():
+            return {}
+        from relive_platform.registry.aliases import Aliases, in_words
+        from relive_platform.registry.notes import Notes
+
+        notes = Notes(self._home)
+        try:
+            found: dict[str, list[str]] = {}
+            for alias in Aliases(notes).all():
+                found.setdefault(alias.function, []).append(in_words(alias))
+        finally:
+            notes.close()
+        return {function: "; ".join(texts) for function, texts in found.items()}
+
     def _version(self, function: str, number: int) -> FunctionVersion | None:
         if not function or not (self._home / "registry.db").is_file():
             return None

@@ -140,6 +140,27 @@ class ControlClient:
         response: pb.Deployed = self._call(self._stub.RollBack, request, _DEPLOY_S)
         return response
 
+    def aliases(self, function: str = "") -> list[pb.Alias]:
+        """Those of a function, or of all. Raises NotFound."""
+        response: pb.ListAliasesResponse = self._call(
+            self._stub.ListAliases, pb.ListAliasesRequest(function=function)
+        )
+        return list(response.aliases)
+
+    def put_alias(
+        self, function: str, name: str, version: int, weights: Mapping[int, float], description: str = ""
+    ) -> pb.Alias:
+        """Write an alias, new or not. Raises NotFound, UsageError."""
+        alias = pb.Alias(
+            function=function, name=name, version=version, weights=dict(weights), description=description
+        )
+        written: pb.Alias = self._call(self._stub.PutAlias, alias)
+        return written
+
+    def delete_alias(self, function: str, name: str) -> None:
+        """Remove an alias. Raises NotFound."""
+        self._call(self._stub.DeleteAlias, pb.DeleteAliasRequest(function=function, name=name))
+
     def undeploy(self, name: str) -> list[str]:
         """Take a function, or all of an application, out of service; gives the functions."""
         request = pb.UndeployRequest(name=name)

@@ -143,6 +143,51 @@ class ChangeResourceResponse(_message.Message):
     count: int
     def __init__(self, count: _Optional[int] = ...) -> None: ...
 
+class Alias(_message.Message):
+    __slots__ = ("function", "name", "version", "weights", "description")
+    class WeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: float
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[float] = ...) -> None: ...
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    name: str
+    version: int
+    weights: _containers.ScalarMap[int, float]
+    description: str
+    def __init__(self, function: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[int] = ..., weights: _Optional[_Mapping[int, float]] = ..., description: _Optional[str] = ...) -> None: ...
+
+class ListAliasesRequest(_message.Message):
+    __slots__ = ("function",)
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    def __init__(self, function: _Optional[str] = ...) -> None: ...
+
+class ListAliasesResponse(_message.Message):
+    __slots__ = ("aliases",)
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    aliases: _containers.RepeatedCompositeFieldContainer[Alias]
+    def __init__(self, aliases: _Optional[_Iterable[_Union[Alias, _Mapping]]] = ...) -> None: ...
+
+class DeleteAliasRequest(_message.Message):
+    __slots__ = ("function", "name")
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    name: str
+    def __init__(self, function: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class DeleteAliasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class CancelRequest(_message.Message):
     __slots__ = ("ident",)
     IDENT_FIELD_NUMBER: _ClassVar[int]
@@ -200,12 +245,13 @@ class ListFunctionsResponse(_message.Message):
     def __init__(self, functions: _Optional[_Iterable[_Union[FunctionInfo, _Mapping]]] = ...) -> None: ...
 
 class InvokeRequest(_message.Message):
-    __slots__ = ("function", "event", "asynchronous", "precise", "version", "traceparent", "event_id", "invocation_id")
+    __slots__ = ("function", "event", "asynchronous", "precise", "version", "qualifier", "traceparent", "event_id", "invocation_id")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ASYNCHRONOUS_FIELD_NUMBER: _ClassVar[int]
     PRECISE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    QUALIFIER_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -214,10 +260,11 @@ class InvokeRequest(_message.Message):
     asynchronous: bool
     precise: bool
     version: int
+    qualifier: str
     traceparent: str
     event_id: str
     invocation_id: str
-    def __init__(self, function: _Optional[str] = ..., event: _Optional[bytes] = ..., asynchronous: _Optional[bool] = ..., precise: _Optional[bool] = ..., version: _Optional[int] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, function: _Optional[str] = ..., event: _Optional[bytes] = ..., asynchronous: _Optional[bool] = ..., precise: _Optional[bool] = ..., version: _Optional[int] = ..., qualifier: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("type", "message", "kind", "file", "line", "function", "traceback")

@@ -49,6 +49,21 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.UndeployRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.UndeployResponse.FromString,
                 _registered_method=True)
+        self.ListAliases = channel.unary_unary(
+                '/relive.control.v1.Control/ListAliases',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.ListAliasesRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.ListAliasesResponse.FromString,
+                _registered_method=True)
+        self.PutAlias = channel.unary_unary(
+                '/relive.control.v1.Control/PutAlias',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.Alias.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.Alias.FromString,
+                _registered_method=True)
+        self.DeleteAlias = channel.unary_unary(
+                '/relive.control.v1.Control/DeleteAlias',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasResponse.FromString,
+                _registered_method=True)
         self.ListFunctions = channel.unary_unary(
                 '/relive.control.v1.Control/ListFunctions',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.ListFunctionsRequest.SerializeToString,
@@ -151,6 +166,25 @@ class ControlServicer:
     def Undeploy(self, request, context):
         """Take functions out of service.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAliases(self, request, context):
+        """Names for versions of a function, with shares of the events for others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutAlias(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAlias(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -275,6 +309,21 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Undeploy,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.UndeployRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.UndeployResponse.SerializeToString,
+            ),
+            'ListAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAliases,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.ListAliasesRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.ListAliasesResponse.SerializeToString,
+            ),
+            'PutAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAlias,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.Alias.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.Alias.SerializeToString,
+            ),
+            'DeleteAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAlias,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasResponse.SerializeToString,
             ),
             'ListFunctions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFunctions,
@@ -438,6 +487,87 @@ class Control:
             '/relive.control.v1.Control/Undeploy',
             relive__platform_dot_api_dot_control__pb2.UndeployRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.UndeployResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/ListAliases',
+            relive__platform_dot_api_dot_control__pb2.ListAliasesRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.ListAliasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/PutAlias',
+            relive__platform_dot_api_dot_control__pb2.Alias.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.Alias.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/DeleteAlias',
+            relive__platform_dot_api_dot_control__pb2.DeleteAliasRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.DeleteAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -98,6 +98,18 @@ class ControlService(ControlServicer):
     def Undeploy(self, request: pb.UndeployRequest, context: Any) -> pb.UndeployResponse:
         return pb.UndeployResponse(functions=_guard(context, lambda: self._backend.undeploy(request.name)))
 
+    def ListAliases(self, request: pb.ListAliasesRequest, context: Any) -> pb.ListAliasesResponse:
+        return pb.ListAliasesResponse(
+            aliases=_guard(context, lambda: self._backend.aliases(request.function))
+        )
+
+    def PutAlias(self, request: pb.Alias, context: Any) -> pb.Alias:
+        return _guard(context, lambda: self._backend.put_alias(request))
+
+    def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Any) -> pb.DeleteAliasResponse:
+        _guard(context, lambda: self._backend.delete_alias(request.function, request.name))
+        return pb.DeleteAliasResponse()
+
     def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
         return _guard(context, lambda: self._backend.cancel(request.ident))
 

@@ -20,7 +20,7 @@ from relive_platform.engine.invocation import (
     StreamReader,
     Waiter,
 )
-from relive_platform.engine.pool import FunctionPool
+from relive_platform.engine.pool import FunctionPool, why_full
 from relive_platform.engine.qualifiers import Qualifiers
 from relive_platform.engine.scene_job import scene_job
 from relive_platform.engine.supervisor.told import adopt_place
@@ -144,7 +144,7 @@ class Dispatcher:
         if pool.submit(attempt):
             self._recorder.begun(record)
         else:
-            self._reject(attempt, pool.why_full())
+            self._reject(attempt, why_full(pool.limits, len(pool.waiting)))
 
     def cancel_waiting(self, pool: FunctionPool, attempt: Attempt) -> bool:
         """Turn away what waits for a worker, for good. False if it has begun, or is gone."""

@@ -21,7 +21,7 @@ from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTI
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
 
-__all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener"]
+__all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener", "why_full"]
 
 HEALTHY_BYTES: Final = 65_536
 """The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
@@ -43,6 +43,13 @@ class PoolLimits:
     recycle_n: int = 100_000
     recycle_memory_percent: int = 80
     start_timeout_s: float = 30.0
+
+
+def why_full(limits: PoolLimits, waiting: int) -> str:
+    """Why a function's pool has turned away an attempt."""
+    if limits.reserved:
+        return f"all of its reserved concurrency of {limits.max_workers} is in use"
+    return f"{waiting} requests wait for this function already"
 
 
 class PoolListener(Protocol):
@@ -204,12 +211,6 @@ class FunctionPool:
             if self.serves and all(crowded(worker) for worker in live):
                 wanted = len(live) + 1  # before they are full
             self._fork(wanted - len(live) - self.starting, spare=True)
-
-    def why_full(self) -> str:
-        """Why an attempt was turned away."""
-        if self.limits.reserved:
-            return f"all of its reserved concurrency of {self.limits.max_workers} is in use"
-        return f"{len(self.waiting)} requests wait for this function already"
 
     def limit(self, limits: PoolLimits) -> None:
         """From now on it has these limits; workers that are too many leave when they are idle."""

@@ -12,7 +12,7 @@ from relive_base.errors import NotFound, Refused, UsageError
 
 from relive_platform.registry.notes import Notes
 
-__all__ = ["Alias", "AliasExists", "Aliases", "UnknownAlias", "check_alias", "new_revision"]
+__all__ = ["Alias", "AliasExists", "Aliases", "UnknownAlias", "check_alias", "in_words", "new_revision"]
 
 _KIND: Final = "alias"
 _NAME: Final = re.compile(r"(?!\d+$)[a-zA-Z0-9_-]{1,128}")
@@ -108,6 +108,13 @@ class Aliases:
         if found:
             self.on_change()
         return found
+
+
+def in_words(alias: Alias) -> str:
+    """`live v7, 10% v8`."""
+    main = f"v{alias.version}" if alias.version else "the latest"
+    shares = "".join(f", {share:.0%} v{version}" for version, share in alias.weights.items() if share)
+    return f"{alias.name} {main}{shares}"
 
 
 def new_revision() -> str:

@@ -23,6 +23,7 @@ from relive_platform.api.backend import LogFeed, ProgressSink
 from relive_platform.api.listener import ControlListener
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import FunctionVersion, Progress
+from relive_platform.registry.aliases import Alias, check_alias
 from relive_platform.registry.application import Given
 from relive_platform.registry.application.manifest import manifest_name
 from relive_platform.registry.cancellation import Cancellation
@@ -138,6 +139,34 @@ class PlatformBackend:
         """A function, or all of an application."""
         return self._server.registry.undeploy(name)
 
+    def aliases(self, function: str) -> list[pb.Alias]:
+        """Those of a function, or of all."""
+        registry = self._server.registry
+        if function:
+            registry.get(function)
+        found = registry.aliases.of(function) if function else registry.aliases.all()
+        return [_alias(alias) for alias in found]
+
+    def put_alias(self, alias: pb.Alias) -> pb.Alias:
+        """Blocks until it is what events follow."""
+        registry = self._server.registry
+        registry.get(alias.function)  # raises if there is no such function
+        wanted = Alias(
+            function=alias.function,
+            name=alias.name,
+            version=alias.version,
+            weights=dict(alias.weights),
+            description=alias.description,
+        )
+        numbers = {0, *registry.numbers(alias.function)}
+        check_alias(wanted, lambda number: number in numbers)
+        return _alias(registry.aliases.put(wanted))
+
+    def delete_alias(self, function: str, name: str) -> None:
+        """Events that are on their way to it fail."""
+        self._server.registry.aliases.get(function, name)
+        self._server.registry.aliases.remove(function, name)
+
     def cancel(self, ident: str) -> pb.CancelResponse:
         """End what runs, or discard what waits."""
         return self._call(cancel(self._server, ident), _QUEUE_TIMEOUT_S)
@@ -170,6 +199,7 @@ class PlatformBackend:
         wanted = InvokeRequest(
             function=request.function,
             version=request.version,
+            qualifier=request.qualifier,
             event=request.event,
             trigger="api",
             trace_id=parent.trace_id if parent else "",
@@ -294,6 +324,16 @@ class PlatformBackend:
             ) from error
         except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
             raise Refused("the server is stopping", hint="start it again: relive serve") from error
+
+
+def _alias(alias: Alias) -> pb.Alias:
+    return pb.Alias(
+        function=alias.function,
+        name=alias.name,
+        version=alias.version,
+        weights=dict(alias.weights),
+        description=alias.description,
+    )
 
 
 class _Feed:

@@ -313,6 +313,9 @@ class SampleSource:
             ),
         ]
 
+    def aliases(self) -> dict[str, str]:
+        return {}
+
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         self._ask("hottest")
         return {"checkout": "cart.py:88 31%", "resize": "thumb.py:41 62%"}

@@ -130,16 +130,19 @@ class FunctionRows:
         functions: Sequence[FunctionStats] = (),
         now_ns: int = 0,
         hottest: Mapping[str, str] | None = None,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.functions = sorted(
             functions, key=lambda row: (-bool(row.errors), -row.last_failure_ns, row.name)
         )
         self.now_ns = now_ns
         self._hottest = hottest or {}  # function -> "cart.py:88 31%"
+        self._aliases = aliases or {}  # function -> "live v7, 10% v8"; no column if no function has any
         names = room_for((clean(row.name) for row in self.functions), 8, 24)
         self._table = Table(
             (
                 Column("FUNCTION", names, keep=10),
+                *((Column("ALIASES", 20, keep=7),) if self._aliases else ()),
                 Column("CALLS", 6, "right", keep=9),
                 Column("RPS", 5, "right", keep=5),
                 Column("ERR%", 6, "right", keep=9),
@@ -170,6 +173,7 @@ class FunctionRows:
             memory += "/" + bytes_short(row.memory_limit_bytes) if row.memory_limit_bytes else ""
         cells: list[Span] = [
             (clean(row.name), "name"),
+            *(((clean(self._aliases.get(row.name, "")), "accent"),) if self._aliases else ()),
             (count_short(row.invocations), ""),
             (rate(row.rps), "dim"),
             (("✖" if row.errors else "") + errors, "error" if row.errors else "dim"),

@@ -63,6 +63,7 @@ class HomeScreen(ReliveScreen):
         self.groups: Feed[list[GroupView]] = Feed("failures")
         self.stats: Feed[list[FunctionStats]] = Feed("functions")
         self.hottest: dict[str, str] = {}
+        self.aliases: dict[str, str] = {}
         self.text = ""
         self.settled_too = False
         self._previews: dict[str, Preview] = {}
@@ -81,6 +82,7 @@ class HomeScreen(ReliveScreen):
             "failures", self.groups, lambda ticket: self.data.failure_groups(ticket, scope), self._groups
         )
         self.ask("functions", self.stats, lambda ticket: self.data.functions(ticket, scope), self._functions)
+        self.ask("aliases", Feed("aliases"), lambda _ticket: self.data.aliases(), self._told_aliases)
         self.ask_health()
         if not self.hottest or self.data.now_ns() - self._hot_ns > 10_000_000_000:
             self._hot_ns = self.data.now_ns()
@@ -122,9 +124,15 @@ class HomeScreen(ReliveScreen):
     def _functions(self, functions: list[FunctionStats]) -> None:
         rows = self.query_one("#functions", VirtualRows)
         functions = [row for row in functions if self.text in row.name.lower()]
-        rows.show(FunctionRows(functions, self.data.now_ns(), self.hottest))
+        rows.show(FunctionRows(functions, self.data.now_ns(), self.hottest, self.aliases))
         rows.border_title = f"Functions  {len(functions)}"
         rows.say_empty(NO_MATCH if self.text and self.stats.value else lateness(self.health) or NO_FUNCTIONS)
+
+    def _told_aliases(self, aliases: dict[str, str]) -> None:
+        if aliases != self.aliases:
+            self.aliases = aliases
+            if self.stats.value is not None:
+                self._functions(self.stats.value)
 
     def _hottest(self, hottest: dict[str, str]) -> None:
         self.hottest = hottest

@@ -201,6 +201,9 @@ class FileSource(LoneSource):
         rows = hot_list(self._folded(), "line", 200, waits_to_caller=True).rows
         return [row for row in rows if row.self_s > 0]
 
+    def aliases(self) -> dict[str, str]:
+        return {}
+
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         from relive_views.profiles.trees import hot_list
 

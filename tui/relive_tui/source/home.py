@@ -70,6 +70,9 @@ class DataSource(Heaps, Profiles, Traces, Invocations):
                 return kept_view(row)
         return None
 
+    def aliases(self) -> dict[str, str]:
+        return self._deployed.aliases()
+
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """From the scene, if the invocation has one; else from the code of the version in service."""
         return self._scene_source(ticket, scope, file) or self._deployed.lines(scope.function, file)

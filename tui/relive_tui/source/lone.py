@@ -55,6 +55,9 @@ class LoneSource:
     def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionStats]:
         return []
 
+    def aliases(self) -> dict[str, str]:
+        return {}
+
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         return {}
 

@@ -51,6 +51,9 @@ class Source(Protocol):
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         """Function -> `cart.py:88 31%`."""
 
+    def aliases(self) -> dict[str, str]:
+        """Function -> `live v7, 10% v8`; only those that have any."""
+
     def failures(self, ticket: Ticket, scope: Scope) -> list[FailureRef]:
         """Newest first, for going from one to the next."""
 

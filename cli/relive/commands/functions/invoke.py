@@ -63,6 +63,7 @@ def invoke(
 
     \b
     relive invoke price --event '{"sku": "A1"}'
+    relive invoke price:live
     relive invoke report --event @event.json --async --wait
     relive invoke price --event - --precise < event.json
     relive invoke web --method PUT --path '/cart/7?dry=1' --header 'X-Team: blue' --file cart.json
@@ -86,8 +87,12 @@ def invoke(
         return _over_http(session, function, method, path or "/", headers, given, as_json)
     if wait and not asynchronous:
         raise UsageError("--wait goes with --async", hint="without --async, invoke waits by itself")
+    function, _, qualifier = function.partition(":")
+    if qualifier and version:
+        raise UsageError("--version and a qualifier cannot be combined", hint="leave one of them out")
     request = pb.InvokeRequest(
         function=function,
+        qualifier=qualifier,
         event=read_event("{}" if given is None else given),
         invocation_id="" if asynchronous else new_invocation_id(),
         asynchronous=asynchronous,
