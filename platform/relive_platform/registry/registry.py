@@ -291,7 +291,7 @@ class Registry:
             return found
         return self.get(name, self._table.number(name))
 
-    def undeploy(self, name: str) -> list[str]:
+    def undeploy(self, name: str, *, forget: bool = False) -> list[str]:
         """Take a function out of service, or all of the application of that name. Its versions are kept, and
         so are what was recorded and what its resources hold. Gives the functions. Raises UnknownFunction."""
         with self._deploying, self._exclusive():
@@ -308,7 +308,7 @@ class Registry:
             left = {version.spec.app for version in serving if version.name not in retired}
             gone = [row.name for row in self._table.resources() if row.declared and row.app in apps - left]
             self._table.commit([], retired, resources=ResourceChange(gone=gone))
-            for function in retired:
+            for function in retired if forget else ():
                 self.notes.forget(function)
             self._announce()
             return retired

@@ -144,8 +144,9 @@ class PlatformBackend:
         registry = self._server.registry
         if function:
             registry.get(function)
+        serving = self._server.functions.serving
         found = registry.aliases.of(function) if function else registry.aliases.all()
-        return [_alias(alias) for alias in found]
+        return [_alias(alias) for alias in found if alias.function in serving]
 
     def put_alias(self, alias: pb.Alias) -> pb.Alias:
         """Blocks until it is what events follow."""

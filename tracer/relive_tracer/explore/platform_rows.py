@@ -54,6 +54,8 @@ _FAAS_TRIGGERS: Final = {
     "timer": "timer",
 }
 _MESSAGING: Final = "messaging."
+_FAAS_TRIGGERS: Final = {"http": "http", "queue": "pubsub", "timer": "timer"}
+_QUALIFIER: Final = "relive.qualifier"
 _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {
     "api": "Server",
@@ -183,6 +185,8 @@ def add_platform_spans(out: SpanColumns, record: InvocationRecord, given: str = 
     shared = {"faas.invocation_id": record.invocation_id}
     if record.attempt != 1 or record.event_id:
         shared["relive.attempt"] = str(record.attempt)
+    if _QUALIFIER in record.attributes:  # the version or alias that was asked for
+        shared[_QUALIFIER] = record.attributes[_QUALIFIER]
     _add_trigger(out, record, resource, shared)
     queue_ns = record.queue_ns
     if queue_ns >= _SHORT_WAIT_NS or record.enqueued_ns:

@@ -204,7 +204,8 @@ class Creating:
             )
         async with self._lock(name.name):
             if not name.qualifier:
-                await asyncio.to_thread(self._catalog.registry.undeploy, name.name)
+                undeploy = self._catalog.registry.undeploy
+                await asyncio.to_thread(lambda: undeploy(name.name, forget=True))
                 await self._platform.mappings_changed()
                 return {"StatusCode": 204}
             self._check_unnamed(call, name)
