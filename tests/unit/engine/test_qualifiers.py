@@ -29,7 +29,7 @@ def test_an_alias_without_shares_needs_no_chance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("draw", "version"), [(0.0, 8), (0.099, 8), (0.1, 9), (0.299, 9), (0.3, 7), (0.99, 7)]
+    ("draw", "version"), [(0.0, 8), (0.099, 8), (0.1, 9), (0.299, 9), (0.31, 7), (0.99, 7)]
 )
 def test_shares_are_parts_of_all_draws(draw: float, version: int) -> None:
     assert qualifiers(draw).version_of("f", "canary") == version
