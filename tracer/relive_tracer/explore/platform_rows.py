@@ -54,7 +54,6 @@ _FAAS_TRIGGERS: Final = {
     "timer": "timer",
 }
 _MESSAGING: Final = "messaging."
-_FAAS_TRIGGERS: Final = {"http": "http", "queue": "pubsub", "timer": "timer"}
 _QUALIFIER: Final = "relive.qualifier"
 _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {
