@@ -157,6 +157,7 @@ class Why:
     TOLD_BY_PROGRAM: Final = Code("told_by_program")
     CALLS_UNSEEN: Final = Code("calls_unseen")
     NOT_KEPT: Final = Code("not_kept")
+    OPTIMIZED: Final = Code("optimized")  # (what has done it)
     RUN_ANEW: Final = Code("run_anew")
 
     # the archive

@@ -130,6 +130,7 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.TOLD_BY_PROGRAM: "as the program itself told it: no frames of Python, no locals",
     Why.CALLS_UNSEEN: 'kind = "custom": the calls of its own program are not recorded',
     Why.NOT_KEPT: 'kind = "custom": its process goes on, or has ended; there is no Python to debug',
+    Why.OPTIMIZED: "values that the code needs no more, {0} shows as undefined",
     Why.RUN_ANEW: 'kind = "custom": a replay runs the event again; clock and chance are not those of then',
     Why.STORE_ALONE: "no file could be written ({0}): this scene is in the store alone",
     Why.NO_FILE: "no file could be written ({0})",

@@ -4,16 +4,15 @@ can still say of where it stood."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from relive_base.wire.messages import FunctionSpec
 from relive_capture.record.told import Told, parse_stack
 
+from relive_runtime.custom.inspector import LISTENING, InspectorError, look_into_node
 from relive_runtime.custom.output import LogWriter
 from relive_runtime.custom.program import ENDING_SIGNAL, Program
 
@@ -26,9 +25,12 @@ _MEMORY_SHARE: Final = (
 _SAY_S: Final = 1.0  # that a program has to print its stacks
 _SAY_SOON_S: Final = 0.3  # at its memory limit: it grows on meanwhile, and the server waits for 1.5 s
 _LOOK_S: Final = 0.01
-_REPORT: Final = "node-report.json"
-_REPORT_BYTES: Final = 8 * _MIB
-_MOST_HANDLES: Final = 40
+_OF_THE_INSPECTOR: Final = (
+    "For help, see: https://nodejs.org",
+    "Debugger attached",
+    "Debugger ending on ws://",
+    "Waiting for the debugger",
+)
 _HEAP_ENDS: Final = ("heap out of memory", "out of memory", "OutOfMemoryError", "cannot allocate memory")
 
 
@@ -66,12 +68,6 @@ class Endings:
     ) -> list[Told]:
         """Have it say where it stands, as its language can, and end."""
         spec = self._spec
-        limit_s = _SAY_SOON_S if kind == "memory" else _SAY_S
-        report = await self._node_report(program, limit_s) if spec.runtime == "nodejs" else None
-        if report is None:
-            program.send(ENDING_SIGNAL)
-            await self._wait(lambda: program.status is not None, limit_s)
-            drain()
         if kind == "memory":
             text = f"the program was stopped at 85 % of its {spec.memory_mb} MB of memory"
             told = Told("MemoryLimitExceeded", text)
@@ -79,10 +75,14 @@ class Endings:
             told = Told("InitTimeout", text)
         else:
             told = Told("Timeout", f"{spec.name} ran longer than its {spec.timeout_s:g} s")
-        if report is None:
-            return self._with_tail(told, "")
-        told.stack, told.details = report
-        return [told]
+        limit_s = _SAY_SOON_S if kind == "memory" else _SAY_S
+        if spec.runtime == "nodejs":
+            await self._ask_node(told, program, limit_s)
+            return [told]
+        program.send(ENDING_SIGNAL)
+        await self._wait(lambda: program.status is not None, limit_s)
+        drain()
+        return self._with_tail(told, "")
 
     def _with_tail(self, told: Told, how: str) -> list[Told]:
         tail = self._log.tail()
@@ -97,59 +97,16 @@ class Endings:
                 return
             await asyncio.sleep(_LOOK_S)
 
-    async def _node_report(
-        self, program: Program, limit_s: float
-    ) -> tuple[str, list[tuple[str, str]]] | None:
-        """Node writes a report at SIGUSR2, also out of a loop that never ends; None if it did not."""
-        path = os.path.join(self._spec.scratch, _REPORT)
-        program.send(signal.SIGUSR2)
-        found: dict[str, Any] | None = None
-
-        def written() -> bool:
-            nonlocal found
-            found = _read_report(path)
-            return found is not None or program.status is not None
-
-        await self._wait(written, limit_s)
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # it has the whole environment in it
-        return _told_by(found) if found is not None else None
-
-
-def _read_report(path: str) -> dict[str, Any] | None:
-    """None as long as it is not whole. Hostile: the program can write there, too."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            found = json.loads(file.read(_REPORT_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _told_by(report: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-    """(the stack of JavaScript, what it waited for) of a report; of its other parts nothing is kept."""
-    stack = report.get("javascriptStack")
-    lines = stack.get("stack") if isinstance(stack, dict) else None
-    text = (
-        "\n".join(f"    {line}" for line in lines if isinstance(line, str)) if isinstance(lines, list) else ""
-    )
-    handles = report.get("libuv")
-    waits = [
-        _handle(handle)
-        for handle in (handles if isinstance(handles, list) else ())[:_MOST_HANDLES]
-        if isinstance(handle, dict) and handle.get("is_active") and handle.get("is_referenced")
-    ]
-    return text, [("waits for", "\n".join(filter(None, waits)))]
-
-
-def _handle(handle: dict[str, Any]) -> str:
-    kind = str(handle.get("type", ""))[:40]
-    remote = handle.get("remoteEndpoint")
-    if isinstance(remote, dict) and remote.get("port"):
-        host = remote.get("host") or remote.get("ip4") or remote.get("ip6") or ""
-        return f"{kind} to {host}:{remote.get('port')}"[:200]
-    if kind == "timer":
-        left = handle.get("firesInMsFromNow")
-        return f"timer, in {left} ms" if isinstance(left, int) else "timer"
-    return kind if kind in ("process", "fs_event", "signal") else ""
+    async def _ask_node(self, told: Told, program: Program, limit_s: float) -> None:
+        """By its inspector; if that says nothing, nothing is known but its last lines."""
+        log = self._log
+        log.listen_for(LISTENING, _OF_THE_INSPECTOR)
+        program.send(signal.SIGUSR1)
+        await self._wait(lambda: bool(log.heard) or program.status is not None, limit_s)
+        try:
+            state = await look_into_node(log.heard, self._spec.source, limit_s)
+        except (InspectorError, TimeoutError) as error:
+            told.details = [("stderr", log.tail()), ("inspector", str(error))]
+            return
+        told.frames, told.seen_by = state.frames, "Node.js's inspector" if state.frames else ""
+        told.details = [("waits for", "\n".join(state.waits)), ("stderr", log.tail())]

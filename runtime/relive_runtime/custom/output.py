@@ -74,6 +74,20 @@ class LogWriter:
         self.written = 0
         self.dropped = 0
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._beginning = ""
+        self._noise: tuple[str, ...] = ()
+        self.heard = ""
+
+    def listen_for(self, beginning: str, noise: tuple[str, ...]) -> None:
+        """A line of stderr that is for the host alone: it is kept in `heard`. Those that begin as `noise` are
+        thrown away."""
+        self._beginning, self._noise, self.heard = beginning, noise, ""
+
+    def _is_ours(self, line: LogLine) -> bool:
+        if line.source == "stderr" and line.body.startswith(self._beginning):
+            self.heard = line.body
+            return True
+        return line.source == "stderr" and line.body.startswith(self._noise)
 
     def begin(self, invoke: Invoke | None) -> None:
         """What comes from now on belongs to this one; None: to none."""
@@ -87,6 +101,8 @@ class LogWriter:
         invoke = self._invoke
         room: list[LogLine] = []
         for line in lines:
+            if self._beginning and self._is_ours(line):
+                continue
             if line.source == "stderr":
                 self._tail.append(line.body)
             if invoke is not None:

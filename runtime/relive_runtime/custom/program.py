@@ -48,11 +48,8 @@ def command_of(spec: FunctionSpec) -> list[str]:
         return [
             node,
             f"--max-old-space-size={heap_mb}",
-            "--report-on-signal",
-            "--report-signal=SIGUSR2",
-            f"--report-directory={spec.scratch}",
-            "--report-filename=node-report.json",
-            "--report-compact",
+            "--inspect-port=127.0.0.1:0",  # nothing listens there until it is asked to: see inspector.py
+            "--inspect-publish-uid=stderr",
             str(_NODE_BOOTSTRAP),
         ]
     return list(spec.command) or [BOOTSTRAP]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from relive_base.parts import Why
 from relive_base.wire.messages import InitFailed, Logs, Ready, StreamHead, StreamPart
 from worker_harness import Outcome, WorkerHandle, ZygoteHandle, zygote
 
@@ -28,13 +29,16 @@ exports.handler = async (event, context) => {
   const long = () => new Promise((r) => setTimeout(r, 60000));
   if (event.reject) { Promise.reject(new Error('nobody waits')); await long(); }
   if (event.later) { setTimeout(() => { throw new Error('later'); }, 1); await long(); }
-  if (event.spin) for (;;) {}
-  if (event.wait) await long();
   if (event.exit) process.exit(4);
   if (event.forever) await new Promise(() => {});
   if (event.log) { console.debug('d', { a: 1 }); console.warn('w'); return console.error(new Error('e')); }
   return { context, left: context.getRemainingTimeInMillis(), trace: process.env._X_AMZN_TRACE_ID,
            parent: process.env.TRACEPARENT, engine: process.env.AWS_EXECUTION_ENV, sep: path.sep };
+};
+function spin(order, password) { for (;;) { order.id += ''; password.length; } }
+exports.stand = async (event) => {
+  if (event.wait) await new Promise((r) => setTimeout(r, 60000));
+  spin({ id: 'o-1', items: [1, 2] }, event.password);
 };
 exports.callback = (event, context, callback) => {
   if (event.now) { context.callbackWaitsForEmptyEventLoop = false; setTimeout(() => {}, 300); }
@@ -185,6 +189,29 @@ def test_what_nobody_catches_belongs_to_the_invocation(
 
     assert error_of(outcome)[:2] == expected
     assert not outcome.done.reusable
+
+
+def test_where_node_hangs_is_told_by_its_inspector_with_locals(running: ZygoteHandle) -> None:
+    # Given a loop that never ends, and a wait
+    spin, wait = (
+        node(running, "index.stand", timeout_s=0.3).invoke({name: 1, "password": "hunter2"})
+        for name in ("spin", "wait")
+    )
+
+    # I expect frames with locals of the loop, without what is secret
+    assert error_of(spin)[::2] == ("Timeout", "timeout")
+    frames = [frame for frame in view_of(spin)["frames"] if frame["in_app"]]
+    assert [frame["function"] for frame in frames] == ["exports.stand", "spin"]
+    found = dict(frames[-1]["locals"])
+    assert found["order"]["text"] == '{id: "o-1", items: Array(2)}'
+    assert found["password"] == {"type": "string", "text": "[redacted]", "redacted": True}
+    assert spin.scene is not None
+    assert spin.scene.parts["exception"].because(Why.READ_WITH)
+
+    # ... what the other one waits for, and no word of the inspector's in the log
+    assert error_of(wait)[0] == "Timeout"
+    assert dict(view_of(wait)["details"])["waits for"].startswith("timer, in ")
+    assert spin.lines == wait.lines == []
 
 
 def test_a_promise_that_nothing_can_settle_is_null_as_on_lambda(shared: WorkerHandle) -> None:

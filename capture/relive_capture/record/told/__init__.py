@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from relive_capture.record.told.payload import Told, read_payload
 from relive_capture.record.told.scene import capture_told
-from relive_capture.record.told.stacks import parse_stack
+from relive_capture.record.told.stacks import ToldFrame, ToldValue, parse_stack
 
-__all__ = ["Told", "capture_told", "parse_stack", "read_payload"]
+__all__ = ["Told", "ToldFrame", "ToldValue", "capture_told", "parse_stack", "read_payload"]

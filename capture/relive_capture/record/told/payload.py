@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from relive_capture.record.told.stacks import ToldFrame
+
 __all__ = ["Told", "read_payload"]
 
 _MAX_BYTES: Final = 262_144  # the whole payload; what is longer is cut
@@ -19,13 +21,16 @@ _UNKNOWN: Final = "Error"
 
 
 class Told(msgspec.Struct):
-    """One error as it was told. `stack` is text; "" if there is none."""
+    """One error as it was told. `stack` is text; "" if there is none. `frames`: if they are known without it,
+    by what `seen_by` names."""
 
     type: str
     message: str = ""
     stack: str = ""
     relation: str = ""  # to the one before it: "cause"
     details: list[tuple[str, str]] = []
+    frames: list[ToldFrame] = []
+    seen_by: str = ""
 
 
 def read_payload(body: bytes, error_type: str = "", cause: str = "") -> list[Told]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from relive_base.escapes import to_json
-from relive_base.parts import PartState, State, Why, missing, not_applicable, ok, partial
+from relive_base.parts import PartState, Reason, State, Why, missing, not_applicable, ok, partial
 from relive_base.redaction.memory import SecretMemory
-from relive_base.redaction.redactor import Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
+from relive_base.values import ValueNode
 from relive_base.wire.messages import ErrorInfo, FunctionSpec, Scene
 
 from relive_capture.model import ExceptionView, FrameView
@@ -18,7 +19,7 @@ from relive_capture.record.budget import Budget
 from relive_capture.record.exceptions import fingerprint_of_names
 from relive_capture.record.frames import InApp, SourceCache, SourceFiles
 from relive_capture.record.told.payload import Told
-from relive_capture.record.told.stacks import ToldFrame, parse_stack
+from relive_capture.record.told.stacks import ToldFrame, ToldValue, parse_stack
 
 __all__ = ["capture_told"]
 
@@ -98,7 +99,10 @@ class _Made:
 
     def view(self, told: Told) -> ExceptionView:
         """One error, with its frames: each has its lines of source if the function's folder has them."""
-        frames = parse_stack(told.stack)
+        frames = told.frames or parse_stack(told.stack)
+        if told.seen_by:
+            reasons = [Reason(Why.READ_WITH, (told.seen_by,)), Reason(Why.OPTIMIZED, (told.seen_by,))]
+            self.parts["exception"] = PartState(State.PARTIAL, reasons)
         cut = max(len(frames) - self._frames, 0)
         view = ExceptionView(
             type=self._text(told.type, "exception.type", 200),
@@ -119,12 +123,21 @@ class _Made:
         found = FrameView(
             file=shown, line=told.line, function=told.function or "?", column=told.column, in_app=in_app
         )
+        if self._values:
+            found.locals = [self._local(value) for value in told.values]
         if in_app:
             self._files[path] = shown
             found.source, found.source_first_line = self._sources.excerpt(
                 path, told.line, _SOURCE_LINES, whole=True
             )
         return found
+
+    def _local(self, told: ToldValue) -> tuple[str, ValueNode]:
+        if self._redactor.secret_key(told.name):
+            self.memory.add(told.text.strip('"'))
+            self.redactions.append(f"exception.{told.name}")
+            return told.name, ValueNode(told.type, PLACEHOLDER, redacted=True)
+        return told.name, ValueNode(told.type, self._text(told.text, f"exception.{told.name}"))
 
     def _place(self, told: ToldFrame) -> tuple[str, bool, str]:
         """(path, whether it is the function's own, how it is shown). Go tells where a file was when it was
@@ -162,7 +175,9 @@ class _Made:
         """The stack as the program printed it; without one, type and message."""
         head = f"{told.type}: {told.message}" if told.message else told.type
         head = f"caused by {head}" if told.relation else head
-        text = told.stack.strip("\n")
+        text = told.stack.strip("\n") or "\n".join(
+            f"    at {frame.function or '?'} ({frame.file}:{frame.line})" for frame in told.frames[::-1]
+        )
         lines = text if text and told.message[:80] in text else "\n".join(filter(None, (head, text)))
         return self._redactor.text(lines[-_MAX_TEXT:])
 

@@ -6,12 +6,20 @@ from typing import Final, NamedTuple
 
 from relive_base.patterns import LazyPattern
 
-__all__ = ["ToldFrame", "parse_stack"]
+__all__ = ["ToldFrame", "ToldValue", "parse_stack"]
 
 MAX_LINES: Final = 2_000
 MAX_FRAMES: Final = 500
 _MAX_LINE: Final = 2_000  # characters: a longer one is no frame
 _FILE_URL: Final = "file://"
+
+
+class ToldValue(NamedTuple):
+    """A local: its type in its own language, and what it looks like."""
+
+    name: str
+    type: str
+    text: str
 
 
 class ToldFrame(NamedTuple):
@@ -21,6 +29,7 @@ class ToldFrame(NamedTuple):
     line: int
     function: str
     column: int = -1
+    values: tuple[ToldValue, ...] = ()
 
 
 # Each has `file` and `line`, and `function` or `column` if the language tells them. No two can match the same
