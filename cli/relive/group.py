@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "invoke": ("functions.invoke", "Invoke a function with an event or an HTTP request"),
         "cancel": ("functions.versions", "End an invocation that runs"),
         "resources": ("functions.resources", "List queues and other resources; purge or delete one"),
+        "alarm": ("functions.alarm", "List alarms, or say in which state one is"),
         "emit": ("functions.emit", "Put an event on a bus"),
         "aws": ("functions.aws", "Credentials for boto3 and the AWS CLI"),
         "events": ("functions.events", "List asynchronous events; retry or discard dead ones"),

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
-from relive_base.errors import UsageError
+
+from relive_platform.addresses import Address, SettingsError, parse_address
 
 __all__ = [
     "CLIENT_VARIABLES",
@@ -46,58 +47,6 @@ _HOST: Final = re.compile(
     r"\*|(?:\*?\.)?[A-Za-z0-9_-][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+"
 )
 _NUMBER: Final = re.compile(r"\s*([+-]?[0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
-
-
-class SettingsError(UsageError):
-    """A setting of the server is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a socket listens: host and port, or the path of a unix socket."""
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.path or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        if self.path:
-            return f"unix://{self.path}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-
-def parse_address(text: str, *, name: str = "address") -> Address:
-    """`HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback) or `unix:///PATH`. Port 0 picks a free one.
-
-    Raises SettingsError.
-    """
-    if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        path = path.removeprefix("//")
-        if not path.startswith("/"):
-            raise SettingsError(
-                f"the socket path in {text!r} is not absolute", where=name, hint="write unix:///path"
-            )
-        return Address(path=path)
-    host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise SettingsError(
-            f"{text!r} is not HOST:PORT",
-            where=name,
-            hint="write for example 127.0.0.1:8700, or port 0 for a free one",
-        )
-    return Address(host=host.strip("[]") or "127.0.0.1", port=int(port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +457,13 @@ class Settings:
     )
     spool_bytes: int = _set(
         _GIB, "Telemetry on disk while the store is down; then the oldest is dropped.", unit="bytes", low=_MIB
+    )
+    subscription_bytes: int = _set(
+        64 * _MIB,
+        "Records that wait to become events of functions that hear of them (`logs` and `failure` triggers);"
+        " more are dropped and counted.",
+        unit="bytes",
+        low=_MIB,
     )
     journal_dir: str = _set(
         "",

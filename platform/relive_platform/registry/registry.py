@@ -35,6 +35,7 @@ from relive_platform.registry.application import (
 )
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.cancellation import Cancellation
+from relive_platform.registry.circles import check_circles
 from relive_platform.registry.model import Deployed, DeployError, FunctionVersion, Progress, TrialResult
 from relive_platform.registry.needs import parts_of, requirements_of
 from relive_platform.registry.notes import Notes
@@ -495,6 +496,7 @@ class Registry:
         come first. Raises DeployError."""
         ours = {config.name for config in configs} | set(retired)
         others = [version for version in self.functions() if version.name not in ours]
+        check_circles(configs, [version.config for version in others])
         taken = {(claim.kind, claim.name): version for version in others for claim in _claims(version.config)}
         for config in configs:
             where = f"function {config.name!r}"

@@ -1,19 +1,24 @@
-"""Events that come from Relive itself: buses and buckets, as resources and as sources."""
+"""Events that come from Relive itself: buses, buckets, records, as resources and as sources."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from relive_platform.resources.base import Provider
 from relive_platform.resources.bucket.provider import BucketProvider
 from relive_platform.resources.bus.provider import BusProvider
+from relive_platform.triggers.alarm.source import AlarmSource
 from relive_platform.triggers.base import Source
 from relive_platform.triggers.bucket.source import BucketSource
 from relive_platform.triggers.bus.buses import Buses
 from relive_platform.triggers.bus.config import DEFAULT_BUS
 from relive_platform.triggers.queue.publisher import Publisher
+from relive_platform.triggers.records.source import RecordSource
 
-__all__ = ["OwnEvents"]
+__all__ = ["OUTBOX", "OwnEvents"]
+
+OUTBOX: Final = "subscriptions"
 
 
 class OwnEvents:
@@ -25,10 +30,15 @@ class OwnEvents:
         bucket = BucketProvider(home, self._objects.tell)
         self.providers: dict[str, Provider] = {"bucket": bucket, "bus": bus}
         self.buses = Buses(bus.names)
-        self.sources: list[Source] = [self.buses, self._objects]
+        self.records = RecordSource(home / OUTBOX)
+        self._alarms = AlarmSource(home / "alarms.json")
+        self.sources: list[Source] = [self.buses, self._objects, self.records, self._alarms]
 
     def publish_by(self, publisher: Publisher) -> None:
         """Where their events go."""
         self.buses.publish = publisher
         self._objects.publish = publisher
+        self.records.publish = publisher
+        self._alarms.publish = publisher
+        publisher.elsewhere["alarm"] = self._alarms.put
         publisher.elsewhere["bus"] = self.buses.put

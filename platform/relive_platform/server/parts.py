@@ -19,6 +19,7 @@ from relive_platform.registry.application import FunctionDefaults
 from relive_platform.registry.packages.content import PackageLimits
 from relive_platform.registry.packages.dependencies import Dependencies
 from relive_platform.resources.queue.model import MessageLimits
+from relive_platform.server.own_events import OUTBOX
 from relive_platform.server.retention import Retention
 from relive_platform.settings import Settings
 from relive_platform.signals.handover.journal import Journal
@@ -68,6 +69,8 @@ def plain_collector_options(settings: Settings) -> CollectorOptions:
         spool_dir=str(settings.home / "spool"),
         journal_dir=str(journal_place(settings.home, settings.journal_dir)),
         scenes_dir=str(settings.home / "scenes"),
+        subscriptions_dir=str(settings.home / OUTBOX),
+        subscription_bytes=settings.subscription_bytes,
         flush_s=settings.flush_s,
         flush_rows=settings.flush_rows,
         spool_bytes=settings.spool_bytes,

@@ -57,7 +57,9 @@ class Pipeline:
         stacks: StackMemory | None = None,
         resource: str = "",
         written: Callable[[], Counts] = Counts,
+        subscriptions: Exporter | None = None,
     ) -> None:
+        """`subscriptions`: what functions hear of goes there, before the store has it."""
         self._resource = resource
         self._signals = [kind(resource) for kind in SIGNALS.values()]
         self._workers = WorkerReceiver([signal.message for signal in self._signals], resource)
@@ -66,7 +68,10 @@ class Pipeline:
             "derive": Derive(exported=otlp is not None, resource=resource),
             "learn": LearnStacks(stacks or StackMemory()),
         }
-        self._exporters: dict[str, Exporter] = {"store": StoreExporter(writer, written)}
+        self._exporters: dict[str, Exporter] = {}
+        if subscriptions is not None:
+            self._exporters["subscriptions"] = subscriptions
+        self._exporters["store"] = StoreExporter(writer, written)
         if otlp is not None:
             self._exporters["otlp"] = OtlpExport(otlp)
 

@@ -11,6 +11,7 @@ from relive_base.wire.messages import FunctionSpec
 
 from relive_platform.keys import Key
 from relive_platform.resources.base import ResourceConfig
+from relive_platform.subscriptions.rules import Hears
 from relive_platform.triggers.destinations.config import Destination
 
 __all__ = ["Claim", "Key", "Path", "Served", "ServedConfig", "Source", "TriggerConfig"]
@@ -64,6 +65,11 @@ class TriggerConfig(msgspec.Struct, frozen=True, tag_field="type", kw_only=True)
     def claims(self) -> Iterator[Claim]:
         """Names that no other function may have."""
         return iter(())
+
+    def hears(self) -> Hears | None:
+        """Of which functions' records it makes events: functions that hear of each other in a circle would
+        never rest."""
+        return None
 
     def paths(self) -> Iterator[Path]:
         """Where the gateway takes requests for it."""

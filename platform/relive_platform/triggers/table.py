@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relive_platform.triggers.alarm.config import AlarmTrigger
 from relive_platform.triggers.base import Source, TriggerConfig
 from relive_platform.triggers.bucket.config import BucketTrigger
 from relive_platform.triggers.bus.config import BusTrigger
@@ -16,6 +17,7 @@ from relive_platform.triggers.pull.nats.config import NatsTrigger
 from relive_platform.triggers.pull.postgres.config import PostgresTrigger
 from relive_platform.triggers.pull.redis.config import RedisTrigger
 from relive_platform.triggers.queue.config import QueueTrigger
+from relive_platform.triggers.records.config import FailureTrigger, LogsTrigger
 from relive_platform.triggers.timer.config import TimerTrigger
 from relive_platform.triggers.webhook.config import WebhookTrigger
 
@@ -43,4 +45,7 @@ KINDS: Final[dict[str, Kind]] = {
     "redis": Kind(RedisTrigger),
     "nats": Kind(NatsTrigger),
     "kafka": Kind(KafkaTrigger),
+    "logs": Kind(LogsTrigger),
+    "failure": Kind(FailureTrigger),
+    "alarm": Kind(AlarmTrigger),
 }

@@ -45,6 +45,19 @@ def stores(event, context):
     os.rename(path + ".part", path)
     return sorted(os.listdir(os.path.dirname(path)))
 
+def talks(event, context):
+    import logging
+    logging.getLogger("talks").error("disk full %s", event["n"])
+    print("nothing special", event["n"])
+    if event.get("fail"):
+        raise KeyError("missing")
+
+def listens(event, context):
+    import base64, gzip
+    if "awslogs" in event:
+        event = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+    print("got", json.dumps(event, sort_keys=True))
+
 def web(request):
     print("web", request.headers["content-type"], request.get_json()["id"])
     return "ok"
@@ -56,6 +69,29 @@ settle_s = 0.05
 ignore = ["*.part"]
 [resources.news]
 type = "bus"
+
+[functions.talks]
+source = "."
+handler = "app:talks"
+retries = 0
+[functions.listens]
+source = "."
+handler = "app:listens"
+[[functions.listens.triggers]]
+type = "logs"
+functions = ["talks"]
+filter = "disk"
+severity = "ERROR"
+[functions.watches]
+source = "."
+handler = "app:handler"
+[[functions.watches.triggers]]
+type = "failure"
+functions = ["talks"]
+[[functions.watches.triggers]]
+type = "alarm"
+alarm = "disk"
+states = ["ALARM", "OK"]
 
 [functions.stores]
 source = "."
@@ -476,3 +512,81 @@ async def test_a_bus_is_a_resource(running: Served) -> None:
     states = {one.name: one for one in await running.server.resources.listing() if one.type == "bus"}
     assert set(states) == {"default", "news"}
     assert states["default"].figures["functions"] == "audit, invoice"
+
+
+async def delivered(running: Served, events: int) -> None:
+    """Wait until so many records' events are made, and no more records wait."""
+    [records] = [one for one in running.server._sources if type(one).__name__ == "RecordSource"]
+    await running.until(lambda: records.counts.events >= events)  # type: ignore[attr-defined]
+
+
+async def test_a_function_hears_of_anothers_log_lines_and_of_its_new_failures(running: Served) -> None:
+    # Given a function that logs, and fails twice in the same way
+    outcomes = [
+        await running.invoke("talks", json.dumps({"n": number, "fail": number > 0}).encode())
+        for number in range(3)
+    ]
+    assert [outcome.ok for outcome in outcomes] == [True, False, False]
+
+    # I expect the one that listens to get the lines that it wants, as CloudWatch Logs sends them
+    await delivered(running, 2)
+    batches = await printed(running, "listens", "disk full")
+    messages = [line["message"] for batch in batches for line in batch["logEvents"]]
+    assert sorted(messages) == ["disk full 0", "disk full 1", "disk full 2"]
+    assert {batch["logGroup"] for batch in batches} == {"/relive/talks"}
+    assert len({line["id"] for batch in batches for line in batch["logEvents"]}) == 3
+
+    # ... and the one that watches to hear of the new failure once, in its trace
+    [failure] = await printed(running, "watches", "New failure group")
+    assert failure["detail"]["type"] == "KeyError"
+    assert failure["detail"]["invocation_id"] == outcomes[1].record.invocation_id
+    assert failure["trace"] == outcomes[1].record.trace_id
+
+
+async def test_functions_that_hear_of_each_other_are_refused(running: Served, tmp_path: Path) -> None:
+    from relive_platform.registry.model import DeployError
+
+    table = """
+[functions.talks-back]
+source = "."
+handler = "app:handler"
+[[functions.talks-back.triggers]]
+type = "logs"
+functions = ["NAME"]
+"""
+    for name, why in (("talks-back", "its own records"), ("listens", "")):
+        folder = write_app(tmp_path / name, SOURCE, table.replace("NAME", name))
+        (folder / "relive.toml").write_text((folder / "relive.toml").read_text().replace('"test"', '"other"'))
+        if why:
+            with pytest.raises(DeployError, match=why):
+                await running.deploy(folder)
+        else:
+            await running.deploy(folder)
+            await asyncio.to_thread(running.server.registry.undeploy, "other")
+
+
+async def test_a_change_of_an_alarm_is_an_event_and_the_same_state_none(running: Served) -> None:
+    from relive_platform.engine.invocation import InvokeRequest
+    from relive_platform.triggers.alarm.states import BadAlarm
+
+    async def say(name: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = InvokeRequest(function=f"alarm:{name}", event=json.dumps(body).encode())
+        accepted = await running.server.publish(request)
+        found: dict[str, Any] = json.loads(accepted.result or b"")
+        return found
+
+    # Given an alarm that is raised twice and goes
+    assert (await say("disk", {}))["disk"]["state"] == "INSUFFICIENT_DATA"
+    told = [await say("disk", {"state": state, "reason": "97 %"}) for state in ("ALARM", "ALARM", "OK")]
+    assert [one["changed"] for one in told] == [True, False, True]
+
+    # I expect an event of each change, as CloudWatch calls functions
+    events = await printed(running, "watches", "alarmData")
+    changes = [(e["alarmData"]["previousState"]["value"], e["alarmData"]["state"]["value"]) for e in events]
+    assert sorted(changes) == [("ALARM", "OK"), ("INSUFFICIENT_DATA", "ALARM")]
+    assert (await say("*", {}))["disk"] == {**told[-1]["disk"]}
+    for body in ({"state": "BROKEN"}, {"other": 1}):
+        with pytest.raises(BadAlarm):
+            await say("disk", body)
+    with pytest.raises(BadAlarm):
+        await say("a/b", {"state": "OK"})

@@ -13,6 +13,8 @@ class CollectorOptions(msgspec.Struct, kw_only=True):
     store_url: str
     spool_dir: str
     scenes_dir: str
+    subscriptions_dir: str = ""  # the outbox of records that functions want to hear of
+    subscription_bytes: int = 64 * 1_048_576  # that may wait in it
     flush_s: float = 0.25
     flush_rows: int = 10_000
     spool_bytes: int = 1 << 30

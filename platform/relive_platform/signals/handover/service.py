@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, endpoint_sett
 
 from relive_platform.evidence import Finished, SceneJob, StackMemory
 from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.exporters.subscriptions import FailureGroups, SubscribedWriter, Subscriptions
 from relive_platform.signals.handover.batches import Ack, Batch, HeapJob, Telemetry, items_of
 from relive_platform.signals.handover.journal import abandoned, read_segments, runs_in
 from relive_platform.signals.handover.journal_place import is_ours
@@ -87,9 +89,14 @@ class CollectorService:
         limits = SceneLimits(options.scenes, options.scenes_bytes, options.scenes_days, options.heap_bytes)
         stacks = StackMemory()
         given = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-        self._pipeline = Pipeline(self._writer, self._exporter, redactors, stacks, given, self._written)
+        told = _subscriptions(options)
+        self._pipeline = Pipeline(self._writer, self._exporter, redactors, stacks, given, self._written, told)
         self._scenes = SceneKeeper(
-            Path(options.scenes_dir), self._writer, limits, stacks, redactors=redactors
+            Path(options.scenes_dir),
+            self._writer if told is None else SubscribedWriter(self._writer, told),
+            limits,
+            stacks,
+            redactors=redactors,
         )
         self._done = self._received = self._writer.spool.mark(self._run)
         settle()
@@ -323,6 +330,19 @@ class CollectorService:
         told = (len(rows), len(found.scenes) + len(found.last_scenes), len(found.ended), found.lost)
         if any(told):
             _log.warning("of a killed server: %d rows, %d scenes, %d attempts, %d of them lost", *told)
+
+
+def _subscriptions(options: CollectorOptions) -> Subscriptions | None:
+    """What tells of records that functions want to hear of."""
+    if not options.subscriptions_dir:
+        return None
+    folder = Path(options.subscriptions_dir)
+    groups = None
+    try:
+        groups = FailureGroups(folder.with_suffix(".db"))
+    except (OSError, sqlite3.Error) as error:
+        _log.error("which failures are the first of their group is not known: %s", error)
+    return Subscriptions(folder, options.subscription_bytes, groups)
 
 
 def _exporter(options: CollectorOptions) -> OtlpExporter | None:

@@ -1,0 +1,1 @@
+"""Functions that hear of other functions' log lines and failures."""

@@ -1,0 +1,203 @@
+"""Takes records from the collector's outbox and makes events of them, for the functions that want to hear of
+them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from relive_base.errors import ReliveError
+from relive_base.wire.messages import FunctionSpec
+
+from relive_platform.engine.errors import UnknownFunction
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.subscriptions.outbox import Entry, Outbox
+from relive_platform.subscriptions.rules import write_rules
+from relive_platform.triggers.base import Served
+from relive_platform.triggers.queue.publisher import Accepted
+from relive_platform.triggers.records.config import FailureTrigger, LogsTrigger
+from relive_platform.triggers.records.events import failure_event, logs_event
+
+__all__ = ["RecordSource"]
+
+_log = logging.getLogger(__name__)
+Publish = Callable[[InvokeRequest, str, FunctionSpec | None, bytes], Awaitable[Accepted]]
+_ROUND_S: Final = 0.25
+_AGAIN_S: Final = 1.0
+_WINDOW_S: Final = 0.5  # what comes within it is one event, unless it is much
+_SEAL_BYTES: Final = 4 * 1_048_576
+_LINES: Final = 1_000  # of one event at most
+_EVENT_BYTES: Final = 256 * 1_024  # of its lines' text, before they are packed
+
+
+@dataclass(slots=True)
+class RecordCounts:
+    """Since the server started."""
+
+    events: int = 0
+    records: int = 0
+    orphans: int = 0  # of functions that are gone
+
+
+class RecordSource:
+    """Runs on the event loop; files are read in threads. `publish`: the way onto the durable queue, given
+    before the first record."""
+
+    publish: Publish
+
+    def __init__(self, outbox: Path) -> None:
+        self.counts = RecordCounts()
+        self._outbox = Outbox(outbox)
+        self._rules_file = outbox.with_suffix(".json")
+        self._triggers: dict[str, tuple[str, LogsTrigger | FailureTrigger]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._lag_s = 0.0
+
+    @property
+    def lag_s(self) -> float:
+        """How old the oldest record is that is no event yet."""
+        return self._lag_s
+
+    async def apply(self, functions: Sequence[Served]) -> None:
+        """These functions are in service from now on."""
+        triggers = {}
+        rules = []
+        for function in functions:
+            for trigger in function.config.triggers:
+                if isinstance(trigger, LogsTrigger | FailureTrigger):
+                    rule = trigger.rule(function.name)
+                    triggers[rule.ident] = function.name, trigger
+                    rules.append(rule)
+        self._triggers = triggers
+        if rules or self._rules_file.exists():
+            await asyncio.to_thread(write_rules, self._rules_file, rules)
+
+    async def start(self) -> None:
+        """Take what waits, then look for more."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop; what waits stays."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        told = ""
+        while True:
+            pause = _ROUND_S
+            try:
+                await self._round()
+                told = ""
+            except Exception as error:  # whatever it is: the files are there at the next look
+                text = error.message if isinstance(error, ReliveError) else f"{type(error).__name__}: {error}"
+                if text != told:
+                    _log.error("records are not delivered yet: %s", text)
+                told, pause = text, _AGAIN_S
+            await asyncio.sleep(pause)
+
+    async def _round(self) -> None:
+        for path in await asyncio.to_thread(self._take):
+            entries = await asyncio.to_thread(self._outbox.entries, path)
+            await self._deliver(path.stem, entries)
+            await asyncio.to_thread(self._outbox.done, path)
+        self._lag_s = 0.0
+
+    def _take(self) -> list[Path]:
+        """Sealed files, with one more of what has waited long enough, or is much."""
+        sealed = self._outbox.sealed()
+        waiting = self._outbox.waiting()
+        if not waiting:
+            return sealed
+        now, oldest = time.time(), waiting[0][2]
+        self._lag_s = max(now - oldest, 0.0)
+        much = sum(size for _, size, _ in waiting) > _SEAL_BYTES
+        if not much and 0.0 <= now - oldest < _WINDOW_S:
+            return sealed
+        paths: list[Path] = []
+        room = _SEAL_BYTES
+        for path, size, _ in waiting:
+            if paths and size > room:
+                break
+            paths.append(path)
+            room -= size
+        return [*sealed, self._outbox.seal(paths)]
+
+    async def _deliver(self, batch: str, entries: Sequence[Entry]) -> None:
+        ordered = sorted(entries, key=lambda one: (one.rule, one.function, one.instance, one.timestamp_ns))
+        for rule, group in groupby(ordered, key=lambda one: one.rule):
+            found = self._triggers.get(rule)
+            chosen = list(group)
+            if found is None:
+                self.counts.orphans += len(chosen)
+                continue
+            function, trigger = found
+            try:
+                if isinstance(trigger, FailureTrigger):
+                    for entry in chosen:
+                        await self._tell_failure(function, rule, entry)
+                else:
+                    await self._tell_lines(function, rule, trigger, batch, chosen)
+            except UnknownFunction:
+                self.counts.orphans += len(chosen)
+                continue
+            self.counts.records += len(chosen)
+
+    async def _tell_failure(self, function: str, rule: str, entry: Entry) -> None:
+        event = failure_event(entry)
+        request = InvokeRequest(
+            function=function,
+            event=json.dumps(event).encode(),
+            trigger="failure",
+            trace_id=entry.trace_id,
+            parent_span_id=entry.span_id,
+            attributes={"relive.failed_invocation_id": entry.invocation_id},
+        )
+        key = _key(rule, event["id"])
+        await self.publish(request, key, None, key.encode())
+        self.counts.events += 1
+
+    async def _tell_lines(
+        self, function: str, rule: str, trigger: LogsTrigger, batch: str, entries: Sequence[Entry]
+    ) -> None:
+        for (name, instance), group in groupby(entries, key=lambda one: (one.function, one.instance)):
+            for number, lines in enumerate(_chunks(list(group))):
+                event = await asyncio.to_thread(logs_event, lines, rule, trigger.shape)
+                traces = {entry.trace_id for entry in lines}
+                of_one = len(traces) == 1
+                request = InvokeRequest(
+                    function=function,
+                    event=json.dumps(event).encode(),
+                    trigger="logs",
+                    trace_id=lines[0].trace_id if of_one else "",
+                    parent_span_id=lines[0].span_id if of_one else "",
+                    attributes={"relive.logs.function": name, "relive.logs.lines": str(len(lines))},
+                )
+                key = _key(rule, batch, name, instance, str(number))
+                await self.publish(request, key, None, key.encode())
+                self.counts.events += 1
+
+
+def _chunks(entries: list[Entry]) -> Iterator[list[Entry]]:
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if chunk and (len(chunk) >= _LINES or size + len(entry.body) > _EVENT_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += len(entry.body)
+    yield chunk
+
+
+def _key(*parts: str) -> str:
+    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return f"records-{digest}"
