@@ -206,6 +206,15 @@ class Settings:
     header_timeout_s: float = _set(10.0, "Time for a client to send its request head.", unit="s", low=0.1)
     body_timeout_s: float = _set(30.0, "Time for a client to send its body; then 408.", unit="s", low=0.1)
     keep_alive_s: float = _set(60.0, "How long an idle connection stays open.", unit="s", low=0)
+    websockets: int = _set(500, "Websockets of one function at once; then 503.", low=1)
+    websocket_message_bytes: int = _set(
+        16 * _MIB, "Largest message of a websocket's client; then 1009.", unit="bytes", low=1, high=48 * _MIB
+    )
+    websocket_idle_s: float = _set(3_600.0, "A websocket without a message for so long is closed.", unit="s")
+    websocket_ping_s: float = _set(
+        20.0, "Time between two pings of a websocket, and for their answers; 0: none.", unit="s", low=0
+    )
+    websocket_compression: str = _set("on", "Whether websockets may compress.", choices=("on", "off"))
     # workers
     host_workers: int = _set(32, "Workers on this host, of all functions together.", low=1, high=10_000)
     max_workers: int = _set(4, "Workers of one function, if `relive.toml` does not say.", low=1, high=1_000)

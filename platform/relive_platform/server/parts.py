@@ -33,6 +33,7 @@ from relive_platform.signals.handover.options import CollectorOptions
 from relive_platform.signals.table import takes as signal_takes
 from relive_platform.triggers.http.access import Access
 from relive_platform.triggers.http.connections.listener import ListenerLimits
+from relive_platform.triggers.http.sockets.limits import SocketLimits
 from relive_platform.triggers.queue.model import QueueLimits
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "queue_limits",
     "registry_of",
     "retention_of",
+    "socket_limits",
 ]
 
 
@@ -188,6 +190,18 @@ def listener_limits(settings: Settings) -> ListenerLimits:
         target_bytes=settings.target_limit_bytes,
         headers=settings.header_limit,
         chunk_bytes=settings.chunk_limit_bytes,
+    )
+
+
+def socket_limits(settings: Settings) -> SocketLimits:
+    """Limits of websockets."""
+    return SocketLimits(
+        per_function=settings.websockets,
+        message_bytes=settings.websocket_message_bytes,
+        idle_s=settings.websocket_idle_s,
+        ping_s=settings.websocket_ping_s,
+        pong_s=settings.websocket_ping_s,
+        compression=settings.websocket_compression == "on",
     )
 
 

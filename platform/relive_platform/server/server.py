@@ -54,6 +54,7 @@ from relive_platform.server.parts import (
     queue_limits,
     registry_of,
     retention_of,
+    socket_limits,
 )
 from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.resources import Resources
@@ -260,6 +261,7 @@ class ReliveServer:
             gateway_limits,
             access_of(settings),
             Propagation(os.environ.get("OTEL_PROPAGATORS", "")),
+            socket_limits(settings),
             ready=self.ready,
         )
         self.functions = Functions(settings, self.engine, self._environment, self.resources.folders)

@@ -170,14 +170,18 @@ class Gateway:
                 raise BodyTooLarge(self._limits.body_bytes)
             request = _request(target, head, body, time.time_ns(), self._propagation)
             if "upgrade" in head.special and target.service and is_websocket(head):
-                self._upgrade(request, head, exchange)
+                self._upgrade(request, target, head, exchange)
             else:
                 self._dispatcher.begin(request, exchange)
         except Exception as error:
             exchange.respond(_refusal(error))
         return True
 
-    def _upgrade(self, request: InvokeRequest, head: Head, exchange: Exchange) -> None:
+    def _upgrade(self, request: InvokeRequest, target: Target, head: Head, exchange: Exchange) -> None:
+        special, cors = head.special, target.cors
+        # Browsers ask no server whether a page may open one, as they do for other requests.
+        if cors is not None and self._access.foreign(special) and not cors.allows(special.get("origin")):
+            raise ForeignPage
         begin = self._dispatcher.begin
         refused = self.websockets.begin(request, head, cast("Upgrading", exchange), begin)
         if refused is not None:
