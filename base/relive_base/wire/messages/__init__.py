@@ -41,6 +41,7 @@ from relive_base.wire.messages.invoking import (
     StreamHead,
     StreamPart,
 )
+from relive_base.wire.messages.rpc import CallBegun, CallStreams
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import (
@@ -74,7 +75,9 @@ __all__ = [
     "Body",
     "BodyTaken",
     "Call",
+    "CallBegun",
     "CallResult",
+    "CallStreams",
     "Cancel",
     "Crashed",
     "DebugComplete",

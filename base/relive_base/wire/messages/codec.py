@@ -34,6 +34,7 @@ from relive_base.wire.messages.invoking import (
     StreamHead,
     StreamPart,
 )
+from relive_base.wire.messages.rpc import CallBegun, CallStreams
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import SocketAccept, SocketClose, SocketData, SocketTaken
@@ -45,7 +46,7 @@ AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
     | Result | StreamHead | StreamPart | Done | Skipped | Late | Crashed | Spans | SpanUpdate | Logs | Profile
     | Scene | Call
-    | SocketAccept | SocketData | SocketClose | SocketTaken
+    | SocketAccept | SocketData | SocketClose | SocketTaken | CallBegun | CallStreams
     | TakeHeap | HeapTaken | Playback
     | Body | BodyTaken | Cancel | Gone | Left
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded

@@ -1,0 +1,29 @@
+"""Calls of gRPC, which come to a worker past the server's own eyes."""
+
+from __future__ import annotations
+
+from relive_base.wire.messages.frame import Frame
+
+__all__ = ["CallBegun", "CallStreams"]
+
+
+class CallBegun(Frame, tag="call_begun"):
+    """A worker has begun a call: an attempt of its own, that ends with a Result like others. Its ids are the
+    worker's; `trace_id` and the parent are the client's, if it has sent a trace along."""
+
+    invocation_id: str
+    trace_id: str
+    span_id: str
+    trigger_span_id: str
+    method: str  # "/package.Service/Method"
+    began_ns: int
+    parent_span_id: str = ""
+    trace_state: str = ""
+    sampled: bool = True
+    user_agent: str = ""
+
+
+class CallStreams(Frame, tag="call_streams"):
+    """The answer of a call has begun, in parts: the time limit of the function was for the first of them."""
+
+    invocation_id: str

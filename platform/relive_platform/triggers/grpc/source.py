@@ -1,0 +1,184 @@
+"""gRPC as a source of events: a listener for each port that a service has claimed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from relive_base.errors import ReliveError
+
+from relive_platform.triggers.base import Served, ServedConfig
+from relive_platform.triggers.grpc.config import GrpcTrigger
+from relive_platform.triggers.grpc.limits import WireLimits
+from relive_platform.triggers.grpc.splicing import ClientSide
+
+__all__ = ["GrpcSource", "Joining", "Wiring"]
+
+_log = logging.getLogger(__name__)
+_RETRY_S: Final = 2.0
+_LOOPBACK: Final = "127.0.0.1"
+_ENHANCE_YOUR_CALM: Final = 11
+_REFUSED_STREAM: Final = 7
+_BACKLOG: Final = 256
+
+
+class Joining(Protocol):
+    """A worker's end for one connection."""
+
+    @property
+    def port(self) -> int: ...
+    def release(self) -> None: ...
+
+
+class Wiring(Protocol):
+    """Gives workers to connections: the engine."""
+
+    def connect(self, function: str, /) -> asyncio.Future[Joining]: ...
+
+
+class GrpcConfig(ServedConfig, Protocol):
+    """What a function says of its callers."""
+
+    @property
+    def public(self) -> bool: ...
+
+
+class GrpcFunction(Served, Protocol):
+    """A function with that."""
+
+    @property
+    def config(self) -> GrpcConfig: ...
+
+
+class _Port:
+    """One listener."""
+
+    def __init__(self, function: str, host: str, port: int) -> None:
+        self.function = function
+        self.host = host
+        self.port = port
+        self.server: asyncio.Server | None = None
+        self.problem = ""
+
+
+class GrpcSource:
+    """`host`: the gateway's; a service that is not public is reached on loopback only, as its callers show no
+    token."""
+
+    def __init__(
+        self, wiring: Wiring, host: str, *, loopback: bool, limits: WireLimits | None = None
+    ) -> None:
+        self.limits = limits or WireLimits()
+        self.open: dict[ClientSide, str] = {}  # connections, and their functions
+        self.ports: dict[int, _Port] = {}
+        self._wiring = wiring
+        self._host = host
+        self._loopback = loopback
+        self._started = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def apply(self, functions: Sequence[GrpcFunction]) -> None:
+        """These functions are in service from now on."""
+        wanted: dict[int, _Port] = {}
+        for function in functions:
+            wide = self._loopback or function.config.public
+            for trigger in function.config.triggers:
+                if isinstance(trigger, GrpcTrigger):
+                    host = self._host if wide else _LOOPBACK
+                    wanted[trigger.port] = _Port(function.name, host, trigger.port)
+        for number, known in list(self.ports.items()):
+            new = wanted.pop(number, None)
+            if new is not None and new.host == known.host:
+                known.function = new.function
+            else:
+                self._shut(self.ports.pop(number))
+                if new is not None:
+                    wanted[number] = new
+        self.ports |= wanted
+        if self._started:
+            await self._listen()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._started = True
+        await self._listen()
+        self._sweep()
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for one in [port for port in self.ports.values() if port.server is None]:
+            try:
+                one.server = await loop.create_server(
+                    lambda one=one: self._accept(one), one.host, one.port, backlog=_BACKLOG
+                )
+            except OSError as error:
+                why = error.strerror or str(error)
+                if one.problem != why:
+                    _log.error("gRPC of %s cannot listen on %s:%d: %s", one.function, one.host, one.port, why)
+                one.problem = why
+            else:
+                one.problem = ""
+
+    def _shut(self, port: _Port) -> None:
+        if port.server is not None:
+            port.server.close()
+            port.server = None
+
+    async def close(self) -> None:
+        """Take no more connections; those that are open end with their workers."""
+        self._started = False
+        if self._timer is not None:
+            self._timer.cancel()
+        for port in self.ports.values():
+            self._shut(port)
+        for client in list(self.open):
+            client.refuse(0, "the server stops")
+        for task in list(self._tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    # ------------------------------------------------------------ connections
+
+    def _accept(self, port: _Port) -> ClientSide:
+        return ClientSide(self.limits, lambda client: self._begin(client, port.function), self._over)
+
+    def _begin(self, client: ClientSide, function: str) -> None:
+        limit = self.limits.per_function
+        if sum(name == function for name in self.open.values()) >= limit:
+            client.refuse(_ENHANCE_YOUR_CALM, f"{limit} connections to this service are open already")
+            return
+        self.open[client] = function
+        task = asyncio.get_running_loop().create_task(self._join(client, function))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _join(self, client: ClientSide, function: str) -> None:
+        try:
+            wire = await self._wiring.connect(function)
+        except ReliveError as error:
+            client.refuse(_REFUSED_STREAM, error.message)
+            return
+        client.hold(wire)
+        try:
+            await client.join(_LOOPBACK, wire.port)
+        except OSError as error:
+            client.refuse(_REFUSED_STREAM, f"the worker cannot be reached: {error.strerror or error}")
+
+    def _over(self, client: ClientSide) -> None:
+        self.open.pop(client, None)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for client in list(self.open):
+            client.sweep(now)
+        if any(port.server is None for port in self.ports.values()):
+            task = loop.create_task(self._listen())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._timer = loop.call_later(self.limits.sweep_s, self._sweep)
