@@ -15,7 +15,9 @@ FACTS: Final = ("http_scheme", "http_host", "client", "peer", "user_agent")
 
 _KEPT: Final = 4_096
 _LEFT: Final = "relive.client_disconnected"  # in the middle of an answer; no other record has it
-_PORTS: Final = {"http": "80", "https": "443"}
+_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+_WEBSOCKET: Final = ("network.protocol.name", "relive.websocket.")
+"""What a websocket's record says of its messages and its end."""
 
 
 def http_name(record: InvocationRecord) -> str:
@@ -40,8 +42,9 @@ def http_attributes(record: InvocationRecord, shared: dict[str, str]) -> dict[st
         attributes["url.query"] = record.http_query
     if record.peer_port:
         attributes["network.peer.port"] = str(record.peer_port)
-    if _LEFT in record.attributes:
-        attributes[_LEFT] = record.attributes[_LEFT]
+    if record.attributes:
+        more = record.attributes.items()
+        attributes.update((name, value) for name, value in more if name.startswith((_LEFT, *_WEBSOCKET)))
     return attributes
 
 

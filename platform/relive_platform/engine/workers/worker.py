@@ -41,6 +41,7 @@ from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.workers.life import BUSY, GONE, IDLE, STARTING, WorkerLife
 from relive_platform.engine.workers.reports import Reports
 from relive_platform.engine.workers.requests import WorkerRequests
+from relive_platform.engine.workers.sockets import WorkerSockets
 from relive_platform.engine.workers.streams import WorkerStreams
 from relive_platform.evidence import LOGS, SPANS, Take
 
@@ -134,6 +135,7 @@ class Worker(WorkerLife):
         self._takes: dict[str, Callable[[bytes], None]] = {
             **self._reports.takes,
             **self._streams.takes,
+            **WorkerSockets(self, self._opened).takes,
             **self._requests.takes,
             "left": self._on_left,
             "result": self._on_result,
@@ -212,6 +214,10 @@ class Worker(WorkerLife):
         """A part of its answer has come: the worker keeps the idle limit, and this is when it must have. It
         has none while it `waits` for the client."""
         attempt.moves(inf if waits else self._mono() + self.spec.idle_timeout_s)
+
+    def _opened(self, attempt: Attempt) -> None:
+        """Its websocket is open, and has no time limit any more."""
+        attempt.moves(inf)
 
     def cancel(self, attempt: Attempt) -> None:
         """Have a service end one attempt, and go on with the others."""

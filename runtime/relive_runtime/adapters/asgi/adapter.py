@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from relive_base.wire.messages import (
+    WEBSOCKET,
     AnyFrame,
     Body,
     CallResult,
@@ -17,12 +18,16 @@ from relive_base.wire.messages import (
     Gone,
     Invoke,
     Left,
+    SocketClose,
+    SocketData,
+    SocketTaken,
     Stop,
 )
 
 from relive_runtime.adapters.asgi.cycle import HttpCycle
 from relive_runtime.adapters.asgi.lifespan import Lifespan
 from relive_runtime.adapters.asgi.scope import ScopeMaker
+from relive_runtime.adapters.asgi.socket_cycle import SocketCycle
 from relive_runtime.adapters.event.payload import trace_headers
 from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
 from relive_runtime.adapters.service.request import request_of
@@ -32,6 +37,7 @@ from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["AsgiAdapter"]
 
+_SOCKET_FRAMES: Final = frozenset((SocketData, SocketClose, SocketTaken))
 _STOP_SHARE: Final = 0.8  # of the time to stop is the application's; the rest is for the end
 
 
@@ -45,7 +51,7 @@ class AsgiAdapter:
         self._loop = _new_loop()
         self._lifespan = self._loop.run_until_complete(self._start())
         self._scopes = ScopeMaker(self._lifespan.state)
-        self._cycles: dict[str, HttpCycle] = {}
+        self._cycles: dict[str, HttpCycle | SocketCycle] = {}
         self._waiting: dict[int, HttpCycle] = {}  # for the client to take what was sent, by call id
         self._ids = itertools.count(-1, -1)  # those of calls are positive
         self._unflushed: list[HttpCycle] = []
@@ -107,17 +113,29 @@ class AsgiAdapter:
         elif kind is Stop:
             self._stopping = True
             self._maybe_stop()
+        elif kind in _SOCKET_FRAMES:
+            self._on_socket(frame)  # type: ignore[arg-type]
         else:
             self.desk.other(frame)
+
+    def _on_socket(self, frame: SocketData | SocketClose | SocketTaken) -> None:
+        cycle = self._cycles.get(frame.invocation_id)
+        if isinstance(cycle, SocketCycle):
+            cycle.take(frame)
 
     def _begin(self, invoke: Invoke) -> None:
         request = request_of(invoke)
         attempt = self.desk.begin(invoke)
-        cycle = HttpCycle(self, attempt, request, self._scopes.http(request, trace_headers(invoke)))
+        trace = trace_headers(invoke)
+        cycle: HttpCycle | SocketCycle
+        if invoke.wire == WEBSOCKET:
+            cycle = SocketCycle(self, attempt, self._scopes.websocket(request, trace))
+        else:
+            cycle = HttpCycle(self, attempt, request, self._scopes.http(request, trace))
         self._cycles[invoke.invocation_id] = cycle
         attempt.task = self._loop.create_task(cycle.run(), context=attempt.context)
 
-    def over(self, cycle: HttpCycle) -> None:
+    def over(self, cycle: HttpCycle | SocketCycle) -> None:
         """Its application has come to its end."""
         self._cycles.pop(cycle.attempt.invocation_id, None)
         if self._stopping:

@@ -12,6 +12,8 @@ __all__ = ["ScopeMaker"]
 
 _KNOWN: Final = 1_000
 _VERSION: Final = {"version": "3.0", "spec_version": "2.3"}
+_SUBPROTOCOLS: Final = "sec-websocket-protocol"
+_SECURE: Final = ("https", "wss")
 _TRACE: Final = ("traceparent", "tracestate")
 
 
@@ -43,6 +45,16 @@ class ScopeMaker:
             "server": self._server(request),
             "state": self._state.copy(),
         }
+
+    def websocket(self, request: HttpRequest, trace: tuple[str, str]) -> dict[str, Any]:
+        """Of a websocket."""
+        scope = self.http(request, trace)
+        del scope["method"]
+        scope["type"] = "websocket"
+        asked = [value for name, value in request.headers if name == _SUBPROTOCOLS]
+        scope["subprotocols"] = [one.strip() for value in asked for one in value.split(",") if one.strip()]
+        scope["extensions"] = {"websocket.http.response": {}}
+        return scope
 
     def headers(self, request: HttpRequest, trace: tuple[str, str]) -> list[tuple[bytes, bytes]]:
         """All of them, with the trace that is continued instead of the client's."""
@@ -77,7 +89,7 @@ class ScopeMaker:
                 host, port = request.host, ""
             known = (
                 host.strip("[]") or "localhost",
-                int(port) if port else 443 if request.scheme == "https" else 80,
+                int(port) if port else 443 if request.scheme in _SECURE else 80,
             )
             if len(self._hosts) < _KNOWN:
                 self._hosts[key] = known

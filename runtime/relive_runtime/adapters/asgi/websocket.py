@@ -59,7 +59,8 @@ class Socket:
         self._limit_bytes = result_limit_bytes
         self.state = CONNECTING
         self.accepted = False
-        self._left = False  # the client has gone, or was sent away
+        self.left = False
+        """The client has gone, or was sent away."""
         self._events: deque[dict[str, Any]] = deque(({"type": "websocket.connect"},))
         self._end: dict[str, Any] | None = None  # behind all events
         self._reader: Future[None] | None = None
@@ -85,7 +86,7 @@ class Socket:
 
     def lose(self, code: int = _LOST, reason: str = "") -> None:
         """The client has gone."""
-        self._left = True
+        self.left = True
         self._finish(code, reason)
         self._release()
 
@@ -122,7 +123,7 @@ class Socket:
         data = event.get("bytes")
         size = len(data) if data is not None else len(event["text"].encode())
         self._taken += size + MESSAGE_COST_BYTES
-        if self._taken > WINDOW_BYTES // 4 and not self._left:
+        if self._taken > WINDOW_BYTES // 4 and not self.left:
             taken, self._taken = self._taken, 0
             self._put(SocketTaken(invocation_id=self._ident, size=taken))
 
@@ -137,13 +138,13 @@ class Socket:
             self._send_connecting(kind, event)
         elif self.state == DENYING and kind == "websocket.http.response.body":
             self._deny_on(event)
-        elif self._left:
+        elif self.left:
             raise ClientDisconnected
         else:
             raise RuntimeError(f"Unexpected ASGI message {kind!r}, after sending 'websocket.close'.")
 
     async def _send_open(self, kind: str, event: Mapping[str, Any]) -> None:
-        if self._left:
+        if self.left:
             raise ClientDisconnected
         if kind == "websocket.send":
             data = event.get("bytes")
@@ -163,7 +164,7 @@ class Socket:
             writer: Future[None] = self._loop.create_future()
             self._writers.append(writer)
             await writer
-            if self._left:
+            if self.left:
                 raise ClientDisconnected
         self._ahead += len(data) + MESSAGE_COST_BYTES
         self._put(SocketData(invocation_id=self._ident, data=data, text=text))
@@ -178,7 +179,7 @@ class Socket:
 
     def _send_connecting(self, kind: str, event: Mapping[str, Any]) -> None:
         if kind == "websocket.accept":
-            if self._left:
+            if self.left:
                 raise ClientDisconnected
             self.state, self.accepted = OPEN, True
             accept = SocketAccept(
@@ -221,7 +222,7 @@ class Socket:
         if self._denial is not None and self.state == CLOSED:
             status, headers, body = self._denial
             return Answer(bytes(body), status, "", headers)
-        if self._left:
+        if self.left:
             return Answer(b"", _FORBIDDEN, "")  # nobody gets it
         raise BadResult(
             "the application returned without accepting or closing the websocket",

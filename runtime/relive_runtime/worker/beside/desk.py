@@ -11,7 +11,7 @@ from functools import wraps
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
+from relive_base.wire.messages import AnyFrame, Frame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
 from relive_profiler.record import BesideSampler
 from relive_tracer.record import InvocationState, Telemetry
@@ -161,7 +161,7 @@ class Desk:
         if attempt.deadline_ns:
             attempt.deadline_ns = time.monotonic_ns() + int(self.spec.idle_timeout_s * _SECOND_NS)
 
-    def send(self, frame: AnyFrame) -> None:
+    def send(self, frame: Frame) -> None:
         """Anything else."""
         self._sink.send_surely(frame, bell=False)
         self.telling.ring()
