@@ -8,7 +8,7 @@ from typing import Final, Protocol, cast
 from msgspec.structs import replace
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Call, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
+from relive_base.wire.messages import Call, CallBegun, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
 
 from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
@@ -29,6 +29,7 @@ from relive_platform.engine.supervisor.verdict import (
     init_verdict,
     worker_verdict,
 )
+from relive_platform.engine.workers.born import Caller, request_of
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 
@@ -104,10 +105,21 @@ class Dispatcher:
             raise UnknownFunction(request.function, self.pools)
         if self.stopping:
             raise Stopping
+        attempt = self._attempt(pool, request, waiter, new_invocation_ids())
+        self.running += 1
+        if pool.submit(attempt):
+            self._recorder.begun(attempt.record)
+        else:
+            self._reject(attempt, why_full(pool.limits, len(pool.waiting)))
+
+    def _attempt(
+        self, pool: FunctionPool, request: InvokeRequest, waiter: Waiter, ids: tuple[str, str, str, str]
+    ) -> Attempt:
+        """`ids`: of invocation, trace, span and trigger span; those of the request come first."""
         spec = pool.spec
         timeout_s = min(request.timeout_s, spec.timeout_s) if request.timeout_s > 0 else spec.timeout_s
         http = request.http
-        invocation_id, trace_id, span_id, trigger_span_id = new_invocation_ids()
+        invocation_id, trace_id, span_id, trigger_span_id = ids
         record = replace(
             pool.template,
             invocation_id=request.invocation_id or invocation_id,
@@ -132,7 +144,7 @@ class Dispatcher:
             record.http_path = http.mount.rstrip("/") + http.path  # as the client asked for it
             record.event_bytes = len(http.body)
             _tell_client(record, request, http)
-        attempt = Attempt(
+        return Attempt(
             request=request,
             record=record,
             waiter=waiter,
@@ -140,11 +152,16 @@ class Dispatcher:
             accepted_mono=self._mono(),
             profile=request.profile,
         )
+
+    def on_call_begun(self, pool: FunctionPool, begun: CallBegun) -> Attempt:
+        """A worker has begun a call by itself."""
+        spec = pool.spec
+        request = request_of(spec.name, spec.version, begun)
+        ids = begun.invocation_id, begun.trace_id, begun.span_id, begun.trigger_span_id
+        attempt = self._attempt(pool, request, Caller(), ids)
         self.running += 1
-        if pool.submit(attempt):
-            self._recorder.begun(record)
-        else:
-            self._reject(attempt, why_full(pool.limits, len(pool.waiting)))
+        self._recorder.begun(attempt.record)
+        return attempt
 
     def cancel_waiting(self, pool: FunctionPool, attempt: Attempt) -> bool:
         """Turn away what waits for a worker, for good. False if it has begun, or is gone."""

@@ -15,7 +15,7 @@ from relive_platform.engine.attempt import AHEAD, ANSWERED
 from relive_platform.engine.cancelling import Cancelled, find, in_flight
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.dispatcher import CallHandler, Dispatcher, Recorder
-from relive_platform.engine.errors import UnknownFunction
+from relive_platform.engine.errors import Stopping, UnknownFunction
 from relive_platform.engine.failed.debugging import DebugSession
 from relive_platform.engine.host import HostLimits, WorkerHost
 from relive_platform.engine.invocation import InvokeRequest, Outcome
@@ -25,6 +25,7 @@ from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.dumping import dump_worker
 from relive_platform.engine.supervisor.saving import Saver
 from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.wires import Wire
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Cgroups
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
@@ -111,6 +112,13 @@ class Engine:
         """Run one event; the future is set when its answer is there, and failures are in the outcome. Raises
         UnknownFunction and Stopping."""
         return self.dispatcher.submit(request)
+
+    def connect(self, function: str) -> asyncio.Future[Wire]:
+        """A worker of a function, for a connection that is joined to it; NoWorker if there is none in time.
+        Raises UnknownFunction and Stopping."""
+        if self.dispatcher.stopping:
+            raise Stopping
+        return self._pool(function).wires.connect()
 
     def cancel(self, ident: str) -> Cancelled | None:
         """End the attempt that `ident` means (see `cancelling.find`); None if there is none. What a worker

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Call, Done, FunctionSpec, InitFailed, Ready, Result
-from relive_runtime.adapters.table import SERVICE
+from relive_base.wire.messages import Call, CallBegun, Done, FunctionSpec, InitFailed, Ready, Result
+from relive_runtime.adapters.table import BESIDE
 
 from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
@@ -16,7 +16,9 @@ from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.pace import Pace, workers_wanted
 from relive_platform.engine.placing import crowded, fast_worker, service_worker
 from relive_platform.engine.runtime import Runtime
+from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.waiting import Waiting
+from relive_platform.engine.wires import Wires
 from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
@@ -26,6 +28,7 @@ __all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener", "why_full"]
 HEALTHY_BYTES: Final = 65_536
 """The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
 _MB: Final = 1_048_576
+_BORN: Final = 10_000  # calls of gRPC that one worker runs at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class PoolListener(Protocol):
     def on_init_lost(self, worker: Worker, attempt: Attempt | None) -> None: ...
     def on_waited(self, pool: FunctionPool, attempt: Attempt) -> None: ...
     def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None: ...
+    def on_call_begun(self, pool: FunctionPool, begun: CallBegun) -> Attempt: ...
     def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None: ...
     def on_heap(self, attempt: Attempt, worker: Worker, found: HeapFound) -> None: ...
 
@@ -105,7 +109,7 @@ class FunctionPool:
     ) -> None:
         self.spec = spec
         self.template = _template(spec)
-        self.serves = spec.kind == SERVICE or limits.capacity > 1  # attempts run beside each other
+        self.serves = spec.kind in BESIDE or limits.capacity > 1  # attempts run beside each other
         self.runtime = runtime
         self.limits = limits
         self.idle: list[Worker] = []  # the newest last: it is taken first, its caches are warm
@@ -122,6 +126,7 @@ class FunctionPool:
         self.init_failures = 0  # in a row
         self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
         self.pace = Pace()
+        self.wires = Wires(self.live, lambda: self._fork(1), limits.wait_limit_s, clock)
         self.aftermath = Aftermath(host, listener.on_heap)
         self._profiles = 0  # of the next so many attempts, by this engine
         self._profile_engine = "precise"
@@ -247,6 +252,8 @@ class FunctionPool:
         self.active = False
         for worker in list(self.idle):
             self.remove_idle(worker)
+        for worker in [one for one in self.workers if one.wires]:
+            worker.dismiss(self.spec.timeout_s)  # its clients are told to go elsewhere
         for worker in self.workers:
             if worker.state == STARTING and not self.waiting:
                 worker.retire()
@@ -258,6 +265,7 @@ class FunctionPool:
         self.starting -= 1
         self.init_failures = 0
         self._free(worker)
+        self.wires.on_ready(worker)
 
     def _free(self, worker: Worker) -> None:
         worker.become(IDLE)
@@ -283,6 +291,7 @@ class FunctionPool:
         if worker.state != GONE:
             worker.become(FROZEN)
         attempt = self.waiting.next()
+        self.wires.on_lost(init_verdict(worker).message)
         stays = self.aftermath.of_process(worker, attempt) if attempt is not None and waits else NOTHING
         self._listener.on_init_lost(worker, attempt)
         if attempt is not None and stays.heap:
@@ -426,6 +435,21 @@ class FunctionPool:
     def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None:
         self._listener.on_call(worker, attempt, call)
 
+    def on_call_begun(self, worker: Worker, begun: CallBegun) -> None:
+        """A call has come to a worker by a connection that is joined to it."""
+        if worker.state not in (IDLE, BUSY) or worker.condemned or begun.invocation_id in worker.attempts:
+            return
+        if worker.begun >= _BORN:
+            return  # no honest server runs so many: what it tells of them is dropped, and counted there
+        attempt = self._listener.on_call_begun(self, begun)
+        if worker in self.idle:
+            self.idle.remove(worker)
+        self.active = True
+        tier = worker.ready.isolation_tier if worker.ready is not None else 0
+        attempt.dispatch(self._wall_ns(), worker.pid, worker.worker_id, worker.spec.instance, tier)
+        worker.bear_call(attempt)
+        self._host.watch(worker)
+
     def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None:
         self._listener.on_telemetry(worker, attempt, payload)
 
@@ -450,6 +474,9 @@ class FunctionPool:
 
     def expire(self, now: float) -> None:
         """Turn away requests that waited too long, and workers that cannot get ready."""
+        if self.wires:
+            self.wires.expire(now)
+            self._fork(1 - self.starting)
         # A cold start has a limit of its own; only waiting for busy workers is throttling.
         if self.starting == 0 or self.live():
             self.waiting.expire(now)

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_base.wire.messages import Call, Done, ErrorInfo, FunctionSpec, InitFailed, Ready, Result
+from relive_base.wire.messages import (
+    Call,
+    CallBegun,
+    Done,
+    ErrorInfo,
+    FunctionSpec,
+    InitFailed,
+    Ready,
+    Result,
+)
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.host import WorkerHost
@@ -111,6 +120,7 @@ class _Owner:
     def take_back(self, worker: Worker) -> None: ...
     def scale(self) -> None: ...
     def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None: ...
+    def on_call_begun(self, worker: Worker, begun: CallBegun) -> None: ...
     def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None: ...
 
 

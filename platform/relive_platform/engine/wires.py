@@ -62,8 +62,8 @@ class Wires:
         self._mono = clock.mono
         self._waiting: deque[_Waiter] = deque()
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
 
     def connect(self) -> asyncio.Future[Wire]:
         """A worker for a new connection; NoWorker if there is none in time."""

@@ -11,7 +11,7 @@ import msgspec
 from relive_base.resource import relive_version
 from relive_base.wire.messages import FunctionSpec
 from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, WSGI_CAPACITY
-from relive_runtime.adapters.table import SERVICE, has_python
+from relive_runtime.adapters.table import BESIDE, has_python
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.pool import PoolLimits
@@ -159,7 +159,7 @@ def _targets(aliases: Sequence[Alias]) -> dict[str, dict[str, AliasTarget]]:
 
 def _capacity(version: FunctionVersion) -> int:
     """Until a worker of it has told its own."""
-    if version.spec.kind != SERVICE:
+    if version.spec.kind not in BESIDE:
         return 1
     known = WSGI_CAPACITY if version.config.interface == "wsgi" else ASGI_CAPACITY
     return version.config.capacity or known

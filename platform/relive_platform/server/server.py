@@ -70,6 +70,7 @@ from relive_platform.triggers.batches.source import BatchSource
 from relive_platform.triggers.call.calls import Calls
 from relive_platform.triggers.destinations.delivery import Deliveries
 from relive_platform.triggers.destinations.router import Destinations
+from relive_platform.triggers.grpc.source import GrpcSource
 from relive_platform.triggers.http.app import Gateway, GatewayLimits
 from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.propagation import Propagation
@@ -277,8 +278,9 @@ class ReliveServer:
             Desk(self.queue, self.publisher, self.loop, os.environ, settings.async_body_limit_bytes)
         )
         timers = TimerSource(self.timers, self.executor)
+        grpc = GrpcSource(self.engine, settings.http_address)
         # as they start
-        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, http]
+        self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, grpc, http]
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )

@@ -11,6 +11,7 @@ from relive_platform.triggers.base import Source, TriggerConfig
 from relive_platform.triggers.bucket.config import BucketTrigger
 from relive_platform.triggers.bus.config import BusTrigger
 from relive_platform.triggers.cloudevents.config import CloudEventsTrigger
+from relive_platform.triggers.grpc.config import GrpcTrigger
 from relive_platform.triggers.http.config import HttpTrigger
 from relive_platform.triggers.pull.kafka.config import KafkaTrigger
 from relive_platform.triggers.pull.nats.config import NatsTrigger
@@ -37,6 +38,7 @@ KINDS: Final[dict[str, Kind]] = {
     "http": Kind(HttpTrigger),
     "timer": Kind(TimerTrigger),
     "queue": Kind(QueueTrigger),
+    "grpc": Kind(GrpcTrigger),
     "webhook": Kind(WebhookTrigger),
     "cloudevents": Kind(CloudEventsTrigger),
     "bus": Kind(BusTrigger),

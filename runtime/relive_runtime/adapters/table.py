@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from relive_runtime.zygote.options import WorkerStart
 
 __all__ = [
+    "BESIDE",
+    "GRPC",
     "KINDS",
     "SERVICE",
     "Kind",
@@ -27,6 +29,9 @@ __all__ = [
 ]
 
 SERVICE: Final = "service"
+GRPC: Final = "grpc"
+BESIDE: Final = frozenset((SERVICE, GRPC))
+"""Kinds whose attempts run beside each other in a worker."""
 """The kind whose attempts run beside each other."""
 
 
@@ -55,6 +60,10 @@ KINDS: Final[dict[str, Kind]] = {
         "app, an application of ASGI or WSGI", "relive_runtime.adapters.service.adapter:service_adapter"
     ),
     "custom": Kind("any program that speaks AWS Lambda's Runtime API", host="relive_runtime.custom.host:run"),
+    GRPC: Kind(
+        "serve(), which starts a server of grpc.aio, or register(server)",
+        "relive_runtime.adapters.grpc.adapter:GrpcAdapter",
+    ),
 }
 """By `FunctionSpec.kind`: `kind` in relive.toml."""
 

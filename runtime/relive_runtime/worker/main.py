@@ -136,7 +136,7 @@ class _Worker:
         self.channel = channel
         self._forked = forked
         self._reached = reached
-        self._serves = start.spec.kind == table.SERVICE
+        self._serves = start.spec.kind in table.BESIDE
         begun = ring.begun() if ring is not None else ()
         self._telemetry = Telemetry(sink.record, start.spec, begun=begun, beside=self._serves)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
@@ -186,6 +186,7 @@ class _Worker:
                 isolation_detail=self._reached.detail,
                 cpu_ns=time.process_time_ns(),
                 own_tmp=self._reached.own_tmp,
+                wire=cast("ServiceAdapter", adapter).wire if self._serves else "",
                 capacity=cast("ServiceAdapter", adapter).capacity if self._serves else 1,
             )
         )

@@ -94,6 +94,12 @@ INTEGER_NAMES: Final = frozenset(
         "messaging.batch.message_count",
         "network.peer.port",
         "relive.attempt",
+        "relive.websocket.close_code",
+        "relive.websocket.messages_received",
+        "relive.websocket.messages_sent",
+        "relive.websocket.received_bytes",
+        "relive.websocket.sent_bytes",
+        "rpc.grpc.status_code",
         "server.port",
     }
 )

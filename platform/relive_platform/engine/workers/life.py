@@ -59,6 +59,7 @@ class WorkerLife:
         self.capacity = capacity
         self.attempts: dict[str, Attempt] = {}
         self.begun = 0  # of them
+        self.wires = 0  # connections of clients that are joined to it
         self.began_mono = 0.0  # the newest of these
         self.last: Attempt | None = None  # the newest one that is over, and when it was
         self.ended_mono = 0.0
@@ -68,6 +69,20 @@ class WorkerLife:
         )
         self.condemned_for = ""  # the invocation that is why
         self.fingerprint = ""  # of the failure that it is kept for
+
+    def wire(self) -> None:
+        """A client's connection is joined to it."""
+        self.wires += 1
+
+    def unwire(self) -> None:
+        """Such a connection has gone."""
+        self.wires -= 1
+
+    def bear(self, attempt: Attempt, now_mono: float) -> None:
+        """It has begun an attempt by itself."""
+        if self.state != BUSY:
+            self.become(BUSY)
+        self.adopt(attempt, now_mono)
 
     def widen(self, capacity: int) -> None:
         """It has told how many attempts it runs at once."""

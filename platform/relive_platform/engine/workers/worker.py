@@ -14,6 +14,7 @@ import msgspec
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import (
     Call,
+    CallBegun,
     CallResult,
     Crashed,
     Done,
@@ -31,13 +32,14 @@ from relive_base.wire.messages import (
     encode_frame,
     frame_kind,
 )
-from relive_runtime.adapters.table import SERVICE
+from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.faults import FAULTS
 
 from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.runtime import Runtime
+from relive_platform.engine.workers.born import BornAttempts
 from relive_platform.engine.workers.life import BUSY, GONE, IDLE, STARTING, WorkerLife
 from relive_platform.engine.workers.reports import Reports
 from relive_platform.engine.workers.requests import WorkerRequests
@@ -83,6 +85,7 @@ class WorkerOwner(Protocol):
     def take_back(self, worker: Worker) -> None: ...
     def scale(self) -> None: ...
     def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None: ...
+    def on_call_begun(self, worker: Worker, begun: CallBegun) -> None: ...
     def on_telemetry(self, worker: Worker, attempt: Attempt | None, payload: bytes) -> None: ...
     def on_gone(self, worker: Worker) -> None: ...
 
@@ -127,7 +130,7 @@ class Worker(WorkerLife):
         self._taken_back: deque[str] = deque()  # invocations whose Skipped message is still to come
         self._reports = Reports(self, spec, takes, self._on_telemetry, self._on_flood, clock)
         self.serves = (
-            spec.kind == SERVICE
+            spec.kind in BESIDE
         )  # its attempts run beside each other, and it outlives their failures
         self._requests = WorkerRequests(self, self._send_frame)
         self._streams = WorkerStreams(self, self.answer, self._leave, self._moves if self.serves else None)
@@ -136,6 +139,7 @@ class Worker(WorkerLife):
             **self._reports.takes,
             **self._streams.takes,
             **WorkerSockets(self, self._opened).takes,
+            **BornAttempts(lambda begun: owner.on_call_begun(self, begun), self.find).takes,
             **self._requests.takes,
             "left": self._on_left,
             "result": self._on_result,
@@ -223,15 +227,22 @@ class Worker(WorkerLife):
         """Have a service end one attempt, and go on with the others."""
         self._requests.cancel(attempt)
 
-    def dismiss(self) -> None:
-        """It leaves: a service once it has shut down, within its limit."""
+    def bear_call(self, attempt: Attempt) -> None:
+        """It has begun an attempt by itself: a call of gRPC."""
+        self.invocations += 1
+        self._reports.begin(attempt.record.invocation_id)
+        self.bear(attempt, self._mono())
+
+    def dismiss(self, more_s: float = 0.0) -> None:
+        """It leaves: a service once it has shut down, within its limit; `more_s`: for what it still runs."""
         self.retire()
         if not self.serves or self.ready is None or self.state not in (IDLE, BUSY) or self.process.killed:
             self.kill()
         elif self._ending is None:
             self.handle.send(encode_frame(Stop()))
             loop = asyncio.get_running_loop()
-            self._ending = loop.call_later(self.spec.stop_timeout_s + _STOP_GRACE_S, self.kill)
+            limit_s = self.spec.stop_timeout_s + more_s + _STOP_GRACE_S
+            self._ending = loop.call_later(limit_s, self.kill)
 
     def _on_left(self, _payload: bytes) -> None:
         if self._ending is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
@@ -36,7 +37,7 @@ class Joining(Protocol):
 class Wiring(Protocol):
     """Gives workers to connections: the engine."""
 
-    def connect(self, function: str, /) -> asyncio.Future[Joining]: ...
+    def connect(self, function: str, /) -> Awaitable[Joining]: ...
 
 
 class GrpcConfig(ServedConfig, Protocol):
@@ -53,6 +54,15 @@ class GrpcFunction(Served, Protocol):
     def config(self) -> GrpcConfig: ...
 
 
+class GrpcAddress(Protocol):
+    """Where the gateway listens; `host` is "" for a unix socket."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def loopback(self) -> bool: ...
+
+
 class _Port:
     """One listener."""
 
@@ -65,18 +75,16 @@ class _Port:
 
 
 class GrpcSource:
-    """`host`: the gateway's; a service that is not public is reached on loopback only, as its callers show no
+    """`address`: the gateway's; a service that is not public is reached on loopback only, as its callers show no
     token."""
 
-    def __init__(
-        self, wiring: Wiring, host: str, *, loopback: bool, limits: WireLimits | None = None
-    ) -> None:
+    def __init__(self, wiring: Wiring, address: GrpcAddress, limits: WireLimits | None = None) -> None:
         self.limits = limits or WireLimits()
         self.open: dict[ClientSide, str] = {}  # connections, and their functions
         self.ports: dict[int, _Port] = {}
         self._wiring = wiring
-        self._host = host
-        self._loopback = loopback
+        self._host = address.host or _LOOPBACK
+        self._loopback = address.loopback
         self._started = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -112,9 +120,8 @@ class GrpcSource:
         loop = asyncio.get_running_loop()
         for one in [port for port in self.ports.values() if port.server is None]:
             try:
-                one.server = await loop.create_server(
-                    lambda one=one: self._accept(one), one.host, one.port, backlog=_BACKLOG
-                )
+                accept = partial(self._accept, one)
+                one.server = await loop.create_server(accept, one.host, one.port, backlog=_BACKLOG)
             except OSError as error:
                 why = error.strerror or str(error)
                 if one.problem != why:

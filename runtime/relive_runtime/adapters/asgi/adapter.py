@@ -44,6 +44,8 @@ _STOP_SHARE: Final = 0.8  # of the time to stop is the application's; the rest i
 class AsgiAdapter:
     """One per worker. The application starts as this is made."""
 
+    wire = ""
+
     def __init__(self, application: Callable[..., Any], spec: FunctionSpec) -> None:
         self.application = _single(application)
         self.capacity = spec.capacity or ASGI_CAPACITY

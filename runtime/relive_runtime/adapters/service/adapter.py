@@ -32,6 +32,10 @@ class ServiceAdapter(Protocol):
     def capacity(self) -> int:
         """How many of them at once."""
 
+    @property
+    def wire(self) -> str:
+        """The port where it listens for connections that are joined to it; "" if it does not."""
+
     def serve_beside(self, desk: Desk) -> None:
         """Run what comes until there is no more. Raises ChannelClosed if the server is gone."""
 

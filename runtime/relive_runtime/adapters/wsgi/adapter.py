@@ -28,6 +28,8 @@ _JOIN_S: Final = 0.05
 class WsgiAdapter:
     """One per worker. Threads are made as they are needed, `capacity` at most."""
 
+    wire = ""
+
     def __init__(self, application: Callable[..., Any], spec: FunctionSpec) -> None:
         self._application = application
         self.capacity = spec.capacity or WSGI_CAPACITY

@@ -33,6 +33,7 @@ class BesideAttempt(Attempt):
         "ended_ns",
         "failed",
         "gone",
+        "headers",
         "http_status",
         "look",
         "over",
@@ -63,6 +64,7 @@ class BesideAttempt(Attempt):
         self.gone = False  # its client has left
         self.raised: HandlerTimeout | None = None  # its time limit has struck
         self.http_status = 0
+        self.headers: list[tuple[str, str]] = []  # of its Result, if it fails
         self.body_moves = False
         self.blocks: list[dict[str, Any]] = []  # who has kept it waiting, and where
         self.blocked_ns = 0  # in all

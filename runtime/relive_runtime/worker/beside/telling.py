@@ -239,6 +239,7 @@ class Telling:
             http_status=http_status,
             error=error,
             streamed_bytes=attempt.streamed_bytes,
+            headers=attempt.headers,
         )
 
     def _send(self, attempt: BesideAttempt, result: Result) -> None:

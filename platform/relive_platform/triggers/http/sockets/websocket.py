@@ -27,7 +27,7 @@ from relive_base.wire.messages import (
 )
 from relive_base.wire.messages import Frame as Message
 from websockets.exceptions import ProtocolError
-from websockets.frames import CLOSE, PING, PONG, Frame
+from websockets.frames import CLOSE, PING, PONG, Close, Frame
 from websockets.http11 import Response as Opening
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -161,6 +161,8 @@ class WebSocket(asyncio.Protocol):
         """The attempt is over: its record is told of the messages, or of the answer that there will be."""
         if self.counts.opened:
             record = outcome.record
+            if self.state == OPENED:
+                self.counts.closed(Close(*_last_word(outcome)), "server")
             record.http_status = _SWITCHING
             record.attributes = {**record.attributes, **self.counts.attributes()}
         else:
@@ -173,12 +175,8 @@ class WebSocket(asyncio.Protocol):
             if not self.counts.opened:
                 if self.state == WAITING:
                     self._handshake.set_result(outcome)
-            elif outcome.ok:
-                self._close(_NORMAL, "")
-            elif outcome.record.status == "cancelled":
-                self._close(_GOING_AWAY, "the invocation was cancelled")
             else:
-                self._close(_INTERNAL, "the function failed")
+                self._close(*_last_word(outcome))
         except Exception:
             _log.exception("a websocket could not be closed")
 
@@ -458,6 +456,15 @@ class WebSocket(asyncio.Protocol):
             self._pinged, self._ping_due = now, now + limits.ping_s
             self._protocol.send_ping(_PING)
             self._flush()
+
+
+def _last_word(outcome: Outcome) -> tuple[int, str]:
+    """What a websocket is closed with that its application has left open."""
+    if outcome.ok:
+        return _NORMAL, ""
+    if outcome.record.status == "cancelled":
+        return _GOING_AWAY, "the invocation was cancelled"
+    return _INTERNAL, "the function failed"
 
 
 def _short(reason: str) -> str:

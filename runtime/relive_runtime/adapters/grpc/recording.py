@@ -1,0 +1,191 @@
+"""What is told of a call: its beginning, its end, once each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from relive_base.wire.messages import FunctionSpec
+
+from relive_runtime.adapters.base import Answer
+from relive_runtime.adapters.grpc.calls import OK, SERVER_ERRORS, UNKNOWN, RpcFailed, begun, code_of
+from relive_runtime.worker.limits.deadline import HandlerTimeout
+
+if TYPE_CHECKING:
+    from relive_runtime.worker.beside.desk import Desk
+
+__all__ = ["Call", "CallRecorder", "recorder"]
+
+_CANCELLED: Final = 1
+_DEADLINE_EXCEEDED: Final = 4
+_STATUS: Final = "grpc-status"
+
+
+def recorder(spec: FunctionSpec) -> CallRecorder:
+    """With the statuses of the function's own grpc."""
+    import grpc
+
+    by_number = {status.value[0]: status for status in grpc.StatusCode}
+    return CallRecorder(spec, by_number.__getitem__)
+
+
+class CallRecorder:
+    """One per worker; on its event loop, but for handlers that run in threads."""
+
+    def __init__(self, spec: FunctionSpec, codes: Callable[[int], Any]) -> None:
+        """`codes` gives grpc's own status of a number."""
+        self.spec = spec
+        self.codes = codes
+        self.desk: Desk | None = None  # until the worker serves, nothing is recorded
+
+    def begin(self, method: str, metadata: Iterable[Any]) -> Call:
+        """A call begins, in the task that serves it."""
+        call = Call(self)
+        desk = self.desk
+        if desk is not None:
+            invoke, told = begun(self.spec, method, metadata)
+            desk.send(told)
+            call.attempt = desk.begin_here(invoke)
+        task = asyncio.current_task()
+        if task is not None:
+            task.add_done_callback(call.task_done)
+            if call.attempt is not None:
+                call.attempt.task = task
+        return call
+
+
+class Call:
+    """One call. It ends once, however often it is told."""
+
+    def __init__(self, recorder: CallRecorder) -> None:
+        self._recorder = recorder
+        self._over = False
+        self.attempt: Any = None  # a BesideAttempt
+        self.context: Any = None  # grpc's, once its handler runs
+        self.verdict: tuple[Any, str] | None = None
+        """What the client is to be told, if the call was ended from here."""
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """In a thread: as part of the attempt."""
+        if self.attempt is None:
+            return function(*arguments)
+        return self.attempt.context.run(function, *arguments)
+
+    def streams(self) -> None:
+        """Its answer comes in parts."""
+
+    def moves(self) -> None:
+        """A part of the answer is there: the time limit was that of the first one."""
+        attempt = self.attempt
+        if attempt is not None and not attempt.streaming:
+            attempt.streaming = True
+            attempt.deadline_ns = 0
+
+    def watched(self, serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
+        """The serializer of its answer; what it raises is the end of the call."""
+        if serialize is None:
+            return None
+
+        def watched(message: Any) -> bytes:
+            try:
+                data = serialize(message)
+            except BaseException as error:
+                self.fail(error, None)
+                raise
+            if self.attempt is not None:
+                self.attempt.streamed_bytes += len(data)
+            return data
+
+        return watched
+
+    # ------------------------------------------------------------ ends
+
+    def returned(self, context: Any) -> None:
+        """Its handler has returned; the status may be one that it has set."""
+        code = code_of(context.code())
+        if code in SERVER_ERRORS:
+            self._failed(RpcFailed(f"{SERVER_ERRORS[code]}: {_text(context)}"), code)
+        else:
+            self.end(code)
+
+    def end(self, code: int) -> None:
+        """It is over."""
+        if self._closed():
+            return
+        desk, attempt = self._recorder.desk, self.attempt
+        assert desk is not None
+        attempt.headers = [(_STATUS, str(code))]
+        desk.returned(attempt, Answer(b"", 200, "", [(_STATUS, str(code))]))
+
+    def fail(self, error: BaseException, context: Any) -> None:
+        """Its handler has raised."""
+        if self._over or self.attempt is None:
+            return
+        context = context if context is not None else self.context
+        if isinstance(error, asyncio.CancelledError):
+            self._cancelled(error, context)
+            return
+        code = code_of(context.code()) if context is not None else OK
+        if not _is_abort(error):
+            self._failed(error, UNKNOWN)
+        elif code in SERVER_ERRORS:
+            failed = RpcFailed(f"{SERVER_ERRORS[code]}: {_text(context)}")
+            failed.__cause__ = error.__cause__ or error.__context__
+            self._failed(failed.with_traceback(error.__traceback__), code)
+        else:
+            self.end(code)
+
+    def _cancelled(self, error: BaseException, context: Any) -> None:
+        attempt = self.attempt
+        if attempt.answered:  # its time limit, or somebody, has ended it from here
+            timeout = attempt.raised is not None
+            code = _DEADLINE_EXCEEDED if timeout else _CANCELLED
+            text = "the function's time limit is over" if timeout else "the invocation was cancelled"
+            self.verdict = self._recorder.codes(code), text
+            self._failed(error, code)
+            return
+        left = context.time_remaining() if context is not None else None
+        if left is not None and left <= 0:
+            late = HandlerTimeout("the deadline that the client has set is over")
+            self._failed(late.with_traceback(error.__traceback__), _DEADLINE_EXCEEDED)
+        else:
+            attempt.gone = True
+            self.end(_CANCELLED)
+
+    def _failed(self, error: BaseException, code: int) -> None:
+        if self._closed():
+            return
+        desk, attempt = self._recorder.desk, self.attempt
+        assert desk is not None
+        attempt.headers = [(_STATUS, str(code))]
+        desk.failed(attempt, error, None)
+
+    def _closed(self) -> bool:
+        """Whether it is over already, or nothing is recorded; after this it is over."""
+        over, self._over = self._over, True
+        return over or self.attempt is None
+
+    def task_done(self, task: asyncio.Task[Any]) -> None:
+        """The end of all: what has not been told by now never was in a handler's hands."""
+        if self._over or self.attempt is None:
+            return
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            self.fail(asyncio.CancelledError(), None)
+        elif error is not None:
+            self.fail(error, None)
+        else:
+            self.end(code_of(self.context.code()) if self.context is not None else _CANCELLED)
+
+
+def _is_abort(error: BaseException) -> bool:
+    """Whether a handler has ended its call by `context.abort`. In a thread that is a plain Exception."""
+    return type(error).__name__ == "AbortError" or (type(error) is Exception and not error.args)
+
+
+def _text(context: Any) -> str:
+    details = context.details()
+    if isinstance(details, bytes):
+        details = details.decode("utf-8", "replace")
+    return str(details or "")
