@@ -126,7 +126,7 @@ class FunctionPool:
         self.init_failures = 0  # in a row
         self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
         self.pace = Pace()
-        self.wires = Wires(self.live, lambda: self._fork(1), limits.wait_limit_s, clock)
+        self.wires = Wires(self.live, lambda: self._fork(1), self._unwired, limits.wait_limit_s, clock)
         self.aftermath = Aftermath(host, listener.on_heap)
         self._profiles = 0  # of the next so many attempts, by this engine
         self._profile_engine = "precise"
@@ -244,7 +244,20 @@ class FunctionPool:
         """Take an idle worker out and end it."""
         if worker in self.idle:
             self.idle.remove(worker)
-        worker.dismiss()
+        self._dismiss(worker)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """It leaves, but not before the clients whose connections it has were told to go elsewhere."""
+        if not worker.wires:
+            worker.dismiss()
+        elif not worker.retiring:
+            worker.retire()
+            worker.dismiss_later(self.spec.timeout_s + self.spec.stop_timeout_s)
+
+    def _unwired(self, worker: Worker) -> None:
+        """A connection of it has gone."""
+        if worker.retiring and not worker.wires and worker.state == IDLE:
+            worker.dismiss()
 
     def drain(self) -> None:
         """A newer version took over: nothing new starts here, what runs is finished."""
@@ -253,7 +266,7 @@ class FunctionPool:
         for worker in list(self.idle):
             self.remove_idle(worker)
         for worker in [one for one in self.workers if one.wires]:
-            worker.dismiss(self.spec.timeout_s)  # its clients are told to go elsewhere
+            self._dismiss(worker)
         for worker in self.workers:
             if worker.state == STARTING and not self.waiting:
                 worker.retire()
@@ -275,7 +288,7 @@ class FunctionPool:
             return
         worker.idle_since = self.last_used = self._mono()
         if worker.retiring or self.draining:
-            worker.dismiss()
+            self._dismiss(worker)
         else:
             self.idle.append(worker)
             self._host.freed()
@@ -342,7 +355,7 @@ class FunctionPool:
         elif self._worn(worker, done) or (result is not None and not result.reusable) or not done.reusable:
             if worker.serves and worker.state == BUSY:
                 worker.become(IDLE)  # for nobody: it shuts down
-                worker.dismiss()
+                self._dismiss(worker)
             else:
                 worker.retire()
                 worker.become(FROZEN)  # until it is reaped

@@ -31,16 +31,23 @@ class NoWorker(ReliveError):
 class Wire:
     """One connection's hold on a worker, until it is released."""
 
-    def __init__(self, worker: Worker, port: int) -> None:
+    def __init__(self, worker: Worker, port: int, on_release: Callable[[Worker], None]) -> None:
         self.port = port
-        self.worker = worker
+        self._worker = worker
+        self._on_release = on_release
         self._held = True
+
+    @property
+    def leaving(self) -> bool:
+        """Whether its worker is to leave as soon as the connection has gone."""
+        return self._worker.retiring
 
     def release(self) -> None:
         """The connection has gone."""
         if self._held:
             self._held = False
-            self.worker.unwire()
+            self._worker.unwire()
+            self._on_release(self._worker)
 
 
 @dataclass(slots=True)
@@ -53,9 +60,16 @@ class Wires:
     """Of one pool. Everything runs on the event loop."""
 
     def __init__(
-        self, workers: Callable[[], Iterable[Worker]], fork: Callable[[], None], wait_s: float, clock: Clock
+        self,
+        workers: Callable[[], Iterable[Worker]],
+        fork: Callable[[], None],
+        on_release: Callable[[Worker], None],
+        wait_s: float,
+        clock: Clock,
     ) -> None:
-        """`workers`: those that serve or can serve; `fork` starts one more if there may be one."""
+        """`workers`: those that serve or can serve; `fork` starts one more if there may be one; `on_release`
+        is told of a worker with one connection less."""
+        self._on_release = on_release
         self._workers = workers
         self._fork = fork
         self._wait_s = wait_s
@@ -77,8 +91,12 @@ class Wires:
         else:
             if worker.wires >= _CROWDED:
                 self._fork()
-            future.set_result(_join(worker))
+            future.set_result(self._join(worker))
         return future
+
+    def _join(self, worker: Worker) -> Wire:
+        worker.wire()
+        return Wire(worker, _port(worker), self._on_release)
 
     def _least(self) -> Worker | None:
         """The one with the fewest connections."""
@@ -90,7 +108,7 @@ class Wires:
         while self._waiting and _port(worker):
             waiter = self._waiting.popleft()
             if not waiter.future.done():
-                waiter.future.set_result(_join(worker))
+                waiter.future.set_result(self._join(worker))
 
     def on_lost(self, why: str) -> None:
         """A worker did not get ready: the first one that waits is told."""
@@ -115,8 +133,3 @@ def _port(worker: Worker) -> int:
     if ready is None or worker.state not in (IDLE, BUSY) or worker.retiring or worker.condemned:
         return 0
     return int(ready.wire) if ready.wire.isascii() and ready.wire.isdecimal() and len(ready.wire) < 6 else 0
-
-
-def _join(worker: Worker) -> Wire:
-    worker.wire()
-    return Wire(worker, _port(worker))

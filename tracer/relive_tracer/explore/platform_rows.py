@@ -59,6 +59,7 @@ _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {
     "api": "Server",
     "call": "Server",
+    "grpc": "Server",
     "http": "Server",
     "kafka": "Consumer",
     "nats": "Consumer",
@@ -243,6 +244,8 @@ def _add_trigger(
     parent = record.parent_span_id
     if trigger == "http":
         name, attributes = http_name(record), http_attributes(record, shared)
+    elif trigger == "grpc":
+        name, attributes = _rpc(record, shared)
     elif trigger == "queue" or record.link_span_id:
         name, attributes = f"process {record.function}", _messaging(record, shared)
     else:
@@ -333,6 +336,16 @@ def _messaging(record: InvocationRecord, shared: dict[str, str]) -> dict[str, st
         "messaging.message.id": record.event_id,
         **{name: value for name, value in record.attributes.items() if name.startswith(_MESSAGING)},
     }
+
+
+def _rpc(record: InvocationRecord, shared: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """A call of gRPC: its record has what there is to say."""
+    attributes = {**shared, "faas.trigger": "other"}
+    attributes.update((name, value) for name, value in record.attributes.items() if name.startswith("rpc."))
+    if record.user_agent:
+        attributes["user_agent.original"] = record.user_agent
+    service, method = attributes.get("rpc.service", ""), attributes.get("rpc.method", "")
+    return f"{service}/{method}", attributes
 
 
 def _plain(record: InvocationRecord, shared: dict[str, str]) -> tuple[str, dict[str, str]]:

@@ -135,6 +135,7 @@ class Worker(WorkerLife):
         self._requests = WorkerRequests(self, self._send_frame)
         self._streams = WorkerStreams(self, self.answer, self._leave, self._moves if self.serves else None)
         self._ending: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None  # when it is to leave
         self._takes: dict[str, Callable[[bytes], None]] = {
             **self._reports.takes,
             **self._streams.takes,
@@ -233,15 +234,20 @@ class Worker(WorkerLife):
         self._reports.begin(attempt.record.invocation_id)
         self.bear(attempt, self._mono())
 
-    def dismiss(self, more_s: float = 0.0) -> None:
-        """It leaves: a service once it has shut down, within its limit; `more_s`: for what it still runs."""
+    def dismiss_later(self, after_s: float) -> None:
+        """It leaves after so long, if it has not by then."""
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(after_s, self.dismiss)
+
+    def dismiss(self) -> None:
+        """It leaves: a service once it has shut down, within its limit."""
         self.retire()
         if not self.serves or self.ready is None or self.state not in (IDLE, BUSY) or self.process.killed:
             self.kill()
         elif self._ending is None:
             self.handle.send(encode_frame(Stop()))
             loop = asyncio.get_running_loop()
-            limit_s = self.spec.stop_timeout_s + more_s + _STOP_GRACE_S
+            limit_s = self.spec.stop_timeout_s + _STOP_GRACE_S
             self._ending = loop.call_later(limit_s, self.kill)
 
     def _on_left(self, _payload: bytes) -> None:
@@ -297,8 +303,9 @@ class Worker(WorkerLife):
         self.owner.on_orphaned(self)
 
     def on_gone(self) -> None:
-        if self._ending is not None:
-            self._ending.cancel()
+        for timer in (self._ending, self._later):
+            if timer is not None:
+                timer.cancel()
         self.become(GONE)
         self.core = self.handle.take_core()
         self.owner.on_gone(self)

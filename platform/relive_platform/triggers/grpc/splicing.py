@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from relive_platform.triggers.grpc.limits import WireLimits
-from relive_platform.triggers.grpc.watch import Flood, Watch, goaway
+from relive_platform.triggers.grpc.watch import NO_ERROR, Boundary, Flood, Watch, goaway
 
 __all__ = ["ClientSide"]
 
+_LAST_STREAM: Final = 0x7FFF_FFFF
 _EARLY_BYTES: Final = 262_144
 """What a client may send before it has a worker."""
 
@@ -19,6 +20,8 @@ _EARLY_BYTES: Final = 262_144
 class Releasing(Protocol):
     """A connection's hold on its worker."""
 
+    @property
+    def leaving(self) -> bool: ...
     def release(self) -> None: ...
 
 
@@ -68,6 +71,9 @@ class ClientSide(asyncio.Protocol):
         self._joined: asyncio.Transport | None = None  # the worker's end
         self._wire: Releasing | None = None
         self._gone = False
+        self._boundary = Boundary()
+        self._to_leave = False  # as soon as a frame ends
+        self._away = False  # it was told
         self.transport: asyncio.Transport | None = None
         self.opened = self.used = self._loop.time()
         self.unread_since = 0.0
@@ -103,6 +109,23 @@ class ClientSide(asyncio.Protocol):
             self.used = self._loop.time()
             self.sent_bytes += len(data)
             transport.write(data)
+            self._boundary.feed(data)
+            if self._to_leave and self._boundary.here:
+                self._send_away()
+
+    def leave(self) -> None:
+        """Its worker is to leave: the client finishes what it has begun, and opens another connection for
+        what follows."""
+        if self._away or self._to_leave:
+            return
+        self._to_leave = True
+        if self._boundary.here and self.sent_bytes:  # the server's settings come first
+            self._send_away()
+
+    def _send_away(self) -> None:
+        self._to_leave, self._away = False, True
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(goaway(NO_ERROR, "the worker leaves", _LAST_STREAM))
 
     def worker_lost(self) -> None:
         """The worker has closed, or died; the client reads what was sent, then the end."""
@@ -181,6 +204,8 @@ class ClientSide(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
+        if self._wire is not None and self._wire.leaving:
+            self.leave()
         if not self._watch.greeted and now - self.opened > limits.preface_s:
             self.closed_for = "it did not begin in time"
             transport.abort()

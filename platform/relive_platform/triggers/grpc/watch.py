@@ -8,9 +8,19 @@ from typing import Final
 
 from relive_platform.triggers.grpc.limits import WireLimits
 
-__all__ = ["ENHANCE_YOUR_CALM", "PREFACE", "PROTOCOL_ERROR", "Flood", "Watch", "goaway"]
+__all__ = [
+    "ENHANCE_YOUR_CALM",
+    "NO_ERROR",
+    "PREFACE",
+    "PROTOCOL_ERROR",
+    "Boundary",
+    "Flood",
+    "Watch",
+    "goaway",
+]
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+NO_ERROR: Final = 0
 PROTOCOL_ERROR: Final = 1
 ENHANCE_YOUR_CALM: Final = 11
 _HEAD_BYTES: Final = 9
@@ -27,6 +37,36 @@ class Flood(Exception):
         super().__init__(reason)
         self.reason = reason
         self.code = code
+
+
+class Boundary:
+    """Where frames end in what a server sends: there, and nowhere else, others can be put between them."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._skip = 0
+        self._headers = False  # of a call, which go on in the next frame
+
+    @property
+    def here(self) -> bool:
+        """Whether all that has been fed is whole frames."""
+        return not self._head and not self._skip and not self._headers
+
+    def feed(self, data: bytes) -> None:
+        """What the server has sent."""
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        at, size = self._skip, len(data)
+        while at + _HEAD_BYTES <= size:
+            kind = data[at + 3]
+            if kind in (_HEADERS, _CONTINUATION):
+                self._headers = not data[at + 4] & _END_HEADERS
+            at += _HEAD_BYTES + (data[at] << 16 | data[at + 1] << 8 | data[at + 2])
+        if at < size:
+            self._head, self._skip = data[at:], 0
+        else:
+            self._skip = at - size
 
 
 class Watch:
@@ -114,9 +154,9 @@ class Watch:
             raise Flood(f"more {what} than {limits.burst} at once or {limits.per_s:g} a second")
 
 
-def goaway(code: int, reason: str) -> bytes:
-    """The frame that says why a connection is closed."""
+def goaway(code: int, reason: str, last_stream: int = 0) -> bytes:
+    """The frame that says why a connection is closed. `last_stream`: up to which calls are served still."""
     debug = reason.encode("ascii", "replace")[:255]
     length = 8 + len(debug)
     head = length.to_bytes(3, "big") + bytes((_GOAWAY, 0, 0, 0, 0, 0))
-    return head + (0).to_bytes(4, "big") + code.to_bytes(4, "big") + debug
+    return head + last_stream.to_bytes(4, "big") + code.to_bytes(4, "big") + debug

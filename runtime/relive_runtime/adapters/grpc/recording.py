@@ -20,6 +20,8 @@ __all__ = ["Call", "CallRecorder", "recorder"]
 _CANCELLED: Final = 1
 _DEADLINE_EXCEEDED: Final = 4
 _STATUS: Final = "grpc-status"
+_LATE_S: Final = 0.1
+"""A client that gives up at its deadline may be so much before it, by this machine's clock."""
 
 
 def recorder(spec: FunctionSpec) -> CallRecorder:
@@ -146,7 +148,7 @@ class Call:
             self._failed(error, code)
             return
         left = context.time_remaining() if context is not None else None
-        if left is not None and left <= 0:
+        if left is not None and left <= _LATE_S:
             late = HandlerTimeout("the deadline that the client has set is over")
             self._failed(late.with_traceback(error.__traceback__), _DEADLINE_EXCEEDED)
         else:
