@@ -77,17 +77,13 @@ class LocalSockets:
         socket = Socket(invocation_id, up, asyncio.get_running_loop(), 1_000_000)
 
         class WorkerEnd:
-            record: InvocationRecord
-
             def send(self, frame: Frame) -> None:
                 socket.take(decode_frame(encode_payload(frame)))
 
             def gone(self) -> None:
                 socket.lose()
 
-        end = WorkerEnd()
-        end.record = record
-        waiter.begin_body(end)
+        waiter.begin_body(record, WorkerEnd())
         result = Result(invocation_id=invocation_id, status="ok", started_ns=1, ended_ns=2)
         try:
             scope = {"type": "websocket", "path": request.http.path if request.http else "/"}

@@ -115,15 +115,8 @@ class RequestBody(Protocol):
     def push(self, data: bytes, more: bool, /) -> None:
         """The body goes on, or what the client of an upgraded connection sends."""
 
-    def send(self, message: Frame, /) -> None:
-        """A message of its websocket."""
-
     def gone(self) -> None:
         """The client has left."""
-
-    @property
-    def record(self) -> InvocationRecord:
-        """Of the attempt."""
 
 
 class StreamReader(Waiter, Protocol):

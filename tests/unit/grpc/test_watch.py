@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_platform.triggers.grpc.limits import WireLimits
-from relive_platform.triggers.grpc.watch import PREFACE, Flood, Watch, goaway
+from relive_platform.triggers.grpc.watch import PREFACE, Boundary, Flood, Watch, goaway
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, WINDOW, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
 END_STREAM, END_HEADERS = 1, 4
@@ -36,6 +36,11 @@ def call(stream: int, reset: bool = False) -> bytes:
     return whole + frame(WINDOW, 0, b"\0\0\1\0", 0) + (frame(RST_STREAM, 0, b"\0\0\0\x08") if reset else b"")
 
 
+def all_of(one: Watch, *pieces: bytes) -> None:
+    for piece in pieces:
+        one.feed(piece)
+
+
 def watch(clock: Clock | None = None) -> Watch:
     one = Watch(LIMITS, clock or Clock())
     one.feed(PREFACE + frame(SETTINGS))
@@ -59,8 +64,7 @@ def test_what_is_not_http_2_is_refused_at_its_first_byte() -> None:
     for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b"PRI * HTTP/1"):
         one = Watch(LIMITS, Clock())
         with pytest.raises(Flood):
-            for at in range(len(data)):
-                one.feed(data[at : at + 1])
+            all_of(one, *(data[at : at + 1] for at in range(len(data))))
         assert not one.greeted
 
 
@@ -88,8 +92,7 @@ def test_costly_frames_are_limited_and_may_come_again_with_time(costly: bytes) -
     for _ in range(int(LIMITS.per_s) - 1):
         one.feed(costly)
     with pytest.raises(Flood):
-        for _ in range(5):
-            one.feed(costly)
+        all_of(one, *[costly] * 5)
 
 
 def test_ordinary_calls_without_end_are_no_flood() -> None:
@@ -106,8 +109,7 @@ def test_headers_without_end_are_refused() -> None:
         one = watch()
         one.feed(frame(HEADERS, 0, b"x"))
         with pytest.raises(Flood):
-            for _ in range(4):
-                one.feed(continuation)
+            all_of(one, *[continuation] * 4)
     one = watch()
     for _ in range(100):  # calls that need two frames each are fine
         one.feed(frame(HEADERS, 0, b"x" * 500) + frame(CONTINUATION, END_HEADERS, b"x" * 400))
@@ -117,3 +119,22 @@ def test_a_goaway_says_why() -> None:
     """I expect the frame as RFC 9113 has it."""
     made = goaway(11, "calm")
     assert made == b"\0\0\x0c\x07\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\x0b" + b"calm"
+
+
+@given(st.lists(st.booleans(), max_size=20), st.lists(st.integers(0, 6_000), max_size=30).map(sorted))
+def test_a_boundary_is_where_frames_end(resets: list[bool], cuts: list[int]) -> None:
+    """Given what a server sends in any pieces, I expect a boundary exactly where a frame ends and no call's
+    headers go on."""
+    ends, stream = {0}, b""
+    for number, reset in enumerate(resets):
+        stream += frame(HEADERS, 0, b"h" * 20, number) + frame(CONTINUATION, END_HEADERS, b"h" * 9, number)
+        ends.add(len(stream))
+        stream += frame(DATA, 0, frame(RST_STREAM) * 3, number)
+        ends.add(len(stream))
+        if reset:
+            stream += frame(RST_STREAM, 0, bytes(4), number)
+            ends.add(len(stream))
+    one = Boundary()
+    for begin, end in pairwise((0, *cuts, len(stream))):
+        one.feed(stream[begin:end])
+        assert one.here == (min(end, len(stream)) in ends)

@@ -45,10 +45,7 @@ class Caller:
     def take_part(self, part: StreamPart, /) -> None:
         """As above."""
 
-    def begin_body(self, body: object, /) -> None:
-        """As above."""
-
-    def more_room(self) -> None:
+    def begin_body(self, record: object, body: object, /) -> None:
         """As above."""
 
 

@@ -77,7 +77,7 @@ class _Port:
 
 
 class GrpcSource:
-    """`address`: the gateway's; a service that is not public is reached on loopback only, as its callers show no
+    """`address`: the gateway's; a service that is not public is reached on loopback only: its callers show no
     token."""
 
     def __init__(self, wiring: Wiring, address: GrpcAddress, limits: WireLimits | None = None) -> None:

@@ -74,7 +74,7 @@ class GrpcAdapter:
             raise NoServer(
                 f"{self._spec.handler} has returned, and has started no server of grpc.aio",
                 where=self._spec.name,
-                hint="write `async def serve()` that starts one, or `def register(server)` that adds servicers",
+                hint="write async def serve() that starts one, or def register(server) that adds servicers",
             )
 
     async def _fill(self, function: Callable[..., Any]) -> None:

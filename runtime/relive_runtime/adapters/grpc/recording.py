@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.wire.messages import FunctionSpec
@@ -44,16 +45,13 @@ class CallRecorder:
     def begin(self, method: str, metadata: Iterable[Any]) -> Call:
         """A call begins, in the task that serves it."""
         call = Call(self)
-        desk = self.desk
-        if desk is not None:
+        desk, task = self.desk, asyncio.current_task()
+        if desk is not None and task is not None:
             invoke, told = begun(self.spec, method, metadata)
             desk.send(told)
-            call.attempt = desk.begin_here(invoke)
-        task = asyncio.current_task()
-        if task is not None:
+            call.attempt = desk.begin_here(invoke, task)
+            call.variables = copy_context()
             task.add_done_callback(call.task_done)
-            if call.attempt is not None:
-                call.attempt.task = task
         return call
 
 
@@ -64,15 +62,22 @@ class Call:
         self._recorder = recorder
         self._over = False
         self.attempt: Any = None  # a BesideAttempt
+        self.variables: Context | None = None  # of the attempt
         self.context: Any = None  # grpc's, once its handler runs
         self.verdict: tuple[Any, str] | None = None
         """What the client is to be told, if the call was ended from here."""
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """In a thread: as part of the attempt."""
-        if self.attempt is None:
+        if self.variables is None:
             return function(*arguments)
-        return self.attempt.context.run(function, *arguments)
+        return self.variables.run(function, *arguments)
+
+    def runs(self, code: Any) -> Any:
+        """Its code, a coroutine or an asynchronous generator: where it waits is seen there."""
+        if self.attempt is not None:
+            self.attempt.code = code
+        return code
 
     def streams(self) -> None:
         """Its answer comes in parts."""

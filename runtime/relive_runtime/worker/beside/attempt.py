@@ -27,6 +27,7 @@ class BesideAttempt(Attempt):
         "blocking_ns",
         "blocks",
         "body_moves",
+        "code",
         "context",
         "cpu_ns",
         "deadline_ns",
@@ -55,6 +56,7 @@ class BesideAttempt(Attempt):
         self.deadline_ns = invoke.deadline_monotonic_ns  # to the answer's beginning, then to its next part
         self.state: InvocationState | None = None
         self.look: Look | None = None
+        self.code: Any = None  # the coroutine to look at, if that of its task cannot be looked into
         self.task: Any = None  # of asyncio, that its code runs in
         self.thread = 0  # ... or the thread
         self.answered = False  # its Result has been sent

@@ -76,7 +76,7 @@ class Whereabouts:
             attempt = attempts[(self._turn + index) % len(attempts)]
             if attempt is current or attempt.look is None or attempt.task is None or attempt.thread:
                 continue
-            frames = suspended_frames(attempt.task.get_coro())
+            frames = suspended_frames(attempt.code or attempt.task.get_coro())
             if len(frames) > 1:
                 yield attempt.look, frames
 
@@ -90,7 +90,8 @@ class Whereabouts:
             return thread
         best: Sequence[FrameType] = ()
         for task in self._tasks_of(attempt):
-            frames = suspended_frames(task.get_coro())
+            own = attempt.code if task is attempt.task else None
+            frames = suspended_frames(own or task.get_coro())
             if not best or (len(frames) > 1 and task is not attempt.task):
                 best = frames
         return best

@@ -60,8 +60,6 @@ _PING: Final = b"relive"
 class WorkerEnd(Protocol):
     """The attempt in its worker."""
 
-    @property
-    def record(self) -> InvocationRecord: ...
     def send(self, message: Message, /) -> None: ...
     def gone(self) -> None: ...
 
@@ -126,12 +124,8 @@ class WebSocket(asyncio.Protocol):
         """Whether the attempt is over."""
         return self._told
 
-    def more_room(self) -> None:
-        """A handshake has no body."""
-
-    def begin_body(self, worker: WorkerEnd, /) -> None:
+    def begin_body(self, record: InvocationRecord, worker: WorkerEnd, /) -> None:
         """A worker has the attempt."""
-        record = worker.record
         self._worker, self._ident, self._version = worker, record.invocation_id, record.version
         if self.state == OVER:
             worker.gone()
