@@ -156,9 +156,7 @@ class Settings:
     async_body_limit_bytes: int = _set(
         _MIB, "Largest body of an asynchronous event.", unit="bytes", low=1, high=48 * _MIB
     )
-    result_limit_bytes: int = _set(
-        6 * _MIB, "Largest result of a function.", unit="bytes", low=1, high=48 * _MIB
-    )
+    result_limit_bytes: int = _set(6 * _MIB, "Largest result.", unit="bytes", low=1, high=48 * _MIB)
     bodies_limit_bytes: int = _set(
         256 * _MIB, "All large bodies in the gateway's memory together; then 503.", unit="bytes", low=_MIB
     )
@@ -212,7 +210,7 @@ class Settings:
     )
     websocket_idle_s: float = _set(3_600.0, "A websocket without a message for so long is closed.", unit="s")
     websocket_ping_s: float = _set(
-        20.0, "Time between two pings of a websocket, and for their answers; 0: none.", unit="s", low=0
+        20.0, "Between pings of a websocket, and for answers; 0: none.", unit="s", low=0
     )
     websocket_compression: str = _set("on", "Whether websockets may compress.", choices=("on", "off"))
     # workers
@@ -242,9 +240,7 @@ class Settings:
         10.0, "Time for a program (kind `custom`) to ask for its first event.", unit="s", low=0.1
     )
     zygote_timeout_s: float = _set(60.0, "Time for a zygote to import its dependencies.", unit="s", low=0.1)
-    stop_timeout_s: float = _set(
-        5.0, "Time that running invocations get when the server stops.", unit="s", low=0
-    )
+    stop_timeout_s: float = _set(5.0, "Time for running invocations when the server stops.", unit="s", low=0)
     isolation_tier: int = _set(
         1,
         "The highest isolation that is wanted: 0 own process group and limits, 1 also Landlock, seccomp and a"
@@ -322,9 +318,7 @@ class Settings:
         low=0,
         high=1_048_576,
     )
-    debug_s: float = _set(
-        3_600.0, "Longest debugging session in a frozen worker.", unit="s", low=1, high=86_400
-    )
+    debug_s: float = _set(3_600.0, "Longest session in a frozen worker.", unit="s", low=1, high=86_400)
     call_depth: int = _set(16, "How deep functions may call each other.", low=1, high=1_000)
     # what a function gets if relive.toml does not say
     timeout_s: float = _set(3.0, "Time limit of an invocation.", unit="s", low=0.01, high=86_400)
@@ -347,9 +341,7 @@ class Settings:
     heap_objects: int = _set(
         2_000_000, "Objects of a heap snapshot; the rest is left out.", low=1_000, high=4_000_000
     )
-    heap_cpu_s: float = _set(
-        10.0, "CPU time that taking a heap snapshot may use.", unit="s", low=0.1, high=300
-    )
+    heap_cpu_s: float = _set(10.0, "CPU time that a heap snapshot may use.", unit="s", low=0.1, high=300)
     heap_bytes: int = _set(
         256 * _MIB, "Size of a heap snapshot as the worker writes it.", unit="bytes", low=_MIB, high=2 * _GIB
     )
@@ -376,9 +368,7 @@ class Settings:
     )
     backoff_s: float = _set(1.0, "Wait before the first retry; doubles with each.", unit="s", low=0)
     backoff_limit_s: float = _set(300.0, "Longest wait before a retry.", unit="s", low=0)
-    queue_events: int = _set(
-        1_000_000, "Events of one function that wait or run; more of it are refused.", low=1
-    )
+    queue_events: int = _set(1_000_000, "Events of one function that wait or run; more are refused.", low=1)
     queue_bytes: int = _set(
         8 * _GIB,
         "Size of the events of one function that wait or run; more of it are refused.",

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, NoReturn, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import (
@@ -31,7 +31,6 @@ from relive_runtime.adapters import table
 from relive_runtime.adapters.base import Adapter
 from relive_runtime.adapters.http.streaming import Streamer
 from relive_runtime.adapters.loaded import Loaded
-from relive_runtime.adapters.service.adapter import ServiceAdapter
 from relive_runtime.isolation import Reached, apply
 from relive_runtime.isolation.spaces import TMP
 from relive_runtime.worker.beside.desk import Desk
@@ -59,6 +58,9 @@ from relive_runtime.worker.start.process import (
     take_over,
 )
 from relive_runtime.zygote.options import WorkerStart
+
+if TYPE_CHECKING:
+    from relive_runtime.adapters.service.adapter import ServiceAdapter
 
 __all__ = ["preload", "run"]
 
