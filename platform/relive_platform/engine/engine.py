@@ -173,6 +173,8 @@ class Engine:
         has. `warm`: waiting workers are forked before its first event."""
         pool = self.prepare(spec, runtime, limits)
         pool.active = warm
+        if warm and pool.serves:
+            pool.keep_warm()  # at once: an application takes its time to start, and requests wait for it
         replaced = self.dispatcher.serve(pool)
         if replaced is not None and replaced.spec.version not in self.qualifiers.pinned(spec.name):
             replaced.drain()

@@ -23,12 +23,13 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcesso
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Tracer
 from opentelemetry.trace.span import TraceState
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.resource import resource_attributes
 from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke, OpenSpan, Spans
 
+from relive_tracer.record.aside import FRAMEWORKS, AsideTracer
 from relive_tracer.record.convert import open_span, span_data
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.invoke_span import InvokeSpan, SpanSettings
@@ -37,6 +38,9 @@ from relive_tracer.record.propagation import Propagation
 from relive_tracer.record.state import InvocationState, Where
 
 __all__ = ["Tracing"]
+
+FRAMEWORK_SPANS = "RELIVE_FRAMEWORK_SPANS"
+"""A variable of a service's environment: "on" has the spans recorded that its framework makes by itself."""
 
 _STATE_KEY = "relive-invocation"
 # The key under which the API keeps the current span; asking it is the way that survives a change of its name.
@@ -83,8 +87,16 @@ class _RecordEverything(Sampler):
 class _Provider(TracerProvider):
     """The SDK's provider, but a fork of the user's runs no resource detectors (they start threads)."""
 
+    aside: Callable[[str], Tracer | None] | None = None
+    """What a framework gets in place of a tracer; None: all get one."""
+
     def _handle_fork(self) -> None:
         self._tracers_lock = threading.Lock()
+
+    def get_tracer(self, instrumenting_module_name: str, *arguments: Any, **options: Any) -> Tracer:
+        """As in the API."""
+        found = self.aside(instrumenting_module_name) if self.aside is not None else None
+        return found or super().get_tracer(instrumenting_module_name, *arguments, **options)
 
 
 class InvocationContext:
@@ -264,6 +276,7 @@ class Tracing:
             span_limits=span_limits,
         )
         self._propagation = Propagation(spec.environment.get("OTEL_PROPAGATORS") or spec.propagators)
+        self._framework_spans = spec.environment.get(FRAMEWORK_SPANS) == "on"
         self._provider.add_span_processor(self._sender)
         self._known: object = self._provider
 
@@ -308,6 +321,15 @@ class Tracing:
     def tell_apart(self, current: ContextVar[InvocationState]) -> None:
         """Invocations run beside each other: `current` has the one whose code it is."""
         self._beside = current
+        if not self._framework_spans:
+            self._provider.aside = self._aside
+
+    def _aside(self, name: str) -> Tracer | None:
+        return AsideTracer(name, self._invoke_span) if name in FRAMEWORKS else None
+
+    def _invoke_span(self) -> trace_api.Span | None:
+        state = self._context.get_current().get(_STATE_KEY)
+        return state.span if type(state) is InvocationState else None
 
     def enter(self, invoke: Invoke, state: InvocationState) -> None:
         """Of an invocation beside others, inside its own context: its span becomes the current one there."""

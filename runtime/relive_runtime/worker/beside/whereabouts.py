@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context
 from types import FrameType
@@ -68,7 +69,8 @@ class Whereabouts:
 
     def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]:
         """Some of those that wait in a task, others at each call."""
-        attempts = list(self._attempts.values())
+        old_ns = time.perf_counter_ns() - _YOUNG_NS
+        attempts = [one for one in list(self._attempts.values()) if one.look and one.look.begun_ns < old_ns]
         current = self.current()
         count = min(limit, len(attempts))
         self._turn += count

@@ -107,6 +107,7 @@ class Exchange(RequestResponseCycle):
         """Respond. What goes wrong there is logged: it must not hurt the worker whose frame is being read."""
         self.told = True
         self.free()
+        self.upstream = None  # which knows the attempt, which knows this: nobody is to search for cycles
         if self.room is not None:
             self.room.set()
         if self.stream is not None:
