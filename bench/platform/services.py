@@ -1,5 +1,5 @@
-"""Services, everything recorded, against the servers that such applications have elsewhere, in one run: raw ASGI and
-FastAPI against uvicorn, Flask against gunicorn with threads.
+"""Services, everything recorded, against the servers that such applications have elsewhere, in one run: raw
+ASGI and FastAPI against uvicorn, Flask against gunicorn with threads.
 
 Requests per second need a quiet machine. CPU time of a request is worth something on a busy one, too.
 """
@@ -123,11 +123,9 @@ def _answers(url: str) -> None:
             time.sleep(0.05)
 
 
-
-
 def _attribution(folder: Path, port: int, seconds: float) -> float:
-    """By how many points the shares of CPU samples of three kinds of requests, which run beside each other in one
-    worker, differ from the truth at most."""
+    """By how many points the shares of CPU samples of three kinds of requests, which run beside each other in
+    one worker, differ from the truth at most."""
     import asyncio
 
     shares = {"40": 0.0, "10": 0.0, "3": 0.0}
@@ -136,7 +134,9 @@ def _attribution(folder: Path, port: int, seconds: float) -> float:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(f"GET /fn/fast/burn/{ms} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+            writer.write(
+                f"GET /fn/fast/burn/{ms} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+            )
             answer = await reader.read()
             writer.close()
             if b"200 OK" in answer:
@@ -159,7 +159,7 @@ def _attribution(folder: Path, port: int, seconds: float) -> float:
         text=True,
         check=True,
     ).stdout
-    seen = {ms: 0.0 for ms in shares}
+    seen = dict.fromkeys(shares, 0.0)
     for line in text.splitlines():
         path, cpu_ns = json.loads(line).values()
         seen[path.rpartition("/")[2]] = float(cpu_ns)

@@ -44,6 +44,7 @@ class Why:
 
     NOT_BLOCKED: Final = Code("not_blocked")
     RAN_BESIDE_OTHERS: Final = Code("ran_beside_others")
+    CRASHED_IN_ANOTHER: Final = Code("crashed_in_another")  # (invocation)
     SERVES_ON: Final = Code("serves_on")
     NO_HEAP_SERVES_ON: Final = Code("no_heap_serves_on")
 

@@ -25,6 +25,7 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.NO_CALLS: "the function made no calls",
     Why.NOT_BLOCKED: "no other request kept it waiting",
     Why.RAN_BESIDE_OTHERS: "requests of a service run beside each other: their calls are not recorded",
+    Why.CRASHED_IN_ANOTHER: "its process crashed in the code of another request, {0}",
     Why.SERVES_ON: f"{_NO_DEBUG}: the service goes on with its other requests",
     Why.NO_HEAP_SERVES_ON: f"{_NO_FAILED}: the service goes on with its other requests",
     Why.NO_OWN_FRAME: "no frame of the function's own code",

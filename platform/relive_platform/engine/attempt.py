@@ -171,6 +171,10 @@ class Attempt(msgspec.Struct, kw_only=True, eq=False):
         """Whether it has not ended by its deadline, which its worker should have kept."""
         return now_mono > max(self.deadline_mono + grace_s, self.capture_until_mono)
 
+    def judge_anew(self, error: ErrorInfo) -> None:
+        """It has ended for another reason than it was told at once."""
+        self.record.error = error
+
     def fail(self, status: str, error: ErrorInfo) -> None:
         """It ends without an answer of its worker."""
         self._become(ANSWERED)

@@ -28,7 +28,8 @@ def scene_job(attempt: Attempt, worker: Worker | None, profiles: list[bytes]) ->
     if worker is not None and _lost_samples(attempt, worker, profiles):
         parts = {**parts, "profile": missing(Why.SAMPLES_LOST)}
     members = evidence.members
-    if worker is not None and attempt.record.status in ("crash", "init_error"):
+    elsewhere = worker is not None and worker.crashed_in not in ("", attempt.record.invocation_id)
+    if worker is not None and attempt.record.status in ("crash", "init_error") and not elsewhere:
         members = {**members, **_fault_member(worker)}
         if FAULT_MEMBER in members and _died_at_once(attempt, worker):
             parts = {"exception": missing(Why.NO_STOP if can_stand_still() else Why.CANNOT_STOP), **parts}

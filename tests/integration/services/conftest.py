@@ -79,6 +79,18 @@ async def app(scope, receive, send):
         await answer(send, b"blocked")
     elif path == "/exits":
         os._exit(3)
+    elif path == "/crashes":
+        import ctypes
+
+        ctypes.string_at(0)
+    elif path == "/spans":
+        from opentelemetry import trace
+
+        with trace.get_tracer("fastapi").start_as_current_span("of the framework"):
+            trace.get_current_span().set_attribute("order.id", 7)
+            with trace.get_tracer("shop").start_as_current_span("of the application"):
+                pass
+        await answer(send, b"traced")
     elif path == "/stream":
         head = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": head})

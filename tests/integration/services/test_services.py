@@ -205,6 +205,38 @@ async def test_a_process_that_ends_leaves_a_scene_for_each_request(services: Ser
     assert exits.headers["x-relive-invocation-id"] in (await scene_of(services, lost)).exceptions[0].message
 
 
+async def test_who_crashes_the_process_is_told_from_those_beside_it(services: Served, gate: Gate) -> None:
+    # Given a request that waits
+    held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
+    await begun(services)
+
+    # When another one crashes the process in C code
+    crashes = await services.http("GET", "/fn/shop/crashes")
+    lost = await held
+
+    # I expect both to be answered, and told apart
+    assert (crashes.status, lost.status) == (502, 502)
+    assert await invocation(services, crashes) == ("crash", "WorkerKilled", "app")
+    assert (await invocation(services, lost))[:2] == ("crash", "WorkerEnded")
+    told = (await scene_of(services, lost)).exceptions[0].message
+    assert crashes.headers["x-relive-invocation-id"] in told
+
+
+async def test_spans_of_the_framework_itself_are_left_out(services: Served) -> None:
+    # When a framework makes spans by itself, and the application its own
+    answer = await services.http("GET", "/fn/shop/spans")
+
+    # I expect those of the application alone, below the invoke span, which has what it put on the framework's
+    ident = answer.headers["x-relive-invocation-id"]
+    trace_id, span_id = answer.headers["traceparent"].split("-")[1:3]
+    sql = f"SELECT SpanName, ParentSpanId, SpanAttributes FROM otel_traces WHERE TraceId = '{trace_id}'"  # noqa: S608
+    rows = {str(row[0]): row for row in await services.rows(sql)}
+    assert "of the framework" not in rows
+    assert rows["of the application"][1] == span_id
+    assert rows["shop"][2]["order.id"] == "7"
+    assert rows["shop"][2]["faas.invocation_id"] == ident
+
+
 # ------------------------------------------------------------ WSGI
 
 

@@ -1,5 +1,6 @@
-"""Spans that a framework makes of each request by itself: they say what Relive records anyway, and cost several times what
-a request costs. They are not made; what the function's own code puts on them is put on the invoke span.
+"""Spans that a framework makes of each request by itself. They say what Relive records anyway, and cost
+several times what a request costs: they are not made, and what the function's own code puts on them is put on
+the invoke span.
 """
 
 from __future__ import annotations

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import msgspec
 from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.engine.evidence import Evidence
 
-__all__ = ["adopt_place"]
+__all__ = ["adopt_place", "crashed_in"]
+
+_FRAMES: Final = "native/pyspy.json"
+_LOCAL: Final = "relive_invocation"
+"""A local of the worker's own frame below the code of each request of a service."""
 
 
 class _SceneError(msgspec.Struct, tag_field="t", tag="scene", array_like=True):
@@ -37,3 +44,17 @@ def adopt_place(evidence: Evidence, error: ErrorInfo | None) -> None:
         )
         error.traceback = told.traceback
         error.fingerprint = told.fingerprint or error.fingerprint
+
+
+def crashed_in(members: Mapping[str, bytes]) -> str:
+    """The invocation in whose code a process crashed that ran many, by the frames that were read of it; "" if
+    they do not say."""
+    try:
+        threads = msgspec.json.decode(members.get(_FRAMES, b"[]"), type=list[dict[str, Any]])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return ""
+    for frame in threads[0].get("frames", ()) if threads else ():
+        for local in frame.get("locals") or ():
+            if local.get("name") == _LOCAL:
+                return str(local.get("repr", "")).strip("'\"")
+    return ""

@@ -7,6 +7,7 @@ import os
 import signal
 from typing import Final
 
+from relive_base.parts import Why, missing
 from relive_base.wire.messages import ErrorInfo
 from relive_capture.explore.outside import locate
 from relive_runtime.worker.faults import FAULTS
@@ -14,7 +15,14 @@ from relive_runtime.worker.faults import FAULTS
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.workers.worker import Worker
 
-__all__ = ["condemned_verdict", "init_verdict", "memory_verdict", "timeout_verdict", "worker_verdict"]
+__all__ = [
+    "beside_crash",
+    "condemned_verdict",
+    "init_verdict",
+    "memory_verdict",
+    "timeout_verdict",
+    "worker_verdict",
+]
 
 _MB: Final = 1_048_576
 _OOM_SHARE: Final = 0.8  # a SIGKILL of a worker that held this much of its limit counts as out of memory
@@ -48,6 +56,9 @@ def worker_verdict(worker: Worker, attempt: Attempt) -> tuple[str, ErrorInfo]:
     """Status and error for a worker that died while it was busy."""
     if worker.condemned_for not in ("", attempt.record.invocation_id):
         return "crash", _beside(worker)
+    if worker.crashed_in not in ("", attempt.record.invocation_id):
+        attempt.evidence.mark("exception", missing(Why.CRASHED_IN_ANOTHER, worker.crashed_in))
+        return "crash", beside_crash(worker)
     if worker.condemned in ("timeout", "memory", "crash", "cancelled"):
         return condemned_verdict(worker, attempt, worker.condemned)
     if worker.is_ended_by_kernel():
@@ -72,6 +83,13 @@ def init_verdict(worker: Worker) -> ErrorInfo:
     death = _kernel_verdict(worker) if worker.is_ended_by_kernel() else _death(worker)
     death.message = f"while its module was loading, {death.message}"
     return death
+
+
+def beside_crash(worker: Worker) -> ErrorInfo:
+    """It ran in a worker that another request has crashed."""
+    error = _error(worker, "WorkerEnded", "its worker crashed in the code of another request", "signal")
+    error.message = f"its worker crashed in the code of another request, {worker.crashed_in}"
+    return error
 
 
 def _beside(worker: Worker) -> ErrorInfo:

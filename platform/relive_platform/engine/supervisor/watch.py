@@ -16,6 +16,8 @@ from relive_base.wire.messages import ErrorInfo, FunctionSpec
 from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.supervisor.dumping import Dumped
+from relive_platform.engine.supervisor.told import crashed_in
+from relive_platform.engine.supervisor.verdict import beside_crash
 from relive_platform.engine.workers.descendants import children_bytes, descendants, exact_children_bytes
 from relive_platform.engine.workers.life import BUSY
 from relive_platform.engine.workers.worker import Worker
@@ -263,8 +265,9 @@ class Supervisor:
                 self._executor, self._dump, worker.pid, limit_s, worker.spec, error, thread
             )
             dumped = await asyncio.wait_for(found, limit_s + 1.0)
-            attempt.evidence.dumped(dumped.members, dumped.parts, dumped.redactions)
-            if dumped.error is not None:
+            told = self._told_of(worker, attempt, dumped)
+            told.evidence.dumped(dumped.members, dumped.parts, dumped.redactions)
+            if dumped.error is not None and told is attempt:
                 _locate(error, dumped.error)
             if worker.crashed is not None and worker.spec.core_mb:
                 await self._let_die(worker)
@@ -276,6 +279,20 @@ class Supervisor:
         finally:
             self._seen.forget(worker.worker_id)
             worker.kill()
+
+    def _told_of(self, worker: Worker, attempt: Attempt, dumped: Dumped) -> Attempt:
+        """The attempt that the frames of a process are of. A service runs many; the one that was answered
+        first need not be the one that crashed it."""
+        if not worker.serves or worker.crashed is None:
+            return attempt
+        found = worker.attempts.get(crashed_in(dumped.members))
+        if found is None:
+            return attempt
+        worker.blame(found.record.invocation_id)
+        if found is not attempt and attempt.record.error is not None:
+            attempt.judge_anew(beside_crash(worker))
+            attempt.evidence.mark("exception", missing(Why.CRASHED_IN_ANOTHER, worker.crashed_in))
+        return found
 
     async def _read_crash(self, worker: Worker, attempt: Attempt) -> None:
         """A function may crash faster than its processes can be read: few of them wait for that."""

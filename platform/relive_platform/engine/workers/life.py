@@ -68,6 +68,7 @@ class WorkerLife:
             ""  # why the supervisor stops it: "timeout", "memory", "crash", "cancelled", "finish"
         )
         self.condemned_for = ""  # the invocation that is why
+        self.crashed_in = ""  # the invocation in whose code it has crashed; "": nobody knows
         self.fingerprint = ""  # of the failure that it is kept for
 
     def wire(self) -> None:
@@ -188,6 +189,10 @@ class WorkerLife:
     def retire(self) -> None:
         """It gets no further event."""
         self.retiring = True
+
+    def blame(self, invocation_id: str) -> None:
+        """Whose code it has crashed in, of those that it ran beside each other."""
+        self.crashed_in = invocation_id
 
     def condemn(self, why: str, invocation_id: str = "") -> None:
         """It is being stopped from outside, for an invocation if it is the fault of one; the first reason

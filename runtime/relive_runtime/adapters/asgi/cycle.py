@@ -84,6 +84,7 @@ class HttpCycle:
     async def run(self) -> None:
         """The request, from its beginning to its end. Raises nothing."""
         attempt, desk = self.attempt, self._server.desk
+        relive_invocation = attempt.invocation_id  # for who reads the frames of this process from outside
         try:
             given = await self._server.application(self.scope, self._receive, self._send)
             if self._phase != _COMPLETE and not attempt.answered and not attempt.gone:
@@ -95,6 +96,7 @@ class HttpCycle:
             self._end()
             desk.returned(attempt, self._take_answer())
         self._server.over(self)
+        del relive_invocation
 
     def _end(self, error: BaseException | None = None) -> None:
         self.done = True

@@ -66,6 +66,7 @@ class WsgiRequest:
     def run(self, application: Callable[..., Iterable[bytes]]) -> None:
         """The request, to its end. Raises nothing of the application's."""
         attempt, desk = self.attempt, self._desk
+        relive_invocation = attempt.invocation_id  # for who reads the frames of this process from outside
         answer: Answer | None = None
         try:
             body = io.BufferedReader(self._body) if self._body is not None else None
@@ -85,6 +86,7 @@ class WsgiRequest:
             if desk.forked.here:
                 desk.forked.leave()
             desk.returned(attempt, answer)
+        del relive_invocation
 
     # ------------------------------------------------------------ the answer
 
