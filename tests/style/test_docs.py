@@ -15,7 +15,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 VARIABLE = re.compile(r"\bRELIVE_[A-Z_]*[A-Z]\b")
 COMMAND = re.compile(r"(?:^ {4,}(?:\$ )?|`)relive ([a-z][^`\n]*)", re.MULTILINE)
 EVENT = re.compile(r"@(examples/\S+)")
-IN_FUNCTIONS = {"RELIVE_FUNCTION", "RELIVE_LAYERS"}
+IN_FUNCTIONS = {"RELIVE_FRAMEWORK_SPANS", "RELIVE_FUNCTION", "RELIVE_LAYERS"}
 
 
 def pages() -> list[Path]:
