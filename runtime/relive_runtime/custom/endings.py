@@ -12,7 +12,7 @@ from typing import Final
 from relive_base.wire.messages import FunctionSpec
 from relive_capture.record.told import Told, parse_stack
 
-from relive_runtime.custom.inspector import LISTENING, InspectorError, look_into_node
+from relive_runtime.custom.inspector import InspectorError, look_into_node
 from relive_runtime.custom.output import LogWriter
 from relive_runtime.custom.program import ENDING_SIGNAL, Program
 
@@ -25,12 +25,6 @@ _MEMORY_SHARE: Final = (
 _SAY_S: Final = 1.0  # that a program has to print its stacks
 _SAY_SOON_S: Final = 0.3  # at its memory limit: it grows on meanwhile, and the server waits for 1.5 s
 _LOOK_S: Final = 0.01
-_OF_THE_INSPECTOR: Final = (
-    "For help, see: https://nodejs.org",
-    "Debugger attached",
-    "Debugger ending on ws://",
-    "Waiting for the debugger",
-)
 _HEAP_ENDS: Final = ("heap out of memory", "out of memory", "OutOfMemoryError", "cannot allocate memory")
 
 
@@ -79,10 +73,14 @@ class Endings:
         if spec.runtime == "nodejs":
             await self._ask_node(told, program, limit_s)
             return [told]
+        self._log.divert()
         program.send(ENDING_SIGNAL)
         await self._wait(lambda: program.status is not None, limit_s)
         drain()
-        return self._with_tail(told, "")
+        said = "\n".join(self._log.said)
+        told.details = [("stderr", self._log.tail())]
+        told.stack = said if parse_stack(said) else ""
+        return [told]
 
     def _with_tail(self, told: Told, how: str) -> list[Told]:
         tail = self._log.tail()
@@ -100,11 +98,11 @@ class Endings:
     async def _ask_node(self, told: Told, program: Program, limit_s: float) -> None:
         """By its inspector; if that says nothing, nothing is known but its last lines."""
         log = self._log
-        log.listen_for(LISTENING, _OF_THE_INSPECTOR)
+        log.divert()
         program.send(signal.SIGUSR1)
-        await self._wait(lambda: bool(log.heard) or program.status is not None, limit_s)
+        await self._wait(lambda: bool(log.said) or program.status is not None, limit_s)
         try:
-            state = await look_into_node(log.heard, self._spec.source, limit_s)
+            state = await look_into_node("\n".join(log.said), self._spec.source, limit_s)
         except (InspectorError, TimeoutError) as error:
             told.details = [("stderr", log.tail()), ("inspector", str(error))]
             return

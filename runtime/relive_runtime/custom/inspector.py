@@ -16,9 +16,8 @@ from typing import Any, Final
 from relive_base.errors import ReliveError
 from relive_capture.record.told import ToldFrame, ToldValue
 
-__all__ = ["LISTENING", "InspectorError", "NodeState", "look_into_node"]
+__all__ = ["InspectorError", "NodeState", "look_into_node"]
 
-LISTENING: Final = "Debugger listening on ws://"
 _ADDRESS: Final = re.compile(r"Debugger listening on ws://127\.0\.0\.1:(\d{1,5})/([0-9a-f-]{36})")
 _MAX_MESSAGE: Final = 8 * 1_048_576
 _PAUSE_S: Final = 0.2  # nothing runs that could be paused: it waits
@@ -46,10 +45,10 @@ class NodeState:
         self.waits = waits
 
 
-async def look_into_node(line: str, source: str, limit_s: float) -> NodeState:
-    """`line`: what Node wrote when it began to listen. `source`: frames of files below it have their locals.
+async def look_into_node(said: str, source: str, limit_s: float) -> NodeState:
+    """`said`: what Node wrote when it began to listen. `source`: frames of files below it have their locals.
     Raises InspectorError, TimeoutError."""
-    found = _ADDRESS.search(line)
+    found = _ADDRESS.search(said)
     if found is None:
         raise InspectorError("Node.js did not say where it listens")
     inspector = _Inspector(int(found[1]), found[2])

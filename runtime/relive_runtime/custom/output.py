@@ -21,6 +21,7 @@ _KEPT_LINES: Final = 20  # of those over the limit, for an attempt that fails
 _KEPT_CHARS: Final = 2_000
 _TAIL_LINES: Final = 100  # of stderr, for a program that ends
 _TAIL_CHARS: Final = 16_000
+_SAID_LINES: Final = 2_000
 _DRAIN_READS: Final = 64  # 4 MiB: more than a pipe holds
 
 _LEVELS: Final = {
@@ -74,20 +75,20 @@ class LogWriter:
         self.written = 0
         self.dropped = 0
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._beginning = ""
-        self._noise: tuple[str, ...] = ()
-        self.heard = ""
+        self._said: list[str] | None = None
 
-    def listen_for(self, beginning: str, noise: tuple[str, ...]) -> None:
-        """A line of stderr that is for the host alone: it is kept in `heard`. Those that begin as `noise` are
-        thrown away."""
-        self._beginning, self._noise, self.heard = beginning, noise, ""
+    def divert(self) -> None:
+        """From now on what it writes to stderr is what the host has asked for, and no line of the log."""
+        self._said = []
 
-    def _is_ours(self, line: LogLine) -> bool:
-        if line.source == "stderr" and line.body.startswith(self._beginning):
-            self.heard = line.body
-            return True
-        return line.source == "stderr" and line.body.startswith(self._noise)
+    @property
+    def said(self) -> list[str]:
+        """That."""
+        return self._said or []
+
+    def _take_away(self, lines: list[LogLine], said: list[str]) -> list[LogLine]:
+        said += [line.body for line in lines if line.source == "stderr"][: _SAID_LINES - len(said)]
+        return [line for line in lines if line.source != "stderr"]
 
     def begin(self, invoke: Invoke | None) -> None:
         """What comes from now on belongs to this one; None: to none."""
@@ -99,10 +100,10 @@ class LogWriter:
     def write(self, lines: list[LogLine]) -> None:
         """Send lines, in one message."""
         invoke = self._invoke
+        if self._said is not None:
+            lines = self._take_away(lines, self._said)
         room: list[LogLine] = []
         for line in lines:
-            if self._beginning and self._is_ours(line):
-                continue
             if line.source == "stderr":
                 self._tail.append(line.body)
             if invoke is not None:

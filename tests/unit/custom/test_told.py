@@ -41,6 +41,19 @@ time.Sleep(0x5)
 	/usr/lib/go/src/runtime/time.go:195 +0x1
 """
 JAVA = "java.lang.Error: x\n\tat com.foo.Bar.baz(Bar.java:10)\n\tat com.foo.Main.main(Main.java:3)"
+HANG = """SIGABRT: abort
+PC=0x40a8ae m=0 sigcode=0
+
+goroutine 0 gp=0x9d m=0 mp=0x9c [idle]:
+runtime.futex(0x9d, 0x80)
+	/usr/local/go/src/runtime/sys_linux_amd64.s:557 +0x21 fp=0x7f sp=0x7f pc=0x4
+
+goroutine 1 gp=0xc0 m=nil [select (no cases)]:
+runtime.gopark(0x45, 0x9f)
+	/usr/local/go/src/runtime/proc.go:468 +0xce fp=0x2c sp=0x2c pc=0x45
+main.handle(0x13)
+	/src/main.go:19 +0xa5 fp=0x2c sp=0x2c pc=0x7
+"""
 DOTNET = "   at Shop.Cart.Total(Int32 n) in /src/Cart.cs:line 12\n   at Shop.Main() in /src/Main.cs:line 3"
 RUBY = "/a/b.rb:3:in 'foo': bad (ArgumentError)\n\tfrom /a/c.rb:9:in `bar'"
 PHP = "#0 /a/x.php(12): foo(1)\n#1 /a/y.php(3): bar()"
@@ -62,6 +75,13 @@ SHELL = "./bootstrap: line 3: foo: command not found"
         (PYTHON, [("/a/x.py", 3, "handler"), ("/a/y.py", 9, "foo")]),
         (FAULT, [("/a/x.py", 3, "handler"), ("/a/y.py", 9, "foo")]),
         (GO, [("/src/main.go", 20, "main.main"), ("/src/server.go", 40, "main.(*Server).run")]),
+        (
+            HANG,
+            [
+                ("/src/main.go", 19, "main.handle"),
+                ("/usr/local/go/src/runtime/proc.go", 468, "runtime.gopark"),
+            ],
+        ),
         (JAVA, [("Main.java", 3, "com.foo.Main.main"), ("Bar.java", 10, "com.foo.Bar.baz")]),
         (DOTNET, [("/src/Main.cs", 3, "Shop.Main"), ("/src/Cart.cs", 12, "Shop.Cart.Total")]),
         (RUBY, [("/a/c.rb", 9, "bar"), ("/a/b.rb", 3, "foo")]),

@@ -143,9 +143,11 @@ class _Made:
         """(path, whether it is the function's own, how it is shown). Go tells where a file was when it was
         built: the package `main` is the function's own, and its files may have come along."""
         file = told.file
-        if file.endswith(".go") and told.function.startswith("main."):
+        if file.endswith(".go") and "@v" not in file:
             shown = os.path.basename(file)
-            return os.path.join(self._source, shown), True, shown
+            beside = os.path.join(self._source, shown)
+            if told.function.startswith("main.") or (file[0] != "/" and os.path.isfile(beside)):
+                return beside, True, shown
         path = os.path.normpath(os.path.join(self._source, file))
         in_app, shown = self._in_app.place(path)
         if in_app and any(part in f"/{shown}" for part in _LIBRARIES):

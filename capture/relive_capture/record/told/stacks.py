@@ -50,7 +50,7 @@ _RUBY: Final = LazyPattern(
 _PHP: Final = LazyPattern(r"\s*#\d+ (?P<file>[^\s(]+)\((?P<line>\d+)\): (?P<function>[^(]+)\(.*")
 _RUST: Final = LazyPattern(r"\s+at (?P<file>[^\s:()]+\.rs):(?P<line>\d+)(?::(?P<column>\d+))?\s*")
 _RUST_NAME: Final = LazyPattern(r"\s*\d+: (?:0x[0-9a-f]+ - )?(?P<function>\S.*)")
-_GO: Final = LazyPattern(r"\t(?P<file>[^\s:]+):(?P<line>\d+)(?: \+0x[0-9a-f]+)?\s*")
+_GO: Final = LazyPattern(r"\t(?P<file>[^\s:]+):(?P<line>\d+)(?: \+0x.*)?\s*")
 _GO_NAME: Final = LazyPattern(
     r"(?:created by )?(?P<function>[\w./*()\[\]{}·-]+?)(?:\([^()]*\))?(?: in goroutine \d+)?"
 )
@@ -90,10 +90,16 @@ def _alone(lines: list[str], pattern: LazyPattern) -> list[ToldFrame]:
 
 
 def _goroutine(lines: list[str]) -> list[str]:
-    """Of Go's goroutines the first that is told: the one that panicked."""
-    start = next((at for at, line in enumerate(lines) if line.startswith("goroutine ")), len(lines))
-    own = lines[start + 1 :]
-    return own[: next((at for at, line in enumerate(own) if not line), len(own))]
+    """Of Go's goroutines the first that runs code of the program's, else the first: the one that panicked
+    comes before the others."""
+    blocks: list[list[str]] = []
+    for line in lines:
+        if line.startswith("goroutine "):
+            blocks.append([])
+        elif blocks and line:
+            blocks[-1].append(line)
+    own = (block for block in blocks if any(line.startswith("main.") for line in block))
+    return next(own, blocks[0] if blocks else [])
 
 
 def _named_above(lines: list[str], pattern: LazyPattern, names: LazyPattern) -> list[ToldFrame]:
