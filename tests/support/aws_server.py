@@ -26,11 +26,11 @@ ROLE = "arn:aws:iam::000000000000:role/any"
 
 
 def zip_of(**files: str) -> bytes:
-    """A zip of modules: `zip_of(app="def handler(event, context): ...")`."""
+    """A zip of modules, `zip_of(app="def handler(event, context): ...")`, or of files with an ending."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
         for name, text in files.items():
-            package.writestr(f"{name}.py", text)
+            package.writestr(name if "." in name.rpartition("/")[2] else f"{name}.py", text)
     return buffer.getvalue()
 
 

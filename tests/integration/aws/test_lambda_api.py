@@ -460,3 +460,35 @@ def test_a_service_that_nobody_serves(aws: AwsServer) -> None:
     error = refused(lambda: aws.client("dynamodb").list_tables())
     assert error.response["Error"]["Code"] == "UnknownServiceException"
     assert "RELIVE_AWS_ENDPOINTS=dynamodb=" in error.response["Error"]["Message"]
+
+
+def test_functions_of_other_runtimes(client: Any) -> None:
+    # Given a function for Node.js as a zip of Lambda's kind
+    code = (
+        "exports.handler = async (event, context) => {\n"
+        "  if (event.fail) throw new RangeError('no ' + event.fail);\n"
+        "  return { got: event, custom: context.clientContext, arn: context.invokedFunctionArn };\n"
+        "};\n"
+    )
+    made = client.create_function(
+        FunctionName="in-node",
+        Code={"ZipFile": zip_of(**{"index.js": code})},
+        Runtime="nodejs20.x",
+        Role=ROLE,
+        Handler="index.handler",
+        Timeout=10,
+    )
+    assert (made["Runtime"], made["Handler"]) == ("nodejs20.x", "index.handler")
+
+    # When it is called, and fails, I expect answer and error to be Lambda's
+    context = base64.b64encode(b'{"custom": {"a": 1}}').decode()
+    answer = invoke(client, "in-node", {"n": 1}, ClientContext=context)["Payload"]
+    assert answer == {"got": {"n": 1}, "custom": {"custom": {"a": 1}}, "arn": made["FunctionArn"]}
+    failed = invoke(client, "in-node", {"fail": "ink"})
+    assert failed["FunctionError"] == "Unhandled"
+    assert (failed["Payload"]["errorType"], failed["Payload"]["errorMessage"]) == ("RangeError", "no ink")
+    assert "index.js:2" in failed["Payload"]["stackTrace"][0]
+
+    # ... and what nobody runs to be refused by name
+    error = refused(lambda: create(client, "in-java", Runtime="java21"))
+    assert "java21" in error.response["Error"]["Message"]

@@ -388,6 +388,27 @@ def test_other_runtimes_are_left_out_by_name(read: Load) -> None:
         read(function("Runtime: ruby3.3\n"))
 
 
+def test_programs_of_other_languages_are_custom(read: Load, tmp_path: Path) -> None:
+    for name, mode in (("index.mjs", 0o644), ("bootstrap", 0o755)):
+        file = tmp_path / "shop" / "src" / name
+        file.write_text("#!/bin/sh")
+        file.chmod(mode)
+
+    application = read(
+        """
+        Web:
+          Type: AWS::Serverless::Function
+          Properties: {CodeUri: src, Handler: index.handler, Runtime: nodejs22.x}
+        Orders:
+          Type: AWS::Serverless::Function
+          Properties: {CodeUri: src, Handler: bootstrap, Runtime: provided.al2023}
+        """
+    )
+
+    found = [(one.kind, one.runtime, one.handler) for one in application.functions.values()]
+    assert found == [("custom", "nodejs", "index.handler"), ("custom", "provided", "bootstrap")]
+
+
 def test_parameters_of_samconfig(read: Load, tmp_path: Path) -> None:
     config = """\
     version = 0.1

@@ -16,7 +16,7 @@ from relive_platform.api.aws.functions.configuration import KEPT, configuration,
 from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.names import Named, arn_of, named
 from relive_platform.api.aws.functions.packages import Package, download, keep, location, unpacked
-from relive_platform.api.aws.functions.runtimes import handler_of, kind_of
+from relive_platform.api.aws.functions.runtimes import handler_of, kind_of, program_of
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import FunctionVersion
@@ -117,6 +117,7 @@ class Creating:
             before,
             handler=handler_of(runtime, handler),
             kind=kind_of(runtime),
+            runtime=program_of(runtime),
             timeout_s=float(timeout_s),
             memory_mb=int(params.get("MemorySize", 0) or (before.memory_mb if kept else _MEMORY_MB)),
             max_workers=before.max_workers if kept else self._platform.workers,

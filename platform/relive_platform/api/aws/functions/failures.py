@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import ErrorInfo
 
 from relive_platform.api.aws.errors import AwsError
 
@@ -15,6 +16,7 @@ _MODULE: Final = re.compile(r"(?:No module named|there is no module) '([^']+)'")
 _ATTRIBUTE: Final = re.compile(r"has no attribute '([^']+)'|has no '([^']+)'")
 _EXIT: Final = re.compile(r"(?:exit\(|status |code |SystemExit: )(\d+)")
 _SIGNAL: Final = re.compile(r"\(SIG([A-Z]+)\)")
+_OF_LAMBDA: Final = ("Runtime.", "Function.")  # types that are no module's
 _SIGNALS: Final = {"SEGV": "segmentation fault", "ABRT": "aborted", "TERM": "terminated", "BUS": "bus error"}
 
 
@@ -50,10 +52,16 @@ def _exception(record: InvocationRecord, handler: str) -> dict[str, Any]:
         return {"errorType": "Error", "errorMessage": record.status, "requestId": record.invocation_id}
     return {
         "errorMessage": error.message,
-        "errorType": error.type.rpartition(".")[2],
+        "errorType": error.type if error.type.startswith(_OF_LAMBDA) else error.type.rpartition(".")[2],
         "requestId": record.invocation_id,
-        "stackTrace": _frames(error.traceback),
+        "stackTrace": _frames(error.traceback) or _lines(error),
     }
+
+
+def _lines(error: ErrorInfo) -> list[str]:
+    """The stack of another language, as it was told."""
+    head, *rest = error.traceback.splitlines() or [""]
+    return rest if head.startswith(error.type) else [head, *rest] if head else []
 
 
 def _timeout(record: InvocationRecord, handler: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from relive_runtime.adapters.table import KINDS
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.registry.application.handlers import normalise_handler
 
-__all__ = ["handler_of", "kind_of"]
+__all__ = ["handler_of", "kind_of", "program_of"]
 
 _EVENT: Final = "event"
 _CUSTOM: Final = "custom"
@@ -26,6 +26,13 @@ def kind_of(runtime: str) -> str:
         "InvalidParameterValueException",
         f"Relive does not run the runtime {runtime}: it runs {known}",
     )
+
+
+def program_of(runtime: str) -> str:
+    """What runs a function of kind "custom": `runtime` of relive.toml."""
+    if kind_of(runtime) != _CUSTOM:
+        return ""
+    return "nodejs" if runtime.startswith("nodejs") else "provided"
 
 
 def handler_of(runtime: str, handler: str) -> str:

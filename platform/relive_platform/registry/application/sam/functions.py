@@ -20,6 +20,7 @@ __all__ = ["Functions"]
 
 _PYTHON: Final = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 _ARCHITECTURES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
+_PROGRAMS: Final = {"nodejs": "nodejs", "provided": "provided"}
 _IMAGE_HINT: Final = "deploy its code instead: Runtime, CodeUri and Handler, without PackageType: Image"
 
 
@@ -65,7 +66,12 @@ class Functions:
             return
         for key, value in properties.items():
             self._property(table, key, value, at.below(properties, key))
-        self._sources.complete(table)
+        program = self._program(properties, at)
+        if program:
+            table.put("kind", "custom", at.line)
+            table.put("runtime", program, at.line)
+        else:
+            self._sources.complete(table)
         if "handler" not in table.values:
             self._notes.wrong(at, "it has no Handler", "as in Handler: app.lambda_handler")
 
@@ -92,12 +98,20 @@ class Functions:
                 return True
         runtime = self._text(properties, "Runtime", at)
         where = at.below(properties, "Runtime")
+        if runtime.startswith(tuple(_PROGRAMS)):
+            return False
         if runtime and not runtime.startswith("python"):
-            self._notes.ignore(where, f"{runtime}: the function is not deployed", "Relive runs Python")
+            hint = "Relive runs Python, nodejs and provided"
+            self._notes.ignore(where, f"{runtime}: the function is not deployed", hint)
             return True
         if runtime and runtime != _PYTHON:
             self._notes.ignore(where, f"it runs on {_PYTHON}, as the server does")
         return False
+
+    def _program(self, properties: Map, at: Place) -> str:
+        """What runs it if it is no Python: `runtime` of relive.toml."""
+        runtime = self._text(properties, "Runtime", at)
+        return next((name for start, name in _PROGRAMS.items() if runtime.startswith(start)), "")
 
     def _text(self, properties: Map, key: str, at: Place) -> str:
         return self._evaluator.text(properties[key], at.below(properties, key)) if key in properties else ""
