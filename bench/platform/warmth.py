@@ -1,10 +1,11 @@
-"""Keeping workers warm: what callers wait for and what idle workers hold, by policy, on arrivals like Azure's.
+"""Keeping workers warm: what callers wait for and what idle workers hold, by policy.
 
 The generator has the distributions that Shahrad et al. (ATC'20) published of Azure Functions: eight orders of
 magnitude of rates, 45 % of applications at most once an hour and 81 % at most once a minute; the shares of
-triggers; about 40 % with a coefficient of variation over 1; memory Burr(11.652, 0.221, 107 MB). Start times are
-lognormal with a median of 0.3 s and 3 s at the 95th percentile. The seed is fixed: the same arrivals for each
-policy, and in each run. The first two days are for learning. The policy is Relive's own, as its server runs it.
+triggers; about 40 % with a coefficient of variation over 1; memory Burr(11.652, 0.221, 107 MB). Start times
+are lognormal with a median of 0.3 s and 3 s at the 95th percentile. The seed is fixed: the same arrivals for
+each policy, and in each run. The first two days are for learning. The policy is Relive's own, as its server
+runs it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def _people(rng: Any, kind: str, rate: float) -> Any:
 def _app(rng: Any) -> App | None:
     import numpy as np
 
-    kinds, shares = ["http", "queue", "event", "timer", "mixed", "other"], [0.50, 0.13, 0.04, 0.16, 0.13, 0.04]
+    kinds, shares = (
+        ["http", "queue", "event", "timer", "mixed", "other"],
+        [0.50, 0.13, 0.04, 0.16, 0.13, 0.04],
+    )
     kind, rate, end = str(rng.choice(kinds, p=shares)), _rate_a_day(rng), _DAYS * _DAY_S
     period_s = 0.0
     if kind == "timer":
@@ -231,7 +235,13 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
         f"ms waited per invocation ({outcome.idle_gb_h:.2f} GB-h idle per app and day,"
         f" {outcome.cold:.1%} cold, timers {outcome.cold_timers:.1%})"
     )
-    return {"name": f"keep warm: {name}", "value": round(outcome.waited_ms, 1), "unit": unit, "target": "", "ok": None}
+    return {
+        "name": f"keep warm: {name}",
+        "value": round(outcome.waited_ms, 1),
+        "unit": unit,
+        "target": "",
+        "ok": None,
+    }
 
 
 def try_out() -> None:

@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "alias": ("functions.alias", "Names for versions, and shares of the events for others"),
         "undeploy": ("functions.versions", "Take functions out of service"),
         "functions": ("functions.functions", "List the functions with their last day"),
+        "why-warm": ("functions.warm", "Why workers of a function wait while it is idle"),
         "invoke": ("functions.invoke", "Invoke a function with an event or an HTTP request"),
         "cancel": ("functions.versions", "End an invocation that runs"),
         "resources": ("functions.resources", "List queues and other resources; purge or delete one"),

@@ -215,14 +215,35 @@ class Settings:
     websocket_compression: str = _set("on", "Whether websockets may compress.", choices=("on", "off"))
     # workers
     host_workers: int = _set(32, "Workers on this host, of all functions together.", low=1, high=10_000)
+    worker_starts: int = _set(
+        32,
+        "Workers that may start at once, of all functions together: a burst has to wait.",
+        low=1,
+        high=10_000,
+    )
     max_workers: int = _set(4, "Workers of one function, if `relive.toml` does not say.", low=1, high=1_000)
     waiting_workers: int = _set(2, "Workers that wait, ready, for each active function.", low=0, high=64)
     wait_limit_s: float = _set(10.0, "How long a request waits for a worker; then 429.", unit="s", low=0)
     waiting_requests: int = _set(
         1_000, "Requests of one function that wait for a worker; more get 429 at once.", low=0
     )
+    warmth: str = _set(
+        "learned",
+        "How long idle workers are kept. `learned`: as long as a worker is worth its memory, by how often the"
+        " function is invoked and how long it takes to start; `fixed`: for `RELIVE_IDLE_S`.",
+        choices=("learned", "fixed"),
+    )
+    warm_price: float = _set(
+        700.0,
+        "How many GB-seconds of idle memory a second of a caller's waiting for a start is worth.",
+        unit="GB-s/s",
+        low=0.001,
+    )
     idle_s: float = _set(
-        300.0, "A worker that was idle for this long leaves; a function scales to zero.", unit="s", low=0.1
+        300.0,
+        "With `RELIVE_WARMTH=fixed`: a worker that was idle for this long leaves; a function scales to zero.",
+        unit="s",
+        low=0.1,
     )
     recycle_n: int = _set(
         100_000, "A worker is replaced after this many invocations; one whose memory grows, before.", low=1

@@ -167,6 +167,12 @@ class ControlClient:
         response: pb.UndeployResponse = self._call(self._stub.Undeploy, request, _DEPLOY_S)
         return list(response.functions)
 
+    def why_warm(self, function: str) -> dict[str, Any]:
+        """Why workers of a function are kept while it is idle. Raises NotFound."""
+        request = pb.WhyWarmRequest(function=function)
+        response: pb.WhyWarmResponse = self._call(self._stub.WhyWarm, request)
+        return dict(msgspec.json.decode(response.json))
+
     def cancel(self, ident: str) -> pb.CancelResponse:
         """End what runs, or discard what waits. Raises NotFound."""
         response: pb.CancelResponse = self._call(self._stub.Cancel, pb.CancelRequest(ident=ident))

@@ -64,6 +64,11 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasResponse.FromString,
                 _registered_method=True)
+        self.WhyWarm = channel.unary_unary(
+                '/relive.control.v1.Control/WhyWarm',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.WhyWarmRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.WhyWarmResponse.FromString,
+                _registered_method=True)
         self.ListFunctions = channel.unary_unary(
                 '/relive.control.v1.Control/ListFunctions',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.ListFunctionsRequest.SerializeToString,
@@ -185,6 +190,13 @@ class ControlServicer:
 
     def DeleteAlias(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhyWarm(self, request, context):
+        """Why workers of a function are kept while it is idle.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -324,6 +336,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.DeleteAlias,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.DeleteAliasResponse.SerializeToString,
+            ),
+            'WhyWarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhyWarm,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.WhyWarmRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.WhyWarmResponse.SerializeToString,
             ),
             'ListFunctions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFunctions,
@@ -568,6 +585,33 @@ class Control:
             '/relive.control.v1.Control/DeleteAlias',
             relive__platform_dot_api_dot_control__pb2.DeleteAliasRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.DeleteAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhyWarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/WhyWarm',
+            relive__platform_dot_api_dot_control__pb2.WhyWarmRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.WhyWarmResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -110,6 +110,10 @@ class ControlService(ControlServicer):
         _guard(context, lambda: self._backend.delete_alias(request.function, request.name))
         return pb.DeleteAliasResponse()
 
+    def WhyWarm(self, request: pb.WhyWarmRequest, context: Any) -> pb.WhyWarmResponse:
+        found = _guard(context, lambda: self._backend.why_warm(request.function))
+        return pb.WhyWarmResponse(json=msgspec.json.encode(found))
+
     def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
         return _guard(context, lambda: self._backend.cancel(request.ident))
 

@@ -25,6 +25,7 @@ from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.dumping import dump_worker
 from relive_platform.engine.supervisor.saving import Saver
 from relive_platform.engine.supervisor.watch import Supervisor
+from relive_platform.engine.warmth.keeper import Warmth
 from relive_platform.engine.wires import Wire
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Cgroups
 from relive_platform.engine.workers.users import UserRange
@@ -48,6 +49,7 @@ class EngineLimits:
     zygote_timeout_s: float = 30.0
     users: UserRange | None = None
     cgroups: CgroupLimits | None = None
+    warm_price: float = 0.0  # see warmth/keeper.py; 0: workers are kept for a fixed time
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Engine:
         self.zygotes = Zygotes(runtime, folder, limits.zygote_timeout_s, limits.users, self._cgroups)
         self.host = WorkerHost(limits.host, folder / "heaps", self._watch, self._cgroups.tidy, clock)
         self.qualifiers = Qualifiers()
+        self.warmth = Warmth(limits.warm_price, clock)
         self.dispatcher = Dispatcher(recorder, self.host.pools, clock, self.qualifiers)
         self._supervisor = Supervisor(
             self.host.workers,
@@ -176,6 +179,9 @@ class Engine:
         if warm and pool.serves:
             pool.keep_warm()  # at once: an application takes its time to start, and requests wait for it
         replaced = self.dispatcher.serve(pool)
+        if replaced is not None:
+            replaced.in_service = False
+        pool.in_service = True
         if replaced is not None and replaced.spec.version not in self.qualifiers.pinned(spec.name):
             replaced.drain()
         return pool
@@ -185,7 +191,7 @@ class Engine:
         found = self.host.pools.get((spec.name, spec.version))
         if found is not None and not found.draining:
             return found
-        pool = FunctionPool(spec, runtime, limits, self.host, self.dispatcher, self._clock)
+        pool = FunctionPool(spec, runtime, limits, self.host, self.dispatcher, self._clock, self.warmth)
         self.host.pools[spec.name, spec.version] = pool
         return pool
 
@@ -248,6 +254,10 @@ class Engine:
             gaps=[line for told in ready for line in told.isolation_detail],
             cgroups=self._cgroups.detail,
         )
+
+    def why_warm(self, function: str) -> dict[str, Any]:
+        """Why its workers are kept while it is idle. Raises UnknownFunction."""
+        return self._pool(function).why_warm()
 
     def debug(self, ident: str) -> DebugSession:
         """Begin a debugging session in the worker that is kept of a failure. Raises NotKept, Refused."""

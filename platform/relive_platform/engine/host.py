@@ -36,6 +36,7 @@ class HostLimits:
     """Limits of this host."""
 
     workers: int = 32
+    starts: int = 1_000  # workers that start at once
     frozen: int = 2
     frozen_s: float = 600.0
     frozen_memory_mb: int = 256
@@ -89,6 +90,8 @@ class WorkerHost:
             pool.keep_warm()
             if pool.draining and not pool.workers and not pool.waiting:
                 del self.pools[key]
+        if self._starved:
+            self.freed()
         self.frozen.expire()
         self._tidy()
         for worker in list(self.workers.values()):
@@ -110,7 +113,8 @@ class WorkerHost:
         """Begin to start a worker. False if the host has no room for it."""
         if self._closed:
             return False
-        if len(self.workers) - len(self.frozen) >= self.limits.workers and (spare or not self._evict(pool)):
+        starting = sum(worker.state == STARTING for worker in self.workers.values())
+        if starting >= self.limits.starts or (not self._has_room(pool) and (spare or not self._evict(pool))):
             self._starved = True
             return False
         pool.workers.add(self.launch(pool, pool.spec, pool.runtime, pool.limits.capacity))
@@ -124,9 +128,25 @@ class WorkerHost:
         self._empty.clear()
         return worker
 
+    def _has_room(self, pool: FunctionPool) -> bool:
+        """What is reserved for others is not taken; a pool with a reservation has its own room."""
+        living = len(self.workers) - len(self.frozen)
+        if living >= self.limits.workers:
+            return False
+        reserving = [other for other in self.pools.values() if other.limits.reserved]
+        if not reserving or pool.limits.reserved:
+            return True
+        held = sum(len(other.live()) + other.starting for other in reserving)
+        reserved = sum(other.limits.max_workers for other in reserving)
+        return living - held < max(self.limits.workers - reserved, 1)
+
     def _evict(self, wanting: FunctionPool) -> bool:
         """End the worker that has been idle longest, of another function."""
-        idle = [pool.idle[0] for pool in self.pools.values() if pool.idle and pool is not wanting]
+        idle = [
+            pool.idle[0]
+            for pool in self.pools.values()
+            if pool.idle and pool is not wanting and len(pool.live()) > pool.kept
+        ]
         if not idle:
             return False
         oldest = min(idle, key=lambda worker: worker.idle_since)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, CallBegun, Done, FunctionSpec, InitFailed, Ready, Result
@@ -18,6 +18,7 @@ from relive_platform.engine.placing import crowded, fast_worker, service_worker
 from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.waiting import Waiting
+from relive_platform.engine.warmth.keeper import Warmth
 from relive_platform.engine.wires import Wires
 from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
@@ -29,6 +30,10 @@ HEALTHY_BYTES: Final = 65_536
 """The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
 _MB: Final = 1_048_576
 _BORN: Final = 10_000  # calls of gRPC that one worker runs at once
+_SOON_S: Final = 60.0  # idle for less than this: several may come at once again
+_LOOK_AT_MEMORY_S: Final = 5.0
+_AGED_S: Final = 0.1
+"""Who has waited for so long has been told wrongly that the busy ones are done soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class FunctionPool:
         host: PoolHost,
         listener: PoolListener,
         clock: Clock | None = None,
+        warmth: Warmth | None = None,
     ) -> None:
         self.spec = spec
         self.template = _template(spec)
@@ -123,6 +129,14 @@ class FunctionPool:
         self._mono, self._wall_ns = clock.mono, clock.wall_ns
         self.last_used = self._mono()
         self.active = False  # was invoked, or deployed just now
+        self.warmth = warmth or Warmth(0.0, clock)
+        self.in_service = False  # events that name no version are its own
+        self._came = False  # an event, since it was looked at last
+        self._invoked = False  # by an event, ever
+        self._used = False  # invoked or deployed since this server has it
+        self._last_busy = self._mono()
+        self._idle_s = 0.0  # when it was looked at last
+        self._looked_s = 0.0
         self.init_failures = 0  # in a row
         self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
         self.pace = Pace()
@@ -139,9 +153,14 @@ class FunctionPool:
         """Workers with an invocation."""
         return sum(worker.state == BUSY for worker in self.workers)
 
+    @property
+    def kept(self) -> int:
+        """Workers that others cannot take: reserved or provisioned."""
+        return self.limits.max_workers if self.limits.reserved else self.limits.provisioned
+
     def submit(self, attempt: Attempt) -> bool:
         """Run it now or let it wait. False: too many wait already."""
-        self.active = True
+        self.active = self._came = True
         if self.serves:
             worker = service_worker(self.workers, attempt, idle=bool(self.idle))
         elif self.pace.ahead_limit and not self.draining:
@@ -195,6 +214,8 @@ class FunctionPool:
             return
         serving = sum(map(self._serves_soon, self.workers))
         wanted = workers_wanted(len(self.waiting), serving, self.pace.service_s)
+        if self._mono() - self.waiting[0].accepted_mono > _AGED_S:
+            wanted = max(wanted, 1)  # whatever was expected of those that are busy
         self._fork(wanted - self.starting)
 
     def _serves_soon(self, worker: Worker) -> bool:
@@ -205,17 +226,78 @@ class FunctionPool:
 
     def keep_warm(self) -> None:
         """Let the waiting workers of an active function wait; send the idle ones of a quiet one home."""
-        now = self._mono()
-        if self.active and now - self.last_used > self.limits.idle_s and not self.waiting and not self.busy:
-            self.active = False
-        for worker in [w for w in self.idle if now - w.idle_since > self.limits.idle_s or self.draining]:
-            self.remove_idle(worker)
-        if (self.active or self.limits.provisioned) and not self.draining and not self.init_failures:
-            wanted = max(min(self.limits.waiting_workers, self.limits.max_workers), self.limits.provisioned)
+        idle_s = self._look()
+        spares = self._spares(idle_s)
+        limits = self.limits
+        self._let_go(spares)
+        if (self.active or limits.provisioned) and not self.draining and not self.init_failures:
+            wanted = max(min(spares, limits.max_workers), limits.provisioned)
             live = self.live()
             if self.serves and all(crowded(worker) for worker in live):
                 wanted = len(live) + 1  # before they are full
             self._fork(wanted - len(live) - self.starting, spare=True)
+
+    def _look(self) -> float:
+        """For how long it has been idle. An idle time that has ended since the last look is learned from."""
+        came, self._came = self._came, False
+        now = self._mono()
+        if came and self._invoked and self.warmth.learns:
+            self.warmth.seen(self.spec.name, self._idle_s)
+        self._invoked = self._invoked or came
+        self._used = self._used or came or self.active
+        if came or self.waiting or self.busy:
+            self._last_busy = now
+        self._idle_s = now - self._last_busy
+        if self.idle and self.warmth.learns and abs(self._idle_s - self._looked_s) > _LOOK_AT_MEMORY_S:
+            self._looked_s = self._idle_s
+            self.warmth.holds(self.spec.name, self.idle[-1].process.held_bytes())
+        return self._idle_s
+
+    def _spares(self, idle_s: float) -> int:
+        """How many workers may wait after so long an idle time; it is active if any may."""
+        waiting = self.limits.waiting_workers
+        if self.in_service and not self.draining and self.warmth.timer_comes(self.spec.name):
+            self.active = True
+            return max(waiting, 1) if idle_s < _SOON_S else 1
+        if not self.warmth.learns:
+            if self.active and idle_s > self.limits.idle_s:
+                self.active = False
+            return waiting
+        self.active = self._used and not self.draining and self.warmth.is_wanted(self.spec.name, idle_s)
+        return waiting if idle_s < _SOON_S else min(waiting, 1)
+
+    def _let_go(self, spares: int) -> None:
+        """End idle workers that are too many, or idle for too long; not those that are provisioned."""
+        now, kept, longest_s = self._mono(), self.limits.provisioned, self.limits.idle_s
+        if self.draining:
+            kept, longest_s = 0, -1.0
+        elif self.warmth.learns:
+            kept, longest_s = (max(kept, spares, 1), _SOON_S) if self.active else (kept, -1.0)
+        for worker in list(self.idle):
+            connected_s = self.limits.idle_s if worker.wires and not self.draining else longest_s
+            if now - worker.idle_since <= connected_s:
+                continue
+            if kept and len(self.live()) <= kept:
+                return
+            self.remove_idle(worker)
+
+    def why_warm(self) -> dict[str, Any]:
+        """What its idle workers are judged by, and how it stands."""
+        name = self.spec.name
+        idle_s = 0.0 if self.waiting or self.busy or self._came else self._mono() - self._last_busy
+        counts = {"idle": len(self.idle), "busy": self.busy, "starting": self.starting}
+        return {
+            **self.warmth.explain(name),
+            "version": self.spec.version,
+            "workers": counts,
+            "used": self._used,
+            "idle_s": round(idle_s, 3),
+            "idle_limit_s": self.limits.idle_s,
+            "min_workers": self.limits.provisioned,
+            "draining": self.draining,
+            "wanted": self.active,
+            "timer": self.warmth.timer_comes(name),
+        }
 
     def limit(self, limits: PoolLimits) -> None:
         """From now on it has these limits; workers that are too many leave when they are idle."""
@@ -277,6 +359,7 @@ class FunctionPool:
     def on_ready(self, worker: Worker, ready: Ready) -> None:
         self.starting -= 1
         self.init_failures = 0
+        self.warmth.started(self.spec.name, max(ready.loaded_ns - worker.requested_ns, 0) / 1e9)
         self._free(worker)
         self.wires.on_ready(worker)
 
@@ -457,7 +540,7 @@ class FunctionPool:
         attempt = self._listener.on_call_begun(self, begun)
         if worker in self.idle:
             self.idle.remove(worker)
-        self.active = True
+        self.active = self._came = True
         tier = worker.ready.isolation_tier if worker.ready is not None else 0
         attempt.dispatch(self._wall_ns(), worker.pid, worker.worker_id, worker.spec.instance, tier)
         worker.bear_call(attempt)

@@ -168,6 +168,10 @@ class PlatformBackend:
         self._server.registry.aliases.get(function, name)
         self._server.registry.aliases.remove(function, name)
 
+    def why_warm(self, function: str) -> dict[str, Any]:
+        """What is known of its idle times, and what follows."""
+        return self._call(self._server.why_warm(function), _QUEUE_TIMEOUT_S)
+
     def cancel(self, ident: str) -> pb.CancelResponse:
         """End what runs, or discard what waits."""
         return self._call(cancel(self._server, ident), _QUEUE_TIMEOUT_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -90,8 +91,12 @@ class Functions:
         orders = self._orders.get(name, _NO_ORDERS)
         serving = self.serving[name]
         for pool in self._engine.pools_of(name):
-            limits = _limits(serving, self._settings) if pool.spec.version == serving.version else pool.limits
-            pool.limit(orders.of_workers(limits, pool.spec.version, serving.config.max_workers))
+            deployed = _limits(serving, self._settings)
+            if pool.spec.version == serving.version:
+                limits = deployed
+            else:  # an alias's
+                limits = replace(pool.limits, reserved=deployed.reserved, provisioned=0)
+            pool.limit(orders.of_workers(limits, pool.spec.version, deployed.max_workers))
 
     def applications(self) -> set[str]:
         """Whose functions are in service."""
@@ -167,7 +172,9 @@ def _capacity(version: FunctionVersion) -> int:
 
 def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
     return PoolLimits(
-        max_workers=version.config.max_workers,
+        max_workers=version.config.reserved_concurrency or version.config.max_workers,
+        reserved=bool(version.config.reserved_concurrency),
+        provisioned=version.config.min_workers,
         capacity=_capacity(version),
         waiting_workers=settings.waiting_workers,
         waiting_requests=settings.waiting_requests,

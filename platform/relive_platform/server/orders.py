@@ -35,13 +35,15 @@ class Orders:
         return replace(version, config=config)
 
     def of_workers(self, limits: PoolLimits, version: int, max_workers: int) -> PoolLimits:
-        """The limits of a version's pool. `max_workers`: as the function was deployed."""
+        """The limits of a version's pool. `limits`, `max_workers`: as the function was deployed."""
         most = max_workers if self.reserved is None else self.reserved
-        waiting = self.provisioned.get(version)
-        if waiting is None:
-            return replace(limits, max_workers=most, reserved=self.reserved is not None, provisioned=0)
-        most = max(most, waiting)
-        return replace(limits, max_workers=most, reserved=self.reserved is not None, provisioned=waiting)
+        waiting = self.provisioned.get(version, limits.provisioned)
+        return replace(
+            limits,
+            max_workers=max(most, waiting),
+            reserved=limits.reserved or self.reserved is not None,
+            provisioned=waiting,
+        )
 
 
 def orders_of(notes: Notes, aliases: list[Alias], serving: Mapping[str, int]) -> dict[str, Orders]:

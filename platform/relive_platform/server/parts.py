@@ -115,16 +115,18 @@ def engine_limits(settings: Settings) -> EngineLimits:
         interval_s=settings.heap_interval_s,
     )
     host = HostLimits(
-        settings.host_workers,
-        settings.frozen_workers,
-        settings.frozen_s,
-        settings.frozen_memory_mb,
-        settings.debug_s,
-        heap,
-        signal_takes(),
+        workers=settings.host_workers,
+        starts=settings.worker_starts,
+        frozen=settings.frozen_workers,
+        frozen_s=settings.frozen_s,
+        frozen_memory_mb=settings.frozen_memory_mb,
+        debug_s=settings.debug_s,
+        heap=heap,
+        takes=signal_takes(),
     )
     users = UserRange(settings.uid_base, settings.uid_count)
-    return EngineLimits(host, settings.zygote_timeout_s, users, cgroup_limits(settings))
+    price = settings.warm_price if settings.warmth == "learned" else 0.0
+    return EngineLimits(host, settings.zygote_timeout_s, users, cgroup_limits(settings), price)
 
 
 def cgroup_limits(settings: Settings) -> CgroupLimits:

@@ -60,6 +60,7 @@ from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.resources import Resources
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
+from relive_platform.server.warmth import WarmthTeller
 from relive_platform.settings import Address, Settings
 from relive_platform.signals.exporters.followers import Follower
 from relive_platform.signals.handover.collector import Collector, CollectorLimits
@@ -284,6 +285,8 @@ class ReliveServer:
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )
+        self._teller = WarmthTeller(self.engine.warmth, self.store, self.timers.next_runs, self.executor)
+        self._stack.push_async_callback(self._teller.close)
         await self.resources.apply()
         if settings.lambda_address is not None or self.resources.declares("queue"):
             await self._open_aws()
@@ -291,6 +294,7 @@ class ReliveServer:
         await self.mappings_changed()
         self.registry.on_change(self._changed)
         self.consumer.start()
+        self._teller.start()
 
     async def _open_aws(self) -> None:
         """Take the address of AWS's APIs: functions may be told it. Without botocore there are none, which is
@@ -490,6 +494,10 @@ class ReliveServer:
             cancelled=cancelled,
             given=given,
         )
+
+    async def why_warm(self, function: str) -> dict[str, Any]:
+        """Why workers of a function are kept while it is idle. Raises UnknownFunction."""
+        return self.engine.why_warm(function)
 
     async def profile_next(self, function: str, count: int, engine: str = "precise") -> int:
         """Profile the next `count` invocations of a function with `engine`."""

@@ -19,6 +19,7 @@ from relive_tracer.explore.platform_rows import platform_columns
 from relive_tracer.explore.rows import FunctionRef, log_columns, span_columns
 from relive_tracer.explore.tree import build_tree
 from relive_tracer.explore.usage import usage
+from relive_tracer.explore.warmth import habits
 from tracer_records import MS, NOW, failed_record, record
 
 
@@ -294,3 +295,32 @@ def test_usage_is_the_sum_of_all_attempts(clean_store: Store) -> None:
     first = min(row.day for row in rows)
     last = max(row.day for row in rows)
     assert {row.day for row in usage(clean_store, since_day=last)} == {last} != {first}
+
+
+def test_idle_times_are_what_lies_between_invocations(clean_store: Store) -> None:
+    # Given a function with arrivals 60 and 100 s apart, one that came while another ran, and a timer's
+    assert habits(clean_store) == []
+    begin = NOW - 3_600_000 * MS
+    second = 1_000 * MS
+    records = [
+        record(begin, 5 * second),
+        record(
+            begin + 65 * second,
+            30 * second,
+            cold=True,
+            init_started_ns=begin,
+            init_ended_ns=begin + second // 2,
+        ),
+        record(begin + 70 * second, second),  # beside it
+        record(begin + 197 * second, second),
+        record(begin + 300 * second, second, trigger="timer"),
+        record(begin, 5 * second, function="once"),
+    ]
+    keep(clean_store, *records)
+    # I expect the idle times from the end of what ran, but not the one that the timer has ended
+    found = {one.function: one for one in habits(clean_store)}
+    assert found["checkout"].gaps_s == pytest.approx([60.0, 102.0], abs=0.01)
+    assert found["checkout"].start_s == pytest.approx(0.5)
+    assert found["checkout"].memory_bytes == 50 << 20
+    assert found["once"].gaps_s == []
+    assert found["once"].start_s == 0.0

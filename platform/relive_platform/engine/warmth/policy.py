@@ -1,7 +1,7 @@
 """In which idle times a worker is worth its memory. Pure functions of what is known; no clock, no processes.
 
-A worker that waits holds memory; one that is not there makes a caller wait for its start. So it is kept in just
-those idle times in which
+A worker that waits holds memory; one that is not there makes a caller wait for its start. So it is kept in
+just those idle times in which
 
     arrivals a second, given that none has come so far  x  seconds of a start  x  price  >  GB of memory
 
@@ -17,7 +17,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DECAY", "EDGES_S", "RECENT", "PRIOR", "Costs", "History", "Window", "hazards", "is_kept", "prior_of", "windows"]
+__all__ = [
+    "DECAY",
+    "EDGES_S",
+    "PRIOR",
+    "RECENT",
+    "Costs",
+    "History",
+    "Window",
+    "hazards",
+    "is_kept",
+    "prior_of",
+    "windows",
+]
 
 _BINS: Final = 47
 _FIRST_S: Final = 6.0
@@ -28,7 +40,7 @@ EDGES_S: Final = (
     3.0,
     *(_FIRST_S * (_LONGEST_S / _FIRST_S) ** (step / _BINS) for step in range(_BINS + 1)),
 )
-"""Of the bins of idle times: seconds to two days, each after the first ones a quarter longer than the one before."""
+"""Of the bins of idle times, up to two days; each is a quarter longer than the one before."""
 DECAY: Final = 0.985
 """What an idle time counts for once the next one has come: some 66 of them are remembered."""
 _PRIOR_WEIGHT: Final = 2.0  # the fleet counts for so many idle times

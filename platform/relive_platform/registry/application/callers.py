@@ -34,6 +34,10 @@ def caller_problems(table: Mapping[str, Any], triggers: Sequence[Trigger]) -> _P
         yield ("public",), message, "add an http trigger, or leave public out"
     if "cors" in table:
         yield from _cors_problems(table["cors"])
+    most, least = table.get("reserved_concurrency") or table.get("max_workers"), table.get("min_workers", 0)
+    if most is not None and least > most:
+        key = "reserved_concurrency" if table.get("reserved_concurrency") else "max_workers"
+        yield ("min_workers",), f"min_workers = {least} is over {key} = {most}", f"raise {key}"
     for index, trigger in enumerate(table.get("triggers", ())):
         if "payload" in trigger and trigger.get("type") == "http" and table.get("kind") == "http":
             message = "payload is the format of an event, but this is an HTTP function"

@@ -60,6 +60,8 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 3.0
     memory_mb: int = 256
     max_workers: int = 4
+    min_workers: int = 0
+    reserved_concurrency: int = 0  # 0: none; else max_workers is not used
     environment: dict[str, str] = {}
     triggers: tuple[Trigger, ...] = ()
     profile: str = "sampled"

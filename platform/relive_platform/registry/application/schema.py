@@ -73,6 +73,13 @@ FUNCTION: Final[Mapping[str, Key]] = {
         "number", "Between two parts of a service's streamed answer.", low=0.01, high=86_400
     ),
     "stop_timeout_s": Key("number", "For a service to shut down, at a redeploy say.", low=0.01, high=3_600),
+    "min_workers": Key("whole", "Workers that wait, ready, whether it is used or not.", low=0, high=1_000),
+    "reserved_concurrency": Key(
+        "whole",
+        "Workers of this host that are the function's own, and its most: more get 429 at once.",
+        low=1,
+        high=1_000,
+    ),
     "environment": Key("map", "Environment variables; the values are text."),
     "profile": Key("text", "Profile of each invocation.", choices=("sampled", "precise", "off")),
     "capture": Key("text", "What a failure scene holds.", choices=("full", "frames", "off")),
