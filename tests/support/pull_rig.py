@@ -54,6 +54,7 @@ class Rig:
         self.environment: dict[str, str] = {}
         self.queue = EventQueue(home / "events.db")
         self.sources: list[PullSource] = []
+        self.seen: list[Any] = []  # every event that was taken by `events`
 
     async def start(self) -> None:
         """Pull."""
@@ -99,6 +100,7 @@ class Rig:
             assert time.monotonic() < deadline, f"{number} of {count} came: {found}; {self.described()}"
             for lease in await self.lease():
                 found.append(json.loads(lease.event.body))
+                self.seen.append(found[-1])
                 number += _records(found[-1]) if records else 1
                 await asyncio.wrap_future(self.queue.complete(lease))
             await asyncio.sleep(0.005)
