@@ -3,7 +3,7 @@ with what the function saw.
 
     python tests/support/pull_kills.py KIND VICTIM [ROUNDS] [SEED]
 
-KIND: postgres, outbox, redis, nats, kafka. VICTIM: relive, source. `--kafka-libs FOLDER`: the jars of an Apache
+KIND: postgres, outbox, redis, nats, kafka. VICTIM: relive, source. `--kafka-libs FOLDER`: jars of an Apache
 Kafka, instead of a broker in memory, which loses what it has when it is killed.
 """
 

@@ -11,6 +11,7 @@ from pull_servers import ApacheKafka, ForeignServer, Kafka, Nats, Postgres, Redi
 __all__ = ["PRODUCERS", "Producer"]
 
 _LIMIT_S = 10.0
+_PUBLISH_S = 2.0  # then it is not known whether it was taken
 
 
 class Producer:
@@ -89,8 +90,10 @@ class RedisProducer(Producer):
     def __init__(self, server: ForeignServer) -> None:
         super().__init__(server)
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
 
-        self.client = redis.Redis(port=server.port, socket_timeout=_LIMIT_S)
+        self.client = redis.Redis(port=server.port, socket_timeout=_LIMIT_S, retry=Retry(NoBackoff(), 0))
 
     @property
     def trigger(self) -> dict[str, Any]:
@@ -134,7 +137,7 @@ class NatsProducer(AsyncProducer):
         return {"type": "nats", "url": "env:SOURCE_URL", "subject": "orders", "ack_wait_s": 2.0}
 
     def send(self, number: str) -> None:
-        self.wait(self.client.jetstream(timeout=2.0).publish("orders", number.encode()))
+        self.wait(self.client.jetstream(timeout=_PUBLISH_S).publish("orders", number.encode()))
 
 
 class KafkaProducer(AsyncProducer):

@@ -20,7 +20,7 @@ from relive_platform.triggers.pull.desk import Desk
 from relive_platform.triggers.pull.source import PullSource
 from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.pull.wiring import pull_sources
-from relive_platform.triggers.queue import EventQueue, Lease
+from relive_platform.triggers.queue import EventQueue, Lease, QueueLimits
 from relive_platform.triggers.queue.publisher import Publisher
 
 __all__ = ["Rig", "lose_an_ack", "rigged"]
@@ -52,7 +52,7 @@ class Rig:
         self.event_bytes = event_bytes
         self.functions: list[Function] = []
         self.environment: dict[str, str] = {}
-        self.queue = EventQueue(home / "events.db")
+        self.queue = EventQueue(home / "events.db", limits=QueueLimits(lease_s=3_600.0))
         self.sources: list[PullSource] = []
         self.seen: list[Any] = []  # every event that was taken by `events`
 

@@ -4,6 +4,7 @@ Each can be killed and started again on the same port with the same data."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import glob
 import os
@@ -162,8 +163,25 @@ class Postgres(ForeignServer):
         return True
 
     def kill(self) -> None:
+        # its processes have sessions of their own, and hold its memory until they are gone
+        own = [] if self.process is None else _children(self.process.pid)
         super().kill()
+        for pid in own:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_S
+        while any(Path(f"/proc/{pid}").exists() for pid in own) and time.monotonic() < deadline:
+            time.sleep(0.01)
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
 
 
 class Redis(ForeignServer):

@@ -8,6 +8,7 @@ from typing import Final
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.resources.bucket.config import BucketConfig
 from relive_platform.resources.bus.config import BusConfig
+from relive_platform.resources.database.config import DatabaseConfig
 from relive_platform.resources.queue.config import QueueConfig
 
 __all__ = ["KINDS"]
@@ -16,5 +17,6 @@ KINDS: Final[dict[str, type[ResourceConfig]]] = {
     "queue": QueueConfig,
     "bucket": BucketConfig,
     "bus": BusConfig,
+    "database": DatabaseConfig,
 }
 """By the `type` of `[resources.NAME]`."""

@@ -33,6 +33,7 @@ from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.registry.application import Given
 from relive_platform.registry.cancellation import Cancellation
+from relive_platform.resources.database.provider import DatabaseProvider
 from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.provider import QueueProvider
 from relive_platform.resources.queue.queues import MessageQueues
@@ -226,7 +227,11 @@ class ReliveServer:
         self.queue_naming = QueueNaming(address=self._aws_base, account=settings.aws_account)
         queues = QueueProvider(self.queues, self.queue_naming, self._aws_environment)
         own = OwnEvents(self.home)
-        self.resources = Resources(self.registry, self.executor, {"queue": queues, **own.providers})
+        self.resources = Resources(
+            self.registry,
+            self.executor,
+            {"queue": queues, "database": DatabaseProvider(self.home, os.environ), **own.providers},
+        )
         self.queue = EventQueue(
             self.home / "events.db",
             limits=queue_limits(settings),

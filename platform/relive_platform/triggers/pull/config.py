@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
+from relive_platform.server_urls import problems_of, shown
 from relive_platform.triggers.base import Key, TriggerConfig
-from relive_platform.triggers.pull.addresses import problems_of, shown
 
 __all__ = ["COMMON", "PullTrigger"]
 

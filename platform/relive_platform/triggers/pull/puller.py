@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from relive_base.errors import ReliveError
 
-from relive_platform.triggers.pull.addresses import hide, resolve
+from relive_platform.server_urls import AddressError, hide, resolve
 from relive_platform.triggers.pull.config import PullTrigger
 from relive_platform.triggers.pull.connector import Connector, Lost, Record, SetupError
 from relive_platform.triggers.pull.desk import Desk, event_id_of, request_of_batch
@@ -94,7 +94,7 @@ class Puller:
     def _tell(self, error: BaseException, pause_s: float) -> None:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        setup = isinstance(error, SetupError)
+        setup = isinstance(error, SetupError | AddressError)
         if isinstance(error, Lost):
             self.state.lost = error.message
         text = str(error) if isinstance(error, ReliveError) else f"{type(error).__name__}: {error}"

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from relive_platform.server_urls import hide, resolve
 from relive_platform.triggers.base import Served
-from relive_platform.triggers.pull.addresses import hide, resolve
 from relive_platform.triggers.pull.config import PullTrigger
 from relive_platform.triggers.pull.connector import Lag
 from relive_platform.triggers.pull.desk import Desk

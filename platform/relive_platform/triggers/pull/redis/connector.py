@@ -31,6 +31,8 @@ class RedisConnector:
 
     def __init__(self, trigger: RedisTrigger, address: str, tag: str) -> None:
         import redis.asyncio as redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
         from redis.exceptions import ResponseError
 
         self._refused = ResponseError
@@ -44,6 +46,7 @@ class RedisConnector:
             socket_timeout=_CONNECT_S * 3,
             health_check_interval=_HEALTH_S,
             client_name="relive",
+            retry=Retry(NoBackoff(), 0),  # the puller begins anew, with what it had fetched
         )
         self._left: bytes | None = b"0"  # what a process before had fetched, read up to here
         self._held: set[bytes] = set()

@@ -1,4 +1,4 @@
-"""Where a source is: a URL, or the environment variable that has it. Passwords are only in those."""
+"""Where a server of others is: a URL, or the environment variable that has it. Only those have passwords."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from relive_base.addresses import names_password, without_password
+from relive_base.errors import UsageError
 
-from relive_platform.triggers.pull.connector import SetupError
-
-__all__ = ["REFERENCE", "hide", "problems_of", "resolve", "shown"]
+__all__ = ["REFERENCE", "AddressError", "hide", "problems_of", "resolve", "shown"]
 
 REFERENCE: Final = "env:"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -18,8 +17,12 @@ _SECRET_LENGTH: Final = 4
 _HIDDEN: Final = "***"
 
 
+class AddressError(UsageError):
+    """An address is not known."""
+
+
 def problems_of(url: str, schemes: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with the key `url` of a trigger, as TriggerConfig.problems."""
+    """What is wrong with the key `url`, as TriggerConfig.problems."""
     if url.startswith(REFERENCE):
         if not _VARIABLE.fullmatch(url.removeprefix(REFERENCE)):
             yield "url", f"{url!r} names no environment variable", 'write as in "env:DATABASE_URL"'
@@ -31,17 +34,17 @@ def problems_of(url: str, schemes: Collection[str]) -> Iterator[tuple[str, str, 
 
 
 def resolve(url: str, schemes: Collection[str], environment: Mapping[str, str]) -> str:
-    """The address itself. Raises SetupError, which never tells what a variable holds."""
+    """The address itself. Raises AddressError, which never tells what a variable holds."""
     if not url.startswith(REFERENCE):
         return url
     name = url.removeprefix(REFERENCE)
     value = environment.get(name, "").strip()
     if not value:
-        raise SetupError(
+        raise AddressError(
             f"the environment variable {name} is not set", hint="set it where `relive serve` is started"
         )
     if not _has_scheme(value, schemes):  # any other variable of the server is none of a function's business
-        raise SetupError(f"the environment variable {name} is no such address", hint=_expected(schemes))
+        raise AddressError(f"the environment variable {name} is no such address", hint=_expected(schemes))
     return value
 
 
