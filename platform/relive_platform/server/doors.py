@@ -18,5 +18,5 @@ def doors(environment: Mapping[str, str]) -> dict[type[TriggerConfig], MakeDoor]
     """By kind of trigger. `environment`: the server's own, with the secrets of webhooks."""
     return {
         WebhookTrigger: lambda trigger, function: WebhookDoor(trigger, function, environment),
-        CloudEventsTrigger: lambda trigger, _: CloudEventsDoor(trigger),
+        CloudEventsTrigger: CloudEventsDoor,
     }

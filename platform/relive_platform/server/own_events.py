@@ -13,6 +13,7 @@ from relive_platform.triggers.base import Source
 from relive_platform.triggers.bucket.source import BucketSource
 from relive_platform.triggers.bus.buses import Buses
 from relive_platform.triggers.bus.config import DEFAULT_BUS
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.queue.publisher import Publisher
 from relive_platform.triggers.records.source import RecordSource
 
@@ -27,12 +28,16 @@ class OwnEvents:
     def __init__(self, home: Path) -> None:
         bus = BusProvider(lambda name: self.buses.figures(name), DEFAULT_BUS)
         self._objects = BucketSource()
-        bucket = BucketProvider(home, self._objects.tell)
-        self.providers: dict[str, Provider] = {"bucket": bucket, "bus": bus}
+        self._buckets = BucketProvider(home, self._objects.tell)
+        self.providers: dict[str, Provider] = {"bucket": self._buckets, "bus": bus}
         self.buses = Buses(bus.names)
         self.records = RecordSource(home / OUTBOX)
         self._alarms = AlarmSource(home / "alarms.json")
         self.sources: list[Source] = [self.buses, self._objects, self.records, self._alarms]
+
+    def describe(self) -> list[SourceState]:
+        """How those stand that may be behind: buckets, and records of other functions."""
+        return [*self._objects.describe(self._buckets.standing), *self.records.describe()]
 
     def publish_by(self, publisher: Publisher) -> None:
         """Where their events go."""

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib import import_module
@@ -78,6 +78,7 @@ from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.propagation import Propagation
 from relive_platform.triggers.http.source import HttpSource
 from relive_platform.triggers.pull.desk import Desk
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.pull.wiring import pull_sources
 from relive_platform.triggers.queue.backoff import Backoff
 from relive_platform.triggers.queue.consumer import Consumer
@@ -100,6 +101,12 @@ _STORE_ANSWERS_S: Final = 10.0
 _FLUSH_S: Final = 10.0
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+
+class Describing(Protocol):
+    """Sources that say how they stand."""
+
+    def describe(self) -> Sequence[SourceState]: ...
 
 
 class ControlApi(Protocol):
@@ -287,6 +294,7 @@ class ReliveServer:
         grpc = GrpcSource(self.engine, settings.http_address)
         # as they start
         self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, grpc, http]
+        self.described: list[Describing] = [*self.pulls, own, http]  # for `relive status`
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )

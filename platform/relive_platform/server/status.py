@@ -83,7 +83,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "dropped": server.queue.then_refused,
         },
         "resources": await _resources(server),
-        "sources": [state.as_json() for pull in server.pulls for state in pull.describe()],
+        "sources": [state.as_json() for one in server.described for state in one.describe()],
         "scenes": {
             "written": ack.scenes_written,
             "failed": ack.scenes_failed,

@@ -2,6 +2,7 @@
 names.
 
 A batch of the collector is one file, whose name is the batch's number: written again, it is the same file.
+Numbers of one run and kind only grow, so one that is not above the last that was taken has been taken before.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._taken: dict[str, str] = {}  # by run and kind: the number of the last batch that was sealed
 
     # ------------------------------------------------------------ the collector's process
 
@@ -89,8 +91,15 @@ class Outbox:
             yield path, status.st_size, status.st_mtime
 
     def waiting(self) -> list[tuple[Path, int, float]]:
-        """Batches, oldest first: path, size, time of writing."""
-        return list(self._files(_ENDING))
+        """Batches, oldest first: path, size, time of writing. One that has been taken before is removed."""
+        found = []
+        for entry in self._files(_ENDING):
+            series, number = _series(entry[0])
+            if number and number <= self._taken.get(series, ""):
+                self._remove([entry[0]])
+            else:
+                found.append(entry)
+        return found
 
     def seal(self, paths: list[Path]) -> Path:
         """Make one file of these batches, for good: what is made of it is the same after a kill."""
@@ -104,6 +113,9 @@ class Outbox:
         draft = sealed.with_suffix(".draft")
         draft.write_bytes(_encoder.encode(Sealed([path.name for path in paths], entries)))
         draft.replace(sealed)
+        for path in paths:
+            series, number = _series(path)
+            self._taken[series] = max(number, self._taken.get(series, ""))
         self._remove(paths)
         return sealed
 
@@ -133,3 +145,10 @@ class Outbox:
     def _remove(self, paths: list[Path]) -> None:
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+def _series(path: Path) -> tuple[str, str]:
+    """Run and kind of a batch, and its number; "" if it has none."""
+    run, _, rest = path.stem.partition("-")
+    number, _, kind = rest.partition("-")
+    return f"{run}-{kind}", number if kind in ("r", "s") else ""

@@ -193,7 +193,9 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     try:
         async with served(folder / "home") as server:
             await server.deploy(write_app(folder / "app", SOURCE, TABLES))
+            following = asyncio.create_task(LINES.follow(server))
             yield server
+            following.cancel()
     finally:
         for name in names:
             os.environ.pop(name)
@@ -210,15 +212,33 @@ def signed(body: bytes, delivery: str, **more: str) -> dict[str, str]:
     }
 
 
+class Lines:
+    """What functions have printed, as it happens."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, str, str]] = []  # function, text, trace
+
+    async def follow(self, running: Served) -> None:
+        follower = await running.server.follow()
+        while True:
+            for one in await follower.take(100):
+                self.all.append((one.function, one.line.body, one.line.trace_id))
+
+
+async def settled(running: Served) -> None:
+    """Nothing waits or runs any more."""
+    counts = running.server.queue.counts
+    await running.until(lambda: not ((found := counts().result(60)).ready or found.leased))
+
+
 async def printed(running: Served, function: str, part: str) -> list[dict[str, Any]]:
     """The events with `part` that a function has printed, once nothing waits any more."""
-    await running.until(lambda: not (running.server.queue.counts().result(60).ready))
-    await running.until(lambda: not (running.server.queue.counts().result(60).leased))
-    rows = await running.rows("SELECT Body, TraceId, ServiceName FROM otel_logs WHERE Body LIKE 'got %'")
-    found = [(body, trace) for body, trace, name in rows if name == function and part in body]
-    return [{**json.loads(body[4:]), "trace": trace} for body, trace in found]
+    await settled(running)
+    lines = [(text, trace) for name, text, trace in LINES.all if name == function and part in text]
+    return [{**json.loads(text[4:]), "trace": trace} for text, trace in lines if text.startswith("got ")]
 
 
+LINES = Lines()
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -380,8 +400,7 @@ async def test_an_event_may_be_wanted_in_another_shape_or_as_a_request(running: 
         "/shop",
         {"n": 1},
     )
-    rows = await running.rows("SELECT Body FROM otel_logs WHERE ServiceName = 'web'")
-    assert ("web application/json e-9",) in rows
+    assert ("web", "web application/json e-9") in {line[:2] for line in LINES.all}
 
 
 async def test_a_flood_of_forgeries_costs_no_event(running: Served) -> None:
@@ -514,12 +533,6 @@ async def test_a_bus_is_a_resource(running: Served) -> None:
     assert states["default"].figures["functions"] == "audit, invoice"
 
 
-async def delivered(running: Served, events: int) -> None:
-    """Wait until so many records' events are made, and no more records wait."""
-    [records] = [one for one in running.server._sources if type(one).__name__ == "RecordSource"]
-    await running.until(lambda: records.counts.events >= events)  # type: ignore[attr-defined]
-
-
 async def test_a_function_hears_of_anothers_log_lines_and_of_its_new_failures(running: Served) -> None:
     # Given a function that logs, and fails twice in the same way
     outcomes = [
@@ -529,7 +542,12 @@ async def test_a_function_hears_of_anothers_log_lines_and_of_its_new_failures(ru
     assert [outcome.ok for outcome in outcomes] == [True, False, False]
 
     # I expect the one that listens to get the lines that it wants, as CloudWatch Logs sends them
-    await delivered(running, 2)
+    def heard() -> str:
+        return "".join(text for name, text, _ in LINES.all if name in ("listens", "watches"))
+
+    await running.until(
+        lambda: all(part in heard() for part in ("full 0", "full 1", "full 2", "New failure"))
+    )
     batches = await printed(running, "listens", "disk full")
     messages = [line["message"] for batch in batches for line in batch["logEvents"]]
     assert sorted(messages) == ["disk full 0", "disk full 1", "disk full 2"]
@@ -590,3 +608,17 @@ async def test_a_change_of_an_alarm_is_an_event_and_the_same_state_none(running:
             await say("disk", body)
     with pytest.raises(BadAlarm):
         await say("a/b", {"state": "OK"})
+
+
+async def test_how_sources_stand_is_shown(running: Served) -> None:
+    from relive_platform.server.status import status_of
+
+    status = await status_of(running.server)
+    found = {(one["function"], one["kind"], one["name"]): one for one in status["sources"]}
+    unset = found["hook", "webhook", "webhook github /hooks/unset"]
+    assert unset["state"] == "failed"
+    assert "NOT_SET is not set" in unset["error"]
+    assert found["hook", "webhook", "webhook github /hooks/github"]["state"] == "running"
+    assert found["thumb", "bucket", "bucket uploads ObjectCreated:*,ObjectRemoved:* out/*.png"]["behind"] == 0
+    assert found["listens", "logs", "logs talks ERROR disk"]["unit"] == "bytes"
+    assert status["signals"]["subscriptions"]["dropped"] == 0

@@ -47,6 +47,22 @@ def test_sealed_batches_are_the_same_after_a_kill(tmp_path: Path) -> None:
     assert Outbox(tmp_path / "nothing").waiting() == []
 
 
+def test_a_batch_that_comes_again_after_it_was_taken_is_removed(tmp_path: Path) -> None:
+    # Given a collector that is killed after it has written a batch, and before it could say so
+    outbox = Outbox(tmp_path / "outbox")
+    number = f"{7:016x}-{10:016x}-r"
+    outbox.write(number, [entry(1)])
+    outbox.done(outbox.seal([path for path, _, _ in outbox.waiting()]))
+
+    # I expect the same batch of the next one not to be taken, but what follows it, and other series
+    outbox.write(number, [entry(1)])
+    outbox.write(f"{7:016x}-{11:016x}-r", [entry(2)])
+    outbox.write(f"{7:016x}-{10:016x}-s", [entry(3)])
+    outbox.write(f"{8:016x}-{1:016x}-r", [entry(4)])
+    taken = outbox.seal([path for path, _, _ in outbox.waiting()])
+    assert sorted(one.body for one in outbox.entries(taken)) == ["line 2", "line 3", "line 4"]
+
+
 def lines(*bodies: str, function: str = "f", number: int = 17) -> Rows:
     count = len(bodies)
     columns: dict[str, list[object]] = {

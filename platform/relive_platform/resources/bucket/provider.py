@@ -128,6 +128,13 @@ class BucketProvider:
         if watch is not None:
             await watch.close()
 
+    def standing(self, name: str) -> tuple[str, int, float, int]:
+        """What is wrong with a bucket, how many changes wait, for how long, and how many were told."""
+        watch = self._watches.get(name)
+        if watch is None:
+            return "it is not watched: see relive resources", 0, 0.0, 0
+        return watch.counts.error, watch.waiting, watch.lag_s, watch.counts.told
+
     # ------------------------------------------------------------ what people ask
 
     async def listing(self) -> Sequence[ResourceState]:

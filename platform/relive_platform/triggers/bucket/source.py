@@ -17,6 +17,7 @@ from relive_platform.resources.bucket.watch import Change
 from relive_platform.triggers.base import Served
 from relive_platform.triggers.bucket.config import CREATED, REMOVED, BucketTrigger
 from relive_platform.triggers.bucket.events import ObjectEvent, shaped
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.queue.publisher import Accepted
 
 __all__ = ["BucketSource"]
@@ -46,6 +47,28 @@ class BucketSource:
 
     async def close(self) -> None:
         """The buckets' provider tells."""
+
+    def describe(self, standing: Callable[[str], tuple[str, int, float, int]]) -> list[SourceState]:
+        """How they stand; `standing` gives of a bucket what is wrong, what waits, for how long, what was
+        told."""
+        found = []
+        for bucket, wanted in self._wanted.items():
+            error, waiting, lag_s, told = standing(bucket)
+            found += [
+                SourceState(
+                    function,
+                    "bucket",
+                    trigger.describe(),
+                    "failed" if error else "running",
+                    error,
+                    waiting,
+                    "objects",
+                    details={"lag_s": round(lag_s, 3)},
+                    committed=told,
+                )
+                for function, trigger in wanted
+            ]
+        return found
 
     async def tell(self, change: Change) -> None:
         """Returns when each function that wants it has the event durably. Its id is made of what has changed:

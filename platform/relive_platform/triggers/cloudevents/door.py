@@ -18,6 +18,7 @@ from relive_platform.triggers.cloudevents.reading import UnknownFormat, read_eve
 from relive_platform.triggers.http.doors import Delivery, DoorRefusal, Passage
 from relive_platform.triggers.http.responses import Response, json_response
 from relive_platform.triggers.patterns import compile_pattern
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.shapes import eventbridge_of
 
 __all__ = ["CloudEventsDoor"]
@@ -31,9 +32,14 @@ _ORIGIN: Final = "webhook-request-origin"
 class CloudEventsDoor:
     """Of one trigger. The function's own access rules hold."""
 
-    def __init__(self, trigger: CloudEventsTrigger) -> None:
+    def __init__(self, trigger: CloudEventsTrigger, function: str) -> None:
+        self.state = SourceState(function, "cloudevents", trigger.describe(), "running")
         self._shape = trigger.shape
         self._pattern = compile_pattern(trigger.pattern) if trigger.pattern is not None else None
+
+    def describe(self) -> SourceState:
+        """How it stands. `fetched`: events that came, `omitted`: requests that were refused."""
+        return self.state
 
     @property
     def synchronous(self) -> bool:
@@ -55,9 +61,12 @@ class CloudEventsDoor:
             else:
                 events, several = read_events(headers, http.body)
         except BadCloudEvent as error:
+            self.state.omitted += 1
             raise DoorRefusal(400, "BadCloudEvent", str(error)) from None
         except UnknownFormat as error:
+            self.state.omitted += 1
             raise DoorRefusal(415, "UnsupportedMediaType", str(error)) from None
+        self.state.fetched += len(events)
         deliveries = []
         for event in events:
             document = event.document()

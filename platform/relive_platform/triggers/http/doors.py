@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.http.responses import Response
+from relive_platform.triggers.pull.state import SourceState
 
 __all__ = ["Delivery", "Door", "DoorRefusal", "MakeDoor", "Passage"]
 
@@ -51,6 +52,9 @@ class Door(Protocol):
 
     async def open(self, request: InvokeRequest) -> Passage:
         """`request.http` is what came. Raises DoorRefusal."""
+
+    def describe(self) -> SourceState:
+        """How it stands."""
 
     def done(self, delivery: Delivery, ok: bool) -> None:
         """The end of a synchronous delivery."""

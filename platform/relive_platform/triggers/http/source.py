@@ -14,6 +14,7 @@ from relive_platform.triggers.http.connections.listener import HttpListener
 from relive_platform.triggers.http.cors import Cors
 from relive_platform.triggers.http.doors import Door, MakeDoor
 from relive_platform.triggers.http.routes import Policy, Route, Routes
+from relive_platform.triggers.pull.state import SourceState
 
 __all__ = ["HttpAddress", "HttpSource"]
 
@@ -84,6 +85,10 @@ class HttpSource:
     async def close(self) -> None:
         """Close every connection."""
         await self._listener.close()
+
+    def describe(self) -> list[SourceState]:
+        """How the doors stand."""
+        return [door.describe() for door in self._doors.values()]
 
     def _policy(self, function: HttpFunction) -> Policy:
         """The function's own word on details of errors comes first, then the server's."""

@@ -22,6 +22,7 @@ from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.subscriptions.outbox import Entry, Outbox
 from relive_platform.subscriptions.rules import write_rules
 from relive_platform.triggers.base import Served
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.queue.publisher import Accepted
 from relive_platform.triggers.records.config import FailureTrigger, LogsTrigger
 from relive_platform.triggers.records.events import failure_event, logs_event
@@ -60,6 +61,8 @@ class RecordSource:
         self._triggers: dict[str, tuple[str, LogsTrigger | FailureTrigger]] = {}
         self._task: asyncio.Task[None] | None = None
         self._lag_s = 0.0
+        self._behind = 0
+        self._problem = ""
 
     @property
     def lag_s(self) -> float:
@@ -80,6 +83,24 @@ class RecordSource:
         if rules or self._rules_file.exists():
             await asyncio.to_thread(write_rules, self._rules_file, rules)
 
+    def describe(self) -> list[SourceState]:
+        """How far they are. What is behind are bytes of records of all of them, which are no events yet."""
+        state = "blocked" if self._problem else "running"
+        return [
+            SourceState(
+                function,
+                "logs" if isinstance(trigger, LogsTrigger) else "failure",
+                trigger.describe(),
+                state,
+                self._problem,
+                self._behind,
+                "bytes",
+                details={"lag_s": round(self.lag_s, 3), "orphans": self.counts.orphans},
+                committed=self.counts.records,
+            )
+            for function, trigger in self._triggers.values()
+        ]
+
     async def start(self) -> None:
         """Take what waits, then look for more."""
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -91,17 +112,16 @@ class RecordSource:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        told = ""
         while True:
             pause = _ROUND_S
             try:
                 await self._round()
-                told = ""
+                self._problem = ""
             except Exception as error:  # whatever it is: the files are there at the next look
                 text = error.message if isinstance(error, ReliveError) else f"{type(error).__name__}: {error}"
-                if text != told:
+                if text != self._problem:
                     _log.error("records are not delivered yet: %s", text)
-                told, pause = text, _AGAIN_S
+                self._problem, pause = text, _AGAIN_S
             await asyncio.sleep(pause)
 
     async def _round(self) -> None:
@@ -109,18 +129,18 @@ class RecordSource:
             entries = await asyncio.to_thread(self._outbox.entries, path)
             await self._deliver(path.stem, entries)
             await asyncio.to_thread(self._outbox.done, path)
-        self._lag_s = 0.0
 
     def _take(self) -> list[Path]:
         """Sealed files, with one more of what has waited long enough, or is much."""
         sealed = self._outbox.sealed()
         waiting = self._outbox.waiting()
+        self._behind = sum(size for _, size, _ in waiting)
+        self._lag_s = 0.0
         if not waiting:
             return sealed
         now, oldest = time.time(), waiting[0][2]
         self._lag_s = max(now - oldest, 0.0)
-        much = sum(size for _, size, _ in waiting) > _SEAL_BYTES
-        if not much and 0.0 <= now - oldest < _WINDOW_S:
+        if self._behind <= _SEAL_BYTES and 0.0 <= now - oldest < _WINDOW_S:
             return sealed
         paths: list[Path] = []
         room = _SEAL_BYTES

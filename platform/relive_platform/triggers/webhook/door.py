@@ -17,6 +17,7 @@ from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.http.doors import Delivery, DoorRefusal, Passage
 from relive_platform.triggers.http.responses import json_response
 from relive_platform.triggers.patterns import compile_pattern
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.webhook.config import WebhookTrigger
 from relive_platform.triggers.webhook.signatures import (
     SCHEMES,
@@ -63,8 +64,17 @@ class WebhookDoor:
             id_header=trigger.id_header,
             timestamp_header=trigger.timestamp_header,
         )
+        self.state = SourceState(function, "webhook", trigger.describe(), "running")
         if not self._secrets():
             _log.warning("webhook %s of %s: %s", trigger.path, function, self._unset())
+
+    def describe(self) -> SourceState:
+        """How it stands. `fetched`: requests with a good signature."""
+        if self._secrets():
+            self.state.become("running")
+        else:
+            self.state.become("failed", self._unset())
+        return self.state
 
     @property
     def synchronous(self) -> bool:
@@ -78,7 +88,12 @@ class WebhookDoor:
         headers: dict[str, str] = {}
         for name, value in http.headers:
             headers.setdefault(name, value)
-        verified = self._verified(headers, http.body)
+        try:
+            verified = self._verified(headers, http.body)
+        except DoorRefusal:
+            self.state.omitted += 1
+            raise
+        self.state.fetched += 1
         document = await self._document(http.body) if self._reads_body else None
         if self._trigger.scheme == "slack" and (challenge := _challenge(document)):
             return Passage(response=json_response(200, {"challenge": challenge}))
