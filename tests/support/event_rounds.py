@@ -147,7 +147,7 @@ class EventRounds:
         """Send until it is accepted: what senders of webhooks do."""
         while True:
             try:
-                connection = http.client.HTTPConnection(self._address, timeout=30)
+                connection = http.client.HTTPConnection(self._address, timeout=60)
                 connection.request("POST", path, body, headers)
                 status = connection.getresponse().status
                 connection.close()
