@@ -165,7 +165,7 @@ def web(environ, start_response):
     elif path == "/length":
         start_response("200 OK", [("content-type", "text/plain")])
         return [str(len(environ["wsgi.input"].read())).encode()]
-    elif path == "/environ":
+    elif path.startswith("/environ"):
         start_response("200 OK", [("content-type", "text/plain")])
         shown = {name: environ[name] for name in ("SCRIPT_NAME", "PATH_INFO", "RAW_URI", "HTTP_TRACEPARENT")}
         return [repr(shown).encode()]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from relive_base.errors import NotFound, ReliveError
+from relive_base.slashes import without_slashes
 from relive_base.wire.messages import HttpRequest
 from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 
@@ -199,7 +200,7 @@ class Gateway:
         if GUARDED in special or FORWARDED in special or not self._access.loopback:
             target = self._admitted(head)
         else:
-            target = self.routes.find(head.method, head.path)
+            target = self.routes.find(head.method, head.segments)
         if target is None or not target.function:
             raise _UnknownPath(head.path)
         if target.function not in self._dispatcher.pools:
@@ -221,7 +222,7 @@ class Gateway:
             raise _Answered(preflight)
         known = access.authorise(head)
         try:
-            target = self.routes.find(head.method, head.path)
+            target = self.routes.find(head.method, head.segments)
         except MethodNotAllowed:
             if not known:
                 raise Unauthorized from None
@@ -245,7 +246,7 @@ class Gateway:
         if method is None:
             return None
         try:
-            target = self.routes.find(method.decode("latin-1"), head.path)
+            target = self.routes.find(method.decode("latin-1"), head.segments)
         except MethodNotAllowed:
             return None
         if target is None or target.cors is None:
@@ -317,7 +318,7 @@ def _request(
     special = head.special
     http = HttpRequest(
         head.method,
-        target.path,
+        without_slashes(target.path),
         head.query,
         head.pairs,
         body,

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
+from relive_base.slashes import has_slashes, with_slashes, without_slashes
 from relive_base.wire.messages import FunctionSpec, HttpRequest, Invoke
 
 from relive_runtime.worker.start.namesakes import originals
@@ -185,8 +186,12 @@ def _path_parameters(request: HttpRequest) -> dict[str, str]:
     if "{" not in request.route:
         return {}
     pattern, names = _pattern(request.route)
-    found = pattern.fullmatch(request.path)
-    return dict(zip(names, found.groups(), strict=True)) if found else {}
+    slashed = has_slashes(request.target)
+    found = pattern.fullmatch(with_slashes(request.target) if slashed else request.path)
+    if found is None:
+        return {}
+    values = map(without_slashes, found.groups()) if slashed else found.groups()
+    return dict(zip(names, values, strict=True))
 
 
 def _query(query: str) -> dict[str, list[str]]:

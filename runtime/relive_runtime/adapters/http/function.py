@@ -81,6 +81,7 @@ def environ_of(request: HttpRequest, trace: tuple[str, str] | None = None) -> di
         "SCRIPT_NAME": request.mount,
         "PATH_INFO": request.path,
         "QUERY_STRING": request.query,
+        "RAW_URI": f"{request.target}?{request.query}" if request.query else request.target,
         "SERVER_NAME": host or "localhost",
         "SERVER_PORT": port or ("443" if request.scheme == "https" else "80"),
         "SERVER_PROTOCOL": "HTTP/1.1",

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import httptools
 import msgspec
+from relive_base.slashes import has_slashes, with_slashes
 
 __all__ = ["FORWARDED", "GUARDED", "BadHead", "Head", "HeadTexts", "check_authority"]
 
@@ -68,6 +69,11 @@ class Head(msgspec.Struct, eq=False):
     target: bytes = b""  # path and query as they came
     raw_path: str = ""  # the path as it came, with its %2F
     version: str = "1.1"  # of HTTP
+
+    @property
+    def segments(self) -> str:
+        """The path, decoded, by whose segments its route is found; see `relive_base.slashes`."""
+        return with_slashes(self.raw_path) if has_slashes(self.raw_path) else self.path
 
     @property
     def asynchronous(self) -> bool:
