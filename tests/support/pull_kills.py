@@ -76,6 +76,7 @@ class PullKills:
         self._told: set[str] = set()
         self._unsure: set[str] = set()
         self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
         self.outcome = Outcome()
 
     def start(self) -> None:
@@ -132,6 +133,17 @@ class PullKills:
                 time.sleep(0.05)
             time.sleep(0.002)
 
+    def begin(self) -> None:
+        """Produce, in the background."""
+        self._thread = threading.Thread(target=self.produce)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Produce no more; what was being sent is told, or it is not."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
     def lines(self) -> list[str]:
         """What the function saw so far."""
         path = self._folder / "seen"
@@ -161,7 +173,7 @@ class PullKills:
 
     def settle(self) -> Outcome:
         """No more is produced; what was told has to be seen."""
-        self._stopping.set()
+        self.finish()
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
             seen = {line.partition(" ")[2] for line in self.lines()}
@@ -198,16 +210,12 @@ def run(kind: str, victim: str, rounds: int, seed: int, **more: Any) -> Outcome:
         try:
             kills.start()
             kills.deploy()
-            thread = threading.Thread(target=kills.produce)
-            thread.start()
-            try:
-                for _ in range(rounds):
-                    kills.round(victim)
-                outcome = kills.settle()
-            finally:
-                kills._stopping.set()
-                thread.join()
+            kills.begin()
+            for _ in range(rounds):
+                kills.round(victim)
+            outcome = kills.settle()
         finally:
+            kills.finish()
             kills.stop()
     if not outcome.missing:
         shutil.rmtree(folder, ignore_errors=True)
