@@ -246,6 +246,8 @@ def _sources(value: object) -> Iterator[list[str]]:
     """How each trigger is that pulls."""
     for entry in value if isinstance(value, list) else []:
         yield [f"{entry['function']}:", str(entry["name"]), str(entry["brief"])]
+    if not value:
+        yield ["-"]
 
 
 def _status_parts(value: object) -> Iterator[list[str]]:

@@ -63,4 +63,5 @@ class PullTrigger(TriggerConfig, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """As people read it: "redis stream orders"."""
-        return f"{self.kind} {self.place} at {shown(self.url)}"
+        text = f"{self.kind} {self.place} at {shown(self.url)}"
+        return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -97,8 +97,7 @@ class Puller:
         setup = isinstance(error, SetupError | AddressError)
         if isinstance(error, Lost):
             self.state.lost = error.message
-        text = str(error) if isinstance(error, ReliveError) else f"{type(error).__name__}: {error}"
-        text = hide(text.strip(), self._address)[:_ERROR_CHARACTERS]
+        text = hide(_said_by(error), self._address)[:_ERROR_CHARACTERS]
         if text != self.state.error:
             _log.warning("%s of %s: %s", self.trigger.describe(), self.function, text)
         if not isinstance(error, ReliveError | OSError | TimeoutError):
@@ -280,6 +279,15 @@ class Puller:
 
     def _count_held(self) -> None:
         self.state.held = sum(len(lane.records) for lane in self._lanes.values())
+
+
+def _said_by(error: BaseException) -> str:
+    text, name = str(error).strip(), type(error).__name__
+    if isinstance(error, ReliveError) or text.startswith(name):
+        return text
+    if isinstance(error, TimeoutError) and not text:
+        return "the source did not answer in time"
+    return f"{name}: {text}" if text else name
 
 
 def _still_wanted() -> None:

@@ -14,6 +14,7 @@ from relive_platform.triggers.pull.shapes import as_text
 __all__ = ["NatsConnector"]
 
 _CONNECT_S: Final = 10
+_AGAIN_S: Final = 0.2
 _MIN_FETCH_S: Final = 0.05
 _OLDEST_FIRST: Final = {"oldest": "all", "newest": "new"}
 
@@ -48,7 +49,8 @@ class NatsConnector:
             name="relive",
             connect_timeout=_CONNECT_S,
             allow_reconnect=False,
-            max_reconnect_attempts=0,
+            max_reconnect_attempts=1,  # of each server; with 0 it would try for ever
+            reconnect_time_wait=_AGAIN_S,
             error_cb=_quiet,
             closed_cb=_closed,
             disconnected_cb=_closed,
