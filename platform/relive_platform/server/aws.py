@@ -147,7 +147,9 @@ class AwsApi:
         if not version.config.lambda_api or "AWS_ACCESS_KEY_ID" in version.spec.environment:
             return {}
         keys = function_key_pair(self._token, version.spec.app)
+        modules = {"NODE_PATH": f"{version.deps_dir}/nodejs/node_modules"} if version.deps_dir else {}
         return {
+            **(modules if version.spec.runtime == "nodejs" else {}),
             "AWS_ACCESS_KEY_ID": keys.access_key_id,
             "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
             "AWS_ENDPOINT_URL": self._listener.address,

@@ -50,7 +50,7 @@ class Served:
         self.service = service
         self.operations: Mapping[str, Operation] = service.operations()
         model = load(service.name)
-        self.protocol = _PROTOCOLS[model.protocol](model)
+        self.protocol = _PROTOCOLS[model.protocol](model, service.unchecked)
 
 
 class Desk:

@@ -51,12 +51,15 @@ AwsError. It is cancelled when its client has gone."""
 
 class AwsService(Protocol):
     """`name` is the one in a signature's scope. What the model has beyond `operations` is answered with an
-    error that says so. `for_functions`: the operations that the functions of an application may call."""
+    error that says so. `for_functions`: the operations that the functions of an application may call.
+    `unchecked`: shapes of the model whose patterns need not fit, as nothing is made of such values."""
 
     @property
     def name(self) -> str: ...
     @property
     def for_functions(self) -> Collection[str]: ...
+    @property
+    def unchecked(self) -> Collection[str]: ...
     def operations(self) -> Mapping[str, Operation]: ...
     async def download(self, path: str) -> Reply | None:
         """What lies at a path below /_relive/, for the owner; None if nothing does."""

@@ -140,7 +140,7 @@ class Creating:
             return self._catalog.registry.put(
                 app,
                 msgspec.structs.replace(config, source=str(folder)),
-                self._layers.installed(arns),
+                self._layers.installed(arns, python=not config.runtime),
             )
         except ReliveError as error:
             raise AwsError("InvalidParameterValueException", str(error)) from error
@@ -240,11 +240,10 @@ class Creating:
         return self._configuration(call, name, self._catalog.qualified(call, name))
 
     def _configuration(self, call: Call, name: Named, version: FunctionVersion) -> dict[str, Any]:
+        """Of an alias: the version that it leads to."""
         note = self._catalog.published(version.name, version.version) if name.qualifier else None
-        found = configuration(call, version, name.qualifier, note)
-        if name.qualifier and not name.qualifier.isdigit() and name.qualifier != LATEST:
-            found["Version"] = str(version.version)
-        return found
+        qualifier = name.qualifier if name.qualifier in ("", LATEST) else str(version.version)
+        return configuration(call, version, qualifier, note)
 
     async def get(self, call: Call) -> Mapping[str, Any]:
         """With the tags, where the code is, and the concurrency that is reserved."""

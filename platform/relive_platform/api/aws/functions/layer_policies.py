@@ -39,7 +39,8 @@ class LayerPolicies:
         """One more statement."""
         name, key, policy = self._policy(call)
         ident, principal = call.params["StatementId"], call.params["Principal"]
-        if call.params["Action"] != "lambda:GetLayerVersion" or not _PRINCIPAL.fullmatch(principal):
+        known = call.params["Action"] == "lambda:GetLayerVersion" and _PRINCIPAL.fullmatch(principal)
+        if not known or (call.get("OrganizationId") and principal != "*"):
             raise AwsError("InvalidParameterValueException", "The provided principal or action is invalid.")
         if any(statement["Sid"] == ident for statement in policy["statements"]):
             raise AwsError(

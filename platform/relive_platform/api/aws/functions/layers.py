@@ -90,6 +90,7 @@ class Layers:
     async def get_by_arn(self, call: Call) -> Mapping[str, Any]:
         """The same, by its ARN."""
         name, number = _version_of(call.params["Arn"])
+        _check_owner(call, call.params["Arn"])
         if call.params["Arn"] != layer_arn(call, name, number):
             raise _missing()
         return self._described(call, name, number, self._found(call, name, number), content=True)
@@ -163,6 +164,7 @@ class Layers:
         for arn in arns:
             name, number = _version_of(arn)
             document = self._notes.get(_KIND, name, f"{number:010d}")
+            _check_owner(call, arn)
             if document is None or arn != layer_arn(call, name, number):
                 raise AwsError("InvalidParameterValueException", f"Layer version {arn} does not exist.")
             if name in names:
@@ -187,11 +189,15 @@ class Layers:
         name, number = _version_of(arn)
         return self._home / "layers" / name / str(number)
 
-    def installed(self, arns: list[str]) -> InstalledDependencies:
+    def installed(self, arns: list[str], *, python: bool) -> InstalledDependencies:
         """One folder with the Python code of all of them, a later one over those before, and below them what
-        Lambda's own Python has: boto3, if it is installed here. It blocks."""
-        base = _runtime_packages()
-        digest = hashlib.sha256("\n".join([*arns, *map(str, base)]).encode()).hexdigest()[:32]
+        Lambda's own Python has: boto3, if it is installed here. Not `python`: all of what they hold, as
+        Lambda has it in /opt. It blocks."""
+        if not python and not arns:
+            return InstalledDependencies()
+        base = _runtime_packages() if python else []
+        named = [*arns, *map(str, base), str(python)]
+        digest = hashlib.sha256("\n".join(named).encode()).hexdigest()[:32]
         folder = self._home / "deps" / digest
         with self._building:
             if not folder.is_dir():
@@ -200,7 +206,7 @@ class Layers:
                 for package in base:
                     _copy(package, draft / package.name)
                 for place in map(self._place, arns):
-                    for inner in _python_folders(place):
+                    for inner in _python_folders(place) if python else [place]:
                         shutil.copytree(inner, draft, dirs_exist_ok=True)
                 open_to_read(draft)
                 os.rename(draft, folder)
@@ -230,6 +236,17 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         shutil.copy2(source, target)
+
+
+def _check_owner(call: Call, arn: str) -> None:
+    """Layers of other accounts are not ours to give."""
+    parts = arn.split(":")
+    if len(parts) == _ARN_PARTS and parts[4] != call.account:
+        raise AwsError(
+            "AccessDeniedException",
+            f"not authorized to perform: lambda:GetLayerVersion on resource: {arn[:200]}",
+            403,
+        )
 
 
 def _missing() -> AwsError:

@@ -80,7 +80,7 @@ class Mappings:
         await self._write(uuid, kept)
         if call.get("Tags"):
             await asyncio.to_thread(self._notes.put, "mapping-tags", uuid, "", dict(call.params["Tags"]))
-        return self._described(call, uuid, kept, "Creating")
+        return self._described(call, uuid, kept)
 
     def _check(self, kept: Mapping[str, Any], queue: bool) -> None:
         window_s = kept.get("MaximumBatchingWindowInSeconds", 0)
@@ -110,7 +110,7 @@ class Mappings:
         kept["modified_s"] = time.time()
         self._check(kept, ":sqs:" in kept.get("EventSourceArn", ""))
         await self._write(uuid, kept)
-        return self._described(call, uuid, kept, "Updating" if kept["enabled"] else "Disabling")
+        return self._described(call, uuid, kept)
 
     async def _write(self, uuid: str, kept: dict[str, Any]) -> None:
         await asyncio.to_thread(self._notes.put, _KIND, uuid, "", kept)

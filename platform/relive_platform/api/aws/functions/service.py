@@ -25,6 +25,10 @@ class LambdaService:
 
     name = "lambda"
     for_functions: Collection[str] = ("Invoke", "InvokeAsync", "InvokeWithResponseStream")
+    unchecked: Collection[str] = (
+        "Arn", "CodeSigningConfigArn", "DestinationArn", "FileSystemArn", "KMSKeyArn", "LocalMountPath",
+        "LogGroup", "OrganizationId", "PrincipalOrgID", "ResourceArn", "SourceOwner",
+    )  # fmt: skip
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform

@@ -10,7 +10,7 @@ from typing import Any, Final
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.attached import checked
 from relive_platform.api.aws.functions.catalog import Catalog
-from relive_platform.api.aws.functions.names import Named, arn_of, named, resource_name
+from relive_platform.api.aws.functions.names import Named, arn_of, event_source_arn, named, resource_name
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.registry.aliases import new_revision
 
@@ -139,7 +139,8 @@ class Stored:
             )
             self._catalog.latest(asked, named(asked))
             return _TAGS, name
-        if kind == "event-source-mapping" and self._notes.get("mapping", name) is not None:
+        own = call.params["Resource"] == event_source_arn(call, name)
+        if kind == "event-source-mapping" and own and self._notes.get("mapping", name) is not None:
             return "mapping-tags", name
         raise AwsError("ResourceNotFoundException", f"there is no {call.params['Resource']}", 404)
 

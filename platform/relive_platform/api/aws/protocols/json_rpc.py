@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from relive_platform.api.aws.errors import AwsError, validation_error
@@ -20,9 +20,9 @@ class JsonRpc:
 
     name = "json"
 
-    def __init__(self, model: ServiceModel) -> None:
+    def __init__(self, model: ServiceModel, unchecked: Collection[str] = ()) -> None:
         self._model = model
-        self._reader = Reader(model)
+        self._reader = Reader(model, unchecked)
         self._writer = Writer(model)
         self._prefix = str(model.metadata["targetPrefix"])
         self._type = f"application/x-amz-json-{model.metadata.get('jsonVersion', '1.0')}"

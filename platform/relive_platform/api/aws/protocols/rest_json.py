@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -54,9 +54,9 @@ class RestJson:
 
     name = "rest-json"
 
-    def __init__(self, model: ServiceModel) -> None:
+    def __init__(self, model: ServiceModel, unchecked: Collection[str] = ()) -> None:
         self._model = model
-        self._reader = Reader(model)
+        self._reader = Reader(model, unchecked)
         self._writer = Writer(model)
         self._routes = PathRoutes(model)
         self._inputs: dict[str, _Input] = {}

@@ -59,6 +59,11 @@ class SqsService:
         """All: which queues a function may reach is looked at for each."""
         return self._operations.keys()
 
+    @property
+    def unchecked(self) -> Collection[str]:
+        """All texts are looked at."""
+        return ()
+
     def operations(self) -> Mapping[str, Operation]:
         """By the model's names."""
         return self._operations
