@@ -37,7 +37,7 @@ def import_(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write the relive.toml of a SAM template: PATH, or the template of the folder PATH.
+    """Write the relive.toml of a SAM template or a Procfile: PATH, or what is in the folder PATH.
 
     \b
     relive import template.yaml

@@ -9,18 +9,20 @@ from relive_base.errors import UsageError
 
 from relive_platform.registry.application.document import Document, Given
 from relive_platform.registry.application.errors import ConfigError, Problem
+from relive_platform.registry.application.procfile import read_procfile
 from relive_platform.registry.application.toml_file import read_toml
 
 __all__ = ["MANIFEST", "find_manifest", "is_manifest", "manifest_name", "read_document"]
 
 MANIFEST: Final = "relive.toml"
+PROCFILE: Final = "Procfile"
 _TEMPLATES: Final = ("template.yaml", "template.yml", "template.json")
 _TEMPLATE_ENDINGS: Final = (".yaml", ".yml", ".json", ".template")
 
 
 def is_manifest(path: Path) -> bool:
     """Whether the file `path` describes an application, by its name."""
-    return path.name == MANIFEST or path.suffix in _TEMPLATE_ENDINGS
+    return path.name in (MANIFEST, PROCFILE) or path.suffix in _TEMPLATE_ENDINGS
 
 
 def manifest_name(text: str) -> str:
@@ -34,12 +36,12 @@ def manifest_name(text: str) -> str:
 
 def find_manifest(path: Path, name: str = "") -> Path | None:
     """`path` itself if it is a file; else the file `name` of the folder, or the usual one it has: a
-    `relive.toml` comes before a template. None: it has none."""
+    `relive.toml` comes before a template, and that before a Procfile. None: it has none."""
     if not path.is_dir():
         return path
     if name:
         return path / name
-    return next((path / name for name in (MANIFEST, *_TEMPLATES) if (path / name).is_file()), None)
+    return next((path / name for name in (MANIFEST, *_TEMPLATES, PROCFILE) if (path / name).is_file()), None)
 
 
 def read_document(file: Path, given: Given) -> Document:
@@ -52,5 +54,7 @@ def read_document(file: Path, given: Given) -> Document:
         return read_template(file, shown, given)
     if given.parameters:
         hint = "parameters are for templates of SAM or CloudFormation"
-        raise ConfigError([Problem(shown, 0, "a relive.toml has no parameters", hint)])
+        raise ConfigError([Problem(shown, 0, f"a {file.name} has no parameters", hint)])
+    if file.name == PROCFILE:
+        return read_procfile(file, shown)
     return read_toml(file, shown)

@@ -15,9 +15,12 @@ from relive_platform.registry.application import Application, ConfigError, Funct
 from relive_platform.registry.application.manifest import read_document
 from relive_platform.registry.application.written import to_toml
 from relive_platform.resources.queue.config import QueueConfig
+from relive_platform.triggers.bucket.config import BucketTrigger
 from relive_platform.triggers.bus.config import BusTrigger
+from relive_platform.triggers.destinations.config import Destination
 from relive_platform.triggers.http.config import HttpTrigger
 from relive_platform.triggers.queue.config import QueueTrigger
+from relive_platform.triggers.records.config import LogsTrigger
 from relive_platform.triggers.timer.config import TimerTrigger
 
 Load = Callable[..., Application]
@@ -73,7 +76,7 @@ def test_a_function_with_globals(read: Load) -> None:
     # I expect them merged as SAM does: by key, the function's own values first
     assert (config.name, config.handler, config.timeout_s, config.memory_mb) == ("F", "app:handler", 12, 256)
     assert config.environment == {"STAGE": "dev", "LOG": "debug", "ON": "true", "N": "7"}
-    assert config.max_workers == 2
+    assert config.reserved_concurrency == 2
 
 
 def test_references_and_texts(read: Load) -> None:
@@ -230,6 +233,44 @@ def test_queues_and_buses(read: Load) -> None:
     assert config.environment == {"URL": "${resources.jobs.url}"}
     names = {name for _, name in ignored(application)}
     assert names >= {"KmsKey", "KmsMasterKeyId", "InputPath", "F"}
+
+
+def test_buckets_logs_destinations_and_concurrency(read: Load) -> None:
+    body = function("""\
+        ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 2}
+        EventInvokeConfig:
+          DestinationConfig:
+            OnSuccess: {Type: SQS, Destination: !GetAtt Done.Arn}
+            OnFailure: {Type: SNS, Destination: arn:aws:sns:x:1:topic}
+        Events:
+          Up:
+            Type: S3
+            Properties:
+              Bucket: !Ref Files
+              Events: ["s3:ObjectCreated:*", "s3:ReducedRedundancyLostObject"]
+              Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}, {Name: suffix, Value: .png}]}}
+          Lines: {Type: CloudWatchLogs, Properties: {LogGroupName: /aws/lambda/G, FilterPattern: ERROR}}
+          Other: {Type: CloudWatchLogs, Properties: {LogGroupName: /var/log/x}}
+        """) + textwrap.dedent("""\
+        G: {Type: AWS::Serverless::Function, Properties: {CodeUri: src, Handler: app.handler}}
+        Files: {Type: AWS::S3::Bucket, Properties: {BucketName: files}}
+        Done: {Type: AWS::SQS::Queue}
+        Told:
+          Type: AWS::S3::Bucket
+          Properties:
+            NotificationConfiguration: {LambdaConfigurations: [{Event: "s3:ObjectRemoved:Delete", Function: !GetAtt G.Arn}]}
+        """)
+    application = read(body)
+    config, other = application.functions["F"], application.functions["G"]
+    assert config.min_workers == 2
+    assert config.on_success == Destination(queue="Done")
+    assert config.on_failure is None
+    assert config.triggers == (
+        BucketTrigger(bucket="files", events=("ObjectCreated:*",), prefix="in/", suffix=".png"),
+        LogsTrigger(functions=("G",), filter="ERROR"),
+    )
+    assert other.triggers == (BucketTrigger(bucket="Told", events=("ObjectRemoved:*",)),)
+    assert {name for _, name in ignored(application)} == {"OnFailure", "Events", "LogGroupName"}
 
 
 def test_pages_of_other_origins(read: Load) -> None:

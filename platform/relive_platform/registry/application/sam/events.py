@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from relive_platform.registry.application.sam.tables import FunctionTable
 from relive_platform.registry.application.sam.yaml_text import Map
 from relive_platform.triggers.queue.config import QueueTrigger
 
-__all__ = ["Events", "bus_trigger", "is_disabled", "queue_trigger", "schedule_trigger"]
+__all__ = ["Events", "bucket_trigger", "bus_trigger", "is_disabled", "queue_trigger", "schedule_trigger"]
 
 _BATCHES: Final = {"BatchSize": "batch_size", "MaximumBatchingWindowInSeconds": "batch_window_s"}
 _ANY: Final = ("any", "*", "x-amazon-apigateway-any-method")
@@ -33,6 +34,8 @@ class Events:
             "Schedule": self._schedule,
             "ScheduleV2": self._schedule,
             "SQS": self._queue,
+            "S3": self._bucket,
+            "CloudWatchLogs": self._logs,
             "EventBridgeRule": self._rule,
             "CloudWatchEvent": self._rule,
         }
@@ -121,6 +124,23 @@ class Events:
     def _queue(self, table: FunctionTable, properties: Map, at: Place) -> None:
         queue_trigger(self._notes, table, properties, at, "Queue")
 
+    def _bucket(self, table: FunctionTable, properties: Map, at: Place) -> None:
+        bucket_trigger(self._notes, table, properties, at)
+        self._rest(properties, at, "Bucket", "Events", "Filter")
+
+    def _logs(self, table: FunctionTable, properties: Map, at: Place) -> None:
+        group = as_text(properties.get("LogGroupName", ""))
+        name = re.fullmatch(r"/(?:aws/lambda|relive)/([a-zA-Z0-9_-]+)", group)
+        where = at.below(properties, "LogGroupName")
+        if name is None:
+            self._notes.ignore(where, f"{group} is no function's: nothing calls the function for it")
+            return
+        values: dict[str, Any] = {"type": "logs", "functions": [name[1]]}
+        if wanted := as_text(properties.get("FilterPattern", "")):
+            values["filter"] = wanted
+        table.trigger(values, where.line)
+        self._rest(properties, at, "LogGroupName", "FilterPattern")
+
     def _rule(self, table: FunctionTable, properties: Map, at: Place) -> None:
         if is_disabled(self._notes, properties, at):
             return
@@ -199,6 +219,32 @@ def _filters(notes: Notes, values: dict[str, Any], criteria: Any, at: Place) -> 
         values["filters"] = [json.loads(as_text(pattern)) for pattern in patterns]
     except (ValueError, RecursionError) as error:
         raise notes.error(at, f"a pattern is not JSON: {error}", "write JSON text") from error
+
+
+def bucket_trigger(notes: Notes, table: FunctionTable, properties: Map, at: Place) -> None:
+    """Objects of a bucket: `Bucket`, `Events` (or `Event`), `Filter`."""
+    key = "Events" if "Events" in properties else "Event"
+    events = properties.get(key) or ()
+    known = []
+    for name in [events] if isinstance(events, str) else events:
+        kind = as_text(name).removeprefix("s3:").partition(":")[0]
+        if kind not in ("ObjectCreated", "ObjectRemoved"):
+            notes.ignore(at.below(properties, key), f"there is no event {as_text(name)} here")
+        elif f"s3:{kind}:*" not in known:
+            known.append(f"s3:{kind}:*")
+    values: dict[str, Any] = {
+        "type": "bucket",
+        "bucket": resource_name(as_text(properties.get("Bucket", ""))),
+    }
+    found: Any = properties.get("Filter")
+    for part in ("S3Key", "Rules"):
+        found = found.get(part) if isinstance(found, Map) else None
+    for rule in found if isinstance(found, list) else ():
+        name = as_text(rule.get("Name", "")).lower() if isinstance(rule, Map) else ""
+        if name in ("prefix", "suffix"):
+            values[name] = as_text(rule.get("Value", ""))
+    if known:
+        table.trigger({**values, "events": known}, at.below(properties, "Bucket").line)
 
 
 def bus_trigger(table: FunctionTable, properties: Map, at: Place, pattern: str) -> None:

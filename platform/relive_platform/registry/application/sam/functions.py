@@ -10,6 +10,7 @@ from typing import Any, Final
 from relive_platform.names import NAME, NAME_HINT
 from relive_platform.registry.application.sam.events import Events
 from relive_platform.registry.application.sam.intrinsics import NO_VALUE, Evaluator, as_text
+from relive_platform.registry.application.sam.names import function_name, resource_name
 from relive_platform.registry.application.sam.notes import Notes, Place
 from relive_platform.registry.application.sam.properties import DESCRIBING, WITHOUT_EFFECT
 from relive_platform.registry.application.sam.sources import Sources
@@ -21,6 +22,7 @@ __all__ = ["Functions"]
 _PYTHON: Final = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 _ARCHITECTURES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 _PROGRAMS: Final = {"nodejs": "nodejs", "provided": "provided"}
+_DESTINATIONS: Final = {"OnSuccess": "on_success", "OnFailure": "on_failure"}
 _IMAGE_HINT: Final = "deploy its code instead: Runtime, CodeUri and Handler, without PackageType: Image"
 
 
@@ -43,6 +45,7 @@ class Functions:
             "Timeout": self._number("timeout_s"),
             "MemorySize": self._number("memory_mb"),
             "ReservedConcurrentExecutions": self._reserved,
+            "ProvisionedConcurrencyConfig": self._provisioned,
             "Environment": self._environment,
             "EventInvokeConfig": self.invoke_config,
             "Architectures": self._architectures,
@@ -148,7 +151,11 @@ class Functions:
         if number == 0:
             self._notes.ignore(at, "0 would stop the function", "leave it out: relive undeploy FN")
         else:
-            self._number("max_workers")(table, value, at)
+            self._number("reserved_concurrency")(table, value, at)
+
+    def _provisioned(self, table: FunctionTable, value: Any, at: Place) -> None:
+        found = value.get("ProvisionedConcurrentExecutions") if isinstance(value, Map) else None
+        self._number("min_workers")(table, found, at)
 
     def _environment(self, table: FunctionTable, value: Any, at: Place) -> None:
         variables = value.get("Variables") if isinstance(value, Map) else None
@@ -170,8 +177,28 @@ class Functions:
                 self._number("retries")(table, found, where)
             elif key == "MaximumEventAgeInSeconds":
                 self._number("max_age_s")(table, found, where)
+            elif key == "DestinationConfig":
+                self._destinations(table, found, where)
             elif key != "FunctionName" and key != "Qualifier":
-                self._notes.ignore(where, "results go nowhere else", "relive events shows them")
+                self._notes.ignore(where, "it has no effect here")
+
+    def _destinations(self, table: FunctionTable, value: Any, at: Place) -> None:
+        for key, found in value.items() if isinstance(value, Map) else ():
+            where = at.below(value, key)
+            target = as_text(found.get("Destination", "")) if isinstance(found, Map) else ""
+            wanted = self._destination(target)
+            if key not in _DESTINATIONS or not wanted:
+                hint = "name a queue, a function or a bus of the template"
+                self._notes.ignore(where, "Relive does not send to it", hint)
+            else:
+                table.put(_DESTINATIONS[key], wanted, where.line)
+
+    def _destination(self, target: str) -> dict[str, str]:
+        if ":function:" in target:
+            return {"function": function_name(target)}
+        name = resource_name(target)
+        managed = self._sources.managed(name)
+        return {managed: name} if managed in ("queue", "bus") else {}
 
     def _architectures(self, table: FunctionTable, value: Any, at: Place) -> None:
         wanted = as_text(value[0]) if isinstance(value, list) and value else ""

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_platform.registry.application.sam.events import bucket_trigger
 from relive_platform.registry.application.sam.intrinsics import Evaluator, as_text
-from relive_platform.registry.application.sam.names import MANAGED, resource_name
+from relive_platform.registry.application.sam.names import MANAGED, function_name, resource_name
 from relive_platform.registry.application.sam.notes import Notes, Place
 from relive_platform.registry.application.sam.tables import Tables
-from relive_platform.registry.application.sam.yaml_text import Map
+from relive_platform.registry.application.sam.yaml_text import Map, Seq
 from relive_platform.resources.table import KINDS
 
 __all__ = ["Resources"]
@@ -33,7 +34,10 @@ class Resources:
         self._evaluator = evaluator
         self._notes = notes
         self._tables = tables
-        self._readers: dict[str, Callable[[dict[str, Any], str, Any, Place], bool]] = {"queue": self._queue}
+        self._readers: dict[str, Callable[[dict[str, Any], str, Any, Place], bool]] = {
+            "queue": self._queue,
+            "bucket": self._bucket,
+        }
 
     def read(self, logical: str, kind: str, properties: Map, at: Place) -> bool:
         """False if Relive keeps nothing of this type."""
@@ -53,17 +57,21 @@ class Resources:
                     self._notes.ignore(where, "it has no effect here")
         return True
 
-    def declare_queues(self) -> None:
-        """Of queues that functions take from and the template does not have."""
+    def declare(self) -> None:
+        """What functions take from and the template does not have."""
         declared = self._tables.values.get("resources", {})
         for function in self._tables.functions.values():
             for trigger in function.values.get("triggers", ()):
-                if trigger["type"] != "queue" or trigger["queue"] in declared:
+                kind = trigger["type"]
+                name = trigger.get(kind, "")
+                if kind not in ("queue", "bucket") or name in declared:
                     continue
                 at = Place(f"Resources.{function.logical}", function.line)
-                name = trigger["queue"]
-                self._notes.ignore(at, f"the queue {name!r} is not in the template: one of that name is made")
-                self._tables.resource(name, {"type": "queue"}, function.line)
+                self._notes.ignore(
+                    at, f"the {kind} {name!r} is not in the template: one of that name is made"
+                )
+                self._tables.resource(name, {"type": kind}, function.line)
+                declared = self._tables.values["resources"]
 
     def _queue(self, table: dict[str, Any], key: str, value: Any, at: Place) -> bool:
         found = self._evaluator.value(value, at)
@@ -75,6 +83,28 @@ class Resources:
             self._redrive(table, found, at)
         else:
             return False
+        return True
+
+    def _bucket(self, table: dict[str, Any], key: str, value: Any, at: Place) -> bool:
+        """A bucket's notifications are triggers of the functions that they name."""
+        if key != "NotificationConfiguration":
+            return False
+        found = self._evaluator.value(value, at)
+        bucket = next(name for name, one in self._tables.values["resources"].items() if one is table)
+        for part, wanted in found.items() if isinstance(found, Map) else ():
+            where = at.below(found, part)
+            if part != "LambdaConfigurations" or not isinstance(wanted, Seq):
+                self._notes.ignore(where, "it has no effect here")
+                continue
+            for index, one in enumerate(wanted):
+                place = where.below(wanted, index)
+                name = function_name(as_text(one.get("Function", ""))) if isinstance(one, Map) else ""
+                function = self._tables.functions.get(name)
+                if function is None:
+                    self._notes.ignore(place, "it goes to no function of this template")
+                else:
+                    one.put("Bucket", bucket, place.line)
+                    bucket_trigger(self._notes, function, one, place)
         return True
 
     def _redrive(self, table: dict[str, Any], found: Any, at: Place) -> None:

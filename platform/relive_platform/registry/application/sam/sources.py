@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relive_platform.registry.application.sam.intrinsics import Evaluator, as_text
-from relive_platform.registry.application.sam.names import LAYER_MARK
+from relive_platform.registry.application.sam.names import LAYER_MARK, MANAGED, resource_name
 from relive_platform.registry.application.sam.notes import Notes, Place
 from relive_platform.registry.application.sam.runtime_packages import package_of_layer, runtime_packages
 from relive_platform.registry.application.sam.tables import FunctionTable
@@ -43,6 +43,14 @@ class Sources:
         """Code in the template; it wins over a CodeUri, as Globals may have one."""
         table.values.pop("source", None)
         table.put("code", as_text(value), at.line)
+
+    def managed(self, name: str) -> str:
+        """The type, of Relive's, of the template's resource that Relive keeps under this name; "" if none."""
+        for logical, resource in self._resources.items():
+            kind = MANAGED.get(str(resource.get("Type", "")) if isinstance(resource, Map) else "", "")
+            if kind and resource_name(self._evaluator.physical(logical)) == name:
+                return kind
+        return ""
 
     def complete(self, table: FunctionTable) -> None:
         """What Lambda's runtime has, once the code is known."""

@@ -113,7 +113,7 @@ class _Template:
         for name, resource, at in others:
             with self._notes.gathering():
                 self._other(name, resource, at)
-        self._resources_of.declare_queues()
+        self._resources_of.declare()
 
     def _sections(self) -> None:
         for name, value in self._root.items():
