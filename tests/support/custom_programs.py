@@ -78,6 +78,18 @@ while True:
         os._exit(event.get("status", 3))
     elif act == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif act == "kill host":
+        os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)
+    elif act == "stop host":
+        os.kill(os.getppid(), signal.SIGSTOP); time.sleep(60)
+    elif act == "connect":
+        try:
+            socket.create_connection((event["host"], event["port"]), 20).close()
+            told = "connected"
+        except OSError as error:
+            told = error.strerror
+        told = json.dumps({{"errorType": "Told", "errorMessage": told}})
+        call("POST", f"/invocation/{{ident}}/error", told)
     elif act == "hang":
         time.sleep(600)
     elif act == "hang after":

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from relive_base.errors import Refused
 from relive_base.wire.messages import FunctionSpec
+from relive_runtime.adapters.table import has_python
 
 from relive_platform.engine.attempt import AHEAD, ANSWERED
 from relive_platform.engine.cancelling import Cancelled, find, in_flight
@@ -221,13 +222,17 @@ class Engine:
         return [pool for (name, _), pool in self.host.pools.items() if name == function and not pool.draining]
 
     def profile_next(self, function: str, count: int, engine: str = "precise") -> None:
-        """Profile the next `count` invocations of a function with `engine`. Raises UnknownFunction."""
-        self._pool(function).profile(count, engine)
+        """Profile the next `count` invocations of a function with `engine`. Raises UnknownFunction,
+        Refused."""
+        pool = self._pool(function)
+        _refuse_programs(pool.spec, "profiles")
+        pool.profile(count, engine)
 
     def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version. Raises
         UnknownFunction, Refused."""
         pool = self._pool(function)
+        _refuse_programs(pool.spec, "heaps")
         if pool.spec.capture != "full":
             raise Refused(
                 f'{function} has capture = "{pool.spec.capture}"',
@@ -266,3 +271,12 @@ class Engine:
     def frozen(self) -> list[dict[str, Any]]:
         """The failed workers that are kept, newest first."""
         return self.host.debugging.listing()
+
+
+def _refuse_programs(spec: FunctionSpec, what: str) -> None:
+    """Raises Refused if the function is no Python that could be looked into."""
+    if not has_python(spec.kind):
+        raise Refused(
+            f"{spec.name} is a program (kind {spec.kind!r}): {what} are taken of Python alone",
+            hint=f"relive failure {spec.name} shows what its failures leave",
+        )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from relive_base.parts import State
+from relive_base.parts import State, Why
 from relive_base.terminal import one_line
 
 from relive_capture.explore.parts.part import BRIEF, FULL, ScenePart
@@ -120,12 +120,14 @@ def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:
 
 def _next(scene: SceneFile, commands: Sequence[str]) -> list[Line]:
     ident = scene.invocation_id
+    live = scene.parts.get("live")
+    python = live is None or live.because(Why.NOT_KEPT) is None
     commands = commands or (
-        f"relive debug {ident}",
+        *([f"relive debug {ident}"] if python else []),
         *([f"relive heap {ident}"] if scene.has_heap else []),
         f"relive replay {ident}",
         f"relive trace {ident}",
-        f"relive flame {ident}",
+        *([f"relive flame {ident}"] if python else []),
         f"relive scene {ident} --output failure.scene",
     )
     return [
