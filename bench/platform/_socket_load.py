@@ -20,8 +20,10 @@ ANSWER = bytes((0x81, len(TEXT))) + TEXT
 class _Client(asyncio.Protocol):
     """Sends the next message when the answer to the last one is there."""
 
-    def __init__(self, path: str, until: float, latencies: list[float]) -> None:
-        self.path, self.until, self.latencies = path, until, latencies
+    def __init__(self, path: str, latencies: list[float]) -> None:
+        self.path, self.latencies = path, latencies
+        self.until = 0.0
+        self.ready = asyncio.get_running_loop().create_future()
         self.opened = False
         self.received = b""
         self.sent = 0.0
@@ -43,12 +45,18 @@ class _Client(asyncio.Protocol):
                 return
             self.opened = True
             self.received = b""
-        elif len(self.received) >= len(ANSWER):
+            self.ready.set_result(None)
+            return
+        if len(self.received) >= len(ANSWER):
             assert self.received == ANSWER, self.received
             self.received = b""
             self.latencies.append(time.perf_counter() - self.sent)
         else:
             return
+        self.go()
+
+    def go(self) -> None:
+        """The next round, or the end."""
         self.sent = time.perf_counter()
         if self.sent < self.until:
             self.transport.write(FRAME)  # type: ignore[attr-defined]
@@ -61,26 +69,31 @@ class _Client(asyncio.Protocol):
             self.over.set_exception(exc or ConnectionError("the server has closed"))
 
 
-async def _websockets(url: str, clients: int, seconds: float) -> list[float]:
+async def _websockets(url: str, clients: int, seconds: float) -> tuple[list[float], float]:
     parts = urlsplit(url)
     latencies: list[float] = []
-    until = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()
-    made = [_Client(parts.path, until, latencies) for _ in range(clients)]
+    made = [_Client(parts.path, latencies) for _ in range(clients)]
     for client in made:
         await loop.create_connection(lambda client=client: client, parts.hostname, parts.port)
+    await asyncio.wait_for(asyncio.gather(*(client.ready for client in made)), 60)
+    begin = time.perf_counter()
+    for client in made:
+        client.until = begin + seconds
+        client.go()
     await asyncio.gather(*(client.over for client in made))
-    return latencies
+    return latencies, time.perf_counter() - begin
 
 
-async def _grpc(target: str, clients: int, seconds: float) -> list[float]:
+async def _grpc(target: str, clients: int, seconds: float) -> tuple[list[float], float]:
     import grpc.aio
 
     latencies: list[float] = []
     async with grpc.aio.insecure_channel(target) as channel:
         say = channel.unary_unary("/demo.Echo/Say")
         assert await say(TEXT, wait_for_ready=True, timeout=60) == TEXT
-        until = time.perf_counter() + seconds
+        start = time.perf_counter()
+        until = start + seconds
 
         async def one() -> None:
             while (begin := time.perf_counter()) < until:
@@ -88,18 +101,16 @@ async def _grpc(target: str, clients: int, seconds: float) -> list[float]:
                 latencies.append(time.perf_counter() - begin)
 
         await asyncio.gather(*(one() for _ in range(clients)))
-    return latencies
+        return latencies, time.perf_counter() - start
 
 
 def main() -> None:
     """Run one of them."""
     kind, where, clients, seconds = sys.argv[1:5]
-    begin = time.perf_counter()
     if kind == "ws":
-        latencies = uvloop.run(_websockets(where, int(clients), float(seconds)))
+        latencies, spent = uvloop.run(_websockets(where, int(clients), float(seconds)))
     else:
-        latencies = asyncio.run(_grpc(where, int(clients), float(seconds)))
-    spent = time.perf_counter() - begin
+        latencies, spent = asyncio.run(_grpc(where, int(clients), float(seconds)))
     with contextlib.suppress(BrokenPipeError):
         print(len(latencies), spent, statistics.median(latencies) * 1_000)
 

@@ -29,7 +29,7 @@ from relive_platform.engine.supervisor.verdict import (
     init_verdict,
     worker_verdict,
 )
-from relive_platform.engine.workers.born import Caller, request_of
+from relive_platform.engine.workers.born import GRPC, Caller, request_of
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 
@@ -194,7 +194,9 @@ class Dispatcher:
         outcome = Outcome(record, attempt.result)
         if attempt.request.stream and not attempt.waiter.done():
             cast("StreamReader", attempt.waiter).prepare(outcome)
-        attempt.respond(self._wall_ns())
+        result = attempt.result
+        told = attempt.request.wire == GRPC and result is not None  # its client has it by another way
+        attempt.respond(result.ended_ns if told and result is not None else self._wall_ns())
         return outcome
 
     def _fail(self, attempt: Attempt, worker: Worker | None, status: str, error: ErrorInfo) -> None:

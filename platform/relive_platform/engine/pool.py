@@ -542,7 +542,7 @@ class FunctionPool:
             self.idle.remove(worker)
         self.active = self._came = True
         tier = worker.ready.isolation_tier if worker.ready is not None else 0
-        attempt.dispatch(self._wall_ns(), worker.pid, worker.worker_id, worker.spec.instance, tier)
+        attempt.dispatch(begun.began_ns, worker.pid, worker.worker_id, worker.spec.instance, tier)
         worker.bear_call(attempt)
         self._host.watch(worker)
 

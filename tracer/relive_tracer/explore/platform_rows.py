@@ -55,6 +55,7 @@ _FAAS_TRIGGERS: Final = {
 }
 _MESSAGING: Final = "messaging."
 _QUALIFIER: Final = "relive.qualifier"
+_SERVED: Final = ("http", "grpc")
 _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {
     "api": "Server",
@@ -114,7 +115,8 @@ def derives_spans(record: InvocationRecord) -> bool:
     The view `invocation_spans_mv` does (migration 0004), for less than half of what rows from here cost.
     """
     return bool(
-        _is_plain(record)
+        record.trigger == "http"
+        and _is_plain(record)
         and record.sampled
         and not record.trace_state
         and record.http_method
@@ -126,11 +128,10 @@ def _is_plain(r: InvocationRecord) -> bool:
     """Whether it has a trigger and an invoke span, and nothing that others have not."""
     return (
         r.status == "ok"
-        and r.trigger == "http"
+        and (r.trigger == "grpc" or (r.trigger == "http" and not r.attributes))
         and r.attempt == 1
         and not r.enqueued_ns
         and not r.link_span_id
-        and not r.attributes
         and r.span is None
         and r.http_status < _SERVER_ERROR
         and not r.init_ended_ns
@@ -145,6 +146,7 @@ def _plain_columns(records: list[InvocationRecord], given: str) -> ColumnLists:
     begins = [r.accepted_ns for r in records], [r.started_ns for r in records]
     ends = [r.responded_ns or r.ended_ns for r in records], [r.ended_ns or r.responded_ns for r in records]
     resources = [record_resource(r, given) for r in records]
+    triggers = [_served(r, {"faas.invocation_id": r.invocation_id}) for r in records]
     starts = begins[0] + begins[1]
     constants: dict[str, object] = {
         "ScopeName": SCOPE,
@@ -162,12 +164,12 @@ def _plain_columns(records: list[InvocationRecord], given: str) -> ColumnLists:
         "ParentSpanId": [r.parent_span_id for r in records] + [r.trigger_span_id for r in records],
         "TraceState": [r.trace_state for r in records] * 2,
         "TraceFlags": [int(r.sampled) for r in records] * 2,
-        "SpanName": [http_name(r) for r in records] + [r.function for r in records],
+        "SpanName": [name for name, _ in triggers] + [r.function for r in records],
         "SpanKind": ["Server"] * count + ["Internal"] * count,
         "ServiceName": [r.function for r in records] * 2,
         "ResourceAttributes": resources * 2,
         "SpanAttributes": [
-            *(http_attributes(r, {"faas.invocation_id": r.invocation_id}) for r in records),
+            *(attributes for _, attributes in triggers),
             *(_invoke_attributes(r, {"faas.invocation_id": r.invocation_id}) for r in records),
         ],
         "Duration": [
@@ -242,10 +244,8 @@ def _add_trigger(
     failed = _trigger_failed(record)
     links: Links | None = None
     parent = record.parent_span_id
-    if trigger == "http":
-        name, attributes = http_name(record), http_attributes(record, shared)
-    elif trigger == "grpc":
-        name, attributes = _rpc(record, shared)
+    if trigger in _SERVED:
+        name, attributes = _served(record, shared)
     elif trigger == "queue" or record.link_span_id:
         name, attributes = f"process {record.function}", _messaging(record, shared)
     else:
@@ -338,10 +338,11 @@ def _messaging(record: InvocationRecord, shared: dict[str, str]) -> dict[str, st
     }
 
 
-def _rpc(record: InvocationRecord, shared: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """A call of gRPC: its record has what there is to say."""
-    attributes = {**shared, "faas.trigger": "other"}
-    attributes.update((name, value) for name, value in record.attributes.items() if name.startswith("rpc."))
+def _served(record: InvocationRecord, shared: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """A request over HTTP, or a call of gRPC: its record has what there is to say."""
+    if record.trigger == "http":
+        return http_name(record), http_attributes(record, shared)
+    attributes = {**shared, "faas.trigger": "other", **record.attributes}
     if record.user_agent:
         attributes["user_agent.original"] = record.user_agent
     service, method = attributes.get("rpc.service", ""), attributes.get("rpc.method", "")

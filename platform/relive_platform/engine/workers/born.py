@@ -64,6 +64,7 @@ def request_of(function: str, version: int, begun: CallBegun) -> InvokeRequest:
         accepted_ns=begun.began_ns,
         stream=True,
         user_agent=begun.user_agent,
+        wire=GRPC,
         attributes={"rpc.system": GRPC, "rpc.service": service, "rpc.method": method},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import ReliveError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["GrpcAdapter", "NoServer"]
 
 _CAPACITY: Final = 100  # calls at once on a connection
+_RING_S: Final = 0.002
 _AGE_S: Final = 1_800.0
 """How long a connection lasts; gRPC itself takes up to a tenth more or less."""
 
@@ -50,6 +52,9 @@ class GrpcAdapter:
         self._main: Task[Any] | None = None  # the handler, if it goes on while its server serves
         self._closed: BaseException | None = None
         self._stopping = False
+        self._thread = get_ident()
+        self._ringing = False  # it is due
+        self._rung = 0.0
         self._loop.run_until_complete(self._start(loaded.function))
         self.capacity = spec.capacity or _CAPACITY
         self.wire = str(self._servers.port)
@@ -91,6 +96,7 @@ class GrpcAdapter:
         loop = self._loop
         self._desk = desk
         desk.stop = self._stop
+        desk.telling.ring = self._ring_soon
         self._recorder.desk = desk
         desk.channel.on_commands = lambda: loop.call_soon_threadsafe(self._read)
         loop.add_reader(desk.channel.descriptor, self._read)
@@ -107,6 +113,24 @@ class GrpcAdapter:
             desk.ended(error)
         desk.send(Left())
         desk.ring()
+
+    def _ring_soon(self) -> None:
+        """The server looks at what was told: at once, but not more often than there is any use in. Nobody
+        waits for it, as the clients have their answers already."""
+        if get_ident() != self._thread:
+            self._desk.ring()
+        elif not self._ringing:
+            wait_s = self._rung + _RING_S - self._loop.time()
+            if wait_s <= 0:
+                self._ring()
+            else:
+                self._ringing = True
+                self._loop.call_later(wait_s, self._ring)
+
+    def _ring(self) -> None:
+        self._ringing = False
+        self._rung = self._loop.time()
+        self._desk.ring()
 
     def _read(self) -> None:
         try:

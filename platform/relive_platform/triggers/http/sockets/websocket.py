@@ -38,6 +38,7 @@ from relive_platform.triggers.http.responses import BadHeader, opening_lines
 from relive_platform.triggers.http.sockets.assembling import Assembler, BadMessage
 from relive_platform.triggers.http.sockets.counts import Counts
 from relive_platform.triggers.http.sockets.limits import SocketLimits
+from relive_platform.triggers.http.sockets.plain import plain_frame, plain_messages
 
 __all__ = ["WebSocket", "WorkerEnd"]
 
@@ -103,6 +104,7 @@ class WebSocket(asyncio.Protocol):
         self._worker: WorkerEnd | None = None
         self._ident = ""
         self._version = 0
+        self._plain = not protocol.extensions
         self._attached = False  # it has its connection
         self._told = False  # the attempt is over
         self._unparsed = bytearray()
@@ -216,14 +218,13 @@ class WebSocket(asyncio.Protocol):
     def _send(self, message: SocketData) -> None:
         data = message.data
         if self.state == OPENED:
-            protocol = self._protocol
-            if message.text:
-                protocol.send_text(data)
+            if self._plain:
+                self._transport.write(plain_frame(data, message.text))
             else:
-                protocol.send_binary(data)
+                (self._protocol.send_text if message.text else self._protocol.send_binary)(data)
+                self._flush()
             self.counts.sent(len(data))
             self._used = self._loop.time()
-            self._flush()
         self._untold += len(data) + MESSAGE_COST_BYTES
         if not self._write_paused and self._untold > WINDOW_BYTES // 4:
             self._tell_written()
@@ -327,6 +328,13 @@ class WebSocket(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         protocol = self._protocol
+        if self.state == OPENED and protocol.current_size is None and not protocol.reader.buffer:
+            messages, rest = plain_messages(data, self._limits.message_bytes)
+            for message, text in messages:
+                self._receive(message, text)
+            if rest == len(data):
+                return
+            data = data[rest:]
         protocol.receive_data(data)
         try:
             for frame in protocol.events_received():
