@@ -153,6 +153,12 @@ class Settings:
     body_limit_bytes: int = _set(
         6 * _MIB, "Largest body of a synchronous request.", unit="bytes", low=1, high=48 * _MIB
     )
+    service_body_limit_bytes: int = _set(
+        1_024 * _MIB,
+        "Largest body of a request to a service, which reads it as it comes.",
+        unit="bytes",
+        low=1,
+    )
     async_body_limit_bytes: int = _set(
         _MIB, "Largest body of an asynchronous event.", unit="bytes", low=1, high=48 * _MIB
     )

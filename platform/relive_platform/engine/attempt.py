@@ -153,6 +153,10 @@ class Attempt(msgspec.Struct, kw_only=True, eq=False):
         if http is not None and len(http.body) < KEPT_BODY_BYTES:
             http.body += data[: KEPT_BODY_BYTES - len(http.body)]
 
+    def body_moves(self, now_mono: float) -> None:
+        """Until its request's body is whole, its time limit begins anew with each part."""
+        self.deadline_mono = max(self.deadline_mono, now_mono + self.timeout_s)
+
     def client_left(self) -> None:
         """Its client did not wait for its end."""
         record = self.record

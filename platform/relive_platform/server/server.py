@@ -267,7 +267,10 @@ class ReliveServer:
             Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes, self.ready)
         )
         gateway_limits = GatewayLimits(
-            settings.body_limit_bytes, settings.async_body_limit_bytes, settings.bodies_limit_bytes
+            settings.body_limit_bytes,
+            settings.async_body_limit_bytes,
+            settings.bodies_limit_bytes,
+            settings.service_body_limit_bytes,
         )
         self.gateway = Gateway(
             self.engine.dispatcher,

@@ -237,6 +237,49 @@ async def test_spans_of_the_framework_itself_are_left_out(services: Served) -> N
     assert rows["shop"][2]["faas.invocation_id"] == ident
 
 
+async def test_one_request_can_be_cancelled_and_events_come_in_as_posts(services: Served, gate: Gate) -> None:
+    # Given two requests that wait
+    first = asyncio.ensure_future(services.http("GET", "/fn/shop/forever?order=1"))
+    second = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
+    await begun(services, 2)
+
+    # When one of them is cancelled
+    workers = services.server.engine.host.workers.values()
+    attempts = [one for worker in workers for one in worker.attempts.values()]
+    ident = next(one.record.invocation_id for one in attempts if one.record.http_path.endswith("/forever"))
+    assert services.server.engine.cancel(ident) is not None
+    cancelled = await first
+    gate.open()
+
+    # I expect that one to end, with a scene of where it stood, and the other to go on
+    assert cancelled.status == 503
+    assert (await invocation(services, cancelled))[0] == "cancelled"
+    assert (await scene_of(services, cancelled)).exceptions[0].frames[-1].file
+    assert (await second).body == b"let go"
+
+    # ... and an event that comes otherwise to be a POST
+    outcome = await services.invoke("shop", b'{"a": 1}')
+    assert outcome.result is not None
+    assert (outcome.record.status, outcome.result.http_status) == ("ok", 404)
+
+
+async def test_a_slow_upload_is_no_slow_answer(services: Served) -> None:
+    # Given a service whose requests may take half a second
+    reader, writer = await asyncio.open_connection(*services.address())
+    writer.write(b"POST /fn/hasty/length HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n")
+
+    # When a body takes longer than that to come
+    for _ in range(4):
+        writer.write(b"x" * 50_000)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+
+    # I expect the time limit to count from its end
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await reader.readuntil(b"in many")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
 # ------------------------------------------------------------ WSGI
 
 

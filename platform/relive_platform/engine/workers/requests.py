@@ -22,9 +22,16 @@ _taken = msgspec.msgpack.Decoder(BodyTaken)
 class WorkerRequest:
     """A `RequestBody`: one attempt's, in its worker."""
 
-    __slots__ = ("_attempt", "_life", "_send", "on_room", "room")
+    __slots__ = ("_attempt", "_life", "_mono", "_send", "on_room", "room")
 
-    def __init__(self, attempt: Attempt, life: WorkerLife, send: Callable[[Frame], None]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        life: WorkerLife,
+        send: Callable[[Frame], None],
+        mono: Callable[[], float],
+    ) -> None:
+        self._mono = mono
         self._attempt = attempt
         self._life = life
         self._send = send
@@ -41,6 +48,7 @@ class WorkerRequest:
         if self._runs:
             self.room -= len(data)
             self._attempt.body_came(data)
+            self._attempt.body_moves(self._mono())
             self._send(Body(invocation_id=self._attempt.record.invocation_id, data=data, more=more))
 
     def send(self, message: Frame) -> None:
@@ -64,7 +72,8 @@ class WorkerRequest:
 class WorkerRequests:
     """Of one worker of a service."""
 
-    def __init__(self, life: WorkerLife, send: Callable[[Frame], None]) -> None:
+    def __init__(self, life: WorkerLife, send: Callable[[Frame], None], mono: Callable[[], float]) -> None:
+        self._mono = mono
         self._life = life
         self._send = send
         self._open: dict[str, WorkerRequest] = {}  # whose body goes on
@@ -75,7 +84,7 @@ class WorkerRequests:
         request = attempt.request
         if not request.stream:
             return
-        opened = WorkerRequest(attempt, self._life, self._send)
+        opened = WorkerRequest(attempt, self._life, self._send, self._mono)
         if request.more:
             self._open[attempt.record.invocation_id] = opened
         cast("StreamReader", attempt.waiter).begin_body(attempt.record, opened)

@@ -132,7 +132,7 @@ class Worker(WorkerLife):
         self.serves = (
             spec.kind in BESIDE
         )  # its attempts run beside each other, and it outlives their failures
-        self._requests = WorkerRequests(self, self._send_frame)
+        self._requests = WorkerRequests(self, self._send_frame, self._mono)
         self._streams = WorkerStreams(self, self.answer, self._leave, self._moves if self.serves else None)
         self._ending: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None  # when it is to leave

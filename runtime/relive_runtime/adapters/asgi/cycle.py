@@ -111,6 +111,7 @@ class HttpCycle:
 
     def feed(self, data: bytes, more: bool) -> None:
         """The body goes on."""
+        self._server.desk.body_came(self.attempt)
         self._body = self._body + data if self._body else data
         self._more = more
         self._wake()

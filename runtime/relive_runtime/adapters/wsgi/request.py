@@ -51,6 +51,7 @@ class WsgiRequest:
 
     def feed(self, data: bytes, more: bool) -> None:
         """The body goes on."""
+        self._desk.body_came(self.attempt)
         if self._body is not None:
             self._body.feed(data, more)
 

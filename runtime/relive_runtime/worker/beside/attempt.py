@@ -46,7 +46,7 @@ class BesideAttempt(Attempt):
         "thread",
     )
 
-    def __init__(self, invoke: Invoke, context: Context | None, started_ns: int, cpu_ns: int) -> None:
+    def __init__(self, invoke: Invoke, context: Context | None, started_ns: int, cpu_ns: float) -> None:
         self.invoke = invoke
         self.streamed_bytes = 0
         self.context = context  # that its code runs in; None: that of its task

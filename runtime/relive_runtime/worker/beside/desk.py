@@ -161,6 +161,11 @@ class Desk:
         if attempt.deadline_ns:
             attempt.deadline_ns = time.monotonic_ns() + int(self.spec.idle_timeout_s * _SECOND_NS)
 
+    def body_came(self, attempt: BesideAttempt) -> None:
+        """Its request's body goes on: until it is whole, its time limit begins anew."""
+        if attempt.deadline_ns and not attempt.streaming:
+            attempt.deadline_ns = time.monotonic_ns() + int(self.spec.timeout_s * _SECOND_NS)
+
     def send(self, frame: Frame) -> None:
         """Anything else."""
         self._sink.send_surely(frame, bell=False)
