@@ -115,4 +115,5 @@ def main() -> None:
         print(len(latencies), spent, statistics.median(latencies) * 1_000)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -68,10 +68,10 @@ class NoSampler(worker.Sampler):
     def start_init(self): pass
     def stop_init(self): return None
 
-def telemetry(send, spec, begun=(), real=worker.Telemetry):
+def telemetry(send, spec, real=worker.Telemetry, **others):
     global off
     off = spec.environment["RELIVE_BENCH"] == "off"
-    return (NoTelemetry if off else real)(send, spec, begun=begun)
+    return (NoTelemetry if off else real)(send, spec, **others)
 
 def sampler(profile, *, source, real=worker.Sampler):
     return NoSampler() if off else real(profile, source=source)

@@ -73,6 +73,7 @@ async def _scenario(tmp_path: Path) -> None:
             "redact",
             "derive",
             "learn",
+            "subscriptions",
             "store",
             "scenes",
             "followers",
