@@ -157,7 +157,9 @@ class KillRounds:
         """Let it run for a moment, then kill one process."""
         time.sleep(self._random.uniform(0.05, 0.8))
         victim = victim or self._random.choice(VICTIMS)
-        pid = self.relive.eventually(lambda: self._pid(victim))  # there is no worker just after its zygote's start
+        pid = self.relive.eventually(
+            lambda: self._pid(victim)
+        )  # there is no worker just after its zygote's start
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.outcome.rounds[victim] += 1
