@@ -141,7 +141,7 @@ class EventRounds:
         while not self._stopping.is_set() and (not self._most or number < self._most):
             number += 1
             work(number)
-            time.sleep(0.02)
+            time.sleep(0.02 if self._most else 0.1)
 
     def _post(self, kind: str, name: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Send until it is accepted: what senders of webhooks do."""

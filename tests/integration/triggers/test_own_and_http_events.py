@@ -622,3 +622,12 @@ async def test_how_sources_stand_is_shown(running: Served) -> None:
     assert found["thumb", "bucket", "bucket uploads ObjectCreated:*,ObjectRemoved:* out/*.png"]["behind"] == 0
     assert found["listens", "logs", "logs talks ERROR disk"]["unit"] == "bytes"
     assert status["signals"]["subscriptions"]["dropped"] == 0
+
+
+async def test_what_started_an_invocation_is_recorded(running: Served) -> None:
+    rows = await running.rows("SELECT DISTINCT Function, Trigger FROM invocations")
+    found = set(rows)
+    assert {
+        ("hook", "webhook"), ("events", "cloudevents"), ("invoice", "bus"), ("thumb", "bucket"),
+        ("listens", "logs"), ("watches", "failure"), ("watches", "alarm"), ("slash", "http"),
+    } <= found  # fmt: skip

@@ -180,6 +180,11 @@ def test_a_sender_of_another_kind_can_be_described() -> None:
     assert verify("hmac", timed, **terms) == Verified("7", timed["x-sig"][3:], True)
     assert verify("token", {"x-gitlab-token": SECRET.decode()}, header="x-gitlab-token")
 
+    bearer = {"authorization": f"Bearer {SECRET.decode()}"}
+    assert verify("token", bearer, header="authorization", prefix="Bearer ")
+    with pytest.raises(BadSignature, match="begin with"):
+        verify("token", {"authorization": SECRET.decode()}, header="authorization", prefix="Bearer ")
+
     # I expect what is another one to be refused
     for headers in ({}, {"x-gitlab-token": "x"}, {"x-gitlab-token": SECRET.decode() + " "}):
         with pytest.raises(BadSignature):

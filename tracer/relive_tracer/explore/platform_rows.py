@@ -45,28 +45,42 @@ __all__ = [
 _QUEUE_BITS: Final = 0x5155455545000001
 _INIT_BITS: Final = 0x494E495400000002
 _FAAS_TRIGGERS: Final = {
+    "alarm": "pubsub",
+    "bucket": "datasource",
+    "bus": "pubsub",
+    "cloudevents": "pubsub",
+    "failure": "pubsub",
     "http": "http",
     "kafka": "pubsub",
+    "logs": "pubsub",
     "nats": "pubsub",
     "postgres": "datasource",
     "queue": "pubsub",
     "redis": "pubsub",
     "timer": "timer",
+    "webhook": "http",
 }
 _MESSAGING: Final = "messaging."
 _QUALIFIER: Final = "relive.qualifier"
 _SERVED: Final = ("http", "grpc")
 _TIMER_ATTRIBUTES: Final = ("faas.cron", "faas.time")
 _KINDS: Final = {
+    "alarm": "Consumer",
     "api": "Server",
+    "bucket": "Consumer",
+    "bus": "Consumer",
     "call": "Server",
+    "cloudevents": "Consumer",
+    "failure": "Consumer",
     "grpc": "Server",
     "http": "Server",
     "kafka": "Consumer",
+    "logs": "Consumer",
     "nats": "Consumer",
     "postgres": "Consumer",
     "queue": "Consumer",
     "redis": "Consumer",
+    "webhook": "Consumer",
 }
 _MESSAGE_CHARS: Final = 2_000
 _SERVER_ERROR: Final = 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import time
@@ -67,6 +68,12 @@ class BucketProvider:
 
     def _make(self, entry: Declared) -> None:
         path = self._folder(entry.name, _config(entry))
+        if _config(entry).path:
+            real, home = path.resolve(), self._folders.parent.resolve()
+            if real.is_relative_to(home) or home.is_relative_to(
+                real
+            ):  # what Relive writes would be events for ever
+                raise OSError(errno.EINVAL, "it has Relive's home in it, or is in it", str(path))
         if not path.is_dir():
             path.mkdir(parents=True)
             if not _config(entry).path:
@@ -85,7 +92,7 @@ class BucketProvider:
         return self._journal
 
     def _folder(self, name: str, config: BucketConfig) -> Path:
-        return Path(config.path) if config.path else self._folders / name
+        return Path(os.path.realpath(config.path)) if config.path else self._folders / name
 
     def attributes(self, name: str, config: ResourceConfig) -> Mapping[str, str]:
         """Its name, its folder and an ARN."""

@@ -109,6 +109,7 @@ class AlarmSource:
                     msgspec.structs.replace(
                         request,
                         function=function,
+                        trigger="alarm",
                         event=json.dumps(_event(shape, ident, name, now, before)).encode(),
                         attributes={
                             **request.attributes,

@@ -122,6 +122,7 @@ class Buses:
         key = _key(bus, event["id"])
         base = msgspec.structs.replace(
             request,
+            trigger="bus",
             trace_id=trace_id,
             attributes={
                 **request.attributes,

@@ -85,6 +85,7 @@ class CloudEventsDoor:
         made = msgspec.structs.replace(
             request,
             http=None,
+            trigger="cloudevents",
             event=self._encoded(event, document),
             attributes={
                 **request.attributes,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.errors import ReliveError
-from relive_base.wire.messages import FunctionSpec
+from relive_base.wire.messages import FunctionSpec, SpanLink
 
 from relive_platform.engine.errors import UnknownFunction
 from relive_platform.engine.invocation import InvokeRequest
@@ -35,6 +35,7 @@ _ROUND_S: Final = 0.25
 _AGAIN_S: Final = 1.0
 _WINDOW_S: Final = 0.5  # what comes within it is one event, unless it is much
 _SEAL_BYTES: Final = 4 * 1_048_576
+_LINKS: Final = 128
 _LINES: Final = 1_000  # of one event at most
 _EVENT_BYTES: Final = 256 * 1_024  # of its lines' text, before they are packed
 
@@ -199,11 +200,18 @@ class RecordSource:
                     trigger="logs",
                     trace_id=lines[0].trace_id if of_one else "",
                     parent_span_id=lines[0].span_id if of_one else "",
+                    links=[] if of_one else _links(lines),
                     attributes={"relive.logs.function": name, "relive.logs.lines": str(len(lines))},
                 )
                 key = _key(rule, batch, name, instance, str(number))
                 await self.publish(request, key, None, key.encode())
                 self.counts.events += 1
+
+
+def _links(lines: Sequence[Entry]) -> list[SpanLink]:
+    """To the spans in which they were written, some of them if there are many."""
+    spans = dict.fromkeys((one.trace_id, one.span_id) for one in lines if one.trace_id and one.span_id)
+    return [SpanLink(trace_id, span_id) for trace_id, span_id in list(spans)[:_LINKS]]
 
 
 def _chunks(entries: list[Entry]) -> Iterator[list[Entry]]:

@@ -110,6 +110,8 @@ class WebhookDoor:
         delivery = Delivery(request, self._key(verified, ident))
         if self.synchronous:
             self._remember(delivery.key)
+        else:
+            request.trigger = "webhook"
         return Passage([delivery])
 
     def done(self, delivery: Delivery, ok: bool) -> None:
