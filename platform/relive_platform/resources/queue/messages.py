@@ -100,6 +100,7 @@ class MessageTable:
             raise TooLarge(
                 f"the message has {size:,} bytes with its attributes, of {info.max_message_bytes:,} at most",
                 hint="keep large payloads elsewhere and send where they are",
+                limit=info.max_message_bytes,
             )
         if not info.fifo:
             return
@@ -261,15 +262,15 @@ class MessageTable:
         queue.tell("deleted")
 
     def change_visibility(self, name: str, receipt: str, seconds: int) -> None:
-        """Hide a received message for `seconds` from now; 0: it can be received at once. Raises BadReceipt,
-        NotInFlight, StaleReceipt."""
+        """Hide a message for `seconds` from now; 0: it can be received at once. Of a standard queue an older
+        receipt is good, too, as with SQS. Raises BadReceipt, NotInFlight, StaleReceipt."""
         queue = self._shelf.get(name)
         held = self._receipts.read(receipt, queue.id)
         row = self._db.execute(sql.FIND, (queue.id, held.seq)).fetchone()
         now_ns = self._clock.time_ns()
-        if row is None or row[1] <= now_ns:
+        if row is None:
             raise NotInFlight
-        if row[0] != held.token:
+        if queue.info.fifo and (row[0] != held.token or row[1] <= now_ns):
             raise StaleReceipt
         self._db.execute(sql.HIDE, (now_ns + seconds * _NS, OTHERS, held.seq))
         self._shelf.ready.add(name)

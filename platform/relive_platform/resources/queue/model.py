@@ -34,7 +34,11 @@ class UnknownQueue(NotFound):
 
 
 class QueueExists(Refused):
-    """There is a queue of that name with other attributes."""
+    """There is a queue of that name with other attributes. `field`: the first of QueueInfo that differs."""
+
+    def __init__(self, message: str = "", *, where: str = "", hint: str = "", field: str = "") -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.field = field
 
 
 class QueueFull(Refused):
@@ -50,7 +54,11 @@ class PurgeTooOften(Refused):
 
 
 class TooLarge(UsageError):
-    """The message is larger than the queue takes."""
+    """The message is larger than the queue takes; `limit`, in bytes."""
+
+    def __init__(self, message: str = "", *, where: str = "", hint: str = "", limit: int = 0) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.limit = limit
 
 
 class BadReceipt(UsageError):
@@ -62,7 +70,7 @@ class StaleReceipt(ReliveError):
 
 
 class NotInFlight(ReliveError):
-    """The message is not received now, or was deleted."""
+    """The message was deleted, or is not received now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class QueueStore:
                     raise QueueExists(
                         f"the queue {wanted.name} exists with another {name}",
                         hint="set its attributes, or delete it first",
+                        field=name,
                     )
             return found.info
         if len(self.shelf) >= self._limits.queues:
@@ -128,6 +129,7 @@ class QueueStore:
         if not often and now_ns - queue.info.purged_ns < _PURGE_NS:
             raise PurgeTooOften(f"the queue {name} was purged within the last 60 seconds")
         self.shelf.put(msgspec.structs.replace(queue.info, purged_ns=now_ns))
+        self._db.execute(sql.FORGET_SENT_OF, (queue.id,))
         last: int = self._db.execute(sql.LAST).fetchone()[0]
         return last
 

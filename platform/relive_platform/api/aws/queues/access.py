@@ -101,7 +101,7 @@ class Desk:
         parent = parent_of(message, call.headers)
         trace_id, span_id = parent.trace_id if parent else new_trace_id(), new_span_id()
         sampled = parent.sampled if parent else True
-        header = message.trace_header
+        header = message.trace_header or call.headers.get("x-amzn-trace-id", "")
         if not header and parent is not None:
             header = trace_header(trace_id, span_id, sampled=sampled)
         told = msgspec.structs.replace(message, trace_id=trace_id, span_id=span_id, trace_header=header)

@@ -10,7 +10,7 @@ from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.queues.errors import invalid, sqs_error
 from relive_platform.resources.queue.model import QueueCounts, QueueInfo, Redrive
 
-__all__ = ["attributes_of", "fields_of", "wanted_names"]
+__all__ = ["attribute_named", "attributes_of", "fields_of", "wanted_names"]
 
 _NS: Final = 1_000_000_000
 _WHOLE: Final[Mapping[str, tuple[str, int, int]]] = {
@@ -41,17 +41,16 @@ _NAMED: Final = ("All", "FifoQueue", "RedrivePolicy", "ContentBasedDeduplication
 _KNOWN: Final = frozenset((*_NAMED, *_WHOLE, *_STORED, *_COMPUTED))
 
 
-def fields_of(
-    given: Mapping[str, str], *, fifo: bool, creating: bool
-) -> tuple[dict[str, Any], dict[str, str]]:
+def fields_of(given: Mapping[str, str], *, fifo: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """Fields of QueueInfo that these attributes set, and what is only kept. Raises AwsError."""
     fields: dict[str, Any] = {}
     stored: dict[str, str] = {}
     for name, text in given.items():
         if name in _FIFO_ONLY and not fifo:
-            raise _unknown(name)
+            raise _only_fifo(name)
         if name == "FifoQueue":
-            _check_fifo(text, creating)
+            if not fifo or text.lower() != "true":
+                raise _unknown(name)  # a standard queue has no such attribute
         elif name in _FIELDS:
             field, read = _FIELDS[name]
             fields[field] = read(name, text)
@@ -64,11 +63,11 @@ def fields_of(
     return fields, stored
 
 
-def _check_fifo(text: str, creating: bool) -> None:
-    if not creating:
-        raise _value("FifoQueue")
-    if text != "true":  # a standard queue has no such attribute
-        raise _unknown("FifoQueue")
+def _only_fifo(name: str) -> AwsError:
+    if name == "ContentBasedDeduplication":
+        return _unknown(name)
+    message = f"You can specify the {name} only when FifoQueue is set to true."
+    return sqs_error("InvalidAttributeName", message)
 
 
 def wanted_names(names: list[str]) -> set[str]:
@@ -104,7 +103,10 @@ def attributes_of(info: QueueInfo, counts: QueueCounts, arn: Callable[[str], str
             "maxReceiveCount": info.redrive.max_receives,
         }
         found["RedrivePolicy"] = json.dumps(policy, separators=(",", ":"))
-    return found | {name: text for name, text in info.stored.items() if text}
+    kept = {name: text for name, text in info.stored.items() if text}
+    if "KmsMasterKeyId" not in kept:
+        kept.pop("KmsDataKeyReusePeriodSeconds", None)
+    return found | kept
 
 
 def _whole(name: str, text: str) -> int:
@@ -115,9 +117,9 @@ def _whole(name: str, text: str) -> int:
 
 
 def _flag(name: str, text: str) -> bool:
-    if text not in ("true", "false"):
+    if text.lower() not in ("true", "false"):
         raise _value(name)
-    return text == "true"
+    return text.lower() == "true"
 
 
 def _redrive(name: str, text: str) -> Redrive | None:
@@ -169,3 +171,8 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "DeduplicationScope": ("group_deduplication", _by_group),
     **{name: (field, _whole) for name, (field, _, _) in _WHOLE.items()},
 }
+
+
+def attribute_named(field: str) -> str:
+    """SQS's name of a field of QueueInfo."""
+    return next((name for name, (known, _) in _FIELDS.items() if known == field), field)

@@ -73,12 +73,15 @@ def aws_error(error: ReliveError, receipt: str = "") -> AwsError:
     if isinstance(error, StaleReceipt):
         return invalid(f"{_RECEIPT.format(receipt)}The receipt handle has expired.")
     if isinstance(error, NotInFlight):
-        return sqs_error(
-            "MessageNotInflight",
+        return invalid(
             f"{_RECEIPT.format(receipt)}Message does not exist or is not available for visibility timeout"
-            " change.",
+            " change."
         )
-    if isinstance(error, TooLarge | UsageError):
+    if isinstance(error, TooLarge):
+        return invalid(
+            f"One or more parameters are invalid. Reason: Message must be shorter than {error.limit} bytes."
+        )
+    if isinstance(error, UsageError):
         return invalid(f"{error.message}{hint}")
     for kind, code, status in _CODES:
         if isinstance(error, kind):

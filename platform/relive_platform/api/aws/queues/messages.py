@@ -13,7 +13,7 @@ from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.queues.access import Desk, Sending
 from relive_platform.api.aws.queues.digests import attributes_md5, body_md5
 from relive_platform.api.aws.queues.errors import aws_error, batch_failure, invalid, missing, sqs_error
-from relive_platform.api.aws.queues.parsing import check_batch, message_of, received_of
+from relive_platform.api.aws.queues.parsing import check_batch, check_names, message_of, received_of
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.resources.queue.messages import message_bytes
 from relive_platform.resources.queue.model import Message, MessageAttribute, QueueInfo, Sent
@@ -64,6 +64,7 @@ class MessageOperations:
 
     async def _send(self, call: Call) -> Mapping[str, Any]:
         queue = await self._desk.queue(call, sending=True)
+        check_names(call.params, queue)
         sending = self._desk.sending(call, message_of(call.params, fifo=queue.fifo, sender=_sender(call)))
         try:
             sent = await self._queues.send(queue.name, sending.message)
@@ -88,7 +89,9 @@ class MessageOperations:
 
     async def _send_all(self, call: Call) -> Mapping[str, Any]:
         queue, entries = await self._desk.queue(call, sending=True), list(call.get("Entries") or ())
-        check_batch(entries)
+        check_batch(entries, call.operation)
+        for entry in entries:
+            check_names(entry, queue)
         good: list[tuple[str, Sending]] = []
         failed: list[dict[str, Any]] = []
         for entry in entries:
@@ -181,7 +184,7 @@ class MessageOperations:
         self, call: Call, work: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     ) -> Mapping[str, Any]:
         entries = list(call.get("Entries") or ())
-        check_batch(entries)
+        check_batch(entries, call.operation)
         results = await asyncio.gather(
             *(self._by_receipt(entry, work) for entry in entries), return_exceptions=True
         )
@@ -219,7 +222,7 @@ def _within(call: Call, name: str, low: int, high: int, default: int) -> int:
         return default
     if not low <= value <= high:
         raise invalid(
-            f"Value {value} for parameter {name} is invalid. Reason: Must be >= {low} and <= {high}, if"
+            f"Value {value} for parameter {name} is invalid. Reason: Must be between {low} and {high}, if"
             " provided."
         )
     return int(value)

@@ -10,13 +10,13 @@ from relive_base.traceparent import TraceParent, parse_traceparent
 
 from relive_platform.api.aws.queues.digests import attributes_md5, body_md5
 from relive_platform.api.aws.queues.errors import invalid, missing, sqs_error
-from relive_platform.resources.queue.model import Message, MessageAttribute, Received
+from relive_platform.resources.queue.model import Message, MessageAttribute, QueueInfo, Received
 
-__all__ = ["check_batch", "message_of", "parent_of", "received_of", "trace_header"]
+__all__ = ["check_batch", "check_names", "message_of", "parent_of", "received_of", "trace_header"]
 
 _MOST_ATTRIBUTES: Final = 10
 _MOST_ENTRIES: Final = 10
-_NAME: Final = re.compile(r"[A-Za-z0-9_\-.]{1,256}")
+_NAME: Final = re.compile(r"[\w\-.]{1,256}")
 _TYPE: Final = re.compile(r"(String|Number|Binary)(\.[^\x00-\x1f]{1,240})?")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -46,7 +46,11 @@ def message_of(params: Mapping[str, Any], *, fifo: bool, sender: str) -> Message
             " and <= 900."
         )
     group, identity = params.get("MessageGroupId") or "", params.get("MessageDeduplicationId") or ""
-    _check_names(fifo, group, identity, delay_s)
+    if fifo and delay_s:
+        raise invalid(
+            f"Value {delay_s} for parameter DelaySeconds is invalid. Reason: The request include parameter"
+            " that is not valid for this queue type."
+        )
     return Message(
         body=text.encode(),
         attributes=_attributes(params.get("MessageAttributes") or {}),
@@ -58,21 +62,23 @@ def message_of(params: Mapping[str, Any], *, fifo: bool, sender: str) -> Message
     )
 
 
-def _check_names(fifo: bool, group: str, identity: str, delay_s: int | None) -> None:
+def check_names(params: Mapping[str, Any], queue: QueueInfo) -> None:
+    """Whether group and deduplication id are what the queue wants. Raises AwsError."""
+    group, identity = params.get("MessageGroupId"), params.get("MessageDeduplicationId")
     for name, value in (("MessageGroupId", group), ("MessageDeduplicationId", identity)):
-        if value and not _GROUP.fullmatch(value):
+        if value is not None and not _GROUP.fullmatch(value):
             raise invalid(
                 f"Value {value[:200]} for parameter {name} is invalid. Reason: {name} can only include"
                 " alphanumeric and punctuation characters. 1 to 128 in length."
             )
-    if fifo and not group:
+    if queue.fifo and group is None:
         raise missing("MessageGroupId")
-    if fifo and delay_s:
+    if queue.fifo and identity is None and not queue.content_deduplication:
         raise invalid(
-            f"Value {delay_s} for parameter DelaySeconds is invalid. Reason: The request include parameter"
-            " that is not valid for this queue type."
+            "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId"
+            " provided explicitly"
         )
-    if not fifo and identity:
+    if not queue.fifo and identity is not None:
         raise invalid(
             f"Value {identity} for parameter MessageDeduplicationId is invalid. Reason: The request include"
             " parameter that is not valid for this queue type."
@@ -105,7 +111,7 @@ def _attribute(name: str, value: Mapping[str, Any]) -> MessageAttribute:
     if not found:
         field = "BinaryValue" if binary else "StringValue"
         raise invalid(
-            f"The message attribute '{name}' must contain a non-empty value: its type '{kind}' wants {field}."
+            f"Message (user) attribute '{name}' must contain a non-empty value of type '{field[:-5]}'."
         )
     if binary:
         return MessageAttribute(kind, "", bytes(found))
@@ -128,10 +134,11 @@ def _system(given: Mapping[str, Any]) -> str:
     return ""
 
 
-def check_batch(entries: list[Mapping[str, Any]]) -> None:
+def check_batch(entries: list[Mapping[str, Any]], operation: str) -> None:
     """Whether these may be the entries of one request. Raises AwsError."""
     if not entries:
-        raise sqs_error("EmptyBatchRequest", "There should be at least one entry in the request.")
+        message = f"There should be at least one {operation}RequestEntry in the request."
+        raise sqs_error("EmptyBatchRequest", message)
     if len(entries) > _MOST_ENTRIES:
         raise sqs_error(
             "TooManyEntriesInBatchRequest",
@@ -207,7 +214,7 @@ def _is_named(name: str, named: Iterable[str]) -> bool:
     for wanted in named:
         if wanted in ("All", ".*", name):
             return True
-        if wanted.endswith(".*") and name.startswith(wanted[:-1]):
+        if wanted.endswith(".*") and name.startswith(wanted[:-2]):
             return True
     return False
 

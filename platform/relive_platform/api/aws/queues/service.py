@@ -11,14 +11,20 @@ import msgspec
 from relive_base.errors import ReliveError
 
 from relive_platform.api.aws.credentials import OWNER
+from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.queues.access import Desk
-from relive_platform.api.aws.queues.attributes import attributes_of, fields_of, wanted_names
+from relive_platform.api.aws.queues.attributes import (
+    attribute_named,
+    attributes_of,
+    fields_of,
+    wanted_names,
+)
 from relive_platform.api.aws.queues.errors import aws_error, invalid, missing, sqs_error
 from relive_platform.api.aws.queues.messages import MessageOperations
 from relive_platform.api.aws.queues.moves import MoveOperations
 from relive_platform.api.aws.service import Call, Operation, Reply
 from relive_platform.resources.queue.config import FIFO_ENDING
-from relive_platform.resources.queue.model import QueueInfo
+from relive_platform.resources.queue.model import QueueExists, QueueInfo
 
 __all__ = ["SqsService"]
 
@@ -76,24 +82,23 @@ class SqsService:
 
     async def _create(self, call: Call) -> Mapping[str, Any]:
         name, given = str(call.get("QueueName", "")), dict(call.get("Attributes") or {})
-        fifo = given.get("FifoQueue") == "true"
+        fifo = given.get("FifoQueue", "").lower() == "true"
         _check_name(name, fifo)
-        fields, stored = fields_of(given, fifo=fifo, creating=True)
+        fields, stored = fields_of(given, fifo=fifo)
         owner = call.caller if call.caller != OWNER else ""
-        tags = _checked_tags(call.get("tags") or {})
+        tags = _checked_tags(call.get("tags") or {}, name)
         wanted = QueueInfo(name=name, fifo=fifo, app=owner, stored=stored, tags=tags, **fields)
         await self._desk.check_redrive(wanted)
         same = ["fifo", *fields]
         try:
             info = await self._queues.create(wanted, same)
+        except QueueExists as error:
+            raise _differs(attribute_named(error.field)) from error
         except ReliveError as error:
             raise aws_error(error) from error
         for key, text in stored.items():
             if info.stored.get(key) != text:
-                raise sqs_error(
-                    "QueueNameExists",
-                    f"A queue already exists with the same name and a different value for attribute {key}",
-                )
+                raise _differs(key)
         return {"QueueUrl": self._desk.url(call, info.name)}
 
     async def _delete(self, call: Call) -> None:
@@ -130,7 +135,7 @@ class SqsService:
         if not given:
             raise missing("Attribute.Name")
         info = await self._desk.queue(call)
-        fields, stored = fields_of(given, fifo=info.fifo, creating=False)
+        fields, stored = fields_of(given, fifo=info.fifo)
         await self._desk.check_redrive(msgspec.structs.replace(info, **fields))
 
         def change(found: QueueInfo) -> QueueInfo:
@@ -151,11 +156,12 @@ class SqsService:
     # ------------------------------------------------------------ tags and permissions
 
     async def _tag(self, call: Call) -> None:
-        info, tags = await self._desk.queue(call), _checked_tags(call.get("Tags") or {})
+        info = await self._desk.queue(call)
+        tags = _checked_tags(call.get("Tags") or {}, info.name)
         if not tags:
             raise missing("Tags")
         if len({**info.tags, **tags}) > _MOST_TAGS:
-            raise invalid(f"Too many tags added for queue {info.name}.")
+            raise invalid(_too_many(info.name))
         await self._set_tags(info.name, lambda found: {**found, **tags})
 
     async def _untag(self, call: Call) -> None:
@@ -191,15 +197,17 @@ class SqsService:
         accounts = list(call.get("AWSAccountIds") or ())
         if not actions or not accounts:
             raise missing("Actions" if not actions else "AWSAccountIds")
-        policy = _policy(info)
+        policy = _policy(info, self._desk.naming.arn(info.name))
         if any(statement.get("Sid") == label for statement in policy["Statement"]):
             raise invalid(f"Value {label} for parameter Label is invalid. Reason: Already exists.")
+        principals = [f"arn:aws:iam::{account}:root" for account in accounts]
+        names = [f"SQS:{action}" for action in actions]
         policy["Statement"].append(
             {
                 "Sid": label,
                 "Effect": "Allow",
-                "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]},
-                "Action": [f"SQS:{action}" for action in actions],
+                "Principal": {"AWS": principals if len(principals) > 1 else principals[0]},
+                "Action": names if len(names) > 1 else names[0],
                 "Resource": self._desk.naming.arn(info.name),
             }
         )
@@ -207,10 +215,12 @@ class SqsService:
 
     async def _remove_permission(self, call: Call) -> None:
         info, label = await self._desk.queue(call), str(call.get("Label", ""))
-        policy = _policy(info)
+        policy = _policy(info, self._desk.naming.arn(info.name))
         left = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
         if len(left) == len(policy["Statement"]):
-            raise invalid(f"Value {label} for parameter Label is invalid. Reason: can't find label.")
+            raise invalid(
+                f"Value {label} for parameter Label is invalid. Reason: can't find label on existing policy."
+            )
         await self._set_policy(info.name, {**policy, "Statement": left} if left else {})
 
     async def _set_policy(self, name: str, policy: Mapping[str, Any]) -> None:
@@ -230,6 +240,11 @@ async def _of(work: Awaitable[T]) -> T:
         raise aws_error(error) from error
 
 
+def _differs(name: str) -> AwsError:
+    message = f"A queue already exists with the same name and a different value for attribute {name}"
+    return sqs_error("QueueNameExists", message)
+
+
 def _check_name(name: str, fifo: bool) -> None:
     plain = name.removesuffix(FIFO_ENDING)
     if fifo and name == plain:
@@ -241,18 +256,23 @@ def _check_name(name: str, fifo: bool) -> None:
         raise invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 
 
-def _checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def _too_many(name: str) -> str:
+    return f"Too many tags added for queue {name}."
+
+
+def _checked_tags(tags: Mapping[str, str], name: str) -> dict[str, str]:
     for key, value in tags.items():
         if not 1 <= len(key) <= 128 or len(value) > 256:
             raise invalid("Tag keys have 1 to 128 characters, and their values up to 256.")
     if len(tags) > _MOST_TAGS:
-        raise invalid("Too many tags added for queue.")
+        raise invalid(_too_many(name))
     return dict(tags)
 
 
-def _policy(info: QueueInfo) -> dict[str, Any]:
+def _policy(info: QueueInfo, arn: str) -> dict[str, Any]:
     text = info.stored.get("Policy", "")
-    found: dict[str, Any] = msgspec.json.decode(text) if text else {"Version": "2008-10-17", "Id": "default"}
+    new = {"Version": "2008-10-17", "Id": f"{arn}/SQSDefaultPolicy"}
+    found: dict[str, Any] = msgspec.json.decode(text) if text else new
     statements = found.get("Statement")
     return {**found, "Statement": list(statements) if isinstance(statements, list) else []}
 
