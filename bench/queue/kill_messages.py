@@ -3,7 +3,7 @@
     python -m bench.queue.kill_messages [ROUNDS] [SEED]
 
 Three threads send by SQS's API and remember what was acknowledged. A function works on one queue in batches,
-with failures, another on a FIFO queue; this process receives from a third one and deletes. After the last kill
+with failures, another on a FIFO queue; this process receives from a third and deletes. After the last kill
 all are worked off and compared.
 """
 
