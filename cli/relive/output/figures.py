@@ -15,6 +15,7 @@ def shown_figures(figures: Mapping[str, Any]) -> Iterator[str]:
     for name, value in figures.items():
         if value:
             what = name.removesuffix("_bytes").removesuffix("_s").replace("_", " ")
+            what = what.removesuffix("s") if value == 1 else what
             yield (
                 f"{shown_figure(name, value)} {what}"
                 if isinstance(value, int)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.registry import Alias, FunctionVersion, Notes
+from relive_platform.triggers.destinations.config import Destination
 
 __all__ = ["Orders", "orders_of"]
 
@@ -22,17 +24,19 @@ class Orders:
     provisioned: Mapping[int, int] = field(default_factory=dict)
     retries: int | None = None
     max_age_s: float | None = None
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
 
     def of_events(self, version: FunctionVersion) -> FunctionVersion:
         """The function as its queue sees it."""
-        if self.retries is None and self.max_age_s is None:
-            return version
         config = version.config
+        told = {"on_success": self.on_success, "on_failure": self.on_failure}
+        config = msgspec.structs.replace(config, **{key: value for key, value in told.items() if value})
         if self.retries is not None:
             config = msgspec.structs.replace(config, retries=self.retries)
         if self.max_age_s is not None:
             config = msgspec.structs.replace(config, max_age_s=self.max_age_s)
-        return replace(version, config=config)
+        return version if config == version.config else replace(version, config=config)
 
     def of_workers(self, limits: PoolLimits, version: int, max_workers: int) -> PoolLimits:
         """The limits of a version's pool. `limits`, `max_workers`: as the function was deployed."""
@@ -57,6 +61,8 @@ def orders_of(notes: Notes, aliases: list[Alias], serving: Mapping[str, int]) ->
                 found.get(function, Orders()),
                 retries=note.get("MaximumRetryAttempts"),
                 max_age_s=note.get("MaximumEventAgeInSeconds"),
+                on_success=_destination(note, "OnSuccess"),
+                on_failure=_destination(note, "OnFailure"),
             )
     led = {(alias.function, alias.name): alias.version for alias in aliases}
     for function, key, note in notes.all("provisioned"):
@@ -65,3 +71,19 @@ def orders_of(notes: Notes, aliases: list[Alias], serving: Mapping[str, int]) ->
         wanted = {**orders.provisioned, version or serving.get(function, 0): note["value"]}
         found[function] = replace(orders, provisioned=wanted)
     return {function: orders for function, orders in found.items() if function in serving}
+
+
+def _destination(note: dict[str, Any], which: str) -> Destination | None:
+    """Of Lambda's DestinationConfig, whose ARNs are of functions, queues and buses."""
+    arn = str(((note.get("DestinationConfig") or {}).get(which) or {}).get("Destination") or "")
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return None
+    service, rest = parts[2], parts[5]
+    if service == "sqs":
+        return Destination(queue=rest)
+    if service == "lambda" and rest.startswith("function:"):
+        return Destination(function=rest.split(":")[1])
+    if service == "events" and rest.startswith("event-bus/"):
+        return Destination(bus=rest.removeprefix("event-bus/"))
+    return None

@@ -297,7 +297,7 @@ class ReliveServer:
         grpc = GrpcSource(self.engine, settings.http_address)
         # as they start
         self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, grpc, http]
-        self.described: list[Describing] = [*self.pulls, own, http]  # for `relive status`
+        self.described: list[Describing] = [*self.pulls, self.batches, own, http]  # for `relive status`
         self.registry.set_trial(
             WorkerTrial(self.loop, self.engine, self.functions.worker_of, settings.trial_timeout_s)
         )

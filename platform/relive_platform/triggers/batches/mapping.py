@@ -39,3 +39,4 @@ class MappingReport(msgspec.Struct, kw_only=True):
     messages: int = 0
     failed: int = 0
     filtered: int = 0
+    held: int = 0  # received, and not yet done

@@ -140,6 +140,7 @@ class Poller:
             wanted=lambda: not self._stopping,
         )
         self._held |= {entry.seq: Held(entry.seq, entry.token) for entry in received}
+        self.report.held = len(self._held)
         if self._matches is None:
             return received
         wanted = [entry for entry in received if self._matches(entry)]
@@ -167,8 +168,7 @@ class Poller:
             await self._run(batch, began_ns)
         finally:
             self.report.running -= 1
-            for received in batch:
-                self._held.pop(received.seq, None)
+            self._let_go(batch)
 
     async def _run(self, batch: list[Received], began_ns: int) -> None:
         try:
@@ -237,5 +237,9 @@ class Poller:
                     _log.error("the end of a batch of %s is not written yet: %s", self.mapping.queue, error)
                 told = True
             await asyncio.sleep(_PAUSE_S)  # the heartbeat keeps the messages
+        self._let_go(batch)
+
+    def _let_go(self, batch: Sequence[Received]) -> None:
         for received in batch:
             self._held.pop(received.seq, None)
+        self.report.held = len(self._held)

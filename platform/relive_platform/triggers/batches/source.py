@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 from relive_base.wire.messages import FunctionSpec, SpanData
 
 from relive_platform.engine.invocation import InvokeRequest, Outcome
@@ -18,6 +19,7 @@ from relive_platform.triggers.batches.filters import filter_of
 from relive_platform.triggers.batches.mapping import MappingReport, QueueMapping
 from relive_platform.triggers.batches.poller import Poller
 from relive_platform.triggers.batches.tracing import tell_spans
+from relive_platform.triggers.pull.state import SourceState
 from relive_platform.triggers.queue.config import QueueTrigger
 
 __all__ = ["BatchSource"]
@@ -95,6 +97,10 @@ class BatchSource:
                 found.append(report)
         return found
 
+    def describe(self) -> list[SourceState]:
+        """How each is doing."""
+        return [_state(report) for report in self.reports()]
+
     def report(self, uuid: str) -> MappingReport | None:
         """How one does."""
         return next((report for report in self.reports() if report.uuid == uuid), None)
@@ -121,6 +127,24 @@ class BatchSource:
     async def _leave(self, poller: Poller) -> None:
         spec = self._specs.get(poller.mapping.function)
         await poller.close((spec.timeout_s if spec is not None else 0.0) + _CLOSE_S)
+
+
+def _state(report: MappingReport) -> SourceState:
+    state = "waiting" if report.problem else "running" if report.enabled else "abandoned"
+    failed = f"{report.failed:,} of {report.messages:,} messages have failed" if report.failed else ""
+    return SourceState(
+        function=report.function,
+        kind="queue",
+        name=f"queue {report.queue}",
+        state=state,
+        error=report.problem,
+        warning=failed,
+        details=msgspec.to_builtins(report),
+        held=report.held,
+        fetched=report.messages + report.filtered,
+        committed=report.messages - report.failed,
+        omitted=report.filtered,
+    )
 
 
 def _mappings(function: Served) -> Iterator[QueueMapping]:

@@ -27,6 +27,16 @@ def batch_request(mapping: QueueMapping, batch: Sequence[Received], naming: Queu
     first = batch[0].message
     traces = {received.message.trace_id for received in batch}
     common = len(traces) == 1 and first.trace_id
+    links = [
+        SpanLink(
+            trace_id=received.message.trace_id,
+            span_id=received.message.span_id,
+            trace_state=received.message.trace_state,
+            attributes={"messaging.message.id": received.message_id},
+        )
+        for received in batch
+        if received.message.trace_id
+    ]
     attributes = {
         "messaging.system": "aws_sqs",
         "messaging.destination.name": mapping.queue,
@@ -45,6 +55,7 @@ def batch_request(mapping: QueueMapping, batch: Sequence[Received], naming: Queu
         ready_ns=min(received.due_ns for received in batch),
         depth=max(received.message.depth for received in batch),
         attributes=attributes,
+        links=links,
     )
 
 
