@@ -281,6 +281,17 @@ def test_an_event_source_mapping_polls(aws: AwsServer, sqs: Any) -> None:
     report = aws.server.batches.report
     aws.until(lambda: report(made["UUID"]).messages == 1)
     assert report(made["UUID"]).last_result == "OK"
+
+    # outcomes of its asynchronous events go where Lambda's configuration says
+    outcomes = sqs.create_queue(QueueName="outcomes")["QueueUrl"]
+    functions.put_function_event_invoke_config(
+        FunctionName="mapped",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": arn.replace("mapped", "outcomes")}},
+    )
+    functions.invoke(FunctionName="mapped", InvocationType="Event", Payload=b"{}")
+    (told,) = sqs.receive_message(QueueUrl=outcomes, WaitTimeSeconds=20)["Messages"]
+    assert json.loads(told["Body"])["responsePayload"]["errorType"] == "KeyError"
     functions.update_event_source_mapping(UUID=made["UUID"], Enabled=False)
     aws.until(lambda: not report(made["UUID"]).enabled)
     functions.delete_event_source_mapping(UUID=made["UUID"])

@@ -104,6 +104,12 @@ async def test_a_batch_is_one_attempt_and_each_message_has_its_own_end(
         (trace, "process work", "b7ad6b7169203331"),
         ("1" * 32, "process work", "b7ad6b7169203331"),
     }
+    # ... and the batch is linked to what has sent each of them
+    linked = await running.rows(
+        "SELECT arrayJoin(Links.SpanId) FROM otel_traces"
+        " WHERE SpanName = 'process work' AND SpanKind = 'Consumer'"
+    )
+    assert ("b7ad6b7169203331",) in linked
     assert "Error" in {row[3] for row in spans if row[0] == "1" * 32}
 
 
