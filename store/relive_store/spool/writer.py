@@ -24,6 +24,8 @@ BUFFER_BYTES = 256 * 1024 * 1024
 FLUSH_BYTES = 16 * 1024 * 1024
 FIRST_BACKOFF_S = 0.25
 LAST_BACKOFF_S = 5.0
+AWAY_TRIES = 3
+"""After so many failed tries in a row the store is away: who ends does not wait, the rows are on disk."""
 BUSY_INTERVAL_S = 2.5
 BUSY_FACTOR = 10
 """While the store has work left, or rests, larger batches: ten times as many rows cost it about twice as
@@ -93,6 +95,7 @@ class Writer:
         self._disk_error = ""  # the same, of the spool
         self._flushing = False
         self._flushers = 0
+        self._tries = 0  # that failed since a file was last taken
         self._delivering = False  # or at rest after it
         self._closing = False
         self._stopped = threading.Event()
@@ -158,8 +161,9 @@ class Writer:
                 self._changed.wait(min(left, 0.05))
             return True
 
-    def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until the store has what was added before; False if it took longer than `timeout_s`."""
+    def flush(self, timeout_s: float = 10.0, *, ending: bool = False) -> bool:
+        """Wait until the store has what was added before; False if it took longer than `timeout_s`, or, for
+        one that is `ending`, if the store is away and all of it is on disk."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._flushing = True
@@ -168,7 +172,8 @@ class Writer:
             try:
                 while self._buffered or self._spool.rows:
                     left = deadline - time.monotonic()
-                    if left <= 0 or self._stopped.is_set():
+                    away = ending and self._tries >= AWAY_TRIES and not self._buffered
+                    if left <= 0 or away or self._stopped.is_set():
                         return False
                     self._changed.wait(min(left, 0.05))
             finally:
@@ -196,12 +201,11 @@ class Writer:
         return max(self._clock_ns() - min(oldest), 0) if oldest else 0
 
     def close(self, timeout_s: float = 10.0) -> bool:
-        """Take nothing more, spool what is buffered, deliver for up to `timeout_s`. What is left stays
-        spooled:
-        the next writer on this folder delivers it. False if something is left."""
+        """Take nothing more, spool what is buffered, deliver for up to `timeout_s`, less if the store is
+        away. What is left stays spooled: the next writer on this folder delivers it. False if something is."""
         with self._changed:
             self._closing = True
-        done = self.flush(timeout_s)
+        done = self.flush(timeout_s, ending=True)
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
@@ -282,24 +286,23 @@ class Writer:
 
     def _deliver_forever(self) -> None:
         backoff_s = FIRST_BACKOFF_S
-        tries = 0
         while not self._stopped.is_set():
             name = self._spool.take()
             if not name:
                 with self._changed:
                     self._changed.wait(self._interval_s)
                 continue
-            tries += 1
             self._delivering = True
             began, written = time.monotonic(), self._written
-            if self._apply(name, self._delivery.deliver(name, tries)):
-                backoff_s, tries = FIRST_BACKOFF_S, 0
+            if self._apply(name, self._delivery.deliver(name, self._tries + 1)):
+                backoff_s, self._tries = FIRST_BACKOFF_S, 0
                 self._rest(time.monotonic() - began, self._written - written)
                 with self._changed:
                     self._delivering = False
                     self._changed.notify_all()
             else:
                 self._delivering = False
+                self._tries += 1
                 self._spool.release()
                 self._stopped.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from relive_store import Store, StoreProcess, StoreUnavailable, Writer, open_store
+from relive_store.spool.files import Spool
+from relive_store.spool.writer import AWAY_TRIES
 
 NOW = time.time_ns()
 
@@ -213,3 +216,25 @@ def test_a_row_that_the_store_refuses_costs_no_other(process: StoreProcess, shor
     assert _distinct(process) == (999, 999)
     assert (stats.written_rows, stats.dropped_rows) == (999, 1)
     assert len(list((short_dir / "spool" / "bad").iterdir())) == 1
+
+
+def test_who_ends_does_not_wait_for_a_store_that_is_away(short_dir: Path) -> None:
+    # Given rows for a store that has refused several times
+    writer = Writer(_nobody_there, short_dir / "spool", flush_interval_s=0.01)
+    writer.add("otel_traces", _spans(0, 1))
+    limit = time.monotonic() + PATIENCE_S
+    while writer._tries < AWAY_TRIES:
+        assert time.monotonic() < limit, writer.stats()
+        time.sleep(0.01)
+
+    # When it is closed with more time than any test has
+    began = time.monotonic()
+    assert not writer.close(10 * PATIENCE_S)
+
+    # I expect it to end at once, with the rows on disk
+    assert time.monotonic() - began < PATIENCE_S
+    assert Spool(short_dir / "spool", 1 << 30).rows == 1
+
+
+def _nobody_there() -> Store:
+    raise StoreUnavailable("no connection")

@@ -188,7 +188,8 @@ class CollectorService:
             if batch.flush_s:
                 deadline = time.monotonic() + batch.flush_s
                 self._scenes.flush(batch.flush_s)
-                flushed = self._writer.flush(max(deadline - time.monotonic(), 0.0))
+                left_s = max(deadline - time.monotonic(), 0.0)
+                flushed = self._writer.flush(left_s, ending=batch.end)
         except Exception:  # one bad batch must not end the process: the next is likely good
             _log.exception("batch %d was not written", batch.number)
         if not (batch.rows or batch.scenes):  # somebody waits for the answer
