@@ -202,7 +202,7 @@ class Writer:
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Take nothing more, spool what is buffered, deliver for up to `timeout_s`, less if the store is
-        away. What is left stays spooled: the next writer on this folder delivers it. False if something is."""
+        away. What is left stays spooled: the next writer on this folder delivers it. False if any is."""
         with self._changed:
             self._closing = True
         done = self.flush(timeout_s, ending=True)
