@@ -69,7 +69,8 @@ def make_plan(
             scene, recorded, home, scratch, trust, notes
         )
     if not has_python(chosen.spec.kind):
-        chosen.preload = ()
+        # Nothing of the dependencies is imported by a zygote: a plain one can cut its worker off the network.
+        chosen.preload, chosen.deps_dir = (), ""
         notes.append("calls reach the network" if live else "the network is cut off: nothing happens twice")
     _note_parts(scene, recorded, notes)
     script = _script(scene.recorded_calls, recorded, live=live, paced=about_time(scene))

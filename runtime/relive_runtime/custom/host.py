@@ -166,6 +166,7 @@ class _Host:
         finally:
             for _, writing in pipes:
                 os.close(writing)
+        self._meter.program = self._program.pid
         limit_s = self._spec.load_timeout_s
         self._init_limit = asyncio.get_running_loop().call_later(limit_s, self._init_late, limit_s)
 
@@ -200,6 +201,7 @@ class _Host:
             program = self._program
             if program is not None and pid == program.pid:
                 program.reaped(status, used.ru_maxrss * 1_024)
+                self._meter.program = 0
                 if self._ending is None:
                     self._on_end(program, status)
 

@@ -14,10 +14,12 @@ __all__ = ["Usage", "UsageMeter"]
 
 _SECOND_NS: Final = 1_000_000_000
 _KIB: Final = 1_024
+_EVERY: Final = 16
+_SELDOM_S: Final = 0.1
 
 
 class Usage:
-    """So much until now."""
+    """Until now. `held_bytes` and `peak_bytes` may be of a look before."""
 
     __slots__ = ("cpu_ns", "held_bytes", "peak_bytes")
 
@@ -28,21 +30,33 @@ class Usage:
 
 
 class UsageMeter:
-    """Looks at the processes of this one."""
+    """Looks at the processes below this one: at the program alone if little has happened, as all of them take
+    a millisecond."""
 
     def __init__(self, own_tmp: bool) -> None:
         self._own_tmp = own_tmp
+        self._count = 0
+        self._looked_mono = 0.0
+        self._others_ns = 0  # CPU time of what the program has started, at the last look
+        self._held = self._peak = 0
+        self.program = 0
+        """Its process; 0: there is none."""
 
     def cpu_ns(self) -> int:
-        """Of all that runs, and of what this process has waited for; its own is not counted."""
-        return _reaped_ns() + sum(map(_cpu_ns, descendants(os.getpid())))
+        """Of the program, of what it had started when that was last looked at, and of what was waited for."""
+        return _reaped_ns() + (_cpu_ns(self.program) if self.program else 0) + self._others_ns
 
     def look(self) -> Usage:
-        """CPU time and memory. `peak`: of the largest process."""
-        pids = descendants(os.getpid())
-        held = sum(held_bytes(self._own_tmp, pid) for pid in pids)
-        peaks = [_peak_bytes(pid) for pid in pids]
-        return Usage(_reaped_ns() + sum(map(_cpu_ns, pids)), held, max(peaks, default=0))
+        """CPU time and memory; `peak` is that of the largest process."""
+        now = time.monotonic()
+        self._count += 1
+        if self._count % _EVERY == 1 or now - self._looked_mono > _SELDOM_S:
+            self._looked_mono = now
+            pids = descendants(os.getpid())
+            self._others_ns = sum(_cpu_ns(pid) for pid in pids if pid != self.program)
+            self._held = sum(held_bytes(self._own_tmp, pid) for pid in pids)
+            self._peak = max(map(_peak_bytes, pids), default=0)
+        return Usage(self.cpu_ns(), self._held, self._peak)
 
 
 def _reaped_ns() -> int:

@@ -148,7 +148,7 @@ def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
             return ""
         cores = [core_folder(core_pattern())] if spec.core_mb else []
         writable = [spec.scratch, *cores, *spec.folders]
-        enter(spec.tmp_mb, [*prepared.readable, spec.source], writable)
+        enter(spec.tmp_mb, [*prepared.readable, spec.source, spec.dependencies_dir], writable)
         make_read_only([TMP, *writable])
     except OSError as error:
         return str(error)
@@ -158,7 +158,7 @@ def _own_tmp(spec: FunctionSpec, prepared: Isolation) -> str:
 def _apply_landlock(spec: FunctionSpec, prepared: Isolation, *, own_tmp: bool) -> list[str]:
     if not prepared.abi:
         return ["the kernel has no Landlock"]
-    own = _rule(spec.source, landlock.READ)
+    own = [*_rule(spec.source, landlock.READ), *_rule(spec.dependencies_dir, landlock.READ)]
     for path in (spec.scratch, *spec.folders):
         own += _rule(path, landlock.READ_WRITE)
     if own_tmp:
