@@ -80,7 +80,7 @@ MANIFEST = (
         for name, text in _TRIGGERS.items()
     )
 )
-LIMIT_S = 120.0
+LIMIT_S = 600.0
 SETTLE_LIMIT_S = 300.0
 
 
@@ -218,6 +218,7 @@ class EventRounds:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(target, signal.SIGKILL)
         self.outcome.rounds[victim] += 1
+        print(f"round {self.outcome.rounds.total()}: {victim}", file=sys.stderr, flush=True)
         if victim != "collector":
             time.sleep(self._random.uniform(0.0, 0.3))  # files go on coming
             self.start()

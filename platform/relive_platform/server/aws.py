@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from relive_base.wire.messages import FunctionSpec, SpanData
 
+from relive_platform.api.aws.buses.service import EventsService
 from relive_platform.api.aws.credentials import Keys, function_key_pair, key_pair
 from relive_platform.api.aws.desk import Desk, DeskOptions
 from relive_platform.api.aws.forwarding import Endpoints, parse_endpoints
@@ -28,6 +29,7 @@ from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.queues import MessageQueues
 from relive_platform.server.functions import Functions
 from relive_platform.server.home_token import home_token
+from relive_platform.server.own_events import OwnEvents
 from relive_platform.server.parts import listener_limits
 from relive_platform.settings import Address, Settings
 from relive_platform.signals.exporters.followers import Follower
@@ -51,6 +53,7 @@ class Server(Protocol):
     collector: Collector
     queues: MessageQueues
     queue_naming: QueueNaming
+    own_events: OwnEvents
     http_address: str
 
     async def invoke(self, request: InvokeRequest) -> Outcome: ...
@@ -87,6 +90,7 @@ def services_of(server: Server) -> list[AwsService]:
             )
         ),
         SqsService(QueueDesk(server.queues, server.queue_naming, server.span)),
+        EventsService(server.publish, server.own_events.buses),
     ]
 
 

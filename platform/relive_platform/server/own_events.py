@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +24,11 @@ OUTBOX: Final = "subscriptions"
 
 
 class OwnEvents:
-    """Of one server. `publish` is called once the queue is there."""
+    """Of one server. `publish_by` is called once the queue is there. `environment`: what clients in an
+    application's functions need to talk to AWS's APIs here."""
 
-    def __init__(self, home: Path) -> None:
-        bus = BusProvider(lambda name: self.buses.figures(name), DEFAULT_BUS)
+    def __init__(self, home: Path, environment: Callable[[str], Mapping[str, str]]) -> None:
+        bus = BusProvider(lambda name: self.buses.figures(name), DEFAULT_BUS, environment)
         self._objects = BucketSource()
         self._buckets = BucketProvider(home, self._objects.tell)
         self.providers: dict[str, Provider] = {"bucket": self._buckets, "bus": bus}

@@ -61,9 +61,9 @@ class Resources:
             await self._blocking(self._registry.deleted, name, kind)
         await self._tell(declared)
 
-    def declares(self, kind: str) -> bool:
-        """Whether an application declares a resource of this kind."""
-        return kind in self._kinds
+    def declares(self, *kinds: str) -> bool:
+        """Whether an application declares a resource of one of these kinds."""
+        return not self._kinds.isdisjoint(kinds)
 
     async def _tell(self, declared: list[Declared]) -> None:
         for kind, provider in self._providers.items():

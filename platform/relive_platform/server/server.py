@@ -233,7 +233,7 @@ class ReliveServer:
         self._stack.push_async_callback(self._blocking, self.queues.close)
         self.queue_naming = QueueNaming(address=self._aws_base, account=settings.aws_account)
         queues = QueueProvider(self.queues, self.queue_naming, self._aws_environment)
-        own = OwnEvents(self.home)
+        own = self.own_events = OwnEvents(self.home, self._aws_environment)
         self.resources = Resources(
             self.registry,
             self.executor,
@@ -304,7 +304,7 @@ class ReliveServer:
         self._teller = WarmthTeller(self.engine.warmth, self.store, self.timers.next_runs, self.executor)
         self._stack.push_async_callback(self._teller.close)
         await self.resources.apply()
-        if settings.lambda_address is not None or self.resources.declares("queue"):
+        if settings.lambda_address is not None or self.resources.declares("queue", "bus"):
             await self._open_aws()
         await self._apply(self.registry.functions())
         await self.mappings_changed()
@@ -455,7 +455,7 @@ class ReliveServer:
 
     async def _apply_all(self, versions: list[FunctionVersion]) -> None:
         await self.resources.apply()
-        if self.resources.declares("queue"):
+        if self.resources.declares("queue", "bus"):
             await self._open_aws()
         await self._apply(versions)
 

@@ -13,10 +13,18 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE_S
 from relive_base.errors import Refused
+from relive_platform.resources.bucket import watch as watch_module
 from relive_platform.resources.bucket.config import BucketConfig
 from relive_platform.resources.bucket.journal import JournalFailed, ObjectJournal
 from relive_platform.resources.bucket.objects import Identity, look, notes_of, scan, written_by_someone
 from relive_platform.resources.bucket.watch import BucketWatch, Change
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again soon."""
+    monkeypatch.setattr(watch_module, "_AGAIN_S", 0.02)
+
 
 FAST = BucketConfig(settle_s=0.05, rescan_s=3600.0)
 
@@ -201,14 +209,12 @@ async def test_a_kernel_that_watches_nothing_more_is_no_reason_to_miss_anything(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a machine with no inotify watch left
-    from relive_platform.resources.bucket import watch as module
-
     def none_left(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module.Inotify, "add_watch", none_left)
+    monkeypatch.setattr(watch_module.Inotify, "add_watch", none_left)
     told = Told()
-    async with watching(tmp_path, told, BucketConfig(settle_s=0.05, rescan_s=1.0)) as watch:
+    async with watching(tmp_path, told, BucketConfig(settle_s=0.05, rescan_s=0.1)) as watch:
         (folder / "a").write_text("x")
 
         # I expect it to be found by comparing, and the reason to be told
@@ -220,7 +226,7 @@ async def test_a_folder_that_vanishes_is_told_as_an_error_and_not_as_many_remova
     tmp_path: Path, folder: Path
 ) -> None:
     told = Told()
-    async with watching(tmp_path, told, BucketConfig(settle_s=0.05, rescan_s=1.0)) as watch:
+    async with watching(tmp_path, told, BucketConfig(settle_s=0.05, rescan_s=0.1)) as watch:
         (folder / "a").write_text("x")
         await told.has(("+", b"a"))
         os.rename(folder, tmp_path / "elsewhere")

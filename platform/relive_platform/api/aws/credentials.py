@@ -55,6 +55,7 @@ def aws_environment(base_url: str, token: str, app: str, region: str = "us-east-
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL_SQS": base_url,
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": base_url,
     }
 
 

@@ -18,10 +18,14 @@ Figures = Callable[[str], Mapping[str, str | int | float | None]]
 
 
 class BusProvider:
-    """`figures`: what has gone over a bus, and who listens."""
+    """`figures`: what has gone over a bus, and who listens. `environment`: what functions of an application
+    need to talk to buses by EventBridge's API."""
 
-    def __init__(self, figures: Figures, default: str) -> None:
+    def __init__(
+        self, figures: Figures, default: str, environment: Callable[[str], Mapping[str, str]] = lambda app: {}
+    ) -> None:
         self._figures = figures
+        self._environment = environment
         self._default = default
         self._declared: dict[str, str] = {}
 
@@ -38,8 +42,8 @@ class BusProvider:
         return {"name": name, "arn": f"arn:aws:events:us-east-1:000000000000:event-bus/{name}"}
 
     def environment(self, app: str) -> Mapping[str, str]:
-        """Nothing beside the attributes."""
-        return {}
+        """Endpoint, region and credentials."""
+        return self._environment(app)
 
     async def start(self) -> None:
         """Nothing runs."""

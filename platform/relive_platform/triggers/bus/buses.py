@@ -23,7 +23,7 @@ from relive_platform.triggers.patterns import Pattern
 from relive_platform.triggers.queue.publisher import Accepted
 from relive_platform.triggers.shapes import cloudevent_of
 
-__all__ = ["Buses", "PartlyRefused", "UnknownBus"]
+__all__ = ["Buses", "PartlyRefused", "UnknownBus", "key_of"]
 
 Publish = Callable[[InvokeRequest, str, FunctionSpec | None, bytes], Awaitable[Accepted]]
 
@@ -119,7 +119,7 @@ class Buses:
                 fitting[target.function] = target.shape
         counts.unmatched += not fitting
         trace_id = request.trace_id or new_trace_id()
-        key = _key(bus, event["id"])
+        key = key_of(bus, event["id"])
         base = msgspec.structs.replace(
             request,
             trigger="bus",
@@ -183,7 +183,8 @@ def _partly(refused: dict[str, ReliveError], ident: str, count: int) -> ReliveEr
     )
 
 
-def _key(bus: str, ident: str) -> str:
+def key_of(bus: str, ident: str) -> str:
+    """What an event of a bus is called in the queues of its functions."""
     digest = hashlib.blake2b(f"{bus}\n{ident}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"bus-{digest}"
 

@@ -1,0 +1,1 @@
+"""EventBridge's API on the server's event buses."""
