@@ -1,11 +1,12 @@
 """Runs inside the function's process: spans, logs and output lines leave it as they are finished."""
 
-from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.limits import FRAMEWORK_SPANS, TelemetryLimits
 from relive_tracer.record.noticed import HANDLED, SIGNALLED
 from relive_tracer.record.state import InvocationState, TelemetryCounts
 from relive_tracer.record.telemetry import Telemetry, preload, rehearse
 
 __all__ = [
+    "FRAMEWORK_SPANS",
     "HANDLED",
     "SIGNALLED",
     "InvocationState",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-__all__ = ["TelemetryLimits"]
+__all__ = ["FRAMEWORK_SPANS", "TelemetryLimits"]
+
+FRAMEWORK_SPANS: Final = "RELIVE_FRAMEWORK_SPANS"
+"""A variable of a service's environment: "on" has the spans recorded that its framework makes by itself."""
 
 
 class TelemetryLimits(msgspec.Struct, frozen=True):  # a dataclass would take 1 to 3 ms of each start

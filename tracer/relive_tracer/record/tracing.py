@@ -33,14 +33,12 @@ from relive_tracer.record.aside import FRAMEWORKS, AsideTracer
 from relive_tracer.record.convert import open_span, span_data
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.invoke_span import InvokeSpan, SpanSettings
-from relive_tracer.record.limits import TelemetryLimits
+from relive_tracer.record.limits import FRAMEWORK_SPANS, TelemetryLimits
 from relive_tracer.record.propagation import Propagation
 from relive_tracer.record.state import InvocationState, Where
 
 __all__ = ["Tracing"]
 
-FRAMEWORK_SPANS = "RELIVE_FRAMEWORK_SPANS"
-"""A variable of a service's environment: "on" has the spans recorded that its framework makes by itself."""
 
 _STATE_KEY = "relive-invocation"
 # The key under which the API keeps the current span; asking it is the way that survives a change of its name.

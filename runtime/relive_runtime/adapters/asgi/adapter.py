@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from relive_base.wire.messages import (
     SocketTaken,
     Stop,
 )
+from relive_tracer.record import FRAMEWORK_SPANS
 
 from relive_runtime.adapters.asgi.cycle import HttpCycle
 from relive_runtime.adapters.asgi.lifespan import Lifespan
@@ -52,7 +54,7 @@ class AsgiAdapter:
         self._spec = spec
         self._loop = _new_loop()
         self._lifespan = self._loop.run_until_complete(self._start())
-        self._scopes = ScopeMaker(self._lifespan.state)
+        self._scopes = ScopeMaker(self._lifespan.state, quiet=_is_quiet(spec))
         self._cycles: dict[str, HttpCycle | SocketCycle] = {}
         self._waiting: dict[int, HttpCycle] = {}  # for the client to take what was sent, by call id
         self._ids = itertools.count(-1, -1)  # those of calls are positive
@@ -220,6 +222,10 @@ def _single(application: Callable[..., Any]) -> Callable[..., Any]:
         await application(scope)(receive, send)
 
     return single
+
+
+def _is_quiet(spec: FunctionSpec) -> bool:
+    return "fastapi" in sys.modules and spec.environment.get(FRAMEWORK_SPANS) != "on"
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -10,6 +10,8 @@ from relive_runtime.adapters.service.request import raw_path
 
 __all__ = ["ScopeMaker"]
 
+_FASTAPI_TELEMETRY: Final = "fastapi.telemetry"
+"""What FastAPI itself puts into the scope of a request that it is not to look at."""
 _KNOWN: Final = 1_000
 _VERSION: Final = {"version": "3.0", "spec_version": "2.3"}
 _SUBPROTOCOLS: Final = "sec-websocket-protocol"
@@ -20,8 +22,10 @@ _TRACE: Final = ("traceparent", "tracestate")
 class ScopeMaker:
     """What repeats is encoded once."""
 
-    def __init__(self, state: dict[str, Any]) -> None:
+    def __init__(self, state: dict[str, Any], quiet: bool = False) -> None:
+        """`quiet`: FastAPI is not to make spans and metrics of its own of each request."""
         self._state = state
+        self._more: dict[str, Any] = {_FASTAPI_TELEMETRY: None} if quiet else {}
         self._names: dict[str, bytes] = {}
         self._values: dict[str, bytes] = {}
         self._hosts: dict[str, tuple[str, int]] = {}
@@ -44,6 +48,7 @@ class ScopeMaker:
             "client": (request.client, request.client_port) if request.client else None,
             "server": self._server(request),
             "state": self._state.copy(),
+            **self._more,
         }
 
     def websocket(self, request: HttpRequest, trace: tuple[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["CpuAccount"]
 
-_EVERY_NS: Final = 200_000
+_EVERY_NS: Final = 1_000_000
 """To ask the system costs as much as all else that is done of a request: not for each of many at once."""
 
 
