@@ -75,6 +75,9 @@ def unpacked(platform: Platform, package: Package) -> Path:
             total_bytes=platform.unpacked_bytes, entry_bytes=platform.unpacked_bytes, ratio=_ANY_RATIO
         )
         unpack_zip(archive, place, limits)
+        if not any(place.iterdir()):
+            remove_tree(place)
+            raise AwsError("InvalidParameterValueException", "Uploaded file must be a non-empty zip")
     except PackageError as error:
         remove_tree(place)
         message = error.message.replace(str(archive), "the zip")
