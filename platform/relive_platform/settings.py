@@ -420,7 +420,9 @@ class Settings:
     message_in_flight: int = _set(
         120_000, "Messages of one queue that are received and not deleted; a FIFO queue: 20,000.", low=1
     )
-    message_queues: int = _set(1_000, "Queues that programs and applications have made together.", low=1)
+    message_queues: int = _set(
+        1_000, "Queues that one application, or all other programs, may make by SQS's API.", low=1
+    )
     message_backlog: int = _set(
         10_000, "Messages of one queue that wait for the next commit; more are refused.", low=1
     )

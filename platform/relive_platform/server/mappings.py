@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from relive_base.errors import ReliveError
 
 from relive_platform.registry import Notes
 from relive_platform.triggers.batches.mapping import QueueMapping
+from relive_platform.triggers.patterns import compile_pattern
 
 __all__ = ["queue_mappings"]
 
@@ -25,7 +27,16 @@ def queue_mappings(notes: Notes) -> list[QueueMapping]:
 
 
 def _mapping(uuid: str, kept: dict[str, Any]) -> QueueMapping:
-    filters = [msgspec.json.decode(entry["Pattern"]) for entry in _filters(kept)]
+    filters, problem = [], ""
+    for text in _patterns(kept):
+        try:
+            document = msgspec.json.decode(text)
+            if document != {}:
+                compile_pattern(document)
+        except (msgspec.MsgspecError, RecursionError, ReliveError) as error:
+            problem = f"its filter {text[:100]!r} cannot be read: {error}"
+        else:
+            filters.append(document)
     return QueueMapping(
         uuid=uuid,
         function=kept["function"],
@@ -36,10 +47,11 @@ def _mapping(uuid: str, kept: dict[str, Any]) -> QueueMapping:
         enabled=kept["enabled"],
         report_batch_item_failures="ReportBatchItemFailures" in kept.get("FunctionResponseTypes", []),
         max_concurrency=kept.get("ScalingConfig", {}).get("MaximumConcurrency", 0) or _CONCURRENCY,
-        filters=tuple(filters),
+        filters=() if {} in filters else tuple(filters),  # an empty one fits all
+        problem=problem,
     )
 
 
-def _filters(kept: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = kept.get("FilterCriteria", {}).get("Filters", [])
-    return [entry for entry in found if entry.get("Pattern")]
+def _patterns(kept: dict[str, Any]) -> list[str]:
+    found: list[dict[str, Any]] = (kept.get("FilterCriteria") or {}).get("Filters") or []
+    return [entry["Pattern"] for entry in found if entry.get("Pattern")]

@@ -201,7 +201,9 @@ def test_queues_are_made_listed_tagged_and_deleted(sqs: Any) -> None:
     assert back["Body"] == "poison"
     (told,) = sqs.list_message_move_tasks(SourceArn=dead)["Results"]
     assert told["ApproximateNumberOfMessagesMoved"] == 1
-    assert task["TaskHandle"]
+    with pytest.raises(sqs.exceptions.ResourceNotFoundException):
+        sqs.cancel_message_move_task(TaskHandle=task["TaskHandle"])
+    assert refused(lambda: sqs.cancel_message_move_task(TaskHandle="forged")) == "InvalidParameterValue"
     sqs.purge_queue(QueueUrl=made[0])
     with pytest.raises(sqs.exceptions.PurgeQueueInProgress):
         sqs.purge_queue(QueueUrl=made[0])
@@ -275,6 +277,12 @@ def test_an_event_source_mapping_polls(aws: AwsServer, sqs: Any) -> None:
     )  # fmt: skip
     url = sqs.create_queue(QueueName="mapped")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for bad in ("{", '{"body": 3}', "[1]"):
+        filters = {"Filters": [{"Pattern": bad}]}
+        with pytest.raises(functions.exceptions.InvalidParameterValueException):
+            functions.create_event_source_mapping(
+                EventSourceArn=arn, FunctionName="mapped", FilterCriteria=filters
+            )
     made = functions.create_event_source_mapping(EventSourceArn=arn, FunctionName="mapped", BatchSize=5)
     sqs.send_message(QueueUrl=url, MessageBody="hello")
 

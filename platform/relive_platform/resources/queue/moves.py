@@ -85,7 +85,7 @@ class MoveRows:
             raise MoveInProgress
         now_ns = self._clock.time_ns()
         visible = queue.count - sum(self._messages.hidden(queue, now_ns))
-        plain = msgspec.json.encode({"taskId": str(uuid.uuid4()), "source": source})
+        plain = msgspec.json.encode({"taskId": str(uuid.uuid4()), "sourceArn": source})
         task = MoveTask(
             handle=base64.urlsafe_b64encode(plain).decode(),
             source=source,

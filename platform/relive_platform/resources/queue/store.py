@@ -74,9 +74,10 @@ class QueueStore:
                         field=name,
                     )
             return found.info
-        if len(self.shelf) >= self._limits.queues:
+        count = sum(queue.info.app == wanted.app for queue in self.shelf)  # none takes another's room
+        if count >= self._limits.queues:
             raise QueueFull(
-                f"there are {len(self.shelf):,} queues, as many as may be",
+                f"there are {count:,} queues of one owner, as many as may be",
                 hint="delete some, or raise RELIVE_MESSAGE_QUEUES",
             )
         now_ns = self._clock.time_ns()

@@ -23,6 +23,7 @@ class QueueMapping(msgspec.Struct, frozen=True, kw_only=True):
     report_batch_item_failures: bool = False
     max_concurrency: int = 4
     filters: tuple[dict[str, Any], ...] = ()
+    problem: str = ""  # why it cannot be worked on
 
 
 class MappingReport(msgspec.Struct, kw_only=True):

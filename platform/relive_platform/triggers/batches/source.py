@@ -92,7 +92,11 @@ class BatchSource:
         for mapping in (*self._declared, *self._made):
             if mapping.uuid not in self._pollers:
                 report = MappingReport(
-                    uuid=mapping.uuid, function=mapping.function, queue=mapping.queue, enabled=mapping.enabled
+                    uuid=mapping.uuid,
+                    function=mapping.function,
+                    queue=mapping.queue,
+                    enabled=mapping.enabled,
+                    problem=mapping.problem,
                 )
                 found.append(report)
         return found
@@ -109,7 +113,8 @@ class BatchSource:
         """Have a poller at work for each mapping that is enabled; what changed is replaced."""
         if not self._running:
             return
-        wanted = {mapping.uuid: mapping for mapping in (*self._declared, *self._made) if mapping.enabled}
+        all_of_them = (*self._declared, *self._made)
+        wanted = {one.uuid: one for one in all_of_them if one.enabled and not one.problem}
         for uuid, poller in list(self._pollers.items()):
             if wanted.get(uuid) != poller.mapping:
                 del self._pollers[uuid]

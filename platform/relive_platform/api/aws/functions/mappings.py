@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page
 from relive_platform.api.aws.functions.names import arn_of, event_source_arn, named
 from relive_platform.api.aws.service import Call, Operation
+from relive_platform.triggers.patterns import PatternError, compile_pattern
 
 __all__ = ["Mappings"]
 
@@ -90,6 +92,8 @@ class Mappings:
                 "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater"
                 f" than {_LARGE_BATCH}",
             )
+        for entry in ((kept.get("FilterCriteria") or {}).get("Filters") or []) if queue else []:
+            _check_pattern(entry.get("Pattern") or "{}")
         if queue and (kept.get("StartingPosition") or kept.get("ParallelizationFactor")):
             raise AwsError(
                 "InvalidParameterValueException",
@@ -167,3 +171,15 @@ class Mappings:
             else "Relive does not read this kind of source",
             "FunctionResponseTypes": kept.get("FunctionResponseTypes", []),
         }
+
+
+def _check_pattern(text: str) -> None:
+    """Whether a filter can be read. Raises AwsError."""
+    try:
+        document = json.loads(text)
+        if document != {}:
+            compile_pattern(document)
+    except (ValueError, RecursionError, PatternError) as error:
+        raise AwsError(
+            "InvalidParameterValueException", f"Invalid filter pattern definition: {error}"
+        ) from None

@@ -13,6 +13,7 @@ from relive_platform.resources.queue.model import QueueCounts, QueueInfo, Redriv
 __all__ = ["attribute_named", "attributes_of", "fields_of", "wanted_names"]
 
 _NS: Final = 1_000_000_000
+_MOST_CHARS: Final = 65_536
 _WHOLE: Final[Mapping[str, tuple[str, int, int]]] = {
     "VisibilityTimeout": ("visibility_timeout_s", 0, 43_200),
     "MessageRetentionPeriod": ("retention_s", 60, 1_209_600),
@@ -46,11 +47,17 @@ def fields_of(given: Mapping[str, str], *, fifo: bool) -> tuple[dict[str, Any], 
     fields: dict[str, Any] = {}
     stored: dict[str, str] = {}
     for name, text in given.items():
+        if len(text) > _MOST_CHARS:
+            raise _value(name)
         if name in _FIFO_ONLY and not fifo:
             raise _only_fifo(name)
         if name == "FifoQueue":
-            if not fifo or text.lower() != "true":
-                raise _unknown(name)  # a standard queue has no such attribute
+            if not fifo:  # a standard queue has no such attribute
+                raise _unknown(name)
+            if text.lower() != "true":
+                message = f"Invalid value for the parameter {name}."
+                reason = "Reason: Modifying queue type is not supported."
+                raise sqs_error("InvalidAttributeValue", f"{message} {reason}")
         elif name in _FIELDS:
             field, read = _FIELDS[name]
             fields[field] = read(name, text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from relive_base.errors import ReliveError
 
 from relive_platform.api.aws.queues.access import Desk
@@ -17,6 +19,22 @@ __all__ = ["MoveOperations"]
 _MOST_RATE: Final = 500
 _MOST_LISTED: Final = 10
 _MS: Final = 1_000_000
+
+
+class _Handle(msgspec.Struct):
+    taskId: str
+    sourceArn: str
+
+
+_handles = msgspec.json.Decoder(_Handle)
+
+
+def _check_handle(handle: str) -> None:
+    """Whether it looks like one. Raises AwsError."""
+    try:
+        _handles.decode(base64.urlsafe_b64decode(handle.encode()))
+    except (ValueError, msgspec.MsgspecError):
+        raise invalid("Value for parameter TaskHandle is invalid.") from None
 
 
 class MoveOperations:
@@ -63,6 +81,7 @@ class MoveOperations:
 
     async def _cancel(self, call: Call) -> Mapping[str, Any]:
         handle = str(call.get("TaskHandle", ""))
+        _check_handle(handle)
         try:
             for info in await self._desk.visible(call):
                 if any(task.handle == handle for task in await self._mover.listing(info.name)):

@@ -212,7 +212,7 @@ def received_of(
 
 def _is_named(name: str, named: Iterable[str]) -> bool:
     for wanted in named:
-        if wanted in ("All", ".*", name):
+        if wanted in ("All", "*", ".*", name):
             return True
         if wanted.endswith(".*") and name.startswith(wanted[:-2]):
             return True
