@@ -128,6 +128,8 @@ async def app(scope, receive, send):
         await answer(send, b"four", headers=[(b"content-length", b"9")])
     elif path == "/big":
         await answer(send, b"x" * 3_000_000)
+    elif path == "/splits":
+        await answer(send, b"x", headers=[(b"x-evil", b"a\\r\\nset-cookie: b")])
     elif path == "/head":
         await answer(send, b"", headers=[(b"content-length", b"123")])
     else:
@@ -137,6 +139,18 @@ async def app(scope, receive, send):
 async def checkout(basket):
     total = 3
     raise KeyError(basket["sku"])
+
+
+def plain(environ, start_response):
+    size = len(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{size} by the rules".encode()]
+
+
+def valid(environ, start_response):
+    from wsgiref.validate import validator
+
+    return validator(plain)(environ, start_response)
 
 
 def web(environ, start_response):
@@ -196,6 +210,12 @@ app = "app:web"
 timeout_s = 60
 max_workers = 1
 isolation_tier = 0
+
+[functions.valid]
+kind = "service"
+app = "app:valid"
+timeout_s = 60
+max_workers = 1
 
 [functions.hasty_web]
 kind = "service"

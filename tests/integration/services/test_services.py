@@ -178,7 +178,11 @@ async def test_answers_that_are_none_are_errors(services: Served) -> None:
     nothing = await services.http("GET", "/fn/shop/nothing")
     short = await services.http("GET", "/fn/shop/short")
 
+    splits = await services.http("GET", "/fn/shop/splits")
+
     # I expect errors that say so
+    assert (splits.status, splits.error["type"]) == (502, "BadResult")
+    assert (await invocation(services, splits))[:2] == ("error", "BadResult")
     assert (nothing.status, nothing.error["type"]) == (502, "BadResult")
     assert (short.status, short.error["message"]) == (500, "Response content shorter than Content-Length")
 
@@ -349,3 +353,13 @@ async def test_the_environ_says_how_the_client_wrote_its_path(services: Served) 
     assert (shown["SCRIPT_NAME"], shown["PATH_INFO"]) == ("/fn/web", "/environ/\u00c3\u00bc")
     assert shown["RAW_URI"] == "/fn/web/environ%2F%C3%BC?a=%2F"
     assert answer.headers["traceparent"][3:35] in shown["HTTP_TRACEPARENT"]
+
+
+async def test_the_protocol_of_wsgi_is_kept(services: Served) -> None:
+    # When the standard library's validator looks on, at small, large and no bodies
+    bodies = [b"", b"x" * 100, b"x" * 300_000]
+    answers = [await services.http("POST", "/fn/valid/a%20b?c=d", body, {"x-a": "1"}) for body in bodies]
+
+    # I expect it to find nothing
+    for body, answer in zip(bodies, answers, strict=True):
+        assert f"\n{len(body)} by the rules\r".encode() in answer.body

@@ -32,6 +32,7 @@ from relive_base.wire.messages import (
     encode_frame,
     frame_kind,
 )
+from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
 from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.faults import FAULTS
 
@@ -389,7 +390,7 @@ class Worker(WorkerLife):
         self.ready = _ready.decode(payload)
         self.process.own_tmp = self.ready.own_tmp
         if self.serves:
-            self.widen(self.ready.capacity)
+            self.widen(self.spec.capacity or min(self.ready.capacity, ASGI_CAPACITY))
         self.owner.on_ready(self, self.ready)
 
     def _on_init_failed(self, payload: bytes) -> None:

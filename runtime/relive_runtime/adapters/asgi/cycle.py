@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from relive_base.wire.messages import BodyTaken, HttpRequest, StreamHead
 
 from relive_runtime.adapters.base import Answer
-from relive_runtime.adapters.results import BadResult
+from relive_runtime.adapters.results import BadResult, check_head
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.beside.desk import Desk
 
@@ -21,6 +21,8 @@ _WHOLE_BYTES: Final = 262_144
 """A larger body leaves in parts, whatever the application does."""
 _BODILESS: Final = (204, 304)
 _INTERNAL_ERROR: Final = 500
+_OK: Final = 200
+_TYPE: Final = "content-type"
 _NOTHING, _HEAD, _STREAM, _COMPLETE = range(4)
 
 
@@ -193,6 +195,10 @@ class HttpCycle:
             else:
                 headers.append((lower.decode("latin-1"), bytes(value).decode("latin-1")))
         self._status = int(message["status"])
+        if headers or self._status != _OK:
+            check_head(self._status, headers)
+        if kind:
+            check_head(_OK, ((_TYPE, kind),))
         self._headers, self._type, self._length = headers, kind, length
         self._bodiless = self._bodiless or self._status in _BODILESS
         self._phase = _HEAD

@@ -10,7 +10,7 @@ from relive_base.wire.messages import BodyTaken, StreamHead
 
 from relive_runtime.adapters.base import Answer
 from relive_runtime.adapters.event.payload import trace_headers
-from relive_runtime.adapters.results import BadResult
+from relive_runtime.adapters.results import BadResult, check_head
 from relive_runtime.adapters.service.request import request_of
 from relive_runtime.adapters.wsgi.body import BodyReader
 from relive_runtime.adapters.wsgi.environ import wsgi_environ
@@ -22,6 +22,8 @@ __all__ = ["WsgiRequest"]
 WINDOW_BYTES: Final = 262_144
 """So much is on its way to the client at most; then the application waits for it."""
 _WHOLE_BYTES: Final = 262_144
+_OK: Final = 200
+_TYPE: Final = "content-type"
 _BODILESS: Final = (204, 304)
 
 
@@ -112,8 +114,12 @@ class WsgiRequest:
                 self._length = int(value) if value.isdecimal() else -1
             else:
                 kept.append((lower, value))
+        number = int(status.split(" ", 1)[0])
+        check_head(number, kept)
+        if self._type:
+            check_head(_OK, ((_TYPE, self._type),))
         self._headers = kept
-        self._status = int(status.split(" ", 1)[0])
+        self._status = number
         self._bodiless = self._request.method == "HEAD" or self._status in _BODILESS
         return self._write
 
