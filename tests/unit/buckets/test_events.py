@@ -84,5 +84,7 @@ def test_what_cannot_be_is_told() -> None:
     assert not list(BucketTrigger(bucket="b").problems_among({"b": BucketConfig()}))
     for path in ("relative", "/", "/a/../b"):
         assert [key for key, *_ in BucketConfig(path=path).problems()] == ["path"]
+    assert [key for key, *_ in BucketConfig(endpoint="file:///x").problems()] == ["endpoint"]
+    assert not list(BucketConfig(path="/a", endpoint="http://127.0.0.1:7070").problems())
     assert "its folder is /a so far" in BucketConfig(path="/b").replaces(BucketConfig(path="/a"))
     assert not BucketConfig(path="/a", settle_s=2).replaces(BucketConfig(path="/a"))

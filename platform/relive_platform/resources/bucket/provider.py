@@ -95,9 +95,10 @@ class BucketProvider:
         return Path(os.path.realpath(config.path)) if config.path else self._folders / name
 
     def attributes(self, name: str, config: ResourceConfig) -> Mapping[str, str]:
-        """Its name, its folder and an ARN."""
+        """Its name, its folder, an ARN, and the S3 server on it, if the user runs one."""
         assert isinstance(config, BucketConfig)
-        return {"name": name, "path": str(self._folder(name, config)), "arn": f"arn:aws:s3:::{name}"}
+        path = str(self._folder(name, config))
+        return {"name": name, "path": path, "arn": f"arn:aws:s3:::{name}", "endpoint": config.endpoint}
 
     def environment(self, app: str) -> Mapping[str, str]:
         """Nothing beside the attributes."""

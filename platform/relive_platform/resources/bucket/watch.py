@@ -22,6 +22,7 @@ __all__ = ["BucketWatch", "Change", "Tell"]
 _log = logging.getLogger(__name__)
 _BATCH: Final = 256  # changes that are told beside each other
 _AGAIN_S: Final = 1.0  # after a change could not be told
+_REST: Final = 2.0  # times as long as comparing all took, before it is done again
 _FOLDERS: Final = 8_192  # that are watched; beyond them comparing every `rescan_s` has to do
 _MASK: Final = (
     Mask.CLOSE_WRITE | Mask.MOVED_TO | Mask.MOVED_FROM | Mask.DELETE | Mask.CREATE | Mask.MODIFY
@@ -162,18 +163,22 @@ class BucketWatch:
     # ------------------------------------------------------------ comparing
 
     async def _run(self) -> None:
-        next_all = 0.0
+        next_all = rested = 0.0
         while True:
             self._woken.clear()
             try:
                 if not self.known and not next_all:
                     self.known = await asyncio.to_thread(self._journal.known, self.name)
-                if self._compare_all or time.monotonic() >= next_all:
+                began = time.monotonic()
+                if began >= next_all or (self._compare_all and began >= rested):
                     await self._compare_with_all()
-                    next_all = time.monotonic() + self._config.rescan_s
+                    ended = time.monotonic()
+                    rested, next_all = ended + _REST * (ended - began), ended + self._config.rescan_s
                 else:
                     await self._compare_dirty()
                 pause = await self._tell_settled()
+                if self._compare_all:
+                    pause = min(pause, max(rested - time.monotonic(), 0.01))
                 self.counts.error = self.counts.error if self.counts.unwatched else ""
             except Exception as error:  # whatever it is: what has changed is found again
                 self._failed(error)
