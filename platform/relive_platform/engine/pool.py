@@ -20,6 +20,7 @@ from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.waiting import Waiting
 from relive_platform.engine.warmth.keeper import Warmth
 from relive_platform.engine.wires import Wires
+from relive_platform.engine.workers.born import GRPC, is_own
 from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound
@@ -535,8 +536,9 @@ class FunctionPool:
         """A call has come to a worker by a connection that is joined to it."""
         if worker.state not in (IDLE, BUSY) or worker.condemned or begun.invocation_id in worker.attempts:
             return
-        if worker.begun >= _BORN:
-            return  # no honest server runs so many: what it tells of them is dropped, and counted there
+        now_ns = self._wall_ns()
+        if self.spec.kind != GRPC or worker.begun >= _BORN or not is_own(begun, worker.spec.instance, now_ns):
+            return  # no honest server tells of that
         attempt = self._listener.on_call_begun(self, begun)
         if worker in self.idle:
             self.idle.remove(worker)

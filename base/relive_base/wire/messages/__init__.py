@@ -41,7 +41,7 @@ from relive_base.wire.messages.invoking import (
     StreamHead,
     StreamPart,
 )
-from relive_base.wire.messages.rpc import CallBegun, CallStreams
+from relive_base.wire.messages.rpc import CallBegun, CallStreams, own_id
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import (
@@ -131,4 +131,5 @@ __all__ = [
     "encode_frame",
     "encode_payload",
     "frame_kind",
+    "own_id",
 ]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from relive_base.wire.messages.frame import Frame
 
-__all__ = ["CallBegun", "CallStreams"]
+__all__ = ["CallBegun", "CallStreams", "own_id"]
+
+_OWN: Final = 8
+
+
+def own_id(invocation_id: str, instance: str) -> str:
+    """An id that only this worker makes: it ends as the worker's own id begins. So no worker can tell of
+    another's invocation."""
+    return f"{invocation_id[:-_OWN]}{instance[:_OWN]}" if len(instance) >= _OWN else invocation_id
 
 
 class CallBegun(Frame, tag="call_begun"):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from relive_base.wire.messages import CallBegun, CallStreams, StreamHead, StreamPart
+from relive_base.wire.messages import CallBegun, CallStreams, StreamHead, StreamPart, own_id
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.invocation import AnswerStream, InvokeRequest, Outcome
 
-__all__ = ["GRPC", "BornAttempts", "Caller", "request_of"]
+__all__ = ["GRPC", "BornAttempts", "Caller", "is_own", "request_of"]
 
 GRPC: Final = "grpc"
+_IDS: Final = re.compile(
+    "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+    " [0-9a-f]{32} [0-9a-f]{16} [0-9a-f]{16}"
+)
+_SKEW_NS: Final = 60_000_000_000
 _STATUS: Final = "grpc-status"
 _BY_STATUS: Final = {"timeout": "4", "cancelled": "1", "memory": "14", "crash": "14", "lost": "14"}
 _UNKNOWN: Final = "2"
@@ -66,6 +72,16 @@ def request_of(function: str, version: int, begun: CallBegun) -> InvokeRequest:
         user_agent=begun.user_agent,
         wire=GRPC,
         attributes={"rpc.system": GRPC, "rpc.service": service, "rpc.method": method},
+    )
+
+
+def is_own(begun: CallBegun, instance: str, now_ns: int) -> bool:
+    """Whether a worker may tell of it: what its code has forged, or borrowed of others, it may not."""
+    ids = f"{begun.invocation_id} {begun.trace_id} {begun.span_id} {begun.trigger_span_id}"
+    return (
+        _IDS.fullmatch(ids) is not None
+        and own_id(begun.invocation_id, instance) == begun.invocation_id
+        and abs(now_ns - begun.began_ns) < _SKEW_NS
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from relive_base.ids import new_invocation_ids
 from relive_base.traceparent import parse_traceparent
-from relive_base.wire.messages import CallBegun, FunctionSpec, Invoke
+from relive_base.wire.messages import CallBegun, FunctionSpec, Invoke, own_id
 
 __all__ = ["GRPC", "OK", "SERVER_ERRORS", "UNIMPLEMENTED", "UNKNOWN", "RpcFailed", "begun", "code_of"]
 
@@ -41,6 +41,7 @@ def begun(spec: FunctionSpec, method: str, metadata: Iterable[Any]) -> tuple[Inv
     """The attempt of a call, and what the server is told of it."""
     known = _texts(metadata)
     invocation_id, trace_id, span_id, trigger_span_id = new_invocation_ids()
+    invocation_id = own_id(invocation_id, spec.instance)
     parent = parse_traceparent(known.get("traceparent", ""))
     sampled, parent_span_id, trace_state = True, "", ""
     if parent is not None:
