@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from relive_base.parts import Why
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.terminal import one_line
 from relive_capture.explore.scene import SceneFile
@@ -83,6 +84,12 @@ def pytest_file(scene: SceneFile, code: Code, target: Path, outcome: str = "") -
         raise ReplayError(
             "the event could not be read, so the function was never called: there is no code to test",
             hint="look at the event: relive failure ID",
+        )
+    live = scene.parts.get("live")
+    if live is not None and live.because(Why.NOT_KEPT):
+        raise ReplayError(
+            'the function is a program of its own (kind "custom"): there is no Python that a test could call',
+            hint=f"run it again on your working copy: relive replay {scene.invocation_id} --code PATH",
         )
     recorded = scene.replay_notes or ReplayNotes()
     names: dict[str, str] = {}

@@ -15,7 +15,8 @@ from relive_base.parts import Why
 from relive_capture.explore.scene import SceneFile, read_scene
 from relive_platform.engine.invocation import Outcome
 from relive_platform.registry import DeployError
-from relive_platform.replay import ReplayOptions, replay
+from relive_platform.replay import ReplayError, ReplayOptions, replay
+from relive_platform.replay.pytest_file import Code, pytest_file
 from server_harness import Served, served
 
 TOML = """
@@ -100,6 +101,9 @@ async def test_a_program_in_a_whole_server(tmp_path: Path) -> None:
         ):
             with pytest.raises(Refused, match="is a program"):
                 refused("lab")
+
+        with pytest.raises(ReplayError, match="no Python that a test could call"):
+            pytest_file(scene, Code(tmp_path / "app" / "lab", None), tmp_path / "test_it.py")
 
         # When a failure is replayed whose program has made a call
         loop = asyncio.get_running_loop()

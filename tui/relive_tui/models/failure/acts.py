@@ -136,4 +136,6 @@ def _debug(scene: SceneView, state: ActsState) -> Line:
 
 def _test(scene: SceneView) -> Line:
     found, _ = _part(scene, "replay")
+    if _part(scene, "threads")[0] == "not_applicable":  # of a program in another language
+        return [("○ no Python", "dim")]
     return [("✔ ready", "ok")] if found in ("ok", "partial") else [("○ not recorded", "dim")]
