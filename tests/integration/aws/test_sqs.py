@@ -6,9 +6,15 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from xml.etree import ElementTree
 
 import pytest
+import requests
 from aws_server import ROLE, AwsServer, aws_server, zip_of
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from relive_platform.api.aws.credentials import function_key_pair
 from server_harness import write_app
@@ -304,3 +310,57 @@ def test_an_event_source_mapping_polls(aws: AwsServer, sqs: Any) -> None:
     aws.until(lambda: not report(made["UUID"]).enabled)
     functions.delete_event_source_mapping(UUID=made["UUID"])
     assert report(made["UUID"]) is None
+
+
+def test_the_older_query_protocol(aws: AwsServer, sqs: Any) -> None:
+    keys = Credentials(aws.keys.access_key_id, aws.keys.secret_access_key)
+
+    def ask(path: str = "/", **fields: str) -> tuple[int, ElementTree.Element]:
+        body = urlencode({"Version": "2012-11-05", **fields}).encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        request = AWSRequest("POST", aws.url + path, headers=kind, data=body)
+        SigV4Auth(keys, "sqs", "us-east-1").add_auth(request)
+        answer = requests.post(request.url, data=body, headers=dict(request.headers), timeout=60)
+        return answer.status_code, ElementTree.fromstring(answer.content)
+
+    def found(answer: ElementTree.Element, name: str) -> list[str | None]:
+        return [element.text for element in answer.iter() if element.tag.endswith(f"}}{name}")]
+
+    # Given a queue that was made by a form, and messages with attributes and odd characters
+    _, made = ask(
+        Action="CreateQueue",
+        QueueName="older",
+        **{"Attribute.1.Name": "DelaySeconds", "Attribute.1.Value": "0"},
+    )
+    (url,) = found(made, "QueueUrl")
+    assert url == f"{aws.url}/000000000000/older"
+    attribute = {"Name": "k", "Value.DataType": "Binary", "Value.BinaryValue": "AP8="}
+    ask(
+        "/000000000000/older",
+        Action="SendMessage",
+        MessageBody="<\u00e9 & \r>",
+        **{f"MessageAttribute.1.{name}": value for name, value in attribute.items()},
+    )
+    entries = {"1.Id": "a", "1.MessageBody": "x", "2.Id": "b", "2.MessageBody": "\u0001"}
+    _, sent = ask(
+        Action="SendMessageBatch",
+        QueueUrl=url,
+        **{f"SendMessageBatchRequestEntry.{name}": value for name, value in entries.items()},
+    )
+    assert found(sent, "Id") == ["a", "b"]
+    assert found(sent, "Code") == ["InvalidMessageContents"]
+
+    # When they are received, I expect them whole, and errors by their old names
+    _, got = ask(
+        Action="ReceiveMessage", QueueUrl=url, MaxNumberOfMessages="10",
+        **{"AttributeName.1": "All", "MessageAttributeName.1": "All"},
+    )  # fmt: skip
+    assert sorted(map(str, found(got, "Body"))) == ["<\u00e9 & \r>", "x"]
+    assert found(got, "BinaryValue") == ["AP8="]
+    assert "ApproximateReceiveCount" in found(got, "Name")
+    status, error = ask(Action="GetQueueUrl", QueueName="nowhere")
+    assert (status, found(error, "Code")) == (400, ["AWS.SimpleQueueService.NonExistentQueue"])
+    assert found(ask(Action="Nonsense")[1], "Code") == ["InvalidAction"]
+    assert found(ask(Action="ReceiveMessage", QueueUrl=url, MaxNumberOfMessages="x")[1], "Code") == [
+        "InvalidParameterValue"
+    ]

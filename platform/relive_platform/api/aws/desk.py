@@ -17,6 +17,7 @@ from relive_platform.api.aws.errors import AwsError, not_implemented
 from relive_platform.api.aws.model.loading import load
 from relive_platform.api.aws.protocols.base import Answer, WireProtocol, json_bytes
 from relive_platform.api.aws.protocols.json_rpc import JsonRpc
+from relive_platform.api.aws.protocols.query import SqsQuery
 from relive_platform.api.aws.protocols.rest_json import RestJson
 from relive_platform.api.aws.service import AwsService, Call, Operation, Reply
 from relive_platform.api.aws.signature import Scope, Signed, Verifier, scope_of
@@ -50,7 +51,14 @@ class Served:
         self.service = service
         self.operations: Mapping[str, Operation] = service.operations()
         model = load(service.name)
-        self.protocol = _PROTOCOLS[model.protocol](model, service.unchecked)
+        self._protocol = _PROTOCOLS[model.protocol](model, service.unchecked)
+        self._query = SqsQuery(model) if "awsQueryCompatible" in model.metadata else None
+
+    def protocol_of(self, request: Signed) -> WireProtocol:
+        """That of a request: clients of a service that was spoken to by queries may do so still."""
+        if self._query is not None and self._query.takes(request):
+            return self._query
+        return self._protocol
 
 
 class Desk:
@@ -80,8 +88,8 @@ class Desk:
             if served is None:
                 answer: Answer | Reply = await self._elsewhere(request, scope)
             else:
-                protocol = served.protocol
-                answer = await self._serve(served, request, scope, base_url, request_id)
+                protocol = served.protocol_of(request)
+                answer = await self._serve(served, protocol, request, scope, base_url, request_id)
         except Exception as error:
             found = _as_aws_error(error)
             answer = protocol.write_error(found, request_id) if protocol else _plain_error(found)
@@ -89,9 +97,14 @@ class Desk:
         return answer
 
     async def _serve(
-        self, served: Served, request: Signed, scope: Scope, base_url: str, request_id: str
+        self,
+        served: Served,
+        protocol: WireProtocol,
+        request: Signed,
+        scope: Scope,
+        base_url: str,
+        request_id: str,
     ) -> Answer | Reply:
-        protocol = served.protocol
         if len(request.body) > _LARGE_BYTES:
             caller = await asyncio.to_thread(self._verifier.verify, request, scope, self._now())
         else:
