@@ -19,6 +19,7 @@ from relive_platform.triggers.bucket.config import BucketTrigger
 from relive_platform.triggers.bus.config import BusTrigger
 from relive_platform.triggers.destinations.config import Destination
 from relive_platform.triggers.http.config import HttpTrigger
+from relive_platform.triggers.pull.kafka.config import KafkaTrigger
 from relive_platform.triggers.queue.config import QueueTrigger
 from relive_platform.triggers.records.config import LogsTrigger
 from relive_platform.triggers.timer.config import TimerTrigger
@@ -170,6 +171,25 @@ def test_routes_and_timers(read: Load) -> None:
         TimerTrigger(schedule="cron(0 3 * * ? *)", time_zone="Europe/Berlin"),
     )
     assert ignored(application) == {(14, "ScheduleExpression"), (15, "Type")}
+
+
+def test_kafka(read: Load) -> None:
+    # Given topics of a Kafka of one's own and of Amazon MSK
+    body = function("""\
+        Events:
+          Own: {Type: SelfManagedKafka, Properties: {Topics: [orders], KafkaBootstrapServers: ["a:9092", "b:9092"], BatchSize: 5, StartingPosition: LATEST, ConsumerGroupId: g}}
+          Msk: {Type: MSK, Properties: {Topics: [news], Stream: "arn:aws:kafka:eu-west-1:1:cluster/c", MaximumBatchingWindowInSeconds: 2, StartingPosition: AT_TIMESTAMP}}
+          Off: {Type: MSK, Properties: {Topics: [news], Stream: x, Enabled: false}}
+        """)
+    # I expect kafka triggers, and what has no effect by name
+    application = read(body)
+    assert only(application).triggers == (
+        KafkaTrigger(
+            url="kafka://a:9092,b:9092", topics=("orders",), batch_size=5, start="newest", group="g"
+        ),
+        KafkaTrigger(url="env:KAFKA_URL", topics=("news",), batch_window_s=2),
+    )
+    assert {key for _, key in ignored(application)} >= {"StartingPosition", "Stream"}
 
 
 def test_queues_and_buses(read: Load) -> None:

@@ -12,12 +12,16 @@ from relive_platform.registry.application.sam.intrinsics import NO_VALUE, Evalua
 from relive_platform.registry.application.sam.names import resource_name
 from relive_platform.registry.application.sam.notes import Notes, Place
 from relive_platform.registry.application.sam.tables import FunctionTable
-from relive_platform.registry.application.sam.yaml_text import Map
+from relive_platform.registry.application.sam.yaml_text import Map, Seq
 from relive_platform.triggers.queue.config import QueueTrigger
 
 __all__ = ["Events", "bucket_trigger", "bus_trigger", "is_disabled", "queue_trigger", "schedule_trigger"]
 
 _BATCHES: Final = {"BatchSize": "batch_size", "MaximumBatchingWindowInSeconds": "batch_window_s"}
+_KAFKA_URL: Final = "env:KAFKA_URL"
+_KAFKA_STARTS: Final = {"TRIM_HORIZON": "oldest", "LATEST": "newest"}
+_KAFKA_LOGIN: Final = "servers, user and password are taken from the server's variable KAFKA_URL"
+_KAFKA_READ: Final = ("Topics", "KafkaBootstrapServers", "Enabled")
 _ANY: Final = ("any", "*", "x-amazon-apigateway-any-method")
 
 
@@ -34,6 +38,8 @@ class Events:
             "Schedule": self._schedule,
             "ScheduleV2": self._schedule,
             "SQS": self._queue,
+            "MSK": self._kafka,
+            "SelfManagedKafka": self._kafka,
             "S3": self._bucket,
             "CloudWatchLogs": self._logs,
             "EventBridgeRule": self._rule,
@@ -123,6 +129,10 @@ class Events:
 
     def _queue(self, table: FunctionTable, properties: Map, at: Place) -> None:
         queue_trigger(self._notes, table, properties, at, "Queue")
+
+    def _kafka(self, table: FunctionTable, properties: Map, at: Place) -> None:
+        if not is_disabled(self._notes, properties, at):
+            self._rest(properties, at, *_kafka_trigger(self._notes, table, properties, at))
 
     def _bucket(self, table: FunctionTable, properties: Map, at: Place) -> None:
         bucket_trigger(self._notes, table, properties, at)
@@ -256,3 +266,37 @@ def bus_trigger(table: FunctionTable, properties: Map, at: Place, pattern: str) 
     if document is not None:
         values["pattern_json"] = document if isinstance(document, str) else as_text(document)
     table.trigger(values, at.line)
+
+
+def _kafka_trigger(notes: Notes, table: FunctionTable, properties: Map, at: Place) -> tuple[str, ...]:
+    """Topics of MSK, or of a Kafka of one's own; gives the properties that were taken. Where no servers are
+    named, or with a login, the server's environment has both."""
+    topics = [as_text(topic) for topic in _list(properties.get("Topics"))]
+    servers = [as_text(server) for server in _list(properties.get("KafkaBootstrapServers"))]
+    known = servers and "SourceAccessConfigurations" not in properties
+    url = f"kafka://{','.join(servers)}" if known else _KAFKA_URL
+    values: dict[str, Any] = {"type": "kafka", "url": url, "topics": topics}
+    taken = list(_KAFKA_READ)
+    for key, value in properties.items():
+        where = at.below(properties, key)
+        text = as_text(value)
+        if key in _BATCHES and text.isdecimal():
+            values[_BATCHES[key]] = int(text)
+        elif key == "ConsumerGroupId":
+            values["group"] = text
+        elif key == "StartingPosition" and text in _KAFKA_STARTS:
+            values["start"] = _KAFKA_STARTS[text]
+        elif key == "Stream":
+            message = f"the address of the cluster is taken from the server's variable {_KAFKA_URL[4:]}"
+            notes.ignore(where, message)
+        elif key == "SourceAccessConfigurations":
+            notes.ignore(where, _KAFKA_LOGIN)
+        else:
+            continue
+        taken.append(key)
+    table.trigger(values, at.below(properties, "Topics").line)
+    return tuple(taken)
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Seq | list) else [] if value is None else [value]
