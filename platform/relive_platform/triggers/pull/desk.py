@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from relive_base.attributes import Attribute
 from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import SpanLink
 
@@ -21,7 +22,6 @@ __all__ = ["Desk", "PullQueue", "event_id_of", "request_of_batch"]
 
 _STATE_CHARS: Final = 512
 _BAGGAGE_CHARS: Final = 8_192
-_MAX_LINKS: Final = 1_000
 
 
 class PullQueue(Protocol):
@@ -66,9 +66,8 @@ def request_of_batch(
         if found is None:
             continue
         state = record.tracestate[:_STATE_CHARS]
-        if len(request.links) < _MAX_LINKS:
-            about = {"messaging.message.id": record.position}
-            request.links.append(SpanLink(found.trace_id, found.span_id, state, {**about}))
+        about: dict[str, Attribute] = {"messaging.message.id": record.position}
+        request.links.append(SpanLink(found.trace_id, found.span_id, state, about))
         if not request.trace_id:
             request.trace_id, request.parent_span_id = found.trace_id, found.span_id
             request.trace_state, request.sampled = state, found.sampled

@@ -220,6 +220,8 @@ async def left_behind(address: str, tag: str, trigger: PostgresTrigger) -> Lag |
             return None
         drop = f"SELECT pg_drop_replication_slot('{name}')"
         warning = f"no function has it any more, and its slot keeps WAL back: deploy it again, or {drop}"
+        if not trigger.publication:
+            warning += f"; DROP PUBLICATION {name}"
         return Lag(kept, "bytes", warning, {"slot": name})
     finally:
         await connection.close()
