@@ -33,7 +33,6 @@ from relive_runtime.adapters.http.streaming import Streamer
 from relive_runtime.adapters.loaded import Loaded
 from relive_runtime.isolation import Reached, apply
 from relive_runtime.isolation.spaces import TMP
-from relive_runtime.worker.beside.desk import Desk
 from relive_runtime.worker.calling import Caller, set_caller
 from relive_runtime.worker.channel import Channel
 from relive_runtime.worker.failures.background import Background
@@ -61,6 +60,7 @@ from relive_runtime.zygote.options import WorkerStart
 
 if TYPE_CHECKING:
     from relive_runtime.adapters.service.adapter import ServiceAdapter
+    from relive_runtime.worker.beside.desk import Desk
 
 __all__ = ["preload", "run"]
 
@@ -271,6 +271,8 @@ class _Worker:
         one_at_a_time.serve(_Attempts(runner, self._sink, self.channel, self._next_command, self._give_back))
 
     def _desk(self) -> Desk:
+        from relive_runtime.worker.beside.desk import Desk  # the zygote has imported it
+
         return Desk(
             self._spec,
             self._sink,
