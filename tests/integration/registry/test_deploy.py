@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from relive_platform.registry import DeployError, Registry, SubprocessTrial
+from relive_platform.registry.application import ConfigError, Given
 
 GOOD = "def handler(event, context):\n    return 1\n"
 
@@ -103,3 +104,54 @@ def test_a_deploy_that_is_killed_leaves_the_old_version_and_can_be_repeated(
     # And the same deploy works
     assert registry.deploy(source, "f", "m:handler")[0].version == 2
     assert "# changed" in (Path(registry.get("f").code_dir) / "m.py").read_text()
+
+
+def test_a_template_is_deployed_with_its_layers_and_shared_code(registry, tmp_path) -> None:
+    # Given a template with a function in a folder and one in the template, a layer, and a parameter
+    app = tmp_path / "app"
+    (app / "src").mkdir(parents=True)
+    (app / "layer" / "python").mkdir(parents=True)
+    (app / "layer" / "python" / "shared.py").write_text("NAME = 'shared'\n")
+    (app / "src" / "app.py").write_text(
+        "import os, shared\nSTAGE = os.environ['STAGE']\ndef handler(e, c): ...\n"
+    )
+    (app / "template.yaml").write_text("""\
+Parameters: {Stage: {Type: String}}
+Globals: {Function: {Handler: app.handler}}
+Resources:
+  InFolder:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: src
+      Layers: [!Ref Tools]
+      Environment: {Variables: {STAGE: !Ref Stage}}
+      Policies: [AWSLambdaExecute]
+  Inside:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: index.handler
+      InlineCode: |
+        def handler(event, context): return 2
+  Tools: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer}}
+""")
+    steps = []
+    # When it is deployed, by its folder
+    deployed = registry.deploy(
+        app, progress=steps.append, given=Given(parameters={"Stage": "test"}, config_env="default")
+    )
+    # I expect both to load as they would on Lambda, and what is ignored to be told with its place
+    assert [(entry.function, entry.version) for entry in deployed] == [("InFolder", 1), ("Inside", 1)]
+    code = Path(registry.get("InFolder").code_dir)
+    assert (code / ".layers/python/shared.py").is_file()
+    assert os.listdir(registry.get("Inside").code_dir) == ["index.py"]
+    told = [step.ignored for step in steps if step.stage == "ignored" and not step.ignored.describes]
+    assert [(note.file, note.line, note.key) for note in told] == [
+        (str(app / "template.yaml"), 10, "Resources.InFolder.Properties.Policies")
+    ]
+    # The same again is no new version; a changed layer is one
+    assert all(entry.unchanged for entry in registry.deploy(app, given=Given(parameters={"Stage": "test"})))
+    (app / "layer" / "python" / "shared.py").write_text("NAME = 'changed'\n")
+    again = registry.deploy(app, given=Given(parameters={"Stage": "test"}))
+    assert [(entry.function, entry.version) for entry in again] == [("InFolder", 2), ("Inside", 1)]
+    with pytest.raises(ConfigError, match="it has no value"):
+        registry.deploy(app)

@@ -127,7 +127,9 @@ class Warmth:
     def timer_comes(self, function: str) -> bool:
         """Whether a worker should be started, or kept, for a timer."""
         known = self._known.get(function)
-        return known is not None and self._is_due(known, 1.5 * known.costs(1).start_s + _TIMER_LEAD_S)
+        if known is None or not known.due_ns:
+            return False
+        return self._is_due(known, 1.5 * (known.start_s or _START_S) + _TIMER_LEAD_S)
 
     def _windows(self, known: Known) -> list[Window]:
         now = self._mono()

@@ -535,7 +535,7 @@ BOMB = "a: &a [x]\n" + "\n".join(
         ("Resources: !!python/object/apply:os.system ['true']\n", "it has no Resources"),
         (
             f"{BOMB}\nResources: {{F: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b, Environment: {{Variables: {{A: *i}}}}}}}}}}\n",
-            "too much to evaluate",
+            "unfolds to more than 100000 values",
         ),
         (
             "Conditions: {A: !Condition B, B: !Condition A}\nResources: {F: {Type: X, Condition: A}}\n",
@@ -559,6 +559,31 @@ def test_a_text_that_would_fill_the_memory_is_refused(read: Load) -> None:
     head = f"Parameters: {{P: {{Type: String, Default: '{'x' * 300_000}'}}}}\n"
     with pytest.raises(ConfigError, match="over 1 MiB"):
         read(function(f"Environment: {{Variables: {{A: !Sub '{'${P}' * 1000}'}}}}\n"), head)
+
+
+def test_merge_keys(read: Load, tmp_path: Path) -> None:
+    head = "X: &common {Handler: app.handler, Timeout: 7}\nY: &more {Timeout: 9, MemorySize: 128}\n"
+    body = "F: {Type: AWS::Serverless::Function, Properties: {<<: [*common, *more], CodeUri: src, MemorySize: 512}}\n"
+    config = only(read(body, head))
+    assert (config.handler, config.timeout_s, config.memory_mb) == ("app:handler", 7, 512)
+    # And they are no way to fill the memory
+    lines = ["a0: &a0 {k: v}"] + [
+        f"a{n + 1}: &a{n + 1} {{<<: [{', '.join([f'*a{n}'] * 9)}]}}" for n in range(9)
+    ]
+    with pytest.raises(ConfigError, match="unfolds to more than"):
+        read(function(), "\n".join(lines) + "\n")
+
+
+def test_a_pattern_that_takes_for_ever_is_not_run(read: Load) -> None:
+    # Given a parameter whose pattern needs ages for its value
+    head = "Parameters: {P: {Type: String, AllowedPattern: '(a|a)*b', Default: '%s'}}\n" % ("a" * 60)
+    # I expect the deploy to go on without it; a simple one is checked
+    assert read(function("Environment: {Variables: {A: !Ref P}}\n"), head)
+    with pytest.raises(ConfigError, match="does not match"):
+        read(
+            function("Environment: {Variables: {A: !Ref P}}\n"),
+            "Parameters: {P: {Type: String, AllowedPattern: '[a-z]+', Default: X1}}\n",
+        )
 
 
 KEYS = st.sampled_from(

@@ -14,6 +14,7 @@ from relive_platform.registry.application.sam.yaml_text import Map, Seq
 __all__ = ["MISSING", "Parameters", "pseudo_parameters"]
 
 MISSING: Final = object()
+_MAX_QUANTIFIERS: Final = 3
 _SECTION: Final = Place("Parameters")
 
 
@@ -84,7 +85,7 @@ class Parameters:
             options = ", ".join(_plain(value) for value in allowed)
             self._notes.wrong(at, f"{shown} is not allowed", f"use one of {options}")
         pattern = declared.get("AllowedPattern")
-        if isinstance(pattern, str) and len(text) <= 4096 and not _matches(pattern, text):
+        if isinstance(pattern, str) and not _matches(pattern, text):
             self._notes.wrong(at, f"{shown} does not match {pattern}", f"--parameter {name}=VALUE")
         return text
 
@@ -95,7 +96,10 @@ def _plain(value: object) -> str:
 
 def _matches(pattern: str, text: str) -> bool:
     """Simple patterns only: one that could take for ever, or that Python does not know, is not judged."""
-    if re.search(r"[)\]][*+{].*[*+{]|\(\?", pattern) or len(pattern) > 256:
+    odd = (
+        re.search(r"\)[*+{?]|\(\?|\\[1-9]", pattern) or len(re.findall(r"[*+{?]", pattern)) > _MAX_QUANTIFIERS
+    )
+    if odd or len(pattern) > 256 or len(text) > 256:
         return True
     try:
         return re.fullmatch(pattern, text) is not None

@@ -18,6 +18,7 @@ _LAYERS: Final = (
     (re.compile(r":layer:aws-xray-sdk-python[^:]*:"), "aws-xray-sdk"),
 )
 _RUNTIME: Final = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:boto3|botocore)\b", re.MULTILINE)
+_RESPONSE: Final = re.compile(r"^[ \t]*(?:import|from)[ \t]+cfnresponse\b", re.MULTILINE)
 _NAMED: Final = re.compile(r"^\s*(boto3|botocore)\b", re.MULTILINE | re.IGNORECASE)
 _MAX_FILES: Final = 2_000
 _SKIPPED: Final = ("node_modules", "__pycache__", "venv")
@@ -31,9 +32,11 @@ def package_of_layer(arn: str) -> str:
 
 def runtime_packages(source: Path | None, code: str = "") -> list[str]:
     """boto3, if the code in the folder `source` (or the text `code`) imports it and its requirements.txt does
-    not name it. `source`: None for one that is not the application's."""
+    not name it; for code in the template, cfnresponse as well. `source`: None for one that is not the
+    application's."""
     if code:
-        return ["boto3"] if _RUNTIME.search(code.encode("utf-8", "replace")) else []
+        packages = ["boto3"] if _RUNTIME.search(code.encode("utf-8", "replace")) else []
+        return [*packages, "cfnresponse"] if _RESPONSE.search(code) else packages
     if source is None:
         return []
     try:

@@ -114,6 +114,12 @@ def _marked(value: object) -> object:
     return found
 
 
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    return [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else []
+
+
 class _Builder:
     """Nodes to values, each once."""
 
@@ -123,7 +129,7 @@ class _Builder:
         self._twice = twice
         self._built: dict[int, object] = {}
         self._open: set[int] = set()
-        self._nodes = 0
+        self._sizes: dict[int, int] = {}  # of what each node unfolds to
 
     def document(self) -> object:
         try:
@@ -137,15 +143,15 @@ class _Builder:
         if key in self._built:
             return self._built[key]
         line = node.start_mark.line + 1
-        self._nodes += 1
-        if self._nodes > _MAX_NODES:
-            raise _refused(self._shown, line, f"it has more than {_MAX_NODES} values")
         if key in self._open:
             raise _refused(self._shown, line, "an alias leads to what it lies in")
         self._open.add(key)
         found = self._value(node, line)
         self._open.discard(key)
         self._built[key] = found
+        self._sizes[key] = size = 1 + sum(self._sizes[id(part)] for part in _parts(node))
+        if size > _MAX_NODES:  # whoever walks through it later meets each alias again
+            raise _refused(self._shown, line, f"it unfolds to more than {_MAX_NODES} values")
         return found
 
     def _value(self, node: yaml.Node, line: int) -> object:
@@ -173,11 +179,23 @@ class _Builder:
             if key.value in seen and key.value != "<<":
                 self._twice.append((key.value, seen[key.value]))
             seen[key.value] = key.start_mark.line + 1
-        self._loader.flatten_mapping(node)  # YAML's merge keys
         found = Map(line)
         for key, value in node.value:
-            found.put(str(key.value), self.build(value), key.start_mark.line + 1)
+            if key.tag == f"{_CORE}merge":
+                self._merge(found, self.build(value), key.start_mark.line + 1)
+        for key, value in node.value:
+            if key.tag != f"{_CORE}merge":
+                found.put(str(key.value), self.build(value), key.start_mark.line + 1)
         return found
+
+    def _merge(self, found: Map, merged: object, line: int) -> None:
+        """YAML's `<<`: of a mapping or of several, of which the first one that has a key counts."""
+        for one in merged if isinstance(merged, Seq) else [merged]:
+            if not isinstance(one, Map):
+                raise _refused(self._shown, line, "<< does not name a mapping")
+            for key, value in one.items():
+                if key not in found:
+                    found.put(key, value, one.line_of(key))
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> object:
         kind = node.tag.removeprefix(_CORE)
