@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ FUNCTIONS = """
 kind = "service"
 app = "echo:app"
 max_workers = 1
-timeout_s = 3
+timeout_s = 2
 [functions.rpc]
 kind = "grpc"
 handler = "rpc:serve"
@@ -181,6 +182,8 @@ async def duplex(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dupl
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     async with served(folder / "home") as running:
+        limits = running.server.gateway.websockets
+        limits.limits = replace(limits.limits, drain_s=0.5)
         found = Duplex(running, folder / "app", port)
         await found.deploy()
         yield found
