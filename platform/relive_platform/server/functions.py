@@ -27,6 +27,7 @@ from relive_platform.triggers.queue.names import QueueNames
 __all__ = ["Functions"]
 
 _START_SLACK_S: Final = 1.0
+_PROGRAM_SLACK_S: Final = 5.0  # a program that does not start in time is asked where it stands
 
 
 class Functions:
@@ -188,5 +189,5 @@ def _limits(version: FunctionVersion, settings: Settings) -> PoolLimits:
             version.config.timeout_s,
             version.config.init_timeout_s or settings.init_timeout_s,
         )
-        + _START_SLACK_S,
+        + (_START_SLACK_S if has_python(version.spec.kind) else _PROGRAM_SLACK_S),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Final
 
 from relive_base.wire.messages import FunctionSpec
+from relive_runtime.adapters.table import has_python
 
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.trial import try_worker
@@ -14,6 +16,8 @@ from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.registry.model import FunctionVersion, TrialResult
 
 __all__ = ["WorkerTrial"]
+
+_TELL_S: Final = 5.0
 
 
 class WorkerTrial:
@@ -34,7 +38,7 @@ class WorkerTrial:
     def __call__(self, version: FunctionVersion) -> TrialResult:
         """Wait until the handler is loaded, or is not. Never raises for what the user's code does."""
         spec, key = self._worker_of(version)
-        trial = try_worker(
-            self._engine.host, spec, self._engine.forked(key), version.code_dir, self._timeout_s
-        )
+        # A program has a limit of its own, and tells what it was when that struck.
+        limit_s = self._timeout_s if has_python(spec.kind) else spec.load_timeout_s + _TELL_S
+        trial = try_worker(self._engine.host, spec, self._engine.forked(key), version.code_dir, limit_s)
         return TrialResult(**asdict(asyncio.run_coroutine_threadsafe(trial, self._loop).result()))
