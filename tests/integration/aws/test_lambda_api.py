@@ -460,6 +460,8 @@ def test_a_service_that_nobody_serves(aws: AwsServer) -> None:
     error = refused(lambda: aws.client("dynamodb").list_tables())
     assert error.response["Error"]["Code"] == "UnknownServiceException"
     assert "RELIVE_AWS_ENDPOINTS=dynamodb=" in error.response["Error"]["Message"]
+    for work in (aws.client("s3").list_buckets, aws.client("iam").list_users):  # they read XML
+        assert refused(work).response["Error"]["Code"] == "UnknownServiceException"
 
 
 def test_functions_of_other_runtimes(client: Any) -> None:

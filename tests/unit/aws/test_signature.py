@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given, settings
@@ -70,6 +70,17 @@ def test_what_botocore_signs_is_accepted(segment: str, query: dict[str, str], bo
     text = urlencode(query, quote_via=quote)
     target = f"/functions/{quote(segment, safe='')}" + (f"?{text}" if text else "")
     assert verify(signed(target=target, body=body)) == OWNER
+
+
+@given(st.text("abc ü/+%", min_size=1, max_size=20))
+def test_what_is_for_s3_is_accepted(key: str) -> None:
+    # S3's paths are signed as they are: the request is handed on to who serves it
+    from urllib.parse import quote
+
+    request = AWSRequest("PUT", f"http://{HOST}/bucket/{quote(key)}", headers={"host": HOST}, data=b"x")
+    S3SigV4Auth(Credentials(KEYS.access_key_id, KEYS.secret_access_key), "s3", "us-east-1").add_auth(request)
+    pairs = [(name.lower(), value) for name, value in request.headers.items()]
+    assert verify(Signed("PUT", request.url.removeprefix(f"http://{HOST}"), pairs, b"x")) == OWNER
 
 
 @pytest.mark.parametrize("presign", [False, True])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
+from xml.sax.saxutils import escape
 
 from relive_base.errors import ReliveError
 
@@ -82,8 +83,10 @@ class Desk:
         """Never raises but CancelledError: what goes wrong is an answer, too."""
         request_id = str(uuid.uuid4())
         protocol: WireProtocol | None = None
+        service = ""
         try:
             scope = scope_of(request)
+            service = scope.service
             served = self._served.get(scope.service)
             if served is None:
                 answer: Answer | Reply = await self._elsewhere(request, scope)
@@ -92,7 +95,9 @@ class Desk:
                 answer = await self._serve(served, protocol, request, scope, base_url, request_id)
         except Exception as error:
             found = _as_aws_error(error)
-            answer = protocol.write_error(found, request_id) if protocol else _plain_error(found)
+            answer = (
+                protocol.write_error(found, request_id) if protocol else _plain_error(found, service, request)
+            )
         answer.headers.setdefault("x-amzn-requestid", request_id)  # type: ignore[attr-defined]
         return answer
 
@@ -171,8 +176,15 @@ def _as_aws_error(error: Exception) -> AwsError:
     return AwsError("ServiceException", "the AWS API failed; run/server.log says why", 500)
 
 
-def _plain_error(error: AwsError) -> Answer:
-    """Before it is known which service is meant."""
+def _plain_error(error: AwsError, service: str, request: Signed) -> Answer:
+    """Of a service that is not ours, or not known yet: in XML, if its clients read nothing else."""
+    told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    headers = {"content-type": "text/xml", "x-amzn-errortype": error.code}
+    if service.startswith("s3"):
+        return Answer(error.status, headers, f"<Error>{told}</Error>".encode())
+    if request.header("content-type").startswith("application/x-www-form-urlencoded"):
+        body = f"<ErrorResponse><Error><Type>Sender</Type>{told}</Error></ErrorResponse>"
+        return Answer(error.status, headers, body.encode())
     document = {"__type": error.code, "message": error.message}
     headers = {"content-type": "application/json", "x-amzn-errortype": error.code}
     return Answer(error.status, headers, json_bytes(document))

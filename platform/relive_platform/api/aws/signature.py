@@ -189,10 +189,11 @@ def _signer_class() -> type[SigV4Auth]:
 
         def canonical_request(self, request: Any) -> str:
             signed = self.headers_to_sign(request)
+            path = _path_of(request.url)  # S3's is signed as it is, that of others is encoded once more
             return "\n".join(
                 (
                     request.method.upper(),
-                    self._normalize_url_path(_path_of(request.url)),
+                    path if self._service_name.startswith("s3") else self._normalize_url_path(path),
                     self.canonical_query_string(request),
                     self.canonical_headers(signed) + "\n",
                     self.signed_headers(signed),
