@@ -14,6 +14,7 @@ __all__ = ["REFERENCE", "AddressError", "hide", "problems_of", "resolve", "shown
 REFERENCE: Final = "env:"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _SECRET_LENGTH: Final = 4
+_SECRET_PARTS: Final = ("pass", "secret", "token")
 _HIDDEN: Final = "***"
 
 
@@ -28,7 +29,7 @@ def problems_of(url: str, schemes: Collection[str]) -> Iterator[tuple[str, str, 
             yield "url", f"{url!r} names no environment variable", 'write as in "env:DATABASE_URL"'
     elif not _has_scheme(url, schemes):
         yield "url", f"{without_password(url)!r} is not an address of this kind", _expected(schemes)
-    elif names_password(url):
+    elif names_password(url) or _secret_parameters(url):
         hint = 'put the URL into an environment variable of the server and write url = "env:ITS_NAME"'
         yield "url", "the URL has a password, and a deployed file is no place for one", hint
 
@@ -60,15 +61,26 @@ def hide(text: str, address: str) -> str:
     return text
 
 
+def _secret_parameters(url: str) -> list[str]:
+    """Values of a query that are passwords, as in ?password=..."""
+    from urllib.parse import parse_qsl, urlsplit
+
+    try:
+        pairs = parse_qsl(urlsplit(url).query)
+    except ValueError:
+        return []
+    return [value for key, value in pairs if any(part in key.lower() for part in _SECRET_PARTS)]
+
+
 def _secrets(address: str) -> list[str]:
-    from urllib.parse import parse_qsl, unquote, urlsplit
+    from urllib.parse import unquote, urlsplit
 
     found = [address]
     try:
         parts = urlsplit(address)
         if parts.password:
             found += [parts.password, unquote(parts.password)]
-        found += [value for key, value in parse_qsl(parts.query) if "pass" in key.lower()]
+        found += _secret_parameters(address)
     except ValueError:
         pass  # not a URL: the whole of it is hidden
     return sorted({text for text in found if len(text) >= _SECRET_LENGTH}, key=len, reverse=True)

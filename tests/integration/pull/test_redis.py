@@ -113,3 +113,20 @@ async def test_trimmed_entries_and_a_long_stream_are_told(server: ForeignServer,
         redis.xtrim("e", maxlen=2, approximate=False)
         # I expect a warning, by its id
         await rig.until(lambda: "were trimmed before they were read" in rig.state().warning)
+
+
+async def test_an_entry_that_is_too_large_for_an_event_comes_without_its_fields(
+    server: ForeignServer, tmp_path: Path
+) -> None:
+    # Given an entry over the limit of an event between two small ones
+    redis = client(server)
+    for value in ("1", "x" * 50_000, "3"):
+        redis.xadd("f", {"n": value})
+    async with rigged(tmp_path, event_bytes=20_000) as rig:
+        await rig.serve(f=RedisTrigger(url=server.url, stream="f"))
+        records = [record for event in await rig.events(3) for record in event["records"]]
+        # I expect all three, and the large one with its id and its size
+        assert [record["fields"] and record["fields"]["n"] for record in records] == ["1", None, "3"]
+        assert records[1]["omitted"]["bytes"] > 50_000
+        await rig.until(lambda: redis.xinfo_groups("f")[0]["pending"] == 0)
+        assert rig.state().omitted == 1

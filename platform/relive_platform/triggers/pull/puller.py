@@ -34,6 +34,8 @@ CLOSE_S: Final = 5.0
 LAG_S: Final = 2.0
 HEALTHY_S: Final = 30.0
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+FETCH_BYTES: Final = 16 * 1024 * 1024
+FIRST_FETCH: Final = 10
 _ENVELOPE_BYTES: Final = 4_096  # of an event beside its records
 _LOOK_S: Final = 0.005
 _LOOK_LIMIT_S: Final = 0.25
@@ -73,6 +75,7 @@ class Puller:
         self._moved = asyncio.Event()
         self._address = ""
         self._came = False
+        self._typical_bytes = 0  # of a record; 0: none came yet
 
     async def run(self) -> None:
         """Pull for as long as the trigger is in service."""
@@ -156,26 +159,40 @@ class Puller:
                 await self._moved.wait()
                 continue
             only = self._lanes.get("")
-            count = only.room if only is not None else self.trigger.batch_size
+            count = self._affordable(only.room if only is not None else self.trigger.batch_size)
             async with asyncio.timeout(FETCH_S + connector.answer_s):
                 records = await connector.fetch(count, FETCH_S, full)
             _still_wanted()
             self._came |= bool(records)
             self.state.fetched += len(records)
             repeated: list[Record] = []
+            total = 0
             for record in records:
                 if self._ledger.has(record):
                     repeated.append(record)
                     continue
-                self.state.omitted += encode(record, self.trigger.shape, self._record_bytes)
+                size = encode(record, self.trigger.shape, self._record_bytes)
+                self.state.omitted += size > self._record_bytes
+                total += size
                 lane = self._lanes.get(record.lane)
                 if lane is None:
                     lane = self._new_lane(record.lane)
                     group.create_task(self._serve(connector, lane))
                 lane.put(record)
+            self._learn(total, len(records) - len(repeated))
             if repeated:
                 await self._repeat(connector, repeated)
             self._count_held()
+
+    def _affordable(self, count: int) -> int:
+        """No more than fits into memory, by the size of records so far: a source may have large ones."""
+        if not self._typical_bytes:
+            return min(count, FIRST_FETCH)
+        return max(min(count, FETCH_BYTES // self._typical_bytes), 1)
+
+    def _learn(self, total: int, count: int) -> None:
+        if count:
+            self._typical_bytes = max(total // count, self._typical_bytes // 2, 1)
 
     def _full(self) -> frozenset[str]:
         lanes = self._lanes

@@ -16,17 +16,18 @@ CLOUDEVENTS: Final = "cloudevents"
 _encoder = msgspec.json.Encoder()
 
 
-def encode(record: Record, shape: str, limit_bytes: int) -> bool:
-    """Write how `record` stands in an event. Whether its contents had to be left out."""
+def encode(record: Record, shape: str, limit_bytes: int) -> int:
+    """Write how `record` stands in an event, without its contents if it is over the limit. Its whole size."""
     record.encoded = _encoded(record, shape)
-    if len(record.encoded) <= limit_bytes:
-        return False
-    omitted = {"bytes": len(record.encoded), "limit_bytes": limit_bytes}
+    size = len(record.encoded)
+    if size <= limit_bytes:
+        return size
+    omitted = {"bytes": size, "limit_bytes": limit_bytes}
     record.data = {name: None if name in record.contents else value for name, value in record.data.items()}
     record.data["omitted"] = omitted
     record.payload = {"omitted": omitted}
     record.encoded = _encoded(record, shape)
-    return True
+    return size
 
 
 def body_of(records: Sequence[Record], shape: str, single: bool, connector: Connector) -> bytes:
