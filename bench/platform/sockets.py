@@ -25,7 +25,7 @@ _LOAD = Path(__file__).with_name("_socket_load.py")
 _TOML = """[app]
 name = "bench"
 [functions.echo]
-source = "."
+source = "echo"
 kind = "service"
 app = "echo:app"
 max_workers = 1
@@ -122,8 +122,10 @@ def _relive(folder: Path) -> Iterator[tuple[int, int]]:
     http, rpc = _free_port(), _free_port()
     app = folder / "app"
     (app / "rpc").mkdir(parents=True)
+    (app / "echo").mkdir()
     (app / "relive.toml").write_text(_TOML.format(port=rpc))
-    (app / "echo.py").write_text(_ECHO)
+    (app / "echo" / "echo.py").write_text(_ECHO)
+    (app / "echo" / "requirements.txt").write_text(f"uvloop=={version('uvloop')}\n")  # as its peer has it
     (app / "rpc" / "rpc.py").write_text(_RPC)
     (app / "rpc" / "requirements.txt").write_text(f"grpcio=={version('grpcio')}\n")
     registry = Registry(folder / "home")

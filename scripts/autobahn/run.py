@@ -54,7 +54,9 @@ def _serve(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     (app / "echo.py").write_text(_APP)
     home = folder / "home"
     relive = [sys.executable, "-m", "relive", "--home", str(home)]
-    environment = os.environ | {"RELIVE_WEBSOCKET_MESSAGE_BYTES": "20000000"}
+    # The suite takes a ping of the server, which comes every 20 s, for an answer to what it has sent.
+    limits = {"RELIVE_WEBSOCKET_MESSAGE_BYTES": "20000000", "RELIVE_WEBSOCKET_PING_S": "0"}
+    environment = os.environ | limits
     server = subprocess.Popen(
         [*relive, "serve", "--http", "127.0.0.1:0"], env=environment, stdout=subprocess.DEVNULL
     )

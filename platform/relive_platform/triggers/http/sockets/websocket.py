@@ -114,7 +114,8 @@ class WebSocket(asyncio.Protocol):
         self._deaf = False  # it reads nothing before the client has read
         self._half_closed = False  # nothing can be written any more
         self._untold = 0  # of what was written, and not told to the worker
-        self._used = self._loop.time()  # the last message either way
+        self._used = self._loop.time()  # the last message either way, as of the last sweep
+        self._moved = False  # there was one since
         self._pinged = 0.0  # when the last ping left; 0: it was answered
         self._ping_due = 0.0
         self._closing_since = 0.0
@@ -224,7 +225,7 @@ class WebSocket(asyncio.Protocol):
                 (self._protocol.send_text if message.text else self._protocol.send_binary)(data)
                 self._flush()
             self.counts.sent(len(data))
-            self._used = self._loop.time()
+            self._moved = True
         self._untold += len(data) + MESSAGE_COST_BYTES
         if not self._write_paused and self._untold > WINDOW_BYTES // 4:
             self._tell_written()
@@ -366,7 +367,7 @@ class WebSocket(asyncio.Protocol):
     def _receive(self, data: bytes, text: bool) -> None:
         size = len(data)
         self.counts.received(size)
-        self._used = self._loop.time()
+        self._moved = True
         self._ahead += size + MESSAGE_COST_BYTES
         if self._worker is not None and not self._told:
             self._worker.send(SocketData(invocation_id=self._ident, data=data, text=text))
@@ -444,6 +445,8 @@ class WebSocket(asyncio.Protocol):
             self._transport.abort()
         if self.state != OPENED:
             return
+        if self._moved:
+            self._moved, self._used = False, now
         if self._pinged and now - self._pinged > limits.pong_s:
             self.counts.unanswered = True
             self._tell_closed(_LOST, "the client did not answer a ping")
