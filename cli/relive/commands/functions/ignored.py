@@ -45,5 +45,7 @@ def tell_ignored(ignored: Sequence[Ignored], *, as_json: bool) -> None:
             note(one_line(f"ignored: {entry}", _WIDTH), as_json=as_json)
     if describing := sum(entry.describes for entry in ignored):
         plural = "" if describing == 1 else "s"
-        text = f"and {describing} key{plural} that change nothing here: relive import --json lists them"
+        text = (
+            f"and {describing} more key{plural} without an effect on how functions run: relive import --json"
+        )
         note(text, as_json=as_json)

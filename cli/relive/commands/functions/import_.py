@@ -46,13 +46,13 @@ def import_(
     `relive deploy template.yaml` needs none: import it once you want to go on with a relive.toml. Values of
     parameters are written as they are, those of NoEcho parameters, too.
     """
-    from relive_platform.registry.application import MANIFEST, Given, find_manifest, load
-    from relive_platform.registry.application.manifest import read_document
+    from relive_platform.registry.application import MANIFEST, Given, load
+    from relive_platform.registry.application.manifest import find_template, read_document
     from relive_platform.registry.application.written import to_toml
 
-    template = find_manifest(path)
+    template = find_template(path)
     if template is None or template.name == MANIFEST:
-        found = f"there is a {MANIFEST} already" if template else "there is no template in it"
+        found = f"it is a {MANIFEST} already" if template else "there is no template and no Procfile in it"
         raise UsageError(found, where=str(path), hint="name the template: relive import template.yaml")
     given = Given(parameters=parameters, config_env=config_env or "default", strict=strict)
     application = load(template, None, given)  # all of it is checked, as a deploy would

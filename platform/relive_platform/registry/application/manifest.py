@@ -12,7 +12,7 @@ from relive_platform.registry.application.errors import ConfigError, Problem
 from relive_platform.registry.application.procfile import read_procfile
 from relive_platform.registry.application.toml_file import read_toml
 
-__all__ = ["MANIFEST", "find_manifest", "is_manifest", "manifest_name", "read_document"]
+__all__ = ["MANIFEST", "find_manifest", "find_template", "is_manifest", "manifest_name", "read_document"]
 
 MANIFEST: Final = "relive.toml"
 PROCFILE: Final = "Procfile"
@@ -42,6 +42,13 @@ def find_manifest(path: Path, name: str = "") -> Path | None:
     if name:
         return path / name
     return next((path / name for name in (MANIFEST, *_TEMPLATES, PROCFILE) if (path / name).is_file()), None)
+
+
+def find_template(path: Path) -> Path | None:
+    """What a `relive.toml` can be made of: `path` itself if it is a file, else its template or Procfile."""
+    if not path.is_dir():
+        return path
+    return next((path / name for name in (*_TEMPLATES, PROCFILE) if (path / name).is_file()), None)
 
 
 def read_document(file: Path, given: Given) -> Document:
