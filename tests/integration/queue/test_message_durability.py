@@ -72,7 +72,7 @@ def work_and_kill(path: Path, run: int, lines: int) -> list[tuple[str, str]]:
 async def test_no_acknowledged_message_is_lost_or_comes_back_by_kill_9(tmp_path: Path) -> None:
     # Given a process that was killed three times while it sent, received and deleted
     path = tmp_path / "queues.db"
-    told = [line for run in range(3) for line in work_and_kill(path, run, lines=400 + 200 * run)]
+    told = [line for run in range(3) for line in work_and_kill(path, run, lines=300 + 100 * run)]
     sent = {body for what, body in told if what == "sent"}
     deleted = {body for what, body in told if what == "deleted"}
     unsure = {body for what, body in told if what == "deleting"} - deleted
@@ -86,8 +86,8 @@ async def test_no_acknowledged_message_is_lost_or_comes_back_by_kill_9(tmp_path:
     queues.close()
 
     # Then all that was sent and not deleted is there once, in the order of its group
-    assert len(sent) > 300
-    assert len(deleted) > 50
+    assert len(sent) > 250
+    assert len(deleted) > 20
     assert sent - deleted - unsure <= set(found)
     assert not deleted & set(found)
     assert len(found) == len(set(found))

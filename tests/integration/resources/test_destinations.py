@@ -117,6 +117,10 @@ async def test_outcomes_reach_their_destinations(tmp_path: Path) -> None:
         assert told["responsePayload"] == {"errorType": "ValueError", "errorMessage": "no luck"}
         assert told["responseContext"]["functionError"] == "Unhandled"
 
+        # ... whose path is nobody's business who lists events
+        named = {row.function for row in await asyncio.wrap_future(server.queue.list())}
+        assert not any("outcome" in name for name in named)
+
         # When a failure goes to a function, and that one's outcome to a bus
         failed = await publish(running, "told", {"fail": "hope"})
 

@@ -31,7 +31,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> str:
-        """What its events are sent to: a function's name, or "queue:NAME" and the like."""
+        """What its events are sent to: a function's name, or "queue:NAME" and the like. Of a webhook, whose
+        path may be a secret, only the host is shown where events are listed."""
+        if self.webhook:
+            place = urlsplit(self.webhook)
+            return f"webhook:{place.scheme}://{place.netloc.rpartition('@')[2]}"
         return self.function or f"{self.kind}:{getattr(self, self.kind)}"
 
 

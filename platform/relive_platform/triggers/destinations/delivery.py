@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
-from relive_base.addresses import without_password
 from relive_base.errors import ReliveError
 from relive_base.resource import relive_version
 from relive_base.traceparent import format_traceparent
@@ -20,8 +19,10 @@ from relive_platform.triggers.destinations.record import SUCCESS
 from relive_platform.triggers.queue.model import QueuedEvent
 from relive_platform.triggers.queue.publisher import Elsewhere
 
-__all__ = ["Deliveries", "WebhookRefused"]
+__all__ = ["WEBHOOK", "Deliveries", "WebhookRefused"]
 
+WEBHOOK: Final = "relive.webhook"
+"""Attribute of an event: the whole URL that it goes to."""
 _TIMEOUT_S: Final = 10.0
 _AT_ONCE: Final = 8
 _READ_BYTES: Final = 65_536
@@ -63,8 +64,8 @@ class Deliveries:
         )
         await self._elsewhere[kind](request, event.event_id, None)
 
-    async def _webhook(self, url: str, event: QueuedEvent) -> None:
-        shown = without_password(url)
+    async def _webhook(self, shown: str, event: QueuedEvent) -> None:
+        url = event.attributes.get(WEBHOOK, "")
         async with self._webhooks:
             try:
                 await asyncio.wait_for(_post(url, event), _TIMEOUT_S)

@@ -11,7 +11,7 @@ import msgspec
 from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.base import Served
 from relive_platform.triggers.destinations.config import Destination
-from relive_platform.triggers.destinations.delivery import Deliveries
+from relive_platform.triggers.destinations.delivery import WEBHOOK, Deliveries
 from relive_platform.triggers.destinations.record import AGED, EXHAUSTED, failure_record, success_record
 from relive_platform.triggers.queue.model import Lease, QueuedEvent
 from relive_platform.triggers.queue.publisher import invocation_of
@@ -93,6 +93,8 @@ class Destinations:
         found = self._serving(target.function) if target.function else None
         self.made += 1
         carried = {name: value for name, value in event.attributes.items() if name == "relive.sampled"}
+        if target.webhook:
+            carried[WEBHOOK] = target.webhook
         made = QueuedEvent(
             function=found.name if found is not None else target.address,
             body=body,
