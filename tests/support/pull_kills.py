@@ -201,8 +201,9 @@ class PullKills:
             self._process.wait()
 
 
-def run(kind: str, victim: str, rounds: int, seed: int, **more: Any) -> Outcome:
-    """All rounds of one kind."""
+def run(kind: str, victim: str, rounds: int, seed: int, limit_s: float = 86_400.0, **more: Any) -> Outcome:
+    """All rounds of one kind, or as many as there is time for."""
+    until = time.monotonic() + limit_s
     folder = Path(tempfile.mkdtemp(prefix=f"relive-pull-{kind}-", dir="/var/tmp"))
     make = PRODUCERS[kind]
     with running(make.server_kind(**more)) as server:
@@ -211,7 +212,7 @@ def run(kind: str, victim: str, rounds: int, seed: int, **more: Any) -> Outcome:
             kills.start()
             kills.deploy()
             kills.begin()
-            for _ in range(rounds):
+            while kills.outcome.rounds < rounds and time.monotonic() < until:
                 kills.round(victim)
             outcome = kills.settle()
         finally:
@@ -232,9 +233,10 @@ def main() -> int:
     parser.add_argument("rounds", type=int, nargs="?", default=40)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--kafka-libs", default="", help="a folder with the jars of Apache Kafka")
+    parser.add_argument("--limit-s", type=float, default=86_400.0, help="begin no round after this time")
     options = parser.parse_args()
     more = {"libs": options.kafka_libs} if options.kafka_libs else {}
-    outcome = run(options.kind, options.victim, options.rounds, options.seed, **more)
+    outcome = run(options.kind, options.victim, options.rounds, options.seed, options.limit_s, **more)
     print(
         f"{options.kind}: {outcome.rounds} kills of {options.victim}, {outcome.produced} records told,"
         f" {len(outcome.missing)} missing, {len(outcome.twice)} in two events, {outcome.events} events,"
