@@ -13,6 +13,7 @@ import msgspec
 from relive_base.wire.framing import FrameError, FrameReader
 from relive_base.wire.messages import Exited, Forked, FunctionSpec, LogLine, Logs, encode_frame
 from relive_base.wire.ring import RingBroken, RingReader
+from relive_runtime.adapters.table import SERVICE
 from relive_runtime.isolation.core_files import core_pattern, take_core
 
 from relive_platform.engine.runtime import WorkerEvents
@@ -25,6 +26,8 @@ __all__ = ["ForkedWorker"]
 
 BURST: Final = 4
 """So many events for a worker that is busy leave in one write, if as many come at once."""
+SERVICE_BURST: Final = 64
+"""The same for a service, which has many at once, and goes on with them while these come."""
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 _BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
 
@@ -52,6 +55,7 @@ class ForkedWorker(asyncio.Protocol):
         self._ring_reader = FrameReader(events.on_message)
         self._outgoing: list[bytes] = []
         self._flush_due = False
+        self._burst = SERVICE_BURST if spec.kind == SERVICE else BURST
         self._eof = False
         self._exited: Exited | None = None
         self._gone = False
@@ -166,7 +170,7 @@ class ForkedWorker(asyncio.Protocol):
     def send_soon(self, message: bytes) -> None:
         """Requests come in bursts: what this turn of the loop has for the worker leaves in few writes."""
         self._outgoing.append(message)
-        if len(self._outgoing) >= BURST:
+        if len(self._outgoing) >= self._burst:
             self._flush()
         elif not self._flush_due:
             self._flush_due = True
