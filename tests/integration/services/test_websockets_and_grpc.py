@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 import websockets
 from patience import PATIENCE_S
+from relive_base.errors import ReliveError
 from server_harness import Served, served, write_app
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -299,6 +300,18 @@ async def test_deadlines_of_the_function_and_of_the_client(duplex: Duplex, chann
     await asyncio.sleep(0.2)
     call.cancel()
     assert [one[:2] for one in await duplex.calls("Say", 1)] == [("ok", "")]
+
+
+async def test_a_server_with_threads_is_refused_with_a_hint(duplex: Duplex, tmp_path: Path) -> None:
+    """When a handler makes a server of the kind that has threads, or none, I expect the deploy to say what to
+    write instead."""
+    table = '[functions.{}]\nkind = "grpc"\nhandler = "app:{}"\ndependencies = ["grpcio=={}"]\n'
+    source = "import grpc\ndef threads():\n    grpc.server(None).start()\ndef nothing():\n    pass\n"
+    for name, hint in (("threads", "grpc.aio.server()"), ("nothing", "async def serve()")):
+        app = write_app(tmp_path / name, source, table.format(name, name, version("grpcio")))
+        with pytest.raises(ReliveError) as caught:
+            await duplex.served.deploy(app)
+        assert hint in str(caught.value)
 
 
 async def test_a_redeploy_fails_no_call(duplex: Duplex) -> None:

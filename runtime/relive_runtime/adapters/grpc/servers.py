@@ -84,6 +84,7 @@ class Servers:
             servers.port = servers._ports[id(server)]
             servers._started.set()
 
+        grpc.server = _refused
         known.__init__ = __init__
         known.add_insecure_port = add_insecure_port
         known.add_secure_port = add_secure_port
@@ -122,3 +123,11 @@ class Servers:
         self.server = server
         if id(server) not in self._ports:
             self._bind(server, "")
+
+
+def _refused(*_arguments: Any, **_named: Any) -> Any:
+    """In the place of `grpc.server`: it would block the handler, and its calls would not be seen."""
+    raise ReliveError(
+        "the function starts a gRPC server with a pool of threads",
+        hint="write grpc.aio.server() in place of grpc.server(...); its servicers may stay plain functions",
+    )
