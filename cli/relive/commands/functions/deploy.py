@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["deploy"]
 
 _SKIPPED = {
+    ".aws-sam",
     ".git",
     ".venv",
     "venv",

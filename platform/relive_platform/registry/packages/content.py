@@ -37,7 +37,7 @@ __all__ = [
 IGNORE_FILE: Final = ".reliveignore"
 _IGNORED: Final = (
     ".git", ".hg", ".svn", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache",
-    ".DS_Store",
+    ".DS_Store", ".aws-sam",
 )  # fmt: skip
 _BLOCK_BYTES: Final = 256 * 1024
 _RATIO_FREE_BYTES: Final = 1024 * 1024  # small files may compress as well as they like
