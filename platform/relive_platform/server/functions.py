@@ -27,7 +27,7 @@ from relive_platform.triggers.queue.names import QueueNames
 __all__ = ["Functions"]
 
 _START_SLACK_S: Final = 1.0
-_PROGRAM_SLACK_S: Final = 5.0  # a program that does not start in time is asked where it stands
+_PROGRAM_SLACK_S: Final = 8.0  # a program that does not start in time is asked where it stands
 
 
 class Functions:

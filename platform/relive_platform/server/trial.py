@@ -17,7 +17,7 @@ from relive_platform.registry.model import FunctionVersion, TrialResult
 
 __all__ = ["WorkerTrial"]
 
-_TELL_S: Final = 5.0
+_TELL_S: Final = 8.0
 
 
 class WorkerTrial:

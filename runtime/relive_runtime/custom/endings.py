@@ -22,7 +22,7 @@ _MIB: Final = 1_048_576
 _MEMORY_SHARE: Final = (
     0.8  # a program killed (SIGKILL) that held so much of its limit counts as out of memory
 )
-_SAY_S: Final = 1.0  # that a program has to print its stacks
+_SAY_S: Final = 2.0  # to say where it stands, and again to be asked; the server waits for 5 s
 _SAY_SOON_S: Final = 0.3  # at its memory limit: it grows on meanwhile, and the server waits for 1.5 s
 _LOOK_S: Final = 0.01
 _HEAP_ENDS: Final = ("heap out of memory", "out of memory", "OutOfMemoryError", "cannot allocate memory")

@@ -20,7 +20,7 @@ __all__ = ["InspectorError", "NodeState", "look_into_node"]
 
 _ADDRESS: Final = re.compile(r"Debugger listening on ws://127\.0\.0\.1:(\d{1,5})/([0-9a-f-]{36})")
 _MAX_MESSAGE: Final = 8 * 1_048_576
-_PAUSE_S: Final = 0.2  # nothing runs that could be paused: it waits
+_PAUSE_S: Final = 0.5  # nothing runs that could be paused: it waits
 _MAX_FRAMES: Final = 100
 _MAX_WITH_LOCALS: Final = 10
 _MAX_LOCALS: Final = 50
