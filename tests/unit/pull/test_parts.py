@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_platform.server_urls import AddressError, hide, problems_of, resolve
 from relive_platform.triggers.pull.connector import Record
@@ -54,6 +54,7 @@ def test_a_variable_of_another_kind_is_not_used_and_not_told() -> None:
         assert "very-secret" not in str(raised.value)
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet="abcXYZ0123@:/%?&= ", min_size=4, max_size=20))
 def test_an_error_of_a_library_never_shows_the_password(password: str) -> None:
     from urllib.parse import quote

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_platform.triggers.pull.postgres.pgoutput import (
     UNCHANGED,
@@ -38,6 +38,7 @@ def row(values: list[object]) -> bytes:
 CELLS = st.lists(st.one_of(st.none(), st.just(UNCHANGED), st.binary(max_size=20)), max_size=8)
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
     try:
@@ -46,6 +47,7 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
         pass  # never anything else
 
 
+@settings(max_examples=50)
 @given(st.sampled_from(b"BCRIUDTM"), st.binary(max_size=80))
 def test_any_rest_of_a_known_message_is_a_message_or_malformed(kind: int, rest: bytes) -> None:
     try:
@@ -54,6 +56,7 @@ def test_any_rest_of_a_known_message_is_a_message_or_malformed(kind: int, rest: 
         pass
 
 
+@settings(max_examples=50)
 @given(CELLS, CELLS)
 def test_rows_come_back_as_they_were_written(old: list[object], new: list[object]) -> None:
     head = struct.pack(">I", 7)
@@ -63,6 +66,7 @@ def test_rows_come_back_as_they_were_written(old: list[object], new: list[object
     assert parse(b"D" + head + b"O" + row(old)) == Change("delete", 7, old, None, True)
 
 
+@settings(max_examples=50)
 @given(CELLS, st.integers(1, 5))
 def test_a_message_that_ends_too_early_is_malformed(new: list[object], missing: int) -> None:
     whole = b"I" + struct.pack(">I", 7) + b"N" + row([*new, b"12345"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_platform.triggers.pull.postgres.values import Kind, array_of, value_of
 
@@ -31,18 +31,21 @@ def depth(value: Any) -> int:
     return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
 
+@settings(max_examples=50)
 @given(st.lists(NESTED, max_size=4).filter(lambda value: depth(value) <= 6))
 def test_arrays_come_back_as_they_were_written(value: list[Any]) -> None:
     assert array_of(written(value), ",", str) == value
     assert array_of(f"[0:3]={written(value)}", ",", str) == value
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet='{}",\\ aN[]=:', max_size=20))
 def test_any_text_is_an_array_or_none(text: str) -> None:
     found = array_of(text, ",", str)
     assert found is None or isinstance(found, list)
 
 
+@settings(max_examples=50)
 @given(
     st.binary(max_size=20),
     st.sampled_from(["bool", "bytes", "int", "float", "timestamp", "timestamptz", "text"]),
