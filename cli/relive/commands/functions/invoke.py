@@ -104,6 +104,11 @@ def invoke(
     try:
         response = session.control().invoke(request)
         ident = response.invocation_id
+        if wait and response.status == "accepted" and not response.invocation_id:
+            raise UsageError(
+                f"{function} is no function: its receivers have invocations of their own",
+                hint=f"it is accepted, as {response.event_id}; leave --wait out",
+            )
         if wait and response.status == "accepted":
             return _wait(session, function, response, as_json)
     except KeyboardInterrupt:
@@ -118,7 +123,10 @@ def _tell(response: Any, function: str, asynchronous: bool, as_json: bool) -> in
         emit_object(row)
     elif response.status == "accepted":
         click.echo(f"accepted {response.event_id}")
-        click.echo(f"  relive events {function}      see where it is", err=True)
+        # What has no invocation of its own went to a queue of messages, or onto a bus.
+        name = function.rpartition(":")[2]
+        where = f"events {function}" if response.invocation_id else f"resources show {name}"
+        click.echo(f"  relive {where}      see where it is", err=True)
     elif response.status == "ok" and asynchronous and not response.result:
         echo(f"event {response.event_id} was done before; its result is not kept any more", err=True)
     elif response.status == "ok":
