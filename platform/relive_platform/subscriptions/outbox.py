@@ -71,8 +71,8 @@ class Outbox:
         return len(data)
 
     def size_bytes(self) -> int:
-        """Of all that waits."""
-        return sum(size for _, size, _ in self._files(_ENDING))
+        """Of all that waits, sealed or not."""
+        return sum(size for ending in (_ENDING, _SEALED) for _, size, _ in self._files(ending))
 
     # ------------------------------------------------------------ the server
 
@@ -137,6 +137,12 @@ class Outbox:
         """Of a sealed file."""
         content = self._read(path)
         return content.entries if content is not None else []
+
+    def keep(self, path: Path, entries: list[Entry]) -> None:
+        """Of a sealed file only these are left to do."""
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(_encoder.encode(Sealed([], entries)))
+        draft.replace(path)
 
     def done(self, path: Path) -> None:
         """It is durable elsewhere."""

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.signals.exporters.subscriptions import FailureGroups, SubscribedWriter, Subscriptions
 from relive_platform.signals.signal import Rows
 from relive_platform.subscriptions.outbox import Entry, Outbox
 from relive_platform.subscriptions.rules import Hears, Rule, write_rules
+from relive_platform.triggers.queue.model import QueueFull
+from relive_platform.triggers.queue.publisher import Accepted
+from relive_platform.triggers.records.config import LogsTrigger
+from relive_platform.triggers.records.source import RecordSource
 from relive_store import Mark
 
 
@@ -183,3 +188,35 @@ def test_the_first_failure_of_a_group_is_told_as_new_across_restarts(tmp_path: P
     assert tell(2, "i2", "x") == [("all", 0)]
     assert tell(3, "i1", "x") == [("new", 1), ("all", 1)]
     assert tell(4, "i3", "y") == [("new", 1), ("all", 1)]
+
+
+async def test_a_function_that_takes_no_more_keeps_no_others_records_back(tmp_path: Path) -> None:
+    # Given two functions that hear of the same lines, of which one takes no more
+    source = RecordSource(tmp_path / "outbox")
+    outbox = Outbox(tmp_path / "outbox")
+    triggers = {"full": LogsTrigger(shape="plain"), "free": LogsTrigger(shape="plain")}
+    idents = {name: trigger.rule(name).ident for name, trigger in triggers.items()}
+    source._triggers = {idents[name]: (name, trigger) for name, trigger in triggers.items()}
+    got: list[tuple[str, str]] = []
+    room = {"full": False, "free": True}
+
+    async def publish(request: InvokeRequest, key: str, publisher: object, identity: bytes) -> Accepted:
+        if not room[request.function]:
+            raise QueueFull("no room")
+        got.append((request.function, key))
+        return Accepted("e", "i", "t", "s")
+
+    source.publish = publish
+    batch = [Entry(idents[name], "f", 1, "w", place, 5, body="x") for place, name in enumerate(triggers)]
+    outbox.write("1", batch)
+    outbox.seal([path for path, _, _ in outbox.waiting()])
+
+    # I expect the other's to be told, once, and the rest when there is room
+    for _ in range(3):
+        await source._round()
+    assert [name for name, _ in got] == ["free"]
+    assert outbox.size_bytes() > 0
+    room["full"] = True
+    await source._round()
+    assert [name for name, _ in got] == ["free", "full"]
+    assert outbox.size_bytes() == 0

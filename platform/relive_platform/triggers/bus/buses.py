@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,13 @@ from relive_platform.names import unknown_name
 from relive_platform.triggers.base import Served
 from relive_platform.triggers.bus.config import DEFAULT_BUS, BusTrigger
 from relive_platform.triggers.bus.entry import BadEntry, event_of
-from relive_platform.triggers.patterns import Pattern
+from relive_platform.triggers.patterns import Pattern, PatternError
 from relive_platform.triggers.queue.publisher import Accepted
 from relive_platform.triggers.shapes import cloudevent_of
 
 __all__ = ["Buses", "PartlyRefused", "UnknownBus", "key_of"]
 
+_log = logging.getLogger(__name__)
 Publish = Callable[[InvokeRequest, str, FunctionSpec | None, bytes], Awaitable[Accepted]]
 
 
@@ -70,9 +72,14 @@ class Buses:
         targets: dict[str, list[_Target]] = {}
         for function in functions:
             for trigger in function.config.triggers:
-                if isinstance(trigger, BusTrigger):
+                if not isinstance(trigger, BusTrigger):
+                    continue
+                try:
                     target = _Target(function.name, trigger.compiled(), trigger.shape)
-                    targets.setdefault(trigger.bus, []).append(target)
+                except (PatternError, ValueError) as error:  # deployed by a version that took it
+                    _log.error("%s of %s is left out: %s", trigger.describe(), function.name, error)
+                    continue
+                targets.setdefault(trigger.bus, []).append(target)
         self._targets = targets
 
     async def start(self) -> None:

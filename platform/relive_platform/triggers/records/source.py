@@ -64,6 +64,7 @@ class RecordSource:
         self._lag_s = 0.0
         self._behind = 0
         self._problem = ""
+        self._refused = ""  # in this round
 
     @property
     def lag_s(self) -> float:
@@ -114,22 +115,26 @@ class RecordSource:
 
     async def _run(self) -> None:
         while True:
-            pause = _ROUND_S
             try:
                 await self._round()
-                self._problem = ""
+                text = self._refused
             except Exception as error:  # whatever it is: the files are there at the next look
                 text = error.message if isinstance(error, ReliveError) else f"{type(error).__name__}: {error}"
-                if text != self._problem:
-                    _log.error("records are not delivered yet: %s", text)
-                self._problem, pause = text, _AGAIN_S
+            if text and text != self._problem:
+                _log.error("records are not delivered yet: %s", text)
+            self._problem = text
+            pause = _AGAIN_S if text else _ROUND_S
             await asyncio.sleep(pause)
 
     async def _round(self) -> None:
+        self._refused = ""
         for path in await asyncio.to_thread(self._take):
             entries = await asyncio.to_thread(self._outbox.entries, path)
-            await self._deliver(path.stem, entries)
-            await asyncio.to_thread(self._outbox.done, path)
+            left = await self._deliver(path.stem, entries)
+            if not left:
+                await asyncio.to_thread(self._outbox.done, path)
+            elif len(left) < len(entries):
+                await asyncio.to_thread(self._outbox.keep, path, left)
 
     def _take(self) -> list[Path]:
         """Sealed files, with one more of what has waited long enough, or is much."""
@@ -152,7 +157,9 @@ class RecordSource:
             room -= size
         return [*sealed, self._outbox.seal(paths)]
 
-    async def _deliver(self, batch: str, entries: Sequence[Entry]) -> None:
+    async def _deliver(self, batch: str, entries: Sequence[Entry]) -> list[Entry]:
+        """Gives the entries of functions that take no more now: they keep no other's back."""
+        left: list[Entry] = []
         ordered = sorted(entries, key=lambda one: (one.rule, one.function, one.instance, one.timestamp_ns))
         for rule, group in groupby(ordered, key=lambda one: one.rule):
             found = self._triggers.get(rule)
@@ -169,8 +176,12 @@ class RecordSource:
                     await self._tell_lines(function, rule, trigger, batch, chosen)
             except UnknownFunction:
                 self.counts.orphans += len(chosen)
-                continue
-            self.counts.records += len(chosen)
+            except ReliveError as error:
+                self._refused = f"{function}: {error.message}"
+                left += chosen
+            else:
+                self.counts.records += len(chosen)
+        return left
 
     async def _tell_failure(self, function: str, rule: str, entry: Entry) -> None:
         event = failure_event(entry)
