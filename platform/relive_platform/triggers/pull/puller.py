@@ -71,6 +71,7 @@ class Puller:
         self._draw = random.SystemRandom()
         self._record_bytes = max(desk.event_bytes - _ENVELOPE_BYTES, 1)
         self._lanes: dict[str, Lane] = {}
+        self._held: dict[str, Record] = {}  # by position
         self._ledger = Ledger((), 0)
         self._moved = asyncio.Event()
         self._address = ""
@@ -128,7 +129,7 @@ class Puller:
             for lane in self._lanes.values():
                 lane.outstanding = trigger.batches  # not known: ask
             held = [record for lane in self._lanes.values() for record in lane.records]
-            self._lanes = {}
+            self._lanes, self._held = {}, {}
             self.state.held = 0
             await _let_go(connector, held)
 
@@ -171,6 +172,11 @@ class Puller:
                 if self._ledger.has(record):
                     repeated.append(record)
                     continue
+                held = self._held.get(record.position)
+                if held is not None and connector.holds(held):
+                    self.state.repeated += 1  # sent again while we were slow: it is on its way already
+                    continue
+                self._held[record.position] = record
                 size = encode(record, self.trigger.shape, self._record_bytes)
                 self.state.omitted += size > self._record_bytes
                 total += size
@@ -228,6 +234,9 @@ class Puller:
                 _still_wanted()
                 self._ledger.settled(self._ledger.finals_of(held), time.time_ns())
             lane.done(len(batch))
+            for record in batch:
+                if self._held.get(record.position) is record:
+                    del self._held[record.position]
             self._count_held()
             self._moved.set()
 
