@@ -52,7 +52,7 @@ def logs_event(entries: Sequence[Entry], rule: str, shape: str) -> dict[str, Any
 
 
 def _line(entry: Entry) -> dict[str, Any]:
-    known = f"{entry.invocation_id}\0{entry.timestamp_ns}\0{entry.place}\0{entry.body}"
+    known = f"{entry.invocation_id}\0{entry.timestamp_ns}\0{entry.body}"  # wherever it stood in a batch
     digest = hashlib.blake2b(known.encode("utf-8", "replace"), digest_size=18).digest()
     return {
         "id": str(int.from_bytes(digest, "big")).zfill(56)[:56],
