@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any, Final, Protocol
 
+from relive_base.kept_builtins import KEPT
 from relive_base.wire.messages import Profile, StackFrames
 
 from relive_profiler.record.stacks import StackTable
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
+
+__builtins__ = KEPT
 
 __all__ = ["BesideSampler", "Look", "Seen", "Tick", "thread_cpu_ns"]
 

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+from relive_base.kept_builtins import KEPT
+
+__builtins__ = KEPT
+
 __all__ = ["PURE_VARIABLE", "chosen_settime", "chosen_walk", "native", "walk"]
 
 PURE_VARIABLE: Final = "RELIVE_PURE_PYTHON"

@@ -11,6 +11,10 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
 
+from relive_base.kept_builtins import KEPT
+
+__builtins__ = KEPT
+
 __all__ = ["PreciseProfiler", "parse_frame"]
 
 _INTERVAL_S: Final = 0.001

@@ -19,6 +19,9 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
+from relive_base.kept_builtins import KEPT
+
+__builtins__ = KEPT
 
 __all__ = ["Rhythm", "SamplerLimits", "Timer", "next_interval_ns", "voluntary_switches"]
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from relive_base.kept_builtins import KEPT, intact
 from relive_base.wire.messages import Profile, StackFrames
 
 from relive_profiler.record import timer
@@ -26,6 +27,8 @@ from relive_profiler.record.precise import PreciseProfiler
 from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
 from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
+
+__builtins__ = KEPT
 
 __all__ = ["Sampler", "SamplerLimits", "preload"]
 
@@ -251,9 +254,9 @@ class Sampler:
             self._cpu_last = self._cpu_clock()
             self._last = self._clock()  # after the look: its own time counts for nobody
         except Exception as error:
-            # Ours (no memory, recursion limit) costs one sample; a foreign one comes from another signal's
-            # handler that ran meanwhile, and belongs to the user's code.
-            if not isinstance(error, (RecursionError, MemoryError)) and _foreign(error):
+            # Ours (no memory, recursion limit, no builtins for the standard library) costs one sample; a
+            # foreign one comes from another signal's handler that ran meanwhile: it is the user's code's.
+            if not isinstance(error, (RecursionError, MemoryError)) and intact() and _foreign(error):
                 raise
             self._dropped += 1
         finally:
@@ -296,4 +299,4 @@ def _foreign(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) != _HERE
+    return trace is not None and trace.tb_frame.f_code.co_filename.rpartition("/")[0] != _HERE

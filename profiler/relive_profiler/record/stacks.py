@@ -12,10 +12,13 @@ from types import CodeType, FrameType
 from typing import Final
 
 from relive_base.code_lines import frame_line
+from relive_base.kept_builtins import KEPT
 from relive_base.own_code import own_folders
 from relive_base.wire.messages import StackFrames
 
 from relive_profiler.record.native import chosen_walk
+
+__builtins__ = KEPT
 
 __all__ = [
     "DEEP_FRAME",

@@ -17,7 +17,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_base.kept_builtins import KEPT
+
 from relive_profiler.record.native import chosen_settime
+
+__builtins__ = KEPT
 
 __all__ = ["PROFILE_SIGNAL", "ThreadTimer", "TimerUnavailable", "cpu_timer", "preload", "tick_ns"]
 

@@ -1,6 +1,6 @@
 """Messages of queues: what was acknowledged is there after kill -9, and what was deleted stays so.
 
-Whole servers are killed by `python -m bench.queue.kill_messages`."""
+Whole servers are killed by `python tests/support/kill_messages.py`."""
 
 from __future__ import annotations
 

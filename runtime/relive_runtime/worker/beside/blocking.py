@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
+from relive_base.kept_builtins import KEPT
 from relive_base.wire.messages import StackFrames
 from relive_profiler.record import Look
 
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.beside.whereabouts import Whereabouts
+
+__builtins__ = KEPT
 
 __all__ = ["LoopWatch"]
 

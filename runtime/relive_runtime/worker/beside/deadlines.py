@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Final
 
+from relive_base.kept_builtins import KEPT
+
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.limits.deadline import REPEAT_NS, DeadlineTimer, HandlerTimeout
+
+__builtins__ = KEPT
 
 __all__ = ["BesideDeadlines"]
 

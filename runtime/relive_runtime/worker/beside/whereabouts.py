@@ -11,11 +11,14 @@ from contextvars import Context
 from types import FrameType
 from typing import Any, Final
 
+from relive_base.kept_builtins import KEPT
 from relive_capture.record import suspended_frames
 from relive_profiler.record import Look, thread_cpu_ns
 from relive_tracer.record import Telemetry
 
 from relive_runtime.worker.beside.attempt import BesideAttempt
+
+__builtins__ = KEPT
 
 __all__ = ["Whereabouts"]
 

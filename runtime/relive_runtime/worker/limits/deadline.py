@@ -10,6 +10,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from relive_base.kept_builtins import KEPT
+
+__builtins__ = KEPT
+
 __all__ = ["DEADLINE_SIGNAL", "REPEAT_NS", "DeadlineTimer", "HandlerTimeout", "without_signal_frame"]
 
 DEADLINE_SIGNAL: Final = signal.SIGRTMIN + 5

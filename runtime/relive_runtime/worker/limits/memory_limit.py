@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
+from relive_base.kept_builtins import KEPT
 from relive_base.wire.messages import FunctionSpec, Invoke, Scene
 from relive_base.wire.sink import FrameSink
 from relive_capture import record as capture
@@ -20,6 +21,8 @@ from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.limits.memory import Reserve
 from relive_runtime.worker.limits.memory_signal import MEMORY_SIGNAL
 from relive_runtime.worker.start.namesakes import originals
+
+__builtins__ = KEPT
 
 __all__ = ["MemoryLimit"]
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import signal
 from typing import Final
 
+from relive_base.kept_builtins import KEPT
+
+__builtins__ = KEPT
+
 __all__ = ["MEMORY_SIGNAL"]
 
 MEMORY_SIGNAL: Final = signal.SIGRTMIN + 6

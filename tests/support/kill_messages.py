@@ -1,6 +1,6 @@
 """Kills servers with kill -9 while messages are sent, received, worked on and deleted; counts what was lost.
 
-    python -m bench.queue.kill_messages [ROUNDS] [SEED]
+    python tests/support/kill_messages.py [ROUNDS] [SEED]
 
 Three threads send by SQS's API and remember what was acknowledged. A function works on one queue in batches,
 with failures, another on a FIFO queue; this process receives from a third and deletes. After the last kill
