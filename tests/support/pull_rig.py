@@ -54,6 +54,7 @@ class Rig:
         self.environment: dict[str, str] = {}
         self.queue = EventQueue(home / "events.db", limits=QueueLimits(lease_s=3_600.0))
         self.sources: list[PullSource] = []
+        self._left: list[Lease] = []
         self.seen: list[Any] = []  # every event that was taken by `events`
 
     async def start(self) -> None:
@@ -88,8 +89,20 @@ class Rig:
         return next(s for source in self.sources for s in source.describe() if s.function == name)
 
     async def lease(self, limit: int = 100) -> list[Lease]:
-        """Events that are due."""
-        return await asyncio.wrap_future(self.queue.lease(limit))
+        """Events that are due, after those that `hold` has left."""
+        left, self._left = self._left, []
+        return left + await asyncio.wrap_future(self.queue.lease(limit))
+
+    async def hold(self, function: str) -> Lease:
+        """The first event of a function, which is not done; the others come as if nobody had looked."""
+        while True:
+            found = await self.lease()
+            for place, lease in enumerate(found):
+                if lease.event.function == function:
+                    self._left = found[:place] + found[place + 1 :]
+                    return lease
+            self._left = found
+            await asyncio.sleep(0.005)
 
     async def events(self, count: int, *, records: bool = True) -> list[Any]:
         """The next events until they have `count` records (or are `count`), done."""

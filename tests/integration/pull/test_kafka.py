@@ -60,15 +60,13 @@ async def test_records_become_events_in_the_order_of_their_partition(
 
 async def _in_order(rig: Rig, server: ForeignServer) -> None:
     # When a function does not end the first batch of a partition
-    held: list[Any] = []
-    while not held:
-        held = [lease for lease in await rig.lease() if lease.event.function == "g"]
+    held = await rig.hold("g")
     await produce(server, [("order", 1, b"%d" % number) for number in range(4)])
     others = [event for event in await rig.events(7) if "order-1" in event["records"]]
     # I expect the other partition whole, of this one no further batch, and then the rest in order
     assert [len(event["records"]["order-1"]) for event in others] == [2, 2]
     assert not await rig.lease()
-    await asyncio.wrap_future(rig.queue.complete(held[0]))
+    await asyncio.wrap_future(rig.queue.complete(held))
     rest = [record for event in await rig.events(8) for record in event["records"]["order-0"]]
     assert [int(base64.b64decode(record["value"])) for record in rest] == list(range(2, 10))
 
