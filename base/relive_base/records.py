@@ -8,12 +8,18 @@ import msgspec
 
 from relive_base.wire.messages import ErrorInfo, SpanData, SpanLink
 
-__all__ = ["FAILURE_KINDS", "STATUSES", "InvocationRecord"]
+__all__ = ["FAILURE_KINDS", "STATUSES", "TRIGGERS", "InvocationRecord"]
 
 STATUSES: Final = ("ok", "error", "timeout", "memory", "crash", "init_error", "cancelled", "rejected", "lost")
 """What became of an invocation. "error": the handler raised, its result was unusable, or it
 answered over HTTP with a 5xx status; "crash": the process ended (exit, signal); "cancelled": somebody
 ended it; "rejected": a limit refused it before it ran; "lost": the server ended in the middle."""
+
+TRIGGERS: Final = (
+    "http", "grpc", "timer", "queue", "api", "call", "webhook", "cloudevents", "bus", "bucket", "postgres",
+    "redis", "nats", "kafka", "logs", "failure", "alarm",
+)  # fmt: skip
+"""What set an invocation off: a kind of trigger, "api" (a program, the command line), "call" (a function)."""
 
 FAILURE_KINDS: Final = (
     "exception",

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, CallBegun, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
+from relive_runtime.adapters.table import GRPC
 
 from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
@@ -29,7 +30,7 @@ from relive_platform.engine.supervisor.verdict import (
     init_verdict,
     worker_verdict,
 )
-from relive_platform.engine.workers.born import GRPC, Caller, request_of
+from relive_platform.engine.workers.born import Caller, request_of
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, CallBegun, Done, FunctionSpec, InitFailed, Ready, Result
-from relive_runtime.adapters.table import BESIDE
+from relive_runtime.adapters.table import BESIDE, GRPC
 
 from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
@@ -20,7 +20,7 @@ from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.waiting import Waiting
 from relive_platform.engine.warmth.keeper import Warmth
 from relive_platform.engine.wires import Wires
-from relive_platform.engine.workers.born import GRPC, is_own
+from relive_platform.engine.workers.born import is_own
 from relive_platform.engine.workers.life import BUSY, FROZEN, GONE, IDLE, STARTING
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import HeapFound

@@ -1,8 +1,23 @@
-"""The recording half of the profiler: it runs in the function's process, on its main thread."""
+"""The recording half of the profiler: it runs in the function's process, on its main thread.
+
+What is for attempts beside each other is loaded when it is asked for: most workers have none.
+"""
 
 from __future__ import annotations
 
-from relive_profiler.record.beside import BesideSampler, Look, thread_cpu_ns
+from typing import TYPE_CHECKING
+
 from relive_profiler.record.sampler import Sampler, SamplerLimits, preload
 
+if TYPE_CHECKING:
+    from relive_profiler.record.beside import BesideSampler, Look, thread_cpu_ns
+
 __all__ = ["BesideSampler", "Look", "Sampler", "SamplerLimits", "preload", "thread_cpu_ns"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from relive_profiler.record import beside
+
+    return getattr(beside, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import sysconfig
 from _blake2 import blake2b  # hashlib would load OpenSSL: 2 ms
 from collections.abc import Sequence
 from types import CodeType, FrameType
@@ -204,6 +203,8 @@ class StackTable:
 @functools.cache
 def standard_folders() -> frozenset[str]:
     """Of the standard library. The same for all workers; to find them out takes half a millisecond."""
+    import sysconfig  # here: a zygote asks once for all its workers
+
     return frozenset(os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 
 

@@ -32,7 +32,6 @@ SERVICE: Final = "service"
 GRPC: Final = "grpc"
 BESIDE: Final = frozenset((SERVICE, GRPC))
 """Kinds whose attempts run beside each other in a worker."""
-"""The kind whose attempts run beside each other."""
 
 
 class UnknownKind(ReliveError):

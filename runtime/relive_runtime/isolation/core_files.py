@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import stat
@@ -48,6 +47,8 @@ def take_core(pattern: str, pid: int, scratch: str, into: str, uid: int = 0) -> 
     """
     if not pattern or pattern.startswith("|"):
         return ""
+    import glob  # here: it is the server that asks for this, not a worker
+
     name = _SPECIFIER.sub(lambda match: {"p": str(pid), "P": str(pid), "%": "%"}.get(match[1], "*"), pattern)
     if "%p" not in pattern and _read(_USES_PID_FILE) == "1":
         name += f".{pid}"

@@ -3,7 +3,6 @@ home."""
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
 from collections.abc import Mapping
@@ -80,6 +79,8 @@ def _settings_of_the_system() -> list[str]:
     """
     if os.geteuid() and not any(os.access(path, os.R_OK) for path in _SECRETS):
         return ["/etc"]
+    import glob  # here: most do not get to it
+
     return [path for name in _ETC for path in sorted(glob.glob(f"/etc/{name}"))]
 
 

@@ -149,7 +149,7 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._interpreter = start.interpreter
-        self._background = Background(self._spec, self._telemetry)
+        self._background = Background(self._spec, self._telemetry, apart=self._serves)
         self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
 
     def order_console(self, descriptor: int) -> None:

@@ -8,8 +8,8 @@ import pytest
 from import_cost import cost_and_modules, share_of_yardstick
 from relive_runtime.folder import build_runtime
 
-LIMIT = 0.9
-"""Of the CPU time of the yardstick, some 57 ms where the record side takes 49 (0.84 to 0.87)."""
+LIMIT = 0.85
+"""Of the CPU time of the yardstick, some 75 ms where the record side takes 54."""
 FORBIDDEN = (
     "asyncio",
     "grpc",

@@ -7,7 +7,6 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Hashable, Sequence
-from contextvars import Context, ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ from relive_tracer.record.streams import LineStream
 from relive_tracer.record.text import bounded
 
 if TYPE_CHECKING:
+    from contextvars import Context, ContextVar
+
     from relive_tracer.record.tracing import Tracing
 
 __all__ = ["Telemetry", "preload", "rehearse"]
@@ -85,6 +86,8 @@ class Telemetry:
         self._current: ContextVar[InvocationState] | None = None
         self.noticed = Noticed()
         if beside:
+            from contextvars import ContextVar  # here: no other kind needs it
+
             self._tell_apart(ContextVar("relive_attempt"))
         places = Places(spec.source, self.limits)
         self._handler = RecordHandler(self._output, self.limits, places, self.noticed)

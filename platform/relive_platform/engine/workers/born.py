@@ -8,13 +8,13 @@ from typing import Final
 
 import msgspec
 from relive_base.wire.messages import CallBegun, CallStreams, StreamHead, StreamPart, own_id
+from relive_runtime.adapters.table import GRPC
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.invocation import AnswerStream, InvokeRequest, Outcome
 
-__all__ = ["GRPC", "BornAttempts", "Caller", "is_own", "request_of"]
+__all__ = ["BornAttempts", "Caller", "is_own", "request_of"]
 
-GRPC: Final = "grpc"
 _IDS: Final = re.compile(
     "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
     " [0-9a-f]{32} [0-9a-f]{16} [0-9a-f]{16}"

@@ -10,9 +10,10 @@ from relive_base.ids import new_invocation_ids
 from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import CallBegun, FunctionSpec, Invoke, own_id
 
-__all__ = ["GRPC", "OK", "SERVER_ERRORS", "UNIMPLEMENTED", "UNKNOWN", "RpcFailed", "begun", "code_of"]
+from relive_runtime.adapters.table import GRPC
 
-GRPC: Final = "grpc"
+__all__ = ["OK", "SERVER_ERRORS", "UNIMPLEMENTED", "UNKNOWN", "RpcFailed", "begun", "code_of"]
+
 """The trigger."""
 
 OK: Final = 0

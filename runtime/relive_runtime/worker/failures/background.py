@@ -8,8 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextvars import copy_context
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from relive_base.attributes import Attributes
@@ -20,6 +19,9 @@ from relive_tracer.record import Telemetry
 
 from relive_runtime.worker.failures.capturing import capture_failure
 from relive_runtime.worker.start.namesakes import originals
+
+if TYPE_CHECKING:
+    from contextvars import Context
 
 __all__ = ["Background"]
 
@@ -36,7 +38,8 @@ class Background:
     calls them is wrapped, so that they run, and print, as ever.
     """
 
-    def __init__(self, spec: FunctionSpec, telemetry: Telemetry) -> None:
+    def __init__(self, spec: FunctionSpec, telemetry: Telemetry, *, apart: bool = False) -> None:
+        """`apart`: invocations run beside each other, and a failure is of the one whose code it is."""
         self.fresh = False
         """Whether something failed since the last `scene` or `add_to`."""
         self._spec = spec
@@ -44,7 +47,7 @@ class Background:
         self._pid = os.getpid()
         self._kept: deque[tuple[Scene, dict[str, Any]]] = deque(maxlen=_KEPT)
         self._undo: list[Callable[[], None]] = []
-        self._apart = spec.kind == "service"  # invocations run beside each other
+        self._apart = apart
 
     def install(self) -> None:
         """Wrap what Python calls for such failures. Never raises: without it they are on stderr alone."""
@@ -111,12 +114,12 @@ class Background:
 
         def make_invoke_excepthook() -> _InvokeHook:
             invoke = original()
-            began_in = copy_context()  # whose thread it is
+            began_in = self._context()  # whose thread it is
 
             def invoke_excepthook(thread: Any) -> None:
                 error = sys.exc_info()[1]
                 if error is not None and not issubclass(type(error), SystemExit):
-                    if self._apart:
+                    if began_in is not None:
                         began_in.run(self._note, "thread", _name_of(thread), error, say=True)
                     else:
                         self._note("thread", _name_of(thread), error, say=True)
@@ -126,6 +129,13 @@ class Background:
             return invoke_excepthook
 
         return make_invoke_excepthook
+
+    def _context(self) -> Context | None:
+        if not self._apart:
+            return None
+        from contextvars import copy_context  # here: no other kind needs it
+
+        return copy_context()
 
     def _loop_hook(self, original: _HandleContext) -> _HandleContext:
         """The loop's own default handler logs, with the traceback; if the user has set another, we do."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from relive_base.records import STATUSES
+from relive_base.records import STATUSES, TRIGGERS
 
 from relive_tui.models.layout.text import clean
 
 __all__ = ["FIELDS", "FilterProblem", "InvocationQuery", "complete", "parse_filter"]
 
 FIELDS = ("status", "fn", "dur", "trigger", "version", "trace")
-TRIGGERS = ("http", "grpc", "timer", "queue", "api", "call")
 _DURATION = re.compile(r">?=?(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m)?")
 _FACTORS = {"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9, "m": 6e10}
 FAILED = tuple(status for status in STATUSES if status not in ("ok", "rejected"))
