@@ -6,6 +6,17 @@ from __future__ import annotations
 
 from relive_platform.evidence.attempt import Finished, HeapFound, SceneJob
 from relive_platform.evidence.scene import StackMemory, scene_input
-from relive_platform.evidence.takes import LOGS, SPANS, Kept, Take
+from relive_platform.evidence.takes import LOGS, METRICS, SPANS, Kept, Take
 
-__all__ = ["LOGS", "SPANS", "Finished", "HeapFound", "Kept", "SceneJob", "StackMemory", "Take", "scene_input"]
+__all__ = [
+    "LOGS",
+    "METRICS",
+    "SPANS",
+    "Finished",
+    "HeapFound",
+    "Kept",
+    "SceneJob",
+    "StackMemory",
+    "Take",
+    "scene_input",
+]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-__all__ = ["LOGS", "SPANS", "Kept", "Take"]
+__all__ = ["LOGS", "METRICS", "SPANS", "Kept", "Take"]
 
 
 class Kept(Enum):
@@ -30,3 +30,4 @@ class Take:
 
 SPANS: Final = Take("spans", 16 * 1_048_576, Kept.FIRST)
 LOGS: Final = Take("logs", 0, Kept.LAST)
+METRICS: Final = Take("metrics", 8 * 1_048_576)

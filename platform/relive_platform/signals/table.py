@@ -6,6 +6,7 @@ from typing import Final
 
 from relive_platform.evidence import Take
 from relive_platform.signals.kinds.logs import LogSignal
+from relive_platform.signals.kinds.metrics import MetricSignal
 from relive_platform.signals.kinds.profiles import ProfileSignal
 from relive_platform.signals.kinds.spans import SpanSignal
 from relive_platform.signals.signal import Signal
@@ -15,6 +16,7 @@ __all__ = ["SIGNALS", "takes"]
 SIGNALS: Final[dict[str, type[Signal]]] = {
     "spans": SpanSignal,
     "logs": LogSignal,
+    "metrics": MetricSignal,
     "profiles": ProfileSignal,
 }
 

@@ -8,3 +8,8 @@ ALTER TABLE otel_traces_red_1m MODIFY SETTING merge_selector_base = 10, min_part
 ALTER TABLE otel_logs MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE invocations MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE profiles MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
+ALTER TABLE otel_metrics_gauge MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
+ALTER TABLE otel_metrics_sum MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
+ALTER TABLE otel_metrics_histogram MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
+ALTER TABLE otel_metrics_exponential_histogram MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
+ALTER TABLE otel_metrics_summary MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;

@@ -12,7 +12,13 @@ from typing import Final
 
 import msgspec
 from relive_base.attributes import Attribute, type_code, value_text
-from relive_base.resource import relive_version, resource_attributes, sdk_version
+from relive_base.resource import (
+    host_name,
+    parse_resource_attributes,
+    relive_version,
+    resource_attributes,
+    sdk_version,
+)
 from relive_base.wire.messages import LogLine, SpanData
 
 __all__ = [
@@ -126,8 +132,15 @@ class FunctionRef(msgspec.Struct, frozen=True, gc=False):
     sampled: bool = True  # the flag of its trace
 
     @property
+    def is_platform(self) -> bool:
+        """Whether nobody's function is meant, but Relive itself."""
+        return self.name == SCOPE and not self.version
+
+    @property
     def resource(self) -> dict[str, str]:
         """Its resource attributes."""
+        if self.is_platform:
+            return platform_resource(self.instance, self.given)
         return resource_of(
             self.name, self.version, self.app, self.code_hash, self.instance, self.given, self.own
         )
@@ -142,6 +155,14 @@ def resource_of(
         name, version, app, code_hash, instance, given, own,
         sdk_version=sdk_version(), distro_version=relive_version(),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=_RESOURCES_KEPT)
+def platform_resource(instance: str, given: str = "") -> dict[str, str]:
+    """Of what Relive tells of itself."""
+    own = {"service.name": SCOPE, "service.version": relive_version(), "service.instance.id": instance}
+    found = {"host.name": host_name(), **parse_resource_attributes(given), **own}
+    return {name: value for name, value in found.items() if value}
 
 
 @lru_cache(maxsize=_RESOURCES_KEPT)

@@ -41,6 +41,7 @@ from relive_base.wire.messages.invoking import (
     StreamHead,
     StreamPart,
 )
+from relive_base.wire.messages.metrics import METRIC_KINDS, MetricData, MetricPoint, Metrics
 from relive_base.wire.messages.rpc import CallBegun, CallStreams, own_id
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
@@ -69,6 +70,7 @@ from relive_base.wire.messages.telemetry import (
 __all__ = [
     "MAX_FRAME_BYTES",
     "MESSAGE_COST_BYTES",
+    "METRIC_KINDS",
     "WEBSOCKET",
     "WINDOW_BYTES",
     "AnyFrame",
@@ -105,6 +107,9 @@ __all__ = [
     "Left",
     "LogLine",
     "Logs",
+    "MetricData",
+    "MetricPoint",
+    "Metrics",
     "OpenSpan",
     "Playback",
     "Profile",

@@ -19,7 +19,15 @@ from typing import Final
 import msgspec
 from relive_base.records import InvocationRecord
 from relive_base.wire.framing import MAX_FRAME_BYTES, FrameError, FrameReader, framed
-from relive_base.wire.messages import FunctionSpec, SpanData, Spans, encode_payload
+from relive_base.wire.messages import (
+    FunctionSpec,
+    MetricData,
+    Metrics,
+    SpanData,
+    Spans,
+    encode_payload,
+)
+from relive_tracer.explore.rows import SCOPE
 
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_platform.signals.exporters.followers import Followers
@@ -46,6 +54,7 @@ _REFRESH_S: Final = 0.5  # a process that is busy for longer leaves its last wor
 _ASKED: Final = 64
 _SOURCES: Final = 4_096
 _ITEM_BYTES: Final = MAX_FRAME_BYTES - 65_536
+_PLATFORM: Final = FunctionSpec(name=SCOPE, version=0, handler="")
 _log = logging.getLogger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _ack = msgspec.msgpack.Decoder(Ack)
@@ -284,6 +293,10 @@ class Collector(asyncio.Protocol):
         """A span of the platform's own that belongs to no attempt: publishing an event."""
         payload = encode_payload(Spans(invocation_id=invocation_id, spans=[span]))
         self._row(spec, invocation_id, 1, payload, sampled)
+
+    def own_metrics(self, metrics: list[MetricData]) -> bool:
+        """What the platform measures of itself. Whether there was room for it."""
+        return self._row(_PLATFORM, "", 1, encode_payload(Metrics(invocation_id="", metrics=metrics)))
 
     def _source(self, spec: FunctionSpec) -> msgspec.Raw:
         key = (spec.name, spec.version, spec.instance)

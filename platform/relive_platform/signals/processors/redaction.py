@@ -10,9 +10,16 @@ from relive_base.attributes import Attribute, attribute_texts
 from relive_base.records import InvocationRecord
 from relive_base.redaction.paths import hide_path
 from relive_base.redaction.redactor import KeyBlocks, Redactor
-from relive_base.wire.messages import LogLine, OpenSpan, SpanData
+from relive_base.wire.messages import LogLine, MetricData, OpenSpan, SpanData
 
-__all__ = ["Redactors", "redact_line", "redact_open_span", "redact_record", "redact_span"]
+__all__ = [
+    "Redactors",
+    "redact_line",
+    "redact_metric",
+    "redact_open_span",
+    "redact_record",
+    "redact_span",
+]
 
 _KEPT: Final = 256
 _REPEATED_CHARS: Final = 256
@@ -66,6 +73,16 @@ def redact_line(line: LogLine, redactor: Redactor, blocks: KeyBlocks, owner: Has
     `owner` and stream."""
     line.body = blocks.line((owner, line.source), line.body, redactor)
     _attributes(line.attributes, redactor)
+
+
+def redact_metric(metric: MetricData, redactor: Redactor) -> None:
+    """Its texts, and the attributes of its points, cut as names are: the worker is not trusted."""
+    for name in ("name", "unit", "description", "scope", "scope_version"):
+        text = getattr(metric, name)
+        if text:
+            setattr(metric, name, _repeated(redactor, text[:_NAME_CHARS]))
+    for point in metric.points:
+        _attributes(point.attributes, redactor)
 
 
 def redact_record(record: InvocationRecord, redactor: Redactor) -> None:
