@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from relive_base.wire.messages import AnyFrame, FrameDecoder, LogLine, Logs, SpanData, Spans, SpanUpdate
+from relive_base.wire.messages import (
+    AnyFrame,
+    FrameDecoder,
+    LogLine,
+    Logs,
+    MetricData,
+    Metrics,
+    SpanData,
+    Spans,
+    SpanUpdate,
+)
 from relive_store import Store, StoreProcess, open_store
 from relive_tracer.explore.invoke_spans import merged
 
@@ -51,6 +61,10 @@ class Recorded:
     @property
     def lines(self) -> list[tuple[str, LogLine]]:
         return [(f.invocation_id, line) for f in self.frames if isinstance(f, Logs) for line in f.lines]
+
+    @property
+    def measured(self) -> list[tuple[str, MetricData]]:
+        return [(f.invocation_id, m) for f in self.frames if isinstance(f, Metrics) for m in f.metrics]
 
     @property
     def invoke_span(self) -> SpanData:

@@ -335,7 +335,9 @@ def log_columns(lines: Iterable[tuple[LogLine, FunctionRef]]) -> ColumnLists:
         "SpanId": [line.span_id for line, _ in pairs],
         "TraceFlags": [1 if line.trace_id and ref.sampled else 0 for line, ref in pairs],
         "SeverityText": [line.severity for line, _ in pairs],
-        "SeverityNumber": [SEVERITY_NUMBERS.get(line.severity, 0) for line, _ in pairs],
+        "SeverityNumber": [
+            line.severity_number or SEVERITY_NUMBERS.get(line.severity, 0) for line, _ in pairs
+        ],
         "ServiceName": [ref.name for _, ref in pairs],
         "Body": [line.body for line, _ in pairs],
         "ResourceSchemaUrl": constant_text,

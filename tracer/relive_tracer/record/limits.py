@@ -31,4 +31,7 @@ class TelemetryLimits(msgspec.Struct, frozen=True):  # a dataclass would take 1 
     stacktrace_chars: int = 16_000
     tail_chars: int = 2_000  # of a line over the output limit that is kept for a failure
     log_attributes: int = 32
+    measurements: int = 1_000  # of one invocation that leave one by one; more are added up for a moment
+    held_measurements: int = 512  # values that wait for each other, or series
+    held_measurement_ns: int = 10_000_000
     frame_lines: int = 200  # lines of one write that travel in one frame

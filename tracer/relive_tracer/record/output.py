@@ -83,9 +83,18 @@ class Output:
                 raise
 
     def record(
-        self, timestamp_ns: int, severity: str, body: str, attributes: Attributes, event_name: str = ""
+        self,
+        timestamp_ns: int,
+        severity: str,
+        body: str,
+        attributes: Attributes,
+        event_name: str = "",
+        *,
+        source: str = "logging",
+        number: int = 0,
     ) -> None:
-        """Record one record of the logging module, or an event of that name."""
+        """Record one record of the logging module or of the Logs API, or an event of that name. `number`:
+        OpenTelemetry's of its severity, if it is a finer one than its range's first."""
         if self._detached:
             self.to_console("logging", f"{body}\n")
             return
@@ -100,7 +109,9 @@ class Output:
             timestamp_ns = _moment(state, timestamp_ns)
             if waiting and self.order is not None:
                 self.order.mark(waiting, before_ns, timestamp_ns)
-            line = LogLine(timestamp_ns, severity, body, trace_id, span_id, "logging", attributes, event_name)
+            line = LogLine(
+                timestamp_ns, severity, body, trace_id, span_id, source, attributes, event_name, number
+            )
             self._one(state, line, size)
         except Exception as error:  # as above
             self._lost(1)

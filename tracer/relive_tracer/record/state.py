@@ -34,6 +34,7 @@ class InvocationState:
         "dropped_lines",
         "invocation_id",
         "logs",
+        "measured",
         "noticed",
         "sampled",
         "span",
@@ -59,6 +60,7 @@ class InvocationState:
         self.bytes_left = output_limit_bytes
         self.spans = 0
         self.logs = 0
+        self.measured = 0  # by the Metrics API
         self.dropped = 0
         self.dropped_lines = 0  # by the output limit, not yet told
         self.tail: deque[LogLine] = deque(maxlen=TAIL_LINES)  # the last of these: a failure's are told

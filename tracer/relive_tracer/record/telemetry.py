@@ -26,6 +26,7 @@ from relive_tracer.record.text import bounded
 if TYPE_CHECKING:
     from contextvars import Context, ContextVar
 
+    from relive_tracer.record.api_logs import ApiLogs
     from relive_tracer.record.tracing import Tracing
 
 __all__ = ["Telemetry", "preload", "rehearse"]
@@ -38,6 +39,7 @@ def preload() -> str:
     without spans of the user's own and everything else is recorded.
     """
     try:
+        import relive_tracer.record.api_logs
         import relive_tracer.record.tracing  # noqa: F401
     except Exception as error:
         return f"{type(error).__name__}: {error}"
@@ -77,6 +79,7 @@ class Telemetry:
         self.limits = limits or TelemetryLimits()
         self._state = InvocationState("", "", "", spec.output_limit_bytes)
         self._tracing: Tracing | None = None
+        self._api_logs: ApiLogs | None = None
         self._output = Output(self._send, self._where, self.limits)
         chars = self.limits.line_chars
         self._begun = begun
@@ -133,6 +136,7 @@ class Telemetry:
         os.register_at_fork(after_in_child=_forwarder(weakref.WeakMethod(self._after_fork_in_child)))
 
     def _install_tracing(self) -> str:
+        from relive_tracer.record.api_logs import ApiLogs
         from relive_tracer.record.tracing import Tracing
 
         try:
@@ -146,6 +150,8 @@ class Telemetry:
         self._output.whereabouts = tracing.whereabouts
         if missing:
             self._output.lines("logging", "WARN", [missing])
+        self._api_logs = ApiLogs(self._output, self.limits)
+        self._api_logs.install()
         return ""
 
     def begin(self, invoke: Invoke) -> None:
@@ -258,6 +264,8 @@ class Telemetry:
         self._logging.uninstall()
         if self._tracing is not None:
             self._tracing.uninstall()
+        if self._api_logs is not None:
+            self._api_logs.uninstall()
 
 
 def _forwarder(method: weakref.WeakMethod[Callable[[], None]]) -> Callable[[], None]:

@@ -34,6 +34,7 @@ from relive_tracer.record.convert import open_span, span_data
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.invoke_span import InvokeSpan, SpanSettings
 from relive_tracer.record.limits import FRAMEWORK_SPANS, TelemetryLimits
+from relive_tracer.record.meters import Meters
 from relive_tracer.record.propagation import Propagation
 from relive_tracer.record.state import InvocationState, Where
 
@@ -276,6 +277,7 @@ class Tracing:
         self._propagation = Propagation(spec.environment.get("OTEL_PROPAGATORS") or spec.propagators)
         self._framework_spans = spec.environment.get(FRAMEWORK_SPANS) == "on"
         self._provider.add_span_processor(self._sender)
+        self._meters = Meters(send, spec, limits, self.whereabouts)
         self._known: object = self._provider
 
     def install(self) -> str:
@@ -288,6 +290,7 @@ class Tracing:
         else:
             trace_api.set_tracer_provider(self._provider)
         cast(Any, os)._exit = self._telling_exit(os._exit)
+        self._meters.install()
         return self._propagation.install()
 
     def _telling_exit(self, real: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
@@ -338,12 +341,14 @@ class Tracing:
         """Such an invocation has ended."""
         if state.span is not None:
             state.span.finish()
+        self._meters.finish(state, beside=True)
 
     def end(self) -> None:
         """This thread's context is again what it was, whatever the user's code left attached."""
         state = self._state
         if state.span is not None:
             state.span.finish()
+        self._meters.finish(state)
         token = self._token
         if token is not None:
             self._token = None
@@ -395,6 +400,7 @@ class Tracing:
     def detach_child(self) -> None:
         """In a child that the user's code forked."""
         self._sender.detach()
+        self._meters.detach()
 
     def uninstall(self) -> None:
         """Undo `install`, for tests."""
@@ -402,6 +408,7 @@ class Tracing:
             trace_api._TRACER_PROVIDER = None
         logging.getLogger("opentelemetry.attributes").removeFilter(_tells_news)
         self._propagation.uninstall()
+        self._meters.uninstall()
         cast(Any, os)._exit = self._real_exit
         context_api._RUNTIME_CONTEXT = context_api._load_runtime_context()
 

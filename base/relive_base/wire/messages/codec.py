@@ -34,6 +34,7 @@ from relive_base.wire.messages.invoking import (
     StreamHead,
     StreamPart,
 )
+from relive_base.wire.messages.metrics import Metrics
 from relive_base.wire.messages.rpc import CallBegun, CallStreams
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
@@ -44,7 +45,8 @@ __all__ = ["AnyFrame", "FrameDecoder", "decode_frame", "encode_frame", "encode_p
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
-    | Result | StreamHead | StreamPart | Done | Skipped | Late | Crashed | Spans | SpanUpdate | Logs | Profile
+    | Result | StreamHead | StreamPart | Done | Skipped | Late | Crashed
+    | Spans | SpanUpdate | Logs | Metrics | Profile
     | Scene | Call
     | SocketAccept | SocketData | SocketClose | SocketTaken | CallBegun | CallStreams
     | TakeHeap | HeapTaken | Playback

@@ -91,7 +91,8 @@ class SpanUpdate(Frame, tag="span_update"):
 
 
 class LogLine(msgspec.Struct, array_like=True):
-    """One line. `source`: "stdout", "stderr", "logging" or "console" (written past Python)."""
+    """One line. `source`: "stdout", "stderr", "logging", "otel" (its Logs API) or "console" (written past
+    Python)."""
 
     timestamp_ns: int
     severity: str  # "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL"
@@ -101,6 +102,7 @@ class LogLine(msgspec.Struct, array_like=True):
     source: str = "stdout"
     attributes: dict[str, Attribute] = {}
     event_name: str = ""  # what kind of thing it tells, such as "exception"; "" for an ordinary line
+    severity_number: int = 0  # 1 to 24; 0: the first one of the severity's range
 
 
 class Logs(Frame, tag="logs"):
