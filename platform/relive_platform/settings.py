@@ -129,8 +129,8 @@ class Settings:
     # OTLP
     otlp: str = _set(
         "",
-        "OTLP endpoint that all spans and log lines are exported to. Empty: the standard"
-        " `OTEL_EXPORTER_OTLP_*` variables say where and how, for both signals or each;"
+        "OTLP endpoint that all spans, log lines and metrics are exported to. Empty: the standard"
+        " `OTEL_EXPORTER_OTLP_*` variables say where and how, for all signals or each;"
         " without them there is no export.",
     )
     otlp_protocol: str = _set(
@@ -147,7 +147,7 @@ class Settings:
         10.0, "Time limit of one export request to `RELIVE_OTLP`.", unit="s", low=0.1, high=300
     )
     otlp_queue_limit: int = _set(
-        50_000, "Spans and log lines that wait for export; more are dropped and counted.", low=100
+        50_000, "Spans, log lines and metrics that wait for export; more are dropped and counted.", low=100
     )
     # HTTP gateway
     body_limit_bytes: int = _set(

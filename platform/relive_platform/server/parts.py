@@ -89,9 +89,8 @@ def _check_otlp(settings: Settings) -> None:
         found: OtlpSettings | None = endpoint_settings(settings.otlp, settings.otlp_protocol, env=os.environ)
     else:
         found = OtlpSettings.from_environment(os.environ)
-    for chosen in (found.traces, found.logs) if found is not None else ():
-        if chosen is not None:
-            chosen.check()
+    for chosen in found.signals.values() if found is not None else ():
+        chosen.check()
 
 
 def journal_of(settings: Settings, run: int) -> Journal:

@@ -8,18 +8,18 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from relive_tracer.explore.errors import ExportError
 from relive_tracer.explore.models import LogRow, SpanRow
 from relive_tracer.explore.otlp_messages import (
-    Row,
     column_tuples,
     log_tuples,
     logs_request,
     span_tuples,
     traces_request,
 )
+from relive_tracer.explore.otlp_metrics import metric_row_dicts, metrics_request
 from relive_tracer.explore.otlp_settings import (
     OtlpSettings,
     RetryPolicy,
@@ -32,7 +32,7 @@ __all__ = ["OtlpExporter", "OtlpStats", "export_rows"]
 
 QUEUE_LIMIT: Final = 50_000
 BATCH_ROWS: Final = 2_000
-_OPTIONAL: Final = frozenset({"logs"})
+_OPTIONAL: Final = frozenset({"logs", "metrics"})
 """Signals that a collector may do without: that it does not take them is no failure."""
 _AGAIN_S: Final = 300.0
 
@@ -42,7 +42,7 @@ Rows = Mapping[str, Sequence[object]] | Sequence[SpanRow] | Sequence[LogRow]
 @dataclass(frozen=True, slots=True)
 class OtlpStats:
     """Rows so far. `failed`: refused by the collector, or out of retries; `dropped`: the queue was full;
-    `skipped`: log lines for a collector that takes none, and `off` says why."""
+    `skipped`: log lines or metrics for a collector that takes none, and `off` says why."""
 
     sent: int = 0
     failed: int = 0
@@ -84,9 +84,7 @@ class OtlpExporter:
         self._closing_at = 0.0  # monotonic time when the thread must have ended; 0 while open
         # Opened here, so that settings that cannot work are an error of the caller's, not of the thread's.
         self._transports: dict[str, tuple[Transport, SignalSettings]] = {
-            name: (open_transport(name, chosen), chosen)
-            for name, chosen in (("traces", self._settings.traces), ("logs", self._settings.logs))
-            if chosen is not None
+            name: (open_transport(name, chosen), chosen) for name, chosen in self._settings.signals.items()
         }
         self._random = random.Random()
         self._thread = threading.Thread(target=self._run, name="relive-otlp", daemon=True)
@@ -174,7 +172,7 @@ class OtlpExporter:
                 self._queued -= count
             self._changed.notify_all()
 
-    def _export(self, signal: str, rows: list[Row]) -> None:
+    def _export(self, signal: str, rows: list[Any]) -> None:
         for start in range(0, len(rows), BATCH_ROWS):
             part = rows[start : start + BATCH_ROWS]
             if self._is_off(signal):
@@ -218,7 +216,7 @@ class OtlpExporter:
             if message:
                 self._last_error = message
 
-    def _deliver(self, signal: str, rows: list[Row]) -> Answer:
+    def _deliver(self, signal: str, rows: list[Any]) -> Answer:
         """Send with retries, within the limits of the retry policy and of `close`."""
         transport, settings = self._transports[signal]
         body = _body(signal, rows)
@@ -283,15 +281,17 @@ def _count(rows: Rows) -> int:
     return len(rows)
 
 
-def _tuples(signal: str, rows: Rows) -> list[Row]:
+def _tuples(signal: str, rows: Rows) -> list[Any]:
     if isinstance(rows, Mapping):
-        return column_tuples(signal, rows)
+        return metric_row_dicts(rows) if signal == "metrics" else column_tuples(signal, rows)
     if signal == "traces":
         return span_tuples(rows)  # type: ignore[arg-type]
     return log_tuples(rows)  # type: ignore[arg-type]
 
 
-def _body(signal: str, rows: list[Row]) -> bytes:
+def _body(signal: str, rows: list[Any]) -> bytes:
     if signal == "traces":
         return bytes(traces_request(rows).SerializeToString())
+    if signal == "metrics":
+        return bytes(metrics_request(rows).SerializeToString())
     return bytes(logs_request(rows).SerializeToString())

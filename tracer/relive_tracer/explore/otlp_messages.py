@@ -15,7 +15,16 @@ from relive_base.attributes import Attribute, typed_value
 from relive_tracer.explore.models import LogRow, SpanRow
 from relive_tracer.explore.rows import INTEGER_NAMES, LOG_COLUMNS, SEVERITY_NUMBERS, SPAN_COLUMNS
 
-__all__ = ["column_tuples", "log_tuples", "logs_request", "span_tuples", "traces_request"]
+__all__ = [
+    "column_tuples",
+    "fill_attributes",
+    "hex_bytes",
+    "log_tuples",
+    "logs_request",
+    "resource_key",
+    "span_tuples",
+    "traces_request",
+]
 
 _SAMPLED: Final = 0x001
 _REMOTE_KNOWN: Final = 0x100
@@ -58,14 +67,14 @@ def traces_request(rows: Iterable[Row]) -> ExportTraceServiceRequest:
     scopes: dict[tuple[object, ...], ScopeSpans] = {}
     resources: dict[tuple[object, ...], ResourceSpans] = {}
     for row in rows:
-        resource_key = _resource_key(row[7], row[8])
-        scope_key = (resource_key, row[9], row[10])
+        resource = resource_key(row[7], row[8])
+        scope_key = (resource, row[9], row[10])
         scope = scopes.get(scope_key)
         if scope is None:
-            group = resources.get(resource_key)
+            group = resources.get(resource)
             if group is None:
-                group = resources[resource_key] = request.resource_spans.add()
-                _fill(group.resource.attributes, dict(resource_key), {})
+                group = resources[resource] = request.resource_spans.add()
+                fill_attributes(group.resource.attributes, dict(resource), {})
             scope = scopes[scope_key] = group.scope_spans.add()
             scope.scope.name, scope.scope.version = row[9], row[10]
         _fill_span(scope.spans.add(), row)
@@ -78,21 +87,22 @@ def logs_request(rows: Iterable[Row]) -> ExportLogsServiceRequest:
     scopes: dict[tuple[object, ...], ScopeLogs] = {}
     resources: dict[tuple[object, ...], ResourceLogs] = {}
     for row in rows:
-        resource_key = _resource_key(row[6], row[9])
-        scope_key = (resource_key, row[11], row[12])
+        resource = resource_key(row[6], row[9])
+        scope_key = (resource, row[11], row[12])
         scope = scopes.get(scope_key)
         if scope is None:
-            group = resources.get(resource_key)
+            group = resources.get(resource)
             if group is None:
-                group = resources[resource_key] = request.resource_logs.add()
-                _fill(group.resource.attributes, dict(resource_key), {})
+                group = resources[resource] = request.resource_logs.add()
+                fill_attributes(group.resource.attributes, dict(resource), {})
             scope = scopes[scope_key] = group.scope_logs.add()
             scope.scope.name, scope.scope.version = row[11], row[12]
         _fill_record(scope.log_records.add(), row)
     return request
 
 
-def _resource_key(service: str, resource: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def resource_key(service: str, resource: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The attributes of a resource, by which rows are grouped."""
     if "service.name" in resource:
         return tuple(resource.items())
     return ("service.name", service), *resource.items()
@@ -100,10 +110,10 @@ def _resource_key(service: str, resource: Mapping[str, str]) -> tuple[tuple[str,
 
 def _fill_span(span: Span, row: Row) -> None:
     start_ns, trace_id, span_id, parent, trace_state, name, kind = row[:7]
-    span.trace_id = _bytes(trace_id)
-    span.span_id = _bytes(span_id)
+    span.trace_id = hex_bytes(trace_id)
+    span.span_id = hex_bytes(span_id)
     if parent:
-        span.parent_span_id = _bytes(parent)
+        span.parent_span_id = hex_bytes(parent)
     if trace_state:
         span.trace_state = trace_state
     span.flags = row[23] | _remote(parent, kind)
@@ -112,22 +122,22 @@ def _fill_span(span: Span, row: Row) -> None:
     span.start_time_unix_nano = start_ns
     span.end_time_unix_nano = start_ns + row[12]
     types = row[22]
-    _fill(span.attributes, row[11], types)
+    fill_attributes(span.attributes, row[11], types)
     span.status.code = _STATUSES.get(row[13], Status.STATUS_CODE_ERROR)
     if row[14]:
         span.status.message = row[14]
     for index, (at, event_name, attributes) in enumerate(zip(row[15], row[16], row[17], strict=False)):
         event = span.events.add()
         event.time_unix_nano, event.name = at, event_name
-        _fill(event.attributes, attributes, types, f"event/{index}/")
+        fill_attributes(event.attributes, attributes, types, f"event/{index}/")
     for index, (linked_trace, linked_span, state, attributes) in enumerate(
         zip(row[18], row[19], row[20], row[21], strict=False)
     ):
         link = span.links.add()
-        link.trace_id, link.span_id, link.trace_state = _bytes(linked_trace), _bytes(linked_span), state
+        link.trace_id, link.span_id, link.trace_state = hex_bytes(linked_trace), hex_bytes(linked_span), state
         # A consumer's link is to what published its event; of others' spans we know no better.
         link.flags = row[23] | _remote(linked_span, kind) if kind == "Consumer" else _SAMPLED
-        _fill(link.attributes, attributes, types, f"link/{index}/")
+        fill_attributes(link.attributes, attributes, types, f"link/{index}/")
 
 
 def _remote(parent: str, kind: str) -> int:
@@ -138,26 +148,30 @@ def _remote(parent: str, kind: str) -> int:
 def _fill_record(record: LogRecord, row: Row) -> None:
     record.time_unix_nano = record.observed_time_unix_nano = row[0]
     if row[1]:
-        record.trace_id = _bytes(row[1])
+        record.trace_id = hex_bytes(row[1])
     if row[2]:
-        record.span_id = _bytes(row[2])
+        record.span_id = hex_bytes(row[2])
     record.flags = row[3]
     record.severity_text = row[4]
     record.severity_number = row[5]
     record.body.string_value = row[7]
     if row[15]:
         record.event_name = row[15]
-    _fill(record.attributes, row[14], row[16])
+    fill_attributes(record.attributes, row[14], row[16])
 
 
-def _bytes(text: str) -> bytes:
+def hex_bytes(text: str) -> bytes:
+    """An id; nothing of what is none."""
     try:
         return bytes.fromhex(text)
     except ValueError:
         return b""
 
 
-def _fill(target: Any, attributes: Mapping[str, str], types: Mapping[str, str], prefix: str = "") -> None:
+def fill_attributes(
+    target: Any, attributes: Mapping[str, str], types: Mapping[str, str], prefix: str = ""
+) -> None:
+    """Add attributes to a message, each of its type."""
     target.extend(
         [
             KeyValue(key=key, value=_value(key, value, types.get(prefix + key, "") if types else ""))

@@ -83,21 +83,29 @@ class SignalSettings:
 
 @dataclass(frozen=True, slots=True)
 class OtlpSettings:
-    """Where traces and logs go; None switches a signal off."""
+    """Where each signal goes; None switches it off."""
 
     traces: SignalSettings | None
     logs: SignalSettings | None
+    metrics: SignalSettings | None = None
+
+    @property
+    def signals(self) -> dict[str, SignalSettings]:
+        """Those that go somewhere, by name."""
+        found = {"traces": self.traces, "logs": self.logs, "metrics": self.metrics}
+        return {name: chosen for name, chosen in found.items() if chosen is not None}
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> OtlpSettings | None:
         """By the standard variables, a signal's own before the general ones; None if no endpoint is set.
 
-        OTEL_TRACES_EXPORTER and OTEL_LOGS_EXPORTER set to "none" switch a signal off. Timeouts are in
+        OTEL_TRACES_EXPORTER (likewise LOGS, METRICS) set to "none" switches a signal off. Timeouts are in
         milliseconds, as the specification says; less than a second counts as one. Raises OtlpSettingsError.
         """
         traces = _signal(env, "TRACES", "/v1/traces")
         logs = _signal(env, "LOGS", "/v1/logs")
-        return cls(traces, logs) if traces or logs else None
+        metrics = _signal(env, "METRICS", "/v1/metrics")
+        return cls(traces, logs, metrics) if traces or logs or metrics else None
 
 
 def endpoint_settings(
@@ -131,7 +139,7 @@ def endpoint_settings(
     }
     for name, value in own.items():
         if value:
-            for part in ("", "TRACES_", "LOGS_"):
+            for part in ("", "TRACES_", "LOGS_", "METRICS_"):
                 given[f"{_PREFIX}{part}{name}"] = value
     _parse(endpoint, "endpoint")
     more = {k.lower(): v for k, v in (headers or {}).items()}
@@ -146,7 +154,8 @@ def endpoint_settings(
             timeout_s=found.timeout_s if timeout_s is None else timeout_s,
         )
 
-    return OtlpSettings(chosen("TRACES", "/v1/traces"), chosen("LOGS", "/v1/logs"))
+    paths = {"TRACES": "/v1/traces", "LOGS": "/v1/logs", "METRICS": "/v1/metrics"}
+    return OtlpSettings(*(chosen(name, path) for name, path in paths.items()))
 
 
 def _file(path: str, variable: str) -> bytes:
@@ -178,7 +187,7 @@ def _signal(env: Mapping[str, str], signal: str, path: str) -> SignalSettings | 
         secure = False
     return SignalSettings(
         protocol=protocol,
-        # A signal's own endpoint is taken as it is, the general one is the base of both.
+        # A signal's own endpoint is taken as it is, the general one is the base of all.
         target=_target(url, protocol, "" if own else path),
         secure=secure,
         headers=_headers(value("HEADERS")),
@@ -232,7 +241,7 @@ def _target(url: SplitResult, protocol: str, path: str) -> str:
 def _base(path: str) -> str:
     """Of a general endpoint; many write the path of one signal, which others' pages show, for it."""
     base = path.rstrip("/")
-    for signal in ("/v1/traces", "/v1/logs"):
+    for signal in ("/v1/traces", "/v1/logs", "/v1/metrics"):
         base = base.removesuffix(signal)
     return base
 

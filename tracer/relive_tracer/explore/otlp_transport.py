@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from relive_tracer.explore.otlp_settings import SignalSettings
@@ -19,10 +20,17 @@ __all__ = ["Answer", "GrpcTransport", "HttpTransport", "Transport", "open_transp
 _METHODS: Final = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 }
 _RESPONSES: Final[dict[str, Any]] = {
     "traces": ExportTraceServiceResponse,
     "logs": ExportLogsServiceResponse,
+    "metrics": ExportMetricsServiceResponse,
+}
+_REJECTED: Final = {
+    "traces": "rejected_spans",
+    "logs": "rejected_log_records",
+    "metrics": "rejected_data_points",
 }
 _RETRYABLE_CODES: Final = frozenset(
     {
@@ -63,7 +71,7 @@ class Transport(Protocol):
 
 
 def open_transport(signal: str, settings: SignalSettings) -> Transport:
-    """A transport for "traces" or "logs"; connects when it first sends. Raises OtlpSettingsError."""
+    """A transport for a signal; connects when it first sends. Raises OtlpSettingsError."""
     if settings.protocol == "grpc":
         return GrpcTransport(signal, settings)
     return HttpTransport(signal, settings)
@@ -74,8 +82,7 @@ def _accepted(signal: str, body: bytes) -> Answer:
         partial = _RESPONSES[signal].FromString(body).partial_success
     except Exception:  # the answer is not protobuf, but it was a success
         return Answer(True)
-    rejected = partial.rejected_spans if signal == "traces" else partial.rejected_log_records
-    return Answer(True, rejected, partial.error_message)
+    return Answer(True, getattr(partial, _REJECTED[signal]), partial.error_message)
 
 
 class GrpcTransport:
