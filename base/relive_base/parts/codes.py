@@ -43,7 +43,9 @@ class Why:
     SPOKE_FOR_ITSELF: Final = Code("spoke_for_itself")
 
     NOT_BLOCKED: Final = Code("not_blocked")
-    RAN_BESIDE_OTHERS: Final = Code("ran_beside_others")
+    RANDOM_SHARED: Final = Code("random_shared")  # (requests)
+    CALLS_OF_NOBODY: Final = Code("calls_of_nobody")  # (calls)
+    CLIENT_UNRECORDED: Final = Code("client_unrecorded")
     CRASHED_IN_ANOTHER: Final = Code("crashed_in_another")  # (invocation)
     SERVES_ON: Final = Code("serves_on")
     NO_HEAP_SERVES_ON: Final = Code("no_heap_serves_on")

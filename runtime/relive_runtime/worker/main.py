@@ -77,6 +77,7 @@ def preload() -> None:
 
     import werkzeug.exceptions
     import werkzeug.wrappers  # noqa: F401
+    from relive_capture.record.recording import BesideRecorder  # noqa: F401
 
     from relive_runtime.worker.start.rehearsal import rehearse
 
@@ -285,6 +286,7 @@ class _Worker:
             self._failed,
             self._forked,
             self._reached.own_tmp,
+            self._outside,
             self._other,
         )
 

@@ -11,10 +11,13 @@ from relive_base.escapes import encode_escaped
 from relive_base.parts import Why, missing, partial
 from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, Playback, Scene
 
+from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.start.namesakes import originals
 
 if TYPE_CHECKING:
     from relive_capture.record.playback import Player
+    from relive_capture.record.recording import BesideRecorder, Recorded, Recorder
+    from relive_capture.recording_format import Recording, ReplayNotes
 
 __all__ = ["Outside", "outside_of", "replayed"]
 
@@ -37,7 +40,16 @@ class Outside:
     def end(self) -> None:
         """It is over."""
 
-    def tell(self, scene: Scene, invoke: Invoke | None) -> None:
+    def enter(self, started_ns: int) -> Recorded | None:
+        """An invocation begins beside others: as `begin`, inside its own context. What is given back is its
+        own, for `leave` and `tell`."""
+        self.begin(started_ns)
+        return None
+
+    def leave(self, recorded: Recorded) -> None:
+        """As `end`, of one that was entered."""
+
+    def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
         """Add what there is to the scene of what has failed; `invoke` None: the loading of the module."""
         scene.parts["replay"] = partial(Why.VALUES_OFF)
         scene.parts["cassette"] = missing(Why.VALUES_OFF)
@@ -60,22 +72,21 @@ class Outside:
         """A call that got no answer."""
 
 
-class _Recorded(Outside):
+class _Recording(Outside):
     """Keeps what a failed invocation needs to be had again."""
 
-    def __init__(self, spec: FunctionSpec, hash_seed: int) -> None:
-        from relive_capture.record.recording import Recorder, RecordingLimits  # the zygote has imported it
-
+    def __init__(self, spec: FunctionSpec, hash_seed: int, recorder: Recorder | BesideRecorder) -> None:
         self._spec = spec
         self._hash_seed = hash_seed
-        http = spec.recording and spec.recording_bytes > 0
-        self._recorder = Recorder(http=http, limits=RecordingLimits(total_bytes=spec.recording_bytes))
-        self.install = self._recorder.install  # type: ignore[method-assign]  # one call less at each
-        self.loaded = self._recorder.loaded  # type: ignore[method-assign]
-        self.begin = self._recorder.begin  # type: ignore[method-assign]
-        self.end = self._recorder.end  # type: ignore[method-assign]
+        self._recorder = recorder
+        self.install = recorder.install  # type: ignore[method-assign]  # one call less at each
+        self.loaded = recorder.loaded  # type: ignore[method-assign]
 
-    def tell(self, scene: Scene, invoke: Invoke | None) -> None:
+    def _recording(self, notes: ReplayNotes, recorded: Recorded | None) -> Recording:
+        """What the recorder has; `recorded` is of invocations that run beside each other."""
+        raise NotImplementedError
+
+    def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
         from relive_capture.record.module_state import module_state
         from relive_capture.recording_format import ReplayNotes
 
@@ -93,12 +104,12 @@ class _Recorded(Outside):
             environment=sorted(os.environ)[:_NAMES],
             hash_seed=self._hash_seed,
         )
-        notes.served = max(self._recorder.served, 0)
         try:
             with originals():
+                recording = self._recording(notes, recorded)
                 if notes.served:
                     notes.globals = module_state(spec)
-                scene.recording = encode_escaped(msgspec.msgpack.encode, self._recorder.recording(notes))
+                scene.recording = encode_escaped(msgspec.msgpack.encode, recording)
         except Exception as error:  # the scene must leave without it
             scene.parts["replay"] = missing(Why.NOT_TOLD, type(error).__name__)
 
@@ -132,6 +143,35 @@ class _Recorded(Outside):
             kept.raw.failure = Failure(_REFUSED, [message], "call")
 
 
+class _OneByOne(_Recording):
+    """Of invocations that run one after the other."""
+
+    def __init__(self, spec: FunctionSpec, hash_seed: int, recorder: Recorder) -> None:
+        super().__init__(spec, hash_seed, recorder)
+        self._one = recorder
+        self.begin = recorder.begin  # type: ignore[method-assign]
+        self.end = recorder.end  # type: ignore[method-assign]
+
+    def _recording(self, notes: ReplayNotes, recorded: Recorded | None) -> Recording:
+        notes.served = max(self._one.served, 0)
+        return self._one.recording(notes)
+
+
+class _Beside(_Recording):
+    """Of invocations that run beside each other."""
+
+    def __init__(self, spec: FunctionSpec, hash_seed: int, recorder: BesideRecorder) -> None:
+        super().__init__(spec, hash_seed, recorder)
+        self.enter = recorder.enter  # type: ignore[method-assign]
+        self.leave = recorder.leave  # type: ignore[method-assign]
+        self._recording = recorder.recording  # type: ignore[method-assign]
+
+    def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
+        super().tell(scene, invoke, recorded)
+        if invoke is not None and (invoke.wire or invoke.http is None):
+            scene.parts["replay"] = missing(Why.CLIENT_UNRECORDED)
+
+
 class _Replayed(Outside):
     """Plays a scene's recording back."""
 
@@ -149,7 +189,7 @@ class _Replayed(Outside):
         with suppress(Exception):  # it is for a note alone
             self._player.globals = module_state(self._spec)
 
-    def tell(self, scene: Scene, invoke: Invoke | None) -> None:
+    def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
         """A replay's own failure is compared, and not replayed again."""
 
     def report(self) -> Playback | None:
@@ -176,7 +216,17 @@ def outside_of(spec: FunctionSpec, hash_seed: int) -> Outside:
     """What this worker's function gets."""
     if spec.replay:
         return replayed(spec)
-    return Outside() if spec.capture == "off" else _Recorded(spec, hash_seed)
+    if spec.capture == "off":
+        return Outside()
+    from relive_capture.record.recording import Recorder, RecordingLimits  # the zygote has imported it
+
+    http = spec.recording and spec.recording_bytes > 0
+    limits = RecordingLimits(total_bytes=spec.recording_bytes)
+    if spec.kind not in BESIDE:
+        return _OneByOne(spec, hash_seed, Recorder(http=http, limits=limits))
+    from relive_capture.record.recording import BesideRecorder  # no other kind needs it
+
+    return _Beside(spec, hash_seed, BesideRecorder(http=http, limits=limits))
 
 
 def replayed(spec: FunctionSpec, hint: str = "") -> Outside:

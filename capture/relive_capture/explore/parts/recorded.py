@@ -25,13 +25,11 @@ def _collect_replay(source: SceneInput, built: SceneMembers) -> None:
     redactor = built.redactor
     notes.globals = {redactor.key(name): redactor.text(text) for name, text in notes.globals.items()}
     built.files["replay.json"] = msgspec.json.encode(notes)
-    if found is not None:
-        limits = notes.limits
-        built.parts["replay"] = PartState(State.PARTIAL, list(limits)) if limits else ok()
-    elif scene is None:
+    if scene is None:
         built.parts["replay"] = partial(Why.ENDED_BEFORE_RECORDING)
     elif "replay" not in scene.parts:
-        built.parts["replay"] = ok()
+        limits = notes.limits if found is not None else []
+        built.parts["replay"] = PartState(State.PARTIAL, list(limits)) if limits else ok()
 
 
 def _collect_cassette(source: SceneInput, built: SceneMembers) -> None:

@@ -8,7 +8,21 @@ it, and only libraries that the function has imported are touched.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from relive_capture.record.recording.recorded import RecordingLimits
 from relive_capture.record.recording.recorder import Recorder
 
-__all__ = ["Recorder", "RecordingLimits"]
+if TYPE_CHECKING:
+    from relive_capture.record.recording.beside import BesideRecorder, Recorded
+
+__all__ = ["BesideRecorder", "Recorded", "Recorder", "RecordingLimits"]
+
+
+def __getattr__(name: str) -> object:
+    """What is for invocations beside each other is loaded when it is asked for: most workers have none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from relive_capture.record.recording import beside
+
+    return getattr(beside, name)

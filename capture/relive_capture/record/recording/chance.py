@@ -10,6 +10,7 @@ import ctypes
 import os
 import random
 import sys
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
@@ -17,27 +18,47 @@ from relive_base.parts import Reason, Why
 
 from relive_capture.recording_format import Seeds
 
-__all__ = ["STATE_BYTES", "Chance", "seeded"]
+__all__ = ["STATE_BYTES", "Chance", "Draws", "States", "seeded"]
 
 STATE_BYTES: Final = 2_500
 _WORDS: Final = 624
 _CALLS: Final = 5_000
 _BYTES: Final = 65_536
 _View = ctypes.Array[ctypes.c_char]
+States = tuple[bytes, float | None, bytes]
+
+
+class Draws:
+    """What os.urandom gave to one invocation."""
+
+    __slots__ = ("data", "left_out", "size")
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.size = 0
+        self.left_out = 0
+
+    def add(self, data: bytes) -> None:
+        """It gave this."""
+        if len(self.data) < _CALLS and self.size + len(data) <= _BYTES:
+            self.data.append(data)
+            self.size += len(data)
+        else:
+            self.left_out += 1
 
 
 class Chance:
     """Reads states and keeps what os.urandom gave. One per worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, whose: Callable[[], Draws | None] | None = None) -> None:
+        """`whose`: of the calling code, where invocations run beside each other."""
         self._python = _python_view()
         self._numpy: _View | None = None
         self._numpy_tried = False
-        self._drawn: list[bytes] = []
-        self._drawn_bytes = 0
-        self._left_out = 0
+        self._draws = Draws()
+        self._whose = whose or (lambda: self._draws)
 
-    def snapshot(self) -> tuple[bytes, float | None, bytes]:
+    def snapshot(self) -> States:
         """The states now."""
         python, numpy = self._python, self._numpy
         if numpy is None and "numpy.random" in sys.modules and not self._numpy_tried:
@@ -57,43 +78,41 @@ class Chance:
 
     def begin(self) -> None:
         """Forget what os.urandom gave before."""
-        if self._drawn:
-            self._drawn = []
-        self._drawn_bytes = self._left_out = 0
+        if self._draws.size or self._draws.left_out:
+            self._draws = Draws()
 
-    def seeds(self, wall_ns: int, monotonic_ns: int, states: tuple[bytes, float | None, bytes]) -> Seeds:
+    def seeds(self, wall_ns: int, monotonic_ns: int, states: States, draws: Draws | None = None) -> Seeds:
         """All of it, as it is told."""
+        draws = draws or self._draws
         return Seeds(
             wall_ns=wall_ns,
             monotonic_ns=monotonic_ns,
             python=states[0],
             gauss_next=states[1],
             numpy=states[2],
-            urandom=list(self._drawn),  # what is drawn from now on is not of this
-            urandom_left_out=self._left_out,
+            urandom=list(draws.data),  # what is drawn from now on is not of this
+            urandom_left_out=draws.left_out,
         )
 
-    @property
-    def limits(self) -> list[Reason]:
+    def limits(self, draws: Draws | None = None) -> list[Reason]:
         """What is not recorded."""
+        draws = draws or self._draws
         found = [] if self._python is not None else [Reason(Why.RANDOM_UNREADABLE)]
-        if self._left_out:
-            found.append(Reason(Why.URANDOM_LEFT_OUT, (self._left_out,)))
+        if draws.left_out:
+            found.append(Reason(Why.URANDOM_LEFT_OUT, (draws.left_out,)))
         return found
 
     def install(self) -> None:
         """Keep what os.urandom gives from now on: uuid4, secrets, SystemRandom and numpy's default_rng()
         take from it; an unseeded random.Random too, which else asks the kernel from C."""
-        original = os.urandom
+        original, whose = os.urandom, self._whose
 
         @wraps(original)
         def urandom(size: int, /) -> bytes:
             data = original(size)
-            if len(self._drawn) < _CALLS and self._drawn_bytes + len(data) <= _BYTES:
-                self._drawn.append(data)
-                self._drawn_bytes += len(data)
-            else:
-                self._left_out += 1
+            draws = whose()
+            if draws is not None:
+                draws.add(data)
             return data
 
         os.urandom = urandom

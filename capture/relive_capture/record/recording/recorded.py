@@ -101,11 +101,13 @@ class Call:
         kept_calls = self.kept_calls
         if not kept_calls.open:
             return 0
-        room = min(self.left, kept_calls.left_bytes)
+        size = len(data)
+        kept_calls.make_room(min(self.left, size))
+        room = min(self.left, kept_calls.left_bytes, size)
         self.left -= room
         kept_calls.left_bytes -= room
         chunks.append(bytes(memoryview(data).cast("B")[:room]))
-        return len(data) - room
+        return size - room
 
 
 class CallRecording:
@@ -148,6 +150,9 @@ class CallRecording:
         if len(self.connections) < _CONNECTIONS:
             self.connections[place] = None
 
+    def make_room(self, size: int) -> None:
+        """Have `left_bytes` allow for so much if that can be done. Here, it is all there from the start."""
+
     def close(self) -> None:
         """The invocation is over: what still comes is not kept."""
         self.open = False
@@ -162,9 +167,11 @@ class CallRecording:
 
 
 class CallRecordingHolder(Protocol):
-    """Who knows where calls go now; nowhere while there is no invocation."""
+    """Who knows where calls go now."""
 
-    kept_calls: CallRecording | None
+    @property
+    def kept_calls(self) -> CallRecording | None:
+        """Nowhere while there is no invocation."""
 
 
 def describe(error: BaseException, where: str, depth: int = 0) -> Failure:

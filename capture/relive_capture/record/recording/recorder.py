@@ -16,10 +16,39 @@ from relive_capture.record.recording.connections import (
 from relive_capture.record.recording.http_client import patch_http_client
 from relive_capture.record.recording.httpcore_calls import patch_httpcore
 from relive_capture.record.recording.imports import when_imported
-from relive_capture.record.recording.recorded import CallRecording, RecordingLimits
+from relive_capture.record.recording.recorded import CallRecording, CallRecordingHolder, RecordingLimits
 from relive_capture.recording_format import Recording, ReplayNotes
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "add_calls", "add_init", "watch_calls"]
+
+
+def watch_calls(holder: CallRecordingHolder) -> None:
+    """Have each library's calls go where `holder` says, now or once it is imported."""
+    when_imported(
+        {
+            "socket": partial(patch_sockets, holder),
+            "asyncio.base_events": partial(patch_asyncio, holder),
+            "ssl": partial(patch_ssl, holder),
+            "http.client": partial(patch_http_client, holder),
+            "urllib3.util.connection": partial(patch_urllib3, holder),
+            "httpcore": partial(patch_httpcore, holder),
+            "aiohttp": partial(patch_aiohttp, holder),
+        }
+    )
+
+
+def add_init(found: Recording, init: Recording) -> None:
+    """What the loading of the module took."""
+    found.notes.init_seeds = init.notes.seeds
+    found.recorded_calls += init.recorded_calls
+    found.left_out += init.left_out
+
+
+def add_calls(found: Recording, kept_calls: CallRecording) -> None:
+    """The calls of the invocation."""
+    found.recorded_calls += kept_calls.recorded_calls()
+    found.left_out += kept_calls.left_out
+    found.connections = list(kept_calls.connections)
 
 
 class Recorder:
@@ -57,17 +86,7 @@ class Recorder:
         self._chance.install()
         if self._http:
             self.kept_calls = CallRecording(self._limits, "init")
-            when_imported(
-                {
-                    "socket": partial(patch_sockets, self),
-                    "asyncio.base_events": partial(patch_asyncio, self),
-                    "ssl": partial(patch_ssl, self),
-                    "http.client": partial(patch_http_client, self),
-                    "urllib3.util.connection": partial(patch_urllib3, self),
-                    "httpcore": partial(patch_httpcore, self),
-                    "aiohttp": partial(patch_aiohttp, self),
-                }
-            )
+            watch_calls(self)
 
     def loaded(self) -> None:
         """The module is loaded: what that took is kept for as long as the worker lives."""
@@ -96,15 +115,11 @@ class Recorder:
         `notes`."""
         notes = notes if notes is not None else ReplayNotes()
         notes.seeds = self._chance.seeds(self._wall_ns, self._monotonic_ns, self._states)
-        notes.limits += self._chance.limits
+        notes.limits += self._chance.limits()
         found = Recording(notes=notes, http=self._http)
         if self._init is not None:
-            notes.init_seeds = self._init.notes.seeds
-            found.recorded_calls += self._init.recorded_calls
-            found.left_out += self._init.left_out
+            add_init(found, self._init)
         kept_calls = self.kept_calls
         if kept_calls is not None:
-            found.recorded_calls += kept_calls.recorded_calls()
-            found.left_out += kept_calls.left_out
-            found.connections = list(kept_calls.connections)
+            add_calls(found, kept_calls)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relive_base.wire.messages import Invoke
 from relive_profiler.record import Look
@@ -11,6 +11,9 @@ from relive_tracer.record import InvocationState
 
 from relive_runtime.adapters.base import Attempt
 from relive_runtime.worker.limits.deadline import HandlerTimeout
+
+if TYPE_CHECKING:
+    from relive_capture.record.recording import Recorded
 
 __all__ = ["BesideAttempt"]
 
@@ -39,6 +42,7 @@ class BesideAttempt(Attempt):
         "look",
         "over",
         "raised",
+        "recorded",
         "started_ns",
         "state",
         "streaming",
@@ -56,6 +60,7 @@ class BesideAttempt(Attempt):
         self.deadline_ns = invoke.deadline_monotonic_ns  # to the answer's beginning, then to its next part
         self.state: InvocationState | None = None
         self.look: Look | None = None
+        self.recorded: Recorded | None = None  # what it reads from outside
         self.code: Any = None  # the coroutine to look at, if that of its task cannot be looked into
         self.task: Any = None  # of asyncio, that its code runs in
         self.thread = 0  # ... or the thread

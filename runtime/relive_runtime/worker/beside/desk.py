@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from relive_base.wire.messages import AnyFrame, Frame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
 from relive_profiler.record import BesideSampler
-from relive_tracer.record import InvocationState, Telemetry
+from relive_tracer.record import Telemetry
 
 from relive_runtime.adapters.base import Answer
 from relive_runtime.adapters.http.framework_errors import FrameworkErrors
@@ -31,6 +31,7 @@ from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.forked import ForkedChild
 from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout
 from relive_runtime.worker.limits.memory_limit import MemoryLimit
+from relive_runtime.worker.outside import Outside
 
 __all__ = ["Desk"]
 
@@ -55,6 +56,7 @@ class Desk:
         failed: Failed,
         forked: ForkedChild,
         own_tmp: bool,
+        outside: Outside,
         other: Callable[[AnyFrame], object],
     ) -> None:
         """`other` is given what is about the process, not about one of its attempts."""
@@ -64,6 +66,7 @@ class Desk:
         self.channel = channel
         self._sink = sink
         self._telemetry = telemetry
+        self._outside = outside
         self._failed = failed
         self._account = CpuAccount()
         self._base = copy_context()
@@ -74,7 +77,9 @@ class Desk:
         self.sampler = BesideSampler(
             self.where, self.watch.tick, source=spec.source, recording=spec.profile != "off"
         )
-        self.telling = Telling(spec, sink, telemetry, self.sampler, background, self._account, own_tmp)
+        self.telling = Telling(
+            spec, sink, telemetry, self.sampler, background, self._account, own_tmp, outside
+        )
         self._deadlines = BesideDeadlines(
             timer,
             lambda: sink.busy,
@@ -100,18 +105,20 @@ class Desk:
     def begin(self, invoke: Invoke) -> BesideAttempt:
         """It begins; its code is to run in its `context`."""
         context = self._base.copy()
-        return self._begun(invoke, context, context.run(self._telemetry.enter, invoke))
+        return context.run(self._begun, invoke, context)
 
     def begin_here(self, invoke: Invoke, task: Any) -> BesideAttempt:
         """It has begun already: the calling code is its own, in a task that somebody else has made."""
-        attempt = self._begun(invoke, None, self._telemetry.enter(invoke))
+        attempt = self._begun(invoke, None)
         attempt.task = task
         return attempt
 
-    def _begun(self, invoke: Invoke, context: Context | None, state: InvocationState) -> BesideAttempt:
+    def _begun(self, invoke: Invoke, context: Context | None) -> BesideAttempt:
+        """Inside its context."""
         attempt = BesideAttempt(invoke, context, time.time_ns(), self._account.begin())
         invocation_id = invoke.invocation_id
-        attempt.state = state
+        attempt.state = self._telemetry.enter(invoke)
+        attempt.recorded = self._outside.enter(attempt.started_ns)
         attempt.look = self.sampler.begin(invocation_id)
         if not self._attempts:
             self._sink.watched = True
@@ -192,6 +199,8 @@ class Desk:
 
     def _leave(self, attempt: BesideAttempt) -> None:
         self._attempts.pop(attempt.invocation_id, None)
+        if attempt.recorded is not None:
+            self._outside.leave(attempt.recorded)
         if not self._attempts:
             self._sink.watched = False
 

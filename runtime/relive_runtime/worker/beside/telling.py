@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, Final
 
 import msgspec
-from relive_base.parts import Why, missing, ok
+from relive_base.parts import ok
 from relive_base.wire.messages import Done, ErrorInfo, FunctionSpec, Late, Result, Scene
 from relive_base.wire.sink import FrameSink
 from relive_capture import record as capture
@@ -26,6 +26,7 @@ from relive_runtime.worker.failures.capturing import bare_scene, capture_answer,
 from relive_runtime.worker.failures.kinds import failure_kind
 from relive_runtime.worker.limits.deadline import HandlerTimeout, without_signal_frame
 from relive_runtime.worker.limits.memory import held_bytes
+from relive_runtime.worker.outside import Outside
 from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["Telling", "timeout_in"]
@@ -64,6 +65,7 @@ class Telling:
         background: Background,
         account: CpuAccount,
         own_tmp: bool,
+        outside: Outside,
     ) -> None:
         self._spec = spec
         self._sink = sink
@@ -72,6 +74,7 @@ class Telling:
         self._background = background
         self._account = account
         self._own_tmp = own_tmp
+        self._outside = outside
         self._count = 0
         self._rss_bytes = self._peak_bytes = 0
         self.ring: Callable[[], object] = sink.ring
@@ -195,8 +198,7 @@ class Telling:
 
     def _add(self, attempt: BesideAttempt, scene: Scene) -> None:
         self._background.add_of(attempt.invocation_id, scene)
-        scene.parts["replay"] = missing(Why.RAN_BESIDE_OTHERS)
-        scene.parts["cassette"] = missing(Why.RAN_BESIDE_OTHERS)
+        self._outside.tell(scene, attempt.invoke, attempt.recorded)
         if attempt.blocks:
             scene.members["blocking.json"] = msgspec.json.encode(attempt.blocks)
             scene.parts["blocking"] = ok()
@@ -252,6 +254,9 @@ class Telling:
 
     def _over(self, attempt: BesideAttempt, result: Result | None) -> None:
         """The last word, in one frame with the answer if that is new."""
+        report = self._outside.report()
+        if report is not None:
+            self._sink.send_surely(report, bell=False)
         attempt.over = True
         attempt.deadline_ns = 0
         if attempt.blocked_ns >= _BLOCKED_NS or attempt.blocking_ns:

@@ -1,0 +1,183 @@
+"""What invocations read from outside that run beside each other in one process.
+
+Whose it is, the context of the calling code says (contextvars): its tasks have that too, and the threads that
+are given a copy of it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from typing import Final
+
+from relive_base.parts import Reason, Why
+
+from relive_capture.record.recording.chance import Chance, Draws, States
+from relive_capture.record.recording.recorded import Call, CallRecording, RecordingLimits
+from relive_capture.record.recording.recorder import add_calls, add_init, watch_calls
+from relive_capture.recording_format import RawCall, Recording, ReplayNotes
+
+__all__ = ["BesideRecorder", "Recorded"]
+
+_STEP_BYTES: Final = 65_536
+_SHARES: Final = 4
+"""All that run together keep so many times what one of them may keep."""
+_SOCKETS: Final = 1_000
+_PLACES: Final = 50
+
+
+class _Shared(CallRecording):
+    """The calls of one invocation. It takes bytes step by step of those that are there for all."""
+
+    __slots__ = ("_all", "taken")
+
+    def __init__(self, limits: RecordingLimits, everyone: set[Recorded]) -> None:
+        super().__init__(limits)
+        self._all = everyone
+        self.left_bytes = self.taken = 0
+
+    def make_room(self, size: int) -> None:
+        wanted = max(size - self.left_bytes, 0)
+        if wanted:
+            total = self.limits.total_bytes
+            free = _SHARES * total - sum(one.calls.taken for one in list(self._all) if one.calls is not None)
+            got = max(min(max(wanted, _STEP_BYTES), total - self.taken, free), 0)
+            self.taken += got
+            self.left_bytes += got
+
+
+class _Strays(CallRecording):
+    """Calls of code that belongs to no invocation, while some run: they are counted."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, limits: RecordingLimits) -> None:
+        super().__init__(limits)
+        self.count = 0
+        self.close()
+
+    def call(self, form: str, library: str, origin: str = "", method: str = "", url: str = "") -> Call:
+        self.count += 1
+        if len(self.on_socket) > _SOCKETS:
+            self.on_socket.clear()
+        return Call(self, RawCall(form, library, self.phase, 0, origin, method, url), 0)
+
+    def connected(self, place: str) -> None: ...
+
+
+class Recorded:
+    """What is kept of one invocation, from its beginning to its end."""
+
+    __slots__ = ("begun", "calls", "draws", "monotonic_ns", "over", "running", "states", "strays", "wall_ns")
+
+    def __init__(self, states: States, wall_ns: int) -> None:
+        self.calls: _Shared | None = None  # until it makes one
+        self.draws = Draws()
+        self.states = states
+        self.wall_ns = wall_ns
+        self.monotonic_ns = time.monotonic_ns()
+        self.begun = self.running = self.strays = 0  # of all invocations and calls, when it began
+        self.over = False
+
+
+class BesideRecorder:
+    """One per worker. `enter` and `leave` around each invocation; `recording` if it failed."""
+
+    __slots__ = (
+        "_begun", "_chance", "_current", "_http", "_init", "_limits", "_loading", "_pooled", "_running",
+        "_strays",
+    )  # fmt: skip
+
+    def __init__(self, *, http: bool = True, limits: RecordingLimits | None = None) -> None:
+        self._http = http
+        self._limits = limits or RecordingLimits()
+        self._current: ContextVar[Recorded] = ContextVar("relive_recorded")
+        self._chance = Chance(self._whose)
+        self._strays = _Strays(self._limits)
+        self._loading: Recorded | None = None
+        self._init: Recording | None = None
+        self._running: set[Recorded] = set()
+        self._pooled: dict[str, None] = {}  # places that others have connected to, and not for HTTP
+        self._begun = 0
+
+    @property
+    def kept_calls(self) -> CallRecording | None:
+        """Where calls of this code go; None if its invocation is over, or none runs."""
+        own = self._current.get(None)
+        if own is None:
+            return self._strays if self._running else None
+        if own.over:
+            return None
+        if own.calls is None:
+            own.calls = _Shared(self._limits, self._running)
+        return own.calls
+
+    def _whose(self) -> Draws | None:
+        own = self._current.get(None)
+        return None if own is None or own.over else own.draws
+
+    def install(self) -> None:
+        """Begin to record, with the loading of the application. Call it once."""
+        self._chance.install()
+        self._loading = Recorded(self._chance.snapshot(), time.time_ns())
+        self._loading.calls = _Shared(self._limits, self._running)
+        self._loading.calls.phase = "init"
+        self._current.set(self._loading)
+        if self._http:
+            watch_calls(self)
+
+    def loaded(self) -> None:
+        """The application is loaded: what that took is kept for as long as the worker lives."""
+        loading = self._loading
+        if loading is not None:
+            self._init = self.recording(ReplayNotes(), None)
+            self.leave(loading)
+
+    def enter(self, started_ns: int) -> Recorded:
+        """An invocation begins; `started_ns` is its start, ns since the epoch. Call it inside its context."""
+        own = Recorded(self._chance.snapshot(), started_ns)
+        own.begun, own.running, own.strays = self._begun, len(self._running), self._strays.count
+        self._begun += 1
+        self._running.add(own)
+        self._current.set(own)
+        return own
+
+    def leave(self, recorded: Recorded) -> None:
+        """It is over: nothing of it stays."""
+        recorded.over = True
+        self._running.discard(recorded)
+        calls = recorded.calls
+        if calls is not None:
+            for place in calls.connections:
+                if len(self._pooled) < _PLACES and not any(place in one.raw.origin for one in calls.calls):
+                    self._pooled[place] = None
+            calls.close()
+
+    def recording(self, notes: ReplayNotes, recorded: Recorded | None) -> Recording:
+        """What there is of an invocation that has failed; None: of the loading that has. Its seeds go into
+        `notes`."""
+        found = Recording(notes=notes, http=self._http)
+        if recorded is not None:
+            notes.served = recorded.begun
+            notes.limits += self._shared(recorded)
+            if self._init is not None:
+                add_init(found, self._init)
+        own = recorded or self._loading
+        if own is not None:
+            notes.seeds = self._chance.seeds(own.wall_ns, own.monotonic_ns, own.states, own.draws)
+            notes.limits += self._chance.limits(own.draws)
+            if own.calls is not None:
+                add_calls(found, own.calls)
+        found.connections += [place for place in self._pooled if place not in found.connections]
+        return found
+
+    def _shared(self, own: Recorded) -> list[Reason]:
+        """What others that ran beside it may have had of its chance, or of its calls."""
+        found = []
+        others = own.running + self._begun - own.begun - 1
+        if others > 0 and self._chance.snapshot() != own.states:
+            found.append(Reason(Why.RANDOM_SHARED, (others,)))
+        strays = self._strays.count - own.strays
+        if strays:
+            found.append(Reason(Why.CALLS_OF_NOBODY, (strays,)))
+        return found
