@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from relive_base.parts import Why
 from relive_base.wire.messages import FunctionSpec, HttpRequest
 from relive_capture.explore.scene import SceneFile
 from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNotes, Seeds
@@ -60,6 +61,9 @@ def make_plan(
 ) -> Plan:
     """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
     Raises ReplayError, ConfigError, DependencyError."""
+    part = scene.parts.get("replay")
+    if part is not None and part.because(Why.CLIENT_UNRECORDED) is not None:
+        raise ReplayError(part.reason, hint=f"relive failure {scene.invocation_id} shows what there is of it")
     notes: list[str] = []
     recorded = scene.replay_notes or ReplayNotes(seeds=Seeds(wall_ns=_started_ns(scene)))
     if code is not None:

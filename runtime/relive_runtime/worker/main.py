@@ -292,8 +292,13 @@ class _Worker:
 
     def _other(self, frame: AnyFrame) -> None:
         """What comes for a service that is about its process."""
-        if isinstance(frame, TakeHeap):
-            self._take_heap(frame)
+        following: AnyFrame | None = frame
+        while isinstance(following, DebugStart):
+            following = self._debug(following)
+        if isinstance(following, TakeHeap):
+            self._take_heap(following)
+        elif isinstance(following, Stop):
+            os._exit(0)  # it has failed, and was kept to be debugged
 
     def _give_back(self) -> None:
         self._caller.forget_event()

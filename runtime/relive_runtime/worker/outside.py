@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from relive_base.escapes import encode_escaped
@@ -15,6 +15,8 @@ from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.start.namesakes import originals
 
 if TYPE_CHECKING:
+    from contextvars import ContextVar
+
     from relive_capture.record.playback import Player
     from relive_capture.record.recording import BesideRecorder, Recorded, Recorder
     from relive_capture.recording_format import Recording, ReplayNotes
@@ -48,6 +50,11 @@ class Outside:
 
     def leave(self, recorded: Recorded) -> None:
         """As `end`, of one that was entered."""
+
+    @property
+    def variables(self) -> list[ContextVar[Any]]:
+        """What says whose code calls, of those that were entered."""
+        return []
 
     def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
         """Add what there is to the scene of what has failed; `invoke` None: the loading of the module."""
@@ -165,6 +172,11 @@ class _Beside(_Recording):
         self.enter = recorder.enter  # type: ignore[method-assign]
         self.leave = recorder.leave  # type: ignore[method-assign]
         self._recording = recorder.recording  # type: ignore[method-assign]
+        self._beside = recorder
+
+    @property
+    def variables(self) -> list[ContextVar[Any]]:
+        return [self._beside.current]
 
     def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
         super().tell(scene, invoke, recorded)

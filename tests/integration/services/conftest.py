@@ -13,7 +13,7 @@ from server_harness import Served, served, write_app
 __all__ = ["gate", "services"]
 
 SOURCE = """
-import asyncio, logging, os, sys, threading, time
+import asyncio, logging, os, sys, threading, time, urllib.request, uuid
 
 log = logging.getLogger("shop")
 started = []
@@ -62,6 +62,12 @@ async def app(scope, receive, send):
         basket = {"sku": query["sku"]}
         await asyncio.sleep(0)
         await checkout(basket)
+    elif path == "/calls":
+        first = await asyncio.to_thread(call, query, "first")
+        await until(query["go"])
+        loop = asyncio.get_running_loop()
+        rest = await asyncio.gather(*(loop.run_in_executor(None, call, query, name) for name in "ab"))
+        raise LookupError(f"{first} {rest} {uuid.uuid4().hex}")
     elif path == "/swallowed":
         try:
             raise LookupError("no stock")
@@ -134,6 +140,11 @@ async def app(scope, receive, send):
         await answer(send, b"", headers=[(b"content-length", b"123")])
     else:
         await answer(send, b"no such page", 404)
+
+
+def call(query, name):
+    with urllib.request.urlopen(f"{query['at']}/{name}?sku={query['sku']}") as response:
+        return response.read().decode()
 
 
 async def checkout(basket):

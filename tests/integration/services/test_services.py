@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from gate import Gate
 from patience import PATIENCE_S
+from relive_base.parts import Why
+from relive_platform.replay import ReplayOptions, replay
+from relive_platform.replay.model import SAME
 from server_harness import Served, parse
 from service_answers import invocation, lines, opened, scene_of
+from small_server import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,6 +84,33 @@ async def test_one_that_fails_has_a_scene_and_the_others_go_on(services: Served,
     assert "ink" in str(frames[-1].locals)
     assert worker_goes_on.status == 200
     assert waited.body == b"let go"
+
+
+async def test_a_request_that_failed_beside_another_is_replayed(
+    services: Served, gate: Gate, tmp_path: Path
+) -> None:
+    # Given two requests that have called another server before, while and after they waited for each other
+    with serving() as at:
+        paths = [f"/fn/shop/calls?at={at}&sku={sku}&go={gate.file}" for sku in ("ink", "pen")]
+        held = [asyncio.ensure_future(services.http("GET", path)) for path in paths]
+        await begun(services, 2)
+        gate.open()
+        failed = await asyncio.gather(*held)
+
+    # I expect each scene to have the calls of its own request, those of a pool's threads, too
+    scenes = [await scene_of(services, answer) for answer in failed]
+    for scene, sku in zip(scenes, ("ink", "pen"), strict=True):
+        urls = [one.url.removeprefix(at) for one in scene.recorded_calls]
+        assert sorted(urls) == [f"/{name}?sku={sku}" for name in ("a", "b", "first")]
+        assert scene.parts["replay"].because(Why.CALLS_OF_NOBODY) is None
+
+    # When one is replayed, and the other server is gone
+    home = services.server.settings.home
+    run = await asyncio.to_thread(replay, scenes[1], home, ReplayOptions())
+
+    # I expect the same failure: the same answers, and the same random bytes
+    assert (run.runs[0].outcome, run.runs[0].message) == (SAME, failed[1].error["message"])
+    assert (run.runs[0].calls.answered, run.runs[0].calls.missing) == (3, [])
 
 
 async def test_an_exception_that_is_answered_for_is_the_failure(services: Served) -> None:

@@ -226,6 +226,11 @@ class Telemetry:
         """The invocation whose code this is, of those that run beside each other."""
         return self._current.get(None) if self._current is not None else None
 
+    @property
+    def variables(self) -> list[ContextVar[Any]]:
+        """What says whose code runs, of those that run beside each other."""
+        return [self._current] if self._current is not None else []
+
     def current_of(self, context: Context) -> InvocationState | None:
         """The same, of a context: of a task, or of what a thread runs."""
         return context.get(self._current) if self._current is not None else None

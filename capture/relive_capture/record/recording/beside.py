@@ -84,14 +84,23 @@ class BesideRecorder:
     """One per worker. `enter` and `leave` around each invocation; `recording` if it failed."""
 
     __slots__ = (
-        "_begun", "_chance", "_current", "_http", "_init", "_limits", "_loading", "_pooled", "_running",
+        "_begun",
+        "_chance",
+        "_http",
+        "_init",
+        "_limits",
+        "_loading",
+        "_pooled",
+        "_running",
         "_strays",
+        "current",
     )  # fmt: skip
 
     def __init__(self, *, http: bool = True, limits: RecordingLimits | None = None) -> None:
         self._http = http
         self._limits = limits or RecordingLimits()
-        self._current: ContextVar[Recorded] = ContextVar("relive_recorded")
+        self.current: ContextVar[Recorded | None] = ContextVar("relive_recorded")
+        """Whose the calling code is."""
         self._chance = Chance(self._whose)
         self._strays = _Strays(self._limits)
         self._loading: Recorded | None = None
@@ -103,7 +112,7 @@ class BesideRecorder:
     @property
     def kept_calls(self) -> CallRecording | None:
         """Where calls of this code go; None if its invocation is over, or none runs."""
-        own = self._current.get(None)
+        own = self.current.get(None)
         if own is None:
             return self._strays if self._running else None
         if own.over:
@@ -113,7 +122,7 @@ class BesideRecorder:
         return own.calls
 
     def _whose(self) -> Draws | None:
-        own = self._current.get(None)
+        own = self.current.get(None)
         return None if own is None or own.over else own.draws
 
     def install(self) -> None:
@@ -122,7 +131,7 @@ class BesideRecorder:
         self._loading = Recorded(self._chance.snapshot(), time.time_ns())
         self._loading.calls = _Shared(self._limits, self._running)
         self._loading.calls.phase = "init"
-        self._current.set(self._loading)
+        self.current.set(self._loading)
         if self._http:
             watch_calls(self)
 
@@ -139,7 +148,7 @@ class BesideRecorder:
         own.begun, own.running, own.strays = self._begun, len(self._running), self._strays.count
         self._begun += 1
         self._running.add(own)
-        self._current.set(own)
+        self.current.set(own)
         return own
 
     def leave(self, recorded: Recorded) -> None:

@@ -53,7 +53,8 @@ class Aftermath:
     def of(self, worker: Worker, attempt: Attempt, done: Done) -> Stays:
         """What stays after an attempt; its scene says why, and why not. Call it before the scene is made."""
         result = attempt.result
-        if worker.serves and result is not None and result.status != "ok":
+        goes_on = worker.serves and not worker.spec.replay
+        if goes_on and result is not None and result.status != "ok":
             attempt.evidence.mark("live", not_applicable(Why.SERVES_ON))
             attempt.evidence.mark("heap", not_applicable(Why.NO_HEAP_SERVES_ON))
             return NOTHING

@@ -21,6 +21,7 @@ from relive_runtime.adapters.http.framework_errors import FrameworkErrors
 from relive_runtime.worker.beside.accounts import CpuAccount
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.beside.blocking import LoopWatch
+from relive_runtime.worker.beside.carrying import Carrier
 from relive_runtime.worker.beside.deadlines import BesideDeadlines
 from relive_runtime.worker.beside.telling import Telling
 from relive_runtime.worker.beside.whereabouts import Whereabouts
@@ -72,7 +73,8 @@ class Desk:
         self._base = copy_context()
         self._frameworks = FrameworkErrors(telemetry.noticed.note)
         self._attempts: dict[str, BesideAttempt] = {}  # until their last word
-        self.where = Whereabouts(self._attempts, telemetry)
+        self._carrier = Carrier(telemetry.current, [*telemetry.variables, *outside.variables])
+        self.where = Whereabouts(self._attempts, telemetry, self._carrier.threads)
         self.watch = LoopWatch(self._attempts, self.where)
         self.sampler = BesideSampler(
             self.where, self.watch.tick, source=spec.source, recording=spec.profile != "off"
@@ -88,6 +90,8 @@ class Desk:
             self._expire,
             lambda attempt: self._over_time(attempt),
         )
+        if spec.replay:
+            self.telling.kept = failed  # nothing runs beside it: its process can be debugged
         caller.find = self._current_invoke
         memory_limit.beside = self._save_all
         self.stop: Callable[[BesideAttempt], object] | None = None
@@ -99,6 +103,7 @@ class Desk:
         self.sampler.start()
         self._deadlines.soon = self.watch.soon = soon
         self._hook_exit()
+        self._carrier.install()
 
     # ------------------------------------------------------------ beginnings
 

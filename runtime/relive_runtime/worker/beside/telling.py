@@ -23,6 +23,7 @@ from relive_runtime.worker.beside.accounts import CpuAccount
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.failures.background import Background
 from relive_runtime.worker.failures.capturing import bare_scene, capture_answer, capture_failure
+from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.kinds import failure_kind
 from relive_runtime.worker.limits.deadline import HandlerTimeout, without_signal_frame
 from relive_runtime.worker.limits.memory import held_bytes
@@ -79,6 +80,8 @@ class Telling:
         self._rss_bytes = self._peak_bytes = 0
         self.ring: Callable[[], object] = sink.ring
         """Has the server look at what was told; a loop does it once for all of its turn."""
+        self.kept: Failed | None = None
+        """Where an exception stays that ends this process's work; None: it goes on after failures."""
 
     # ------------------------------------------------------------ ends
 
@@ -113,6 +116,8 @@ class Telling:
         if attempt.answered:  # its end is known: what still fails has no caller
             if not attempt.failed:
                 self._background_scene(attempt, error)
+            elif self.kept is not None:
+                self.kept.keep(attempt.invocation_id, error)
             self._over(attempt, None)
             return
         status = attempt.http_status or (answer.status if answer is not None else 0)
@@ -189,6 +194,8 @@ class Telling:
 
     def _scene(self, attempt: BesideAttempt, error: BaseException, kind: str) -> Scene:
         attempt.failed = True
+        if self.kept is not None:
+            self.kept.keep(attempt.invocation_id, error)
         early: Any = self._sink.send_surely
         scene = capture_failure(
             error, kind=kind, spec=self._spec, invocation_id=attempt.invocation_id, early=early
@@ -263,6 +270,7 @@ class Telling:
             self._inside(attempt, self._tell_blocks)
         profile = self._sampler.end(attempt.look) if attempt.look is not None else None
         done: Done = self._inside(attempt, self._done)
+        done.reusable = self.kept is None or not attempt.failed
         attempt.answered = True
         sink = self._sink
         if profile is not None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from relive_base.kept_builtins import KEPT
 from relive_capture.record import suspended_frames
 from relive_profiler.record import Look, thread_cpu_ns
-from relive_tracer.record import Telemetry
+from relive_tracer.record import InvocationState, Telemetry
 
 from relive_runtime.worker.beside.attempt import BesideAttempt
 
@@ -32,7 +32,14 @@ class Whereabouts:
     """By contextvars: each attempt's code runs in a context of its own, and so do its tasks and the threads
     that are given a copy of it."""
 
-    def __init__(self, attempts: Mapping[str, BesideAttempt], telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        attempts: Mapping[str, BesideAttempt],
+        telemetry: Telemetry,
+        carried: Mapping[int, InvocationState],
+    ) -> None:
+        """`carried`: by threads, whose code they run."""
+        self._carried = carried
         self._attempts = attempts
         self._telemetry = telemetry
         self._turn = 0  # which of those that wait are looked at next
@@ -112,6 +119,9 @@ class Whereabouts:
         for attempt in self._attempts.values():
             if attempt.thread == ident:
                 return attempt
+        state = self._carried.get(ident)
+        if state is not None:
+            return self._attempts.get(state.invocation_id)
         return self._of_context(_context_of(frame))
 
     def _tasks_of(self, attempt: BesideAttempt) -> list[Any]:

@@ -1,0 +1,85 @@
+"""Whose the code is of a thread that was given no copy of a context: it belongs to who started the thread,
+or gave the call to its pool (`run_in_executor`, `ThreadPoolExecutor.submit`).
+
+Only variables of ours are set there. Those of the application are as they are without Relive.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from threading import get_ident
+from typing import Any, Final
+
+from relive_tracer.record import InvocationState
+
+from relive_runtime.worker.start.namesakes import originals
+
+__all__ = ["Carrier"]
+
+_CARRIED: Final = "_relive_carried"
+
+
+class Carrier:
+    """One per worker."""
+
+    def __init__(
+        self, current: Callable[[], InvocationState | None], variables: Sequence[ContextVar[Any]]
+    ) -> None:
+        """`current`: whose the calling code is; `variables` say so."""
+        self._current = current
+        self._variables = variables
+        self.threads: dict[int, InvocationState] = {}
+        """Those that run such code now."""
+
+    def install(self) -> None:
+        """Call it once. An interpreter that does it in another way is left as it is."""
+        with originals():
+            from concurrent.futures import thread as pools
+
+        item: Any = getattr(pools, "_WorkItem", None)
+        worker = getattr(pools, "_worker", None)
+        if item is not None and hasattr(item, "run"):
+            self._carry(item, "__init__", "run", lambda _item: True)
+        if hasattr(threading.Thread, "_bootstrap_inner"):
+            # A pool's own threads outlive who has started them.
+            self._carry(threading.Thread, "start", "_bootstrap_inner", lambda one: one._target is not worker)
+
+    def _carry(self, cls: Any, given: str, run: str, wanted: Callable[[Any], bool]) -> None:
+        """From the method in which `cls` is given its code to the one that runs it in another thread."""
+        give, real_run = getattr(cls, given), getattr(cls, run)
+
+        @wraps(give)
+        def giving(self: Any, *arguments: Any, **options: Any) -> Any:
+            state = carrier._current()
+            if state is not None:
+                try:
+                    if wanted(self):
+                        values = [variable.get(None) for variable in carrier._variables]
+                        self.__dict__[_CARRIED] = state, values
+                except Exception:
+                    pass  # whose it is will not be known
+            return give(self, *arguments, **options)
+
+        @wraps(real_run)
+        def running(self: Any, *arguments: Any, **options: Any) -> Any:
+            carried = self.__dict__.pop(_CARRIED, None)
+            if carried is None:
+                return real_run(self, *arguments, **options)
+            ident, variables = get_ident(), carrier._variables
+            carrier.threads[ident], values = carried
+            del carried
+            tokens = [variable.set(value) for variable, value in zip(variables, values, strict=True)]
+            del values
+            try:
+                return real_run(self, *arguments, **options)
+            finally:
+                carrier.threads.pop(ident, None)
+                for variable, token in zip(variables, tokens, strict=True):
+                    variable.reset(token)
+
+        carrier = self
+        setattr(cls, given, giving)
+        setattr(cls, run, running)
