@@ -144,7 +144,7 @@ class _Worker:
         self._telemetry = Telemetry(sink.record, start.spec, begun=begun, beside=self._serves)
         self._sampler = Sampler(start.spec.profile, source=start.spec.source)
         self._timer = DeadlineTimer(lambda: sink.busy)
-        self._outside = outside_of(self._spec, start.hash_seed)
+        self._outside = outside_of(self._spec, start.hash_seed, self._serves)
         self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)
         self._streamer = Streamer(sink, channel, self._spec.stream_limit_bytes)
         self._reserve = Reserve()

@@ -11,7 +11,6 @@ from relive_base.escapes import encode_escaped
 from relive_base.parts import Why, missing, partial
 from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, Playback, Scene
 
-from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.start.namesakes import originals
 
 if TYPE_CHECKING:
@@ -224,8 +223,8 @@ class _Replayed(Outside):
         )
 
 
-def outside_of(spec: FunctionSpec, hash_seed: int) -> Outside:
-    """What this worker's function gets."""
+def outside_of(spec: FunctionSpec, hash_seed: int, beside: bool = False) -> Outside:
+    """What this worker's function gets. `beside`: its invocations run beside each other."""
     if spec.replay:
         return replayed(spec)
     if spec.capture == "off":
@@ -234,7 +233,7 @@ def outside_of(spec: FunctionSpec, hash_seed: int) -> Outside:
 
     http = spec.recording and spec.recording_bytes > 0
     limits = RecordingLimits(total_bytes=spec.recording_bytes)
-    if spec.kind not in BESIDE:
+    if not beside:
         return _OneByOne(spec, hash_seed, Recorder(http=http, limits=limits))
     from relive_capture.record.recording import BesideRecorder  # no other kind needs it
 
