@@ -126,6 +126,13 @@ class Settings:
     aws_body_limit_bytes: int = _set(
         72 * _MIB, "Largest request to AWS's APIs; zips are base64 in JSON.", unit="bytes", low=_MIB
     )
+    # metrics
+    metrics: str = _set(
+        "",
+        "Address on which metrics are served for Prometheus, at `/metrics`: `127.0.0.1:9464`. Wider than this"
+        " machine it wants the token. Empty: they are not served.",
+        unit="address",
+    )
     # OTLP
     otlp: str = _set(
         "",
@@ -551,7 +558,7 @@ class Settings:
                 where="RELIVE_TOKEN",
                 hint="use a long random one, such as secrets.token_urlsafe() gives",
             )
-        for name in ("http", "api", "lambda_api"):
+        for name in ("http", "api", "lambda_api", "metrics"):
             text = getattr(self, name)
             variable = f"RELIVE_{name.upper()}"
             if text and not parse_address(text, name=variable).loopback and not self.token:
@@ -615,6 +622,11 @@ class Settings:
     def lambda_address(self) -> Address | None:
         """Where AWS's APIs listen; None if they do not."""
         return parse_address(self.lambda_api, name="RELIVE_LAMBDA_API") if self.lambda_api else None
+
+    @property
+    def metrics_address(self) -> Address | None:
+        """Where Prometheus reads metrics; None if it does not."""
+        return parse_address(self.metrics, name="RELIVE_METRICS") if self.metrics else None
 
     @property
     def embedded(self) -> bool:

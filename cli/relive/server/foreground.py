@@ -49,12 +49,14 @@ def run_server(
             echo("      functions go on; what is recorded waits in the spool: relive status", err=True)
         if as_json:
             addresses = {"http": server.http_address, "api": server.api_address, "aws": server.aws_address}
-            emit_object({"pid": os.getpid(), **addresses})
+            emit_object({"pid": os.getpid(), **addresses, "metrics": server.metrics.address})
             return
         count = len(server.functions.serving)
         echo(f"Relive serves {count} functions at {server.http_address}/fn/NAME/   (home {home})")
         if server.aws_address:
             echo(f"  AWS's API at {server.aws_address}    relive aws credentials")
+        if server.metrics.address:
+            echo(f"  metrics at {server.metrics.address}")
         echo("  relive deploy PATH    relive status    relive tui    Ctrl-C stops")
 
     run(settings, ControlPlane, ready)

@@ -21,6 +21,7 @@ from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
 from relive_platform.names import NAME, unknown_name
+from relive_platform.registry.alerts import AlertChange, AlertRow, plan_alerts
 from relive_platform.registry.aliases import Aliases
 from relive_platform.registry.application import (
     MANIFEST,
@@ -122,6 +123,10 @@ class Registry:
         """All that were declared and have not been deleted, by name."""
         return self._table.resources()
 
+    def alerts(self) -> list[AlertRow]:
+        """Of the applications in service, by name."""
+        return self._table.alerts()
+
     def doomed(self) -> list[tuple[str, str]]:
         """Name and type of the resources whose data a deploy has said to delete."""
         return self._table.doomed()
@@ -211,7 +216,9 @@ class Registry:
                 delete_data=delete_data,
                 take_over=take_over,
             )
-            return self._deploy(application, configs, name, progress, origin, resources, cancelled)
+            alerts = plan_alerts(application, self._table.alerts(), whole=name is None, take_over=take_over)
+            changes = (resources, alerts)
+            return self._deploy(application, configs, name, progress, origin, changes, cancelled)
 
     def _read(
         self, root: Path, name: str | None, handler: str | None, kind: str, given: Given
@@ -308,7 +315,10 @@ class Registry:
             apps = {version.spec.app for version in serving}
             left = {version.spec.app for version in serving if version.name not in retired}
             gone = [row.name for row in self._table.resources() if row.declared and row.app in apps - left]
-            self._table.commit([], retired, resources=ResourceChange(gone=gone))
+            watched = [row.name for row in self._table.alerts() if row.app in apps - left]
+            self._table.commit(
+                [], retired, resources=ResourceChange(gone=gone), alerts=AlertChange(gone=watched)
+            )
             for function in retired if forget else ():
                 self.notes.forget(function)
             self._announce()
@@ -321,9 +331,10 @@ class Registry:
         only: str | None,
         progress: Callable[[Progress], None],
         origin: str,
-        resources: ResourceChange,
+        changes: tuple[ResourceChange, AlertChange],
         cancelled: Cancellation,
     ) -> list[Deployed]:
+        resources, alerts = changes
         retired = self._retired(application, only)
         self._check_claims(application.name, configs, retired)
         staged: list[_Staged] = []
@@ -332,7 +343,7 @@ class Registry:
                 staged.append(self._stage(application, config, progress, cancelled))
             added = [(item.version, item.fingerprint) for item in staged if not item.unchanged]
             cancelled.check()
-            self._table.commit(added, retired, {application.name: origin}, resources)
+            self._table.commit(added, retired, {application.name: origin}, resources, alerts)
         except BaseException:
             for item in staged:
                 if not item.unchanged:
@@ -343,7 +354,9 @@ class Registry:
         for name in resources.gone:
             kept = "its data is deleted" if resources.doomed else "its data is kept"
             progress(Progress("retired", name, f"it is no longer in {application.file}; {kept}"))
-        if added or retired or resources:
+        for name in alerts.gone:
+            progress(Progress("retired", name, f"the alert is no longer in {application.file}"))
+        if added or retired or resources or alerts:
             self._announce()
         return [self._deployed(item, progress) for item in staged]
 

@@ -12,6 +12,8 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.wire.messages import FunctionSpec
 
+from relive_platform.registry.alerts import SCHEMA as ALERTS
+from relive_platform.registry.alerts import AlertChange, AlertRow, alert_rows, write_alerts
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.registry.model import FunctionVersion
 from relive_platform.registry.resources import (
@@ -120,7 +122,7 @@ class VersionTable:
             # A rollback journal, not WAL: a deploy and another process may write, and commits are rare.
             self._db.execute("PRAGMA journal_mode = DELETE")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + ALERTS)
         except sqlite3.Error as error:
             raise RegistryError(f"it cannot be opened: {error}", where=str(path)) from error
         self._encoder = msgspec.json.Encoder()
@@ -132,8 +134,10 @@ class VersionTable:
         retired: Sequence[str],
         origins: Mapping[str, str] = {},
         resources: ResourceChange | None = None,
+        alerts: AlertChange | None = None,
     ) -> None:
-        """Add versions (with their fingerprints) and put them in service, all or none, with their resources.
+        """Add versions (with their fingerprints) and put them in service, all or none, with their resources
+        and alerts.
         `origins`: where their applications came from."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
@@ -146,6 +150,8 @@ class VersionTable:
                 self._db.executemany(_CAME, origins.items())
                 if resources is not None:
                     write(self._db, resources)
+                if alerts is not None:
+                    write_alerts(self._db, alerts)
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
@@ -202,6 +208,11 @@ class VersionTable:
         """All that were declared and have not been deleted, by name."""
         with self._lock:
             return read_rows(self._db)
+
+    def alerts(self) -> list[AlertRow]:
+        """Of the applications in service, by name."""
+        with self._lock:
+            return alert_rows(self._db)
 
     def doomed(self) -> list[tuple[str, str]]:
         """Name and type of the resources whose data is to be deleted."""

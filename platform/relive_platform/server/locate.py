@@ -24,6 +24,7 @@ class ServerInfo(msgspec.Struct, omit_defaults=True):
     started_ns: int = 0
     store_problem: str = ""  # why the store cannot be read now
     aws: str = ""  # where AWS's APIs are served, "" if they are not
+    metrics: str = ""  # where Prometheus reads metrics, "" if they are not served
 
 
 def default_home(environment: Mapping[str, str]) -> Path:

@@ -34,8 +34,8 @@ class OwnEvents:
         self.providers: dict[str, Provider] = {"bucket": self._buckets, "bus": bus}
         self.buses = Buses(bus.names)
         self.records = RecordSource(home / OUTBOX)
-        self._alarms = AlarmSource(home / "alarms.json")
-        self.sources: list[Source] = [self.buses, self._objects, self.records, self._alarms]
+        self.alarms = AlarmSource(home / "alarms.json")
+        self.sources: list[Source] = [self.buses, self._objects, self.records, self.alarms]
 
     def describe(self) -> list[SourceState]:
         """How those stand that may be behind: buckets, and records of other functions."""
@@ -46,6 +46,6 @@ class OwnEvents:
         self.buses.publish = publisher
         self._objects.publish = publisher
         self.records.publish = publisher
-        self._alarms.publish = publisher
-        publisher.elsewhere["alarm"] = self._alarms.put
+        self.alarms.publish = publisher
+        publisher.elsewhere["alarm"] = self.alarms.put
         publisher.elsewhere["bus"] = self.buses.put

@@ -25,6 +25,7 @@ from relive_base.resource import relive_version
 from relive_base.wire.messages import FunctionSpec
 from relive_runtime.folder import build_runtime
 
+from relive_platform.alerts.telling import AlertTelling
 from relive_platform.api.aws.credentials import aws_environment
 from relive_platform.api.aws.model.loading import BotocoreMissing
 from relive_platform.engine.engine import Engine
@@ -37,12 +38,14 @@ from relive_platform.resources.database.provider import DatabaseProvider
 from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.provider import QueueProvider
 from relive_platform.resources.queue.queues import MessageQueues
+from relive_platform.server.alerts import Alerts
 from relive_platform.server.doors import doors
 from relive_platform.server.functions import Functions
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.home_token import home_token
 from relive_platform.server.locate import ServerInfo
 from relive_platform.server.mappings import queue_mappings
+from relive_platform.server.metrics import PlatformMetrics
 from relive_platform.server.orders import orders_of
 from relive_platform.server.own_events import OwnEvents
 from relive_platform.server.parts import (
@@ -188,6 +191,8 @@ class ReliveServer:
         self._stack.callback(self.store.close)
         self._retention = retention_of(self.settings, self.store, self.executor)
         self._stack.push_async_callback(self._retention.close)
+        self.metrics = PlatformMetrics(self.settings, self.store, self.executor)
+        self._stack.push_async_callback(self.metrics.close)
         self.store_keeper = StoreKeeper(make, self._prepare_store, self._ask_store, self._store_changed)
         self._stack.push_async_callback(self.store_keeper.close)
         self.store_keeper.start()
@@ -215,6 +220,7 @@ class ReliveServer:
             ),
             redact_keys=self.settings.redact_keys,
             journal=journal_of(self.settings, run),
+            observe=self.metrics.observe,
         )
         self._stack.push_async_callback(self.collector.close, _FLUSH_S)
         await self.collector.start()
@@ -249,6 +255,11 @@ class ReliveServer:
         self.publisher = Publisher(self.queue, self._serving, self.span, lambda: self.functions.names())
         own.publish_by(self.publisher)
         self.publisher.elsewhere["queue"] = QueueSender(self.queues, self.batches_named, self.span)
+        telling = AlertTelling(own.alarms, self.queue, os.environ)
+        self.alerts = Alerts(self.home, self.store, self.metrics.own, telling, self.executor)
+        self._stack.push_async_callback(self.alerts.close)
+        self.metrics.alerts = self.alerts.families
+        self.publisher.elsewhere["alert"] = self.alerts.put
         self.publisher.named = lambda name: "queue" if name in self.batches_named() else ""
         self.destinations = Destinations(
             self._serving, Deliveries(self.publisher.elsewhere), settings.call_depth
@@ -363,6 +374,10 @@ class ReliveServer:
         self.http_address = self.listener.address
         if self.aws is not None:
             await self.aws.start()
+        from relive_platform.server.status import status_of
+
+        await self.metrics.start(lambda: status_of(self))
+        self.alerts.start()
 
     async def _start_api(self) -> None:
         if self._api_factory is None:
@@ -380,6 +395,7 @@ class ReliveServer:
             version=relive_version(),
             started_ns=self.started_ns,
             aws=self.aws_address,
+            metrics=self.metrics.address,
             store_problem="" if self.store_keeper.ready else self.store_keeper.health.reason,
         )
         path = self.run_dir / "server.json"
@@ -448,6 +464,7 @@ class ReliveServer:
         self.functions.apply(versions, aliases, self.registry.named(), orders)
         for source in reversed(self._sources):
             await source.apply(versions)
+        await self.alerts.apply(await self.loop.run_in_executor(self.executor, self.registry.alerts))
 
     def _changed(self, versions: list[FunctionVersion]) -> None:
         """After a deploy, in its thread: it returns when the new version is what is served."""

@@ -24,6 +24,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
     ack = collector.ack
     try:
         counts = await asyncio.wait_for(asyncio.wrap_future(server.queue.counts()), 2.0)
+        due_ns = await asyncio.wait_for(asyncio.wrap_future(server.queue.next_due_ns()), 2.0)
         file_bytes, spare_bytes = await asyncio.wait_for(asyncio.wrap_future(server.queue.file_bytes()), 2.0)
         queue: dict[str, Any] = {
             "ready": counts.ready,
@@ -31,6 +32,7 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "dead": counts.dead,
             "dead_dropped": sum(counts.dead_dropped.values()),
             "done": counts.done,
+            "age_s": _age_s(due_ns),
             "file_bytes": file_bytes,
             "spare_bytes": spare_bytes,
         }
@@ -76,6 +78,8 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
         "zygotes": engine.zygotes,
         "connections": server.listener.connections if server.http_address else 0,
         "aws": {"address": server.aws_address, "problem": server.aws_problem},
+        "metrics": server.metrics.address,
+        "alerts": server.alerts.counts(),
         "queue": queue,
         "destinations": {
             "made": server.destinations.made,
@@ -100,6 +104,11 @@ async def status_of(server: ReliveServer) -> dict[str, Any]:
             "off": ack.otlp_off,
         },
     }
+
+
+def _age_s(due_ns: int | None) -> float:
+    """How long the oldest event that is due has waited."""
+    return round(max(time.time_ns() - due_ns, 0) / 1e9, 3) if due_ns else 0.0
 
 
 async def _resources(server: ReliveServer) -> list[dict[str, Any]]:

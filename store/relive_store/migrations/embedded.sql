@@ -7,6 +7,7 @@ ALTER TABLE otel_traces_trace_id_ts MODIFY SETTING merge_selector_base = 10, min
 ALTER TABLE otel_traces_red_1m MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE otel_logs MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE invocations MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
+ALTER TABLE invocations_1m MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE profiles MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE otel_metrics_gauge MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;
 ALTER TABLE otel_metrics_sum MODIFY SETTING merge_selector_base = 10, min_parts_to_merge_at_once = 30;

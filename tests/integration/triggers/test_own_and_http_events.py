@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.server_harness import Answer, Served, served, write_app
+from tests.support.server_harness import Answer, Served, parse, served, write_app
 
 SOURCE = """
 import json
@@ -92,6 +92,9 @@ functions = ["talks"]
 type = "alarm"
 alarm = "disk"
 states = ["ALARM", "OK"]
+[[functions.watches.triggers]]
+type = "alarm"
+alarm = "too-many"
 
 [functions.stores]
 source = "."
@@ -172,6 +175,11 @@ handler = "app:handler"
 type = "bus"
 shape = "cloudevents"
 
+[alerts.too-many]
+sql = "SELECT 7"
+above = 5
+webhook_env = "ALERT_HOOK"
+
 [functions.web]
 source = "."
 handler = "app:web"
@@ -191,7 +199,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     names = ("GITHUB_SECRET", "GITLAB_TOKEN", "SLACK_SECRET")
     os.environ.update(dict.fromkeys(names, SECRET))
     try:
-        async with served(folder / "home") as server:
+        async with served(folder / "home", metrics="127.0.0.1:0") as server:
             await server.deploy(write_app(folder / "app", SOURCE, TABLES))
             following = asyncio.create_task(LINES.follow(server))
             yield server
@@ -599,7 +607,7 @@ async def test_a_change_of_an_alarm_is_an_event_and_the_same_state_none(running:
     assert [one["changed"] for one in told] == [True, False, True]
 
     # I expect an event of each change, as CloudWatch calls functions
-    events = await printed(running, "watches", "alarmData")
+    events = await printed(running, "watches", '"alarmName": "disk"')
     changes = [(e["alarmData"]["previousState"]["value"], e["alarmData"]["state"]["value"]) for e in events]
     assert sorted(changes) == [("ALARM", "OK"), ("INSUFFICIENT_DATA", "ALARM")]
     assert (await say("*", {}))["disk"] == {**told[-1]["disk"]}
@@ -608,6 +616,60 @@ async def test_a_change_of_an_alarm_is_an_event_and_the_same_state_none(running:
             await say("disk", body)
     with pytest.raises(BadAlarm):
         await say("a/b", {"state": "OK"})
+
+
+async def test_an_alert_raises_its_alarm_and_calls_its_webhook(running: Served) -> None:
+    # Given an alert whose webhook is a function, when it is looked at
+    os.environ["ALERT_HOOK"] = f"{running.server.http_address}/fn/audit/"
+    await running.server.alerts.look()
+    os.environ.pop("ALERT_HOOK")
+
+    # I expect the function that hears of its alarm to be invoked, and the webhook called
+    [event] = await printed(running, "watches", "too-many")
+    assert event["alarmData"]["state"]["value"] == "ALARM"
+    assert event["alarmData"]["state"]["reason"] == "the query is 7, above 5"
+    [call] = await printed(running, "audit", "too-many")
+    told = json.loads(call["body"])
+    assert (told["state"], told["value"], told["limit"]) == ("firing", 7.0, 5.0)
+    assert call["headers"]["idempotency-key"].startswith("alert-too-many-1-")
+
+    # ... and its change in the store
+    assert await running.rows("SELECT Alert, Before, State, Value FROM alert_history") == [
+        ("too-many", "no data", "firing", 7.0)
+    ]
+
+
+async def test_metrics_are_served_and_no_web_page_reads_them(running: Served) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    async def get(path: str, *headers: str) -> Answer:
+        host, _, port = (
+            running.server.metrics.address.removeprefix("http://").partition("/")[0].rpartition(":")
+        )
+        reader, writer = await asyncio.open_connection(host, int(port))
+        lines = (f"GET {path} HTTP/1.1", f"host: {host}:{port}", "connection: close", *headers, "", "")
+        writer.write("\r\n".join(lines).encode())
+        answer = parse(await reader.read())
+        writer.close()
+        return answer
+
+    # Given a function that was invoked, when Prometheus asks
+    await running.invoke("talks", b'{"n": 1}')
+    await running.server.flush()
+    answer = await get("/metrics")
+    families = {one.name: one for one in text_string_to_metric_families(answer.body.decode())}
+    # I expect counters of functions, and what the platform says of itself
+    invoked = {s.labels["faas_name"]: s.value for s in families["faas_invocations"].samples}
+    assert invoked["talks"] >= 1
+    assert [s.value for s in families["relive_store_up"].samples] == [1]
+    assert {s.labels["process"] for s in families["process_memory_usage_bytes"].samples} == {
+        "server", "collector", "store",
+    }  # fmt: skip
+    assert [s.value for s in families["relive_alert_firing"].samples] == [1]
+    # ... and neither another path nor a page of somebody else
+    assert (await get("/")).status == 404
+    assert (await get("/metrics", "origin: https://evil.example", "sec-fetch-site: cross-site")).status == 403
+    assert b"# EOF" in (await get("/metrics", "accept: application/openmetrics-text")).body
 
 
 async def test_how_sources_stand_is_shown(running: Served) -> None:

@@ -311,10 +311,11 @@ def test_any_text_is_an_application_or_a_config_error(write, text: str) -> None:
 def test_every_key_is_in_the_documentation() -> None:
     from pathlib import Path
 
+    from relive_platform.alerts.config import KEYS as ALERT
     from relive_platform.registry.application.schema import APP, CORS, FUNCTION, RESOURCES, TRIGGERS
 
     page = (Path(__file__).parents[3] / "docs" / "reference" / "relive-toml.md").read_text(encoding="utf-8")
-    for keys in (APP, FUNCTION, CORS, *TRIGGERS.values(), *RESOURCES.values()):
+    for keys in (APP, FUNCTION, CORS, ALERT, *TRIGGERS.values(), *RESOURCES.values()):
         for key in keys:
             assert f"`{key}`" in page, key
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from relive.commands.failures import debug
+from relive_tracer.explore.health.functions import Figures
+from relive_tracer.explore.health.platform import PlatformSeries
 from relive_views.events import EventView
 from relive_views.failures import FailureView, GroupView
 from relive_views.functions import FunctionView
+from relive_views.health.alerts import AlertChangeView, AlertView
 from relive_views.invocations import FIELDS
 from relive_views.profiles.hot import HotView
 from relive_views.usage import Usage
@@ -36,6 +39,10 @@ def section(title: str) -> set[str]:
         ("hot", HotView.__dataclass_fields__),
         ("usage", Usage.__dataclass_fields__),
         ("debug --list", debug.FIELDS),
+        ("metrics", Figures.__dataclass_fields__),
+        ("metrics", PlatformSeries.__dataclass_fields__),
+        ("alerts", AlertView.__dataclass_fields__),
+        ("alerts", AlertChangeView.__dataclass_fields__),
     ],
 )
 def test_every_field_is_documented(title: str, fields: list[str]) -> None:

@@ -48,6 +48,9 @@ _NAME_CELLS = 15
     metavar="HOST:PORT",
     help="Serve AWS Lambda's API, for boto3 and the AWS CLI: see relive aws.",
 )
+@click.option(
+    "--metrics", default=None, metavar="HOST:PORT", help="Serve metrics for Prometheus: 127.0.0.1:9464."
+)
 @click.option("--daemon", is_flag=True, help="Return when the server is ready; it goes on in the background.")
 @json_option
 @click.pass_obj
@@ -58,6 +61,7 @@ def serve(
     store: str | None,
     otlp: str | None,
     lambda_api: str | None,
+    metrics: str | None,
     daemon: bool,
     as_json: bool,
 ) -> int:
@@ -70,7 +74,14 @@ def serve(
 
     Every other setting is a RELIVE_* variable: see docs/reference/settings.md.
     """
-    given = {"http": http, "api": api, "store": store, "otlp": otlp, "lambda_api": lambda_api}
+    given = {
+        "http": http,
+        "api": api,
+        "store": store,
+        "otlp": otlp,
+        "lambda_api": lambda_api,
+        "metrics": metrics,
+    }
     overrides = {name: value for name, value in given.items() if value is not None}
     if daemon:
         return _start_daemon(session, overrides, as_json)
@@ -140,6 +151,7 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
                         "http": info.http,
                         "api": info.api,
                         "aws": info.aws,
+                        "metrics": info.metrics,
                         "store": without_password(info.store),
                     }
                 )
@@ -147,6 +159,8 @@ def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) ->
                 echo(f"ready: functions at {info.http}/fn/NAME/ (pid {info.pid})")
                 if info.aws:
                     echo(f"  AWS's API at {info.aws}    relive aws credentials")
+                if info.metrics:
+                    echo(f"  metrics at {info.metrics}")
                 if info.store_problem:
                     echo(f"note: the store is not there yet: {info.store_problem}", err=True)
                     echo(

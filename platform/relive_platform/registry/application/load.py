@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from relive_platform.keys import Key
 from relive_platform.names import NAME, NAME_HINT
+from relive_platform.registry.application.alerts import read_alerts
 from relive_platform.registry.application.callers import caller_problems, cors_of
 from relive_platform.registry.application.document import NOTHING_GIVEN, Document, Given
 from relive_platform.registry.application.errors import ConfigError, Problem
@@ -145,12 +146,15 @@ class _Reader:
         resources = document.get("resources", {})
         self.resources = read_resources(self, resources if isinstance(resources, dict) else {})
         functions = self.functions(tables if isinstance(tables, dict) else {}, app)
+        watched = document.get("alerts", {})
+        alerts = read_alerts(self, watched if isinstance(watched, dict) else {}, tables)
         if self.problems:
             raise ConfigError(self.problems)
         return Application(
             name=name,
             functions=functions,
             resources=self.resources,
+            alerts=alerts,
             file=self.shown,
             root=self.root,
             redact_keys=tuple(app.get("redact", ())),

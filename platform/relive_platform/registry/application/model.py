@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
+from relive_platform.alerts.config import AlertConfig
 from relive_platform.registry.application.document import Ignored
 from relive_platform.resources.base import ResourceConfig
 from relive_platform.resources.table import KINDS as RESOURCE_KINDS
@@ -103,6 +104,7 @@ class Application:
     name: str
     functions: dict[str, FunctionConfig] = field(default_factory=dict)
     resources: dict[str, ResourceConfig] = field(default_factory=dict)
+    alerts: dict[str, AlertConfig] = field(default_factory=dict)
     file: str = ""
     root: Path = Path()
     redact_keys: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ ROOT: Final[Mapping[str, Key]] = {
     "app": Key("table", "The application."),
     "functions": Key("table", "A table for each function.", required=True),
     "resources": Key("table", "A table for each queue, or other resource, that the functions use."),
+    "alerts": Key("table", "A table for each thing that is watched."),
 }
 APP: Final[Mapping[str, Key]] = {
     "name": Key("text", "Name of the application. Default: the folder's."),

@@ -140,8 +140,11 @@ class Collector(asyncio.Protocol):
         limits: CollectorLimits | None = None,
         redact_keys: Sequence[str] = (),
         journal: Journal | None = None,
+        observe: Callable[[InvocationRecord], None] | None = None,
     ) -> None:
+        """`observe` is called with the record of every attempt that has ended."""
         self.journal = journal
+        self._observe = observe
         self.followers = Followers(Redactors(redact_keys))
         self._spawn = spawn
         self._limits = limits or CollectorLimits()
@@ -273,6 +276,8 @@ class Collector(asyncio.Protocol):
     def finished(self, item: Finished, job: SceneJob | None, playback: bytes) -> None:
         """An attempt with its last frame in. Nobody replays here: there is no `playback`."""
         record = item.record
+        if self._observe is not None:
+            self._observe(record)
         if job is not None:
             self._scene(job)
         data = encode_finished(item)

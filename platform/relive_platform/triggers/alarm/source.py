@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from relive_base.errors import ReliveError
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.wire.messages import FunctionSpec
 
@@ -26,14 +28,17 @@ __all__ = ["AlarmSource"]
 
 Publish = Callable[[InvokeRequest, str, FunctionSpec | None, bytes], Awaitable[Accepted]]
 _REASON_CHARS: Final = 1_023  # as CloudWatch has it
+_MAX_SILENCE_S: Final = 90 * 86_400
 _UNKNOWN: Final = AlarmState(value="INSUFFICIENT_DATA", reason="nobody has said anything yet")
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
     state: str = ""
     reason: str = ""
+    silence_s: float | None = None  # for so long nobody is told; 0: the silence ends
 
 
+_log = logging.getLogger(__name__)
 _said: Final = msgspec.json.Decoder(_Said)
 
 
@@ -42,8 +47,10 @@ class AlarmSource:
 
     publish: Publish
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._states = AlarmStates(path)
+        self._clock_ns = clock_ns
+        self._silences: dict[str, int] = {}  # until when, of those that may be silenced
         self._wanted: dict[str, list[tuple[str, AlarmTrigger]]] = {}
         self._changing = asyncio.Lock()
 
@@ -58,6 +65,12 @@ class AlarmSource:
 
     async def start(self) -> None:
         """Nothing runs by itself."""
+        try:
+            states = await asyncio.to_thread(self._states.all)
+        except ReliveError as error:  # whoever asks for an alarm is told, too
+            _log.error("no alarm is silenced: %s", error)
+            return
+        self._silences = {name: state.silenced_until_ns for name, state in states.items()}
 
     async def close(self) -> None:
         """Nothing runs by itself."""
@@ -66,8 +79,9 @@ class AlarmSource:
         self, request: InvokeRequest, ident: str = "", publisher: FunctionSpec | None = None
     ) -> Accepted:
         """`request.function` is "alarm:NAME", its event {"state": "ALARM", "reason": "..."}. If that is a
-        change, each function that hears of it has the event durably when this returns. Without a state
-        nothing changes; `result` has how the alarm, or each of "alarm:*", is. Raises BadAlarm."""
+        change, each function that hears of it has the event durably when this returns, unless the alarm is
+        silenced: {"silence_s": 7200}, which functions may not say. Without a state nothing changes; `result`
+        has how the alarm, or each of "alarm:*", is. Raises BadAlarm."""
         name = request.function.partition(":")[2]
         said = _read(name, request.event)
         if name == "*":
@@ -76,17 +90,53 @@ class AlarmSource:
             return self._accepted(request, {one: self._shown(one, states.get(one)) for one in names})
         async with self._changing:  # two changes have two numbers
             before = (await asyncio.to_thread(self._states.all)).get(name)
-            now = before
-            if said.state and said.state != (before or _UNKNOWN).value:
-                now = AlarmState(
-                    value=said.state,
-                    reason=said.reason[:_REASON_CHARS],
-                    timestamp_ns=time.time_ns(),
-                    number=(before.number if before is not None else 0) + 1,
-                )
-                await self._tell(request, name, now, before or _UNKNOWN, publisher)
-                await asyncio.to_thread(self._states.set, name, now)
-        return self._accepted(request, {name: self._shown(name, now), "changed": now is not before})
+            now = _said_of(before, said, self._clock_ns(), publisher)
+            changed = now.number != (before.number if before is not None else 0)
+            if changed or now.untold:
+                now = await self._told(request, name, now, before or _UNKNOWN, publisher)
+            if now != before and (before is not None or now is not _UNKNOWN):
+                await self._keep(name, now)
+            shown = before if now is _UNKNOWN else now
+        return self._accepted(request, {name: self._shown(name, shown), "changed": changed})
+
+    async def _told(
+        self,
+        request: InvokeRequest,
+        name: str,
+        now: AlarmState,
+        before: AlarmState,
+        publisher: FunctionSpec | None,
+    ) -> AlarmState:
+        """The state as it is to be kept: functions have been told, unless it is silenced."""
+        known = before.told or before.value
+        if now.silenced_until_ns > self._clock_ns():
+            return msgspec.structs.replace(now, told=known)
+        if now.value != known:
+            await self._tell(request, name, now, msgspec.structs.replace(before, value=known), publisher)
+        return msgspec.structs.replace(now, told=now.value)
+
+    async def _keep(self, name: str, now: AlarmState) -> None:
+        await asyncio.to_thread(self._states.set, name, now)
+        self._silences[name] = now.silenced_until_ns
+
+    def silenced(self, name: str) -> bool:
+        """Whether nobody is to be told of this alarm now."""
+        return self._silences.get(name, 0) > self._clock_ns()
+
+    async def remind(self) -> None:
+        """Tell of the alarms whose silence has ended and that functions know in another state."""
+        now_ns = self._clock_ns()
+        ended = [name for name, until_ns in self._silences.items() if 0 < until_ns <= now_ns]
+        for name in ended:
+            async with self._changing:
+                state = (await asyncio.to_thread(self._states.all))[name]
+                if state.silenced_until_ns > now_ns:
+                    continue
+                if state.untold:
+                    request = InvokeRequest(function=f"alarm:{name}", event=b"", trace_id=new_trace_id())
+                    before = msgspec.structs.replace(state, value=state.told)
+                    state = await self._told(request, name, state, before, None)
+                await self._keep(name, msgspec.structs.replace(state, silenced_until_ns=0, silence_reason=""))
 
     async def _tell(
         self,
@@ -132,6 +182,8 @@ class AlarmSource:
             "reason": found.reason,
             "since_ns": found.timestamp_ns,
             "changes": found.number,
+            "silenced_until_ns": found.silenced_until_ns if self.silenced(name) else 0,
+            "silence_reason": found.silence_reason if self.silenced(name) else "",
             "functions": sorted({function for function, _ in self._wanted.get(name, [])}),
         }
 
@@ -151,7 +203,35 @@ def _read(name: str, event: bytes) -> _Said:
         ) from None
     if said.state and (said.state not in STATES or name == "*"):
         raise BadAlarm(f"there is no state {said.state[:40]!r}", hint=f"use one of {', '.join(STATES)}")
+    if said.silence_s is not None and (
+        name == "*" or said.state or not 0 <= said.silence_s <= _MAX_SILENCE_S
+    ):
+        raise BadAlarm(
+            "that is no silence", hint=f"name an alarm, and at most {_MAX_SILENCE_S // 86_400} days"
+        )
     return said
+
+
+def _said_of(
+    before: AlarmState | None, said: _Said, now_ns: int, publisher: FunctionSpec | None
+) -> AlarmState:
+    """The alarm after what was said of it."""
+    now = before or _UNKNOWN
+    if said.silence_s is not None:
+        if publisher is not None:
+            raise BadAlarm("a function may not silence an alarm", hint="relive alarm silence NAME --for 2h")
+        until_ns = now_ns + round(said.silence_s * 1e9) if said.silence_s else 1
+        reason = said.reason[:_REASON_CHARS] if said.silence_s else ""
+        return msgspec.structs.replace(now, silenced_until_ns=until_ns, silence_reason=reason)
+    if not said.state or said.state == now.value:
+        return now
+    return msgspec.structs.replace(
+        now,
+        value=said.state,
+        reason=said.reason[:_REASON_CHARS],
+        timestamp_ns=now_ns,
+        number=now.number + 1,
+    )
 
 
 def _event(shape: str, ident: str, name: str, now: AlarmState, before: AlarmState) -> dict[str, Any]:

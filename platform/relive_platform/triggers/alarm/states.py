@@ -19,12 +19,21 @@ class BadAlarm(UsageError):
 
 
 class AlarmState(msgspec.Struct, kw_only=True):
-    """`number` counts the changes of the alarm."""
+    """`number` counts the changes of the alarm. `told`: the state that functions were told of last; "": it is
+    from before there were silences, and they were told. `silenced_until_ns`: nobody is told before."""
 
     value: str
     reason: str = ""
     timestamp_ns: int = 0
     number: int = 0
+    told: str = ""
+    silenced_until_ns: int = 0
+    silence_reason: str = ""
+
+    @property
+    def untold(self) -> bool:
+        """Whether functions know it in another state."""
+        return bool(self.told) and self.told != self.value
 
 
 _encoder: Final = msgspec.json.Encoder()

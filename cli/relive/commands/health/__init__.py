@@ -1,0 +1,1 @@
+"""Commands on health: metrics, alerts, the store."""

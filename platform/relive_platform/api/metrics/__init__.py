@@ -1,0 +1,1 @@
+"""Metrics for those who scrape them: Prometheus, and whatever reads its format."""

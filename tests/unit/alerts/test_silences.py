@@ -1,0 +1,95 @@
+"""Silences of alarms: their changes are kept, and functions hear of them afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.triggers.alarm.config import AlarmTrigger
+from relive_platform.triggers.alarm.source import AlarmSource
+from relive_platform.triggers.alarm.states import BadAlarm
+
+S = 1_000_000_000
+
+
+class Rig:
+    """An alarm that one function hears of, on a clock that stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.now_s = 1_000
+        self.heard: list[str] = []
+        self.path = path
+
+    async def start(self) -> None:
+        self.source = AlarmSource(self.path, lambda: self.now_s * S)
+        self.source.publish = self.publish  # type: ignore[assignment]
+        trigger = AlarmTrigger(alarm="disk", states=("ALARM", "OK"))
+        await self.source.apply([SimpleNamespace(name="f", config=SimpleNamespace(triggers=(trigger,)))])  # type: ignore[list-item]
+        await self.source.start()
+
+    async def publish(self, request: InvokeRequest, *_: Any) -> None:
+        data = json.loads(request.event)["alarmData"]
+        self.heard.append(f"{data['previousState']['value']} -> {data['state']['value']}")
+
+    async def say(self, **said: Any) -> dict[str, Any]:
+        accepted = await self.source.put(
+            InvokeRequest(function="alarm:disk", event=json.dumps(said).encode())
+        )
+        found: dict[str, Any] = json.loads(accepted.result or b"")
+        return found
+
+
+async def test_a_silence_holds_back_and_ends(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "alarms.json")
+    await rig.start()
+    # Given an alarm that is silenced for an hour, also over a restart
+    await rig.say(state="OK")
+    assert (await rig.say(silence_s=3_600, reason="moving"))["disk"]["silence_reason"] == "moving"
+    await rig.start()
+    assert rig.source.silenced("disk")
+    # When it is raised, its state is kept and nobody hears
+    assert (await rig.say(state="ALARM"))["disk"]["state"] == "ALARM"
+    await rig.source.remind()
+    assert rig.heard == ["INSUFFICIENT_DATA -> OK"]
+    # When the hour is over, I expect the function told, once
+    rig.now_s += 3_600
+    for _ in range(2):
+        await rig.source.remind()
+    assert rig.heard == ["INSUFFICIENT_DATA -> OK", "OK -> ALARM"]
+    assert (await rig.say())["disk"]["silenced_until_ns"] == 0
+
+
+async def test_what_came_and_went_meanwhile_is_no_news(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "alarms.json")
+    await rig.start()
+    await rig.say(state="OK")
+    await rig.say(silence_s=60)
+    await rig.say(state="ALARM")
+    await rig.say(state="OK")
+    await rig.say(silence_s=0)  # it ends before its time
+    await rig.source.remind()
+    assert rig.heard == ["INSUFFICIENT_DATA -> OK"]
+    assert not rig.source.silenced("disk")
+    await rig.say(state="ALARM")
+    assert rig.heard[1:] == ["OK -> ALARM"]
+
+
+@pytest.mark.parametrize("said", [{"silence_s": -1}, {"silence_s": 1e9}, {"silence_s": 60, "state": "OK"}])
+async def test_what_is_no_silence(tmp_path: Path, said: dict[str, Any]) -> None:
+    rig = Rig(tmp_path / "alarms.json")
+    await rig.start()
+    with pytest.raises(BadAlarm):
+        await rig.say(**said)
+
+
+async def test_a_function_may_not_silence(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "alarms.json")
+    await rig.start()
+    request = InvokeRequest(function="alarm:disk", event=b'{"silence_s": 60}')
+    publisher: Any = SimpleNamespace(name="f")
+    with pytest.raises(BadAlarm):
+        await rig.source.put(request, "", publisher)

@@ -1,0 +1,1 @@
+"""Health by minute: of functions, and of the platform itself."""

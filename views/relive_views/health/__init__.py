@@ -1,0 +1,1 @@
+"""How functions and the platform are doing: rates, errors, durations, and what is wrong with them."""
