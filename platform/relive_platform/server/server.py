@@ -62,6 +62,7 @@ from relive_platform.server.parts import (
 )
 from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.resources import Resources
+from relive_platform.server.status import status_of
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
 from relive_platform.server.warmth import WarmthTeller
@@ -374,8 +375,6 @@ class ReliveServer:
         self.http_address = self.listener.address
         if self.aws is not None:
             await self.aws.start()
-        from relive_platform.server.status import status_of
-
         await self.metrics.start(lambda: status_of(self))
         self.alerts.start()
 

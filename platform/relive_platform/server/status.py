@@ -5,19 +5,63 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 from relive_base.addresses import without_password
 from relive_base.errors import ReliveError
 from relive_base.resource import relive_version
 from relive_runtime.isolation import gaps
+from relive_store import Store
 
-from relive_platform.server.server import ReliveServer
+from relive_platform.engine.engine import Engine
+from relive_platform.server.alerts import Alerts
+from relive_platform.server.functions import Functions
+from relive_platform.server.metrics import PlatformMetrics
+from relive_platform.server.resources import Resources
+from relive_platform.server.store_keeper import StoreKeeper
+from relive_platform.settings import Settings
+from relive_platform.signals.handover.collector import Collector
+from relive_platform.triggers.destinations.router import Destinations
+from relive_platform.triggers.http.connections.listener import HttpListener
+from relive_platform.triggers.pull.state import SourceState
+from relive_platform.triggers.queue.events import EventQueue
 
 __all__ = ["status_of"]
 
 
-async def status_of(server: ReliveServer) -> dict[str, Any]:
+class _Describing(Protocol):
+    def describe(self) -> Sequence[SourceState]: ...
+
+
+class _Server(Protocol):
+    """What a status is made of."""
+
+    settings: Settings
+    home: Path
+    started_ns: int
+    http_address: str
+    api_address: str
+    aws_address: str
+    aws_problem: str
+    alerts: Alerts
+    collector: Collector
+    destinations: Destinations
+    engine: Engine
+    functions: Functions
+    listener: HttpListener
+    metrics: PlatformMetrics
+    queue: EventQueue
+    resources: Resources
+    store: Store
+    store_keeper: StoreKeeper
+
+    @property
+    def described(self) -> Sequence[_Describing]: ...
+
+
+async def status_of(server: _Server) -> dict[str, Any]:
     """Version, pid, store, isolation tier, functions, workers, queue, OTLP, and what was dropped."""
     await server.collector.refresh()
     collector = server.collector.stats
@@ -111,7 +155,7 @@ def _age_s(due_ns: int | None) -> float:
     return round(max(time.time_ns() - due_ns, 0) / 1e9, 3) if due_ns else 0.0
 
 
-async def _resources(server: ReliveServer) -> list[dict[str, Any]]:
+async def _resources(server: _Server) -> list[dict[str, Any]]:
     """Name, type and state of each, and what it holds."""
     try:
         states = await asyncio.wait_for(server.resources.listing(), 2.0)
@@ -122,7 +166,7 @@ async def _resources(server: ReliveServer) -> list[dict[str, Any]]:
     ]
 
 
-def _signals(server: ReliveServer) -> dict[str, dict[str, int]]:
+def _signals(server: _Server) -> dict[str, dict[str, int]]:
     """What each stage of the pipeline has taken and dropped, in their order."""
     collector = server.collector
     followed = collector.followers.counts
@@ -136,12 +180,12 @@ def _signals(server: ReliveServer) -> dict[str, dict[str, int]]:
     }
 
 
-def _journal(server: ReliveServer) -> str:
+def _journal(server: _Server) -> str:
     journal = server.collector.journal
     return (journal.problem or "ok") if journal is not None else "none"
 
 
-def _gaps(server: ReliveServer, told: list[str]) -> list[str]:
+def _gaps(server: _Server, told: list[str]) -> list[str]:
     """What is not kept apart here, and what the workers that run say of themselves."""
     found = gaps(server.settings.isolation_tier, server.settings.unix_sockets == "open")
     return list(dict.fromkeys([*found, *told]))

@@ -33,55 +33,64 @@ COLUMNS = [
 ]
 
 
-class _OrSay(click.Group):
-    """What begins with none of its commands is said of an alarm: `relive alarm NAME STATE`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        first = args[0] if args else ""
-        if first not in self.commands and first not in ctx.help_option_names:
-            args = ["say", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_OrSay)
-def alarm() -> None:
-    """List alarms, say in which state one is, or silence one.
-
-    \b
-    relive alarm
-    relive alarm errors ALARM --reason '7 % of the requests fail'
-    relive alarm silence errors --for 2h --reason 'the database moves'
-
-    Functions with an alarm trigger hear of a change, unless the alarm is silenced. Alerts of relive.toml give
-    the alarm of their name its state: see relive alerts.
-    """
-
-
-@alarm.command()
-@click.argument("name", required=False)
-@click.argument("state", required=False, type=click.Choice(_STATES, case_sensitive=False))
+@click.command()
+@click.argument("arguments", nargs=-1, metavar="[NAME [STATE] | silence NAME]")
 @click.option("--reason", default="", help="Why, in words.")
+@click.option(
+    "--for",
+    "seconds",
+    type=DURATION,
+    default=None,
+    help="Of a silence: 30m, 2h, 3d. 0 ends it before its time.",
+)
 @json_option
 @click.pass_obj
-def say(session: Session, name: str | None, state: str | None, reason: str, as_json: bool) -> None:
-    """List alarms, or say in which state one is. The word `say` may be left out.
+def alarm(
+    session: Session, arguments: tuple[str, ...], reason: str, seconds: float | None, as_json: bool
+) -> None:
+    """List alarms, say in which state one is (ALARM, OK, INSUFFICIENT_DATA), or silence one.
 
     \b
     relive alarm
     relive alarm errors ALARM --reason '7 % of the requests fail'
     relive alarm errors OK
+    relive alarm silence errors --for 2h --reason 'the database moves'
+
+    Functions with an alarm trigger hear of a change. Alerts of relive.toml give the alarm of their name its
+    state: see relive alerts.
+
+    Of one that is silenced nobody is told for so long: no function, no webhook, no bell. Its changes are
+    kept, and if it is in another state at the end than it was when it was told of last, it is told of then.
     """
+    if arguments[:1] == ("silence",) and len(arguments) == 2 and seconds is not None:
+        _silence(session, arguments[1], seconds, reason, as_json=as_json)
+        return
+    if seconds is not None or arguments[:1] == ("silence",):
+        raise UsageError(
+            "--for says how long an alarm is silenced", hint="relive alarm silence NAME --for 2h"
+        )
+    name, state = [*arguments, "", ""][:2]
+    if len(arguments) > 2 or (state and state.upper() not in _STATES):
+        raise UsageError(
+            f"there is no state {' '.join(arguments[1:])!r}", hint=f"use one of {', '.join(_STATES)}"
+        )
     if reason and not state:
         raise UsageError("--reason goes with a state", hint="relive alarm NAME ALARM --reason TEXT")
-    told = _ask(session, name or "*", {"state": (state or "").upper(), "reason": reason})
+    _say(session, name, state.upper(), reason, as_json=as_json)
+
+
+def _say(session: Session, name: str, state: str, reason: str, *, as_json: bool) -> None:
+    told = _ask(session, name or "*", {"state": state, "reason": reason})
     changed = bool(told.pop("changed", False))
     rows = [_row(one, found) for one, found in told.items()]
-    if name is None:
+    if not name:
         emit(rows, COLUMNS, as_json=as_json, empty="no alarm is known", shown=[_shown(row) for row in rows])
         return
     [row] = rows
     if as_json:
         emit_object({**row, "changed": changed})
+    elif state and changed and row["silenced_until_ns"]:
+        echo(f"{name} is {row['state']} now; it is silenced until {format_clock(row['silenced_until_ns'])}")
     elif state and changed:
         hears = ", ".join(row["functions"]) or "no function"
         echo(f"{name} is {row['state']} now; {hears} may hear of it")
@@ -89,24 +98,7 @@ def say(session: Session, name: str | None, state: str | None, reason: str, as_j
         echo(f"{name} is {row['state']}{' as before' if state else ''}")
 
 
-@alarm.command()
-@click.argument("name")
-@click.option(
-    "--for", "seconds", type=DURATION, required=True, help="For so long: 30m, 2h, 3d. 0 ends a silence."
-)
-@click.option("--reason", default="", help="Why, in words.")
-@json_option
-@click.pass_obj
-def silence(session: Session, name: str, seconds: float, reason: str, as_json: bool) -> None:
-    """Have nobody told of an alarm for a time: no function, no webhook, no bell.
-
-    \b
-    relive alarm silence errors --for 2h --reason 'the database moves'
-    relive alarm silence errors --for 0
-
-    Its changes are recorded all the same. If it is in another state at the end of the silence than it was
-    when it was told of last, it is told of then.
-    """
+def _silence(session: Session, name: str, seconds: float, reason: str, *, as_json: bool) -> None:
     told = _ask(session, name, {"silence_s": seconds, "reason": reason})
     row = _row(name, told[name])
     if as_json:
