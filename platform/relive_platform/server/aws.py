@@ -23,7 +23,7 @@ from relive_platform.api.aws.queues.service import SqsService
 from relive_platform.api.aws.service import AwsService
 from relive_platform.api.aws.signature import Verifier, presigned
 from relive_platform.engine.engine import Engine
-from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.registry import FunctionVersion, Registry
 from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.queues import MessageQueues
@@ -31,6 +31,7 @@ from relive_platform.server.functions import Functions
 from relive_platform.server.home_token import home_token
 from relive_platform.server.own_events import OwnEvents
 from relive_platform.server.parts import listener_limits
+from relive_platform.server.steady_port import SteadyPort, port_beside
 from relive_platform.settings import Address, Settings
 from relive_platform.signals.exporters.followers import Follower
 from relive_platform.signals.handover.collector import Collector
@@ -57,6 +58,7 @@ class Server(Protocol):
     http_address: str
 
     async def invoke(self, request: InvokeRequest) -> Outcome: ...
+    async def begin(self, request: InvokeRequest, waiter: StreamReader) -> None: ...
     async def publish(self, request: InvokeRequest) -> Accepted: ...
     async def mappings_changed(self) -> None: ...
     def span(self, spec: FunctionSpec, invocation_id: str, span: SpanData, sampled: bool) -> None: ...
@@ -74,6 +76,7 @@ def services_of(server: Server) -> list[AwsService]:
                 home=server.home,
                 serving=lambda: server.functions.serving,
                 invoke=server.invoke,
+                begin=server.begin,
                 publish=server.publish,
                 tail=lambda function: _tail(server, function),
                 fetch=S3(endpoints, settings.package_bytes),
@@ -117,13 +120,13 @@ def _tail(server: Server, function: str) -> Iterator[_Tail]:
 
 
 class AwsApi:
-    """Serves `services` at `address`. botocore is imported here and nowhere else: a server without it pays
-    nothing. Raises BotocoreMissing, UsageError."""
+    """Serves `services` at `address`; at the home's own port of this machine if nobody names one. botocore is
+    imported here and nowhere else: a server without it pays nothing. Raises BotocoreMissing, UsageError."""
 
     def __init__(
         self,
         settings: Settings,
-        address: Address,
+        address: Address | None,
         services: Sequence[AwsService],
         token: str,
         applications: Callable[[], Iterable[str]],
@@ -137,11 +140,12 @@ class AwsApi:
         desk = Desk(
             services,
             Verifier(Keys(token, applications), settings.aws_clock_skew_s),
-            DeskOptions(settings.aws_account, address.loopback),
+            DeskOptions(settings.aws_account, address is None or address.loopback),
             self.endpoints,
         )
         gate = AwsGate(desk, GateLimits(settings.aws_body_limit_bytes, settings.bodies_limit_bytes))
         self._address = address
+        self._steady = SteadyPort(settings.run_dir / "aws-port", port_beside(settings.http_address.port))
         self._token = token
         self._listener = HttpListener(gate, listener_limits(settings), flag="--lambda-api")
 
@@ -161,8 +165,16 @@ class AwsApi:
 
     def bind(self) -> str:
         """Take the address, and give it as a URL. Raises AddressTaken."""
-        self._listener.bind(self._address.host, self._address.port, loopback=self._address.loopback)
+        address = self._address
+        if address is None:
+            self._steady.take(self._bind_here)
+        else:
+            self._listener.bind(address.host, address.port, loopback=address.loopback)
         return self._listener.address
+
+    def _bind_here(self, port: int) -> int:
+        self._listener.bind("127.0.0.1", port, loopback=True)
+        return int(self._listener.address.rpartition(":")[2])
 
     async def start(self) -> None:
         """Take requests."""

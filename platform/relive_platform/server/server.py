@@ -30,7 +30,7 @@ from relive_platform.api.aws.credentials import aws_environment
 from relive_platform.api.aws.model.loading import BotocoreMissing
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
-from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.registry.application import Given
 from relive_platform.registry.cancellation import Cancellation
@@ -66,7 +66,7 @@ from relive_platform.server.status import status_of
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
 from relive_platform.server.trial import WorkerTrial
 from relive_platform.server.warmth import WarmthTeller
-from relive_platform.settings import Address, Settings
+from relive_platform.settings import Settings
 from relive_platform.signals.exporters.followers import Follower
 from relive_platform.signals.handover.collector import Collector, CollectorLimits
 from relive_platform.signals.handover.process import spawn
@@ -338,7 +338,7 @@ class ReliveServer:
             try:
                 self.aws = AwsApi(
                     self.settings,
-                    wanted or Address("127.0.0.1", 0),
+                    wanted,
                     services_of(self),
                     self._token,
                     self.functions.applications,
@@ -481,6 +481,11 @@ class ReliveServer:
         """Run one event and wait. Raises UnknownFunction; failures are in the outcome."""
         await self.ready(request.function, request.qualifier or str(request.version or ""))
         return await self.engine.submit(request)
+
+    async def begin(self, request: InvokeRequest, waiter: StreamReader) -> None:
+        """Run one event, and give `waiter` its answer in parts. Raises UnknownFunction."""
+        await self.ready(request.function, request.qualifier or str(request.version or ""))
+        self.engine.dispatcher.begin(request, waiter)
 
     async def ready(self, function: str, qualifier: str) -> None:
         """Have the version that `qualifier` names ready, if it is a number. Raises UnknownFunction."""

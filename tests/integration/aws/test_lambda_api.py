@@ -30,6 +30,22 @@ def handler(event, context):
             "custom": custom, "trace": context.trace_id, "stage": os.environ.get("STAGE"), "code": 1}
 """
 
+STREAMING = """
+const fs = require('node:fs');
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write('first ');
+  while (event.end !== 'never' && !fs.existsSync(event.arrived)) await pause();
+  for (let n = 0; event.end === 'never' && n < 200; n++) {
+    await new Promise((resolve) => stream.write('x'.repeat(65536), resolve));
+  }
+  if (event.end === 'never') fs.writeFileSync(event.arrived, '');
+  stream.write('second');
+  if (event.end === 'badly') throw new RangeError('in the middle');
+  stream.end();
+});
+"""
+
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
@@ -181,6 +197,38 @@ class TestInvoke:
         complete = list(answer["EventStream"])[-1]["InvokeComplete"]
         assert complete["ErrorCode"] == "KeyError"
         assert "'country'" in complete["ErrorDetails"]
+
+    def test_parts_come_as_the_function_sends_them(
+        self, aws: AwsServer, client: Any, tmp_path: Path
+    ) -> None:
+        # Given a program that sends a part, and the next when it is told that this one has arrived
+        (tmp_path / "index.js").write_text(STREAMING)
+        (tmp_path / "relive.toml").write_text(
+            '[app]\nname = "parts"\n[functions.parts]\nruntime = "nodejs"\nhandler = "index.handler"\n'
+            "isolation_tier = 0\ntimeout_s = 60\n"
+        )
+        aws.server.deploy(tmp_path)
+
+        def stream(end: str) -> Any:
+            event = {"arrived": str(tmp_path / end), "end": end}
+            answer = client.invoke_with_response_stream(FunctionName="parts", Payload=json.dumps(event))
+            return answer["EventStream"]
+
+        # When it ends well, fails in the middle, or its client leaves
+        ends = {}
+        for end in ("well", "badly"):
+            events = iter(stream(end))
+            assert next(events)["PayloadChunk"]["Payload"] == b"first "
+            (tmp_path / end).touch()
+            *parts, last = list(events)
+            body = b"".join(part["PayloadChunk"]["Payload"] for part in parts)
+            ends[end] = (body, last["InvokeComplete"].get("ErrorCode"))
+        left = stream("never")
+        next(iter(left))
+        left.close()
+        # I expect each part at once, then how it ended; a client that has gone holds up no program
+        assert ends == {"well": (b"second", None), "badly": (b"second", "RangeError")}
+        aws.until((tmp_path / "never").exists)
 
     def test_the_trace_goes_on(self, aws: AwsServer, client: Any) -> None:
         trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"

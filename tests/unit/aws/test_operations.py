@@ -24,7 +24,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> LambdaService:
     nothing = cast(Any, None)
     return LambdaService(
         Platform(
-            registry=registry, home=Path("/nowhere"), serving=dict, invoke=nothing, publish=nothing,
+            registry=registry, home=Path("/nowhere"), serving=dict, invoke=nothing, begin=nothing,
+            publish=nothing,
             tail=nothing, fetch=nothing, gateway=str, presign=nothing, caller=nothing,
             mappings_changed=nothing,
         )

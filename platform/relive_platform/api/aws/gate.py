@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from relive_platform.api.aws.desk import Desk
 from relive_platform.api.aws.errors import AwsError
@@ -116,44 +116,60 @@ async def _gone(exchange: Exchange) -> None:
 
 
 class _Flow:
-    """The client's end of a streamed answer: `taken` when it has read, `left` when it has gone."""
+    """The client's end of a streamed answer: `taken` when it has read, `left` when it has gone. `stop` ends
+    whatever is waited for then."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Callable[[], object]) -> None:
         self.event = asyncio.Event()
         self.gone = False
+        self._stop = stop
 
     def taken(self, call_id: int) -> None:
         self.event.set()
 
     def left(self) -> None:
-        self.gone = True
-        self.event.set()
+        if not self.gone:
+            self.gone = True
+            self._stop()
 
 
 async def _stream(exchange: Exchange, reply: Reply, parts: AsyncIterator[bytes]) -> None:
-    flow = exchange.stream = _Flow()
-    protocol = exchange.protocol
-    protocol.begin_stream(exchange, Response(reply.status, _lines(reply.headers), b""))
+    """Send the parts as they come, and no faster than the client reads. Ends when the client has gone."""
+    sending = asyncio.ensure_future(_send(exchange, parts))
+    flow = exchange.stream = _Flow(sending.cancel)
     whole = False
     try:
-        async for part in parts:
-            if flow.gone or not protocol.write_part(exchange, part):
-                break
-            if protocol.flow.write_paused:
-                flow.event.clear()
-                exchange.waiting = 1
-                await flow.event.wait()
-        else:
-            whole = True
+        exchange.protocol.begin_stream(exchange, Response(reply.status, _lines(reply.headers), b""))
+        await asyncio.wait({sending})
+        whole = not flow.gone and not sending.cancelled() and sending.result()
     except Exception:
         _log.exception("a streamed answer of the AWS API broke off")
     finally:
-        aclose = getattr(parts, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        sending.cancel()
+        await _close(parts)
         exchange.told = True
         exchange.free()
-        protocol.end_stream(exchange, whole)
+        exchange.protocol.end_stream(exchange, whole)
+
+
+async def _send(exchange: Exchange, parts: AsyncIterator[bytes]) -> bool:
+    """Whether all of them were sent."""
+    protocol = exchange.protocol
+    async for part in parts:
+        if not protocol.write_part(exchange, part):
+            return False
+        if protocol.flow.write_paused:
+            flow = cast("_Flow", exchange.stream)
+            flow.event.clear()
+            exchange.waiting = 1
+            await flow.event.wait()
+    return True
+
+
+async def _close(parts: AsyncIterator[bytes]) -> None:
+    aclose = getattr(parts, "aclose", None)
+    if aclose is not None:
+        await aclose()
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

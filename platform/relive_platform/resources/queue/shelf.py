@@ -54,7 +54,7 @@ class Shelf:
         self.ready: set[str] = set()  # queues whose messages can be received since the last commit
 
     def load(self) -> None:
-        """Read and count everything again."""
+        """Read everything again."""
         tallies = {queue.id: queue.tally for queue in self._queues.values()}
         found = [(queue_id, _decoder.decode(text)) for queue_id, text in self._db.execute(sql.QUEUES)]
         self._queues = {info.name: Queue(queue_id, info) for queue_id, info in found}

@@ -18,12 +18,14 @@ __all__ = [
     "FIND",
     "FORGET_SENT",
     "FORGET_SENT_OF",
+    "FORGET_TOTAL",
     "GIVE_BACK",
     "GROUP_FROM",
     "HIDDEN",
     "HIDE",
     "INSERT",
     "IN_GROUP",
+    "KEEP_TOTALS",
     "KEY",
     "LAST",
     "MAKE_HEAD",
@@ -87,6 +89,28 @@ CREATE TABLE IF NOT EXISTS moves (
     document BLOB NOT NULL          -- JSON: MoveTask
 ) WITHOUT ROWID;
 """
+KEEP_TOTALS: Final = (
+    """
+    CREATE TABLE totals (
+        queue INTEGER PRIMARY KEY,
+        messages INTEGER NOT NULL,
+        bytes INTEGER NOT NULL          -- of their bodies and details
+    )
+    """,
+    "INSERT INTO totals SELECT queue, count(*), sum(length(body) + length(detail)) FROM messages GROUP BY queue",
+    """
+    CREATE TRIGGER totals_in AFTER INSERT ON messages BEGIN
+        INSERT INTO totals VALUES (NEW.queue, 1, length(NEW.body) + length(NEW.detail))
+        ON CONFLICT (queue) DO UPDATE SET messages = messages + 1, bytes = bytes + excluded.bytes;
+    END
+    """,
+    """
+    CREATE TRIGGER totals_out AFTER DELETE ON messages BEGIN
+        UPDATE totals SET messages = messages - 1, bytes = bytes - length(OLD.body) - length(OLD.detail)
+        WHERE queue = OLD.queue;
+    END
+    """,
+)
 KEY: Final = "SELECT value FROM keys WHERE name = ?"
 ADD_KEY: Final = "INSERT INTO keys (name, value) VALUES (?, ?)"
 QUEUES: Final = "SELECT id, document FROM queues"
@@ -132,7 +156,10 @@ SOME: Final = (
 )
 LAST: Final = "SELECT coalesce(max(seq), 0) FROM messages"
 FORGET_SENT_OF: Final = "DELETE FROM sent_before WHERE queue = ?"
-RELEASE_OURS: Final = "UPDATE messages SET visible_ns = ?, holder = 0 WHERE holder = 1 AND visible_ns > ?"
+RELEASE_OURS: Final = (
+    "UPDATE messages SET visible_ns = ?, holder = 0"
+    " WHERE queue = ? AND head IN (0, 1) AND visible_ns > ? AND holder = 1"
+)
 NEXT_DUE: Final = "SELECT min(visible_ns) FROM messages WHERE queue = ? AND head = 1"
 HIDDEN: Final = (
     "SELECT coalesce(sum(receives > 0), 0), coalesce(sum(receives = 0), 0) FROM messages"
@@ -142,7 +169,8 @@ OLDEST: Final = (
     "SELECT sent_ns, visible_ns FROM messages WHERE queue = ? AND head = 1 AND visible_ns <= ?"
     " ORDER BY visible_ns, seq LIMIT 1"
 )
-TOTALS: Final = "SELECT queue, count(*), sum(length(body) + length(detail)) FROM messages GROUP BY queue"
+TOTALS: Final = "SELECT queue, messages, bytes FROM totals WHERE messages > 0"
+FORGET_TOTAL: Final = "DELETE FROM totals WHERE queue = ? AND messages = 0"
 EXPIRED: Final = (  # what can be received since before that time was sent before it, too
     "SELECT seq, grp, head, length(body) + length(detail) FROM messages WHERE queue = ? AND head = 1"
     " AND visible_ns < ? ORDER BY visible_ns, seq LIMIT ?"

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from relive_platform.durable.model import Clock
+from relive_platform.durable.totals import keep_totals
 from relive_platform.resources.queue import statements as sql
 from relive_platform.resources.queue.messages import MessageTable
 from relive_platform.resources.queue.model import (
@@ -49,13 +50,15 @@ class QueueStore:
     def open(self) -> None:
         """Make the tables; what a trigger of the server before held can be received again."""
         self._db.executescript(sql.SCHEMA)
+        keep_totals(self._db, "totals", sql.KEEP_TOTALS)
         row = self._db.execute(sql.KEY, ("receipts",)).fetchone()
         key = row[0] if row is not None else secrets.token_bytes(_KEY_BYTES)
         if row is None:
             self._db.execute(sql.ADD_KEY, ("receipts", key))
-        now_ns = self._clock.time_ns()
-        self._db.execute(sql.RELEASE_OURS, (now_ns, now_ns))
         self.shelf.load()
+        now_ns = self._clock.time_ns()
+        for queue in self.shelf:
+            self._db.execute(sql.RELEASE_OURS, (now_ns, queue.id, now_ns))
         self.messages = MessageTable(self._db, self._clock, self._limits, self.shelf, Receipts(key))
         self.moves = MoveRows(self._db, self._clock, self.shelf, self.messages)
 
@@ -172,6 +175,7 @@ class QueueStore:
             self._db.executemany(sql.DELETE, [(row[0],) for row in rows])
             if len(rows) < _IN_ONE_STEP:
                 self.shelf.orphans.discard(queue_id)
+                self._db.execute(sql.FORGET_TOTAL, (queue_id,))
             more |= bool(self.shelf.orphans)
         forgotten = self._db.execute(sql.FORGET_SENT, (now_ns, _IN_ONE_STEP)).rowcount
         return more or forgotten == _IN_ONE_STEP

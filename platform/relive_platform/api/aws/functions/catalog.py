@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.names import Named, function_missing, named
 from relive_platform.api.aws.service import Call
-from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import Alias, FunctionVersion, Registry
 from relive_platform.triggers.queue.publisher import Accepted
@@ -36,7 +36,7 @@ class LogTail(Protocol):
 class Platform:
     """What Lambda's API needs of the server.
 
-    `fetch`: an object of S3, by bucket, key and version; raises AwsError. `gateway`: the functions' URL.
+    `begin`: as `invoke`, for a waiter that takes the answer in parts. `fetch`: an object of S3, by bucket, key and version; raises AwsError. `gateway`: the functions' URL.
     `presign`: a URL of the listener, in a region, signed for a while. `caller`: invocation and depth of the
     one whose span has this id, if it runs. `mappings_changed`: event source mappings are others now.
     """
@@ -45,6 +45,7 @@ class Platform:
     home: Path
     serving: Callable[[], Mapping[str, FunctionVersion]]
     invoke: Callable[[InvokeRequest], Awaitable[Outcome]]
+    begin: Callable[[InvokeRequest, StreamReader], Awaitable[None]]
     publish: Callable[[InvokeRequest], Awaitable[Accepted]]
     tail: Callable[[str], AbstractContextManager[LogTail]]
     fetch: Callable[[str, str, str, str], Awaitable[bytes]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,10 +14,10 @@ from relive_base.traceparent import parse_traceparent
 from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 
 from relive_platform.api.aws.errors import AwsError
-from relive_platform.api.aws.event_stream import message
 from relive_platform.api.aws.functions.catalog import Catalog, LogTail
 from relive_platform.api.aws.functions.failures import failure_payload, refusal
 from relive_platform.api.aws.functions.names import Named, arn_of, named
+from relive_platform.api.aws.functions.streaming import AnswerParts, EventStream
 from relive_platform.api.aws.service import Call, Operation, Reply
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.qualifiers import LATEST
@@ -27,7 +27,6 @@ __all__ = ["Invoking"]
 
 _TAIL_BYTES: Final = 4096
 _CONTEXT_BYTES: Final = 3583
-_PART_BYTES: Final = 65_536
 _ACCEPTED: Final = 202
 _NO_CONTENT: Final = 204
 _XRAY: Final = "x-amzn-trace-id"
@@ -79,20 +78,30 @@ class Invoking:
         return {"Status": _ACCEPTED}
 
     async def stream(self, call: Call) -> Reply:
-        """The answer as messages of an event stream."""
+        """The answer as messages of an event stream, each as soon as the function has sent it."""
         name, version = self._target(call)
         if call.get("InvocationType") == "DryRun":
             return Reply(b"", {}, _NO_CONTENT)
         request = self._request(call, name, version, asynchronous=False)
-        with self._tail(call, name) as tail:
-            outcome = await self._run(request)
-            record = outcome.record
-            log = _log_result(name, record, tail, version.config.memory_mb) if tail is not None else ""
-        headers = {
-            "content-type": "application/vnd.amazon.eventstream",
-            "x-amz-executed-version": _executed(name, record),
-        }
-        return Reply(_messages(outcome, version.spec.handler, log), headers)
+        request.stream = True
+        with contextlib.ExitStack() as stack:
+            tail = stack.enter_context(self._tail(call, name))
+            parts = AnswerParts()
+            stack.callback(parts.leave)
+            await self._platform.begin(request, parts)
+            outcome = await parts.begun()
+            refused = refusal(outcome.record) if outcome is not None else None
+            if refused is not None:
+                raise refused
+
+            def log(record: InvocationRecord) -> str:
+                return _log_result(name, record, tail, version.config.memory_mb) if tail is not None else ""
+
+            events = EventStream(parts, version.spec.handler, log, stack.pop_all().close)
+        headers = {"content-type": "application/vnd.amazon.eventstream"}
+        if parts.record is not None:
+            headers["x-amz-executed-version"] = _executed(name, parts.record)
+        return Reply(events, headers)
 
     # ------------------------------------------------------------ parts
 
@@ -235,15 +244,3 @@ def _failure_lines(record: InvocationRecord) -> str:
     if error is None or not error.traceback:
         return ""
     return f"[ERROR] {error.type}: {error.message}\n{error.traceback.rstrip()}\n"
-
-
-async def _messages(outcome: Outcome, handler: str, log: str) -> AsyncIterator[bytes]:
-    done: dict[str, str] = {"LogResult": log} if log else {}
-    if outcome.ok:
-        body = outcome.body
-        for start in range(0, len(body), _PART_BYTES):
-            yield message("PayloadChunk", body[start : start + _PART_BYTES])
-    else:
-        told = failure_payload(outcome.record, handler)
-        done |= {"ErrorCode": str(told.get("errorType", "Unhandled")), "ErrorDetails": json.dumps(told)}
-    yield message("InvokeComplete", json.dumps(done).encode(), "application/json")

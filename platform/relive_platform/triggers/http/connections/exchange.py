@@ -72,6 +72,7 @@ class Exchange(RequestResponseCycle):
     budget: BodyBudget | None = None  # that its body counts in until it is answered
     old = False  # HTTP/1.0, which has no chunks
     stream: AnswerStream | None = None  # the worker's end, if the answer comes in parts
+    record: InvocationRecord | None = None  # of the invocation whose answer that is
     status = 0  # that was sent with the head of such an answer
     length = -1  # of its body, if the function says it
     chunked = False
@@ -170,7 +171,8 @@ class Exchange(RequestResponseCycle):
             return
         if self.stream is not None:
             record = self.record
-            record.attributes = {**record.attributes, "relive.client_disconnected": "true"}
+            if record is not None:
+                record.attributes = {**record.attributes, "relive.client_disconnected": "true"}
             self.stream.left()
         elif self.upstream is not None:
             self.upstream.gone()

@@ -92,6 +92,7 @@ class HttpListener:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
+            sock.listen(self.limits.backlog)  # two may bind one port; only one can listen there
         except OSError as error:
             sock.close()
             taken = error.errno == errno.EADDRINUSE
