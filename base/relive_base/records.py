@@ -33,6 +33,7 @@ FAILURE_KINDS: Final = (
     "response",  # it answered with a 5xx status, and no exception of it is known
     "bad_event",  # the payload cannot be decoded
     "cancelled",  # somebody ended it: relive cancel
+    "loop",  # functions set each other off in a circle: it did not run
     "lost",  # the server ended in the middle of it
     "background",  # a thread or task of a successful invocation failed, which no caller saw
 )

@@ -112,8 +112,8 @@ class Settings:
     lambda_api: str = _set(
         "",
         "Address on which AWS's APIs are served, for boto3, the AWS CLI and others; `relive aws credentials`"
-        " prints how. Empty: they are served only if an application declares a queue or a bus, at the port of"
-        " this machine after the gateway's or, if another program has it, a free one that the home then keeps.",
+        " prints how. Empty: they are served only if an application declares a queue or a bus, at the"
+        " port after the gateway's or, if another program has that, at a free one that the home then keeps.",
         unit="address",
     )
     aws_account: str = _set("000000000000", "Account number in the ARNs of AWS's APIs: twelve digits.")

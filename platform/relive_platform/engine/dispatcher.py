@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final, Protocol, cast
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.errors import Stopping, UnknownFunction
 from relive_platform.engine.evidence import Evidence
+from relive_platform.engine.hops import Hops
 from relive_platform.engine.invocation import (
     InvokeRequest,
     Outcome,
@@ -34,12 +36,16 @@ from relive_platform.engine.workers.born import Caller, request_of
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 
-__all__ = ["QUALIFIER", "CallHandler", "Dispatcher", "Recorder"]
+__all__ = ["LOOP", "QUALIFIER", "CallHandler", "Dispatcher", "Recorder"]
 
 QUALIFIER: Final = "relive.qualifier"
 """Attribute of an invocation that asked for a version or an alias: what it asked for."""
 
+LOOP: Final = "RecursiveLoop"
+"""The error of an invocation that lies too deep below what has begun it."""
+
 _NO_KEYS: Final[list[str]] = []
+_log = logging.getLogger(__name__)
 _NOTHING: Final = Evidence()  # of an attempt of which nothing has come but its answer
 
 
@@ -73,6 +79,7 @@ class Dispatcher:
         self.pools: dict[str, FunctionPool] = {}  # the version that is in service
         self.versions = versions  # every version that has a pool
         self.qualifiers = qualifiers or Qualifiers()
+        self.hops = Hops()
         self.running = 0
         self.stopping = False
         self.call_handler: CallHandler | None = None
@@ -108,6 +115,11 @@ class Dispatcher:
             raise Stopping
         attempt = self._attempt(pool, request, waiter, new_invocation_ids())
         self.running += 1
+        if request.depth:
+            self.hops.note(attempt.record.invocation_id, request.depth)
+            if request.depth > pool.spec.call_depth:
+                self._break_loop(attempt, pool.spec.call_depth)
+                return
         if pool.submit(attempt):
             self._recorder.begun(attempt.record)
         else:
@@ -173,6 +185,16 @@ class Dispatcher:
         self._fail(attempt, None, "rejected", error)
         self._finish(attempt, None)
         return True
+
+    def _break_loop(self, attempt: Attempt, limit: int) -> None:
+        record = attempt.record
+        text = (
+            f"{record.function} lies {attempt.request.depth} calls and events below what began this, over"
+            f" RELIVE_CALL_DEPTH ({limit}): functions that set each other off in a circle end here"
+        )
+        _log.error("%s", text)
+        self._fail(attempt, None, "rejected", ErrorInfo(type=LOOP, message=text, kind="loop"))
+        self._finish(attempt, None)
 
     def _reject(self, attempt: Attempt, message: str) -> None:
         error = ErrorInfo(type="Throttled", message=message, kind="throttled")

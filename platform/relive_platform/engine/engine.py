@@ -217,6 +217,11 @@ class Engine:
                     return attempt.record.invocation_id, attempt.request.depth
         return None
 
+    def depth_below(self, span_id: str) -> int:
+        """How deep that lies which is sent under this span: one deeper than its function, if one runs."""
+        found = self.caller(span_id) if span_id else None
+        return found[1] + 1 if found is not None else 0
+
     def pools_of(self, function: str) -> list[FunctionPool]:
         """Those of all its versions that are ready for events."""
         return [pool for (name, _), pool in self.host.pools.items() if name == function and not pool.draining]

@@ -92,8 +92,8 @@ def services_of(server: Server) -> list[AwsService]:
                 call_depth=settings.call_depth,
             )
         ),
-        SqsService(QueueDesk(server.queues, server.queue_naming, server.span)),
-        EventsService(server.publish, server.own_events.buses),
+        SqsService(QueueDesk(server.queues, server.queue_naming, server.span, server.engine.depth_below)),
+        EventsService(server.publish, server.own_events.buses, server.engine.depth_below),
     ]
 
 

@@ -27,13 +27,19 @@ class OwnEvents:
     """Of one server. `publish_by` is called once the queue is there. `environment`: what clients in an
     application's functions need to talk to AWS's APIs here."""
 
-    def __init__(self, home: Path, environment: Callable[[str], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        environment: Callable[[str], Mapping[str, str]],
+        depth_of: Callable[[str], int] = lambda _: 0,
+    ) -> None:
+        """`depth_of`: see RecordSource."""
         bus = BusProvider(lambda name: self.buses.figures(name), DEFAULT_BUS, environment)
         self._objects = BucketSource()
         self._buckets = BucketProvider(home, self._objects.tell)
         self.providers: dict[str, Provider] = {"bucket": self._buckets, "bus": bus}
         self.buses = Buses(bus.names)
-        self.records = RecordSource(home / OUTBOX)
+        self.records = RecordSource(home / OUTBOX, depth_of)
         self.alarms = AlarmSource(home / "alarms.json")
         self.sources: list[Source] = [self.buses, self._objects, self.records, self.alarms]
 

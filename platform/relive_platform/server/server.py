@@ -240,7 +240,7 @@ class ReliveServer:
         self._stack.push_async_callback(self._blocking, self.queues.close)
         self.queue_naming = QueueNaming(address=self._aws_base, account=settings.aws_account)
         queues = QueueProvider(self.queues, self.queue_naming, self._aws_environment)
-        own = self.own_events = OwnEvents(self.home, self._aws_environment)
+        own = self.own_events = OwnEvents(self.home, self._aws_environment, self.engine.dispatcher.hops.of)
         self.resources = Resources(
             self.registry,
             self.executor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import socket
@@ -176,3 +177,39 @@ def test_a_package_is_given_to_who_has_its_url(aws: AwsServer) -> None:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(changed)
         assert caught.value.code == 403
+
+
+def test_a_package_goes_with_the_last_version_that_has_it(aws: AwsServer) -> None:
+    client = aws.client("lambda")
+    folder = aws.server.home / "packages"
+    zips = [
+        zip_of(app=f"def handler(event, context):\n    return {number}  # versions\n") for number in range(4)
+    ]
+    names = {hashlib.sha256(data).hexdigest(): number for number, data in enumerate(zips)}
+    seen: list[list[int]] = []
+
+    def look() -> None:
+        seen.append(sorted(names[path.stem] for path in folder.glob("*.zip") if path.stem in names))
+
+    # Given a version that is published, and zips that a function and a layer have, too
+    for name, number in (("first", 0), ("same", 0), ("other", 3)):
+        create(aws, name, zips[number])
+    published = client.publish_version(FunctionName="first")["Version"]
+    layer = client.publish_layer_version(LayerName="also", Content={"ZipFile": zips[3]})["Version"]
+    look()
+    # When code is changed twice, and functions, a layer and a version are deleted
+    for number in (1, 2):
+        client.update_function_code(FunctionName="first", ZipFile=zips[number])
+    look()
+    client.delete_function(FunctionName="other")
+    look()
+    client.delete_layer_version(LayerName="also", VersionNumber=layer)
+    look()
+    client.delete_function(FunctionName="same")
+    look()
+    client.delete_function(FunctionName="first", Qualifier=published)
+    look()
+    client.delete_function(FunctionName="first")
+    look()
+    # I expect each zip as long as somebody may ask for it, and no longer
+    assert seen == [[0, 3], [0, 2, 3], [0, 2, 3], [0, 2], [0, 2], [2], []]

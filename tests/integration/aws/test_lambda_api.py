@@ -198,9 +198,7 @@ class TestInvoke:
         assert complete["ErrorCode"] == "KeyError"
         assert "'country'" in complete["ErrorDetails"]
 
-    def test_parts_come_as_the_function_sends_them(
-        self, aws: AwsServer, client: Any, tmp_path: Path
-    ) -> None:
+    def test_parts_come_as_the_function_sends_them(self, aws: AwsServer, client: Any, tmp_path: Path) -> None:
         # Given a program that sends a part, and the next when it is told that this one has arrived
         (tmp_path / "index.js").write_text(STREAMING)
         (tmp_path / "relive.toml").write_text(

@@ -97,7 +97,8 @@ KEEP_TOTALS: Final = (
         bytes INTEGER NOT NULL          -- of their bodies and details
     )
     """,
-    "INSERT INTO totals SELECT queue, count(*), sum(length(body) + length(detail)) FROM messages GROUP BY queue",
+    "INSERT INTO totals SELECT queue, count(*), sum(length(body) + length(detail)) FROM messages"
+    " GROUP BY queue",
     """
     CREATE TRIGGER totals_in AFTER INSERT ON messages BEGIN
         INSERT INTO totals VALUES (NEW.queue, 1, length(NEW.body) + length(NEW.detail))

@@ -179,7 +179,8 @@ class Poller:
             await self._settled(batch, self._queues.give_back)
             return
         record = outcome.record
-        if record.status == "rejected" and not (record.error and record.error.kind == "cancelled"):
+        refused = record.error.kind if record.error is not None else ""
+        if record.status == "rejected" and refused not in ("cancelled", "loop"):
             # It never reached a worker: that is no receive, but the queue must not spin.
             self.report.last_result = f"PROBLEM: {record.error.message if record.error else 'throttled'}"
             await asyncio.sleep(_REFUSED_PAUSE_S)

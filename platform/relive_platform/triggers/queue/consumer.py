@@ -191,8 +191,8 @@ class Consumer:
                     lease, invocation_id=record.invocation_id, result=body, then=then
                 ),
             )
-        elif record.error is not None and record.error.kind == "cancelled":
-            # Who ended it does not want it once more.
+        elif record.error is not None and record.error.kind in ("cancelled", "loop"):
+            # Who ended it does not want it once more; a loop is one the next time, too.
             text = f"{record.error.type}: {record.error.message}"
             await self._settled(lease, lambda: self._queue.fail(lease, text, retry=False))
         elif record.status == "rejected":

@@ -55,8 +55,11 @@ class RecordSource:
 
     publish: Publish
 
-    def __init__(self, outbox: Path) -> None:
+    def __init__(self, outbox: Path, depth_of: Callable[[str], int] = lambda _: 0) -> None:
+        """`depth_of`: how many functions lie above an invocation that has lately run. What hears of it lies
+        one deeper, so that functions that set each other off in a circle are found."""
         self.counts = RecordCounts()
+        self._depth_of = depth_of
         self._outbox = Outbox(outbox)
         self._rules_file = outbox.with_suffix(".json")
         self._triggers: dict[str, tuple[str, LogsTrigger | FailureTrigger]] = {}
@@ -191,6 +194,7 @@ class RecordSource:
             trigger="failure",
             trace_id=entry.trace_id,
             parent_span_id=entry.span_id,
+            depth=self._depth_of(entry.invocation_id) + 1,
             attributes={"relive.failed_invocation_id": entry.invocation_id},
         )
         key = _key(rule, event["id"])
@@ -212,6 +216,7 @@ class RecordSource:
                     trace_id=lines[0].trace_id if of_one else "",
                     parent_span_id=lines[0].span_id if of_one else "",
                     links=[] if of_one else _links(lines),
+                    depth=max(self._depth_of(entry.invocation_id) for entry in lines) + 1,
                     attributes={"relive.logs.function": name, "relive.logs.lines": str(len(lines))},
                 )
                 key = _key(rule, batch, name, instance, str(number))

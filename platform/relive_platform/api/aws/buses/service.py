@@ -32,12 +32,19 @@ class BusNames(Protocol):
 
 
 class EventsService:
-    """`publish` takes events for "bus:NAME"; they are durable when it returns."""
+    """`publish` takes events for "bus:NAME"; they are durable when it returns. `depth_below`: how deep
+    that lies which is sent under a span, see `Engine`."""
 
     name = "events"
 
-    def __init__(self, publish: Callable[[InvokeRequest], Awaitable[Accepted]], buses: BusNames) -> None:
+    def __init__(
+        self,
+        publish: Callable[[InvokeRequest], Awaitable[Accepted]],
+        buses: BusNames,
+        depth_below: Callable[[str], int] = lambda _: 0,
+    ) -> None:
         self._publish = publish
+        self._depth_below = depth_below
         self._buses = buses
 
     @property
@@ -90,6 +97,7 @@ class EventsService:
                 parent.sampled,
             )
             request.trace_state = call.headers.get("tracestate", "")[:_STATE_CHARS]
+            request.depth = self._depth_below(parent.span_id)
         try:
             return {"EventId": (await self._publish(request)).event_id}
         except UnknownBus as error:

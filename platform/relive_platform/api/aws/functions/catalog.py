@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -12,10 +14,11 @@ from typing import Any, Final, Protocol
 
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.names import Named, function_missing, named
+from relive_platform.api.aws.functions.zips import KeptZips
 from relive_platform.api.aws.service import Call
 from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.engine.qualifiers import LATEST
-from relive_platform.registry import Alias, FunctionVersion, Registry
+from relive_platform.registry import Alias, FunctionVersion, Registry, UnknownFunction
 from relive_platform.triggers.queue.publisher import Accepted
 
 __all__ = ["Catalog", "LogTail", "Platform", "page", "stamp"]
@@ -36,9 +39,10 @@ class LogTail(Protocol):
 class Platform:
     """What Lambda's API needs of the server.
 
-    `begin`: as `invoke`, for a waiter that takes the answer in parts. `fetch`: an object of S3, by bucket, key and version; raises AwsError. `gateway`: the functions' URL.
-    `presign`: a URL of the listener, in a region, signed for a while. `caller`: invocation and depth of the
-    one whose span has this id, if it runs. `mappings_changed`: event source mappings are others now.
+    `begin`: as `invoke`, for a waiter that takes the answer in parts. `fetch`: an object of S3, by bucket,
+    key and version; raises AwsError. `gateway`: the functions' URL. `presign`: a URL of the listener, in a
+    region, signed for a while. `caller`: invocation and depth of the one whose span has this id, if it runs.
+    `mappings_changed`: event source mappings are others now.
     """
 
     registry: Registry
@@ -70,6 +74,27 @@ class Catalog:
         self.registry = platform.registry
         self.notes = platform.registry.notes
         self.aliases = platform.registry.aliases
+        self.zips = KeptZips(platform.home / "packages")
+
+    # ------------------------------------------------------------ zips
+
+    def location(self, call: Call, sha256: str) -> str:
+        """A URL of a zip that is kept, for ten minutes; "" if it is not."""
+        path = self.zips.path_of(sha256)
+        return self.platform.presign(f"{call.base_url}{path}", call.region) if path else ""
+
+    async def sweep(self) -> None:
+        """Versions have gone, or have other code: so do their zips, unless others have them, too."""
+        await asyncio.to_thread(self.zips.sweep, self._hashes)
+
+    def _hashes(self) -> set[str]:
+        """Of the code of all versions that may be asked for, and of all layers."""
+        versions = list(self.registry.functions())
+        for name, number, _ in self.notes.all("published"):
+            with contextlib.suppress(UnknownFunction):
+                versions.append(self.registry.get(name, int(number)))
+        found = {str(version.config.lambda_api.get("CodeSha256", "")) for version in versions}
+        return (found | {document["sha256"] for _, _, document in self.notes.all("layer")}) - {""}
 
     # ------------------------------------------------------------ functions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from relive_platform.api.aws.functions.catalog import APPLICATION, Catalog, page
 from relive_platform.api.aws.functions.configuration import KEPT, configuration, revision_of
 from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.names import Named, arn_of, named
-from relive_platform.api.aws.functions.packages import Package, download, keep, location, unpacked
+from relive_platform.api.aws.functions.packages import Package, download, unpacked
 from relive_platform.api.aws.functions.runtimes import handler_of, kind_of, program_of
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
@@ -132,16 +133,16 @@ class Creating:
         folder = unpacked(self._platform, package) if package is not None else code_dir
         assert folder is not None
         arns = [layer["Arn"] for layer in config.lambda_api.get("Layers", [])]
+        zips = self._catalog.zips
+        keeping = zips.keeping(package.hexadecimal, package.data) if package is not None else nullcontext()
         try:
-            app = self._app_of(config.name)
-            if package is not None:
-                keep(self._platform, package)
-            self._layers.check_size(folder, arns)
-            return self._catalog.registry.put(
-                app,
-                msgspec.structs.replace(config, source=str(folder)),
-                self._layers.installed(arns, python=not config.runtime),
-            )
+            with keeping:
+                self._layers.check_size(folder, arns)
+                return self._catalog.registry.put(
+                    self._app_of(config.name),
+                    msgspec.structs.replace(config, source=str(folder)),
+                    self._layers.installed(arns, python=not config.runtime),
+                )
         except ReliveError as error:
             raise AwsError("InvalidParameterValueException", str(error)) from error
         finally:
@@ -182,7 +183,9 @@ class Creating:
                 remove_tree(folder)
                 return configuration(call, version)
             version = await asyncio.to_thread(self._put, call, config, package, None)
-            return await self._described(call, version)
+            described = await self._described(call, version)
+            await self._catalog.sweep()
+            return described
 
     async def update_configuration(self, call: Call) -> Mapping[str, Any]:
         """The same code with another configuration."""
@@ -208,10 +211,12 @@ class Creating:
                 undeploy = self._catalog.registry.undeploy
                 await asyncio.to_thread(lambda: undeploy(name.name, forget=True))
                 await self._platform.mappings_changed()
+                await self._catalog.sweep()
                 return {"StatusCode": 204}
             self._check_unnamed(call, name)
             if name.qualifier.isdigit():
                 await asyncio.to_thread(self._catalog.withdraw, name.name, int(name.qualifier))
+                await self._catalog.sweep()
             return {"StatusCode": 204}
 
     def _check_unnamed(self, call: Call, name: Named) -> None:
@@ -263,7 +268,7 @@ class Creating:
 
     def _location(self, call: Call, version: FunctionVersion) -> str:
         kept = version.config.lambda_api
-        return location(self._platform, call, str(kept.get("CodeSha256", ""))) or f"file://{version.code_dir}"
+        return self._catalog.location(call, str(kept.get("CodeSha256", ""))) or f"file://{version.code_dir}"
 
     async def list(self, call: Call) -> Mapping[str, Any]:
         """The functions in service; all their versions if FunctionVersion is ALL."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page, stamp
 from relive_platform.api.aws.functions.names import layer_arn, resource_name
-from relive_platform.api.aws.functions.packages import Package, download, keep, location, unpacked
+from relive_platform.api.aws.functions.packages import Package, download, unpacked
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.registry.packages.content import open_to_read, remove_tree
 from relive_platform.registry.packages.dependencies import InstalledDependencies
@@ -74,13 +74,13 @@ class Layers:
 
     def _keep(self, name: str, number: int, package: Package, document: dict[str, Any]) -> None:
         folder = unpacked(self._catalog.platform, package)
-        keep(self._catalog.platform, package)
-        place = self._home / "layers" / name / str(number)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        remove_tree(place)
-        os.rename(folder, place)
-        self._notes.put("layer-count", name, "", {"value": number})
-        self._notes.put(_KIND, name, f"{number:010d}", document)
+        with self._catalog.zips.keeping(package.hexadecimal, package.data):
+            place = self._home / "layers" / name / str(number)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            remove_tree(place)
+            os.rename(folder, place)
+            self._notes.put("layer-count", name, "", {"value": number})
+            self._notes.put(_KIND, name, f"{number:010d}", document)
 
     async def get(self, call: Call) -> Mapping[str, Any]:
         """One version."""
@@ -100,6 +100,7 @@ class Layers:
         name, number = _layer_name(call.params["LayerName"]), int(call.params["VersionNumber"])
         await asyncio.to_thread(self._notes.drop, _KIND, name, f"{number:010d}")
         await asyncio.to_thread(remove_tree, self._home / "layers" / name / str(number))
+        await self._catalog.sweep()
 
     async def list_versions(self, call: Call) -> Mapping[str, Any]:
         """The newest first."""
@@ -147,7 +148,7 @@ class Layers:
         }
         if content:
             found["Content"] = {
-                "Location": location(self._catalog.platform, call, document["sha256"]),
+                "Location": self._catalog.location(call, document["sha256"]),
                 "CodeSha256": document["sha256"],
                 "CodeSize": document["size"],
             }

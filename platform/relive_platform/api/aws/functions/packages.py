@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import re
 import secrets
 import zipfile
 from collections.abc import Mapping
@@ -18,11 +17,9 @@ from relive_platform.api.aws.functions.catalog import Platform
 from relive_platform.api.aws.service import Call
 from relive_platform.registry.packages.content import PackageError, PackageLimits, remove_tree, unpack_zip
 
-__all__ = ["Package", "download", "keep", "location", "unpacked", "zip_at"]
+__all__ = ["Package", "download", "unpacked"]
 
 _S3: Final = ("S3Bucket", "S3Key")
-_PACKAGES: Final = "/_relive/packages/"
-_PACKAGE: Final = re.compile(r"/_relive/packages/([0-9a-f]{64})\.zip")
 _ANY_RATIO: Final = 1_000_000  # Lambda has no limit of it: what counts is what is unpacked
 
 
@@ -88,34 +85,6 @@ def unpacked(platform: Platform, package: Package) -> Path:
     finally:
         archive.unlink(missing_ok=True)
     return place
-
-
-def keep(platform: Platform, package: Package) -> None:
-    """Keep the zip as it came, to be downloaded again. It blocks."""
-    place = platform.home / "packages" / f"{package.hexadecimal}.zip"
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{package.hexadecimal}.{secrets.token_hex(4)}")
-        draft.write_bytes(package.data)
-        draft.replace(place)
-
-
-def location(platform: Platform, call: Call, sha256: str) -> str:
-    """A URL of a zip that is kept, for ten minutes; "" if it is not."""
-    try:
-        name = base64.b64decode(sha256).hex()
-    except ValueError:
-        return ""
-    if not (platform.home / "packages" / f"{name}.zip").is_file():
-        return ""
-    return platform.presign(f"{call.base_url}{_PACKAGES}{name}.zip", call.region)
-
-
-def zip_at(platform: Platform, path: str) -> Path | None:
-    """The zip that a URL's path means; None if there is none."""
-    match = _PACKAGE.fullmatch(path)
-    place = platform.home / "packages" / f"{match[1]}.zip" if match else None
-    return place if place is not None and place.is_file() else None
 
 
 def _not_a_zip() -> AwsError:

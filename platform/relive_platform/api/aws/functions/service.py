@@ -12,7 +12,6 @@ from relive_platform.api.aws.functions.invoking import Invoking
 from relive_platform.api.aws.functions.layer_policies import LayerPolicies
 from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.mappings import Mappings
-from relive_platform.api.aws.functions.packages import zip_at
 from relive_platform.api.aws.functions.stored import Stored
 from relive_platform.api.aws.functions.versions import Versions
 from relive_platform.api.aws.service import Operation, Reply
@@ -31,8 +30,8 @@ class LambdaService:
     )  # fmt: skip
 
     def __init__(self, platform: Platform) -> None:
-        self._platform = platform
         catalog = Catalog(platform)
+        self._zips = catalog.zips
         layers = Layers(catalog)
         self._parts = (
             Invoking(catalog),
@@ -49,7 +48,7 @@ class LambdaService:
 
     async def download(self, path: str) -> Reply | None:
         """The zip of a function or a layer."""
-        place = zip_at(self._platform, path)
+        place = self._zips.at(path)
         if place is None:
             return None
         return Reply(await asyncio.to_thread(place.read_bytes), {"content-type": "application/zip"})

@@ -1,4 +1,4 @@
-"""An answer in parts for a client of Lambda's API: messages of an event stream, as the function sends them."""
+"""An answer in parts for a client of Lambda's API: an event stream's messages, as the function sends them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,11 @@ class EventStream:
     at the end, whoever ends it."""
 
     def __init__(
-        self, parts: AnswerParts, handler: str, log: Callable[[InvocationRecord], str], close: Callable[[], None]
+        self,
+        parts: AnswerParts,
+        handler: str,
+        log: Callable[[InvocationRecord], str],
+        close: Callable[[], None],
     ) -> None:
         self._parts = parts
         self._handler = handler

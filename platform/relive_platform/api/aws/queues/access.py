@@ -36,11 +36,13 @@ class Sending:
 
 @dataclass(slots=True)
 class Desk:
-    """`on_span` takes the spans of those who send."""
+    """`on_span` takes the spans of those who send; `depth_below`: how deep that lies which is sent under a
+    span, see `Engine`."""
 
     queues: MessageQueues
     naming: QueueNaming
     on_span: Callable[[FunctionSpec, str, SpanData, bool], None]
+    depth_below: Callable[[str], int] = lambda _: 0
     _specs: dict[tuple[str, str], FunctionSpec] = field(default_factory=dict)
 
     def url(self, call: Call, name: str) -> str:
@@ -104,8 +106,14 @@ class Desk:
         header = message.trace_header or call.headers.get("x-amzn-trace-id", "")
         if not header and parent is not None:
             header = trace_header(trace_id, span_id, sampled=sampled)
-        told = msgspec.structs.replace(message, trace_id=trace_id, span_id=span_id, trace_header=header)
         parent_id = parent.span_id if parent else ""
+        told = msgspec.structs.replace(
+            message,
+            trace_id=trace_id,
+            span_id=span_id,
+            trace_header=header,
+            depth=self.depth_below(parent_id),
+        )
         return Sending(told, parent_id, sampled, time.time_ns(), message.trace_header)
 
     def sent(self, queue: QueueInfo, sending: Sending, message_id: str) -> None:
