@@ -354,7 +354,9 @@ class Settings:
         high=1_048_576,
     )
     debug_s: float = _set(3_600.0, "Longest session in a frozen worker.", unit="s", low=1, high=86_400)
-    call_depth: int = _set(16, "How deep functions may call each other.", low=1, high=1_000)
+    call_depth: int = _set(
+        16, "How many calls and events may lie above an invocation; a loop ends there.", low=1, high=1_000
+    )
     # what a function gets if relive.toml does not say
     timeout_s: float = _set(3.0, "Time limit of an invocation.", unit="s", low=0.01, high=86_400)
     memory_mb: int = _set(256, "Memory limit of a worker.", unit="MB", low=16, high=1_048_576)

@@ -50,7 +50,7 @@ def surroundings(event, context):
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
-    with aws_server(tmp_path_factory.mktemp("sqs") / "home") as server:
+    with aws_server(tmp_path_factory.mktemp("sqs") / "home", call_depth=3) as server:
         yield server
 
 
@@ -310,6 +310,34 @@ def test_an_event_source_mapping_polls(aws: AwsServer, sqs: Any) -> None:
     aws.until(lambda: not report(made["UUID"]).enabled)
     functions.delete_event_source_mapping(UUID=made["UUID"])
     assert report(made["UUID"]) is None
+
+
+def test_a_function_that_fills_the_queue_that_it_works_on_is_a_loop_that_ends(
+    aws: AwsServer, sqs: Any
+) -> None:
+    # Given a function that sends on what it gets, to its own queue, which has a queue of dead letters
+    made = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("circle", "circle-dead")}
+    policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:circle-dead", "maxReceiveCount": 1}
+    sqs.set_queue_attributes(QueueUrl=made["circle"], Attributes={"RedrivePolicy": json.dumps(policy)})
+    functions = aws.client("lambda")
+    code = (
+        "import boto3, os\n"
+        "def handler(event, context):\n"
+        "    for record in event['Records']:\n"
+        "        url = os.environ['AWS_ENDPOINT_URL'] + '/000000000000/circle'\n"
+        "        boto3.client('sqs').send_message(QueueUrl=url, MessageBody=record['body'] + '.')\n"
+    )
+    functions.create_function(
+        FunctionName="circle", Runtime="python3.11", Role=ROLE, Handler="app.handler", Timeout=60,
+        MemorySize=512, Code={"ZipFile": zip_of(app=code)},
+    )  # fmt: skip
+    functions.create_event_source_mapping(
+        EventSourceArn="arn:aws:sqs:us-east-1:000000000000:circle", FunctionName="circle"
+    )
+    # When a message gets there, I expect it to go round as often as functions may lie below each other
+    sqs.send_message(QueueUrl=made["circle"], MessageBody="m")
+    (dead,) = sqs.receive_message(QueueUrl=made["circle-dead"], WaitTimeSeconds=20)["Messages"]
+    assert dead["Body"] == "m...."
 
 
 def test_the_older_query_protocol(aws: AwsServer, sqs: Any) -> None:

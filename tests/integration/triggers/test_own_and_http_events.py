@@ -58,6 +58,13 @@ def listens(event, context):
         event = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     print("got", json.dumps(event, sort_keys=True))
 
+def echoes(event, context):
+    print("echo")
+
+def shouts(event, context):
+    import relive
+    relive.invoke("echoes")
+
 def web(request):
     print("web", request.headers["content-type"], request.get_json()["id"])
     return "ok"
@@ -95,6 +102,17 @@ states = ["ALARM", "OK"]
 [[functions.watches.triggers]]
 type = "alarm"
 alarm = "too-many"
+
+[functions.echoes]
+source = "."
+handler = "app:echoes"
+[functions.shouts]
+source = "."
+handler = "app:shouts"
+[[functions.shouts.triggers]]
+type = "logs"
+functions = ["echoes"]
+filter = "echo"
 
 [functions.stores]
 source = "."
@@ -199,7 +217,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     names = ("GITHUB_SECRET", "GITLAB_TOKEN", "SLACK_SECRET")
     os.environ.update(dict.fromkeys(names, SECRET))
     try:
-        async with served(folder / "home", metrics="127.0.0.1:0") as server:
+        async with served(folder / "home", metrics="127.0.0.1:0", call_depth=4) as server:
             await server.deploy(write_app(folder / "app", SOURCE, TABLES))
             following = asyncio.create_task(LINES.follow(server))
             yield server
@@ -589,6 +607,22 @@ functions = ["NAME"]
         else:
             await running.deploy(folder)
             await asyncio.to_thread(running.server.registry.undeploy, "other")
+
+
+async def test_a_function_that_calls_one_whose_lines_it_hears_is_a_loop_that_ends(running: Served) -> None:
+    # Given a function that hears of each line of another one, and calls it then, when that one is called
+    await running.invoke("echoes")
+
+    # I expect them to end where functions may lie no deeper, and the event that was too many to say why
+    queue = running.server.queue
+    await running.until(lambda: queue.list("dead", "shouts").result(60))
+    [dead] = queue.list("dead", "shouts").result(60)
+    assert dead.last_error.startswith(
+        "RecursiveLoop: shouts lies 5 calls and events below what began this, over RELIVE_CALL_DEPTH (4)"
+    )
+    assert [text for name, text, _ in LINES.all if name == "echoes"] == ["echo"] * 3
+    rows = await running.rows("SELECT Status, ErrorType FROM invocations WHERE Function = 'shouts'")
+    assert sorted(rows) == [("ok", ""), ("ok", ""), ("rejected", "RecursiveLoop")]
 
 
 async def test_a_change_of_an_alarm_is_an_event_and_the_same_state_none(running: Served) -> None:
