@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.relive-setup
+# Images for containers forbid bytecode to be kept: each of thousands of processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
 # Each file of tests stays in one process, as many processes as cores: `make test TEST_PROCESSES=0` has one.
 # Files run in the order of tests/conftest.py, not by how many tests they have.

@@ -1,8 +1,7 @@
 """The embedded engine (chDB) on a directory. One process owns a directory; normally that is the store
 process.
 
-The engine is not safe to fork with, and its import takes half a second: import this module only if it
-is used.
+The engine is not safe to fork with: import this module only if it is used.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any
 from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.embedded.damage import not_opened, not_usable
+from relive_store.embedded.loading import engine_module
 from relive_store.errors import QueryError, QueryTimeout, StoreUnavailable
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
 from relive_store.native import codec as native
@@ -117,10 +117,7 @@ class ChdbStore:
         self._closing = threading.Lock()
         self._types: dict[str, dict[str, str]] = {}
         try:
-            import chdb
-
-            engine: Any = chdb._chdb
-            connect = engine.connect
+            connect = engine_module().connect
             # The engine's own sub-folder: a listing of tables must not meet our lock file.
             where = str(path / "data")
             # A reader's session serves one query: with `readonly = 1` it can never be given another limit.

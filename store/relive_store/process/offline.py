@@ -18,10 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from relive_base.environment import child_environment
-
 from relive_store.errors import StoreUnavailable
-from relive_store.process.child import ending, last_words
+from relive_store.process.child import ending, last_words, store_environment
 from relive_store.process.client import UnixStore
 
 __all__ = ["dismiss", "open_offline"]
@@ -88,7 +86,7 @@ def _start(store: UnixStore, directory: Path, socket_path: Path, idle_exit_s: fl
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env=child_environment(os.environ),
+            env=store_environment(),
         )
     give_up = time.monotonic() + _START_LIMIT_S
     while not _answers(store):

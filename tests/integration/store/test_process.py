@@ -100,6 +100,19 @@ def test_the_socket_is_for_its_owner_alone(process: StoreProcess) -> None:
     assert stat.S_IMODE(process.socket_path.stat().st_mode) == 0o600
 
 
+def test_the_process_has_the_engine_without_what_its_package_brings(process: StoreProcess) -> None:
+    mapped = Path(f"/proc/{process.pid}/maps").read_text()
+    assert "/_chdb" in mapped
+    assert not [name for name in ("pyarrow", "numpy") if name in mapped]
+
+
+def test_dates_are_read_though_no_table_of_them_is_made(process: StoreProcess) -> None:
+    sql = "SELECT toDate('2149-06-06'), toDate32('1900-01-01'), toDate32(NULL), [toDate('1970-01-01')]"
+    client = open_store(process.url)
+    assert next(client.query(sql).rows()) == ("2149-06-06", "1900-01-01", None, ["1970-01-01"])
+    client.close()
+
+
 def test_the_process_stands_back_once_it_is_ready_with_all_its_threads(process: StoreProcess) -> None:
     # Given a process that has listened, but has no tables yet: somebody waits for it
     ours = os.getpriority(os.PRIO_PROCESS, 0)
