@@ -104,7 +104,9 @@ def test_everything_is_exported_as_it_happens(relive: Relive, protocol: str, giv
             )
 
             # ... the log line with its trace, and the count
-            (line,) = [record for record in received.log_records if record.body.string_value == "priced"]
+            (line,) = relive.eventually(
+                lambda: [one for one in received.log_records if one.body.string_value == "priced"]
+            )
             assert line.trace_id.hex() == trace_id
             if given == "variable":
                 assert all(headers.get("x-team") == "blue" for headers in received.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import pytest
 from relive_cli import Relive, laboratory, toml
 
 SOURCE = """
-import json, os, random, urllib.request
+import json, os, random, time, urllib.request
 from datetime import datetime
 
 def prices(event, context):
@@ -41,7 +42,7 @@ def stubborn(event, context):
     while True:
         try:
             while True:
-                pass
+                time.sleep(0.01)
         except BaseException:
             continue
 
@@ -100,7 +101,9 @@ def application(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_pytest(path: Path) -> subprocess.CompletedProcess[str]:
+def run_pytest(path: Path, *, plugins: bool = False) -> subprocess.CompletedProcess[str]:
+    """With `plugins` that happen to be installed, here those of Relive's own tests."""
+    own = {} if plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(
         [
             sys.executable,
@@ -117,6 +120,7 @@ def run_pytest(path: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         cwd=path.parent,
+        env={**os.environ, **own},
     )
 
 
@@ -140,7 +144,7 @@ def test_a_failure_on_what_a_server_answered_is_a_test_without_that_server(
     # When it is written as a test, I expect it to fail the same way, without the secret of the answer
     test = write_test(lab, failed, application)
     assert "tok-9f8e7d6c5b4a" not in test.read_text()
-    done = run_pytest(test)
+    done = run_pytest(test, plugins=True)
     assert done.returncode == 1
     assert "KeyError: 'cents'" in done.stdout
     assert "shop.py:8" in done.stdout

@@ -32,8 +32,8 @@ _PACKAGES = (
 )
 _MODULES = (
     "difflib", "encodings.ascii", "encodings.cp437", "grpc._channel", "grpc._interceptor",
-    "grpc.experimental", "mmap", "relive_platform.api.client", "relive_platform.server.reading",
-    "relive_store", "rich.progress", "rich.table",
+    "grpc.experimental", "mmap", "relive_platform.api.client", "relive_platform.replay",
+    "relive_platform.server.reading", "relive_store", "rich.progress", "rich.table",
 )  # fmt: skip
 """What commands import when they need it. What is missing here costs time, no more."""
 NAMES = frozenset(
@@ -51,13 +51,16 @@ NAMES = frozenset(
         "invocations",
         "invoke",
         "logs",
+        "replay",
         "scene",
+        "serve",
         "sql",
         "status",
+        "stop",
         "trace",
     ]
 )
-"""Those that tests run often; none of them stays."""
+"""Those that tests run often; none of them stays, if `serve` has --daemon."""
 
 
 class ForkedCommands:
@@ -73,6 +76,8 @@ class ForkedCommands:
         name = next((word for word in arguments if word in NAMES), "")
         first, known = name not in self._seen, bool(name)
         self._seen.add(name)
+        if name == "serve" and "--daemon" not in arguments:
+            return False
         return known and not first and all(key.startswith(("RELIVE_", "OTEL_")) for key in environment)
 
     def run(

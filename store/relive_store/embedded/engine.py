@@ -26,7 +26,7 @@ from relive_store.packing import unpack
 from relive_store.query.engine_errors import from_text
 from relive_store.query.guard import FORM_OF, Checked, check_name, check_query, check_query_id, quoted
 from relive_store.query.parameters import render_parameters
-from relive_store.tables.schema import migrate, tune_embedded
+from relive_store.tables.schema import embedded_settings, migrate
 
 __all__ = ["ChdbStore", "DirectoryLock"]
 
@@ -248,10 +248,7 @@ class ChdbStore:
 
     def migrate(self) -> list[str]:
         """See Store.migrate."""
-        done = migrate(self)
-        if done:  # a new schema: the tables keep their settings
-            tune_embedded(self)
-        return done
+        return migrate(self, settings=embedded_settings())
 
     def close(self) -> None:
         """Wait for nothing: close the engine and let others have the directory."""

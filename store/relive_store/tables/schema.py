@@ -10,8 +10,9 @@ from importlib import resources
 
 from relive_store.errors import QueryError, SchemaError, StoreUnavailable
 from relive_store.interface import Store
+from relive_store.tables.folding import folded
 
-__all__ = ["Migration", "load_migrations", "migrate", "require_current", "tune_embedded"]
+__all__ = ["Migration", "embedded_settings", "load_migrations", "migrate", "require_current"]
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _END_OF_STATEMENT = re.compile(r";[ \t]*(?:\n|$)")
@@ -22,6 +23,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (Version UInt32, Name String, Appli
 ENGINE = ReplacingMergeTree ORDER BY Version
 """
 APPLIED = "SELECT Version, any(Name) AS Name FROM schema_migrations GROUP BY Version ORDER BY Version"
+TABLES = "SELECT count() FROM system.tables WHERE database = currentDatabase()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,17 @@ def _statements(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _END_OF_STATEMENT.split(text) if part.strip())
 
 
-def tune_embedded(store: Store) -> None:
-    """Set what only the embedded engine gets, on a schema that is up to date."""
+def embedded_settings() -> tuple[str, ...]:
+    """The statements that only the embedded engine gets, on a schema that is new."""
     folder = resources.files("relive_store").joinpath("migrations")
-    for statement in _statements(folder.joinpath("embedded.sql").read_text(encoding="utf-8")):
-        store.execute(statement)
+    return _statements(folder.joinpath("embedded.sql").read_text(encoding="utf-8"))
 
 
-def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list[str]:
-    """Apply what is missing; the names of what was applied. Raises SchemaError for a newer schema."""
+def migrate(
+    store: Store, migrations: Sequence[Migration] | None = None, settings: Sequence[str] = ()
+) -> list[str]:
+    """Apply what is missing, and then `settings`; the names of what was applied. A newer schema raises
+    SchemaError."""
     known = list(migrations) if migrations is not None else load_migrations()
     store.execute(CREATE_BOOK)
     applied = store.query(APPLIED)
@@ -70,12 +74,22 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
             hint="upgrade Relive, or give it another store",
         )
     done = set(applied.column("Version")) if len(applied) else set()
-    names = []
-    for migration in known:
-        if migration.version not in done:
-            _apply(store, migration)
-            names.append(migration.name)
-    return names
+    missing = [migration for migration in known if migration.version not in done]
+    if not missing:
+        return []
+    if not done and store.query(TABLES).scalar() == 1:  # the book: no beginning of anything is there
+        statements = [statement for migration in missing for statement in migration.statements]
+        for statement in folded([*statements, *settings]):
+            store.execute(statement)
+        _enter(store, missing)
+        return [migration.name for migration in missing]
+    for migration in missing:
+        for statement in migration.statements:
+            store.execute(statement)
+        _enter(store, [migration])
+    for statement in settings:  # the tables keep them
+        store.execute(statement)
+    return [migration.name for migration in missing]
 
 
 def require_current(store: Store) -> None:
@@ -89,12 +103,11 @@ def require_current(store: Store) -> None:
         raise StoreUnavailable(f"the store does not have {', '.join(missing)} yet", where=store.url)
 
 
-def _apply(store: Store, migration: Migration) -> None:
-    for statement in migration.statements:
-        store.execute(statement)
+def _enter(store: Store, migrations: Sequence[Migration]) -> None:
+    """Write into the book that they are applied."""
     book: dict[str, list[object]] = {
-        "Version": [migration.version],
-        "Name": [migration.name],
-        "AppliedAt": [time.time_ns()],
+        "Version": [migration.version for migration in migrations],
+        "Name": [migration.name for migration in migrations],
+        "AppliedAt": [time.time_ns()] * len(migrations),
     }
     store.insert("schema_migrations", book)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from relive_store import QueryCancelled, QueryError, QueryLimit, QueryTimeout, SchemaError, Store
+from relive_store.tables.folding import folded
 from relive_store.tables.retention import apply_retention, sizes
 from relive_store.tables.schema import Migration, load_migrations, migrate
 
@@ -284,6 +285,32 @@ def test_a_migration_that_was_cut_off_is_repeated(store: Store) -> None:
         migrate(store, [*known, broken])
     # When it is repaired, I expect that it is applied from its beginning
     assert migrate(store, [*known, Migration(9000, "9000_later", (first,))]) == ["9000_later"]
+
+
+def test_a_new_store_that_was_cut_off_becomes_what_others_are(store: Store) -> None:
+    # Given a store that was made as new ones are, and the same one again, cut off in the middle of it
+    whole = _tables(store)
+    for name in whole:
+        store.execute(f"DROP TABLE `{name}` SYNC")
+    statements = [statement for migration in load_migrations() for statement in migration.statements]
+    for statement in folded(statements)[:9]:
+        store.execute(statement)
+    # When the migrations are applied, one after the other as to a store of old
+    names = store.migrate()
+    # I expect the same tables, and all of them in the book
+    assert names == [migration.name for migration in load_migrations()]
+    assert _tables(store) == whole
+    assert store.migrate() == []
+
+
+def _tables(store: Store) -> dict[object, tuple[str, set[str]]]:
+    """Their statements and settings, by name."""
+    sql = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+    found = {}
+    for name, query in store.query(sql).rows():
+        made, _, settings = str(query).partition(" SETTINGS ")
+        found[name] = (made, set(settings.split(", ")))
+    return found
 
 
 def test_a_newer_schema_is_refused(store: Store) -> None:

@@ -21,6 +21,7 @@ def test_the_first_of_a_name_and_those_that_stay_are_started(forks: ForkedComman
     assert [forks.takes(["sql", "SELECT 1"], {}) for _ in range(2)] == [False, True]
     assert not forks.takes(["sql", "SELECT 1"], {"PYTHONUTF8": "0"})
     assert not any(forks.takes(["serve"], {}) for _ in range(2))
+    assert forks.takes(["serve", "--daemon"], {})
 
 
 def test_it_has_its_arguments_its_environment_and_its_own_end(forks: ForkedCommands, tmp_path: Path) -> None:
