@@ -20,6 +20,8 @@ settings.load_profile("relive")
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS / "support"))
+# Each server would have one more process, and the ports are whose they are; the tests of it ask for it.
+os.environ.update(RELIVE_OTLP_GRPC="off", RELIVE_OTLP_HTTP="off")
 
 
 @pytest.fixture

@@ -151,6 +151,24 @@ class Settings:
         "Headers of the export to `RELIVE_OTLP`: `name=value,name=value`.",
         secret=True,
     )
+    otlp_grpc: str = _set(
+        "auto",
+        "Address on which OTLP is received over gRPC. `auto`: 127.0.0.1:4317 if the port is free. `off`:"
+        " it is not received.",
+        unit="address",
+    )
+    otlp_http: str = _set(
+        "auto", "The same over HTTP. `auto`: 127.0.0.1:4318 if the port is free.", unit="address"
+    )
+    otlp_body_limit_bytes: int = _set(
+        8 * _MIB, "Largest request of OTLP that is received, unpacked.", unit="bytes", low=64 * _KIB
+    )
+    otlp_spool_bytes: int = _set(
+        256 * _MIB,
+        "What was received over OTLP and the store does not have yet; with more, senders are told to wait.",
+        unit="bytes",
+        low=_MIB,
+    )
     otlp_timeout_s: float = _set(
         10.0, "Time limit of one export request to `RELIVE_OTLP`.", unit="s", low=0.1, high=300
     )
@@ -561,8 +579,10 @@ class Settings:
                 where="RELIVE_TOKEN",
                 hint="use a long random one, such as secrets.token_urlsafe() gives",
             )
-        for name in ("http", "api", "lambda_api", "metrics"):
+        for name in ("http", "api", "lambda_api", "metrics", "otlp_grpc", "otlp_http"):
             text = getattr(self, name)
+            if text in ("auto", "off"):
+                continue
             variable = f"RELIVE_{name.upper()}"
             if text and not parse_address(text, name=variable).loopback and not self.token:
                 raise SettingsError(

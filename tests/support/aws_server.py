@@ -82,6 +82,8 @@ def aws_server(home: Path, **overrides: object) -> Iterator[AwsServer]:
         "home": str(home),
         "http": "127.0.0.1:0",
         "lambda_api": "127.0.0.1:0",
+        "otlp_grpc": "off",
+        "otlp_http": "off",
         "waiting_workers": 0,
         "backoff_s": 0.05,
         "store_wait_s": 0,  # nothing of this reads what was recorded

@@ -117,6 +117,8 @@ async def served(
     values = {
         "home": str(home),
         "http": "127.0.0.1:0",
+        "otlp_grpc": "off",
+        "otlp_http": "off",
         "waiting_workers": 0,
         "backoff_s": 0.05,
         "timeout_s": 60.0,

@@ -47,6 +47,7 @@ from relive_platform.server.locate import ServerInfo
 from relive_platform.server.mappings import queue_mappings
 from relive_platform.server.metrics import PlatformMetrics
 from relive_platform.server.orders import orders_of
+from relive_platform.server.otlp_in import otlp_in
 from relive_platform.server.own_events import OwnEvents
 from relive_platform.server.parts import (
     access_of,
@@ -159,6 +160,7 @@ class ReliveServer:
             await self._start_sources()
             await self._start_api()
             await self.store_keeper.settled(self.settings.store_wait_s)
+            await self._start_otlp()
         except BaseException:
             await self.stop(0.0)
             raise
@@ -384,6 +386,13 @@ class ReliveServer:
         api = self._api_factory(self)
         self._stack.push_async_callback(self._blocking, api.stop)
         self.api_address = await self.loop.run_in_executor(self.executor, api.start)
+
+    async def _start_otlp(self) -> None:
+        """Last: nothing waits for it, and other programs' telemetry comes when it can."""
+        self.otlp_in = otlp_in(self.settings, self.run_dir / "otlp.log")
+        if self.otlp_in.child is not None:
+            self._stack.push_async_callback(self.otlp_in.child.close)
+            await self.otlp_in.child.start()
 
     def _announce(self) -> None:
         info = ServerInfo(

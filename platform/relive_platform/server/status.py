@@ -147,6 +147,7 @@ async def status_of(server: _Server) -> dict[str, Any]:
             "skipped": ack.otlp_skipped,
             "off": ack.otlp_off,
         },
+        "otlp_in": server.otlp_in.status() if hasattr(server, "otlp_in") else {},
     }
 
 

@@ -43,6 +43,18 @@ _NAME_CELLS = 15
     "--otlp", default=None, help="Send every trace and log to this OTLP endpoint: http://HOST:4317."
 )
 @click.option(
+    "--otlp-grpc",
+    default=None,
+    metavar="HOST:PORT",
+    help="Receive OTLP over gRPC; off: do not.  [default: 127.0.0.1:4317 if it is free]",
+)
+@click.option(
+    "--otlp-http",
+    default=None,
+    metavar="HOST:PORT",
+    help="Receive OTLP over HTTP; off: do not.  [default: 127.0.0.1:4318 if it is free]",
+)
+@click.option(
     "--lambda-api",
     default=None,
     metavar="HOST:PORT",
@@ -60,6 +72,8 @@ def serve(
     api: str | None,
     store: str | None,
     otlp: str | None,
+    otlp_grpc: str | None,
+    otlp_http: str | None,
     lambda_api: str | None,
     metrics: str | None,
     daemon: bool,
@@ -79,6 +93,8 @@ def serve(
         "api": api,
         "store": store,
         "otlp": otlp,
+        "otlp_grpc": otlp_grpc,
+        "otlp_http": otlp_http,
         "lambda_api": lambda_api,
         "metrics": metrics,
     }

@@ -39,14 +39,14 @@ class _Start(msgspec.Struct):
 
 def spawn(
     control: socket.socket,
-    options: CollectorOptions,
+    options: msgspec.Struct,
     log: Path,
     environment: Mapping[str, str] | None = None,
     program: Sequence[str] = _PROGRAM,
 ) -> subprocess.Popen[bytes]:
-    """Start the process with its end of the socket; it ends when the other end is closed. Blocks.
+    """Start a process with its end of the socket; it ends when the other end is closed. Blocks.
     `environment`: what it works with, by default this process's own. `program`: what Python runs, by default
-    this module."""
+    this module, whose options are CollectorOptions."""
     given = dict(os.environ if environment is None else environment)
     start, told = os.pipe()
     with contextlib.suppress(BrokenPipeError), os.fdopen(told, "wb") as pipe:
@@ -63,7 +63,7 @@ def spawn(
                 )
         finally:
             os.close(start)
-        pipe.write(msgspec.json.encode(_Start(options, given)))
+        pipe.write(msgspec.json.encode({"options": options, "environment": given}))
     return process  # if it has ended already, the socket says so
 
 

@@ -1,0 +1,123 @@
+"""OTLP over HTTP: /v1/traces, /v1/logs and /v1/metrics, as protobuf or JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import Any, Final
+
+import uvicorn
+from google.protobuf.json_format import MessageToDict
+from google.rpc.status_pb2 import Status
+
+from relive_platform.signals.receivers.otlp.decoding import JSON, PROTOBUF, SIGNALS, Refused, unpacked
+from relive_platform.signals.receivers.otlp.entry import Entry
+from relive_platform.signals.receivers.otlp.intake import Intake
+
+__all__ = ["HttpDoor"]
+
+_CONNECTIONS: Final = 256
+_BODIES: Final = 16
+_BODY_S: Final = 30.0
+_CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14}
+"""Of google.rpc.Code, for the body of an error."""
+
+Scope = dict[str, Any]
+
+
+class HttpDoor:
+    """An ASGI application of three paths, and its server on a socket that listens."""
+
+    def __init__(self, listener: socket.socket, intake: Intake, entry: Entry, body_bytes: int) -> None:
+        self._listener = listener
+        self._intake = intake
+        self._entry = entry
+        self._body_bytes = body_bytes
+        self._slots = asyncio.Semaphore(_BODIES)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._answer,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                limit_concurrency=_CONNECTIONS,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=2,
+                ws="none",
+                interface="asgi3",
+            )
+        )
+
+    def run(self) -> None:
+        """Serve until `stop`; on a thread of its own."""
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server._serve([self._listener])  # `serve` takes signals, which are another thread's
+
+    def stop(self) -> None:
+        """Take nothing more. From any thread."""
+        self._server.should_exit = True
+
+    async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        as_json = content_type == JSON
+        try:
+            status, message = 200, await self._take(scope, headers, content_type, receive)
+            more: list[tuple[bytes, bytes]] = []
+        except Refused as refused:
+            status = refused.status
+            message = Status(code=_CODES.get(status, 2), message=refused.message)
+            more = [(b"retry-after", b"%d" % max(round(refused.retry_s), 1))] if refused.retry_s else []
+            if status in (401, 408, 413):
+                more.append((b"connection", b"close"))  # the rest of its body is not read
+        body = json.dumps(MessageToDict(message)).encode() if as_json else message.SerializeToString()
+        kind = JSON if as_json else PROTOBUF
+        head = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), *more]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _take(self, scope: Scope, headers: dict[str, str], content_type: str, receive: Any) -> Any:
+        self._entry.check_page(headers)
+        version, _, signal = scope["path"].strip("/").partition("/")
+        if version != "v1" or signal not in SIGNALS:
+            raise Refused(404, "there is /v1/traces, /v1/logs and /v1/metrics")
+        if scope["method"] != "POST":
+            raise Refused(405, "OTLP is sent by POST")
+        async with self._slots:  # so that not all bodies are in memory at once
+            body = await self._body(headers, receive)
+            return await asyncio.to_thread(self._work, signal, body, headers, content_type)
+
+    async def _body(self, headers: dict[str, str], receive: Any) -> bytes:
+        limit = self._body_bytes
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > limit:
+            raise Refused(413, f"the request is over {limit} bytes: send smaller batches")
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(_BODY_S):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise Refused(400, "the client went away")
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > limit:
+                        raise Refused(413, f"the request is over {limit} bytes: send smaller batches")
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise Refused(408, f"the body did not come within {_BODY_S:g} s") from None
+
+    def _work(self, signal: str, body: bytes, headers: dict[str, str], content_type: str) -> Any:
+        encoding = headers.get("content-encoding", "").strip().lower()
+        return self._intake.take(signal, unpacked(body, encoding, self._body_bytes), content_type)

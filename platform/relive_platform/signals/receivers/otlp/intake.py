@@ -1,0 +1,96 @@
+"""One request of OTLP after the other, from whichever way it came: room, conversion, the writer."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from relive_store import Mark
+
+from relive_platform.signals.receivers.otlp.decoding import Refused, answer_of, read
+from relive_platform.signals.receivers.otlp.requests import Converted, Converter
+from relive_platform.signals.signal import Columns
+
+__all__ = ["Intake", "IntakeCounts"]
+
+BUFFER_ROWS: Final = 100_000
+SPOOL_FULL: Final = 0.9
+RETRY_S: Final = 2.0
+FULL_RETRY_S: Final = 15.0
+
+
+class Room(Protocol):
+    """What the writer says of itself."""
+
+    @property
+    def buffered_rows(self) -> int: ...
+
+    @property
+    def spooled_bytes(self) -> int: ...
+
+
+class RowWriter(Protocol):
+    """Takes rows (relive_store.Writer)."""
+
+    def add_all(self, tables: list[tuple[str, Columns]], mark: Mark | None = None) -> None: ...
+
+    def stats(self) -> Room: ...
+
+
+@dataclass(slots=True)
+class IntakeCounts:
+    """Since the process began. `taken`: records by signal; `refused`: records by why; `held_back`: requests
+    that were told to come again."""
+
+    taken: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    malformed: int = 0
+    held_back: int = 0
+
+
+class Intake:
+    """Thread-safe: conversion is the work of one at a time, as it is pure Python."""
+
+    def __init__(self, converter: Converter, writer: RowWriter, spool_bytes: int) -> None:
+        self.counts = IntakeCounts()
+        self._writer = writer
+        self._spool_bytes = spool_bytes
+        self._lock = threading.Lock()
+        self._convert: Mapping[str, Callable[[Any], Converted]] = {
+            "traces": converter.traces,
+            "logs": converter.logs,
+            "metrics": converter.metrics,
+        }
+
+    def take(self, signal: str, body: bytes, content_type: str) -> Any:
+        """A request; its response message. Raises Refused."""
+        with self._lock:
+            self.counts.requests += 1
+            self._check_room()
+            try:
+                request = read(signal, body, content_type)
+            except Refused:
+                self.counts.malformed += 1
+                raise
+            done = self._convert[signal](request)
+            if done.tables:
+                self._writer.add_all(done.tables)
+            self.counts.taken[signal] += done.taken
+            self.counts.refused += done.refused
+            return answer_of(signal, done.refused.total(), done.message)
+
+    def _check_room(self) -> None:
+        """What was accepted is never dropped: the sender keeps what there is no room for. Raises Refused."""
+        room = self._writer.stats()
+        if room.spooled_bytes > self._spool_bytes * SPOOL_FULL:
+            self._hold_back("the spool is full: the store does not take rows", FULL_RETRY_S)
+        if room.buffered_rows > BUFFER_ROWS:
+            self._hold_back(f"over {BUFFER_ROWS} rows wait to be written", RETRY_S)
+
+    def _hold_back(self, why: str, retry_s: float) -> None:
+        self.counts.held_back += 1
+        raise Refused(503, why, retry_s)

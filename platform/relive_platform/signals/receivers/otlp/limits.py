@@ -1,0 +1,29 @@
+"""What one message of OTLP may hold; every limit is a number with a default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["DAY_NS", "OtlpLimits"]
+
+DAY_NS: Final = 86_400 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpLimits:
+    """What is longer is cut, what is more is left out and counted in the record itself
+    (`otel.dropped_attributes_count`), what is too old or of the future is refused."""
+
+    body_bytes: int = 8 * 1_048_576  # of a request, unpacked
+    attributes: int = 128  # of one resource, scope, span, event, link, log record or point
+    value_chars: int = 8_192
+    name_chars: int = 512
+    body_chars: int = 65_536  # of a log record
+    events: int = 128  # of one span
+    links: int = 128
+    buckets: int = 1_000  # of one histogram
+    exemplars: int = 20  # of one point
+    past_days: int = 30
+    """The tables have a part for each day, and one request must not make thousands of them."""
+    ahead_days: int = 1

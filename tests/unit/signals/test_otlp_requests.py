@@ -1,0 +1,238 @@
+"""Requests of OTLP, good and hostile, become rows or a clear refusal; who may send them."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from relive_base.redaction.redactor import Redactor
+from relive_platform.signals.receivers.otlp.decoding import JSON, PROTOBUF, SIGNALS, Refused, read, unpacked
+from relive_platform.signals.receivers.otlp.entry import Entry
+from relive_platform.signals.receivers.otlp.intake import BUFFER_ROWS, Intake
+from relive_platform.signals.receivers.otlp.limits import DAY_NS, OtlpLimits
+from relive_platform.signals.receivers.otlp.requests import Converted, Converter
+
+NOW = 1_800_000_000_000_000_000
+LIMITS = OtlpLimits(attributes=3, value_chars=20, events=2, links=1, buckets=4)
+
+
+def converter() -> Converter:
+    return Converter(Redactor(), LIMITS, lambda: NOW)
+
+
+def rows_of(done: Converted) -> list[dict[str, Any]]:
+    [(_, columns)] = done.tables
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def traces(**more: Any) -> tuple[ExportTraceServiceRequest, Any]:
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "web"
+    times = {"start_time_unix_nano": NOW, "end_time_unix_nano": NOW + 5}
+    fields = {"trace_id": b"\1" * 16, "span_id": b"\2" * 8, "name": "load", "kind": 2, **times, **more}
+    return request, group.scope_spans.add().spans.add(**fields)
+
+
+def test_values_keep_their_types_and_are_cut() -> None:
+    request, span = traces(dropped_attributes_count=4)
+    values = AnyValue(), AnyValue()
+    values[0].array_value.values.add().int_value = 1
+    values[0].array_value.values.add().bool_value = True
+    values[1].kvlist_value.values.add(key="inner").value.bytes_value = b"\0\1"
+    span.attributes.add(key="list").value.CopyFrom(values[0])
+    span.attributes.add(key="map").value.CopyFrom(values[1])
+    span.attributes.add(key="long").value.string_value = "x" * 100
+    span.attributes.add(key="too many").value.int_value = 1
+    for name in "abc":
+        span.events.add(name=name, time_unix_nano=NOW).attributes.add(key="n").value.double_value = 0.5
+    [row] = rows_of(converter().traces(request))
+    assert row["SpanAttributes"] == {
+        "list": "[1,true]", "map": '{"inner":"AAE="}', "long": "x" * 19 + "…",
+        "otel.dropped_attributes_count": "5", "otel.dropped_events_count": "1",
+    }  # fmt: skip
+    assert row["AttributeTypes"]["list"] == "a"
+    assert row["AttributeTypes"]["event/1/n"] == "d"
+    assert (row["Events.Name"], row["ServiceName"], row["SpanKind"]) == (["a", "b"], "web", "Server")
+    assert (row["Timestamp"], row["Duration"], row["StatusCode"]) == (NOW, 5, "Unset")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"trace_id": b""}, "1 without a valid trace id and span id"),
+        ({"span_id": bytes(8)}, "1 without a valid trace id and span id"),
+        ({"start_time_unix_nano": 0}, "1 older than 30 days"),
+        ({"start_time_unix_nano": NOW + 2 * DAY_NS}, "1 more than 1 days ahead"),
+        ({"start_time_unix_nano": (1 << 64) - 1}, "1 more than 1 days ahead"),
+    ],
+)
+def test_a_span_that_cannot_be_kept_is_refused_and_counted(fields: dict[str, Any], why: str) -> None:
+    request, _ = traces(**fields)
+    request.MergeFrom(traces()[0])
+    done = converter().traces(request)
+    assert (done.taken, done.message) == (1, why)
+
+
+def test_severity_is_found_by_name_or_number() -> None:
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for text, number in (("Warning", 0), ("", 18), ("custom", 0), ("", 99)):
+        records.add(severity_text=text, severity_number=number, observed_time_unix_nano=NOW)
+    found = [(row["SeverityText"], row["SeverityNumber"]) for row in rows_of(converter().logs(request))]
+    assert found == [("Warning", 13), ("ERROR", 18), ("custom", 0), ("", 0)]
+
+
+def test_points_of_metrics_become_rows() -> None:
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    metrics.add(name="level").gauge.data_points.add(time_unix_nano=NOW, as_int=7)
+    total = metrics.add(name="total").sum
+    total.is_monotonic, total.aggregation_temporality = True, 2
+    total.data_points.add(time_unix_nano=NOW, as_double=0.5).exemplars.add(as_int=3, trace_id=b"\1" * 16)
+    took = metrics.add(name="took").histogram
+    took.data_points.add(time_unix_nano=NOW, count=3, sum=6.0, bucket_counts=[1, 2], explicit_bounds=[1])
+    took.data_points.add(time_unix_nano=NOW, bucket_counts=[1] * 9)
+    fine = metrics.add(name="fine").exponential_histogram.data_points.add(time_unix_nano=NOW, scale=2)
+    fine.positive.bucket_counts.extend([1, 2])
+    metrics.add(name="old").summary.data_points.add(time_unix_nano=NOW).quantile_values.add(value=1)
+    metrics.add(name="nothing")
+    done = converter().metrics(request)
+    found = {table: {name: column[0] for name, column in columns.items()} for table, columns in done.tables}
+    assert found["otel_metrics_gauge"]["Value"] == 7.0
+    assert found["otel_metrics_sum"]["Exemplars.Value"] == [3.0]
+    assert found["otel_metrics_sum"]["AggregationTemporality"] == 2
+    assert found["otel_metrics_histogram"]["BucketCounts"] == [1, 2]
+    assert found["otel_metrics_exponential_histogram"]["PositiveBucketCounts"] == [1, 2]
+    assert found["otel_metrics_summary"]["ValueAtQuantiles.Value"] == [1.0]
+    assert done.message == "1 with more buckets than a histogram may have"
+
+
+NAMES = [
+    *("resourceSpans", "scopeSpans", "spans", "traceId", "spanId", "attributes", "key", "value", "values"),
+    *("resourceLogs", "resourceMetrics", "scopeMetrics", "metrics", "gauge", "dataPoints", "timeUnixNano"),
+    *("startTimeUnixNano", "stringValue", "arrayValue", "kvlistValue"),
+]
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(NAMES),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+def taken(signal: str, body: bytes, content_type: str) -> Converted | None:
+    """As a door does; None if it was refused."""
+    try:
+        request = read(signal, body, content_type)
+    except Refused as refused:
+        return None if refused.status == 400 and refused.message else pytest.fail(repr(refused))
+    done: Converted = getattr(converter(), signal)(request)
+    for _, columns in done.tables:
+        assert len({len(column) for column in columns.values()}) == 1
+    return done
+
+
+@given(st.sampled_from(sorted(SIGNALS)), st.binary(max_size=300))
+def test_bytes_of_any_kind_are_taken_or_refused(signal: str, body: bytes) -> None:
+    taken(signal, body, PROTOBUF)
+    for encoding in ("gzip", "zstd", "deflate"):
+        with suppress(Refused):
+            assert len(unpacked(body, encoding, 1_000)) <= 1_000
+
+
+@given(st.sampled_from(sorted(SIGNALS)), JSON_VALUES)
+def test_json_of_any_kind_is_taken_or_refused(signal: str, value: Any) -> None:
+    taken(signal, json.dumps(value).encode(), JSON)
+
+
+@given(st.data())
+def test_a_request_that_was_damaged_is_taken_or_refused(data: st.DataObject) -> None:
+    request, span = traces()
+    span.links.add(trace_id=b"\3" * 16)
+    span.attributes.add(key="k").value.array_value.values.add().string_value = "deep"
+    body = bytearray(request.SerializeToString())
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    taken("traces", bytes(body), PROTOBUF)
+
+
+def test_json_has_ids_in_hex_and_says_the_same() -> None:
+    request, span = traces()
+    span.events.add(name="e", time_unix_nano=NOW)
+    plain = MessageToDict(request)
+    [told] = plain["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    told["traceId"], told["spanId"] = "01" * 16, "02" * 8
+    by_json = taken("traces", json.dumps(plain).encode(), JSON)
+    assert by_json is not None
+    assert by_json.tables == converter().traces(request).tables
+
+
+LOOPBACK = Entry(loopback=True)
+OPEN = Entry(loopback=False, token="a-long-enough-token", hosts=["otel.example"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "headers", "status"),
+    [
+        (LOOPBACK, {}, 0),
+        (LOOPBACK, {"host": "127.0.0.1:4318"}, 0),
+        (LOOPBACK, {"host": "[::1]:4318"}, 0),
+        (LOOPBACK, {"host": "relive.localhost"}, 0),
+        (LOOPBACK, {"host": "evil.example:4318"}, 403),
+        (LOOPBACK, {"host": "[broken"}, 403),
+        (LOOPBACK, {"host": "localhost", "origin": "http://localhost:3000"}, 403),
+        (LOOPBACK, {"host": "localhost", "sec-fetch-site": "cross-site"}, 403),
+        (OPEN, {"host": "otel.example"}, 401),
+        (OPEN, {"host": "otel.example", "authorization": "Bearer nonsense"}, 401),
+        (OPEN, {"host": "otel.example", "authorization": "Basic a-long-enough-token"}, 401),
+        (OPEN, {"host": "otel.example", "authorization": "bearer a-long-enough-token"}, 0),
+        (OPEN, {"host": "otel.example", "x-relive-token": "a-long-enough-token"}, 0),
+        (OPEN, {"host": "other.example", "x-relive-token": "a-long-enough-token"}, 403),
+    ],
+)
+def test_who_may_send(entry: Entry, headers: dict[str, str], status: int) -> None:
+    if not status:
+        entry.check_page(headers)
+        return
+    with pytest.raises(Refused) as refused:
+        entry.check_page(headers)
+    assert refused.value.status == status
+
+
+class FullWriter:
+    """One that has so much waiting."""
+
+    def __init__(self, rows: int, spooled: int) -> None:
+        self.buffered_rows, self.spooled_bytes = rows, spooled
+
+    def add_all(self, tables: Any, mark: Any = None) -> None:
+        raise AssertionError("nothing is taken")
+
+    def stats(self) -> FullWriter:
+        return self
+
+
+@pytest.mark.parametrize(("rows", "spooled"), [(BUFFER_ROWS + 1, 0), (0, 950)])
+def test_what_there_is_no_room_for_comes_again(rows: int, spooled: int) -> None:
+    intake = Intake(Converter(Redactor(), LIMITS, time.time_ns), FullWriter(rows, spooled), 1_000)
+    with pytest.raises(Refused) as refused:
+        intake.take("traces", traces()[0].SerializeToString(), PROTOBUF)
+    assert (refused.value.status, refused.value.retry_s > 0) == (503, True)
+    assert (intake.counts.held_back, intake.counts.taken.total()) == (1, 0)
