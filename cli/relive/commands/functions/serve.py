@@ -40,7 +40,7 @@ _NAME_CELLS = 15
     "--store", default=None, help="clickhouse://USER:PASSWORD@HOST:9000/DB instead of the embedded engine."
 )
 @click.option(
-    "--otlp", default=None, help="Send every trace and log to this OTLP endpoint: http://HOST:4317."
+    "--otlp", default=None, help="Send every trace, log and metric to this OTLP endpoint: http://HOST:4317."
 )
 @click.option(
     "--otlp-grpc",
