@@ -16,6 +16,7 @@ from typing import Any, Final
 import platformdirs
 
 from relive_platform.addresses import Address, SettingsError, parse_address
+from relive_platform.setting_values import Setting, convert
 
 __all__ = [
     "CLIENT_VARIABLES",
@@ -39,31 +40,9 @@ _MIN_TOKEN_CHARACTERS: Final = 16
 CLIENT_VARIABLES: Final = ("RELIVE_SERVER", "RELIVE_PURE_PYTHON")
 """RELIVE_* variables that belong to the command line or to the installation, not to the server."""
 
-_BYTE_UNITS: Final[dict[str, float]] = {
-    "": 1, "b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": _KIB, "mib": _MIB, "gib": _GIB,
-}  # fmt: skip
-_TIME_UNITS: Final[dict[str, float]] = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": _HOUR, "d": _DAY}
 _HOST: Final = re.compile(
     r"\*|(?:\*?\.)?[A-Za-z0-9_-][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+"
 )
-_NUMBER: Final = re.compile(r"\s*([+-]?[0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What is known of one setting beside its value."""
-
-    field: str
-    variable: str
-    type: str
-    default: str
-    unit: str
-    doc: str
-    also: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    secret: bool = False
 
 
 def _set(
@@ -155,10 +134,12 @@ class Settings:
         "auto",
         "Address on which OTLP is received over gRPC. `auto`: 127.0.0.1:4317 if the port is free. `off`:"
         " it is not received.",
-        unit="address",
+        unit="address or off",
     )
     otlp_http: str = _set(
-        "auto", "The same over HTTP. `auto`: 127.0.0.1:4318 if the port is free.", unit="address"
+        "auto",
+        "The same over HTTP. `auto`: 127.0.0.1:4318 if the port is free.",
+        unit="address or off",
     )
     otlp_body_limit_bytes: int = _set(
         8 * _MIB, "Largest request of OTLP that is received, unpacked.", unit="bytes", low=64 * _KIB
@@ -561,11 +542,11 @@ class Settings:
                 )
         for item in known.values():
             if item.field in given:
-                values[item.field] = _convert(item, given[item.field], item.field)
+                values[item.field] = convert(item, given[item.field], item.field)
                 continue
             for variable in (item.variable, *item.also):
                 if env.get(variable, "") != "":
-                    values[item.field] = _convert(item, env[variable], variable)
+                    values[item.field] = convert(item, env[variable], variable)
                     break
         built = cls(**values)
         built.check()
@@ -696,53 +677,6 @@ def _shown(default: object) -> str:
 def _near(name: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]}?" if close else ""
-
-
-def _convert(item: Setting, value: object, where: str) -> Any:
-    """`value` in the setting's type and within its bounds."""
-    if item.type == "Path":
-        return Path(str(value)).expanduser().absolute()
-    if item.type.startswith("tuple"):
-        parts = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
-        return tuple(part.strip() for part in parts if part.strip())
-    if item.type == "str":
-        return _text(item, str(value), where)
-    number = _number(item, str(value), where)
-    low, high = item.low, item.high
-    if (low is not None and number < low) or (high is not None and number > high):
-        bounds = f"at least {low:g}" if high is None else f"from {low or 0:g} to {high:g}"
-        raise SettingsError(
-            f"{value} is out of range", where=where, hint=f"give a number {bounds} {item.unit}".rstrip()
-        )
-    return int(number) if item.type == "int" else number
-
-
-def _text(item: Setting, value: str, where: str) -> str:
-    if item.choices and value not in (*item.choices, item.default):
-        raise SettingsError(
-            f"{value!r} is not known", where=where, hint=f"use one of {', '.join(item.choices)}"
-        )
-    if item.unit == "address" and value:
-        parse_address(value, name=where)
-    return value
-
-
-def _number(item: Setting, value: str, where: str) -> float:
-    match = _NUMBER.fullmatch(value)
-    units: dict[str, dict[str, float]] = {"bytes": _BYTE_UNITS, "s": _TIME_UNITS}
-    factor = units.get(item.unit, {"": 1.0}).get(match[2].lower()) if match else None
-    if match is None or factor is None:
-        kind = {"bytes": "a size such as 512KB or 6MiB", "s": "a time in seconds such as 30 or 5m"}
-        expected = kind.get(item.unit, "a whole number" if item.type == "int" else "a number")
-        raise SettingsError(
-            f"{value!r} is not {expected}", where=where, hint=f"for example {where}={item.default}"
-        )
-    number = float(match[1].replace("_", "")) * factor
-    if item.type == "int" and not number.is_integer():
-        raise SettingsError(
-            f"{value!r} is not a whole number", where=where, hint=f"for example {where}={item.default}"
-        )
-    return number
 
 
 def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ CALLS = {f"{module}.{name}" for module, names in OF_MODULES.items() for name in 
 ALLOWED = {
     # a process of our own, before it starts a thread
     "platform/relive_platform/signals/handover/process.py": {"os.environ.update"},
+    "platform/relive_platform/signals/receivers/otlp/process.py": {"os.environ.update"},
     "platform/relive_platform/server/process_limits.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/confined.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/limits.py": {"resource.setrlimit"},
