@@ -9,12 +9,16 @@ __all__ = ["folded"]
 
 _CREATE = re.compile(r"CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w+)\s")
 _DROP = re.compile(r"DROP VIEW IF EXISTS (\w+)")
-_ADD = re.compile(r"ALTER TABLE (\w+)\s+(ADD COLUMN IF NOT EXISTS\s.+)", re.DOTALL)
-_NEXT_COLUMN = re.compile(r"(?:,\s*)?ADD COLUMN IF NOT EXISTS\s+")
-_PLACED = re.compile(r"\s(?:AFTER\s+\w+|FIRST)\s*(?:,|$)")
+_ADD = re.compile(r"ALTER TABLE (\w+)\s+(ADD\s.+)", re.DOTALL)
+_NEXT = re.compile(r",\s*(?=(?:ADD|CLEAR|COMMENT|DROP|MATERIALIZE|MODIFY|REMOVE|RENAME|RESET)\s)")
+_ADDED = re.compile(r"ADD (COLUMN|INDEX) IF NOT EXISTS\s+(.+)", re.DOTALL)
+_PLACED = re.compile(r"\s(?:AFTER\s+\w+|FIRST)\s*$")
 _SET = re.compile(r"ALTER TABLE (\w+)\s+MODIFY SETTING\s+(.+)", re.DOTALL)
+_FILL = re.compile(
+    r"TRUNCATE TABLE (\w+)|INSERT INTO (\w+)\s+SELECT\s.+?\sFROM\s+(\w+)\s.*\bGROUP BY\b.+", re.DOTALL
+)
 _SETTING = re.compile(r"(\w+)\s*=")
-_END_OF_COLUMNS = re.compile(r",?\n    INDEX |\n\)\nENGINE")
+_END = {"COLUMN": re.compile(r",?\n    INDEX |\n\)\nENGINE"), "INDEX": re.compile(r"\n\)\nENGINE")}
 
 
 def folded(statements: Iterable[str]) -> list[str]:
@@ -31,10 +35,12 @@ def _fold(made: dict[str, str], statement: str) -> bool:
     """Work `statement` into what was made before it, by name; whether that could be done."""
     if (found := _CREATE.match(statement)) and found[1] not in made:
         made[found[1]] = statement
-    elif (found := _DROP.fullmatch(statement)) and found[1] in made:
-        del made[found[1]]
-    elif (found := _ADD.fullmatch(statement)) and found[1] in made and not _PLACED.search(found[2]):
-        return _add_columns(made, found[1], _NEXT_COLUMN.split(found[2])[1:])
+    elif found := _DROP.fullmatch(statement):
+        made.pop(found[1], None)
+    elif (found := _FILL.fullmatch(statement)) and made.keys() >= set(filter(None, found.groups())):
+        pass  # of nothing comes nothing
+    elif (found := _ADD.fullmatch(statement)) and found[1] in made:
+        return _add(made, found[1], _NEXT.split(found[2]))
     elif (found := _SET.fullmatch(statement)) and found[1] in made:
         return _add_settings(made, found[1], found[2])
     else:
@@ -42,12 +48,16 @@ def _fold(made: dict[str, str], statement: str) -> bool:
     return True
 
 
-def _add_columns(made: dict[str, str], table: str, columns: list[str]) -> bool:
-    end = _END_OF_COLUMNS.search(made[table])
-    if end is None:
-        return False
-    added = "".join(f",\n    {column}" for column in columns)
-    made[table] = made[table][: end.start()] + added + made[table][end.start() :]
+def _add(made: dict[str, str], table: str, clauses: list[str]) -> bool:
+    whole = made[table]
+    for clause in clauses:
+        added = _ADDED.fullmatch(clause)
+        end = _END[added[1]].search(whole) if added is not None else None
+        if added is None or end is None or _PLACED.search(clause):
+            return False
+        entry = added[2] if added[1] == "COLUMN" else f"INDEX {added[2]}"
+        whole = f"{whole[: end.start()]},\n    {entry}{whole[end.start() :]}"
+    made[table] = whole
     return True
 
 

@@ -300,6 +300,8 @@ def test_a_new_store_that_was_cut_off_becomes_what_others_are(store: Store) -> N
     # I expect the same tables, and all of them in the book
     assert names == [migration.name for migration in load_migrations()]
     assert _tables(store) == whole
+    filled = "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+    assert store.query(filled).column("name") == ["schema_migrations"]
     assert store.migrate() == []
 
 

@@ -22,14 +22,20 @@ def test_changes_of_a_table_become_part_of_it() -> None:
         TABLE,
         VIEW,
         "ALTER TABLE spans\n    ADD COLUMN IF NOT EXISTS Name String,\n"
-        "    ADD COLUMN IF NOT EXISTS N Map(UInt8, UInt8)",
+        "    ADD COLUMN IF NOT EXISTS N Map(UInt8, UInt8) CODEC(Delta(8), ZSTD(1)),\n"
+        "    ADD INDEX IF NOT EXISTS idx_n N TYPE minmax",
         "DROP VIEW IF EXISTS seen",
+        "DROP VIEW IF EXISTS never_made",
+        "TRUNCATE TABLE spans",
+        "INSERT INTO spans\nSELECT Id, count() FROM spans\nGROUP BY Id",
         "ALTER TABLE spans MODIFY SETTING a = 1, b = 2",
         "ALTER TABLE spans MODIFY SETTING c = 3",
         VIEW.replace("Id", "Name"),
     ]
     assert folded(statements) == [
-        TABLE.replace("Id String", "Id String,\n    Name String,\n    N Map(UInt8, UInt8)")
+        TABLE.replace(
+            "Id String", "Id String,\n    Name String,\n    N Map(UInt8, UInt8) CODEC(Delta(8), ZSTD(1))"
+        ).replace("minmax", "minmax,\n    INDEX idx_n N TYPE minmax")
         + "\nSETTINGS a = 1, b = 2, c = 3",
         VIEW.replace("Id", "Name"),
     ]
@@ -41,9 +47,13 @@ def test_changes_of_a_table_become_part_of_it() -> None:
         "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String AFTER Id",
         "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String FIRST",
         "ALTER TABLE spans MODIFY COLUMN Id UInt8",
+        "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String, DROP INDEX idx_id",
+        "ALTER TABLE spans ADD COLUMN Name String",
         "ALTER TABLE elsewhere ADD COLUMN IF NOT EXISTS Name String",
         "ALTER TABLE spans MODIFY SETTING a = 2",
-        "DROP VIEW IF EXISTS elsewhere",
+        "TRUNCATE TABLE elsewhere",
+        "INSERT INTO spans SELECT count() FROM spans",
+        "INSERT INTO spans SELECT Id FROM elsewhere GROUP BY Id",
         "INSERT INTO spans VALUES ('a')",
         TABLE,
     ],
