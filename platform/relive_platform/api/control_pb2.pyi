@@ -405,7 +405,14 @@ class FollowLogsRequest(_message.Message):
     def __init__(self, function: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = ("timestamp_ns", "severity", "body", "function", "invocation_id", "trace_id", "span_id", "source", "stacktrace")
+    __slots__ = ("timestamp_ns", "severity", "body", "function", "invocation_id", "trace_id", "span_id", "source", "stacktrace", "attributes")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
@@ -415,6 +422,7 @@ class LogEntry(_message.Message):
     SPAN_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     STACKTRACE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     timestamp_ns: int
     severity: str
     body: str
@@ -424,7 +432,8 @@ class LogEntry(_message.Message):
     span_id: str
     source: str
     stacktrace: str
-    def __init__(self, timestamp_ns: _Optional[int] = ..., severity: _Optional[str] = ..., body: _Optional[str] = ..., function: _Optional[str] = ..., invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., source: _Optional[str] = ..., stacktrace: _Optional[str] = ...) -> None: ...
+    attributes: _containers.ScalarMap[str, str]
+    def __init__(self, timestamp_ns: _Optional[int] = ..., severity: _Optional[str] = ..., body: _Optional[str] = ..., function: _Optional[str] = ..., invocation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., source: _Optional[str] = ..., stacktrace: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class LogBatch(_message.Message):
     __slots__ = ("lines", "dropped")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+from relive_base.attributes import attribute_texts
 from relive_base.errors import Refused, ReliveError, UsageError
 from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import ErrorInfo
@@ -388,6 +389,7 @@ def _entry(followed: FollowedLine) -> pb.LogEntry:
         span_id=line.span_id,
         source=line.source,
         stacktrace=str(line.attributes.get("exception.stacktrace", "")),
+        attributes=attribute_texts(line.attributes),
     )
 
 

@@ -20,6 +20,7 @@ from relive_platform.signals.processors.derive import Derive
 from relive_platform.signals.processors.learn import LearnStacks
 from relive_platform.signals.processors.redact import Redact
 from relive_platform.signals.processors.redaction import Redactors
+from relive_platform.signals.processors.structure import Structure
 from relive_platform.signals.receivers.workers import WorkerReceiver
 from relive_platform.signals.signal import Counts, Flow, Rows
 from relive_platform.signals.table import SIGNALS
@@ -64,6 +65,7 @@ class Pipeline:
         self._signals = [kind(resource) for kind in SIGNALS.values()]
         self._workers = WorkerReceiver([signal.message for signal in self._signals], resource)
         self._processors: dict[str, Processor] = {
+            "structure": Structure(),
             "redact": Redact(self._signals, redactors or Redactors()),
             "derive": Derive(exported=otlp is not None, resource=resource),
             "learn": LearnStacks(stacks or StackMemory()),

@@ -27,13 +27,18 @@ from relive_tracer.explore.rows import FunctionRef
 from server_harness import Served, served, write_app
 
 SOURCE = """
+import json
 from opentelemetry import metrics, trace
 
+EMF = {"_aws": {"Timestamp": 0, "CloudWatchMetrics": [{"Namespace": "Shop", "Dimensions": [["service"]],
+       "Metrics": [{"Name": "Latency", "Unit": "Milliseconds"}]}]}, "service": "pay", "Latency": [5, 7]}
 sold = metrics.get_meter("shop").create_counter("shop.sold", "{piece}")
 
 def handler(event, context):
     with trace.get_tracer("shop").start_as_current_span("reserve"):
         sold.add(3, {"kind": "book"})
+        print(json.dumps({"level": "error", "message": "no stock", "order": 4711, "password": "hunter22"}))
+        print(json.dumps(EMF))
     return "ok"
 """
 FUNCTION = '[functions.cart]\nsource = "."\nhandler = "app:handler"\n'
@@ -116,6 +121,17 @@ async def test_what_programs_send_is_in_the_store(tmp_path: Path) -> None:
         )
         [[reserve]] = await ask("SELECT SpanId FROM otel_traces WHERE SpanName = 'reserve'")
         assert (measured, spans) == ([3.0, "{piece}", record.invocation_id], [reserve])
+
+        # ... its line in JSON with level and fields, in the same span, and the metric that another one has
+        [[*line, span]] = await ask(
+            "SELECT SeverityText, LogAttributes['order'], LogAttributes['password'], AttributeTypes, SpanId"
+            " FROM otel_logs WHERE ServiceName = 'cart' AND Body LIKE '%no stock%'"
+        )
+        assert (line, span) == (["ERROR", "4711", "[redacted]", {"order": "i"}], reserve)
+        assert await ask(
+            "SELECT MetricName, Count, Sum, MetricUnit, ScopeName, Attributes, Exemplars.SpanId"
+            " FROM otel_metrics_histogram WHERE ServiceName = 'cart' AND ScopeName = 'Shop'"
+        ) == [("Latency", 2, 12.0, "ms", "Shop", {"service": "pay"}, [reserve])]
 
         # ... what came packed, or as JSON, and nothing of what was refused
         rest = await ask("SELECT SpanName FROM otel_traces WHERE ServiceName = 'unknown_service' ORDER BY 1")

@@ -70,6 +70,7 @@ async def _scenario(tmp_path: Path) -> None:
         assert list(stages) == [
             "server",
             "workers",
+            "structure",
             "redact",
             "derive",
             "learn",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relive_store import Store
@@ -12,7 +12,7 @@ from relive_tracer.explore.conditions import Conditions, Page, invocation_since_
 from relive_tracer.explore.models import LogRow
 from relive_tracer.explore.rows import SEVERITY_NUMBERS
 
-__all__ = ["LogFilter", "page", "pages"]
+__all__ = ["LogFilter", "has_service", "page", "pages"]
 
 _ROWS: Final = """
 SELECT Timestamp, SeverityText, Body, ServiceName, InvocationId, TraceId, SpanId, LogAttributes,
@@ -27,7 +27,7 @@ LIMIT {limit:UInt32}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
     """Which lines. Empty means any. `severity` is the least one; `text` is looked for in the body.
-    `pattern`: a regular expression (RE2) that the body matches somewhere."""
+    `pattern`: a regular expression (RE2) that the body matches somewhere. `attributes`: name to value."""
 
     function: str = ""
     invocation_id: str = ""
@@ -36,6 +36,7 @@ class LogFilter:
     severity: str = ""
     text: str = ""
     pattern: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
     since_ns: int = 0
     until_ns: int = 0
 
@@ -73,6 +74,13 @@ def page(
         where.add("positionCaseInsensitiveUTF8(Body, {text:String}) > 0", text=filter.text)
     if filter.pattern:
         where.add("match(Body, {pattern:String})", pattern=filter.pattern)
+    for number, (name, value) in enumerate(filter.attributes.items()):
+        # The values alone are what the index knows.
+        where.add(
+            f"LogAttributes[{{name{number}:String}}] = {{value{number}:String}}"
+            f" AND has(mapValues(LogAttributes), {{value{number}:String}})",
+            **{f"name{number}": name, f"value{number}": value},
+        )
     where.parameters["limit"] = min(limit, Page.MAX_ROWS)
     forward = after_ns is not None
     sql = where.into(_ROWS.replace("__DIRECTION__", "ASC" if forward else "DESC"))
@@ -81,6 +89,12 @@ def page(
     if not forward:
         rows.reverse()
     return rows
+
+
+def has_service(store: Store, name: str) -> bool:
+    """Whether a program of this name has sent lines, be it a function or not."""
+    found = store.query("SELECT 1 FROM otel_logs WHERE ServiceName = {name:String} LIMIT 1", {"name": name})
+    return len(found) > 0
 
 
 def pages(store: Store, filter: LogFilter, limit: int = 5_000) -> Iterator[list[LogRow]]:

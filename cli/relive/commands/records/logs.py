@@ -7,10 +7,11 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import ExitCode, UsageError
+from relive_base.errors import ExitCode, NotFound, UsageError
 from relive_tracer.explore.rows import SEVERITY_NUMBERS
 from relive_views.ids import short_ids
 
@@ -39,8 +40,22 @@ LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
     help="Only this invocation: an id, its beginning, a function's newest, or last.",
 )
 @click.option("--trace", "trace", default="", help="Only this trace: the same, or a trace's id.")
-@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only this level and above.")
+@click.option("--span", "span", default="", help="Only what was written in this span: its id.")
+@click.option(
+    "--level",
+    "--severity",
+    "level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    help="Only this level and above.",
+)
 @click.option("--grep", "pattern", default="", help="Only lines that match this regular expression.")
+@click.option(
+    "--attr",
+    "attributes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only lines with this attribute, or this field of a line in JSON; several: with all of them.",
+)
 @click.option("--since", type=DURATION, default=None, help="Only lines of the last 15m, 1h, ...")
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="The newest lines."
@@ -57,8 +72,10 @@ def logs(
     function: str,
     invocation: str,
     trace: str,
+    span: str,
     level: str | None,
     pattern: str,
+    attributes: tuple[str, ...],
     since: float | None,
     limit: int,
     tracebacks: bool,
@@ -71,12 +88,24 @@ def logs(
     relive logs checkout --follow
     relive logs --invocation last
     relive logs checkout --level warn --grep 'timeout|refused' --since 1h
+    relive logs checkout --attr order.id=4711
     relive logs --trace checkout             all lines of the newest trace of a function
     relive logs checkout --no-tracebacks --json
     """
     from relive_tracer.explore import logs as explore
+    from relive_tracer.explore.logs import LogFilter
 
-    wanted = _filter(session, function, invocation, trace, level or "", pattern, since_ns(since))
+    given = LogFilter(
+        function=function,
+        invocation_id=invocation,
+        trace_id=trace,
+        span_id=span.lower(),
+        severity=(level or "").upper(),
+        pattern=pattern,
+        attributes=_pairs(attributes),
+        since_ns=since_ns(since),
+    )
+    wanted = _found(session, given)
     feed = _begin_to_follow(session, wanted.function, wanted.invocation_id) if follow else None
     rows = [_row(line) for line in explore.page(session.store(), wanted, limit=limit)]
     rows.sort(key=lambda row: row["timestamp_ns"])
@@ -98,31 +127,44 @@ def logs(
     return ExitCode.DONE
 
 
-def _filter(
-    session: Session, function: str, invocation: str, trace: str, level: str, pattern: str, since: int
-) -> LogFilter:
-    """Raises NotFound, UsageError."""
-    from relive_tracer.explore.logs import LogFilter
+def _pairs(given: Iterable[str]) -> dict[str, str]:
+    """Raises UsageError."""
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--attr {text!r} is not NAME=VALUE", hint="for example --attr order.id=4711")
+        found[name] = value
+    return found
+
+
+def _found(session: Session, given: LogFilter) -> LogFilter:
+    """With ids in place of names and beginnings. Raises NotFound, UsageError."""
+    from relive_tracer.explore.logs import has_service
 
     try:
-        re.compile(pattern)
+        re.compile(given.pattern)
     except re.error as error:
-        raise UsageError(f"--grep {pattern!r} is not a regular expression: {error}") from error
+        raise UsageError(f"--grep {given.pattern!r} is not a regular expression: {error}") from error
     found = finder(session)
+    function, invocation = given.function, given.invocation_id
     if function and not invocation and function not in function_names(session):
-        function, invocation = "", found.invocation(function).ident
-    return LogFilter(
+        try:
+            invocation = found.invocation(function).ident
+            function = ""
+        except NotFound:
+            if not has_service(session.store(), function):
+                raise
+    return replace(
+        given,
         function=function,
         invocation_id=found.invocation(invocation).ident if invocation else "",
-        trace_id=found.trace(trace) if trace else "",
-        severity=level.upper(),
-        pattern=pattern,
-        since_ns=since,
+        trace_id=found.trace(given.trace_id) if given.trace_id else "",
     )
 
 
 def _nothing(wanted: LogFilter) -> str:
-    if wanted.severity or wanted.pattern or wanted.since_ns:
+    if wanted.severity or wanted.pattern or wanted.since_ns or wanted.attributes or wanted.span_id:
         return "no lines match"
     if wanted.invocation_id:
         return f"invocation {wanted.invocation_id} wrote no lines"
@@ -138,10 +180,14 @@ class _Wanted:
         self._trace_id = wanted.trace_id
         self._least = SEVERITY_NUMBERS.get(wanted.severity, 0)
         self._pattern = re.compile(wanted.pattern)
+        self._span_id = wanted.span_id
+        self._attributes = wanted.attributes.items()
 
     def __call__(self, row: dict[str, Any]) -> bool:
         return (
             self._trace_id in ("", row["trace_id"])
+            and self._span_id in ("", row["span_id"])
+            and self._attributes <= row["attributes"].items()
             and SEVERITY_NUMBERS.get(row["severity"], 0) >= self._least
             and self._pattern.search(row["body"]) is not None
         )
@@ -189,13 +235,15 @@ def _row(line: Any) -> dict[str, Any]:
         "span_id": line.span_id,
         "source": line.source,
         "stacktrace": _stacktrace(line),
+        "attributes": {
+            name: text for name, text in line.attributes.items() if name != "exception.stacktrace"
+        },
     }
 
 
 def _stacktrace(line: Any) -> str:
     """Of a line from the store, or of one that comes live."""
-    attributes = getattr(line, "attributes", None)
-    return line.stacktrace if attributes is None else str(attributes.get("exception.stacktrace", ""))
+    return str(getattr(line, "stacktrace", "") or line.attributes.get("exception.stacktrace", ""))
 
 
 def _print(rows: Iterable[dict[str, Any]], form: LineForm | None) -> None:

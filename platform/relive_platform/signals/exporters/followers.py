@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from relive_base.redaction.redactor import KeyBlocks
 from relive_base.wire.messages import FunctionSpec, LogLine, Logs
+from relive_tracer.explore.json_lines import structure
 
 from relive_platform.signals.processors.redaction import Redactors, redact_line
 from relive_platform.signals.signal import Counts
@@ -100,6 +101,7 @@ class Followers:
             return
         for line in logs.lines:
             owner = logs.invocation_id or invocation_id
+            structure(line)
             redact_line(line, self._redactors.of(spec.redact_keys), self._blocks, owner)
             followed = FollowedLine(spec.name, owner, line)
             for follower in wanted:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relive_base.redaction.redactor import Redactor
+from relive_tracer.explore.levels import severity_name
 from relive_tracer.explore.rows import LOG_COLUMNS, SpanColumns
 
-from relive_platform.signals.receivers.otlp.levels import severity_name
 from relive_platform.signals.receivers.otlp.limits import DAY_NS, OtlpLimits
 from relive_platform.signals.receivers.otlp.points import PointRows
 from relive_platform.signals.receivers.otlp.values import Texts, hex_id, time_in

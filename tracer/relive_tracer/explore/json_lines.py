@@ -1,0 +1,77 @@
+"""Log lines that are JSON objects, as structured loggers write them: level, and fields as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from relive_base.attributes import Attribute, attribute_texts
+from relive_base.wire.messages import LogLine
+
+from relive_tracer.explore.levels import severity_of_level
+
+__all__ = ["fields_of", "structure"]
+
+_LEVELS: Final = ("level", "severity", "levelname", "log.level", "loglevel", "lvl", "severity_text")
+_MESSAGES: Final = frozenset({"message", "msg", "event", "body"})
+_OWN: Final = ("relive.", "faas.", "code.", "exception.", "logger.")
+_FIELDS: Final = 64
+_NAME_CHARS: Final = 256
+_VALUE_CHARS: Final = 4_096
+_PRINTED: Final = frozenset({"stdout", "stderr", "console"})
+_HEX: Final = frozenset("0123456789abcdef")
+_SPAN_DIGITS: Final = 16
+_SMALLEST: Final = -(1 << 63)
+_LARGEST: Final = (1 << 63) - 1
+_object: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def fields_of(body: str) -> dict[str, Any] | None:
+    """The object that a line is; None if it is none."""
+    if not body.startswith("{") or not body.rstrip().endswith("}"):
+        return None
+    try:
+        return _object.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+
+
+def structure(line: LogLine) -> dict[str, Any] | None:
+    """Makes attributes of the fields of a line in JSON, and gives them. What the line has stays: its body,
+    and the level and attributes of a record of the logging module."""
+    fields = fields_of(line.body)
+    if fields is None:
+        return None
+    if line.source in _PRINTED:
+        severity = next(filter(None, (severity_of_level(fields.get(name)) for name in _LEVELS)), "")
+        if severity:
+            line.severity, line.severity_number = severity, 0
+    if line.trace_id and fields.get("trace_id") == line.trace_id and _is_span_id(fields.get("span_id")):
+        line.span_id = fields["span_id"]
+    line.attributes = {**_attributes(fields), **line.attributes}
+    return fields
+
+
+def _is_span_id(text: object) -> bool:
+    return isinstance(text, str) and len(text) == _SPAN_DIGITS and set(text) <= _HEX
+
+
+def _attributes(fields: Mapping[str, Any]) -> dict[str, Attribute]:
+    found: dict[str, Attribute] = {}
+    for name, value in fields.items():
+        if len(found) >= _FIELDS:
+            break
+        if not name or name in _MESSAGES or name in _LEVELS or name == "_aws" or name.startswith(_OWN):
+            continue
+        if value is not None:
+            found[name[:_NAME_CHARS]] = _attribute(value)
+    return found
+
+
+def _attribute(value: Any) -> Attribute:
+    kind = type(value)
+    if kind is bool or kind is float or (kind is int and _SMALLEST <= value <= _LARGEST):
+        return value  # type: ignore[no-any-return]
+    text = value if kind is str else attribute_texts({"": value})[""]
+    return text if len(text) <= _VALUE_CHARS else text[: _VALUE_CHARS - 1] + "…"
