@@ -159,6 +159,8 @@ class ReplayInput(msgspec.Struct, kw_only=True):
     live: bool = False  # let calls reach the network
     clock: bool = True  # move the clock
     paced: bool = False  # calls take as long as they took
+    travel: bool = False  # on a virtual clock, so that each run goes the same way
+    timeout_s: float = 0.0  # of such a run, on its clock
 
 
 class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -12,8 +12,8 @@ import msgspec
 from relive_base.parts import Why
 from relive_base.wire.messages import FunctionSpec, HttpRequest
 from relive_capture.explore.scene import SceneFile
-from relive_capture.recording_format import RecordedCall, ReplayInput, ReplayNotes, Seeds
-from relive_runtime.adapters.table import has_python
+from relive_capture.recording_format import ReplayInput, ReplayNotes, Seeds
+from relive_runtime.adapters.table import BESIDE, has_python
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
@@ -57,9 +57,17 @@ class _Chosen:
 
 
 def make_plan(
-    scene: SceneFile, home: Path, *, code: Path | None, live: bool, scratch: Path, trust: bool = False
+    scene: SceneFile,
+    home: Path,
+    *,
+    code: Path | None,
+    live: bool,
+    scratch: Path,
+    trust: bool = False,
+    travel: bool = False,
 ) -> Plan:
-    """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
+    """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only. `travel`: a run
+    that can be gone back in.
     Raises ReplayError, ConfigError, DependencyError."""
     part = scene.parts.get("replay")
     if part is not None and part.because(Why.CLIENT_UNRECORDED) is not None:
@@ -77,13 +85,26 @@ def make_plan(
         chosen.preload, chosen.deps_dir = (), ""
         notes.append("calls reach the network" if live else "the network is cut off: nothing happens twice")
     _note_parts(scene, recorded, notes)
-    script = _script(scene.recorded_calls, recorded, live=live, paced=about_time(scene))
+    script = ReplayInput(
+        recorded_calls=scene.recorded_calls,
+        seeds=recorded.seeds,
+        init_seeds=recorded.init_seeds,
+        live=live,
+        paced=travel or about_time(scene),
+        travel=travel,
+        timeout_s=chosen.spec.timeout_s,
+    )
     spec = msgspec.structs.replace(
         chosen.spec,
         version=int(scene.manifest["version"]),
         profile="off",
-        replay=script,
+        replay=_encoded(script),
     )
+    if travel:
+        _check_travel(scene, spec)
+        spec = msgspec.structs.replace(
+            spec, timeout_s=_TIMEOUT_S
+        )  # its own one counts on the clock of the run
     return Plan(
         spec=spec,
         zygote=ZygoteKey(
@@ -287,16 +308,25 @@ def _note_parts(scene: SceneFile, recorded: ReplayNotes, notes: list[str]) -> No
         notes.append("the scene is of an older Relive: no seeds, no calls")
 
 
-def _script(recorded_calls: list[RecordedCall], recorded: ReplayNotes, *, live: bool, paced: bool) -> bytes:
-    script = ReplayInput(
-        recorded_calls=recorded_calls,
-        seeds=recorded.seeds,
-        init_seeds=recorded.init_seeds,
-        live=live,
-        paced=paced,
-    )
-    if len(recorded_calls) > _CALLS:
-        raise ReplayError(f"its recording has {len(recorded_calls)} calls, over the limit of {_CALLS}")
+def _check_travel(scene: SceneFile, spec: FunctionSpec) -> None:
+    """Raises ReplayError."""
+    kind, name = str(scene.manifest["kind"]), spec.name
+    if not has_python(spec.kind) or spec.kind in BESIDE:
+        raise ReplayError(
+            f"{name} is of kind {spec.kind!r}: only functions that run one invocation at a time can be gone back in",
+            hint="relive debug shows the failure itself",
+        )
+    if kind == "init":
+        raise ReplayError(
+            f"{name} failed while its module was loaded, and steps begin with the handler",
+            hint="relive debug shows the failure itself",
+        )
+
+
+def _encoded(script: ReplayInput) -> bytes:
+    count = len(script.recorded_calls)
+    if count > _CALLS:
+        raise ReplayError(f"its recording has {count} calls, over the limit of {_CALLS}")
     data = msgspec.msgpack.encode(script)
     if len(data) > _SCRIPT_BYTES:
         raise ReplayError(f"its calls are {len(data)} bytes, over the limit of {_SCRIPT_BYTES}")
@@ -313,7 +343,7 @@ def _request(scene: SceneFile, recorded: ReplayNotes, spec: FunctionSpec) -> Inv
         http=_http(http, scene.event) if isinstance(http, dict) else None,
         trigger=str(context.get("trigger") or "api"),
         trace_id=str(scene.manifest["trace_id"]),
-        timeout_s=timeout_ns / 1e9 if isinstance(timeout_ns, int) else 0.0,
+        timeout_s=timeout_ns / 1e9 if isinstance(timeout_ns, int) and spec.timeout_s < _TIMEOUT_S else 0.0,
         attempt=scene.attempt,
         invocation_id=scene.invocation_id,
         depth=recorded.depth,

@@ -49,12 +49,14 @@ _logs = msgspec.msgpack.Decoder(Logs)
 class ReplayOptions:
     """`code`: a working copy instead of the version that failed; `live`: let calls reach the network;
     `trust`: run the sources in the archive if this home has not the code; `debug`
-    gets a debugging session in the process of the first run that fails, which is then the last."""
+    gets a debugging session in the process of the first run that fails, which is then the last; with `travel` it can
+    go back from there."""
 
     code: Path | None = None
     live: bool = False
     times: int = 1
     trust: bool = False
+    travel: bool = False
     debug: Callable[[LocalDebugCall], None] | None = None
 
 
@@ -69,7 +71,13 @@ def replay(
     folder = Path(tempfile.mkdtemp(prefix="relive-replay-"))
     try:
         plan = make_plan(
-            scene, home, code=options.code, live=options.live, scratch=folder, trust=options.trust
+            scene,
+            home,
+            code=options.code,
+            live=options.live,
+            scratch=folder,
+            trust=options.trust,
+            travel=options.travel,
         )
         runtime = _runtime(home, folder)
         with BackgroundLoop() as loop:

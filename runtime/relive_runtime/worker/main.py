@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from relive_base.errors import ReliveError
@@ -60,6 +61,7 @@ from relive_runtime.zygote.options import WorkerStart
 
 if TYPE_CHECKING:
     from relive_runtime.adapters.service.adapter import ServiceAdapter
+    from relive_runtime.travel.traveller import Traveller
     from relive_runtime.worker.beside.desk import Desk
 
 __all__ = ["preload", "run"]
@@ -150,6 +152,7 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._interpreter = start.interpreter
+        self._traveller: Traveller | None = None  # of a replay that can be gone back in
         self._background = Background(self._spec, self._telemetry, apart=self._serves)
         self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
 
@@ -252,7 +255,7 @@ class _Worker:
             cast("ServiceAdapter", adapter).serve_beside(self._desk())
             return
         one_at_a_time = cast("Adapter", adapter)
-        runner = Runner(
+        runner = self._runner()(
             self._spec,
             self._sink,
             self._telemetry,
@@ -270,6 +273,16 @@ class _Worker:
             self._reached.own_tmp,
         )
         one_at_a_time.serve(_Attempts(runner, self._sink, self.channel, self._next_command, self._give_back))
+
+    def _runner(self) -> Callable[..., Runner]:
+        player = self._outside.player
+        if player is None or not player.travels:
+            return Runner
+        from relive_runtime.travel.runner import TravelRunner
+        from relive_runtime.travel.traveller import Traveller
+
+        self._traveller = Traveller(self._spec, player)
+        return partial(TravelRunner, traveller=self._traveller)
 
     def _desk(self) -> Desk:
         from relive_runtime.worker.beside.desk import Desk  # the zygote has imported it
@@ -344,7 +357,11 @@ class _Worker:
         link = FrameLink(self._sink, self.channel, start.session)
         failure = self._failed.error or self._failed.frame
         reason = "this process has not failed"
-        if failure is not None:
+        if failure is not None and self._traveller is not None:
+            from relive_runtime.travel.session import travel
+
+            reason = travel(failure, link, self._traveller)
+        elif failure is not None:
             self._caller.extend(_DEBUG_CALLS_S)
             own = InApp([self._spec.source, *self._spec.in_app], here=True)
             reason = debug_failure(failure, link, lambda file: own.place(file)[0])

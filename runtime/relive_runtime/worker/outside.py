@@ -67,6 +67,11 @@ class Outside:
         """What goes up before the Result."""
         return None
 
+    @property
+    def player(self) -> Player | None:
+        """Of a replay."""
+        return None
+
     def answer(self, call: Call) -> CallResult | None:
         """The answer of a call to another function, if the platform need not be asked."""
         return None
@@ -193,6 +198,10 @@ class _Replayed(Outside):
         self.begin = player.begin  # type: ignore[method-assign]
         self.end = player.end  # type: ignore[method-assign]
         self.uninstall = player.uninstall  # type: ignore[method-assign]
+
+    @property
+    def player(self) -> Player | None:
+        return self._player
 
     def loaded(self) -> None:
         from relive_capture.record.module_state import module_state

@@ -25,6 +25,7 @@ class Dice:
         self._bytes: deque[bytes] = deque()
         self.drawn = 0
         """Bytes that were not in the recording."""
+        self._same: random.Random | None = None
         self._before: Any = None
         self._numpy_before: Any = None
 
@@ -39,7 +40,7 @@ class Dice:
         def urandom(size: int, /) -> bytes:
             if self._bytes and len(self._bytes[0]) == size:
                 return self._bytes.popleft()
-            data = original(size)
+            data = original(size) if self._same is None else self._same.randbytes(size)
             self.drawn += len(data)
             return data
 
@@ -49,6 +50,10 @@ class Dice:
         seed = vars(random.Random).get("seed")
         undo.add(lambda: setattr(random.Random, "seed", seed))
         seeded(lambda: urandom(32))
+
+    def same(self, seed: int) -> None:
+        """Bytes that were not recorded are the same in each run from now on."""
+        self._same = random.Random(seed)
 
     def _let_go(self) -> None:
         self._bytes.clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,6 +12,9 @@ from relive_capture.record.playback.calls import HINT, PlayedCalls
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
 from relive_capture.recording_format import PlaybackReport, ReplayInput
+
+if TYPE_CHECKING:
+    from relive_capture.record.playback.virtual_clock import VirtualClock
 
 __all__ = ["Player"]
 
@@ -49,6 +54,34 @@ class Player(PlayedCalls):
         self.recorded_calls.drop("init")
         self._dice.set(self._script.seeds)
         self._clock.move(self._script.seeds.wall_ns)
+
+    def travel(self) -> VirtualClock:
+        """From `begin` on every run is to go the same way: one virtual clock, and new random bytes that are the same each
+        time."""
+        from relive_capture.record.playback.virtual_clock import VirtualClock
+
+        seeds = self._script.seeds
+        self._clock.leave()
+        wall_ns = seeds.wall_ns if seeds.wall_ns > 0 else time.time_ns()
+        clock = VirtualClock(wall_ns, seeds.monotonic_ns or time.monotonic_ns())
+        clock.install(self.undo)
+        self._dice.same(seeds.wall_ns)
+        return clock
+
+    @property
+    def travels(self) -> bool:
+        """Whether the script asks for `travel`."""
+        return self._script.travel
+
+    @property
+    def timeout_s(self) -> float:
+        """Of the function, on the clock of such a run."""
+        return self._script.timeout_s
+
+    def chance(self) -> None:
+        """Let chance stand where it stood at `travel`: in a process that was forked off since, which has reseeded it."""
+        self._dice.same(self._script.seeds.wall_ns)
+        self._dice.set(self._script.seeds)
 
     def end(self) -> None:
         """It is over."""

@@ -54,6 +54,10 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 )
 @click.option("--trust", is_flag=True, help="Run the sources in the scene if the code is not deployed here.")
 @click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
+@click.option(
+    "--travel", is_flag=True, help="The same, and back from there: rs, rr, goto, origin, values, why."
+)
+@click.option("--command", "-c", "commands", multiple=True, help="A command of the debugger; then it ends.")
 @json_option
 @click.pass_obj
 def replay(
@@ -64,6 +68,8 @@ def replay(
     times: int,
     trust: bool,
     debug: bool,
+    travel: bool,
+    commands: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Run a failed invocation again: the same event, code, dependencies, calls, clock and random numbers.
@@ -78,16 +84,21 @@ def replay(
     relive replay 01a2086a --times 20    is it flaky?
     relive replay last --code .          does my fix survive the event?
     relive replay last --pdb             look at the failure where it happens again
+    relive replay last --travel          go back from it, line by line
+    relive replay last --travel -c why   where does the bad value come from?
     relive replay ./theirs.scene --json
     """
     from relive_platform.replay import ReplayOptions
     from relive_platform.replay import replay as run_again
     from relive_platform.replay.history import save_replay
 
+    debug = debug or travel
     if debug and as_json:
-        raise UsageError("--pdb and --json cannot be combined", hint="leave one of them out")
-    talk = _debugger(session) if debug else None
-    options = ReplayOptions(code=code, live=live, times=times, trust=trust, debug=talk)
+        raise UsageError("--pdb, --travel and --json cannot be combined", hint="leave one of them out")
+    if commands and not debug:
+        raise UsageError("-c is for a debugger", hint="add --pdb or --travel")
+    talk = _debugger(session, commands) if debug else None
+    options = ReplayOptions(code=code, live=live, times=times, trust=trust, travel=travel, debug=talk)
     try:
         outcome = run_again(_find(session, ident), session.home, options)
     except ReliveError as error:
@@ -112,12 +123,12 @@ def _find(session: Session, ident: str) -> SceneFile:
     return found if found is not None else load_scene(session, ident)
 
 
-def _debugger(session: Session) -> Callable[[LocalDebugCall], None]:
+def _debugger(session: Session, commands: tuple[str, ...]) -> Callable[[LocalDebugCall], None]:
     """Talks to the debugger of a failed run until the user leaves it."""
     from relive.commands.failures.debug import talk_to_process
 
     def talk(call: LocalDebugCall) -> None:
-        talk_to_process(session, call, (), raw=False)
+        talk_to_process(session, call, commands, raw=False)
 
     return talk
 

@@ -96,7 +96,7 @@ class FrozenWorkers:
             return Reason(Why.NONE_ARE_KEPT)
         if not has_python(worker.spec.kind):
             return Reason(Why.NOT_KEPT)
-        if running(descendants(worker.pid)):
+        if not worker.spec.replay and running(descendants(worker.pid)):  # a replay has somebody who looks
             return Reason(Why.HAD_CHILDREN)
         return None
 

@@ -1,0 +1,151 @@
+"""One run of a session, in a process of its own: up to a step, for somebody who looks around there; or to its end,
+for what can be seen on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from array import array
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+from relive_capture.record.playback.virtual_clock import VirtualClock
+
+from relive_runtime.travel.messages import (
+    Answered,
+    Arrived,
+    Complete,
+    Goes,
+    Line,
+    Offer,
+    Prompt,
+    Ran,
+    Text,
+    Trailed,
+)
+from relive_runtime.travel.pipe import Closed, Pipe
+from relive_runtime.travel.stem import Child
+from relive_runtime.travel.tracing import stopping, trailing, watching
+from relive_runtime.travel.trail import Trail
+from relive_runtime.travel.watch import Watch
+
+__all__ = ["PipeLink", "Run"]
+
+_RUN_S: Final = 300
+"""A run that has not come to its step by then ends; whoever looks around there has all the time there is."""
+_STEPS: Final = 5_000_000
+_Own = Callable[[str], bool]
+"""Whether a file is of the application."""
+
+
+class PipeLink:
+    """A debugger's way to the session; see relive_runtime.debugger.link.DebugLink."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self.completer: Callable[[str], tuple[int, list[str]]] | None = None
+        self._pipe = pipe
+
+    def write(self, text: str) -> None:
+        self._pipe.send(Text(text.encode("utf-8", "backslashreplace").decode()))
+
+    def read_line(self) -> str | None:
+        self._pipe.send(Prompt())
+        while True:
+            message, _ = self._pipe.receive(Line | Complete)
+            if isinstance(message, Line):
+                return message.text
+            start, items = 0, list[str]()
+            try:
+                if self.completer is not None:
+                    start, items = self.completer(message.text)
+            except Exception:
+                items = []
+            self._pipe.send(Offer(start, items))
+
+
+class Run:
+    """`trace` and `steps`: what the run is traced with, and how many steps there have been."""
+
+    def __init__(self, child: Child, clock: VirtualClock, own: _Own) -> None:
+        """Call it right before the handler is called."""
+        signal.signal(signal.SIGINT, _interrupted)  # the way to the step takes as long as it takes
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_RUN_S)
+        order, self._pipe = child.order, child.pipe
+        self._own = own
+        self._trail = Trail()
+        self._watch = Watch(order.watch, order.by_value)
+        self._order = order
+        self.steps: Callable[[], int]
+        if order.stop >= 0:
+            self.trace, self.steps = stopping(order.stop, own, clock.tick, self._stop)
+        elif order.frame >= 0:
+            self.trace, self.steps = watching(
+                order.frame, order.until, own, clock.tick, self._watch.look, self.end
+            )
+        else:
+            self.trace, self.steps = trailing(self._trail, own, _STEPS, clock.tick), self._trail.__len__
+
+    def end(self) -> NoReturn:
+        """The run is over, with a failure as a rule, or has seen all that it was to see. Does not return."""
+        sys.settrace(None)
+        order = self._order
+        if order.stop >= 0:
+            _leave(self._pipe, Ran(self.steps()))
+        _leave(self._pipe, self._watch.result() if order.frame >= 0 else _trailed(self._trail))
+
+    def _stop(self, frame: FrameType) -> NoReturn:
+        """Be there for as long as somebody looks around."""
+        sys.settrace(None)
+        signal.alarm(0)
+        pipe = self._pipe
+        try:
+            pipe.send(Arrived(os.getpid(), frame.f_lineno, frame.f_code.co_filename))
+            goes = _converse(frame, self._order.stop, pipe, self._own)
+        except Closed:
+            os._exit(1)
+        except BaseException as problem:
+            _leave(pipe, Text(f"*** the debugger failed: {type(problem).__name__}: {problem}\n"[:500]))
+        _leave(pipe, goes)
+
+
+def _trailed(trail: Trail) -> Trailed:
+    return Trailed(array("Q", trail.steps).tobytes(), [code.co_filename for code in trail.codes])
+
+
+def _leave(pipe: Pipe, message: Any) -> NoReturn:
+    try:
+        pipe.send(message)
+    except Closed:
+        os._exit(1)
+    os._exit(0)
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(1)
+
+
+def _converse(frame: FrameType, step: int, pipe: Pipe, own: _Own) -> Goes:
+    from relive_runtime.debugger.interrupts import Interrupts
+    from relive_runtime.debugger.standard import standard_library
+    from relive_runtime.debugger.streams import SessionStreams
+    from relive_runtime.worker.start.namesakes import originals
+
+    with originals(), standard_library():
+        from relive_runtime.travel.travel_pdb import TravelPdb
+    link = PipeLink(pipe)
+
+    def ask(goes: Goes) -> None:
+        pipe.send(goes)
+        pipe.receive(Answered)
+
+    with Interrupts() as interrupts:
+        with originals():
+            debugger = TravelPdb(
+                frame, SessionStreams(link, interrupts), interrupts, own, f"(step {step}) ", ask
+            )
+        link.completer = debugger.complete_line
+        debugger.converse()
+    return debugger.goes

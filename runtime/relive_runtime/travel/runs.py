@@ -1,0 +1,161 @@
+"""The runs of a session, as the session sees them: what was asked for, or why it could not be had."""
+
+from __future__ import annotations
+
+import os
+import signal
+from array import array
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from relive_runtime.debugger.link import DebugLink
+from relive_runtime.travel.messages import (
+    Answered,
+    Arrived,
+    Change,
+    Complete,
+    Fork,
+    Goes,
+    Line,
+    Offer,
+    Prompt,
+    Ran,
+    Seen,
+    Text,
+    Trailed,
+)
+from relive_runtime.travel.pipe import Closed, Pipe
+from relive_runtime.travel.traveller import Traveller
+
+__all__ = ["Gone", "Parted", "Runs"]
+
+_COMPLETE_S: Final = 1.0
+
+
+class Gone(Exception):
+    """A run has ended without what was asked of it: interrupted, or ended by its own code."""
+
+
+class Parted(Exception):
+    """A run goes another way than the trail. `step`: the first one that differs."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class Runs:
+    """Of one traveller."""
+
+    def __init__(self, traveller: Traveller) -> None:
+        self._traveller = traveller
+        self._trail = traveller.trail
+
+    def _begin(self, order: Fork) -> Pipe:
+        if self._traveller.stem is None:
+            raise Gone("the runs have nothing to begin from any more")
+        try:
+            return self._traveller.stem.run(order)
+        except Closed:
+            raise Gone("the runs have nothing to begin from any more") from None
+
+    # ------------------------------------------------------------ talking at a step
+
+    def visit(self, step: int, link: DebugLink, ask: Callable[[Goes], bool]) -> Goes:
+        """Be at a step, until a command leads elsewhere. `ask` answers one that does not, or gives False. Raises
+        Gone, Parted."""
+        pipe = self._begin(Fork(stop=step))
+        pid = 0
+        try:
+            arrived, _ = pipe.receive(Arrived | Ran)
+            if isinstance(arrived, Ran):
+                raise Parted(self._parting())
+            pid = arrived.pid
+            place = self._trail.place(step)
+            if (arrived.file, arrived.line) != (place.file, place.line):
+                raise Parted(self._parting())
+            link.completer = lambda line: _completed(pipe, line)
+            return _talk(pipe, link, ask)
+        except Closed:
+            raise Gone("the process at that step has ended") from None
+        finally:
+            link.completer = None
+            pipe.close()
+            if pid:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    # ------------------------------------------------------------ looking at a whole run
+
+    def changes(
+        self, expressions: list[str], frame: int, until: int, *, by_value: bool = True
+    ) -> tuple[list[list[Change]], int]:
+        """By expression, the changes of its value in a frame up to a step, oldest first; and how many older ones were
+        left out. Raises Gone."""
+        until = min(until, len(self._trail) - 1)
+        pipe = self._begin(Fork(frame=frame, watch=expressions, until=until, by_value=by_value))
+        try:
+            seen, _ = pipe.receive(Seen)
+        except Closed:
+            raise Gone("the run that was to be watched was ended") from None
+        finally:
+            pipe.close()
+        found: list[list[Change]] = [[] for _ in expressions]
+        for change in seen.changes:
+            if 0 <= change.expression < len(found):
+                found[change.expression].append(change)
+        return found, seen.left_out
+
+    def parting(self) -> int | None:
+        """Run once more: the first step at which it is elsewhere than the trail; None: nowhere. Raises Gone."""
+        step = self._parting()
+        return None if step == len(self._trail) else step
+
+    def _parting(self) -> int:
+        pipe = self._begin(Fork())
+        try:
+            other, _ = pipe.receive(Trailed)
+        except Closed:
+            raise Gone("another run has ended early") from None
+        finally:
+            pipe.close()
+        steps = array("Q")
+        steps.frombytes(other.steps)
+        return first_difference(self._trail.steps, steps)
+
+
+def first_difference(first: array[int], second: array[int]) -> int:
+    """The first index at which two arrays differ; the shorter one's length if one begins the other."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:  # the beginnings that are equal get longer, until one is not
+        middle = (low + high + 1) // 2
+        if first[:middle] == second[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _talk(pipe: Pipe, link: DebugLink, ask: Callable[[Goes], bool]) -> Goes:
+    while True:
+        message, _ = pipe.receive(Text | Prompt | Goes | Offer)
+        if isinstance(message, Goes):
+            if not ask(message):
+                return message
+            pipe.send(Answered())
+        if isinstance(message, Text):
+            link.write(message.text)
+        elif isinstance(message, Prompt):
+            pipe.send(Line(link.read_line()))
+
+
+def _completed(pipe: Pipe, line: str) -> tuple[int, list[str]]:
+    try:
+        pipe.send(Complete(line))
+        if pipe.ready(_COMPLETE_S):
+            offer, _ = pipe.receive(Offer)
+            return offer.start, offer.items
+    except Closed:
+        pass
+    return len(line), []

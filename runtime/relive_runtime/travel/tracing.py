@@ -1,0 +1,171 @@
+"""The trace functions of a run: one makes its trail, one stops it at a step, one watches values.
+
+They all number frames and steps in the same way. Each frame gets a function of its own: what it needs is in its
+cells, which is what a line costs least with.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from relive_runtime.travel.trail import LINE_BITS, NOBODY, Trail
+
+__all__ = ["frame_number", "stopping", "trailing", "watching"]
+
+Trace = Callable[[FrameType, str, Any], Any]
+Own = Callable[[str], bool]
+"""Whether a file is of the application."""
+Count = Callable[[], int]
+"""How many steps there have been."""
+Look = Callable[[FrameType, bool, int], None]
+"""Gets the watched frame, whether the event is one of its own, and the step that has just run; -1: the frame begins."""
+_SUSPENDS: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_TICK: Final = 1_023
+_CELL: Final = "base"
+"""Of a frame's function: it has its number."""
+
+
+def trailing(trail: Trail, own: Own, limit: int, tick: Callable[[], None]) -> Trace:
+    """Adds each step to `trail`, up to `limit`. `tick`: called after each 1,024th."""
+    known: dict[CodeType, bool] = {}
+    stack = [NOBODY]
+    steps, append = trail.steps, trail.steps.append
+
+    def call(frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        mine = known.get(code)
+        if mine is None:
+            mine = known[code] = own(code.co_filename)
+        if not mine:
+            return None
+        entered = frame.f_trace
+        if entered is not None:  # a generator or a coroutine goes on
+            stack.append(frame_number(entered))
+            return entered
+        number = len(trail.codes)
+        trail.codes.append(code)
+        trail.callers.append(stack[-1])
+        trail.first.append(len(steps))
+        stack.append(number)
+        base = number << LINE_BITS
+
+        def local(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "line":
+                count = len(steps)
+                if count < limit:
+                    append(base | frame.f_lineno)
+                else:
+                    trail.cut = True
+                if count & _TICK == _TICK:
+                    tick()
+            elif event == "return":
+                stack.pop()
+            return local
+
+        return local
+
+    return call
+
+
+def frame_number(trace: Any) -> int:
+    """Of a frame's trace function that `trailing` or `watching` has made; -1 of any other."""
+    code = getattr(trace, "__code__", None)
+    if code is None or _CELL not in code.co_freevars:
+        return NOBODY
+    base: int = trace.__closure__[code.co_freevars.index(_CELL)].cell_contents
+    return base >> LINE_BITS
+
+
+def stopping(
+    target: int, own: Own, tick: Callable[[], None], stop: Callable[[FrameType], None]
+) -> tuple[Trace, Count]:
+    """Calls `stop` at the step `target`, where the frame stands before its line runs."""
+    known: dict[CodeType, bool] = {}
+    step = -1
+
+    def local(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal step
+        if event == "line":
+            step += 1
+            if step == target:
+                stop(frame)
+            if step & _TICK == _TICK:
+                tick()
+        return local
+
+    def call(frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        mine = known.get(code)
+        if mine is None:
+            mine = known[code] = own(code.co_filename)
+        return local if mine else None
+
+    return call, lambda: step + 1
+
+
+def watching(
+    watched: int,
+    until: int,
+    own: Own,
+    tick: Callable[[], None],
+    look: Look,
+    over: Callable[[], None],
+) -> tuple[Trace, Count]:
+    """Calls `look` at each line and return while frame number `watched` lives, up to the step `until`, at which
+    `over` is called."""
+    known: dict[CodeType, bool] = {}
+    stack = [NOBODY]
+    callers: list[int] = []
+    ran: dict[int, int] = {}
+    step = -1
+    held: FrameType | None = None
+
+    def call(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal held
+        code = frame.f_code
+        mine = known.get(code)
+        if mine is None:
+            mine = known[code] = own(code.co_filename)
+        if not mine:
+            return None
+        entered = frame.f_trace
+        if entered is not None:
+            stack.append(frame_number(entered))
+            return entered
+        number = len(callers)
+        callers.append(stack[-1])
+        stack.append(number)
+        base = number << LINE_BITS
+        if number == watched:
+            held = frame
+
+        def local(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal step, held
+            mine = base >> LINE_BITS
+            if event == "line":
+                step += 1
+                if held is not None:
+                    look(
+                        held,
+                        mine == watched,
+                        ran.get(mine, NOBODY if mine == watched else ran.get(callers[mine], NOBODY)),
+                    )
+                if step >= until:
+                    over()
+                ran[mine] = step
+                if step & _TICK == _TICK:
+                    tick()
+            elif event == "return":
+                stack.pop()
+                if held is not None:
+                    look(held, mine == watched, ran.get(mine, NOBODY))
+                if mine == watched and not frame.f_code.co_flags & _SUSPENDS:
+                    held = None  # it is over
+            return local
+
+        return local
+
+    return call, lambda: step + 1

@@ -1,0 +1,142 @@
+"""A replay that can be gone back in: the handler runs once with a trail, and again up to any of its steps."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from time import monotonic_ns, process_time_ns  # the real ones, whatever `time` has by then
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from relive_base.wire.messages import FunctionSpec, Invoke
+from relive_capture.record.frames import InApp
+from relive_capture.record.playback import Player
+
+from relive_runtime.travel.stem import Child, Stem
+from relive_runtime.travel.tracing import trailing
+from relive_runtime.travel.trail import Trail
+from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout
+
+if TYPE_CHECKING:
+    from relive_capture.record.playback.virtual_clock import VirtualClock
+
+__all__ = ["Traveller"]
+
+STEPS: Final = 5_000_000
+"""Of a trail: 40 MB."""
+_LOOK_NS: Final = 500_000_000
+_STILL: Final = 4
+"""After so many looks without a step, a reading of the clock or any work, it stands still."""
+_IDLE_NS: Final = 20_000_000
+_CPU_NS: Final = 300_000_000_000
+_SECOND_NS: Final = 1_000_000_000
+
+
+class Traveller:
+    """One per worker of such a replay."""
+
+    def __init__(self, spec: FunctionSpec, player: Player, steps: int = STEPS) -> None:
+        self.in_app = InApp([spec.source, *spec.in_app], here=True)
+        self.trail = Trail()
+        self.stem: Stem | None = None
+        self.notes: list[str] = []
+        """What the person should know."""
+        self._name = spec.name
+        self._player = player
+        self._timeout_s = player.timeout_s or spec.timeout_s
+        self._steps = steps
+        self._clock: VirtualClock | None = None
+        self._timer: DeadlineTimer | None = None
+        self._over = False
+        self._still = 0
+        self._seen = (0, 0)
+        self._began_ns = process_time_ns()
+        self._child: Child | None = None
+
+    def own(self, file: str) -> bool:
+        """Whether a file is of the application."""
+        return self.in_app.place(file)[0]
+
+    def watch(self, timer: DeadlineTimer) -> None:
+        """Have `timer` look whether the first run stands still: what waits for a lock moves no clock of ours."""
+        timer.beside = self._look
+        self._timer = timer
+
+    def _look(self, _frame: FrameType | None) -> None:
+        clock, timer = self._clock, self._timer
+        if clock is None or timer is None or self._over:
+            return
+        now = (clock.passed_ns, process_time_ns() // _IDLE_NS)
+        self._still = self._still + 1 if now == self._seen else 0
+        self._seen = now
+        if self._still >= _STILL or process_time_ns() - self._began_ns > _CPU_NS:
+            self._over = True
+            self.notes.append(
+                "the time limit struck in earnest: code was waiting for something that never came"
+            )
+            self._timed_out()
+        timer.shoot(monotonic_ns() + _LOOK_NS)
+
+    def begin(self, invoke: Invoke) -> Invoke:
+        """Before anything of the handler's runs: clock and chance are set, and the stem is split off. What has gone on
+        from the stem never comes back out of `call`. Gives the event with its deadline on that clock."""
+        clock = self._clock = self._player.travel()
+        clock.deadline_ns = int(self._timeout_s * _SECOND_NS)
+        clock.on_deadline = self._timed_out
+        if clock.problem:
+            self.notes.append(f"the time of day is today's: {clock.problem}")
+        others = threading.active_count() - 1
+        if others:
+            self.notes.append(
+                f"{others} thread{'s' * (others > 1)} that the module has started run in the first run alone"
+            )
+        invoke = msgspec.structs.replace(
+            invoke, deadline_monotonic_ns=time.monotonic_ns() + clock.deadline_ns - clock.passed_ns
+        )
+        split = Stem.split(self._player.chance)
+        if isinstance(split, Child):
+            self._child = split
+        else:
+            self.stem = split
+        return invoke
+
+    def call(self, call: Callable[[tuple[Any, ...]], Any], arguments: tuple[Any, ...]) -> Any:
+        """The handler, on its trail."""
+        clock = self._clock
+        assert clock is not None
+        run = None
+        if self._child is None:
+            clock.steps = self.trail.__len__
+            trace = trailing(self.trail, self.own, self._steps, clock.tick)
+        else:
+            from relive_runtime.travel.playing import Run
+
+            run = Run(self._child, clock, self.own)
+            trace, clock.steps = run.trace, run.steps
+            if self._timer is not None:
+                self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers
+        if self._timer is not None:
+            self._timer.shoot(monotonic_ns() + _LOOK_NS)
+        try:
+            sys.settrace(trace)
+            return call(
+                arguments
+            )  # as deep in the stack in every run: how deep is seen by code that recurses
+        finally:
+            sys.settrace(None)
+            self._over = True
+            if run is not None:
+                run.end()
+
+    def _timed_out(self) -> None:
+        assert self._clock is not None
+        self._clock.deadline_ns = 0
+        raise HandlerTimeout(f"{self._name} ran longer than its {self._timeout_s:g} s")
+
+    def close(self) -> None:
+        """Nobody goes back any more."""
+        if self.stem is not None:
+            self.stem.close()

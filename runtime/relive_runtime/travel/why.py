@@ -1,0 +1,446 @@
+"""Where the values of a failing line come from: the chain of their origins, as far as it can be followed."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import CodeType, TracebackType
+from typing import Final
+
+from relive_runtime.debugger.chain import exception_chain, exception_name, traceback_of
+from relive_runtime.travel.messages import Change
+from relive_runtime.travel.reading import Source, argument_of, gives, reads
+from relive_runtime.travel.runs import Runs
+from relive_runtime.travel.suspects import Complaint, worst
+from relive_runtime.travel.trail import NOBODY, Trail
+from relive_runtime.worker.start.namesakes import originals
+
+__all__ = ["Link", "Why", "why"]
+
+_HOPS: Final = 12
+_PLAIN: Final = (str, bytes, int, float, bool, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step back. `step`: the line that did it; NOBODY: it was so before the handler began."""
+
+    expression: str
+    value: str
+    step: int
+    how: str  # "given", "changed inside", "passed", "returned", "computed", "default", "before"
+    made_of: tuple[tuple[str, str], ...] = ()  # (expression, value) of what it was computed from
+
+
+@dataclass(slots=True)
+class Why:
+    """`links`: the failing line's value first, the place where it arose last."""
+
+    failing: int
+    links: list[Link] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def root(self) -> int | None:
+        """The step at which the bad value arose, or came in; None if nothing was found."""
+        return next((link.step for link in reversed(self.links) if link.step != NOBODY), None)
+
+    def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
+        """For a terminal."""
+        found = [f"step {self.failing}  {where(self.failing)}  {source(self.failing)}"]
+        for number, link in enumerate(self.links):
+            last = number == len(self.links) - 1
+            found.append(f"  {link.expression} = {link.value}")
+            if link.step == NOBODY:
+                found.append(f"    it {_HOW[link.how]}")
+                continue
+            mark = "→" if last else " "
+            found.append(
+                f"  {mark} {_HOW[link.how]} by step {link.step}  {where(link.step)}  {source(link.step)}"
+            )
+            found += [f"      {name} = {value}" for name, value in link.made_of]
+        if self.note:
+            found.append(f"  {self.note}")
+        return found
+
+
+_HOW: Final = {
+    "given": "given",
+    "changed inside": "changed inside",
+    "passed": "passed",
+    "returned": "returned",
+    "computed": "computed",
+    "default": "left to its default",
+    "before": "was so before the handler began: module state, or the event",
+}
+
+
+def why(
+    runs: Runs,
+    trail: Trail,
+    failure: BaseException | None,
+    at: int,
+    expression: str,
+    own: Callable[[str], bool],
+    frame: int,
+) -> Why:
+    """Of `expression`, or of what the line at step `at` reads; of `failure` at its failing line. Raises Gone."""
+    return _Following(runs, trail, own).start(failure, at, expression, frame)
+
+
+class _Following:
+    def __init__(self, runs: Runs, trail: Trail, own: Callable[[str], bool]) -> None:
+        self._runs = runs
+        self._trail = trail
+        self._own = own
+        self._sources: dict[str, Source] = {}
+        self._complaint: Complaint | None = None
+
+    def start(self, failure: BaseException | None, at: int, expression: str, frame: int) -> Why:
+        wanted = [expression] if expression else []
+        if failure is not None:
+            error, at, trace = self._first_cause(failure, at)
+            self._complaint = _complaint(error)
+            if not wanted:
+                frame = self._trail.frame(at)
+                wanted = self._of_failure(trace, at)
+        elif not wanted:
+            frame = self._trail.frame(at)
+            wanted = reads(self._statement(at))
+        found = Why(at)
+        if not wanted:
+            found.note = "this line reads no value that could be followed"
+            return found
+        chosen = self._choose(wanted, frame, at)
+        if chosen is None:
+            found.note = f"none of {', '.join(wanted[:5])} has a value that could be followed"
+            return found
+        self._follow(found, chosen[0], chosen[1], frame, at)
+        return found
+
+    # ------------------------------------------------------------ the failing line
+
+    def _first_cause(
+        self, failure: BaseException, at: int
+    ) -> tuple[BaseException, int, TracebackType | None]:
+        """The exception that all began with, its step, and the entry of its traceback."""
+        for error in exception_chain(failure):
+            trace, found = traceback_of(error), None
+            while trace is not None:
+                if self._own(trace.tb_frame.f_code.co_filename):
+                    found = trace
+                trace = trace.tb_next
+            if found is not None:
+                step = self._trail.last_at(found.tb_frame.f_code, found.tb_lineno)
+                if step is not None:
+                    return error, step, found
+        return failure, at, None
+
+    def _of_failure(self, trace: TracebackType | None, at: int) -> list[str]:
+        statement = self._statement(at)
+        source, line = self._source(self._trail.code(at)), self._trail.line(at)
+        if isinstance(statement, ast.Assert):
+            return reads(statement.test)
+        if isinstance(statement, ast.Raise):
+            found = [name for test in source.guards(line) for name in reads(test)]
+            return list(dict.fromkeys([*found, *reads(statement)]))
+        node = None
+        if trace is not None:
+            place = next(
+                (
+                    place
+                    for index, place in enumerate(trace.tb_frame.f_code.co_positions())
+                    if index == trace.tb_lasti // 2
+                ),
+                (None,) * 4,
+            )
+            first, last, column, end = place
+            if first is not None and last is not None and column is not None and end is not None:
+                node = source.expression(first, last, column, end)
+        found = reads(node) if node is not None else []
+        return found or reads(statement)
+
+    def _choose(self, wanted: list[str], frame: int, until: int) -> tuple[str, Change] | None:
+        changes, _ = self._runs.changes(wanted, frame, until, by_value=True)
+        last = [(name, found[-1] if found else None) for name, found in zip(wanted, changes, strict=True)]
+        index = worst(last, self._complaint)
+        if index is None:
+            return None
+        name, change = last[index]
+        assert change is not None
+        return name, change
+
+    # ------------------------------------------------------------ back, link by link
+
+    def _follow(self, found: Why, expression: str, change: Change, frame: int, until: int) -> None:
+        for _ in range(_HOPS):
+            if change.step == NOBODY:
+                onward = self._through_call(found, expression, change, frame)
+            elif self._trail.frame(change.step) != frame or change.inside:
+                onward = self._from_inside(found, expression, change)
+            else:
+                onward = self._from_statement(found, expression, change, frame)
+            if onward is None:
+                return
+            expression, frame, until = onward
+            changes, _ = self._runs.changes([expression], frame, until, by_value=True)
+            bound = [entry for entry in changes[0] if entry.bound]
+            if not bound:
+                return
+            change = bound[-1]
+        found.note = f"followed for {_HOPS} steps; `origin` goes on from there"
+
+    def _from_statement(
+        self, found: Why, expression: str, change: Change, frame: int
+    ) -> tuple[str, int, int] | None:
+        step = change.step
+        statement = self._statement(step)
+        given = gives(statement, expression) if statement is not None else None
+        if given is None and statement is not None:
+            onward = self._with_the_whole(found, expression, change, frame, statement)
+            if onward is not None:
+                return onward
+        if given is None or given.value is None:
+            found.links.append(Link(expression, change.text, step, "given"))
+            return None
+        if given.passes:
+            found.links.append(Link(expression, change.text, step, "given"))
+            return ast.unparse(given.value), frame, step
+        return self._from_value(found, expression, change.text, given.value, frame, step, given.how)
+
+    def _with_the_whole(
+        self, found: Why, expression: str, change: Change, frame: int, statement: ast.stmt
+    ) -> tuple[str, int, int] | None:
+        """A part of what the statement gives a name: it came with the whole."""
+        root = _root(expression)
+        whole = gives(statement, root) if root != expression else None
+        if whole is None or whole.value is None:
+            return None
+        step, rest = change.step, expression[len(root) :]
+        if whole.passes:
+            found.links.append(Link(expression, change.text, step, "given"))
+            return ast.unparse(whole.value) + rest, frame, step
+        if isinstance(whole.value, ast.Call):
+            made = self._called(whole.value, frame, step, ("__init__",))
+            if made is not None and self._trail.codes[made].co_argcount:
+                found.links.append(Link(expression, change.text, step, "given"))
+                last = self._trail.last_of(made, len(self._trail), NOBODY)
+                return self._trail.codes[made].co_varnames[0] + rest, made, last + 1
+        return None
+
+    def _from_value(
+        self, found: Why, expression: str, text: str, value: ast.expr, frame: int, step: int, how: str
+    ) -> tuple[str, int, int] | None:
+        """It is what an expression gave at a step."""
+        inner = value.value if isinstance(value, ast.Await) else value
+        if isinstance(inner, ast.IfExp):
+            chosen = [part for part in (inner.body, inner.orelse) if isinstance(part, ast.Constant)]
+            if len(chosen) == 1 and repr(getattr(chosen[0], "value", None)) == text:
+                inner = chosen[0]
+        callee = self._called(inner, frame, step) if isinstance(inner, ast.Call) else None
+        if callee is not None and how != "loop":
+            found.links.append(Link(expression, text, step, "given"))
+            return self._from_return(found, text, callee, step)
+        names = reads(inner)
+        made_of: tuple[tuple[str, str], ...] = ()
+        onward = None
+        if names:
+            changes, _ = self._runs.changes(names, frame, step, by_value=True)
+            last = [
+                (name, entries[-1] if entries else None) for name, entries in zip(names, changes, strict=True)
+            ]
+            made_of = tuple((name, entry.text) for name, entry in last if entry is not None and entry.bound)
+            suspect = next(
+                (
+                    name
+                    for name, entry in last
+                    if entry is not None and entry.bound and _bad_itself(entry, text)
+                ),
+                None,
+            )
+            onward = suspect if suspect is not None and how != "augmented" else None
+        found.links.append(Link(expression, text, step, "computed" if names else "given", made_of))
+        return None if onward is None else (onward, frame, step)
+
+    def _called(self, call: ast.Call, frame: int, step: int) -> int | None:
+        """The frame of the application's function whose result the call at a step is."""
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        trail = self._trail
+        found = None
+        for number in range(frame + 1, len(trail.codes)):
+            if trail.callers[number] != frame or trail.first[number] <= step:
+                continue
+            if self._next_in(frame, step) is not None and trail.first[number] > (
+                self._next_in(frame, step) or 0
+            ):
+                break
+            if trail.codes[number].co_name in (name, "wrapper", "wrapped", "inner"):
+                found = number
+        return found
+
+    def _next_in(self, frame: int, step: int) -> int | None:
+        steps = self._trail.steps
+        for later in range(step + 1, len(steps)):
+            if self._trail.frame(later) == frame:
+                return later
+        return None
+
+    def _from_return(self, found: Why, text: str, callee: int, called: int) -> tuple[str, int, int] | None:
+        trail = self._trail
+        last = trail.last_of(callee, len(trail), NOBODY)
+        if last == NOBODY:
+            return None
+        statement = self._statement(last)
+        name = trail.codes[callee].co_name
+        if not isinstance(statement, ast.Return) or statement.value is None:
+            found.links.append(Link(f"{name}()", text, last, "returned"))
+            return None
+        value = statement.value
+        if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
+            found.links.append(Link(f"{name}()", text, last, "returned"))
+            return ast.unparse(value), callee, last
+        return self._from_value(found, f"{name}()", text, value, callee, last, "assigned")
+
+    def _through_call(
+        self, found: Why, expression: str, change: Change, frame: int
+    ) -> tuple[str, int, int] | None:
+        """It was there when the function began: a parameter, or a part of one, or of the module."""
+        trail = self._trail
+        caller, code = trail.callers[frame], trail.codes[frame]
+        root = _root(expression)
+        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if root not in parameters:
+            if caller != NOBODY and not (root in code.co_varnames or root in code.co_freevars):
+                step = trail.last_of(caller, trail.first[frame], NOBODY)
+                same_module = trail.codes[caller].co_filename == code.co_filename
+                if step != NOBODY and same_module:  # a global: who called sees it, too
+                    return self._without_locals(expression, frame, code), caller, step
+            found.links.append(Link(expression, change.text, NOBODY, "before"))
+            return None
+        if caller == NOBODY:
+            found.links.append(Link(expression, change.text, NOBODY, "before"))
+            return None
+        step = trail.last_of(caller, trail.first[frame], NOBODY)
+        statement, function = (
+            self._statement(step),
+            self._source(code).function(code.co_firstlineno, code.co_name),
+        )
+        if statement is None or function is None:
+            found.links.append(Link(expression, change.text, step, "passed"))
+            return None
+        passed = self._passed(statement, function, root)
+        if passed is None:
+            how = "default" if self._has_default(function, root) else "passed"
+            found.links.append(Link(expression, change.text, step, how))
+            return None
+        rest = expression[len(root) :]
+        if isinstance(passed, ast.Name | ast.Attribute | ast.Subscript):
+            found.links.append(Link(expression, change.text, step, "passed"))
+            return ast.unparse(passed) + rest, caller, step
+        if rest:
+            found.links.append(Link(expression, change.text, step, "passed"))
+            return None
+        return self._from_value(found, expression, change.text, passed, caller, step, "assigned")
+
+    def _without_locals(self, expression: str, frame: int, code: CodeType) -> str:
+        """With values for the function's own names in it: `CACHE[key]` -> `CACHE['EUR']`."""
+        tree = ast.parse(expression, mode="eval")
+        names = sorted(
+            {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & set(code.co_varnames)
+        )
+        if not names:
+            return expression
+        trail = self._trail
+        changes, _ = self._runs.changes(names, frame, trail.last_of(frame, len(trail), 0), by_value=False)
+        values = {
+            name: entries[-1].text
+            for name, entries in zip(names, changes, strict=True)
+            if entries and entries[-1].type in ("str", "int", "bool", "bytes")
+        }
+        return ast.unparse(_Filled(values).visit(tree))
+
+    def _passed(
+        self, statement: ast.stmt, function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str
+    ) -> ast.expr | None:
+        names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
+        method = bool(names) and names[0] in ("self", "cls")
+        if method and parameter == names[0]:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    if node.func.attr == function.name:
+                        return node.func.value
+            return None
+        return argument_of(statement, function, parameter, bound=method)
+
+    def _has_default(self, function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str) -> bool:
+        names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
+        with_default = names[len(names) - len(function.args.defaults) :] if function.args.defaults else []
+        keyword = [
+            item.arg
+            for item, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+            if default is not None
+        ]
+        return parameter in (*with_default, *keyword)
+
+    def _from_inside(self, found: Why, expression: str, change: Change) -> tuple[str, int, int] | None:
+        """Another function, or a line that changes what is there, made it so."""
+        step = change.step
+        frame = self._trail.frame(step)
+        statement = self._statement(step)
+        value = statement.value if isinstance(statement, ast.Assign) else None
+        how = "changed inside" if change.inside else "given"
+        if isinstance(value, ast.Name | ast.Attribute | ast.Subscript) and not change.inside:
+            found.links.append(Link(expression, change.text, step, how))
+            return ast.unparse(value), frame, step
+        if value is not None and not change.inside:
+            return self._from_value(found, expression, change.text, value, frame, step, "assigned")
+        found.links.append(Link(expression, change.text, step, how))
+        return None
+
+    # ------------------------------------------------------------ sources
+
+    def _statement(self, step: int) -> ast.stmt | None:
+        return self._source(self._trail.code(step)).statement(self._trail.line(step))
+
+    def _source(self, code: CodeType) -> Source:
+        file = code.co_filename
+        found = self._sources.get(file)
+        if found is None:
+            with originals():
+                found = self._sources[file] = Source("".join(linecache.getlines(file)))
+        return found
+
+
+class _Filled(ast.NodeTransformer):
+    """Puts values in the places of names."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        text = self._values.get(node.id)
+        return node if text is None else ast.parse(text, mode="eval").body
+
+
+def _root(expression: str) -> str:
+    """`cart["total"].value` -> `cart`."""
+    return expression.split(".")[0].split("[")[0]
+
+
+def _bad_itself(change: Change, text: str) -> bool:
+    """Whether an operand is what makes a result bad: it is None, no number, or the result itself."""
+    return (
+        change.type == "NoneType"
+        or change.text in ("nan", "inf", "-inf")
+        or (change.text == text and change.type not in ("int", "bool", "str"))
+    )
+
+
+def _complaint(error: BaseException) -> Complaint:
+    arguments = inspect.getattr_static(error, "args", ())
+    arguments = error.args if not isinstance(arguments, tuple) else arguments
+    plain = [item for item in arguments if type(item) in _PLAIN]
+    return Complaint(type(error).__name__, exception_name(error), [repr(item) for item in plain])

@@ -1,0 +1,79 @@
+"""A traveller and its runs, without a platform: the handler runs in a process of its own, as in a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import inspect
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from relive_base.wire.messages import FunctionSpec, Invoke
+from relive_capture.record.playback import Player
+from relive_capture.recording_format import ReplayInput, Seeds
+from relive_runtime.travel.traveller import Traveller
+from relive_runtime.worker.limits.deadline import DeadlineTimer
+
+__all__ = ["in_a_worker"]
+
+
+def in_a_worker(
+    file: Path, handler: str, look: Callable[[Traveller, BaseException | None], Any], event: object = None
+) -> Any:
+    """Load `file`, run its handler on its trail, and give what `look` finds out. What `look` gives is plain data."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(ours)
+        try:
+            found = _run(file, handler, look, event if event is not None else {})
+            data = pickle.dumps((True, found))
+        except BaseException as error:
+            data = pickle.dumps((False, f"{type(error).__name__}: {error}"))
+        with os.fdopen(theirs, "wb") as pipe:
+            pipe.write(data)
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        data = pipe.read()
+    os.waitpid(pid, 0)
+    done, found = pickle.loads(data)
+    assert done, found
+    return found
+
+
+def _run(file: Path, handler: str, look: Callable[..., Any], event: object) -> Any:
+    spec = importlib.util.spec_from_file_location("application", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["application"] = module
+    spec.loader.exec_module(module)
+    script = ReplayInput(seeds=Seeds(wall_ns=1_700_000_000_000_000_000), travel=True, timeout_s=3.0)
+    player = Player(script)
+    player.install()
+    player.begin(0)
+    function = FunctionSpec(
+        name=handler, version=1, handler=f"application:{handler}", kind="event", source=f"{file.parent}/"
+    )
+    traveller = Traveller(function, player)
+    traveller.watch(DeadlineTimer(lambda: False))
+    traveller.begin(Invoke(invocation_id="i", trace_id="t", span_id="s", event=b"", deadline_monotonic_ns=0))
+    failure = None
+    try:
+        traveller.call(lambda given: _called(getattr(module, handler), given), (event, None))
+    except BaseException as error:
+        failure = error
+    try:
+        return look(traveller, failure)
+    finally:
+        traveller.close()
+
+
+def _called(function: Any, given: tuple[Any, ...]) -> Any:
+    value = function(*given)
+    return asyncio.run(value) if inspect.iscoroutine(value) else value
