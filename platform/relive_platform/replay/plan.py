@@ -66,7 +66,8 @@ def make_plan(
     trust: bool = False,
     travel: bool = False,
 ) -> Plan:
-    """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only. `travel`: a run
+    """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
+    `travel`: a run
     that can be gone back in.
     Raises ReplayError, ConfigError, DependencyError."""
     part = scene.parts.get("replay")
@@ -313,7 +314,8 @@ def _check_travel(scene: SceneFile, spec: FunctionSpec) -> None:
     kind, name = str(scene.manifest["kind"]), spec.name
     if not has_python(spec.kind) or spec.kind in BESIDE:
         raise ReplayError(
-            f"{name} is of kind {spec.kind!r}: only functions that run one invocation at a time can be gone back in",
+            f"{name} is of kind {spec.kind!r}: only functions that run one invocation at a time can be gone"
+            " back in",
             hint="relive debug shows the failure itself",
         )
     if kind == "init":

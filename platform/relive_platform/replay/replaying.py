@@ -49,7 +49,8 @@ _logs = msgspec.msgpack.Decoder(Logs)
 class ReplayOptions:
     """`code`: a working copy instead of the version that failed; `live`: let calls reach the network;
     `trust`: run the sources in the archive if this home has not the code; `debug`
-    gets a debugging session in the process of the first run that fails, which is then the last; with `travel` it can
+    gets a debugging session in the process of the first run that fails, which is then the last; with
+    `travel` it can
     go back from there."""
 
     code: Path | None = None

@@ -15,7 +15,8 @@ _LOOKED_AT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line that ran. `times`: so often, as part of a loop whose rounds went the same way; `first` and `last`: the
+    """A line that ran. `times`: so often, as part of a loop whose rounds went the same way; `first` and
+    `last`: the
     steps of the first and the last time."""
 
     first: int

@@ -5,14 +5,16 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
-    "Answered", "Arrived", "Change", "Complete", "Fork", "Goes", "Line", "Offer", "Prompt", "Ran", "Seen", "Text", "Trailed",
+    "Answered", "Arrived", "Change", "Complete", "Fork", "Goes", "Line", "Offer", "Prompt", "Ran", "Seen",
+    "Text", "Trailed",
 ]  # fmt: skip
 
 
 class Fork(msgspec.Struct, omit_defaults=True):
     """To a stem: fork, and run. With it comes the child's end of a pipe.
 
-    `stop`: at this step, for a conversation. `watch`: the values of expressions in frame `frame`, up to step `until`.
+    `stop`: at this step, for a conversation. `watch`: the values of expressions in frame `frame`, up to step
+    `until`.
     Neither: make a trail and send it.
     """
 
@@ -38,7 +40,8 @@ class Ran(msgspec.Struct, tag=True):
 
 
 class Change(msgspec.Struct, array_like=True):
-    """A value that was seen to be another one. `step`: that ran and made it so; -1: it was there before the first.
+    """A value that was seen to be another one. `step`: that ran and made it so; -1: it was there before the
+    first.
     `text`: of the value, as Python shows it; "" with `bound` False: the name has none."""
 
     expression: int
@@ -82,8 +85,10 @@ class Offer(msgspec.Struct, tag=True):
 
 
 class Goes(msgspec.Struct, tag=True):
-    """From a child: a command for the session. Those that lead elsewhere are its last word. `word` and `argument`: the command that leads elsewhere; "" ends the
-    session. `up`: so many of the application's frames above the innermost one is the one that is looked at."""
+    """From a child: a command for the session. Those that lead elsewhere are its last word. `word` and
+    `argument`: the command that leads elsewhere; "" ends the
+    session. `up`: so many of the application's frames above the innermost one is the one that is looked
+    at."""
 
     word: str
     argument: str = ""

@@ -1,4 +1,5 @@
-"""One run of a session, in a process of its own: up to a step, for somebody who looks around there; or to its end,
+"""One run of a session, in a process of its own: up to a step, for somebody who looks around there; or to
+its end,
 for what can be seen on the way."""
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from relive_capture.record.playback.virtual_clock import VirtualClock
-
 from relive_runtime.travel.messages import (
     Answered,
     Arrived,
@@ -27,7 +27,7 @@ from relive_runtime.travel.messages import (
 )
 from relive_runtime.travel.pipe import Closed, Pipe
 from relive_runtime.travel.stem import Child
-from relive_runtime.travel.tracing import stopping, trailing, watching
+from relive_runtime.travel.tracing import Watching, stopping, trailing
 from relive_runtime.travel.trail import Trail
 from relive_runtime.travel.watch import Watch
 
@@ -82,9 +82,8 @@ class Run:
         if order.stop >= 0:
             self.trace, self.steps = stopping(order.stop, own, clock.tick, self._stop)
         elif order.frame >= 0:
-            self.trace, self.steps = watching(
-                order.frame, order.until, own, clock.tick, self._watch.look, self.end
-            )
+            watching = Watching(order.frame, order.until, own, clock.tick, self._watch.look, self.end)
+            self.trace, self.steps = watching.trace, watching.count
         else:
             self.trace, self.steps = trailing(self._trail, own, _STEPS, clock.tick), self._trail.__len__
 

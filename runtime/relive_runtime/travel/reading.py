@@ -12,12 +12,15 @@ __all__ = ["Given", "Source", "argument_of", "gives", "reads"]
 
 _BUILTINS: Final = frozenset(dir(builtins))
 _MOST: Final = 12
+_BODIES: Final = frozenset(("body", "orelse", "finalbody", "handlers", "cases"))
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """How a statement gives a name its value. `value`: the expression on the right; None of what has none (an import).
+    """How a statement gives a name its value. `value`: the expression on the right; None of what has none
+    (an import).
     `passes`: it is that very value, not one that is computed of it."""
 
     how: str  # "assigned", "loop", "with", "except", "augmented", "parameter", "deleted"
@@ -41,9 +44,9 @@ class Source:
         if self._tree is None:
             return None
         for node in ast.walk(self._tree):
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (_head_end(node) or 0):
-                if found is None or node.lineno >= found.lineno:
-                    found = node
+            at_it = isinstance(node, ast.stmt) and node.lineno <= line <= (_head_end(node) or 0)
+            if isinstance(node, ast.stmt) and at_it and (found is None or node.lineno >= found.lineno):
+                found = node
         return found
 
     def expression(self, line: int, end_line: int, column: int, end_column: int) -> ast.expr | None:
@@ -101,7 +104,8 @@ def _head_end(node: ast.stmt) -> int | None:
 
 
 def reads(node: ast.AST | None) -> list[str]:
-    """What an expression or the head of a statement reads, each a name, an attribute or an element of something that is
+    """What an expression or the head of a statement reads, each a name, an attribute or an element of
+    something that is
     one: the widest first, in the order of the text. Calls are not repeated."""
     found: dict[str, None] = {}
     if node is not None:
@@ -114,43 +118,49 @@ def _read(node: ast.AST) -> Iterator[ast.expr]:
     if isinstance(node, ast.Name):
         if isinstance(node.ctx, ast.Load) and node.id not in _BUILTINS:
             yield node
-        return
-    if isinstance(node, ast.Attribute | ast.Subscript):
-        if _plain(node) and isinstance(node.ctx, ast.Load):
-            yield node
-        yield from _read(node.value)
-        if isinstance(node, ast.Subscript):
-            yield from _read(node.slice)
-        return
-    if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute):
-            yield from _read(node.func.value)
-        for argument in node.args:
-            yield from _read(argument)
-        for keyword in node.keywords:
-            yield from _read(keyword.value)
-        return
-    if isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return
-    if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
-        yield from _read(node.generators[0].iter)
-        bound = {
-            name.id
-            for part in node.generators
-            for name in ast.walk(part.target)
-            if isinstance(name, ast.Name)
-        }
-        for child in ast.walk(node):
-            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load):
-                if child.id not in bound and child.id not in _BUILTINS:
-                    yield child
-        return
+    elif isinstance(node, ast.Attribute | ast.Subscript):
+        yield from _read_part(node)
+    elif isinstance(node, ast.Call):
+        yield from _read_call(node)
+    elif isinstance(node, _COMPREHENSIONS):
+        yield from _read_comprehension(node)
+    elif not isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for child in _children(node):
+            yield from _read(child)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Of the head of a statement, not of its body."""
     for name, value in ast.iter_fields(node):
-        if name in ("body", "orelse", "finalbody", "handlers", "cases") and not isinstance(node, ast.IfExp):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield from _read(child)
+        if name not in _BODIES or isinstance(node, ast.IfExp):
+            children = value if isinstance(value, list) else [value]
+            yield from (child for child in children if isinstance(child, ast.AST))
+
+
+def _read_part(node: ast.Attribute | ast.Subscript) -> Iterator[ast.expr]:
+    if _plain(node) and isinstance(node.ctx, ast.Load):
+        yield node
+    yield from _read(node.value)
+    if isinstance(node, ast.Subscript):
+        yield from _read(node.slice)
+
+
+def _read_call(node: ast.Call) -> Iterator[ast.expr]:
+    if isinstance(node.func, ast.Attribute):
+        yield from _read(node.func.value)
+    for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+        yield from _read(argument)
+
+
+def _read_comprehension(
+    node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
+) -> Iterator[ast.expr]:
+    yield from _read(node.generators[0].iter)
+    targets = [name for part in node.generators for name in ast.walk(part.target)]
+    hidden = {name.id for name in targets if isinstance(name, ast.Name)} | _BUILTINS
+    for child in ast.walk(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load) and child.id not in hidden:
+            yield child
 
 
 def _plain(node: ast.expr) -> bool:
@@ -167,24 +177,34 @@ def _plain(node: ast.expr) -> bool:
 
 
 def gives(statement: ast.stmt, target: str) -> Given | None:
-    """How a statement gives `target` (a name, or an attribute or element) its value; None if it does not itself."""
+    """How a statement gives `target` (a name, or an attribute or element) its value; None if it does not
+    itself."""
+    found = None
     if isinstance(statement, ast.Assign):
-        for left in statement.targets:
-            found = _matched(left, statement.value, target)
-            if found is not None:
-                return found
-    if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == target:
-        return Given("assigned", statement.value, _passing(statement.value))
-    if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) == target:
-        return Given("augmented", statement.value)
-    if isinstance(statement, ast.For | ast.AsyncFor) and _binds(statement.target, target):
-        return Given("loop", statement.iter)
-    if isinstance(statement, ast.With | ast.AsyncWith):
-        for item in statement.items:
-            if item.optional_vars is not None and _binds(item.optional_vars, target):
-                return Given("with", item.context_expr)
-    if isinstance(statement, ast.Delete):
-        return Given("deleted", None)
+        matched = (_matched(left, statement.value, target) for left in statement.targets)
+        found = next((one for one in matched if one is not None), None)
+    elif isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == target:
+        found = Given("assigned", statement.value, _passing(statement.value))
+    elif isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) == target:
+        found = Given("augmented", statement.value)
+    elif isinstance(statement, ast.For | ast.AsyncFor) and _binds(statement.target, target):
+        found = Given("loop", statement.iter)
+    elif isinstance(statement, ast.With | ast.AsyncWith):
+        found = _entered(statement, target)
+    elif isinstance(statement, ast.Delete):
+        found = Given("deleted", None)
+    return found or _on_the_way(statement, target)
+
+
+def _entered(statement: ast.With | ast.AsyncWith, target: str) -> Given | None:
+    for item in statement.items:
+        if item.optional_vars is not None and _binds(item.optional_vars, target):
+            return Given("with", item.context_expr)
+    return None
+
+
+def _on_the_way(statement: ast.stmt, target: str) -> Given | None:
+    """By a walrus."""
     for node in ast.walk(statement):
         if isinstance(node, ast.NamedExpr) and node.target.id == target:
             return Given("assigned", node.value, _passing(node.value))
@@ -216,8 +236,10 @@ def _binds(node: ast.expr, target: str) -> bool:
 def argument_of(
     call: ast.AST, function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str, *, bound: bool
 ) -> ast.expr | None:
-    """What a statement passes to a function's parameter: found in the first call of that name. `bound`: the call leaves
-    out the first parameter (a method's). None: its default, or passed in a way that the text does not tell."""
+    """What a statement passes to a function's parameter: found in the first call of that name. `bound`: the
+    call leaves
+    out the first parameter (a method's). None: its default, or passed in a way that the text does not
+    tell."""
     for node in ast.walk(call):
         if not isinstance(node, ast.Call):
             continue

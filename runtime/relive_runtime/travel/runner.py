@@ -13,7 +13,8 @@ __all__ = ["TravelRunner"]
 
 
 class TravelRunner(Runner):
-    """Its one invocation goes by a virtual clock: no timer interrupts it, the clock does. It has no profile."""
+    """Its one invocation goes by a virtual clock: no timer interrupts it, the clock does. It has no
+    profile."""
 
     def __init__(self, *parts: Any, traveller: Traveller) -> None:
         super().__init__(*parts)

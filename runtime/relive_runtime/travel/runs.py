@@ -63,7 +63,8 @@ class Runs:
     # ------------------------------------------------------------ talking at a step
 
     def visit(self, step: int, link: DebugLink, ask: Callable[[Goes], bool]) -> Goes:
-        """Be at a step, until a command leads elsewhere. `ask` answers one that does not, or gives False. Raises
+        """Be at a step, until a command leads elsewhere. `ask` answers one that does not, or gives False.
+        Raises
         Gone, Parted."""
         pipe = self._begin(Fork(stop=step))
         pid = 0
@@ -91,7 +92,8 @@ class Runs:
     def changes(
         self, expressions: list[str], frame: int, until: int, *, by_value: bool = True
     ) -> tuple[list[list[Change]], int]:
-        """By expression, the changes of its value in a frame up to a step, oldest first; and how many older ones were
+        """By expression, the changes of its value in a frame up to a step, oldest first; and how many older
+        ones were
         left out. Raises Gone."""
         until = min(until, len(self._trail) - 1)
         pipe = self._begin(Fork(frame=frame, watch=expressions, until=until, by_value=by_value))
@@ -108,7 +110,8 @@ class Runs:
         return found, seen.left_out
 
     def parting(self) -> int | None:
-        """Run once more: the first step at which it is elsewhere than the trail; None: nowhere. Raises Gone."""
+        """Run once more: the first step at which it is elsewhere than the trail; None: nowhere. Raises
+        Gone."""
         step = self._parting()
         return None if step == len(self._trail) else step
 

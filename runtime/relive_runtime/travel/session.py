@@ -29,7 +29,8 @@ _BREAKPOINTS: Final = 100
 
 
 def travel(failure: BaseException | FrameType, link: DebugLink, traveller: Traveller) -> str:
-    """Talk about the run until the other end has had enough; gives why it ended, "" if the user ended it. Call it on
+    """Talk about the run until the other end has had enough; gives why it ended, "" if the user ended it.
+    Call it on
     the main thread, in the process of the first run."""
     trace = sys.gettrace()
     try:
@@ -167,8 +168,8 @@ class _Session:
         """Two runs went different ways: nothing after that is shown as if it had been so."""
         last = min(step, len(self._trail)) - 1
         self._say(
-            f"*** a second run went another way from step {step} on: what it does depends on something that is not"
-            " the same each time (a thread, a file, an address in memory)"
+            f"*** a second run went another way from step {step} on: what it does depends on something"
+            " that is not the same each time (a thread, a file, an address in memory)"
         )
         if last < 0:
             self._step = None

@@ -1,4 +1,5 @@
-"""The process from which every run of a session begins: forked off before the handler's first line, it waits, and
+"""The process from which every run of a session begins: forked off before the handler's first line, it
+waits, and
 forks again for each run."""
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Stem:
 
     @classmethod
     def split(cls, restore: Callable[[], None]) -> Stem | Child:
-        """Fork it off. `restore`: puts back what forking has changed. The caller goes on with its Stem; each run that is asked for later goes on from here, too, with
+        """Fork it off. `restore`: puts back what forking has changed. The caller goes on with its Stem; each
+        run that is asked for later goes on from here, too, with
         a Child. Chance stands where it stood in all of them."""
         chance = random.getstate()
         ours, theirs = Pipe.pair()

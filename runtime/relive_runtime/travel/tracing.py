@@ -1,6 +1,7 @@
 """The trace functions of a run: one makes its trail, one stops it at a step, one watches values.
 
-They all number frames and steps in the same way. Each frame gets a function of its own: what it needs is in its
+They all number frames and steps in the same way. Each frame gets a function of its own: what it needs is in
+its
 cells, which is what a line costs least with.
 """
 
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from relive_runtime.travel.trail import LINE_BITS, NOBODY, Trail
 
-__all__ = ["frame_number", "stopping", "trailing", "watching"]
+__all__ = ["Watching", "frame_number", "stopping", "trailing"]
 
 Trace = Callable[[FrameType, str, Any], Any]
 Own = Callable[[str], bool]
@@ -21,7 +22,8 @@ Own = Callable[[str], bool]
 Count = Callable[[], int]
 """How many steps there have been."""
 Look = Callable[[FrameType, bool, int], None]
-"""Gets the watched frame, whether the event is one of its own, and the step that has just run; -1: the frame begins."""
+"""Gets the watched frame, whether the event is one of its own, and the step that has just run; -1: the frame
+begins."""
 _SUSPENDS: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _TICK: Final = 1_023
 _CELL: Final = "base"
@@ -71,7 +73,7 @@ def trailing(trail: Trail, own: Own, limit: int, tick: Callable[[], None]) -> Tr
 
 
 def frame_number(trace: Any) -> int:
-    """Of a frame's trace function that `trailing` or `watching` has made; -1 of any other."""
+    """Of a frame's trace function that `trailing` or `Watching` has made; -1 of any other."""
     code = getattr(trace, "__code__", None)
     if code is None or _CELL not in code.co_freevars:
         return NOBODY
@@ -106,66 +108,80 @@ def stopping(
     return call, lambda: step + 1
 
 
-def watching(
-    watched: int,
-    until: int,
-    own: Own,
-    tick: Callable[[], None],
-    look: Look,
-    over: Callable[[], None],
-) -> tuple[Trace, Count]:
-    """Calls `look` at each line and return while frame number `watched` lives, up to the step `until`, at which
-    `over` is called."""
-    known: dict[CodeType, bool] = {}
-    stack = [NOBODY]
-    callers: list[int] = []
-    ran: dict[int, int] = {}
-    step = -1
-    held: FrameType | None = None
+class Watching:
+    """Calls `look` at each line and return while frame number `watched` lives, up to the step `until`, at
+    which
+    `over` is called. `trace` is the trace function."""
 
-    def call(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal held
+    def __init__(
+        self,
+        watched: int,
+        until: int,
+        own: Own,
+        tick: Callable[[], None],
+        look: Look,
+        over: Callable[[], None],
+    ) -> None:
+        self._watched = watched
+        self._until = until
+        self._own = own
+        self._tick = tick
+        self._look = look
+        self._over = over
+        self._known: dict[CodeType, bool] = {}
+        self._stack = [NOBODY]
+        self._callers: list[int] = []
+        self._ran: dict[int, int] = {}  # by frame, the step that it ran last
+        self._step = -1
+        self._held: FrameType | None = None
+
+    def count(self) -> int:
+        """How many steps there have been."""
+        return self._step + 1
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """For sys.settrace."""
         code = frame.f_code
-        mine = known.get(code)
+        mine = self._known.get(code)
         if mine is None:
-            mine = known[code] = own(code.co_filename)
+            mine = self._known[code] = self._own(code.co_filename)
         if not mine:
             return None
         entered = frame.f_trace
         if entered is not None:
-            stack.append(frame_number(entered))
+            self._stack.append(frame_number(entered))
             return entered
-        number = len(callers)
-        callers.append(stack[-1])
-        stack.append(number)
+        number = len(self._callers)
+        self._callers.append(self._stack[-1])
+        self._stack.append(number)
         base = number << LINE_BITS
-        if number == watched:
-            held = frame
+        if number == self._watched:
+            self._held = frame
 
         def local(frame: FrameType, event: str, argument: Any) -> Any:
-            nonlocal step, held
-            mine = base >> LINE_BITS
             if event == "line":
-                step += 1
-                if held is not None:
-                    look(
-                        held,
-                        mine == watched,
-                        ran.get(mine, NOBODY if mine == watched else ran.get(callers[mine], NOBODY)),
-                    )
-                if step >= until:
-                    over()
-                ran[mine] = step
-                if step & _TICK == _TICK:
-                    tick()
+                self._line(base >> LINE_BITS)
             elif event == "return":
-                stack.pop()
-                if held is not None:
-                    look(held, mine == watched, ran.get(mine, NOBODY))
-                if mine == watched and not frame.f_code.co_flags & _SUSPENDS:
-                    held = None  # it is over
+                self._returned(base >> LINE_BITS, frame)
             return local
 
         return local
 
-    return call, lambda: step + 1
+    def _line(self, number: int) -> None:
+        self._step += 1
+        if self._held is not None:
+            own = number == self._watched
+            before = NOBODY if own else self._ran.get(self._callers[number], NOBODY)
+            self._look(self._held, own, self._ran.get(number, before))
+        if self._step >= self._until:
+            self._over()
+        self._ran[number] = self._step
+        if self._step & _TICK == _TICK:
+            self._tick()
+
+    def _returned(self, number: int, frame: FrameType) -> None:
+        self._stack.pop()
+        if self._held is not None:
+            self._look(self._held, number == self._watched, self._ran.get(number, NOBODY))
+        if number == self._watched and not frame.f_code.co_flags & _SUSPENDS:
+            self._held = None  # it is over

@@ -1,6 +1,7 @@
 """The trail of a run: each step with its frame and line, and the ways over it. Pure.
 
-A step is a line of the application's own code that is about to run, on the main thread; the first one has number 0. A
+A step is a line of the application's own code that is about to run, on the main thread; the first one has
+number 0. A
 frame is numbered in the order in which frames were entered. In a deterministic run all numbers come again.
 """
 
@@ -31,7 +32,8 @@ class Place:
 
 @dataclass(slots=True)
 class Trail:
-    """`steps`: frame << 20 | line of each; `codes` and `callers` are by frame; `first`: of each frame its first
+    """`steps`: frame << 20 | line of each; `codes` and `callers` are by frame; `first`: of each frame its
+    first
     step."""
 
     steps: array[int] = field(default_factory=lambda: array("Q"))

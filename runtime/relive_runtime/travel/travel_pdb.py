@@ -153,20 +153,20 @@ class TravelPdb(FailurePdb):
 
     do_b = do_break  # type: ignore[assignment]
 
-    def do_clear(self, arg: str) -> None:  # type: ignore[override]
+    def do_clear(self, arg: str) -> None:
         """clear [FILE:LINE]
 
         Forget one breakpoint, or all.
         """
         self._ask("clear", arg)
 
-    do_cl = do_clear  # type: ignore[assignment]
+    do_cl = do_clear
 
-    def do_jump(self, arg: str) -> None:  # type: ignore[override]
+    def do_jump(self, arg: str) -> None:
         """jump
 
         Not here: the run goes its own way. `goto STEP` shows any moment of it.
         """
         self.error("the run goes its own way; `goto STEP` shows any moment of it")
 
-    do_j = do_jump  # type: ignore[assignment]
+    do_j = do_jump

@@ -14,7 +14,6 @@ import msgspec
 from relive_base.wire.messages import FunctionSpec, Invoke
 from relive_capture.record.frames import InApp
 from relive_capture.record.playback import Player
-
 from relive_runtime.travel.stem import Child, Stem
 from relive_runtime.travel.tracing import trailing
 from relive_runtime.travel.trail import Trail
@@ -61,7 +60,8 @@ class Traveller:
         return self.in_app.place(file)[0]
 
     def watch(self, timer: DeadlineTimer) -> None:
-        """Have `timer` look whether the first run stands still: what waits for a lock moves no clock of ours."""
+        """Have `timer` look whether the first run stands still: what waits for a lock moves no clock of
+        ours."""
         timer.beside = self._look
         self._timer = timer
 
@@ -81,7 +81,8 @@ class Traveller:
         timer.shoot(monotonic_ns() + _LOOK_NS)
 
     def begin(self, invoke: Invoke) -> Invoke:
-        """Before anything of the handler's runs: clock and chance are set, and the stem is split off. What has gone on
+        """Before anything of the handler's runs: clock and chance are set, and the stem is split off. What
+        has gone on
         from the stem never comes back out of `call`. Gives the event with its deadline on that clock."""
         clock = self._clock = self._player.travel()
         clock.deadline_ns = int(self._timeout_s * _SECOND_NS)

@@ -39,7 +39,8 @@ class _Expression:
 
 
 class Watch:
-    """Told of every event by `tracing.watching`. Runs the user's code as far as expressions do; in a process that
+    """Told of every event by `tracing.watching`. Runs the user's code as far as expressions do; in a process
+    that
     nobody else needs."""
 
     def __init__(self, expressions: list[str], by_value: bool) -> None:
@@ -67,7 +68,8 @@ class Watch:
         self._seen += 1
         self._changes.append(
             Change(
-                expression.number, step, shown(value) if bound else "", type(value).__name__ if bound else "", bound,
+                expression.number, step, shown(value) if bound else "", type(value).__name__ if bound else
+                "", bound,
                 same, id(value) if bound else 0,
             )
         )  # fmt: skip
@@ -78,7 +80,8 @@ class Watch:
 
 
 def fingerprint(value: object) -> object:
-    """Of what is inside of a container or of a plain object, one level deep; None of what has no inside. The first
+    """Of what is inside of a container or of a plain object, one level deep; None of what has no inside. The
+    first
     and the last 64 items count."""
     kind = type(value)
     if kind in _PLAIN or value is _UNBOUND:

@@ -87,7 +87,8 @@ def why(
     own: Callable[[str], bool],
     frame: int,
 ) -> Why:
-    """Of `expression`, or of what the line at step `at` reads; of `failure` at its failing line. Raises Gone."""
+    """Of `expression`, or of what the line at step `at` reads; of `failure` at its failing line. Raises
+    Gone."""
     return _Following(runs, trail, own).start(failure, at, expression, frame)
 
 
@@ -265,19 +266,21 @@ class _Following:
         found.links.append(Link(expression, text, step, "computed" if names else "given", made_of))
         return None if onward is None else (onward, frame, step)
 
-    def _called(self, call: ast.Call, frame: int, step: int) -> int | None:
-        """The frame of the application's function whose result the call at a step is."""
+    def _called(
+        self, call: ast.Call, frame: int, step: int, names: tuple[str, ...] = ("wrapper", "wrapped", "inner")
+    ) -> int | None:
+        """The frame of the application's function that the call at a step has run: of its name, or of one of
+        `names`."""
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         trail = self._trail
+        until = self._next_in(frame, step)
         found = None
         for number in range(frame + 1, len(trail.codes)):
             if trail.callers[number] != frame or trail.first[number] <= step:
                 continue
-            if self._next_in(frame, step) is not None and trail.first[number] > (
-                self._next_in(frame, step) or 0
-            ):
+            if until is not None and trail.first[number] > until:
                 break
-            if trail.codes[number].co_name in (name, "wrapper", "wrapped", "inner"):
+            if trail.codes[number].co_name in (name, *names):
                 found = number
         return found
 
@@ -369,9 +372,9 @@ class _Following:
         method = bool(names) and names[0] in ("self", "cls")
         if method and parameter == names[0]:
             for node in ast.walk(statement):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                    if node.func.attr == function.name:
-                        return node.func.value
+                func = node.func if isinstance(node, ast.Call) else None
+                if isinstance(func, ast.Attribute) and func.attr == function.name:
+                    return func.value
             return None
         return argument_of(statement, function, parameter, bound=method)
 

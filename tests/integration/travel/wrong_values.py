@@ -1,4 +1,5 @@
-"""Functions that fail some time after a value went wrong. `# arose: NAME` stands at the line where it did, written
+"""Functions that fail some time after a value went wrong. `# arose: NAME` stands at the line where it did,
+written
 down before anything looked for it; NAME is the handler's."""
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def wrong_unit(event, context):
 
 
 # 3: a mutable default
-def collect(item, into=[]):  # noqa: B006
+def collect(item, into=[]):
     into.append(item)  # arose: mutable_default
     return into
 

@@ -56,7 +56,8 @@ class Player(PlayedCalls):
         self._clock.move(self._script.seeds.wall_ns)
 
     def travel(self) -> VirtualClock:
-        """From `begin` on every run is to go the same way: one virtual clock, and new random bytes that are the same each
+        """From `begin` on every run is to go the same way: one virtual clock, and new random bytes that are
+        the same each
         time."""
         from relive_capture.record.playback.virtual_clock import VirtualClock
 
@@ -79,7 +80,8 @@ class Player(PlayedCalls):
         return self._script.timeout_s
 
     def chance(self) -> None:
-        """Let chance stand where it stood at `travel`: in a process that was forked off since, which has reseeded it."""
+        """Let chance stand where it stood at `travel`: in a process that was forked off since, which has
+        reseeded it."""
         self._dice.same(self._script.seeds.wall_ns)
         self._dice.set(self._script.seeds)
 

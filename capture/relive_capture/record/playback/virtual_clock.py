@@ -1,7 +1,9 @@
 """One virtual clock for a whole replay: each of its runs sees the same times.
 
-It begins at the recorded start, moves a little whenever it is read and with each step of the application, and by
-what is slept; nothing waits. It feeds the time of day (by time-machine), time.monotonic, perf_counter, sleep, and
+It begins at the recorded start, moves a little whenever it is read and with each step of the application,
+and by
+what is slept; nothing waits. It feeds the time of day (by time-machine), time.monotonic, perf_counter,
+sleep, and
 through these asyncio's loop, and the time-outs of selectors.
 """
 
@@ -79,15 +81,17 @@ class VirtualClock:
     def tick(self) -> None:
         """Look whether it is the deadline's time."""
         late_ns = self.passed_ns - self.deadline_ns
-        if self.deadline_ns and late_ns >= 0 and self.on_deadline is not None:
-            if threading.get_ident() == threading.main_thread().ident:
-                self._moved_ns -= late_ns
-                self.on_deadline()
+        if not self.deadline_ns or late_ns < 0 or self.on_deadline is None:
+            return
+        if threading.get_ident() == threading.main_thread().ident:
+            self._moved_ns -= late_ns
+            self.on_deadline()
 
     # ------------------------------------------------------------ standing before the real one
 
     def install(self, undo: Undo) -> None:
-        """From now on this process goes by it, Relive's own modules aside where they have names of their own."""
+        """From now on this process goes by it, Relive's own modules aside where they have names of their
+        own."""
         self._move_day(undo)
         names: dict[str, Callable[..., Any]] = {
             "monotonic": self.monotonic,

@@ -1,0 +1,211 @@
+"""Going back from a failure: the moments are real, and every run goes the same way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relive_runtime.travel.runs import Runs
+from relive_runtime.travel.traveller import Traveller
+from travel_harness import in_a_worker, talked
+
+SHOP = """
+PRICES = {"A-1": 300}
+
+def price_of(sku):
+    found = PRICES.get(sku)
+    return found
+
+def line_total(item):
+    price = price_of(item["sku"])
+    count = item["count"]
+    return price * count
+
+def checkout(event, context):
+    total = 0
+    basket = []
+    for item in event["items"]:
+        total += line_total(item)
+        basket.append(item["sku"])
+    return {"total": total}
+"""
+EVENT = {"items": [{"sku": "A-1", "count": 2}, {"sku": "A-1", "count": 1}, {"sku": "B-2", "count": 1}]}
+VARIES = """
+import asyncio, datetime, random, time, uuid
+
+async def one(number):
+    await asyncio.sleep(random.random() / 100)
+    return number
+
+async def varies(event, context):
+    if datetime.datetime.now().microsecond % 2:
+        kind = "odd"
+    else:
+        kind = "even"
+    until = time.monotonic() + 0.05
+    while time.monotonic() < until:
+        time.sleep(0.01)
+    rounds = 0
+    while time.perf_counter_ns() % 7:
+        rounds += 1
+    found = []
+    for done in asyncio.as_completed([one(number) for number in range(20)]):
+        found.append(await done)
+    raise ValueError(f"{kind} {rounds} {found} {uuid.uuid4()} {random.random()}")
+"""
+SLEEPS = """
+import time
+
+def sleeps(event, context):
+    waited = 0
+    while True:
+        time.sleep(0.5)
+        waited += 1
+"""
+WAITS = """
+import threading
+
+def waits(event, context):
+    lock = threading.Lock()
+    with lock:
+        lock.acquire()
+"""
+
+
+def _application(folder: Path, source: str) -> Path:
+    file = folder / "main.py"
+    file.write_text(source)
+    return file
+
+
+def test_back_from_a_failure_the_objects_are_what_they_were(tmp_path: Path) -> None:
+    # Given a function that failed at its third item
+    file = _application(tmp_path, SHOP)
+
+    # When somebody goes back: a step, to the caller, to where a name got its value, and to the start
+    lines = [
+        "rs",
+        "p price, count",
+        "rr",
+        "p total, basket",
+        "origin total",
+        "p total",
+        "start",
+        "p event['items'][0]",
+    ]
+    shown = in_a_worker(file, "checkout", talked(lines), EVENT)
+
+    # I expect the values of these moments
+    assert "(None, 1)" in shown
+    assert "(900, ['A-1', 'A-1'])" in shown
+    assert "total = 900  was given by step" in shown
+    assert "\n600\n" in shown
+    assert "{'sku': 'A-1', 'count': 2}" in shown
+
+
+def test_values_lists_every_value_with_the_line_that_gave_it(tmp_path: Path) -> None:
+    # When the values of a name and of a container are asked for, from the frame that has them
+    shown = in_a_worker(
+        _application(tmp_path, SHOP), "checkout", talked(["u", "values total", "values basket"]), EVENT
+    )
+
+    # I expect them in order
+    found = [line.split()[-1] for line in shown.splitlines() if "main.py:17" in line or "main.py:14" in line]
+    assert found[:3] == ["0", "600", "900"]
+    assert "['A-1', 'A-1']" in shown
+
+
+def test_a_breakpoint_is_gone_back_to(tmp_path: Path) -> None:
+    # When a line that ran three times is stopped at, backwards
+    lines = ["b 6", "rc", "p found", "rc", "p found", "c", "p found", "c"]
+    shown = in_a_worker(_application(tmp_path, SHOP), "checkout", talked(lines), EVENT)
+
+    # I expect its last, its second and its last time
+    assert "breakpoint at main.py:6, which runs 3 times" in shown
+    found = [line for line in shown.splitlines() if line in ("None", "300")]
+    assert found == ["None", "300", "None"]
+
+
+def test_what_is_changed_at_a_step_is_not_kept(tmp_path: Path) -> None:
+    # When a value is changed, and the step is left and come back to
+    shown = in_a_worker(
+        _application(tmp_path, SHOP),
+        "checkout",
+        talked(["rs", "!price = 7", "p price", "rs", "s", "p price"]),
+        EVENT,
+    )
+
+    # I expect what it was
+    assert [line for line in shown.splitlines() if line in ("7", "None")] == ["7", "None"]
+
+
+def test_commands_that_make_no_sense_say_so(tmp_path: Path) -> None:
+    # When it is asked for what there is not
+    lines = [
+        "goto 999",
+        "goto x",
+        "origin",
+        "origin nothing_of_it",
+        "b other.py:3",
+        "b x",
+        "s",
+        "start",
+        "rs",
+        "values 1 +",
+    ]
+    shown = in_a_worker(_application(tmp_path, SHOP), "checkout", talked(lines), EVENT)
+
+    # I expect an answer to each, and the session to go on
+    for text in (
+        "give a step from 0 to",
+        "origin of what?",
+        "nothing_of_it has no value in this function",
+        "no line of other.py has run",
+        "give LINE or FILE:LINE",
+        "this is the failure: nothing comes after it",
+        "this is the first line of the handler",
+        "is no expression",
+    ):
+        assert text in shown
+
+
+def _partings(traveller: Traveller, failure: BaseException | None) -> list[object]:
+    runs = Runs(traveller)
+    return [len(traveller.trail), str(failure), *(runs.parting() for _ in range(4))]
+
+
+def test_runs_that_depend_on_time_and_chance_go_the_same_way(tmp_path: Path) -> None:
+    # Given a function that branches on the clock, sleeps at random and gathers what it waits for
+    file = _application(tmp_path, VARIES)
+
+    # When it runs five times, in two sessions
+    first = in_a_worker(file, "varies", _partings)
+    second = in_a_worker(file, "varies", _partings)
+
+    # I expect the same steps in all of them
+    assert first[2:] == [None] * 4
+    assert first == second
+
+
+def test_a_time_limit_strikes_by_the_clock_of_the_run_and_nothing_waits(tmp_path: Path) -> None:
+    # Given a function that sleeps until its three seconds are over
+    file = _application(tmp_path, SLEEPS)
+
+    # When it runs, and four times more
+    shown = in_a_worker(file, "sleeps", talked(["p waited"]))
+    _, error, *partings = in_a_worker(file, "sleeps", _partings)
+
+    # I expect the limit at the same step each time
+    assert error == "sleeps ran longer than its 3 s"
+    assert "\n5\n" in shown
+    assert partings == [None] * 4
+
+
+def test_what_waits_for_ever_is_seen(tmp_path: Path) -> None:
+    # Given a function that waits for a lock that it holds itself
+    # When somebody looks at it
+    shown = in_a_worker(_application(tmp_path, WAITS), "waits", talked(["l", "rs", "p lock.locked()"]))
+
+    # I expect the time limit there, and a word on it
+    assert "the time limit struck in earnest" in shown
+    assert "lock.acquire()" in shown
+    assert "\nTrue\n" in shown
