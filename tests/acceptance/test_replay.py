@@ -299,6 +299,25 @@ def test_a_debugger_looks_at_the_failure_where_it_happens_again(lab: Lab) -> Non
     assert "the same failure" in done.stdout
 
 
+def test_a_failure_is_gone_back_from(lab: Lab) -> None:
+    # When somebody asks why, and goes back to the caller
+    flags = ("--travel", "-c", "why", "-c", "rs", "-c", "p answer, count", "-c", "rr", "-c", "p event")
+    done = lab.home.run("replay", lab.failed["prices"], *flags, check=False)
+
+    # I expect the line that read the bad value, and the values of the moments before
+    assert "this replay is the same failure: 2 of 2 locals" in done.stdout
+    assert "answer['price'] = None" in done.stdout
+    assert "({'price': None, 'currency': 'EUR'}, 3)" in done.stdout
+    assert "{'sku': 'A1', 'count': 3}" in done.stdout
+
+
+def test_a_run_that_ends_its_process_says_that_nothing_is_left_to_go_back_from(lab: Lab) -> None:
+    done = lab.home.run("replay", lab.failed["crashes"], "--travel", "-c", "rs", check=False)
+
+    assert "the same failure" in done.stdout
+    assert "no debugger" in done.stdout
+
+
 def test_what_cannot_be_replayed_says_why_and_what_helps(lab: Lab) -> None:
     # Given a scene in another home, which has none of its code
     scene = lab.home.home / "scenes" / f"{lab.failed['chance']}-1.scene"

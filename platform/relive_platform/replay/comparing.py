@@ -11,7 +11,7 @@ from relive_capture.model import ExceptionView
 
 from relive_platform.replay.model import Difference
 
-__all__ = ["differences"]
+__all__ = ["agreement", "differences"]
 
 _WIDTH: Final = 160
 _MOST: Final = 20
@@ -29,6 +29,16 @@ def differences(recorded: SceneFile, replayed: SceneFile) -> list[Difference]:
     """Kind, type, message, place, causes, then the locals of the innermost own frame. Lines do not count
     if the function is the same: code moves."""
     return list(_found(recorded, replayed))[:_MOST]
+
+
+def agreement(recorded: SceneFile, replayed: SceneFile) -> tuple[int, int]:
+    """How many locals of the innermost own frame are alike in both, of how many that the recorded one has."""
+    first, second = own_frame(recorded.exceptions[0]), own_frame(replayed.exceptions[0])
+    if first is None or second is None or first.function != second.function:
+        return 0, len(first.locals) if first is not None else 0
+    others = dict(second.locals)
+    same = sum(name in others and _alike(node, others[name]) for name, node in first.locals)
+    return same, len(first.locals)
 
 
 def _found(recorded: SceneFile, replayed: SceneFile) -> Iterator[Difference]:

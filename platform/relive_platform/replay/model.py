@@ -37,6 +37,8 @@ class ReplayRun(msgspec.Struct, kw_only=True):
     line: int = 0
     fingerprint: str = ""
     differences: list[Difference] = []  # the weightiest first
+    locals_alike: int = 0  # of the innermost own frame
+    locals_compared: int = 0
     result: Any = None  # what the handler returned, as far as it is JSON
     calls: PlaybackReport = msgspec.field(default_factory=PlaybackReport)
     log: list[str] = []

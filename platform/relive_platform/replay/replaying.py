@@ -22,7 +22,7 @@ from relive_capture.recording_format import PlaybackReport
 from relive_runtime.folder import RuntimeFolderError, build_runtime
 
 from relive_platform.evidence import StackMemory, scene_input
-from relive_platform.replay.comparing import differences
+from relive_platform.replay.comparing import agreement, differences
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.replay.model import OTHER, PASSED, SAME, UNRECORDED, ReplayOutcome, ReplayRun
@@ -179,6 +179,7 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
     found.file, found.line, found.fingerprint = error.file, error.line, str(again.manifest["fingerprint"])
     try:
         found.differences = differences(scene, again)
+        found.locals_alike, found.locals_compared = agreement(scene, again)
     except ReliveError:
         found.differences = []  # the recorded scene is damaged there; the fingerprint has decided
     found.scene = again.raw

@@ -100,7 +100,7 @@ def replay(
     talk = _debugger(session, commands) if debug else None
     options = ReplayOptions(code=code, live=live, times=times, trust=trust, travel=travel, debug=talk)
     try:
-        outcome = run_again(_find(session, ident), session.home, options)
+        outcome = run_again(_find(session, ident), session.home, options, _say_agreement if travel else _nothing)
     except ReliveError as error:
         if error.exit_code == ExitCode.FAILED:  # which says that the function has failed again
             error.exit_code = ExitCode.REFUSED
@@ -121,6 +121,22 @@ def _find(session: Session, ident: str) -> SceneFile:
     whole = bool(_WHOLE_ID.fullmatch(ident))  # "last" and names are as other commands understand them
     found = load_from_disk(session.scenes_dir, ident) if whole and not session.server else None
     return found if found is not None else load_scene(session, ident)
+
+
+def _nothing(run: ReplayRun) -> None:
+    """Runs are told of at the end."""
+
+
+def _say_agreement(run: ReplayRun) -> None:
+    """What is gone back in is a replay: how far it is the failure, too."""
+    if run.outcome == "passed":
+        return
+    count, alike = run.locals_compared, run.locals_alike
+    said = "the same failure" if run.outcome == "same" else "another failure than the recorded one"
+    agrees = f": {alike} of {count} locals of the failing frame are as they were recorded" if count else ""
+    echo(f"this replay is {said}{agrees}")
+    for found in run.differences[:_SHOWN]:
+        echo(one_line(f"  {found.what}: recorded {found.recorded}, here {found.replayed}", 200))
 
 
 def _debugger(session: Session, commands: tuple[str, ...]) -> Callable[[LocalDebugCall], None]:
