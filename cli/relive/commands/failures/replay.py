@@ -100,7 +100,9 @@ def replay(
     talk = _debugger(session, commands) if debug else None
     options = ReplayOptions(code=code, live=live, times=times, trust=trust, travel=travel, debug=talk)
     try:
-        outcome = run_again(_find(session, ident), session.home, options, _say_agreement if travel else _nothing)
+        outcome = run_again(
+            _find(session, ident), session.home, options, _say_agreement if travel else _nothing
+        )
     except ReliveError as error:
         if error.exit_code == ExitCode.FAILED:  # which says that the function has failed again
             error.exit_code = ExitCode.REFUSED
