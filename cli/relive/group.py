@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "export": ("records.export", "Send traces to Jaeger or anything that speaks OTLP"),
         "metrics": ("health.metrics", "Rate, errors, durations and waiting of functions; --platform"),
         "usage": ("records.usage", "Invocations, GB-seconds and bytes by function, version and day"),
+        "store": ("health.store", "Sizes, parts and oldest rows; trim, backup, restore"),
         "sql": ("records.sql", "Query everything that was recorded"),
     },
     "Why it failed": {

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from relive_store.process.offline import dismiss, open_offline
     from relive_store.spool.files import Mark, SpoolInUse, own_spool
     from relive_store.spool.writer import Writer
+    from relive_store.tables.parts import FrozenPart, adopt, applied_version, frozen
     from relive_store.tables.retention import DEFAULT_DAYS, apply_retention, drop_oldest, scaled_days
-    from relive_store.tables.schema import load_migrations, require_current
+    from relive_store.tables.schema import load_migrations, migrate, require_current
+    from relive_store.tables.sizes import TableSize, Trimmed, table_sizes, to_trim, trim
 else:
 
     def __getattr__(name: str) -> Any:
@@ -43,6 +45,7 @@ else:
 __all__ = [
     "DEFAULT_DAYS",
     "Columns",
+    "FrozenPart",
     "Mark",
     "QueryCancelled",
     "QueryError",
@@ -55,30 +58,49 @@ __all__ = [
     "StoreProcess",
     "StoreRefused",
     "StoreUnavailable",
+    "TableSize",
+    "Trimmed",
     "Writer",
+    "adopt",
+    "applied_version",
     "apply_retention",
     "dismiss",
     "drop_oldest",
+    "frozen",
     "load_migrations",
+    "migrate",
     "open_offline",
     "open_store",
     "own_spool",
     "require_current",
     "scaled_days",
+    "table_sizes",
+    "to_trim",
+    "trim",
 ]
 
 _LATER: Final = {
     "DEFAULT_DAYS": "tables.retention",
+    "FrozenPart": "tables.parts",
     "Mark": "spool.files",
     "SpoolInUse": "spool.files",
     "StoreProcess": "process.child",
+    "TableSize": "tables.sizes",
+    "Trimmed": "tables.sizes",
     "Writer": "spool.writer",
+    "adopt": "tables.parts",
+    "applied_version": "tables.parts",
     "apply_retention": "tables.retention",
     "dismiss": "process.offline",
     "drop_oldest": "tables.retention",
+    "frozen": "tables.parts",
     "load_migrations": "tables.schema",
+    "migrate": "tables.schema",
     "open_offline": "process.offline",
     "own_spool": "spool.files",
     "require_current": "tables.schema",
     "scaled_days": "tables.retention",
+    "table_sizes": "tables.sizes",
+    "to_trim": "tables.sizes",
+    "trim": "tables.sizes",
 }

@@ -9,9 +9,17 @@ from typing import Final
 from relive_store.errors import QueryError
 from relive_store.interface import Store
 
-__all__ = ["DEFAULT_DAYS", "apply_retention", "days_in_force", "drop_oldest", "scaled_days", "sizes"]
+__all__ = [
+    "DEFAULT_DAYS",
+    "TIME_COLUMNS",
+    "apply_retention",
+    "days_in_force",
+    "drop_oldest",
+    "scaled_days",
+    "sizes",
+]
 
-_TIME_COLUMNS: Final = {
+TIME_COLUMNS: Final = {
     "otel_traces": "toDateTime(Timestamp)",
     "otel_traces_trace_id_ts": "toDateTime(Start)",
     "otel_traces_red_1m": "Minute",
@@ -85,8 +93,8 @@ def apply_retention(store: Store, days_by_table: Mapping[str, int]) -> None:
     Raises QueryError for a table without a retention and for days outside 1..MAX_DAYS.
     """
     for table, days in days_by_table.items():
-        if table not in _TIME_COLUMNS:
-            raise QueryError(f"table {table} has no retention", hint=f"one of {', '.join(_TIME_COLUMNS)}")
+        if table not in TIME_COLUMNS:
+            raise QueryError(f"table {table} has no retention", hint=f"one of {', '.join(TIME_COLUMNS)}")
         if not 1 <= days <= MAX_DAYS:
             raise QueryError(f"{table}: {days} days of retention", hint=f"1 to {MAX_DAYS} days")
     now = days_in_force(store)  # to set what is set already would rewrite the whole table
@@ -94,7 +102,7 @@ def apply_retention(store: Store, days_by_table: Mapping[str, int]) -> None:
         if now.get(table) == days:
             continue
         # A TTL takes no parameters; all three parts are from here or whole numbers.
-        store.execute(f"ALTER TABLE {table} MODIFY TTL {_TIME_COLUMNS[table]} + toIntervalDay({int(days)})")
+        store.execute(f"ALTER TABLE {table} MODIFY TTL {TIME_COLUMNS[table]} + toIntervalDay({int(days)})")
 
 
 def sizes(store: Store) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from relive_base.records import InvocationRecord
 from relive_platform.alerts.config import AlertConfig
 from relive_platform.alerts.measuring import looked_at
-from relive_store import Store
+from relive_store import Store, table_sizes, to_trim, trim
 from relive_tracer.explore.health.platform import platform_columns
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_views.health.alerts import alert_changes
@@ -38,6 +38,7 @@ def test_from_rows_to_verdicts(store: Store) -> None:
     _the_verdicts(store)
     _the_platform(store)
     assert alert_changes(store, 0) == []
+    _the_sizes(store)
 
 
 def _the_whole(health: FunctionHealth, rows: list[InvocationRecord]) -> None:
@@ -78,6 +79,34 @@ def _the_verdicts(store: Store) -> None:
         verdict = looked_at(config, "shop", store, end)
         found = None if verdict.value is None else round(verdict.value, 6)
         assert found == value, (config, verdict)
+
+
+def _the_sizes(store: Store) -> None:
+    """What is older than a day goes; failures stay."""
+    day = 86_400 * SECOND
+    today = NOW // day * day
+    for table, column in (
+        ("otel_logs", "Timestamp"),
+        ("profile_stacks", "LastSeen"),
+        ("failure_scenes", "CapturedAt"),
+    ):
+        store.insert(
+            table,
+            {column: [today - 3 * day, today - 2 * day, today], "Function": ["a", "b", "c"]}
+            if table != "otel_logs"
+            else {column: [today - 3 * day, today - 2 * day, today]},
+        )
+    found = {one.table: one for one in table_sizes(store)}
+    logs = found["otel_logs"]
+    assert (logs.rows, logs.parts, logs.days) == (3, 3, 14)
+    assert logs.oldest_ns == today - 3 * day
+    second = today // SECOND - 86_400
+    would = [(one.table, one.rows) for one in to_trim(store, second)]
+    assert would == [("otel_logs", 1), ("otel_logs", 1), ("profile_stacks", 2)]
+    assert [(one.table, one.rows) for one in trim(store, second)] == would
+    left = {one.table: one.rows for one in table_sizes(store)}
+    assert (left["otel_logs"], left["profile_stacks"], left["failure_scenes"]) == (1, 1, 3)
+    assert to_trim(store, second) == []
 
 
 def _the_platform(store: Store) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from relive.commands.failures import debug
+from relive_platform.server.backup import BackupTold
+from relive_store import TableSize
 from relive_tracer.explore.health.functions import Figures
 from relive_tracer.explore.health.platform import PlatformSeries
 from relive_views.events import EventView
@@ -41,6 +43,8 @@ def section(title: str) -> set[str]:
         ("debug --list", debug.FIELDS),
         ("metrics", Figures.__dataclass_fields__),
         ("metrics", PlatformSeries.__dataclass_fields__),
+        ("store", TableSize.__dataclass_fields__),
+        ("store", BackupTold.__dataclass_fields__),
         ("alerts", AlertView.__dataclass_fields__),
         ("alerts", AlertChangeView.__dataclass_fields__),
     ],

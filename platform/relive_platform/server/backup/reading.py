@@ -1,0 +1,136 @@
+"""Making a home of a backup. Its file is taken as something hostile: nothing leaves the home's folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.errors import Refused, ReliveError
+from relive_store import StoreError, adopt, load_migrations, migrate, open_store
+
+from relive_platform.registry.packages.content import remove_tree
+from relive_platform.server.backup.manifest import FORMAT, HOME, MANIFEST, STORE, Manifest
+from relive_platform.server.home import own_home
+
+__all__ = ["restore_backup"]
+
+_MANIFEST_BYTES: Final = 65_536
+_UNPACKED: Final = "store.restore"
+_RUN: Final = "run"
+
+
+def restore_backup(path: Path, home: Path) -> Manifest:
+    """The same home as when the backup was made, in `home`, which must be empty and in no use. If it fails,
+    `home` is empty again. Raises AlreadyRunning, Refused, ReliveError."""
+    with _opened(path) as tar, _owned(home):
+        manifest = _manifest(tar, path)
+        try:
+            _unpack(tar, home)
+            _fill_store(home, manifest)
+        except BaseException:
+            _clear(home)
+            raise
+        return manifest
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError) as error:
+        raise ReliveError(f"it is no whole backup: {error}", where=str(path)) from error
+    except OSError as error:
+        raise ReliveError(
+            f"the backup cannot be restored: {error.strerror or error}", where=str(error.filename or path)
+        ) from error
+
+
+@contextmanager
+def _owned(home: Path) -> Iterator[None]:
+    """The home's lock, for a home that is empty."""
+    held = [entry.name for entry in home.iterdir() if entry.name != _RUN] if home.is_dir() else []
+    lock = own_home(home, home / _RUN)
+    try:
+        if held:
+            raise Refused(
+                f"the home is not empty: it has {', '.join(sorted(held)[:5])}",
+                where=str(home),
+                hint="restore into an empty one: relive --home FOLDER store restore FILE",
+            )
+        yield
+    finally:
+        os.close(lock)
+
+
+def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
+    member = tar.next()
+    file = tar.extractfile(member) if member is not None and member.name == MANIFEST else None
+    if file is None:
+        raise ReliveError("it is no backup of Relive", where=str(path), hint="relive store backup FILE")
+    try:
+        manifest = msgspec.json.decode(file.read(_MANIFEST_BYTES), type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise ReliveError(f"it is no backup of Relive: {error}", where=str(path)) from error
+    known = load_migrations()[-1].version
+    if manifest.format != FORMAT or manifest.schema > known:
+        raise Refused(
+            f"the backup is of Relive {manifest.version}, which is newer than this one",
+            where=str(path),
+            hint="upgrade Relive",
+        )
+    return manifest
+
+
+def _unpack(tar: tarfile.TarFile, home: Path) -> None:
+    """The home's files to their places, the store's parts beside them."""
+    for member in tar:
+        top, _, rest = member.name.partition("/")
+        if not rest or top not in (HOME, STORE):
+            continue
+        member.name = rest if top == HOME else f"{_UNPACKED}/{rest}"
+        if member.name.split("/", 1)[0] == _RUN:
+            continue
+        # "tar" refuses what leads out of the home, also by links; owners are not taken over.
+        tar.extract(member, home, filter="tar", numeric_owner=False, set_attrs=True)
+
+
+def _fill_store(home: Path, manifest: Manifest) -> None:
+    unpacked = home / _UNPACKED
+    store = open_store(f"chdb://{home / 'store'}")
+    try:
+        older = [one for one in load_migrations() if one.version <= manifest.schema]
+        if len(older) < len(load_migrations()):
+            migrate(store, older)
+        else:
+            store.migrate()
+        for table in sorted(unpacked.iterdir()) if unpacked.is_dir() else ():
+            for part in sorted(table.iterdir()):
+                adopt(store, table.name, part.name, lambda folder, part=part: _move(part, folder))  # type: ignore[misc]
+        store.migrate()
+    except StoreError as error:
+        raise ReliveError(f"the store cannot be restored: {error.message}", where=str(home)) from error
+    finally:
+        store.close()
+    shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _move(part: Path, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part.rename(folder)
+
+
+def _clear(home: Path) -> None:
+    for entry in home.iterdir():
+        if entry.name == _RUN:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            remove_tree(entry)
+        else:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""A home in one file, and the same home made of it."""
+
+from __future__ import annotations
+
+from fresh_process import in_a_fresh_process
+
+
+@in_a_fresh_process
+def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
+    import sqlite3
+    import tempfile
+    import time
+    from pathlib import Path
+
+    import pytest
+    from relive_base.errors import Refused
+    from relive_platform.server.backup import restore_backup, write_backup
+    from relive_store import Store, StoreProcess, open_store
+
+    sql = """
+    SELECT (SELECT groupArray(InvocationId) FROM (SELECT * FROM invocations ORDER BY InvocationId)),
+        (SELECT sum(toUnixTimestamp64Nano(StartedAt)) FROM invocations),
+        (SELECT sum(Attempts) FROM invocations_1m), (SELECT count() FROM otel_logs WHERE Body = 'hello')
+    """
+
+    def rows(store: Store) -> list[tuple[object, ...]]:
+        return list(store.query(sql).rows())
+
+    with tempfile.TemporaryDirectory(prefix="rlb") as name:
+        base = Path(name)
+        home, other, file = base / "home", base / "other", base / "b.tar"
+        # Given a home whose store runs, with files, a database in use, and rows of two days
+        for folder in ("run", "scenes", "code/f/1"):
+            (home / folder).mkdir(parents=True)
+        (home / "scenes" / "a.scene").write_bytes(b"scene")
+        (home / "code/f/1/app.py").write_text("x = 1\n")
+        (home / "code/f/1/link.py").symlink_to("app.py")
+        (home / "code/f/1").chmod(0o555)
+        (home / "run" / "token").write_text("secret")
+        database = sqlite3.connect(home / "events.db")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE t (n)")
+        database.execute("INSERT INTO t VALUES (7)")
+        database.commit()
+        process = StoreProcess(home / "store", home / "run" / "s.sock", log_path=home / "run" / "log")
+        process.start()
+        store = open_store(process.url)
+        store.migrate()
+        now = time.time_ns()
+        ids = [f"id-{n}" for n in range(500)]
+        starts = [now - n * 400_000_000_000 for n in range(500)]
+        store.insert("invocations", {"InvocationId": ids, "StartedAt": starts})
+        store.insert("otel_logs", {"Timestamp": starts[:9], "Body": ["hello"] * 9})
+        before = rows(store)
+        # When it is backed up, and goes on
+        told = write_backup(home, store, file)
+        store.insert("invocations", {"InvocationId": ["later"], "StartedAt": [now]})
+        with pytest.raises(Refused):
+            write_backup(home, store, file)
+        store.close()
+        process.stop()
+        assert told.tables >= 4
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert not list((home / "store" / "data" / "shadow").glob("backup_*"))
+        # I expect a home made of it to have all of that, and nothing of what came later
+        restore_backup(file, other)
+        process = StoreProcess(other / "store", other / "run" / "s.sock", log_path=other / "run" / "log")
+        process.start()
+        store = open_store(process.url)
+        assert rows(store) == before
+        store.insert(
+            "invocations", {"InvocationId": ["new"], "StartedAt": [now]}
+        )  # it goes on, with its views
+        assert store.query("SELECT sum(Attempts) FROM invocations_1m").scalar() == 501
+        store.close()
+        process.stop()
+        assert (other / "scenes" / "a.scene").read_bytes() == b"scene"
+        assert (other / "code/f/1/link.py").resolve() == (other / "code/f/1/app.py").resolve()
+        assert (other / "code/f/1").stat().st_mode & 0o777 == 0o555
+        assert not (other / "run" / "token").exists()
+        assert sqlite3.connect(other / "events.db").execute("SELECT n FROM t").fetchall() == [(7,)]
+        database.close()

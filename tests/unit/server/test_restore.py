@@ -1,0 +1,87 @@
+"""A backup is taken as something hostile, and a home that holds anything is left alone."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from relive_base.errors import Refused, ReliveError
+from relive_platform.server.backup import restore_backup
+from relive_platform.server.home import AlreadyRunning
+
+MANIFEST = b'{"format": 1, "version": "0.1.0", "schema": 1, "made_ns": 1}'
+
+
+def backup(path: Path, members: list[tuple[str, bytes | str]], manifest: bytes = MANIFEST) -> Path:
+    """A tar file; a text is where a link leads."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in [("relive-backup.json", manifest), *members]:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                tar.addfile(member)
+            else:
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("home/../../evil", b"x")],
+        [("home/link", "/tmp"), ("home/link/evil", b"x")],
+        [("home/link", "../.."), ("home/link/evil", b"x")],
+        [("home/deep/../../../evil", b"x")],
+        [("store/../../evil/part/file", b"x")],
+    ],
+)
+def test_nothing_leaves_the_home(tmp_path: Path, members: list[tuple[str, bytes | str]]) -> None:
+    # Given a backup with a member that leads out of it
+    file = backup(tmp_path / "b.tar", [("home/good", b"good"), *members])
+    home = tmp_path / "deep" / "home"
+    # When it is restored, I expect an error, nothing outside, and an empty home
+    with pytest.raises(ReliveError):
+        restore_backup(file, home)
+    assert not [path for path in tmp_path.rglob("evil*") if path.exists()]
+    assert [entry.name for entry in home.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_bytes(b"no tar at all" * 100), "no whole backup"),
+        (lambda path: backup(path, [], b"{}"), "no backup of Relive"),
+        (
+            lambda path: backup(path, [], MANIFEST.replace(b'"schema": 1', b'"schema": 9999')),
+            "newer than this",
+        ),
+        (lambda path: None, "cannot be restored"),
+    ],
+)
+def test_what_is_no_backup(tmp_path: Path, make: object, said: str) -> None:
+    make(tmp_path / "b.tar")  # type: ignore[operator]
+    with pytest.raises(ReliveError, match=said):
+        restore_backup(tmp_path / "b.tar", tmp_path / "home")
+
+
+def test_a_home_that_holds_something_or_is_in_use_is_left_alone(tmp_path: Path) -> None:
+    file = backup(tmp_path / "b.tar", [("home/good", b"good")])
+    home = tmp_path / "home"
+    (home / "run").mkdir(parents=True, mode=0o700)
+    home.chmod(0o700)
+    # Given a server on an empty home
+    lock = os.open(home / "run" / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(AlreadyRunning):
+        restore_backup(file, home)
+    os.close(lock)
+    # ... and one that is not empty
+    (home / "registry.db").write_bytes(b"mine")
+    with pytest.raises(Refused, match=r"not empty: it has registry\.db"):
+        restore_backup(file, home)
+    assert (home / "registry.db").read_bytes() == b"mine"
