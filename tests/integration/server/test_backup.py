@@ -34,6 +34,8 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
             (home / folder).mkdir(parents=True)
         (home / "scenes" / "a.scene").write_bytes(b"scene")
         (home / "code/f/1/app.py").write_text("x = 1\n")
+        (home / "code/f/1/poetry.lock").write_text("of the user's")
+        (home / "code/f/1/some.db").write_bytes(b"no SQLite")
         (home / "code/f/1/link.py").symlink_to("app.py")
         (home / "code/f/1").chmod(0o555)
         (home / "run" / "token").write_text("secret")
@@ -76,6 +78,8 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         process.stop()
         assert (other / "scenes" / "a.scene").read_bytes() == b"scene"
         assert (other / "code/f/1/link.py").resolve() == (other / "code/f/1/app.py").resolve()
+        assert (other / "code/f/1/poetry.lock").read_text() == "of the user's"
+        assert (other / "code/f/1/some.db").read_bytes() == b"no SQLite"
         assert (other / "code/f/1").stat().st_mode & 0o777 == 0o555
         assert not (other / "run" / "token").exists()
         assert sqlite3.connect(other / "events.db").execute("SELECT n FROM t").fetchall() == [(7,)]

@@ -25,6 +25,7 @@ __all__ = ["BackupTold", "write_backup"]
 
 _LEFT_OUT: Final = ("run", "spool", "store", "runtime", "tmp")
 """Made anew by a server, or (the store) taken as parts."""
+# of the home's own files
 _ENDINGS: Final = (".ballast", ".lock", "-wal", "-shm", "-journal", ".new")
 
 
@@ -93,7 +94,9 @@ def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path]) -> int:
     for file in _walk(home, beside):
         name = f"{HOME}/{file.relative_to(home)}"
         with contextlib.suppress(FileNotFoundError):  # a scene that its limit has removed meanwhile
-            if file.suffix == ".db" and not file.is_symlink():
+            if (
+                file.suffix == ".db" and file.parent == home
+            ):  # below are files of others, whatever their names
                 _add_database(tar, name, file)
             else:
                 tar.add(file, name, recursive=False)
@@ -104,7 +107,8 @@ def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path]) -> int:
 def _walk(folder: Path, beside: set[Path], top: bool = True) -> Iterator[Path]:
     """Everything below it, folders before what is in them; links are not followed."""
     for entry in sorted(folder.iterdir()):
-        if entry in beside or entry.name.endswith(_ENDINGS) or (top and entry.name in _LEFT_OUT):
+        own = top and (entry.name in _LEFT_OUT or entry.name.endswith(_ENDINGS))
+        if entry in beside or own:
             continue
         if entry.is_symlink() or entry.is_file():
             yield entry
