@@ -7,19 +7,21 @@ the user's code, and drawing from it would change what the function computes.
 from __future__ import annotations
 
 import os
+import re
 import time
 from os import urandom  # now: what a recorder or a replay puts in its place later is for the function
 
 __all__ = ["IdSource", "new_invocation_id", "new_invocation_ids", "new_span_id", "new_trace_id"]
 
 _BLOCK_BYTES = 4096
+_INVOCATION = re.compile("(.{3})(.)(.{3})(.{12})(.{32})(.{16})(.{16})")
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class IdSource:
     """Draws ids from a block of random digits; one system call serves about 250 ids."""
 
-    __slots__ = ("_block", "_ms", "_ms_text", "_position")
+    __slots__ = ("_block", "_invocations", "_ms", "_ms_text", "_position")
 
     def __init__(self) -> None:
         self._ms = 0
@@ -30,6 +32,7 @@ class IdSource:
         """Forget the block, so that two forked children never draw the same digits."""
         self._block = ""
         self._position = 0
+        self._invocations: list[tuple[str, ...]] = []  # the digits of their ids, for those to come
 
     def _take(self, count: int) -> str:
         """So many random hex digits."""
@@ -52,20 +55,25 @@ class IdSource:
 
     def invocation_id(self) -> str:
         """A UUIDv7 string: 48 bits of milliseconds since the epoch, then 74 random bits."""
-        return self._uuid7(self._take(19))
+        digits = self._take(19)
+        return self._uuid7(digits[:3], digits[3], digits[4:7], digits[7:])
 
     def invocation_ids(self) -> tuple[str, str, str, str]:
         """All that a new invocation needs, in one draw: its id, its trace's, and two span ids."""
-        digits = self._take(83)
-        return self._uuid7(digits), digits[19:51], digits[51:67], digits[67:]
+        try:
+            high, variant, middle, low, trace_id, span_id, trigger_span_id = self._invocations.pop()
+        except IndexError:
+            self._invocations = _INVOCATION.findall(urandom(_BLOCK_BYTES).hex())
+            return self.invocation_ids()
+        return self._uuid7(high, variant, middle, low), trace_id, span_id, trigger_span_id
 
-    def _uuid7(self, digits: str) -> str:
+    def _uuid7(self, high: str, variant: str, middle: str, low: str) -> str:
         ms = time.time_ns() // 1_000_000
         if ms != self._ms:
             text = f"{ms:012x}"
             self._ms, self._ms_text = ms, f"{text[:8]}-{text[8:]}-7"
-        variant = _VARIANTS[digits[3]]  # its two upper bits are 10
-        return f"{self._ms_text}{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
+        # The variant's two upper bits are 10.
+        return f"{self._ms_text}{high}-{_VARIANTS[variant]}{middle}-{low}"
 
 
 _source = IdSource()

@@ -226,6 +226,18 @@ class Settings:
         20.0, "Between pings of a websocket, and for answers; 0: none.", unit="s", low=0
     )
     websocket_compression: str = _set("on", "Whether websockets may compress.", choices=("on", "off"))
+    grpc_connections: int = _set(500, "Connections of gRPC to one function at once.", low=1)
+    grpc_idle_s: float = _set(
+        3_600.0, "A connection of gRPC without a byte for so long is closed; 0: never.", unit="s", low=0
+    )
+    grpc_unread_s: float = _set(
+        60.0, "Time for a client of gRPC to read what it was sent.", unit="s", low=0.1
+    )
+    grpc_header_bytes: int = _set(65_536, "Headers of one call of gRPC.", unit="bytes", low=1_024)
+    grpc_control_burst: int = _set(
+        1_000, "Resets, pings, settings and the like of one client of gRPC at once.", low=1
+    )
+    grpc_control_per_s: float = _set(200.0, "The same a second, for long.", low=0.1)
     # workers
     host_workers: int = _set(32, "Workers on this host, of all functions together.", low=1, high=10_000)
     worker_starts: int = _set(

@@ -33,6 +33,7 @@ class Wire:
 
     def __init__(self, worker: Worker, port: int, on_release: Callable[[Worker], None]) -> None:
         self.port = port
+        self._from_port = 0
         self._worker = worker
         self._on_release = on_release
         self._held = True
@@ -42,10 +43,18 @@ class Wire:
         """Whether its worker is to leave as soon as the connection has gone."""
         return self._worker.retiring
 
+    def announce(self, from_port: int) -> None:
+        """Tell the worker where the connection will come from: it serves no other."""
+        if self._held:
+            self._from_port = from_port
+            self._worker.tell_wired(from_port, made=True)
+
     def release(self) -> None:
         """The connection has gone."""
         if self._held:
             self._held = False
+            if self._from_port:
+                self._worker.tell_wired(self._from_port, made=False)
             self._worker.unwire()
             self._on_release(self._worker)
 

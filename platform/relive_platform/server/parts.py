@@ -31,6 +31,7 @@ from relive_platform.signals.handover.journal_place import (
 )
 from relive_platform.signals.handover.options import CollectorOptions
 from relive_platform.signals.table import takes as signal_takes
+from relive_platform.triggers.grpc.limits import WireLimits
 from relive_platform.triggers.http.access import Access
 from relive_platform.triggers.http.connections.listener import ListenerLimits
 from relive_platform.triggers.http.sockets.limits import SocketLimits
@@ -49,6 +50,7 @@ __all__ = [
     "registry_of",
     "retention_of",
     "socket_limits",
+    "wire_limits",
 ]
 
 
@@ -203,6 +205,19 @@ def socket_limits(settings: Settings) -> SocketLimits:
         ping_s=settings.websocket_ping_s,
         pong_s=settings.websocket_ping_s,
         compression=settings.websocket_compression == "on",
+    )
+
+
+def wire_limits(settings: Settings) -> WireLimits:
+    """Limits of clients of gRPC."""
+    return WireLimits(
+        per_function=settings.grpc_connections,
+        preface_s=settings.header_timeout_s,
+        idle_s=settings.grpc_idle_s,
+        unread_s=settings.grpc_unread_s,
+        burst=settings.grpc_control_burst,
+        per_s=settings.grpc_control_per_s,
+        header_bytes=settings.grpc_header_bytes,
     )
 
 

@@ -60,6 +60,7 @@ from relive_platform.server.parts import (
     registry_of,
     retention_of,
     socket_limits,
+    wire_limits,
 )
 from relive_platform.server.process_limits import MemoryKeeper
 from relive_platform.server.resources import Resources
@@ -308,7 +309,7 @@ class ReliveServer:
             Desk(self.queue, self.publisher, self.loop, os.environ, settings.async_body_limit_bytes)
         )
         timers = TimerSource(self.timers, self.executor)
-        grpc = GrpcSource(self.engine, settings.http_address)
+        grpc = GrpcSource(self.engine, settings.http_address, wire_limits(settings))
         # as they start
         self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, grpc, http]
         self.described: list[Describing] = [*self.pulls, self.batches, own, http]  # for `relive status`

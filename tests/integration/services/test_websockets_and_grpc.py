@@ -362,3 +362,25 @@ async def test_what_does_not_speak_grpc_or_floods_is_closed(
     writer.write(reset * 3_000)
     assert b"more resets of calls than 1000 at once" in await reader.read()
     assert await say(channel, b"still here") == b"still here"
+
+
+async def test_the_port_of_a_worker_serves_nobody_but_the_platform(
+    duplex: Duplex, channel: grpc.aio.Channel
+) -> None:
+    """When somebody on this machine connects to the worker's own port, past the gateway, I expect
+    PERMISSION_DENIED before any handler runs, of each kind, and the service's own port to serve."""
+    before = await say(channel, b"pid")
+    pools = duplex.served.server.engine.dispatcher.pools
+    [port] = {worker.ready.wire for worker in pools["rpc"].live() if worker.ready and worker.wires}
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as stranger:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await say(stranger, b"boom")
+        assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await say(stranger, b"boom", "Shout")
+        assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            _ = [one async for one in stranger.unary_stream("/shop.Echo/Count")(b"3")]
+        assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert await say(channel, b"pid") == before
+    assert [row[:2] for row in await duplex.calls("Say", 7)] == [("ok", "")]

@@ -42,7 +42,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.metrics import METRIC_KINDS, MetricData, MetricPoint, Metrics
-from relive_base.wire.messages.rpc import CallBegun, CallStreams, own_id
+from relive_base.wire.messages.rpc import CallBegun, CallStreams, Wired, own_id
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import (
@@ -131,6 +131,7 @@ __all__ = [
     "StreamHead",
     "StreamPart",
     "TakeHeap",
+    "Wired",
     "ZygoteReady",
     "decode_frame",
     "encode_frame",

@@ -35,7 +35,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.metrics import Metrics
-from relive_base.wire.messages.rpc import CallBegun, CallStreams
+from relive_base.wire.messages.rpc import CallBegun, CallStreams, Wired
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
 from relive_base.wire.messages.sockets import SocketAccept, SocketClose, SocketData, SocketTaken
@@ -48,7 +48,7 @@ AnyFrame = (
     | Result | StreamHead | StreamPart | Done | Skipped | Late | Crashed
     | Spans | SpanUpdate | Logs | Metrics | Profile
     | Scene | Call
-    | SocketAccept | SocketData | SocketClose | SocketTaken | CallBegun | CallStreams
+    | SocketAccept | SocketData | SocketClose | SocketTaken | CallBegun | CallStreams | Wired
     | TakeHeap | HeapTaken | Playback
     | Body | BodyTaken | Cancel | Gone | Left
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded

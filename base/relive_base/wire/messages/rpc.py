@@ -6,7 +6,7 @@ from typing import Final
 
 from relive_base.wire.messages.frame import Frame
 
-__all__ = ["CallBegun", "CallStreams", "own_id"]
+__all__ = ["CallBegun", "CallStreams", "Wired", "own_id"]
 
 _OWN: Final = 8
 
@@ -37,3 +37,11 @@ class CallStreams(Frame, tag="call_streams"):
     """The answer of a call has begun, in parts: the time limit of the function was for the first of them."""
 
     invocation_id: str
+
+
+class Wired(Frame, tag="wired"):
+    """The server joins a client's connection to the worker: it connects to where that listens, on loopback,
+    from this port, or has closed that connection. Whoever else connects there is not served."""
+
+    port: int
+    made: bool = True

@@ -29,6 +29,7 @@ from relive_base.wire.messages import (
     Result,
     Skipped,
     Stop,
+    Wired,
     encode_frame,
     frame_kind,
 )
@@ -234,6 +235,11 @@ class Worker(WorkerLife):
         self.invocations += 1
         self._reports.begin(attempt.record.invocation_id)
         self.bear(attempt, self._mono())
+
+    def tell_wired(self, from_port: int, *, made: bool) -> None:
+        """A client's connection to it comes from this port of ours, or has gone. It is told at once: before
+        there is a connection."""
+        self.handle.send_now(encode_frame(Wired(port=from_port, made=made)))
 
     def dismiss_later(self, after_s: float) -> None:
         """It leaves after so long, if it has not by then."""

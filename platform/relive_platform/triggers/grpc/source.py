@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Final, Protocol
@@ -16,7 +17,7 @@ from relive_platform.triggers.grpc.config import GrpcTrigger
 from relive_platform.triggers.grpc.limits import WireLimits
 from relive_platform.triggers.grpc.splicing import ClientSide
 
-__all__ = ["GrpcSource", "Joining", "Wiring"]
+__all__ = ["GrpcSource", "Joining", "PortTaken", "Wiring"]
 
 _log = logging.getLogger(__name__)
 _RETRY_S: Final = 2.0
@@ -26,6 +27,10 @@ _REFUSED_STREAM: Final = 7
 _BACKLOG: Final = 256
 
 
+class PortTaken(ReliveError):
+    """Something else listens on the port of a gRPC service."""
+
+
 class Joining(Protocol):
     """A worker's end for one connection."""
 
@@ -33,6 +38,7 @@ class Joining(Protocol):
     def port(self) -> int: ...
     @property
     def leaving(self) -> bool: ...
+    def announce(self, from_port: int, /) -> None: ...
     def release(self) -> None: ...
 
 
@@ -113,9 +119,17 @@ class GrpcSource:
             await self._listen()
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen. Raises PortTaken."""
         self._started = True
         await self._listen()
+        taken = next((port for port in self.ports.values() if port.problem), None)
+        if taken is not None:
+            await self.close()
+            raise PortTaken(
+                f"gRPC of {taken.function} cannot listen: {taken.problem}",
+                where=f"{taken.host}:{taken.port}",
+                hint="stop what listens there, or deploy the function with another port",
+            )
         self._sweep()
 
     async def _listen(self) -> None:
@@ -125,7 +139,7 @@ class GrpcSource:
                 accept = partial(self._accept, one)
                 one.server = await loop.create_server(accept, one.host, one.port, backlog=_BACKLOG)
             except OSError as error:
-                why = error.strerror or str(error)
+                why = os.strerror(error.errno).lower() if error.errno else str(error)
                 if one.problem != why:
                     _log.error("gRPC of %s cannot listen on %s:%d: %s", one.function, one.host, one.port, why)
                 one.problem = why
@@ -172,9 +186,8 @@ class GrpcSource:
         except ReliveError as error:
             client.refuse(_REFUSED_STREAM, error.message)
             return
-        client.hold(wire)
         try:
-            await client.join(_LOOPBACK, wire.port)
+            await client.join(_LOOPBACK, wire)
         except OSError as error:
             client.refuse(_REFUSED_STREAM, f"the worker cannot be reached: {error.strerror or error}")
 

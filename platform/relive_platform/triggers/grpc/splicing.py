@@ -4,6 +4,7 @@ reads them."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -21,7 +22,10 @@ class Releasing(Protocol):
     """A connection's hold on its worker."""
 
     @property
+    def port(self) -> int: ...
+    @property
     def leaving(self) -> bool: ...
+    def announce(self, from_port: int) -> None: ...
     def release(self) -> None: ...
 
 
@@ -82,17 +86,22 @@ class ClientSide(asyncio.Protocol):
 
     # ------------------------------------------------------------ its worker
 
-    def hold(self, wire: Releasing) -> None:
-        """It has a worker until its end."""
+    async def join(self, host: str, wire: Releasing) -> None:
+        """It has a worker until its end: connect it to where that listens. Raises OSError."""
         if self._gone:
             wire.release()
-        else:
-            self._wire = wire
-
-    async def join(self, host: str, port: int) -> None:
-        """Connect it to where a worker listens. Raises OSError."""
+            return
+        self._wire = wire
         worker = self._worker = _WorkerSide(self)
-        transport, _ = await self._loop.create_connection(lambda: worker, host, port)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            sock.bind((host, 0))
+            wire.announce(sock.getsockname()[1])
+            await self._loop.sock_connect(sock, (host, wire.port))
+        except BaseException:
+            sock.close()
+            raise
+        transport, _ = await self._loop.create_connection(lambda: worker, sock=sock)
         if self.transport is None or self.transport.is_closing():
             transport.abort()
             return

@@ -40,6 +40,7 @@ from relive_runtime.worker.start.namesakes import originals
 __all__ = ["AsgiAdapter"]
 
 _SOCKET_FRAMES: Final = frozenset((SocketData, SocketClose, SocketTaken))
+_TOLD: Final = 4  # answers after which the server looks at them, and not only when this turn is over
 _STOP_SHARE: Final = 0.8  # of the time to stop is the application's; the rest is for the end
 
 
@@ -60,6 +61,7 @@ class AsgiAdapter:
         self._ids = itertools.count(-1, -1)  # those of calls are positive
         self._unflushed: list[HttpCycle] = []
         self._ringing = False
+        self._told = 0  # since the server was last told to look
         self._closed: BaseException | None = None
         self._stopping = False
 
@@ -184,14 +186,21 @@ class AsgiAdapter:
         return call_id
 
     def _ring_soon(self) -> None:
-        """The server is told once of all that one turn of the loop has to tell."""
-        if not self._ringing:
+        """The server is told once of what one turn of the loop has to tell, but of a few at most: else it
+        would wait for all of them, and this process then for it."""
+        self._told += 1
+        if self._told >= _TOLD:
+            self._told = 0
+            self.desk.ring()
+        elif not self._ringing:
             self._ringing = True
             self._loop.call_soon(self._ring)
 
     def _ring(self) -> None:
         self._ringing = False
-        self.desk.ring()
+        if self._told:
+            self._told = 0
+            self.desk.ring()
 
     def _stop(self, attempt: BesideAttempt) -> None:
         task = attempt.task

@@ -8,7 +8,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import ReliveError
-from relive_base.wire.messages import AnyFrame, Cancel, Invoke, Left, Stop
+from relive_base.wire.messages import AnyFrame, Cancel, Invoke, Left, Stop, Wired
 
 from relive_runtime.adapters.event.decoding import BadEvent
 from relive_runtime.worker.start.namesakes import originals
@@ -98,6 +98,7 @@ class GrpcAdapter:
         desk.stop = self._stop
         desk.telling.ring = self._ring_soon
         self._recorder.desk = desk
+        self._recorder.look = self._read
         desk.channel.on_commands = lambda: loop.call_soon_threadsafe(self._read)
         loop.add_reader(desk.channel.descriptor, self._read)
         desk.start(loop.call_soon_threadsafe)
@@ -149,6 +150,8 @@ class GrpcAdapter:
                 "a gRPC service takes calls of gRPC only", hint="call it at its grpc trigger's port"
             )
             self._desk.failed(attempt, error, None)
+        elif isinstance(frame, Wired):
+            self._recorder.wired(frame.port, made=frame.made)
         elif isinstance(frame, Cancel):
             self._desk.cancel(frame.invocation_id)
         elif isinstance(frame, Stop):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.wire.messages import FunctionSpec
@@ -16,13 +17,37 @@ from relive_runtime.worker.limits.deadline import HandlerTimeout
 if TYPE_CHECKING:
     from relive_runtime.worker.beside.desk import Desk
 
-__all__ = ["Call", "CallRecorder", "recorder"]
+__all__ = ["Call", "CallRecorder", "current_call", "recorder", "watched"]
 
 _CANCELLED: Final = 1
 _DEADLINE_EXCEEDED: Final = 4
 _STATUS: Final = "grpc-status"
 _LATE_S: Final = 0.1
 """A client that gives up at its deadline may be so much before it, by this machine's clock."""
+_PEER: Final = "ipv4:127.0.0.1:"
+_WORD_S: Final = 0.5  # for the server's word about a connection that is here before it
+_current: ContextVar[Call] = ContextVar("relive_call")
+current_call: Final = _current.get
+"""The call in whose task this is."""
+
+
+def watched(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
+    """The serializer of answers; what it raises is the end of the call."""
+    if serialize is None:
+        return None
+
+    def watched(message: Any) -> bytes:
+        call = _current.get()
+        try:
+            data = serialize(message)
+        except BaseException as error:
+            call.fail(error, None)
+            raise
+        if call.attempt is not None:
+            call.attempt.streamed_bytes += len(data)
+        return data
+
+    return watched
 
 
 def recorder(spec: FunctionSpec) -> CallRecorder:
@@ -41,6 +66,21 @@ class CallRecorder:
         self.spec = spec
         self.codes = codes
         self.desk: Desk | None = None  # until the worker serves, nothing is recorded
+        self.look: Callable[[], object] = bool
+        """Reads what the server has said, on the event loop."""
+        self._peers: set[str] = set()  # the connections that the server has made
+
+    def wired(self, port: int, *, made: bool) -> None:
+        """The server has made a connection, from this port of its own, or has closed it."""
+        peer = f"{_PEER}{port}"
+        if made:
+            self._peers.add(peer)
+        else:
+            self._peers.discard(peer)
+
+    def knows(self, peer: str) -> bool:
+        """Whether the server has made this connection: the port is open to everybody on this machine."""
+        return peer in self._peers
 
     def begin(self, method: str, metadata: Iterable[Any]) -> Call:
         """A call begins, in the task that serves it."""
@@ -50,8 +90,8 @@ class CallRecorder:
             invoke, told = begun(self.spec, method, metadata)
             desk.send(told)
             call.attempt = desk.begin_here(invoke, task)
-            call.variables = copy_context()
             task.add_done_callback(call.task_done)
+        _current.set(call)
         return call
 
 
@@ -62,16 +102,39 @@ class Call:
         self._recorder = recorder
         self._over = False
         self.attempt: Any = None  # a BesideAttempt
-        self.variables: Context | None = None  # of the attempt
+        self._variables: Context | None = None  # of the attempt, for threads
         self.context: Any = None  # grpc's, once its handler runs
         self.verdict: tuple[Any, str] | None = None
         """What the client is to be told, if the call was ended from here."""
 
+    def admits(self, context: Any) -> bool:
+        """Whether it has come from the server. On the event loop."""
+        recorder, peer = self._recorder, context.peer()
+        if recorder.knows(peer):
+            return True
+        recorder.look()  # it is told before there is a connection
+        return recorder.knows(peer)
+
+    def admits_later(self, context: Any) -> bool:
+        """The same, in a thread."""
+        recorder, peer = self._recorder, context.peer()
+        until = time.monotonic() + _WORD_S
+        while not recorder.knows(peer):
+            if time.monotonic() > until:
+                return False
+            time.sleep(_WORD_S / 50)
+        return True
+
+    def in_thread(self) -> Call:
+        """Its code will run in a thread, which has no context of its own."""
+        self._variables = copy_context()
+        return self
+
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """In a thread: as part of the attempt."""
-        if self.variables is None:
+        if self._variables is None:
             return function(*arguments)
-        return self.variables.run(function, *arguments)
+        return self._variables.run(function, *arguments)
 
     def runs(self, code: Any) -> Any:
         """Its code, a coroutine or an asynchronous generator: where it waits is seen there."""
@@ -79,32 +142,12 @@ class Call:
             self.attempt.code = code
         return code
 
-    def streams(self) -> None:
-        """Its answer comes in parts."""
-
     def moves(self) -> None:
         """A part of the answer is there: the time limit was that of the first one."""
         attempt = self.attempt
         if attempt is not None and not attempt.streaming:
             attempt.streaming = True
             attempt.deadline_ns = 0
-
-    def watched(self, serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
-        """The serializer of its answer; what it raises is the end of the call."""
-        if serialize is None:
-            return None
-
-        def watched(message: Any) -> bytes:
-            try:
-                data = serialize(message)
-            except BaseException as error:
-                self.fail(error, None)
-                raise
-            if self.attempt is not None:
-                self.attempt.streamed_bytes += len(data)
-            return data
-
-        return watched
 
     # ------------------------------------------------------------ ends
 

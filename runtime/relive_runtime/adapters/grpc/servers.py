@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 from relive_base.errors import ReliveError
 
+from relive_runtime.adapters.grpc.handlers import RecordingHandlers
 from relive_runtime.adapters.grpc.interceptor import RecordingInterceptor
 from relive_runtime.adapters.grpc.recording import CallRecorder
 
@@ -33,7 +34,7 @@ class Servers:
         another, which may lead to another worker."""
         self.server: Any = None
         self.port = 0
-        self._interceptor = RecordingInterceptor(recorder)
+        self._recorder = recorder
         self._started = asyncio.Event()
         self._options = {
             "grpc.so_reuseport": 0,  # nobody else of this user shares the port
@@ -59,18 +60,28 @@ class Servers:
             compression: Any,
             *more: Any,
         ) -> None:
-            own = (servers._interceptor, *(interceptors or ()))
+            recorder = servers._recorder
+            handlers = server._relive_handlers = RecordingHandlers(recorder, begins=not interceptors)
+            handlers.add(generic_handlers or ())
+            own = (RecordingInterceptor(recorder), *interceptors) if interceptors else None
             merged = servers._merged(options)
             made(
                 server,
                 thread_pool,
-                generic_handlers,
+                (handlers,),
                 own,
                 merged,
                 maximum_concurrent_rpcs,
                 compression,
                 *more,
             )
+
+        def add_generic_rpc_handlers(server: Any, handlers: Any) -> None:
+            server._relive_handlers.add(handlers)
+
+        def add_registered_method_handlers(server: Any, service: str, handlers: Any) -> None:
+            named = {f"/{service}/{method}": handler for method, handler in handlers.items()}
+            server._relive_handlers.register(named)
 
         def add_insecure_port(server: Any, address: str) -> int:
             return servers._bind(server, address)
@@ -86,6 +97,8 @@ class Servers:
 
         grpc.server = _refused
         known.__init__ = __init__
+        known.add_generic_rpc_handlers = add_generic_rpc_handlers
+        known.add_registered_method_handlers = add_registered_method_handlers
         known.add_insecure_port = add_insecure_port
         known.add_secure_port = add_secure_port
         known.start = start

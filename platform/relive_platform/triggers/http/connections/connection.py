@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Final, cast
 
 import httptools
@@ -49,6 +50,7 @@ class Connection(HttpToolsProtocol):
         self.owner = owner
         self.address = ""
         self.port = 0
+        self.descriptor = -1
         self.receiving = ""  # "head" or "body", from a request's first byte to its last
         self.head_since = owner.loop.time()  # it did not come in one piece; 0 while none is on its way
         self.body_since = 0.0
@@ -74,6 +76,8 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         self.address = str(self.client[0]) if self.client else ""
         self.port = self.client[1] if self.client else 0
+        sock = transport.get_extra_info("socket")
+        self.descriptor = sock.fileno() if sock is not None else -1
         if len(self.connections) > self.owner.limits.connections and not self.owner.make_room(self):
             self.owner.refused += 1
             self.refuse(refusal(503, "TooManyConnections", "the gateway's connections are all in use"))
@@ -168,53 +172,65 @@ class Connection(HttpToolsProtocol):
         self.receiving = "body"
         self.head_since = 0.0
         self.head_bytes = 0
-        texts = self.owner.texts
-        parser = self.parser
-        self._check_size()
-        path, query, target = texts.target(self.url)
-        pairs, special = texts.headers(self.headers)
-        if "host" not in special and parser.get_http_version() == "1.1":
-            raise BadHead("there is no host")
-        if not self.url.startswith(b"/"):
-            check_authority(self.url, special.get("host", b""))
-        method = texts.method(parser.get_method())
-        scheme = self.scheme or "http"
-        address = self.address
-        version = parser.get_http_version()
-        come = (self.headers, address, self.port, self.url, target, version)
-        head = Head(method, path, query, pairs, special, scheme, address, *come)
+        owner, parser, url, headers = self.owner, self.parser, self.url, self.headers
         self.headers = _NOWHERE
+        limits, texts = owner.limits, owner.texts
+        if len(url) > limits.target_bytes:
+            self.refusal = too_long(limits.target_bytes)
+            raise BadHead
+        if len(headers) > limits.headers:
+            self.refusal = too_large(f"the request has more than {limits.headers} headers")
+            raise BadHead
+        path, query, target, segments = texts.target(url)
+        pairs, special = texts.headers(headers)
+        version = parser.get_http_version()
+        if "host" not in special and version == "1.1":
+            raise BadHead("there is no host")
+        if not url.startswith(b"/"):
+            check_authority(url, special.get("host", b""))
+        head = Head(
+            texts.method(parser.get_method()),
+            path,
+            query,
+            pairs,
+            special,
+            self.scheme or "http",
+            self.address,
+            headers,
+            self.address,
+            self.port,
+            url,
+            target,
+            segments,
+            version,
+        )
+        keep_alive = parser.should_keep_alive()
+        if "connection" in special:  # without it only HTTP/1.1 keeps connections
+            keep_alive = keep_alive and version != "1.0"
+        previous = self.cycle
+        waits = previous is not None and not previous.response_complete
+        exchange = self.cycle = self._exchange(head, keep_alive, waits)
+        if not keep_alive and version == "1.0":
+            exchange.old = True
+        if waits:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+        elif head.bodiless:
+            self.small = exchange  # begins in on_message_complete, in this same turn
+        else:
+            self._start(exchange)
+
+    def _exchange(self, head: Head, keep_alive: bool, waits: bool) -> Exchange:
+        """`waits`: behind others, of the same connection."""
+        special = head.special
         if "transfer-encoding" in special:
             self.chunked = True
             self.framing = self.body_bytes = self.wire_bytes = 0
-        keep_alive = parser.should_keep_alive()
-        if "connection" in special:  # without it only HTTP/1.1 keeps connections
-            keep_alive = keep_alive and parser.get_http_version() != "1.0"
-        previous = self.cycle
-        exchange = Exchange(self, head, keep_alive)
         if "upgrade" in special:
-            if previous is None or previous.response_complete:
-                exchange = UpgradeExchange(self, head, keep_alive)
-            else:  # what comes behind others is answered as if it had not asked
-                del special["upgrade"]
-        self.cycle = exchange
-        if not keep_alive and parser.get_http_version() == "1.0":
-            exchange.old = True
-        if previous is None or previous.response_complete:
-            self._start(exchange)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((exchange, self.app))
-
-    def _check_size(self) -> None:
-        """Raises BadHead, with what to answer in `refusal`."""
-        limits = self.owner.limits
-        if len(self.url) > limits.target_bytes:
-            self.refusal = too_long(limits.target_bytes)
-            raise BadHead
-        if len(self.headers) > limits.headers:
-            self.refusal = too_large(f"the request has more than {limits.headers} headers")
-            raise BadHead
+            if not waits:
+                return UpgradeExchange(self, head, keep_alive)
+            del special["upgrade"]  # it is answered as if it had not asked
+        return Exchange(self, head, keep_alive)
 
     def on_body(self, body: bytes) -> None:
         if self.chunked:
@@ -301,12 +317,24 @@ class Connection(HttpToolsProtocol):
         if exchange.cors:
             head = with_lines(head, exchange.cors)
         end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
-        transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
+        self._write_now(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
         exchange.response_complete = True
         exchange.message_event.set()
         if not exchange.keep_alive:
             self._close(exchange)
         self.on_response_complete()
+
+    def _write_now(self, data: bytes) -> None:
+        """Past the loop, which writes only after it has read all that has come, from workers, too: the client
+        goes on meanwhile."""
+        transport = self.transport
+        if self.descriptor >= 0 and not transport.get_write_buffer_size():
+            try:
+                data = data[os.write(self.descriptor, data) :]
+            except OSError:
+                pass  # it is full, or gone: the transport will find out
+        if data:
+            transport.write(data)
 
     def _close(self, exchange: Exchange) -> None:
         """Close, but hear out a client that is still sending its body.

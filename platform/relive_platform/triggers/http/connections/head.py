@@ -68,12 +68,8 @@ class Head(msgspec.Struct, eq=False):
     peer_port: int = 0
     target: bytes = b""  # path and query as they came
     raw_path: str = ""  # the path as it came, with its %2F
+    segments: str = ""  # the path, decoded, by which its route is found; see `relive_base.slashes`
     version: str = "1.1"  # of HTTP
-
-    @property
-    def segments(self) -> str:
-        """The path, decoded, by whose segments its route is found; see `relive_base.slashes`."""
-        return with_slashes(self.raw_path) if has_slashes(self.raw_path) else self.path
 
     @property
     def asynchronous(self) -> bool:
@@ -84,6 +80,12 @@ class Head(msgspec.Struct, eq=False):
         return b"respond-async" in special.get("prefer", b"") or (
             special.get("x-amz-invocation-type", b"").lower() == b"event"
         )
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether it says that nothing follows it."""
+        special = self.special
+        return not ("content-length" in special or "transfer-encoding" in special or "expect" in special)
 
     @property
     def body_bytes(self) -> int:
@@ -99,21 +101,22 @@ class HeadTexts:
 
     def __init__(self) -> None:
         self._known: dict[bytes, str] = {}
-        self._targets: dict[bytes, tuple[str, str, str]] = {}
+        self._targets: dict[bytes, tuple[str, str, str, str]] = {}
 
     def method(self, name: bytes) -> str:
         """As text; the parser knows but a few."""
         return _METHODS.get(name) or name.decode("ascii")
 
-    def target(self, url: bytes) -> tuple[str, str, str]:
-        """Path, decoded, query, and the path as it came. Raises HttpParserInvalidURLError,
-        UnicodeDecodeError."""
+    def target(self, url: bytes) -> tuple[str, str, str, str]:
+        """Path, decoded, query, the path as it came, and as `Head.segments` has it. Raises
+        HttpParserInvalidURLError, UnicodeDecodeError."""
         found = self._targets.get(url)
         if found is None:
             parsed = httptools.parse_url(url)
             path = parsed.path.decode("ascii")
             query = (parsed.query or b"").decode("latin-1")
-            found = unquote(path) if "%" in path else path, query, path
+            decoded = unquote(path) if "%" in path else path
+            found = decoded, query, path, with_slashes(path) if has_slashes(path) else decoded
             if len(url) <= _TARGET_BYTES:
                 if len(self._targets) >= _TARGETS_KEPT:
                     self._targets.clear()
