@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from relive_cli import Relive
+from relive_cli import Relive, relive_home
 
 from tests.support.terminal import terminal
 
@@ -59,12 +60,13 @@ def cents(line):
 """
 
 
-@pytest.fixture
-def shop(server: Relive) -> Relive:
-    folder = server.application({"relive.toml": TOML, "cart/cart.py": CART, "price/price.py": PRICE})
-    deployed = server.json("deploy", str(folder))
-    assert [(row["function"], row["version"]) for row in deployed] == [("cart", 1), ("price", 1)]
-    return server
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Relive]:
+    with relive_home() as home, home.serving():
+        folder = home.application({"relive.toml": TOML, "cart/cart.py": CART, "price/price.py": PRICE})
+        deployed = home.json("deploy", str(folder))
+        assert [(row["function"], row["version"]) for row in deployed] == [("cart", 1), ("price", 1)]
+        yield home
 
 
 def post(shop: Relive, lines: list[dict[str, str]], headers: dict[str, str] | None = None):

@@ -50,7 +50,7 @@ def install(wheel: Path, folder: Path) -> Installed:
         packages,
         copy_function=_link,
         dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("*relive*", "__pycache__"),
+        ignore=shutil.ignore_patterns("*relive*"),  # with their bytecode, as pip leaves it
     )
     for tool in ("uv", "py-spy"):  # what Relive starts as programs of their own
         _link(str(Path(sysconfig.get_path("scripts")) / tool), str(folder / "bin" / tool))

@@ -86,11 +86,19 @@ class Served:
             head += f"content-length: {len(body)}\r\n"
         return parse(await self.raw(head.encode() + b"\r\n" + body))
 
-    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a query, after everything recorded is in the store."""
+    async def rows(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """The rows of a query, after everything recorded is in the store; `parameters` are named in it."""
         assert await self.server.flush(PATIENCE_S)
         loop = asyncio.get_running_loop()
-        return list((await loop.run_in_executor(None, self.server.store.query, sql)).rows())
+        return list((await loop.run_in_executor(None, self.server.store.query, sql, parameters)).rows())
+
+    async def rows_of(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """The rows of a query as soon as there are some: the server waits within limits for what a
+        worker tells, and one that was ended at a limit tells late on a busy machine."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := await self.rows(sql, **parameters)):
+            assert time.monotonic() < deadline, f"no rows within {PATIENCE_S} s: {sql}"
+        return found
 
     async def until(self, condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Wait for a condition."""

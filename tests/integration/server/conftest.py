@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from server_harness import write_app
 
-__all__ = ["app"]
+__all__ = ["app", "shop_app"]
 
 SOURCE = """
 import logging, os, signal, time
@@ -58,10 +58,20 @@ NAMES = ("fine", "fails", "dies", "stuck", "hog", "flaky", "caller", "slow")
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     """Its folder."""
+    return _written(tmp_path / "app")
+
+
+@pytest.fixture(scope="module")
+def shop_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its folder, for all tests of a module."""
+    return _written(tmp_path_factory.mktemp("shop") / "app")
+
+
+def _written(folder: Path) -> Path:
     functions = "".join(
         f'[functions.{name}]\nsource = "."\nhandler = "app:{name}"\nmemory_mb = 128\n'
         f"retries = {6 if name == 'flaky' else 1}\n"
         f"timeout_s = {0.4 if name == 'stuck' else 60}\n"
         for name in NAMES
     )
-    return write_app(tmp_path / "app", SOURCE, functions)
+    return write_app(folder, SOURCE, functions)

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from relive_capture.explore.scene import read_scene
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.server.status import status_of
-from server_harness import served
+from server_harness import Served, served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_everything_of_one_invocation_has_its_ids(tmp_path: Path, app: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(tmp_path_factory: pytest.TempPathFactory, shop_app: Path) -> AsyncIterator[Served]:
+    """A server with the application in service, for all tests that break nothing of it."""
+    async with served(tmp_path_factory.mktemp("recording") / "home") as running:
+        await running.deploy(shop_app)
+        yield running
 
-        outcome = await running.invoke("fine", b'{"a": 1}')
 
-        record = outcome.record
-        [row] = await running.rows("SELECT InvocationId, TraceId, Status, Spans, Cold FROM invocations")
-        assert row == (record.invocation_id, record.trace_id, "ok", 1, 1)
-        spans = await running.rows(
-            "SELECT SpanName, SpanId, ParentSpanId, TraceId, InvocationId FROM otel_traces"
-        )
-        assert {span[3] for span in spans} == {record.trace_id}
-        assert {span[4] for span in spans} == {record.invocation_id}
-        parents = {span[0]: span[2] for span in spans}
-        assert parents["price"] == record.span_id
-        logs = await running.rows("SELECT Body, TraceId, SpanId, InvocationId FROM otel_logs ORDER BY Body")
-        assert [log[0] for log in logs] == ["logged", "printed {'a': 1}"]
-        assert {log[1:] for log in logs} == {(record.trace_id, record.span_id, record.invocation_id)}
+async def test_everything_of_one_invocation_has_its_ids(shop: Served) -> None:
+    outcome = await shop.invoke("fine", b'{"a": 1}')
+
+    record = outcome.record
+    [row] = await shop.rows("SELECT InvocationId, TraceId, Status, Spans, Cold FROM invocations")
+    assert row == (record.invocation_id, record.trace_id, "ok", 1, 1)
+    spans = await shop.rows("SELECT SpanName, SpanId, ParentSpanId, TraceId, InvocationId FROM otel_traces")
+    assert {span[3] for span in spans} == {record.trace_id}
+    assert {span[4] for span in spans} == {record.invocation_id}
+    parents = {span[0]: span[2] for span in spans}
+    assert parents["price"] == record.span_id
+    logs = await shop.rows("SELECT Body, TraceId, SpanId, InvocationId FROM otel_logs ORDER BY Body")
+    assert [log[0] for log in logs] == ["logged", "printed {'a': 1}"]
+    assert {log[1:] for log in logs} == {(record.trace_id, record.span_id, record.invocation_id)}
 
 
 @pytest.mark.parametrize(
@@ -44,61 +51,81 @@ async def test_everything_of_one_invocation_has_its_ids(tmp_path: Path, app: Pat
     ],
 )
 async def test_each_failure_leaves_a_scene_that_can_be_read(
-    tmp_path: Path, app: Path, function: str, status: str, kind: str
+    shop: Served, function: str, status: str, kind: str
 ) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
+    outcome = await shop.invoke(function, b'{"order": 17}')
 
-        outcome = await running.invoke(function, b'{"order": 17}')
-
-        record = outcome.record
-        assert record.status == status
-        sql = "SELECT Function, Kind, TraceId, Attempt FROM failure_scenes FINAL"
-        assert await running.rows(sql) == [(function, kind, record.trace_id, 1)]
-        scene = read_scene(tmp_path / "home" / "scenes" / f"{record.invocation_id}-1.scene")
-        assert scene.manifest["status"] == status
-        assert scene.manifest["parts"]
-        [(stored,)] = await running.rows("SELECT HasScene FROM invocations")
-        assert stored == 1
+    record = outcome.record
+    assert record.status == status
+    sql = "SELECT Function, Kind, TraceId, Attempt FROM failure_scenes FINAL WHERE Function = {name:String}"
+    assert await shop.rows_of(sql, name=function) == [(function, kind, record.trace_id, 1)]
+    scene = read_scene(shop.server.home / "scenes" / f"{record.invocation_id}-1.scene")
+    assert scene.manifest["status"] == status
+    assert scene.manifest["parts"]
+    sql = "SELECT HasScene FROM invocations WHERE Function = {name:String}"
+    [(stored,)] = await shop.rows_of(sql, name=function)
+    assert stored == 1
 
 
-async def test_spans_and_lines_finished_before_a_kill_are_in_the_store(tmp_path: Path, app: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
+async def test_spans_and_lines_finished_before_a_kill_are_in_the_store(shop: Served) -> None:
+    outcome = await shop.invoke("dies")
 
-        await running.invoke("dies")
-
-        spans = await running.rows("SELECT SpanName FROM otel_traces WHERE SpanName = 'before death'")
-        logs = await running.rows("SELECT Body FROM otel_logs")
-        assert spans == [("before death",)]
-        assert ("last words",) in logs
+    ident = outcome.record.invocation_id
+    spans = await shop.rows("SELECT SpanName FROM otel_traces WHERE InvocationId = {id:String}", id=ident)
+    logs = await shop.rows("SELECT Body FROM otel_logs WHERE InvocationId = {id:String}", id=ident)
+    assert spans.count(("before death",)) == 1
+    assert ("last words",) in logs
 
 
-async def test_a_call_to_another_function_is_one_trace(tmp_path: Path, app: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
+async def test_a_call_to_another_function_is_one_trace(shop: Served) -> None:
+    outcome = await shop.invoke("caller")
 
-        outcome = await running.invoke("caller")
+    assert outcome.ok, outcome.error
+    sql = (
+        "SELECT Function, TraceId, CallerInvocationId, Trigger FROM invocations"
+        " WHERE TraceId = {trace:String} ORDER BY Function"
+    )
+    rows = await shop.rows(sql, trace=outcome.record.trace_id)
+    assert [row[0] for row in rows] == ["caller", "fine"]
+    assert rows[1][2:] == (outcome.record.invocation_id, "call")
 
-        assert outcome.ok, outcome.error
-        rows = await running.rows(
-            "SELECT Function, TraceId, CallerInvocationId, Trigger FROM invocations ORDER BY Function"
-        )
-        assert [row[1] for row in rows] == [outcome.record.trace_id] * 2
-        assert rows[1][2:] == (outcome.record.invocation_id, "call")
+
+async def test_log_lines_can_be_followed_live_and_redacted(shop: Served) -> None:
+    follower = await shop.server.follow("fine")
+
+    await shop.invoke("fine", b'"password=hunter2secret"')
+    first = await follower.get()
+
+    assert first.function == "fine"
+    assert "hunter2secret" not in first.line.body
+    await shop.server.unfollow(follower)
 
 
-async def test_log_lines_can_be_followed_live_and_redacted(tmp_path: Path, app: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
-        follower = await running.server.follow("fine")
+async def test_status_has_the_fields_of_the_command_line(shop: Served) -> None:
+    await shop.invoke("fine")
 
-        await running.invoke("fine", b'"password=hunter2secret"')
-        first = await follower.get()
+    status = await status_of(shop.server)
 
-        assert first.function == "fine"
-        assert "hunter2secret" not in first.line.body
-        await running.server.unfollow(follower)
+    assert {"version", "pid", "store", "isolation_tier", "functions", "workers", "queue", "otlp"} <= set(
+        status
+    )
+    assert any("as root" in gap for gap in status["isolation_gaps"]) == (not os.geteuid())
+    assert {"engine", "address", "lag_s", "spooled_rows", "dropped_rows"} <= set(status["store"])
+    assert status["functions"] == 8
+    assert {"failed": 0, "dropped": 0, "over_limit": ""}.items() <= status["scenes"].items()
+    assert set(status["workers"]) >= {"idle", "busy", "frozen"}
+
+
+async def test_an_older_version_can_still_be_invoked(shop: Served, shop_app: Path) -> None:
+    source = shop_app / "app.py"
+    source.write_text(source.read_text().replace('"got": event', '"new": event'))
+    await shop.deploy(shop_app)
+
+    new = await shop.invoke("fine", b"1")
+    old = await shop.server.invoke(InvokeRequest(function="fine", version=1, event=b"1"))
+
+    assert (new.body, old.body) == (b'{"new":1}', b'{"got":1}')
+    assert (new.record.version, old.record.version) == (2, 1)
 
 
 async def test_a_store_that_is_killed_fails_nothing_and_gets_all_rows_later(
@@ -134,23 +161,6 @@ async def test_the_collectors_process_is_started_again_and_nothing_pending_is_lo
         assert await running.rows("SELECT count() FROM invocations") == [(6,)]
 
 
-async def test_status_has_the_fields_of_the_command_line(tmp_path: Path, app: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
-        await running.invoke("fine")
-
-        status = await status_of(running.server)
-
-        assert {"version", "pid", "store", "isolation_tier", "functions", "workers", "queue", "otlp"} <= set(
-            status
-        )
-        assert any("as root" in gap for gap in status["isolation_gaps"]) == (not os.geteuid())
-        assert {"engine", "address", "lag_s", "spooled_rows", "dropped_rows"} <= set(status["store"])
-        assert status["functions"] == 8
-        assert {"failed": 0, "dropped": 0, "over_limit": ""}.items() <= status["scenes"].items()
-        assert set(status["workers"]) >= {"idle", "busy", "frozen"}
-
-
 async def test_scenes_without_room_are_dropped_by_a_limit_not_failed(tmp_path: Path, app: Path) -> None:
     # Given room for no scene but the first, and a collector's process that does not come to write it
     async with served(tmp_path / "home", scenes_waiting=2) as running:
@@ -167,16 +177,3 @@ async def test_scenes_without_room_are_dropped_by_a_limit_not_failed(tmp_path: P
     assert found["failed"] == 0
     assert found["dropped"] >= 1
     assert found["over_limit"] == f"scenes_waiting 2: {found['dropped']}"
-
-
-async def test_an_older_version_can_still_be_invoked(tmp_path: Path, app: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(app)
-        (app / "app.py").write_text((app / "app.py").read_text().replace('"got": event', '"new": event'))
-        await running.deploy(app)
-
-        new = await running.invoke("fine", b"1")
-        old = await running.server.invoke(InvokeRequest(function="fine", version=1, event=b"1"))
-
-        assert (new.body, old.body) == (b'{"new":1}', b'{"got":1}')
-        assert (new.record.version, old.record.version) == (2, 1)

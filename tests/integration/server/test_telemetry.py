@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from server_harness import Served, served, write_app
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SOURCE = """
 import json, os, logging
@@ -106,27 +109,31 @@ def orphans(spans: list[Span], *known: str) -> list[Span]:
     return [span for span in spans if span["parent"] not in ids]
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    return write_app(tmp_path / "app", SOURCE, FUNCTIONS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One server with the application in service, for all tests here."""
+    folder = tmp_path_factory.mktemp("telemetry")
+    async with served(folder / "home") as server:
+        await server.deploy(write_app(folder / "app", SOURCE, FUNCTIONS))
+        yield server
 
 
-async def test_a_trace_goes_on_to_callees_and_queues(tmp_path: Path, shop: Path) -> None:
+async def test_a_trace_goes_on_to_callees_and_queues(running: Served) -> None:
     # Given a request of somebody who does not sample, with state and baggage
-    async with served(tmp_path / "home") as running:
-        await running.deploy(shop)
-        headers = {
-            "traceparent": f"00-{CALLER[0]}-{CALLER[1]}-00",
-            "tracestate": "vendor=1",
-            "baggage": "user=42,tier=gold",
-            "user-agent": "test/1",
-        }
-        answer = await running.http("GET", "/fn/web/cart?sku=A&n=1", headers=headers)
-        await settled(running)
-        spans = await spans_of(running, CALLER[0])
-        [(body, flags, trace_id, attributes, types)] = await running.rows(
-            "SELECT Body, TraceFlags, TraceId, LogAttributes, AttributeTypes FROM otel_logs"
-        )
+    headers = {
+        "traceparent": f"00-{CALLER[0]}-{CALLER[1]}-00",
+        "tracestate": "vendor=1",
+        "baggage": "user=42,tier=gold",
+        "user-agent": "test/1",
+    }
+    answer = await running.http("GET", "/fn/web/cart?sku=A&n=1", headers=headers)
+    await settled(running)
+    spans = await spans_of(running, CALLER[0])
+    [(body, flags, trace_id, attributes, types)] = await running.rows(
+        "SELECT Body, TraceFlags, TraceId, LogAttributes, AttributeTypes FROM otel_logs"
+        " WHERE TraceId = {trace:String}",
+        trace=CALLER[0],
+    )
 
     # I expect all three functions to see what the caller sent, and to hand on what is theirs
     assert answer.headers["traceparent"].endswith("-00")
@@ -173,13 +180,11 @@ async def test_a_trace_goes_on_to_callees_and_queues(tmp_path: Path, shop: Path)
     assert flags == 0
 
 
-async def test_a_request_whose_event_is_queued_has_a_server_span(tmp_path: Path, shop: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(shop)
-        answer = await running.http("POST", "/fn/order/", b"{}", {"prefer": "respond-async"})
-        await settled(running)
-        trace_id = json.loads(answer.body)["trace_id"]
-        spans = await spans_of(running, trace_id)
+async def test_a_request_whose_event_is_queued_has_a_server_span(running: Served) -> None:
+    answer = await running.http("POST", "/fn/order/", b"{}", {"prefer": "respond-async"})
+    await settled(running)
+    trace_id = json.loads(answer.body)["trace_id"]
+    spans = await spans_of(running, trace_id)
 
     assert answer.status == 202
     server, publish = spans[0], named(spans, "publish order")
@@ -189,11 +194,9 @@ async def test_a_request_whose_event_is_queued_has_a_server_span(tmp_path: Path,
     assert not orphans(spans)
 
 
-async def test_an_answer_of_503_is_an_error_of_the_server(tmp_path: Path, shop: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(shop)
-        answer = await running.http("GET", "/fn/unavailable/")
-        spans = await spans_of(running, answer.headers["traceparent"].split("-")[1])
+async def test_an_answer_of_503_is_an_error_of_the_server(running: Served) -> None:
+    answer = await running.http("GET", "/fn/unavailable/")
+    spans = await spans_of(running, answer.headers["traceparent"].split("-")[1])
 
     assert answer.status == 503
     server = spans[0]
@@ -205,12 +208,10 @@ async def test_an_answer_of_503_is_an_error_of_the_server(tmp_path: Path, shop: 
     assert server["attributes"]["http.response.status_code"] == "503"
 
 
-async def test_nothing_is_an_orphan_where_the_process_ends_itself(tmp_path: Path, shop: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(shop)
-        outcome = await running.invoke("dies")
-        spans = await spans_of(running, outcome.record.trace_id)
-        lines = await running.rows("SELECT SpanId FROM otel_logs WHERE Body = 'printing the label'")
+async def test_nothing_is_an_orphan_where_the_process_ends_itself(running: Served) -> None:
+    outcome = await running.invoke("dies")
+    spans = await spans_of(running, outcome.record.trace_id)
+    lines = await running.rows("SELECT SpanId FROM otel_logs WHERE Body = 'printing the label'")
 
     assert outcome.record.status == "crash"
     assert not orphans(spans)
@@ -223,14 +224,14 @@ async def test_nothing_is_an_orphan_where_the_process_ends_itself(tmp_path: Path
     assert named(spans, "stick")["parent"] == label["id"]
 
 
-async def test_an_uncaught_exception_is_in_the_log(tmp_path: Path, shop: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(shop)
-        outcome = await running.invoke("fails")
-        [(name, severity, body, attributes, span_id)] = await running.rows(
-            "SELECT EventName, SeverityText, Body, LogAttributes, SpanId FROM otel_logs"
-        )
-        spans = await spans_of(running, outcome.record.trace_id)
+async def test_an_uncaught_exception_is_in_the_log(running: Served) -> None:
+    outcome = await running.invoke("fails")
+    [(name, severity, body, attributes, span_id)] = await running.rows(
+        "SELECT EventName, SeverityText, Body, LogAttributes, SpanId FROM otel_logs"
+        " WHERE TraceId = {trace:String}",
+        trace=outcome.record.trace_id,
+    )
+    spans = await spans_of(running, outcome.record.trace_id)
 
     assert (name, severity, body) == ("exception", "ERROR", "KeyError: 'sku'")
     assert attributes["exception.type"] == "KeyError"
@@ -242,12 +243,10 @@ async def test_an_uncaught_exception_is_in_the_log(tmp_path: Path, shop: Path) -
     assert (invoke["code.file.path"], invoke["code.function.name"]) == ("app.py", "app.fails")
 
 
-async def test_retries_are_numbered_and_follow_each_other(tmp_path: Path, shop: Path) -> None:
-    async with served(tmp_path / "home") as running:
-        await running.deploy(shop)
-        answer = await running.http("POST", "/fn/shaky/", b"{}", {"x-amz-invocation-type": "Event"})
-        await settled(running)
-        spans = await spans_of(running, json.loads(answer.body)["trace_id"])
+async def test_retries_are_numbered_and_follow_each_other(running: Served) -> None:
+    answer = await running.http("POST", "/fn/shaky/", b"{}", {"x-amz-invocation-type": "Event"})
+    await settled(running)
+    spans = await spans_of(running, json.loads(answer.body)["trace_id"])
 
     assert not orphans(spans)
     attempts = [[s for s in spans if s["attributes"].get("relive.attempt") == n] for n in ("1", "2")]
