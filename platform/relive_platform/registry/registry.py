@@ -459,6 +459,8 @@ class Registry:
             capture=config.capture,
             isolation_tier=config.isolation_tier,
             redact_keys=list(config.redact_keys),
+            span_share=config.span_share,
+            span_slow_ms=config.span_slow_ms,
             in_app=list(config.in_app),
             recording=config.recording,
             dependencies=installed.lock_hash,

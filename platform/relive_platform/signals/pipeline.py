@@ -20,6 +20,7 @@ from relive_platform.signals.processors.derive import Derive
 from relive_platform.signals.processors.learn import LearnStacks
 from relive_platform.signals.processors.redact import Redact
 from relive_platform.signals.processors.redaction import Redactors
+from relive_platform.signals.processors.sample import TailSample
 from relive_platform.signals.processors.structure import Structure
 from relive_platform.signals.receivers.workers import WorkerReceiver
 from relive_platform.signals.signal import Counts, Flow, Rows
@@ -64,10 +65,12 @@ class Pipeline:
         self._resource = resource
         self._signals = [kind(resource) for kind in SIGNALS.values()]
         self._workers = WorkerReceiver([signal.message for signal in self._signals], resource)
+        self._sample = TailSample()
         self._processors: dict[str, Processor] = {
             "structure": Structure(),
             "redact": Redact(self._signals, redactors or Redactors()),
             "derive": Derive(exported=otlp is not None, resource=resource),
+            "sample": self._sample,
             "learn": LearnStacks(stacks or StackMemory()),
         }
         self._exporters: dict[str, Exporter] = {}
@@ -91,6 +94,14 @@ class Pipeline:
             rows.append(Rows("invocations", columns))
         for exporter in self._exporters.values():
             exporter.export(rows, mark)
+
+    def close(self) -> None:
+        """What waits for the end of its invocation goes out."""
+        flow = Flow(signal.message for signal in self._signals)
+        self._sample.release_all(flow)
+        rows = [one for signal in self._signals for one in signal.rows(flow)]
+        for exporter in self._exporters.values() if rows else ():
+            exporter.export(rows)
 
     def counts(self) -> Mapping[str, Counts]:
         """Of each stage, in their order."""

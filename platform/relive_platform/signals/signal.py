@@ -15,7 +15,7 @@ from relive_tracer.explore.rows import FunctionRef
 
 from relive_platform.evidence import Finished, Take
 
-__all__ = ["Arrival", "Columns", "Counts", "Flow", "Rows", "Signal", "ref_of"]
+__all__ = ["Arrival", "Columns", "Counts", "Flow", "Rows", "Sampling", "Signal", "ref_of"]
 
 Columns = Mapping[str, Sequence[object]]
 
@@ -37,13 +37,24 @@ class Counts:
     late: int = 0
 
 
+class Sampling(NamedTuple):
+    """What `relive.toml` says: the share of unremarkable invocations whose own spans are kept, and from when
+    on one is slow (0: the slowest 5 %)."""
+
+    share: float
+    slow_ms: int = 0
+
+
 class Arrival(msgspec.Struct, gc=False):
-    """One frame, and whose it is. `record`: of the attempt that it came with, if it came with its end."""
+    """One frame, and whose it is. `record`: of the attempt that it came with, if it came with its end.
+    `sampling`: None if all is kept; `weight`: how many it stands for."""
 
     frame: Any  # of the signal's `message`
     ref: FunctionRef
     redact_keys: list[str]
     record: InvocationRecord | None = None
+    sampling: Sampling | None = None
+    weight: float = 1.0
 
 
 class Flow:

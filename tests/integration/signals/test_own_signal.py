@@ -73,6 +73,7 @@ async def _scenario(tmp_path: Path) -> None:
             "structure",
             "redact",
             "derive",
+            "sample",
             "learn",
             "subscriptions",
             "store",

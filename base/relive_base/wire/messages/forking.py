@@ -52,6 +52,8 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     interface: str = ""  # of a service: "asgi" or "wsgi"; "": by what its application looks like
     idle_timeout_s: float = 300.0  # between two parts of a service's streamed answer
     stop_timeout_s: float = 10.0  # for a service to shut down
+    span_share: float = 1.0  # of unremarkable invocations that keep their own spans
+    span_slow_ms: int = 0  # an invocation that takes longer is remarkable; 0: the slowest 5 %
     folders: list[str] = []  # absolute: those of its resources, which it may write to
 
 

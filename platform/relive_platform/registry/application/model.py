@@ -94,6 +94,8 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""  # of kind "custom": "nodejs" or "provided"
     command: tuple[str, ...] = ()  # of kind "custom"; none: ./bootstrap
     init_timeout_s: float = 0.0  # of kind "custom"; 0: the server's setting
+    span_share: float = 1.0
+    span_slow_ms: int = 0  # 0: the slowest 5 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

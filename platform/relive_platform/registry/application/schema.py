@@ -86,6 +86,19 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "capture": Key("text", "What a failure scene holds.", choices=("full", "frames", "off")),
     "recording": Key("flag", "Whether a failed invocation's calls are kept, for `relive replay`."),
     "cassette": Key("flag", "The old name of `recording`, deprecated."),
+    "span_share": Key(
+        "number",
+        "Share of unremarkable invocations whose own spans are kept; of those that failed, were slow or of a"
+        " rare kind, all are. Default: 1.",
+        low=0,
+        high=1,
+    ),
+    "span_slow_ms": Key(
+        "whole",
+        "For span_share: what takes longer is slow. Default: the slowest 5 %.",
+        low=1,
+        high=86_400_000,
+    ),
     "retries": Key("whole", "Retries of an asynchronous event after its first attempt.", low=0, high=100),
     "max_age_s": Key("number", "Age at which an event is no longer tried.", low=1, high=1_209_600),
     "on_success": Key("map", "Where the results of asynchronous events go."),

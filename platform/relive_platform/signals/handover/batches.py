@@ -45,6 +45,8 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
     redact_keys: list[str] = []
     instance: str = ""  # the worker's id
     resource: str = ""  # OTEL_RESOURCE_ATTRIBUTES of the function
+    span_share: float = 1.0  # see Sampling
+    span_slow_ms: int = 0
 
 
 class Telemetry(msgspec.Struct, array_like=True, gc=False, tag="t"):

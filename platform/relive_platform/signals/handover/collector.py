@@ -311,7 +311,15 @@ class Collector(asyncio.Protocol):
                 self._source_bytes.clear()
             own = spec.environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
             source = Source(
-                spec.name, spec.version, spec.app, spec.code_hash, spec.redact_keys, spec.instance, own
+                spec.name,
+                spec.version,
+                spec.app,
+                spec.code_hash,
+                spec.redact_keys,
+                spec.instance,
+                own,
+                spec.span_share,
+                spec.span_slow_ms,
             )
             found = self._source_bytes[key] = msgspec.Raw(_encoder.encode(source))
         return found

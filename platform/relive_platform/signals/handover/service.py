@@ -150,6 +150,7 @@ class CollectorService:
             if self._run and self._server_is_gone():
                 self._finish(self._run, self._received)
         self._scenes.close()
+        self._pipeline.close()
         self._writer.close(_CLOSE_S if self._ended else _ORPHAN_CLOSE_S)
         if self._ended and self._writer.spool.mark(self._run) == self._received:
             self._writer.spool.forget(self._run)

@@ -31,11 +31,18 @@ class SpanSignal(Signal):
             redact_span(span, redactor)
 
     def rows(self, flow: Flow) -> Iterable[Rows]:
-        spans = SpanColumns()
+        spans, weighted = SpanColumns(), SpanColumns()
+        weights: list[object] = []
         for arrival in flow.arrivals[Spans]:
-            ref = arrival.ref
+            ref, weight = arrival.ref, arrival.weight
+            out = spans if weight == 1 else weighted
             for span in arrival.frame.spans:
-                spans.add_span(span, ref)
+                out.add_span(span, ref)
+            if weight != 1:
+                weights += [weight] * len(arrival.frame.spans)
         made_here = [item.record for item, done in zip(flow.finished, flow.derived, strict=True) if not done]
         add_spans_of(spans, made_here, self._resource)
-        return [Rows("otel_traces", spans.columns, "traces")] if len(spans) else []
+        if len(spans):
+            yield Rows("otel_traces", spans.columns, "traces")
+        if weights:
+            yield Rows("otel_traces", {**weighted.columns, "SampleWeight": weights}, "traces")

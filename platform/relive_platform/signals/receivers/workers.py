@@ -15,7 +15,7 @@ from relive_tracer.explore.rows import FunctionRef
 from relive_platform.evidence import Finished
 from relive_platform.signals.handover.batches import Source, Telemetry
 from relive_platform.signals.receivers.updates import add_updates
-from relive_platform.signals.signal import Arrival, Counts, Flow, ref_of
+from relive_platform.signals.signal import Arrival, Counts, Flow, Sampling, ref_of
 
 __all__ = ["WorkerReceiver"]
 
@@ -66,7 +66,8 @@ class WorkerReceiver:
             ref = refs.get(key)
             if ref is None:
                 ref = refs[key] = self._ref(source, invocation_id, item)
-            arrivals[type(frame)].append(Arrival(frame, ref, source.redact_keys))
+            sampling = Sampling(source.span_share, source.span_slow_ms) if source.span_share < 1 else None
+            arrivals[type(frame)].append(Arrival(frame, ref, source.redact_keys, sampling=sampling))
         return flow
 
     def _read_finished(self, item: Finished, flow: Flow) -> None:
