@@ -17,6 +17,7 @@ _LEVELS: Final = ("level", "severity", "levelname", "log.level", "loglevel", "lv
 _MESSAGES: Final = frozenset({"message", "msg", "event", "body"})
 _OWN: Final = ("relive.", "faas.", "code.", "exception.", "logger.")
 _FIELDS: Final = 64
+_DEPTH: Final = 4
 _NAME_CHARS: Final = 256
 _VALUE_CHARS: Final = 4_096
 _PRINTED: Final = frozenset({"stdout", "stderr", "console"})
@@ -58,13 +59,18 @@ def _is_span_id(text: object) -> bool:
 
 
 def _attributes(fields: Mapping[str, Any]) -> dict[str, Attribute]:
+    """Objects within become dotted names, some levels deep."""
     found: dict[str, Attribute] = {}
-    for name, value in fields.items():
-        if len(found) >= _FIELDS:
-            break
-        if not name or name in _MESSAGES or name in _LEVELS or name == "_aws" or name.startswith(_OWN):
-            continue
-        if value is not None:
+    waiting = [
+        (name, value, 1)
+        for name, value in reversed(fields.items())
+        if name not in _MESSAGES and name not in _LEVELS and name != "_aws"
+    ]
+    while waiting and len(found) < _FIELDS:
+        name, value, depth = waiting.pop()
+        if type(value) is dict and value and depth < _DEPTH:
+            waiting += [(f"{name}.{inner}", below, depth + 1) for inner, below in reversed(value.items())]
+        elif name and value is not None and not name.startswith(_OWN):
             found[name[:_NAME_CHARS]] = _attribute(value)
     return found
 
