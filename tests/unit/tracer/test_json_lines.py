@@ -39,7 +39,9 @@ def test_the_level_of_a_printed_line(fields: dict[str, Any], severity: str) -> N
 def test_fields_are_attributes_and_what_the_line_has_stays() -> None:
     # Given a record of the logging module whose text is JSON
     fields = {
-        "message": "paid", "level": "ERROR", "order": {"id": 7, "to": {"at": {"deep": {"er": 1}}}, "none": {}}, "cents": 12, "ok": True, "none": None,
+        "message": "paid", "level": "ERROR",
+        "order": {"id": 7, "to": {"at": {"deep": {"er": 1}}}, "none": {}},
+        "cents": 12, "ok": True, "none": None,
         "tags": ["a"], "long": "x" * 9_000, "relive.source": "forged", "user": "forged",
         "trace_id": "a" * 32, "span_id": "c" * 16, "big": 2**70,
     }  # fmt: skip
@@ -52,7 +54,8 @@ def test_fields_are_attributes_and_what_the_line_has_stays() -> None:
     assert isinstance(long, str)
     assert len(long) == 4_096
     assert found.attributes == {
-        "order.id": 7, "order.to.at.deep": '{"er":1}', "order.none": "{}", "cents": 12, "ok": True, "tags": '["a"]', "user": "ada", "big": str(2**70),
+        "order.id": 7, "order.to.at.deep": '{"er":1}', "order.none": "{}",
+        "cents": 12, "ok": True, "tags": '["a"]', "user": "ada", "big": str(2**70),
         "trace_id": "a" * 32, "span_id": "c" * 16,
     }  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -58,7 +57,7 @@ def _is_span_id(text: object) -> bool:
     return isinstance(text, str) and len(text) == _SPAN_DIGITS and set(text) <= _HEX
 
 
-def _attributes(fields: Mapping[str, Any]) -> dict[str, Attribute]:
+def _attributes(fields: dict[str, Any]) -> dict[str, Attribute]:
     """Objects within become dotted names, some levels deep."""
     found: dict[str, Attribute] = {}
     waiting = [
