@@ -19,6 +19,7 @@ from relive_base.wire.messages import (
     decode_frame,
     encode_frame,
 )
+from relive_base.wire.sink import BELL
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.invocation import InvokeRequest, Outcome
@@ -191,12 +192,14 @@ class FakeWorker:
         self.process = FakeProcess()
         self.sent: list[AnyFrame] = []
         self.looks = 0
+        self.leaves_unread = False
         self.found: Callable[[], None] = bool  # what a look at it brings about
         self.released = self.given_up = self.lost = False
         self._events = events
 
     def send(self, message: bytes) -> None:
-        self.sent.append(decode_frame(message[4:]))
+        if message != BELL:
+            self.sent.append(decode_frame(message[4:]))
 
     def send_now(self, message: bytes) -> None:
         self.send(message)
@@ -207,6 +210,9 @@ class FakeWorker:
     def look(self) -> None:
         self.looks += 1
         self.found()
+
+    def unread(self) -> bool:
+        return self.leaves_unread
 
     def pause_reading(self) -> None: ...
 

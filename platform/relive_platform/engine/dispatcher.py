@@ -123,7 +123,7 @@ class Dispatcher:
         if pool.submit(attempt):
             self._recorder.begun(attempt.record)
         else:
-            self._reject(attempt, why_full(pool.limits, len(pool.waiting)))
+            self._reject(pool, attempt, why_full(pool.limits, len(pool.waiting)))
 
     def _attempt(
         self, pool: FunctionPool, request: InvokeRequest, waiter: Waiter, ids: tuple[str, str, str, str]
@@ -196,25 +196,26 @@ class Dispatcher:
         self._fail(attempt, None, "rejected", ErrorInfo(type=LOOP, message=text, kind="loop"))
         self._finish(attempt, None)
 
-    def _reject(self, attempt: Attempt, message: str) -> None:
+    def _reject(self, pool: FunctionPool, attempt: Attempt, message: str) -> None:
         error = ErrorInfo(type="Throttled", message=message, kind="throttled")
-        self._fail(attempt, None, "rejected", error)
+        attempt.fail("rejected", error)
+        self._settle(attempt, None, pool.retry_after_s())
         self._finish(attempt, None)
 
-    def _settle(self, attempt: Attempt, worker: Worker | None) -> None:
+    def _settle(self, attempt: Attempt, worker: Worker | None, retry_after_s: int = 0) -> None:
         """Give the answer; the record is complete but for what still comes after it."""
         waits = not attempt.waiter.done()
-        outcome = self._prepare(attempt)
+        outcome = self._prepare(attempt, retry_after_s)
         record = attempt.record
         job = scene_job(attempt, worker, attempt.evidence.profiles) if record.failed else None
         self._recorder.answered(record, job)  # before anybody knows of it: it must not be lost any more
         if waits:
             attempt.waiter.set_result(outcome)
 
-    def _prepare(self, attempt: Attempt) -> Outcome:
+    def _prepare(self, attempt: Attempt, retry_after_s: int = 0) -> Outcome:
         """The outcome, with all in its record that the answer itself has to say."""
         record = attempt.record
-        outcome = Outcome(record, attempt.result)
+        outcome = Outcome(record, attempt.result, retry_after_s)
         if attempt.request.stream and not attempt.waiter.done():
             cast("StreamReader", attempt.waiter).prepare(outcome)
         result = attempt.result
@@ -312,7 +313,9 @@ class Dispatcher:
             return
         limit = pool.limits.max_workers
         waited = self._mono() - attempt.accepted_mono
-        self._reject(attempt, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy")
+        self._reject(
+            pool, attempt, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy"
+        )
 
     def on_call(self, worker: Worker, attempt: Attempt | None, call: Call) -> None:
         if self.call_handler is not None:

@@ -100,13 +100,15 @@ class WorkerHost:
         self.start()
 
     def counts(self) -> dict[str, int]:
-        """Workers by state: idle, busy, frozen, starting."""
+        """Workers by state: idle, busy, frozen, starting; lagging are those of them whose event loop does not
+        turn."""
         states = [worker.state for worker in self.workers.values()]
         return {
             "idle": states.count(IDLE),
             "busy": states.count(BUSY),
             "frozen": len(self.frozen),
             "starting": states.count(STARTING),
+            "lagging": sum(worker.lags for worker in self.workers.values()),
         }
 
     def fork(self, pool: FunctionPool, *, spare: bool) -> bool:

@@ -65,6 +65,7 @@ class Outcome(msgspec.Struct, eq=False):
 
     record: InvocationRecord
     result: Result | None = None
+    retry_after_s: int = 0  # of one that was turned away: when there may be room
 
     @property
     def ok(self) -> bool:

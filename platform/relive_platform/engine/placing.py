@@ -23,26 +23,30 @@ _CROWDED: Final = 0.75
 
 def service_worker(workers: Iterable[Worker], attempt: Attempt, *, idle: bool) -> Worker | None:
     """The busy one with the most room for an attempt beside those that it runs; None if an idle one is to
-    have it, or there is no room."""
-    found = None
+    have it, or there is no room. One whose event loop does not turn gets it if there is no other."""
+    found = lagging = None
     room = 0
     for worker in workers:
         if (
-            worker.state == BUSY
-            and worker.room > room
-            and not worker.retiring
-            and not worker.condemned
-            and attempt.record.invocation_id not in worker.attempts
+            worker.state != BUSY
+            or worker.begun >= worker.capacity
+            or worker.retiring
+            or worker.condemned
+            or attempt.record.invocation_id in worker.attempts
         ):
+            continue
+        if worker.lags:
+            lagging = worker
+        elif worker.room > room:
             found, room = worker, worker.room
-    if found is not None and idle and found.begun >= SPREAD:
-        return None
-    return found
+    if found is None:
+        return lagging if not idle else None
+    return None if idle and found.begun >= SPREAD else found
 
 
 def crowded(worker: Worker) -> bool:
-    """Whether a worker of a service has little room left."""
-    return worker.begun >= _CROWDED * worker.capacity
+    """Whether a worker of a service has little room left, or does not take what it is given."""
+    return worker.lags or worker.begun >= _CROWDED * worker.capacity
 
 
 def fast_worker(workers: Iterable[Worker], attempt: Attempt, ahead_limit: float) -> Worker | None:

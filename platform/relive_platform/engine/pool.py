@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -169,6 +170,8 @@ class FunctionPool:
         else:
             worker = None
         if worker is not None:
+            if worker.lags:
+                self._fork(1 - self.starting)
             self._dispatch(worker, attempt)
             return True
         if self.idle:
@@ -286,11 +289,14 @@ class FunctionPool:
         """What its idle workers are judged by, and how it stands."""
         name = self.spec.name
         idle_s = 0.0 if self.waiting or self.busy or self._came else self._mono() - self._last_busy
+        lag_s = max((worker.lag_s for worker in self.workers), default=0.0)
         counts = {"idle": len(self.idle), "busy": self.busy, "starting": self.starting}
+        counts |= {"lagging": sum(worker.lags for worker in self.workers)}
         return {
             **self.warmth.explain(name),
             "version": self.spec.version,
             "workers": counts,
+            "lag_s": round(lag_s, 3),
             "used": self._used,
             "idle_s": round(idle_s, 3),
             "idle_limit_s": self.limits.idle_s,
@@ -299,6 +305,15 @@ class FunctionPool:
             "wanted": self.active,
             "timer": self.warmth.timer_comes(name),
         }
+
+    def retry_after_s(self) -> int:
+        """When somebody who was turned away may come again, by how long its invocations take: what runs has
+        to end, and what waits comes first. 1 as long as nothing is known of it."""
+        service_s, now = self.pace.service_s, self._mono()
+        ends_s = [max(service_s - (now - worker.began_mono), 0.0) for worker in self.workers if worker.begun]
+        slots = max(sum(worker.capacity for worker in self.live()), 1)
+        waits_s = len(self.waiting) * service_s / slots
+        return max(math.ceil(min(ends_s, default=0.0) + waits_s), 1)
 
     def limit(self, limits: PoolLimits) -> None:
         """From now on it has these limits; workers that are too many leave when they are idle."""

@@ -64,6 +64,9 @@ class WorkerHandle(Protocol):
     def look(self) -> None:
         """Take the messages that it has left without telling anybody."""
 
+    def unread(self) -> bool:
+        """Whether it has not read all that it was sent."""
+
     def pause_reading(self) -> None:
         """Take no more messages; the worker waits once there is no room for them."""
 

@@ -98,7 +98,7 @@ class Wires:
             self._waiting.append(_Waiter(future, self._mono()))
             self._fork()
         else:
-            if worker.wires >= _CROWDED:
+            if worker.wires >= _CROWDED or worker.lags:
                 self._fork()
             future.set_result(self._join(worker))
         return future
@@ -108,9 +108,9 @@ class Wires:
         return Wire(worker, _port(worker), self._on_release)
 
     def _least(self) -> Worker | None:
-        """The one with the fewest connections."""
+        """The one with the fewest connections, of those whose event loop turns if there is one."""
         able = [one for one in self._workers() if _port(one)]
-        return min(able, key=lambda one: one.wires, default=None)
+        return min(able, key=lambda one: (one.lags, one.wires), default=None)
 
     def on_ready(self, worker: Worker) -> None:
         """A worker can serve: those that wait get it."""

@@ -200,6 +200,8 @@ class Channel:
         return bool(poll.poll(timeout_s * 1_000))
 
     def _take(self, payload: bytes) -> None:
+        if not payload:
+            return  # the server sees by this that we read
         frame = decode_frame(payload)
         if not isinstance(frame, CallResult) or frame.call_id in self._relayed:
             self._commands.append(frame)

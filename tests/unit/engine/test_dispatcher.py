@@ -43,6 +43,9 @@ class Pool:
         self.got: list[Attempt] = []
         self.room = True
 
+    def retry_after_s(self) -> int:
+        return 7
+
     def submit(self, attempt: Attempt) -> bool:
         self.got.extend([attempt] if self.room else [])
         return self.room

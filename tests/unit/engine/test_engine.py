@@ -181,10 +181,10 @@ async def test_it_says_how_it_stands(tmp_path: Path) -> None:
     house = House(tmp_path)
     runtime = house.deploy()
     house.submit()
-    assert house.engine.status().workers == {"idle": 0, "busy": 0, "frozen": 0, "starting": 1}
+    assert house.engine.status().workers == {"idle": 0, "busy": 0, "frozen": 0, "starting": 1, "lagging": 0}
     runtime.workers[0].gets_ready()
     status = house.engine.status()
-    assert status.workers == {"idle": 0, "busy": 1, "frozen": 0, "starting": 0}
+    assert status.workers == {"idle": 0, "busy": 1, "frozen": 0, "starting": 0, "lagging": 0}
     assert (status.zygotes, status.tiers, status.gaps) == (0, [1], [])
     assert house.engine.frozen() == []
 

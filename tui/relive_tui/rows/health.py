@@ -20,7 +20,9 @@ def health_of(status: Mapping[str, Any] | None) -> Health:
         float(store.get("lag_s", 0.0)),
         int(store.get("dropped_rows", 0)),
         int(store.get("spooled_rows", 0)),
-        " ".join(f"{workers[name]} {name}" for name in ("busy", "idle", "frozen") if workers.get(name)),
+        " ".join(
+            f"{workers[name]} {name}" for name in ("busy", "lagging", "idle", "frozen") if workers.get(name)
+        ),
         " ".join(f"{queue[name]} {name}" for name in ("ready", "leased", "dead") if queue.get(name)),
         f"isolation tier {status['isolation_tier']}" if "isolation_tier" in status else "",
         _store_problem(store),

@@ -45,6 +45,11 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         f"{found['function']} v{found['version']}  {state}; {workers['idle']} waiting,"
         f" {workers['busy']} busy, {workers['starting']} starting"
     )
+    if workers.get("lagging"):
+        yield (
+            f"  ! the event loop of {workers['lagging']} has not turned for {_span(found['lag_s'])}:"
+            " new requests go to others"
+        )
     yield f"  now: {_now(found)}"
     if found["min_workers"]:
         yield f"  min_workers = {found['min_workers']}: so many wait, whatever else"

@@ -149,6 +149,8 @@ class Supervisor:
             if worker.state != BUSY or not worker.begun:
                 continue
             any_busy = True
+            if worker.serves:
+                worker.look_at_loop(now)
             if worker.ahead:
                 self._check_ahead(worker, now)
             if worker.condemned:

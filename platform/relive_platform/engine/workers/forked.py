@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import socket
+import termios
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,7 @@ BURST: Final = 4
 """So many events for a worker that is busy leave in one write, if as many come at once."""
 SERVICE_BURST: Final = 4
 """The same for a service, which has many at once: it works on these while the server reads the next ones."""
+_NO_BYTES: Final = bytes(4)
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order
 _BROKEN: Final = (FrameError, RingBroken, msgspec.DecodeError, msgspec.ValidationError)
 
@@ -175,6 +178,16 @@ class ForkedWorker(asyncio.Protocol):
         elif not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush_rest)
+
+    def unread(self) -> bool:
+        """By what its socket holds: what the kernel says of the one end is what the other has not taken."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._socket is None:
+            return False
+        if transport.get_write_buffer_size():
+            return True
+        held = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, _NO_BYTES)
+        return held != _NO_BYTES
 
     def _flush_rest(self) -> None:
         self._flush_due = False

@@ -25,6 +25,9 @@ __all__ = [
     "WrongStep",
 ]
 
+LAG_S: Final = 0.1
+"""An event loop that does not turn for so long is blocked; a busy machine has a process wait for less."""
+
 LARGE_BYTES: Final = 65_536
 """An attempt whose event and answer are larger is kept without them once it is over."""
 
@@ -60,6 +63,8 @@ class WorkerLife:
         self.attempts: dict[str, Attempt] = {}
         self.begun = 0  # of them
         self.wires = 0  # connections of clients that are joined to it
+        self.lag_s = 0.0  # for so long it has left unread what it was sent: its event loop does not turn
+        self._unread_since = 0.0
         self.began_mono = 0.0  # the newest of these
         self.last: Attempt | None = None  # the newest one that is over, and when it was
         self.ended_mono = 0.0
@@ -79,6 +84,20 @@ class WorkerLife:
         """Such a connection has gone."""
         self.wires -= 1
 
+    @property
+    def lags(self) -> bool:
+        """Whether new requests are better off elsewhere."""
+        return self.lag_s >= LAG_S
+
+    def look_at_lag(self, unread: bool, now_mono: float) -> None:
+        """`unread`: whether it has not read all that it was sent."""
+        if not unread:
+            self.lag_s = self._unread_since = 0.0
+        elif self._unread_since:
+            self.lag_s = now_mono - self._unread_since
+        else:
+            self._unread_since = now_mono
+
     def bear(self, attempt: Attempt, now_mono: float) -> None:
         """It has begun an attempt by itself."""
         if self.state != BUSY:
@@ -94,6 +113,8 @@ class WorkerLife:
         if state not in TRANSITIONS[self.state]:
             raise WrongStep(f"a worker that is {self.state} cannot become {state}")
         self.state = state
+        if self.lag_s:
+            self.look_at_lag(False, 0.0)
 
     # ------------------------------------------------------------ its attempts
 

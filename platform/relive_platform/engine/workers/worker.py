@@ -33,6 +33,7 @@ from relive_base.wire.messages import (
     encode_frame,
     frame_kind,
 )
+from relive_base.wire.sink import BELL
 from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
 from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.faults import FAULTS
@@ -53,6 +54,9 @@ __all__ = ["Worker", "WorkerOwner"]
 
 AHEAD_S: Final = 0.020
 """How long an event that was sent ahead may wait for the one before it; then another worker gets it."""
+
+PROBE_S: Final = 0.1
+"""Between two looks whether the loop of a busy service turns, if no request has shown it meanwhile."""
 
 SLOW_S: Final = 0.020
 """To look at the cgroup takes 20 us: not after each fast invocation. To fill it takes longer."""
@@ -136,6 +140,7 @@ class Worker(WorkerLife):
         )  # its attempts run beside each other, and it outlives their failures
         self._requests = WorkerRequests(self, self._send_frame, self._mono)
         self._streams = WorkerStreams(self, self.answer, self._leave, self._moves if self.serves else None)
+        self._probed = 0.0
         self._ending: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None  # when it is to leave
         self._takes: dict[str, Callable[[bytes], None]] = {
@@ -235,6 +240,15 @@ class Worker(WorkerLife):
         self.invocations += 1
         self._reports.begin(attempt.record.invocation_id)
         self.bear(attempt, self._mono())
+
+    def look_at_loop(self, now_mono: float) -> None:
+        """Whether the event loop of a service turns. Who has run something for a while is sent an empty
+        message: a loop that turns has read it by the next look."""
+        unread = self.handle.unread()
+        self.look_at_lag(unread, now_mono)
+        if not unread and now_mono - max(self._probed, self.began_mono) > PROBE_S:
+            self._probed = now_mono
+            self.handle.send_now(BELL)
 
     def tell_wired(self, from_port: int, *, made: bool) -> None:
         """A client's connection to it comes from this port of ours, or has gone. It is told at once: before

@@ -79,7 +79,7 @@ def from_outcome(outcome: Outcome, details: bool = True) -> Response:
     record = outcome.record
     result = outcome.result
     if result is None or (record.status != "ok" and not (result.answered and record.status == "error")):
-        return error_response(record, details=details)
+        return error_response(record, details=details, retry_after_s=outcome.retry_after_s)
     status = result.http_status
     body = result.body
     if status == _OK and not result.headers and result.content_type in _USUAL:  # nearly all
@@ -150,7 +150,12 @@ def _ids(record: InvocationRecord) -> str:
 
 
 def error_response(
-    record: InvocationRecord, error: ErrorInfo | None = None, status: int = 0, *, details: bool = True
+    record: InvocationRecord,
+    error: ErrorInfo | None = None,
+    status: int = 0,
+    *,
+    details: bool = True,
+    retry_after_s: int = 0,
 ) -> Response:
     """The JSON error of a failed invocation: what, which, and how to look at it."""
     error = error or record.error or ErrorInfo(type="Error", message=record.status)
@@ -166,7 +171,7 @@ def error_response(
     }
     if record.failed and details:
         detail["hint"] = f"relive failure {record.invocation_id}"
-    retry = "retry-after: 1\r\n" if status == 429 else ""
+    retry = f"retry-after: {retry_after_s}\r\n" if retry_after_s else ""
     return json_response(status, {"error": detail}, _ids(record) + retry)
 
 
