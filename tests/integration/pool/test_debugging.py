@@ -67,12 +67,16 @@ def handler(event, context):
 """
 
 
+PATIENT = DebugLimits(answer_s=60.0)
+"""For a machine on which a process that was stopped takes its time to begin."""
+
+
 @pytest.fixture
 async def workers(tmp_path: Path) -> AsyncIterator[Platform]:
     async with platform(tmp_path, HostLimits(frozen=2)) as built:
         built.deploy("f", CODE)
         built.host.debugging = DebugSessions(
-            built.host.frozen, DebugLimits(answer_s=5.0, leave_s=0.3, buffer_bytes=200_000)
+            built.host.frozen, replace(PATIENT, leave_s=0.3, buffer_bytes=200_000)
         )
         yield built
 
@@ -201,7 +205,7 @@ async def test_one_debugger_at_a_time(workers: Platform) -> None:
 async def test_code_that_swallows_ctrl_c_is_stopped_where_it_is(workers: Platform) -> None:
     # Given a session whose client leaves while such code runs
     await fail(workers, "word")
-    workers.host.debugging = DebugSessions(workers.host.frozen, DebugLimits(leave_s=0.2))
+    workers.host.debugging = DebugSessions(workers.host.frozen, replace(PATIENT, leave_s=0.2))
     session = attach(workers)
     await until_prompt(session)
     pid = session.kept.worker.pid
@@ -290,7 +294,7 @@ async def test_a_worker_that_writes_nonsense_ends(workers: Platform) -> None:
 
 async def test_a_line_has_a_length_and_a_session_a_longest_time(workers: Platform) -> None:
     await fail(workers, "word")
-    limits = DebugLimits(line_bytes=100)
+    limits = replace(PATIENT, line_bytes=100)
     workers.host.debugging = DebugSessions(workers.host.frozen, limits)
     session = attach(workers)
     await until_prompt(session)

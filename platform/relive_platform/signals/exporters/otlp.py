@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from relive_store import Mark
-from relive_tracer.explore.otlp import OtlpStats
 
 from relive_platform.signals.signal import Columns, Counts, Rows
+
+if TYPE_CHECKING:
+    from relive_tracer.explore.otlp import OtlpStats
 
 __all__ = ["OtlpExport", "RowExporter"]
 

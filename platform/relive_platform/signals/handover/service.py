@@ -23,8 +23,7 @@ from relive_base.errors import ReliveError
 from relive_base.garbage import settle
 from relive_base.wire.framing import FrameReader, framed
 from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool, require_current
-from relive_tracer.explore.otlp import OtlpExporter
-from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, endpoint_settings
+from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, OtlpSettings, endpoint_settings
 
 from relive_platform.evidence import Finished, SceneJob, StackMemory
 from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
@@ -38,6 +37,8 @@ from relive_platform.signals.processors.redaction import Redactors
 from relive_platform.signals.signal import Counts
 
 if TYPE_CHECKING:
+    from relive_tracer.explore.otlp import OtlpExporter
+
     from relive_platform.signals.handover.options import CollectorOptions
 
 __all__ = ["CollectorService"]
@@ -350,16 +351,24 @@ def _subscriptions(options: CollectorOptions) -> Subscriptions | None:
 def _exporter(options: CollectorOptions) -> OtlpExporter | None:
     """By our own settings, else by the standard variables. The server has checked both before."""
     try:
-        if not options.otlp:
-            return OtlpExporter.from_environment(os.environ, options.otlp_queue_limit)
-        chosen = endpoint_settings(
-            options.otlp,
-            options.otlp_protocol,
-            options.otlp_headers,
-            options.otlp_timeout_s if options.otlp_timeout_s != DEFAULT_TIMEOUT_S else None,
-            env=os.environ,
-        )
+        chosen = _endpoint(options)
+        if chosen is None:
+            return None
+        from relive_tracer.explore.otlp import OtlpExporter  # here: gRPC is half of what this process imports
+
         return OtlpExporter(settings=chosen, queue_limit=options.otlp_queue_limit)
     except ReliveError as error:  # such as a certificate that is gone by now: recording goes on
         _log.error("there is no export: %s", error)
         return None
+
+
+def _endpoint(options: CollectorOptions) -> OtlpSettings | None:
+    if not options.otlp:
+        return OtlpSettings.from_environment(os.environ)
+    return endpoint_settings(
+        options.otlp,
+        options.otlp_protocol,
+        options.otlp_headers,
+        options.otlp_timeout_s if options.otlp_timeout_s != DEFAULT_TIMEOUT_S else None,
+        env=os.environ,
+    )
