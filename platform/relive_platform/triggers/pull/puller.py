@@ -16,6 +16,7 @@ import msgspec
 from relive_base.errors import ReliveError
 
 from relive_platform.server_urls import AddressError, hide, resolve
+from relive_platform.triggers.pull.bounded import bounded
 from relive_platform.triggers.pull.config import PullTrigger
 from relive_platform.triggers.pull.connector import Connector, Lost, Record, SetupError
 from relive_platform.triggers.pull.desk import Desk, event_id_of, request_of_batch
@@ -134,8 +135,8 @@ class Puller:
             await _let_go(connector, held)
 
     async def _served(self, connector: Connector) -> None:
+        await bounded(connector.open(), OPEN_S)
         async with asyncio.timeout(OPEN_S):
-            await connector.open()
             positions = await asyncio.wrap_future(self._desk.queue.taken(self.tag))
             await asyncio.wrap_future(self._desk.queue.know_trigger(self._known()))
         self._ledger = Ledger(positions, time.time_ns())
@@ -161,9 +162,8 @@ class Puller:
                 continue
             only = self._lanes.get("")
             count = self._affordable(only.room if only is not None else self.trigger.batch_size)
-            async with asyncio.timeout(FETCH_S + connector.answer_s):
-                records = await connector.fetch(count, FETCH_S, full)
-            _still_wanted()
+            fetching = connector.fetch(count, FETCH_S, full)
+            records = await bounded(fetching, FETCH_S + connector.answer_s)
             self._came |= bool(records)
             self.state.fetched += len(records)
             repeated: list[Record] = []
@@ -216,8 +216,7 @@ class Puller:
     async def _repeat(self, connector: Connector, records: Sequence[Record]) -> None:
         """These came again although they are events: their source has not heard of it."""
         self.state.repeated += len(records)
-        async with asyncio.timeout(connector.answer_s):
-            await connector.ack(records)
+        await bounded(connector.ack(records), connector.answer_s)
 
     # ------------------------------------------------------------ from a lane to events
 
@@ -229,9 +228,7 @@ class Puller:
             held = [record for record in batch if connector.holds(record)]
             if held:
                 await self._commit(connector, lane, held)
-                async with asyncio.timeout(connector.answer_s):
-                    await connector.ack(held)
-                _still_wanted()
+                await bounded(connector.ack(held), connector.answer_s)
                 self._ledger.settled(self._ledger.finals_of(held), time.time_ns())
             lane.done(len(batch))
             for record in batch:
@@ -286,9 +283,7 @@ class Puller:
 
     async def _watch(self, connector: Connector) -> None:
         while True:
-            async with asyncio.timeout(connector.answer_s):
-                lag = await connector.lag()
-            _still_wanted()
+            lag = await bounded(connector.lag(), connector.answer_s)
             state = self.state
             state.behind, state.unit, state.warning = lag.behind, lag.unit, lag.warning
             state.details = dict(lag.details)
@@ -299,9 +294,7 @@ class Puller:
             await asyncio.sleep(connector.extend_s)
             held = [record for lane in self._lanes.values() for record in lane.records]
             if held:
-                async with asyncio.timeout(connector.answer_s):
-                    await connector.extend(held)
-                _still_wanted()
+                await bounded(connector.extend(held), connector.answer_s)
 
     def _count_held(self) -> None:
         self.state.held = sum(len(lane.records) for lane in self._lanes.values())
@@ -316,22 +309,13 @@ def _said_by(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _still_wanted() -> None:
-    """A client library may swallow a cancellation that comes while it waits: then it is raised again here."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 async def _let_go(connector: Connector, held: Sequence[Record]) -> None:
     try:
-        async with asyncio.timeout(CLOSE_S):
-            if held:
-                await connector.nak(held)
+        if held:
+            await bounded(connector.nak(held), CLOSE_S)
     except Exception as error:  # they come again by themselves, later
         _log.debug("records could not be given back: %r", error)
     try:
-        async with asyncio.timeout(CLOSE_S):
-            await connector.close()
+        await bounded(connector.close(), CLOSE_S)
     except Exception as error:
         _log.debug("a connector did not close: %r", error)

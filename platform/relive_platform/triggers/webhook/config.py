@@ -32,6 +32,11 @@ class WebhookTrigger(TriggerConfig, frozen=True, tag="webhook", kw_only=True):
             "text", "`accepted`: 202 once the event is stored; `function`: what the function answers.",
             choices=("accepted", "function"),
         ),
+        "shape": Key(
+            "text", "What the function gets: the request, as Lambda's function URLs give it, or its `body`"
+            " (JSON) as the event: that of S3 servers.",
+            choices=("request", "body"),
+        ),
         "tolerance_s": Key("number", "How far the time of signing may be from now.", low=1, high=86_400),
         "deduplicate": Key(
             "text", "What makes two requests the same event: the sender's id of it, or the signature.",
@@ -51,6 +56,7 @@ class WebhookTrigger(TriggerConfig, frozen=True, tag="webhook", kw_only=True):
     secret_env: str
     old_secret_env: str = ""
     answer: str = "accepted"
+    shape: str = "request"
     tolerance_s: float = 300.0
     deduplicate: str = "id"
     pattern: dict[str, Any] | None = None
@@ -78,6 +84,8 @@ class WebhookTrigger(TriggerConfig, frozen=True, tag="webhook", kw_only=True):
         yield from path_problems(self.path)
         yield from self._secret_problems()
         yield from self._header_problems()
+        if self.shape == "body" and self.answer == "function":
+            yield "shape", "a function that answers the sender gets the request", "leave shape or answer out"
         if self.deduplicate == "signature" and self.scheme == "token":
             yield "deduplicate", "a token is the same for every request", "leave it out"
         yield from pattern_problems("pattern", self.pattern)

@@ -107,6 +107,11 @@ class WebhookDoor:
         if self._trigger.scheme == "token":  # the secret itself: neither stored nor recorded
             kept = [pair for pair in http.headers if pair[0] != self._trigger.header]
             request.http = msgspec.structs.replace(http, headers=kept)
+        if self._trigger.shape == "body":
+            if document is None:
+                self.state.omitted += 1
+                raise DoorRefusal(400, "BadEvent", "the body is no JSON, which this webhook's function gets")
+            request.http, request.event = None, http.body
         delivery = Delivery(request, self._key(verified, ident))
         if self.synchronous:
             self._remember(delivery.key)
@@ -135,7 +140,8 @@ class WebhookDoor:
 
     @property
     def _reads_body(self) -> bool:
-        return self._pattern is not None or self._trigger.scheme in ("slack", "stripe")
+        trigger = self._trigger
+        return self._pattern is not None or trigger.scheme in ("slack", "stripe") or trigger.shape == "body"
 
     def _verified(self, headers: Mapping[str, str], body: bytes) -> Verified:
         secrets = self._secrets()

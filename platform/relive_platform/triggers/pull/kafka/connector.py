@@ -11,6 +11,7 @@ from typing import Any, Final
 from relive_platform.triggers.pull.connector import Lag, Record
 from relive_platform.triggers.pull.kafka.address import client_options, servers_of
 from relive_platform.triggers.pull.kafka.config import KafkaTrigger
+from relive_platform.triggers.pull.kafka.sparing import spare_lines
 
 __all__ = ["KafkaConnector"]
 
@@ -30,6 +31,7 @@ class KafkaConnector:
         import aiokafka
         from aiokafka.abc import ConsumerRebalanceListener
 
+        spare_lines()
         self._kafka = aiokafka
         self._trigger = trigger
         self._servers = servers_of(address)
