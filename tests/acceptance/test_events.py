@@ -143,3 +143,66 @@ def test_a_slip_in_a_name_is_answered_with_what_was_meant(lab: Relive, command: 
     assert done.returncode == 1
     assert "'01a2086a-0000'" in done.stderr
     assert "did you mean" not in done.stderr
+
+
+SAM_CODE = """
+import json
+
+def handler(event, context):
+    kind = event["Records"][0]["eventSource"] if "Records" in event else event.get("httpMethod", event.get("nightly"))
+    print("got", kind, context.function_name)
+    return {"statusCode": 201, "body": json.dumps(event.get("pathParameters"))}
+"""
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String}
+Globals:
+  Function: {Handler: app.handler, CodeUri: src/, Runtime: python3.11, Timeout: 60}
+Resources:
+  Jobs: {Type: AWS::SQS::Queue}
+  Uploads: {Type: AWS::S3::Bucket}
+  Asked:
+    Type: AWS::Serverless::Function
+    Properties:
+      Environment: {Variables: {STAGE: !Ref Stage, QUEUE: !Ref Jobs}}
+      Events:
+        Web: {Type: Api, Properties: {Path: "/sam/{id}", Method: post}}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Policies: AmazonSQSFullAccess
+      Events:
+        Jobs: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn, BatchSize: 5}}
+        Files: {Type: S3, Properties: {Bucket: !Ref Uploads, Events: "s3:ObjectCreated:*"}}
+        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 second), Input: '{"nightly": "timer"}'}}
+"""
+
+
+def test_a_sam_template_runs_with_all_its_events(lab: Relive) -> None:
+    # Given a template with a queue, a bucket, an API and a schedule, deployed as it is
+    folder = lab.application({"template.yaml": SAM, "src/app.py": SAM_CODE})
+    told = lab.run("deploy", str(folder / "template.yaml"), "--parameter", "Stage=dev")
+    assert "Worker.Properties.Policies: Relive gives no permissions in AWS" in told.stdout + told.stderr
+    kept = {row["type"]: row for row in lab.json("resources") if row["type"] in ("queue", "bucket")}
+
+    # When each of its sources has something to say
+    asked = lab.request("/sam/7", b"{}", method="POST")
+    lab.run("invoke", kept["queue"]["name"], "--async", "--event", '{"n": 1}')
+    (lab.home / "buckets" / kept["bucket"]["name"] / "photo.jpg").write_text("x")
+
+    # I expect the functions to get it in the shapes that they would on AWS
+    assert (asked.status, asked.json()) == (201, {"id": "7"})
+    wanted = {
+        ("Asked", "got POST"),
+        ("Worker", "got aws:sqs"),
+        ("Worker", "got aws:s3"),
+        ("Worker", "got timer"),
+    }
+    query = "SELECT ServiceName AS name, Body AS line FROM otel_logs WHERE Body LIKE 'got %'"
+
+    def seen() -> bool:
+        rows = lab.json("sql", query, check=False)
+        return wanted <= {(row["name"], row["line"].rpartition(" ")[0]) for row in rows}
+
+    lab.eventually(seen)

@@ -144,6 +144,15 @@ header = "X-Gitlab-Token"
 secret_env = "GITLAB_TOKEN"
 [[functions.hook.triggers]]
 type = "webhook"
+path = "/hooks/s3"
+scheme = "token"
+header = "Authorization"
+prefix = "Basic "
+secret_env = "S3_SECRET"
+shape = "body"
+pattern = { body = { Records = { eventSource = ["aws:s3"] } } }
+[[functions.hook.triggers]]
+type = "webhook"
 path = "/hooks/unset"
 scheme = "github"
 secret_env = "NOT_SET"
@@ -214,7 +223,7 @@ PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     folder = tmp_path_factory.mktemp("doors")
-    names = ("GITHUB_SECRET", "GITLAB_TOKEN", "SLACK_SECRET")
+    names = ("GITHUB_SECRET", "GITLAB_TOKEN", "SLACK_SECRET", "S3_SECRET")
     os.environ.update(dict.fromkeys(names, SECRET))
     try:
         async with served(folder / "home", metrics="127.0.0.1:0", call_depth=4) as server:
@@ -331,6 +340,24 @@ async def test_a_token_is_not_recorded(running: Served) -> None:
     [event] = await printed(running, "hook", "gitlab")
     assert SECRET not in json.dumps(event)
     assert (await running.http("POST", "/hooks/gitlab", b"{}", {"x-gitlab-token": "x"})).status == 401
+
+
+async def test_an_s3_servers_notification_is_the_event_that_handlers_for_s3_know(running: Served) -> None:
+    # Given what an S3 server posts: whether its address works, a notification, and something else
+    record = {"eventSource": "aws:s3", "eventName": "s3:ObjectCreated:Put", "s3": {"object": {"key": "a+b"}}}
+    headers = {"authorization": f"Basic {SECRET}", "content-type": "application/json"}
+    answers = [
+        await running.http("POST", "/hooks/s3", body, headers)
+        for body in (b'{"Event": "s3:TestEvent"}', json.dumps({"Records": [record]}).encode(), b"Records")
+    ]
+
+    # I expect the notification to be the event as it is, and nothing else to be one
+    assert [(answer.status, b"ignored" in answer.body) for answer in answers] == [
+        (200, True), (202, False), (400, False),
+    ]  # fmt: skip
+    [event] = await printed(running, "hook", "aws:s3")
+    assert event["Records"] == [record]
+    assert (await running.http("POST", "/hooks/s3", b"{}", {"authorization": "Basic x"})).status == 401
 
 
 async def test_a_function_may_answer_itself(running: Served) -> None:

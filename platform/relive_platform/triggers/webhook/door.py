@@ -95,6 +95,11 @@ class WebhookDoor:
             raise
         self.state.fetched += 1
         document = await self._document(http.body) if self._reads_body else None
+        if self._trigger.shape == "body" and document is None:
+            self.state.omitted += 1
+            raise DoorRefusal(
+                400, "BadEvent", "the body is no JSON, and it is what this webhook's function gets"
+            )
         if self._trigger.scheme == "slack" and (challenge := _challenge(document)):
             return Passage(response=json_response(200, {"challenge": challenge}))
         ident = verified.delivery or _ident(self._trigger.scheme, document)
@@ -108,10 +113,7 @@ class WebhookDoor:
             kept = [pair for pair in http.headers if pair[0] != self._trigger.header]
             request.http = msgspec.structs.replace(http, headers=kept)
         if self._trigger.shape == "body":
-            if document is None:
-                self.state.omitted += 1
-                raise DoorRefusal(400, "BadEvent", "the body is no JSON, which this webhook's function gets")
-            request.http, request.event = None, http.body
+            request = msgspec.structs.replace(request, http=None, event=http.body)
         delivery = Delivery(request, self._key(verified, ident))
         if self.synchronous:
             self._remember(delivery.key)
