@@ -149,7 +149,7 @@ SAM_CODE = """
 import json
 
 def handler(event, context):
-    kind = event["Records"][0]["eventSource"] if "Records" in event else event.get("httpMethod", event.get("nightly"))
+    kind = event.get("httpMethod") or event.get("nightly") or event["Records"][0]["eventSource"]
     print("got", kind, context.function_name)
     return {"statusCode": 201, "body": json.dumps(event.get("pathParameters"))}
 """
