@@ -20,7 +20,7 @@ KEPT: Final = (
     "Runtime", "Role", "Description", "VpcConfig", "DeadLetterConfig", "KMSKeyArn", "TracingConfig", "Layers",
     "FileSystemConfigs", "PackageType", "ImageConfig", "Architectures", "EphemeralStorage", "SnapStart",
     "LoggingConfig", "CodeSize", "CodeSha256", "Handler", "DurableConfig", "TenancyConfig",
-    "CapacityProviderConfig",
+    "CapacityProviderConfig", "CodeSigningConfigArn",
 )  # fmt: skip
 """What the registry keeps of a version for this API alone."""
 _ROLE: Final = "arn:aws:iam::000000000000:role/relive"

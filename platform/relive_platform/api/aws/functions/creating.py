@@ -87,7 +87,8 @@ class Creating:
             version = await asyncio.to_thread(self._put, call, config, package, None)
             if call.get("Tags"):
                 self._catalog.notes.put("tags", name, "", dict(call.params["Tags"]))
-            return await self._described(call, version)
+            described = await self._described(call, version)
+            return {**described, "FunctionArn": arn_of(call, name)}  # also of one that is published
 
     def _config(
         self, call: Call, before: FunctionConfig, kept: Mapping[str, Any], package: Package | None

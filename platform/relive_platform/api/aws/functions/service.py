@@ -25,7 +25,7 @@ class LambdaService:
     name = "lambda"
     for_functions: Collection[str] = ("Invoke", "InvokeAsync", "InvokeWithResponseStream")
     unchecked: Collection[str] = (
-        "Arn", "CodeSigningConfigArn", "DestinationArn", "FileSystemArn", "KMSKeyArn", "LocalMountPath",
+        "Arn", "CodeSigningConfigArn", "FileSystemArn", "KMSKeyArn", "LocalMountPath",
         "LogGroup", "OrganizationId", "PrincipalOrgID", "ResourceArn", "SourceOwner",
     )  # fmt: skip
 

@@ -75,6 +75,10 @@ class Stored:
         policy = self._policy(name)
         self._check_policy(call, policy)
         ident = call.params["StatementId"]
+        if not policy["statements"]:
+            raise AwsError(
+                "ResourceNotFoundException", "No policy is associated with the given resource.", 404
+            )
         left = [statement for statement in policy["statements"] if statement["Sid"] != ident]
         if len(left) == len(policy["statements"]):
             raise AwsError(
@@ -163,9 +167,10 @@ class Stored:
         }
 
     async def signing(self, call: Call) -> Mapping[str, Any]:
-        """Code is never signed here."""
-        name, _ = self._catalog.function(call)
-        return {"CodeSigningConfigArn": "", "FunctionName": name.name}
+        """As it was given: whether code is signed is never looked at here."""
+        name, version = self._catalog.function(call)
+        kept = version.config.lambda_api.get("CodeSigningConfigArn", "")
+        return {"CodeSigningConfigArn": kept, "FunctionName": name.name}
 
     async def recursion(self, call: Call) -> Mapping[str, Any]:
         """As it was put."""
