@@ -350,8 +350,8 @@ async def test_a_redeploy_fails_no_call(duplex: Duplex) -> None:
 
 
 async def test_a_websocket_goes_to_the_version_that_is_asked_for(duplex: Duplex) -> None:
-    """Given an older version, when clients ask for it by its number and by an alias, I expect its worker to have
-    them, whatever came behind the handshake; and 404 for a version that there is not."""
+    """Given an older version, when clients ask for it by its number and by an alias, I expect its worker to
+    have them; and 404 for a version that there is not."""
     number = duplex.versions
     await duplex.deploy()
     aliases = duplex.served.server.registry.aliases
