@@ -106,7 +106,7 @@ async def test_an_application_accepts_with_headers_and_a_subprotocol_and_closes_
 
 
 async def test_an_application_may_close_what_its_client_has_closed() -> None:
-    """When a client closes, and then the application, as it does at its end in any case, I expect no failure; and
+    """When a client closes, and then the application, as many do at their end, I expect no failure; and an
     OSError if it sends anything else."""
     raised: list[type[Exception]] = []
 
