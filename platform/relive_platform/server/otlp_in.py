@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
 from relive_platform.settings import Settings
+from relive_platform.signals.handover.journal_place import journal_place
 from relive_platform.signals.handover.process import spawn
 from relive_platform.signals.receivers.otlp.child import OtlpChild
 from relive_platform.signals.receivers.otlp.messages import OtlpOptions
@@ -78,13 +79,15 @@ def otlp_in(settings: Settings, log: Path, environment: Mapping[str, str] = os.e
             continue
         addresses[way] = address
     spool = settings.home / _SPOOL
-    if not addresses and not any(spool.glob("*")):
+    if not addresses and not any(spool.glob("*.batch")):
         return made
     options = OtlpOptions(
         store_url=settings.store_url,
         spool_dir=str(spool),
         grpc=addresses.get("grpc", ""),
         http=addresses.get("http", ""),
+        journal_dir=str(journal_place(settings.home, settings.journal_dir)),
+        home=str(settings.home),
         token=settings.token,
         hosts=settings.allowed_hosts,
         redact_keys=settings.redact_keys,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -154,6 +156,20 @@ async def test_what_programs_send_is_in_the_store(tmp_path: Path) -> None:
         assert counted["refused"] == 2
         assert counted["malformed"] >= 4
         assert (counted["spans"], counted["log_records"], counted["points"]) == (4, 1, 4)
+
+        # When the process is killed right after it has answered, I expect each row, once
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+            body = request_of("a", "b", "c", trace_id=b"\5" * 16).SerializeToString()
+            headers = {"content-type": "application/x-protobuf"}
+            assert (await client.post(f"{base}/traces", content=body, headers=headers)).status_code == 200
+        os.kill(counted["pid"], signal.SIGKILL)
+        await running.until(lambda: running.server.otlp_in.status()["pid"] != counted["pid"])
+        await running.until(lambda: running.server.otlp_in.status()["http"])
+        assert await running.server.otlp_in.flush(PATIENCE_S)
+        assert await ask(
+            "SELECT SpanName, count() FROM otel_traces WHERE TraceId = {t:String} GROUP BY 1 ORDER BY 1",
+            {"t": "05" * 16},
+        ) == [("a", 1), ("b", 1), ("c", 1)]
 
 
 async def over_http(client: httpx.AsyncClient, base: str) -> None:

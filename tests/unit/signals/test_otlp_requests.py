@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -157,6 +157,7 @@ def test_bytes_of_any_kind_are_taken_or_refused(signal: str, body: bytes) -> Non
             assert len(unpacked(body, encoding, 1_000)) <= 1_000
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(SIGNALS)), JSON_VALUES)
 def test_json_of_any_kind_is_taken_or_refused(signal: str, value: Any) -> None:
     taken(signal, json.dumps(value).encode(), JSON)

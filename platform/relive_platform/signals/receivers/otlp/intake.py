@@ -11,11 +11,14 @@ from typing import Any, Final, Protocol
 from relive_store import Mark
 
 from relive_platform.signals.receivers.otlp.decoding import Refused, answer_of, read
+from relive_platform.signals.receivers.otlp.ledger import Ledger
 from relive_platform.signals.receivers.otlp.requests import Converted, Converter
 from relive_platform.signals.signal import Columns
 
-__all__ = ["Intake", "IntakeCounts"]
+__all__ = ["RUN", "Intake", "IntakeCounts"]
 
+RUN: Final = 1
+"""Under which the spool knows how far this has come: it has this one source."""
 BUFFER_ROWS: Final = 100_000
 SPOOL_FULL: Final = 0.9
 RETRY_S: Final = 2.0
@@ -55,8 +58,11 @@ class IntakeCounts:
 class Intake:
     """Thread-safe: conversion is the work of one at a time, as it is pure Python."""
 
-    def __init__(self, converter: Converter, writer: RowWriter, spool_bytes: int) -> None:
+    def __init__(
+        self, converter: Converter, writer: RowWriter, spool_bytes: int, ledger: Ledger | None = None
+    ) -> None:
         self.counts = IntakeCounts()
+        self._ledger = ledger
         self._writer = writer
         self._spool_bytes = spool_bytes
         self._lock = threading.Lock()
@@ -78,10 +84,24 @@ class Intake:
                 raise
             done = self._convert[signal](request)
             if done.tables:
-                self._writer.add_all(done.tables)
+                ledger = self._ledger
+                number = ledger.add(signal, content_type, body) if ledger is not None else 0
+                self._writer.add_all(done.tables, Mark(RUN, rows=number) if number else None)
             self.counts.taken[signal] += done.taken
             self.counts.refused += done.refused
             return answer_of(signal, done.refused.total(), done.message)
+
+    def take_up(self) -> int:
+        """What a process before has accepted and was killed before it was spooled; how many requests."""
+        count = 0
+        for entry in self._ledger.left() if self._ledger is not None else ():
+            try:
+                done = self._convert[entry.signal](read(entry.signal, entry.body, entry.content_type))
+            except (Refused, KeyError):
+                continue  # no process of ours has written that
+            self._writer.add_all(done.tables, Mark(RUN, rows=entry.number))
+            count += 1
+        return count
 
     def _check_room(self) -> None:
         """What was accepted is never dropped: the sender keeps what there is no room for. Raises Refused."""

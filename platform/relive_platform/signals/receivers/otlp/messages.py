@@ -14,6 +14,8 @@ class OtlpOptions(msgspec.Struct, kw_only=True):
     spool_dir: str
     grpc: str = ""
     http: str = ""
+    journal_dir: str = ""  # where what is not spooled yet is kept across a kill; "": nowhere
+    home: str = ""
     token: str = ""
     hosts: tuple[str, ...] = ()
     redact_keys: tuple[str, ...] = ()

@@ -18,13 +18,14 @@ from typing import Final
 import msgspec
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.framing import FrameError, FrameReader, framed
-from relive_store import SpoolInUse, Store, Writer, open_store, own_spool, require_current
+from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool, require_current
 
 from relive_platform.addresses import Address, parse_address
 from relive_platform.signals.receivers.otlp.entry import Entry
 from relive_platform.signals.receivers.otlp.grpc_door import GrpcDoor
 from relive_platform.signals.receivers.otlp.http_door import HttpDoor
-from relive_platform.signals.receivers.otlp.intake import Intake
+from relive_platform.signals.receivers.otlp.intake import RUN, Intake
+from relive_platform.signals.receivers.otlp.ledger import Ledger
 from relive_platform.signals.receivers.otlp.limits import OtlpLimits
 from relive_platform.signals.receivers.otlp.messages import FlushOtlp, OtlpOptions, OtlpState
 from relive_platform.signals.receivers.otlp.requests import Converter
@@ -60,11 +61,17 @@ class OtlpService:
             flush_interval_s=options.flush_s,
             flush_rows=options.flush_rows,
             spool_limit_bytes=options.spool_bytes,
+            on_spooled=self._spooled,
         )
+        self._ledger = Ledger(options.journal_dir, options.home, self._writer.spool.mark(RUN).rows)
         limits = OtlpLimits(body_bytes=options.body_bytes)
         self._intake = Intake(
-            Converter(Redactor(options.redact_keys), limits), self._writer, options.spool_bytes
+            Converter(Redactor(options.redact_keys), limits),
+            self._writer,
+            options.spool_bytes,
+            self._ledger,
         )
+        self._intake.take_up()
 
     def run(self) -> None:
         """Listen, and say how it goes, until the server is gone."""
@@ -77,6 +84,12 @@ class OtlpService:
             if door is not None:
                 door.stop(_GRACE_S) if isinstance(door, GrpcDoor) else door.stop()
         self._writer.close(_CLOSE_S)
+        self._ledger.close()
+
+    def _spooled(self, mark: Mark) -> None:
+        """In the writer's thread, which begins before the ledger is there."""
+        if hasattr(self, "_ledger"):
+            self._ledger.settled(mark.rows)
 
     def _own_spool(self) -> None:
         """Two processes never work on one spool: the one of a server before may not have ended yet."""
@@ -177,7 +190,8 @@ class OtlpService:
         state.requests, state.malformed, state.held_back = counts.requests, counts.malformed, counts.held_back
         state.taken, state.refused = dict(counts.taken), dict(counts.refused)
         state.written_rows, state.dropped_rows = stats.written_rows, stats.dropped_rows
-        state.waiting_rows, state.last_error = stats.buffered_rows + stats.spooled_rows, stats.last_error
+        state.waiting_rows = stats.buffered_rows + stats.spooled_rows
+        state.last_error = stats.last_error or self._ledger.problem
         told = msgspec.msgpack.encode(state)
         if told != self._told:
             self._told = told
