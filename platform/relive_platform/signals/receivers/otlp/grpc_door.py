@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -59,10 +60,8 @@ class GrpcDoor:
             )
         try:
             self.port = self._server.add_insecure_port(str(address))
-        except RuntimeError as error:
-            raise OSError(f"{address} cannot be used: {error}") from None
-        if not self.port:
-            raise OSError(f"{address} cannot be used")
+        except RuntimeError:  # gRPC has its own words for all of them
+            raise OSError(errno.EADDRINUSE, "address already in use, or not of this machine") from None
 
     def start(self) -> None:
         """Serve."""

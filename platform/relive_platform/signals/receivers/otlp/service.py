@@ -11,7 +11,6 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -75,8 +74,7 @@ class OtlpService:
 
     def run(self) -> None:
         """Listen, and say how it goes, until the server is gone."""
-        self._open_grpc()
-        self._open_http()
+        self._open_doors()
         while not self._ended:
             self._tell()
             self._listen(_TELL_S)
@@ -115,56 +113,49 @@ class OtlpService:
 
     # ------------------------------------------------------------ doors
 
-    def _open_grpc(self) -> None:
-        if not self._options.grpc:
-            return
-        address = parse_address(self._options.grpc)
+    def _open_doors(self) -> None:
+        """Each as soon as its address can be had; if it cannot for a while, the server is told why."""
+        ways = {"gRPC": (self._options.grpc, self._open_grpc), "HTTP": (self._options.http, self._open_http)}
+        closed = {way: found for way, found in ways.items() if found[0]}
+        deadline = time.monotonic() + _BIND_S
+        while closed and not self._ended:
+            over = time.monotonic() > deadline
+            for way, (text, bind) in list(closed.items()):
+                try:
+                    bind(parse_address(text))
+                except OSError as error:
+                    if not over:
+                        continue
+                    self._state.problems.append(
+                        f"OTLP over {way} is not received on {text}: {error.strerror or error}"
+                    )
+                    _log.warning("%s", self._state.problems[-1])
+                del closed[way]
+            self._tell()
+            if closed:
+                self._listen(_BIND_RETRY_S)
 
-        def opened() -> None:
-            self._grpc = GrpcDoor(address, self._intake, self._entry(address), self._options.body_bytes)
+    def _open_grpc(self, address: Address) -> None:
+        door = GrpcDoor(address, self._intake, self._entry(address), self._options.body_bytes)
+        door.start()
+        self._grpc = door
+        self._state.grpc = str(Address(address.host, door.port))
 
-        if self._bound("OTLP over gRPC", opened) and self._grpc is not None:
-            self._grpc.start()
-            self._state.grpc = str(Address(address.host, self._grpc.port))
-
-    def _open_http(self) -> None:
-        if not self._options.http:
-            return
-        address = parse_address(self._options.http)
+    def _open_http(self, address: Address) -> None:
         listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
-
-        def opened() -> None:
+        try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address.host, address.port))
             listener.listen(_BACKLOG)
-
-        if self._bound("OTLP over HTTP", opened):
-            door = self._http = HttpDoor(
-                listener, self._intake, self._entry(address), self._options.body_bytes
-            )
-            threading.Thread(target=door.run, name="otlp-http", daemon=True).start()
-            self._state.http = str(Address(address.host, listener.getsockname()[1]))
-        else:
+        except OSError:
             listener.close()
+            raise
+        door = self._http = HttpDoor(listener, self._intake, self._entry(address), self._options.body_bytes)
+        threading.Thread(target=door.run, name="otlp-http", daemon=True).start()
+        self._state.http = str(Address(address.host, listener.getsockname()[1]))
 
     def _entry(self, address: Address) -> Entry:
         return Entry(loopback=address.loopback, token=self._options.token, hosts=self._options.hosts)
-
-    def _bound(self, what: str, bind: Callable[[], None]) -> bool:
-        """Whether its address could be had; if not, the server is told why."""
-        deadline = time.monotonic() + _BIND_S
-        while not self._ended:
-            try:
-                bind()
-                return True
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    self._state.problems.append(f"{what} is not received: {error.strerror or error}")
-                    _log.warning("%s", self._state.problems[-1])
-                    return False
-            self._tell()
-            self._listen(_BIND_RETRY_S)
-        return False
 
     # ------------------------------------------------------------ the server
 
