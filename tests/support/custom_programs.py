@@ -90,6 +90,20 @@ while True:
             told = error.strerror
         told = json.dumps({{"errorType": "Told", "errorMessage": told}})
         call("POST", f"/invocation/{{ident}}/error", told)
+    elif act == "who":
+        def tried(work):
+            try:
+                return str(work())
+            except OSError as error:
+                return error.strerror
+        respond({{
+            "uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid(),
+            "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
+            "read": tried(lambda: open(event["secret"]).read()),
+            "write": tried(lambda: open(os.path.join(os.path.dirname(__file__), "x"), "w").close()),
+            "kill": tried(lambda: os.kill(event["server"], 0)),
+            "tmp": tried(lambda: open("/tmp/mine", "w").close()),
+        }})
     elif act == "hang":
         time.sleep(600)
     elif act == "hang after":

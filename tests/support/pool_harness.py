@@ -85,7 +85,7 @@ class Platform:
         self.engine.start()
 
     def deploy(
-        self, name: str, source: str, *, limits: PoolLimits | None = None, version: int = 1, **spec: Any
+        self, name: str, source: str, /, *, limits: PoolLimits | None = None, version: int = 1, **spec: Any
     ) -> FunctionPool:
         """`source` becomes the module `NAME_vN`, whose `handler` is served."""
         module = f"{name}_v{version}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from custom_programs import program
 from own_users import FIRST
 from pool_harness import Platform, platform
 from relive_platform.engine.workers.users import BLOCK, UserBlock, UserRange
@@ -55,6 +56,29 @@ async def test_a_worker_has_a_user_until_it_is_gone(own_users: Platform) -> None
     users = zygote.users
     assert users is not None
     await own_users.until(lambda: uid in users._free)
+
+
+async def test_a_program_of_any_language_is_as_alone_as_a_python_function(own_users: Platform) -> None:
+    # Given two programs of kind "custom", and what only root may read
+    event = msgspec.json.encode({"act": "who", "secret": "/etc/shadow", "server": os.getpid()})
+    told = []
+    for name in ("lab", "other"):
+        source = str(program(own_users.code / name))
+        own_users.deploy(name, "", kind="custom", source=source)
+        outcome = await own_users.invoke(name, event)
+        assert outcome.record.isolation_tier == 2
+        told.append(msgspec.json.decode(outcome.body))
+
+    # I expect each to have a user and processes of its own, a /tmp, and nothing of anybody else
+    first, second = told
+    assert first["uid"] == first["gid"] > FIRST
+    assert second["uid"] not in (first["uid"], 0)
+    for one in told:
+        assert one["pid"] in one["processes"]
+        assert len(one["processes"]) <= 3
+        assert (one["read"], one["tmp"]) == ("Permission denied", "None")
+        assert one["write"] in ("Permission denied", "Read-only file system")
+        assert one["kill"] in ("No such process", "Operation not permitted")
 
 
 @pytest.mark.parametrize("way", WAYS)
