@@ -160,6 +160,7 @@ class AwsApi:
             **(modules if version.spec.runtime == "nodejs" else {}),
             "AWS_ACCESS_KEY_ID": keys.access_key_id,
             "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            "AWS_SESSION_TOKEN": "",  # there always is one on Lambda: code reads it without asking
             "AWS_ENDPOINT_URL": self._listener.address,
         }
 

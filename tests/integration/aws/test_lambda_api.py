@@ -30,6 +30,7 @@ def handler(event, context):
             "custom": custom, "trace": context.trace_id, "stage": os.environ.get("STAGE"), "code": 1}
 """
 
+SIGNING = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0"
 STREAMING = """
 const fs = require('node:fs');
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -248,8 +249,13 @@ class TestFunctions:
             MemorySize=256,
             Tags={"team": "x"},
             TracingConfig={"Mode": "Active"},
+            CodeSigningConfigArn=SIGNING,
+            Publish=True,
         )
+        assert made["FunctionArn"] == "arn:aws:lambda:us-east-1:000000000000:function:made"
         found = client.get_function(FunctionName="made")
+        signing = client.get_function_code_signing_config(FunctionName="made")
+        assert signing["CodeSigningConfigArn"] == SIGNING
         assert found["Tags"] == {"team": "x"}
         configuration = found["Configuration"]
         assert configuration["CodeSha256"] == made["CodeSha256"]
@@ -450,6 +456,8 @@ class TestAttached:
         policy = json.loads(client.get_policy(FunctionName="holder")["Policy"])
         assert policy["Statement"][0]["Principal"] == {"Service": "s3.amazonaws.com"}
         client.remove_permission(FunctionName="holder", StatementId="s3")
+        error = refused(lambda: client.remove_permission(FunctionName="holder", StatementId="s3"))
+        assert error.response["Error"]["Message"] == "No policy is associated with the given resource."
         assert refused(lambda: client.get_policy(FunctionName="holder"))
 
     def test_mappings_are_kept(self, client: Any) -> None:

@@ -65,6 +65,7 @@ def configuration(
             "OptimizationStatus": "Off",
         },
     }
+    found.pop("CodeSigningConfigArn", None)  # another operation tells it
     image = found.pop("ImageConfig", None)
     if image:
         found["ImageConfigResponse"] = {"ImageConfig": image}
