@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("base", "store", "tracer", "capture", "profiler", "runtime", "platform", "views", "tui", "cli")
+ROOMS = (
+    "base",
+    "store",
+    "tracer",
+    "capture",
+    "profiler",
+    "runtime",
+    "platform",
+    "views",
+    "tui",
+    "web",
+    "cli",
+)
 MAX_MODULE_LINES = 750
 P90_MODULE_LINES = 500
 MEDIAN_MODULE_LINES = 200

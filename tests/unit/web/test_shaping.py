@@ -1,0 +1,69 @@
+"""From rows to what the pages show."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from relive_views.records import SpanRow
+from relive_web.shaping import bars, bytes_text, duration, source_lines, sparkline, when
+
+IDS = st.sampled_from(["", "a", "b", "c", "d", "e"])
+
+
+def span(ident: str, parent: str = "", start: int = 0, took: int = 10) -> SpanRow:
+    return SpanRow(span_id=ident, parent_span_id=parent, start_ns=start, duration_ns=took)
+
+
+def test_children_stand_below_their_parents_by_their_start() -> None:
+    found = bars(
+        [span("c", "a", 50, 50), span("b", "a", 0, 20), span("a", "", 0, 100), span("d", "gone", 90)]
+    )
+
+    assert [(bar.span.span_id, bar.depth, bar.left, bar.width) for bar in found] == [
+        ("a", 0, 0, 1000),
+        ("b", 1, 0, 200),
+        ("c", 1, 500, 500),
+        ("d", 0, 900, 100),
+    ]
+
+
+@given(st.lists(st.tuples(IDS, IDS, st.integers(0, 100), st.integers(0, 100)), max_size=12))
+def test_each_span_is_shown_whatever_hangs_on_what(rows: list[tuple[str, str, int, int]]) -> None:
+    spans = [span(ident, parent, start, took) for ident, parent, start, took in rows]
+
+    found = bars(spans)
+
+    assert {bar.span.span_id for bar in found} == {row.span_id for row in spans}
+    assert all(0 <= bar.left <= 1000 and bar.width > 0 for bar in found)
+
+
+def test_figures_are_short() -> None:
+    assert [duration(ns) for ns in (1, 1_500, 20_600_000, 1_250_000_000)] == [
+        "1 ns",
+        "1.5 µs",
+        "20.6 ms",
+        "1.25 s",
+    ]
+    assert [bytes_text(size) for size in (10, 1536, 5 << 20, 3 << 30)] == [
+        "10 B",
+        "1.5 KB",
+        "5.0 MB",
+        "3.0 GB",
+    ]
+    assert when(0) == ""
+    assert when(1_700_000_000_123_000_000) == "2023-11-14 22:13:20.123 UTC"
+
+
+def test_the_failing_line_stands_among_its_neighbours() -> None:
+    found = source_lines(["a", "b", "c"], 10, 11)
+
+    assert [(line.number, line.text, line.failing) for line in found] == [
+        (10, "a", False),
+        (11, "b", True),
+        (12, "c", False),
+    ]
+
+
+def test_a_chart_has_no_bar_where_nothing_was_measured() -> None:
+    assert [(point.x, point.height) for point in sparkline([1.0, None, 2.0])] == [(0, 10.0), (2, 20.0)]
+    assert sparkline([None, None]) == []

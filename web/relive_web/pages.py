@@ -1,0 +1,183 @@
+"""The pages. Each is a function of a request; texts are escaped by the templates."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any, Final
+from urllib.parse import parse_qs, quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from relive_base.errors import NotFound, ReliveError
+from relive_base.terminal import one_line
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from relive_web import shaping
+from relive_web.guard import COOKIE, SESSION_S, Doorkeeper
+from relive_web.reader import DAY_NS, SPANS, Reader
+
+__all__ = ["Pages"]
+
+_RANGES: Final = {"1h": DAY_NS // 24, "24h": DAY_NS, "7d": 7 * DAY_NS, "30d": 30 * DAY_NS}
+_ROWS: Final = 200
+_BODY_BYTES: Final = 4_096
+_CHARS: Final = 200
+
+
+class Pages:
+    """Needs a Reader, and the Doorkeeper for the login."""
+
+    def __init__(self, reader: Reader, doorkeeper: Doorkeeper) -> None:
+        self._reader = reader
+        self._doorkeeper = doorkeeper
+        self._templates = Environment(
+            loader=PackageLoader("relive_web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        self._templates.filters |= {
+            "duration": shaping.duration, "bytes": shaping.bytes_text, "when": shaping.when, "short": _short,
+            "segment": lambda text: quote(str(text), safe=""),
+        }  # fmt: skip
+
+    def _page(self, name: str, /, *, answer: int = 200, **values: Any) -> HTMLResponse:
+        return HTMLResponse(self._templates.get_template(name).render(**values), answer)
+
+    def problem(self, request: Request, error: Exception) -> Response:
+        """What a ReliveError says."""
+        status = 404 if isinstance(error, NotFound) else 503
+        message = error.message if isinstance(error, ReliveError) else type(error).__name__
+        hint = error.hint if isinstance(error, ReliveError) else ""
+        return self._page("problem.html", answer=status, title="Not found", message=message, hint=hint or "")
+
+    # ------------------------------------------------------------ the door
+
+    async def login(self, request: Request) -> Response:
+        """A form for the token; a code in the address lets in at once."""
+        wanted, code, token = request.query_params.get("next", "/"), request.query_params.get("code", ""), ""
+        if request.method == "POST":
+            body = b""
+            async for part in request.stream():
+                body += part
+                if len(body) > _BODY_BYTES:
+                    return PlainTextResponse("that is too long\n", 413)
+            form = parse_qs(body.decode("utf-8", "replace"))
+            token, wanted = form.get("token", [""])[0].strip(), form.get("next", ["/"])[0]
+        if not wanted.startswith("/") or wanted.startswith(("//", "/\\")):
+            wanted = "/"
+        session = self._doorkeeper.let_in(code, token) if code or token else None
+        if session is None:
+            return self._page(
+                "login.html",
+                answer=403 if code or token else 200,
+                title="Sign in",
+                next=wanted,
+                wrong=bool(code or token),
+            )
+        answer = RedirectResponse(wanted, 303)
+        # Lax: a link in a ticket opens the page; it changes nothing, whoever sends somebody there.
+        answer.set_cookie(COOKIE, session, max_age=SESSION_S, httponly=True, samesite="lax", path="/")
+        return answer
+
+    def style(self, request: Request) -> Response:
+        """The one stylesheet."""
+        text = resources.files("relive_web").joinpath("static", "style.css").read_text(encoding="utf-8")
+        return Response(text, media_type="text/css", headers={"cache-control": "private, max-age=3600"})
+
+    # ------------------------------------------------------------ what happened
+
+    def failures(self, request: Request) -> Response:
+        """Groups of failures; with `group=` the failures of one."""
+        function, range_ = request.query_params.get("function", ""), self._range(request)
+        since_ns = max(self._reader.now_ns() - _RANGES[range_], 0)
+        group = request.query_params.get("group", "")
+        common: dict[str, Any] = {
+            "function": function,
+            "range": range_,
+            "ranges": list(_RANGES),
+            "group": group,
+        }
+        if group:
+            rows = self._reader.failures(function, since_ns, group, _ROWS)
+            return self._page(
+                "failure_list.html", title="Failures of a group", rows=rows, limit=_ROWS, **common
+            )
+        groups = self._reader.groups(function, since_ns, _ROWS)
+        return self._page("failures.html", title="Failures", rows=groups, limit=_ROWS, **common)
+
+    def failure(self, request: Request) -> Response:
+        """One failure: the failing line, its locals, the event, the logs."""
+        attempt = request.query_params.get("attempt", "")
+        number = int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 6 else 0
+        scene = self._reader.scene(request.path_params["ident"], number)
+        return self._page(
+            "failure.html", title=f"{scene.function}: {scene.exceptions[0].type}", scene=scene,
+            lines=shaping.source_lines, values=lambda node, name: list(shaping.value_lines(node, name)),
+        )  # fmt: skip
+
+    def invocations(self, request: Request) -> Response:
+        """Newest first."""
+        function, status = request.query_params.get("function", ""), request.query_params.get("status", "")
+        range_ = self._range(request)
+        since_ns = max(self._reader.now_ns() - _RANGES[range_], 0)
+        rows = self._reader.invocations(function, status, since_ns, _ROWS)
+        return self._page(
+            "invocations.html", title="Invocations", rows=rows, limit=_ROWS, function=function, status=status,
+            range=range_, ranges=list(_RANGES),
+        )  # fmt: skip
+
+    def trace(self, request: Request) -> Response:
+        """A waterfall."""
+        trace_id, spans, logs = self._reader.trace(request.path_params["ident"])
+        if not spans:
+            raise NotFound(f"no trace has the id {one_line(trace_id, _CHARS)}")
+        return self._page(
+            "trace.html", title=f"Trace {trace_id[:8]}", trace_id=trace_id, bars=shaping.bars(spans),
+            logs=logs,
+            cut=len(spans) >= SPANS, limit=SPANS,
+            start_ns=min(span.start_ns for span in spans),
+            total_ns=max(span.end_ns for span in spans) - min(span.start_ns for span in spans),
+            failed=sum(span.failed for span in spans),
+        )  # fmt: skip
+
+    def flame(self, request: Request) -> Response:
+        """A flame graph: a page of its own, which brings what it needs."""
+        from relive_profiler.explore.export import to_html
+
+        tree = self._reader.flame(request.path_params["subject"])
+        if not tree.samples:
+            raise NotFound(
+                f"there is no profile of {one_line(request.path_params['subject'], _CHARS)}", hint=tree.note
+            )
+        page = to_html(tree, self._reader.now_ns())
+        start = page.index('content="', page.index("Content-Security-Policy")) + len('content="')
+        policy = page[start : page.index('"', start)]
+        return HTMLResponse(page, headers={"content-security-policy": f"{policy}; frame-ancestors 'none'"})
+
+    def heap(self, request: Request) -> Response:
+        """What filled the memory, and who holds it."""
+        from relive_views.heaps import findings, suspects
+
+        scene, heap = self._reader.heap(request.path_params["ident"])
+        return self._page(
+            "heap.html", title=f"Heap of {scene.function}", scene=scene, heap=heap, suspects=suspects(heap),
+            types=findings.types(heap)[:30],
+        )  # fmt: skip
+
+    def metrics(self, request: Request) -> Response:
+        """Health of each function."""
+        range_, function = self._range(request), request.query_params.get("function", "")
+        since_ns = max(self._reader.now_ns() - _RANGES[range_], 0)
+        rows = self._reader.health(since_ns, function)
+        return self._page(
+            "metrics.html", title="Metrics", rows=rows, range=range_, ranges=list(_RANGES), function=function,
+            spark=shaping.sparkline,
+        )  # fmt: skip
+
+    def _range(self, request: Request) -> str:
+        found = request.query_params.get("range", "24h")
+        return found if found in _RANGES else "24h"
+
+
+def _short(text: str) -> str:
+    """The beginning of an id."""
+    return text[:13] if text.count("-") == 4 else text[:8]

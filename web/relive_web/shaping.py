@@ -1,0 +1,135 @@
+"""From rows to what templates show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from relive_base.values import ValueNode, render
+from relive_views.records import SpanRow
+
+__all__ = [
+    "Bar",
+    "Point",
+    "SourceLine",
+    "bars",
+    "bytes_text",
+    "duration",
+    "source_lines",
+    "sparkline",
+    "when",
+]
+
+_UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
+_WIDTH: Final = 1_000
+_AROUND: Final = 6
+_VALUE: Final = 4_000
+
+
+def duration(ns: int) -> str:
+    """ "1.25 s", "20.6 ms"."""
+    for size, unit in _UNITS:
+        if abs(ns) >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns} ns"
+
+
+def bytes_text(size: int) -> str:
+    """ "1.5 MB"."""
+    for factor, unit in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"
+
+
+def when(ns: int) -> str:
+    """In UTC, to the millisecond."""
+    if ns <= 0:
+        return ""
+    moment = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{ns // 1_000_000 % 1000:03} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A span of a waterfall. `left` and `width` are thousandths of the trace."""
+
+    span: SpanRow
+    depth: int
+    left: int
+    width: int
+
+
+def bars(spans: Sequence[SpanRow]) -> list[Bar]:
+    """Parents first, brothers by start; spans whose parent is not there begin a tree."""
+    if not spans:
+        return []
+    known = {span.span_id for span in spans}
+    children: dict[str, list[SpanRow]] = {}
+    for span in sorted(spans, key=lambda span: (span.start_ns, -span.duration_ns)):
+        parent = span.parent_span_id if span.parent_span_id in known else ""
+        children.setdefault(parent if parent != span.span_id else "", []).append(span)
+    start = min(span.start_ns for span in spans)
+    total = max(max(span.end_ns for span in spans) - start, 1)
+    found: list[Bar] = []
+    waiting = [(span, 0) for span in reversed(children.pop("", []))]
+    seen: set[str] = set()
+    while waiting:
+        span, depth = waiting.pop()
+        if span.span_id in seen:
+            continue
+        seen.add(span.span_id)
+        left = (span.start_ns - start) * _WIDTH // total
+        found.append(Bar(span, depth, left, max(span.duration_ns * _WIDTH // total, 2)))
+        waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
+    # What is left hangs on itself in a circle: it is shown, flat.
+    found += [Bar(span, 0, 0, 2) for span in spans if span.span_id not in seen]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of source."""
+
+    number: int
+    text: str
+    failing: bool
+
+
+def source_lines(source: Sequence[str], first: int, line: int) -> list[SourceLine]:
+    """Those around `line`."""
+    start = max(line - _AROUND, first)
+    wanted = range(start, min(line + _AROUND + 1, first + len(source)))
+    return [SourceLine(number, source[number - first], number == line) for number in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A bucket of a chart: `x` and `height` for a bar of width 1 in a box of height 20."""
+
+    x: int
+    height: float
+    label: str
+
+
+def sparkline(values: Sequence[float | None], unit: str = "") -> list[Point]:
+    """Bars; None has none."""
+    highest = max((value for value in values if value is not None), default=0.0) or 1.0
+    return [
+        Point(index, round(value / highest * 20, 2), f"{value:.4g}{unit}")
+        for index, value in enumerate(values)
+        if value
+    ]
+
+
+def value_lines(node: ValueNode, label: str, depth: int = 0) -> Iterator[tuple[int, str, str]]:
+    """(depth, label, text) of a value and of what is in it, three levels deep."""
+    yield depth, label, render(node, _VALUE)
+    if depth < 2:
+        for name, child in node.children[:50]:
+            yield from value_lines(child, name, depth + 1)
+        more = node.more + max(len(node.children) - 50, 0)
+        if more:
+            yield depth + 1, "…", f"{more} more"
