@@ -75,6 +75,8 @@ def _messages(text: str) -> list[str]:
 def test_a_child_ends_as_in_plain_python(worker: WorkerHandle, how: str, tmp_path: Path) -> None:
     # Given what plain Python does
     status, printed = _plain(how, tmp_path)
+    if how == "exit_huge":
+        printed = ""  # from 3.12 on the interpreter prints an OverflowError of its own that it has forgotten
     # When a child of a handler does the same
     outcome = worker.invoke(how)
     # I expect its status, what it printed, and an invocation that has nothing to do with it
